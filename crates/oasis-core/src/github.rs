@@ -1,0 +1,150 @@
+//! GitHub's states to ours: one pure function per family of events.
+//!
+//! The vocabulary is that of GitHub's webhook documentation; `startup_failure` is missing from most published
+//! schemas and is sent all the same.
+
+use crate::Status;
+
+/// A status, and whether GitHub's word for it was known; an unknown one is shown as `info` and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Normalised {
+    /// The status to store.
+    pub status: Status,
+    /// False for a word this version has not heard of, and for a completed run without a conclusion.
+    pub known: bool,
+}
+
+impl Normalised {
+    const fn known(status: Status) -> Self {
+        Self { status, known: true }
+    }
+
+    const UNKNOWN: Self = Self { status: Status::Info, known: false };
+}
+
+/// The events that carry a status and a conclusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// `workflow_run`
+    Workflow,
+    /// `workflow_job`
+    Job,
+    /// `check_run` and `check_suite`
+    Check,
+}
+
+/// The status of a run. A completed run is judged by its conclusion and any other by its status; the action counts
+/// only where a check is asked for again, since the object then still carries the old conclusion.
+pub fn run(run: Run, action: &str, status: Option<&str>, conclusion: Option<&str>) -> Normalised {
+    if run == Run::Check && action == "rerequested" {
+        return Normalised::known(Status::Queued);
+    }
+    match status {
+        None | Some("queued" | "requested" | "waiting" | "pending") => Normalised::known(Status::Queued),
+        Some("in_progress") => Normalised::known(Status::InProgress),
+        Some("completed") => conclude(run, conclusion),
+        Some(_) => Normalised::UNKNOWN,
+    }
+}
+
+fn conclude(run: Run, conclusion: Option<&str>) -> Normalised {
+    Normalised::known(match conclusion {
+        Some("success") => Status::Success,
+        Some("failure" | "timed_out" | "startup_failure") => Status::Failure,
+        Some("cancelled" | "stale") => Status::Cancelled,
+        Some("neutral" | "skipped") => Status::Info,
+        // A workflow run waits for an approval; a check says that it failed and wants a person.
+        Some("action_required") => match run {
+            Run::Workflow => Status::Queued,
+            Run::Job | Run::Check => Status::Failure,
+        },
+        Some(_) | None => return Normalised::UNKNOWN,
+    })
+}
+
+/// The status of a pull request's event.
+pub fn pull_request(action: &str, merged: bool) -> Status {
+    match (action, merged) {
+        ("closed", true) => Status::Success,
+        ("closed", false) => Status::Cancelled,
+        _ => Status::Info,
+    }
+}
+
+/// The status of a deployment_status event.
+pub fn deployment(state: &str) -> Normalised {
+    Normalised::known(match state {
+        "queued" | "pending" | "waiting" => Status::Queued,
+        "in_progress" => Status::InProgress,
+        "success" => Status::Success,
+        "failure" | "error" => Status::Failure,
+        "inactive" => Status::Info,
+        _ => return Normalised::UNKNOWN,
+    })
+}
+
+/// The status of a release's event.
+pub fn release(action: &str) -> Status {
+    match action {
+        "published" | "released" => Status::Success,
+        _ => Status::Info,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_contract() {
+        use Status::{Cancelled, Failure, InProgress, Info, Queued, Success};
+        for status in ["queued", "requested", "waiting", "pending"] {
+            assert_eq!(run(Run::Workflow, "x", Some(status), Some("success")), Normalised::known(Queued));
+        }
+        assert_eq!(run(Run::Check, "created", None, None), Normalised::known(Queued));
+        assert_eq!(run(Run::Job, "x", Some("in_progress"), None), Normalised::known(InProgress));
+        for (conclusion, workflow, check) in [
+            ("success", Success, Success),
+            ("failure", Failure, Failure),
+            ("timed_out", Failure, Failure),
+            ("startup_failure", Failure, Failure),
+            ("cancelled", Cancelled, Cancelled),
+            ("stale", Cancelled, Cancelled),
+            ("neutral", Info, Info),
+            ("skipped", Info, Info),
+            ("action_required", Queued, Failure),
+        ] {
+            let of = |kind| run(kind, "requested", Some("completed"), Some(conclusion));
+            assert_eq!(of(Run::Workflow), Normalised::known(workflow), "{conclusion}");
+            assert_eq!(of(Run::Check), Normalised::known(check), "{conclusion}");
+            assert_eq!(of(Run::Job), Normalised::known(check), "{conclusion}");
+        }
+        assert_eq!(
+            run(Run::Check, "rerequested", Some("completed"), Some("failure")),
+            Normalised::known(Queued)
+        );
+        assert_eq!(
+            run(Run::Workflow, "rerequested", Some("completed"), Some("failure")),
+            Normalised::known(Failure)
+        );
+        assert_eq!(run(Run::Workflow, "completed", Some("completed"), None), Normalised::UNKNOWN);
+        assert_eq!(pull_request("closed", true), Success);
+        assert_eq!(pull_request("closed", false), Cancelled);
+        assert_eq!(pull_request("opened", false), Info);
+        assert_eq!(deployment("error"), Normalised::known(Failure));
+        assert_eq!(deployment("inactive"), Normalised::known(Info));
+        assert_eq!(release("published"), Success);
+        assert_eq!(release("edited"), Info);
+    }
+
+    proptest! {
+        #[test]
+        fn an_unheard_of_word_is_info_and_told_apart(word in "[a-z_]{12,20}") {
+            prop_assert_eq!(run(Run::Workflow, &word, Some("completed"), Some(&word)), Normalised::UNKNOWN);
+            prop_assert_eq!(run(Run::Check, &word, Some(&word), None), Normalised::UNKNOWN);
+            prop_assert_eq!(deployment(&word), Normalised::UNKNOWN);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The link of an event: where to read more.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::{Invalid, shown};
+
+/// An absolute http or https URL of at most 2,048 bytes, all of them printable ASCII and none that HTML, a
+/// shell or a log line could trip over. It carries no user name or password.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Link(Box<str>);
+
+impl Link {
+    /// The longest link, in bytes.
+    pub const MAX_BYTES: usize = 2_048;
+
+    /// Reads a URL. One that is fine as it is stays as it is; else it is percent-encoded as browsers do.
+    ///
+    /// # Errors
+    /// When it is relative, has another scheme, names credentials, or is too long.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refuse = |why: &str| Err(Invalid::new(format!("{} is not a link: {why}", shown(text))));
+        let Ok(url) = Url::parse(text) else { return refuse("expected an absolute http or https URL") };
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return refuse("only http and https are allowed");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("it must not carry a user name or password");
+        }
+        let as_given = fits(text).then(|| text.into());
+        let Some(link) = as_given.or_else(|| encode(url.as_str())) else {
+            return refuse("expected an absolute http or https URL");
+        };
+        match link.len() <= Self::MAX_BYTES {
+            true => Ok(Self(link.into())),
+            false => refuse("at most 2048 bytes are allowed"),
+        }
+    }
+
+    /// The URL's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `byte` may stand in a stored link; the CHECK constraint on the table says the same.
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
+fn fits(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
+        && text.bytes().all(plain)
+}
+
+/// `normal`, a URL in its normal form, with the few bytes encoded that the URL standard leaves as they are.
+fn encode(normal: &str) -> Option<String> {
+    let mut out = String::with_capacity(normal.len());
+    for byte in normal.bytes() {
+        match plain(byte) {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    fits(&out).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn keeps_good_links_and_encodes_the_rest() {
+        for (text, link) in [
+            ("https://github.com/o/r/actions/runs/1", "https://github.com/o/r/actions/runs/1"),
+            ("https://example.com", "https://example.com"),
+            ("HTTPS://Example.com/ä b", "https://example.com/%C3%A4%20b"),
+            ("http://h/?q={a|b}", "http://h/?q=%7Ba%7Cb%7D"),
+        ] {
+            assert_eq!(Link::parse(text).unwrap().as_str(), link);
+        }
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "/relative",
+            "ftp://h/",
+            "http://",
+            "https://user:pass@h/",
+            "https://user@h/",
+            "data:text/html,x",
+        ] {
+            assert!(Link::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Link::parse(&format!("https://h/{}", "a".repeat(2_038))).is_ok());
+        assert!(Link::parse(&format!("https://h/{}", "a".repeat(2_040))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_accepted_again_unchanged(rest in ".*", scheme in "https?://h") {
+            for text in [rest.clone(), format!("{scheme}/{rest}"), format!("{scheme}{rest}")] {
+                if let Ok(link) = Link::parse(&text) {
+                    prop_assert_eq!(Link::parse(link.as_str()).unwrap(), link);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `meta`: what the strict fields have no room for, a bounded JSON object.
+
+use serde_json::{Map, Value};
+
+use crate::Invalid;
+
+/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store them).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Meta(Map<String, Value>);
+
+impl Meta {
+    /// The largest object, in bytes of JSON text.
+    pub const MAX_BYTES: usize = 16 * 1_024;
+    /// The longest string that [`Meta::set`] keeps, in bytes.
+    pub const MAX_TEXT: usize = 1_024;
+
+    /// Takes an object as it is.
+    ///
+    /// # Errors
+    /// When it is too large or holds a NUL.
+    pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
+        let mut size = 0;
+        let whole = map.iter().try_for_each(|(key, value)| {
+            size += key_size(key)?;
+            measure(value, &mut size)
+        });
+        whole?;
+        match size + 2 <= Self::MAX_BYTES {
+            true => Ok(Self(map)),
+            false => {
+                Err(Invalid::new(format!("meta is too large: at most {} bytes of JSON", Self::MAX_BYTES)))
+            }
+        }
+    }
+
+    /// Sets one entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`].
+    /// Nothing is set for `None`, for an empty string or for one that holds a NUL; about a dozen entries fit.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Option<impl Into<Value>>) -> Self {
+        let value = match value.map(Into::into) {
+            Some(Value::String(text)) if text.is_empty() || text.contains('\0') => return self,
+            Some(Value::String(mut text)) => {
+                text.truncate(text.floor_char_boundary(Self::MAX_TEXT));
+                Value::String(text)
+            }
+            Some(other) => other,
+            None => return self,
+        };
+        self.0.insert(key.to_owned(), value);
+        self
+    }
+
+    /// The object.
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The object as compact JSON text.
+    pub fn to_json(&self) -> String {
+        // Serialising a map with string keys to memory has no way to fail.
+        serde_json::to_string(&self.0).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+/// Adds to `size` what `value` takes as Postgres prints it, at the most: a blank follows each comma and colon,
+/// and a number with an exponent is written out in full.
+fn measure(value: &Value, size: &mut usize) -> Result<(), Invalid> {
+    match value {
+        Value::Null | Value::Bool(_) => *size += 5,
+        Value::Number(number) => {
+            let text = number.to_string();
+            *size += if text.contains(['e', 'E']) { 400 } else { text.len() };
+        }
+        Value::String(text) => *size += text_size(text)?,
+        Value::Array(items) => {
+            *size += 2;
+            for item in items {
+                *size += 2;
+                measure(item, size)?;
+            }
+        }
+        Value::Object(map) => {
+            *size += 2;
+            for (key, value) in map {
+                *size += key_size(key)?;
+                measure(value, size)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key_size(key: &str) -> Result<usize, Invalid> {
+    Ok(text_size(key)? + 4)
+}
+
+fn text_size(text: &str) -> Result<usize, Invalid> {
+    if text.contains('\0') {
+        return Err(Invalid::new("meta holds a NUL character (\\u0000), which cannot be stored"));
+    }
+    let escapes = text.bytes().map(|b| match b {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
+        0..32 => 5,
+        _ => 0,
+    });
+    Ok(text.len() + 2 + escapes.sum::<usize>())
+}
+
+/// Replaces what `json` says of people's e-mail addresses by `[withheld]`, in keys and in values, and leaves the
+/// rest as it is. Text that is not JSON is given back empty.
+pub fn withhold_emails(json: &str) -> String {
+    if !json.contains('@') {
+        return json.to_owned();
+    }
+    let mut value: Value = serde_json::from_str(json).unwrap_or_default();
+    withhold(&mut value);
+    value.to_string()
+}
+
+fn withhold(value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => withhold_text(text),
+        Value::Array(items) => items.iter_mut().for_each(withhold),
+        Value::Object(map) => {
+            let named = map.keys().any(|key| key.contains('@'));
+            if named {
+                *map = std::mem::take(map)
+                    .into_iter()
+                    .map(|(mut key, value)| {
+                        withhold_text(&mut key);
+                        (key, value)
+                    })
+                    .collect();
+            }
+            map.values_mut().for_each(withhold);
+        }
+    }
+}
+
+fn withhold_text(text: &mut String) {
+    let local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let domain = |c: char| c.is_alphanumeric() || "-.".contains(c);
+    let mut rest = text.as_str();
+    let mut out = String::new();
+    while let Some(at) = rest.find('@') {
+        let start =
+            rest[..at].char_indices().rev().take_while(|(_, c)| local(*c)).last().map_or(at, |(i, _)| i);
+        let end = at + 1 + rest[at + 1..].find(|c| !domain(c)).unwrap_or(rest.len() - at - 1);
+        let address = start < at && rest[at + 1..end].trim_matches('.').contains('.');
+        out.push_str(if address { &rest[..start] } else { &rest[..end] });
+        out.push_str(if address { "[withheld]" } else { "" });
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    *text = out;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        let of = |value: Value| Meta::new(value.as_object().unwrap().clone());
+        assert!(of(json!({"a": "x".repeat(16_000)})).is_ok());
+        assert!(of(json!({"a": "x".repeat(16_384)})).is_err());
+        assert!(of(json!({"a": vec![1e300; 100]})).is_err());
+        assert!(of(json!({"a": ["\0"]})).is_err());
+        assert!(of(json!({"\0": 1})).is_err());
+    }
+
+    #[test]
+    fn builds_without_empties() {
+        let meta = Meta::default()
+            .with("none", None::<&str>)
+            .with("empty", Some(""))
+            .with("long", Some("é".repeat(600)))
+            .with("run_id", Some(7));
+        assert_eq!(meta.as_map().keys().collect::<Vec<_>>(), ["long", "run_id"]);
+        assert_eq!(meta.as_map()["long"].as_str().unwrap().len(), 1_024);
+    }
+
+    #[test]
+    fn withholds_addresses() {
+        for (given, shown) in [
+            (json!({"a": "Ann <ann.b@example.co.uk>, ok"}), json!({"a": "Ann <[withheld]>, ok"})),
+            (
+                json!({"ann@example.com": [1, {"x": "b@c.de"}]}),
+                json!({"[withheld]": [1, {"x": "[withheld]"}]}),
+            ),
+            (
+                json!({"a": "actions/checkout@v4", "b": "@team", "c": "a@b"}),
+                json!({"a": "actions/checkout@v4", "b": "@team", "c": "a@b"}),
+            ),
+        ] {
+            assert_eq!(serde_json::from_str::<Value>(&withhold_emails(&given.to_string())).unwrap(), shown);
+        }
+        assert_eq!(withhold_emails(r#"{"b":1}"#), r#"{"b":1}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_survives(before in ".*", after in "[^\\p{Alphabetic}\\p{N}.-].*") {
+            let mut text = format!("{before}ann@example.com{after}");
+            withhold_text(&mut text);
+            prop_assert!(!text.contains("ann@example.com"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The open sets with a closed grammar: layer, module, kind and channel.
+
+use std::fmt;
+
+use crate::{Invalid, shown};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $grammar:literal, $fits:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            #[doc = concat!("Reads a ", $what, ": ", $grammar, ".")]
+            ///
+            /// # Errors
+            /// When `text` does not fit that grammar.
+            pub fn parse(text: &str) -> Result<Self, Invalid> {
+                let fits: fn(&str) -> bool = $fits;
+                match fits(text) {
+                    true => Ok(Self(text.into())),
+                    false => Err(Invalid::new(format!(
+                        "{} is not a {}: expected {}", shown(text), $what, $grammar
+                    ))),
+                }
+            }
+
+            /// The field's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The part of the system a task belongs to, such as `CICDL`.
+    Layer, "layer", "a capital letter, then at most 15 capitals or digits",
+    |text| text.len() <= 16 && starts_with(text, u8::is_ascii_uppercase) && text.bytes().all(capital_or_digit)
+}
+
+name! {
+    /// The service an event is about, such as `GATEWAY-FEED`.
+    Module, "module", "capitals and digits in words joined by single dashes, a letter first, at most 64 characters",
+    |text| {
+        text.len() <= 64
+            && starts_with(text, u8::is_ascii_uppercase)
+            && text.split('-').all(|word| !word.is_empty() && word.bytes().all(capital_or_digit))
+    }
+}
+
+name! {
+    /// What happened, such as `workflow_run` or `task.init`.
+    Kind, "kind", "small letters, digits and underscores in parts joined by single dots, a letter first, at most 64 characters",
+    |text| {
+        text.len() <= 64
+            && starts_with(text, u8::is_ascii_lowercase)
+            && text.split('.').all(|part| !part.is_empty() && part.bytes().all(small_digit_or_underscore))
+    }
+}
+
+name! {
+    /// The stream an event belongs to: `devhub`, or a family and an id such as `room:42`.
+    Channel, "channel", "a small-letter name of at most 32 characters, optionally a colon and an id of at most 128 characters of A-Z a-z 0-9 . _ -",
+    |text| {
+        let (family, id) = text.split_once(':').map_or((text, None), |(family, id)| (family, Some(id)));
+        family.len() <= 32
+            && starts_with(family, u8::is_ascii_lowercase)
+            && family.bytes().all(small_digit_or_underscore)
+            && id.is_none_or(|id| {
+                (1..=128).contains(&id.len())
+                    && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            })
+    }
+}
+
+impl Layer {
+    /// The layer of an event that has none.
+    pub fn unset() -> Self {
+        Self("UNSET".into())
+    }
+}
+
+impl Module {
+    /// The module of an event that names none.
+    pub fn core() -> Self {
+        Self("CORE".into())
+    }
+
+    /// Makes a module of any name: capitals, every run of other characters a dash, trimmed, `X` before a
+    /// leading digit, cut to 64; `CORE` when nothing is left.
+    pub fn from_name(name: &str) -> Self {
+        let mut module = String::with_capacity(name.len().min(65));
+        for c in name.chars() {
+            if c.is_ascii_alphanumeric() {
+                if module.is_empty() && c.is_ascii_digit() {
+                    module.push('X');
+                }
+                module.push(c.to_ascii_uppercase());
+            } else if !module.is_empty() && !module.ends_with('-') {
+                module.push('-');
+            }
+            if module.len() >= 64 {
+                break;
+            }
+        }
+        module.truncate(64);
+        match module.trim_end_matches('-') {
+            "" => Self::core(),
+            trimmed => Self(trimmed.into()),
+        }
+    }
+}
+
+impl Kind {
+    /// Makes a kind of any name: small letters, every other character an underscore, dots kept between parts,
+    /// `x` before a leading digit or underscore, cut to 64; `event` when nothing is left.
+    pub fn from_name(name: &str) -> Self {
+        let mut kind = String::with_capacity(name.len().min(65));
+        for c in name.trim().chars() {
+            match c {
+                '.' if kind.is_empty() || kind.ends_with('.') => continue,
+                '.' => kind.push('.'),
+                c => {
+                    let c = if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+                    if kind.is_empty() && !c.is_ascii_lowercase() {
+                        kind.push('x');
+                    }
+                    kind.push(c);
+                }
+            }
+            if kind.len() >= 64 {
+                break;
+            }
+        }
+        kind.truncate(64);
+        match kind.trim_end_matches('.') {
+            "" => Self("event".into()),
+            trimmed => Self(trimmed.into()),
+        }
+    }
+
+    /// The kind as a title and a ref show it: `_` and `.` as `-`.
+    pub(crate) fn dashed(&self) -> String {
+        self.0.replace(['_', '.'], "-")
+    }
+}
+
+impl Channel {
+    /// The public ticker's channel.
+    pub fn devhub() -> Self {
+        Self("devhub".into())
+    }
+}
+
+fn starts_with(text: &str, test: fn(&u8) -> bool) -> bool {
+    text.as_bytes().first().is_some_and(test)
+}
+
+fn capital_or_digit(b: u8) -> bool {
+    b.is_ascii_uppercase() || b.is_ascii_digit()
+}
+
+fn small_digit_or_underscore(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_become_modules() {
+        for (name, module) in [
+            ("gateway-feed", "GATEWAY-FEED"),
+            ("  My  Service! ", "MY-SERVICE"),
+            ("3scale", "X3SCALE"),
+            ("-_-", "CORE"),
+            ("", "CORE"),
+            ("été", "T"),
+        ] {
+            assert_eq!(Module::from_name(name).as_str(), module, "{name}");
+        }
+        assert_eq!(Module::from_name(&"a".repeat(63)).as_str().len(), 63);
+        assert_eq!(Module::from_name(&format!("{}-b", "a".repeat(63))).as_str().len(), 63);
+    }
+
+    #[test]
+    fn names_become_kinds() {
+        for (name, kind) in [
+            ("task.init", "task.init"),
+            ("Task Init", "task_init"),
+            ("com.Example.Order-Placed", "com.example.order_placed"),
+            ("..a..b.", "a.b"),
+            ("9lives", "x9lives"),
+            ("", "event"),
+            ("...", "event"),
+        ] {
+            assert_eq!(Kind::from_name(name).as_str(), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn channels() {
+        for good in ["devhub", "resources", "room:42", "cast:a-B_c.d"] {
+            assert!(Channel::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Devhub", "room:", "room:a b", "room:a:b", ":x"] {
+            assert!(Channel::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_makes_a_module_and_a_kind(name in any::<String>()) {
+            let module = Module::from_name(&name);
+            prop_assert_eq!(&Module::parse(module.as_str()).unwrap(), &module);
+            prop_assert_eq!(&Module::from_name(module.as_str()), &module);
+            let kind = Kind::from_name(&name);
+            prop_assert_eq!(&Kind::parse(kind.as_str()).unwrap(), &kind);
+            prop_assert_eq!(&Kind::from_name(kind.as_str()), &kind);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The instant of an event: UTC, milliseconds, always printed as `2026-01-02T03:04:05.006Z`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::{Invalid, shown};
+
+/// An instant with millisecond precision, from year 1 to the end of year 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ts(Timestamp);
+
+impl Ts {
+    /// The first instant that a stored event may have: 0001-01-01T00:00:00Z, in milliseconds of Unix time.
+    const FIRST_MS: i64 = -62_135_596_800_000;
+    /// The instant before which a stored event must lie: 9999-12-30T00:00:00Z, near the last that the time
+    /// library can hold.
+    const END_MS: i64 = 253_402_128_000_000;
+
+    /// The millisecond in which `instant` lies.
+    ///
+    /// # Errors
+    /// Outside the years that four digits can say.
+    pub fn new(instant: Timestamp) -> Result<Self, Invalid> {
+        let ms = instant.as_microsecond().div_euclid(1_000);
+        match Timestamp::from_millisecond(ms) {
+            Ok(whole) if (Self::FIRST_MS..Self::END_MS).contains(&ms) => Ok(Self(whole)),
+            _ => Err(Invalid::new(format!("{instant} is out of range: years 0001 to 9999"))),
+        }
+    }
+
+    /// `seconds` of Unix time, if they are in range.
+    ///
+    /// # Errors
+    /// Outside the years that four digits can say.
+    pub fn from_unix_seconds(seconds: i64) -> Result<Self, Invalid> {
+        Timestamp::from_second(seconds)
+            .map_err(|_| Invalid::new(format!("{seconds} is out of range for a Unix time")))
+            .and_then(Self::new)
+    }
+
+    /// The instant itself.
+    pub fn instant(self) -> Timestamp {
+        self.0
+    }
+}
+
+impl FromStr for Ts {
+    type Err = Invalid;
+
+    /// Reads an RFC 3339 time with any offset; what is finer than a millisecond is cut off.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let plain = text.len() >= 20 && text.is_ascii() && !text.contains(['[', ' ']);
+        let instant = plain.then(|| text.parse::<Timestamp>().ok()).flatten().ok_or_else(|| {
+            Invalid::new(format!(
+                "{} is not a time: expected RFC 3339, such as 2026-01-02T03:04:05.678Z",
+                shown(text)
+            ))
+        })?;
+        Self::new(instant)
+    }
+}
+
+impl fmt::Display for Ts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_rfc_3339_and_prints_milliseconds() {
+        for (text, printed) in [
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),
+            ("2026-01-02T03:04:05.6789Z", "2026-01-02T03:04:05.678Z"),
+            ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05.000Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+            ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text.parse::<Ts>().unwrap().to_string(), printed);
+        }
+        for bad in
+            ["", "yesterday", "2026-01-02", "2026-01-02T03:04:05", "-000001-01-01T00:00:00Z", "1767323045"]
+        {
+            assert!(bad.parse::<Ts>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn prints_what_it_reads(ms in Ts::FIRST_MS..Ts::END_MS) {
+            let ts = Ts::new(Timestamp::from_millisecond(ms).unwrap()).unwrap();
+            let printed = ts.to_string();
+            prop_assert_eq!(printed.len(), 24);
+            prop_assert_eq!(printed.parse::<Ts>().unwrap(), ts);
+        }
+    }
+}
