@@ -1,1 +1,116 @@
-//! Placeholder.
+//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, check, migrate, prune.
+//!
+//! Statements are sent unnamed (`query_typed`): they work behind a transaction pooler, and each is planned
+//! for its own values, without which rare values of a filter are served by a walk over the whole table.
+
+mod append;
+mod batch;
+mod check;
+mod config;
+mod migrate;
+mod page;
+mod prune;
+mod tail;
+mod tls;
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+
+pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender};
+pub use check::{Need, Readiness};
+pub use config::{DatabaseArgs, DatabaseUrl, UrlError};
+pub use migrate::{MigrateError, Migrated, migrate, migration_script};
+pub use page::{Columns, Filter, Order, Page, PageQuery, StoredEvent};
+pub use prune::Pruned;
+pub use tail::{Tail, Update};
+
+/// What can go wrong between us and the database. The text is for the log, not for a caller.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection to be had.
+    #[error("no connection to the database: {0}")]
+    Connect(String),
+    /// The database refused a statement, or the connection broke under it.
+    #[error("{}", config::describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// No answer in time.
+    #[error("the database did not answer within {} s", .0.as_secs())]
+    Slow(Duration),
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => Self::Connect(config::describe(&error)),
+            other => Self::Connect(config::describe(&other)),
+        }
+    }
+}
+
+/// The database as a service sees it: cheap to clone, connects when first used.
+#[derive(Clone)]
+pub struct Store {
+    args: DatabaseArgs,
+    name: &'static str,
+    reads: Pool,
+}
+
+impl Store {
+    /// The longest that one read may take.
+    const READ_WITHIN: Duration = Duration::from_secs(20);
+
+    /// Prepares connections under `name` (as the server lists its sessions); nothing is sent yet.
+    ///
+    /// # Errors
+    /// When TLS can't be set up as the URL asks for.
+    pub fn new(args: DatabaseArgs, name: &'static str) -> Result<Self, StoreError> {
+        let reads = pool(&args.database_url, name, usize::from(args.database_pool_size))?;
+        Ok(Self { args, name, reads })
+    }
+
+    /// Starts a batcher with a connection of its own, so that writers who wait never keep readers waiting.
+    ///
+    /// # Errors
+    /// When TLS can't be set up as the URL asks for.
+    pub fn appender(&self) -> Result<Appender, StoreError> {
+        Ok(Appender::start(pool(&self.args.database_url, self.name, 1)?))
+    }
+
+    /// A follower of the table.
+    pub fn tail(&self) -> Tail {
+        Tail::new(self.clone())
+    }
+
+    /// Runs one read on a connection of the pool, bounded in time.
+    async fn read<T>(
+        &self,
+        work: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let bounded = async {
+            let client = self.reads.get().await?;
+            work(&client).await.map_err(StoreError::from)
+        };
+        tokio::time::timeout(Self::READ_WITHIN, bounded)
+            .await
+            .unwrap_or(Err(StoreError::Slow(Self::READ_WITHIN)))
+    }
+}
+
+fn pool(url: &DatabaseUrl, name: &str, size: usize) -> Result<Pool, StoreError> {
+    let manager = Manager::from_config(
+        url.named(name),
+        url.tls()?,
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    let wait = Some(Duration::from_secs(5));
+    Pool::builder(manager)
+        .max_size(size)
+        .timeouts(Timeouts { wait, create: wait, recycle: wait })
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Connect(error.to_string()))
+}

@@ -1,0 +1,294 @@
+//! The batcher: concurrent appends of one process share statements, and each is answered after its commit.
+//!
+//! The table's lock makes commits serial, so whatever has queued up while the last commit was in flight goes out as
+//! one statement: no timer, and no added latency when idle. Every append has [`ANSWER_WITHIN`] from its arrival. It
+//! is sent only while the server's own lock_timeout still fits into that, so nothing lands after its caller gave up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+use oasis_core::NewEvent;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_postgres::error::SqlState;
+
+use crate::batch::{self, Row};
+use crate::check;
+use crate::config::describe;
+
+pub use crate::batch::Appended;
+
+/// How long an append may take from the arrival of its request. GitHub waits 10 s.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// The longest that a statement waits in the server: `lock_timeout` of the ordering trigger.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+/// What an attempt needs at the most: the wait for the lock, then the work.
+const ATTEMPT: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(500));
+/// When a statement is given up on from here: nothing but a connection that went silent takes as long.
+const SILENCE: Duration = Duration::from_secs(4);
+/// Rows of one statement, unless a single append has more: longer ones keep other writers waiting.
+const BATCH_ROWS: usize = 250;
+/// Memory that waiting appends may take, in KiB.
+const QUEUE_KIB: usize = 64 * 1_024;
+/// Appends that may wait.
+const QUEUE_LENGTH: usize = 10_000;
+
+/// Why an append failed. Nothing was stored, unless it says that it is not known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// The table refused the caller's own rows (SQLSTATE class 22 or 23).
+    #[error("the table refused the event: {0}")]
+    Refused(String),
+    /// Another session held the table's lock all the while.
+    #[error("another session holds the table's lock; /ready names it")]
+    Stalled,
+    /// The database could not be reached or could not write.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The connection was lost after the rows were sent, and they have no dedup key to send them again safely.
+    #[error("the connection was lost before the commit was confirmed: {0}")]
+    Unknown(String),
+    /// Too much waits already.
+    #[error("too many events wait to be written")]
+    Overloaded,
+}
+
+/// The way into the table. Cheap to clone; the batcher ends when the last clone is gone and all is answered.
+#[derive(Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
+}
+
+struct Job {
+    rows: Vec<Row>,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Job {
+    fn answer(self, result: Result<Vec<Appended>, AppendError>) {
+        // A caller that has gone away does not need it.
+        let _ = self.answer.send(result);
+    }
+
+    /// Whether sending the rows twice stores them once.
+    fn repeatable(&self) -> bool {
+        self.rows.iter().all(|row| row.dedup_key.is_some())
+    }
+}
+
+impl Appender {
+    pub(crate) fn start(pool: Pool) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
+        tokio::spawn(Batcher { pool, waiting: VecDeque::new(), jobs }.run());
+        Self { queue, room: Arc::new(Semaphore::new(QUEUE_KIB)) }
+    }
+
+    /// Appends `events`, all or none, and says what became of each, in their order, once they are durable. `arrived`
+    /// is when the caller's request came in: the answer is there within [`ANSWER_WITHIN`] of it.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append(
+        &self,
+        events: Vec<NewEvent>,
+        arrived: Instant,
+    ) -> Result<Vec<Appended>, AppendError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<Row> = events.into_iter().map(Row::from).collect();
+        let kib = rows.iter().map(Row::weight).sum::<usize>().div_ceil(1_024);
+        let room = u32::try_from(kib).ok().and_then(|kib| self.room.clone().try_acquire_many_owned(kib).ok());
+        let (answer, answered) = oneshot::channel();
+        let deadline = arrived + ANSWER_WITHIN;
+        let job = Job { rows, deadline, answer, _room: room.ok_or(AppendError::Overloaded)? };
+        self.queue.try_send(job).map_err(|_| AppendError::Overloaded)?;
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(AppendError::Unknown("the writer ended".into())),
+            Err(_) => Err(AppendError::Unknown("no answer in time".into())),
+        }
+    }
+}
+
+struct Batcher {
+    pool: Pool,
+    waiting: VecDeque<Job>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+/// How the batch that was tried goes on.
+enum Verdict {
+    /// Everybody has been answered.
+    Done,
+    /// Try again, after a pause if there is one; whoever has no time left for it is told this error.
+    Again(Vec<Job>, Duration, AppendError),
+}
+
+impl Batcher {
+    async fn run(mut self) {
+        let mut last_error = AppendError::Stalled;
+        while self.next_is_there().await {
+            self.turn_away_the_late(&last_error);
+            let jobs = self.take_batch();
+            if jobs.is_empty() {
+                continue;
+            }
+            match self.attempt(jobs).await {
+                Verdict::Done => last_error = AppendError::Stalled,
+                Verdict::Again(jobs, pause, error) => {
+                    last_error = error;
+                    jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+                    sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    async fn next_is_there(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            match self.jobs.recv().await {
+                Some(job) => self.waiting.push_back(job),
+                None => return false,
+            }
+        }
+        while let Ok(job) = self.jobs.try_recv() {
+            self.waiting.push_back(job);
+        }
+        true
+    }
+
+    /// Answers whoever has no time left for an attempt: sent now, their rows could land after they gave up.
+    fn turn_away_the_late(&mut self, error: &AppendError) {
+        let latest = Instant::now() + ATTEMPT;
+        for job in std::mem::take(&mut self.waiting) {
+            match job.deadline < latest {
+                true => job.answer(Err(error.clone())),
+                false => self.waiting.push_back(job),
+            }
+        }
+    }
+
+    fn take_batch(&mut self) -> Vec<Job> {
+        let mut rows = 0;
+        let mut jobs = Vec::new();
+        while let Some(next) = self.waiting.front() {
+            rows += next.rows.len();
+            if rows > BATCH_ROWS && !jobs.is_empty() {
+                break;
+            }
+            jobs.extend(self.waiting.pop_front());
+        }
+        jobs
+    }
+
+    async fn attempt(&self, jobs: Vec<Job>) -> Verdict {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let client = match self.pool.get().await {
+            Ok(client) => client,
+            Err(error) => {
+                let error = AppendError::Unavailable(describe(&error));
+                return Verdict::Again(jobs, PAUSE, error);
+            }
+        };
+        let rows: Vec<&Row> = jobs.iter().flat_map(|job| &job.rows).collect();
+        let started = Instant::now();
+        let outcome = timeout(SILENCE, batch::insert(&client, &rows)).await;
+        metrics::histogram!("append_statement_seconds").record(started.elapsed().as_secs_f64());
+        metrics::histogram!("append_statement_rows").record(rows.len() as f64);
+        match outcome {
+            Ok(Ok(appended)) => {
+                let mut appended = appended.into_iter();
+                for job in jobs {
+                    let own = appended.by_ref().take(job.rows.len()).collect();
+                    job.answer(Ok(own));
+                }
+                Verdict::Done
+            }
+            Ok(Err(error)) => self.failed(&client, jobs, &error).await,
+            Err(_) => {
+                // Its connection is beyond use, and whether the rows landed is not known.
+                let silent = Object::take(client);
+                drop(silent);
+                lost(jobs, "the database fell silent")
+            }
+        }
+    }
+
+    async fn failed(&self, client: &Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
+        let text = describe(error);
+        let Some(state) = error.code() else { return lost(jobs, &text) };
+        let class = &state.code()[..2];
+        if *state == SqlState::LOCK_NOT_AVAILABLE {
+            metrics::counter!("append_lock_timeouts_total").increment(1);
+            tracing::warn!(
+                waiting = jobs.len() + self.waiting.len(),
+                "another session holds the table's lock"
+            );
+            check::log_blockers(client).await;
+            return Verdict::Again(jobs, Duration::ZERO, AppendError::Stalled);
+        }
+        match class {
+            // One of us was the victim of a deadlock or a serialization failure: nothing was stored.
+            "40" => Verdict::Again(jobs, Duration::from_millis(5), AppendError::Unavailable(text)),
+            // The session or the server is going down.
+            "57" | "08" => lost(jobs, &text),
+            "22" | "23" => match <[Job; 1]>::try_from(jobs) {
+                Ok([job]) => {
+                    tracing::error!(error = text, "the table refused an event that passed our own checks");
+                    job.answer(Err(AppendError::Refused(text)));
+                    Verdict::Done
+                }
+                // One caller's bad row must not fail another's.
+                Err(jobs) => self.one_by_one(jobs).await,
+            },
+            _ => {
+                tracing::error!(error = text, "append failed");
+                for job in jobs {
+                    job.answer(Err(AppendError::Unavailable(text.clone())));
+                }
+                Verdict::Done
+            }
+        }
+    }
+
+    async fn one_by_one(&self, jobs: Vec<Job>) -> Verdict {
+        let mut again = (Vec::new(), Duration::ZERO, AppendError::Stalled);
+        for job in jobs {
+            // Earlier ones may have taken long.
+            if job.deadline < Instant::now() + ATTEMPT {
+                job.answer(Err(again.2.clone()));
+                continue;
+            }
+            if let Verdict::Again(jobs, pause, error) = Box::pin(self.attempt(vec![job])).await {
+                again.0.extend(jobs);
+                (again.1, again.2) = (pause, error);
+            }
+        }
+        match again.0.is_empty() {
+            true => Verdict::Done,
+            false => Verdict::Again(again.0, again.1, again.2),
+        }
+    }
+}
+
+/// The connection broke after the rows were sent: those with a dedup key can be sent again, for the others nobody
+/// knows.
+fn lost(jobs: Vec<Job>, why: &str) -> Verdict {
+    tracing::warn!(error = why, "the connection broke during an append");
+    let (repeatable, unknown): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::repeatable);
+    for job in unknown {
+        job.answer(Err(AppendError::Unknown(why.to_owned())));
+    }
+    match repeatable.is_empty() {
+        true => Verdict::Done,
+        false => {
+            Verdict::Again(repeatable, Duration::from_millis(100), AppendError::Unavailable(why.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether the database can do its part: reachable, up to date, every guard of the order in place, nobody in the way.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use crate::{Store, migrate};
+
+/// What a service needs of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It appends.
+    Write,
+    /// It reads.
+    Read,
+    /// It does both.
+    ReadWrite,
+}
+
+/// Why a service can't do its job now, each reason a sentence; empty when it can.
+pub type Readiness = Vec<String>;
+
+/// One row, whatever state the table is in; columns by name.
+const GUARDS: &str = "\
+    SELECT pg_is_in_recovery() AS standby, \
+      (SELECT count(*) FROM pg_trigger WHERE tgrelid = e.oid AND tgenabled = 'A' \
+         AND tgname IN ('oasis_events_order', 'oasis_events_notify', 'oasis_events_append_only')) AS triggers, \
+      (SELECT attidentity::text FROM pg_attribute WHERE attrelid = e.oid AND attname = 'id') AS identity, \
+      (SELECT seqcache FROM pg_sequence WHERE seqrelid = s.oid) AS cache, \
+      CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') THEN pg_sequence_last_value(s.oid) END AS drawn, \
+      row_security_active(e.oid) AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = e.oid AND polcmd IN ('*', 'r') \
+         AND (0 = ANY(polroles) OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER')))) \
+         AS hidden, \
+      has_table_privilege(e.oid, 'SELECT') AS may_read, \
+      has_any_column_privilege(e.oid, 'INSERT') AS may_write \
+    FROM (SELECT 'public.oasis_events'::regclass AS oid) AS e, \
+         (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
+
+/// Sessions that hold the writers' lock while others wait for it, or longer than an insert takes. How long is seen
+/// only by a role with pg_read_all_stats, or of one's own sessions.
+const BLOCKERS: &str = "\
+    SELECT holder.pid, a.usename::text, a.application_name, \
+           extract(epoch FROM clock_timestamp() - a.xact_start)::float8, \
+           extract(epoch FROM clock_timestamp() - (SELECT min(w.waitstart) FROM pg_locks AS w \
+             WHERE w.relation = holder.relation AND w.database = holder.database AND NOT w.granted))::float8 \
+    FROM pg_locks AS holder LEFT JOIN pg_stat_activity AS a USING (pid) \
+    WHERE holder.relation = 'public.oasis_events_lock'::regclass AND holder.granted \
+      AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+impl Store {
+    /// Asks the database whether `need` can be met now.
+    pub async fn check(&self, need: Need) -> Readiness {
+        let version = self.read(async |client| version(client).await).await;
+        match version {
+            Err(error) => return vec![error.to_string()],
+            Ok(None) => return vec!["the database has no table oasis_events: run `oasis migrate`".into()],
+            Ok(Some(version)) if version < migrate::latest() => {
+                return vec![format!(
+                    "the database is at version {version}, this program needs {}: run `oasis migrate`",
+                    migrate::latest()
+                )];
+            }
+            Ok(Some(_)) => {}
+        }
+        self.read(async |client| {
+            let mut reasons = guards(client, need).await?;
+            if need != Need::Read {
+                reasons.extend(blockers(client).await?);
+            }
+            Ok(reasons)
+        })
+        .await
+        .unwrap_or_else(|error| vec![error.to_string()])
+    }
+}
+
+async fn version(client: &Client) -> Result<Option<i64>, tokio_postgres::Error> {
+    let there = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
+    if !client.query_typed(there, &[]).await?.first().is_some_and(|row| row.get(0)) {
+        return Ok(None);
+    }
+    let rows = client.query_typed("SELECT max(version)::int8 FROM public.oasis_schema_history", &[]).await?;
+    Ok(rows.first().and_then(|row| row.get(0)))
+}
+
+async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres::Error> {
+    let rows = client.query_typed(GUARDS, &[]).await?;
+    let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events is gone".into()]) };
+    let (reads, writes) = (need != Need::Write, need != Need::Read);
+    let mut reasons = Vec::new();
+    let mut unless = |fine: bool, reason: &str| {
+        if !fine {
+            reasons.push(reason.to_owned());
+        }
+    };
+    let identity: Option<&str> = row.get("identity");
+    unless(
+        row.get::<_, i64>("triggers") == 3,
+        "a trigger of oasis_events is missing or not ENABLE ALWAYS: ids may lose their commit order",
+    );
+    unless(identity == Some("a"), "oasis_events.id is not GENERATED ALWAYS: ids may lose their commit order");
+    unless(
+        row.get::<_, Option<i64>>("cache") == Some(1),
+        "the sequence of oasis_events.id has a CACHE other than 1: ids may lose their commit order",
+    );
+    let standby: bool = row.get("standby");
+    unless(!(writes && standby), "the database is a standby: it accepts no writes");
+    unless(!reads || row.get("may_read"), "this role has no SELECT on oasis_events");
+    unless(!writes || row.get("may_write"), "this role has no INSERT on oasis_events");
+    unless(
+        !reads || !row.get::<_, bool>("hidden"),
+        "row level security hides oasis_events from this role: it needs a policy",
+    );
+
+    if row.get("may_read") {
+        let drawn: Option<i64> = row.get("drawn");
+        let newest = "SELECT coalesce(max(id), 0) FROM public.oasis_events";
+        let newest = client.query_typed(newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
+        // Without a right to the sequence its value reads as null, as it does before the first row.
+        if drawn.is_some_and(|drawn| drawn < newest) {
+            reasons.push(format!(
+                "the sequence of oasis_events.id is behind the table (restored?): run SELECT setval('public.oasis_events_id_seq', {})",
+                newest + 1_000_000
+            ));
+        }
+    }
+    Ok(reasons)
+}
+
+async fn blockers(client: &Client) -> Result<Readiness, tokio_postgres::Error> {
+    let rows = client.query_typed(BLOCKERS, &[]).await?;
+    let long = |seconds: Option<f64>| seconds.is_some_and(|seconds| seconds > 1.0);
+    Ok(rows
+        .iter()
+        .filter(|row| long(row.get(3)) || long(row.get(4)))
+        .map(|row| {
+            let pid: i32 = row.get(0);
+            let held = row
+                .get::<_, Option<f64>>(3)
+                .map_or_else(String::new, |seconds| format!(", its transaction open for {seconds:.0} s"));
+            format!(
+                "session {pid} (user {}, application {:?}) holds the writers' lock{held}: end its transaction, or SELECT pg_terminate_backend({pid})",
+                row.get::<_, Option<&str>>(1).unwrap_or("unknown"),
+                row.get::<_, Option<&str>>(2).unwrap_or_default(),
+            )
+        })
+        .collect())
+}
+
+/// Logs who is in the way, when appends time out.
+pub(crate) async fn log_blockers(client: &Client) {
+    match timeout(Duration::from_millis(500), blockers(client)).await {
+        Ok(Ok(reasons)) => reasons.iter().for_each(|reason| tracing::warn!("{reason}")),
+        Ok(Err(error)) => tracing::debug!(%error, "can't tell who holds the lock"),
+        Err(_) => tracing::debug!("can't tell in time who holds the lock"),
+    }
+}

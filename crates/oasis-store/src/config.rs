@@ -1,0 +1,186 @@
+//! Where the database is: the settings, and what libpq's `sslmode` and `sslrootcert` mean for them.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
+use crate::tls::{self, Verify};
+
+/// The settings that say where the database is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// Postgres URL; sslmode and sslrootcert mean what libpq says
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: DatabaseUrl,
+    /// A direct connection for LISTEN, when DATABASE_URL goes through a transaction pooler
+    #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = optional)]
+    pub listen_database_url: Option<Optional>,
+    /// Most connections for reading; writing has one of its own, tailing another
+    #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub database_pool_size: u16,
+}
+
+impl DatabaseArgs {
+    /// Settings for one URL, everything else as by default.
+    pub fn new(database_url: DatabaseUrl) -> Self {
+        Self { database_url, listen_database_url: None, database_pool_size: 8 }
+    }
+
+    /// The URL to LISTEN on.
+    pub fn listen_url(&self) -> &DatabaseUrl {
+        self.listen_database_url.as_ref().and_then(|url| url.0.as_ref()).unwrap_or(&self.database_url)
+    }
+}
+
+/// A setting that counts as absent when it is empty, as docker compose passes unset variables.
+#[derive(Debug, Clone)]
+pub struct Optional(Option<DatabaseUrl>);
+
+fn optional(text: &str) -> Result<Optional, UrlError> {
+    match text.is_empty() {
+        true => Ok(Optional(None)),
+        false => text.parse().map(|url| Optional(Some(url))),
+    }
+}
+
+/// A parsed Postgres URL. Its text, which holds a password, is never printed.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    pub(crate) config: tokio_postgres::Config,
+    verify: Verify,
+    roots: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A `DATABASE_URL` that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// Not a URL of Postgres.
+    #[error("expected a URL such as postgres://user:password@host:5432/database?sslmode=verify-full")]
+    NotPostgres,
+    /// An option that libpq knows otherwise, or not at all.
+    #[error("{0}")]
+    Option(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let mut url = Url::parse(text.trim()).map_err(|_| UrlError::NotPostgres)?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(UrlError::NotPostgres);
+        }
+        let (mut sslmode, mut roots) = (None, None);
+        let mut rest: Vec<(String, String)> = Vec::new();
+        for (key, value) in url.query_pairs().into_owned() {
+            match key.as_str() {
+                "sslmode" => sslmode = Some(value),
+                "sslrootcert" => roots = Some(PathBuf::from(value)),
+                // Settings that other clients leave in a shared URL.
+                "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
+                _ => rest.push((key, value)),
+            }
+        }
+        url.set_query(None);
+        if !rest.is_empty() {
+            url.query_pairs_mut().extend_pairs(&rest);
+        }
+        let system = roots.as_deref().is_some_and(|path| path.as_os_str() == "system");
+        let (mode, verify) = match sslmode.as_deref() {
+            Some("disable") => (SslMode::Disable, Verify::Nothing),
+            None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
+            // With a root certificate at hand, libpq's `require` verifies it.
+            Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
+            Some("require" | "verify-ca") if !system => (SslMode::Require, Verify::Authority),
+            Some("verify-full") => (SslMode::Require, Verify::AuthorityAndName),
+            Some("require" | "verify-ca") => {
+                return Err(UrlError::Option("sslrootcert=system needs sslmode=verify-full".into()));
+            }
+            Some(other) => {
+                return Err(UrlError::Option(format!(
+                    "sslmode={other} is unknown: expected disable, allow, prefer, require, verify-ca or verify-full"
+                )));
+            }
+        };
+        let mut config = tokio_postgres::Config::from_str(url.as_str())
+            .map_err(|error| UrlError::Option(describe(&error)))?;
+        config.ssl_mode(mode);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
+        // A peer that vanished without a word (a NAT entry that timed out) must not hold an append or the tail.
+        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
+        Ok(Self { config, verify, roots: roots.filter(|_| !system) })
+    }
+}
+
+impl DatabaseUrl {
+    /// The same settings, under `name` where the server lists its sessions.
+    pub(crate) fn named(&self, name: &str) -> tokio_postgres::Config {
+        let mut config = self.config.clone();
+        if config.get_application_name().is_none() {
+            config.application_name(name);
+        }
+        config
+    }
+
+    pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, tls::Error> {
+        tls::connector(self.verify, self.roots.as_deref())
+    }
+}
+
+/// The message of `error` and of what caused it, on one line.
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libpq_modes() {
+        let parse = |query: &str| format!("postgres://u:secret@h/d{query}").parse::<DatabaseUrl>();
+        for (query, mode, verify) in [
+            ("", SslMode::Prefer, Verify::Nothing),
+            ("?sslmode=disable", SslMode::Disable, Verify::Nothing),
+            ("?sslmode=require", SslMode::Require, Verify::Nothing),
+            ("?sslmode=require&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
+            ("?sslmode=verify-ca&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
+            ("?sslmode=verify-full&sslrootcert=system", SslMode::Require, Verify::AuthorityAndName),
+            ("?pgbouncer=true&application_name=x", SslMode::Prefer, Verify::Nothing),
+        ] {
+            let url = parse(query).unwrap();
+            assert_eq!((url.config.get_ssl_mode(), url.verify), (mode, verify), "{query}");
+            assert!(!format!("{url:?}").contains("secret"));
+        }
+        for bad in ["?sslmode=maybe", "?sslmode=require&sslrootcert=system", "?nonsense=1"] {
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for bad in ["", "h:5432", "mysql://h/d"] {
+            assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Following the table: every committed event once, in id order, woken by NOTIFY.
+//!
+//! One connection of its own LISTENs and reads. LISTEN counts as working only once this session has heard a NOTIFY
+//! that another one sent (a transaction pooler accepts LISTEN and delivers nothing); until then the table is polled
+//! every 2 s. A sweep a minute covers a notification that got lost, and tells a dead connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client};
+
+use crate::config::describe;
+use crate::page::{Statement, page_of};
+use crate::{Columns, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+
+/// The notification channel of the table.
+const NOTIFICATIONS: &str = "oasis_events";
+/// How often the table is read when nothing is heard.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How often it is read when nothing can be heard.
+const POLL: Duration = Duration::from_secs(2);
+/// How long to wait for a notification of our own.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// Rows of one read.
+const PAGE: i64 = 500;
+/// The longest that one read may take.
+const READ_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a tail tells its handler.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// Where the tail begins, at first and after a discontinuity: a restored database has a lower head than was
+    /// seen, or rows that were not read have been pruned. Nothing before `events` is known to the handler any more.
+    Start {
+        /// The last events up to `head`, oldest first.
+        events: Vec<StoredEvent>,
+        /// The id after which the tail goes on; what has been pruned counts.
+        head: i64,
+        /// Whether the table holds no event at all.
+        empty: bool,
+    },
+    /// The next events, in id order. Never empty.
+    Events(Vec<StoredEvent>),
+    /// The tail reads again, and whether it is woken (else it polls).
+    Up {
+        /// Whether LISTEN works.
+        listening: bool,
+    },
+    /// The database is out of reach; the tail goes on trying.
+    Down(String),
+}
+
+/// A follower of the table. See [`Tail::run`].
+pub struct Tail {
+    store: Store,
+    recent: i64,
+    head: Option<i64>,
+}
+
+impl Tail {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, recent: 0, head: None }
+    }
+
+    /// Begin with the last `recent` events instead of at the head.
+    #[must_use]
+    pub fn recent(mut self, recent: u16) -> Self {
+        self.recent = i64::from(recent);
+        self
+    }
+
+    /// Follows the table until the future is dropped, reconnecting for ever, and tells `handle` what it reads.
+    pub async fn run(mut self, mut handle: impl FnMut(Update)) {
+        let mut failures: u32 = 0;
+        loop {
+            let started = Instant::now();
+            let Err(error) = self.session(&mut handle).await;
+            failures = if started.elapsed() > SWEEP { 0 } else { failures + 1 };
+            let error = describe(&error);
+            tracing::warn!(error, "the tail lost the database");
+            handle(Update::Down(error));
+            // 50 ms, doubling up to 2 s: as often as it would poll.
+            sleep(Duration::from_millis(25 << failures.min(7)).min(POLL)).await;
+        }
+    }
+
+    async fn session(
+        &mut self,
+        handle: &mut impl FnMut(Update),
+    ) -> Result<std::convert::Infallible, StoreError> {
+        let session = Session::open(&self.store).await?;
+        let mut listening = session.hears(&self.store).await;
+        if !listening {
+            tracing::warn!(
+                "LISTEN is not heard on this connection: polling; LISTEN_DATABASE_URL may name a direct one"
+            );
+        }
+        self.start(&session, handle).await?;
+        handle(Update::Up { listening });
+        let mut probed = Instant::now();
+        let mut woken = true;
+        loop {
+            let any = self.catch_up(&session, handle).await?;
+            if any && !woken && listening {
+                tracing::warn!("a notification was lost; the sweep found its events");
+                metrics::counter!("tail_lost_notifications_total").increment(1);
+            }
+            let pause = if listening { SWEEP } else { POLL };
+            woken = timeout(pause, session.woken.notified()).await.is_ok();
+            if session.driver.is_finished() {
+                return Err(StoreError::Connect("the connection was closed".into()));
+            }
+            if !listening && probed.elapsed() > SWEEP {
+                probed = Instant::now();
+                listening = session.hears(&self.store).await;
+                handle(Update::Up { listening });
+            }
+        }
+    }
+
+    /// Finds out where to begin, or whether the table is still the one that was being read.
+    async fn start(&mut self, session: &Session, handle: &mut impl FnMut(Update)) -> Result<(), StoreError> {
+        let sql = "SELECT coalesce(max(id), 0), count(id) = 0, \
+                   coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) \
+                   FROM (SELECT id FROM public.oasis_events ORDER BY id DESC LIMIT 1) AS newest";
+        let rows = session.read(session.client.query_typed(sql, &[])).await?;
+        let (newest, empty, pruned): (i64, bool, i64) =
+            rows.first().map_or((0, true, 0), |row| (row.get(0), row.get(1), row.get(2)));
+        let head = newest.max(pruned);
+        if self.head.is_some_and(|seen| pruned <= seen && seen <= head) {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        if self.recent > 0 {
+            let order = Order::NewestFirst { before: Some(head + 1) };
+            events = session.page(order, self.recent).await?.events;
+            events.reverse();
+        }
+        self.head = Some(head);
+        handle(Update::Start { events, head, empty });
+        Ok(())
+    }
+
+    /// Reads whatever is new; says whether anything was.
+    async fn catch_up(
+        &mut self,
+        session: &Session,
+        handle: &mut impl FnMut(Update),
+    ) -> Result<bool, StoreError> {
+        let mut any = false;
+        loop {
+            let after = self.head.unwrap_or_default();
+            let page = session.page(Order::OldestFirst { after, upto: i64::MAX }, PAGE).await?;
+            if page.pruned_through > after {
+                self.start(session, handle).await?;
+                continue;
+            }
+            let Some(last) = page.events.last() else { return Ok(any) };
+            self.head = Some(last.id);
+            any = true;
+            let more = page.events.len() as i64 == PAGE;
+            handle(Update::Events(page.events));
+            if !more {
+                return Ok(any);
+            }
+        }
+    }
+}
+
+/// One connection that listens and reads. Its driver task ends with it.
+struct Session {
+    client: Client,
+    woken: Arc<Notify>,
+    probed: Arc<Notify>,
+    probe: String,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Session {
+    async fn open(store: &Store) -> Result<Self, StoreError> {
+        let url = store.args.listen_url();
+        let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
+        let (client, mut connection) = connected
+            .map_err(|_| StoreError::Slow(READ_WITHIN))?
+            .map_err(|error| StoreError::Connect(describe(&error)))?;
+        let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let driver = tokio::spawn({
+            let (woken, probed) = (woken.clone(), probed.clone());
+            async move {
+                let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
+                while let Some(Ok(message)) = messages.next().await {
+                    if let AsyncMessage::Notification(notification) = message {
+                        match notification.channel() {
+                            NOTIFICATIONS => woken.notify_one(),
+                            _ => probed.notify_one(),
+                        }
+                    }
+                }
+                // So that the tail finds out at once.
+                woken.notify_one();
+            }
+        });
+        // The process and the moment make it ours among all that listen.
+        let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+        let session = Self { client, woken, probed, probe, driver };
+        let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
+        session.read(session.client.batch_execute(&listen)).await?;
+        Ok(session)
+    }
+
+    /// Whether a notification that another connection sends arrives here.
+    async fn hears(&self, store: &Store) -> bool {
+        let sent = store
+            .read(async |client| {
+                client.query_typed("SELECT pg_notify($1, '')", &[(&self.probe, Type::TEXT)]).await
+            })
+            .await;
+        sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
+    }
+
+    async fn page(&self, order: Order, limit: i64) -> Result<Page, StoreError> {
+        let query = PageQuery {
+            filter: None,
+            order,
+            limit,
+            offset: 0,
+            since: None,
+            until: None,
+            columns: Columns::Ticker,
+        };
+        let statement = Statement::of(&query);
+        let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
+        let rows = self.read(self.client.query_typed(&statement.sql, &params)).await?;
+        Ok(page_of(&rows)?)
+    }
+
+    async fn read<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        Ok(timeout(READ_WITHIN, work).await.map_err(|_| StoreError::Slow(READ_WITHIN))??)
+    }
+}

@@ -1,0 +1,142 @@
+//! TLS to Postgres with rustls on ring, verifying as much as libpq's sslmode asks for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// What of the server's certificate is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verify {
+    /// sslmode `allow`, `prefer`, `require`: encrypted, but with whom is not known.
+    Nothing,
+    /// `verify-ca`: a known authority signed it, for whichever host.
+    Authority,
+    /// `verify-full`.
+    AuthorityAndName,
+}
+
+/// TLS that can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file named by `sslrootcert` can't be used.
+    #[error("sslrootcert {path}: {why}")]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No authority to verify by.
+    #[error(
+        "this system has no trusted certificates: install ca-certificates or name a file with sslrootcert"
+    )]
+    NoRoots,
+    /// Refused by the TLS library.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+pub(crate) fn connector(verify: Verify, roots: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match verify {
+        Verify::Nothing => Arc::new(Lenient { provider: provider.clone(), authority: None }),
+        Verify::Authority => {
+            Arc::new(Lenient { provider: provider.clone(), authority: Some(web_pki(&provider, roots)?) })
+        }
+        Verify::AuthorityAndName => web_pki(&provider, roots)?,
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn web_pki(provider: &Arc<CryptoProvider>, roots: Option<&Path>) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let store = match roots {
+        Some(path) => from_file(path)?,
+        None => from_system()?,
+    };
+    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+        .build()
+        .map_err(|error| Error::Rustls(rustls::Error::General(error.to_string())))
+}
+
+fn from_file(path: &Path) -> Result<RootCertStore, Error> {
+    let refuse = |why: String| Error::Roots { path: path.to_owned(), why };
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))? {
+        let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+        store.add(certificate).map_err(|error| refuse(error.to_string()))?;
+    }
+    match store.is_empty() {
+        true => Err(refuse("holds no certificate in PEM form".into())),
+        false => Ok(store),
+    }
+}
+
+fn from_system() -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    match store.is_empty() {
+        true => Err(Error::NoRoots),
+        false => Ok(store),
+    }
+}
+
+/// Verifies that the server holds its certificate's key, and of the certificate only what the mode asks for.
+#[derive(Debug)]
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    authority: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
+        match authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // The chain is verified before the name.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

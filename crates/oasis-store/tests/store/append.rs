@@ -1,0 +1,189 @@
+//! The batcher: answers after the commit, tells duplicates apart, bounds every wait.
+
+use std::time::Duration;
+
+use oasis_postgres::testing;
+use oasis_store::{ANSWER_WITHIN, AppendError, Appended};
+use tokio::time::Instant;
+
+use crate::{client, database, new, parse, plain_insert, store};
+
+#[tokio::test]
+async fn duplicates_are_told_apart_and_keep_their_id() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    let events = vec![
+        new("DEV-TEST-0001", Some("a")),
+        new("UNSET", None),
+        new("UNSET", Some("a")),
+        new("UNSET", Some("b")),
+    ];
+    let first = appender.append(events, Instant::now()).await.unwrap();
+    let [a, plain, again, b] = first[..] else { panic!("{first:?}") };
+    assert_eq!(again, Appended { id: a.id, duplicate: true });
+    assert!(!a.duplicate && !plain.duplicate && !b.duplicate);
+    assert!(a.id < plain.id && plain.id < b.id, "{first:?}");
+    let second =
+        appender.append(vec![new("UNSET", Some("b")), new("UNSET", None)], Instant::now()).await.unwrap();
+    assert_eq!(second[0], Appended { id: b.id, duplicate: true });
+    assert!(!second[1].duplicate);
+    assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..400 {
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let task = format!("DEV-TEST-{caller:06}");
+            let rows = 1 + caller % 3;
+            let appended = appender.append(vec![new(&task, None); rows], Instant::now()).await.unwrap();
+            assert_eq!(appended.len(), rows);
+            (task, appended)
+        });
+    }
+    let client = client(&db.url).await;
+    while let Some(caller) = callers.join_next().await {
+        let (task, appended) = caller.unwrap();
+        for one in appended {
+            let row =
+                client.query_one("SELECT vtid FROM oasis_events WHERE id = $1", &[&one.id]).await.unwrap();
+            assert_eq!(row.get::<_, &str>(0), task);
+        }
+    }
+    let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events";
+    let row = client.query_one(commits, &[]).await.unwrap();
+    assert!(row.get::<_, i64>(0) < 200, "appends share transactions: {}", row.get::<_, i64>(0));
+}
+
+/// A thousand rows of one caller are one transaction.
+#[tokio::test]
+async fn an_append_is_all_or_nothing() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    appender.append(vec![new("UNSET", None); 1_000], Instant::now()).await.unwrap();
+    let row = client(&db.url).await;
+    let row =
+        row.query_one("SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events", &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1_000));
+}
+
+/// While another session sits in an active transaction, callers are told within 8 s of arriving, none of their rows
+/// lands later, and all is well when it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
+    let db = database().await;
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
+    let holder = client(&db.url).await;
+    holder.batch_execute(&format!("BEGIN; {}", plain_insert(1))).await.unwrap();
+    let active = tokio::spawn(async move {
+        holder.batch_execute("SELECT pg_sleep(14)").await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    let mut callers = tokio::task::JoinSet::new();
+    let mut arrivals = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..100 {
+        arrivals.tick().await;
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let arrived = Instant::now();
+            let answer = appender.append(vec![new("DEV-TEST-0002", None)], arrived).await;
+            (answer, arrived.elapsed())
+        });
+    }
+    let reasons = store.check(oasis_store::Need::Write).await;
+    assert!(reasons.iter().any(|reason| reason.contains("holds the writers' lock")), "{reasons:?}");
+    let mut refused = 0;
+    while let Some(caller) = callers.join_next().await {
+        let (answer, took) = caller.unwrap();
+        assert!(took <= ANSWER_WITHIN, "{took:?}");
+        assert!(matches!(answer, Err(AppendError::Stalled)), "{answer:?}");
+        refused += 1;
+    }
+    assert_eq!(refused, 100);
+    active.await.unwrap();
+    appender.append(vec![new("DEV-TEST-0003", None)], Instant::now()).await.unwrap();
+    assert!(store.check(oasis_store::Need::Write).await.is_empty());
+    let rows = client(&db.url).await;
+    let rows = rows.query("SELECT vtid FROM oasis_events ORDER BY id", &[]).await.unwrap();
+    let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows, ["UNSET", "DEV-TEST-000001", "DEV-TEST-0003"]);
+}
+
+/// Whatever was acknowledged is there after the server was killed, once; rows with a key survive the crash by being
+/// sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_rows_survive_a_crash_of_postgres() {
+    let cluster = testing::cluster().await;
+    let url = cluster.url("postgres");
+    oasis_store::migrate(&parse(&url)).await.unwrap();
+    let appender = store(&url).appender().unwrap();
+    let (send, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+    let mut writers = tokio::task::JoinSet::new();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for writer in 0..8 {
+        let (appender, send, stop) = (appender.clone(), send.clone(), stop.clone());
+        writers.spawn(async move {
+            for nth in 0.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                let key = format!("{writer}-{nth}");
+                if appender.append(vec![new("UNSET", Some(&key))], Instant::now()).await.is_ok() {
+                    send.send(format!("test:{key}")).unwrap();
+                }
+            }
+        });
+    }
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..200 {
+            keys.push(acknowledged.recv().await.unwrap());
+        }
+        cluster.kill().unwrap();
+        cluster.restart().unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(send);
+    while let Some(key) = acknowledged.recv().await {
+        keys.push(key);
+    }
+    let client = client(&url).await;
+    let rows = client.query("SELECT dedup_key FROM oasis_events", &[]).await.unwrap();
+    let mut stored: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    stored.sort();
+    keys.sort();
+    assert!(keys.is_sorted_by(|a, b| a < b));
+    let missing: Vec<_> = keys.iter().filter(|key| stored.binary_search(key).is_err()).collect();
+    assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");
+}
+
+#[tokio::test]
+async fn without_a_database_callers_hear_in_time() {
+    let appender = store("postgres://u:p@127.0.0.1:1/d").appender().unwrap();
+    let arrived = Instant::now();
+    let error = appender.append(vec![new("UNSET", None)], arrived).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unavailable(_)), "{error:?}");
+    assert!(arrived.elapsed() < ANSWER_WITHIN);
+}
+
+#[tokio::test]
+async fn waiting_appends_are_bounded() {
+    let appender = store("postgres://u:p@127.0.0.1:1/d").appender().unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let appender = appender.clone();
+        callers.spawn(async move { appender.append(vec![new("UNSET", None); 1_000], Instant::now()).await });
+    }
+    let mut overloaded = 0;
+    while let Some(answer) = callers.join_next().await {
+        overloaded += usize::from(matches!(answer.unwrap(), Err(AppendError::Overloaded)));
+    }
+    // 64 MiB hold about 130 of them.
+    assert!((50..100).contains(&overloaded), "{overloaded}");
+}

@@ -1,0 +1,189 @@
+//! The CHECK constraints say the same as the types of oasis-core.
+
+use oasis_core::{Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tokio::time::Instant;
+use tokio_postgres::Client;
+
+use crate::{client, database, new, store};
+
+const GOOD: [(&str, &str); 13] = [
+    ("ts", "2026-01-02 03:04:05.678+00"),
+    ("vtid", "DEV-TEST-0001"),
+    ("layer", "TEST"),
+    ("module", "CORE"),
+    ("source", "oasis.events"),
+    ("kind", "task.init"),
+    ("status", "info"),
+    ("title", "TEST-CORE-TASK-INIT"),
+    ("ref", "vt/DEV-TEST-0001-task-init"),
+    ("link", "https://example.com/x?y#z"),
+    ("channel", "devhub"),
+    ("meta", "{}"),
+    ("dedup_key", "test:1"),
+];
+
+/// Inserts the good row with some fields replaced, and takes it back.
+async fn insert(client: &Client, changes: &[(&str, &str)]) -> Result<(), tokio_postgres::Error> {
+    let row =
+        GOOD.map(|(name, good)| changes.iter().find(|(n, _)| *n == name).map_or(good, |(_, value)| value));
+    let names = GOOD.map(|(name, _)| name).join(", ");
+    let values = row.map(|value| format!("'{}'", value.replace('\'', "''"))).join(", ");
+    let inserted =
+        client.batch_execute(&format!("BEGIN; INSERT INTO oasis_events ({names}) VALUES ({values})")).await;
+    client.batch_execute("ROLLBACK").await.unwrap();
+    inserted
+}
+
+#[tokio::test]
+async fn a_row_that_the_contract_forbids_is_refused() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    insert(&client, &[]).await.unwrap();
+    insert(&client, &[("vtid", "IDLE"), ("ref", "vt/IDLE-task-init")]).await.unwrap();
+    insert(&client, &[("vtid", "VTID-0001"), ("ref", "vt/VTID-0001-task-init")]).await.unwrap();
+    let long = "x".repeat(20_000);
+    let long_link = format!("https://h/{long}");
+    let long_meta = format!("{{\"a\":\"{long}\"}}");
+    for (field, bad) in [
+        ("ts", "infinity"),
+        ("ts", "10000-01-01 00:00:00+00"),
+        ("ts", "0001-01-01 00:00:00+00 BC"),
+        ("vtid", "dev-test-0001"),
+        ("vtid", "DEV-TEST-001"),
+        ("vtid", "ABC-0001"),
+        ("vtid", ""),
+        ("layer", "OTHER"),
+        ("layer", ""),
+        ("module", "core"),
+        ("module", "A--B"),
+        ("source", "github"),
+        ("kind", "Task"),
+        ("kind", "a..b"),
+        ("status", "done"),
+        ("title", "MY-TITLE"),
+        ("ref", "vt/other"),
+        ("link", "javascript:alert(1)"),
+        ("link", "/relative"),
+        ("link", "https://a@b/"),
+        ("link", "https://h/\n"),
+        ("link", &long_link),
+        ("channel", "DevHub"),
+        ("channel", "room:"),
+        ("meta", "[]"),
+        ("meta", "null"),
+        ("meta", &long_meta),
+        ("dedup_key", ""),
+        ("dedup_key", &long),
+    ] {
+        assert!(insert(&client, &[(field, bad)]).await.is_err(), "{field} = {bad:.40}");
+    }
+    assert!(client.batch_execute("INSERT INTO oasis_events (ts) VALUES (now())").await.is_err(), "nulls");
+}
+
+/// For any text: what a type accepts, the table accepts; what the table accepts, the type does.
+#[tokio::test]
+async fn types_and_constraints_agree() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let mut runner = TestRunner::deterministic();
+    let mut sample = |strategy: BoxedStrategy<String>| strategy.new_tree(&mut runner).unwrap().current();
+    for _ in 0..300 {
+        let text = sample(
+            prop_oneof![
+                "[A-Z]{1,9}-[A-Z0-9]{1,17}-[0-9]{3,7}",
+                "(VTID|DEV|UNSET|IDLE)(-[0-9]{3,7})?",
+                "[A-Z0-9-]{0,66}",
+                "[a-z0-9_.]{0,66}",
+                "[a-z]{1,3}:[A-Za-z0-9._ -]{0,10}",
+                "https?://[a-z@:/?#.\\[\\]]{1,10}[ -~]{0,10}",
+                "[ -~é\n]{0,12}",
+            ]
+            .boxed(),
+        );
+        let kind_dashed = text.replace(['_', '.'], "-");
+        let reference = format!("vt/{text}-task-init");
+        let derived = |field: &str| -> Vec<(&'static str, String)> {
+            match field {
+                "vtid" => {
+                    let layer =
+                        text.split('-').nth(1).filter(|_| text.split('-').count() > 2).unwrap_or("TEST");
+                    vec![
+                        ("ref", reference.clone()),
+                        ("layer", layer.into()),
+                        ("title", format!("{layer}-CORE-TASK-INIT")),
+                    ]
+                }
+                "layer" => vec![
+                    ("vtid", "UNSET".into()),
+                    ("ref", "vt/UNSET-task-init".into()),
+                    ("title", format!("{text}-CORE-TASK-INIT")),
+                ],
+                "module" => vec![("title", format!("TEST-{text}-TASK-INIT"))],
+                "kind" => vec![
+                    ("title", format!("TEST-CORE-{}", kind_dashed.to_uppercase())),
+                    ("ref", format!("vt/DEV-TEST-0001-{kind_dashed}")),
+                ],
+                _ => vec![],
+            }
+        };
+        // Stated VTIDs are put in capitals when parsed, so only the stored form is compared.
+        let vtid = text.parse::<Task>().is_ok_and(|task| task.as_str() == text);
+        for (field, accepted) in [
+            ("vtid", vtid),
+            ("layer", Layer::parse(&text).is_ok()),
+            ("module", Module::parse(&text).is_ok()),
+            ("kind", Kind::parse(&text).is_ok()),
+            ("channel", Channel::parse(&text).is_ok()),
+            ("link", Link::parse(&text).is_ok_and(|link| link.as_str() == text)),
+        ] {
+            let others = derived(field);
+            let mut changes = vec![(field, text.as_str())];
+            changes.extend(others.iter().map(|(name, value)| (*name, value.as_str())));
+            let stored = insert(&client, &changes).await;
+            // The table knows a URL less well than the type, and need not: it keeps out what could do harm.
+            let agrees =
+                if field == "link" { stored.is_ok() || !accepted } else { stored.is_ok() == accepted };
+            assert!(agrees, "{field} {text:?}: type {accepted}, table {stored:?}");
+        }
+    }
+}
+
+/// The largest and strangest `meta` that the type accepts fits into the table, as does the longest key.
+#[tokio::test]
+async fn the_largest_event_fits() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    let mut runner = TestRunner::deterministic();
+    let values = prop::collection::vec(
+        prop_oneof![
+            any::<String>().prop_map(|text| serde_json::json!(text.replace('\0', ""))),
+            any::<f64>().prop_filter("finite", |f| f.is_finite()).prop_map(|f| serde_json::json!(f)),
+            any::<i64>().prop_map(|i| serde_json::json!([i, {"k": [true, null]}])),
+            "[\u{1}-\u{1f}\"\\\\]{0,300}".prop_map(|text| serde_json::json!({ text.clone(): text })),
+        ],
+        0..60,
+    );
+    let mut fullest = 0;
+    for nth in 0..100 {
+        let values = values.new_tree(&mut runner).unwrap().current();
+        let mut map = serde_json::Map::new();
+        for (key, value) in values.into_iter().cycle().take(2_000).enumerate() {
+            map.insert(format!("k{key}"), value);
+            if Meta::new(map.clone()).is_err() {
+                map.remove(&format!("k{key}"));
+                break;
+            }
+        }
+        fullest = fullest.max(serde_json::to_string(&map).unwrap().len());
+        let event = NewEvent {
+            meta: Meta::new(map).unwrap(),
+            dedup_key: Some(DedupKey::new("test", &format!("{nth:0507}")).unwrap()),
+            ..new("UNSET", None)
+        };
+        appender.append(vec![event], Instant::now()).await.unwrap();
+    }
+    assert!(fullest > 12_000, "{fullest}");
+}

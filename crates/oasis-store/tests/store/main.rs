@@ -1,0 +1,99 @@
+//! The table against a real Postgres: order, hardening, appends, tails, pages, migrations.
+
+mod append;
+mod check;
+mod constraints;
+mod migrations;
+mod order;
+mod pages;
+
+use std::time::Duration;
+
+use oasis_core::{Channel, DedupKey, Event, Kind, Meta, Module, NewEvent, Source, Status, Task};
+use oasis_postgres::testing::{self, TestDatabase};
+use oasis_store::{DatabaseArgs, DatabaseUrl, Store, StoredEvent, Tail, Update};
+use tokio::sync::mpsc;
+use tokio_postgres::{Client, NoTls};
+
+/// A migrated database of one's own.
+async fn database() -> TestDatabase {
+    testing::database(async |url| oasis_store::migrate(&parse(url)).await).await
+}
+
+fn parse(url: &str) -> DatabaseUrl {
+    url.parse().unwrap()
+}
+
+fn store(url: &str) -> Store {
+    Store::new(DatabaseArgs::new(parse(url)), "test").unwrap()
+}
+
+/// A plain client, as any other program has.
+async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn event(task: &str, status: Status) -> Event {
+    Event {
+        ts: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        task: task.parse::<Task>().unwrap(),
+        layer_hint: None,
+        module: Module::core(),
+        source: Source::OasisEvents,
+        kind: Kind::parse("task.step").unwrap(),
+        status,
+        link: None,
+    }
+}
+
+fn new(task: &str, key: Option<&str>) -> NewEvent {
+    NewEvent {
+        event: event(task, Status::Info),
+        channel: Channel::devhub(),
+        meta: Meta::default(),
+        dedup_key: key.map(|key| DedupKey::new("test", key).unwrap()),
+    }
+}
+
+/// What any client may send: only the nine columns.
+fn plain_insert(number: usize) -> String {
+    format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \
+         (now(), 'DEV-TEST-{number:06}', 'TEST', 'CORE', 'oasis.events', 'event', 'info', 'TEST-CORE-EVENT', \
+          'vt/DEV-TEST-{number:06}-event')"
+    )
+}
+
+/// Starts `tail`; its updates arrive in the channel for as long as the receiver lives.
+fn follow(tail: Tail) -> mpsc::UnboundedReceiver<Update> {
+    let (send, receive) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tail.run(|update| drop(send.send(update))) => {}
+            () = send.closed() => {}
+        }
+    });
+    receive
+}
+
+async fn next(updates: &mut mpsc::UnboundedReceiver<Update>) -> Update {
+    tokio::time::timeout(Duration::from_secs(60), updates.recv()).await.expect("an update in time").unwrap()
+}
+
+/// Waits until the tail follows, and is woken.
+async fn until_up(updates: &mut mpsc::UnboundedReceiver<Update>) {
+    while next(updates).await != (Update::Up { listening: true }) {}
+}
+
+/// Everything that arrives until `count` events have, oldest first.
+async fn collect(updates: &mut mpsc::UnboundedReceiver<Update>, count: usize) -> Vec<StoredEvent> {
+    let mut events = Vec::new();
+    while events.len() < count {
+        if let Update::Events(page) = next(updates).await {
+            events.extend(page);
+        }
+    }
+    events
+}

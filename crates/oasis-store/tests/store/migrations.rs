@@ -1,0 +1,60 @@
+//! Migrations: repeatable, safe by many at once, careful with what is there, and the same through psql.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use oasis_postgres::testing;
+use oasis_store::MigrateError;
+
+use crate::{client, parse, plain_insert};
+
+#[tokio::test]
+async fn many_migrators_at_once_apply_each_step_once() {
+    let db = testing::empty_database().await;
+    let url = parse(&db.url);
+    let mut migrators = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let url = url.clone();
+        migrators.spawn(async move { oasis_store::migrate(&url).await.unwrap() });
+    }
+    let mut applied = Vec::new();
+    while let Some(migrated) = migrators.join_next().await {
+        applied.extend(migrated.unwrap().applied);
+    }
+    assert_eq!(applied, ["V1__oasis_events"]);
+    client(&db.url).await.batch_execute(&plain_insert(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_ours_is_left_alone() {
+    let db = testing::empty_database().await;
+    let client = client(&db.url).await;
+    client.batch_execute("CREATE TABLE oasis_events (id uuid, vtid text, extra int)").await.unwrap();
+    let error = oasis_store::migrate(&parse(&db.url)).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Foreign(_)), "{error}");
+    for difference in ["column id is uuid, not bigint", "column ts is missing", "column extra is not ours"] {
+        assert!(error.to_string().contains(difference), "{error}");
+    }
+    let tables =
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+/// The printed script through psql, twice, then our own migrator: one database, nothing left to do.
+#[tokio::test]
+async fn the_printed_script_does_the_same() {
+    let db = testing::empty_database().await;
+    for _ in 0..2 {
+        let mut psql = Command::new("psql")
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", &db.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("psql of the PostgreSQL client package");
+        psql.stdin.take().unwrap().write_all(oasis_store::migration_script().as_bytes()).unwrap();
+        assert!(psql.wait().unwrap().success());
+    }
+    let migrated = oasis_store::migrate(&parse(&db.url)).await.unwrap();
+    assert_eq!(migrated.applied, Vec::<String>::new());
+    client(&db.url).await.batch_execute(&plain_insert(1)).await.unwrap();
+}

@@ -1,0 +1,200 @@
+//! Pages: every filter gives what a plain scan gives, in both directions, and prune leaves its mark.
+
+use std::time::Duration;
+
+use oasis_core::Channel;
+use oasis_store::{Columns, Filter, Order, PageQuery, StoredEvent, Update};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use crate::{client, collect, database, follow, new, next, plain_insert, store, until_up};
+
+const ROWS: i64 = 400;
+
+/// Rows whose fields vary independently of each other, some of them in another channel.
+async fn fill(url: &str) {
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+         SELECT '2026-01-01'::timestamptz + n * interval '1 minute', v, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET'), \
+                m, s, k, st, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET') || '-' || m || '-' || upper(k), \
+                'vt/' || v || '-' || k, CASE WHEN n % 17 = 0 THEN 'room:' || (n % 3) ELSE 'devhub' END, \
+                jsonb_build_object('n', n) \
+         FROM (SELECT n, (ARRAY['DEV-AAA-0001', 'DEV-BBB-0002', 'UNSET'])[1 + n % 3] AS v, \
+                      (ARRAY['CORE', 'FEED'])[1 + n % 2] AS m, (ARRAY['oasis.events', 'agent.ping'])[1 + n / 7 % 2] AS s, \
+                      (ARRAY['push', 'ping', 'deploy'])[1 + n / 5 % 3] AS k, \
+                      (ARRAY['info', 'success', 'failure'])[1 + n / 11 % 3] AS st FROM generate_series(1, {ROWS}) AS n) AS row"
+    );
+    client(url).await.batch_execute(&sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_filter_gives_what_a_scan_gives() {
+    let db = database().await;
+    fill(&db.url).await;
+    let store = store(&db.url);
+    let open = PageQuery {
+        filter: None,
+        order: Order::OldestFirst { after: 0, upto: i64::MAX },
+        limit: 1_000,
+        offset: 0,
+        since: None,
+        until: None,
+        columns: Columns::WithMeta,
+    };
+    let everything = store.page(&open).await.unwrap().events;
+    assert_eq!(everything.len() as i64, ROWS);
+    let pick = |values: &'static [&'static str]| {
+        prop::sample::subsequence(values, 0..=values.len().min(2))
+            .prop_map(|some| some.into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    let filters = (
+        prop_oneof![9 => Just("devhub"), 1 => Just("room:1")],
+        pick(&["DEV-AAA-0001", "DEV-BBB-0002", "UNSET", "DEV-NONE-0009"]),
+        pick(&["AAA", "BBB"]),
+        pick(&["CORE", "FEED"]),
+        pick(&["oasis.events", "agent.ping", "gcp.deploy"]),
+        pick(&["push", "ping", "deploy"]),
+        pick(&["info", "success", "failure", "queued"]),
+    );
+    let spans = (
+        0..ROWS + 2,
+        0..ROWS + 2,
+        1..30i64,
+        0..10i64,
+        any::<bool>(),
+        prop::option::of(0..ROWS),
+        prop::option::of(0..ROWS),
+    );
+    let mut runner = TestRunner::deterministic();
+    let mut nonempty = 0;
+    for _ in 0..400 {
+        let (channel, vtid, layer, module, source, kind, status) =
+            filters.new_tree(&mut runner).unwrap().current();
+        let filter =
+            Filter { channel: Channel::parse(channel).unwrap(), vtid, layer, module, source, kind, status };
+        let (a, b, limit, offset, newest, since, until) = spans.new_tree(&mut runner).unwrap().current();
+        let minute = |n: Option<i64>| n.map(|n| everything[n as usize].ts.parse().unwrap());
+        let (since, until) = (minute(since), minute(until));
+        let order = match newest {
+            true => Order::NewestFirst { before: (a % 3 > 0).then_some(a) },
+            false => Order::OldestFirst { after: a.min(b), upto: a.max(b) },
+        };
+        let query = PageQuery {
+            filter: Some(&filter),
+            order,
+            limit,
+            offset,
+            since,
+            until,
+            columns: Columns::WithMeta,
+        };
+        let page = store.page(&query).await.unwrap().events;
+        let in_span = |event: &&StoredEvent| match order {
+            Order::NewestFirst { before } => before.is_none_or(|before| event.id < before),
+            Order::OldestFirst { after, upto } => event.id > after && event.id <= upto,
+        };
+        let in_time = |event: &&StoredEvent| {
+            let ts: oasis_core::Ts = event.ts.parse().unwrap();
+            since.is_none_or(|since| ts >= since) && until.is_none_or(|until| ts <= until)
+        };
+        let mut expected: Vec<StoredEvent> = everything
+            .iter()
+            .filter(|e| filter.accepts(e))
+            .filter(in_span)
+            .filter(in_time)
+            .cloned()
+            .collect();
+        if newest {
+            expected.reverse();
+        }
+        let expected: Vec<StoredEvent> =
+            expected.into_iter().skip(offset as usize).take(limit as usize).collect();
+        nonempty += usize::from(!expected.is_empty());
+        assert_eq!(page, expected, "{query:?}");
+    }
+    assert!(nonempty > 60, "{nonempty}");
+}
+
+#[tokio::test]
+async fn an_event_reads_back_as_it_was_written() {
+    let db = database().await;
+    let store = store(&db.url);
+    let mut event = new("DEV-TEST-0001", None);
+    event.event.link = Some(oasis_core::Link::parse("https://example.com/ä").unwrap());
+    event.meta = event.meta.with("who", Some("änne")).with("run_id", Some(7));
+    store.appender().unwrap().append(vec![event], tokio::time::Instant::now()).await.unwrap();
+    let query = PageQuery {
+        filter: Some(&Filter::all(Channel::devhub())),
+        order: Order::NewestFirst { before: None },
+        limit: 1,
+        offset: 0,
+        since: None,
+        until: None,
+        columns: Columns::WithMeta,
+    };
+    let page = store.page(&query).await.unwrap();
+    assert_eq!(
+        serde_json::to_string(&page.events[0].ticker()).unwrap(),
+        r#"{"ts":"2026-01-02T03:04:05.678Z","vtid":"DEV-TEST-0001","layer":"TEST","module":"CORE","source":"oasis.events","kind":"task.step","status":"info","title":"TEST-CORE-TASK-STEP","ref":"vt/DEV-TEST-0001-task-step","link":"https://example.com/%C3%A4"}"#
+    );
+    assert_eq!(page.events[0].meta, r#"{"who": "änne", "run_id": 7}"#);
+}
+
+#[tokio::test]
+async fn prune_records_how_far_it_went() {
+    let db = database().await;
+    fill(&db.url).await;
+    let store = store(&db.url);
+    let nothing = store.prune(Duration::from_secs(3_600), |_| {}).await.unwrap();
+    assert_eq!((nothing.rows, nothing.through), (0, 0));
+    let client = client(&db.url).await;
+    let border = "SELECT recorded_at FROM oasis_events WHERE id = 101";
+    let border: std::time::SystemTime = client.query_one(border, &[]).await.unwrap().get(0);
+    let since = jiff::Timestamp::try_from(border).unwrap();
+    assert_eq!(store.first_id_since(since).await.unwrap(), Some(101));
+    assert_eq!(store.first_id_since(jiff::Timestamp::UNIX_EPOCH).await.unwrap(), Some(1));
+    assert_eq!(store.first_id_since(jiff::Timestamp::MAX).await.unwrap(), None);
+
+    let mut updates = follow(store.tail());
+    until_up(&mut updates).await;
+    let all = store.prune(Duration::ZERO, |_| {}).await.unwrap();
+    assert_eq!((all.rows, all.through), (ROWS as u64, ROWS));
+    assert_eq!(store.first_id_since(since).await.unwrap(), None);
+    client.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, ROWS + 1);
+    let page = PageQuery {
+        filter: None,
+        order: Order::OldestFirst { after: 5, upto: 6 },
+        limit: 1,
+        offset: 0,
+        since: None,
+        until: None,
+        columns: Columns::Ticker,
+    };
+    let page = store.page(&page).await.unwrap();
+    assert_eq!((page.events.len(), page.pruned_through), (0, ROWS), "the mark is there without a row");
+}
+
+/// A tail starts with the last events, tells an empty table, and goes on after its connection was cut.
+#[tokio::test]
+async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
+    let db = database().await;
+    let store = store(&db.url);
+    let mut updates = follow(store.tail());
+    assert_eq!(next(&mut updates).await, Update::Start { events: vec![], head: 0, empty: true });
+    until_up(&mut updates).await;
+    fill(&db.url).await;
+    assert_eq!(collect(&mut updates, ROWS as usize).await.len() as i64, ROWS);
+
+    let mut late = follow(store.tail().recent(20));
+    let Update::Start { events, head, empty } = next(&mut late).await else { panic!() };
+    assert_eq!((events.len(), events[0].id, head, empty), (20, ROWS - 19, ROWS, false));
+
+    let client = client(&db.url).await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()";
+    client.batch_execute(cut).await.unwrap();
+    client.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, ROWS + 1);
+    assert_eq!(collect(&mut late, 1).await[0].id, ROWS + 1);
+}
