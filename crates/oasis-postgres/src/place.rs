@@ -1,0 +1,210 @@
+//! The folder of a cluster and the account its server runs as.
+//!
+//! PostgreSQL refuses to be root, so as root it runs as the owner of the data, else `postgres`, else `nobody`;
+//! a folder which that account cannot reach (below `/root`, say) is replaced by one under `/var/tmp`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Context, Error};
+
+/// A user that is not us, to run the server as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Account {
+    /// Whether this account can run a trivial shell test on `path`, such as `cd -- "$1"`.
+    fn can(self, test: &str, path: &Path) -> Result<bool, Error> {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", test, "sh"]).arg(path).env_clear().current_dir("/");
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match shell.uid(self.uid).gid(self.gid).status() {
+            Ok(status) => Ok(status.success()),
+            // Root in name only, as in a container without CAP_SETUID.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Error::NoAccount(format!("this root may not become uid {}", self.uid)))
+            }
+            Err(source) => Err(Error::Io { what: "running /bin/sh".into(), source }),
+        }
+    }
+}
+
+/// Where a cluster lives. The folder exists and the server's account can enter it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Absolute and free of symbolic links.
+    pub(crate) dir: PathBuf,
+    /// `None`: the server runs as we do.
+    pub(crate) account: Option<Account>,
+}
+
+impl Place {
+    /// Makes `wanted`, or its stand-in under `/var/tmp`.
+    pub(crate) fn make(wanted: &Path) -> Result<Place, Error> {
+        let dir = make_dir(wanted)?;
+        if !is_root() {
+            return Ok(Place { dir, account: None });
+        }
+        let account = account_for(&dir)?;
+        if account.can("cd -- \"$1\"", &dir)? {
+            return Ok(Place { dir, account: Some(account) });
+        }
+        let stand_in =
+            Path::new("/var/tmp").join(format!("oasis-{:016x}", fnv1a(dir.as_os_str().as_bytes())));
+        tracing::info!(wanted = %dir.display(), used = %stand_in.display(), "PostgreSQL's user cannot enter the folder, so its data goes elsewhere");
+        // /var/tmp is everybody's: a folder or link that somebody else put there is not to be trusted.
+        if let Ok(found) = fs::symlink_metadata(&stand_in)
+            && (!found.is_dir() || found.uid() != 0)
+        {
+            return Err(Error::Foreign(stand_in));
+        }
+        let dir = make_dir(&stand_in)?;
+        let account = account_for(&dir)?;
+        Ok(Place { dir, account: Some(account) })
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.join("server.log")
+    }
+
+    pub(crate) fn password(&self) -> PathBuf {
+        self.dir.join("password")
+    }
+
+    pub(crate) fn port(&self) -> PathBuf {
+        self.dir.join("port")
+    }
+
+    /// Opens a file of the folder for writing, readable by us and the server only.
+    pub(crate) fn open(&self, name: &Path, options: &mut OpenOptions) -> Result<File, Error> {
+        let path = self.dir.join(name);
+        let what = || format!("opening {}", path.display());
+        let file = options.create(true).mode(0o600).open(&path).context(what)?;
+        if let Some(Account { uid, gid }) = self.account {
+            std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).context(what)?;
+        }
+        Ok(file)
+    }
+
+    /// Waits until nobody else starts or stops this cluster; held until the file is dropped.
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let file = self.open("lock".as_ref(), OpenOptions::new().append(true))?;
+        file.lock().context(|| format!("locking {}", self.dir.join("lock").display()))?;
+        Ok(file)
+    }
+
+    /// A program run as the server's account, with nothing of our environment (PGDATA, PGPORT, LC_ALL …).
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = as_account(program, self.account);
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command
+    }
+
+    /// Gives a path to the server's account.
+    pub(crate) fn give(&self, path: &Path) -> Result<(), Error> {
+        let Some(Account { uid, gid }) = self.account else { return Ok(()) };
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .context(|| format!("giving {} to uid {uid}", path.display()))
+    }
+}
+
+/// A command with an empty environment, run as `account`.
+pub(crate) fn as_account(program: &Path, account: Option<Account>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
+    if let Some(Account { uid, gid }) = account {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `N` bytes from the system's random source.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context(|| "reading /dev/urandom".into())?;
+    Ok(bytes)
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn make_dir(dir: &Path) -> Result<PathBuf, Error> {
+    let what = || format!("making {}", dir.display());
+    if !dir.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).context(what)?;
+        // As root the server's account has to pass through; otherwise it is nobody else's business.
+        let mode = if is_root() { 0o711 } else { 0o700 };
+        fs::set_permissions(dir, fs::Permissions::from_mode(mode)).context(what)?;
+    }
+    fs::canonicalize(dir).context(what)
+}
+
+/// Whom root runs the server in `dir` as.
+fn account_for(dir: &Path) -> Result<Account, Error> {
+    if let Ok(data) = fs::metadata(dir.join("data"))
+        && data.uid() != 0
+    {
+        return Ok(Account { uid: data.uid(), gid: data.gid() });
+    }
+    let passwd = fs::read_to_string("/etc/passwd").context(|| "reading /etc/passwd".into())?;
+    account_in(&passwd)
+        .ok_or_else(|| Error::NoAccount("there is neither a user `postgres` nor `nobody`".into()))
+}
+
+fn account_in(passwd: &str) -> Option<Account> {
+    ["postgres", "_postgres", "nobody"].iter().find_map(|name| {
+        let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let entry = fields.into_iter().find(|fields| fields.first() == Some(name))?;
+        // macOS writes the ids of nobody as -2.
+        let id = |field: usize| entry.get(field)?.parse::<i64>().ok().map(|id| id as u32);
+        Some(Account { uid: id(2)?, gid: id(3)? })
+    })
+}
+
+/// FNV-1a: the name derived from it must be the same in every run and with every compiler.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_prefers_postgres_and_reads_negative_ids() {
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\nnobody:*:-2:-2::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
+        assert_eq!(account_in(passwd), Some(Account { uid: 101, gid: 104 }));
+        let only_nobody = "# comment\nnobody:*:-2:-2::/:/bin/false\n";
+        assert_eq!(account_in(only_nobody), Some(Account { uid: u32::MAX - 1, gid: u32::MAX - 1 }));
+        assert_eq!(account_in("root:x:0:0::/root:/bin/sh"), None);
+    }
+
+    #[test]
+    fn stand_in_name_is_stable() {
+        assert_eq!(fnv1a(b"/root/project/.oasis/postgres"), fnv1a(b"/root/project/.oasis/postgres"));
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+    }
+}
