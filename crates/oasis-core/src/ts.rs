@@ -30,6 +30,13 @@ impl Ts {
         }
     }
 
+    /// The millisecond in which `instant` lies, or the nearest that is in range: for a machine's own clock.
+    pub fn clamped(instant: Timestamp) -> Self {
+        let ms = instant.as_microsecond().div_euclid(1_000).clamp(Self::FIRST_MS, Self::END_MS - 1);
+        // Every millisecond of the range is one of the library's.
+        Self(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
     /// `seconds` of Unix time, if they are in range.
     ///
     /// # Errors

@@ -15,16 +15,11 @@ mod embedded {
 /// Where refinery keeps what has been applied.
 const HISTORY: &str = "oasis_schema_history";
 /// The key of the advisory lock that one migrator holds at a time ("oasis" in ASCII).
-const LOCK: i64 = 0x6f61_7369_73;
+const LOCK: i64 = 0x006f_6173_6973;
 
 /// The newest version that this build knows.
 pub(crate) fn latest() -> i64 {
-    embedded::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(|m| i64::from(m.version()))
-        .max()
-        .unwrap_or_default()
+    embedded::migrations::runner().get_migrations().iter().map(|m| m.version()).max().unwrap_or_default()
 }
 
 /// What a migration did.

@@ -63,6 +63,17 @@ impl Store {
         .await
     }
 
+    /// The highest id there has been: the newest row's, or how far was pruned.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn head(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT greatest((SELECT max(id) FROM public.oasis_events), \
+                   (SELECT pruned_through FROM public.oasis_feed_state), 0)";
+        self.read(async |client| Ok(client.query_typed(sql, &[]).await?.first().map_or(0, |row| row.get(0))))
+            .await
+    }
+
     /// The first id recorded at or after `since`, if there is one.
     ///
     /// # Errors

@@ -1,1 +1,91 @@
-//! Placeholder.
+//! gateway-feed: the public ticker, the query API and ingest.
+//!
+//! Its endpoints are listed in [`routes`]. One task tails the table, one [`hub`] shares what it reads, and every
+//! client is a [`subscriber`] of it.
+
+mod events;
+mod frames;
+mod hub;
+mod ingest;
+mod mock;
+mod page;
+mod params;
+mod routes;
+mod subscriber;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use oasis_service::{Limits, ServiceArgs, Shutdown, Tokens, serve};
+use oasis_store::{DatabaseArgs, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::hub::{Hub, RECENT};
+use crate::routes::Gateway;
+
+/// The name in logs, metrics, probes and the database's list of sessions.
+pub const NAME: &str = "gateway-feed";
+
+/// Shows every event as it happens: a public ticker (Server-Sent Events), a query API, and ingest
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gateway-feed", version)]
+pub struct Config {
+    /// Where to listen, and what to log.
+    #[command(flatten)]
+    pub service: ServiceArgs<8080>,
+
+    /// Where the table is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// Tokens that may read, comma-separated; without any, everybody may, and e-mail addresses in meta are withheld
+    #[arg(long, env = "READ_TOKENS", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub read_tokens: Tokens,
+
+    /// Tokens that may send events, comma-separated
+    #[arg(long, env = "INGEST_TOKENS", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub ingest_tokens: Tokens,
+
+    /// Let everybody send events, without a token
+    #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub ingest_anonymous: bool,
+
+    /// Most clients that may follow the feed at the same time
+    #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 20_000)]
+    pub max_subscribers: usize,
+}
+
+/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time later:
+/// clients of the feed are kept and told once it is back.
+///
+/// # Errors
+/// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
+pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    let store = Store::new(config.database, NAME).context("setting up the database")?;
+    let appender = store.appender().context("setting up the database")?;
+    let hub = Arc::new(Hub::new());
+    // Both end with this function, which drops the set.
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let (hub, tail) = (hub.clone(), store.tail().recent(RECENT));
+        async move { tail.run(|update| hub.update(update)).await }
+    });
+    tasks.spawn({
+        let hub = hub.clone();
+        async move { hub.tick().await }
+    });
+    let app = Gateway {
+        store,
+        appender,
+        hub,
+        read_tokens: config.read_tokens,
+        ingest_tokens: config.ingest_tokens,
+        ingest_anonymous: config.ingest_anonymous,
+        max_subscribers: config.max_subscribers,
+    };
+    let limits = Limits { max_connections: config.max_subscribers + 1_000, ..Limits::default() };
+    serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
+}

@@ -1,1 +1,114 @@
-//! Placeholder.
+//! The webhook receiver: a delivery of GitHub's, verified and read, becomes one event of the table.
+//!
+//! Its endpoints are listed in [`routes`]; the probes and `/metrics` are those of every service.
+
+pub mod github;
+pub mod modules;
+pub mod payload;
+pub mod routes;
+pub mod signature;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use oasis_core::Prefixes;
+use oasis_service::{Limits, Secret, ServiceArgs, Shutdown, serve};
+use oasis_store::{DatabaseArgs, Store};
+use tokio::net::TcpListener;
+
+use github::Rules;
+use modules::Modules;
+use routes::WebhookIngest;
+use signature::Secrets;
+
+/// Receives GitHub's webhook deliveries and appends them as OASIS events
+#[derive(Debug, Clone, Parser)]
+#[command(name = "webhook-ingest", version)]
+pub struct Config {
+    /// Where to listen, and what to log.
+    #[command(flatten)]
+    pub service: ServiceArgs<8081>,
+
+    /// Where the table is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// The secret that the webhook was made with
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    pub github_webhook_secret: Secret,
+
+    /// The secret that was used before, accepted as well while it is being changed
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET", value_parser = line)]
+    pub github_webhook_secret_previous: Option<Secret>,
+
+    /// Prefixes that make a VTID in a title, a branch or a commit message
+    #[arg(long, env = "VTID_PREFIXES", value_name = "LIST", default_value_t)]
+    pub vtid_prefixes: Prefixes,
+
+    /// The module of each repository: owner/repo=GATEWAY,other/*=repository,…; all others have CORE
+    #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub github_modules: Modules,
+}
+
+/// A secret as it was typed into GitHub's form, which takes one line. A file or a secret manager often ends it with
+/// a line break that nobody meant.
+fn line(text: &str) -> Result<Secret, Infallible> {
+    text.trim_end_matches(['\r', '\n']).parse()
+}
+
+fn secret(text: &str) -> Result<Secret, &'static str> {
+    line(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
+}
+
+/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time later;
+/// deliveries are answered 503 meanwhile.
+///
+/// # Errors
+/// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
+pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    let store = Store::new(config.database, WebhookIngest::NAME).context("setting up the database")?;
+    let appender = store.appender().context("setting up the database")?;
+    let previous = config.github_webhook_secret_previous.as_ref();
+    let secrets = [Some(&config.github_webhook_secret), previous];
+    let app = WebhookIngest {
+        secrets: Secrets::new(secrets.into_iter().flatten().map(Secret::expose)),
+        rules: Rules { prefixes: config.vtid_prefixes, modules: config.github_modules },
+        store,
+        appender,
+    };
+    serve(Arc::new(app), listener, Limits::default(), shutdown).await.context("serving")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Config, String> {
+        let own = ["webhook-ingest", "--database-url", "postgres://h/d"];
+        Config::try_parse_from(own.iter().chain(flags)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_secret_is_required_and_never_shown() {
+        let config = parse(&["--github-webhook-secret", "It's a secret\r\n"]).unwrap();
+        assert_eq!(config.github_webhook_secret.expose(), "It's a secret");
+        assert_eq!(config.service.port, 8081);
+        assert!(!format!("{config:?}").contains("It's"));
+        for empty in ["", "\n"] {
+            let error = parse(&["--github-webhook-secret", empty]).unwrap_err();
+            assert!(error.contains("it must not be empty"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_list_says_which_entry() {
+        let with = |flag: &str, value: &str| parse(&["--github-webhook-secret", "s", flag, value]);
+        assert!(with("--github-modules", "").is_ok());
+        let error = with("--github-modules", "a/b=GATEWAY,c=d").unwrap_err();
+        assert!(error.contains("\"c=d\": expected owner/repo=MODULE"), "{error}");
+        let error = with("--vtid-prefixes", "DEV,X9").unwrap_err();
+        assert!(error.contains("\"X9\" is not a VTID prefix"), "{error}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The table against a real Postgres: order, hardening, appends, tails, pages, migrations.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
 mod append;
 mod check;
 mod constraints;

@@ -1,0 +1,158 @@
+//! Flags that every service takes, and how they meet the environment.
+
+use std::io;
+
+use clap::builder::Resettable;
+use clap::{Args, Command, Parser};
+use tokio::net::TcpListener;
+
+/// Where to listen and what to log; `#[command(flatten)] service: ServiceArgs<8080>`, the number being
+/// the service's default port.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceArgs<const PORT: u16> {
+    /// Address to listen on
+    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    pub host: String,
+
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "PORT", default_value = text_of(PORT))]
+    pub port: u16,
+
+    /// What to log, such as `info` or `warn,gateway_feed=debug`
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub log: String,
+}
+
+impl<const PORT: u16> ServiceArgs<PORT> {
+    /// Listens on the host and port given.
+    ///
+    /// # Errors
+    /// [`BindError`], which says what to do about it.
+    pub async fn bind(&self) -> Result<TcpListener, BindError> {
+        bind(&self.host, self.port).await
+    }
+}
+
+/// Listens on `host` and `port`; 0 takes a free port.
+///
+/// # Errors
+/// [`BindError`], which says what to do about it.
+pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
+    TcpListener::bind((host, port)).await.map_err(|source| {
+        let host = host.to_owned();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse { host, port },
+            io::ErrorKind::PermissionDenied => BindError::Denied { host, port },
+            _ => BindError::Other { host, port, source },
+        }
+    })
+}
+
+/// Why a service could not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process has the port.
+    #[error("port {port} on {host} is already in use: stop what uses it or pass --port")]
+    InUse {
+        /// The host asked for.
+        host: String,
+        /// The port asked for.
+        port: u16,
+    },
+    /// The port is reserved for privileged processes.
+    #[error(
+        "port {port} on {host} needs privileges that this process lacks: pass --port with one above 1023"
+    )]
+    Denied {
+        /// The host asked for.
+        host: String,
+        /// The port asked for.
+        port: u16,
+    },
+    /// The address does not exist here, or the system refuses.
+    #[error("cannot listen on {host} port {port}: check --host and --port")]
+    Other {
+        /// The host asked for.
+        host: String,
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// `T::parse()` for processes whose environment others write: a variable that is set to the empty
+/// string counts as unset (docker compose passes those), and `--help` never shows a variable's value,
+/// which may be a secret. Exits with usage on bad flags, as clap does.
+pub fn parse<T: Parser>() -> T {
+    let matches = tame(T::command()).get_matches();
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// What [`parse`] does to a command before parsing, for callers that parse on their own.
+pub fn tame(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+            let arg = arg.hide_env_values(true);
+            if is_empty { arg.env(Resettable::Reset) } else { arg }
+        })
+        .mut_subcommands(tame)
+}
+
+/// Leaks a few bytes once per command built, because clap wants defaults that live forever.
+fn text_of(port: u16) -> &'static str {
+    Box::leak(port.to_string().into_boxed_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        service: ServiceArgs<8081>,
+        /// Set by cargo for every test, so the test needs no unsafe `set_var`.
+        #[arg(long, env = "CARGO_PKG_NAME")]
+        name: Option<String>,
+        /// Cargo sets this one to the empty string, because the package has no homepage.
+        #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
+        homepage: Option<u16>,
+    }
+
+    fn parsed(flags: &[&str]) -> Cli {
+        let argv = std::iter::once("test").chain(flags.iter().copied());
+        let matches = tame(<Cli as clap::CommandFactory>::command()).get_matches_from(argv);
+        <Cli as clap::FromArgMatches>::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn flags_beat_defaults_and_help_has_the_port() {
+        assert_eq!(parsed(&[]).service.port, 8081);
+        assert_eq!(parsed(&["--port", "1"]).service.port, 1);
+        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        assert!(help.contains("[default: 8081]"), "{help}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_unset_and_values_are_hidden() {
+        assert_eq!(std::env::var("CARGO_PKG_HOMEPAGE").as_deref(), Ok(""));
+        let cli = parsed(&[]);
+        assert_eq!(cli.homepage, None);
+        assert_eq!(cli.name.as_deref(), Some("oasis-service"));
+        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        assert!(help.contains("[env: CARGO_PKG_NAME]"), "{help}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_says_what_to_do() {
+        let taken = bind("127.0.0.1", 0).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = bind("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("port {port} on 127.0.0.1 is already in use: stop what uses it or pass --port")
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! One request: probes, the route, its failure or panic, and the line it leaves in the log.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::Body as _;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::{Method, StatusCode};
+use tracing::{Instrument, Level};
+
+use crate::connection::{InFlight, TrackedBody};
+use crate::request_id::X_REQUEST_ID;
+use crate::serve::Server;
+use crate::{ApiError, App, Request, RequestContext, Response, error, meters, panics, probes, response};
+
+/// A path is cut to so many bytes in the log.
+const LOGGED_PATH: usize = 512;
+
+/// What the log says of a failure.
+struct Failure {
+    code: &'static str,
+    causes: Option<String>,
+}
+
+impl Failure {
+    /// The message of a refusal may repeat what the caller sent, a token under a mistyped name, say; so
+    /// below 500 only the causes are logged.
+    fn of(error: &ApiError) -> Self {
+        let causes = if error.status().is_server_error() {
+            Some(error::chain(error))
+        } else {
+            std::error::Error::source(error).map(error::chain)
+        };
+        Self { code: error.code(), causes }
+    }
+}
+
+pub(crate) async fn dispatch<A: App>(
+    server: Arc<Server<A>>,
+    in_flight: InFlight,
+    peer: SocketAddr,
+    spare: bool,
+    request: Request,
+) -> hyper::Response<TrackedBody> {
+    let context = RequestContext::new(&request, peer, Arc::clone(&server.budget), server.limits.body_timeout);
+    // At error level so that no filter takes the request id away from a line that is let through.
+    let span = tracing::error_span!("request", request_id = context.request_id());
+    let response = respond(&server, &context, spare, request).instrument(span).await;
+    response.map(|body| TrackedBody::new(body, in_flight))
+}
+
+async fn respond<A: App>(
+    server: &Server<A>,
+    context: &RequestContext,
+    spare: bool,
+    mut request: Request,
+) -> Response {
+    let started = Instant::now();
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+    }
+    let (mut response, failure) = match answer(server, context, spare, request).await {
+        Ok(response) => (response, None),
+        Err(error) => {
+            let failure = Failure::of(&error);
+            (error.into_response(), Some(failure))
+        }
+    };
+    if context.method() == Method::HEAD {
+        response = without_body(response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, context.request_id_header());
+    server.app.decorate(context, headers);
+
+    let time = started.elapsed();
+    meters::request(A::NAME, context.method(), context.route(), response.status(), time);
+    log_access(A::NAME, context, &response, failure, time.as_secs_f64() * 1000.0);
+    response
+}
+
+async fn answer<A: App>(
+    server: &Server<A>,
+    context: &RequestContext,
+    spare: bool,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if let Some(answer) = probes::answer(server, &request, context).await {
+        return answer;
+    }
+    if spare {
+        return Err(ApiError::overloaded("too many connections are open")
+            .header(hyper::header::CONNECTION, HeaderValue::from_static("close")));
+    }
+    match panics::catch(server.app.route(request, context)).await {
+        Ok(answer) => answer,
+        Err(panic) => Err(ApiError::internal(panic)),
+    }
+}
+
+/// HTTP/1.1 would leave the body out by itself; HTTP/2 would send it.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact()
+        && !parts.headers.contains_key(CONTENT_LENGTH)
+        && parts.status != StatusCode::NO_CONTENT
+    {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, response::empty())
+}
+
+fn log_access(
+    service: &'static str,
+    context: &RequestContext,
+    response: &Response,
+    failure: Option<Failure>,
+    duration_ms: f64,
+) {
+    let status = response.status();
+    let is_probe = probes::PATHS.contains(&context.route());
+    let level = match status.as_u16() {
+        503 if is_probe => Level::DEBUG,
+        503 => Level::WARN,
+        500.. => Level::ERROR,
+        _ if is_probe => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    let method = context.method().as_str();
+    let path = clipped(context.path());
+    let bytes = response.body().size_hint().exact();
+    let code = failure.as_ref().map(|failure| failure.code);
+    let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
+    // The level of an event is part of its static metadata, hence one call for each.
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                target: "access",
+                $level,
+                service,
+                method,
+                path,
+                status = status.as_u16(),
+                duration_ms,
+                bytes,
+                code,
+                error,
+                "{method} {path} {}",
+                status.as_u16()
+            )
+        };
+    }
+    match level {
+        Level::ERROR => line!(Level::ERROR),
+        Level::WARN => line!(Level::WARN),
+        Level::INFO => line!(Level::INFO),
+        _ => line!(Level::DEBUG),
+    }
+}
+
+/// Paths are ASCII, so any byte is a boundary.
+fn clipped(path: &str) -> &str {
+    path.get(..LOGGED_PATH).unwrap_or(path)
+}

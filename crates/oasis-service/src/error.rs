@@ -1,0 +1,232 @@
+//! [`ApiError`]: what a caller is told, what the log gets, and the one place that knows status codes.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+
+use hyper::StatusCode;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use serde_json::json;
+
+use crate::response::{self, Response};
+
+/// The cause of an error, for the log only.
+pub type Source = Box<dyn Error + Send + Sync>;
+
+/// Seconds a caller is asked to wait after a 503.
+const RETRY_SECONDS: &str = "5";
+
+/// A request that failed, answered as `{"error":{"code":…,"message":…,"hint":…}}`.
+///
+/// `message` and `hint` are public. The source is logged once, with the request, and never shown.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    source: Option<Source>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), hint: None, source: None, headers: Vec::new() }
+    }
+
+    /// 400: the request is malformed.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 401: no credentials, or ones that are not accepted; names the Bearer scheme.
+    pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 403: whoever asks, the answer is no.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// 404 for a path that no route has.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    /// 405; `allow` is the list for the `Allow` header, such as `"GET, HEAD"`.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("this path answers {allow} only"),
+        )
+        .header(ALLOW, HeaderValue::from_static(allow))
+    }
+
+    /// 408: the request body took too long.
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
+            .header(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// 409: the request conflicts with what is stored.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// 413: the body is larger than `cap` bytes.
+    pub fn payload_too_large(cap: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body is larger than {cap} bytes"),
+        )
+    }
+
+    /// 415: the content type is not one this route reads.
+    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// 422: well-formed, and still not acceptable.
+    pub fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 429: this caller asks too much; `retry_seconds` becomes `Retry-After`.
+    pub fn too_many_requests(code: &'static str, message: impl Into<String>, retry_seconds: u32) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+            .header(RETRY_AFTER, HeaderValue::from(retry_seconds))
+    }
+
+    /// 500: a defect of ours; the caller is told no more than that.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong here; the log has it under the request id",
+        )
+        .because(source)
+    }
+
+    /// 503 with `Retry-After`: something this service needs is away.
+    pub fn unavailable(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::refused(code, message).because(source)
+    }
+
+    /// 503 with `Retry-After`: a bound of this service is reached.
+    pub fn overloaded(message: impl Into<String>) -> Self {
+        Self::refused("overloaded", message)
+    }
+
+    fn refused(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            .header(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS))
+    }
+
+    /// Adds what the caller can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause, for the log only; it must not repeat what the caller sent.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds or replaces a response header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(present, _)| *present != name);
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status this is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The machine-readable code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The public message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The error as its caller sees it.
+    pub fn into_response(self) -> Response {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let Some(hint) = self.hint {
+            error["hint"] = hint.into();
+        }
+        let body = json!({ "error": error }).to_string();
+        let mut response = response::content(self.status, "application/json", body);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.message)
+    }
+}
+
+impl Error for ApiError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// An error and its sources on one line, outermost first, for the log.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Many errors already print their source; saying it twice only makes the line longer.
+        if !text.ends_with(&cause_text) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_in_the_chain_and_not_in_the_message() {
+        let io = std::io::Error::other("relation oasis_events does not exist");
+        let error = ApiError::unavailable("database_away", "the database is away", io);
+        assert_eq!(
+            chain(&error),
+            "503 database_away: the database is away: relation oasis_events does not exist"
+        );
+        assert_eq!(error.message(), "the database is away");
+    }
+
+    #[test]
+    fn a_header_is_replaced_rather_than_doubled() {
+        let error = ApiError::overloaded("full").header(RETRY_AFTER, HeaderValue::from(1));
+        let response = error.into_response();
+        let values: Vec<_> = response.headers().get_all(RETRY_AFTER).iter().collect();
+        assert_eq!(values, ["1"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! The process's metrics: one Prometheus recorder, whatever the number of services in the process.
+//!
+//! Services record with the `metrics` macros. Names that end in `_seconds` get time buckets; other
+//! histograms get powers of two (rows, bytes). Handles taken before [`install`] record nothing, so
+//! [`crate::telemetry::init`] calls it first of all.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const POWERS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// Installs the recorder, once; later calls return the same handle.
+pub fn install() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&POWERS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS))
+            // Refused only when the list of buckets is empty.
+            .unwrap_or_else(|_| PrometheusBuilder::new())
+            .build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed; /metrics will stay empty");
+        }
+        describe();
+        handle
+    })
+}
+
+fn describe() {
+    describe_counter!("http_requests_total", "Requests answered, by status");
+    describe_histogram!("http_request_seconds", Unit::Seconds, "Time until the response head was ready");
+    describe_gauge!("http_connections_open", "Connections open now");
+    describe_counter!(
+        "http_connections_refused_total",
+        "Connections closed unread because too many were open"
+    );
+}
+
+pub(crate) fn connections_open(service: &'static str) -> Gauge {
+    gauge!("http_connections_open", "service" => service)
+}
+
+pub(crate) fn connection_refused(service: &'static str) {
+    counter!("http_connections_refused_total", "service" => service).increment(1);
+}
+
+pub(crate) fn request(
+    service: &'static str,
+    method: &Method,
+    route: &'static str,
+    status: StatusCode,
+    time: Duration,
+) {
+    let status = status.as_str().to_owned();
+    let method = label(method);
+    counter!("http_requests_total", "service" => service, "method" => method, "route" => route, "status" => status)
+        .increment(1);
+    histogram!("http_request_seconds", "service" => service, "route" => route).record(time);
+}
+
+/// Methods are whatever a client sends; labels must not be.
+fn label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,80 @@
+//! Turns a panic in a handler into an error that is logged once, with its location.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::pin::pin;
+use std::task::Poll;
+
+thread_local! {
+    /// `Some` while a poll on this thread is guarded; the hook leaves the location in it.
+    static GUARDED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A caught panic.
+#[derive(Debug)]
+pub(crate) struct Panic {
+    message: String,
+    location: String,
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked at {}: {}", self.location, self.message)
+    }
+}
+
+impl std::error::Error for Panic {}
+
+/// Runs `future` and hands back its panic, if it has one, as an error.
+///
+/// What the future borrowed may be left half-changed; a handler's own state dies with it, and shared
+/// state is behind locks and atomics.
+pub(crate) async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        GUARDED.set(Some(String::new()));
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let location = GUARDED.take().filter(|location| !location.is_empty());
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(Panic {
+                message: message_of(payload.as_ref()).to_owned(),
+                location: location.unwrap_or_else(|| "an unknown place".to_owned()),
+            })),
+        }
+    })
+    .await
+}
+
+/// Logs panics as events rather than as several lines of plain text. One that [`catch`] is about to
+/// hand back is not logged here, because its request will be.
+pub(crate) fn install_hook() {
+    panic::set_hook(Box::new(|info| {
+        let location = location_of(info);
+        let guarded = GUARDED.with_borrow_mut(|guarded| match guarded {
+            Some(slot) => {
+                slot.clone_from(&location);
+                true
+            }
+            None => false,
+        });
+        if !guarded {
+            tracing::error!(panic.location = location, "panicked: {}", message_of(info.payload()));
+        }
+    }));
+}
+
+fn location_of(info: &PanicHookInfo<'_>) -> String {
+    info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string)
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

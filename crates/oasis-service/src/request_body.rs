@@ -1,0 +1,87 @@
+//! The body of a request, which a route may drop unread without its client missing the answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::EXPECT;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How much of a body that nobody wanted is read and thrown away, and for how long.
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// A body as it arrives; [`crate::RequestContext::read_body`] collects it within bounds.
+///
+/// Many clients send all they have before they look for an answer. If a refusal (401, 404, 413) ended
+/// the connection with bytes unread, they would see a reset instead. So whatever is left when this is
+/// dropped is read on in the background, within bounds. HTTP/2 needs it too: clients that are told to
+/// stop (NO_ERROR) report a failure, curl 7.88 among them.
+#[derive(Debug)]
+pub struct RequestBody {
+    /// `None` once abandoned, and while being dropped.
+    incoming: Option<Incoming>,
+    /// The client sends nothing until told to, and hyper tells it when the body is first polled.
+    awaits_continue: bool,
+}
+
+impl RequestBody {
+    pub(crate) fn wrap(request: hyper::Request<Incoming>) -> crate::Request {
+        let awaits_continue = request.headers().contains_key(EXPECT);
+        request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
+    }
+
+    /// Leaves the rest unread: the client has had its time.
+    pub(crate) fn abandon(&mut self) {
+        self.incoming = None;
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.awaits_continue = false;
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(SizeHint::default, Incoming::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if self.awaits_continue || self.is_end_stream() {
+            return;
+        }
+        // Outside a runtime the process is past caring.
+        if let (Some(incoming), Ok(runtime)) = (self.incoming.take(), Handle::try_current()) {
+            runtime.spawn(timeout(DRAIN_TIME, drain(incoming)));
+        }
+    }
+}
+
+async fn drain(mut incoming: Incoming) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(bytes) else { return };
+        left = rest;
+    }
+}

@@ -1,0 +1,66 @@
+//! The signal to leave, shared by all services of a process.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A cloneable handle; once triggered it stays triggered.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    /// One that only [`Shutdown::trigger`] sets off, for tests and for a process with its own rules.
+    pub fn manual() -> Self {
+        Self::default()
+    }
+
+    /// One that SIGTERM and SIGINT set off. A second SIGINT exits at once with status 130.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed. Must be called within a Tokio runtime.
+    pub fn on_signals() -> io::Result<Self> {
+        let shutdown = Self::manual();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let trigger = shutdown.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(()) = terminate.recv() => {}
+                    Some(()) = interrupt.recv() => {
+                        if trigger.is_triggered() {
+                            std::process::exit(130);
+                        }
+                    }
+                    else => return,
+                }
+                if !trigger.is_triggered() {
+                    tracing::info!("shutting down");
+                    trigger.trigger();
+                }
+            }
+        });
+        Ok(shutdown)
+    }
+
+    /// Begins the shutdown; later calls do nothing.
+    pub fn trigger(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the shutdown has begun.
+    pub fn is_triggered(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits for the shutdown to begin.
+    pub async fn triggered(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// The token inside, for code that waits on tokens.
+    pub fn token(&self) -> &CancellationToken {
+        &self.0
+    }
+}

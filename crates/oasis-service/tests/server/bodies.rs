@@ -1,0 +1,144 @@
+//! Request bodies: the cap, the deadline, the budget, and clients that go away.
+
+use std::time::Duration;
+
+use oasis_service::Limits;
+use tokio::io::AsyncWriteExt;
+
+use super::client::Client;
+use super::logs;
+use super::sample::{ECHO_CAP, start, within};
+
+fn head(length: usize, more: &str) -> String {
+    format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{more}\r\n")
+}
+
+#[tokio::test]
+async fn a_body_comes_back_whole() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let body = "b".repeat(ECHO_CAP);
+    client.send(head(body.len(), "")).await;
+    client.send(&body).await;
+    assert_eq!(client.reply().await.body, body);
+
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    client.send("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
+    assert_eq!(client.reply().await.body, "abcde");
+
+    client.send(head(0, "")).await;
+    assert_eq!(client.reply().await.status, 200);
+    server.stop().await;
+}
+
+/// The client sends all it has before it reads, as most do.
+#[tokio::test]
+async fn an_announced_excess_is_413_even_for_a_client_that_sends_first() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let body = vec![b'b'; 20 << 20];
+    client.send(head(body.len(), "")).await;
+    client.send(&body).await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (413, "body_too_large"));
+    // All of it was drained, so the connection is still in step.
+    assert_eq!(client.get("/hello").await.body, "hello");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_never_looks_at_the_body_reaches_the_client_too() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let body = vec![b'b'; 20 << 20];
+    client.send(format!("POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len())).await;
+    client.send(&body).await;
+    assert_eq!(client.reply().await.status, 404);
+    assert_eq!(client.get("/hello").await.body, "hello");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_excess_found_while_reading_is_413() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let chunk = [format!("{:x}\r\n", 65_536).into_bytes(), vec![b'b'; 65_536], b"\r\n".to_vec()].concat();
+    for _ in 0..64 {
+        client.send(&chunk).await;
+    }
+    client.send("0\r\n\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (413, "body_too_large"));
+    assert_eq!(client.get("/hello").await.body, "hello");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_first_is_refused_without_sending() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(head(ECHO_CAP + 1, "expect: 100-continue\r\n")).await;
+    assert_eq!(client.reply().await.status, 413);
+    assert!(client.end().await.is_empty());
+
+    let mut client = Client::connect(server.address).await;
+    client.send(head(3, "expect: 100-continue\r\n")).await;
+    assert_eq!(client.head().await.status, 100);
+    client.send("abc").await;
+    assert_eq!(client.reply().await.body, "abc");
+
+    // Once told to go on it does send, and then has to find the answer like anyone else.
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.send(head).await;
+    assert_eq!(client.head().await.status, 100);
+    client.send(format!("{:x}\r\n{}\r\n0\r\n\r\n", 4_000_000, "b".repeat(4_000_000))).await;
+    assert_eq!(client.reply().await.status, 413);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_408() {
+    let limits = Limits { body_timeout: Duration::from_millis(100), ..Limits::default() };
+    let server = start(limits).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(head(10, "")).await;
+    client.send("abc").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (408, "body_timeout"));
+    client.end().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_spent_budget_is_503_until_it_is_given_back() {
+    let limits = Limits { body_budget: 1000, ..Limits::default() };
+    let server = start(limits).await;
+    for _ in 0..3 {
+        let mut client = Client::connect(server.address).await;
+        client.send(head(1001, "")).await;
+        client.send([b'b'; 1001]).await;
+        let reply = client.reply().await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (503, "overloaded"));
+        assert!(reply.header("retry-after").is_some());
+
+        let mut client = Client::connect(server.address).await;
+        client.send(head(1000, "")).await;
+        client.send([b'b'; 1000]).await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_a_body_is_noted_and_no_more() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(head(10, "x-request-id: gone-away\r\n")).await;
+    client.send("abc").await;
+    within(client.socket.shutdown()).await.unwrap();
+    let line = logs::access_line("gone-away").await;
+    assert_eq!((&line["code"], &line["severity"]), (&"body_incomplete".into(), &"INFO".into()));
+    assert_eq!(Client::connect(server.address).await.get("/hello").await.status, 200);
+    server.stop().await;
+}

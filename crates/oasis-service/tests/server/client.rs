@@ -1,0 +1,104 @@
+//! A client that sees and sends exact bytes.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::sample::within;
+
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    read: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (present, value) = line.split_once(':')?;
+            present.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub(crate) fn error_code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self { socket: within(TcpStream::connect(address)).await.unwrap(), read: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.socket.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        self.reply().await
+    }
+
+    /// One more read into the buffer; false at the end of the connection, clean or not.
+    async fn more(&mut self) -> bool {
+        matches!(within(self.socket.read_buf(&mut self.read)).await, Ok(1..))
+    }
+
+    /// The head of the next response; its body is left in the buffer.
+    pub(crate) async fn head(&mut self) -> Reply {
+        let end = self.until(b"\r\n\r\n").await;
+        let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body: String::new() }
+    }
+
+    /// The next response with a body of announced length.
+    pub(crate) async fn reply(&mut self) -> Reply {
+        let mut reply = self.head().await;
+        let length: usize = reply.header("content-length").map_or(0, |value| value.parse().unwrap());
+        while self.read.len() < length {
+            assert!(self.more().await, "the connection ended within a body");
+        }
+        reply.body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
+        reply
+    }
+
+    /// Reads until `needle` has come; the offset behind it.
+    pub(crate) async fn until(&mut self, needle: &[u8]) -> usize {
+        loop {
+            if let Some(at) = self.read.windows(needle.len()).position(|window| window == needle) {
+                return at + needle.len();
+            }
+            let seen = String::from_utf8_lossy(&self.read).into_owned();
+            assert!(self.more().await, "the connection ended after {seen:?}");
+        }
+    }
+
+    /// Waits for the first bytes of a response or for the server to close.
+    pub(crate) async fn end_or_reply(&mut self) -> Vec<u8> {
+        self.more().await;
+        std::mem::take(&mut self.read)
+    }
+
+    /// Waits for the server to close, and returns what it sent before that.
+    pub(crate) async fn end(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.read)
+    }
+}
+
+/// One request on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
+    Client::connect(address).await.get(path).await
+}

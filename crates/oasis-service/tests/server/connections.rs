@@ -1,0 +1,145 @@
+//! Time limits and the number of connections.
+
+use std::time::Duration;
+
+use oasis_service::Limits;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+
+use super::client::{Client, get};
+use super::sample::{start, within};
+
+const SHORT: Duration = Duration::from_millis(400);
+
+fn short_header() -> Limits {
+    Limits { header_timeout: SHORT, ..Limits::default() }
+}
+
+fn short_idle() -> Limits {
+    Limits { idle_timeout: SHORT, ..Limits::default() }
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_off_and_an_idle_connection_is_not() {
+    let server = start(short_header()).await;
+    let mut idle = Client::connect(server.address).await;
+    assert_eq!(idle.get("/hello").await.status, 200);
+
+    let mut slow = Client::connect(server.address).await;
+    slow.send("GET /hello HTTP/1.1\r\nhos").await;
+    assert!(slow.end().await.is_empty());
+
+    // The idle one has by now been idle for longer than a head may take.
+    assert_eq!(idle.get("/hello").await.status, 200);
+
+    // The limit holds for later heads of a connection too.
+    idle.send("GET /hello HTTP/1.1\r\n").await;
+    assert!(idle.end().await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn dribbling_does_not_extend_the_time_for_a_head() {
+    let server = start(short_header()).await;
+    let client = Client::connect(server.address).await;
+    let (mut reader, mut writer) = client.socket.into_split();
+    let dribble = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(SHORT / 10);
+        let _ = writer.write_all(b"GET / HTTP/1.1\r\nx: ").await;
+        while writer.write_all(b"y").await.is_ok() {
+            ticks.tick().await;
+        }
+    });
+    let mut sink = tokio::io::sink();
+    let _ = within(tokio::io::copy(&mut reader, &mut sink)).await;
+    within(dribble).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_may_take_longer_than_a_head() {
+    let server = start(short_header()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab").await;
+    let mut slow = Client::connect(server.address).await;
+    slow.send("GET").await;
+    slow.end().await;
+    client.send("cd").await;
+    assert_eq!(client.reply().await.body, "abcd");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn silence_is_cut_off_in_every_phase() {
+    let server = start(short_idle()).await;
+    let mut clients = JoinSet::new();
+    for opening in ["", "P", "PRI", "PRI * HTTP/2.0\r\n\r\nS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HT"]
+    {
+        clients.spawn(async move {
+            let mut client = Client::connect(server.address).await;
+            client.send(opening).await;
+            client.end().await;
+        });
+    }
+    clients.join_all().await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(client.get("/hello").await.status, 200);
+    assert!(client.end().await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_cut_off() {
+    let server = start(short_idle()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    within(server.app.dropped.notified()).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_server_still_answers_probes() {
+    let limits = Limits { max_connections: 1, spare_connections: 1, ..Limits::default() };
+    let server = start(limits).await;
+    let mut first = Client::connect(server.address).await;
+    assert_eq!(first.get("/hello").await.status, 200);
+
+    let mut spare = Client::connect(server.address).await;
+    assert_eq!(spare.get("/health").await.status, 200);
+    let ready = spare.get("/ready").await;
+    assert_eq!((ready.status, &ready.json()["reasons"][0]), (503, &"no connection is free".into()));
+
+    let mut third = Client::connect(server.address).await;
+    assert!(third.end().await.is_empty());
+
+    let reply = spare.get("/hello").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (503, "overloaded"));
+    assert!(reply.header("retry-after").is_some());
+    spare.end().await;
+
+    drop(first);
+    // The server learns of it in its own time.
+    within(async {
+        loop {
+            let mut client = Client::connect(server.address).await;
+            let _ = client.socket.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            let reply = String::from_utf8_lossy(&client.end_or_reply().await).into_owned();
+            if reply.starts_with("HTTP/1.1 200") {
+                return;
+            }
+        }
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_oversized_head_is_431() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let head = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "y".repeat(100_000));
+    let _ = client.socket.write_all(head.as_bytes()).await;
+    assert_eq!(client.head().await.status, 431);
+    assert_eq!(get(server.address, "/hello").await.status, 200);
+    server.stop().await;
+}

@@ -1,0 +1,79 @@
+//! The shutdown: what is in flight finishes, what never ends is ended, and it is over in time.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use oasis_service::Limits;
+use tokio::net::TcpStream;
+
+use super::client::Client;
+use super::sample::{start, within};
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered() {
+    let server = start(Limits::default()).await;
+    let mut idle = Client::connect(server.address).await;
+    assert_eq!(idle.get("/hello").await.status, 200);
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    within(server.app.entered.acquire()).await.unwrap().forget();
+
+    server.shutdown.trigger();
+    assert!(idle.end().await.is_empty());
+    // The listener closes when the accept loop has seen the signal.
+    within(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
+    assert!(!server.task.is_finished());
+
+    server.app.release.add_permits(1);
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, "done"));
+    assert!(client.end().await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_endless_body_ends_with_its_final_chunk() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.until(b"begun\n").await;
+    server.shutdown.trigger();
+    assert!(client.end().await.ends_with(b"\r\n0\r\n\r\n"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_dropped_when_time_is_up() {
+    let limits = Limits { drain: Duration::from_millis(100), ..Limits::default() };
+    let server = start(limits).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.until(b"begun\n").await;
+    server.shutdown.trigger();
+    client.end().await;
+    within(server.app.dropped.notified()).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn dropping_the_server_drops_its_connections() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(client.get("/hello").await.status, 200);
+    server.task.abort();
+    assert!(client.end().await.is_empty());
+}
+
+#[tokio::test]
+async fn not_ready_once_the_shutdown_has_begun() {
+    let server = start(Limits::default()).await;
+    server.app.gate_ready.store(true, Ordering::SeqCst);
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /ready HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    within(server.app.entered.acquire()).await.unwrap().forget();
+    server.shutdown.trigger();
+    server.app.release.add_permits(1);
+    let reply = client.reply().await;
+    assert_eq!((reply.status, &reply.json()["reasons"][0]), (503, &"shutting down".into()));
+    server.stop().await;
+}

@@ -1,0 +1,154 @@
+//! Methods, paths, probes, errors and protocols.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use oasis_service::Limits;
+use tokio::net::TcpStream;
+
+use super::client::{Client, get};
+use super::sample::{ECHO_CAP, Running, start, within};
+
+#[tokio::test]
+async fn a_connection_carries_several_requests() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    for _ in 0..3 {
+        let reply = client.get("/hello").await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "hello"));
+    }
+    client.send("GET /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(client.reply().await.body, "hello");
+    assert_eq!(client.reply().await.json()["service"], "sample");
+    server.stop().await;
+}
+
+async fn http2(server: &Running) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request(method: &str, path: &str, body: impl Into<Bytes>) -> hyper::Request<Full<Bytes>> {
+    let uri = format!("http://sample{path}");
+    hyper::Request::builder().method(method).uri(uri).body(Full::new(body.into())).unwrap()
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge() {
+    let server = start(Limits::default()).await;
+    let mut sender = http2(&server).await;
+    let response = within(sender.send_request(request("GET", "/hello", ""))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+
+    let response = within(sender.send_request(request("HEAD", "/hello", ""))).await.unwrap();
+    assert_eq!(response.headers()["content-length"], "5");
+    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+
+    let body = vec![b'a'; ECHO_CAP];
+    let response = within(sender.send_request(request("POST", "/echo", body.clone()))).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+
+    let body = vec![b'a'; 10 * ECHO_CAP];
+    let response = within(sender.send_request(request("POST", "/echo", body))).await.unwrap();
+    assert_eq!(response.status(), 413);
+    drop(sender);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn http2_streams_finish_before_the_server_leaves() {
+    let server = start(Limits::default()).await;
+    let mut sender = http2(&server).await;
+    let response = tokio::spawn(sender.send_request(request("GET", "/slow", "")));
+    within(server.app.entered.acquire()).await.unwrap().forget();
+    server.shutdown.trigger();
+    server.app.release.add_permits(1);
+    let response = within(response).await.unwrap().unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_hyper_client_gets_along() {
+    let server = start(Limits::default()).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get("/hello").header("host", "x").body(Empty::<Bytes>::new()).unwrap();
+    let response = within(sender.send_request(request)).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain");
+    drop((sender, response));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn errors_are_json_with_their_headers() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+
+    let reply = client.get("/nowhere").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (404, "not_found"));
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.json()["error"].get("hint"), None);
+
+    for path in ["/hello", "/health", "/ready", "/metrics"] {
+        client.send(format!("DELETE {path} HTTP/1.1\r\nhost: x\r\norigin: https://a\r\n\r\n")).await;
+        let reply = client.reply().await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (405, "method_not_allowed"));
+        assert_eq!(reply.header("allow"), Some("GET, HEAD"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    }
+
+    let reply = client.get("/away").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (503, "database_away"));
+    assert_eq!(reply.json()["error"]["hint"], "try later");
+    assert!(reply.header("retry-after").is_some());
+    assert!(!reply.body.contains("password"));
+
+    let reply = client.get("/hello?tokn=1").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (400, "bad_parameter"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_and_the_connection_lives_on() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let reply = client.get("/panic").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (500, "internal"));
+    assert!(!reply.body.contains("went wrong\""));
+    assert_eq!(client.get("/hello").await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    for (path, length) in [("/hello", Some("5")), ("/health", None), ("/metrics", None)] {
+        client.send(format!("HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        let reply = client.head().await;
+        assert_eq!(reply.status, 200);
+        if length.is_some() {
+            assert_eq!(reply.header("content-length"), length);
+        }
+    }
+    // A body after a HEAD response would be read as the next response.
+    assert_eq!(client.get("/hello").await.body, "hello");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn probes_say_who_answers() {
+    let server = start(Limits::default()).await;
+    let health = get(server.address, "/health").await.json();
+    assert_eq!((&health["ok"], &health["service"]), (&true.into(), &"sample".into()));
+    assert!(health["timestamp"].as_str().unwrap().ends_with('Z'));
+    let ready = get(server.address, "/ready").await;
+    assert_eq!((ready.status, &ready.json()["ok"]), (200, &true.into()));
+    server.stop().await;
+}

@@ -1,0 +1,181 @@
+//! A small service to try the shell on, and a way to start it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Frame;
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::{Method, StatusCode};
+use oasis_service::{
+    ApiError, App, Limits, NotReady, Query, Request, RequestContext, Response, Shutdown, response, serve,
+};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The largest body that `/echo` takes.
+pub(crate) const ECHO_CAP: usize = 100_000;
+
+pub(crate) struct Sample {
+    /// A permit for each request that reached `/slow` or a gated `/ready`.
+    pub(crate) entered: Semaphore,
+    /// Lets one of them go on.
+    pub(crate) release: Semaphore,
+    pub(crate) gate_ready: AtomicBool,
+    /// Notified when a `/flood` or `/stubborn` body is dropped.
+    pub(crate) dropped: Arc<Notify>,
+    closing: CancellationToken,
+}
+
+impl Sample {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            entered: Semaphore::new(0),
+            release: Semaphore::new(0),
+            gate_ready: AtomicBool::new(false),
+            dropped: Arc::default(),
+            closing: CancellationToken::new(),
+        })
+    }
+
+    async fn pass_gate(&self) {
+        self.entered.add_permits(1);
+        self.release.acquire().await.unwrap().forget();
+    }
+
+    fn body(&self, kind: Kind) -> Response {
+        let dropped = Arc::clone(&self.dropped);
+        let closing = Box::pin(self.closing.clone().cancelled_owned());
+        Response::new(response::boxed(Endless { kind, closing, dropped, begun: false }))
+    }
+}
+
+impl App for Sample {
+    const NAME: &'static str = "sample";
+
+    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/hello") => {
+                context.matched("/hello");
+                let query = Query::parse(request.uri().query(), &["token"])?;
+                let _ = query.get("token");
+                Ok(response::content(StatusCode::OK, "text/plain", "hello"))
+            }
+            (_, "/hello") => Err(ApiError::method_not_allowed("GET, HEAD")),
+            (&Method::POST, "/echo") => {
+                context.matched("/echo");
+                let body = context.read_body(request.into_body(), ECHO_CAP).await?;
+                Ok(response::content(StatusCode::OK, "text/plain", body))
+            }
+            (&Method::GET, "/slow") => {
+                self.pass_gate().await;
+                Ok(response::content(StatusCode::OK, "text/plain", "done"))
+            }
+            (&Method::GET, "/panic") => panic!("handler went wrong"),
+            (&Method::GET, "/away") => {
+                let cause = std::io::Error::other("password authentication failed");
+                Err(ApiError::unavailable("database_away", "the database is away", cause).hint("try later"))
+            }
+            (&Method::GET, "/stream") => Ok(self.body(Kind::UntilClosing)),
+            (&Method::GET, "/stubborn") => Ok(self.body(Kind::Forever)),
+            (&Method::GET, "/flood") => Ok(self.body(Kind::Flood)),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), NotReady> {
+        if self.gate_ready.load(Ordering::SeqCst) {
+            self.pass_gate().await;
+        }
+        Ok(())
+    }
+
+    fn closing(&self) {
+        self.closing.cancel();
+    }
+
+    fn decorate(&self, context: &RequestContext, headers: &mut HeaderMap) {
+        if context.origin().is_some() {
+            headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    UntilClosing,
+    Forever,
+    Flood,
+}
+
+struct Endless {
+    kind: Kind,
+    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    dropped: Arc<Notify>,
+    begun: bool,
+}
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.kind == Kind::Flood {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 65_536])))));
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun\n")))));
+        }
+        if self.kind == Kind::UntilClosing && self.closing.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.dropped.notify_one();
+    }
+}
+
+/// A running server.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) app: Arc<Sample>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Triggers the shutdown and waits for `serve` to return.
+    pub(crate) async fn stop(self) {
+        self.shutdown.trigger();
+        within(self.task).await.unwrap().unwrap();
+    }
+}
+
+pub(crate) async fn start(limits: Limits) -> Running {
+    super::logs::capture();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Sample::new();
+    let shutdown = Shutdown::manual();
+    let task = tokio::spawn(serve(Arc::clone(&app), listener, limits, shutdown.clone()));
+    Running { address, app, shutdown, task }
+}
+
+/// Waits for `future`, and fails the test rather than hanging it.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it took longer than 20 s")
+}

@@ -1,0 +1,183 @@
+//! Deliveries as GitHub makes them: signed, named, posted to webhook-ingest, and sent again while it cannot take them.
+//!
+//! Sending one twice does no harm, because webhook-ingest folds the same event name with the same bytes into one.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, StatusCode};
+use oasis_service::Secret;
+use ring::hmac;
+use serde::Deserialize;
+
+use crate::backoff::Backoff;
+use crate::http::{self, Answer, Base, Sender};
+use crate::random;
+use crate::refusal::Refusal;
+
+const PATH: &str = "/webhooks/github";
+const ATTEMPTS: u32 = 5;
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is in the table now.
+    Stored,
+    /// It was there before.
+    Duplicate,
+    /// The feed does not show events of this type.
+    Ignored,
+    /// The service does not want it.
+    Refused(Refusal),
+    /// The service could not take it, or its answer made no sense.
+    Failed(anyhow::Error),
+    /// The service could not be reached at all.
+    Unreachable(anyhow::Error),
+}
+
+/// Sends deliveries one after the other over a connection that it keeps.
+pub(crate) struct Courier {
+    base: Base,
+    key: hmac::Key,
+    connection: Option<Sender>,
+}
+
+impl Courier {
+    /// A courier to the webhook-ingest at `base`, which may also be the full address of its webhook.
+    pub(crate) fn new(base: Base, secret: &Secret) -> Self {
+        Self { base, key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()), connection: None }
+    }
+
+    /// Delivers `body` as an event named `event`; a service that is away or answers 503 is asked again a few times.
+    pub(crate) async fn deliver(&mut self, event: &str, body: Bytes) -> Outcome {
+        let id = random::guid();
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+        let mut attempt = 1;
+        loop {
+            let outcome = self.attempt(event, &id, body.clone()).await;
+            let passing = match &outcome {
+                Outcome::Refused(refusal) => refusal.status == StatusCode::SERVICE_UNAVAILABLE,
+                Outcome::Failed(_) | Outcome::Unreachable(_) => true,
+                Outcome::Stored | Outcome::Duplicate | Outcome::Ignored => false,
+            };
+            match outcome {
+                Outcome::Refused(refusal) if passing && attempt == ATTEMPTS => {
+                    return Outcome::Failed(refusal.into());
+                }
+                outcome if !passing || attempt == ATTEMPTS => return outcome,
+                _ => {}
+            }
+            attempt += 1;
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    async fn attempt(&mut self, event: &str, id: &str, body: Bytes) -> Outcome {
+        let request = match self.request(event, id, body) {
+            Ok(request) => request,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let mut sender = match self.connection.take().filter(|sender| !sender.is_closed()) {
+            Some(sender) => sender,
+            None => match http::connect(&self.base).await {
+                Ok(sender) => sender,
+                Err(error) => return Outcome::Unreachable(error),
+            },
+        };
+        match http::exchange(&mut sender, request).await {
+            Ok(answer) => {
+                self.connection = Some(sender);
+                read(&answer)
+            }
+            Err(error) => Outcome::Failed(error.context("the connection broke before the answer")),
+        }
+    }
+
+    fn request(&self, event: &str, id: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+        let path = if self.base.path().ends_with(PATH) { "" } else { PATH };
+        self.base
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/json")
+            .header("X-GitHub-Event", event)
+            .header("X-GitHub-Delivery", id)
+            .header("X-Hub-Signature-256", sign(&self.key, &body))
+            .body(Full::new(body))
+            .with_context(|| format!("{event:?} cannot be the name of an event"))
+    }
+}
+
+/// The value of `X-Hub-Signature-256`.
+fn sign(key: &hmac::Key, body: &[u8]) -> String {
+    let tag = hmac::sign(key, body);
+    tag.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    ok: bool,
+    #[serde(default)]
+    duplicate: bool,
+}
+
+fn read(answer: &Answer) -> Outcome {
+    if !answer.status.is_success() {
+        return Outcome::Refused(Refusal::read(answer));
+    }
+    match serde_json::from_slice::<Accepted>(&answer.body) {
+        Ok(Accepted { ok: true, .. }) if answer.status == StatusCode::ACCEPTED => Outcome::Ignored,
+        Ok(Accepted { ok: true, duplicate: true }) => Outcome::Duplicate,
+        Ok(Accepted { ok: true, .. }) => Outcome::Stored,
+        _ => {
+            let nonsense = io::Error::from(io::ErrorKind::InvalidData);
+            Outcome::Failed(anyhow::Error::new(nonsense).context(format!(
+                "{} without webhook-ingest's answer: is the address that of webhook-ingest?",
+                answer.status
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn courier(base: &str) -> Courier {
+        Courier::new(base.parse().unwrap(), &Secret::from("It's a Secret to Everybody".to_owned()))
+    }
+
+    #[test]
+    fn signs_as_githubs_documentation_shows() {
+        let courier = courier("http://h:8081");
+        let request = courier.request("push", "id", Bytes::from_static(b"Hello, World!")).unwrap();
+        assert_eq!(request.uri(), "/webhooks/github");
+        assert_eq!(
+            request.headers()["X-Hub-Signature-256"],
+            "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+        );
+        assert!(courier.request("a\nb", "id", Bytes::new()).is_err());
+    }
+
+    #[test]
+    fn the_full_address_of_the_webhook_is_taken_as_it_is() {
+        let request = courier("http://h/x/webhooks/github/").request("push", "id", Bytes::new()).unwrap();
+        assert_eq!(request.uri(), "/x/webhooks/github");
+    }
+
+    #[test]
+    fn answers() {
+        let of = |status: u16, body: &'static str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            read(&Answer { status, location: None, body: body.into() })
+        };
+        assert!(matches!(of(200, r#"{"ok":true,"id":1,"vtid":"UNSET","title":"t"}"#), Outcome::Stored));
+        assert!(matches!(of(200, r#"{"ok":true,"duplicate":true}"#), Outcome::Duplicate));
+        assert!(matches!(of(202, r#"{"ok":true,"ignored":"star"}"#), Outcome::Ignored));
+        assert!(matches!(of(401, "{}"), Outcome::Refused(_)));
+        assert!(matches!(of(302, ""), Outcome::Refused(_)));
+        assert!(matches!(of(200, "<html>"), Outcome::Failed(_)));
+    }
+}

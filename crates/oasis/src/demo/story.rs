@@ -1,0 +1,205 @@
+//! The story of the demo: several tasks at once, each from its first push to its deployment. A pure function of its
+//! seed and of the times at which it is asked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::payloads;
+use super::team::{PEOPLE, Person, REPOSITORIES, Repository, WORK};
+use crate::random::Seeded;
+
+/// How many tasks are under way at once.
+const AT_ONCE: usize = 4;
+/// The number of the first task.
+const FIRST_TASK: u32 = 31;
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Beat {
+    /// The event's name.
+    pub(crate) event: &'static str,
+    /// The task it belongs to.
+    pub(crate) vtid: String,
+    /// The payload, as GitHub would send it.
+    pub(crate) payload: Value,
+}
+
+/// How a run, a check or a deployment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits to begin.
+    Queued,
+    /// It runs.
+    Running,
+    /// It ended with this conclusion.
+    Ended(&'static str),
+}
+
+/// What happens next to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    PushBranch,
+    OpenPullRequest,
+    Run { attempt: u32, state: State },
+    Check { index: usize, attempt: u32, state: State },
+    ClosePullRequest { merged: bool },
+    PushMain,
+    Deploy { attempt: u32 },
+    DeployStatus { attempt: u32, state: State },
+    Release,
+}
+
+/// A task, and what GitHub knows of it.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) vtid: String,
+    pub(super) title: &'static str,
+    pub(super) branch: String,
+    pub(super) repository: &'static Repository,
+    pub(super) author: &'static Person,
+    pub(super) reviewer: &'static Person,
+    pub(super) number: u64,
+    /// The first of the ids that GitHub gives to what belongs to this task.
+    pub(super) id: u64,
+    pub(super) base_sha: String,
+    pub(super) head_sha: String,
+    pub(super) merge_sha: String,
+    pub(super) opened_at: Timestamp,
+    pub(super) run_started_at: Timestamp,
+    pub(super) deployed_at: Timestamp,
+    plan: VecDeque<Step>,
+}
+
+/// The story, told beat by beat, without end.
+#[derive(Debug)]
+pub(crate) struct Story {
+    random: Seeded,
+    tasks: Vec<Task>,
+    begun: u32,
+    first_id: u64,
+}
+
+impl Story {
+    /// The story of `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Seeded::new(seed);
+        let first_id = 16_000_000_000 + random.bits() % 1_000_000_000;
+        let mut story = Self { random, tasks: Vec::new(), begun: 0, first_id };
+        story.tasks = (0..AT_ONCE).map(|_| story.begin()).collect();
+        story
+    }
+
+    /// How long nothing happens: half a second to three.
+    pub(crate) fn pause(&mut self) -> Duration {
+        Duration::from_secs_f64(0.5 + 2.5 * self.random.unit())
+    }
+
+    /// What happens `now`.
+    pub(crate) fn beat(&mut self, now: Timestamp) -> Beat {
+        let index = self.random.below(self.tasks.len());
+        let task = &mut self.tasks[index];
+        let Some(step) = task.plan.pop_front() else {
+            self.tasks[index] = self.begin();
+            return self.beat(now);
+        };
+        match step {
+            Step::OpenPullRequest => task.opened_at = now,
+            Step::Run { state: State::Queued, .. } => task.run_started_at = now,
+            Step::Deploy { .. } => task.deployed_at = now,
+            _ => {}
+        }
+        let (event, payload) = payloads::of(task, step, now);
+        Beat { event, vtid: task.vtid.clone(), payload }
+    }
+
+    fn begin(&mut self) -> Task {
+        let work = &WORK[self.begun as usize % WORK.len()];
+        let number = FIRST_TASK + self.begun;
+        // The number of a task has four digits or more, as its grammar says, and at most six.
+        let vtid = format!("DEV-{}-{:04}", work.layer, number % 1_000_000);
+        let repository = &REPOSITORIES[work.repository];
+        let slug = work.title.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let author = self.random.below(PEOPLE.len());
+        let reviewer = (author + 1 + self.random.below(PEOPLE.len() - 1)) % PEOPLE.len();
+        let task = Task {
+            branch: format!("vt/{}-{slug}", vtid.to_lowercase()),
+            vtid,
+            title: work.title,
+            repository,
+            author: &PEOPLE[author],
+            reviewer: &PEOPLE[reviewer],
+            number: 100 + u64::from(self.begun),
+            id: self.first_id + u64::from(self.begun) * 1_000,
+            base_sha: self.sha(),
+            head_sha: self.sha(),
+            merge_sha: self.sha(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            run_started_at: Timestamp::UNIX_EPOCH,
+            deployed_at: Timestamp::UNIX_EPOCH,
+            plan: self.plan(repository.checks.len()),
+        };
+        self.begun += 1;
+        task
+    }
+
+    fn plan(&mut self, checks: usize) -> VecDeque<Step> {
+        let mut plan = VecDeque::from([Step::PushBranch, Step::OpenPullRequest]);
+        match self.random.bits() % 100 {
+            0..65 => run(&mut plan, 1, checks, "success"),
+            65..90 => {
+                run(&mut plan, 1, checks, "failure");
+                run(&mut plan, 2, checks, "success");
+            }
+            90..95 => {
+                run(&mut plan, 1, checks, "cancelled");
+                run(&mut plan, 2, checks, "success");
+            }
+            _ => {
+                run(&mut plan, 1, checks, "failure");
+                plan.push_back(Step::ClosePullRequest { merged: false });
+                return plan;
+            }
+        }
+        plan.extend([Step::ClosePullRequest { merged: true }, Step::PushMain]);
+        if self.random.chance(10) {
+            deploy(&mut plan, 1, "failure");
+            deploy(&mut plan, 2, "success");
+        } else {
+            deploy(&mut plan, 1, "success");
+        }
+        if self.random.chance(30) {
+            plan.push_back(Step::Release);
+        }
+        plan
+    }
+
+    fn sha(&mut self) -> String {
+        let random = &mut self.random;
+        format!("{:016x}{:016x}{:08x}", random.bits(), random.bits(), random.bits() >> 32)
+    }
+}
+
+/// A workflow run and its checks; when it does not succeed, its first check is why.
+fn run(plan: &mut VecDeque<Step>, attempt: u32, checks: usize, conclusion: &'static str) {
+    plan.push_back(Step::Run { attempt, state: State::Queued });
+    plan.push_back(Step::Run { attempt, state: State::Running });
+    plan.extend((0..checks).map(|index| Step::Check { index, attempt, state: State::Queued }));
+    for index in (0..checks).rev() {
+        let conclusion = if index == 0 { conclusion } else { "success" };
+        plan.push_back(Step::Check { index, attempt, state: State::Ended(conclusion) });
+    }
+    plan.push_back(Step::Run { attempt, state: State::Ended(conclusion) });
+}
+
+fn deploy(plan: &mut VecDeque<Step>, attempt: u32, conclusion: &'static str) {
+    plan.push_back(Step::Deploy { attempt });
+    let states = [State::Queued, State::Running, State::Ended(conclusion)];
+    plan.extend(states.map(|state| Step::DeployStatus { attempt, state }));
+}
+
+#[cfg(test)]
+#[path = "story_tests.rs"]
+mod tests;

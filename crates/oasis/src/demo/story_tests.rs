@@ -1,0 +1,98 @@
+//! Tests of the demo's story.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oasis_core::{Prefixes, Vtid};
+
+use super::*;
+
+fn beats(seed: u64, count: usize) -> Vec<Beat> {
+    let mut story = Story::new(seed);
+    let mut now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+    std::iter::repeat_with(|| {
+        now += story.pause();
+        story.beat(now)
+    })
+    .take(count)
+    .collect()
+}
+
+#[test]
+fn a_seed_tells_the_same_story_again() {
+    assert_eq!(beats(7, 300), beats(7, 300));
+    assert_ne!(beats(7, 20), beats(8, 20));
+}
+
+#[test]
+fn pauses_are_half_a_second_to_three() {
+    let mut story = Story::new(1);
+    let range = Duration::from_millis(500)..=Duration::from_secs(3);
+    assert!((0..1_000).all(|_| range.contains(&story.pause())));
+}
+
+#[test]
+fn it_starts_at_0031_and_tasks_are_interleaved() {
+    let told = beats(7, 30);
+    assert!(told.iter().any(|beat| beat.vtid == "DEV-CICDL-0031"));
+    let changes = told.windows(2).filter(|pair| pair[0].vtid != pair[1].vtid).count();
+    assert!(changes > 10, "{changes}");
+}
+
+#[test]
+fn every_delivery_is_new_and_shows_its_task() {
+    let mut seen = BTreeSet::new();
+    for beat in beats(7, 2_000) {
+        let text = beat.payload.to_string();
+        let found = Vtid::find(&text, &Prefixes::default()).map(|vtid| vtid.to_string());
+        assert_eq!(found.as_ref(), Some(&beat.vtid), "{}", beat.event);
+        assert!(seen.insert(text), "{beat:?}");
+    }
+}
+
+#[test]
+fn each_task_goes_from_a_push_to_its_end_in_order() {
+    let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Beat { event, vtid, payload } in beats(7, 3_000) {
+        let run = &payload["workflow_run"];
+        let line = match event {
+            "workflow_run" => format!("run {} {}", run["run_attempt"], run["conclusion"]),
+            "deployment_status" => format!("deploy {}", payload["deployment_status"]["state"]),
+            "pull_request" => format!("pr {}", payload["pull_request"]["merged"]),
+            other => other.to_owned(),
+        };
+        stories.entry(vtid).or_default().push(line);
+    }
+    let finished: Vec<&Vec<String>> =
+        stories.values().filter(|lines| lines.iter().any(|line| line == r#"deploy "success""#)).collect();
+    assert!(finished.len() > 50, "{}", finished.len());
+    for lines in &finished {
+        let at = |line: &str| lines.iter().position(|told| told == line);
+        assert_eq!((at("push"), at("pr false")), (Some(0), Some(1)));
+        let green = at(r#"run 1 "success""#).or(at(r#"run 2 "success""#));
+        assert!(green < at("pr true") && at("pr true") < at("deployment"), "{lines:?}");
+        assert!(at("deployment") < at(r#"deploy "success""#));
+    }
+    let any = |line: &str| stories.values().any(|lines| lines.iter().any(|told| told == line));
+    for line in
+        [r#"run 1 "failure""#, r#"run 1 "cancelled""#, r#"run 2 "success""#, r#"deploy "failure""#, "release"]
+    {
+        assert!(any(line), "{line}");
+    }
+}
+
+#[test]
+fn shapes_are_those_of_github() {
+    for Beat { event, payload, .. } in beats(7, 200) {
+        for key in ["repository", "organization", "sender"] {
+            assert!(payload[key].is_object(), "{event} lacks {key}");
+        }
+        assert_eq!(payload["action"].is_string(), event != "push", "{event}");
+        assert_eq!(payload["repository"]["pushed_at"].is_number(), event == "push");
+        if event == "workflow_run" {
+            let run = &payload["workflow_run"];
+            assert_eq!(run["conclusion"].is_string(), run["status"] == "completed");
+            let began = run["run_started_at"].as_str().unwrap();
+            assert!(began.starts_with("2026-") && began.len() == 20, "{began}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `oasis emit`: sends one event to the ingest API and prints its id.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Method;
+use hyper::header::CONTENT_TYPE;
+use oasis_core::{Kind, Layer, Link, Meta, Module, Source, Status, Task, Ts};
+use oasis_service::Secret;
+use serde_json::{Map, Value};
+
+use crate::http::{self, Base};
+use crate::output::{self, notice};
+use crate::refusal::Refusal;
+use crate::time::parse_time;
+
+const EXAMPLES: &str = "\
+Examples:
+  oasis emit --kind task.init --status queued --vtid DEV-CICDL-0031
+  oasis emit --kind backup --status failure --module DATABASE --link https://example.com/log/7 \\
+             --meta host=db1 --meta attempt:=3
+  oasis emit --kind deploy --status success --meta '{\"region\":\"europe-west1\"}' --dedup-key deploy-4711
+
+The id of the event goes to standard output. With --dedup-key it is safe to send an event again.";
+
+/// Flags of `oasis emit`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Address of gateway-feed
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    url: Base,
+    /// Token to send with: one of the server's INGEST_TOKENS
+    #[arg(long, env = "INGEST_TOKEN")]
+    token: Option<Secret>,
+    /// What happened, such as task.init
+    #[arg(long, value_parser = Kind::parse)]
+    kind: Kind,
+    /// Its state: queued, in_progress, success, failure, cancelled or info
+    #[arg(long)]
+    status: Status,
+    /// The task it belongs to, such as DEV-CICDL-0031
+    #[arg(long)]
+    vtid: Option<Task>,
+    /// Layer of an event whose VTID names none
+    #[arg(long, value_parser = |text: &str| Layer::parse(&text.to_ascii_uppercase()))]
+    layer: Option<Layer>,
+    /// The service it is about, such as DATABASE
+    #[arg(long, value_parser = |text: &str| Module::parse(&text.to_ascii_uppercase()))]
+    module: Option<Module>,
+    /// Where it comes from: oasis.events, github.actions, gcp.deploy or agent.ping
+    #[arg(long, default_value = "oasis.events")]
+    source: Source,
+    /// Where to read more
+    #[arg(long, value_name = "URL", value_parser = Link::parse)]
+    link: Option<Link>,
+    /// When it happened (RFC 3339), or how long ago (15m, 2h, 1d); now if left out
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    ts: Option<Ts>,
+    /// More about it: a JSON object, key=text or key:=JSON; may be repeated
+    #[arg(long, value_parser = parse_meta)]
+    meta: Vec<Map<String, Value>>,
+    /// Two events with the same key are one
+    #[arg(long, value_name = "KEY")]
+    dedup_key: Option<String>,
+}
+
+impl Args {
+    fn body(&self) -> anyhow::Result<Value> {
+        let mut meta = Map::new();
+        meta.extend(self.meta.iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+        let meta = Meta::new(meta).map_err(|invalid| output::Usage(invalid.to_string()))?;
+        let fields = [
+            ("vtid", self.vtid.as_ref().map(|task| task.as_str().to_owned())),
+            ("layer", self.layer.as_ref().map(Layer::to_string)),
+            ("module", self.module.as_ref().map(Module::to_string)),
+            ("source", Some(self.source.to_string())),
+            ("kind", Some(self.kind.to_string())),
+            ("status", Some(self.status.to_string())),
+            ("link", self.link.as_ref().map(Link::to_string)),
+            ("ts", self.ts.map(|ts| ts.to_string())),
+            ("dedup_key", self.dedup_key.clone()),
+        ];
+        let mut body: Map<String, Value> =
+            fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+        if !meta.as_map().is_empty() {
+            body.insert("meta".to_owned(), meta.as_map().clone().into());
+        }
+        Ok(body.into())
+    }
+}
+
+/// Sends the event.
+///
+/// # Errors
+/// When the service refuses it or cannot be reached.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let body = args.body()?.to_string();
+    let mut request = args
+        .url
+        .request(Method::POST, "/events/ingest")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))?;
+    http::authorize(request.headers_mut(), args.token.as_ref())?;
+    let mut sender = http::connect(&args.url).await?;
+    let answer = http::exchange(&mut sender, request).await.with_context(|| match args.dedup_key {
+        Some(_) => "the event may or may not be stored; with its dedup key it is safe to send it again",
+        None => "the event may or may not be stored; give it a --dedup-key and it is safe to send it again",
+    })?;
+    if !answer.status.is_success() {
+        return Err(Refusal::read(&answer).into());
+    }
+    let value: Value = serde_json::from_slice(&answer.body)
+        .ok()
+        .filter(Value::is_object)
+        .context("the answer is not that of the ingest API: is --url the address of gateway-feed?")?;
+    if value.get("duplicates").and_then(Value::as_u64).is_some_and(|duplicates| duplicates > 0) {
+        notice("an event with this dedup key was there before");
+    }
+    // One that was there before may have been pruned since, and then has no id any more.
+    if let Some(id) = id(&value) {
+        output::line(id)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The id in an answer.
+fn id(answer: &Value) -> Option<u64> {
+    answer.get("id").or_else(|| answer.get("ids")?.get(0)).and_then(Value::as_u64)
+}
+
+/// Reads `{…}`, `key:=JSON` or `key=text`.
+fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
+    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("no JSON: {error}"));
+    if text.trim_start().starts_with('{') {
+        return match json(text)? {
+            Value::Object(map) => Ok(map),
+            _ => Err("not a JSON object".to_owned()),
+        };
+    }
+    let expected = "expected key=text, key:=JSON or a JSON object";
+    let (key, value) = text.split_once('=').ok_or(expected)?;
+    let (key, value) = match key.strip_suffix(':') {
+        Some(key) => (key, json(value)?),
+        None => (key, Value::from(value)),
+    };
+    match key.is_empty() {
+        true => Err(expected.to_owned()),
+        false => Ok(Map::from_iter([(key.to_owned(), value)])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(flags: &[&str]) -> Result<Args, String> {
+        let argv = std::iter::once("emit").chain(flags.iter().copied());
+        Cli::try_parse_from(argv).map(|cli| cli.args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_become_a_body_without_what_was_left_out() {
+        let least = parse(&["--kind", "task.init", "--status", "queued"]).unwrap().body().unwrap();
+        assert_eq!(least, json!({"kind": "task.init", "status": "queued", "source": "oasis.events"}));
+        let flags = "--kind=k --status=info --vtid=dev-cicdl-0031 --layer=infra --module=my-db --link=https://h/ \
+                     --ts=2026-01-02T03:04:05Z --dedup-key=d --meta={\"a\":1} --meta=b=2 --meta=c:=[3] --meta=a=x=y";
+        let full = parse(&flags.split_whitespace().collect::<Vec<_>>()).unwrap().body().unwrap();
+        assert_eq!(
+            full,
+            json!({
+                "kind": "k", "status": "info", "source": "oasis.events", "vtid": "DEV-CICDL-0031",
+                "layer": "INFRA", "module": "MY-DB", "link": "https://h/", "ts": "2026-01-02T03:04:05.000Z",
+                "dedup_key": "d", "meta": {"a": "x=y", "b": "2", "c": [3]}
+            })
+        );
+    }
+
+    #[test]
+    fn bad_flags_say_what_is_expected() {
+        for (flags, part) in [
+            (&["--kind=Task", "--status=info"][..], "expected small letters"),
+            (&["--kind=k", "--status=done"], "in_progress"),
+            (&["--kind=k"], "--status"),
+            (&["--kind=k", "--status=info", "--meta=x"], "expected key=text"),
+            (&["--kind=k", "--status=info", "--meta==x"], "expected key=text"),
+            (&["--kind=k", "--status=info", "--meta={"], "no JSON"),
+            (&["--kind=k", "--status=info", "--link=/x"], "absolute"),
+        ] {
+            let message = parse(flags).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_an_answer() {
+        assert_eq!(id(&json!({"ok": true, "ids": [7]})), Some(7));
+        assert_eq!(id(&json!({"ok": true, "id": 8})), Some(8));
+        assert_eq!(id(&json!({"ok": true, "ids": [null]})), None);
+    }
+}

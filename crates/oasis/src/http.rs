@@ -1,0 +1,233 @@
+//! The HTTP client: one connection to one service, HTTP/1.1, with or without TLS. Redirects are not followed, since
+//! what is sent carries a token or a signature that is meant for one server.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use hyper::http::request;
+use hyper::rt::{Read, Write};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use oasis_service::Secret;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+/// How long a connection may take to stand, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a service may take for a whole answer: more than any of them allows itself.
+const ANSWER: Duration = Duration::from_secs(30);
+/// The largest answer that is read.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Where requests of one connection are sent.
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
+
+/// The address of a service: http or https, a host, perhaps a port and a path that stands before the service's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base(Url);
+
+impl Base {
+    /// A request for `path` (with its query) below this address.
+    pub(crate) fn request(&self, method: Method, path: &str) -> request::Builder {
+        let host = self.0.host_str().unwrap_or_default();
+        let authority = self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.path()))
+            .header(HOST, authority)
+            .header(USER_AGENT, concat!("oasis/", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// What stands before the service's own paths, without a slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+}
+
+impl FromStr for Base {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = |why| format!("{why}: expected an address such as http://localhost:8080");
+        let url = Url::parse(text).map_err(|error| expected(error.to_string()))?;
+        let plain = url.username().is_empty() && url.password().is_none();
+        match url.scheme() {
+            "http" | "https" if plain && url.query().is_none() && url.fragment().is_none() => Ok(Self(url)),
+            "http" | "https" => Err(expected("it must have no user name, query or fragment".to_owned())),
+            _ => Err(expected("only http and https are known".to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+/// The header that presents a token; it is marked so that no debug output shows it.
+///
+/// # Errors
+/// When the token has characters that no header can carry.
+pub(crate) fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> anyhow::Result<()> {
+    if let Some(token) = token {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+            crate::output::Usage("the token has characters that a header cannot carry".into())
+        })?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(())
+}
+
+/// Connects to a service, within ten seconds.
+///
+/// # Errors
+/// When it cannot be reached or does not speak TLS that we trust. A refused connection has the [`std::io::Error`] in
+/// its chain.
+pub(crate) async fn connect(base: &Base) -> anyhow::Result<Sender> {
+    let connected = match timeout(CONNECT, open(&base.0)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(anyhow::anyhow!("it took more than {} s", CONNECT.as_secs())),
+    };
+    connected.with_context(|| format!("cannot connect to {base} (is it running, and the address right?)"))
+}
+
+async fn open(url: &Url) -> anyhow::Result<Sender> {
+    let host = url.host().context("it has no host")?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let stream = match host {
+        Host::Domain(name) => TcpStream::connect((name, port)).await,
+        Host::Ipv4(address) => TcpStream::connect((address, port)).await,
+        Host::Ipv6(address) => TcpStream::connect((address, port)).await,
+    }?;
+    stream.set_nodelay(true)?;
+    if url.scheme() == "http" {
+        return handshake(TokioIo::new(stream)).await;
+    }
+    let name = match host {
+        Host::Domain(name) => ServerName::try_from(name.to_owned())?,
+        Host::Ipv4(address) => ServerName::from(std::net::IpAddr::from(address)),
+        Host::Ipv6(address) => ServerName::from(std::net::IpAddr::from(address)),
+    };
+    let stream = TlsConnector::from(tls()?).connect(name, stream).await?;
+    handshake(TokioIo::new(stream)).await
+}
+
+async fn handshake<T>(io: T) -> anyhow::Result<Sender>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(io).await?;
+    // Its errors reach whoever waits for an answer or a body on it.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn tls() -> anyhow::Result<Arc<ClientConfig>> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(Arc::clone(config));
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    anyhow::ensure!(
+        !roots.is_empty(),
+        "this system has no root certificates: install ca-certificates or set SSL_CERT_FILE"
+    );
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::clone(CONFIG.get_or_init(|| Arc::new(config))))
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Where it redirects to, if it does.
+    pub(crate) location: Option<String>,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
+/// Sends a request and reads the whole answer.
+///
+/// # Errors
+/// When the connection breaks, or the answer is late or too large.
+pub(crate) async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
+    let whole = async {
+        sender.ready().await?;
+        read(sender.send_request(request).await?).await
+    };
+    match timeout(ANSWER, whole).await {
+        Ok(answer) => answer,
+        Err(_) => anyhow::bail!("no answer within {} s", ANSWER.as_secs()),
+    }
+}
+
+/// Reads the rest of an answer.
+///
+/// # Errors
+/// When the connection breaks or the answer is too large.
+pub(crate) async fn read(response: hyper::Response<hyper::body::Incoming>) -> anyhow::Result<Answer> {
+    let (head, body) = response.into_parts();
+    let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?;
+    Ok(Answer { status: head.status, location, body: body.to_bytes() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let parse = |text: &str| text.parse::<Base>();
+        for good in ["http://localhost:8080", "https://oasis.example/hub/", "http://[::1]:1", "HTTP://h"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "localhost:8080", "ftp://h", "http://u:p@h", "http://h?x=1", "http://h#x", "http://"]
+        {
+            let message = parse(bad).unwrap_err();
+            assert!(message.contains("http://localhost:8080"), "{bad}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_host_and_agent_and_keeps_the_prefix() {
+        let of = |base: &str| {
+            let base: Base = base.parse().unwrap();
+            let request = base.request(Method::GET, "/feed?a=b").body(()).unwrap();
+            (request.uri().to_string(), request.headers()[HOST].to_str().unwrap().to_owned())
+        };
+        assert_eq!(of("http://localhost:8080"), ("/feed?a=b".into(), "localhost:8080".into()));
+        assert_eq!(of("https://h:443/hub/"), ("/hub/feed?a=b".into(), "h".into()));
+        assert_eq!(of("http://[::1]:1"), ("/feed?a=b".into(), "[::1]:1".into()));
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let mut headers = HeaderMap::new();
+        authorize(&mut headers, Some(&Secret::from("s3cret".to_owned()))).unwrap();
+        assert_eq!(headers[AUTHORIZATION], "Bearer s3cret");
+        assert!(!format!("{headers:?}").contains("s3cret"));
+        let bad = authorize(&mut headers, Some(&Secret::from("s3\ncret".to_owned()))).unwrap_err();
+        assert!(!format!("{bad:#}").contains("s3"));
+    }
+}

@@ -1,0 +1,67 @@
+//! `oasis`: OASIS DevHub from the command line.
+//!
+//! Each command is a module with its `Args` and a `run`. Exit codes: 0 done, 1 failed, 2 used wrongly.
+
+mod backoff;
+mod delivery;
+mod demo;
+mod emit;
+mod http;
+mod output;
+mod random;
+mod refusal;
+mod replay;
+mod sse;
+mod tail;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// OASIS DevHub from the command line.
+#[derive(Parser)]
+#[command(name = "oasis", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow the live feed in the terminal.
+    Tail(tail::Args),
+    /// Send one event.
+    Emit(emit::Args),
+    /// Send GitHub payload files as signed webhook deliveries.
+    Replay(replay::Args),
+    /// Send the deliveries of a made-up team at work, until stopped.
+    Demo(demo::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match oasis_service::args::parse::<Cli>().command {
+        Command::Tail(args) => tail::run(args).await,
+        Command::Emit(args) => emit::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
+        Command::Demo(args) => demo::command(args).await,
+    };
+    done.unwrap_or_else(|error| output::report(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_shows_examples() {
+        Cli::command().debug_assert();
+        for mut command in Cli::command().get_subcommands().cloned() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{help}");
+        }
+    }
+}

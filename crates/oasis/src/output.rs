@@ -1,0 +1,114 @@
+//! What goes to the terminal: lines whose reader may leave, colours, and the end of a failed command.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Whoever read our output has left (`| head`): the end of the command, and no failure.
+#[derive(Debug, thiserror::Error)]
+#[error("the reader of the output has left")]
+pub(crate) struct ReaderLeft;
+
+/// The command was used wrongly in a way that its flags alone do not show.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// Writes one line to standard output at once.
+///
+/// # Errors
+/// [`ReaderLeft`], or what else the system says.
+pub(crate) fn line(line: impl fmt::Display) -> anyhow::Result<()> {
+    let mut text = line.to_string();
+    text.push('\n');
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("standard output cannot be written")),
+    }
+}
+
+/// Fails once the other end of standard output is closed, so that a command with nothing to print ends too.
+///
+/// # Errors
+/// [`ReaderLeft`].
+pub(crate) fn expect_reader() -> anyhow::Result<()> {
+    let stdout = io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let asked = poll(&mut watched, Some(&Timespec::default()));
+    match asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
+        true => Err(ReaderLeft.into()),
+        false => Ok(()),
+    }
+}
+
+/// Writes one line to standard error, dimmed on a terminal.
+pub(crate) fn notice(text: impl fmt::Display) {
+    let paint = Paint::for_stream(&io::stderr());
+    // Standard error is the last resort: there is nowhere to say that it is closed.
+    let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&text.to_string()));
+}
+
+/// Says on standard error why a command ended, and gives its exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<ReaderLeft>() {
+        return ExitCode::SUCCESS;
+    }
+    let paint = Paint::for_stream(&io::stderr());
+    let text = printable(&format!("{error:#}"));
+    let _ = writeln!(io::stderr().lock(), "{}: {text}", paint.red("error"));
+    ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+}
+
+/// `text` without what a terminal could take for a command; line breaks stay.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint(bool);
+
+impl Paint {
+    /// Colours on a terminal, unless `NO_COLOR` is set.
+    pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(stream.is_terminal() && !refused)
+    }
+
+    /// Never or always.
+    #[cfg(test)]
+    pub(crate) const fn fixed(colours: bool) -> Self {
+        Self(colours)
+    }
+
+    /// `text` in the colour of an SGR code.
+    pub(crate) fn with(self, code: u8, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// `text` in red.
+    pub(crate) fn red(self, text: &str) -> String {
+        self.with(31, text)
+    }
+
+    /// `text` dimmed.
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.with(2, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\u{9b}c\r\nd"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\nd");
+        assert_eq!(Paint::fixed(false).red("x"), "x");
+        assert_eq!(Paint::fixed(true).red("x"), "\x1b[31mx\x1b[0m");
+    }
+}

@@ -1,0 +1,100 @@
+//! What a service says when it refuses: `{"error":{"code","message","hint"}}`, or whatever stands in front of it says.
+
+use std::fmt;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+
+use crate::http::Answer;
+
+/// An answer that is no success, for a person to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The answer's status.
+    pub(crate) status: StatusCode,
+    /// The service's word for it, if the answer is in the service's form.
+    pub(crate) code: Option<String>,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    error: Inner,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    code: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    /// Reads an answer.
+    pub(crate) fn read(answer: &Answer) -> Self {
+        let status = answer.status;
+        if let Ok(Body { error }) = serde_json::from_slice(&answer.body) {
+            let hint = error.hint.filter(|hint| !hint.is_empty());
+            return Self { status, code: Some(error.code), message: error.message, hint };
+        }
+        let body = String::from_utf8_lossy(&answer.body);
+        let start: String = body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+        let message = match start.is_empty() {
+            true => "the server gave no reason".to_owned(),
+            false => format!("the server says: {start}"),
+        };
+        let hint = answer.location.as_ref().map(|to| format!("it redirects to {to}: pass the right --url"));
+        Self { status, code: None, message, hint }
+    }
+
+    /// The status and the code, such as `401 bad_signature`.
+    pub(crate) fn kind(&self) -> String {
+        match &self.code {
+            Some(code) => format!("{} {code}", self.status.as_u16()),
+            None => self.status.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.kind())?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, location: Option<&str>, body: &str) -> Refusal {
+        Refusal::read(&Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            location: location.map(str::to_owned),
+            body: body.to_owned().into(),
+        })
+    }
+
+    #[test]
+    fn the_services_form_and_any_other() {
+        let ours =
+            r#"{"error":{"code":"unauthorized","message":"A token is needed.","hint":"Pass --token."}}"#;
+        assert_eq!(
+            refusal(401, None, ours).to_string(),
+            "A token is needed. (401 unauthorized)\n  hint: Pass --token."
+        );
+        let bare = r#"{"error":{"code":"c","message":"m"}}"#;
+        assert_eq!(refusal(400, None, bare).to_string(), "m (400 c)");
+        assert_eq!(
+            refusal(502, None, "<html>\n  Bad  gateway").to_string(),
+            "the server says: <html> Bad gateway (502 Bad Gateway)"
+        );
+        assert_eq!(
+            refusal(301, Some("https://h/"), "").to_string(),
+            "the server gave no reason (301 Moved Permanently)\n  hint: it redirects to https://h/: pass the right --url"
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! `oasis replay`: sends GitHub payload files as signed deliveries to webhook-ingest.
+
+mod payloads;
+mod summary;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use oasis_service::Secret;
+use tokio::task::JoinSet;
+
+use crate::delivery::{Courier, Outcome};
+use crate::http::Base;
+use crate::output;
+use payloads::Payload;
+use summary::Summary;
+
+const EXAMPLES: &str = "\
+Examples:
+  oasis replay push.json                          the file's name names the event
+  oasis replay --event workflow_run run-1.json    or a flag does
+  oasis replay payload-examples/                  a directory: push/one.payload.json, check_run.created.json, …
+  oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
+  oasis replay index.json                         a collection such as @octokit/webhooks-examples has
+
+Exit code 1 says that a delivery was refused or failed. Sending a file again does no harm: the same event name and
+the same bytes are stored once.";
+
+/// Flags of `oasis replay`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Payload files, directories of them, or collections: JSON arrays of {name, examples}
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Address of webhook-ingest
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
+    url: Base,
+    /// The secret that webhook-ingest checks signatures with
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
+    secret: Secret,
+    /// Name of the event that every payload is; else a file's or its directory's name says it
+    #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
+    event: Option<String>,
+    /// How many deliveries may be under way at once; 1 keeps their order
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// Send only the first N payloads
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print only what was refused or failed
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Sends the payloads and says what became of them.
+///
+/// # Errors
+/// When a path cannot be read as payloads; nothing is sent then.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut payloads = payloads::load(&args.paths, args.event.as_deref())?;
+    payloads.truncate(args.limit.unwrap_or(usize::MAX));
+    if payloads.is_empty() {
+        return Err(output::Usage(
+            "there is no payload to send: name JSON files, or directories of them".into(),
+        )
+        .into());
+    }
+    let bar = progress(payloads.len(), args.quiet);
+    let summary = send(payloads, &args, &bar).await;
+    bar.finish_and_clear();
+
+    summary.explain();
+    if !args.quiet {
+        output::line(&summary)?;
+    }
+    Ok(ExitCode::from(u8::from(!summary.is_clean())))
+}
+
+async fn send(payloads: Vec<Payload>, args: &Args, bar: &ProgressBar) -> Summary {
+    let workers = usize::from(args.concurrency).min(payloads.len());
+    let queue = Arc::new(Mutex::new(VecDeque::from(payloads)));
+    let mut couriers = JoinSet::new();
+    for _ in 0..workers {
+        let courier = Courier::new(args.url.clone(), &args.secret);
+        couriers.spawn(work(courier, Arc::clone(&queue), bar.clone()));
+    }
+    let mut summary = Summary::default();
+    while let Some(joined) = couriers.join_next().await {
+        match joined {
+            Ok(part) => summary.merge(part),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+    summary.not_sent(take(&queue, |queue| queue.len()));
+    summary
+}
+
+async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: ProgressBar) -> Summary {
+    let mut summary = Summary::default();
+    while let Some(payload) = take(&queue, VecDeque::pop_front) {
+        let outcome = courier.deliver(&payload.event, payload.body).await;
+        bar.inc(1);
+        let unreachable = matches!(outcome, Outcome::Unreachable(_));
+        summary.count(&payload.event, &payload.origin, outcome);
+        // Waiting for a service that is not there once more for each payload would help nobody.
+        if unreachable {
+            break;
+        }
+    }
+    summary
+}
+
+fn take<T>(queue: &Mutex<VecDeque<Payload>>, action: impl FnOnce(&mut VecDeque<Payload>) -> T) -> T {
+    action(&mut queue.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn progress(total: usize, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    // Standard error, and nothing at all where that is no terminal.
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,100 @@
+//! What became of the deliveries of one run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::delivery::Outcome;
+use crate::output::{notice, printable};
+
+/// How many troubles are told one by one.
+const MOST_TOLD: usize = 10;
+
+/// Counts per answer.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    stored: usize,
+    duplicate: usize,
+    ignored: BTreeMap<String, usize>,
+    refused: BTreeMap<String, usize>,
+    failed: usize,
+    not_sent: usize,
+    troubles: Vec<String>,
+}
+
+impl Summary {
+    /// Counts the outcome of a delivery of `event` that came from `origin`.
+    pub(super) fn count(&mut self, event: &str, origin: &str, outcome: Outcome) {
+        let mut trouble = |reason: String| self.troubles.push(format!("{origin} ({event}): {reason}"));
+        match outcome {
+            Outcome::Stored => self.stored += 1,
+            Outcome::Duplicate => self.duplicate += 1,
+            Outcome::Ignored => *self.ignored.entry(event.to_owned()).or_default() += 1,
+            Outcome::Refused(refusal) => {
+                trouble(refusal.to_string());
+                *self.refused.entry(refusal.kind()).or_default() += 1;
+            }
+            Outcome::Failed(error) | Outcome::Unreachable(error) => {
+                trouble(format!("{error:#}"));
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// Adds the counts of another part of the run.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.failed += other.failed;
+        self.not_sent += other.not_sent;
+        add(&mut self.ignored, other.ignored);
+        add(&mut self.refused, other.refused);
+        self.troubles.extend(other.troubles);
+    }
+
+    /// Counts payloads that were given up because the service is away.
+    pub(super) fn not_sent(&mut self, payloads: usize) {
+        self.not_sent += payloads;
+    }
+
+    /// Whether every payload was sent, and none refused.
+    pub(super) fn is_clean(&self) -> bool {
+        self.refused.is_empty() && self.failed == 0 && self.not_sent == 0
+    }
+
+    /// Says on standard error what was refused or failed, and why.
+    pub(super) fn explain(&self) {
+        for trouble in self.troubles.iter().take(MOST_TOLD) {
+            notice(printable(trouble));
+        }
+        if self.troubles.len() > MOST_TOLD {
+            notice(format_args!("… and {} more", self.troubles.len() - MOST_TOLD));
+        }
+        if self.not_sent > 0 {
+            notice(format_args!("{} payloads were not sent, since the service is away", self.not_sent));
+        }
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, usize>, more: BTreeMap<String, usize>) {
+    for (name, count) in more {
+        *counts.entry(name).or_default() += count;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<10} {}\n{:<10} {}", "stored", self.stored, "duplicate", self.duplicate)?;
+        for (label, counts) in [("ignored", &self.ignored), ("refused", &self.refused)] {
+            write!(f, "\n{label:<10} {}", counts.values().sum::<usize>())?;
+            let each: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            if !each.is_empty() {
+                write!(f, "  ({})", each.join(", "))?;
+            }
+        }
+        write!(f, "\n{:<10} {}", "failed", self.failed)?;
+        match self.not_sent {
+            0 => Ok(()),
+            not_sent => write!(f, "\n{:<10} {not_sent}", "not sent"),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A parser for Server-Sent Events (the event stream format of the HTML standard), fed with bytes as they arrive.
+//!
+//! Lines end with CR, LF or CRLF, wherever the chunks are cut. An id counts only once its block is complete, so a
+//! connection that breaks in the middle of an event resumes before that event.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The longest line, and the most data of one block, in bytes.
+pub(crate) const MOST_BYTES: usize = 1024 * 1024;
+
+/// A complete block: a message, or only a step of the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The event's name; empty for an unnamed message.
+    pub(crate) event: String,
+    /// The data lines, joined by line feeds; none in a block that only moves the cursor.
+    pub(crate) data: Option<String>,
+    /// Where to resume after this block; empty until the stream has named an id.
+    pub(crate) id: String,
+}
+
+/// The stream has a line or a block over [`MOST_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stream has a line or an event of more than {} KiB: this is no feed of ours", MOST_BYTES / 1024)]
+pub(crate) struct TooLong;
+
+/// The parser of one connection.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    line: Vec<u8>,
+    /// The last byte was a CR, so that an LF now belongs to it.
+    after_cr: bool,
+    first_line: bool,
+    event: String,
+    data: Option<String>,
+    /// The id of the block under way; it outlives the block, as the standard says.
+    id: String,
+    /// The id of the last complete block.
+    committed: String,
+    retry: Option<Duration>,
+    ready: VecDeque<Block>,
+}
+
+impl Parser {
+    /// A parser for a connection that resumes after `last_event_id`, or starts with an empty one.
+    pub(crate) fn new(last_event_id: &str) -> Self {
+        Self {
+            line: Vec::new(),
+            after_cr: false,
+            first_line: true,
+            event: String::new(),
+            data: None,
+            id: last_event_id.to_owned(),
+            committed: last_event_id.to_owned(),
+            retry: None,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next bytes; the blocks that they complete are then in [`Parser::next_block`].
+    ///
+    /// # Errors
+    /// [`TooLong`]; the parser must not be used any further.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), TooLong> {
+        while !bytes.is_empty() {
+            if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
+                bytes = &bytes[1..];
+                continue;
+            }
+            let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.line.len() + part.len() > MOST_BYTES {
+                return Err(TooLong);
+            }
+            self.line.extend_from_slice(part);
+            let Some(end) = end else { return Ok(()) };
+            self.after_cr = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            let line = std::mem::take(&mut self.line);
+            self.take_line(&line)?;
+            self.line = line;
+            self.line.clear();
+        }
+        Ok(())
+    }
+
+    /// The next complete block.
+    pub(crate) fn next_block(&mut self) -> Option<Block> {
+        self.ready.pop_front()
+    }
+
+    /// The reconnection time that the stream has asked for since the last call.
+    pub(crate) fn take_retry(&mut self) -> Option<Duration> {
+        self.retry.take()
+    }
+
+    fn take_line(&mut self, line: &[u8]) -> Result<(), TooLong> {
+        let bom = if std::mem::take(&mut self.first_line) { "\u{feff}".as_bytes() } else { b"" };
+        let line = line.strip_prefix(bom).unwrap_or(line);
+        if line.is_empty() {
+            self.complete();
+            return Ok(());
+        }
+        // A character never spans two lines, so each line can be decoded for itself.
+        let line = String::from_utf8_lossy(line);
+        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut self.event),
+            "data" => return self.append(value),
+            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // Digits alone fail to parse only where they are too many: as good as for ever.
+                self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
+            }
+            // A comment has an empty field name; any other field is ignored.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, value: &str) -> Result<(), TooLong> {
+        match &mut self.data {
+            None => self.data = Some(value.to_owned()),
+            Some(data) if data.len() + value.len() < MOST_BYTES => {
+                data.push('\n');
+                data.push_str(value);
+            }
+            Some(_) => return Err(TooLong),
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) {
+        let event = std::mem::take(&mut self.event);
+        let data = self.data.take();
+        if data.is_some() || self.id != self.committed {
+            self.id.clone_into(&mut self.committed);
+            self.ready.push_back(Block { event, data, id: self.id.clone() });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "sse_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! The connections of `oasis tail`: open, read, lose, take up again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::Args;
+use super::line::Printer;
+use crate::backoff::Backoff;
+use crate::http;
+use crate::output::{expect_reader, notice};
+use crate::refusal::Refusal;
+use crate::sse::{Block, Parser};
+
+/// A server may ask for longer waits than ours, but not for any.
+const MOST_RETRY: Duration = Duration::from_secs(300);
+
+/// How a connection ended.
+enum End {
+    /// All that was asked for is printed.
+    Done,
+    /// It was lost, or never stood, for this reason.
+    Lost(String),
+}
+
+/// Follows the feed that `args` describe.
+///
+/// # Errors
+/// When the server refuses, or the output cannot be written.
+pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
+    let mut follower = Follower {
+        args,
+        printer: Printer::new(args.json, args.utc),
+        backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
+        cursor: args.last_event_id.map(|id| id.to_string()).unwrap_or_default(),
+        until: None,
+        printed: 0,
+    };
+    while let End::Lost(reason) = follower.connection().await? {
+        expect_reader()?;
+        let wait = follower.backoff.next();
+        notice(format_args!("{reason}; connecting again in {:.1} s", wait.as_secs_f64()));
+        sleep(wait).await;
+    }
+    Ok(())
+}
+
+struct Follower<'a> {
+    args: &'a Args,
+    printer: Printer,
+    backoff: Backoff,
+    /// The id after which to resume; empty until one was seen.
+    cursor: String,
+    /// With `--no-follow`, the newest id when the first connection began.
+    until: Option<u64>,
+    printed: u64,
+}
+
+impl Follower<'_> {
+    async fn connection(&mut self) -> anyhow::Result<End> {
+        let resume = Some(self.cursor.as_str()).filter(|id| !id.is_empty());
+        let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
+        let mut sender = match http::connect(&self.args.url).await {
+            Ok(sender) => sender,
+            Err(error) => return Ok(End::Lost(format!("{error:#}"))),
+        };
+        match timeout(self.args.silence, sender.send_request(request)).await {
+            Err(_) => Ok(self.silent()),
+            Ok(Err(error)) => Ok(End::Lost(format!("the connection broke: {error}"))),
+            Ok(Ok(response)) => match response.status() {
+                StatusCode::OK => self.stream(response).await,
+                // So servers say that a stream is over for good.
+                StatusCode::NO_CONTENT => Ok(End::Done),
+                _ => refused(response).await,
+            },
+        }
+    }
+
+    async fn stream(&mut self, response: Response<Incoming>) -> anyhow::Result<End> {
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        anyhow::ensure!(
+            media_type.trim().eq_ignore_ascii_case("text/event-stream"),
+            "{} answers with something else than a feed: is --url the address of gateway-feed?",
+            self.args.url
+        );
+        let mut body = response.into_body();
+        let mut parser = Parser::new(&self.cursor);
+        loop {
+            let frame = match timeout(self.args.silence, body.frame()).await {
+                Err(_) => return Ok(self.silent()),
+                Ok(None) => return Ok(End::Lost("the server closed the connection".to_owned())),
+                Ok(Some(Err(error))) => return Ok(End::Lost(format!("the connection broke: {error}"))),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            let Ok(bytes) = frame.into_data() else { continue };
+            parser.push(&bytes)?;
+            if let Some(retry) = parser.take_retry() {
+                self.backoff.set_first(retry.min(MOST_RETRY));
+            }
+            while let Some(block) = parser.next_block() {
+                self.backoff.reset();
+                if self.block(block)? {
+                    return Ok(End::Done);
+                }
+            }
+        }
+    }
+
+    fn silent(&self) -> End {
+        End::Lost(format!("nothing heard for {} s", self.args.silence.as_secs_f64()))
+    }
+
+    /// Takes in one block, and says whether it was the last that is wanted.
+    fn block(&mut self, block: Block) -> anyhow::Result<bool> {
+        // Named events are of other streams.
+        let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
+        let mut done = match data {
+            Some(data) => self.message(&data)?,
+            None => false,
+        };
+        let id = block.id.parse::<u64>().ok();
+        done |= self.until.zip(id).is_some_and(|(until, id)| id >= until);
+        self.cursor = block.id;
+        Ok(done)
+    }
+
+    fn message(&mut self, data: &str) -> anyhow::Result<bool> {
+        let Ok(value) = serde_json::from_str::<Value>(data) else {
+            notice("an event that is no JSON was skipped");
+            return Ok(false);
+        };
+        match value.get("type").and_then(Value::as_str) {
+            None => {
+                self.printer.event(data, &value)?;
+                self.printed += 1;
+                return Ok(self.args.count.is_some_and(|count| self.printed >= count));
+            }
+            Some("heartbeat") => expect_reader()?,
+            Some("connected") => return Ok(self.connected(&value)),
+            Some("mode") => notice(mode(&value)),
+            Some("gap") => notice(gap(&value)),
+            // What a newer server has to say besides is no event.
+            Some(_) => {}
+        }
+        Ok(false)
+    }
+
+    fn connected(&mut self, value: &Value) -> bool {
+        let head = number(value.get("head"));
+        let at = head.map(|head| format!(", newest event {head}")).unwrap_or_default();
+        notice(format_args!("connected to {}{at}: {}", self.args.url, mode(value)));
+        if !self.args.no_follow {
+            return false;
+        }
+        let until = *self.until.get_or_insert(head.unwrap_or(0));
+        until == 0 || self.cursor.parse::<u64>().is_ok_and(|cursor| cursor >= until)
+    }
+}
+
+/// Whether an answer that is no feed will pass; else its reason is the end.
+async fn refused(response: Response<Incoming>) -> anyhow::Result<End> {
+    let status = response.status();
+    let passing = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        );
+    let refusal = Refusal::read(&http::read(response).await?);
+    match passing {
+        true => Ok(End::Lost(refusal.to_string())),
+        false => Err(refusal.into()),
+    }
+}
+
+fn mode(value: &Value) -> &'static str {
+    match value.get("mode").and_then(Value::as_str) {
+        Some("mock") => "no events yet, so simulated ones are shown",
+        _ => "live",
+    }
+}
+
+fn gap(value: &Value) -> String {
+    match value.get("reason").and_then(Value::as_str) {
+        Some("reset") => {
+            "gap: the feed began anew (its database was restored), so what came between is unknown".into()
+        }
+        _ => match (number(value.get("from")), number(value.get("to"))) {
+            (Some(from), Some(to)) => format!("gap: the events after {from}, up to {to}, are no longer kept"),
+            _ => "gap: some events are no longer kept".into(),
+        },
+    }
+}
+
+fn number(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}

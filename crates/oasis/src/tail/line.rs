@@ -1,0 +1,101 @@
+//! One event as one line.
+
+use std::io;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::output::{self, Paint, printable};
+
+/// Prints events, as aligned columns or as they are.
+pub(super) struct Printer {
+    json: bool,
+    zone: TimeZone,
+    paint: Paint,
+}
+
+impl Printer {
+    /// A printer to standard output.
+    pub(super) fn new(json: bool, utc: bool) -> Self {
+        let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+        Self { json, zone, paint: Paint::for_stream(&io::stdout()) }
+    }
+
+    /// Prints the event that `data` holds, whose JSON is `value`.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn event(&self, data: &str, value: &Value) -> anyhow::Result<()> {
+        match self.json {
+            // JSON has line breaks only between its tokens, where a blank means the same.
+            true => output::line(data.replace(['\r', '\n'], " ")),
+            false => output::line(self.columns(value)),
+        }
+    }
+
+    fn columns(&self, value: &Value) -> String {
+        let field = |name: &str| {
+            let text = value.get(name).and_then(Value::as_str).unwrap_or("-");
+            printable(text).replace('\n', " ")
+        };
+        let ts = field("ts");
+        let time = match ts.parse::<Timestamp>() {
+            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Err(_) => ts,
+        };
+        let status = field("status");
+        let colour = match status.as_str() {
+            "queued" => 33,
+            "in_progress" => 36,
+            "success" => 32,
+            "failure" => 31,
+            "cancelled" => 35,
+            _ => 37,
+        };
+        // Padded before it is painted: escape sequences would count as width.
+        let status = self.paint.with(colour, &format!("{status:<11}"));
+        let link = value.get("link").and_then(Value::as_str).map(printable).unwrap_or_default();
+        let line = format!(
+            "{}  {status}  {:<16}  {:<32}  {:<14}  {}",
+            self.paint.dim(&time),
+            field("vtid"),
+            field("title"),
+            field("module"),
+            self.paint.dim(&link)
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn columns(colours: bool, value: &Value) -> String {
+        Printer { json: false, zone: TimeZone::UTC, paint: Paint::fixed(colours) }.columns(value)
+    }
+
+    #[test]
+    fn columns_are_aligned_and_only_the_terminal_gets_colours() {
+        let event = json!({
+            "ts": "2026-01-02T03:04:05.678Z", "vtid": "DEV-CICDL-0031", "status": "failure",
+            "title": "CICDL-CORE-WORKFLOW-RUN", "module": "CORE", "link": "https://h/1"
+        });
+        assert_eq!(
+            columns(false, &event),
+            "2026-01-02 03:04:05  failure      DEV-CICDL-0031    CICDL-CORE-WORKFLOW-RUN           \
+             CORE            https://h/1"
+        );
+        assert!(columns(true, &event).contains("\x1b[31mfailure    \x1b[0m  DEV-CICDL-0031 "));
+    }
+
+    #[test]
+    fn what_is_missing_or_hostile_stays_one_plain_line() {
+        assert_eq!(columns(false, &json!({"link": null})).split_whitespace().collect::<String>(), "-----");
+        let hostile = columns(false, &json!({"title": "a\x1b[2J\nb", "link": "\x07"}));
+        assert!(!hostile.contains(|c: char| c.is_control()), "{hostile:?}");
+    }
+}

@@ -1,0 +1,36 @@
+//! `oasis demo` against a fake webhook-ingest.
+
+use std::collections::BTreeSet;
+
+use crate::fake::{Answer, serve};
+use crate::process::oasis;
+use crate::replay::{SECRET, stored};
+
+#[test]
+fn signed_deliveries_arrive_even_where_the_service_is_busy_at_first() {
+    let service = serve(|number, request| match number {
+        0 => Answer::json("503 Service Unavailable", "{}"),
+        _ => stored(request),
+    });
+    let done = oasis(&["demo", "--url", &service.url, "--count", "60", "--speed", "100000", "--seed", "7"])
+        .env("GITHUB_WEBHOOK_SECRET", SECRET)
+        .finish();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let requests = service.requests();
+    assert_eq!(requests.len(), 61);
+    assert_eq!(requests[0].body, requests[1].body);
+    let events: BTreeSet<_> =
+        requests.iter().map(|request| request.header("x-github-event").unwrap()).collect();
+    assert!(events.is_superset(&["push", "pull_request", "workflow_run", "check_run"].into()), "{events:?}");
+}
+
+#[test]
+fn a_wrong_secret_is_told() {
+    let service = serve(|_, request| stored(request));
+    let done =
+        oasis(&["demo", "--url", &service.url, "--secret", "wrong", "--count", "1", "--speed", "1000"])
+            .finish();
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("a demo delivery was refused"), "{}", done.stderr);
+    assert!(!done.stderr.contains("wrong"), "{}", done.stderr);
+}

@@ -1,0 +1,43 @@
+//! The `oasis` binary as a user runs it, against small fake services.
+
+#![allow(clippy::unwrap_used)]
+
+mod demo;
+mod emit;
+mod fake;
+mod process;
+mod replay;
+mod tail;
+
+use process::oasis;
+
+#[test]
+fn wrong_use_is_exit_code_2() {
+    for arguments in [
+        &["tail", "--url", "localhost:8080"][..],
+        &["tail", "--since", "yesterday"],
+        &["emit", "--kind", "k"],
+        &["replay", "x.json"],
+        &["replay", "--secret", "s"],
+        &["demo"],
+        &["nothing"],
+        &[],
+    ] {
+        let done = oasis(arguments).finish();
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{arguments:?}: {}", done.stderr);
+        assert!(!done.stderr.is_empty());
+    }
+}
+
+#[test]
+fn help_has_examples_and_hides_secrets() {
+    for command in ["tail", "emit", "replay", "demo"] {
+        let done = oasis(&[command, "--help"])
+            .env("READ_TOKEN", "hush")
+            .env("INGEST_TOKEN", "hush")
+            .env("GITHUB_WEBHOOK_SECRET", "hush")
+            .finish();
+        assert_eq!(done.code, 0);
+        assert!(done.stdout.contains("Examples:") && !done.stdout.contains("hush"), "{}", done.stdout);
+    }
+}

@@ -1,0 +1,86 @@
+//! Runs the binary, with a limit on how long it may take.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Far more than any test needs: reached only where one would hang.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A command about to run, untouched by the environment of the tests.
+pub(crate) struct Oasis(Command);
+
+/// `oasis` with these arguments.
+pub(crate) fn oasis<A: AsRef<OsStr>>(arguments: &[A]) -> Oasis {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oasis"));
+    command.args(arguments).env("TZ", "UTC");
+    for name in ["READ_TOKEN", "INGEST_TOKEN", "GITHUB_WEBHOOK_SECRET", "NO_COLOR"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Oasis(command)
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Oasis {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn finish(self) -> Done {
+        let (mut running, lines) = self.start();
+        let stdout = thread::spawn(move || lines.map(|line| line.unwrap() + "\n").collect());
+        let (code, stderr) = running.finish();
+        Done { code, stdout: stdout.join().unwrap(), stderr }
+    }
+
+    /// Starts it; dropping the lines closes its standard output.
+    pub(crate) fn start(mut self) -> (Running, Lines<BufReader<ChildStdout>>) {
+        let mut child = self.0.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stderr = child.stderr.take();
+        (Running { child, stderr }, lines)
+    }
+}
+
+/// A running command; it is killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    stderr: Option<ChildStderr>,
+}
+
+impl Running {
+    /// Waits for its end, and gives its exit code and what it said on standard error.
+    pub(crate) fn finish(&mut self) -> (i32, String) {
+        let mut stderr = self.stderr.take().unwrap();
+        let (send, receive) = mpsc::channel();
+        // Standard error ends when the process does.
+        thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            send.send(text).unwrap();
+        });
+        let text = receive.recv_timeout(LIMIT).expect("the command does not end");
+        let status: ExitStatus = self.child.wait().unwrap();
+        (status.code().unwrap_or(-1), text)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

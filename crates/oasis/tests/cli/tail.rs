@@ -1,0 +1,196 @@
+//! `oasis tail` against feeds that break, refuse, fall silent and say the unusual.
+
+use crate::fake::{Answer, Fake, Then, serve};
+use crate::process::oasis;
+
+const CONNECTED: &str =
+    "retry: 1\n\ndata: {\"type\":\"connected\",\"ts\":\"t\",\"mode\":\"live\",\"head\":7}\n\n";
+const HEARTBEAT: &str = "data: {\"type\":\"heartbeat\",\"ts\":\"t\"}\n\n";
+
+fn event(id: usize) -> String {
+    format!(
+        "id: {id}\ndata: {{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\"status\":\"success\",\
+         \"title\":\"é-{id}\",\"module\":\"CORE\",\"link\":\"https://h/{id}\"}}\n\n"
+    )
+}
+
+fn tail<'a>(feed: &'a Fake, flags: &[&'a str]) -> crate::process::Oasis {
+    oasis(&[&["tail", "--url", feed.url.as_str()], flags].concat())
+}
+
+/// The numbers in the titles of JSON lines.
+fn titles(stdout: &str) -> Vec<usize> {
+    stdout
+        .lines()
+        .map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["title"].as_str().unwrap().trim_start_matches("é-").parse().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_connection_that_breaks_anywhere_loses_and_doubles_nothing() {
+    const EVENTS: usize = 300;
+    let feed = serve(|number, request| {
+        let after = request.header("last-event-id").map_or(0, |id| id.parse().unwrap());
+        let events: String = (after + 1..=EVENTS).map(event).collect();
+        // Primes, so that the cuts fall everywhere: into names, values, characters and between the lines.
+        let limit = CONNECTED.len() + 150 + number * 37 % 701;
+        Answer::chunked(&format!("{CONNECTED}{events}"), 1 + number * 13 % 97, limit)
+    });
+    let done = tail(&feed, &["--json", "-n", "300"]).finish();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(titles(&done.stdout), (1..=EVENTS).collect::<Vec<_>>());
+    assert!(feed.requests().len() > 30);
+}
+
+#[test]
+fn a_half_event_at_a_clean_end_is_asked_for_again() {
+    let feed = serve(|number, _| match number {
+        0 => Answer::feed(&format!("{CONNECTED}{}{}", event(8), event(9).trim_end()), Then::Close),
+        _ => Answer::feed(&format!("{CONNECTED}{}", event(9)), Then::Silence),
+    });
+    let done = tail(&feed, &["--json", "-n", "2"]).finish();
+    assert_eq!(titles(&done.stdout), [8, 9]);
+    assert_eq!(feed.requests()[1].header("last-event-id"), Some("8"));
+    assert!(done.stderr.contains("the server closed the connection; connecting again in"), "{}", done.stderr);
+}
+
+#[test]
+fn a_silent_connection_is_given_up() {
+    let feed = serve(|number, _| match number {
+        0 => Answer::feed(&format!("{CONNECTED}{}", event(8)), Then::Silence),
+        _ => Answer::feed(&event(9), Then::Silence),
+    });
+    let done = tail(&feed, &["--json", "-n", "2", "--silence", "200ms"]).finish();
+    assert_eq!(titles(&done.stdout), [8, 9]);
+    assert!(done.stderr.contains("nothing heard for 0.2 s"), "{}", done.stderr);
+}
+
+#[test]
+fn a_cursor_that_only_moves_is_resumed_from() {
+    let feed = serve(|number, _| match number {
+        0 => Answer::feed(&format!("{CONNECTED}id: 41\n\n"), Then::Close),
+        _ => Answer::feed(&event(42), Then::Silence),
+    });
+    let done = tail(&feed, &["--json", "-n", "1", "--vtid", "A-B", "--last-event-id", "5"]).finish();
+    assert_eq!(titles(&done.stdout), [42]);
+    let requests = feed.requests();
+    assert_eq!(requests[0].line, "GET /api/v1/devhub/feed?vtid=A-B");
+    assert_eq!(requests[0].header("last-event-id"), Some("5"));
+    assert_eq!(requests[1].header("last-event-id"), Some("41"));
+}
+
+#[test]
+fn a_replay_that_was_cut_off_before_its_first_id_is_asked_for_again() {
+    let feed = serve(|number, _| match number {
+        0 => Answer::feed(CONNECTED, Then::Close),
+        _ => Answer::feed(&event(8), Then::Silence),
+    });
+    let flags = ["--json", "-n", "1", "--since", "2026-01-02T03:04:05Z"];
+    assert_eq!(titles(&tail(&feed, &flags).finish().stdout), [8]);
+    let requests = feed.requests();
+    assert_eq!(requests[0].line, "GET /api/v1/devhub/feed?since=2026-01-02T03%3A04%3A05.000Z");
+    assert_eq!((&requests[0].line, requests[1].header("last-event-id")), (&requests[1].line, None));
+}
+
+#[test]
+fn refusals_end_it_with_message_and_hint() {
+    let body =
+        r#"{"error":{"code":"unauthorized","message":"This feed needs a token.","hint":"Pass --token."}}"#;
+    let feed = serve(move |_, _| Answer::json("401 Unauthorized", body));
+    let done = tail(&feed, &[]).env("READ_TOKEN", "hush").finish();
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    assert_eq!(done.stderr, "error: This feed needs a token. (401 unauthorized)\n  hint: Pass --token.\n");
+    let requests = feed.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("authorization"), Some("Bearer hush"));
+    assert_eq!(requests[0].header("user-agent"), Some(concat!("oasis/", env!("CARGO_PKG_VERSION"))));
+
+    let page = serve(|_, _| Answer::json("200 OK", "{}"));
+    let done = tail(&page, &[]).finish();
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("is --url the address of gateway-feed?"), "{}", done.stderr);
+}
+
+#[test]
+fn troubles_that_pass_are_waited_out() {
+    let feed = serve(|number, _| match number {
+        0 => Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Too many."}}"#),
+        _ => Answer::feed(&event(8), Then::Silence),
+    });
+    let done = tail(&feed, &["--json", "-n", "1"]).finish();
+    assert_eq!(titles(&done.stdout), [8]);
+    assert!(done.stderr.starts_with("Too many. (503 busy); connecting again in 1."), "{}", done.stderr);
+}
+
+#[test]
+fn what_is_said_about_the_feed_goes_to_standard_error() {
+    let feed = serve(|_, _| {
+        let said = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n\
+                    data: {\"type\":\"mode\",\"mode\":\"live\"}\n\n\
+                    data: {\"type\":\"gap\",\"from\":3,\"to\":6,\"reason\":\"pruned\"}\n\n\
+                    data: {\"type\":\"gap\",\"from\":3,\"to\":6,\"reason\":\"reset\"}\n\n\
+                    data: {\"type\":\"news\"}\n\nevent: other\ndata: {}\n\ndata: no JSON\n\n: comment\n\n";
+        Answer::feed(&format!("{said}{}", event(8)), Then::Silence)
+    });
+    let done = tail(&feed, &["-n", "1"]).finish();
+    assert_eq!(
+        done.stdout,
+        "2026-01-02 03:04:05  success      DEV-CICDL-0031    é-8                               CORE            https://h/8\n"
+    );
+    let said: Vec<&str> = done.stderr.lines().collect();
+    assert!(said[0].ends_with("newest event 0: no events yet, so simulated ones are shown"), "{said:?}");
+    assert_eq!(
+        said[1..],
+        [
+            "live",
+            "gap: the events after 3, up to 6, are no longer kept",
+            "gap: the feed began anew (its database was restored), so what came between is unknown",
+            "an event that is no JSON was skipped"
+        ]
+    );
+}
+
+#[test]
+fn without_following_it_ends_at_what_was_stored() {
+    let all = serve(|_, _| {
+        Answer::feed(&format!("{CONNECTED}{}{}{}", event(6), event(7), event(8)), Then::Silence)
+    });
+    let done = tail(&all, &["--json", "--no-follow"]).finish();
+    assert_eq!((done.code, titles(&done.stdout)), (0, vec![6, 7]));
+
+    // A heartbeat alone ends nothing: it may come in the middle of what is still to be sent.
+    let none =
+        serve(|_, _| Answer::feed(&format!("{CONNECTED}{HEARTBEAT}{}id: 7\n\n", event(5)), Then::Silence));
+    let done = tail(&none, &["--json", "--no-follow"]).finish();
+    assert_eq!((done.code, titles(&done.stdout)), (0, vec![5]));
+
+    let known = serve(|_, _| Answer::feed(CONNECTED, Then::Silence));
+    assert_eq!(tail(&known, &["--no-follow", "--last-event-id", "7"]).finish().code, 0);
+}
+
+#[test]
+fn it_ends_quietly_when_its_reader_leaves() {
+    // More than a pipe holds, so that a write must fail; and a heartbeat, where there is nothing to write.
+    let many: String = (8..2_000).map(event).collect();
+    for after in [many, HEARTBEAT.to_owned()] {
+        let (release, left) = std::sync::mpsc::channel();
+        let left = std::sync::Mutex::new(left);
+        let feed = serve(move |number, _| {
+            if number == 0 {
+                return Answer::feed(&format!("{CONNECTED}{}", event(7)), Then::Close);
+            }
+            let _ = left.lock().unwrap().recv();
+            Answer::feed(&after, Then::Silence)
+        });
+        let (mut running, mut lines) = tail(&feed, &["--json"]).start();
+        assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
+        drop(lines);
+        release.send(()).unwrap();
+        let (code, stderr) = running.finish();
+        assert_eq!(code, 0, "{stderr}");
+        assert!(!stderr.contains("error"), "{stderr}");
+    }
+}

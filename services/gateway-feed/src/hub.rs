@@ -1,0 +1,312 @@
+//! What the tail has read, shared by all subscribers: a bounded ring of rendered events, and one pulse that wakes
+//! them.
+//!
+//! Every event is rendered once, into the bytes of the page it was read with. A subscriber is a cursor into the
+//! ring; whoever is older than the ring reads the table, so nobody slows anybody and memory is bounded.
+
+use std::collections::VecDeque;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use oasis_core::{Channel, Ts};
+use oasis_store::{Filter, StoredEvent, Update};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::frames;
+
+/// Events that a new client is shown first.
+pub(crate) const REPLAY: usize = 20;
+/// Events that the ring holds, about 4 MB.
+const RING_EVENTS: usize = 4_096;
+/// Events that the ring is filled with when the tail begins, so that clients that reconnect after a restart find
+/// theirs without a query.
+pub(crate) const RECENT: u16 = 2_048;
+/// Subscribers that read the table at the same time.
+const CATCH_UPS: usize = 4;
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const SIMULATED: Duration = Duration::from_secs(2);
+
+/// What the feed shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The table has not been read yet.
+    Starting,
+    /// The table is empty: simulated events.
+    Mock,
+    /// The table's events.
+    Live,
+}
+
+impl Mode {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Mock => "mock",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// What subscribers wait on: any change of it wakes them all.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse {
+    pub(crate) mode: Mode,
+    /// The last id in the ring.
+    pub(crate) head: i64,
+    /// Counts the times the tail began anew.
+    pub(crate) epoch: u64,
+    /// Counts heartbeats.
+    pub(crate) beat: u64,
+    /// Counts simulated events.
+    pub(crate) simulated: u64,
+    /// The frame of the last heartbeat.
+    pub(crate) heartbeat: Bytes,
+    pub(crate) closing: bool,
+}
+
+pub(crate) struct Hub {
+    ring: RwLock<Ring>,
+    pulse: watch::Sender<Pulse>,
+    /// Permits for reading the table on behalf of subscribers.
+    pub(crate) catch_ups: Semaphore,
+    /// Whether the tail can read now, and why not.
+    trouble: RwLock<Option<String>>,
+}
+
+#[derive(Default)]
+struct Ring {
+    chunks: VecDeque<Chunk>,
+    events: usize,
+    /// Every event of the table after this id, up to the head, is in the ring.
+    floor: i64,
+    head: i64,
+    /// Whether the ring holds all there is.
+    whole: bool,
+}
+
+/// A page as it was read.
+struct Chunk {
+    /// The frames of the devhub channel, one after the other.
+    bytes: Bytes,
+    /// Every event, with the end of its frame in `bytes`; one of another channel has none of its own.
+    entries: Vec<(StoredEvent, usize)>,
+}
+
+impl Chunk {
+    fn render(events: Vec<StoredEvent>) -> Self {
+        let devhub = Channel::devhub();
+        let mut bytes = Vec::with_capacity(events.len() * 384);
+        let entries = events
+            .into_iter()
+            .map(|event| {
+                if event.channel == devhub.as_str() {
+                    frames::event(&mut bytes, &event);
+                }
+                (event, bytes.len())
+            })
+            .collect();
+        Self { bytes: bytes.into(), entries }
+    }
+
+    fn last(&self) -> i64 {
+        self.entries.last().map_or(i64::MIN, |(event, _)| event.id)
+    }
+
+    fn start_of(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.entries[before].1)
+    }
+}
+
+/// What the ring has after a cursor.
+pub(crate) enum Taken {
+    /// Frames up to the new cursor; empty when nothing passed the filter.
+    Frames(Bytes, i64),
+    /// The cursor is older than the ring, which has everything after this id.
+    Behind(i64),
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        let pulse = Pulse {
+            mode: Mode::Starting,
+            head: 0,
+            epoch: 0,
+            beat: 0,
+            simulated: 0,
+            heartbeat: Bytes::new(),
+            closing: false,
+        };
+        Self {
+            ring: RwLock::default(),
+            pulse: watch::Sender::new(pulse),
+            catch_ups: Semaphore::new(CATCH_UPS),
+            trouble: RwLock::new(Some("the table has not been read yet".into())),
+        }
+    }
+
+    /// What the tail calls with each update.
+    pub(crate) fn update(&self, update: Update) {
+        match update {
+            Update::Start { events, head, empty } => self.start(events, head, empty),
+            Update::Events(events) => self.push(events),
+            Update::Up { listening } => {
+                metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
+                *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
+            }
+            Update::Down(why) => {
+                *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            }
+        }
+    }
+
+    /// Why the tail can't read now.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Pulse> {
+        self.pulse.subscribe()
+    }
+
+    /// How many follow.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.pulse.receiver_count()
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.pulse.borrow().mode
+    }
+
+    /// Ends all subscribers, now and later.
+    pub(crate) fn close(&self) {
+        self.pulse.send_modify(|pulse| pulse.closing = true);
+    }
+
+    /// One clock for all subscribers: heartbeats, and simulated events while there is nothing else to show.
+    pub(crate) async fn tick(&self) {
+        let mut heartbeat = interval(HEARTBEAT);
+        let mut simulated = interval(SIMULATED);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        simulated.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = heartbeat.tick() => self.pulse.send_modify(|pulse| {
+                    pulse.beat += 1;
+                    pulse.heartbeat = frames::heartbeat(Ts::clamped(Timestamp::now()));
+                }),
+                _ = simulated.tick() => {
+                    self.pulse.send_if_modified(|pulse| {
+                        let mock = pulse.mode == Mode::Mock;
+                        pulse.simulated += u64::from(mock);
+                        mock
+                    });
+                }
+            }
+        }
+    }
+
+    fn start(&self, events: Vec<StoredEvent>, head: i64, empty: bool) {
+        {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            let whole = events.len() < usize::from(RECENT);
+            // When the oldest of the last events is not the first of the table, those before it are elsewhere.
+            let floor = match events.first() {
+                Some(first) => first.id - 1,
+                None => head,
+            };
+            *ring = Ring { floor, head, whole, ..Ring::default() };
+            if !events.is_empty() {
+                ring.push(Chunk::render(events));
+            }
+        }
+        self.pulse.send_modify(|pulse| {
+            pulse.head = head;
+            pulse.epoch += 1;
+            // Once live, always live: simulated events after real ones would be taken for real.
+            if !empty || pulse.mode == Mode::Live {
+                pulse.mode = Mode::Live;
+            } else {
+                pulse.mode = Mode::Mock;
+            }
+        });
+    }
+
+    fn push(&self, events: Vec<StoredEvent>) {
+        metrics::counter!("feed_events_total").increment(events.len() as u64);
+        let chunk = Chunk::render(events);
+        let head = chunk.last();
+        {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            ring.push(chunk);
+            ring.head = head;
+        }
+        self.pulse.send_modify(|pulse| {
+            pulse.head = head;
+            pulse.mode = Mode::Live;
+        });
+    }
+
+    /// The frames after `cursor` that pass `filter`, as far as one write should go.
+    pub(crate) fn take(&self, cursor: i64, filter: &Filter) -> Taken {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        if cursor < ring.floor {
+            return Taken::Behind(ring.floor);
+        }
+        let nth = ring.chunks.partition_point(|chunk| chunk.last() <= cursor);
+        let Some(chunk) = ring.chunks.get(nth) else {
+            return Taken::Frames(Bytes::new(), cursor.max(ring.head));
+        };
+        let from = chunk.entries.partition_point(|(event, _)| event.id <= cursor);
+        let frames = match filter.is_open() && filter.channel == Channel::devhub() {
+            true => chunk.bytes.slice(chunk.start_of(from)..),
+            false => matching(chunk, from, filter),
+        };
+        Taken::Frames(frames, chunk.last())
+    }
+
+    /// The frames of the last events that pass `filter`, and the head they were taken at; `None` when the ring can't
+    /// tell, in which case the table can.
+    pub(crate) fn replay(&self, filter: &Filter) -> (Option<Bytes>, i64) {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Bytes> = Vec::with_capacity(REPLAY);
+        'ring: for chunk in ring.chunks.iter().rev() {
+            for (index, (event, end)) in chunk.entries.iter().enumerate().rev() {
+                if filter.accepts(event) {
+                    found.push(chunk.bytes.slice(chunk.start_of(index)..*end));
+                    if found.len() == REPLAY {
+                        break 'ring;
+                    }
+                }
+            }
+        }
+        let known = found.len() == REPLAY || ring.whole;
+        let frames = known.then(|| found.iter().rev().flat_map(|frame| frame.iter().copied()).collect());
+        (frames, ring.head)
+    }
+}
+
+fn matching(chunk: &Chunk, from: usize, filter: &Filter) -> Bytes {
+    let mut out = BytesMut::new();
+    for (index, (event, end)) in chunk.entries.iter().enumerate().skip(from) {
+        if filter.accepts(event) {
+            out.extend_from_slice(&chunk.bytes[chunk.start_of(index)..*end]);
+        }
+    }
+    out.freeze()
+}
+
+impl Ring {
+    fn push(&mut self, chunk: Chunk) {
+        self.events += chunk.entries.len();
+        self.chunks.push_back(chunk);
+        while self.events > RING_EVENTS {
+            let Some(oldest) = self.chunks.pop_front() else { break };
+            self.events -= oldest.entries.len();
+            self.floor = oldest.last();
+            self.whole = false;
+        }
+    }
+}

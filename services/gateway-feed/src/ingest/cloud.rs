@@ -1,0 +1,140 @@
+//! CloudEvents 1.0, structured (one JSON object) and binary (attributes as `ce-` headers, data as the body).
+//! Source: the CloudEvents specification 1.0.2 and its HTTP protocol binding.
+
+use hyper::header::{CONTENT_TYPE, HeaderMap};
+use oasis_core::{Channel, DedupKey, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts};
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, Refusal};
+use super::is_json;
+
+/// Attributes that are kept beside those with a place of their own.
+const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
+
+pub(super) fn structured(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
+    let mut fields = Fields::new(event, "");
+    let data = fields.take("data");
+    let encoded = fields.text("data_base64")?;
+    if data.is_some() && encoded.is_some() {
+        return Err(Refusal::new("`data` and `data_base64` exclude each other"));
+    }
+    let data = match encoded {
+        Some(encoded) => Some(Value::Object(Map::from_iter([("base64".to_owned(), Value::String(encoded))]))),
+        None => data,
+    };
+    read(fields, data, now)
+}
+
+pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEvent, Refusal> {
+    let mut attributes = Map::new();
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix("ce-") else { continue };
+        let refuse = |why: &str| Refusal::field(&format!("ce-{name}"), why);
+        let value = value.to_str().map_err(|_| refuse("expected printable ASCII, else percent-encoded"))?;
+        if attributes
+            .insert(name.to_owned(), decode(value).ok_or_else(|| refuse("not percent-encoded UTF-8"))?)
+            .is_some()
+        {
+            return Err(refuse("given more than once"));
+        }
+    }
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(content_type) = content_type {
+        attributes.insert("datacontenttype".into(), content_type.into());
+    }
+    let data = match (body.is_empty(), content_type) {
+        (true, _) => None,
+        (false, content_type) if content_type.is_none_or(is_json) => Some(
+            serde_json::from_slice(body)
+                .map_err(|error| Refusal::new(format!("the data is not JSON: {error}")))?,
+        ),
+        (false, _) => {
+            let text =
+                std::str::from_utf8(body).map_err(|_| Refusal::new("the data is neither JSON nor text"))?;
+            Some(Value::String(text.to_owned()))
+        }
+    };
+    read(Fields::new(attributes, "ce-"), data, now)
+}
+
+/// The HTTP binding percent-encodes what a header can't hold.
+fn decode(value: &str) -> Option<Value> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok().map(Value::String)
+}
+
+fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Refusal> {
+    let present = |text: &str| match text.is_empty() {
+        true => Err(Invalid::new("it is empty")),
+        false => Ok(text.to_owned()),
+    };
+    fields.required("specversion", |version| match version {
+        "1.0" => Ok(()),
+        _ => Err(Invalid::new("expected 1.0")),
+    })?;
+    let id = fields.required("id", present)?;
+    let source = fields.required("source", present)?;
+    let kind = fields.required("type", present)?;
+    let ts = fields.time("time", now)?;
+
+    let mut meta = Map::new();
+    let (mut known, rest) = match data {
+        Some(Value::Object(data)) => (Fields::new(data, "data."), None),
+        other => (Fields::new(Map::new(), "data."), other),
+    };
+    let event = Event {
+        ts,
+        task: known.task("vtid")?,
+        layer_hint: known.layer("layer")?,
+        module: known.parsed("module", Module::parse)?.unwrap_or_else(Module::core),
+        source: Source::OasisEvents,
+        kind: Kind::from_name(&kind),
+        status: known.status("status")?.unwrap_or(Status::Info),
+        link: known.link("link")?,
+    };
+    let known = known.rest();
+    if let Some(data) = rest.or((!known.is_empty()).then_some(Value::Object(known))) {
+        meta.insert("data".into(), data);
+    }
+    for name in KEPT {
+        if let Some(value) = fields.take(name) {
+            meta.insert(format!("ce_{name}"), value);
+        }
+    }
+    // Extension attributes are named in small letters and digits; anything else is a mistake.
+    for (name, value) in fields.rest() {
+        let extension = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        match value {
+            _ if !extension => {
+                return Err(Refusal::field(&name, "unknown field: not a CloudEvents attribute"));
+            }
+            Value::Object(_) | Value::Array(_) => {
+                return Err(Refusal::field(&name, "expected a simple value"));
+            }
+            value => meta.insert(format!("ce_{name}"), value),
+        };
+    }
+    let key: String = digest(&SHA256, format!("{source}\0{id}").as_bytes())
+        .as_ref()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    for (name, value) in [("ce_source", source), ("ce_id", id), ("ce_type", kind)] {
+        meta.insert(name.into(), value.into());
+    }
+    let meta = Meta::new(meta).map_err(|why| Refusal::field("data", why))?;
+    let dedup_key = DedupKey::new("ce", &key).map_err(|why| Refusal::field("id", why))?;
+    Ok(NewEvent { event, channel: Channel::devhub(), meta, dedup_key: Some(dedup_key) })
+}

@@ -1,0 +1,114 @@
+//! Taking known fields out of a JSON object one by one; what is left over is refused by name.
+
+use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
+use serde_json::{Map, Value};
+
+/// Why an event is refused, for whoever sent it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    pub(crate) fn field(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(format!("`{name}`: {why}"))
+    }
+}
+
+/// The fields of one object; `path` is what stands before their names in a message.
+pub(crate) struct Fields {
+    map: Map<String, Value>,
+    path: &'static str,
+}
+
+impl Fields {
+    pub(crate) fn new(map: Map<String, Value>, path: &'static str) -> Self {
+        Self { map, path }
+    }
+
+    pub(crate) fn refuse(&self, name: &str, why: impl std::fmt::Display) -> Refusal {
+        Refusal::field(&format!("{}{name}", self.path), why)
+    }
+
+    /// Takes a value; null counts as absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.map.remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.refuse(name, "expected a string")),
+        }
+    }
+
+    pub(crate) fn object(&mut self, name: &str) -> Result<Map<String, Value>, Refusal> {
+        match self.take(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(map)) => Ok(map),
+            Some(_) => Err(self.refuse(name, "expected a JSON object")),
+        }
+    }
+
+    pub(crate) fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, Refusal> {
+        let text = self.text(name)?;
+        text.map(|text| parse(&text).map_err(|why| self.refuse(name, why))).transpose()
+    }
+
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Result<T, Refusal> {
+        let value = self.parsed(name, parse)?;
+        value.ok_or_else(|| self.refuse(name, "it is missing"))
+    }
+
+    pub(crate) fn task(&mut self, name: &str) -> Result<Task, Refusal> {
+        Ok(self.parsed(name, str::parse)?.unwrap_or(Task::Unset))
+    }
+
+    pub(crate) fn time(&mut self, name: &str, now: Ts) -> Result<Ts, Refusal> {
+        Ok(self.parsed(name, str::parse)?.unwrap_or(now))
+    }
+
+    pub(crate) fn link(&mut self, name: &str) -> Result<Option<Link>, Refusal> {
+        self.parsed(name, Link::parse)
+    }
+
+    pub(crate) fn layer(&mut self, name: &str) -> Result<Option<Layer>, Refusal> {
+        self.parsed(name, Layer::parse)
+    }
+
+    pub(crate) fn status(&mut self, name: &str) -> Result<Option<Status>, Refusal> {
+        self.parsed(name, str::parse)
+    }
+
+    /// What has not been taken.
+    pub(crate) fn rest(self) -> Map<String, Value> {
+        self.map
+    }
+
+    /// Refuses what has not been taken, by name.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
+        let Some(name) = self.map.keys().next() else { return Ok(()) };
+        let hint = match name.as_str() {
+            "title" | "ref" => "title and ref are computed from the other fields",
+            "id" | "recorded_at" => "id and recorded_at are given by the database",
+            _ => "what the fields have no room for goes into `meta`",
+        };
+        let shown: String = name.chars().take(64).collect();
+        let refusal = Refusal::field(&format!("{}{shown}", self.path), "unknown field");
+        Err(Refusal { hint: Some(hint.into()), ..refusal })
+    }
+}

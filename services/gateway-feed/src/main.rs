@@ -1,0 +1,12 @@
+//! The binary: flags, logs, signals; everything else is in the library.
+
+use gateway_feed::{Config, run};
+use oasis_service::{Shutdown, args, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = args::parse();
+    telemetry::init("gateway-feed", &config.service.log)?;
+    let listener = config.service.bind().await?;
+    run(config, listener, Shutdown::on_signals()?).await
+}

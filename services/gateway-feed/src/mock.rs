@@ -1,0 +1,63 @@
+//! Simulated events, shown only while the table holds no event at all: a newcomer sees what a feed looks like. They
+//! are never stored and have no id.
+
+use oasis_core::{Channel, Event, Kind, Module, Source, Status, Task, Ts};
+use oasis_store::{Filter, StoredEvent};
+
+/// Every simulated event belongs to this task.
+const VTID: &str = "DEV-CICDL-0031";
+
+/// One round of a task's life, repeated.
+const STORY: [(&str, Source, &str, Status); 10] = [
+    ("CORE", Source::GithubActions, "push", Status::Info),
+    ("CORE", Source::GithubActions, "pull_request", Status::Info),
+    ("CORE", Source::GithubActions, "workflow_run", Status::Queued),
+    ("CORE", Source::GithubActions, "workflow_run", Status::InProgress),
+    ("CORE", Source::GithubActions, "check_run", Status::Success),
+    ("CORE", Source::GithubActions, "workflow_run", Status::Success),
+    ("CORE", Source::GithubActions, "pull_request", Status::Success),
+    ("GATEWAY-FEED", Source::GcpDeploy, "deploy", Status::InProgress),
+    ("GATEWAY-FEED", Source::GcpDeploy, "deploy", Status::Success),
+    ("PLANNER", Source::AgentPing, "ping", Status::InProgress),
+];
+
+/// The `nth` simulated event, as if it happened `now`.
+pub(crate) fn event(nth: u64, now: Ts) -> StoredEvent {
+    // A remainder by a length of ten is an index.
+    let (module, source, kind, status) = STORY[(nth % STORY.len() as u64) as usize];
+    let event = Event {
+        ts: now,
+        task: VTID.parse().unwrap_or(Task::Unset),
+        layer_hint: None,
+        module: Module::from_name(module),
+        source,
+        kind: Kind::from_name(kind),
+        status,
+        link: None,
+    };
+    StoredEvent {
+        id: 0,
+        ts: now.to_string(),
+        vtid: event.task.as_str().to_owned(),
+        layer: event.layer().to_owned(),
+        title: event.title(),
+        reference: event.reference(),
+        module: event.module.as_str().to_owned(),
+        source: source.as_str().to_owned(),
+        kind: event.kind.as_str().to_owned(),
+        status: status.as_str().to_owned(),
+        link: None,
+        channel: Channel::devhub().as_str().to_owned(),
+        recorded_at: now.instant(),
+        meta: String::new(),
+    }
+}
+
+/// The frames of some simulated events that pass `filter`.
+pub(crate) fn frames(numbers: std::ops::Range<u64>, now: Ts, filter: &Filter) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in numbers.map(|nth| event(nth, now)).filter(|event| filter.accepts(event)) {
+        crate::frames::simulated(&mut out, &event.ticker());
+    }
+    out
+}

@@ -1,0 +1,159 @@
+//! An HTTP client for the tests, and a follower of the feed that keeps what it got.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// The code and message of an error.
+    pub(crate) fn error(&self) -> (String, String) {
+        let error = &self.json()["error"];
+        (error["code"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
+    }
+}
+
+async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender.send_request(request).await.unwrap()
+}
+
+fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Request<Full<Bytes>> {
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(Full::new(body.into())).unwrap()
+}
+
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let response = exchange(address, request(method, path, headers, body)).await;
+    let (head, body) = response.into_parts();
+    Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+}
+
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
+    send(address, "GET", path, &[], "").await
+}
+
+pub(crate) async fn post(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> Answer {
+    send(address, "POST", path, &[("content-type", "application/json")], body).await
+}
+
+/// One block of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Block {
+    Event { id: Option<i64>, data: Value },
+    Cursor(i64),
+    Comment,
+    Retry,
+}
+
+pub(crate) struct Feed {
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+impl Feed {
+    pub(crate) async fn open(address: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Self {
+        let path = format!("/api/v1/devhub/feed{query}");
+        let response = exchange(address, request("GET", &path, headers, "")).await;
+        assert_eq!(response.status(), 200);
+        let (head, body) = response.into_parts();
+        Self { headers: head.headers, body, buffer: Vec::new() }
+    }
+
+    /// The next block; `None` at a clean end, an error for a connection that broke.
+    pub(crate) async fn block(&mut self) -> Result<Option<Block>, hyper::Error> {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                return Ok(Some(parse(std::str::from_utf8(&block).unwrap())));
+            }
+            let frame = tokio::time::timeout(Duration::from_secs(60), self.body.frame());
+            match frame.await.expect("a frame in time") {
+                Some(frame) => self.buffer.extend_from_slice(&frame?.into_data().unwrap()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    pub(crate) async fn next(&mut self) -> Block {
+        self.block().await.unwrap().expect("the stream goes on")
+    }
+
+    /// The next message with data.
+    pub(crate) async fn message(&mut self) -> Value {
+        loop {
+            if let Block::Event { data, .. } = self.next().await {
+                return data;
+            }
+        }
+    }
+
+    /// The next event of the table.
+    pub(crate) async fn event(&mut self) -> (i64, Value) {
+        loop {
+            if let Block::Event { id: Some(id), data } = self.next().await {
+                return (id, data);
+            }
+        }
+    }
+
+    pub(crate) async fn ids(&mut self, count: usize) -> Vec<i64> {
+        let mut ids = Vec::new();
+        while ids.len() < count {
+            ids.push(self.event().await.0);
+        }
+        ids
+    }
+
+    /// Reads up to the message that says where the stream began.
+    pub(crate) async fn connected(&mut self) -> Value {
+        let message = self.message().await;
+        assert_eq!(message["type"], "connected", "{message}");
+        message
+    }
+}
+
+fn parse(block: &str) -> Block {
+    let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+    let id = field("id: ").map(|id| id.parse().unwrap());
+    match (field("data: "), id) {
+        (Some(data), id) => Block::Event { id, data: serde_json::from_str(data).unwrap() },
+        (None, Some(id)) => Block::Cursor(id),
+        (None, None) if block.starts_with("retry: ") => Block::Retry,
+        (None, None) => {
+            assert!(block.starts_with(':'), "{block:?}");
+            Block::Comment
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The ticker: first words, replay, live events, filters, mock, gaps, a database that is away, the end.
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use oasis_core::TICKER_FIELDS;
+use oasis_postgres::testing;
+
+use crate::client::{Block, Feed, get, send};
+use crate::{Gateway, database, insert, postgres};
+
+/// Waits until the gateway has read the table.
+async fn ready(gateway: &Gateway) {
+    while get(gateway.address, "/ready").await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connected_then_the_last_20_then_live() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    let old = insert(&sql, "DEV-OLD-0001", "success", 50).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    assert_eq!(feed.headers[CONTENT_TYPE], "text/event-stream");
+    assert_eq!(feed.headers[CACHE_CONTROL], "no-cache, no-transform");
+    assert_eq!(feed.headers["access-control-allow-origin"], "*");
+    let connected = feed.connected().await;
+    assert_eq!((&connected["mode"], &connected["head"]), (&"live".into(), &50.into()));
+    assert_eq!(feed.ids(20).await, old[30..]);
+    let new = insert(&sql, "DEV-NEW-0002", "failure", 1).await;
+    let (id, event) = feed.event().await;
+    assert_eq!((id, &event["vtid"]), (new[0], &"DEV-NEW-0002".into()));
+    let text = serde_json::to_string(&event).unwrap();
+    assert_eq!(event.as_object().unwrap().len(), TICKER_FIELDS.len(), "{text}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_shows_simulated_events_until_the_first_real_one() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    ready(&gateway).await;
+    let (mut all, mut filtered) = (
+        Feed::open(gateway.address, "", &[]).await,
+        Feed::open(gateway.address, "?vtid=DEV-REAL-0001", &[]).await,
+    );
+    for feed in [&mut all, &mut filtered] {
+        let connected = feed.connected().await;
+        assert_eq!((&connected["mode"], &connected["head"]), (&"mock".into(), &0.into()));
+    }
+    let mut simulated = 0;
+    while simulated < 2 {
+        match all.next().await {
+            Block::Event { id, data } => {
+                assert_eq!((id, &data["vtid"]), (None, &"DEV-CICDL-0031".into()), "{data}");
+                simulated += 1;
+            }
+            block => assert_eq!(block, Block::Cursor(0)),
+        }
+    }
+    assert_eq!(get(gateway.address, "/api/v1/devhub/health").await.json()["mode"], "mock");
+    let sql = postgres(&db.url).await;
+    assert_eq!(sql.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0, "never stored");
+    insert(&sql, "DEV-REAL-0001", "info", 1).await;
+    for feed in [&mut all, &mut filtered] {
+        let mode = loop {
+            let message = feed.message().await;
+            if message["vtid"] != "DEV-CICDL-0031" {
+                break message;
+            }
+        };
+        assert_eq!((&mode["type"], &mode["mode"]), (&"mode".into(), &"live".into()));
+        assert_eq!(feed.event().await.0, 1);
+    }
+    let health = get(gateway.address, "/api/v1/devhub/health").await.json();
+    assert_eq!(
+        (&health["mode"], &health["cache_size"], &health["service"]),
+        (&"live".into(), &20.into(), &"devhub-feed".into())
+    );
+    gateway.stop().await;
+}
+
+/// The last 20 that match, from the ring or, when they are older than it, from the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_apply_to_replay_and_live_events() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    let rare = insert(&sql, "DEV-RARE-0001", "failure", 30).await;
+    insert(&sql, "DEV-MANY-0002", "success", 6_000).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let mut feed = Feed::open(gateway.address, "?status=failure&vtid=dev-rare-0001,DEV-MANY-0002", &[]).await;
+    feed.connected().await;
+    assert_eq!(feed.ids(20).await, rare[10..]);
+    assert_eq!(feed.next().await, Block::Cursor(6_030), "a reconnect begins at the head");
+    insert(&sql, "DEV-MANY-0002", "success", 5).await;
+    let new = insert(&sql, "DEV-RARE-0001", "failure", 1).await;
+    assert_eq!(feed.event().await.0, new[0]);
+    let mut none = Feed::open(gateway.address, "?kind=push", &[]).await;
+    none.connected().await;
+    assert_eq!(none.next().await, Block::Cursor(6_036));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn since_starts_with_the_first_event_recorded_then() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    insert(&sql, "DEV-TEST-0001", "info", 10).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let border: String = sql
+        .query_one(
+            "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+            &[],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    let later = insert(&sql, "DEV-TEST-0001", "info", 40).await;
+    let mut feed = Feed::open(gateway.address, &format!("?since={border}"), &[]).await;
+    feed.connected().await;
+    assert_eq!(feed.ids(40).await, later);
+    let mut all = Feed::open(gateway.address, "?since=2020-01-01T00:00:00Z", &[]).await;
+    assert_eq!(all.ids(50).await, (1..=50).collect::<Vec<_>>());
+    let mut future = Feed::open(gateway.address, "?since=2999-01-01T00:00:00Z", &[]).await;
+    future.connected().await;
+    let new = insert(&sql, "DEV-TEST-0001", "info", 1).await;
+    assert_eq!(future.event().await.0, new[0]);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_that_lead_nowhere_are_told() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    insert(&sql, "DEV-TEST-0001", "info", 100).await;
+    sql.batch_execute(
+        "DELETE FROM oasis_events WHERE id <= 60; UPDATE oasis_feed_state SET pruned_through = 60",
+    )
+    .await
+    .unwrap();
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let mut pruned = Feed::open(gateway.address, "", &[("last-event-id", "10")]).await;
+    pruned.connected().await;
+    let gap = pruned.message().await;
+    assert_eq!(gap.to_string(), r#"{"from":10,"reason":"pruned","to":60,"type":"gap"}"#);
+    assert_eq!(pruned.ids(40).await, (61..=100).collect::<Vec<_>>());
+
+    let mut reset = Feed::open(gateway.address, "?last_event_id=5000", &[]).await;
+    reset.connected().await;
+    let gap = reset.message().await;
+    assert_eq!(gap.to_string(), r#"{"from":5000,"reason":"reset","to":100,"type":"gap"}"#);
+    assert_eq!(reset.ids(20).await, (81..=100).collect::<Vec<_>>());
+
+    let mut exact = Feed::open(gateway.address, "?last_event_id=60", &[]).await;
+    exact.connected().await;
+    assert_eq!(exact.ids(40).await, (61..=100).collect::<Vec<_>>());
+    gateway.stop().await;
+}
+
+/// A rare event of another channel moves nobody's feed, and a cursor passes over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_channels_stay_out_of_the_ticker() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    insert(&sql, "DEV-TEST-0001", "info", 1).await;
+    let other = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) VALUES \
+         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event', 'room:1')";
+    sql.batch_execute(other).await.unwrap();
+    ready(&gateway).await;
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    feed.connected().await;
+    assert_eq!(feed.event().await.0, 1);
+    sql.batch_execute(other).await.unwrap();
+    insert(&sql, "DEV-TEST-0001", "info", 1).await;
+    assert_eq!(feed.event().await.0, 4);
+    let mut resumed = Feed::open(gateway.address, "?last_event_id=1", &[]).await;
+    assert_eq!(resumed.event().await.0, 4);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_database_the_feed_waits() {
+    let cluster = testing::cluster().await;
+    let url = cluster.url("postgres");
+    oasis_store::migrate(&url.parse().unwrap()).await.unwrap();
+    insert(&postgres(&url).await, "DEV-TEST-0001", "info", 3).await;
+    cluster.kill().unwrap();
+    let gateway = Gateway::start(&url, &[]).await;
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    assert_eq!(feed.next().await, Block::Comment);
+    let ready = get(gateway.address, "/ready").await;
+    assert_eq!(ready.status, 503, "{:?}", ready.body);
+    assert_eq!(get(gateway.address, "/health").await.status, 200);
+    let query = get(gateway.address, "/api/v1/oasis/events").await;
+    assert_eq!((query.status.as_u16(), query.error().0.as_str()), (503, "database_unavailable"));
+    cluster.restart().unwrap();
+    feed.connected().await;
+    assert_eq!(feed.ids(3).await, [1, 2, 3]);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_clean() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    ready(&gateway).await;
+    let mut feeds = Vec::new();
+    for _ in 0..20 {
+        let mut feed = Feed::open(gateway.address, "", &[]).await;
+        feed.connected().await;
+        feeds.push(feed);
+    }
+    let started = std::time::Instant::now();
+    let stopped = tokio::spawn(gateway.stop());
+    for mut feed in feeds {
+        let mut last = None;
+        while let Some(block) = feed.block().await.expect("a clean final chunk") {
+            last = Some(block);
+        }
+        assert_eq!(last, Some(Block::Retry));
+    }
+    stopped.await.unwrap();
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_tokens_guard_every_way_to_read() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--read-tokens", "old,s3cret", "--ingest-anonymous"]).await;
+    for path in ["/api/v1/devhub/feed", "/api/v1/oasis/events", "/"] {
+        assert_eq!(get(gateway.address, path).await.error().0, "token_missing", "{path}");
+        let wrong = get(gateway.address, &format!("{path}?token=no")).await;
+        assert_eq!((wrong.status.as_u16(), wrong.error().0.as_str()), (401, "bad_token"));
+    }
+    for path in ["/api/v1/oasis/events", "/"] {
+        assert_eq!(get(gateway.address, &format!("{path}?token=s3cret")).await.status, 200, "{path}");
+        let bearer = send(gateway.address, "GET", path, &[("authorization", "Bearer old")], "").await;
+        assert_eq!(bearer.status, 200, "{path}");
+    }
+    Feed::open(gateway.address, "?token=s3cret", &[]).await.connected().await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_named() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    for (query, name) in [
+        ("colour=red", "colour"),
+        ("since=nonsense", "since"),
+        ("last_event_id=abc", "last_event_id"),
+        ("vtid=a&vtid=b", "vtid"),
+        ("status=done", "status"),
+        ("status=%ff", "status"),
+    ] {
+        let answer = get(gateway.address, &format!("/api/v1/devhub/feed?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        let (code, message) = answer.error();
+        assert!(code == "bad_parameter" && message.contains(name), "{query}: {message}");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    }
+    let preflight =
+        send(gateway.address, "OPTIONS", "/api/v1/devhub/feed", &[("origin", "http://x")], "").await;
+    assert_eq!(preflight.status, 204);
+    let wrong = send(gateway.address, "DELETE", "/api/v1/oasis/events", &[], "").await;
+    assert_eq!(
+        (wrong.status.as_u16(), wrong.headers["allow"].to_str().unwrap()),
+        (405, "GET, HEAD, POST, OPTIONS")
+    );
+    assert_eq!(get(gateway.address, "/nothing").await.status, 404);
+    gateway.stop().await;
+}

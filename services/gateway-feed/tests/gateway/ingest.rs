@@ -1,0 +1,211 @@
+//! Ingest: the three forms, who may send, and everything that is refused.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, get, post, send};
+use crate::{Gateway, database, postgres};
+
+async fn stored(gateway: &Gateway) -> Vec<Value> {
+    let page = get(gateway.address, "/api/v1/oasis/events?limit=1000").await.json();
+    page.as_array().unwrap().clone()
+}
+
+fn plain(change: Value) -> Value {
+    let mut event = json!({"source": "oasis.events", "kind": "task.init", "status": "info"});
+    for (name, value) in change.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    event
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_three_forms() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let full = plain(json!({
+        "vtid": "abc-cicdl-0031", "module": "GATEWAY", "link": "https://example.com/x", "ts": "2026-01-02T03:04:05+01:00",
+        "meta": {"a": [1, null]}, "dedup_key": "k1"
+    }));
+    let first = post(gateway.address, "/events/ingest", full.to_string()).await;
+    assert_eq!(first.status, 201);
+    assert_eq!(first.json(), json!({"ok": true, "id": 1, "ids": [1], "duplicates": 0}));
+    let again =
+        post(gateway.address, "/api/v1/oasis/events", json!([full, plain(json!({}))]).to_string()).await;
+    assert_eq!(again.json(), json!({"ok": true, "ids": [1, 3], "duplicates": 1}));
+
+    let older = json!({
+        "service": "oasis-agent", "event": "Task Init", "tenant": "acme", "status": "blocked", "notes": "n",
+        "git_sha": "abc", "rid": "r", "metadata": {"vtid": "DEV-CICDL-0031", "source": "agent.ping", "x": 1, "notes": "m"},
+        "timestamp": "2026-01-02T03:04:05.678Z"
+    });
+    assert_eq!(post(gateway.address, "/events/ingest", older.to_string()).await.status, 201);
+
+    let cloud = json!({
+        "specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.Build-Done", "time": "2026-01-02T03:04:05Z",
+        "subject": "s", "traceid": "t", "data": {"vtid": "VTID-0007", "layer": "INFRA", "status": "success", "extra": true}
+    });
+    let structured = &[("content-type", "application/cloudevents+json")];
+    let answer = send(gateway.address, "POST", "/events/ingest", structured, cloud.to_string()).await;
+    assert_eq!(answer.status, 201, "{:?}", answer.body);
+    let binary = &[
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/ci"),
+        ("ce-type", "other"),
+        ("content-type", "application/json"),
+    ];
+    let answer = send(gateway.address, "POST", "/events/ingest", binary, r#"{"vtid":"DEV-X1-0001"}"#).await;
+    assert_eq!(answer.json()["duplicates"], 1, "the same source and id");
+    let text = &[
+        ("ce-specversion", "1.0"),
+        ("ce-id", "2"),
+        ("ce-source", "/ci"),
+        ("ce-type", "note%20it"),
+        ("content-type", "text/plain"),
+    ];
+    assert_eq!(send(gateway.address, "POST", "/events/ingest", text, "hello").await.status, 201);
+
+    let rows = stored(&gateway).await;
+    let fields = |nth: usize| {
+        ["ts", "vtid", "title", "source", "status"].map(|f| rows[nth][f].as_str().unwrap().to_owned())
+    };
+    assert_eq!(rows.len(), 5);
+    assert_eq!(
+        fields(4),
+        ["2026-01-02T02:04:05.000Z", "ABC-CICDL-0031", "CICDL-GATEWAY-TASK-INIT", "oasis.events", "info"]
+    );
+    assert_eq!(rows[4]["meta"], json!({"a": [1, null]}));
+    assert_eq!(
+        fields(2),
+        [
+            "2026-01-02T03:04:05.678Z",
+            "DEV-CICDL-0031",
+            "CICDL-OASIS-AGENT-TASK-INIT",
+            "agent.ping",
+            "failure"
+        ]
+    );
+    assert_eq!(
+        rows[2]["meta"],
+        json!({"tenant": "acme", "notes": "n", "metadata.notes": "m", "git_sha": "abc", "rid": "r", "x": 1})
+    );
+    assert_eq!(
+        fields(1),
+        [
+            "2026-01-02T03:04:05.000Z",
+            "VTID-0007",
+            "INFRA-CORE-COM-EXAMPLE-BUILD-DONE",
+            "oasis.events",
+            "success"
+        ]
+    );
+    assert_eq!(rows[1]["meta"]["ce_source"], "/ci");
+    assert_eq!(rows[1]["meta"]["data"], json!({"extra": true}));
+    assert_eq!(rows[0]["meta"]["data"], "hello");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_bad_is_refused_by_name_and_nothing_is_stored() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let refused = async |body: String, named: &str| {
+        let answer: Answer = post(gateway.address, "/events/ingest", body.clone()).await;
+        assert_eq!(answer.status, 400, "{body:.200}: {:?}", answer.body);
+        let (_, message) = answer.error();
+        assert!(message.contains(named), "{body:.200}: {message}");
+    };
+    for (change, named) in [
+        (json!({"status": "done"}), "`status`"),
+        (json!({"status": 5}), "`status`"),
+        (json!({"kind": null}), "`kind`"),
+        (json!({"kind": "Push"}), "`kind`"),
+        (json!({"source": "github"}), "`source`"),
+        (json!({"vtid": "nonsense"}), "`vtid`"),
+        (json!({"vtid": 31}), "`vtid`"),
+        (json!({"module": "not a module"}), "`module`"),
+        (json!({"layer": "cicdl"}), "`layer`"),
+        (json!({"title": "MINE"}), "`title`"),
+        (json!({"ref": "vt/mine"}), "`ref`"),
+        (json!({"id": 7}), "`id`"),
+        (json!({"link": "javascript:alert(1)"}), "`link`"),
+        (json!({"ts": "yesterday"}), "`ts`"),
+        (json!({"ts": 1_700_000_000}), "`ts`"),
+        (json!({"meta": []}), "`meta`"),
+        (json!({"meta": {"a": "\0"}}), "NUL"),
+        (json!({"meta": {"a": "x".repeat(17_000)}}), "too large"),
+        (json!({"dedup_key": ""}), "`dedup_key`"),
+        (json!({"colour": "red"}), "`colour`"),
+    ] {
+        refused(plain(change).to_string(), named).await;
+    }
+    for (body, named) in [
+        (String::new(), "not JSON"),
+        ("{".into(), "not JSON"),
+        ("null".into(), "expected an event"),
+        ("[]".into(), "no event"),
+        ("[1]".into(), "event 0"),
+        (r#"{"source":"oasis.events","kind":"a","status":"info","meta":{"a":"\ud800"}}"#.into(), "not JSON"),
+        (format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)), "not JSON"),
+        (json!([plain(json!({})), plain(json!({"status": "done"}))]).to_string(), "event 1: `status`"),
+        (json!(vec![plain(json!({})); 1_001]).to_string(), "1001 events"),
+        (json!({"service": "a", "event": "b", "status": "done"}).to_string(), "`status`"),
+        (json!({"service": "a", "event": "b", "status": "info", "colour": 1}).to_string(), "`colour`"),
+        (
+            json!({"service": "a", "event": "b", "status": "info", "metadata": {"vtid": "x"}}).to_string(),
+            "`metadata.vtid`",
+        ),
+        (json!({"specversion": "0.3", "id": "1", "source": "a", "type": "b"}).to_string(), "`specversion`"),
+        (json!({"specversion": "1.0", "source": "a", "type": "b"}).to_string(), "`id`"),
+        (
+            json!({"specversion": "1.0", "id": "1", "source": "a", "type": "b", "data": {"status": "x"}})
+                .to_string(),
+            "`data.status`",
+        ),
+        (
+            json!({"specversion": "1.0", "id": "1", "source": "a", "type": "b", "Bad-Name": "x"}).to_string(),
+            "`Bad-Name`",
+        ),
+    ] {
+        refused(body, named).await;
+    }
+    let form = send(gateway.address, "POST", "/events/ingest", &[("content-type", "text/plain")], "{}").await;
+    assert_eq!(form.status, 415);
+    let query = post(gateway.address, "/events/ingest?x=1", plain(json!({})).to_string()).await;
+    assert_eq!(query.status, 400);
+    let large = post(gateway.address, "/events/ingest", vec![b' '; 21 << 20]).await;
+    assert_eq!(large.status, 413);
+    assert_eq!(stored(&gateway).await, Vec::<Value>::new());
+    let thousand =
+        post(gateway.address, "/events/ingest", json!(vec![plain(json!({})); 1_000]).to_string()).await;
+    assert_eq!((thousand.status.as_u16(), thousand.json()["ids"].as_array().unwrap().len()), (201, 1_000));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_send() {
+    let db = database().await;
+    let event = plain(json!({})).to_string();
+    let json_type = ("content-type", "application/json");
+    let closed = Gateway::start(&db.url, &[]).await;
+    let answer = post(closed.address, "/events/ingest", event.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.error().0.as_str()), (403, "ingest_disabled"));
+    assert!(answer.json()["error"]["hint"].as_str().unwrap().contains("INGEST_TOKENS"));
+    let open = Gateway::start(&db.url, &["--ingest-tokens", "a,b"]).await;
+    assert_eq!(post(open.address, "/events/ingest", event.clone()).await.error().0, "token_missing");
+    for (token, status) in [("Bearer a", 201), ("bearer b", 201), ("Bearer c", 401), ("Basic a", 401)] {
+        let answer = send(
+            open.address,
+            "POST",
+            "/events/ingest",
+            &[json_type, ("authorization", token)],
+            event.clone(),
+        )
+        .await;
+        assert_eq!(answer.status, status, "{token}");
+    }
+    let rows = postgres(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    closed.stop().await;
+    open.stop().await;
+}

@@ -1,0 +1,70 @@
+//! The gateway as its clients see it: real sockets, a real Postgres, gateways that come and go.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
+mod client;
+mod feed;
+mod ingest;
+mod query;
+mod resume;
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use gateway_feed::Config;
+use oasis_postgres::testing::{self, TestDatabase};
+use oasis_service::Shutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_postgres::NoTls;
+
+async fn database() -> TestDatabase {
+    testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await
+}
+
+/// A gateway in this process, on a port of its own.
+struct Gateway {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Gateway {
+    async fn start(database_url: &str, flags: &[&str]) -> Self {
+        Self::start_at(database_url, flags, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn start_at(database_url: &str, flags: &[&str], address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config =
+            ["gateway-feed", "--database-url", database_url].into_iter().chain(flags.iter().copied());
+        let config = Config::try_parse_from(config).unwrap();
+        let shutdown = Shutdown::manual();
+        let task = tokio::spawn(gateway_feed::run(config, listener, shutdown.clone()));
+        Self { address, shutdown, task }
+    }
+
+    async fn stop(self) {
+        self.shutdown.trigger();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// A plain client of the database, as any other program has.
+async fn postgres(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Inserts `count` events of `vtid`, numbered from `from` in meta, and says their ids.
+async fn insert(client: &tokio_postgres::Client, vtid: &str, status: &str, count: i64) -> Vec<i64> {
+    let layer = vtid.split('-').nth(1).unwrap_or("UNSET");
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
+         SELECT now(), '{vtid}', '{layer}', 'CORE', 'oasis.events', 'event', '{status}', '{layer}-CORE-EVENT', \
+                'vt/{vtid}-event' FROM generate_series(1, {count}) RETURNING id"
+    );
+    client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}

@@ -1,0 +1,71 @@
+//! The query API: filters, paging, what it says of people.
+
+use serde_json::Value;
+
+use crate::client::{get, post};
+use crate::{Gateway, database, insert, postgres};
+
+fn ids(page: &Value) -> Vec<i64> {
+    page.as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_lead_to_the_end_without_overlap() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    insert(&sql, "DEV-TEST-0001", "info", 30).await;
+    insert(&sql, "DEV-OTHER-0002", "failure", 25).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let newest = get(gateway.address, "/api/v1/oasis/events").await;
+    assert_eq!(ids(&newest.json()), (6..=55).rev().collect::<Vec<_>>());
+    let mut path =
+        "/api/v1/oasis/events?vtid=dev-test-0001&limit=7&since=2020-01-01T00:00:00%2B01:00".to_owned();
+    let mut all = Vec::new();
+    loop {
+        let page = get(gateway.address, &path).await;
+        assert_eq!((page.status.as_u16(), page.headers["x-vtid"].to_str().unwrap()), (200, "DEV-TEST-0001"));
+        all.extend(ids(&page.json()));
+        let Some(link) = page.headers.get("link") else { break };
+        let link = link.to_str().unwrap();
+        path = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned();
+        assert!(link.ends_with("rel=\"next\""));
+    }
+    assert_eq!(all, (1..=30).rev().collect::<Vec<_>>());
+    let offset =
+        get(gateway.address, "/api/v1/oasis/events?vtid=ALL&limit=3&offset=2&status=failure,success").await;
+    assert_eq!(ids(&offset.json()), [53, 52, 51]);
+    assert_eq!(offset.headers["x-vtid"], "ALL");
+    let until = get(gateway.address, "/api/v1/oasis/events?until=2020-01-01T00:00:00Z").await;
+    assert_eq!(until.body, "[]");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_shown_to_readers_who_are_known() {
+    let db = database().await;
+    let public = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let known = Gateway::start(&db.url, &["--read-tokens", "t"]).await;
+    let event = r#"{"source":"oasis.events","kind":"note","status":"info","meta":{"by":"Ann <ann@example.com>","n":1}}"#;
+    assert_eq!(post(public.address, "/events/ingest", event).await.status, 201);
+    let shown = get(public.address, "/api/v1/oasis/events").await.json();
+    assert_eq!(shown[0]["meta"].to_string(), r#"{"by":"Ann <[withheld]>","n":1}"#);
+    let shown = get(known.address, "/api/v1/oasis/events?token=t").await.json();
+    assert_eq!(shown[0]["meta"]["by"], "Ann <ann@example.com>");
+    public.stop().await;
+    known.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_parameters_are_named() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    for query in
+        ["limit=0", "limit=abc", "limit=1001", "limit=5&limit=6", "offset=-1", "before=", "since=x", "page=2"]
+    {
+        let answer = get(gateway.address, &format!("/api/v1/oasis/events?{query}")).await;
+        let name = query.split('=').next().unwrap();
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.error().1.contains(name), "{query}: {:?}", answer.error());
+    }
+    gateway.stop().await;
+}

@@ -1,0 +1,198 @@
+//! What happens to code: `pull_request`, `push`, `create`, `delete`, `release`.
+
+use oasis_core::github;
+use oasis_core::{Meta, Status};
+use serde::Deserialize;
+
+use super::json::{self, Commit, Login, Moment, Repository, Text};
+use super::{Facts, Place, cut, first_link, headline, known};
+
+#[derive(Deserialize)]
+pub(super) struct PullRequestDelivery<'a> {
+    #[serde(borrow)]
+    action: Text<'a>,
+    pull_request: PullRequest<'a>,
+    repository: Option<Repository<'a>>,
+    sender: Option<Login<'a>>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest<'a> {
+    #[serde(borrow)]
+    title: Option<Text<'a>>,
+    head: Option<Head<'a>>,
+    html_url: Option<Text<'a>>,
+    number: Option<u64>,
+    merged: Option<bool>,
+    created_at: Option<Moment>,
+    updated_at: Option<Moment>,
+    closed_at: Option<Moment>,
+}
+
+/// The head of a pull request; its `repo` is null once a fork is deleted, and is not needed.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, rename = "ref")]
+    branch: Option<Text<'a>>,
+    sha: Option<Text<'a>>,
+}
+
+/// VTID: `title`, `head.ref`. ts: `created_at` when opened, `closed_at` when closed, else `updated_at`.
+/// link: `html_url`.
+pub(super) fn pull_request(delivery: PullRequestDelivery<'_>) -> Facts<'_> {
+    let PullRequestDelivery { action, pull_request: its, repository, sender } = delivery;
+    let (branch, sha) = its.head.map(|head| (head.branch, head.sha)).unwrap_or_default();
+    let merged = its.merged.unwrap_or(false);
+    let ts = match &*action {
+        "opened" => Moment::first([its.created_at, its.updated_at]),
+        "closed" => Moment::first([its.closed_at, its.updated_at]),
+        _ => Moment::first([its.updated_at]),
+    };
+    let meta = Meta::default()
+        .with("number", its.number)
+        .with("title", headline(its.title.as_deref()))
+        .with("branch", cut(branch.as_deref()))
+        .with("sha", cut(sha.as_deref()))
+        .with("merged", its.merged);
+    Facts {
+        state: known(github::pull_request(&action, merged)),
+        ts,
+        link: first_link([its.html_url.as_deref()]),
+        places: vec![(Place::PrTitle, its.title), (Place::Branch, branch)],
+        action: Some(action),
+        repository,
+        actor: sender,
+        meta,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Push<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Text<'a>,
+    after: Option<Text<'a>>,
+    compare: Option<Text<'a>>,
+    head_commit: Option<Commit<'a>>,
+    commits: Option<Vec<Commit<'a>>>,
+    repository: Option<Repository<'a>>,
+    sender: Option<Login<'a>>,
+}
+
+/// VTID: `ref`, the head commit's message, the messages of `commits` in their order. ts: the repository's
+/// `pushed_at`, the head commit's `timestamp`. link: `compare`. A tag is pushed too, and a deletion has no head commit
+/// and a zero `after`.
+pub(super) fn push(push: Push<'_>) -> Facts<'_> {
+    let (id, message, timestamp) =
+        push.head_commit.map(|commit| (commit.id, commit.message, commit.timestamp)).unwrap_or_default();
+    let after = push.after.filter(|after| after.bytes().any(|byte| byte != b'0'));
+    let commits = push.commits.unwrap_or_default();
+    let tag = push.reference.strip_prefix("refs/tags/");
+    let branch = push.reference.strip_prefix("refs/heads/");
+    let meta = Meta::default()
+        .with("branch", cut(branch))
+        .with("tag", cut(tag))
+        .with("sha", cut(id.as_deref().or(after.as_deref())))
+        .with("title", headline(message.as_deref()))
+        .with("commits", Some(commits.len()));
+    let place = if tag.is_some() { Place::Tag } else { Place::Branch };
+    let mut places = vec![(place, Some(push.reference)), (Place::CommitMessage, message)];
+    places.extend(commits.into_iter().map(|commit| (Place::CommitMessage, commit.message)));
+    let pushed_at = push.repository.as_ref().and_then(|repository| repository.pushed_at);
+    Facts {
+        state: known(Status::Info),
+        ts: Moment::first([pushed_at, timestamp]),
+        link: first_link([push.compare.as_deref(), json::page(push.repository.as_ref())]),
+        places,
+        action: None,
+        repository: push.repository,
+        actor: push.sender,
+        meta,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CreateOrDelete<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Option<Text<'a>>,
+    ref_type: Option<Text<'a>>,
+    repository: Option<Repository<'a>>,
+    sender: Option<Login<'a>>,
+}
+
+/// A branch or a tag that came or went. VTID: its name. The payload has no time of its own; making and deleting a ref
+/// is a push, so ts: the repository's `pushed_at`, `updated_at`. link: the repository.
+pub(super) fn create_or_delete(its: CreateOrDelete<'_>) -> Facts<'_> {
+    let name = its.reference.as_deref();
+    let (place, key) = match its.ref_type.as_deref() {
+        Some("tag") => (Place::Tag, "tag"),
+        _ => (Place::Branch, "branch"),
+    };
+    let meta = Meta::default().with(key, cut(name));
+    let repository = its.repository.as_ref();
+    Facts {
+        state: known(Status::Info),
+        ts: Moment::first([
+            repository.and_then(|repository| repository.pushed_at),
+            repository.and_then(|repository| repository.updated_at),
+        ]),
+        link: first_link([json::page(repository)]),
+        places: vec![(place, its.reference)],
+        action: None,
+        repository: its.repository,
+        actor: its.sender,
+        meta,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReleaseDelivery<'a> {
+    #[serde(borrow)]
+    action: Text<'a>,
+    release: Release<'a>,
+    repository: Option<Repository<'a>>,
+    sender: Option<Login<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Release<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    tag_name: Option<Text<'a>>,
+    target_commitish: Option<Text<'a>>,
+    html_url: Option<Text<'a>>,
+    published_at: Option<Moment>,
+    updated_at: Option<Moment>,
+    created_at: Option<Moment>,
+}
+
+/// VTID: `name`, `tag_name`, `target_commitish`. ts: `published_at` when published, released or pre-released, else
+/// `updated_at`; `created_at` (the date of the commit) only for want of better when it comes into being.
+/// link: `html_url`.
+pub(super) fn release(delivery: ReleaseDelivery<'_>) -> Facts<'_> {
+    let ReleaseDelivery { action, release: its, repository, sender } = delivery;
+    let ts = match &*action {
+        "published" | "released" | "prereleased" => {
+            Moment::first([its.published_at, its.updated_at, its.created_at])
+        }
+        "created" => Moment::first([its.updated_at, its.created_at]),
+        _ => Moment::first([its.updated_at]),
+    };
+    let meta = Meta::default()
+        .with("title", headline(its.name.as_deref()))
+        .with("tag", cut(its.tag_name.as_deref()))
+        .with("branch", cut(its.target_commitish.as_deref()));
+    Facts {
+        state: known(github::release(&action)),
+        ts,
+        link: first_link([its.html_url.as_deref()]),
+        places: vec![
+            (Place::ReleaseName, its.name),
+            (Place::Tag, its.tag_name),
+            (Place::Branch, its.target_commitish),
+        ],
+        action: Some(action),
+        repository,
+        actor: sender,
+        meta,
+    }
+}

@@ -1,0 +1,127 @@
+//! GitHub's signature of a delivery: HMAC-SHA-256 over the raw bytes of the body, in `X-Hub-Signature-256`.
+
+use ring::hmac;
+
+/// The secrets a delivery may be signed with: one, or two while a secret is being rotated.
+#[derive(Debug, Clone)]
+pub struct Secrets(Vec<hmac::Key>);
+
+/// Why a signature is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSignature {
+    /// There is none.
+    #[error("the delivery is not signed: X-Hub-Signature-256 is missing")]
+    Missing,
+    /// It is not `sha256=` and 64 hex digits.
+    #[error("X-Hub-Signature-256 is not of the form sha256= and 64 hex digits")]
+    Malformed,
+    /// It was not made of these bytes with one of the secrets.
+    #[error("X-Hub-Signature-256 does not match the body")]
+    Mismatch,
+}
+
+impl Secrets {
+    /// The secrets, of which empty ones do not count: anyone could sign with those. With no secret at all
+    /// every delivery is refused.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let given = secrets.into_iter().filter(|secret| !secret.is_empty());
+        Self(given.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())).collect())
+    }
+
+    /// Checks the value of `X-Hub-Signature-256` against the raw bytes of the body, in constant time.
+    ///
+    /// # Errors
+    /// When it is missing, malformed or made of other bytes or with another secret.
+    pub fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), BadSignature> {
+        let hex = header.ok_or(BadSignature::Missing)?.strip_prefix(b"sha256=");
+        let tag = hex.and_then(decode).ok_or(BadSignature::Malformed)?;
+        match self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok()) {
+            true => Ok(()),
+            false => Err(BadSignature::Mismatch),
+        }
+    }
+}
+
+/// 64 hex digits.
+fn decode(hex: &[u8]) -> Option<[u8; 32]> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let mut tag = [0; 32];
+    if hex.len() != 2 * tag.len() {
+        return None;
+    }
+    for (byte, pair) in tag.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRET: &str = "It's a Secret to Everybody";
+    const BODY: &[u8] = b"Hello, World!";
+    /// GitHub's published example.
+    const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+    fn verify(header: &str) -> Result<(), BadSignature> {
+        Secrets::new([SECRET]).verify(Some(header.as_bytes()), BODY)
+    }
+
+    #[test]
+    fn the_published_example_verifies() {
+        assert_eq!(verify(SIGNATURE), Ok(()));
+        assert_eq!(
+            Secrets::new(["new", SECRET]).verify(Some(SIGNATURE.as_bytes()), BODY),
+            Ok(()),
+            "rotation"
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        use BadSignature::{Malformed, Mismatch, Missing};
+        let secrets = Secrets::new([SECRET]);
+        assert_eq!(secrets.verify(None, BODY), Err(Missing));
+        assert_eq!(secrets.verify(Some(SIGNATURE.as_bytes()), b"Hello, World"), Err(Mismatch));
+        assert_eq!(verify(&SIGNATURE.replace("17", "18")), Err(Mismatch));
+        for malformed in [
+            "",
+            "sha256=",
+            &SIGNATURE[7..],
+            &SIGNATURE[..SIGNATURE.len() - 1],
+            &format!("{SIGNATURE}0"),
+            &format!("{SIGNATURE} "),
+            &SIGNATURE.replace("sha256", "sha1"),
+            &SIGNATURE.replace("sha256", "SHA256"),
+            &SIGNATURE.replace("75", "+5"),
+            &SIGNATURE.replace("75", "zz"),
+        ] {
+            assert_eq!(verify(malformed), Err(Malformed), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let forged = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), BODY);
+        let hex: String = forged.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let header = format!("sha256={hex}");
+        for secrets in [Secrets::new([""]), Secrets::new([]), Secrets::new([SECRET, ""])] {
+            assert_eq!(secrets.verify(Some(header.as_bytes()), BODY), Err(BadSignature::Mismatch));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_header_passes(header in any::<Vec<u8>>(), digits in "[0-9a-f]{64}") {
+            let secrets = Secrets::new([SECRET]);
+            for header in [header, format!("sha256={digits}").into_bytes()] {
+                if header != SIGNATURE.as_bytes() {
+                    prop_assert!(secrets.verify(Some(&header), BODY).is_err());
+                }
+            }
+        }
+    }
+}

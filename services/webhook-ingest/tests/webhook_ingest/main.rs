@@ -1,0 +1,13 @@
+//! What the receiver does with deliveries: what it reads from them, and what it answers and stores.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bad_input;
+mod deliveries;
+mod idempotence;
+mod payloads;
+mod properties;
+mod reading;
+mod runs;
+mod server;
+mod states;

@@ -1,0 +1,52 @@
+//! Real payloads, and variants of them for what no published payload shows.
+
+use serde_json::Value;
+
+macro_rules! payloads {
+    ($($name:literal),+ $(,)?) => {
+        /// Every payload: its name, whose first word is the event, and its text.
+        pub(crate) const ALL: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../payloads/", $name, ".json")))),+];
+    };
+}
+
+payloads![
+    "check_run.completed",
+    "check_run.rerequested",
+    "check_suite.completed",
+    "create.tag",
+    "deployment.pages",
+    "deployment_status.pages",
+    "ping.organization",
+    "pull_request.closed",
+    "push.branch",
+    "push.deleted_tag",
+    "release.published",
+    "star.created",
+    "workflow_job.failed",
+    "workflow_job.waiting",
+    "workflow_run.action_required",
+    "workflow_run.completed",
+    "workflow_run.dispatched",
+];
+
+/// The event that a payload's name names.
+pub(crate) fn event_of(name: &str) -> &str {
+    name.split('.').next().unwrap()
+}
+
+/// The payload called `name`, as GitHub sends it.
+pub(crate) fn text(name: &str) -> &'static str {
+    ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no payload {name}")).1
+}
+
+/// The payload called `name` with the values at some JSON pointers replaced; a missing last member is added.
+pub(crate) fn variant(name: &str, changes: &[(&str, Value)]) -> Vec<u8> {
+    let mut payload: Value = serde_json::from_str(text(name)).unwrap();
+    for (pointer, value) in changes {
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
+        let parent = payload.pointer_mut(parent).unwrap_or_else(|| panic!("{name} has no {pointer}"));
+        parent[member] = value.clone();
+    }
+    serde_json::to_vec(&payload).unwrap()
+}

@@ -1,0 +1,200 @@
+//! What is read from runs, jobs and checks: VTID, time, link and meta.
+
+use serde_json::{Value, json};
+
+use crate::payloads::text;
+use crate::reading::{RECEIVED, changed, event, meta, received, strict, vtid};
+
+#[test]
+fn a_workflow_run() {
+    let run = changed(
+        "workflow_run.completed",
+        &[
+            ("/workflow_run/display_title", json!("[DEV-CICDL-0031] Größere Knöpfe 🚀")),
+            ("/workflow_run/event", json!("pull_request")),
+            ("/workflow_run/conclusion", json!("failure")),
+            ("/workflow_run/name", json!("CI")),
+            ("/workflow_run/run_attempt", json!(3)),
+        ],
+    );
+    assert_eq!(run.event.title(), "CICDL-CORE-WORKFLOW-RUN");
+    assert_eq!(run.event.reference(), "vt/DEV-CICDL-0031-workflow-run");
+    assert_eq!(run.event.source.as_str(), "github.actions");
+    assert_eq!(run.channel.as_str(), "devhub");
+    assert_eq!(
+        strict(&run),
+        (
+            "2020-10-05T16:33:49.000Z".to_owned(),
+            "failure",
+            Some("https://github.com/octo-org/octo-repo/actions/runs/289782451/attempts/3")
+        )
+    );
+    assert_eq!(
+        meta(&run),
+        json!({
+            "repository": "octo-org/octo-repo", "action": "completed", "actor": "Codertocat",
+            "vtid_from": "pr_title", "name": "CI", "title": "[DEV-CICDL-0031] Größere Knöpfe 🚀",
+            "branch": "master", "sha": "3484a3fb816e0859fd6e1cea078d76385ff50625", "run_id": 289_782_451,
+            "run_number": 163, "attempt": 3, "number": 2, "status": "completed", "conclusion": "failure",
+        })
+    );
+}
+
+#[test]
+fn the_vtid_of_a_run_is_in_its_title_else_its_branch_else_its_commit() {
+    let of = |title: Value, event: &str, branch: Value, message: &str| {
+        let run = changed(
+            "workflow_run.dispatched",
+            &[
+                ("/workflow_run/display_title", title),
+                ("/workflow_run/event", json!(event)),
+                ("/workflow_run/head_branch", branch),
+                ("/workflow_run/head_commit/message", json!(message)),
+            ],
+        );
+        let (task, from) = vtid(&run);
+        (task.to_owned(), from.map(str::to_owned))
+    };
+    let expect = |task: &str, from: Option<&str>| (task.to_owned(), from.map(str::to_owned));
+    let (title, branch, message) =
+        ("DEV-AAA-0001", json!("vt/dev-bbb-0002-x"), "Merge\n\nDEV-CCC-0003: done");
+    assert_eq!(
+        of(json!(title), "pull_request", branch.clone(), message),
+        expect("DEV-AAA-0001", Some("pr_title"))
+    );
+    // What a push's run shows as its title is the commit's headline.
+    assert_eq!(
+        of(json!(title), "push", branch.clone(), message),
+        expect("DEV-AAA-0001", Some("commit_message"))
+    );
+    assert_eq!(of(json!("x"), "push", branch, message), expect("DEV-BBB-0002", Some("branch")));
+    assert_eq!(
+        of(Value::Null, "merge_group", json!("gh-readonly-queue/main/pr-104-3484a3fb"), message),
+        expect("DEV-CCC-0003", Some("commit_message"))
+    );
+    assert_eq!(of(Value::Null, "push", Value::Null, "fix-issue-1234"), expect("UNSET", None));
+}
+
+#[test]
+fn when_a_run_happened_and_where_it_is_shown() {
+    let times = [
+        ("/workflow_run/run_started_at", json!("2026-01-01T00:00:01Z")),
+        ("/workflow_run/updated_at", json!("2026-01-01T00:00:09Z")),
+    ];
+    let of = |action: &str, more: &[(&str, Value)]| {
+        let changes = [&times[..], &[("/action", json!(action))], more].concat();
+        changed("workflow_run.dispatched", &changes)
+    };
+    assert_eq!(of("requested", &[]).event.ts.to_string(), "2026-01-01T00:00:01.000Z");
+    assert_eq!(of("in_progress", &[]).event.ts.to_string(), "2026-01-01T00:00:09.000Z");
+    let not_started = ("/workflow_run/run_started_at", Value::Null);
+    assert_eq!(of("requested", &[not_started]).event.ts.to_string(), "2026-01-01T00:00:09.000Z");
+
+    let page = "https://github.com/octo-org/octo-repo/actions/runs/1589141559";
+    let link = |changes: &[(&str, Value)]| {
+        changed("workflow_run.dispatched", changes).event.link.map(|link| link.as_str().to_owned())
+    };
+    assert_eq!(link(&[]).as_deref(), Some(page));
+    let second = format!("{page}/attempts/2");
+    assert_eq!(link(&[("/workflow_run/run_attempt", json!(2))]), Some(second.clone()));
+    let already = [("/workflow_run/run_attempt", json!(2)), ("/workflow_run/html_url", json!(second))];
+    assert_eq!(link(&already), Some(second));
+    for unusable in [json!("javascript:alert(1)"), json!(""), json!("/relative"), Value::Null] {
+        assert_eq!(link(&[("/workflow_run/html_url", unusable)]), None);
+    }
+}
+
+#[test]
+fn what_may_be_null_or_absent_in_a_run() {
+    let bare = br#"{"action":"completed","workflow_run":{"status":"completed","conclusion":"success"}}"#;
+    let run = event("workflow_run", bare);
+    assert_eq!(strict(&run), (RECEIVED.to_owned(), "success", None));
+    assert_eq!(meta(&run), json!({"action": "completed", "status": "completed", "conclusion": "success"}));
+
+    let nulls = [
+        "name",
+        "actor",
+        "triggering_actor",
+        "head_commit",
+        "head_branch",
+        "display_title",
+        "pull_requests",
+        "updated_at",
+        "run_started_at",
+        "created_at",
+    ];
+    let pointers = nulls.map(|name| format!("/workflow_run/{name}"));
+    let changes: Vec<_> = pointers.iter().map(|pointer| (pointer.as_str(), Value::Null)).collect();
+    let run = changed("workflow_run.completed", &changes);
+    assert_eq!((vtid(&run), run.event.ts), (("UNSET", None), received()));
+    assert_eq!(meta(&run)["actor"], "Codertocat", "the sender stands in");
+}
+
+#[test]
+fn checks_have_their_branch_only() {
+    let run = changed(
+        "check_run.completed",
+        &[("/check_run/check_suite/head_branch", json!("feat/DEV-CICDL-0031"))],
+    );
+    assert_eq!(vtid(&run), ("DEV-CICDL-0031", Some("branch")));
+    assert_eq!(
+        strict(&run),
+        (
+            "2019-05-15T15:21:12.000Z".to_owned(),
+            "failure",
+            Some("https://github.com/Codertocat/Hello-World/runs/128620228")
+        )
+    );
+    assert_eq!(
+        meta(&run),
+        json!({
+            "repository": "Codertocat/Hello-World", "action": "completed", "actor": "Codertocat",
+            "vtid_from": "branch", "name": "Octocoders-linter", "branch": "feat/DEV-CICDL-0031",
+            "sha": "ec26c3e57ca3a959ca5aad62de7213c562f8c821", "number": 2, "status": "completed",
+            "conclusion": "failure",
+        })
+    );
+    let fork = changed("check_run.completed", &[("/check_run/check_suite/head_branch", Value::Null)]);
+    assert_eq!(vtid(&fork), ("UNSET", None));
+    let details = changed(
+        "check_run.completed",
+        &[("/check_run/html_url", Value::Null), ("/check_run/details_url", json!("https://ci.example/1"))],
+    );
+    assert_eq!(details.event.link.unwrap().as_str(), "https://ci.example/1");
+    assert_eq!(strict(&event("check_run", text("check_run.rerequested").as_bytes())).1, "queued");
+
+    let suite = changed(
+        "check_suite.completed",
+        &[
+            ("/check_suite/head_branch", Value::Null),
+            ("/check_suite/head_commit/message", json!("DEV-CICDL-0031\n\nmore")),
+        ],
+    );
+    assert_eq!(vtid(&suite), ("DEV-CICDL-0031", Some("commit_message")));
+    assert_eq!(
+        strict(&suite),
+        (
+            "2019-05-15T15:21:14.000Z".to_owned(),
+            "success",
+            Some(
+                "https://github.com/Codertocat/Hello-World/commit/ec26c3e57ca3a959ca5aad62de7213c562f8c821/checks"
+            )
+        )
+    );
+}
+
+#[test]
+fn a_job_is_as_late_as_it_got() {
+    let of = |completed: Value, started: Value| {
+        let changes = [("/workflow_job/completed_at", completed), ("/workflow_job/started_at", started)];
+        changed("workflow_job.failed", &changes).event.ts.to_string()
+    };
+    let started = "2021-08-05T10:37:00.000Z";
+    assert_eq!(of(json!("2021-08-05T10:38:16Z"), json!(started)), "2021-08-05T10:38:16.000Z");
+    assert_eq!(of(Value::Null, json!(started)), started);
+    assert_eq!(of(json!("0001-01-01T00:00:00Z"), json!(started)), started);
+    let job = changed("workflow_job.failed", &[("/workflow_job/head_branch", json!("vt/stg-web-12345"))]);
+    assert_eq!(vtid(&job), ("STG-WEB-12345", Some("branch")));
+    assert_eq!(meta(&job)["workflow"], "CodeQL");
+    assert_eq!(meta(&job)["run_id"], 2_202_229_078_u64);
+}

@@ -1,0 +1,112 @@
+//! Which status each delivery has, and which deliveries are none of ours or cannot be read.
+
+use serde_json::{Value, json};
+use webhook_ingest::github::{Reading, Rules, read};
+
+use crate::payloads::{ALL, event_of, text, variant};
+use crate::reading::received;
+
+/// The status and whether GitHub's word for it is known.
+fn state(name: &str, changes: &[(&str, Value)]) -> (&'static str, bool) {
+    match read(event_of(name), &variant(name, changes), &Rules::default(), received()).unwrap() {
+        Reading::Event { new, state_known } => (new.event.status.as_str(), state_known),
+        Reading::Ignored => panic!("{name} was ignored"),
+    }
+}
+
+fn refused(event_name: &str, payload: &[u8]) -> String {
+    read(event_name, payload, &Rules::default(), received()).unwrap_err().to_string()
+}
+
+#[test]
+fn every_captured_payload_is_read() {
+    for (name, expected) in [
+        ("check_run.completed", "failure"),
+        ("check_run.rerequested", "queued"),
+        ("check_suite.completed", "success"),
+        ("create.tag", "info"),
+        ("deployment.pages", "queued"),
+        ("deployment_status.pages", "in_progress"),
+        ("ping.organization", "info"),
+        ("pull_request.closed", "cancelled"),
+        ("push.branch", "info"),
+        ("push.deleted_tag", "info"),
+        ("release.published", "success"),
+        ("workflow_job.failed", "failure"),
+        ("workflow_job.waiting", "queued"),
+        // Both are real: an approval is waited for, and `completed` of a run that has not begun.
+        ("workflow_run.action_required", "queued"),
+        ("workflow_run.dispatched", "queued"),
+        ("workflow_run.completed", "success"),
+    ] {
+        assert_eq!(state(name, &[]), (expected, true), "{name}");
+    }
+    assert_eq!(ALL.len(), 17, "the sixteen above and one that is ignored");
+}
+
+#[test]
+fn runs() {
+    let run = |status: &str, conclusion: Value| {
+        state(
+            "workflow_run.completed",
+            &[("/workflow_run/status", json!(status)), ("/workflow_run/conclusion", conclusion)],
+        )
+    };
+    assert_eq!(run("in_progress", Value::Null), ("in_progress", true));
+    assert_eq!(run("completed", json!("startup_failure")), ("failure", true));
+    assert_eq!(run("completed", json!("stale")), ("cancelled", true));
+    assert_eq!(run("completed", Value::Null), ("info", false));
+    assert_eq!(run("completed", json!("exploded")), ("info", false));
+    assert_eq!(run("levitating", Value::Null), ("info", false));
+    let job = [("/workflow_job/conclusion", json!("action_required"))];
+    assert_eq!(state("workflow_job.failed", &job), ("failure", true));
+    let deployed =
+        |word: &str| state("deployment_status.pages", &[("/deployment_status/state", json!(word))]);
+    assert_eq!(deployed("error"), ("failure", true));
+    assert_eq!(deployed("destroyed"), ("info", false));
+    let released = |action: &str| state("release.published", &[("/action", json!(action))]);
+    assert_eq!((released("released").0, released("prereleased").0), ("success", "info"));
+}
+
+#[test]
+fn other_events_are_ignored_if_they_are_objects() {
+    for name in ["star", "issues", "workflow_dispatch", "Push", "", "push "] {
+        let reading = read(name, text("star.created").as_bytes(), &Rules::default(), received());
+        assert_eq!(reading, Ok(Reading::Ignored), "{name}");
+        for payload in ["", "[]", "7", "null", "\"{}\"", "{", "{}x"] {
+            assert!(!refused(name, payload.as_bytes()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    for (name, pointer, value) in [
+        ("workflow_run.completed", "/workflow_run/head_branch", json!(7)),
+        ("workflow_run.completed", "/workflow_run/id", json!("7")),
+        ("workflow_run.completed", "/workflow_run", Value::Null),
+        ("workflow_run.completed", "/workflow_run", json!([])),
+        ("workflow_run.completed", "/workflow_run/head_commit/message", json!("a\0b")),
+        ("workflow_run.completed", "/action", Value::Null),
+        ("pull_request.closed", "/pull_request/title", json!(["x"])),
+        ("pull_request.closed", "/pull_request/number", json!(-1)),
+        ("pull_request.closed", "/pull_request/merged", json!("true")),
+        ("push.branch", "/ref", Value::Null),
+        ("push.branch", "/commits", json!({})),
+        ("push.branch", "/repository/pushed_at", json!(1.5)),
+        ("check_run.completed", "/repository/full_name", json!(false)),
+        ("deployment_status.pages", "/deployment_status/state", json!(1)),
+        ("ping.organization", "/sender/login", json!("\0")),
+    ] {
+        let message = refused(event_of(name), &variant(name, &[(pointer, value)]));
+        assert!(message.contains(" at line "), "{name} {pointer}: {message}");
+    }
+    for name in
+        ["workflow_run", "workflow_job", "check_run", "check_suite", "pull_request", "push", "release"]
+    {
+        let message = refused(name, b"{}");
+        assert!(message.contains("missing field"), "{name}: {message}");
+    }
+    let surrogate = text("push.branch").replacen("Initial commit", "\\ud83d", 2);
+    assert!(refused("push", surrogate.as_bytes()).contains("hex escape"));
+}
