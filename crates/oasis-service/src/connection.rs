@@ -98,7 +98,7 @@ impl Watch {
 
     /// When the connection is to be closed if nothing more happens on it.
     fn deadline(&self) -> Instant {
-        let idle = Instant::now() + self.idle_timeout;
+        let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
         match self.head_since.load(Relaxed) {
             0 => idle,
             since => idle.min(self.time_of(since) + self.header_timeout),

@@ -3,6 +3,7 @@
 //! Each command is a module with its `Args` and a `run`. Exit codes: 0 done, 1 failed, 2 used wrongly.
 
 mod backoff;
+mod database;
 mod delivery;
 mod demo;
 mod emit;
@@ -14,6 +15,7 @@ mod replay;
 mod sse;
 mod tail;
 mod time;
+mod up;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start everything on this machine: PostgreSQL, gateway-feed, webhook-ingest.
+    Up(up::Args),
+    /// Bring a database up to date.
+    Migrate(database::MigrateArgs),
+    /// Delete the oldest events.
+    Prune(Box<database::PruneArgs>),
     /// Follow the live feed in the terminal.
     Tail(tail::Args),
     /// Send one event.
@@ -42,6 +50,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match oasis_service::args::parse::<Cli>().command {
+        Command::Up(args) => up::run(args).await,
+        Command::Migrate(args) => database::run_migrate(args).await,
+        Command::Prune(args) => database::run_prune(*args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Replay(args) => replay::run(args).await,

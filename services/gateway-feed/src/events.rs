@@ -78,15 +78,24 @@ fn value(text: &str) -> Result<HeaderValue, ApiError> {
     HeaderValue::from_str(text).map_err(ApiError::internal)
 }
 
+#[derive(Serialize)]
+struct Health<'a> {
+    ok: bool,
+    service: &'a str,
+    /// Events that a new client is shown.
+    cache_size: usize,
+    timestamp: String,
+    mode: &'a str,
+}
+
 /// The gateway's own health, as the first consumers of the feed ask for it.
 pub(crate) fn health(mode: &str) -> Result<Response, ApiError> {
-    let now = Ts::clamped(Timestamp::now()).to_string();
-    let health = serde_json::json!({
-        "ok": true,
-        "service": "devhub-feed",
-        "cache_size": crate::hub::REPLAY,
-        "timestamp": now,
-        "mode": mode,
-    });
+    let health = Health {
+        ok: true,
+        service: "devhub-feed",
+        cache_size: crate::hub::REPLAY,
+        timestamp: Ts::clamped(Timestamp::now()).to_string(),
+        mode,
+    };
     response::json(StatusCode::OK, &health)
 }

@@ -26,6 +26,8 @@ const RING_EVENTS: usize = 4_096;
 pub(crate) const RECENT: u16 = 2_048;
 /// Subscribers that read the table at the same time.
 const CATCH_UPS: usize = 4;
+/// Simulated events that a new client sees at once.
+pub(crate) const SIMULATED_FIRST: u64 = 5;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const SIMULATED: Duration = Duration::from_secs(2);
 
@@ -135,7 +137,8 @@ impl Hub {
             head: 0,
             epoch: 0,
             beat: 0,
-            simulated: 0,
+            // So that the first client sees a few at once.
+            simulated: SIMULATED_FIRST,
             heartbeat: Bytes::new(),
             closing: false,
         };

@@ -54,7 +54,7 @@ pub struct Config {
     pub ingest_anonymous: bool,
 
     /// Most clients that may follow the feed at the same time
-    #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 20_000)]
+    #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 }
 
@@ -86,6 +86,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         ingest_anonymous: config.ingest_anonymous,
         max_subscribers: config.max_subscribers,
     };
-    let limits = Limits { max_connections: config.max_subscribers + 1_000, ..Limits::default() };
+    let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
     serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
 }

@@ -20,7 +20,7 @@ use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::hub::{Hub, Mode, Pulse, REPLAY, Taken};
+use crate::hub::{Hub, Mode, Pulse, REPLAY, SIMULATED_FIRST, Taken};
 use crate::{frames, mock};
 
 /// Where a client begins.
@@ -36,8 +36,6 @@ pub(crate) enum Begin {
 
 /// Events of one read from the table.
 const CATCH_UP_PAGE: i64 = 200;
-/// Simulated events that a new client sees at once.
-const SIMULATED: u64 = 5;
 /// How often a client hears something while the database is away.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// Clients are sent away over this time, and come back over the next.
@@ -184,7 +182,7 @@ impl Subscriber {
         let replayed = replay.is_some();
         out.extend_from_slice(&replay.unwrap_or_default());
         if pulse.mode == Mode::Mock {
-            let numbers = pulse.simulated.saturating_sub(SIMULATED - 1)..pulse.simulated + 1;
+            let numbers = pulse.simulated.saturating_sub(SIMULATED_FIRST - 1)..pulse.simulated + 1;
             out.extend_from_slice(&mock::frames(numbers, now, &self.filter));
         }
         (self.mode, self.epoch) = (pulse.mode, pulse.epoch);
@@ -227,7 +225,7 @@ impl Subscriber {
         }
         if pulse.mode == Mode::Mock && self.simulated != pulse.simulated {
             let numbers =
-                self.simulated.max(pulse.simulated.saturating_sub(SIMULATED)) + 1..pulse.simulated + 1;
+                self.simulated.max(pulse.simulated.saturating_sub(SIMULATED_FIRST)) + 1..pulse.simulated + 1;
             self.simulated = pulse.simulated;
             let simulated = mock::frames(numbers, Ts::clamped(Timestamp::now()), &self.filter);
             if !simulated.is_empty() {

@@ -78,7 +78,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         store,
         appender,
     };
-    serve(Arc::new(app), listener, Limits::default(), shutdown).await.context("serving")
+    // GitHub and a few tools; each may hold a body of 25 MB.
+    let limits = Limits { max_connections: 4_096, ..Limits::default() };
+    serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 //! - `POST /webhooks/github`: a delivery; 2xx only once it is durable, a duplicate, or none of ours
 //! - `GET /webhooks/health`: the process is alive
 
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use oasis_core::{NewEvent, Ts};
-use oasis_service::{ApiError, App, NotReady, Request, RequestContext, Response, response};
+use oasis_service::{ApiError, App, NotReady, Request, RequestBody, RequestContext, Response, response};
 use oasis_store::{AppendError, Appender, Need, Store};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -117,7 +116,7 @@ impl WebhookIngest {
     async fn take(
         &self,
         headers: &HeaderMap,
-        body: Incoming,
+        body: RequestBody,
         context: &RequestContext,
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {

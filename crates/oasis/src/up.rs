@@ -1,0 +1,239 @@
+//! `oasis up`: the whole system in one process, over a private PostgreSQL, until Ctrl-C.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use oasis_postgres::{Cluster, Options};
+use oasis_service::{Secret, Shutdown, args, telemetry};
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::demo::{self, Pace};
+use crate::output::{line, notice};
+use crate::random;
+
+const EXAMPLES: &str = "\
+Examples:
+  oasis up                          start everything; Ctrl-C stops it, the data stays in .oasis/
+  oasis up --demo                   with a made-up team at work
+  oasis up --port 9000              the feed on 9000, webhooks on 9001
+  DATABASE_URL=postgres://… oasis up   over a database of your own
+
+Anybody who can reach the ports may read and send events; only this machine can, unless --host says otherwise.";
+
+/// Flags of `oasis up`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest
+    #[arg(long)]
+    demo: bool,
+    /// Address to listen on; another than this machine's own opens the ports to others
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    host: String,
+    /// Port of gateway-feed; webhook-ingest takes the next one
+    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    port: u16,
+    /// Folder for the private PostgreSQL and the webhook secret
+    #[arg(long, value_name = "DIR", default_value = ".oasis")]
+    data: PathBuf,
+    /// Use this database instead of a private one
+    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    database_url: Option<String>,
+    /// The webhook secret; by default one is made and kept in the folder
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", value_name = "SECRET")]
+    github_webhook_secret: Option<Secret>,
+    /// What to log, such as `info` or `warn,gateway_feed=debug`
+    #[arg(long, env = "RUST_LOG", default_value = "warn")]
+    log: String,
+}
+
+/// Runs everything until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When a port is taken, PostgreSQL can't be had, the database can't be migrated, or a service ends by itself.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    telemetry::init("oasis", &args.log)?;
+    let shutdown = Shutdown::on_signals()?;
+    // First, so that a taken port costs nothing else.
+    let gateway = bind(&args.host, args.port).await?;
+    let webhooks = bind(&args.host, args.port + 1).await?;
+    folder(&args.data)?;
+    let secret = match &args.github_webhook_secret {
+        Some(secret) => secret.expose().to_owned(),
+        None => kept_secret(&args.data.join("webhook-secret"))?,
+    };
+    let (cluster, database_url) = match &args.database_url {
+        Some(url) => (None, url.clone()),
+        None => {
+            let (cluster, url) = private_postgres(&args.data).await?;
+            (Some(cluster), url)
+        }
+    };
+    let served = serve(&args, &database_url, &secret, gateway, webhooks, shutdown).await;
+    if let Some(cluster) = cluster {
+        notice("stopping PostgreSQL");
+        spawn_blocking(move || cluster.stop()).await?.context("PostgreSQL did not stop")?;
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
+    args::bind(host, port).await.map_err(|error| {
+        let hint = "`--port N` moves gateway-feed to N and webhook-ingest to N + 1";
+        anyhow::anyhow!("{}\n{hint}", oasis_service::error::chain(&error))
+    })
+}
+
+async fn private_postgres(data: &Path) -> anyhow::Result<(Arc<Cluster>, String)> {
+    let dir = data.join("postgres");
+    notice(if dir.exists() { "starting PostgreSQL" } else { "preparing a private PostgreSQL" });
+    let cluster = Arc::new(spawn_blocking(move || Cluster::start(Options::new(dir))).await??);
+    cluster.create_database("oasis").await?;
+    let url = cluster.url("oasis");
+    // For psql and for programs that write to the table themselves.
+    write_private(&data.join("database-url"), &url)?;
+    Ok((cluster, url))
+}
+
+async fn serve(
+    args: &Args,
+    database_url: &str,
+    secret: &str,
+    gateway: TcpListener,
+    webhooks: TcpListener,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let url = database_url.parse().context("DATABASE_URL")?;
+    let migrated = tokio::select! {
+        migrated = oasis_store::migrate(&url) => migrated?,
+        () = shutdown.triggered() => return Ok(()),
+    };
+    for step in &migrated.applied {
+        notice(format_args!("applied migration {step}"));
+    }
+    let (gateway_config, webhook_config) = configs(args, database_url, secret)?;
+    let mut services = JoinSet::new();
+    services.spawn(gateway_feed::run(gateway_config, gateway, shutdown.clone()));
+    services.spawn(webhook_ingest::run(webhook_config, webhooks, shutdown.clone()));
+    announce(args, secret)?;
+    let demo = args.demo.then(|| {
+        let (shutdown, secret) = (shutdown.clone(), secret.to_owned());
+        let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
+        tokio::spawn(async move {
+            if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
+                demo::run(base, &secret, &Pace::default(), shutdown.triggered()).await;
+            }
+        })
+    });
+    let mut outcome = Ok(());
+    while let Some(ended) = services.join_next().await {
+        // One that ends by itself takes the others along.
+        shutdown.trigger();
+        outcome = outcome.and(ended.context("a service failed").and_then(|ended| ended));
+    }
+    if let Some(demo) = demo {
+        demo.await.context("the demo failed")?;
+    }
+    outcome
+}
+
+/// The services' settings: ours, and the rest from the environment, as if each ran by itself.
+fn configs(
+    args: &Args,
+    database_url: &str,
+    secret: &str,
+) -> anyhow::Result<(gateway_feed::Config, webhook_ingest::Config)> {
+    let mut database = vec!["service", "--database-url", database_url];
+    if args.database_url.is_none() {
+        // One that the environment names is about another database than the private one.
+        database.extend(["--listen-database-url", database_url]);
+    }
+    let gateway = [&database[..], &["--ingest-anonymous", "true"]].concat();
+    let webhooks = [&database[..], &["--github-webhook-secret", secret]].concat();
+    Ok((parsed(&gateway)?, parsed(&webhooks)?))
+}
+
+fn parsed<T: Parser>(flags: &[&str]) -> anyhow::Result<T> {
+    let matches = args::tame(T::command()).try_get_matches_from(flags)?;
+    Ok(T::from_arg_matches(&matches)?)
+}
+
+fn announce(args: &Args, secret: &str) -> anyhow::Result<()> {
+    let host = reachable(&args.host);
+    let (port, next) = (args.port, args.port + 1);
+    line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {}.", args.data.display()))?;
+    line("")?;
+    line(format_args!("  page       http://{host}:{port}/"))?;
+    line(format_args!("  feed       http://{host}:{port}/api/v1/devhub/feed"))?;
+    line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events"))?;
+    line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
+    line(format_args!("  webhooks   http://{host}:{next}/webhooks/github   (secret {secret})"))?;
+    if args.database_url.is_none() {
+        line(format_args!("  database   psql \"$(cat {})\"", args.data.join("database-url").display()))?;
+    }
+    line("")?;
+    line("Watch it:")?;
+    line(format_args!("  curl -N http://{host}:{port}/api/v1/devhub/feed"))?;
+    line("Send an event:")?;
+    line(format_args!(
+        "  curl http://{host}:{port}/events/ingest -H 'Content-Type: application/json' \\\n       \
+         -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\"kind\":\"task.init\",\"status\":\"info\"}}'"
+    ))?;
+    if !loopback(&args.host) {
+        notice(
+            "these ports are open to others: whoever reaches them may read, and send events without a token",
+        );
+    }
+    Ok(())
+}
+
+/// The host by which this machine reaches itself.
+fn reachable(host: &str) -> &str {
+    match host {
+        "127.0.0.1" | "0.0.0.0" | "::" | "::1" => "localhost",
+        other => other,
+    }
+}
+
+fn loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+fn folder(path: &Path) -> anyhow::Result<()> {
+    // PostgreSQL may run as another user, who has to pass through.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.with_context(|| format!("the folder {} can't be made: pass --data", path.display()))
+}
+
+/// The secret of last time, or a new one.
+fn kept_secret(path: &Path) -> anyhow::Result<String> {
+    let fail = || format!("the webhook secret in {} can't be kept", path.display());
+    match File::open(path) {
+        Ok(mut file) => {
+            let mut secret = String::new();
+            file.read_to_string(&mut secret).with_context(fail)?;
+            let secret = secret.trim().to_owned();
+            anyhow::ensure!(!secret.is_empty(), "{} is empty: delete it", path.display());
+            Ok(secret)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let secret: String = random::bytes::<20>().iter().map(|byte| format!("{byte:02x}")).collect();
+            write_private(path, &secret).with_context(fail)?;
+            Ok(secret)
+        }
+        Err(error) => Err(error).with_context(fail),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = open.and_then(|mut file| writeln!(file, "{text}"));
+    written.with_context(|| format!("{} can't be written", path.display()))
+}
