@@ -55,6 +55,19 @@ pub enum AppendError {
     Overloaded,
 }
 
+impl AppendError {
+    /// What whoever sent the events is told: a code, and a sentence without what only the log should say.
+    pub fn told(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Refused(_) => ("not_stored", "the table refused it"),
+            Self::Stalled => ("database_busy", "another session holds the table"),
+            Self::Unavailable(_) => ("database_unavailable", "the database can't be written to now"),
+            Self::Unknown(_) => ("outcome_unknown", "the database did not confirm it"),
+            Self::Overloaded => ("overloaded", "too much waits to be written"),
+        }
+    }
+}
+
 /// The way into the table. Cheap to clone; the batcher ends when the last clone is gone and all is answered.
 #[derive(Clone)]
 pub struct Appender {

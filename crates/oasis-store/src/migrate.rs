@@ -165,18 +165,17 @@ async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres
     Ok(Some(differences.join("; ")))
 }
 
-/// The migrations as a script for `psql -v ON_ERROR_STOP=1 -f`, which applies what is missing and records it as
-/// [`migrate`] does.
+/// The migrations as plain SQL for psql or any other client, which applies what is missing and records it as
+/// [`migrate`] does. Each step is one statement, and so one transaction.
 pub fn migration_script() -> String {
     let mut script = format!(
-        "-- OASIS DevHub: apply with psql -v ON_ERROR_STOP=1 -f FILE\n\
-         \\set ON_ERROR_STOP on\n\
+        "-- OASIS DevHub: the schema. It is safe to run again: what is there is left alone.\n\
          SET search_path = public;\n\
-         SELECT pg_advisory_lock({LOCK});\n\
-         SELECT to_regclass('public.oasis_events') IS NOT NULL AND to_regclass('public.{HISTORY}') IS NULL AS foreign_table \\gset\n\
-         \\if :foreign_table\n\
-         DO $$ BEGIN RAISE 'there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed'; END $$;\n\
-         \\endif\n\
+         DO $oasis$ BEGIN\n    \
+         PERFORM pg_advisory_xact_lock({LOCK});\n    \
+         IF to_regclass('public.oasis_events') IS NOT NULL AND to_regclass('public.{HISTORY}') IS NULL THEN\n        \
+         RAISE 'there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed';\n    \
+         END IF;\nEND $oasis$;\n\
          CREATE TABLE IF NOT EXISTS public.{HISTORY}(\n    version INT8 PRIMARY KEY,\n    name VARCHAR(255),\n    \
          applied_on VARCHAR(255),\n    checksum VARCHAR(255));\n\
          ALTER TABLE public.{HISTORY} ENABLE ROW LEVEL SECURITY;\n\
@@ -189,11 +188,13 @@ pub fn migration_script() -> String {
         // Writing to a String has no way to fail.
         let _ = write!(
             script,
-            "\nSELECT NOT EXISTS (SELECT FROM public.{HISTORY} WHERE version = {version}) AS missing \\gset\n\
-             \\if :missing\nBEGIN;\n{sql}\n\
+            "\nDO $oasis_step$ BEGIN\n\
+             PERFORM pg_advisory_xact_lock({LOCK});\n\
+             IF EXISTS (SELECT FROM public.{HISTORY} WHERE version = {version}) THEN RETURN; END IF;\n\
+             EXECUTE $oasis_sql$\n{sql}\n$oasis_sql$;\n\
              INSERT INTO public.{HISTORY} VALUES ({version}, '{name}', \
              to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}');\n\
-             COMMIT;\n\\endif\n"
+             END $oasis_step$;\n"
         );
     }
     script

@@ -211,12 +211,7 @@ impl Gateway {
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    let (code, message) = match &error {
-        AppendError::Refused(_) => ("not_stored", "the table refused the events"),
-        AppendError::Stalled => ("database_busy", "the table is held by another session"),
-        AppendError::Unavailable(_) => ("database_unavailable", "the database cannot be written to now"),
-        AppendError::Unknown(_) => ("outcome_unknown", "the database did not confirm the events"),
-        AppendError::Overloaded => ("overloaded", "too many events wait to be written"),
-    };
-    ApiError::unavailable(code, message, error).hint("send them again; with a dedup_key they are stored once")
+    let (code, message) = error.told();
+    ApiError::unavailable(code, message, error)
+        .hint("send it again; with a dedup_key an event is stored once")
 }

@@ -225,13 +225,7 @@ fn bad_payload(message: String) -> ApiError {
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    let (code, message) = match &error {
-        AppendError::Refused(_) => ("not_stored", "the table refused the event"),
-        AppendError::Stalled => ("database_busy", "the table is held by another session"),
-        AppendError::Unavailable(_) => ("database_unavailable", "the database cannot be written to now"),
-        AppendError::Unknown(_) => ("database_unavailable", "the database did not confirm the event"),
-        AppendError::Overloaded => ("overloaded", "too many events wait to be written"),
-    };
+    let (code, message) = error.told();
     ApiError::unavailable(code, message, error)
         .hint("redeliver it from the webhook's list of recent deliveries")
 }

@@ -1,8 +1,5 @@
 //! Migrations: repeatable, safe by many at once, careful with what is there, and the same through psql.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use oasis_postgres::testing;
 use oasis_store::MigrateError;
 
@@ -40,21 +37,20 @@ async fn a_table_that_is_not_ours_is_left_alone() {
     assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
 }
 
-/// The printed script through psql, twice, then our own migrator: one database, nothing left to do.
+/// The printed script, twice, then our own migrator: one database, nothing left to do.
 #[tokio::test]
 async fn the_printed_script_does_the_same() {
     let db = testing::empty_database().await;
+    let client = client(&db.url).await;
     for _ in 0..2 {
-        let mut psql = Command::new("psql")
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", &db.url])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("psql of the PostgreSQL client package");
-        psql.stdin.take().unwrap().write_all(oasis_store::migration_script().as_bytes()).unwrap();
-        assert!(psql.wait().unwrap().success());
+        client.batch_execute(&oasis_store::migration_script()).await.unwrap();
     }
     let migrated = oasis_store::migrate(&parse(&db.url)).await.unwrap();
     assert_eq!(migrated.applied, Vec::<String>::new());
-    client(&db.url).await.batch_execute(&plain_insert(1)).await.unwrap();
+    client.batch_execute(&plain_insert(1)).await.unwrap();
+
+    let foreign = testing::empty_database().await;
+    let client = crate::client(&foreign.url).await;
+    client.batch_execute("CREATE TABLE oasis_events (id uuid)").await.unwrap();
+    assert!(client.batch_execute(&oasis_store::migration_script()).await.is_err());
 }

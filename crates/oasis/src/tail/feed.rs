@@ -101,7 +101,7 @@ impl Follower<'_> {
             };
             let Ok(bytes) = frame.into_data() else { continue };
             parser.push(&bytes)?;
-            if let Some(retry) = parser.take_retry().filter(|_| false) {
+            if let Some(retry) = parser.take_retry() {
                 self.backoff.set_first(retry.min(MOST_RETRY));
             }
             while let Some(block) = parser.next_block() {
