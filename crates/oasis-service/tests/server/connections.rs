@@ -60,7 +60,9 @@ async fn dribbling_does_not_extend_the_time_for_a_head() {
 async fn a_body_may_take_longer_than_a_head() {
     let server = start(short_header()).await;
     let mut client = Client::connect(server.address).await;
-    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab").await;
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\na").await;
+    tokio::task::yield_now().await;
+    client.send("b").await;
     let mut slow = Client::connect(server.address).await;
     slow.send("GET").await;
     slow.end().await;

@@ -1,5 +1,7 @@
 //! `oasis tail` against feeds that break, refuse, fall silent and say the unusual.
 
+use std::sync::{Mutex, mpsc};
+
 use crate::fake::{Answer, Fake, Then, serve};
 use crate::process::oasis;
 
@@ -173,24 +175,28 @@ fn without_following_it_ends_at_what_was_stored() {
 
 #[test]
 fn it_ends_quietly_when_its_reader_leaves() {
-    // More than a pipe holds, so that a write must fail; and a heartbeat, where there is nothing to write.
-    let many: String = (8..2_000).map(event).collect();
-    for after in [many, HEARTBEAT.to_owned()] {
-        let (release, left) = std::sync::mpsc::channel();
-        let left = std::sync::Mutex::new(left);
+    // Events, which can't be written any more; and a heartbeat, with nothing to write.
+    for after in [event(8), HEARTBEAT.to_owned()] {
+        let (arrive, arrived) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let released = Mutex::new(released);
         let feed = serve(move |number, _| {
             if number == 0 {
                 return Answer::feed(&format!("{CONNECTED}{}", event(7)), Then::Close);
             }
-            let _ = left.lock().unwrap().recv();
+            arrive.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
             Answer::feed(&after, Then::Silence)
         });
         let (mut running, mut lines) = tail(&feed, &["--json"]).start();
         assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
+        // The reader leaves while the second answer is awaited, when nothing but that answer can tell.
+        arrived.recv().unwrap();
         drop(lines);
         release.send(()).unwrap();
         let (code, stderr) = running.finish();
         assert_eq!(code, 0, "{stderr}");
         assert!(!stderr.contains("error"), "{stderr}");
+        assert_eq!(feed.requests().len(), 2);
     }
 }
