@@ -16,6 +16,9 @@ mod tls;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio::runtime::Handle;
+use tokio_postgres::CancelToken;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender};
 pub use check::{Need, Readiness};
@@ -57,6 +60,7 @@ pub struct Store {
     args: DatabaseArgs,
     name: &'static str,
     reads: Pool,
+    tls: MakeRustlsConnect,
 }
 
 impl Store {
@@ -69,7 +73,8 @@ impl Store {
     /// When TLS can't be set up as the URL asks for.
     pub fn new(args: DatabaseArgs, name: &'static str) -> Result<Self, StoreError> {
         let reads = pool(&args.database_url, name, usize::from(args.database_pool_size))?;
-        Ok(Self { args, name, reads })
+        let tls = args.database_url.tls()?;
+        Ok(Self { args, name, reads, tls })
     }
 
     /// Starts a batcher with a connection of its own, so that writers who wait never keep readers waiting.
@@ -92,11 +97,35 @@ impl Store {
     ) -> Result<T, StoreError> {
         let bounded = async {
             let client = self.reads.get().await?;
-            work(&client).await.map_err(StoreError::from)
+            let cancel = CancelOnDrop(Some((client.cancel_token(), self.tls.clone())));
+            let outcome = work(&client).await.map_err(StoreError::from);
+            cancel.over();
+            outcome
         };
         tokio::time::timeout(Self::READ_WITHIN, bounded)
             .await
             .unwrap_or(Err(StoreError::Slow(Self::READ_WITHIN)))
+    }
+}
+
+/// A read under way. Dropped before its end (too slow, or the one who asked has gone away), it is cancelled in the
+/// server, so that the connection is soon free for the next.
+struct CancelOnDrop(Option<(CancelToken, MakeRustlsConnect)>);
+
+impl CancelOnDrop {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let (Some((token, tls)), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            if let Err(error) = token.cancel_query(tls).await {
+                tracing::debug!(%error, "a read that nobody waits for can't be cancelled");
+            }
+        });
     }
 }
 

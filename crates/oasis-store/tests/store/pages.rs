@@ -198,3 +198,20 @@ async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
     assert_eq!(collect(&mut updates, 1).await[0].id, ROWS + 1);
     assert_eq!(collect(&mut late, 1).await[0].id, ROWS + 1);
 }
+
+/// A read whose caller has gone away does not go on in the server.
+#[tokio::test]
+async fn a_read_that_nobody_waits_for_is_cancelled() {
+    let db = database().await;
+    let store = store(&db.url);
+    let locker = client(&db.url).await;
+    locker.batch_execute("BEGIN; LOCK TABLE oasis_feed_state IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
+                   WHERE NOT granted AND application_name = 'test' AND datname = current_database()";
+    let count = async || locker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0);
+    let read = tokio::spawn(async move { store.head().await });
+    while count().await == 0 {}
+    read.abort();
+    while count().await == 1 {}
+    locker.batch_execute("ROLLBACK").await.unwrap();
+}
