@@ -1,9 +1,11 @@
 //! Flags that every service takes, and how they meet the environment.
 
+use std::ffi::OsString;
 use std::io;
 
 use clap::builder::Resettable;
-use clap::{Args, Command, Parser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Args, Command, Parser};
 use tokio::net::TcpListener;
 
 /// Where to listen and what to log; `#[command(flatten)] service: ServiceArgs<8080>`, the number being
@@ -82,15 +84,60 @@ pub enum BindError {
 }
 
 /// `T::parse()` for processes whose environment others write: a variable that is set to the empty
-/// string counts as unset (docker compose passes those), and `--help` never shows a variable's value,
-/// which may be a secret. Exits with usage on bad flags, as clap does.
+/// string counts as unset (docker compose passes those), `--help` never shows a variable's value,
+/// which may be a secret, and an error names the variable beside the flag but shows no value of one
+/// that is declared `hide_env_values`. Exits with usage on bad flags, as clap does.
 pub fn parse<T: Parser>() -> T {
-    let matches = tame(T::command()).get_matches();
-    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-/// What [`parse`] does to a command before parsing, for callers that parse on their own.
-pub fn tame(command: Command) -> Command {
+/// [`parse`] for callers that have flags of their own; the first is the program's name.
+///
+/// # Errors
+/// Bad flags or variables, and `--help`.
+pub fn parse_from<T: Parser>(
+    argv: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<T, clap::Error> {
+    let matches = tame(T::command()).try_get_matches_from(argv);
+    matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| {
+        let mut command = T::command();
+        command.build();
+        explained(error, &command)
+    })
+}
+
+/// Names the variable of each flag that is at fault: whoever sets variables never typed the flag.
+fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
+    let named = |flag: &String| {
+        let variable = find(command, flag)?.get_env()?;
+        Some(format!("{flag} [env: {}]", variable.to_string_lossy()))
+    };
+    let name = |flag: &String| named(flag).unwrap_or_else(|| flag.clone());
+    let at_fault = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => {
+            let secret = find(command, flag).is_some_and(Arg::is_hide_env_values_set);
+            (ContextValue::String(name(flag)), secret)
+        }
+        Some(ContextValue::Strings(flags)) => {
+            (ContextValue::Strings(flags.iter().map(name).collect()), false)
+        }
+        _ => return error,
+    };
+    error.insert(ContextKind::InvalidArg, at_fault.0);
+    if at_fault.1 && error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("[redacted]".into()));
+    }
+    error
+}
+
+/// The argument that clap shows as `flag`, in the command or below it.
+fn find<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
+    let own = command.get_arguments().find(|arg| arg.to_string() == flag);
+    own.or_else(|| command.get_subcommands().find_map(|below| find(below, flag)))
+}
+
+/// What [`parse`] does to a command before parsing.
+fn tame(command: Command) -> Command {
     command
         .mut_args(|arg| {
             let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
@@ -121,10 +168,32 @@ mod tests {
         homepage: Option<u16>,
     }
 
+    /// One whose variables are not set.
+    #[derive(Debug, Parser)]
+    struct Strict {
+        #[arg(long, env = "OASIS_NEVER_SET", hide_env_values = true)]
+        secret: u16,
+        #[arg(long, env = "OASIS_NEVER_SET_EITHER")]
+        plain: u16,
+    }
+
     fn parsed(flags: &[&str]) -> Cli {
-        let argv = std::iter::once("test").chain(flags.iter().copied());
-        let matches = tame(<Cli as clap::CommandFactory>::command()).get_matches_from(argv);
-        <Cli as clap::FromArgMatches>::from_arg_matches(&matches).unwrap()
+        parse_from(std::iter::once("test").chain(flags.iter().copied())).unwrap()
+    }
+
+    #[test]
+    fn errors_name_the_variable_and_show_no_secret() {
+        let error = |flags: &[&str]| {
+            let argv = std::iter::once("test").chain(flags.iter().copied());
+            parse_from::<Strict>(argv).unwrap_err().to_string()
+        };
+        let missing = error(&[]);
+        assert!(missing.contains("--secret <SECRET> [env: OASIS_NEVER_SET]\n"), "{missing}");
+        assert!(missing.contains("--plain <PLAIN> [env: OASIS_NEVER_SET_EITHER]\n"), "{missing}");
+        let bad = error(&["--secret", "hunter2", "--plain", "1"]);
+        assert!(bad.contains("[env: OASIS_NEVER_SET]") && !bad.contains("hunter2"), "{bad}");
+        let bad = error(&["--secret", "1", "--plain", "word"]);
+        assert!(bad.contains("'word'") && bad.contains("[env: OASIS_NEVER_SET_EITHER]"), "{bad}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use crate::serve::Server;
 use crate::{ApiError, App, NotReady, Request, RequestContext, Response, meters, panics, response};
@@ -19,6 +20,9 @@ pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// Whoever probes waits no longer than a few seconds either.
 const READY_TIME: Duration = Duration::from_secs(5);
+
+/// How long an answer stays true enough.
+const READY_FOR: Duration = Duration::from_millis(500);
 
 /// `None` when the path is not a probe's.
 pub(crate) async fn answer<A: App>(
@@ -47,15 +51,32 @@ fn health<A: App>() -> Result<Response, ApiError> {
     response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME, "timestamp": now }))
 }
 
-async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
+/// The last check of readiness. Whoever comes while one is under way waits for it, and whoever comes within
+/// [`READY_FOR`] is told the same, so that no number of probes asks more of the database than one.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
+
+async fn reasons<A: App>(server: &Server<A>) -> Result<Vec<String>, ApiError> {
+    let mut last = server.readiness.0.lock().await;
+    if let Some((checked, reasons)) = &*last
+        && checked.elapsed() < READY_FOR
+    {
+        return Ok(reasons.clone());
+    }
     let checked = panics::catch(timeout(READY_TIME, server.app.ready())).await;
-    let mut reasons = match checked {
+    let reasons = match checked {
         Ok(Ok(Ok(()))) => Vec::new(),
         Ok(Ok(Err(NotReady { reasons }))) if reasons.is_empty() => vec!["not ready".to_owned()],
         Ok(Ok(Err(NotReady { reasons }))) => reasons,
         Ok(Err(_)) => vec![format!("the readiness check took longer than {} s", READY_TIME.as_secs())],
         Err(panic) => return Err(ApiError::internal(panic)),
     };
+    *last = Some((Instant::now(), reasons.clone()));
+    Ok(reasons)
+}
+
+async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
+    let mut reasons = reasons(server).await?;
     // Asked last, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
         reasons.insert(0, "shutting down".to_owned());

@@ -16,6 +16,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::body::BodyBudget;
 use crate::connection::drive;
+use crate::probes::Readiness;
 use crate::{App, Limits, Shutdown, meters};
 
 /// Memory a connection may buffer in each direction.
@@ -37,6 +38,7 @@ pub(crate) struct Server<A> {
     pub(crate) http2: http2::Builder<Spawner>,
     /// Cancelled when time is up: connections and their streams stop at once.
     pub(crate) kill: CancellationToken,
+    pub(crate) readiness: Readiness,
     open: AtomicUsize,
     open_gauge: Gauge,
 }
@@ -76,6 +78,7 @@ pub async fn serve<A: App>(
     let kill = CancellationToken::new();
     let _kill_on_drop = kill.clone().drop_guard();
     let server = Arc::new(Server {
+        readiness: Readiness::default(),
         app,
         budget: BodyBudget::new(limits.body_budget),
         http1: http1(&limits),

@@ -27,7 +27,7 @@ Clients whose last event is gone are told so when they come back.";
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArgs {
     /// Postgres URL; sslmode and sslrootcert mean what libpq says
-    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
     /// Print the SQL for `psql -f` instead of running it
     #[arg(long)]

@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use crate::backoff::Backoff;
 use crate::delivery::{Courier, Outcome};
 use crate::http::Base;
+use crate::output::Paint;
 use crate::random;
 use story::{Beat, Story};
 
@@ -65,6 +66,7 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_env_filter("oasis=debug")
         .with_writer(std::io::stderr)
+        .with_ansi(Paint::for_stream(&std::io::stderr()).is_on())
         .with_target(false)
         .compact()
         .init();

@@ -85,9 +85,14 @@ impl Paint {
         Self(colours)
     }
 
+    /// Whether there are colours.
+    pub(crate) const fn is_on(self) -> bool {
+        self.0
+    }
+
     /// `text` in the colour of an SGR code.
     pub(crate) fn with(self, code: u8, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// `text` in red.
@@ -110,5 +115,6 @@ mod tests {
         assert_eq!(printable("a\x1b[2Jb\u{9b}c\r\nd"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\nd");
         assert_eq!(Paint::fixed(false).red("x"), "x");
         assert_eq!(Paint::fixed(true).red("x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(Paint::fixed(true).red(""), "");
     }
 }

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
 use oasis_postgres::{Cluster, Options};
 use oasis_service::{Secret, Shutdown, args, telemetry};
 use tokio::net::TcpListener;
@@ -122,7 +121,13 @@ async fn serve(
     let mut services = JoinSet::new();
     services.spawn(gateway_feed::run(gateway_config, gateway, shutdown.clone()));
     services.spawn(webhook_ingest::run(webhook_config, webhooks, shutdown.clone()));
-    announce(args, secret)?;
+    // Whoever read it may have left (`| head`), or the disk is full: neither ends what is up.
+    let _ = announce(args, secret);
+    if !loopback(&args.host) {
+        notice(
+            "these ports are open to others: whoever reaches them may read, and send events without a token",
+        );
+    }
     let demo = args.demo.then(|| {
         let (shutdown, secret) = (shutdown.clone(), secret.to_owned());
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
@@ -157,12 +162,7 @@ fn configs(
     }
     let gateway = [&database[..], &["--ingest-anonymous", "true"]].concat();
     let webhooks = [&database[..], &["--github-webhook-secret", secret]].concat();
-    Ok((parsed(&gateway)?, parsed(&webhooks)?))
-}
-
-fn parsed<T: Parser>(flags: &[&str]) -> anyhow::Result<T> {
-    let matches = args::tame(T::command()).try_get_matches_from(flags)?;
-    Ok(T::from_arg_matches(&matches)?)
+    Ok((args::parse_from(&gateway)?, args::parse_from(&webhooks)?))
 }
 
 fn announce(args: &Args, secret: &str) -> anyhow::Result<()> {
@@ -186,11 +186,6 @@ fn announce(args: &Args, secret: &str) -> anyhow::Result<()> {
         "  curl http://{host}:{port}/events/ingest -H 'Content-Type: application/json' \\\n       \
          -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\"kind\":\"task.init\",\"status\":\"info\"}}'"
     ))?;
-    if !loopback(&args.host) {
-        notice(
-            "these ports are open to others: whoever reaches them may read, and send events without a token",
-        );
-    }
     Ok(())
 }
 

@@ -142,7 +142,7 @@ impl Follower<'_> {
                 self.printed += 1;
                 return Ok(self.args.count.is_some_and(|count| self.printed >= count));
             }
-            Some("heartbeat") => {},
+            Some("heartbeat") => expect_reader()?,
             Some("connected") => return Ok(self.connected(&value)),
             Some("mode") => notice(mode(&value)),
             Some("gap") => notice(gap(&value)),

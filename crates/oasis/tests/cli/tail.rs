@@ -188,7 +188,7 @@ fn it_ends_quietly_when_its_reader_leaves() {
             released.lock().unwrap().recv().unwrap();
             Answer::feed(&after, Then::Silence)
         });
-        let (mut running, mut lines) = tail(&feed, &["--json"]).start();
+        let (mut running, mut lines) = tail(&feed, &["--json", "--silence", "10m"]).start();
         assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
         // The reader leaves while the second answer is awaited, when nothing but that answer can tell.
         arrived.recv().unwrap();
