@@ -315,8 +315,12 @@ impl Statement {
             Columns::WithMeta => "e.meta::text",
         };
         let conditions = conditions.join(" AND ");
+        // The state as a subquery is one row to the planner; as a table it would be thousands, and such a plan be
+        // compiled (JIT) for longer than it runs.
         this.sql = format!(
-            "SELECT page.*, state.pruned_through FROM public.oasis_feed_state AS state LEFT JOIN ( \
+            "SELECT page.*, state.pruned_through \
+             FROM (SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through) AS state \
+             LEFT JOIN ( \
                SELECT found.* FROM {leads}LATERAL ( \
                  SELECT e.id, e.ts, e.vtid, e.layer, e.module, e.source, e.kind, e.status, e.title, e.ref, e.link, \
                         e.channel, e.recorded_at, {meta} AS meta \
