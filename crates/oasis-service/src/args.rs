@@ -109,13 +109,13 @@ pub fn parse_from<T: Parser>(
 /// Names the variable of each flag that is at fault: whoever sets variables never typed the flag.
 fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
     let named = |flag: &String| {
-        let variable = find(command, flag)?.get_env()?;
+        let variable = shown_as(command, flag).first()?.get_env()?;
         Some(format!("{flag} [env: {}]", variable.to_string_lossy()))
     };
     let name = |flag: &String| named(flag).unwrap_or_else(|| flag.clone());
     let at_fault = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => {
-            let secret = find(command, flag).is_some_and(Arg::is_hide_env_values_set);
+            let secret = shown_as(command, flag).into_iter().any(Arg::is_hide_env_values_set);
             (ContextValue::String(name(flag)), secret)
         }
         Some(ContextValue::Strings(flags)) => {
@@ -130,10 +130,11 @@ fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
     error
 }
 
-/// The argument that clap shows as `flag`, in the command or below it.
-fn find<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
-    let own = command.get_arguments().find(|arg| arg.to_string() == flag);
-    own.or_else(|| command.get_subcommands().find_map(|below| find(below, flag)))
+/// The arguments that clap shows as `flag`, of the command and of those below it: which of them ran is not told.
+fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
+    let own = command.get_arguments().filter(|arg| arg.to_string() == flag);
+    let below = command.get_subcommands().flat_map(|below| shown_as(below, flag));
+    own.chain(below).collect()
 }
 
 /// What [`parse`] does to a command before parsing.

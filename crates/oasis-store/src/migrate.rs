@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use crate::config::describe;
@@ -16,6 +18,8 @@ mod embedded {
 const HISTORY: &str = "oasis_schema_history";
 /// The key of the advisory lock that one migrator holds at a time ("oasis" in ASCII).
 const LOCK: i64 = 0x006f_6173_6973;
+/// The longest that logging in may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The newest version that this build knows.
 pub(crate) fn latest() -> i64 {
@@ -65,10 +69,10 @@ impl From<tls::Error> for MigrateError {
 /// # Errors
 /// See [`MigrateError`]; every step is a transaction, so what failed left nothing behind.
 pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
-    let (mut client, connection) = url
-        .named("oasis migrate")
-        .connect(url.tls()?)
+    // The driver's own limit covers the TCP connection only.
+    let (mut client, connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
         .await
+        .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
         .map_err(|error| StoreError::Connect(describe(&error)))?;
     let driver = tokio::spawn(connection);
     let outcome = migrate_on(&mut client).await;

@@ -6,16 +6,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use oasis_postgres::{Cluster, Options};
 use oasis_service::{Secret, Shutdown, args, telemetry};
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::sleep;
 
 use crate::demo::{self, Pace};
 use crate::output::{line, notice};
 use crate::random;
+
+/// How often PostgreSQL is looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,10 +48,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", default_value = ".oasis")]
     data: PathBuf,
     /// Use this database instead of a private one
-    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
     /// The webhook secret; by default one is made and kept in the folder
-    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", value_name = "SECRET")]
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     github_webhook_secret: Option<Secret>,
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "warn")]
@@ -75,7 +80,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             (Some(cluster), url)
         }
     };
-    let served = serve(&args, &database_url, &secret, gateway, webhooks, shutdown).await;
+    let kept = cluster.clone().map(|cluster| tokio::spawn(keep_up(cluster, shutdown.clone())));
+    let served = serve(&args, &database_url, &secret, gateway, webhooks, shutdown.clone()).await;
+    if let Some(kept) = kept {
+        // Or it would start what is stopped here.
+        shutdown.trigger();
+        let _ = kept.await;
+    }
     if let Some(cluster) = cluster {
         notice("stopping PostgreSQL");
         spawn_blocking(move || cluster.stop()).await?.context("PostgreSQL did not stop")?;
@@ -99,6 +110,32 @@ async fn private_postgres(data: &Path) -> anyhow::Result<(Arc<Cluster>, String)>
     // For psql and for programs that write to the table themselves.
     write_private(&data.join("database-url"), &url)?;
     Ok((cluster, url))
+}
+
+/// Starts PostgreSQL again whenever it has ended: a full disk ends it too, and nobody else would when there is room.
+async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = shutdown.triggered() => return,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        let before = cluster.pid();
+        let restarting = cluster.clone();
+        match spawn_blocking(move || restarting.restart()).await {
+            Ok(Ok(())) if cluster.pid() == before => {}
+            Ok(Ok(())) => {
+                failing = false;
+                notice("PostgreSQL had ended; it runs again");
+            }
+            Ok(Err(error)) if !failing => {
+                failing = true;
+                notice(format_args!("PostgreSQL has ended and can't be started; trying on. {error}"));
+            }
+            // Said already; or the runtime is going down.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
 }
 
 async fn serve(

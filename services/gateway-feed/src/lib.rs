@@ -41,11 +41,25 @@ pub struct Config {
     pub database: DatabaseArgs,
 
     /// Tokens that may read, comma-separated; without any, everybody may, and e-mail addresses in meta are withheld
-    #[arg(long, env = "READ_TOKENS", value_name = "LIST", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "READ_TOKENS",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub read_tokens: Tokens,
 
     /// Tokens that may send events, comma-separated
-    #[arg(long, env = "INGEST_TOKENS", value_name = "LIST", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "INGEST_TOKENS",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub ingest_tokens: Tokens,
 
     /// Let everybody send events, without a token

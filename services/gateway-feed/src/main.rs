@@ -7,6 +7,7 @@ use oasis_service::{Shutdown, args, telemetry};
 async fn main() -> anyhow::Result<()> {
     let config: Config = args::parse();
     telemetry::init("gateway-feed", &config.service.log)?;
+    let shutdown = Shutdown::on_signals()?;
     let listener = config.service.bind().await?;
-    run(config, listener, Shutdown::on_signals()?).await
+    run(config, listener, shutdown).await
 }

@@ -126,7 +126,8 @@ impl Subscriber {
             };
             match said {
                 Ok(Some(bytes)) => return Some(bytes),
-                Ok(None) => self.wait().await,
+                // The hub outlives its subscribers, so a closed channel can't be.
+                Ok(None) => drop(self.pulse.changed().await),
                 Err(error) => {
                     tracing::debug!(%error, "a subscriber can't read the table");
                     self.retry_at = Some(Instant::now() + Duration::from_secs(1));
@@ -135,15 +136,6 @@ impl Subscriber {
                     }
                 }
             }
-        }
-    }
-
-    async fn wait(&mut self) {
-        // The hub outlives its subscribers, so a closed channel can't be.
-        let changed = self.pulse.changed();
-        match self.begin {
-            Some(_) => drop(timeout(AWAY_COMMENT, changed).await),
-            None => drop(changed.await),
         }
     }
 
@@ -156,7 +148,11 @@ impl Subscriber {
                 _ if timeout(AWAY_COMMENT, self.pulse.changed()).await.is_err() => {
                     Ok(Some(frames::comment("waiting for the database")))
                 }
-                _ => Ok(None),
+                _ => {
+                    // What changed is still to be looked at, and nothing else may come for a while.
+                    self.pulse.mark_changed();
+                    Ok(None)
+                }
             };
         }
         let mut out = BytesMut::new();

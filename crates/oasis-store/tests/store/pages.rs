@@ -206,9 +206,11 @@ async fn a_read_that_nobody_waits_for_is_cancelled() {
     let store = store(&db.url);
     let locker = client(&db.url).await;
     locker.batch_execute("BEGIN; LOCK TABLE oasis_feed_state IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    // Not the locker: within a transaction pg_stat_activity stays as it was first seen.
+    let observer = client(&db.url).await;
     let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
                    WHERE NOT granted AND application_name = 'test' AND datname = current_database()";
-    let count = async || locker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0);
+    let count = async || observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0);
     let read = tokio::spawn(async move { store.head().await });
     while count().await == 0 {}
     read.abort();

@@ -5,6 +5,7 @@
 mod client;
 mod feed;
 mod ingest;
+mod process;
 mod query;
 mod resume;
 

@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
+mod command_line;
 mod deliveries;
+mod durability;
+mod github;
 mod idempotence;
 mod payloads;
+mod process;
 mod properties;
 mod reading;
 mod runs;
 mod server;
+mod stall;
 mod states;

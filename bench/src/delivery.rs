@@ -1,0 +1,149 @@
+//! Signed deliveries of GitHub's, made before the clock starts: one real body, with another run id each time.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use anyhow::Context;
+use ring::hmac;
+
+/// What webhook-ingest is started with.
+pub(crate) const SECRET: &str = "a secret for measuring";
+
+const PAYLOAD: &[u8] =
+    include_bytes!("../../services/webhook-ingest/tests/payloads/workflow_run.dispatched.json");
+/// Where the run's own id stands in it.
+const RUN: &[u8] = b"\"id\":1589141559";
+const RUN_DIGITS: usize = 10;
+/// Every id from here on has as many digits as the real one, so that all bodies are of the same length.
+const FIRST_RUN: u64 = 2_000_000_000;
+const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What tells one delivery from another.
+pub(crate) struct Delivery {
+    run: [u8; RUN_DIGITS],
+    signature: [u8; 64],
+}
+
+/// Makes deliveries, of which no two are the same.
+pub(crate) struct Deliveries {
+    next: u64,
+    key: hmac::Key,
+    run_at: Range<usize>,
+}
+
+impl Deliveries {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let at = find(PAYLOAD, RUN).context("the payload has no run id where one is expected")?;
+        let end = at + RUN.len();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        Ok(Self { next: FIRST_RUN, key, run_at: end - RUN_DIGITS..end })
+    }
+
+    /// The length of each body.
+    pub(crate) fn body_length() -> usize {
+        PAYLOAD.len()
+    }
+
+    /// Signs the next `count`, on all processors.
+    pub(crate) fn sign(&mut self, count: usize) -> Vec<Delivery> {
+        let first = self.next;
+        self.next += count as u64;
+        let runs: Vec<u64> = (first..self.next).collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut signed = Vec::with_capacity(count);
+        std::thread::scope(|scope| {
+            let parts = runs.chunks(count.div_ceil(threads).max(1));
+            let parts: Vec<_> = parts.map(|part| scope.spawn(|| self.sign_runs(part))).collect();
+            for part in parts {
+                signed.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+        });
+        signed
+    }
+
+    fn sign_runs(&self, runs: &[u64]) -> Vec<Delivery> {
+        let mut body = PAYLOAD.to_vec();
+        let mut sign_one = |run: &u64| {
+            let mut digits = [0; RUN_DIGITS];
+            digits.copy_from_slice(format!("{run:010}").as_bytes());
+            body[self.run_at.clone()].copy_from_slice(&digits);
+            Delivery { run: digits, signature: hex(hmac::sign(&self.key, &body).as_ref()) }
+        };
+        runs.iter().map(&mut sign_one).collect()
+    }
+
+    /// A request to `address` that takes any delivery.
+    pub(crate) fn request(&self, address: SocketAddr) -> Request {
+        let mut bytes = format!(
+            "POST /webhooks/github HTTP/1.1\r\nHost: {address}\r\nUser-Agent: GitHub-Hookshot/oasis-bench\r\n\
+             Content-Type: application/json\r\nX-GitHub-Event: workflow_run\r\n\
+             X-GitHub-Delivery: 00000000-0000-4000-8000-000000000000\r\nContent-Length: {}\r\n\
+             X-Hub-Signature-256: sha256=",
+            PAYLOAD.len()
+        )
+        .into_bytes();
+        let delivery_at = find(&bytes, b"-8000-").map_or(0, |at| at + 8);
+        let signature_at = bytes.len();
+        bytes.extend_from_slice(BLANK_SIGNATURE.as_bytes());
+        bytes.extend_from_slice(b"\r\n\r\n");
+        let body_at = bytes.len();
+        bytes.extend_from_slice(PAYLOAD);
+        Request { bytes, delivery_at, signature_at, run_at: body_at + self.run_at.start }
+    }
+}
+
+/// The bytes of one request, of which only what differs is written anew.
+pub(crate) struct Request {
+    bytes: Vec<u8>,
+    delivery_at: usize,
+    signature_at: usize,
+    run_at: usize,
+}
+
+impl Request {
+    pub(crate) fn of(&mut self, delivery: &Delivery) -> &[u8] {
+        let mut put = |at: usize, bytes: &[u8]| self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        put(self.delivery_at, &delivery.run);
+        put(self.signature_at, &delivery.signature);
+        put(self.run_at, &delivery.run);
+        &self.bytes
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+fn hex(tag: &[u8]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = [0; 64];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(tag) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_delivery_is_distinct_and_signed() {
+        let mut deliveries = Deliveries::new().unwrap();
+        let signed: Vec<Delivery> = [deliveries.sign(3), deliveries.sign(2)].into_iter().flatten().collect();
+        let mut request = deliveries.request(SocketAddr::from(([127, 0, 0, 1], 8081)));
+        let mut bodies = Vec::new();
+        for delivery in &signed {
+            let bytes = request.of(delivery);
+            let body = &bytes[find(bytes, b"\r\n\r\n").unwrap() + 4..];
+            assert_eq!(body.len(), PAYLOAD.len());
+            assert!(serde_json::from_slice::<serde_json::Value>(body).is_ok());
+            let tag = hex(hmac::sign(&deliveries.key, body).as_ref());
+            assert!(find(bytes, &tag).is_some());
+            bodies.push(body.to_vec());
+        }
+        bodies.dedup();
+        assert_eq!(bodies.len(), 5);
+        assert!(bodies[4].windows(15).any(|part| part == b"\"id\":2000000004"));
+    }
+}

@@ -1,0 +1,104 @@
+//! HTTP/1.1 with as little work as it can be done with: bytes that are ready to send, and the answer's status and body.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than any service takes by its own rules.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// An answer whose length was given.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// The head of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Its bytes, with the empty line.
+    pub(crate) length: usize,
+    pub(crate) content_length: Option<usize>,
+}
+
+impl Head {
+    /// The head that `bytes` begin with; `None` while it is not complete.
+    pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes[..end]).context("an answer that is not text")?;
+        let mut lines = text.split("\r\n");
+        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+        let content_length = lines.find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        Ok(Some(Self {
+            status: status.context("an answer without a status")?,
+            length: end + 4,
+            content_length,
+        }))
+    }
+}
+
+/// A connection that is kept.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, received: Vec::with_capacity(4_096) })
+    }
+
+    /// Sends a request and waits for the whole answer.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        timeout(ANSWER_WITHIN, self.exchange_unbounded(request)).await.context("no answer in time")?
+    }
+
+    async fn exchange_unbounded(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        self.stream.write_all(request).await?;
+        self.received.clear();
+        loop {
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                bail!("the connection was closed before the answer");
+            }
+            let Some(head) = Head::parse(&self.received)? else { continue };
+            let length = head.content_length.context("an answer without a length")?;
+            if self.received.len() >= head.length + length {
+                let body = self.received[head.length..].to_vec();
+                return Ok(Answer { status: head.status, body: String::from_utf8(body)? });
+            }
+        }
+    }
+}
+
+/// One GET on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Answer> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    Connection::open(address).await?.exchange(request.as_bytes()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads() {
+        assert_eq!(Head::parse(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
+        let head = |text: &str| Head::parse(text.as_bytes()).unwrap().unwrap();
+        let whole = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\nContent-Length: 2\r\n\r\n{}";
+        let expected = Head { status: 503, length: whole.len() - 2, content_length: Some(2) };
+        assert_eq!(head(whole), expected);
+        assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n").content_length, None);
+        assert!(Head::parse(b"SSH-2.0\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! How long it takes, on an otherwise idle stack, from the first byte of a signed delivery to the frame at a client of
+//! the feed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::delivery::Deliveries;
+use crate::http::Connection;
+use crate::processes::Meter;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows;
+use crate::sse::Feed;
+use crate::stack::Stack;
+
+/// 20 a second.
+const EVERY: Duration = Duration::from_millis(50);
+/// Events that are there before the first delivery.
+const HISTORY: i64 = 100_000;
+/// Events that a client begins with.
+const RECENT: usize = 20;
+const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Stored {
+    id: i64,
+}
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let (warm_up, samples) = if quick { (10, 40) } else { (60, 400) };
+    let mut report = Report::new("latency");
+    let database = stack.database("latency").await?;
+    // A table with a history: on an empty one every plan is a good one.
+    rows::append_many(&database.connect().await?, "DEV-HISTORY-0001", HISTORY).await?;
+    let gateway = stack.gateway(&database).await?;
+    let webhooks = stack.webhooks(&database).await?;
+
+    let mut feed = Feed::open(gateway.address).await?;
+    for _ in 0..RECENT {
+        feed.next(ARRIVES_WITHIN).await?;
+    }
+    let mut connection = Connection::open(webhooks.address).await?;
+    let mut deliveries = Deliveries::new()?;
+    let mut request = deliveries.request(webhooks.address);
+    let signed = deliveries.sign(warm_up + samples);
+
+    let (mut answered, mut arrived) = (Vec::new(), Vec::new());
+    let watched = [gateway.watched(), webhooks.watched(), stack.watched()];
+    let meter = Meter::start(&watched);
+    let mut pace = interval(EVERY);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for (number, delivery) in signed.iter().enumerate() {
+        let bytes = request.of(delivery);
+        pace.tick().await;
+        let sent = Instant::now();
+        let answer = connection.exchange(bytes).await?;
+        let answer_took = sent.elapsed();
+        ensure!(answer.status == 200, "webhook-ingest answered {}: {}", answer.status, answer.body);
+        let stored: Stored = serde_json::from_str(&answer.body).context(answer.body)?;
+        let (id, at) = feed.next(ARRIVES_WITHIN).await?;
+        ensure!(id == stored.id, "the feed showed event {id} when {} was the next", stored.id);
+        if number >= warm_up {
+            answered.push(milliseconds(answer_took));
+            arrived.push(milliseconds(at.duration_since(sent)));
+        }
+    }
+    let cpu = meter.text();
+
+    let (arrived, answered) = (Samples::new(arrived), Samples::new(answered));
+    report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(5.0)).cpu(cpu));
+    report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(20.0)));
+    report.row(Row::of("delivery to its answer, after the commit", "ms", &answered));
+    report.note(format!(
+        "{samples} deliveries of {} bytes, 20 a second, after {warm_up} to warm up; one client on the \
+         feed; {HISTORY} events in the table before",
+        Deliveries::body_length()
+    ));
+    drop(feed);
+    report.notes(webhooks.stop().await?);
+    report.notes(gateway.stop().await?);
+    Ok(report)
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}

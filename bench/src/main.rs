@@ -1,0 +1,136 @@
+//! `oasis-bench`: measures the release binaries on this machine and prints a table.
+//!
+//! Each scenario is a file with a `run` that gives a [`Report`]. Everything that is measured runs as a process of its
+//! own, over a private PostgreSQL that keeps what it commits; all of it is gone again at the end, also after Ctrl-C.
+//! Exit codes: 0 all bars are met, 1 one is missed or the run failed, 130 interrupted.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod delivery;
+mod http;
+mod idle;
+mod latency;
+mod memory;
+mod processes;
+mod report;
+mod rows;
+mod service;
+mod sse;
+mod stack;
+mod stall;
+mod throughput;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use report::{Report, Run};
+use stack::Stack;
+
+/// Measure the release binaries of OASIS DevHub on this machine
+#[derive(Parser)]
+#[command(name = "oasis-bench", version, after_help = "Build first: cargo build --release --workspace")]
+struct Cli {
+    /// What to measure
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+    /// A smoke test: a fraction of the size and the time, and figures that mean little
+    #[arg(long)]
+    quick: bool,
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Everything below
+    All,
+    /// From a signed delivery to the frame at a client of the feed
+    Latency,
+    /// Deliveries a second, beside PostgreSQL's own single-row inserts
+    Throughput,
+    /// Memory of a gateway: idle clients, and one that never reads
+    Memory,
+    /// Statements that a gateway sends while nothing happens
+    Idle,
+}
+
+// One thread: the generator is to take as little as it can from what it measures.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match measured(&cli).await {
+        Ok(Some(true)) => ExitCode::SUCCESS,
+        Ok(Some(false)) => ExitCode::FAILURE,
+        Ok(None) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all bars are met; `None` when it was interrupted.
+async fn measured(cli: &Cli) -> anyhow::Result<Option<bool>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Dropping the run ends every process that it started.
+    let run = tokio::select! {
+        run = run(cli) => run?,
+        _ = interrupt.recv() => return Ok(None),
+        _ = terminate.recv() => return Ok(None),
+    };
+    print!("{}", run.markdown());
+    if let Some(path) = &cli.json {
+        let json = serde_json::to_string_pretty(&run)?;
+        std::fs::write(path, json + "\n").with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(Some(run.met()))
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<Run> {
+    eprintln!("starting a private PostgreSQL");
+    let stack = Stack::start().await?;
+    let mut run = Run::new(stack.describe().await?, cli.quick);
+    for (what, name) in [
+        (What::Latency, "latency"),
+        (What::Throughput, "throughput"),
+        (What::Memory, "memory"),
+        (What::Idle, "idle"),
+    ] {
+        if cli.what != What::All && cli.what != what {
+            continue;
+        }
+        eprintln!("measuring {name}");
+        let load_before = processes::load()?;
+        let mut report = match what {
+            What::Latency => latency::run(&stack, cli.quick).await,
+            What::Throughput => throughput::run(&stack, cli.quick).await,
+            What::Memory => memory::run(&stack, cli.quick).await,
+            What::All | What::Idle => idle::run(&stack, cli.quick).await,
+        }
+        .with_context(|| format!("measuring {name}"))?;
+        report.note(format!("load average when it began: {load_before:.2}"));
+        run.reports.push(report);
+    }
+    Ok(run)
+}
+
+/// Says on standard error how far a scenario is.
+fn progress(report: &Report, text: impl std::fmt::Display) {
+    eprintln!("  {}: {text}", report.scenario);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

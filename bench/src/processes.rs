@@ -1,0 +1,115 @@
+//! What the kernel says of processes, from `/proc`: memory and processor time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Instant;
+
+use anyhow::Context;
+
+/// Ticks a second of the times in `/proc`: 100 on every architecture that Linux shows to programs today.
+const TICKS: f64 = 100.0;
+
+/// A size from `/proc/PID/status` in KiB: `VmRSS` is now, `VmHWM` the most ever.
+pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("reading the memory of process {pid}; this needs Linux"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let value = line.and_then(|line| line.split_whitespace().next()).and_then(|value| value.parse().ok());
+    value.with_context(|| format!("process {pid} has no {field}"))
+}
+
+/// The load average of the last minute.
+pub(crate) fn load() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/loadavg").context("this needs Linux")?;
+    text.split(' ').next().and_then(|load| load.parse().ok()).context("reading /proc/loadavg")
+}
+
+/// Processor time that processes take from one moment to another, children that they started included.
+pub(crate) struct Meter {
+    began: Instant,
+    watched: Vec<(&'static str, u32, f64)>,
+}
+
+impl Meter {
+    /// Begins for the processes named, and for this one.
+    pub(crate) fn start(watched: &[(&'static str, u32)]) -> Self {
+        let table = Table::read();
+        let own = ("generator", std::process::id());
+        let watched = watched.iter().chain([&own]);
+        Self {
+            watched: watched.map(|(name, pid)| (*name, *pid, table.seconds(*pid))).collect(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Processors that each was using since the start, such as `PostgreSQL 0.91, generator 0.20`.
+    pub(crate) fn text(&self) -> String {
+        let (elapsed, table) = (self.began.elapsed().as_secs_f64(), Table::read());
+        let used = |pid, before: f64| (table.seconds(pid) - before) / elapsed;
+        let each =
+            self.watched.iter().map(|(name, pid, before)| format!("{name} {:.2}", used(*pid, *before)));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Processor seconds of one of them since the start.
+    pub(crate) fn seconds(&self, pid: u32) -> f64 {
+        let before = self.watched.iter().find(|(_, watched, _)| *watched == pid).map_or(0.0, |found| found.2);
+        Table::read().seconds(pid) - before
+    }
+}
+
+struct Stat {
+    parent: u32,
+    /// Its own, and that of children that have ended.
+    seconds: f64,
+}
+
+/// All processes there are.
+struct Table(BTreeMap<u32, Stat>);
+
+impl Table {
+    fn read() -> Self {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // One that ends meanwhile is counted with its parent.
+        Self(
+            pids.filter_map(|pid| Some((pid, stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)))
+                .collect(),
+        )
+    }
+
+    /// The process and its children: PostgreSQL has one for each session. Our own children are what is measured, so
+    /// for ourselves they don't count.
+    fn seconds(&self, pid: u32) -> f64 {
+        let own = self.0.get(&pid).map_or(0.0, |stat| stat.seconds);
+        if pid == std::process::id() {
+            return own;
+        }
+        own + self.0.values().filter(|stat| stat.parent == pid).map(|stat| stat.seconds).sum::<f64>()
+    }
+}
+
+/// The name, the second field, may hold blanks and parentheses.
+fn stat(line: &str) -> Option<Stat> {
+    let fields: Vec<&str> = line.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks: f64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();
+    Some(Stat { parent: fields.get(1)?.parse().ok()?, seconds: ticks / TICKS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_line_of_the_kernel_s() {
+        let line = "42 (a) b) S 7 42 42 0 -1 4194304 1 2 3 4 100 50 25 25 20 0 1 0 99 1 1";
+        let stat = stat(line).unwrap();
+        assert_eq!((stat.parent, stat.seconds), (7, 2.0));
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(kib(std::process::id(), "VmRSS").unwrap() > 100.0);
+        assert!(kib(std::process::id(), "VmNothing").is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! One service as a process of its own: started on a free port, awaited, and ended by its id.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::http;
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// The contract gives a service 10 s to leave.
+const LEAVE_WITHIN: Duration = Duration::from_secs(12);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running service; dropping it ends it.
+pub(crate) struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Starts the release binary `name` that stands beside this program, and waits until it is ready.
+    pub(crate) async fn start(
+        name: &'static str,
+        settings: &[(&str, &str)],
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
+        let program = beside_us(name)?;
+        let address = free_address()?;
+        let log = logs.join(format!("{name}-{}.log", address.port()));
+        let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let child = Command::new(&program)
+            // Nothing that happens to be set here changes what is measured; logging is as by default.
+            .env_clear()
+            .env("HOST", address.ip().to_string())
+            .env("PORT", address.port().to_string())
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let mut service = Self { name, address, child, log };
+        service.until_ready().await?;
+        Ok(service)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What a [`Meter`](crate::processes::Meter) takes.
+    pub(crate) fn watched(&self) -> (&'static str, u32) {
+        (self.name, self.pid())
+    }
+
+    async fn until_ready(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let why = match http::get(self.address, "/ready").await {
+                Ok(answer) if answer.status == 200 => return Ok(()),
+                Ok(answer) => answer.body,
+                Err(error) => format!("{error:#}"),
+            };
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}: {}", self.name, last_line(&self.log));
+            }
+            if Instant::now() > deadline {
+                bail!("{} is not ready after {} s: {why}", self.name, READY_WITHIN.as_secs());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Asks it to leave, waits for its end, and gives what its log complained of.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<Vec<String>> {
+        let mut troubles = Vec::new();
+        let begun = Instant::now();
+        match self.child.try_wait()? {
+            Some(status) => troubles.push(format!("{} ended by itself with {status}", self.name)),
+            None => {
+                self.signal(Signal::TERM);
+                let status = loop {
+                    if let Some(status) = self.child.try_wait()? {
+                        break status;
+                    }
+                    if begun.elapsed() > LEAVE_WITHIN {
+                        bail!("{} did not leave within {} s of SIGTERM", self.name, LEAVE_WITHIN.as_secs());
+                    }
+                    tokio::time::sleep(POLL).await;
+                };
+                if !status.success() {
+                    troubles.push(format!("{} left with {status}", self.name));
+                }
+            }
+        }
+        troubles.extend(complaints(self.name, &fs::read_to_string(&self.log)?));
+        // The log of a long run is large.
+        fs::remove_file(&self.log)?;
+        Ok(troubles)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It has not been waited for, so the id is still its own.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + LEAVE_WITHIN;
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+        }
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program")?;
+    let program = own.parent().context("this program has no folder")?.join(name);
+    if !program.is_file() {
+        bail!("there is no {}: run `cargo build --release --workspace` first", program.display());
+    }
+    Ok(program)
+}
+
+/// Nobody opens connections between the choice and the service's start, so the port stays free.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+fn last_line(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines().last().unwrap_or("it logged nothing").to_owned()
+}
+
+/// Warnings and errors of a log of JSON lines: each message with how often it came.
+fn complaints(name: &str, log: &str) -> Vec<String> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for line in log.lines().filter(|line| !line.contains("\"severity\":\"INFO\"")) {
+        let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
+        let said = match serde_json::from_str::<Value>(line) {
+            Ok(value) => [text(&value, "severity"), text(&value, "message"), text(&value, "error")]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(": "),
+            Err(_) => line.to_owned(),
+        };
+        match found.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, times)) => *times += 1,
+            None => found.push((said, 1)),
+        }
+    }
+    found.into_iter().map(|(said, times)| format!("{name} logged {times} times: {said}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_counted() {
+        let log = "{\"severity\":\"INFO\",\"message\":\"listening\"}\n\
+                   {\"severity\":\"WARNING\",\"message\":\"m\",\"error\":\"e\"}\n\
+                   {\"severity\":\"WARNING\",\"message\":\"m\",\"error\":\"e\"}\nplain\n";
+        assert_eq!(complaints("s", log), ["s logged 2 times: WARNING: m: e", "s logged 1 times: plain"]);
+    }
+}

@@ -1,0 +1,245 @@
+//! Clients of the feed: one that notes when each event arrived, a crowd that only stays connected, and one that never
+//! reads.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::http::Head;
+
+const FEED: &str = "/api/v1/devhub/feed";
+/// Clients of a crowd that connect at the same time.
+const AT_ONCE: usize = 100;
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Connects and asks for the feed; nothing is read yet.
+async fn ask(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let mut stream = socket.connect(address).await.with_context(|| format!("connecting to {address}"))?;
+    let request =
+        format!("GET {FEED}{query} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// Reads up to the first bytes of the body, which it gives.
+async fn begin(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
+    let read = async {
+        let mut received = Vec::with_capacity(16 << 10);
+        loop {
+            if stream.read_buf(&mut received).await? == 0 {
+                bail!("the feed was closed before it began");
+            }
+            let Some(head) = Head::parse(&received)? else { continue };
+            if head.status != 200 {
+                bail!("the feed answered {}: {}", head.status, String::from_utf8_lossy(&received));
+            }
+            if received.len() > head.length {
+                return Ok(received.split_off(head.length));
+            }
+        }
+    };
+    timeout(ANSWER_WITHIN, read).await.context("the feed did not begin in time")?
+}
+
+/// A client that reads as fast as it can and tells of each event when its frame was complete here.
+pub(crate) struct Feed {
+    arrivals: mpsc::UnboundedReceiver<(i64, Instant)>,
+    // Dropping it ends the reader.
+    _reader: JoinSet<()>,
+}
+
+impl Feed {
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut stream = ask(address, "", None).await?;
+        let first = begin(&mut stream).await?;
+        let (tell, arrivals) = mpsc::unbounded_channel();
+        let mut reader = JoinSet::new();
+        reader.spawn(async move {
+            let (mut chunks, mut scanner) = (Chunks::default(), Scanner::default());
+            let mut received = first;
+            loop {
+                let now = Instant::now();
+                let mut arrived = |id| {
+                    // Nobody is there to tell only while this client is being dropped.
+                    let _ = tell.send((id, now));
+                };
+                chunks.take(&received, |data| scanner.take(data, &mut arrived));
+                received.clear();
+                received.reserve(64 << 10);
+                if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
+                    return;
+                }
+            }
+        });
+        Ok(Self { arrivals, _reader: reader })
+    }
+
+    /// The next event's id, and when it arrived.
+    pub(crate) async fn next(&mut self, within: Duration) -> anyhow::Result<(i64, Instant)> {
+        let next = timeout(within, self.arrivals.recv()).await.context("no event came in time")?;
+        next.context("the feed was closed")
+    }
+}
+
+/// Clients that read what comes and look at none of it.
+pub(crate) struct Crowd {
+    connected: Arc<AtomicUsize>,
+    _clients: JoinSet<()>,
+}
+
+impl Crowd {
+    /// Connects `count` clients and waits until each has got its first frames.
+    pub(crate) async fn connect(address: SocketAddr, query: &str, count: usize) -> anyhow::Result<Self> {
+        let connected = Arc::new(AtomicUsize::new(0));
+        let mut clients = JoinSet::new();
+        for first in (0..count).step_by(AT_ONCE) {
+            let mut beginning = JoinSet::new();
+            for _ in first..count.min(first + AT_ONCE) {
+                let query = query.to_owned();
+                beginning.spawn(async move {
+                    let mut stream = ask(address, &query, None).await?;
+                    begin(&mut stream).await?;
+                    anyhow::Ok(stream)
+                });
+            }
+            while let Some(stream) = beginning.join_next().await {
+                let mut stream = stream??;
+                let connected = connected.clone();
+                connected.fetch_add(1, Ordering::Relaxed);
+                clients.spawn(async move {
+                    let mut buffer = [0; 1_024];
+                    while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
+                    connected.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        }
+        Ok(Self { connected, _clients: clients })
+    }
+
+    /// How many are still connected.
+    pub(crate) fn connected(&self) -> usize {
+        self.connected.load(Ordering::Relaxed)
+    }
+}
+
+/// A client that never reads and has little room for what it does not read; it is gone when dropped.
+pub(crate) struct Stalled(#[expect(dead_code, reason = "held open, and nothing else")] TcpStream);
+
+impl Stalled {
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        Ok(Self(ask(address, "", Some(4_096)).await?))
+    }
+}
+
+/// Takes a body in chunked transfer coding apart, in whatever pieces it comes.
+#[derive(Default)]
+struct Chunks {
+    state: Chunk,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Chunk {
+    /// In the line with the size; what of it is known.
+    #[default]
+    Begin,
+    Size(usize),
+    /// This many bytes of data are to come.
+    Data(usize),
+    /// The line break after the data.
+    End,
+}
+
+impl Chunks {
+    fn take(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) {
+        while let Some(&byte) = bytes.first() {
+            let (taken, next) = match self.state {
+                Chunk::Begin | Chunk::Size(_) if byte == b'\n' => match self.state {
+                    Chunk::Size(size) if size > 0 => (1, Chunk::Data(size)),
+                    _ => (1, Chunk::Begin),
+                },
+                Chunk::Begin => (1, Chunk::Size(digit(byte).unwrap_or(0))),
+                Chunk::Size(size) => (1, Chunk::Size(digit(byte).map_or(size, |digit| size << 4 | digit))),
+                Chunk::Data(left) => {
+                    let length = left.min(bytes.len());
+                    data(&bytes[..length]);
+                    (length, if length == left { Chunk::End } else { Chunk::Data(left - length) })
+                }
+                Chunk::End if byte == b'\n' => (1, Chunk::Begin),
+                Chunk::End => (1, Chunk::End),
+            };
+            self.state = next;
+            bytes = &bytes[taken..];
+        }
+    }
+}
+
+fn digit(byte: u8) -> Option<usize> {
+    char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok())
+}
+
+/// Finds the events in a stream: blocks that have an id and data. An id alone moves a client's cursor, and data alone
+/// is what the feed says of itself.
+#[derive(Default)]
+struct Scanner {
+    line: Vec<u8>,
+    id: Option<i64>,
+    data: bool,
+}
+
+impl Scanner {
+    fn take(&mut self, bytes: &[u8], mut event: impl FnMut(i64)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if !self.line.ends_with(b"\n") {
+                return;
+            }
+            let line = self.line.trim_ascii_end();
+            if line.is_empty() {
+                if let (Some(id), true) = (self.id, self.data) {
+                    event(id);
+                }
+                (self.id, self.data) = (None, false);
+            } else if let Some(id) = line.strip_prefix(b"id: ") {
+                self.id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+            } else if line.starts_with(b"data: ") {
+                self.data = true;
+            }
+            self.line.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_found_in_whatever_pieces_they_come() {
+        let frames = [
+            "data: {\"type\":\"connected\"}\n\nid: 1\ndata: {}\n\nid: 2\ndata: {}\n\n",
+            "id: 2\n\n",
+            ": comment\n\ndata: {\"type\":\"heartbeat\"}\n\n",
+            "id: 300\ndata: {\"id\":9}\n\n",
+        ];
+        let wire: String = frames.iter().map(|frame| format!("{:X}\r\n{frame}\r\n", frame.len())).collect();
+        for size in 1..=wire.len() {
+            let (mut chunks, mut scanner, mut ids) = (Chunks::default(), Scanner::default(), Vec::new());
+            for piece in wire.as_bytes().chunks(size) {
+                chunks.take(piece, |data| scanner.take(data, |id| ids.push(id)));
+            }
+            assert_eq!(ids, [1, 2, 300], "in pieces of {size}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Signed deliveries a second on 64 connections, beside the rate at which PostgreSQL itself takes single rows on one
+//! connection: the same rows, into the same table, taking turns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use crate::delivery::{Deliveries, Delivery};
+use crate::http::Connection;
+use crate::processes::Meter;
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows::{self, Target, Template};
+use crate::service::Service;
+use crate::sse::Feed;
+use crate::stack::{GATEWAY, Stack};
+
+const CONNECTIONS: usize = 64;
+/// Deliveries to make ready for each second; more than any run has taken.
+const READY: usize = 15_000;
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+
+struct Plan {
+    rounds: usize,
+    deliveries: Duration,
+    inserts: Duration,
+}
+
+#[derive(Default)]
+struct Figures {
+    deliveries: Vec<f64>,
+    p99: Vec<f64>,
+    table: Vec<f64>,
+    bare: Vec<f64>,
+    cpu: [String; 3],
+}
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let seconds = Duration::from_secs;
+    let plan = match quick {
+        true => Plan { rounds: 1, deliveries: seconds(2), inserts: seconds(1) },
+        false => Plan { rounds: 3, deliveries: seconds(10), inserts: seconds(5) },
+    };
+    let mut report = Report::new("throughput");
+    let database = stack.database("throughput").await?;
+    let client = database.connect().await?;
+    rows::make_bare(&client).await?;
+    let mut deliveries = Deliveries::new()?;
+    let mut keys = 0;
+
+    let webhooks = stack.webhooks(&database).await?;
+    post(&webhooks, &mut deliveries, seconds(1), &[]).await?;
+    let template = Template::last(&client).await?;
+    let watched = [webhooks.watched(), stack.watched()];
+    let alone =
+        rounds(&plan, &client, &webhooks, &mut deliveries, (&template, &mut keys), &watched, &report).await?;
+    report.row(rate("deliveries, 64 connections", &alone.deliveries, &alone.cpu[0]));
+    report.row(rate("single-row INSERTs into the table, 1 connection", &alone.table, &alone.cpu[1]));
+    report.row(
+        ratio("deliveries for each such INSERT", &alone.deliveries, &alone.table).bar(Bar::MoreThan(1.0)),
+    );
+    report.row(rate("single-row INSERTs into a bare table, 1 connection", &alone.bare, &alone.cpu[2]));
+    report.row(ratio("deliveries for each such INSERT", &alone.deliveries, &alone.bare));
+    report.row(Row::of("answer to a delivery at that rate, p99", "ms", &Samples::new(alone.p99)));
+
+    let gateway = stack.gateway(&database).await?;
+    let mut feed = Feed::open(gateway.address).await?;
+    let before = rows::count(&client).await?;
+    let watched = [webhooks.watched(), gateway.watched(), stack.watched()];
+    let followed =
+        rounds(&plan, &client, &webhooks, &mut deliveries, (&template, &mut keys), &watched, &report).await?;
+    report.row(rate(
+        "deliveries, with a gateway and one client following",
+        &followed.deliveries,
+        &followed.cpu[0],
+    ));
+    report.row(rate("single-row INSERTs, followed likewise", &followed.table, &followed.cpu[1]));
+    report.row(ratio("deliveries for each such INSERT", &followed.deliveries, &followed.table));
+
+    let stored = rows::count(&client).await? - before;
+    // A client begins with the last 20.
+    let mut last = 0;
+    for _ in 0..stored + 20 {
+        let (id, _) = feed.next(ARRIVES_WITHIN).await?;
+        ensure!(id > last, "the feed showed event {id} after {last}");
+        last = id;
+    }
+    report.note(format!(
+        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint before each",
+        plan.rounds,
+        Deliveries::body_length(),
+        plan.deliveries.as_secs(),
+        plan.inserts.as_secs()
+    ));
+    report.note(format!("the following client got all {stored} events once and in order"));
+    drop(feed);
+    report.notes(gateway.stop().await?);
+    report.notes(webhooks.stop().await?);
+    Ok(report)
+}
+
+fn rate(what: &str, rates: &[f64], cpu: &str) -> Row {
+    Row::of(what, "/s", &Samples::new(rates.to_vec())).cpu(cpu.to_owned())
+}
+
+/// Round by round, since neighbours in time share what else the machine was doing.
+fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Row {
+    Row::of(what, "×", &Samples::new(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()))
+}
+
+async fn rounds(
+    plan: &Plan,
+    client: &Client,
+    webhooks: &Service,
+    deliveries: &mut Deliveries,
+    (template, keys): (&Template, &mut u64),
+    watched: &[(&'static str, u32)],
+    report: &Report,
+) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    for round in 1..=plan.rounds {
+        client.batch_execute("CHECKPOINT").await?;
+        let before = rows::count(client).await?;
+        let posted = post(webhooks, deliveries, plan.deliveries, watched).await?;
+        let stored = rows::count(client).await? - before;
+        ensure!(
+            stored == posted.stored,
+            "{} deliveries were acknowledged, {stored} are stored",
+            posted.stored
+        );
+        progress(report, format_args!("round {round}: {:.0} deliveries/s", posted.rate));
+        figures.deliveries.push(posted.rate);
+        figures.p99.push(posted.p99);
+        figures.cpu[0] = posted.cpu;
+        for (into, rates, cpu) in
+            [(Target::Table, &mut figures.table, 1), (Target::Bare, &mut figures.bare, 2)]
+        {
+            // Nobody follows a bare table.
+            if into == Target::Bare && watched.iter().any(|(name, _)| *name == GATEWAY) {
+                continue;
+            }
+            client.batch_execute("CHECKPOINT").await?;
+            let meter = Meter::start(watched);
+            rates.push(template.insert(client, into, plan.inserts, keys).await?);
+            figures.cpu[cpu] = meter.text();
+        }
+    }
+    Ok(figures)
+}
+
+struct Posted {
+    rate: f64,
+    /// Of the time to an answer, in milliseconds.
+    p99: f64,
+    /// Acknowledged, including those that came after the clock had stopped.
+    stored: i64,
+    cpu: String,
+}
+
+/// Posts distinct deliveries on all connections, each the next one as soon as the last is answered.
+async fn post(
+    webhooks: &Service,
+    deliveries: &mut Deliveries,
+    time: Duration,
+    watched: &[(&'static str, u32)],
+) -> anyhow::Result<Posted> {
+    let signed: Arc<[Delivery]> = deliveries.sign(READY * time.as_secs() as usize).into();
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push((Connection::open(webhooks.address).await?, deliveries.request(webhooks.address)));
+    }
+    let meter = Meter::start(watched);
+    let began = Instant::now();
+    let mut clients = JoinSet::new();
+    for (mut connection, mut request) in connections {
+        let (signed, next) = (signed.clone(), next.clone());
+        clients.spawn(async move {
+            let mut took: Vec<f64> = Vec::new();
+            let mut late = 0;
+            while began.elapsed() < time {
+                let delivery = signed.get(next.fetch_add(1, Ordering::Relaxed));
+                let Some(delivery) = delivery else {
+                    anyhow::bail!("more deliveries would have gone through")
+                };
+                let sent = Instant::now();
+                let answer = connection.exchange(request.of(delivery)).await?;
+                ensure!(
+                    answer.status == 200 && answer.body.contains("\"id\":"),
+                    "webhook-ingest answered {}: {}",
+                    answer.status,
+                    answer.body
+                );
+                match began.elapsed() <= time {
+                    true => took.push(sent.elapsed().as_secs_f64() * 1_000.0),
+                    false => late += 1,
+                }
+            }
+            anyhow::Ok((took, late))
+        });
+    }
+    let (mut took, mut late) = (Vec::new(), 0);
+    while let Some(client) = clients.join_next().await {
+        let (own, own_late) = client??;
+        took.extend(own);
+        late += own_late;
+    }
+    let cpu = meter.text();
+    let rate = took.len() as f64 / time.as_secs_f64();
+    let stored = took.len() as i64 + late;
+    Ok(Posted { rate, p99: Samples::new(took).quantile(0.99), stored, cpu })
+}

@@ -1,0 +1,227 @@
+//! `oasis up` as a user runs it: a folder, a terminal, Ctrl-C, and worse.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod process;
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use client::{Feed, is_ready, push};
+use process::{Home, LEAVES_WITHIN, LIMIT, POLL, Up, runs};
+use rustix::process::{Signal, kill_process};
+
+/// The task of the deliveries that these tests send.
+const VTID: &str = "DEV-CICDL-0042";
+
+async fn until_ready(port: u16) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_ready(port).await {
+        assert!(Instant::now() < deadline, "it does not come up");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_outlives_ctrl_c_and_kill_9() {
+    let home = Home::new();
+    let mut command = home.up_command(&[]);
+    // As docker compose passes variables that are not set.
+    command.envs([("DATABASE_URL", ""), ("GITHUB_WEBHOOK_SECRET", ""), ("RUST_LOG", "")]);
+    let up = Up::start(command);
+    let (gateway, webhooks) = (home.port, home.port + 1);
+    let secret = home.secret();
+    for part in [
+        format!("http://localhost:{gateway}/api/v1/devhub/feed"),
+        format!("http://localhost:{webhooks}/webhooks/github"),
+        secret.clone(),
+    ] {
+        assert!(up.said.contains(&part), "{part}: {}", up.said);
+    }
+
+    let (mut feed, connected) = Feed::open(gateway).await;
+    assert_eq!(connected["mode"], "mock");
+    assert_eq!(feed.event().await["vtid"], "DEV-CICDL-0031");
+    let (status, answer) = push(webhooks, &secret, &"a".repeat(40)).await;
+    assert_eq!((status, &answer["vtid"]), (200, &VTID.into()), "{answer}");
+    let event = feed.event_of(VTID).await;
+    assert_eq!(event["title"], "CICDL-CORE-PUSH");
+    let (status, answer) = push(webhooks, "another secret", &"b".repeat(40)).await;
+    assert_eq!((status, &answer["error"]["code"]), (401, &"bad_signature".into()));
+
+    let postgres = home.postgres().expect("a PostgreSQL of its own");
+    up.interrupt();
+    assert!(!runs(postgres), "PostgreSQL is left running");
+    assert_eq!(home.postgres(), None);
+
+    let up = home.up(&[]);
+    assert_eq!(home.secret(), secret, "the secret stays");
+    let (mut feed, connected) = Feed::open(gateway).await;
+    assert_eq!((&connected["mode"], feed.event().await), (&"live".into(), event.clone()));
+
+    let postgres = home.postgres().expect("a PostgreSQL of its own");
+    up.kill();
+    assert!(runs(postgres), "PostgreSQL outlives it, for the next start to adopt");
+    let mut up = home.up(&[]);
+    assert_eq!(home.postgres(), Some(postgres));
+    let (mut feed, _) = Feed::open(gateway).await;
+    assert_eq!(feed.event().await, event);
+    up.signal(Signal::TERM);
+    let (code, said) = up.finish(LEAVES_WITHIN);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!runs(postgres), "an adopted PostgreSQL is stopped too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_at_once() {
+    let home = Home::new();
+    let first = home.up(&[]);
+    let mut second = Up::spawn(home.up_command(&[]));
+    let (code, said) = second.finish(LIMIT);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("port {} ", home.port)) && said.contains("--port"), "{said}");
+    // The first is not disturbed.
+    until_ready(home.port).await;
+
+    // On other ports it shares the database, and whoever leaves last turns off the light.
+    let other = Home::new();
+    let mut command = home.command(env!("CARGO_BIN_EXE_oasis"));
+    command.args(["up", "--port", &other.port.to_string()]);
+    let second = Up::start(command);
+    let (mut feed, _) = Feed::open(home.port).await;
+    assert_eq!(push(other.port + 1, &home.secret(), &"c".repeat(40)).await.0, 200);
+    feed.event_of(VTID).await;
+    let postgres = home.postgres().unwrap();
+    first.interrupt();
+    assert!(runs(postgres));
+    assert_eq!(push(other.port + 1, &home.secret(), &"d".repeat(40)).await.0, 200);
+    second.interrupt();
+    assert!(!runs(postgres));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_is_lively() {
+    let home = Home::new();
+    let up = home.up(&["--demo"]);
+    let (mut feed, _) = Feed::open(home.port).await;
+    let deadline = Instant::now() + LIMIT;
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        let event = feed.event().await;
+        // Simulated ones come until the first real one.
+        if event["vtid"] != "DEV-CICDL-0031" {
+            seen.insert(event.to_string());
+        }
+        assert!(Instant::now() < deadline, "{seen:?}");
+    }
+    up.interrupt();
+}
+
+#[test]
+fn a_database_that_is_not_there_is_said_at_once() {
+    let home = Home::new();
+    for (url, expected) in [
+        ("postgres://u:hunter2@127.0.0.1:1/d", "no connection to the database"),
+        ("nonsense-with-hunter2", "DATABASE_URL"),
+    ] {
+        let mut command = home.up_command(&[]);
+        command.env("DATABASE_URL", url);
+        let (code, said) = Up::spawn(command).finish(Duration::from_secs(20));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+    }
+    assert!(!home.path(".oasis/postgres").exists(), "a private database is not what was asked for");
+}
+
+#[test]
+fn a_database_that_never_answers_does_not_hold_it_for_ever() {
+    let home = Home::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:hunter2@{}/d", silent.local_addr().unwrap());
+    let mut command = home.up_command(&[]);
+    command.env("DATABASE_URL", url);
+    let (code, said) = Up::spawn(command).finish(Duration::from_secs(30));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the database did not answer within"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_ends_is_started_again() {
+    let home = Home::new();
+    let up = home.up(&[]);
+    let (mut feed, _) = Feed::open(home.port).await;
+    for (signal, letter) in [(Signal::KILL, "1"), (Signal::INT, "2")] {
+        let postgres = home.postgres().unwrap();
+        kill_process(postgres, signal).unwrap();
+        let sha = letter.repeat(40);
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match push(home.port + 1, &home.secret(), &sha).await {
+                (200, _) => break,
+                (status, answer) => assert_eq!(status, 503, "{answer}"),
+            }
+            assert!(Instant::now() < deadline, "nobody starts PostgreSQL again");
+        }
+        // The client that was there all the while sees it.
+        let link = feed.event_of(VTID).await["link"].clone();
+        assert!(link.is_string(), "{link}");
+        assert_ne!(home.postgres(), Some(postgres));
+    }
+    up.interrupt();
+    assert_eq!(home.postgres(), None);
+}
+
+/// Nothing reads what it says, or it can't be written.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outputs_that_are_gone_or_full_harm_nothing() {
+    let home = Home::new();
+    let shell = |redirections: &str| {
+        let mut command = home.command("/bin/sh");
+        command.args(["-c", &format!("exec \"$0\" up --port {} {redirections}", home.port)]);
+        command.arg(env!("CARGO_BIN_EXE_oasis"));
+        command
+    };
+    for redirections in [">&- 2>/dev/full", ">/dev/full 2>&-", ""] {
+        let mut up = Up::spawn(shell(redirections));
+        up.stop_reading();
+        until_ready(home.port).await;
+        assert_eq!(push(home.port + 1, &home.secret(), redirections).await.0, 200);
+        let postgres = home.postgres().unwrap();
+        up.interrupt();
+        assert!(!runs(postgres), "PostgreSQL is left running");
+    }
+}
+
+#[test]
+fn help_lists_the_variables_and_no_value() {
+    let home = Home::new();
+    for (command, variables) in [
+        ("up", &["DATABASE_URL", "GITHUB_WEBHOOK_SECRET", "RUST_LOG"][..]),
+        ("migrate", &["DATABASE_URL"]),
+        ("prune", &["DATABASE_URL"]),
+    ] {
+        let mut help = home.command(env!("CARGO_BIN_EXE_oasis"));
+        help.args([command, "--help"]);
+        help.envs([("DATABASE_URL", "postgres://u:hunter2@h/d"), ("GITHUB_WEBHOOK_SECRET", "hunter2")]);
+        let output = help.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success());
+        // Long ones are broken into two lines.
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for variable in variables {
+            assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    for command in ["migrate", "prune"] {
+        let mut wrong = home.command(env!("CARGO_BIN_EXE_oasis"));
+        wrong.arg(command).env("DATABASE_URL", "mysql://u:hunter2@h/d");
+        let output = wrong.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("[env: DATABASE_URL]") && !text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,190 @@
+//! `oasis up` as a process in a folder of its own, and what it leaves there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tempfile::TempDir;
+
+/// How long it may take to leave.
+pub(crate) const LEAVES_WITHIN: Duration = Duration::from_secs(10);
+/// Far more than anything here takes: reached only where a command would hang.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at a condition.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
+
+/// Polls until it is so.
+pub(crate) fn wait_until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        thread::sleep(POLL);
+    }
+}
+
+/// Whether a process runs. One that is dead counts as ended also while nobody has asked how it ended.
+pub(crate) fn runs(pid: Pid) -> bool {
+    let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+    test_kill_process(pid).is_ok() && line.map_or(true, |line| !line.is_empty())
+}
+
+/// A folder to run in, and two free ports. When it is dropped no PostgreSQL is left in it.
+pub(crate) struct Home {
+    folder: TempDir,
+    pub(crate) port: u16,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // As root, PostgreSQL runs as another user, who has to pass through.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        Self { folder, port: free_ports() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn secret(&self) -> String {
+        fs::read_to_string(self.path(".oasis/webhook-secret")).unwrap().trim().to_owned()
+    }
+
+    /// The process id of the PostgreSQL that serves the folder.
+    pub(crate) fn postgres(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.path(".oasis/postgres/data/postmaster.pid")).ok()?;
+        Pid::from_raw(text.lines().next()?.parse().ok()?)
+    }
+
+    /// `program`, as if typed in the folder, with nothing of the tests' environment but what finds programs and caches.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
+        for name in ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command
+    }
+
+    /// `oasis up --port` with these arguments after it.
+    pub(crate) fn up_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_oasis"));
+        command.args(["up", "--port", &self.port.to_string()]).args(arguments);
+        command
+    }
+
+    /// [`Up::start`] with these arguments.
+    pub(crate) fn up(&self, arguments: &[&str]) -> Up {
+        Up::start(self.up_command(arguments))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What a failed test or a killed `oasis up` left.
+        if let Some(pid) = self.postgres() {
+            let _ = kill_process(pid, Signal::QUIT);
+            let deadline = Instant::now() + LEAVES_WITHIN;
+            while runs(pid) && Instant::now() < deadline {
+                thread::sleep(POLL);
+            }
+        }
+    }
+}
+
+/// The first of two free ports that follow each other, below those that systems give to outgoing connections.
+fn free_ports() -> u16 {
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let random = || 20_000 + (RandomState::new().hash_one(0) % 12_000) as u16;
+    std::iter::repeat_with(random).find(|port| is_free(*port) && is_free(port + 1)).unwrap()
+}
+
+/// A running command; it is killed when it is dropped.
+pub(crate) struct Up {
+    child: Child,
+    /// What it has said before it was up.
+    pub(crate) said: String,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Up {
+    /// Starts it, and waits until it has said everything that it says when it is up.
+    pub(crate) fn start(command: Command) -> Self {
+        let mut up = Self::spawn(command);
+        let mut stdout = BufReader::new(up.child.stdout.take().unwrap());
+        while !up.said.contains("Send an event:\n") {
+            if stdout.read_line(&mut up.said).unwrap() == 0 {
+                let (code, said) = up.finish(LIMIT);
+                panic!("it ended with {code:?} before it was up: {said}");
+            }
+        }
+        up.stdout = Some(collect(stdout));
+        up
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = Some(collect(child.stderr.take().unwrap()));
+        Self { child, said: String::new(), stdout: None, stderr }
+    }
+
+    /// Closes the end at which its output is read.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.child.stdout.take());
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and gives the exit code and what it said on standard error.
+    pub(crate) fn finish(&mut self, limit: Duration) -> (Option<i32>, String) {
+        let mut status = None;
+        wait_until(limit, "the end of the command", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let stderr = self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default();
+        (status.and_then(|status| status.code()), stderr)
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) fn interrupt(mut self) {
+        self.signal(Signal::INT);
+        let (code, said) = self.finish(LEAVES_WITHIN);
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+        // PostgreSQL, which goes on, has none of our pipes.
+        self.finish(LEAVES_WITHIN);
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = from.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}

@@ -1,0 +1,262 @@
+//! The gateway as a process of its own: flags, variables, signals.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use oasis_postgres::testing::TestDatabase;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::client::{Answer, Feed, get, post};
+use crate::{database, postgres};
+
+/// How long a process may take to leave.
+const LEAVES_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks at a condition.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A running gateway; it is killed when it is dropped.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    /// Collects the rest of its log.
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+/// The binary, with nothing of the environment of the tests.
+fn binary(variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-feed"));
+    command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end: the exit code and both outputs.
+fn finished(mut command: Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+impl Process {
+    /// Starts one that takes events from everybody, and waits until it listens.
+    async fn start(database: &TestDatabase) -> Self {
+        Self::start_with(&[
+            ("DATABASE_URL", &database.url),
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("INGEST_ANONYMOUS", "true"),
+        ])
+        .await
+    }
+
+    async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let mut child = binary(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        // It logs its address once it listens.
+        let begun = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).unwrap() > 0 {
+                let read: Value = serde_json::from_str(&line).unwrap_or_default();
+                if read["message"] == "listening" {
+                    return Some((read["address"].as_str().unwrap().parse().unwrap(), stderr));
+                }
+                line.clear();
+            }
+            None
+        });
+        let (address, mut stderr) = begun.await.unwrap().expect("it ended before it listened");
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        Self { child, address, log: Some(log) }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + LEAVES_WITHIN;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it still runs");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn event(number: usize) -> String {
+    let key = number.to_string();
+    json!({"source": "oasis.events", "kind": "event", "status": "info", "dedup_key": key}).to_string()
+}
+
+/// Waits until a query answers true.
+async fn until(client: &tokio_postgres::Client, sql: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(Instant::now() < deadline, "never true: {sql}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn leaves_cleanly(signal: Signal) {
+    let database = database().await;
+    let mut gateway = Process::start(&database).await;
+    let address = gateway.address;
+    let mut feeds = Vec::new();
+    for _ in 0..50 {
+        let mut feed = Feed::open(address, "", &[]).await;
+        feed.connected().await;
+        feeds.push(feed);
+    }
+    // One event that waits in the database when the signal comes.
+    let holder = postgres(&database.url).await;
+    holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
+    let in_flight = tokio::spawn(async move { post(address, "/events/ingest", event(0)).await });
+    let observer = postgres(&database.url).await;
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'oasis_events_lock'::regclass AND NOT granted)";
+    until(&observer, waits).await;
+
+    gateway.signal(signal);
+    // Streams end while the event still waits: a clean end, or reading it would be an error.
+    for mut feed in feeds {
+        while feed.block().await.expect("a clean end").is_some() {}
+    }
+    let deadline = Instant::now() + LEAVES_WITHIN;
+    while TcpStream::connect(address).await.is_ok() {
+        assert!(Instant::now() < deadline, "it still listens");
+        tokio::time::sleep(POLL).await;
+    }
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    let answer: Answer = in_flight.await.unwrap();
+    assert_eq!(answer.status, 201, "{:?}", answer.body);
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert_eq!(stored(&observer).await, ["0"]);
+}
+
+/// The keys of what the table has, as they were sent.
+async fn stored(client: &tokio_postgres::Client) -> Vec<String> {
+    let sql = "SELECT replace(dedup_key, 'ingest:', '') FROM oasis_events ORDER BY id";
+    let rows = client.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn sigterm_ends_streams_and_finishes_what_is_in_flight() {
+    leaves_cleanly(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn sigint_ends_streams_and_finishes_what_is_in_flight() {
+    leaves_cleanly(Signal::INT).await;
+}
+
+/// What was answered 201 before a `kill -9` is stored, and a client that comes back gets it once.
+#[tokio::test]
+async fn kill_9_loses_nothing_that_was_answered() {
+    let database = database().await;
+    let gateway = Process::start(&database).await;
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    feed.connected().await;
+    for number in 0..20 {
+        assert_eq!(post(gateway.address, "/events/ingest", event(number)).await.status, 201);
+    }
+    let first = feed.ids(10).await;
+    gateway.signal(Signal::KILL);
+    drop(gateway);
+
+    let gateway = Process::start(&database).await;
+    let last = first[9].to_string();
+    let mut feed = Feed::open(gateway.address, "", &[("last-event-id", &last)]).await;
+    let deadline = Instant::now() + LEAVES_WITHIN;
+    while get(gateway.address, "/ready").await.status != 200 {
+        assert!(Instant::now() < deadline, "it does not get ready");
+        tokio::time::sleep(POLL).await;
+    }
+    // Most likely it came before the table was read the first time; it must not wait for the next event.
+    let connected = tokio::time::timeout(Duration::from_secs(2), feed.connected());
+    connected.await.expect("connected as soon as the table is read");
+    let second = feed.ids(10).await;
+    let all = [first, second].concat();
+    assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
+    let client = postgres(&database.url).await;
+    assert_eq!(stored(&client).await, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn help_lists_every_variable_and_no_value() {
+    let mut command = binary(&[("INGEST_TOKENS", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]);
+    command.arg("--help");
+    let (code, text) = finished(command);
+    assert_eq!(code, Some(0), "{text}");
+    // Long ones are broken into two lines.
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for variable in [
+        "HOST",
+        "PORT",
+        "RUST_LOG",
+        "DATABASE_URL",
+        "LISTEN_DATABASE_URL",
+        "DATABASE_POOL_SIZE",
+        "READ_TOKENS",
+        "INGEST_TOKENS",
+        "INGEST_ANONYMOUS",
+        "MAX_SUBSCRIBERS",
+    ] {
+        assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_named_and_secrets_are_not_repeated() {
+    for url in ["", "u:hunter2@h", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d?sslmode=maybe"] {
+        let (code, text) = finished(binary(&[("DATABASE_URL", url)]));
+        assert_eq!(code, Some(2), "{url}: {text}");
+        assert!(text.contains("[env: DATABASE_URL]") && !text.contains("hunter2"), "{text}");
+    }
+    let (code, text) = finished(binary(&[("DATABASE_URL", "postgres://h/d"), ("INGEST_ANONYMOUS", "maybe")]));
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("[env: INGEST_ANONYMOUS]"), "{text}");
+}
+
+#[tokio::test]
+async fn empty_variables_count_as_unset() {
+    let database = database().await;
+    let mut gateway = Process::start_with(&[
+        ("DATABASE_URL", &database.url),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("RUST_LOG", ""),
+        ("LISTEN_DATABASE_URL", ""),
+        ("DATABASE_POOL_SIZE", ""),
+        ("READ_TOKENS", ""),
+        ("INGEST_TOKENS", ""),
+        ("INGEST_ANONYMOUS", ""),
+        ("MAX_SUBSCRIBERS", ""),
+    ])
+    .await;
+    let refused = post(gateway.address, "/events/ingest", event(0)).await;
+    assert_eq!((refused.status.as_u16(), refused.error().0.as_str()), (403, "ingest_disabled"));
+    assert_eq!(get(gateway.address, "/api/v1/oasis/events").await.json(), json!([]));
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    // `info` is the default.
+    let log = gateway.log.take().unwrap().join().unwrap();
+    assert!(log.contains("\"stopped\""), "{log}");
+}

@@ -1,0 +1,62 @@
+//! What was answered 2xx is in the table once, whatever is killed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use oasis_postgres::testing;
+use rustix::process::Signal;
+
+use crate::github::{Load, stored};
+use crate::process::{LEAVES_WITHIN, Receiver, database, free_port, migrate};
+
+/// A number of deliveries after which something happens.
+fn some() -> usize {
+    1 + (RandomState::new().hash_one(0) % 300) as usize
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_the_receiver_loses_nothing() {
+    let database = database().await;
+    let mut receiver = Receiver::start(&database.url, free_port()).await;
+    let mut load = Load::start(16, receiver.address);
+    for _ in 0..5 {
+        load.goes_on(some()).await;
+        let port = receiver.kill().await;
+        receiver = Receiver::start(&database.url, port).await;
+    }
+    load.goes_on(some()).await;
+    assert_eq!(load.finish().await, stored(&database.url).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_postgres_loses_nothing() {
+    let cluster = Arc::new(testing::cluster().await);
+    cluster.create_database("oasis").await.unwrap();
+    let url = cluster.url("oasis");
+    migrate(&url).await.unwrap();
+    let receiver = Receiver::start(&url, free_port()).await;
+    let mut load = Load::start(16, receiver.address);
+    for _ in 0..3 {
+        load.goes_on(some()).await;
+        let cluster = cluster.clone();
+        let crash = move || cluster.kill().and_then(|()| cluster.restart());
+        tokio::task::spawn_blocking(crash).await.unwrap().unwrap();
+    }
+    load.goes_on(some()).await;
+    assert_eq!(load.finish().await, stored(&url).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_under_load_loses_nothing() {
+    let database = database().await;
+    let mut receiver = Receiver::start(&database.url, free_port()).await;
+    let mut load = Load::start(16, receiver.address);
+    for signal in [Signal::TERM, Signal::INT] {
+        load.goes_on(some()).await;
+        receiver.signal(signal);
+        assert_eq!(receiver.ended(LEAVES_WITHIN).await.code(), Some(0), "{signal:?}");
+        receiver = Receiver::start(&database.url, receiver.address.port()).await;
+    }
+    load.goes_on(some()).await;
+    assert_eq!(load.finish().await, stored(&database.url).await);
+}
