@@ -90,7 +90,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         last = id;
     }
     report.note(format!(
-        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint before each",
+        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint before each; \
+         processors used are those of the last round",
         plan.rounds,
         Deliveries::body_length(),
         plan.deliveries.as_secs(),

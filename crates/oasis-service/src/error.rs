@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::response::{self, Response};
 
@@ -166,17 +166,28 @@ impl ApiError {
 
     /// The error as its caller sees it.
     pub fn into_response(self) -> Response {
-        let mut error = json!({ "code": self.code, "message": self.message });
-        if let Some(hint) = self.hint {
-            error["hint"] = hint.into();
-        }
-        let body = json!({ "error": error }).to_string();
+        let told = Told { code: self.code, message: &self.message, hint: self.hint.as_deref() };
+        // Strings with names into memory have no way to fail.
+        let body = serde_json::to_string(&Body { error: told }).unwrap_or_default();
         let mut response = response::content(self.status, "application/json", body);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.headers);
         response
     }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Told<'a>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
 }
 
 impl fmt::Display for ApiError {

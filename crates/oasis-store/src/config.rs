@@ -92,6 +92,14 @@ impl FromStr for DatabaseUrl {
                 _ => rest.push((key, value)),
             }
         }
+        if rest.iter().any(|(key, _)| !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
+            // The name may be the rest of a password, so it is not shown.
+            return Err(UrlError::Option(
+                "it has an option that Postgres does not know; a `?`, `#` or `/` in the password must be \
+                 percent-encoded (%3F, %23, %2F)"
+                    .into(),
+            ));
+        }
         url.set_query(None);
         if !rest.is_empty() {
             url.query_pairs_mut().extend_pairs(&rest);
@@ -177,6 +185,12 @@ mod tests {
         }
         for bad in ["?sslmode=maybe", "?sslmode=require&sslrootcert=system", "?nonsense=1"] {
             let error = parse(bad).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for bad in
+            ["postgres://app:12?secret@db/app", "postgres://app:?secret@db/app", "postgres://u:p#secret@h/d"]
+        {
+            let error = bad.parse::<DatabaseUrl>().map_or_else(|error| error.to_string(), |_| String::new());
             assert!(!error.contains("secret"), "{error}");
         }
         for bad in ["", "h:5432", "mysql://h/d"] {

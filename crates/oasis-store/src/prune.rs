@@ -21,7 +21,7 @@ impl Store {
     const PRUNE_STEP: i64 = 10_000;
 
     /// Deletes every event recorded more than `keep` ago, oldest first, a transaction per 10,000 ids. Readers see
-    /// the mark move with the rows. `progress` is told the rows deleted so far.
+    /// the mark move with the rows, and are woken to look at it. `progress` is told the rows deleted so far.
     ///
     /// # Errors
     /// When the database can't be reached or refuses; what was deleted until then stays deleted and recorded.
@@ -55,7 +55,8 @@ impl Store {
 
     async fn prune_through(&self, through: i64) -> Result<u64, StoreError> {
         let sql = "WITH mark AS (UPDATE public.oasis_feed_state SET pruned_through = greatest(pruned_through, $1)), \
-                   gone AS (DELETE FROM public.oasis_events WHERE id <= $1 RETURNING 1) SELECT count(*) FROM gone";
+                   gone AS (DELETE FROM public.oasis_events WHERE id <= $1 RETURNING 1) \
+                   SELECT count(*), pg_notify('oasis_events', '') FROM gone";
         self.read(async |client| {
             let rows = client.query_typed(sql, &[(&through, Type::INT8)]).await?;
             Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())

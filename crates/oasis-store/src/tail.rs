@@ -45,6 +45,8 @@ pub enum Update {
     },
     /// The next events, in id order. Never empty.
     Events(Vec<StoredEvent>),
+    /// Everything up to this id has been deleted, and must not be shown any more.
+    Pruned(i64),
     /// The tail reads again, and whether it is woken (else it polls).
     Up {
         /// Whether LISTEN works.
@@ -59,11 +61,12 @@ pub struct Tail {
     store: Store,
     recent: i64,
     head: Option<i64>,
+    pruned: i64,
 }
 
 impl Tail {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, recent: 0, head: None }
+        Self { store, recent: 0, head: None, pruned: 0 }
     }
 
     /// Begin with the last `recent` events instead of at the head.
@@ -140,7 +143,7 @@ impl Tail {
             events = session.page(order, self.recent).await?.events;
             events.reverse();
         }
-        self.head = Some(head);
+        (self.head, self.pruned) = (Some(head), pruned);
         handle(Update::Start { events, head, empty });
         Ok(())
     }
@@ -158,6 +161,10 @@ impl Tail {
             if page.pruned_through > after {
                 self.start(session, handle).await?;
                 continue;
+            }
+            if page.pruned_through > self.pruned {
+                self.pruned = page.pruned_through;
+                handle(Update::Pruned(self.pruned));
             }
             let Some(last) = page.events.last() else { return Ok(any) };
             self.head = Some(last.id);

@@ -122,6 +122,12 @@ impl Chunk {
     }
 }
 
+/// The frames of the last events, and the id of the last of them.
+pub(crate) struct Replay {
+    pub(crate) frames: Bytes,
+    pub(crate) last: Option<i64>,
+}
+
 /// What the ring has after a cursor.
 pub(crate) enum Taken {
     /// Frames up to the new cursor; empty when nothing passed the filter.
@@ -155,6 +161,9 @@ impl Hub {
         match update {
             Update::Start { events, head, empty } => self.start(events, head, empty),
             Update::Events(events) => self.push(events),
+            Update::Pruned(through) => {
+                self.ring.write().unwrap_or_else(PoisonError::into_inner).prune(through);
+            }
             Update::Up { listening } => {
                 metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
                 *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -272,13 +281,15 @@ impl Hub {
 
     /// The frames of the last events that pass `filter`, and the head they were taken at; `None` when the ring can't
     /// tell, in which case the table can.
-    pub(crate) fn replay(&self, filter: &Filter) -> (Option<Bytes>, i64) {
+    pub(crate) fn replay(&self, filter: &Filter) -> (Option<Replay>, i64) {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Bytes> = Vec::with_capacity(REPLAY);
+        let mut last = None;
         'ring: for chunk in ring.chunks.iter().rev() {
             for (index, (event, end)) in chunk.entries.iter().enumerate().rev() {
-                if filter.accepts(event) {
+                if event.id > ring.floor && filter.accepts(event) {
                     found.push(chunk.bytes.slice(chunk.start_of(index)..*end));
+                    last = last.or(Some(event.id));
                     if found.len() == REPLAY {
                         break 'ring;
                     }
@@ -287,7 +298,7 @@ impl Hub {
         }
         let known = found.len() == REPLAY || ring.whole;
         let frames = known.then(|| found.iter().rev().flat_map(|frame| frame.iter().copied()).collect());
-        (frames, ring.head)
+        (frames.map(|frames| Replay { frames, last }), ring.head)
     }
 }
 
@@ -302,6 +313,14 @@ fn matching(chunk: &Chunk, from: usize, filter: &Filter) -> Bytes {
 }
 
 impl Ring {
+    /// Forgets what has been deleted. A chunk that holds more keeps its bytes, below the floor.
+    fn prune(&mut self, through: i64) {
+        while self.chunks.front().is_some_and(|oldest| oldest.last() <= through) {
+            self.events -= self.chunks.pop_front().map_or(0, |oldest| oldest.entries.len());
+        }
+        self.floor = self.floor.max(through);
+    }
+
     fn push(&mut self, chunk: Chunk) {
         self.events += chunk.entries.len();
         self.chunks.push_back(chunk);

@@ -138,8 +138,8 @@ impl Gateway {
 
     /// The ticker. It answers 200 whatever the database does: an EventSource gives up for good on anything else.
     fn feed(&self, request: &Request) -> Result<Response, ApiError> {
-        let query = Query::parse(request.uri().query(), params::FEED)?;
         self.may_read(request)?;
+        let query = Query::parse(request.uri().query(), params::FEED)?;
         let filter = params::filter(&query)?;
         let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
         let begin = params::begin(&query, cursor)?;

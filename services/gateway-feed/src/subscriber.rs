@@ -20,7 +20,7 @@ use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::hub::{Hub, Mode, Pulse, REPLAY, SIMULATED_FIRST, Taken};
+use crate::hub::{Hub, Mode, Pulse, REPLAY, Replay, SIMULATED_FIRST, Taken};
 use crate::{frames, mock};
 
 /// Where a client begins.
@@ -175,8 +175,9 @@ impl Subscriber {
         let now = Ts::clamped(Timestamp::now());
         out.extend_from_slice(&frames::connected(now, pulse.mode, pulse.head.max(cursor)));
         out.extend_from_slice(&gap.unwrap_or_default());
-        let replayed = replay.is_some();
-        out.extend_from_slice(&replay.unwrap_or_default());
+        // Even when nothing passed the filter, a reconnect must begin at the cursor.
+        let untold = replay.as_ref().is_some_and(|replay| replay.last != Some(cursor));
+        out.extend_from_slice(&replay.map_or_else(Bytes::new, |replay| replay.frames));
         if pulse.mode == Mode::Mock {
             let numbers = pulse.simulated.saturating_sub(SIMULATED_FIRST - 1)..pulse.simulated + 1;
             out.extend_from_slice(&mock::frames(numbers, now, &self.filter));
@@ -184,8 +185,7 @@ impl Subscriber {
         (self.mode, self.epoch) = (pulse.mode, pulse.epoch);
         (self.beat, self.simulated) = (pulse.beat, pulse.simulated);
         (self.cursor, self.told) = (cursor, cursor);
-        if replayed {
-            // Even when nothing passed the filter, a reconnect must begin here.
+        if untold && pulse.mode == Mode::Live {
             out.extend_from_slice(&frames::cursor(cursor));
         }
         self.begin = None;
@@ -199,7 +199,7 @@ impl Subscriber {
             if self.cursor > pulse.head && self.cursor > self.store.head().await? {
                 let (replay, head) = Box::pin(self.replay()).await?;
                 let mut out = BytesMut::from(&frames::gap(self.cursor, head, "reset")[..]);
-                out.extend_from_slice(&replay);
+                out.extend_from_slice(&replay.frames);
                 out.extend_from_slice(&frames::cursor(head));
                 (self.cursor, self.told) = (head, head);
                 return Ok(Some(out.freeze()));
@@ -257,7 +257,7 @@ impl Subscriber {
             Some(last) if page.events.len() as i64 == CATCH_UP_PAGE => last.id,
             _ => floor.max(page.pruned_through),
         };
-        if !out.is_empty() {
+        if !out.is_empty() && page.events.last().is_none_or(|last| last.id != cursor) {
             // The frames tell ids only of what passed the filter; the client's cursor must come along.
             out.extend_from_slice(&frames::cursor(cursor));
         }
@@ -265,10 +265,10 @@ impl Subscriber {
     }
 
     /// The last events that pass the filter, and the id that they go up to.
-    async fn replay(&self) -> Result<(Bytes, i64), StoreError> {
-        let (frames, head) = self.hub.replay(&self.filter);
-        if let Some(frames) = frames {
-            return Ok((frames, head));
+    async fn replay(&self) -> Result<(Replay, i64), StoreError> {
+        let (replay, head) = self.hub.replay(&self.filter);
+        if let Some(replay) = replay {
+            return Ok((replay, head));
         }
         // The semaphore is never closed.
         let _permit = self.hub.catch_ups.acquire().await.ok();
@@ -276,7 +276,7 @@ impl Subscriber {
         let page = self.store.page(&self.page(order, REPLAY as i64)).await?;
         let mut out = Vec::new();
         page.events.iter().rev().for_each(|event| frames::event(&mut out, event));
-        Ok((out.into(), head))
+        Ok((Replay { frames: out.into(), last: page.events.first().map(|event| event.id) }, head))
     }
 
     fn page(&self, order: Order, limit: i64) -> PageQuery<'_> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::github::{Reading, Rules, read};
 use crate::payload::{self, NoPayload};
-use crate::signature::Secrets;
+use crate::signature::{self, BadSignature, Secrets};
 
 /// The largest body, in bytes: what GitHub says of its payloads.
 pub const MAX_BODY: usize = 25 << 20;
@@ -120,13 +120,11 @@ impl WebhookIngest {
         context: &RequestContext,
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
-        let body = context.read_body(body, MAX_BODY).await?;
         let signature = only(headers, &SIGNATURE).map(HeaderValue::as_bytes);
-        self.secrets.verify(signature, &body).map_err(|error| {
-            ApiError::unauthorized("bad_signature", error.to_string())
-                .header(WWW_AUTHENTICATE, HeaderValue::from_static("X-Hub-Signature-256"))
-                .hint("the webhook's secret must be the one this service is configured with")
-        })?;
+        // Whoever does not even claim to have signed it gets no memory for a body.
+        signature::tag(signature).map_err(unsigned)?;
+        let body = context.read_body(body, MAX_BODY).await?;
+        self.secrets.verify(signature, &body).map_err(unsigned)?;
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let payload = payload::json(content_type, &body).map_err(|error| match error {
             NoPayload::ContentType => ApiError::unsupported_media_type(error.to_string()),
@@ -218,6 +216,12 @@ fn delivery_id(headers: &HeaderMap) -> Option<&str> {
     let id = only(headers, &DELIVERY)?.to_str().ok()?;
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (plain && (1..=64).contains(&id.len())).then_some(id)
+}
+
+fn unsigned(error: BadSignature) -> ApiError {
+    ApiError::unauthorized("bad_signature", error.to_string())
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static("X-Hub-Signature-256"))
+        .hint("the webhook's secret must be the one this service is configured with")
 }
 
 fn bad_payload(message: String) -> ApiError {

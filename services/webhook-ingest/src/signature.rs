@@ -10,7 +10,7 @@ pub struct Secrets(Vec<hmac::Key>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
     /// There is none.
-    #[error("the delivery is not signed: X-Hub-Signature-256 is missing")]
+    #[error("the delivery is not signed: X-Hub-Signature-256 must be given, once")]
     Missing,
     /// It is not `sha256=` and 64 hex digits.
     #[error("X-Hub-Signature-256 is not of the form sha256= and 64 hex digits")]
@@ -33,13 +33,21 @@ impl Secrets {
     /// # Errors
     /// When it is missing, malformed or made of other bytes or with another secret.
     pub fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), BadSignature> {
-        let hex = header.ok_or(BadSignature::Missing)?.strip_prefix(b"sha256=");
-        let tag = hex.and_then(decode).ok_or(BadSignature::Malformed)?;
+        let tag = tag(header)?;
         match self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok()) {
             true => Ok(()),
             false => Err(BadSignature::Mismatch),
         }
     }
+}
+
+/// The tag that a header carries; worth asking before a body is read.
+///
+/// # Errors
+/// When it is missing or malformed.
+pub fn tag(header: Option<&[u8]>) -> Result<[u8; 32], BadSignature> {
+    let hex = header.ok_or(BadSignature::Missing)?.strip_prefix(b"sha256=");
+    hex.and_then(decode).ok_or(BadSignature::Malformed)
 }
 
 /// 64 hex digits.

@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Refusal};
-use super::is_json;
+use super::{is_json, json};
 
 /// Attributes that are kept beside those with a place of their own.
 const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
@@ -45,10 +45,9 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
     }
     let data = match (body.is_empty(), content_type) {
         (true, _) => None,
-        (false, content_type) if content_type.is_none_or(is_json) => Some(
-            serde_json::from_slice(body)
-                .map_err(|error| Refusal::new(format!("the data is not JSON: {error}")))?,
-        ),
+        (false, content_type) if content_type.is_none_or(is_json) => {
+            Some(json(body).map_err(|refusal| Refusal::field("data", refusal.message))?)
+        }
         (false, _) => {
             let text =
                 std::str::from_utf8(body).map_err(|_| Refusal::new("the data is neither JSON nor text"))?;
@@ -134,7 +133,7 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
     for (name, value) in [("ce_source", source), ("ce_id", id), ("ce_type", kind)] {
         meta.insert(name.into(), value.into());
     }
-    let meta = Meta::new(meta).map_err(|why| Refusal::field("data", why))?;
+    let meta = Meta::new(meta).map_err(|why| Refusal::new(why.to_string()))?;
     let dedup_key = DedupKey::new("ce", &key).map_err(|why| Refusal::field("id", why))?;
     Ok(NewEvent { event, channel: Channel::devhub(), meta, dedup_key: Some(dedup_key) })
 }

@@ -8,6 +8,7 @@ mod plain;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::{NewEvent, Ts};
 use oasis_service::ApiError;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use self::fields::Refusal;
@@ -16,6 +17,9 @@ use self::fields::Refusal;
 pub(crate) const MOST_EVENTS: usize = 1_000;
 /// Bytes of one request: so many events with the largest `meta` each.
 pub(crate) const MOST_BYTES: usize = 20 << 20;
+
+/// Bytes of one event: several times what `meta` may hold, since text can be escaped and spaced.
+const MOST_EVENT_BYTES: usize = 128 << 10;
 
 /// The events of a request that was received at `now`.
 ///
@@ -31,27 +35,44 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewE
         return Err(ApiError::unsupported_media_type("events are sent as JSON")
             .hint("add the header Content-Type: application/json"));
     }
-    let value: Value = serde_json::from_slice(body)
+    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(vec![
+            object(body).and_then(|event| one(event, now)).map_err(|refusal| refused(None, &refusal))?,
+        ]);
+    }
+    // As slices of the body first: a value can take twenty times the memory of its text.
+    let events: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    match value {
-        Value::Object(event) => Ok(vec![one(event, now).map_err(|refusal| refused(None, &refusal))?]),
-        Value::Array(events) if events.is_empty() => {
-            Err(ApiError::bad_request("bad_event", "the array holds no event"))
-        }
-        Value::Array(events) if events.len() > MOST_EVENTS => Err(ApiError::bad_request(
+    if events.is_empty() {
+        return Err(ApiError::bad_request("bad_event", "the array holds no event"));
+    }
+    if events.len() > MOST_EVENTS {
+        return Err(ApiError::bad_request(
             "too_many_events",
             format!("{} events in one request: at most {MOST_EVENTS} are allowed", events.len()),
-        )),
-        Value::Array(events) => events
-            .into_iter()
-            .enumerate()
-            .map(|(nth, event)| match event {
-                Value::Object(event) => one(event, now).map_err(|refusal| refused(Some(nth), &refusal)),
-                _ => Err(refused(Some(nth), &Refusal::new("expected a JSON object"))),
-            })
-            .collect(),
-        _ => Err(ApiError::bad_request("bad_event", "expected an event (a JSON object) or an array of them")),
+        ));
     }
+    let read = |(nth, event): (usize, &&RawValue)| {
+        let event = object(event.get().as_bytes()).and_then(|event| one(event, now));
+        event.map_err(|refusal| refused(Some(nth), &refusal))
+    };
+    events.iter().enumerate().map(read).collect()
+}
+
+/// One event's text as a JSON object.
+fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    match json(text)? {
+        Value::Object(event) => Ok(event),
+        _ => Err(Refusal::new("expected an event, a JSON object")),
+    }
+}
+
+/// A value of at most [`MOST_EVENT_BYTES`] of text.
+fn json(text: &[u8]) -> Result<Value, Refusal> {
+    if text.len() > MOST_EVENT_BYTES {
+        return Err(Refusal::new(format!("it is too large: at most {MOST_EVENT_BYTES} bytes for one event")));
+    }
+    serde_json::from_slice(text).map_err(|error| Refusal::new(format!("not JSON: {error}")))
 }
 
 /// Tells the forms apart by what only they have.

@@ -17,9 +17,9 @@ pub(super) fn read(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refus
     let event = Event {
         task: metadata.task("vtid")?,
         layer_hint: None,
-        module: fields.required("service", |name| Ok(Module::from_name(name)))?,
+        module: fields.required("service", |name| named(name).map(Module::from_name))?,
         source: *source.as_ref().unwrap_or(&Source::OasisEvents),
-        kind: fields.required("event", |name| Ok(Kind::from_name(name)))?,
+        kind: fields.required("event", |name| named(name).map(Kind::from_name))?,
         status: fields.required("status", status)?,
         link: None,
         ts: fields.time("timestamp", now)?,
@@ -38,6 +38,13 @@ pub(super) fn read(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refus
     let meta = Meta::new(meta).map_err(|why| fields.refuse("metadata", why))?;
     fields.finish()?;
     Ok(NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None })
+}
+
+fn named(name: &str) -> Result<&str, Invalid> {
+    match name.trim() {
+        "" => Err(Invalid::new("it is empty")),
+        name => Ok(name),
+    }
 }
 
 fn status(text: &str) -> Result<Status, Invalid> {

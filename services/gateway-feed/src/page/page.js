@@ -66,7 +66,12 @@ feed.onmessage = ({ data }) => {
       events.replaceChildren();
       return mode(message.mode);
     case "gap":
-      return show(`live, but events ${message.from + 1} to ${message.to} are missing (${message.reason})`, "gap");
+      return show(
+        message.reason === "reset"
+          ? "live, on another database than before"
+          : `live, but events ${message.from + 1} to ${message.to} are gone`,
+        "gap",
+      );
   }
 };
 feed.onerror = () =>

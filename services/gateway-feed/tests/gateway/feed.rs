@@ -271,3 +271,29 @@ async fn bad_requests_are_named() {
     assert_eq!(get(gateway.address, "/nothing").await.status, 404);
     gateway.stop().await;
 }
+
+/// What has been deleted is gone from running gateways too: not replayed, not resumed, and told.
+#[tokio::test(flavor = "multi_thread")]
+async fn pruned_events_leave_a_running_gateway() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    insert(&sql, "DEV-TEST-0001", "info", 30).await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    ready(&gateway).await;
+    let mut live = Feed::open(gateway.address, "", &[]).await;
+    assert_eq!(live.ids(20).await.last(), Some(&30));
+    let args = oasis_store::DatabaseArgs::new(db.url.parse().unwrap());
+    let store = oasis_store::Store::new(args, "test").unwrap();
+    assert_eq!(store.prune(std::time::Duration::ZERO, |_| {}).await.unwrap().through, 30);
+    // The tail is woken by the prune; the event comes behind it.
+    insert(&sql, "DEV-TEST-0001", "info", 1).await;
+    assert_eq!(live.event().await.0, 31);
+    let mut late = Feed::open(gateway.address, "", &[]).await;
+    late.connected().await;
+    assert_eq!(late.event().await.0, 31);
+    let mut resumed = Feed::open(gateway.address, "?last_event_id=7", &[]).await;
+    resumed.connected().await;
+    assert_eq!(resumed.message().await.to_string(), r#"{"from":7,"reason":"pruned","to":30,"type":"gap"}"#);
+    assert_eq!(resumed.event().await.0, 31);
+    gateway.stop().await;
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oasis_postgres::testing;
 use rustix::process::Signal;
 
-use crate::github::{Load, stored};
+use crate::github::{Load, assert_stored};
 use crate::process::{LEAVES_WITHIN, Receiver, database, free_port, migrate};
 
 /// A number of deliveries after which something happens.
@@ -25,7 +25,7 @@ async fn killing_the_receiver_loses_nothing() {
         receiver = Receiver::start(&database.url, port).await;
     }
     load.goes_on(some()).await;
-    assert_eq!(load.finish().await, stored(&database.url).await);
+    assert_stored(&database.url, &load.finish().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +43,7 @@ async fn killing_postgres_loses_nothing() {
         tokio::task::spawn_blocking(crash).await.unwrap().unwrap();
     }
     load.goes_on(some()).await;
-    assert_eq!(load.finish().await, stored(&url).await);
+    assert_stored(&url, &load.finish().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,5 +58,5 @@ async fn leaving_under_load_loses_nothing() {
         receiver = Receiver::start(&database.url, receiver.address.port()).await;
     }
     load.goes_on(some()).await;
-    assert_eq!(load.finish().await, stored(&database.url).await);
+    assert_stored(&database.url, &load.finish().await).await;
 }

@@ -113,6 +113,15 @@ pub(crate) async fn stored(database_url: &str) -> Vec<(String, String)> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
+/// The table has what was taken, all of it once, and nothing else. Says what differs and not what does not.
+pub(crate) async fn assert_stored(database_url: &str, taken: &[(String, String)]) {
+    let stored = stored(database_url).await;
+    let missing: Vec<_> = taken.iter().filter(|push| stored.binary_search(push).is_err()).collect();
+    let more: Vec<_> = stored.iter().filter(|push| taken.binary_search(push).is_err()).collect();
+    assert!(missing.is_empty() && more.is_empty(), "missing: {missing:?}; not taken: {more:?}");
+    assert_eq!(stored.len(), taken.len(), "something is there twice");
+}
+
 /// Senders at work, each with one distinct delivery after the other, each sent until it is taken.
 pub(crate) struct Load {
     senders: JoinSet<Vec<(String, String)>>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_postgres::{Client as Session, NoTls};
 
-use crate::github::{ANSWERED_WITHIN, Client, Push, stored};
+use crate::github::{ANSWERED_WITHIN, Client, Push, assert_stored, stored};
 use crate::process::{LEAVES_WITHIN, POLL, Receiver, database, free_port};
 
 const CONNECTIONS: usize = 100;
@@ -126,7 +126,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
     // Appends are written one after the other, so nothing from before can follow this one.
     let mut taken = vec![first.stored(), last.stored()];
     taken.sort();
-    assert_eq!(stored(&database.url).await, taken);
+    assert_stored(&database.url, &taken).await;
 
     let again = join_all(pushes.chunks(EACH).map(|pushes| at_once(&receiver, pushes))).await.concat();
     for (status, body, _) in again {
@@ -138,7 +138,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
     }
     taken.extend(pushes.iter().map(Push::stored));
     taken.sort();
-    assert_eq!(stored(&database.url).await, taken);
+    assert_stored(&database.url, &taken).await;
 }
 
 #[tokio::test]
