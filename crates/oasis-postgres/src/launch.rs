@@ -77,6 +77,8 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     if !synced {
         initdb.arg("--no-sync");
     }
+    // Its own group, so that Ctrl-C is for us: half a folder is of no use to anybody.
+    initdb.process_group(0);
     let output = initdb.output().context(|| format!("running {}/initdb", binaries.dir.display()))?;
     if !output.status.success() {
         let _ = fs::remove_dir_all(&new);

@@ -1,5 +1,6 @@
 //! `oasis migrate` and `oasis prune`: what is done to a database rather than through a service.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,6 +63,23 @@ pub(crate) struct PruneArgs {
     /// Delete what was recorded longer ago than this, such as 90d, 36h or '12 weeks'
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: Duration,
+    /// Allow a --keep of less than an hour, which deletes (nearly) everything
+    #[arg(long)]
+    everything: bool,
+}
+
+/// Whoever keeps less than this has more likely mistyped than meant it.
+const LEAST_KEPT: Duration = Duration::from_secs(3_600);
+
+/// Tells how far a long prune has got. The last count is the result's to tell, so each is told once the next is known.
+#[derive(Default)]
+struct Progress(Cell<Option<u64>>);
+
+impl Progress {
+    /// Takes the latest count, and gives the one to tell now. Steps over holes in the ids change nothing.
+    fn step(&self, rows: u64) -> Option<u64> {
+        self.0.replace(Some(rows)).filter(|before| *before != rows && *before > 0)
+    }
 }
 
 /// A span of at most 100 years, days counting as 24 hours.
@@ -80,10 +98,21 @@ fn age(text: &str) -> Result<Duration, String> {
 /// Deletes the oldest events.
 ///
 /// # Errors
-/// When the database can't be reached or refuses.
+/// When so little is kept that it must be a mistake, or the database can't be reached or refuses.
 pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
+    if args.keep < LEAST_KEPT && !args.everything {
+        let why =
+            "a --keep of less than an hour deletes (nearly) all events: add --everything if that is meant";
+        return Err(Usage(why.into()).into());
+    }
     let store = Store::new(args.database, "oasis prune")?;
-    let pruned = store.prune(args.keep, |rows| notice(format_args!("{rows} events deleted"))).await?;
+    let progress = Progress::default();
+    let tell = |rows| {
+        if let Some(rows) = progress.step(rows) {
+            notice(format_args!("{rows} events deleted so far"));
+        }
+    };
+    let pruned = store.prune(args.keep, tell).await?;
     line(format_args!("deleted {} events; all up to id {} are gone", pruned.rows, pruned.through))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,6 +120,17 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_count_is_told_twice() {
+        let told = |counts: &[u64]| {
+            let progress = Progress::default();
+            counts.iter().filter_map(|rows| progress.step(*rows)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[7]), [0; 0]);
+        assert_eq!(told(&[0, 7, 7]), [0; 0]);
+        assert_eq!(told(&[7, 7, 9, 12]), [7, 9]);
+    }
 
     #[test]
     fn ages() {

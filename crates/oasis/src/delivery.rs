@@ -44,12 +44,19 @@ pub(crate) struct Courier {
     base: Base,
     key: hmac::Key,
     connection: Option<Sender>,
+    attempts: u32,
 }
 
 impl Courier {
     /// A courier to the webhook-ingest at `base`, which may also be the full address of its webhook.
     pub(crate) fn new(base: Base, secret: &Secret) -> Self {
-        Self { base, key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()), connection: None }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        Self { base, key, connection: None, attempts: ATTEMPTS }
+    }
+
+    /// Makes at most so many attempts for each delivery.
+    pub(crate) fn attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
     }
 
     /// Delivers `body` as an event named `event`; a service that is away or answers 503 is asked again a few times.
@@ -65,10 +72,10 @@ impl Courier {
                 Outcome::Stored | Outcome::Duplicate | Outcome::Ignored => false,
             };
             match outcome {
-                Outcome::Refused(refusal) if passing && attempt == ATTEMPTS => {
+                Outcome::Refused(refusal) if passing && attempt == self.attempts => {
                     return Outcome::Failed(refusal.into());
                 }
-                outcome if !passing || attempt == ATTEMPTS => return outcome,
+                outcome if !passing || attempt == self.attempts => return outcome,
                 _ => {}
             }
             attempt += 1;

@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use crate::backoff::Backoff;
 use crate::delivery::{Courier, Outcome};
 use crate::http::Base;
-use crate::output::Paint;
+use crate::output;
 use crate::random;
 use story::{Beat, Story};
 
@@ -60,78 +60,123 @@ pub(crate) struct Pace {
 /// Sends deliveries until Ctrl-C or SIGTERM, or until as many were sent as asked for.
 ///
 /// # Errors
-/// When the signal handlers cannot be installed.
+/// When the signal handlers cannot be installed, or the output cannot be written.
 pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
-    tracing_subscriber::fmt()
-        .with_env_filter("oasis=debug")
-        .with_writer(std::io::stderr)
-        .with_ansi(Paint::for_stream(&std::io::stderr()).is_on())
-        .with_target(false)
-        .compact()
-        .init();
-    let refused = run(args.url, &args.secret, &args.pace, shutdown.triggered()).await;
-    Ok(ExitCode::from(u8::from(refused > 0)))
+    // One attempt each, so that a wrong address shows at once; the demo tries on by itself.
+    let courier = Courier::new(args.url, &args.secret).attempts(1);
+    let mut demo = Demo { courier, voice: Voice::Terminal, refused: 0 };
+    tokio::select! {
+        () = shutdown.triggered() => {}
+        told = demo.tell(&args.pace) => told?,
+    }
+    Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Sends the deliveries of a story to the webhook-ingest at `webhook` until `shutdown` completes, and gives the number
-/// of those that were refused. While webhook-ingest is away the story stands still.
-pub(crate) async fn run(
-    webhook: Base,
-    secret: &Secret,
-    pace: &Pace,
-    shutdown: impl Future<Output = ()>,
-) -> u64 {
-    let mut refused = 0;
+/// Sends deliveries to the webhook-ingest at `webhook` until `shutdown` completes, beside what else the process does:
+/// only its log tells of them.
+pub(crate) async fn run_beside(webhook: Base, secret: &Secret, shutdown: impl Future<Output = ()>) {
+    let mut demo = Demo { courier: Courier::new(webhook, secret), voice: Voice::Log, refused: 0 };
+    let pace = Pace::default();
     tokio::select! {
         () = shutdown => {}
-        () = tell(webhook, secret, pace, &mut refused) => {}
-    }
-    refused
-}
-
-async fn tell(webhook: Base, secret: &Secret, pace: &Pace, refused: &mut u64) {
-    let mut story = Story::new(pace.seed.unwrap_or_else(|| u64::from_le_bytes(random::bytes())));
-    let mut courier = Courier::new(webhook, secret);
-    let speed = pace.speed.unwrap_or(1.0);
-    let mut sent = 0;
-    while pace.count.is_none_or(|count| sent < count) {
-        sleep(story.pause().div_f64(speed)).await;
-        let beat = story.beat(Timestamp::now());
-        *refused += u64::from(!send(&mut courier, &beat).await);
-        sent += 1;
+        // Without an end, and nothing is written that could fail.
+        _ = demo.tell(&pace) => {}
     }
 }
 
-/// Sends one delivery, however long its recipient is away, and says whether it was taken.
-async fn send(courier: &mut Courier, beat: &Beat) -> bool {
-    let body = Bytes::from(beat.payload.to_string());
-    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-    let mut away = false;
-    loop {
-        let error = match courier.deliver(beat.event, body.clone()).await {
-            Outcome::Stored | Outcome::Duplicate | Outcome::Ignored => {
-                if away {
-                    info!("demo deliveries arrive again");
-                }
-                debug!(event = beat.event, task = beat.vtid, "delivered");
-                return true;
+/// The telling of a story. While webhook-ingest is away it stands still.
+struct Demo {
+    courier: Courier,
+    voice: Voice,
+    /// How many deliveries were refused.
+    refused: u64,
+}
+
+impl Demo {
+    async fn tell(&mut self, pace: &Pace) -> anyhow::Result<()> {
+        let mut story = Story::new(pace.seed.unwrap_or_else(|| u64::from_le_bytes(random::bytes())));
+        let speed = pace.speed.unwrap_or(1.0);
+        let mut sent = 0;
+        while pace.count.is_none_or(|count| sent < count) {
+            let pause = story.pause().div_f64(speed);
+            // The first goes out at once: it shows whether anybody is there.
+            if sent > 0 {
+                sleep(pause).await;
             }
-            Outcome::Refused(refusal) => {
-                warn!(event = beat.event, %refusal, "a demo delivery was refused");
-                return false;
-            }
-            Outcome::Failed(error) | Outcome::Unreachable(error) => error,
-        };
-        if !away {
-            warn!(
-                event = beat.event,
-                error = format!("{error:#}"),
-                "demo deliveries do not arrive; trying on"
-            );
+            self.send(&story.beat(Timestamp::now())).await?;
+            sent += 1;
         }
-        away = true;
-        sleep(backoff.next()).await;
+        Ok(())
+    }
+
+    /// Sends one delivery, however long its recipient is away.
+    async fn send(&mut self, beat: &Beat) -> anyhow::Result<()> {
+        let body = Bytes::from(beat.payload.to_string());
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        let mut away = false;
+        loop {
+            let outcome = self.courier.deliver(beat.event, body.clone()).await;
+            let error = match outcome {
+                Outcome::Failed(error) | Outcome::Unreachable(error) => error,
+                Outcome::Refused(refusal) => {
+                    self.refused += 1;
+                    self.voice.trouble(beat, "a demo delivery was refused", &refusal.to_string());
+                    return Ok(());
+                }
+                taken => {
+                    if away {
+                        self.voice.better("demo deliveries arrive again");
+                    }
+                    return self.voice.taken(beat, &taken);
+                }
+            };
+            if !away {
+                self.voice.trouble(beat, "demo deliveries do not arrive; trying on", &format!("{error:#}"));
+            }
+            away = true;
+            sleep(backoff.next()).await;
+        }
+    }
+}
+
+/// Where it is told what becomes of the deliveries.
+#[derive(Debug, Clone, Copy)]
+enum Voice {
+    /// A line for each on standard output, troubles on standard error.
+    Terminal,
+    /// The log.
+    Log,
+}
+
+impl Voice {
+    fn taken(self, beat: &Beat, outcome: &Outcome) -> anyhow::Result<()> {
+        let (event, task) = (beat.event, &beat.vtid);
+        let what = match outcome {
+            Outcome::Duplicate => "already stored",
+            Outcome::Ignored => "not for the feed:",
+            _ => "stored",
+        };
+        match self {
+            Self::Terminal => output::line(format_args!("{what} {event} {task}"))?,
+            Self::Log => debug!(event, task, "{what}"),
+        }
+        Ok(())
+    }
+
+    fn trouble(self, beat: &Beat, what: &str, why: &str) {
+        let event = beat.event;
+        match self {
+            Self::Terminal => output::notice(format_args!("{what}: {event}: {}", output::printable(why))),
+            Self::Log => warn!(event, error = why, "{what}"),
+        }
+    }
+
+    fn better(self, what: &str) {
+        match self {
+            Self::Terminal => output::notice(what),
+            Self::Log => info!("{what}"),
+        }
     }
 }
 

@@ -57,6 +57,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<ReaderLeft>() {
         return ExitCode::SUCCESS;
     }
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        // It has its own `error:`, and says what the use is.
+        let _ = error.print();
+        return ExitCode::from(2);
+    }
     let paint = Paint::for_stream(&io::stderr());
     let text = printable(&format!("{error:#}"));
     let _ = writeln!(io::stderr().lock(), "{}: {text}", paint.red("error"));
@@ -73,6 +78,9 @@ pub(crate) fn printable(text: &str) -> String {
 pub(crate) struct Paint(bool);
 
 impl Paint {
+    /// No colours.
+    pub(crate) const NONE: Self = Self(false);
+
     /// Colours on a terminal, unless `NO_COLOR` is set.
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -83,11 +91,6 @@ impl Paint {
     #[cfg(test)]
     pub(crate) const fn fixed(colours: bool) -> Self {
         Self(colours)
-    }
-
-    /// Whether there are colours.
-    pub(crate) const fn is_on(self) -> bool {
-        self.0
     }
 
     /// `text` in the colour of an SGR code.

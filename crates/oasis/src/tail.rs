@@ -23,7 +23,8 @@ Examples:
   oasis tail --json | jq -r .title                 one JSON object per line
   oasis tail --status success -n 1                 wait for one success
 
-Lost connections are taken up again where they broke. What is said about the connection goes to standard error.";
+Lost connections are taken up again where they broke; with -n or --no-follow the first must stand. Simulated events,
+which a feed without any shows, count for nothing and are left out of --json. What is said about the connection goes to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     /// Print each event as the feed sends it: one JSON object per line
     #[arg(long)]
     json: bool,
-    /// End after N events
+    /// End after N events; simulated ones do not count
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// End when all that had been stored at the start is printed; where the last of it does not match, the next
@@ -122,7 +123,8 @@ impl Args {
 /// Follows the feed until it is stopped, or has printed what was asked for.
 ///
 /// # Errors
-/// When the server refuses, or the output cannot be written. Lost connections are no errors.
+/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first. Lost
+/// connections are no errors.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     feed::follow(&args).await?;
     Ok(ExitCode::SUCCESS)

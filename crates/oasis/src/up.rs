@@ -1,5 +1,7 @@
 //! `oasis up`: the whole system in one process, over a private PostgreSQL, until Ctrl-C.
 
+mod banner;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,12 +13,13 @@ use std::time::Duration;
 use anyhow::Context;
 use oasis_postgres::{Cluster, Options};
 use oasis_service::{Secret, Shutdown, args, telemetry};
+use oasis_store::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use crate::demo::{self, Pace};
-use crate::output::{line, notice};
+use crate::demo;
+use crate::output::notice;
 use crate::random;
 
 /// How often PostgreSQL is looked after.
@@ -49,7 +52,7 @@ pub(crate) struct Args {
     data: PathBuf,
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: Option<String>,
+    database_url: Option<DatabaseUrl>,
     /// The webhook secret; by default one is made and kept in the folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     github_webhook_secret: Option<Secret>,
@@ -61,7 +64,7 @@ pub(crate) struct Args {
 /// Runs everything until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When a port is taken, PostgreSQL can't be had, the database can't be migrated, or a service ends by itself.
+/// When a port is taken, the environment has a bad setting for a service, PostgreSQL can't be had, the database can't be migrated, or a service ends by itself.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init("oasis", &args.log)?;
     let shutdown = Shutdown::on_signals()?;
@@ -73,6 +76,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(secret) => secret.expose().to_owned(),
         None => kept_secret(&args.data.join("webhook-secret"))?,
     };
+    // Before PostgreSQL is started or even downloaded, which a bad setting would make vain.
+    let mut configs = configs(&secret, args.database_url.is_none())?;
     let (cluster, database_url) = match &args.database_url {
         Some(url) => (None, url.clone()),
         None => {
@@ -80,8 +85,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             (Some(cluster), url)
         }
     };
+    configs.gateway.database.database_url = database_url.clone();
+    configs.webhooks.database.database_url = database_url;
     let kept = cluster.clone().map(|cluster| tokio::spawn(keep_up(cluster, shutdown.clone())));
-    let served = serve(&args, &database_url, &secret, gateway, webhooks, shutdown.clone()).await;
+    let served = serve(&args, configs, &secret, gateway, webhooks, shutdown.clone()).await;
     if let Some(kept) = kept {
         // Or it would start what is stopped here.
         shutdown.trigger();
@@ -101,7 +108,7 @@ async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn private_postgres(data: &Path) -> anyhow::Result<(Arc<Cluster>, String)> {
+async fn private_postgres(data: &Path) -> anyhow::Result<(Arc<Cluster>, DatabaseUrl)> {
     let dir = data.join("postgres");
     notice(if dir.exists() { "starting PostgreSQL" } else { "preparing a private PostgreSQL" });
     let cluster = Arc::new(spawn_blocking(move || Cluster::start(Options::new(dir))).await??);
@@ -109,6 +116,7 @@ async fn private_postgres(data: &Path) -> anyhow::Result<(Arc<Cluster>, String)>
     let url = cluster.url("oasis");
     // For psql and for programs that write to the table themselves.
     write_private(&data.join("database-url"), &url)?;
+    let url = url.parse().context("the private database's URL")?;
     Ok((cluster, url))
 }
 
@@ -140,26 +148,26 @@ async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
 
 async fn serve(
     args: &Args,
-    database_url: &str,
+    configs: Configs,
     secret: &str,
     gateway: TcpListener,
     webhooks: TcpListener,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let url = database_url.parse().context("DATABASE_URL")?;
+    let url = &configs.gateway.database.database_url;
     let migrated = tokio::select! {
-        migrated = oasis_store::migrate(&url) => migrated?,
+        migrated = oasis_store::migrate(url) => migrated?,
         () = shutdown.triggered() => return Ok(()),
     };
     for step in &migrated.applied {
         notice(format_args!("applied migration {step}"));
     }
-    let (gateway_config, webhook_config) = configs(args, database_url, secret)?;
+    let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
-    services.spawn(gateway_feed::run(gateway_config, gateway, shutdown.clone()));
-    services.spawn(webhook_ingest::run(webhook_config, webhooks, shutdown.clone()));
+    services.spawn(gateway_feed::run(configs.gateway, gateway, shutdown.clone()));
+    services.spawn(webhook_ingest::run(configs.webhooks, webhooks, shutdown.clone()));
     // Whoever read it may have left (`| head`), or the disk is full: neither ends what is up.
-    let _ = announce(args, secret);
+    let _ = banner::show(args, secret, reading_is_guarded);
     if !loopback(&args.host) {
         notice(
             "these ports are open to others: whoever reaches them may read, and send events without a token",
@@ -170,7 +178,7 @@ async fn serve(
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
         tokio::spawn(async move {
             if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
-                demo::run(base, &secret, &Pace::default(), shutdown.triggered()).await;
+                demo::run_beside(base, &secret, shutdown.triggered()).await;
             }
         })
     });
@@ -186,44 +194,25 @@ async fn serve(
     outcome
 }
 
-/// The services' settings: ours, and the rest from the environment, as if each ran by itself.
-fn configs(
-    args: &Args,
-    database_url: &str,
-    secret: &str,
-) -> anyhow::Result<(gateway_feed::Config, webhook_ingest::Config)> {
-    let mut database = vec!["service", "--database-url", database_url];
-    if args.database_url.is_none() {
-        // One that the environment names is about another database than the private one.
-        database.extend(["--listen-database-url", database_url]);
-    }
-    let gateway = [&database[..], &["--ingest-anonymous", "true"]].concat();
-    let webhooks = [&database[..], &["--github-webhook-secret", secret]].concat();
-    Ok((args::parse_from(&gateway)?, args::parse_from(&webhooks)?))
+/// The services' settings.
+struct Configs {
+    gateway: gateway_feed::Config,
+    webhooks: webhook_ingest::Config,
 }
 
-fn announce(args: &Args, secret: &str) -> anyhow::Result<()> {
-    let host = reachable(&args.host);
-    let (port, next) = (args.port, args.port + 1);
-    line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {}.", args.data.display()))?;
-    line("")?;
-    line(format_args!("  page       http://{host}:{port}/"))?;
-    line(format_args!("  feed       http://{host}:{port}/api/v1/devhub/feed"))?;
-    line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events"))?;
-    line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
-    line(format_args!("  webhooks   http://{host}:{next}/webhooks/github   (secret {secret})"))?;
-    if args.database_url.is_none() {
-        line(format_args!("  database   psql \"$(cat {})\"", args.data.join("database-url").display()))?;
+/// Our settings, and the rest from the environment, as if each service ran by itself; but the database's URL, which
+/// may not be known yet, is only a placeholder.
+fn configs(secret: &str, private: bool) -> Result<Configs, clap::Error> {
+    let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
+    if private {
+        // One that the environment names is about another database than the private one.
+        database.push("--listen-database-url=");
     }
-    line("")?;
-    line("Watch it:")?;
-    line(format_args!("  curl -N http://{host}:{port}/api/v1/devhub/feed"))?;
-    line("Send an event:")?;
-    line(format_args!(
-        "  curl http://{host}:{port}/events/ingest -H 'Content-Type: application/json' \\\n       \
-         -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\"kind\":\"task.init\",\"status\":\"info\"}}'"
-    ))?;
-    Ok(())
+    // In one word each: a secret may begin with a dash.
+    let secret = format!("--github-webhook-secret={secret}");
+    let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
+    let webhooks = [&database[..], &[&secret]].concat();
+    Ok(Configs { gateway: args::parse_from(gateway)?, webhooks: args::parse_from(webhooks)? })
 }
 
 /// The host by which this machine reaches itself.

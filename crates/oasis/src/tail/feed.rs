@@ -32,7 +32,7 @@ enum End {
 /// Follows the feed that `args` describe.
 ///
 /// # Errors
-/// When the server refuses, or the output cannot be written.
+/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first.
 pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
     let mut follower = Follower {
         args,
@@ -41,6 +41,8 @@ pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
         cursor: args.last_event_id.map(|id| id.to_string()).unwrap_or_default(),
         until: None,
         printed: 0,
+        reached: false,
+        mock: false,
     };
     while let End::Lost(reason) = follower.connection().await? {
         expect_reader()?;
@@ -60,6 +62,10 @@ struct Follower<'a> {
     /// With `--no-follow`, the newest id when the first connection began.
     until: Option<u64>,
     printed: u64,
+    /// A connection has stood, so that there is a feed at this address.
+    reached: bool,
+    /// The feed is in mode `mock`: what it shows without an id never happened.
+    mock: bool,
 }
 
 impl Follower<'_> {
@@ -68,8 +74,13 @@ impl Follower<'_> {
         let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
         let mut sender = match http::connect(&self.args.url).await {
             Ok(sender) => sender,
+            // What is to end waits for no server that perhaps never was: a script would hang on a wrong address.
+            Err(error) if !self.reached && (self.args.no_follow || self.args.count.is_some()) => {
+                return Err(error);
+            }
             Err(error) => return Ok(End::Lost(format!("{error:#}"))),
         };
+        self.reached = true;
         match timeout(self.args.silence, sender.send_request(request)).await {
             Err(_) => Ok(self.silent()),
             Ok(Err(error)) => Ok(End::Lost(format!("the connection broke: {error}"))),
@@ -121,8 +132,10 @@ impl Follower<'_> {
     fn block(&mut self, block: Block) -> anyhow::Result<bool> {
         // Named events are of other streams.
         let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
+        // A real event moves the cursor, also one that comes just as the mode is about to change.
+        let simulated = self.mock && block.id == self.cursor;
         let mut done = match data {
-            Some(data) => self.message(&data)?,
+            Some(data) => self.message(&data, simulated)?,
             None => false,
         };
         let id = block.id.parse::<u64>().ok();
@@ -131,20 +144,30 @@ impl Follower<'_> {
         Ok(done)
     }
 
-    fn message(&mut self, data: &str) -> anyhow::Result<bool> {
+    fn message(&mut self, data: &str, simulated: bool) -> anyhow::Result<bool> {
         let Ok(value) = serde_json::from_str::<Value>(data) else {
             notice("an event that is no JSON was skipped");
             return Ok(false);
         };
         match value.get("type").and_then(Value::as_str) {
+            None if simulated => {
+                // Simulated ones come after all that is stored.
+                if self.args.no_follow {
+                    return Ok(true);
+                }
+                self.printer.simulated(&value)?;
+            }
             None => {
                 self.printer.event(data, &value)?;
                 self.printed += 1;
                 return Ok(self.args.count.is_some_and(|count| self.printed >= count));
             }
-            Some("heartbeat") => expect_reader()?,
+            Some("heartbeat") => {
+                expect_reader()?;
+                return Ok(self.mock && self.args.no_follow);
+            }
             Some("connected") => return Ok(self.connected(&value)),
-            Some("mode") => notice(mode(&value)),
+            Some("mode") => notice(self.mode(&value)),
             Some("gap") => notice(gap(&value)),
             // What a newer server has to say besides is no event.
             Some(_) => {}
@@ -155,12 +178,23 @@ impl Follower<'_> {
     fn connected(&mut self, value: &Value) -> bool {
         let head = number(value.get("head"));
         let at = head.map(|head| format!(", newest event {head}")).unwrap_or_default();
-        notice(format_args!("connected to {}{at}: {}", self.args.url, mode(value)));
+        let mode = self.mode(value);
+        notice(format_args!("connected to {}{at}: {mode}", self.args.url));
         if !self.args.no_follow {
             return false;
         }
         let until = *self.until.get_or_insert(head.unwrap_or(0));
         until == 0 || self.cursor.parse::<u64>().is_ok_and(|cursor| cursor >= until)
+    }
+
+    /// Remembers the mode that a message announces, and says it.
+    fn mode(&mut self, value: &Value) -> &'static str {
+        self.mock = value.get("mode").and_then(Value::as_str) == Some("mock");
+        match (self.mock, self.args.json) {
+            (true, false) => "no events yet, so simulated ones are shown",
+            (true, true) => "no events yet, only simulated ones, which --json leaves out",
+            (false, _) => "live",
+        }
     }
 }
 
@@ -176,13 +210,6 @@ async fn refused(response: Response<Incoming>) -> anyhow::Result<End> {
     match passing {
         true => Ok(End::Lost(refusal.to_string())),
         false => Err(refusal.into()),
-    }
-}
-
-fn mode(value: &Value) -> &'static str {
-    match value.get("mode").and_then(Value::as_str) {
-        Some("mock") => "no events yet, so simulated ones are shown",
-        _ => "live",
     }
 }
 

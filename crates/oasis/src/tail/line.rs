@@ -30,11 +30,26 @@ impl Printer {
         match self.json {
             // JSON has line breaks only between its tokens, where a blank means the same.
             true => output::line(data.replace(['\r', '\n'], " ")),
-            false => output::line(self.columns(value)),
+            false => output::line(self.columns(value, self.paint)),
         }
     }
 
-    fn columns(&self, value: &Value) -> String {
+    /// Prints an event that never happened, so that nobody takes it for one that did; programs get none at all.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn simulated(&self, value: &Value) -> anyhow::Result<()> {
+        match self.json {
+            true => Ok(()),
+            false => output::line(self.simulated_columns(value)),
+        }
+    }
+
+    fn simulated_columns(&self, value: &Value) -> String {
+        self.paint.dim(&format!("(simulated)  {}", self.columns(value, Paint::NONE)))
+    }
+
+    fn columns(&self, value: &Value, paint: Paint) -> String {
         let field = |name: &str| {
             let text = value.get(name).and_then(Value::as_str).unwrap_or("-");
             printable(text).replace('\n', " ")
@@ -54,15 +69,15 @@ impl Printer {
             _ => 37,
         };
         // Padded before it is painted: escape sequences would count as width.
-        let status = self.paint.with(colour, &format!("{status:<11}"));
+        let status = paint.with(colour, &format!("{status:<11}"));
         let link = value.get("link").and_then(Value::as_str).map(printable).unwrap_or_default();
         let line = format!(
             "{}  {status}  {:<16}  {:<32}  {:<14}  {}",
-            self.paint.dim(&time),
+            paint.dim(&time),
             field("vtid"),
             field("title"),
             field("module"),
-            self.paint.dim(&link)
+            paint.dim(&link)
         );
         line.trim_end().to_owned()
     }
@@ -74,8 +89,13 @@ mod tests {
 
     use super::*;
 
+    fn printer(colours: bool) -> Printer {
+        Printer { json: false, zone: TimeZone::UTC, paint: Paint::fixed(colours) }
+    }
+
     fn columns(colours: bool, value: &Value) -> String {
-        Printer { json: false, zone: TimeZone::UTC, paint: Paint::fixed(colours) }.columns(value)
+        let printer = printer(colours);
+        printer.columns(value, printer.paint)
     }
 
     #[test]
@@ -90,6 +110,18 @@ mod tests {
              CORE            https://h/1"
         );
         assert!(columns(true, &event).contains("\x1b[31mfailure    \x1b[0m  DEV-CICDL-0031 "));
+    }
+
+    #[test]
+    fn simulated_ones_are_dimmed_as_a_whole() {
+        let event = json!({"ts": "t", "status": "failure"});
+        assert_eq!(
+            printer(false).simulated_columns(&event),
+            format!("(simulated)  {}", columns(false, &event))
+        );
+        let dimmed = printer(true).simulated_columns(&event);
+        assert!(dimmed.starts_with("\x1b[2m(simulated)  t  failure "), "{dimmed:?}");
+        assert_eq!(dimmed.matches('\x1b').count(), 2, "{dimmed:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fake::{Answer, serve};
+use crate::fake::{Answer, Then, serve};
 use crate::process::oasis;
 use crate::replay::{SECRET, stored};
 
@@ -16,6 +16,12 @@ fn signed_deliveries_arrive_even_where_the_service_is_busy_at_first() {
         .env("GITHUB_WEBHOOK_SECRET", SECRET)
         .finish();
     assert_eq!(done.code, 0, "{}", done.stderr);
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(lines.len(), 60);
+    assert!(lines.iter().all(|line| line.starts_with("stored ") && line.contains(" DEV-")), "{lines:?}");
+    let said: Vec<&str> = done.stderr.lines().collect();
+    assert!(said[0].starts_with("demo deliveries do not arrive; trying on: "), "{said:?}");
+    assert_eq!(said[1..], ["demo deliveries arrive again"]);
     let requests = service.requests();
     assert_eq!(requests.len(), 61);
     assert_eq!(requests[0].body, requests[1].body);
@@ -33,4 +39,19 @@ fn a_wrong_secret_is_told() {
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("a demo delivery was refused"), "{}", done.stderr);
     assert!(!done.stderr.contains('\x1b') && !done.stderr.contains("wrong"), "{}", done.stderr);
+}
+
+#[test]
+fn a_receiver_that_is_away_is_told_and_waited_for() {
+    // Its connections are closed unanswered at first, as by a proxy without a service behind it.
+    let service = serve(|number, request| match number {
+        0 => Answer { parts: Vec::new(), then: Then::Close },
+        _ => stored(request),
+    });
+    let done =
+        oasis(&["demo", "--url", &service.url, "--secret", SECRET, "--count", "1", "--seed", "7"]).finish();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(done.stdout.lines().count(), 1, "{}", done.stdout);
+    assert!(done.stderr.starts_with("demo deliveries do not arrive; trying on: "), "{}", done.stderr);
+    assert!(!done.stderr.contains("DEBUG"), "{}", done.stderr);
 }

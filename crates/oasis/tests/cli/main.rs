@@ -30,6 +30,25 @@ fn wrong_use_is_exit_code_2() {
 }
 
 #[test]
+fn pruning_everything_must_be_asked_for() {
+    let prune = |flags: &[&str]| {
+        let url = "postgres://u@127.0.0.1:1/d";
+        oasis(&[&["prune", "--database-url", url, "--keep"], flags].concat()).finish()
+    };
+    for keep in ["0s", "0d", "59m 59s"] {
+        let done = prune(&[keep]);
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{}", done.stderr);
+        assert!(done.stderr.contains("add --everything if that is meant"), "{}", done.stderr);
+    }
+    // These get as far as the database, which is not there.
+    for flags in [&["1h"][..], &["0s", "--everything"]] {
+        let done = prune(flags);
+        assert_eq!(done.code, 1, "{}", done.stderr);
+        assert!(done.stderr.contains("no connection to the database"), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn help_has_examples_and_hides_secrets() {
     for command in ["tail", "emit", "replay", "demo"] {
         let done = oasis(&[command, "--help"])

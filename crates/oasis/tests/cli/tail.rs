@@ -1,5 +1,6 @@
 //! `oasis tail` against feeds that break, refuse, fall silent and say the unusual.
 
+use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 
 use crate::fake::{Answer, Fake, Then, serve};
@@ -153,6 +154,47 @@ fn what_is_said_about_the_feed_goes_to_standard_error() {
             "an event that is no JSON was skipped"
         ]
     );
+}
+
+#[test]
+fn simulated_events_are_neither_counted_nor_taken_for_real() {
+    let mock = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n";
+    let simulated = "data: {\"ts\":\"t\",\"title\":\"é-1\",\"status\":\"info\"}\n\n";
+    let live = "data: {\"type\":\"mode\",\"mode\":\"live\"}\n\n";
+    let again = "data: {\"type\":\"mode\",\"mode\":\"mock\"}\n\n";
+    // Event 8 is real: it has an id, whatever the mode was.
+    let said = [mock, simulated, simulated, &event(8), live, again, simulated, live, &event(9)].concat();
+    let feed = serve(move |_, _| Answer::feed(&said, Then::Silence));
+    let done = tail(&feed, &["--json", "-n", "2"]).finish();
+    assert_eq!((done.code, titles(&done.stdout)), (0, vec![8, 9]));
+    assert!(done.stderr.contains("only simulated ones, which --json leaves out"), "{}", done.stderr);
+
+    let done = tail(&feed, &["-n", "2"]).finish();
+    let marked: Vec<bool> =
+        done.stdout.lines().map(|line| line.starts_with("(simulated)  t  info ")).collect();
+    assert_eq!(marked, [true, true, false, true, false], "{}", done.stdout);
+
+    // Everything was pruned, so no id will ever come.
+    let empty = mock.replace(":0", ":7");
+    for after in [simulated, HEARTBEAT] {
+        let said = format!("{empty}{after}");
+        let feed = serve(move |_, _| Answer::feed(&said, Then::Silence));
+        let done = tail(&feed, &["--no-follow"]).finish();
+        assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn what_is_to_end_does_not_wait_for_a_server_that_never_was() {
+    // Nobody listens on a port that has just been given back.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    for flags in [&["--no-follow"][..], &["-n", "1"]] {
+        let done = oasis(&[&["tail", "--url", &url], flags].concat()).finish();
+        assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+        assert!(done.stderr.starts_with("error: cannot connect to"), "{}", done.stderr);
+        assert!(!done.stderr.contains("connecting again"), "{}", done.stderr);
+    }
 }
 
 #[test]

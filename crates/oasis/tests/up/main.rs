@@ -122,17 +122,49 @@ async fn the_demo_is_lively() {
 #[test]
 fn a_database_that_is_not_there_is_said_at_once() {
     let home = Home::new();
-    for (url, expected) in [
-        ("postgres://u:hunter2@127.0.0.1:1/d", "no connection to the database"),
-        ("nonsense-with-hunter2", "DATABASE_URL"),
+    for (url, expected_code, expected) in [
+        ("postgres://u:hunter2@127.0.0.1:1/d", 1, "no connection to the database"),
+        ("nonsense-with-hunter2", 2, "DATABASE_URL"),
     ] {
         let mut command = home.up_command(&[]);
         command.env("DATABASE_URL", url);
         let (code, said) = Up::spawn(command).finish(Duration::from_secs(20));
-        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(code, Some(expected_code), "{said}");
         assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
     }
     assert!(!home.path(".oasis/postgres").exists(), "a private database is not what was asked for");
+}
+
+#[test]
+fn a_bad_setting_is_said_before_anything_is_started() {
+    let home = Home::new();
+    let mut command = home.up_command(&[]);
+    command.env("MAX_SUBSCRIBERS", "many");
+    let (code, said) = Up::spawn(command).finish(Duration::from_secs(20));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.starts_with("error: invalid value 'many'") && said.contains("MAX_SUBSCRIBERS"), "{said}");
+    assert_eq!(said.matches("error:").count(), 1, "{said}");
+    assert!(!home.path(".oasis/postgres").exists());
+}
+
+#[test]
+fn what_it_prints_can_be_typed() {
+    let home = Home::new();
+    // The usual folder by another name, so that it is cleared up as usual.
+    std::fs::create_dir_all(home.path(".oasis/it's odd")).unwrap();
+    let mut command = home.up_command(&["--data", ".oasis/it's odd/.."]);
+    // The second is about a database of one's own, and none of the private one's business.
+    command.envs([("READ_TOKENS", "hunter2"), ("LISTEN_DATABASE_URL", "nonsense")]);
+    let up = Up::start(command);
+    for part in ["/?token=TOKEN ", "curl -N -H 'Authorization: Bearer TOKEN' http", "READ_TOKENS"] {
+        assert!(up.said.contains(part), "{part}: {}", up.said);
+    }
+    assert!(!up.said.contains("hunter2"), "{}", up.said);
+    let cat = up.said.lines().find_map(|line| line.split_once("$(cat ")).unwrap().1;
+    let echo = format!("cat {}", cat.strip_suffix(")\"").unwrap());
+    let output = home.command("/bin/sh").args(["-c", &echo]).output().unwrap();
+    assert!(output.stdout.starts_with(b"postgres"), "{output:?}");
+    up.interrupt();
 }
 
 #[test]
