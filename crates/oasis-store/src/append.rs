@@ -13,6 +13,7 @@ use oasis_core::NewEvent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::batch::{self, Row};
 use crate::check;
@@ -24,10 +25,15 @@ pub use crate::batch::Appended;
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// The longest that a statement waits in the server: `lock_timeout` of the ordering trigger.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// What an attempt needs at the most: the wait for the lock, then the work.
-const ATTEMPT: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(500));
-/// When a statement is given up on from here: nothing but a connection that went silent takes as long.
-const SILENCE: Duration = Duration::from_secs(4);
+/// When a statement is given up on from here. A wait for another lock than the trigger's (somebody's `ALTER TABLE`), or a
+/// connection that went silent, takes as long; the trigger's own time-out comes first.
+const SILENCE: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250));
+/// How long the server has to confirm that a statement given up on was cancelled.
+const CANCEL_WITHIN: Duration = Duration::from_millis(500);
+/// What an attempt takes at the most: whoever has less time left is not sent.
+const ATTEMPT: Duration = SILENCE.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
+/// The pause before the next attempt when the database can't be reached.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Rows of one statement, unless a single append has more: longer ones keep other writers waiting.
 const BATCH_ROWS: usize = 250;
 /// Memory that waiting appends may take, in KiB.
@@ -41,8 +47,8 @@ pub enum AppendError {
     /// The table refused the caller's own rows (SQLSTATE class 22 or 23).
     #[error("the table refused the event: {0}")]
     Refused(String),
-    /// Another session held the table's lock all the while.
-    #[error("another session holds the table's lock; /ready names it")]
+    /// Another session held a lock that writers need, all the while.
+    #[error("another session holds a lock that writers need; /ready names it")]
     Stalled,
     /// The database could not be reached or could not write.
     #[error("the database is unavailable: {0}")]
@@ -50,6 +56,9 @@ pub enum AppendError {
     /// The connection was lost after the rows were sent, and they have no dedup key to send them again safely.
     #[error("the connection was lost before the commit was confirmed: {0}")]
     Unknown(String),
+    /// There was no time left for an attempt: the request took too long to arrive, or too much waited before it.
+    #[error("no time was left to write the event")]
+    Late,
     /// Too much waits already.
     #[error("too many events wait to be written")]
     Overloaded,
@@ -63,6 +72,7 @@ impl AppendError {
             Self::Stalled => ("database_busy", "another session holds the table"),
             Self::Unavailable(_) => ("database_unavailable", "the database can't be written to now"),
             Self::Unknown(_) => ("outcome_unknown", "the database did not confirm it"),
+            Self::Late => ("late", "there was no time left to write it"),
             Self::Overloaded => ("overloaded", "too much waits to be written"),
         }
     }
@@ -78,6 +88,8 @@ pub struct Appender {
 struct Job {
     rows: Vec<Row>,
     deadline: Instant,
+    /// How the last attempt failed.
+    failed: Option<AppendError>,
     answer: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
     _room: OwnedSemaphorePermit,
 }
@@ -95,9 +107,9 @@ impl Job {
 }
 
 impl Appender {
-    pub(crate) fn start(pool: Pool) -> Self {
+    pub(crate) fn start(pool: Pool, tls: MakeRustlsConnect) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
-        tokio::spawn(Batcher { pool, waiting: VecDeque::new(), jobs }.run());
+        tokio::spawn(Batcher { pool, tls, waiting: VecDeque::new(), jobs }.run());
         Self { queue, room: Arc::new(Semaphore::new(QUEUE_KIB)) }
     }
 
@@ -119,7 +131,7 @@ impl Appender {
         let room = u32::try_from(kib).ok().and_then(|kib| self.room.clone().try_acquire_many_owned(kib).ok());
         let (answer, answered) = oneshot::channel();
         let deadline = arrived + ANSWER_WITHIN;
-        let job = Job { rows, deadline, answer, _room: room.ok_or(AppendError::Overloaded)? };
+        let job = Job { rows, deadline, failed: None, answer, _room: room.ok_or(AppendError::Overloaded)? };
         self.queue.try_send(job).map_err(|_| AppendError::Overloaded)?;
         match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
@@ -131,6 +143,7 @@ impl Appender {
 
 struct Batcher {
     pool: Pool,
+    tls: MakeRustlsConnect,
     waiting: VecDeque<Job>,
     jobs: mpsc::Receiver<Job>,
 }
@@ -139,26 +152,44 @@ struct Batcher {
 enum Verdict {
     /// Everybody has been answered.
     Done,
-    /// Try again, after a pause if there is one; whoever has no time left for it is told this error.
-    Again(Vec<Job>, Duration, AppendError),
+    /// Try these again after a pause; whoever has no time left for it is told why the last attempt failed.
+    Again { jobs: Vec<Job>, pause: Duration },
+}
+
+impl Verdict {
+    fn again(mut jobs: Vec<Job>, pause: Duration, why: &AppendError) -> Self {
+        for job in &mut jobs {
+            // Rows that may have landed are not said to have not, whatever came after.
+            if !matches!(job.failed, Some(AppendError::Unknown(_))) {
+                job.failed = Some(why.clone());
+            }
+        }
+        Self::Again { jobs, pause }
+    }
 }
 
 impl Batcher {
     async fn run(mut self) {
-        let mut last_error = AppendError::Stalled;
         while self.next_is_there().await {
-            self.turn_away_the_late(&last_error);
-            let jobs = self.take_batch();
-            if jobs.is_empty() {
-                continue;
+            // Connecting may take long, so the late are told apart after it.
+            let client = self.pool.get().await;
+            if let Err(error) = &client {
+                let error = AppendError::Unavailable(describe(error));
+                self.waiting
+                    .iter_mut()
+                    .for_each(|job| job.failed = job.failed.take().or(Some(error.clone())));
             }
-            match self.attempt(jobs).await {
-                Verdict::Done => last_error = AppendError::Stalled,
-                Verdict::Again(jobs, pause, error) => {
-                    last_error = error;
-                    jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
-                    sleep(pause).await;
+            self.turn_away_the_late();
+            let verdict = match client {
+                Err(_) => Verdict::Again { jobs: Vec::new(), pause: PAUSE },
+                Ok(client) => {
+                    let jobs = self.take_batch();
+                    self.attempt(client, jobs).await
                 }
+            };
+            if let Verdict::Again { jobs, pause } = verdict {
+                jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+                sleep(pause).await;
             }
         }
     }
@@ -177,11 +208,14 @@ impl Batcher {
     }
 
     /// Answers whoever has no time left for an attempt: sent now, their rows could land after they gave up.
-    fn turn_away_the_late(&mut self, error: &AppendError) {
+    fn turn_away_the_late(&mut self) {
         let latest = Instant::now() + ATTEMPT;
-        for job in std::mem::take(&mut self.waiting) {
+        for mut job in std::mem::take(&mut self.waiting) {
             match job.deadline < latest {
-                true => job.answer(Err(error.clone())),
+                true => {
+                    let why = job.failed.take().unwrap_or(AppendError::Late);
+                    job.answer(Err(why));
+                }
                 false => self.waiting.push_back(job),
             }
         }
@@ -200,22 +234,17 @@ impl Batcher {
         jobs
     }
 
-    async fn attempt(&self, jobs: Vec<Job>) -> Verdict {
-        const PAUSE: Duration = Duration::from_millis(100);
-        let client = match self.pool.get().await {
-            Ok(client) => client,
-            Err(error) => {
-                let error = AppendError::Unavailable(describe(&error));
-                return Verdict::Again(jobs, PAUSE, error);
-            }
-        };
+    async fn attempt(&self, client: Object, jobs: Vec<Job>) -> Verdict {
+        if jobs.is_empty() {
+            return Verdict::Done;
+        }
         let rows: Vec<&Row> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        let outcome = timeout(SILENCE, batch::insert(&client, &rows)).await;
+        let outcome = self.insert(&client, &rows).await;
         metrics::histogram!("append_statement_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("append_statement_rows").record(rows.len() as f64);
         match outcome {
-            Ok(Ok(appended)) => {
+            Some(Ok(appended)) => {
                 let mut appended = appended.into_iter();
                 for job in jobs {
                     let own = appended.by_ref().take(job.rows.len()).collect();
@@ -223,34 +252,55 @@ impl Batcher {
                 }
                 Verdict::Done
             }
-            Ok(Err(error)) => self.failed(&client, jobs, &error).await,
-            Err(_) => {
-                // Its connection is beyond use, and whether the rows landed is not known.
-                let silent = Object::take(client);
-                drop(silent);
+            Some(Err(error)) => self.failed(client, jobs, &error).await,
+            None => {
+                close(client);
                 lost(jobs, "the database fell silent")
             }
         }
     }
 
-    async fn failed(&self, client: &Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
+    /// Sends the statement. One that takes too long is cancelled in the server, so that it can't land later; `None` when
+    /// not even that was answered.
+    async fn insert(
+        &self,
+        client: &Object,
+        rows: &[&Row],
+    ) -> Option<Result<Vec<Appended>, tokio_postgres::Error>> {
+        let mut insert = std::pin::pin!(batch::insert(client, rows));
+        if let Ok(outcome) = timeout(SILENCE, &mut insert).await {
+            return Some(outcome);
+        }
+        tracing::warn!("an append takes too long and is cancelled");
+        let cancelled = async {
+            let sent = client.cancel_token().cancel_query(self.tls.clone()).await;
+            sent.ok()?;
+            Some(insert.await)
+        };
+        timeout(CANCEL_WITHIN, cancelled).await.ok().flatten()
+    }
+
+    async fn failed(&self, client: Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
         let text = describe(error);
-        let Some(state) = error.code() else { return lost(jobs, &text) };
-        let class = &state.code()[..2];
+        let Some(state) = error.code() else {
+            close(client);
+            return lost(jobs, &text);
+        };
         if *state == SqlState::LOCK_NOT_AVAILABLE {
             metrics::counter!("append_lock_timeouts_total").increment(1);
             tracing::warn!(
                 waiting = jobs.len() + self.waiting.len(),
                 "another session holds the table's lock"
             );
-            check::log_blockers(client).await;
-            return Verdict::Again(jobs, Duration::ZERO, AppendError::Stalled);
+            check::log_blockers(&client).await;
+            return Verdict::again(jobs, Duration::ZERO, &AppendError::Stalled);
         }
-        match class {
+        if *state == SqlState::QUERY_CANCELED {
+            return Verdict::again(jobs, PAUSE, &AppendError::Stalled);
+        }
+        match &state.code()[..2] {
             // One of us was the victim of a deadlock or a serialization failure: nothing was stored.
-            "40" => Verdict::Again(jobs, Duration::from_millis(5), AppendError::Unavailable(text)),
-            // The session or the server is going down.
-            "57" | "08" => lost(jobs, &text),
+            "40" => Verdict::again(jobs, Duration::from_millis(5), &AppendError::Unavailable(text)),
             "22" | "23" => match <[Job; 1]>::try_from(jobs) {
                 Ok([job]) => {
                     tracing::error!(error = text, "the table refused an event that passed our own checks");
@@ -258,9 +308,16 @@ impl Batcher {
                     Verdict::Done
                 }
                 // One caller's bad row must not fail another's.
-                Err(jobs) => self.one_by_one(jobs).await,
+                Err(jobs) => self.one_by_one(client, jobs).await,
             },
+            // The session or the server is going down.
+            "57" | "08" => {
+                close(client);
+                lost(jobs, &text)
+            }
             _ => {
+                // The next attempt gets a new connection: this one may be to a server that is read-only by now.
+                close(client);
                 tracing::error!(error = text, "append failed");
                 for job in jobs {
                     job.answer(Err(AppendError::Unavailable(text.clone())));
@@ -270,24 +327,30 @@ impl Batcher {
         }
     }
 
-    async fn one_by_one(&self, jobs: Vec<Job>) -> Verdict {
-        let mut again = (Vec::new(), Duration::ZERO, AppendError::Stalled);
+    async fn one_by_one(&self, client: Object, jobs: Vec<Job>) -> Verdict {
+        let mut again = Vec::new();
+        let mut client = Some(client);
         for job in jobs {
-            // Earlier ones may have taken long.
-            if job.deadline < Instant::now() + ATTEMPT {
-                job.answer(Err(again.2.clone()));
+            // Earlier ones may have taken long, and the connection with them.
+            let Some(own) = client.take().filter(|_| job.deadline >= Instant::now() + ATTEMPT) else {
+                again.push(job);
                 continue;
+            };
+            if let Verdict::Again { jobs, .. } = Box::pin(self.attempt(own, vec![job])).await {
+                again.extend(jobs);
             }
-            if let Verdict::Again(jobs, pause, error) = Box::pin(self.attempt(vec![job])).await {
-                again.0.extend(jobs);
-                (again.1, again.2) = (pause, error);
-            }
+            client = self.pool.get().await.ok();
         }
-        match again.0.is_empty() {
+        match again.is_empty() {
             true => Verdict::Done,
-            false => Verdict::Again(again.0, again.1, again.2),
+            false => Verdict::Again { jobs: again, pause: PAUSE },
         }
     }
+}
+
+/// Closes a connection instead of giving it back to the pool.
+fn close(client: Object) {
+    drop(Object::take(client));
 }
 
 /// The connection broke after the rows were sent: those with a dedup key can be sent again, for the others nobody
@@ -300,8 +363,6 @@ fn lost(jobs: Vec<Job>, why: &str) -> Verdict {
     }
     match repeatable.is_empty() {
         true => Verdict::Done,
-        false => {
-            Verdict::Again(repeatable, Duration::from_millis(100), AppendError::Unavailable(why.to_owned()))
-        }
+        false => Verdict::again(repeatable, PAUSE, &AppendError::Unknown(why.to_owned())),
     }
 }

@@ -56,7 +56,8 @@ impl Row {
 /// What became of one event that was to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// The event's id: its own, or that of the event it repeats. `None` when that one has been pruned meanwhile.
+    /// The event's id: its own, or that of the event it repeats. `None` when that one has been pruned
+    /// meanwhile or can't be looked up.
     pub id: Option<i64>,
     /// Whether an event with the same dedup key was there already.
     pub duplicate: bool,
@@ -121,8 +122,11 @@ pub(crate) async fn insert(client: &Object, rows: &[&Row]) -> Result<Vec<Appende
             }
         })
         .collect();
-    if outcome.iter().any(|appended| appended.duplicate) {
-        find_originals(client, rows, &mut outcome).await?;
+    if outcome.iter().any(|appended| appended.duplicate)
+        && let Err(error) = find_originals(client, rows, &mut outcome).await
+    {
+        // The rows are committed; what is missing is which ids the duplicates repeat.
+        tracing::warn!(%error, "the ids of duplicates can't be looked up");
     }
     Ok(outcome)
 }

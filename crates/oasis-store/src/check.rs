@@ -23,30 +23,40 @@ pub type Readiness = Vec<String>;
 
 /// One row, whatever state the table is in; columns by name.
 const GUARDS: &str = "\
+    WITH policies AS (SELECT polrelid, polcmd FROM pg_policy WHERE 0 = ANY(polroles) \
+      OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
     SELECT pg_is_in_recovery() AS standby, \
       (SELECT count(*) FROM pg_trigger WHERE tgrelid = e.oid AND tgenabled = 'A' \
          AND tgname IN ('oasis_events_order', 'oasis_events_notify', 'oasis_events_append_only')) AS triggers, \
       (SELECT attidentity::text FROM pg_attribute WHERE attrelid = e.oid AND attname = 'id') AS identity, \
       (SELECT seqcache FROM pg_sequence WHERE seqrelid = s.oid) AS cache, \
       CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') THEN pg_sequence_last_value(s.oid) END AS drawn, \
-      row_security_active(e.oid) AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = e.oid AND polcmd IN ('*', 'r') \
-         AND (0 = ANY(polroles) OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER')))) \
-         AS hidden, \
-      has_table_privilege(e.oid, 'SELECT') AS may_read, \
-      has_any_column_privilege(e.oid, 'INSERT') AS may_write \
+      current_setting('transaction_read_only') = 'on' AS read_only, \
+      has_table_privilege(e.oid, 'SELECT') AND NOT (row_security_active(e.oid) AND NOT EXISTS (SELECT FROM policies \
+         WHERE polrelid = e.oid AND polcmd IN ('*', 'r'))) AS may_read, \
+      has_any_column_privilege(e.oid, 'INSERT') AND NOT (row_security_active(e.oid) AND NOT EXISTS (SELECT FROM policies \
+         WHERE polrelid = e.oid AND polcmd IN ('*', 'a'))) AS may_write, \
+      has_table_privilege(f.oid, 'SELECT') AND NOT (row_security_active(f.oid) AND NOT EXISTS (SELECT FROM policies \
+         WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state \
     FROM (SELECT 'public.oasis_events'::regclass AS oid) AS e, \
+         (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
 
-/// Sessions that hold the writers' lock while others wait for it, or longer than an insert takes. How long is seen
-/// only by a role with pg_read_all_stats, or of one's own sessions.
+/// Sessions that writers wait for: whoever holds the writers' lock, and whoever keeps a session waiting for that or for
+/// the table itself (an `ALTER TABLE`). How long a transaction is open is seen only by a role with pg_read_all_stats, or
+/// of one's own sessions.
 const BLOCKERS: &str = "\
-    SELECT holder.pid, a.usename::text, a.application_name, \
-           extract(epoch FROM clock_timestamp() - a.xact_start)::float8, \
-           extract(epoch FROM clock_timestamp() - (SELECT min(w.waitstart) FROM pg_locks AS w \
-             WHERE w.relation = holder.relation AND w.database = holder.database AND NOT w.granted))::float8 \
-    FROM pg_locks AS holder LEFT JOIN pg_stat_activity AS a USING (pid) \
-    WHERE holder.relation = 'public.oasis_events_lock'::regclass AND holder.granted \
-      AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    WITH locks AS (SELECT * FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+        AND relation IN ('public.oasis_events'::regclass, 'public.oasis_events_lock'::regclass)), \
+      waiting AS (SELECT pid, extract(epoch FROM clock_timestamp() - min(waitstart))::float8 AS waited \
+        FROM locks WHERE NOT granted GROUP BY pid), \
+      blockers AS (SELECT pid, NULL::float8 AS waited FROM locks \
+          WHERE granted AND relation = 'public.oasis_events_lock'::regclass \
+        UNION ALL SELECT unnest(pg_blocking_pids(pid)), waited FROM waiting) \
+    SELECT b.pid, a.usename::text, a.application_name, \
+      max(extract(epoch FROM clock_timestamp() - a.xact_start)::float8), max(b.waited) \
+    FROM blockers AS b LEFT JOIN pg_stat_activity AS a USING (pid) \
+    WHERE b.pid NOT IN (SELECT pid FROM waiting) GROUP BY 1, 2, 3";
 
 impl Store {
     /// Asks the database whether `need` can be met now.
@@ -106,11 +116,19 @@ async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres
     );
     let standby: bool = row.get("standby");
     unless(!(writes && standby), "the database is a standby: it accepts no writes");
-    unless(!reads || row.get("may_read"), "this role has no SELECT on oasis_events");
-    unless(!writes || row.get("may_write"), "this role has no INSERT on oasis_events");
+    unless(!writes || standby || !row.get::<_, bool>("read_only"), "the database is read-only");
+    // Writers read too: ids come back, and duplicates are looked up.
     unless(
-        !reads || !row.get::<_, bool>("hidden"),
-        "row level security hides oasis_events from this role: it needs a policy",
+        row.get("may_read"),
+        "this role can't read oasis_events: it needs SELECT and, under row level security, a policy",
+    );
+    unless(
+        !writes || row.get("may_write"),
+        "this role can't append to oasis_events: it needs INSERT and, under row level security, a policy",
+    );
+    unless(
+        !reads || row.get("may_read_state"),
+        "this role can't read oasis_feed_state: it needs SELECT and, under row level security, a policy",
     );
 
     if row.get("may_read") {

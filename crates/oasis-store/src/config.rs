@@ -31,6 +31,11 @@ impl DatabaseArgs {
         Self { database_url, listen_database_url: None, database_pool_size: 8 }
     }
 
+    /// Whether LISTEN has a URL of its own.
+    pub(crate) fn listens_elsewhere(&self) -> bool {
+        self.listen_database_url.as_ref().is_some_and(|url| url.0.is_some())
+    }
+
     /// The URL to LISTEN on.
     pub fn listen_url(&self) -> &DatabaseUrl {
         self.listen_database_url.as_ref().and_then(|url| url.0.as_ref()).unwrap_or(&self.database_url)

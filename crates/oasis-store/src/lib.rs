@@ -15,9 +15,9 @@ mod tls;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio::runtime::Handle;
-use tokio_postgres::CancelToken;
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender};
@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When TLS can't be set up as the URL asks for.
     pub fn appender(&self) -> Result<Appender, StoreError> {
-        Ok(Appender::start(pool(&self.args.database_url, self.name, 1)?))
+        Ok(Appender::start(pool(&self.args.database_url, self.name, 1)?, self.tls.clone()))
     }
 
     /// A follower of the table.
@@ -93,13 +93,14 @@ impl Store {
     /// Runs one read on a connection of the pool, bounded in time.
     async fn read<T>(
         &self,
-        work: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, tokio_postgres::Error>,
+        work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
         let bounded = async {
-            let client = self.reads.get().await?;
-            let cancel = CancelOnDrop(Some((client.cancel_token(), self.tls.clone())));
-            let outcome = work(&client).await.map_err(StoreError::from);
-            cancel.over();
+            let mut reading = Reading { client: None, tls: &self.tls };
+            let client: &Client = reading.client.insert(self.reads.get().await?);
+            let outcome = work(client).await.map_err(StoreError::from);
+            // Over: the connection goes back to the pool.
+            drop(reading.client.take());
             outcome
         };
         tokio::time::timeout(Self::READ_WITHIN, bounded)
@@ -108,23 +109,24 @@ impl Store {
     }
 }
 
-/// A read under way. Dropped before its end (too slow, or the one who asked has gone away), it is cancelled in the
-/// server, so that the connection is soon free for the next.
-struct CancelOnDrop(Option<(CancelToken, MakeRustlsConnect)>);
-
-impl CancelOnDrop {
-    fn over(mut self) {
-        self.0 = None;
-    }
+/// A connection with a read under way. Dropped before its end (too slow, or the one who asked has gone away), the read
+/// is cancelled in the server and the connection closed: the next reader must not get the cancellation.
+struct Reading<'a> {
+    client: Option<Object>,
+    tls: &'a MakeRustlsConnect,
 }
 
-impl Drop for CancelOnDrop {
+impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        let (Some((token, tls)), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
+        let (Some(client), Ok(runtime)) = (self.client.take(), Handle::try_current()) else { return };
+        let tls = self.tls.clone();
         runtime.spawn(async move {
-            if let Err(error) = token.cancel_query(tls).await {
-                tracing::debug!(%error, "a read that nobody waits for can't be cancelled");
+            let token = client.cancel_token();
+            let cancelled = token.cancel_query(tls);
+            if !matches!(tokio::time::timeout(Duration::from_secs(2), cancelled).await, Ok(Ok(()))) {
+                tracing::debug!("a read that nobody waits for can't be cancelled");
             }
+            drop(Object::take(client));
         });
     }
 }

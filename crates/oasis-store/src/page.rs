@@ -182,6 +182,8 @@ pub struct Page {
     pub events: Vec<StoredEvent>,
     /// Ids up to this one are gone.
     pub pruned_through: i64,
+    /// The highest id in the table, 0 when it is empty.
+    pub newest: i64,
 }
 
 impl Store {
@@ -197,12 +199,12 @@ impl Store {
     }
 }
 
-/// Reads a result of [`Statement::of`]: its first column is the pruned mark, and there is a row even when no event
-/// matches.
+/// Reads a result of [`Statement::of`]: there is a row, with the marks alone, even when no event matches.
 pub(crate) fn page_of(rows: &[Row]) -> Result<Page, tokio_postgres::Error> {
-    let mut page = Page { events: Vec::with_capacity(rows.len()), pruned_through: 0 };
+    let mut page = Page { events: Vec::with_capacity(rows.len()), pruned_through: 0, newest: 0 };
     for row in rows {
-        page.pruned_through = row.try_get(14)?;
+        page.pruned_through = row.try_get("pruned_through")?;
+        page.newest = row.try_get("newest")?;
         if row.try_get::<_, Option<i64>>(0)?.is_some() {
             page.events.push(StoredEvent::from_row(row)?);
         }
@@ -330,8 +332,9 @@ impl Statement {
         // The state as a subquery is one row to the planner; as a table it would be thousands, and such a plan be
         // compiled (JIT) for longer than it runs.
         this.sql = format!(
-            "SELECT page.*, state.pruned_through \
-             FROM (SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through) AS state \
+            "SELECT page.*, state.pruned_through, state.newest \
+             FROM (SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
+                          coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state \
              LEFT JOIN ( \
                SELECT found.* FROM {leads}LATERAL ( \
                  SELECT e.id, e.ts, e.vtid, e.layer, e.module, e.source, e.kind, e.status, e.title, e.ref, e.link, \

@@ -15,7 +15,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use crate::config::describe;
 use crate::page::{Statement, page_of};
-use crate::{Columns, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use crate::{Columns, DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
@@ -81,7 +81,7 @@ impl Tail {
         let mut failures: u32 = 0;
         loop {
             let started = Instant::now();
-            let Err(error) = self.session(&mut handle).await;
+            let Err(error) = self.session(&mut handle).await else { continue };
             failures = if started.elapsed() > SWEEP { 0 } else { failures + 1 };
             let error = describe(&error);
             tracing::warn!(error, "the tail lost the database");
@@ -91,13 +91,20 @@ impl Tail {
         }
     }
 
-    async fn session(
-        &mut self,
-        handle: &mut impl FnMut(Update),
-    ) -> Result<std::convert::Infallible, StoreError> {
-        let session = Session::open(&self.store).await?;
-        let mut listening = session.hears(&self.store).await;
-        if !listening {
+    /// One session, until it breaks, or until the direct connection is worth another try.
+    async fn session(&mut self, handle: &mut impl FnMut(Update)) -> Result<(), StoreError> {
+        let args = &self.store.args;
+        let (session, direct) = match Session::open(&self.store, args.listen_url()).await {
+            Ok(session) => (session, true),
+            Err(error) if args.listens_elsewhere() => {
+                let error = describe(&error);
+                tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached: polling DATABASE_URL");
+                (Session::open(&self.store, &args.database_url).await?, false)
+            }
+            Err(error) => return Err(error),
+        };
+        let mut listening = direct && session.hears(&self.store).await;
+        if direct && !listening {
             tracing::warn!(
                 "LISTEN is not heard on this connection: polling; LISTEN_DATABASE_URL may name a direct one"
             );
@@ -118,6 +125,9 @@ impl Tail {
                 return Err(StoreError::Connect("the connection was closed".into()));
             }
             if !listening && probed.elapsed() > SWEEP {
+                if !direct {
+                    return Ok(());
+                }
                 probed = Instant::now();
                 listening = session.hears(&self.store).await;
                 handle(Update::Up { listening });
@@ -158,7 +168,8 @@ impl Tail {
         loop {
             let after = self.head.unwrap_or_default();
             let page = session.page(Order::OldestFirst { after, upto: i64::MAX }, PAGE).await?;
-            if page.pruned_through > after {
+            // Rows that were never read have been deleted, or this is not the table that was being read.
+            if page.pruned_through > after || page.newest.max(page.pruned_through) < after {
                 self.start(session, handle).await?;
                 continue;
             }
@@ -194,8 +205,7 @@ impl Drop for Session {
 }
 
 impl Session {
-    async fn open(store: &Store) -> Result<Self, StoreError> {
-        let url = store.args.listen_url();
+    async fn open(store: &Store, url: &DatabaseUrl) -> Result<Self, StoreError> {
         let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
         let (client, mut connection) = connected
             .map_err(|_| StoreError::Slow(READ_WITHIN))?

@@ -1,5 +1,8 @@
 //! The query API: `GET /api/v1/oasis/events`, newest first by id.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK};
 use hyper::{StatusCode, Uri};
 use jiff::Timestamp;
@@ -8,6 +11,7 @@ use oasis_service::{ApiError, Query, Response, response};
 use oasis_store::{Columns, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::params::{self, Bounds};
 
@@ -22,14 +26,54 @@ struct Shown<'a> {
     meta: Box<RawValue>,
 }
 
+/// What all queries share.
+pub(crate) struct Room {
+    /// Queries that read the table at the same time.
+    reads: Semaphore,
+    /// KiB of answers that wait to be sent.
+    answers: Arc<Semaphore>,
+}
+
+impl Room {
+    pub(crate) fn new(connections: u16) -> Self {
+        // The other half is for the feed and for /ready.
+        Self {
+            reads: Semaphore::new(usize::from(connections.div_ceil(2))),
+            answers: Arc::new(Semaphore::new(64 << 10)),
+        }
+    }
+}
+
+/// An answer that gives its room back once it is sent.
+struct Held {
+    text: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// Answers a query. Unless readers are known, people's e-mail addresses in `meta` are withheld.
-pub(crate) async fn list(store: &Store, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
+///
+/// Few are read at a time, and what waits to be sent is bounded: clients that ask for much and read slowly neither take
+/// the memory nor the connections of the feed.
+pub(crate) async fn list(
+    store: &Store,
+    room: &Room,
+    uri: &Uri,
+    readers_known: bool,
+) -> Result<Response, ApiError> {
     let query = Query::parse(uri.query(), params::EVENTS)?;
     let filter = params::filter(&query)?;
     let Bounds { since, until, limit, offset, before } = params::bounds(&query)?;
     let order = Order::NewestFirst { before };
     let page =
         PageQuery { filter: Some(&filter), order, limit, offset, since, until, columns: Columns::WithMeta };
+    // The semaphore is never closed.
+    let _turn = room.reads.acquire().await.ok();
     let events = store
         .page(&page)
         .await
@@ -38,7 +82,12 @@ pub(crate) async fn list(store: &Store, uri: &Uri, readers_known: bool) -> Resul
         })?
         .events;
     let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
-    let mut answer = response::json(StatusCode::OK, &shown)?;
+    let text = serde_json::to_vec(&shown).map_err(ApiError::internal)?;
+    let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+    let held = room.answers.clone().try_acquire_many_owned(kib);
+    let held = held.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
+    let mut answer =
+        response::content(StatusCode::OK, "application/json", Bytes::from_owner(Held { text, _room: held }));
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if query.get("vtid").is_some() {
@@ -64,14 +113,10 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<Shown<'_>, ApiError>
 
 /// The address of the page after this one. A token is left out: it stays with whoever has it.
 fn next(uri: &Uri, query: &Query, last: i64) -> String {
-    let kept = query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token"));
-    let mut next = format!("{}?", uri.path());
-    for (name, value) in kept {
-        // Values that were accepted need no escape but for the plus sign and the blank of an offset.
-        next.push_str(&format!("{name}={}&", value.replace([' ', '+'], "%2B")));
-    }
-    next.push_str(&format!("before={last}"));
-    next
+    let mut next = form_urlencoded::Serializer::new(String::new());
+    next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));
+    next.append_pair("before", &last.to_string());
+    format!("{}?{}", uri.path(), next.finish())
 }
 
 fn value(text: &str) -> Result<HeaderValue, ApiError> {

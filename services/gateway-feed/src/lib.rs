@@ -78,10 +78,11 @@ pub struct Config {
 /// # Errors
 /// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let hub = Arc::new(Hub::new());
-    // Both end with this function, which drops the set.
+    // Both go on until this function ends and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let (hub, tail) = (hub.clone(), store.tail().recent(RECENT));
@@ -95,11 +96,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         store,
         appender,
         hub,
+        room: events::Room::new(connections),
         read_tokens: config.read_tokens,
         ingest_tokens: config.ingest_tokens,
         ingest_anonymous: config.ingest_anonymous,
         max_subscribers: config.max_subscribers,
     };
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
-    serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
+    tokio::select! {
+        served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving"),
+        ended = tasks.join_next() => Err(anyhow::anyhow!("the tail or the clock of the feed failed: {ended:?}")),
+    }
 }

@@ -12,7 +12,7 @@ const MOST_VALUES: usize = 50;
 /// Rows of the query API's answer.
 const LIMITS: std::ops::RangeInclusive<i64> = 1..=1_000;
 /// Rows that may be passed over; further back, `before` pages in constant time.
-const MOST_OFFSET: i64 = 1_000_000;
+const MOST_OFFSET: i64 = 100_000;
 
 /// The feed's parameters.
 pub(crate) const FEED: &[&str] =

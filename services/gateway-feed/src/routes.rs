@@ -36,6 +36,7 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     pub(crate) appender: Appender,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) room: events::Room,
     pub(crate) read_tokens: Tokens,
     pub(crate) ingest_tokens: Tokens,
     pub(crate) ingest_anonymous: bool,
@@ -66,7 +67,7 @@ impl App for Gateway {
             }
             (EVENTS, &Method::GET) => {
                 self.may_read(&request)?;
-                events::list(&self.store, request.uri(), !self.read_tokens.is_empty()).await
+                events::list(&self.store, &self.room, request.uri(), !self.read_tokens.is_empty()).await
             }
             (EVENTS | INGEST, &Method::POST) => self.ingest(request, context).await,
             ("/", &Method::GET) => {

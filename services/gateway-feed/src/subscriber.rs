@@ -62,6 +62,16 @@ pub(crate) struct Subscriber {
     _counted: Counted,
 }
 
+/// How a connection begins.
+struct Opening {
+    gap: Option<Bytes>,
+    replay: Bytes,
+    /// Everything up to this id is sent or passed over.
+    cursor: i64,
+    /// The last id that the client knows of.
+    told: Option<i64>,
+}
+
 /// Counts the subscriber for as long as it lives.
 struct Counted(Gauge);
 
@@ -156,38 +166,34 @@ impl Subscriber {
             };
         }
         let mut out = BytesMut::new();
-        let (gap, replay, cursor) = match begin {
-            Begin::Recent => {
-                let (replay, head) = self.replay().await?;
-                (None, Some(replay), head)
-            }
+        let opening = match begin {
+            Begin::Recent => self.recent().await?,
             Begin::After(cursor) if cursor > pulse.head && cursor > self.store.head().await? => {
-                let (replay, head) = self.replay().await?;
-                (Some(frames::gap(cursor, head, "reset")), Some(replay), head)
+                let recent = self.recent().await?;
+                Opening { gap: Some(frames::gap(cursor, recent.cursor, "reset")), ..recent }
             }
-            Begin::After(cursor) => (None, None, cursor),
-            Begin::Since(since) if since > Timestamp::now() => (None, None, pulse.head),
+            Begin::After(cursor) => Opening { gap: None, replay: Bytes::new(), cursor, told: Some(cursor) },
             Begin::Since(since) => {
                 let first = self.store.first_id_since(since).await?;
-                (None, None, first.map_or(pulse.head, |id| id - 1))
+                let cursor = first.map_or(pulse.head, |id| id - 1);
+                Opening { gap: None, replay: Bytes::new(), cursor, told: None }
             }
         };
+        let Opening { gap, replay, cursor, told } = opening;
         let now = Ts::clamped(Timestamp::now());
         out.extend_from_slice(&frames::connected(now, pulse.mode, pulse.head.max(cursor)));
         out.extend_from_slice(&gap.unwrap_or_default());
-        // Even when nothing passed the filter, a reconnect must begin at the cursor.
-        let untold = replay.as_ref().is_some_and(|replay| replay.last != Some(cursor));
-        out.extend_from_slice(&replay.map_or_else(Bytes::new, |replay| replay.frames));
+        out.extend_from_slice(&replay);
         if pulse.mode == Mode::Mock {
             let numbers = pulse.simulated.saturating_sub(SIMULATED_FIRST - 1)..pulse.simulated + 1;
             out.extend_from_slice(&mock::frames(numbers, now, &self.filter));
+        } else if told != Some(cursor) {
+            // A reconnect must begin here, whatever was shown.
+            out.extend_from_slice(&frames::cursor(cursor));
         }
         (self.mode, self.epoch) = (pulse.mode, pulse.epoch);
         (self.beat, self.simulated) = (pulse.beat, pulse.simulated);
         (self.cursor, self.told) = (cursor, cursor);
-        if untold && pulse.mode == Mode::Live {
-            out.extend_from_slice(&frames::cursor(cursor));
-        }
         self.begin = None;
         Ok(Some(out.freeze()))
     }
@@ -233,9 +239,14 @@ impl Subscriber {
                 Taken::Frames(frames, cursor) => (frames, cursor),
                 Taken::Behind(floor) => Box::pin(self.catch_up(floor)).await?,
             };
+            if frames.is_empty() && cursor <= self.cursor {
+                // The ring went back (a restored database); the pulse will say so.
+                break;
+            }
             self.cursor = cursor;
             if !frames.is_empty() {
-                self.told = cursor;
+                // A filter may have left out the last ones; the next heartbeat tells the cursor then.
+                self.told = if self.filter.is_open() { cursor } else { self.told };
                 return Ok(Some(frames));
             }
         }
@@ -262,6 +273,12 @@ impl Subscriber {
             out.extend_from_slice(&frames::cursor(cursor));
         }
         Ok((out.into(), cursor))
+    }
+
+    /// Begins with the last events that pass the filter.
+    async fn recent(&self) -> Result<Opening, StoreError> {
+        let (replay, cursor) = self.replay().await?;
+        Ok(Opening { gap: None, replay: replay.frames, cursor, told: replay.last })
     }
 
     /// The last events that pass the filter, and the id that they go up to.

@@ -187,3 +187,75 @@ async fn waiting_appends_are_bounded() {
     // 64 MiB hold about 130 of them.
     assert!((50..100).contains(&overloaded), "{overloaded}");
 }
+
+/// The trigger's time-out does not cover a wait for the table itself; a statement that waits for it is cancelled, so that
+/// what was told 503 does not land later, and no session is left waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_the_table_itself_leaves_nothing_behind() {
+    let db = database().await;
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    let holder = client(&db.url).await;
+    holder.batch_execute("BEGIN; LOCK TABLE oasis_events IN SHARE MODE").await.unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for nth in 0..20 {
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let arrived = Instant::now();
+            let key = format!("{nth}");
+            let key = (nth % 2 == 0).then_some(key.as_str());
+            let error = appender.append(vec![new("UNSET", key)], arrived).await.unwrap_err();
+            assert!(matches!(error, AppendError::Stalled), "{error:?}");
+            assert!(arrived.elapsed() <= ANSWER_WITHIN, "{:?}", arrived.elapsed());
+        });
+    }
+    let mut named = false;
+    while !named {
+        named = store
+            .check(oasis_store::Need::Write)
+            .await
+            .iter()
+            .any(|reason| reason.contains("pg_terminate_backend"));
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.unwrap();
+    }
+    let watcher = client(&db.url).await;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'oasis_events'::regclass";
+    assert_eq!(watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0), 0);
+    holder.batch_execute("COMMIT").await.unwrap();
+    appender.append(vec![new("DEV-TEST-0001", None)], Instant::now()).await.unwrap();
+    let rows = watcher.query("SELECT FROM oasis_events", &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+/// A connection on which writing fails is not used again: after a read-only spell appends go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_spell_ends() {
+    let db = database().await;
+    let admin = client(&db.url).await;
+    let name: String = admin.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    admin
+        .batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        .await
+        .unwrap();
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    let error = appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unavailable(_)), "{error:?}");
+    let reasons = store.check(oasis_store::Need::Write).await;
+    assert!(reasons.iter().any(|reason| reason.contains("read-only")), "{reasons:?}");
+    admin.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
+    appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
+}
+
+/// Whoever has no time left when their turn comes is told so, and nothing lands.
+#[tokio::test]
+async fn who_is_late_is_not_sent() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    let arrived = Instant::now() - Duration::from_secs(5);
+    let error = appender.append(vec![new("UNSET", None)], arrived).await.unwrap_err();
+    assert!(matches!(error, AppendError::Late), "{error:?}");
+    assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
+}

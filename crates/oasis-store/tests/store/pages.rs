@@ -217,3 +217,52 @@ async fn a_read_that_nobody_waits_for_is_cancelled() {
     while count().await == 1 {}
     locker.batch_execute("ROLLBACK").await.unwrap();
 }
+
+/// A table that was restored in place is noticed without a new connection.
+#[tokio::test]
+async fn a_table_that_went_back_is_noticed() {
+    let db = database().await;
+    fill(&db.url).await;
+    let store = store(&db.url);
+    let mut updates = follow(store.tail());
+    until_up(&mut updates).await;
+    let sql = client(&db.url).await;
+    sql.batch_execute("DELETE FROM oasis_events; ALTER SEQUENCE oasis_events_id_seq RESTART").await.unwrap();
+    sql.batch_execute(&plain_insert(1)).await.unwrap();
+    let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("a restart") };
+    assert_eq!((head, empty), (1, false));
+    sql.batch_execute(&plain_insert(2)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 2);
+}
+
+/// With LISTEN_DATABASE_URL out of reach the table is polled where it can be read.
+#[tokio::test]
+async fn without_the_direct_connection_the_tail_polls() {
+    let db = database().await;
+    let flags = ["test", "--database-url", &db.url, "--listen-database-url", "postgres://u:p@127.0.0.1:1/d"];
+    let args = <Flags as clap::Parser>::try_parse_from(flags).unwrap().database;
+    let mut updates = follow(oasis_store::Store::new(args, "test").unwrap().tail());
+    while next(&mut updates).await != (Update::Up { listening: false }) {}
+    client(&db.url).await.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+}
+
+#[derive(clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    database: oasis_store::DatabaseArgs,
+}
+
+/// A reader who hangs up does not take another's answer along.
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_reads_harm_nobody_else() {
+    let db = database().await;
+    let store = store(&db.url);
+    for _ in 0..200 {
+        let hasty = store.clone();
+        let hasty = tokio::spawn(async move { hasty.head().await });
+        tokio::task::yield_now().await;
+        hasty.abort();
+        store.head().await.unwrap();
+    }
+}
