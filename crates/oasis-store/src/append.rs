@@ -188,6 +188,7 @@ impl Batcher {
                 }
             };
             if let Verdict::Again { jobs, pause } = verdict {
+                self.blame(&jobs);
                 jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
                 sleep(pause).await;
             }
@@ -201,10 +202,26 @@ impl Batcher {
                 None => return false,
             }
         }
+        self.gather();
+        true
+    }
+
+    fn gather(&mut self) {
         while let Ok(job) = self.jobs.try_recv() {
             self.waiting.push_back(job);
         }
-        true
+    }
+
+    /// Whoever waits behind an attempt that failed is kept waiting by the same thing.
+    fn blame(&mut self, tried: &[Job]) {
+        let why = match tried.first().and_then(|job| job.failed.clone()) {
+            // What those may have stored, these have not.
+            Some(AppendError::Unknown(why)) => AppendError::Unavailable(why),
+            Some(why) => why,
+            None => return,
+        };
+        self.gather();
+        self.waiting.iter_mut().for_each(|job| job.failed = job.failed.take().or(Some(why.clone())));
     }
 
     /// Answers whoever has no time left for an attempt: sent now, their rows could land after they gave up.
