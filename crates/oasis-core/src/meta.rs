@@ -148,9 +148,15 @@ fn withhold_text(text: &mut String) {
             rest[..at].char_indices().rev().take_while(|(_, c)| local(*c)).last().map_or(at, |(i, _)| i);
         let end = at + 1 + rest[at + 1..].find(|c| !domain(c)).unwrap_or(rest.len() - at - 1);
         let address = start < at && rest[at + 1..end].trim_matches('.').contains('.');
-        out.push_str(if address { &rest[..start] } else { &rest[..end] });
-        out.push_str(if address { "[withheld]" } else { "" });
-        rest = &rest[end..];
+        if address {
+            out.push_str(&rest[..start]);
+            out.push_str("[withheld]");
+            rest = &rest[end..];
+        } else {
+            // What follows this sign may be the name before the next one.
+            out.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
+        }
     }
     out.push_str(rest);
     *text = out;
