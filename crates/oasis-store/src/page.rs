@@ -175,6 +175,13 @@ pub struct PageQuery<'a> {
     pub columns: Columns,
 }
 
+impl<'a> PageQuery<'a> {
+    /// What the feed shows of the rows that pass `filter`.
+    pub fn ticker(filter: Option<&'a Filter>, order: Order, limit: i64) -> Self {
+        Self { filter, order, limit, offset: 0, since: None, until: None, columns: Columns::Ticker }
+    }
+}
+
 /// A page, and what had been pruned when it was read (in the same snapshot).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {

@@ -15,7 +15,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use crate::config::describe;
 use crate::page::{Statement, page_of};
-use crate::{Columns, DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use crate::{DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
@@ -246,16 +246,7 @@ impl Session {
     }
 
     async fn page(&self, order: Order, limit: i64) -> Result<Page, StoreError> {
-        let query = PageQuery {
-            filter: None,
-            order,
-            limit,
-            offset: 0,
-            since: None,
-            until: None,
-            columns: Columns::Ticker,
-        };
-        let statement = Statement::of(&query);
+        let statement = Statement::of(&PageQuery::ticker(None, order, limit));
         let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
         let rows = self.read(self.client.query_typed(&statement.sql, &params)).await?;
         Ok(page_of(&rows)?)

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use metrics::Gauge;
 use oasis_core::Ts;
 use oasis_service::response::{Body, boxed};
-use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoreError};
+use oasis_store::{Filter, Order, PageQuery, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -203,11 +203,11 @@ impl Subscriber {
         if pulse.epoch != self.epoch {
             self.epoch = pulse.epoch;
             if self.cursor > pulse.head && self.cursor > self.store.head().await? {
-                let (replay, head) = Box::pin(self.replay()).await?;
-                let mut out = BytesMut::from(&frames::gap(self.cursor, head, "reset")[..]);
-                out.extend_from_slice(&replay.frames);
-                out.extend_from_slice(&frames::cursor(head));
-                (self.cursor, self.told) = (head, head);
+                let recent = Box::pin(self.recent()).await?;
+                let mut out = BytesMut::from(&frames::gap(self.cursor, recent.cursor, "reset")[..]);
+                out.extend_from_slice(&recent.replay);
+                out.extend_from_slice(&frames::cursor(recent.cursor));
+                (self.cursor, self.told) = (recent.cursor, recent.cursor);
                 return Ok(Some(out.freeze()));
             }
         }
@@ -297,15 +297,7 @@ impl Subscriber {
     }
 
     fn page(&self, order: Order, limit: i64) -> PageQuery<'_> {
-        PageQuery {
-            filter: Some(&self.filter),
-            order,
-            limit,
-            offset: 0,
-            since: None,
-            until: None,
-            columns: Columns::Ticker,
-        }
+        PageQuery::ticker(Some(&self.filter), order, limit)
     }
 }
 
