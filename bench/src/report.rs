@@ -1,6 +1,6 @@
 //! What was measured: rows with a median, a spread and a bar, as a Markdown table or JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -19,7 +19,16 @@ pub(crate) struct Run {
 pub(crate) struct Report {
     pub(crate) scenario: &'static str,
     rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<Missing>,
     notes: Vec<String>,
+}
+
+/// A peer that is not here.
+#[derive(Debug, Serialize)]
+struct Missing {
+    peer: &'static str,
+    why: String,
 }
 
 /// One figure.
@@ -117,7 +126,7 @@ impl Samples {
 
 impl Report {
     pub(crate) fn new(scenario: &'static str) -> Self {
-        Self { scenario, rows: Vec::new(), notes: Vec::new() }
+        Self { scenario, rows: Vec::new(), missing: Vec::new(), notes: Vec::new() }
     }
 
     pub(crate) fn row(&mut self, row: Row) {
@@ -126,6 +135,12 @@ impl Report {
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// Names a peer that could not be measured beside us, and what would change that. It stands in the table, and
+    /// no bar that needs the peer is said to be met.
+    pub(crate) fn missing(&mut self, peer: &'static str, why: impl fmt::Display) {
+        self.missing.push(Missing { peer, why: why.to_string() });
     }
 
     pub(crate) fn notes(&mut self, notes: impl IntoIterator<Item = String>) {
@@ -169,6 +184,9 @@ impl Run {
                     row.unit,
                     row.cpu
                 );
+            }
+            for Missing { peer, why } in &report.missing {
+                let _ = writeln!(out, "| {} | {peer} | missing |  |  |  | {why} |", report.scenario);
             }
         }
         out.push('\n');
@@ -244,6 +262,16 @@ mod tests {
             "{}",
             run.markdown()
         );
+    }
+
+    #[test]
+    fn a_missing_peer_shows() {
+        let mut run = Run::new("two cores".into(), false);
+        let mut report = Report::new("fan-out");
+        report.missing("Nchan", "apt-get install libnginx-mod-nchan");
+        run.reports.push(report);
+        let line = "| fan-out | Nchan | missing |  |  |  | apt-get install libnginx-mod-nchan |";
+        assert!(run.markdown().contains(line), "{}", run.markdown());
     }
 
     #[test]
