@@ -25,6 +25,8 @@ pub(crate) struct Head {
     /// Its bytes, with the empty line.
     pub(crate) length: usize,
     pub(crate) content_length: Option<usize>,
+    /// Whether the body comes in chunks.
+    pub(crate) chunked: bool,
 }
 
 impl Head {
@@ -34,14 +36,17 @@ impl Head {
         let text = std::str::from_utf8(&bytes[..end]).context("an answer that is not text")?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
-        let content_length = lines.find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-        });
+        let field = |wanted: &str| {
+            lines.clone().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case(wanted).then(|| value.trim())
+            })
+        };
         Ok(Some(Self {
             status: status.context("an answer without a status")?,
             length: end + 4,
-            content_length,
+            content_length: field("content-length").and_then(|length| length.parse().ok()),
+            chunked: field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")),
         }))
     }
 }
@@ -96,9 +101,10 @@ mod tests {
         assert_eq!(Head::parse(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
         let head = |text: &str| Head::parse(text.as_bytes()).unwrap().unwrap();
         let whole = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\nContent-Length: 2\r\n\r\n{}";
-        let expected = Head { status: 503, length: whole.len() - 2, content_length: Some(2) };
+        let expected = Head { status: 503, length: whole.len() - 2, content_length: Some(2), chunked: false };
         assert_eq!(head(whole), expected);
         assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n").content_length, None);
+        assert!(head("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").chunked);
         assert!(Head::parse(b"SSH-2.0\r\n\r\n").is_err());
     }
 }

@@ -6,15 +6,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod crowd;
 mod delivery;
+mod events;
+mod fanout;
 mod http;
 mod idle;
 mod latency;
 mod memory;
+mod peers;
 mod processes;
 mod report;
 mod rows;
 mod service;
+mod sides;
 mod sse;
 mod stack;
 mod stall;
@@ -57,12 +62,26 @@ enum What {
     Memory,
     /// Statements that a gateway sends while nothing happens
     Idle,
+    /// Events to a thousand clients, beside Nchan and one bare write for each
+    Fanout,
+    /// What this program does when it is the peer that only writes
+    #[value(hide = true)]
+    Floor,
 }
 
 // One thread: the generator is to take as little as it can from what it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.what == What::Floor {
+        return match peers::floor::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: the floor: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match measured(&cli).await {
         Ok(Some(true)) => ExitCode::SUCCESS,
         Ok(Some(false)) => ExitCode::FAILURE,
@@ -101,6 +120,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         (What::Throughput, "throughput"),
         (What::Memory, "memory"),
         (What::Idle, "idle"),
+        (What::Fanout, "fanout"),
     ] {
         if cli.what != What::All && cli.what != what {
             continue;
@@ -111,7 +131,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Latency => latency::run(&stack, cli.quick).await,
             What::Throughput => throughput::run(&stack, cli.quick).await,
             What::Memory => memory::run(&stack, cli.quick).await,
-            What::All | What::Idle => idle::run(&stack, cli.quick).await,
+            What::Fanout => fanout::run(&stack, cli.quick).await,
+            What::All | What::Idle | What::Floor => idle::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"))?;
         report.note(format!("load average when it began: {load_before:.2}"));

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::http::Head;
 
-const FEED: &str = "/api/v1/devhub/feed";
+pub(crate) const FEED: &str = "/api/v1/devhub/feed";
 /// Clients of a crowd that connect at the same time.
 const AT_ONCE: usize = 100;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -145,7 +145,7 @@ impl Stalled {
 
 /// Takes a body in chunked transfer coding apart, in whatever pieces it comes.
 #[derive(Default)]
-struct Chunks {
+pub(crate) struct Chunks {
     state: Chunk,
 }
 
@@ -162,7 +162,7 @@ enum Chunk {
 }
 
 impl Chunks {
-    fn take(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) {
+    pub(crate) fn take(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) {
         while let Some(&byte) = bytes.first() {
             let (taken, next) = match self.state {
                 Chunk::Begin | Chunk::Size(_) if byte == b'\n' => match self.state {

@@ -1,0 +1,202 @@
+//! The events that are fanned out: ten fields, about 300 bytes of JSON, each with a number that tells it from all
+//! others, whichever server carries it.
+//!
+//! The fields of an event follow from its number, so that what a filter matches can be foretold.
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
+
+/// What stands in every one of them once, and in nothing else that a server sends.
+pub(crate) const MARK: &[u8] = b"\"vtid\":\"BENCH-";
+/// What stands before the number.
+const NUMBER_AFTER: &[u8] = b"/actions/runs/";
+const NUMBER_DIGITS: usize = 10;
+
+const VTIDS: u64 = 200;
+const KINDS: u64 = 20;
+const STATUSES: [&str; 6] = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
+const SOURCES: [&str; 4] = ["oasis.events", "github.actions", "gcp.deploy", "agent.ping"];
+const MODULES: u64 = 10;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) number: u64,
+    vtid: String,
+    module: String,
+    source: &'static str,
+    kind: String,
+    status: &'static str,
+}
+
+impl Event {
+    pub(crate) fn new(number: u64) -> Self {
+        let mut rest = spread(number);
+        let mut draw = |of: u64| {
+            let drawn = rest % of;
+            rest /= of;
+            drawn
+        };
+        Self {
+            number,
+            vtid: vtid(draw(VTIDS)),
+            module: module(draw(MODULES)),
+            source: SOURCES[draw(SOURCES.len() as u64) as usize],
+            kind: kind(draw(KINDS)),
+            status: STATUSES[draw(STATUSES.len() as u64) as usize],
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("CICDL-{}-{}", self.module, self.kind.to_uppercase().replace(['_', '.'], "-"))
+    }
+
+    fn reference(&self) -> String {
+        format!("vt/{}-{}", self.vtid, self.kind.replace(['_', '.'], "-"))
+    }
+
+    fn link(&self) -> String {
+        format!("https://github.com/example/devhub/actions/runs/{:010}", self.number)
+    }
+
+    /// As the feed shows it, for servers that are given it ready made.
+    pub(crate) fn json(&self) -> String {
+        format!(
+            "{{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"{}\",\"layer\":\"CICDL\",\"module\":\"{}\",\
+             \"source\":\"{}\",\"kind\":\"{}\",\"status\":\"{}\",\"title\":\"{}\",\"ref\":\"{}\",\"link\":\"{}\"}}",
+            self.vtid,
+            self.module,
+            self.source,
+            self.kind,
+            self.status,
+            self.title(),
+            self.reference(),
+            self.link()
+        )
+    }
+}
+
+/// The number of the event that `json` is.
+pub(crate) fn number_of(json: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(json, NUMBER_AFTER)? + NUMBER_AFTER.len();
+    std::str::from_utf8(json.get(at..at + NUMBER_DIGITS)?).ok()?.parse().ok()
+}
+
+/// What a client asks to see of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    terms: Vec<(&'static str, String)>,
+}
+
+impl Wanted {
+    pub(crate) fn accepts(&self, event: &Event) -> bool {
+        self.terms.iter().all(|(field, value)| {
+            *value
+                == match *field {
+                    "vtid" => event.vtid.as_str(),
+                    "module" => event.module.as_str(),
+                    "source" => event.source,
+                    "kind" => event.kind.as_str(),
+                    _ => event.status,
+                }
+        })
+    }
+
+    /// As the feed's query, with its question mark.
+    pub(crate) fn query(&self) -> String {
+        let terms: Vec<String> = self.terms.iter().map(|(field, value)| format!("{field}={value}")).collect();
+        format!("?{}", terms.join("&"))
+    }
+
+    /// `count` of them, no two the same: most want one task, the others a kind, a module or two fields at once.
+    pub(crate) fn different(count: u64) -> Vec<Self> {
+        let one = |n: u64| match n % 10 {
+            0 => vec![("kind", kind(n / 10))],
+            1 => vec![("module", module(n / 10)), ("status", STATUSES[(n / 10) as usize % 6].to_owned())],
+            2 => vec![("source", SOURCES[(n / 10) as usize % 4].to_owned()), ("kind", kind(n / 10))],
+            3 => vec![("status", STATUSES[(n / 10) as usize % 6].to_owned()), ("vtid", vtid(n))],
+            _ => vec![("vtid", vtid(n))],
+        };
+        (0..count).map(|n| Self { terms: one(n) }).collect()
+    }
+}
+
+fn vtid(number: u64) -> String {
+    format!("BENCH-CICDL-{:04}", number % VTIDS)
+}
+
+fn kind(number: u64) -> String {
+    format!("pipeline.step_{:02}", number % KINDS)
+}
+
+fn module(number: u64) -> String {
+    format!("SERVICE-{:02}", number % MODULES)
+}
+
+/// Spreads neighbouring numbers over all values, the same each time.
+fn spread(number: u64) -> u64 {
+    let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 16
+}
+
+/// Appends events to the table, from one session.
+pub(crate) struct Inserts<'a> {
+    client: &'a Client,
+    statement: Statement,
+}
+
+impl<'a> Inserts<'a> {
+    pub(crate) async fn prepare(client: &'a Client) -> anyhow::Result<Self> {
+        let sql = "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, link) \
+                   SELECT clock_timestamp(), vtid, 'CICDL', module, source, kind, status, title, ref, link \
+                   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+                   $8::text[]) AS rows (vtid, module, source, kind, status, title, ref, link)";
+        Ok(Self { client, statement: client.prepare(sql).await? })
+    }
+
+    /// In their order, as one statement and transaction.
+    pub(crate) async fn append(&self, events: &[Event]) -> anyhow::Result<()> {
+        let column = |of: fn(&Event) -> String| events.iter().map(of).collect::<Vec<String>>();
+        let columns = [
+            column(|event| event.vtid.clone()),
+            column(|event| event.module.clone()),
+            column(|event| event.source.to_owned()),
+            column(|event| event.kind.clone()),
+            column(|event| event.status.to_owned()),
+            column(Event::title),
+            column(Event::reference),
+            column(Event::link),
+        ];
+        let params = columns.each_ref().map(|column| column as &(dyn ToSql + Sync));
+        self.client.execute(&self.statement, &params).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_of_the_size_that_is_told() {
+        let json = Event::new(1_234).json();
+        assert!((280..340).contains(&json.len()), "{} bytes: {json}", json.len());
+        assert_eq!(memchr::memmem::find_iter(json.as_bytes(), MARK).count(), 1);
+        assert_eq!(number_of(json.as_bytes()), Some(1_234));
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+    }
+
+    #[test]
+    fn filters_differ_and_match_little() {
+        let wanted = Wanted::different(100);
+        let mut queries: Vec<String> = wanted.iter().map(Wanted::query).collect();
+        queries.sort();
+        queries.dedup();
+        assert_eq!(queries.len(), 100);
+        let events: Vec<Event> = (0..10_000).map(Event::new).collect();
+        for wanted in &wanted {
+            let matched = events.iter().filter(|event| wanted.accepts(event)).count();
+            assert!(matched < 700, "{}: {matched}", wanted.query());
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What this project is measured beside.
+
+pub(crate) mod floor;
+mod process;
