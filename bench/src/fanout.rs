@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use crate::crowd::{Crowd, Got};
 use crate::events::Event;
 use crate::peers::floor::Floor;
+use crate::peers::nchan::{self, Nchan};
 use crate::processes::Meter;
 use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
@@ -44,14 +45,19 @@ pub(crate) struct Round {
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let plan = match quick {
         true => Plan { clients: 100, rounds: 1, flat: 1_000, flat_peer: 500, paced: 100 },
-        false => Plan { clients: 1_000, rounds: 3, flat: 50_000, flat_peer: 2_000, paced: 1_000 },
+        false => Plan { clients: 1_000, rounds: 3, flat: 50_000, flat_peer: 2_000, paced: 800 },
     };
     let mut report = Report::new("fanout");
     let database = stack.database("fanout").await?;
-    let mut sides = vec![Side::gateway(stack, &database).await?, Side::Floor(Floor::start()?)];
-    let flat = [("floor", Bar::AtLeast(2.0)), ("Nchan", Bar::AtLeast(3.0))];
+    let mut sides = vec![Side::gateway(stack, &database).await?];
+    match Nchan::start(stack.dir()).await? {
+        Ok(nchan) => sides.push(Side::Nchan(nchan)),
+        Err(why) => report.missing(nchan::NAME, why),
+    }
+    sides.push(Side::Floor(Floor::start()?));
+    let flat = [("floor", Bar::AtLeast(2.0)), (nchan::NAME, Bar::AtLeast(3.0))];
     measure(&mut report, &mut sides, &plan, ("as fast as they go", Pace::Flat), &flat).await?;
-    let steady = [("Nchan", Bar::AtLeast(1.0))];
+    let steady = [(nchan::NAME, Bar::AtLeast(1.0))];
     let every = Pace::Every(Duration::from_millis(10));
     measure(&mut report, &mut sides, &plan, ("100 events/s", every), &steady).await?;
     for side in sides {

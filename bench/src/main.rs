@@ -7,9 +7,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod crowd;
+mod delay;
 mod delivery;
 mod events;
 mod fanout;
+mod filters;
 mod http;
 mod idle;
 mod latency;
@@ -64,6 +66,10 @@ enum What {
     Idle,
     /// Events to a thousand clients, beside Nchan and one bare write for each
     Fanout,
+    /// From a commit to the frame at a hundred clients, beside Nchan
+    Delay,
+    /// A hundred clients that each want something else among a thousand that want everything
+    Filters,
     /// What this program does when it is the peer that only writes
     #[value(hide = true)]
     Floor,
@@ -121,6 +127,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         (What::Memory, "memory"),
         (What::Idle, "idle"),
         (What::Fanout, "fanout"),
+        (What::Delay, "delay"),
+        (What::Filters, "filters"),
     ] {
         if cli.what != What::All && cli.what != what {
             continue;
@@ -132,6 +140,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Throughput => throughput::run(&stack, cli.quick).await,
             What::Memory => memory::run(&stack, cli.quick).await,
             What::Fanout => fanout::run(&stack, cli.quick).await,
+            What::Delay => delay::run(&stack, cli.quick).await,
+            What::Filters => filters::run(&stack, cli.quick).await,
             What::All | What::Idle | What::Floor => idle::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"))?;

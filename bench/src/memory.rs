@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::crowd::Crowd;
+use crate::peers::nchan::{self, Nchan};
 use crate::processes::{Meter, kib};
 use crate::progress;
-use crate::report::{Report, Row};
+use crate::report::{Bar, Report, Row};
 use crate::rows;
-use crate::sse::Crowd;
+use crate::sse::FEED;
 use crate::stack::Stack;
 use crate::stall;
 
@@ -31,37 +33,61 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         false => Plan { clients: 5_000, events: 100_000, settle: Duration::from_secs(17) },
     };
     let mut report = Report::new("memory");
-    idle_clients(stack, &plan, &mut report).await?;
+    idle_clients(stack, "memory", plan.clients, plan.settle, &mut report).await?;
+    idle_clients(stack, "memory_more", 3 * plan.clients, plan.settle, &mut report).await?;
     stall::run(stack, &plan, &mut report).await?;
     Ok(report)
 }
 
-async fn idle_clients(stack: &Stack, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
-    let database = stack.database("memory").await?;
+/// Clients that are idle, on a gateway of their own, beside as many on an Nchan of their own.
+async fn idle_clients(
+    stack: &Stack,
+    name: &'static str,
+    clients: usize,
+    settle: Duration,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let database = stack.database(name).await?;
     rows::append_many(&database.connect().await?, QUIET, FIRST_EVENTS).await?;
     let gateway = stack.gateway(&database).await?;
-    sleep(plan.settle.min(Duration::from_secs(3))).await;
+    sleep(settle.min(Duration::from_secs(3))).await;
 
     let before = kib(gateway.pid(), "VmRSS")?;
     let meter = Meter::start(&[gateway.watched()]);
-    let crowd = Crowd::connect(gateway.address, "", plan.clients).await?;
-    progress(report, format_args!("{} clients are connected", crowd.connected()));
+    let crowd = Crowd::connect(gateway.address, Crowd::asks(FEED, clients, 0)).await?;
+    progress(report, format_args!("{clients} clients are connected"));
     let connecting = meter.seconds(gateway.pid());
-    sleep(plan.settle).await;
+    sleep(settle).await;
     let after = kib(gateway.pid(), "VmRSS")?;
-    let connected = crowd.connected();
+    let connected = clients - crowd.closed();
 
-    let clients = plan.clients;
     report.row(Row::single("gateway without clients", "MiB", before / 1_024.0));
     report.row(Row::single(format!("gateway with {clients} idle clients"), "MiB", after / 1_024.0));
-    report.row(Row::single("each idle client", "KiB", (after - before) / clients as f64));
+    report.row(
+        Row::single(format!("each idle client, of {clients}"), "KiB", (after - before) / clients as f64)
+            .bar(Bar::AtMost(10.0)),
+    );
     report.row(Row::single("highest while they connected", "MiB", kib(gateway.pid(), "VmHWM")? / 1_024.0));
     report.note(format!(
         "{connected} of {clients} clients were still connected after {} s; connecting them took {connecting:.2} s of \
          the gateway's processor time",
-        plan.settle.as_secs()
+        settle.as_secs()
     ));
     drop(crowd);
     report.notes(gateway.stop().await?);
+
+    let nchan = match Nchan::start(stack.dir()).await? {
+        Ok(nchan) => nchan,
+        Err(why) => {
+            report.missing(nchan::NAME, why);
+            return Ok(());
+        }
+    };
+    let before = nchan.worker_kib()?;
+    let crowd = Crowd::connect(nchan.address, Crowd::asks(nchan::PATH, clients, 0)).await?;
+    let each = (nchan.worker_kib()? - before) / clients as f64;
+    report.row(Row::single(format!("Nchan: each idle client, of {clients}"), "KiB", each));
+    drop(crowd);
+    report.notes(nchan.said());
     Ok(())
 }

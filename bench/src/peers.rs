@@ -1,4 +1,5 @@
 //! What this project is measured beside.
 
 pub(crate) mod floor;
+pub(crate) mod nchan;
 mod process;

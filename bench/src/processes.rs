@@ -18,6 +18,12 @@ pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
     value.with_context(|| format!("process {pid} has no {field}"))
 }
 
+/// The processes that a process started and that run.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let table = Table::read();
+    table.0.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child).collect()
+}
+
 /// The load average of the last minute.
 pub(crate) fn load() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/loadavg").context("this needs Linux")?;

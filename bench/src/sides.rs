@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use tokio::time::{Instant as Tick, sleep_until};
 
 use crate::crowd::{Ask, Crowd};
 use crate::events::{Event, Inserts};
 use crate::peers::floor::{self, Floor};
+use crate::peers::nchan::{self, Nchan};
 use crate::rows;
 use crate::service::Service;
 use crate::sse::{FEED, Feed};
@@ -24,6 +26,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 /// One of the servers.
 pub(crate) enum Side {
     Gateway { gateway: Box<Service>, client: tokio_postgres::Client, postgres: (&'static str, u32) },
+    Nchan(Nchan),
     Floor(Floor),
 }
 
@@ -57,6 +60,7 @@ impl Side {
     pub(crate) fn watched(&self) -> Vec<(&'static str, u32)> {
         match self {
             Self::Gateway { gateway, postgres, .. } => vec![gateway.watched(), *postgres],
+            Self::Nchan(nchan) => vec![nchan.process.watched()],
             Self::Floor(floor) => vec![floor.process.watched()],
         }
     }
@@ -68,6 +72,7 @@ impl Side {
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Self::Gateway { gateway, .. } => gateway.address,
+            Self::Nchan(nchan) => nchan.address,
             Self::Floor(floor) => floor.clients,
         }
     }
@@ -76,24 +81,32 @@ impl Side {
     pub(crate) fn path(&self) -> &'static str {
         match self {
             Self::Gateway { .. } => FEED,
+            Self::Nchan(_) => nchan::PATH,
             Self::Floor(_) => "/",
         }
     }
 
     /// Connects clients none of which is shown events of an earlier crowd.
     pub(crate) async fn crowd(&self, asks: Vec<Ask>) -> anyhow::Result<Crowd> {
-        if let Self::Gateway { gateway, client, .. } = self {
-            let mut feed = Feed::open(gateway.address).await?;
-            let earlier = rows::append_many(client, EARLIER, RECENT).await?;
-            while Some(feed.next(KNOWN_WITHIN).await?.0) != earlier.last().copied() {}
-        }
+        self.earlier().await?;
         Crowd::connect(self.address(), asks).await
+    }
+
+    /// Gives a gateway events for new clients to begin with, and gives the id of the last.
+    pub(crate) async fn earlier(&self) -> anyhow::Result<i64> {
+        let Self::Gateway { gateway, client, .. } = self else { return Ok(0) };
+        let mut feed = Feed::open(gateway.address).await?;
+        let earlier = rows::append_many(client, EARLIER, RECENT).await?;
+        let last = earlier.last().copied().context("no event was appended")?;
+        while feed.next(KNOWN_WITHIN).await?.0 != last {}
+        Ok(last)
     }
 
     /// What gives it events; for the floor it has to come after the clients, and leave after them.
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher<'_>> {
         Ok(match self {
             Self::Gateway { client, .. } => Publisher::Table(Inserts::prepare(client).await?),
+            Self::Nchan(nchan) => Publisher::Nchan(nchan.publisher().await?),
             Self::Floor(floor) => Publisher::Floor(floor.publisher().await?),
         })
     }
@@ -101,7 +114,7 @@ impl Side {
     /// What is to be told of the crowd that has left.
     pub(crate) fn parted(&mut self) -> anyhow::Result<Option<String>> {
         match self {
-            Self::Gateway { .. } => Ok(None),
+            Self::Gateway { .. } | Self::Nchan(_) => Ok(None),
             Self::Floor(floor) => Ok(Some(format!("{} writes had to wait for room", floor.waited()?))),
         }
     }
@@ -110,6 +123,7 @@ impl Side {
     pub(crate) async fn stop(self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Gateway { gateway, .. } => gateway.stop().await,
+            Self::Nchan(nchan) => Ok(nchan.said()),
             Self::Floor(_) => Ok(Vec::new()),
         }
     }
@@ -118,6 +132,7 @@ impl Side {
 /// What gives events to a server.
 pub(crate) enum Publisher<'a> {
     Table(Inserts<'a>),
+    Nchan(nchan::Publisher),
     Floor(floor::Publisher),
 }
 
@@ -131,7 +146,11 @@ impl Publisher<'_> {
                 }
                 return Ok(Vec::new());
             }
-            (Pace::Flat, _) => Duration::ZERO,
+            (Pace::Flat, Self::Nchan(publisher)) => {
+                publisher.send(events).await?;
+                return Ok(Vec::new());
+            }
+            (Pace::Flat, Self::Floor(_)) => Duration::ZERO,
             (Pace::Every(every), _) => every,
         };
         let mut given = Vec::with_capacity(events.len());
@@ -141,6 +160,7 @@ impl Publisher<'_> {
             let sent = Instant::now();
             match self {
                 Self::Table(inserts) => inserts.append(std::slice::from_ref(event)).await?,
+                Self::Nchan(publisher) => publisher.send(std::slice::from_ref(event)).await?,
                 Self::Floor(publisher) => publisher.send(event).await?,
             }
             given.push(Given { sent, answered: Instant::now() });

@@ -81,6 +81,11 @@ impl Stack {
         ("PostgreSQL", self.server.pid().unwrap_or_default())
     }
 
+    /// The folder of everything; what is put there goes with it.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.server.dir
+    }
+
     /// PostgreSQL's own log.
     pub(crate) fn log(&self) -> PathBuf {
         self.server.dir().join("server.log")

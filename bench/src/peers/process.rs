@@ -3,7 +3,7 @@
 use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +33,14 @@ impl Process {
     /// Its end of the pipes, where they were asked for.
     pub(crate) fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {
         (self.child.stdin.take(), self.child.stdout.take())
+    }
+
+    /// An error once it has ended.
+    pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("{} ended with {status}", self.name),
+            None => Ok(()),
+        }
     }
 }
 
