@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::dispatch::dispatch;
+use crate::endless::{Answer, Endless, Handover};
 use crate::io::WatchedStream;
 use crate::response::Body;
 use crate::serve::Server;
@@ -45,6 +46,8 @@ pub(crate) struct Watch {
     head_since: AtomicU64,
     in_flight: AtomicU32,
     is_http2: AtomicBool,
+    /// Whether the last write found no room; what it was to write is still with the writer.
+    write_blocked: AtomicBool,
 }
 
 impl Watch {
@@ -60,6 +63,7 @@ impl Watch {
             head_since: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
+            write_blocked: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +78,11 @@ impl Watch {
 
     pub(crate) fn wrote(&self) {
         self.last_activity.store(self.mark(), Relaxed);
+        self.write_blocked.store(false, Relaxed);
+    }
+
+    pub(crate) fn write_blocked(&self) {
+        self.write_blocked.store(true, Relaxed);
     }
 
     pub(crate) fn read(&self) {
@@ -153,6 +162,8 @@ struct Requests<A> {
     watch: Arc<Watch>,
     peer: SocketAddr,
     spare: bool,
+    /// Where HTTP/1 leaves an answer without an end; HTTP/2 sends it beside others.
+    handover: Option<Handover>,
 }
 
 impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
@@ -162,9 +173,51 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        let version = request.version();
         let request = RequestBody::wrap(request);
         let answer = dispatch(Arc::clone(&self.server), self.watch.request(), self.peer, self.spare, request);
-        Box::pin(async move { Ok(answer.await) })
+        let handover = self.handover.clone();
+        Box::pin(async move {
+            let response = answer.await;
+            match handover {
+                Some(handover) if response.body().body.is_endless() => handover.put(response, version).await,
+                _ => Ok(response),
+            }
+        })
+    }
+}
+
+/// An HTTP/1 connection as hyper serves it, until it ends or an answer takes it over.
+struct Http1<A: App> {
+    // Boxed, because it is large and may be gone long before the client is; `None` once it is.
+    connection: Option<Box<http1::Connection<TokioIo<WatchedStream>, Requests<A>>>>,
+    handover: Handover,
+    watch: Arc<Watch>,
+}
+
+impl<A: App> Http1<A> {
+    fn leave(mut self: Pin<&mut Self>) {
+        if let Some(connection) = &mut self.connection {
+            Pin::new(&mut **connection).graceful_shutdown();
+        }
+    }
+}
+
+impl<A: App> Future for Http1<A> {
+    type Output = hyper::Result<Option<(WatchedStream, Answer)>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+        if let Poll::Ready(ended) = Pin::new(&mut **connection).poll(cx) {
+            return Poll::Ready(ended.map(|()| None));
+        }
+        // An answer to an earlier request may still be with hyper, if the client sent both at once.
+        if self.watch.write_blocked.load(Relaxed) {
+            return Poll::Pending;
+        }
+        let Some(answer) = self.handover.take() else { return Poll::Pending };
+        let stream = self.connection.take().map(|connection| connection.into_parts().io.into_inner());
+        Poll::Ready(Ok(stream.map(|stream| (stream, answer))))
     }
 }
 
@@ -174,21 +227,26 @@ pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, pee
     let watch = Arc::new(Watch::new(&server.limits, spare));
     let holder = Holder { server: Arc::clone(&server), watch: Arc::clone(&watch), peer };
 
-    let Some(Ok((stream, is_http2))) = holder.hold(pin!(recognize(stream)), None).await else { return };
+    let Some(Ok((stream, is_http2))) = holder.hold(pin!(recognize(stream)), Closing::Cut).await else {
+        return;
+    };
     watch.is_http2.store(is_http2, Relaxed);
 
-    let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&watch)));
-    let service = Requests { server: Arc::clone(&server), watch, peer, spare };
-    let ended = if is_http2 {
-        // Boxed, because it is large and rare.
-        let mut connection = Box::pin(server.http2.serve_connection(io, service));
-        holder.hold(connection.as_mut(), Some(http2::Connection::graceful_shutdown)).await
-    } else {
-        let connection = pin!(server.http1.serve_connection(io, service));
-        holder.hold(connection, Some(http1::Connection::graceful_shutdown)).await
+    let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&watch)));
+    let handover = (!is_http2).then(Handover::default);
+    let requests = Requests { server, watch, peer, spare, handover: handover.clone() };
+    let ended = match handover {
+        None => holder.http2(stream, requests).await,
+        Some(handover) => match holder.http1(stream, requests, handover).await {
+            Some(Ok(Some((stream, answer)))) => {
+                let sent = holder.hold(pin!(Endless::new(stream, answer)), Closing::Stay).await;
+                sent.map(|sent| sent.map_err(Into::into))
+            }
+            ended => ended.map(|ended| ended.map(|_| ())),
+        },
     };
     if let Some(Err(error)) = ended {
-        tracing::debug!(%peer, error = crate::error::chain(&error), "connection ended");
+        tracing::debug!(%peer, error = crate::error::chain(&*error), "connection ended");
     }
 }
 
@@ -206,27 +264,62 @@ struct Holder<A> {
     peer: SocketAddr,
 }
 
-impl<A> Holder<A> {
-    /// Polls `phase` to its end; `None` if it ran out of time or the server dropped it. When the
-    /// shutdown begins, `leave` asks it to end by itself; a phase without one is cut.
-    async fn hold<F: Future>(
+/// What becomes of a phase when the shutdown begins.
+enum Closing<F> {
+    /// It is cut.
+    Cut,
+    /// It is told, and ends by itself.
+    Leave(fn(Pin<&mut F>)),
+    /// It knows.
+    Stay,
+}
+
+/// Why a connection ended before its time.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl<A: App> Holder<A> {
+    async fn http2(
         &self,
-        mut phase: Pin<&mut F>,
-        leave: Option<fn(Pin<&mut F>)>,
-    ) -> Option<F::Output> {
+        stream: TokioIo<WatchedStream>,
+        requests: Requests<A>,
+    ) -> Option<Result<(), Failure>> {
+        // Boxed, because it is large and rare.
+        let mut connection = Box::pin(self.server.http2.serve_connection(stream, requests));
+        let ended =
+            self.hold(connection.as_mut(), Closing::Leave(http2::Connection::graceful_shutdown)).await;
+        ended.map(|ended| ended.map_err(Into::into))
+    }
+
+    async fn http1(
+        &self,
+        stream: TokioIo<WatchedStream>,
+        requests: Requests<A>,
+        handover: Handover,
+    ) -> Option<Result<Option<(WatchedStream, Answer)>, Failure>> {
+        let watch = Arc::clone(&self.watch);
+        let connection = Some(Box::new(self.server.http1.serve_connection(stream, requests)));
+        let ended =
+            self.hold(pin!(Http1 { connection, handover, watch }), Closing::Leave(Http1::leave)).await;
+        ended.map(|ended| ended.map_err(Into::into))
+    }
+
+    /// Polls `phase` to its end; `None` if it ran out of time.
+    async fn hold<F: Future>(&self, mut phase: Pin<&mut F>, closing: Closing<F>) -> Option<F::Output> {
         let mut timer = pin!(sleep_until(self.watch.deadline()));
-        let mut closing = pin!(self.server.shutdown.token().clone().cancelled_owned());
-        let mut killed = pin!(self.server.kill.clone().cancelled_owned());
-        let mut is_closing = false;
+        // Everybody's polls meet at its lock, so it is watched only while it matters.
+        let mut triggered = pin!(match closing {
+            Closing::Stay => None,
+            _ => Some(self.server.shutdown.token().clone().cancelled_owned()),
+        });
         poll_fn(|cx| {
-            if killed.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            if !is_closing && closing.as_mut().poll(cx).is_ready() {
-                is_closing = true;
-                match leave {
-                    Some(leave) => leave(phase.as_mut()),
-                    None => return Poll::Ready(None),
+            if let Some(trigger) = triggered.as_mut().as_pin_mut()
+                && trigger.poll(cx).is_ready()
+            {
+                triggered.set(None);
+                match closing {
+                    Closing::Leave(leave) => leave(phase.as_mut()),
+                    Closing::Cut => return Poll::Ready(None),
+                    Closing::Stay => {}
                 }
             }
             if let Poll::Ready(output) = phase.as_mut().poll(cx) {

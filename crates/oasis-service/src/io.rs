@@ -21,8 +21,10 @@ impl WatchedStream {
     }
 
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(result, Poll::Ready(Ok(1..))) {
-            self.watch.wrote();
+        match result {
+            Poll::Ready(Ok(1..)) => self.watch.wrote(),
+            Poll::Pending => self.watch.write_blocked(),
+            Poll::Ready(_) => {}
         }
         result
     }

@@ -13,6 +13,7 @@ pub mod auth;
 mod body;
 mod connection;
 mod dispatch;
+mod endless;
 pub mod error;
 mod io;
 pub mod limits;

@@ -10,6 +10,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use metrics::Gauge;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -36,8 +37,6 @@ pub(crate) struct Server<A> {
     pub(crate) budget: Arc<BodyBudget>,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Spawner>,
-    /// Cancelled when time is up: connections and their streams stop at once.
-    pub(crate) kill: CancellationToken,
     pub(crate) readiness: Readiness,
     open: AtomicUsize,
     open_gauge: Gauge,
@@ -74,7 +73,7 @@ pub async fn serve<A: App>(
     }));
     raise_open_files(limits.max_connections + limits.spare_connections);
 
-    let tracker = TaskTracker::new();
+    let streams = TaskTracker::new();
     let kill = CancellationToken::new();
     let _kill_on_drop = kill.clone().drop_guard();
     let server = Arc::new(Server {
@@ -82,29 +81,36 @@ pub async fn serve<A: App>(
         app,
         budget: BodyBudget::new(limits.body_budget),
         http1: http1(&limits),
-        http2: http2(&limits, Spawner { tracker: tracker.clone(), kill: kill.clone() }),
+        http2: http2(&limits, Spawner { streams: streams.clone(), kill: kill.clone() }),
         limits,
         shutdown,
-        kill,
         open: AtomicUsize::new(0),
         open_gauge: meters::connections_open(A::NAME),
     });
     tracing::info!(service = A::NAME, %address, "listening");
 
-    accept_until_shutdown(&server, &listener, &tracker).await;
+    // Dropping it ends them.
+    let mut connections = JoinSet::new();
+    accept_until_shutdown(&server, &listener, &mut connections).await;
 
     let begun = Instant::now();
     server.app.closing();
     drop(listener);
-    tracker.close();
-    if timeout(server.limits.drain, tracker.wait()).await.is_err() {
+    streams.close();
+    if timeout(server.limits.drain, ended(&mut connections, &streams)).await.is_err() {
         let left = server.open.load(Ordering::Relaxed);
         tracing::warn!(service = A::NAME, connections = left, "dropping connections that did not finish");
-        server.kill.cancel();
-        let _ = timeout(KILL_GRACE, tracker.wait()).await;
+        connections.abort_all();
+        kill.cancel();
+        let _ = timeout(KILL_GRACE, ended(&mut connections, &streams)).await;
     }
     tracing::info!(service = A::NAME, seconds = begun.elapsed().as_secs_f64(), "stopped");
     Ok(())
+}
+
+async fn ended(connections: &mut JoinSet<()>, streams: &TaskTracker) {
+    while connections.join_next().await.is_some() {}
+    streams.wait().await;
 }
 
 fn http1(limits: &Limits) -> http1::Builder {
@@ -130,19 +136,20 @@ fn http2(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
 async fn accept_until_shutdown<A: App>(
     server: &Arc<Server<A>>,
     listener: &TcpListener,
-    tracker: &TaskTracker,
+    connections: &mut JoinSet<()>,
 ) {
     let mut backoff = Backoff::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = server.shutdown.triggered() => return,
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
                 backoff.ease();
-                admit(server, stream, peer, tracker);
+                admit(server, stream, peer, connections);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -157,7 +164,12 @@ async fn accept_until_shutdown<A: App>(
     }
 }
 
-fn admit<A: App>(server: &Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, tracker: &TaskTracker) {
+fn admit<A: App>(
+    server: &Arc<Server<A>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    connections: &mut JoinSet<()>,
+) {
     let before = server.open.load(Ordering::Relaxed);
     let bound = server.limits.max_connections;
     if before >= bound + server.limits.spare_connections {
@@ -167,7 +179,7 @@ fn admit<A: App>(server: &Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, t
     // Connections work without either, so a failure is passed over.
     let _ = set_options(&stream, server.limits.idle_timeout);
     let open = Open::new(Arc::clone(server));
-    tracker.spawn(async move {
+    connections.spawn(async move {
         drive(Arc::clone(&open.0), stream, peer, before >= bound).await;
     });
 }
@@ -229,7 +241,7 @@ impl Backoff {
 /// Runs HTTP/2 streams so that the shutdown waits for them and can stop them.
 #[derive(Clone)]
 pub(crate) struct Spawner {
-    tracker: TaskTracker,
+    streams: TaskTracker,
     kill: CancellationToken,
 }
 
@@ -240,7 +252,7 @@ where
 {
     fn execute(&self, future: F) {
         let kill = self.kill.clone();
-        self.tracker.spawn(async move { kill.run_until_cancelled_owned(future).await });
+        self.streams.spawn(async move { kill.run_until_cancelled_owned(future).await });
     }
 }
 

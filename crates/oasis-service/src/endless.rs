@@ -1,0 +1,180 @@
+//! A response without a known end over HTTP/1, sent without hyper.
+//!
+//! Once such a response has begun, HTTP has nothing more to do than to put chunks around what it says, but hyper
+//! would keep its buffers (two of 8 KiB) and its state for as long as the client stays, and a feed has thousands of
+//! clients. So the connection is taken from it: the answer is put aside here instead of being given to hyper, and
+//! what hyper knows is dropped. The client sees the same response; the connection closes with its end.
+
+use std::future::pending;
+use std::io::{self, IoSlice, Write as _};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::Version;
+use hyper::body::Body as _;
+use hyper::header::{CONNECTION, DATE, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::response::Parts;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connection::TrackedBody;
+use crate::io::WatchedStream;
+
+/// Where a request's handler leaves the answer that takes the connection over, and its driver finds it.
+#[derive(Clone, Default)]
+pub(crate) struct Handover(Arc<Mutex<Option<Answer>>>);
+
+/// A response that hyper is not to send.
+pub(crate) struct Answer {
+    head: Parts,
+    body: TrackedBody,
+    /// What the request was made in.
+    version: Version,
+}
+
+impl Handover {
+    /// Leaves the answer to the driver, which drops whoever waits here.
+    pub(crate) async fn put<T>(self, response: hyper::Response<TrackedBody>, version: Version) -> T {
+        let (head, body) = response.into_parts();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Answer { head, body, version });
+        pending().await
+    }
+
+    pub(crate) fn take(&self) -> Option<Answer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Sends an answer until it ends or the client goes away.
+pub(crate) struct Endless {
+    stream: WatchedStream,
+    body: TrackedBody,
+    /// Whether the client knows chunks; one of HTTP/1.0 reads until the connection closes.
+    chunked: bool,
+    outgoing: Outgoing,
+    ended: bool,
+}
+
+/// What is being written, the head or one chunk, and how much of it is gone.
+#[derive(Default)]
+struct Outgoing {
+    before: Vec<u8>,
+    data: Bytes,
+    after: &'static [u8],
+    written: usize,
+}
+
+impl Endless {
+    pub(crate) fn new(stream: WatchedStream, answer: Answer) -> Self {
+        let chunked = answer.version == Version::HTTP_11;
+        let outgoing = Outgoing { before: head(answer.head, chunked), ..Outgoing::default() };
+        Self { stream, body: answer.body, chunked, outgoing, ended: false }
+    }
+
+    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut bytes = [0; 512];
+            let mut read = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.outgoing.poll_write(&mut self.stream, cx))?;
+            if self.ended {
+                return Pin::new(&mut self.stream).poll_shutdown(cx);
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    // What is not data has no place in a stream of events.
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.outgoing.chunk(data, self.chunked);
+                }
+                None => {
+                    self.ended = true;
+                    self.outgoing = Outgoing::default();
+                    self.outgoing.after = if self.chunked { b"0\r\n\r\n" } else { b"" };
+                }
+            }
+        }
+    }
+}
+
+impl Future for Endless {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(gone) = self.poll_gone(cx) {
+            return Poll::Ready(gone);
+        }
+        self.poll_send(cx)
+    }
+}
+
+impl Outgoing {
+    fn chunk(&mut self, data: Bytes, chunked: bool) {
+        // An empty chunk would be the end.
+        let framed = chunked && !data.is_empty();
+        self.before.clear();
+        self.written = 0;
+        self.after = b"";
+        if framed {
+            // Writing to memory has no way to fail.
+            let _ = write!(self.before, "{:x}\r\n", data.len());
+            self.after = b"\r\n";
+        }
+        self.data = data;
+    }
+
+    fn poll_write(&mut self, stream: &mut WatchedStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let length = self.before.len() + self.data.len() + self.after.len();
+        while self.written < length {
+            let mut all = [IoSlice::new(&self.before), IoSlice::new(&self.data), IoSlice::new(self.after)];
+            let mut left = &mut all[..];
+            IoSlice::advance_slices(&mut left, self.written);
+            match ready!(Pin::new(&mut *stream).poll_write_vectored(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
+        }
+        // An idle client holds on to no page of the feed.
+        if !self.data.is_empty() {
+            self.data = Bytes::new();
+        }
+        self.before.clear();
+        (self.after, self.written) = (b"", 0);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The head as it goes over the wire.
+fn head(mut head: Parts, chunked: bool) -> Vec<u8> {
+    let headers = &mut head.headers;
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if chunked {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::from_str(&date).ok()) {
+        headers.entry(DATE).or_insert(date);
+    }
+    let mut out = Vec::with_capacity(512);
+    // Writing to memory has no way to fail.
+    let _ = write!(out, "HTTP/1.1 {}\r\n", head.status);
+    for (name, value) in &*headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
