@@ -4,6 +4,7 @@
 //! that another one sent (a transaction pooler accepts LISTEN and delivers nothing); until then the table is polled
 //! every 2 s. A sweep a minute covers a notification that got lost, and tells a dead connection.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,16 @@ impl Tail {
     }
 
     /// Follows the table until the future is dropped, reconnecting for ever, and tells `handle` what it reads.
-    pub async fn run(mut self, mut handle: impl FnMut(Update)) {
+    pub async fn run(self, mut handle: impl FnMut(Update)) {
+        self.run_async(|update| {
+            handle(update);
+            ready(())
+        })
+        .await;
+    }
+
+    /// Like [`Tail::run`]; nothing more is read until `handle` is done, so what it can't take yet waits in the table.
+    pub async fn run_async<F: Future<Output = ()>>(mut self, mut handle: impl FnMut(Update) -> F) {
         let mut failures: u32 = 0;
         loop {
             let started = Instant::now();
@@ -85,14 +95,17 @@ impl Tail {
             failures = if started.elapsed() > SWEEP { 0 } else { failures + 1 };
             let error = describe(&error);
             tracing::warn!(error, "the tail lost the database");
-            handle(Update::Down(error));
+            handle(Update::Down(error)).await;
             // 50 ms, doubling up to 2 s: as often as it would poll.
             sleep(Duration::from_millis(25 << failures.min(7)).min(POLL)).await;
         }
     }
 
     /// One session, until it breaks, or until the direct connection is worth another try.
-    async fn session(&mut self, handle: &mut impl FnMut(Update)) -> Result<(), StoreError> {
+    async fn session<F: Future<Output = ()>>(
+        &mut self,
+        handle: &mut impl FnMut(Update) -> F,
+    ) -> Result<(), StoreError> {
         let args = &self.store.args;
         let (session, direct) = match Session::open(&self.store, args.listen_url()).await {
             Ok(session) => (session, true),
@@ -110,7 +123,7 @@ impl Tail {
             );
         }
         self.start(&session, handle).await?;
-        handle(Update::Up { listening });
+        handle(Update::Up { listening }).await;
         let mut probed = Instant::now();
         let mut woken = true;
         loop {
@@ -130,13 +143,17 @@ impl Tail {
                 }
                 probed = Instant::now();
                 listening = session.hears(&self.store).await;
-                handle(Update::Up { listening });
+                handle(Update::Up { listening }).await;
             }
         }
     }
 
     /// Finds out where to begin, or whether the table is still the one that was being read.
-    async fn start(&mut self, session: &Session, handle: &mut impl FnMut(Update)) -> Result<(), StoreError> {
+    async fn start<F: Future<Output = ()>>(
+        &mut self,
+        session: &Session,
+        handle: &mut impl FnMut(Update) -> F,
+    ) -> Result<(), StoreError> {
         let sql = "SELECT coalesce(max(id), 0), count(id) = 0, \
                    coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) \
                    FROM (SELECT id FROM public.oasis_events ORDER BY id DESC LIMIT 1) AS newest";
@@ -154,15 +171,15 @@ impl Tail {
             events.reverse();
         }
         (self.head, self.pruned) = (Some(head), pruned);
-        handle(Update::Start { events, head, empty });
+        handle(Update::Start { events, head, empty }).await;
         Ok(())
     }
 
     /// Reads whatever is new; says whether anything was.
-    async fn catch_up(
+    async fn catch_up<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
-        handle: &mut impl FnMut(Update),
+        handle: &mut impl FnMut(Update) -> F,
     ) -> Result<bool, StoreError> {
         let mut any = false;
         loop {
@@ -175,13 +192,13 @@ impl Tail {
             }
             if page.pruned_through > self.pruned {
                 self.pruned = page.pruned_through;
-                handle(Update::Pruned(self.pruned));
+                handle(Update::Pruned(self.pruned)).await;
             }
             let Some(last) = page.events.last() else { return Ok(any) };
             self.head = Some(last.id);
             any = true;
             let more = page.events.len() as i64 == PAGE;
-            handle(Update::Events(page.events));
+            handle(Update::Events(page.events)).await;
             if !more {
                 return Ok(any);
             }

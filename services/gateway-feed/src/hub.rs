@@ -5,16 +5,18 @@
 //! ring; whoever is older than the ring reads the table, so nobody slows anybody and memory is bounded.
 
 use std::collections::VecDeque;
-use std::sync::{PoisonError, RwLock};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use oasis_core::{Channel, Ts};
-use oasis_store::{Filter, StoredEvent, Update};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use oasis_store::{Filter, Store, StoredEvent, Update};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::catch_up::CatchUps;
 use crate::frames;
 
 /// Events that a new client is shown first.
@@ -24,8 +26,8 @@ const RING_EVENTS: usize = 4_096;
 /// Events that the ring is filled with when the tail begins, so that clients that reconnect after a restart find
 /// theirs without a query.
 pub(crate) const RECENT: u16 = 2_048;
-/// Subscribers that read the table at the same time.
-const CATCH_UPS: usize = 4;
+/// The longest that the tail waits for subscribers to have looked at a page. They are only waiting for a processor.
+const ROUND: Duration = Duration::from_secs(1);
 /// Simulated events that a new client sees at once.
 pub(crate) const SIMULATED_FIRST: u64 = 5;
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -53,8 +55,21 @@ impl Mode {
 }
 
 /// What subscribers wait on: any change of it wakes them all.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Pulse {
+    pub(crate) state: State,
+    /// The frame of the last heartbeat.
+    pub(crate) heartbeat: Bytes,
+    /// Held by everyone who waits for the next page.
+    pub(crate) round: Round,
+}
+
+/// Is gone once all who waited for a page have been woken by it: a sender that only ever is dropped.
+pub(crate) type Round = Arc<oneshot::Sender<Infallible>>;
+
+/// What a subscriber compares with what it has told its client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
     pub(crate) mode: Mode,
     /// The last id in the ring.
     pub(crate) head: i64,
@@ -64,16 +79,15 @@ pub(crate) struct Pulse {
     pub(crate) beat: u64,
     /// Counts simulated events.
     pub(crate) simulated: u64,
-    /// The frame of the last heartbeat.
-    pub(crate) heartbeat: Bytes,
     pub(crate) closing: bool,
 }
 
 pub(crate) struct Hub {
     ring: RwLock<Ring>,
     pulse: watch::Sender<Pulse>,
-    /// Permits for reading the table on behalf of subscribers.
-    pub(crate) catch_ups: Semaphore,
+    /// Of the round in the pulse.
+    all_woken: Mutex<oneshot::Receiver<Infallible>>,
+    pub(crate) catch_ups: CatchUps,
     /// Whether the tail can read now, and why not.
     trouble: RwLock<Option<String>>,
 }
@@ -137,32 +151,38 @@ pub(crate) enum Taken {
 }
 
 impl Hub {
-    pub(crate) fn new() -> Self {
-        let pulse = Pulse {
+    pub(crate) fn new(store: Store) -> Self {
+        let state = State {
             mode: Mode::Starting,
             head: 0,
             epoch: 0,
             beat: 0,
             // So that the first client sees a few at once.
             simulated: SIMULATED_FIRST,
-            heartbeat: Bytes::new(),
             closing: false,
         };
+        let (round, all_woken) = oneshot::channel();
         Self {
             ring: RwLock::default(),
-            pulse: watch::Sender::new(pulse),
-            catch_ups: Semaphore::new(CATCH_UPS),
+            pulse: watch::Sender::new(Pulse { state, heartbeat: Bytes::new(), round: Arc::new(round) }),
+            all_woken: Mutex::new(all_woken),
+            catch_ups: CatchUps::new(store),
             trouble: RwLock::new(Some("the table has not been read yet".into())),
         }
     }
 
-    /// What the tail calls with each update.
-    pub(crate) fn update(&self, update: Update) {
+    /// What the tail calls with each update. It comes back from events once every subscriber that waited for them
+    /// has been woken, so that the tail outruns only clients that can't keep up, and a surge waits in the table.
+    pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => self.start(events, head, empty),
-            Update::Events(events) => self.push(events),
+            Update::Events(events) => {
+                let told = self.push(events);
+                let _ = timeout(ROUND, told).await;
+            }
             Update::Pruned(through) => {
                 self.ring.write().unwrap_or_else(PoisonError::into_inner).prune(through);
+                self.catch_ups.clear();
             }
             Update::Up { listening } => {
                 metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
@@ -189,12 +209,12 @@ impl Hub {
     }
 
     pub(crate) fn mode(&self) -> Mode {
-        self.pulse.borrow().mode
+        self.pulse.borrow().state.mode
     }
 
     /// Ends all subscribers, now and later.
     pub(crate) fn close(&self) {
-        self.pulse.send_modify(|pulse| pulse.closing = true);
+        self.pulse.send_modify(|pulse| pulse.state.closing = true);
     }
 
     /// One clock for all subscribers: heartbeats, and simulated events while there is nothing else to show.
@@ -205,14 +225,17 @@ impl Hub {
         simulated.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = heartbeat.tick() => self.pulse.send_modify(|pulse| {
-                    pulse.beat += 1;
-                    pulse.heartbeat = frames::heartbeat(Ts::clamped(Timestamp::now()));
-                }),
+                _ = heartbeat.tick() => {
+                    self.catch_ups.clear();
+                    self.pulse.send_modify(|pulse| {
+                        pulse.state.beat += 1;
+                        pulse.heartbeat = frames::heartbeat(Ts::clamped(Timestamp::now()));
+                    });
+                }
                 _ = simulated.tick() => {
-                    self.pulse.send_if_modified(|pulse| {
-                        let mock = pulse.mode == Mode::Mock;
-                        pulse.simulated += u64::from(mock);
+                    self.pulse.send_if_modified(|Pulse { state, .. }| {
+                        let mock = state.mode == Mode::Mock;
+                        state.simulated += u64::from(mock);
                         mock
                     });
                 }
@@ -234,19 +257,21 @@ impl Hub {
                 ring.push(Chunk::render(events));
             }
         }
-        self.pulse.send_modify(|pulse| {
-            pulse.head = head;
-            pulse.epoch += 1;
+        self.catch_ups.clear();
+        self.pulse.send_modify(|Pulse { state, .. }| {
+            state.head = head;
+            state.epoch += 1;
             // Once live, always live: simulated events after real ones would be taken for real.
-            if !empty || pulse.mode == Mode::Live {
-                pulse.mode = Mode::Live;
+            if !empty || state.mode == Mode::Live {
+                state.mode = Mode::Live;
             } else {
-                pulse.mode = Mode::Mock;
+                state.mode = Mode::Mock;
             }
         });
     }
 
-    fn push(&self, events: Vec<StoredEvent>) {
+    /// Adds a page; what it returns ends once everyone who waited for it has been woken.
+    fn push(&self, events: Vec<StoredEvent>) -> oneshot::Receiver<Infallible> {
         metrics::counter!("feed_events_total").increment(events.len() as u64);
         let chunk = Chunk::render(events);
         let head = chunk.last();
@@ -255,10 +280,15 @@ impl Hub {
             ring.push(chunk);
             ring.head = head;
         }
+        let (round, all_woken) = oneshot::channel();
+        let mut current = self.all_woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, all_woken);
         self.pulse.send_modify(|pulse| {
-            pulse.head = head;
-            pulse.mode = Mode::Live;
+            pulse.state.head = head;
+            pulse.state.mode = Mode::Live;
+            pulse.round = Arc::new(round);
         });
+        before
     }
 
     /// The frames after `cursor` that pass `filter`, as far as one write should go.

@@ -3,6 +3,7 @@
 //! Its endpoints are listed in [`routes`]. One task tails the table, one [`hub`] shares what it reads, and every
 //! client is a [`subscriber`] of it.
 
+mod catch_up;
 mod events;
 mod frames;
 mod hub;
@@ -81,12 +82,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
-    let hub = Arc::new(Hub::new());
+    let hub = Arc::new(Hub::new(store.clone()));
     // Both go on until this function ends and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let (hub, tail) = (hub.clone(), store.tail().recent(RECENT));
-        async move { tail.run(|update| hub.update(update)).await }
+        tail.run_async(move |update| {
+            let hub = hub.clone();
+            async move { hub.update(update).await }
+        })
     });
     tasks.spawn({
         let hub = hub.clone();

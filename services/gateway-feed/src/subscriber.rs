@@ -16,11 +16,12 @@ use jiff::Timestamp;
 use metrics::Gauge;
 use oasis_core::Ts;
 use oasis_service::response::{Body, boxed};
-use oasis_store::{Filter, Order, PageQuery, Store, StoreError};
+use oasis_store::{Filter, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::hub::{Hub, Mode, Pulse, REPLAY, Replay, SIMULATED_FIRST, Taken};
+use crate::catch_up::Stretch;
+use crate::hub::{Hub, Mode, Pulse, Replay, SIMULATED_FIRST, State, Taken};
 use crate::{frames, mock};
 
 /// Where a client begins.
@@ -34,8 +35,6 @@ pub(crate) enum Begin {
     Since(Timestamp),
 }
 
-/// Events of one read from the table.
-const CATCH_UP_PAGE: i64 = 200;
 /// How often a client hears something while the database is away.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// Clients are sent away over this time, and come back over the next.
@@ -120,10 +119,10 @@ impl Subscriber {
             }
             if let Some(retry_at) = self.retry_at.take() {
                 // Only the shutdown may come first; an error of the channel would mean the same.
-                let _ = timeout_at(retry_at, self.pulse.wait_for(|pulse| pulse.closing)).await;
+                let _ = timeout_at(retry_at, self.pulse.wait_for(|pulse| pulse.state.closing)).await;
             }
-            let pulse = self.pulse.borrow_and_update().clone();
-            if pulse.closing {
+            let state = self.pulse.borrow_and_update().state;
+            if state.closing {
                 self.left = true;
                 // In waves, and back in waves: nothing comes down on the next instance all at once.
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
@@ -131,13 +130,17 @@ impl Subscriber {
             }
             let said = match self.begin {
                 // Boxed, since most of their state is needed only now and then.
-                Some(begin) => Box::pin(self.connect(begin, &pulse)).await,
-                None => self.follow(&pulse).await,
+                Some(begin) => Box::pin(self.connect(begin, state)).await,
+                None => self.follow(state).await,
             };
             match said {
                 Ok(Some(bytes)) => return Some(bytes),
-                // The hub outlives its subscribers, so a closed channel can't be.
-                Ok(None) => drop(self.pulse.changed().await),
+                Ok(None) => {
+                    let round = self.pulse.borrow().round.clone();
+                    // The hub outlives its subscribers, so a closed channel can't be.
+                    let _ = self.pulse.changed().await;
+                    drop(round);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a subscriber can't read the table");
                     self.retry_at = Some(Instant::now() + Duration::from_secs(1));
@@ -150,8 +153,8 @@ impl Subscriber {
     }
 
     /// The first thing a client hears, once there is something to read.
-    async fn connect(&mut self, begin: Begin, pulse: &Pulse) -> Result<Option<Bytes>, StoreError> {
-        if pulse.mode == Mode::Starting {
+    async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, StoreError> {
+        if state.mode == Mode::Starting {
             // Comments for as long as it takes, the first at once; each is followed by a wait.
             return match std::mem::replace(&mut self.beat, 1) {
                 0 => Ok(Some(frames::comment("waiting for the database"))),
@@ -168,41 +171,41 @@ impl Subscriber {
         let mut out = BytesMut::new();
         let opening = match begin {
             Begin::Recent => self.recent().await?,
-            Begin::After(cursor) if cursor > pulse.head && cursor > self.store.head().await? => {
+            Begin::After(cursor) if cursor > state.head && cursor > self.store.head().await? => {
                 let recent = self.recent().await?;
                 Opening { gap: Some(frames::gap(cursor, recent.cursor, "reset")), ..recent }
             }
             Begin::After(cursor) => Opening { gap: None, replay: Bytes::new(), cursor, told: Some(cursor) },
             Begin::Since(since) => {
                 let first = self.store.first_id_since(since).await?;
-                let cursor = first.map_or(pulse.head, |id| id - 1);
+                let cursor = first.map_or(state.head, |id| id - 1);
                 Opening { gap: None, replay: Bytes::new(), cursor, told: None }
             }
         };
         let Opening { gap, replay, cursor, told } = opening;
         let now = Ts::clamped(Timestamp::now());
-        out.extend_from_slice(&frames::connected(now, pulse.mode, pulse.head.max(cursor)));
+        out.extend_from_slice(&frames::connected(now, state.mode, state.head.max(cursor)));
         out.extend_from_slice(&gap.unwrap_or_default());
         out.extend_from_slice(&replay);
-        if pulse.mode == Mode::Mock {
-            let numbers = pulse.simulated.saturating_sub(SIMULATED_FIRST - 1)..pulse.simulated + 1;
+        if state.mode == Mode::Mock {
+            let numbers = state.simulated.saturating_sub(SIMULATED_FIRST - 1)..state.simulated + 1;
             out.extend_from_slice(&mock::frames(numbers, now, &self.filter));
         } else if told != Some(cursor) {
             // A reconnect must begin here, whatever was shown.
             out.extend_from_slice(&frames::cursor(cursor));
         }
-        (self.mode, self.epoch) = (pulse.mode, pulse.epoch);
-        (self.beat, self.simulated) = (pulse.beat, pulse.simulated);
+        (self.mode, self.epoch) = (state.mode, state.epoch);
+        (self.beat, self.simulated) = (state.beat, state.simulated);
         (self.cursor, self.told) = (cursor, cursor);
         self.begin = None;
         Ok(Some(out.freeze()))
     }
 
     /// What a connected client hears next, if there is anything.
-    async fn follow(&mut self, pulse: &Pulse) -> Result<Option<Bytes>, StoreError> {
-        if pulse.epoch != self.epoch {
-            self.epoch = pulse.epoch;
-            if self.cursor > pulse.head && self.cursor > self.store.head().await? {
+    async fn follow(&mut self, state: State) -> Result<Option<Bytes>, StoreError> {
+        if state.epoch != self.epoch {
+            self.epoch = state.epoch;
+            if self.cursor > state.head && self.cursor > self.store.head().await? {
                 let recent = Box::pin(self.recent()).await?;
                 let mut out = BytesMut::from(&frames::gap(self.cursor, recent.cursor, "reset")[..]);
                 out.extend_from_slice(&recent.replay);
@@ -211,33 +214,37 @@ impl Subscriber {
                 return Ok(Some(out.freeze()));
             }
         }
-        if self.mode != pulse.mode {
-            self.mode = pulse.mode;
-            return Ok(Some(frames::mode(Ts::clamped(Timestamp::now()), pulse.mode)));
+        if self.mode != state.mode {
+            self.mode = state.mode;
+            return Ok(Some(frames::mode(Ts::clamped(Timestamp::now()), state.mode)));
         }
-        if self.beat != pulse.beat {
-            self.beat = pulse.beat;
+        if self.beat != state.beat {
+            self.beat = state.beat;
             let mut out = BytesMut::new();
             if self.told != self.cursor {
                 self.told = self.cursor;
                 out.extend_from_slice(&frames::cursor(self.cursor));
             }
-            out.extend_from_slice(&pulse.heartbeat);
+            out.extend_from_slice(&self.pulse.borrow().heartbeat);
             return Ok(Some(out.freeze()));
         }
-        if pulse.mode == Mode::Mock && self.simulated != pulse.simulated {
+        if state.mode == Mode::Mock && self.simulated != state.simulated {
             let numbers =
-                self.simulated.max(pulse.simulated.saturating_sub(SIMULATED_FIRST)) + 1..pulse.simulated + 1;
-            self.simulated = pulse.simulated;
+                self.simulated.max(state.simulated.saturating_sub(SIMULATED_FIRST)) + 1..state.simulated + 1;
+            self.simulated = state.simulated;
             let simulated = mock::frames(numbers, Ts::clamped(Timestamp::now()), &self.filter);
             if !simulated.is_empty() {
                 return Ok(Some(simulated.into()));
             }
         }
-        while self.cursor < pulse.head {
+        while self.cursor < state.head {
             let (frames, cursor) = match self.hub.take(self.cursor, &self.filter) {
                 Taken::Frames(frames, cursor) => (frames, cursor),
-                Taken::Behind(floor) => Box::pin(self.catch_up(floor)).await?,
+                Taken::Behind(floor) => {
+                    let read = Box::pin(self.hub.catch_ups.read(self.cursor, floor, &self.filter));
+                    let Stretch { frames, cursor } = read.await?;
+                    (frames, cursor)
+                }
             };
             if frames.is_empty() && cursor <= self.cursor {
                 // The ring went back (a restored database); the pulse will say so.
@@ -253,28 +260,6 @@ impl Subscriber {
         Ok(None)
     }
 
-    /// A page of the table after the cursor, up to where the ring begins.
-    async fn catch_up(&self, floor: i64) -> Result<(Bytes, i64), StoreError> {
-        // The semaphore is never closed.
-        let _permit = self.hub.catch_ups.acquire().await.ok();
-        let order = Order::OldestFirst { after: self.cursor, upto: floor };
-        let page = self.store.page(&self.page(order, CATCH_UP_PAGE)).await?;
-        let mut out = Vec::with_capacity(page.events.len() * 384 + 96);
-        if page.pruned_through > self.cursor {
-            out.extend_from_slice(&frames::gap(self.cursor, page.pruned_through, "pruned"));
-        }
-        page.events.iter().for_each(|event| frames::event(&mut out, event));
-        let cursor = match page.events.last() {
-            Some(last) if page.events.len() as i64 == CATCH_UP_PAGE => last.id,
-            _ => floor.max(page.pruned_through),
-        };
-        if !out.is_empty() && page.events.last().is_none_or(|last| last.id != cursor) {
-            // The frames tell ids only of what passed the filter; the client's cursor must come along.
-            out.extend_from_slice(&frames::cursor(cursor));
-        }
-        Ok((out.into(), cursor))
-    }
-
     /// Begins with the last events that pass the filter.
     async fn recent(&self) -> Result<Opening, StoreError> {
         let (replay, cursor) = self.replay().await?;
@@ -287,17 +272,7 @@ impl Subscriber {
         if let Some(replay) = replay {
             return Ok((replay, head));
         }
-        // The semaphore is never closed.
-        let _permit = self.hub.catch_ups.acquire().await.ok();
-        let order = Order::NewestFirst { before: Some(head + 1) };
-        let page = self.store.page(&self.page(order, REPLAY as i64)).await?;
-        let mut out = Vec::new();
-        page.events.iter().rev().for_each(|event| frames::event(&mut out, event));
-        Ok((Replay { frames: out.into(), last: page.events.first().map(|event| event.id) }, head))
-    }
-
-    fn page(&self, order: Order, limit: i64) -> PageQuery<'_> {
-        PageQuery::ticker(Some(&self.filter), order, limit)
+        Ok((self.hub.catch_ups.replay(head, &self.filter).await?, head))
     }
 }
 

@@ -1,0 +1,105 @@
+//! Reading the table for subscribers that are older than the ring.
+//!
+//! Those that follow everything often stand at the same place: after a restart of the gateway, or after a surge that
+//! was faster than they. What one of them reads is kept for a while for the others, as rendered bytes, and those who
+//! come while it is being read wait for it. Rows never change, so it stays true until something is pruned.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use oasis_store::{Filter, Order, PageQuery, Store, StoreError};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+
+use crate::frames;
+use crate::hub::{REPLAY, Replay};
+
+/// Reads of the table at the same time.
+const AT_ONCE: usize = 4;
+/// Events of one read.
+const PAGE: i64 = 500;
+/// Pages that are kept, 3 MB of usual events.
+const KEPT: usize = 16;
+
+pub(crate) struct CatchUps {
+    store: Store,
+    permits: Semaphore,
+    /// By the cursor that they begin at, the oldest first.
+    kept: Mutex<VecDeque<(i64, Arc<OnceCell<Stretch>>)>>,
+}
+
+/// What a subscriber is to be told next.
+#[derive(Debug, Clone)]
+pub(crate) struct Stretch {
+    pub(crate) frames: Bytes,
+    /// Everything up to this id is in it, or passed over.
+    pub(crate) cursor: i64,
+}
+
+impl CatchUps {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
+    }
+
+    /// A page after `cursor`, up to where the ring begins.
+    pub(crate) async fn read(&self, cursor: i64, floor: i64, filter: &Filter) -> Result<Stretch, StoreError> {
+        if !filter.is_open() {
+            return self.page(cursor, floor, filter).await;
+        }
+        let shared = self.shared(cursor);
+        shared.get_or_try_init(|| self.page(cursor, floor, filter)).await.cloned()
+    }
+
+    /// Forgets what is kept: some of it has been deleted, or nobody has needed it lately.
+    pub(crate) fn clear(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The last events up to `head` that pass `filter`.
+    pub(crate) async fn replay(&self, head: i64, filter: &Filter) -> Result<Replay, StoreError> {
+        let _permit = self.permit().await;
+        let order = Order::NewestFirst { before: Some(head + 1) };
+        let page = self.store.page(&PageQuery::ticker(Some(filter), order, REPLAY as i64)).await?;
+        let mut out = Vec::new();
+        page.events.iter().rev().for_each(|event| frames::event(&mut out, event));
+        Ok(Replay { frames: out.into(), last: page.events.first().map(|event| event.id) })
+    }
+
+    fn shared(&self, cursor: i64) -> Arc<OnceCell<Stretch>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = kept.iter().find(|(begin, _)| *begin == cursor) {
+            return found.clone();
+        }
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        let shared = Arc::<OnceCell<Stretch>>::default();
+        kept.push_back((cursor, shared.clone()));
+        shared
+    }
+
+    async fn page(&self, cursor: i64, floor: i64, filter: &Filter) -> Result<Stretch, StoreError> {
+        let _permit = self.permit().await;
+        let order = Order::OldestFirst { after: cursor, upto: floor };
+        let page = self.store.page(&PageQuery::ticker(Some(filter), order, PAGE)).await?;
+        let mut out = Vec::with_capacity(page.events.len() * 384 + 96);
+        if page.pruned_through > cursor {
+            out.extend_from_slice(&frames::gap(cursor, page.pruned_through, "pruned"));
+        }
+        page.events.iter().for_each(|event| frames::event(&mut out, event));
+        let cursor = match page.events.last() {
+            Some(last) if page.events.len() as i64 == PAGE => last.id,
+            _ => floor.max(page.pruned_through),
+        };
+        if !out.is_empty() && page.events.last().is_none_or(|last| last.id != cursor) {
+            // The frames tell ids only of what passed the filter; the client's cursor must come along.
+            out.extend_from_slice(&frames::cursor(cursor));
+        }
+        Ok(Stretch { frames: out.into(), cursor })
+    }
+
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.permits.acquire().await.ok()
+    }
+}
