@@ -107,7 +107,7 @@ impl Tail {
         handle: &mut impl FnMut(Update) -> F,
     ) -> Result<(), StoreError> {
         let args = &self.store.args;
-        let (session, direct) = match Session::open(&self.store, args.listen_url()).await {
+        let (mut session, direct) = match Session::open(&self.store, args.listen_url()).await {
             Ok(session) => (session, true),
             Err(error) if args.listens_elsewhere() => {
                 let error = describe(&error);
@@ -117,6 +117,9 @@ impl Tail {
             Err(error) => return Err(error),
         };
         let mut listening = direct && session.hears(&self.store).await;
+        if listening {
+            session.prepare().await?;
+        }
         if direct && !listening {
             tracing::warn!(
                 "LISTEN is not heard on this connection: polling; LISTEN_DATABASE_URL may name a direct one"
@@ -143,6 +146,9 @@ impl Tail {
                 }
                 probed = Instant::now();
                 listening = session.hears(&self.store).await;
+                if listening {
+                    session.prepare().await?;
+                }
                 handle(Update::Up { listening }).await;
             }
         }
@@ -167,7 +173,7 @@ impl Tail {
         let mut events = Vec::new();
         if self.recent > 0 {
             let order = Order::NewestFirst { before: Some(head + 1) };
-            events = session.page(order, self.recent).await?.events;
+            events = session.page(&PageQuery::ticker(None, order, self.recent)).await?.events;
             events.reverse();
         }
         (self.head, self.pruned) = (Some(head), pruned);
@@ -184,7 +190,7 @@ impl Tail {
         let mut any = false;
         loop {
             let after = self.head.unwrap_or_default();
-            let page = session.page(Order::OldestFirst { after, upto: i64::MAX }, PAGE).await?;
+            let page = session.next(after).await?;
             // Rows that were never read have been deleted, or this is not the table that was being read.
             if page.pruned_through > after || page.newest.max(page.pruned_through) < after {
                 self.start(session, handle).await?;
@@ -212,6 +218,8 @@ struct Session {
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
+    /// Reads the next page, once the session is known to be one and the same server's.
+    next: Option<tokio_postgres::Statement>,
     driver: tokio::task::JoinHandle<()>,
 }
 
@@ -246,7 +254,7 @@ impl Session {
         });
         // The process and the moment make it ours among all that listen.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-        let session = Self { client, woken, probed, probe, driver };
+        let session = Self { client, woken, probed, probe, next: None, driver };
         let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
         session.read(session.client.batch_execute(&listen)).await?;
         Ok(session)
@@ -262,11 +270,29 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    async fn page(&self, order: Order, limit: i64) -> Result<Page, StoreError> {
-        let statement = Statement::of(&PageQuery::ticker(None, order, limit));
+    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind a
+    /// transaction pooler the next read may reach another session, which knows nothing of it.
+    async fn prepare(&mut self) -> Result<(), StoreError> {
+        let statement = Statement::of(&next_page(0));
+        let types: Vec<Type> = statement.params.iter().map(|param| param.bind().1).collect();
+        // With the values known it looks cheaper to the planner each time, by more than the planning costs.
+        self.read(self.client.batch_execute("SET plan_cache_mode = force_generic_plan")).await?;
+        self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
+        Ok(())
+    }
+
+    /// The events after `after`.
+    async fn next(&self, after: i64) -> Result<Page, StoreError> {
+        let Some(prepared) = &self.next else { return self.page(&next_page(after)).await };
+        let statement = Statement::of(&next_page(after));
+        let params: Vec<_> = statement.params.iter().map(|param| param.bind().0).collect();
+        Ok(page_of(&self.read(self.client.query(prepared, &params)).await?)?)
+    }
+
+    async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
+        let statement = Statement::of(query);
         let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
-        let rows = self.read(self.client.query_typed(&statement.sql, &params)).await?;
-        Ok(page_of(&rows)?)
+        Ok(page_of(&self.read(self.client.query_typed(&statement.sql, &params)).await?)?)
     }
 
     async fn read<T>(
@@ -275,4 +301,8 @@ impl Session {
     ) -> Result<T, StoreError> {
         Ok(timeout(READ_WITHIN, work).await.map_err(|_| StoreError::Slow(READ_WITHIN))??)
     }
+}
+
+fn next_page<'a>(after: i64) -> PageQuery<'a> {
+    PageQuery::ticker(None, Order::OldestFirst { after, upto: i64::MAX }, PAGE)
 }

@@ -103,3 +103,25 @@ impl CatchUps {
         self.permits.acquire().await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oasis_service::args::parse_from;
+
+    use super::*;
+
+    #[test]
+    fn those_at_the_same_place_share_a_page_and_few_are_kept() {
+        let url = "--database-url=postgres://nobody@127.0.0.1:1/none";
+        let config: crate::Config = parse_from(["gateway-feed", url]).unwrap();
+        let pages = CatchUps::new(Store::new(config.database, crate::NAME).unwrap());
+        let first = pages.shared(7);
+        assert!(Arc::ptr_eq(&first, &pages.shared(7)));
+        for cursor in 100..100 + KEPT as i64 {
+            assert!(!Arc::ptr_eq(&first, &pages.shared(cursor)));
+        }
+        assert!(!Arc::ptr_eq(&first, &pages.shared(7)));
+        pages.clear();
+        assert!(pages.kept.lock().unwrap().is_empty());
+    }
+}

@@ -362,3 +362,63 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use futures_util::poll;
+    use oasis_service::args::parse_from;
+
+    use super::*;
+
+    fn hub() -> Hub {
+        let url = "--database-url=postgres://nobody@127.0.0.1:1/none";
+        let config: crate::Config = parse_from(["gateway-feed", url]).unwrap();
+        Hub::new(Store::new(config.database, crate::NAME).unwrap())
+    }
+
+    fn page(id: i64) -> Update {
+        let text = |text: &str| text.to_owned();
+        Update::Events(vec![StoredEvent {
+            id,
+            ts: text("2026-01-02T03:04:05.000Z"),
+            vtid: text("UNSET"),
+            layer: text("UNSET"),
+            module: text("CORE"),
+            source: text("oasis.events"),
+            kind: text("event"),
+            status: text("info"),
+            title: text("UNSET-CORE-EVENT"),
+            reference: text("vt/UNSET-event"),
+            link: None,
+            channel: text("devhub"),
+            recorded_at: Timestamp::UNIX_EPOCH,
+            meta: String::new(),
+        }])
+    }
+
+    /// A page waits for those who wait for it, not for those who are busy sending.
+    #[tokio::test]
+    async fn the_tail_is_told_once_everybody_has_been_woken() {
+        let hub = hub();
+        hub.update(page(1)).await;
+
+        let (waiting, busy) = (hub.subscribe(), hub.subscribe());
+        let round = waiting.borrow().round.clone();
+        let mut update = pin!(hub.update(page(2)));
+        assert_eq!(poll!(update.as_mut()), Poll::Pending);
+        assert_eq!(busy.borrow().state.head, 2);
+        drop(round);
+        assert_eq!(poll!(update.as_mut()), Poll::Ready(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_holds_the_tail_for_long() {
+        let hub = hub();
+        let _never_woken = hub.subscribe().borrow().round.clone();
+        hub.update(page(1)).await;
+        assert_eq!(hub.subscribe().borrow().state.head, 1);
+    }
+}

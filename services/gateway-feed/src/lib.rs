@@ -3,6 +3,8 @@
 //! Its endpoints are listed in [`routes`]. One task tails the table, one [`hub`] shares what it reads, and every
 //! client is a [`subscriber`] of it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 mod catch_up;
 mod events;
 mod frames;

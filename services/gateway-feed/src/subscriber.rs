@@ -105,7 +105,8 @@ impl Subscriber {
 
     /// The subscriber as a response's body.
     pub(crate) fn into_body(self) -> Body {
-        boxed(StreamBody::new(unfold(self, |mut this| async move {
+        // Boxed, because it moves in and out with every frame.
+        boxed(StreamBody::new(unfold(Box::new(self), |mut this| async move {
             let bytes = this.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), this))
         })))

@@ -10,3 +10,4 @@ mod logs;
 mod process;
 mod routing;
 mod sample;
+mod streams;

@@ -1,0 +1,113 @@
+//! Answers without an end, which leave hyper.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use oasis_service::Limits;
+
+use super::sample::{ECHO_CAP, start, within};
+
+/// Reads until `end` has come; the whole must be text.
+async fn read_until(socket: &mut TcpStream, end: &str) -> String {
+    let mut received = Vec::new();
+    within(async {
+        while !received.ends_with(end.as_bytes()) {
+            assert_ne!(socket.read_buf(&mut received).await.unwrap(), 0, "it ended");
+        }
+    })
+    .await;
+    String::from_utf8(received).unwrap()
+}
+
+async fn read_to_end(socket: &mut TcpStream) -> String {
+    let mut rest = String::new();
+    within(socket.read_to_string(&mut rest)).await.unwrap();
+    rest
+}
+
+#[tokio::test]
+async fn http_1_1_gets_chunks_and_their_end() {
+    let server = start(Limits::default()).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\norigin: http://y\r\n\r\n").await.unwrap();
+    let begun = read_until(&mut socket, "6\r\nbegun\n\r\n").await;
+    let head = begun.split_once("\r\n\r\n").unwrap().0.to_lowercase();
+    assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+    for header in ["transfer-encoding: chunked", "connection: close", "access-control-allow-origin: *"] {
+        assert!(head.lines().any(|line| line == header), "{head}");
+    }
+    assert!(head.contains("\r\ndate: ") && head.contains(" gmt"), "{head}");
+    assert!(head.contains("\r\nx-request-id: "), "{head}");
+
+    server.shutdown.trigger();
+    assert_eq!(read_to_end(&mut socket).await, "0\r\n\r\n");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn http_1_0_reads_until_the_connection_closes() {
+    let server = start(Limits::default()).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(b"GET /stream HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").await.unwrap();
+    let begun = read_until(&mut socket, "\r\n\r\nbegun\n").await.to_lowercase();
+    assert!(!begun.contains("transfer-encoding"), "{begun}");
+    server.shutdown.trigger();
+    assert_eq!(read_to_end(&mut socket).await, "");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_before_on_the_connection_is_answered_first() {
+    let server = start(Limits::default()).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    let both = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /stream HTTP/1.1\r\nhost: x\r\n\r\n";
+    socket.write_all(both.as_bytes()).await.unwrap();
+    let all = read_until(&mut socket, "6\r\nbegun\n\r\n").await;
+    assert_eq!((all.matches("200 OK").count(), all.matches("hello").count()), (2, 1), "{all}");
+    server.stop().await;
+}
+
+/// Answers that hyper could not hand to the kernel yet are not lost when the stream takes over.
+#[tokio::test]
+async fn answers_that_wait_for_a_slow_reader_come_first() {
+    const ANSWERS: usize = 60;
+    let server = start(Limits::default()).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let (mut reader, mut writer) = socket.connect(server.address).await.unwrap().into_split();
+    let body = "Z".repeat(ECHO_CAP);
+    let echo = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {ECHO_CAP}\r\n\r\n{body}");
+    let mut asked = echo.repeat(ANSWERS);
+    asked.push_str("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut asking = tokio::spawn(async move {
+        writer.write_all(asked.as_bytes()).await.unwrap();
+        writer
+    });
+    // Nothing is read as long as the server takes more.
+    let _asked = timeout(Duration::from_millis(500), &mut asking).await;
+    let mut received = Vec::new();
+    within(async {
+        while !received.ends_with(b"6\r\nbegun\n\r\n") {
+            assert_ne!(reader.read_buf(&mut received).await.unwrap(), 0, "it ended");
+        }
+    })
+    .await;
+    assert_eq!(received.iter().filter(|byte| **byte == b'Z').count(), ANSWERS * ECHO_CAP);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_stream() {
+    let server = start(Limits::default()).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(b"GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut socket, "6\r\nbegun\n\r\n").await;
+    // What it says meanwhile changes nothing.
+    socket.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    drop(socket);
+    within(server.app.dropped.notified()).await;
+    server.stop().await;
+}
