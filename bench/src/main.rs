@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod append;
 mod crowd;
 mod delay;
 mod delivery;
@@ -60,6 +61,8 @@ enum What {
     Latency,
     /// Deliveries a second, beside PostgreSQL's own single-row inserts
     Throughput,
+    /// Rows a second through the batcher, beside PostgreSQL's own COPY and INSERT
+    Append,
     /// Memory of a gateway: idle clients, and one that never reads
     Memory,
     /// Statements that a gateway sends while nothing happens
@@ -124,6 +127,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
     for (what, name) in [
         (What::Latency, "latency"),
         (What::Throughput, "throughput"),
+        (What::Append, "append"),
         (What::Memory, "memory"),
         (What::Idle, "idle"),
         (What::Fanout, "fanout"),
@@ -138,6 +142,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         let mut report = match what {
             What::Latency => latency::run(&stack, cli.quick).await,
             What::Throughput => throughput::run(&stack, cli.quick).await,
+            What::Append => append::run(&stack, cli.quick).await,
             What::Memory => memory::run(&stack, cli.quick).await,
             What::Fanout => fanout::run(&stack, cli.quick).await,
             What::Delay => delay::run(&stack, cli.quick).await,

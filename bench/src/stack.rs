@@ -93,6 +93,11 @@ impl Stack {
 }
 
 impl Database {
+    /// Where it is, for the store's own pools.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A session of our own.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
         connect(&self.url).await

@@ -1,0 +1,252 @@
+//! Rows a second through the very batcher that the services use, from many callers of one process, and what one append
+//! alone takes; beside it, the same rows in batches of the same size as PostgreSQL takes them best from one session.
+//! The generator is the batcher's process here.
+
+mod events;
+mod plain;
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use oasis_core::NewEvent;
+use oasis_store::{Appender, DatabaseArgs, Store};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_postgres::Client;
+
+use crate::processes::Meter;
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows;
+use crate::stack::{Database, Stack};
+use events::{Events, Size};
+use plain::{Form, insert_plain};
+
+const CALLERS: usize = 64;
+/// Between two appends of somebody who is alone.
+const PACE: Duration = Duration::from_millis(10);
+
+struct Plan {
+    rounds: usize,
+    events: usize,
+    /// Rows that are there before, in the second table.
+    history: usize,
+    /// Appends of somebody who is alone, in each round.
+    alone: usize,
+}
+
+/// Somebody who appends: how many callers, of how many events each.
+struct Case {
+    what: &'static str,
+    each: usize,
+    size: Size,
+    /// Rows a second, from an empty table.
+    bar: Option<f64>,
+}
+
+const CASES: [Case; 3] = [
+    Case { what: "64 callers of one event", each: 1, size: Size::Plain, bar: Some(30_000.0) },
+    Case { what: "64 callers of ten events", each: 10, size: Size::Plain, bar: Some(40_000.0) },
+    Case { what: "64 callers of one delivery's event", each: 1, size: Size::Delivery, bar: None },
+];
+
+/// PostgreSQL by itself, with the batches that the callers' appends make.
+const PEERS: [(&str, Form, usize); 4] = [
+    ("COPY, 64 rows at once", Form::Copy, CALLERS),
+    ("INSERT of VALUES, 64 rows at once", Form::Insert, CALLERS),
+    ("COPY, 640 rows at once", Form::Copy, CALLERS * 10),
+    ("COPY into a bare table, 64 rows at once", Form::CopyBare, CALLERS),
+];
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let plan = match quick {
+        true => Plan { rounds: 1, events: 10_000, history: 20_000, alone: 50 },
+        false => Plan { rounds: 3, events: 100_000, history: 1_000_000, alone: 200 },
+    };
+    let mut report = Report::new("append");
+    let mut events = Events::default();
+
+    let database = stack.database("append").await?;
+    let client = database.connect().await?;
+    rows::make_bare(&client).await?;
+    let appender = appender(&database)?;
+    let watched = [stack.watched()];
+    let (mut ours, mut theirs) = (CASES.map(|_| Measured::default()), PEERS.map(|_| Measured::default()));
+    let mut alone = Vec::new();
+    for round in 1..=plan.rounds {
+        for (case, measured) in CASES.iter().zip(&mut ours) {
+            empty(&client).await?;
+            append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
+            progress(&report, format_args!("round {round}: {}: {:.0} /s", case.what, measured.last()));
+        }
+        for ((what, form, at_once), measured) in PEERS.iter().zip(&mut theirs) {
+            empty(&client).await?;
+            let events = events.make(plan.events, Size::Plain);
+            insert_plain(&client, *form, *at_once, &events, &watched, measured).await?;
+            progress(&report, format_args!("round {round}: {what}: {:.0} /s", measured.last()));
+        }
+        alone.extend(one_at_a_time(&appender, events.make(plan.alone, Size::Delivery)).await?);
+    }
+    for (case, measured) in CASES.iter().zip(&ours) {
+        let mut row = measured.rate(case.what);
+        if let Some(bar) = case.bar {
+            row = row.bar(Bar::AtLeast(bar));
+        }
+        report.row(row);
+        report.row(Row::of(format!("{}, p99 of an answer", case.what), "ms", &Samples::new(measured.p99())));
+    }
+    for ((what, ..), measured) in PEERS.iter().zip(&theirs) {
+        report.row(measured.rate(what));
+    }
+    for (what, ours, theirs) in [
+        ("callers of one beside COPY, 64 rows at once", &ours[0], &theirs[0]),
+        ("callers of one beside INSERT, 64 rows at once", &ours[0], &theirs[1]),
+        ("callers of ten beside COPY, 640 rows at once", &ours[1], &theirs[2]),
+    ] {
+        report.row(ours.beside(theirs, what));
+    }
+    let alone = Samples::new(alone);
+    report.row(Row::of("an append alone", "ms", &alone));
+    report.row(Row::single("an append alone, p99", "ms", alone.quantile(0.99)));
+
+    empty(&client).await?;
+    append_history(&appender, &mut events, plan.history).await?;
+    let mut ours = [&CASES[0], &CASES[1]].map(|case| (case, Measured::default()));
+    for round in 1..=plan.rounds {
+        for (case, measured) in &mut ours {
+            client.batch_execute("CHECKPOINT").await?;
+            append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
+            progress(&report, format_args!("round {round}: after a history: {:.0} /s", measured.last()));
+        }
+    }
+    for (case, measured) in &ours {
+        report.row(measured.rate(&format!("{}, after {} rows", case.what, plan.history)));
+    }
+    report.note(format!(
+        "{} rounds in turns, of {} events each from an empty table, then after {} and more; a checkpoint before each; \
+         processors used are those of the last round; {} bytes of JSON each, and a key like a delivery's",
+        plan.rounds,
+        plan.events,
+        plan.history,
+        events::json_length(&client).await?
+    ));
+    report.note("the events and the peers' statements are made before the clock starts");
+    Ok(report)
+}
+
+fn appender(database: &Database) -> anyhow::Result<Appender> {
+    Ok(Store::new(DatabaseArgs::new(database.url().parse()?), "bench-append")?.appender()?)
+}
+
+/// Empties both tables. Ours forbids it to everybody but its owner, who has to switch that off.
+async fn empty(client: &Client) -> anyhow::Result<()> {
+    let guard = "TRIGGER oasis_events_append_only";
+    client
+        .batch_execute(&format!(
+            "BEGIN; ALTER TABLE oasis_events DISABLE {guard}; TRUNCATE oasis_events, bench_bare; \
+             ALTER TABLE oasis_events ENABLE ALWAYS {guard}; COMMIT; CHECKPOINT"
+        ))
+        .await?;
+    Ok(())
+}
+
+/// One of the things that are measured, round by round.
+#[derive(Default)]
+struct Measured {
+    rates: Vec<f64>,
+    /// Milliseconds to the answers of each round.
+    answers: Vec<Samples>,
+    /// Of the last round.
+    cpu: String,
+}
+
+impl Measured {
+    fn last(&self) -> f64 {
+        self.rates.last().copied().unwrap_or_default()
+    }
+
+    fn p99(&self) -> Vec<f64> {
+        self.answers.iter().map(|answers| answers.quantile(0.99)).collect()
+    }
+
+    fn rate(&self, what: &str) -> Row {
+        Row::of(what, "rows/s", &Samples::new(self.rates.clone())).cpu(self.cpu.clone())
+    }
+
+    /// Round by round, since neighbours in time share what else the machine was doing.
+    fn beside(&self, other: &Self, what: &str) -> Row {
+        let ratios = self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs);
+        Row::of(what, "×", &Samples::new(ratios.collect()))
+    }
+}
+
+/// Appends all events from as many callers as there are, each its next ones as soon as the last are answered.
+async fn append(
+    appender: &Appender,
+    client: &Client,
+    case: &Case,
+    events: Vec<NewEvent>,
+    watched: &[(&'static str, u32)],
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
+    let (before, total, each) = (rows::count(client).await?, events.len(), case.each);
+    let mut shares: Vec<Vec<Vec<NewEvent>>> = vec![Vec::new(); CALLERS];
+    let mut events = events.into_iter();
+    for nth in 0..total.div_ceil(each) {
+        shares[nth % CALLERS].push(events.by_ref().take(each).collect());
+    }
+    drop(events);
+    let meter = Meter::start(watched);
+    let began = Instant::now();
+    let mut callers = JoinSet::new();
+    for share in shares {
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let mut took = Vec::with_capacity(share.len());
+            for own in share {
+                let (sent, count) = (tokio::time::Instant::now(), own.len());
+                let appended = appender.append(own, sent).await?;
+                took.push(sent.elapsed().as_secs_f64() * 1_000.0);
+                let stored = appended.iter().all(|one| one.id.is_some() && !one.duplicate);
+                ensure!(
+                    stored && appended.len() == count,
+                    "the events are new, the answer says {appended:?}"
+                );
+            }
+            anyhow::Ok(took)
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(took) = callers.join_next().await {
+        answers.extend(took??);
+    }
+    measured.rates.push(total as f64 / began.elapsed().as_secs_f64());
+    measured.cpu = meter.text();
+    measured.answers.push(Samples::new(answers));
+    let stored = rows::count(client).await? - before;
+    ensure!(stored == total as i64, "{total} events were acknowledged, {stored} are stored");
+    Ok(())
+}
+
+/// Milliseconds to each answer of somebody who is alone.
+async fn one_at_a_time(appender: &Appender, events: Vec<NewEvent>) -> anyhow::Result<Vec<f64>> {
+    let mut took = Vec::new();
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for event in events {
+        pace.tick().await;
+        let sent = tokio::time::Instant::now();
+        appender.append(vec![event], sent).await?;
+        took.push(sent.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Ok(took)
+}
+
+async fn append_history(appender: &Appender, events: &mut Events, count: usize) -> anyhow::Result<()> {
+    const AT_ONCE: usize = 1_000;
+    for first in (0..count).step_by(AT_ONCE) {
+        let events = events.make(AT_ONCE.min(count - first), Size::Plain);
+        appender.append(events, tokio::time::Instant::now()).await?;
+    }
+    Ok(())
+}

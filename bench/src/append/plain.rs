@@ -1,0 +1,99 @@
+//! The same rows as PostgreSQL takes them best from one session: statements that are made before the clock starts, one
+//! after the other, each its own transaction.
+
+use std::time::Instant;
+
+use futures_util::SinkExt;
+use oasis_core::NewEvent;
+use tokio_postgres::Client;
+
+use super::Measured;
+use crate::processes::Meter;
+
+const COLUMNS: &str =
+    "(ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key)";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `COPY … FROM STDIN` into the table.
+    Copy,
+    /// The same into one with the same columns, and neither index nor CHECK nor trigger.
+    CopyBare,
+    /// One `INSERT` of literal rows into the table.
+    Insert,
+}
+
+/// Inserts `events`, `at_once` in each statement.
+pub(super) async fn insert_plain(
+    client: &Client,
+    form: Form,
+    at_once: usize,
+    events: &[NewEvent],
+    watched: &[(&'static str, u32)],
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
+    let statements: Vec<String> = events
+        .chunks(at_once)
+        .map(|events| match form {
+            Form::Copy | Form::CopyBare => events.iter().map(line).collect(),
+            Form::Insert => {
+                let rows: Vec<String> = events.iter().map(literals).collect();
+                format!("INSERT INTO oasis_events {COLUMNS} VALUES {}", rows.join(", "))
+            }
+        })
+        .collect();
+    let table = if form == Form::CopyBare { "bench_bare" } else { "oasis_events" };
+    let copy = client.prepare(&format!("COPY {table} {COLUMNS} FROM STDIN")).await?;
+    let meter = Meter::start(watched);
+    let began = Instant::now();
+    for statement in statements {
+        match form {
+            Form::Insert => client.batch_execute(&statement).await?,
+            Form::Copy | Form::CopyBare => {
+                let mut sink = std::pin::pin!(client.copy_in(&copy).await?);
+                sink.send(bytes::Bytes::from(statement)).await?;
+                sink.finish().await?;
+            }
+        }
+    }
+    measured.rates.push(events.len() as f64 / began.elapsed().as_secs_f64());
+    measured.cpu = meter.text();
+    Ok(())
+}
+
+fn fields(new: &NewEvent) -> [Option<String>; 13] {
+    let event = &new.event;
+    [
+        Some(event.ts.to_string()),
+        Some(event.task.as_str().to_owned()),
+        Some(event.layer().to_owned()),
+        Some(event.module.to_string()),
+        Some(event.source.to_string()),
+        Some(event.kind.to_string()),
+        Some(event.status.to_string()),
+        Some(event.title()),
+        Some(event.reference()),
+        event.link.as_ref().map(ToString::to_string),
+        Some(new.channel.to_string()),
+        Some(new.meta.to_json()),
+        new.dedup_key.as_ref().map(|key| key.as_str().to_owned()),
+    ]
+}
+
+/// A line of COPY's text format.
+fn line(new: &NewEvent) -> String {
+    let fields = fields(new).map(|field| match field {
+        Some(text) => text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n"),
+        None => "\\N".to_owned(),
+    });
+    fields.join("\t") + "\n"
+}
+
+/// A row of VALUES.
+fn literals(new: &NewEvent) -> String {
+    let fields = fields(new).map(|field| match field {
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
+        None => "NULL".to_owned(),
+    });
+    format!("({})", fields.join(", "))
+}
