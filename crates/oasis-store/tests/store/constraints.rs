@@ -1,6 +1,9 @@
 //! The CHECK constraints say the same as the types of oasis-core.
 
+use std::collections::BTreeMap;
+
 use oasis_core::{Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task};
+use oasis_postgres::testing;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -186,4 +189,87 @@ async fn the_largest_event_fits() {
         appender.append(vec![event], Instant::now()).await.unwrap();
     }
     assert!(fullest > 12_000, "{fullest}");
+}
+
+/// Every constraint that a later migration wrote anew accepts what the first one's did, whatever the row.
+#[tokio::test]
+async fn rewritten_constraints_accept_the_same_rows() {
+    const ROWS: usize = 20_000;
+    let db = testing::empty_database().await;
+    let client = client(&db.url).await;
+    client.batch_execute(include_str!("../../../../migrations/V1__oasis_events.sql")).await.unwrap();
+    let before = checks(&client).await;
+    client
+        .batch_execute(&format!(
+            "BEGIN; {} COMMIT",
+            include_str!("../../../../migrations/V2__cheaper_checks.sql")
+        ))
+        .await
+        .unwrap();
+    let after = checks(&client).await;
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    assert_ne!(before, after);
+
+    let mut runner = TestRunner::deterministic();
+    let fields = [
+        "[A-Z]{1,9}-[A-Z0-9]{1,17}-[0-9]{3,7}|(VTID|DEV|UNSET|IDLE)(-[0-9]{3,7})?|[A-Z]{2}-(A1|B)(-[0-9]{4})?|[A-Z0-9-]{0,12}",
+        "A1|B|[A-Z][A-Z0-9]{0,16}|[A-Z0-9a-]{0,4}",
+        "[A-Z]{1,3}(-[A-Z0-9]{0,3}){0,3}|A[A-Z0-9]{62,65}|[A-Z0-9é\n-]{0,5}",
+        "[a-z]{1,3}([._][a-z0-9_]{0,3}){0,3}|a[a-z0-9]{62,65}|[a-z0-9._é\n]{0,5}",
+        "https?://[a-z:@/?#.\\[\\]]{0,8}[ -~é\n]{0,6}|[ -~]{0,8}|http://h/a{2030,2045}",
+        "devhub|[a-z][a-z0-9_]{0,33}(:[A-Za-z0-9._-]{0,130})?|[a-z0-9]{0,3}:[A-Za-z0-9: é\n._-]{0,5}",
+    ];
+    let values = fields.map(|pattern| {
+        let pattern = proptest::string::string_regex(pattern).unwrap();
+        (0..ROWS).map(|_| pattern.new_tree(&mut runner).unwrap().current()).collect::<Vec<String>>()
+    });
+    let [vtid, layer, module, kind, link, channel] = &values;
+    client
+        .execute(
+            "CREATE TEMP TABLE sample AS SELECT vtid, layer, module, kind, link, channel, title, ref FROM oasis_events",
+            &[],
+        )
+        .await
+        .unwrap();
+    // Half of them with the title and the ref, and half of those with the layer, that belong to them.
+    client
+        .execute(
+            "INSERT INTO sample SELECT v, l, m, k, nullif(u, ''), c, \
+                CASE WHEN n % 2 = 0 THEN l || '-' || m || '-' || upper(translate(k, '_.', '--')) ELSE k END, \
+                CASE WHEN n % 2 = 0 THEN 'vt/' || v || '-' || translate(k, '_.', '--') ELSE k END \
+             FROM (SELECT v, CASE WHEN n % 4 = 0 THEN split_part(v, '-', 2) ELSE l END AS l, m, k, u, c, n \
+                   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) \
+                        WITH ORDINALITY AS row (v, l, m, k, u, c, n)) AS row",
+            &[vtid, layer, module, kind, link, channel],
+        )
+        .await
+        .unwrap();
+    for name in ["vtid", "layer", "module", "kind", "title", "ref", "link", "channel"] {
+        let name = format!("oasis_events_{name}");
+        // A layer is only looked at closely where the VTID does not name it; the VTID's own constraint does the rest.
+        let accepts = |checks: &BTreeMap<String, String>| {
+            format!(
+                "coalesce(({}), true) AND coalesce(({}), true)",
+                checks[&name], checks["oasis_events_vtid"]
+            )
+        };
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE old), count(*) FILTER (WHERE NOT old), \
+                    (array_agg(sample::text) FILTER (WHERE old <> new))[1] \
+             FROM (SELECT sample, {} AS old, {} AS new FROM sample) AS sample",
+            accepts(&before),
+            accepts(&after)
+        );
+        let row = client.query_one(&sql, &[]).await.unwrap();
+        let (accepted, refused): (i64, i64) = (row.get(0), row.get(1));
+        assert!(accepted > 100 && refused > 100, "{name}: {accepted} accepted, {refused} refused");
+        assert_eq!(row.get::<_, Option<&str>>(2), None, "{name}");
+    }
+}
+
+/// The table's CHECK constraints as expressions, by name.
+async fn checks(client: &Client) -> BTreeMap<String, String> {
+    let sql = "SELECT conname::text, pg_get_expr(conbin, conrelid) FROM pg_constraint \
+               WHERE conrelid = 'oasis_events'::regclass AND contype = 'c'";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
