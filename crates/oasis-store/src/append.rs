@@ -102,7 +102,7 @@ impl Job {
 
     /// Whether sending the rows twice stores them once.
     fn repeatable(&self) -> bool {
-        self.rows.iter().all(|row| row.dedup_key.is_some())
+        self.rows.iter().all(|row| row.dedup_key().is_some())
     }
 }
 

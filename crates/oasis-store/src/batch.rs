@@ -1,55 +1,42 @@
 //! One append statement: rows as arrays, sent in one round trip, answered row by row.
 
-use deadpool_postgres::Object;
-use jiff::Timestamp;
-use oasis_core::NewEvent;
-use tokio_postgres::types::{ToSql, Type};
+use std::error::Error;
 
-/// An event as the statement takes it.
+use bytes::{BufMut, BytesMut};
+use deadpool_postgres::Object;
+use oasis_core::{DedupKey, Link, NewEvent};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// An event as the statement takes it: with what is computed from its fields.
 #[derive(Debug)]
 pub(crate) struct Row {
-    ts: Timestamp,
-    vtid: String,
-    layer: String,
-    module: String,
-    source: &'static str,
-    kind: String,
-    status: &'static str,
+    new: NewEvent,
     title: String,
     reference: String,
-    link: Option<String>,
-    channel: String,
     meta: String,
-    pub(crate) dedup_key: Option<String>,
 }
 
 impl From<NewEvent> for Row {
-    fn from(new: NewEvent) -> Self {
-        let NewEvent { event, channel, meta, dedup_key } = new;
-        Self {
-            ts: event.ts.instant(),
-            vtid: event.task.as_str().to_owned(),
-            layer: event.layer().to_owned(),
-            module: event.module.as_str().to_owned(),
-            source: event.source.as_str(),
-            kind: event.kind.as_str().to_owned(),
-            status: event.status.as_str(),
-            title: event.title(),
-            reference: event.reference(),
-            link: event.link.as_ref().map(|link| link.as_str().to_owned()),
-            channel: channel.as_str().to_owned(),
-            meta: meta.to_json(),
-            dedup_key: dedup_key.map(|key| key.as_str().to_owned()),
-        }
+    fn from(mut new: NewEvent) -> Self {
+        let (title, reference) = (new.event.title(), new.event.reference());
+        // While it waits it takes no more than its text does.
+        let meta = std::mem::take(&mut new.meta).to_json();
+        Self { title, reference, meta, new }
     }
 }
 
 impl Row {
+    pub(crate) fn dedup_key(&self) -> Option<&str> {
+        self.new.dedup_key.as_ref().map(DedupKey::as_str)
+    }
+
+    fn link(&self) -> Option<&str> {
+        self.new.event.link.as_ref().map(Link::as_str)
+    }
+
     /// About how many bytes it holds while it waits.
     pub(crate) fn weight(&self) -> usize {
-        512 + self.meta.len()
-            + self.link.as_ref().map_or(0, String::len)
-            + self.dedup_key.as_ref().map_or(0, String::len)
+        512 + self.meta.len() + self.link().map_or(0, str::len) + self.dedup_key().map_or(0, str::len)
     }
 }
 
@@ -63,37 +50,55 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
+/// `unnest` in the SELECT list hands on row after row, all arrays in step; in FROM each array would be stored as a table
+/// of its own first.
 const INSERT: &str = "\
     INSERT INTO public.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
-    SELECT ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta::jsonb, dedup_key \
-    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) \
-        AS row (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
+    SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), \
+           unnest($10), unnest($11), unnest($12), unnest($13) \
     ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING \
     RETURNING id, dedup_key";
+
+/// JSON text as the binary form of `jsonb` takes it, so that it is parsed as it is read.
+#[derive(Debug)]
+struct Json<'a>(&'a str);
+
+impl ToSql for Json<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_u8(1);
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+
+    to_sql_checked!();
+}
 
 /// Appends `rows` in one transaction and says what became of each, in their order.
 pub(crate) async fn insert(client: &Object, rows: &[&Row]) -> Result<Vec<Appended>, tokio_postgres::Error> {
     fn column<'a, T>(rows: &[&'a Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
         rows.iter().map(|row| field(row)).collect()
     }
-    let ts = column(rows, |row| row.ts);
-    let texts: [Vec<&str>; 10] = [
-        column(rows, |row| row.vtid.as_str()),
-        column(rows, |row| row.layer.as_str()),
-        column(rows, |row| row.module.as_str()),
-        column(rows, |row| row.source),
-        column(rows, |row| row.kind.as_str()),
-        column(rows, |row| row.status),
+    let ts = column(rows, |row| row.new.event.ts.instant());
+    let texts: [Vec<&str>; 9] = [
+        column(rows, |row| row.new.event.task.as_str()),
+        column(rows, |row| row.new.event.layer()),
+        column(rows, |row| row.new.event.module.as_str()),
+        column(rows, |row| row.new.event.source.as_str()),
+        column(rows, |row| row.new.event.kind.as_str()),
+        column(rows, |row| row.new.event.status.as_str()),
         column(rows, |row| row.title.as_str()),
         column(rows, |row| row.reference.as_str()),
-        column(rows, |row| row.channel.as_str()),
-        column(rows, |row| row.meta.as_str()),
+        column(rows, |row| row.new.channel.as_str()),
     ];
-    let [vtid, layer, module, source, kind, status, title, reference, channel, meta] = &texts;
-    let link = column(rows, |row| row.link.as_deref());
-    let dedup_key = column(rows, |row| row.dedup_key.as_deref());
+    let [vtid, layer, module, source, kind, status, title, reference, channel] = &texts;
+    let meta = column(rows, |row| Json(&row.meta));
+    let link = column(rows, |row| row.link());
+    let dedup_key = column(rows, |row| row.dedup_key());
     let params: [(&(dyn ToSql + Sync), Type); 13] = [
         (&ts, Type::TIMESTAMPTZ_ARRAY),
         (vtid, Type::TEXT_ARRAY),
@@ -106,7 +111,7 @@ pub(crate) async fn insert(client: &Object, rows: &[&Row]) -> Result<Vec<Appende
         (reference, Type::TEXT_ARRAY),
         (&link, Type::TEXT_ARRAY),
         (channel, Type::TEXT_ARRAY),
-        (meta, Type::TEXT_ARRAY),
+        (&meta, Type::JSONB_ARRAY),
         (&dedup_key, Type::TEXT_ARRAY),
     ];
     let inserted = client.query_typed(INSERT, &params).await?;
@@ -115,11 +120,9 @@ pub(crate) async fn insert(client: &Object, rows: &[&Row]) -> Result<Vec<Appende
     let mut inserted = inserted.iter().peekable();
     let mut outcome: Vec<Appended> = rows
         .iter()
-        .map(|row| {
-            match inserted.next_if(|back| back.get::<_, Option<&str>>(1) == row.dedup_key.as_deref()) {
-                Some(back) => Appended { id: Some(back.get(0)), duplicate: false },
-                None => Appended { id: None, duplicate: true },
-            }
+        .map(|row| match inserted.next_if(|back| back.get::<_, Option<&str>>(1) == row.dedup_key()) {
+            Some(back) => Appended { id: Some(back.get(0)), duplicate: false },
+            None => Appended { id: None, duplicate: true },
         })
         .collect();
     if outcome.iter().any(|appended| appended.duplicate)
@@ -141,7 +144,7 @@ async fn find_originals(
     let keys: Vec<&str> = rows
         .iter()
         .zip(outcome.iter())
-        .filter_map(|(row, appended)| row.dedup_key.as_deref().filter(|_| appended.duplicate))
+        .filter_map(|(row, appended)| row.dedup_key().filter(|_| appended.duplicate))
         .collect();
     let sql = "SELECT dedup_key, id FROM public.oasis_events WHERE dedup_key = ANY($1)";
     let found = client.query_typed(sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
@@ -149,7 +152,7 @@ async fn find_originals(
         if appended.duplicate {
             appended.id = found
                 .iter()
-                .find(|original| original.get::<_, Option<&str>>(0) == row.dedup_key.as_deref())
+                .find(|original| original.get::<_, Option<&str>>(0) == row.dedup_key())
                 .map(|original| original.get(1));
         }
     }
