@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use oasis_postgres::testing;
-use oasis_store::{ANSWER_WITHIN, AppendError, Appended};
+use oasis_store::{ANSWER_WITHIN, AppendError, Appended, Appender};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::{client, database, new, parse, plain_insert, store};
@@ -57,6 +58,34 @@ async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
     let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events";
     let row = client.query_one(commits, &[]).await.unwrap();
     assert!(row.get::<_, i64>(0) < 200, "appends share transactions: {}", row.get::<_, i64>(0));
+}
+
+/// Callers who ask one after the other, each as soon as the one before has, go into one statement: the first of them
+/// wakes the writer, which lets the others go first.
+#[tokio::test]
+async fn callers_at_the_same_moment_share_a_statement() {
+    fn ask(appender: Appender, others: usize, all: mpsc::Sender<()>) {
+        tokio::spawn(async move {
+            let next = async {
+                if others > 0 {
+                    ask(appender.clone(), others - 1, all.clone());
+                }
+            };
+            let (appended, ()) =
+                tokio::join!(appender.append(vec![new("UNSET", None)], Instant::now()), next);
+            appended.unwrap();
+        });
+    }
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    // From here on there is a connection.
+    appender.append(vec![new("IDLE", None)], Instant::now()).await.unwrap();
+    let (all, mut answered) = mpsc::channel(1);
+    ask(appender, 63, all);
+    assert_eq!(answered.recv().await, None);
+    let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events WHERE vtid = 'UNSET'";
+    let row = client(&db.url).await.query_one(commits, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 64));
 }
 
 /// A thousand rows of one caller are one transaction.
