@@ -2,9 +2,14 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use ring::hmac;
+
+use crate::load::Requests;
 
 /// What webhook-ingest is started with.
 pub(crate) const SECRET: &str = "a secret for measuring";
@@ -17,6 +22,9 @@ const RUN_DIGITS: usize = 10;
 /// Every id from here on has as many digits as the real one, so that all bodies are of the same length.
 const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Deliveries to make ready for each second of load; more than any run has taken.
+const READY: usize = 30_000;
 
 /// What tells one delivery from another.
 pub(crate) struct Delivery {
@@ -89,6 +97,31 @@ impl Deliveries {
         let body_at = bytes.len();
         bytes.extend_from_slice(PAYLOAD);
         Request { bytes, delivery_at, signature_at, run_at: body_at + self.run_at.start }
+    }
+
+    /// Enough for any load of this length: each connection takes the next one that none has taken.
+    pub(crate) fn for_load(
+        &mut self,
+        address: SocketAddr,
+        time: Duration,
+    ) -> impl FnMut() -> SignedRequests + use<'_> {
+        let signed: Arc<[Delivery]> = self.sign((READY as f64 * time.as_secs_f64()) as usize).into();
+        let next = Arc::new(AtomicUsize::new(0));
+        move || SignedRequests { request: self.request(address), signed: signed.clone(), next: next.clone() }
+    }
+}
+
+/// The deliveries of one connection.
+pub(crate) struct SignedRequests {
+    request: Request,
+    signed: Arc<[Delivery]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Requests for SignedRequests {
+    fn next(&mut self) -> Option<&[u8]> {
+        let delivery = self.signed.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+        Some(self.request.of(delivery))
     }
 }
 

@@ -13,11 +13,15 @@ mod delivery;
 mod events;
 mod fanout;
 mod filters;
+mod footprint;
 mod http;
 mod idle;
+mod ingest;
 mod latency;
+mod load;
 mod memory;
 mod peers;
+mod pgbench;
 mod processes;
 mod report;
 mod rows;
@@ -27,6 +31,7 @@ mod sse;
 mod stack;
 mod stall;
 mod throughput;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +68,12 @@ enum What {
     Throughput,
     /// Rows a second through the batcher, beside PostgreSQL's own COPY and INSERT
     Append,
+    /// Deliveries a second and for each CPU second, beside Express 5 + pg
+    Webhooks,
+    /// Small events a second on POST /events/ingest, beside pgbench
+    Ingest,
+    /// Start to /ready, size and idle memory of each binary
+    Footprint,
     /// Memory of a gateway: idle clients, and one that never reads
     Memory,
     /// Statements that a gateway sends while nothing happens
@@ -128,6 +139,9 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         (What::Latency, "latency"),
         (What::Throughput, "throughput"),
         (What::Append, "append"),
+        (What::Webhooks, "webhooks"),
+        (What::Ingest, "ingest"),
+        (What::Footprint, "footprint"),
         (What::Memory, "memory"),
         (What::Idle, "idle"),
         (What::Fanout, "fanout"),
@@ -143,6 +157,9 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Latency => latency::run(&stack, cli.quick).await,
             What::Throughput => throughput::run(&stack, cli.quick).await,
             What::Append => append::run(&stack, cli.quick).await,
+            What::Webhooks => webhooks::run(&stack, cli.quick).await,
+            What::Ingest => ingest::run(&stack, cli.quick).await,
+            What::Footprint => footprint::run(&stack, cli.quick).await,
             What::Memory => memory::run(&stack, cli.quick).await,
             What::Fanout => fanout::run(&stack, cli.quick).await,
             What::Delay => delay::run(&stack, cli.quick).await,

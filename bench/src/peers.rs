@@ -1,5 +1,6 @@
 //! What this project is measured beside.
 
+pub(crate) mod express;
 pub(crate) mod floor;
 pub(crate) mod nchan;
 mod process;

@@ -32,11 +32,21 @@ impl Service {
         settings: &[(&str, &str)],
         logs: &Path,
     ) -> anyhow::Result<Self> {
-        let program = beside_us(name)?;
+        Self::launch(name, Command::new(beside_us(name)?), settings, logs, POLL).await
+    }
+
+    /// Starts any program that listens where `HOST` and `PORT` say, and asks whether it is ready that often.
+    pub(crate) async fn launch(
+        name: &'static str,
+        mut program: Command,
+        settings: &[(&str, &str)],
+        logs: &Path,
+        poll: Duration,
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        let child = Command::new(&program)
+        let child = program
             // Nothing that happens to be set here changes what is measured; logging is as by default.
             .env_clear()
             .env("HOST", address.ip().to_string())
@@ -46,9 +56,9 @@ impl Service {
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
+            .with_context(|| format!("starting {}", program.get_program().display()))?;
         let mut service = Self { name, address, child, log };
-        service.until_ready().await?;
+        service.until_ready(poll).await?;
         Ok(service)
     }
 
@@ -61,7 +71,7 @@ impl Service {
         (self.name, self.pid())
     }
 
-    async fn until_ready(&mut self) -> anyhow::Result<()> {
+    async fn until_ready(&mut self, poll: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             let why = match http::get(self.address, "/ready").await {
@@ -75,7 +85,7 @@ impl Service {
             if Instant::now() > deadline {
                 bail!("{} is not ready after {} s: {why}", self.name, READY_WITHIN.as_secs());
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(poll).await;
         }
     }
 
@@ -132,7 +142,7 @@ impl Drop for Service {
     }
 }
 
-fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
     let program = own.parent().context("this program has no folder")?.join(name);
     if !program.is_file() {

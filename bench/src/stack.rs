@@ -18,6 +18,7 @@ use crate::service::Service;
 pub(crate) const LOG_PREFIX: &str = "%n|%a|%d|";
 /// Also the name of its sessions.
 pub(crate) const GATEWAY: &str = "gateway-feed";
+pub(crate) const WEBHOOKS: &str = "webhook-ingest";
 /// The name of our own sessions.
 const NAME: &str = "oasis-bench";
 
@@ -34,7 +35,7 @@ struct Server {
 /// One database of it, up to date.
 pub(crate) struct Database {
     pub(crate) name: &'static str,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Stack {
@@ -68,12 +69,27 @@ impl Stack {
     }
 
     pub(crate) async fn gateway(&self, database: &Database) -> anyhow::Result<Service> {
-        Service::start(GATEWAY, &[("DATABASE_URL", &database.url)], &self.server.dir).await
+        self.gateway_with(database, &[]).await
+    }
+
+    /// A gateway with more settings than where its table is.
+    pub(crate) async fn gateway_with(
+        &self,
+        database: &Database,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Service> {
+        let settings = [&[("DATABASE_URL", database.url.as_str())], settings].concat();
+        Service::start(GATEWAY, &settings, self.logs()).await
     }
 
     pub(crate) async fn webhooks(&self, database: &Database) -> anyhow::Result<Service> {
         let settings = [("DATABASE_URL", database.url.as_str()), ("GITHUB_WEBHOOK_SECRET", SECRET)];
-        Service::start("webhook-ingest", &settings, &self.server.dir).await
+        Service::start(WEBHOOKS, &settings, self.logs()).await
+    }
+
+    /// Where the services' logs are, and whatever else is to be gone at the end.
+    pub(crate) fn logs(&self) -> &Path {
+        &self.server.dir
     }
 
     /// What a [`Meter`](crate::processes::Meter) takes.

@@ -1,16 +1,13 @@
 //! Signed deliveries a second on 64 connections, beside the rate at which PostgreSQL itself takes single rows on one
 //! connection: the same rows, into the same table, taking turns.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::ensure;
-use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use crate::delivery::{Deliveries, Delivery};
-use crate::http::Connection;
+use crate::delivery::Deliveries;
+use crate::load::{self, Load};
 use crate::processes::Meter;
 use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
@@ -19,9 +16,6 @@ use crate::service::Service;
 use crate::sse::Feed;
 use crate::stack::{GATEWAY, Stack};
 
-const CONNECTIONS: usize = 64;
-/// Deliveries to make ready for each second; more than any run has taken.
-const READY: usize = 15_000;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
 struct Plan {
@@ -153,65 +147,12 @@ async fn rounds(
     Ok(figures)
 }
 
-struct Posted {
-    rate: f64,
-    /// Of the time to an answer, in milliseconds.
-    p99: f64,
-    /// Acknowledged, including those that came after the clock had stopped.
-    stored: i64,
-    cpu: String,
-}
-
-/// Posts distinct deliveries on all connections, each the next one as soon as the last is answered.
+/// Posts distinct deliveries on all connections.
 async fn post(
     webhooks: &Service,
     deliveries: &mut Deliveries,
     time: Duration,
     watched: &[(&'static str, u32)],
-) -> anyhow::Result<Posted> {
-    let signed: Arc<[Delivery]> = deliveries.sign(READY * time.as_secs() as usize).into();
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        connections.push((Connection::open(webhooks.address).await?, deliveries.request(webhooks.address)));
-    }
-    let meter = Meter::start(watched);
-    let began = Instant::now();
-    let mut clients = JoinSet::new();
-    for (mut connection, mut request) in connections {
-        let (signed, next) = (signed.clone(), next.clone());
-        clients.spawn(async move {
-            let mut took: Vec<f64> = Vec::new();
-            let mut late = 0;
-            while began.elapsed() < time {
-                let delivery = signed.get(next.fetch_add(1, Ordering::Relaxed));
-                let Some(delivery) = delivery else {
-                    anyhow::bail!("more deliveries would have gone through")
-                };
-                let sent = Instant::now();
-                let answer = connection.exchange(request.of(delivery)).await?;
-                ensure!(
-                    answer.status == 200 && answer.body.contains("\"id\":"),
-                    "webhook-ingest answered {}: {}",
-                    answer.status,
-                    answer.body
-                );
-                match began.elapsed() <= time {
-                    true => took.push(sent.elapsed().as_secs_f64() * 1_000.0),
-                    false => late += 1,
-                }
-            }
-            anyhow::Ok((took, late))
-        });
-    }
-    let (mut took, mut late) = (Vec::new(), 0);
-    while let Some(client) = clients.join_next().await {
-        let (own, own_late) = client??;
-        took.extend(own);
-        late += own_late;
-    }
-    let cpu = meter.text();
-    let rate = took.len() as f64 / time.as_secs_f64();
-    let stored = took.len() as i64 + late;
-    Ok(Posted { rate, p99: Samples::new(took).quantile(0.99), stored, cpu })
+) -> anyhow::Result<Load> {
+    load::drive(webhooks.address, 200, time, watched, deliveries.for_load(webhooks.address, time)).await
 }
