@@ -111,8 +111,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             express::NAME,
             express::TABLE_SAID
         ));
-        polling(&mut report, &client, &express, stack, quick).await?;
+        // Sessions tell PostgreSQL what they have done when they end, if not before.
         report.notes(express.stop().await?);
+        if let Ok(express) = express::start(stack, &database).await? {
+            polling(&mut report, &client, &express, stack, quick).await?;
+            report.notes(express.stop().await?);
+        }
     }
     report.notes(webhooks.stop().await?);
     Ok(report)
