@@ -21,8 +21,9 @@ pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
 /// Whoever probes waits no longer than a few seconds either.
 const READY_TIME: Duration = Duration::from_secs(5);
 
-/// How long an answer stays true enough.
+/// How long an answer stays true enough. What was not ready is often ready a moment later, above all at the start.
 const READY_FOR: Duration = Duration::from_millis(500);
+const NOT_READY_FOR: Duration = Duration::from_millis(20);
 
 /// `None` when the path is not a probe's.
 pub(crate) async fn answer<A: App>(
@@ -52,14 +53,14 @@ fn health<A: App>() -> Result<Response, ApiError> {
 }
 
 /// The last check of readiness. Whoever comes while one is under way waits for it, and whoever comes within
-/// [`READY_FOR`] is told the same, so that no number of probes asks more of the database than one.
+/// [`READY_FOR`] (or [`NOT_READY_FOR`]) is told the same, so that no number of probes asks much of the database.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
 
 async fn reasons<A: App>(server: &Server<A>) -> Result<Vec<String>, ApiError> {
     let mut last = server.readiness.0.lock().await;
     if let Some((checked, reasons)) = &*last
-        && checked.elapsed() < READY_FOR
+        && checked.elapsed() < if reasons.is_empty() { READY_FOR } else { NOT_READY_FOR }
     {
         return Ok(reasons.clone());
     }
