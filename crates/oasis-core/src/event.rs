@@ -80,6 +80,20 @@ impl DedupKey {
         }
     }
 
+    /// The key `producer:` and, behind what tells kinds of digests apart (such as `push:`), `digest` in hex.
+    ///
+    /// # Errors
+    /// When `kind` is too long or has control characters.
+    pub fn of_digest(producer: &str, kind: &str, digest: &[u8]) -> Result<Self, Invalid> {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let mut rest = String::with_capacity(kind.len() + 2 * digest.len());
+        rest.push_str(kind);
+        for byte in digest {
+            rest.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
+        }
+        Self::new(producer, &rest)
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -165,5 +179,7 @@ mod tests {
         assert!(DedupKey::new("ingest", "a\0").is_err());
         assert!(DedupKey::new("ingest", &"a".repeat(505)).is_ok());
         assert!(DedupKey::new("ingest", &"a".repeat(506)).is_err());
+        let key = DedupKey::of_digest("github", "push:", &[0, 0x1f, 0xa9, 0xff]).unwrap();
+        assert_eq!(key.as_str(), "github:push:001fa9ff");
     }
 }

@@ -4,11 +4,16 @@
 //! histograms get powers of two (rows, bytes). Handles taken before [`install`] record nothing, so
 //! [`crate::telemetry::init`] calls it first of all.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const SECONDS: [f64; 14] =
@@ -59,11 +64,26 @@ pub(crate) fn request(
     status: StatusCode,
     time: Duration,
 ) {
+    let of = (service, label(method), route, status);
+    KNOWN.with_borrow_mut(|known| {
+        let (counter, histogram) = known.entry(of).or_insert_with(|| meters(of));
+        counter.increment(1);
+        histogram.record(time);
+    });
+}
+
+/// Service, method, route, status: all of closed sets.
+type Labels = (&'static str, &'static str, &'static str, StatusCode);
+
+thread_local! {
+    /// Making a label and looking it up costs more than counting.
+    static KNOWN: RefCell<HashMap<Labels, (Counter, Histogram)>> = RefCell::default();
+}
+
+fn meters((service, method, route, status): Labels) -> (Counter, Histogram) {
     let status = status.as_str().to_owned();
-    let method = label(method);
-    counter!("http_requests_total", "service" => service, "method" => method, "route" => route, "status" => status)
-        .increment(1);
-    histogram!("http_request_seconds", "service" => service, "route" => route).record(time);
+    let counter = counter!("http_requests_total", "service" => service, "method" => method, "route" => route, "status" => status);
+    (counter, histogram!("http_request_seconds", "service" => service, "route" => route))
 }
 
 /// Methods are whatever a client sends; labels must not be.

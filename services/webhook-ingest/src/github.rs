@@ -135,7 +135,8 @@ impl Facts<'_> {
             link: self.link,
         };
         // A name of the closed set and 64 hex digits are within what a key may be, so there always is one.
-        let dedup_key = DedupKey::new("github", &format!("{event_name}:{}", sha256(payload))).ok();
+        let digest = digest::digest(&digest::SHA256, payload);
+        let dedup_key = DedupKey::of_digest("github", &format!("{event_name}:"), digest.as_ref()).ok();
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 }
@@ -172,9 +173,4 @@ fn printed(text: &str, most: usize) -> &str {
         size > most
     });
     over.map_or(text, |(end, _)| &text[..end])
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -125,15 +125,12 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
             value => meta.insert(format!("ce_{name}"), value),
         };
     }
-    let key: String = digest(&SHA256, format!("{source}\0{id}").as_bytes())
-        .as_ref()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let digest = digest(&SHA256, format!("{source}\0{id}").as_bytes());
     for (name, value) in [("ce_source", source), ("ce_id", id), ("ce_type", kind)] {
         meta.insert(name.into(), value.into());
     }
     let meta = Meta::new(meta).map_err(|why| Refusal::new(why.to_string()))?;
-    let dedup_key = DedupKey::new("ce", &key).map_err(|why| Refusal::field("id", why))?;
+    let dedup_key =
+        DedupKey::of_digest("ce", "", digest.as_ref()).map_err(|why| Refusal::field("id", why))?;
     Ok(NewEvent { event, channel: Channel::devhub(), meta, dedup_key: Some(dedup_key) })
 }
