@@ -18,7 +18,7 @@ mod vtid;
 
 pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
 pub use link::Link;
-pub use meta::Meta;
+pub use meta::{Meta, MetaValue};
 pub use names::{Channel, Kind, Layer, Module};
 pub use sets::{Source, Status};
 pub use ts::Ts;

@@ -20,6 +20,9 @@ impl Link {
     /// # Errors
     /// When it is relative, has another scheme, names credentials, or is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if is_plainly_fine(text) {
+            return Ok(Self(text.into()));
+        }
         let refuse = |why: &str| Err(Invalid::new(format!("{} is not a link: {why}", shown(text))));
         let Ok(url) = Url::parse(text) else { return refuse("expected an absolute http or https URL") };
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -60,6 +63,15 @@ fn fits(text: &str) -> bool {
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
     authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
         && text.bytes().all(plain)
+}
+
+/// What most links are, told without taking the URL apart: a host of small letters, which no rule for hosts changes or
+/// refuses.
+fn is_plainly_fine(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split_once('/')).map_or("", |(host, _)| host);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase());
+    text.len() <= Link::MAX_BYTES && host.len() <= 253 && host.split('.').all(is_label) && fits(text)
 }
 
 /// `normal`, a URL in its normal form, with the few bytes encoded that the URL standard leaves as they are.
@@ -107,6 +119,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_plainly_fine_is_a_url(
+            text in "https?://([a-z]{1,63}[.]?|xn--a|[0-9.]{1,3}){1,4}(:[0-9]{1,6})?(/[!-~]{0,8}){0,4}([?#][!-~]{0,9})?",
+        ) {
+            if is_plainly_fine(&text) {
+                let url = Url::parse(&text).unwrap();
+                prop_assert!(url.has_host() && url.username().is_empty() && url.password().is_none());
+            }
+        }
+
         #[test]
         fn whatever_is_accepted_is_accepted_again_unchanged(rest in ".*", scheme in "https?://h") {
             for text in [rest.clone(), format!("{scheme}/{rest}"), format!("{scheme}{rest}")] {

@@ -1,17 +1,64 @@
 //! `meta`: what the strict fields have no room for, a bounded JSON object.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 
 use crate::Invalid;
 
-/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store them).
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Meta(Map<String, Value>);
+/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store them). Kept as
+/// its text, which is what most only pass on.
+#[derive(Debug, Clone, Default)]
+pub struct Meta {
+    /// Text; empty for an object without entries.
+    json: Vec<u8>,
+    map: OnceLock<Map<String, Value>>,
+}
+
+impl PartialEq for Meta {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json || self.as_map() == other.as_map()
+    }
+}
+
+/// A value that [`Meta::with`] sets.
+#[derive(Debug)]
+pub enum MetaValue<'a> {
+    /// Text, which is cut to [`Meta::MAX_TEXT`].
+    Text(Cow<'a, str>),
+    /// A number or a truth value.
+    Plain(Value),
+}
+
+impl<'a> From<&'a str> for MetaValue<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for MetaValue<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty)*) => {$(
+        impl From<$type> for MetaValue<'_> {
+            fn from(value: $type) -> Self {
+                Self::Plain(value.into())
+            }
+        }
+    )*};
+}
+
+plain! { bool i32 i64 u64 usize }
 
 impl Meta {
     /// The largest object, in bytes of JSON text.
     pub const MAX_BYTES: usize = 16 * 1_024;
-    /// The longest string that [`Meta::set`] keeps, in bytes.
+    /// The longest string that [`Meta::with`] keeps, in bytes.
     pub const MAX_TEXT: usize = 1_024;
 
     /// Takes an object as it is.
@@ -25,40 +72,56 @@ impl Meta {
             measure(value, &mut size)
         });
         whole?;
-        match size + 2 <= Self::MAX_BYTES {
-            true => Ok(Self(map)),
-            false => {
-                Err(Invalid::new(format!("meta is too large: at most {} bytes of JSON", Self::MAX_BYTES)))
-            }
+        if size + 2 > Self::MAX_BYTES {
+            let most = Self::MAX_BYTES;
+            return Err(Invalid::new(format!("meta is too large: at most {most} bytes of JSON")));
         }
+        // Serialising a map with string keys to memory has no way to fail.
+        let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(&map).unwrap_or_default() };
+        Ok(Self { json, map: OnceLock::from(map) })
     }
 
-    /// Sets one entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`].
-    /// Nothing is set for `None`, for an empty string or for one that holds a NUL; about a dozen entries fit.
+    /// Sets one more entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`]; each key
+    /// is set once. Nothing is set for `None`, for an empty string or for one that holds a NUL; about a dozen entries
+    /// fit.
     #[must_use]
-    pub fn with(mut self, key: &str, value: Option<impl Into<Value>>) -> Self {
-        let value = match value.map(Into::into) {
-            Some(Value::String(text)) if text.is_empty() || text.contains('\0') => return self,
-            Some(Value::String(mut text)) => {
-                text.truncate(text.floor_char_boundary(Self::MAX_TEXT));
-                Value::String(text)
+    pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
+        let Some(value) = value.map(Into::into) else { return self };
+        if matches!(&value, MetaValue::Text(text) if text.is_empty() || text.contains('\0')) {
+            return self;
+        }
+        self.map.take();
+        match self.json.pop() {
+            Some(_) => self.json.push(b','),
+            None => {
+                self.json.reserve(512);
+                self.json.push(b'{');
             }
-            Some(other) => other,
-            None => return self,
+        }
+        // Serialising text, a number or a truth value to memory has no way to fail.
+        let _ = serde_json::to_writer(&mut self.json, key);
+        self.json.push(b':');
+        let _ = match &value {
+            MetaValue::Text(text) => {
+                serde_json::to_writer(&mut self.json, &text[..text.floor_char_boundary(Self::MAX_TEXT)])
+            }
+            MetaValue::Plain(value) => serde_json::to_writer(&mut self.json, value),
         };
-        self.0.insert(key.to_owned(), value);
+        self.json.push(b'}');
         self
     }
 
     /// The object.
     pub fn as_map(&self) -> &Map<String, Value> {
-        &self.0
+        self.map.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
     }
 
     /// The object as compact JSON text.
     pub fn to_json(&self) -> String {
-        // Serialising a map with string keys to memory has no way to fail.
-        serde_json::to_string(&self.0).unwrap_or_else(|_| "{}".to_owned())
+        match std::str::from_utf8(&self.json) {
+            Ok("") | Err(_) => "{}".to_owned(),
+            Ok(json) => json.to_owned(),
+        }
     }
 }
 
@@ -188,6 +251,18 @@ mod tests {
             .with("run_id", Some(7));
         assert_eq!(meta.as_map().keys().collect::<Vec<_>>(), ["long", "run_id"]);
         assert_eq!(meta.as_map()["long"].as_str().unwrap().len(), 1_024);
+    }
+
+    #[test]
+    fn its_text_is_the_object() {
+        assert_eq!(Meta::default().to_json(), "{}");
+        assert_eq!(Meta::new(Map::new()), Ok(Meta::default()));
+        let built = Meta::default().with("b", Some("\"\n")).with("a", Some(true));
+        assert_eq!(built.to_json(), r#"{"b":"\"\n","a":true}"#);
+        let taken = Meta::new(built.as_map().clone()).unwrap();
+        assert_eq!(taken, built);
+        assert_eq!(taken.to_json(), r#"{"a":true,"b":"\"\n"}"#);
+        assert_ne!(taken.with("c", Some(1)), built);
     }
 
     #[test]
