@@ -1,8 +1,10 @@
 //! One JSON object a line, in the field names that Cloud Logging reads from a container's output.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
@@ -13,10 +15,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::DETAILS;
+
 /// Names that a line carries in any case; a field of the same name gets a `_` behind it.
 const RESERVED: [&str; 4] = ["severity", "timestamp", "message", "target"];
 
-/// A layer that writes events as JSON lines, with the fields of the spans around them at top level.
+/// A layer that writes events as JSON lines, with the fields of the spans around them at top level. An event for
+/// [`DETAILS`] is no line of its own: its fields join those of its span.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     service: &'static str,
@@ -31,45 +36,109 @@ impl<W> JsonLines<W> {
     }
 }
 
-/// The fields of a span or an event, each value already JSON.
+/// A line's memory is kept for the next one of the thread unless it is larger than this.
+const KEPT: usize = 16 << 10;
+
+/// What one line is put together in.
+#[derive(Default)]
+struct Scratch {
+    fields: Fields,
+    line: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+/// The fields of a span or an event.
 #[derive(Default)]
 struct Fields {
-    message: Option<String>,
-    rest: Vec<(&'static str, String)>,
+    /// Without its quotes.
+    message: Vec<u8>,
+    /// `,"name":value`, one behind the other.
+    json: Vec<u8>,
+    /// Where each of them is in `json`.
+    each: Vec<(&'static str, Range<usize>)>,
 }
 
 impl Fields {
-    fn set(&mut self, field: &Field, json: String) {
-        self.rest.retain(|(name, _)| *name != field.name());
-        self.rest.push((field.name(), json));
+    fn clear(&mut self) {
+        self.message.clear();
+        self.json.clear();
+        self.each.clear();
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.each.iter().any(|(present, _)| *present == name)
+    }
+
+    fn set(&mut self, field: &Field, value: impl FnOnce(&mut Vec<u8>)) {
+        let name = field.name();
+        if let Some(at) = self.each.iter().position(|(present, _)| *present == name) {
+            let (_, old) = self.each.remove(at);
+            for (_, range) in &mut self.each[at..] {
+                *range = range.start - old.len()..range.end - old.len();
+            }
+            self.json.drain(old);
+        }
+        let start = self.json.len();
+        let behind = if RESERVED.contains(&name) { "_" } else { "" };
+        for part in [",\"", name, behind, "\":"] {
+            self.json.extend_from_slice(part.as_bytes());
+        }
+        value(&mut self.json);
+        self.each.push((name, start..self.json.len()));
+    }
+
+    fn set_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        // What is escaped goes to a Vec, so only a Debug of the field's own can fail; what it wrote is kept.
+        if field.name() == "message" {
+            self.message.clear();
+            let _ = Escaped(&mut self.message).write_fmt(text);
+        } else {
+            self.set(field, |json| {
+                json.push(b'"');
+                let _ = Escaped(json).write_fmt(text);
+                json.push(b'"');
+            });
+        }
+    }
+
+    /// Adds those of a span farther out, unless a nearer one has the name.
+    fn add(&mut self, outer: &Fields) {
+        for (name, range) in &outer.each {
+            if !self.has(name) {
+                let start = self.json.len();
+                self.json.extend_from_slice(&outer.json[range.clone()]);
+                self.each.push((*name, start..self.json.len()));
+            }
+        }
     }
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.message = Some(value.to_owned());
-        } else {
-            self.set(field, quoted(value));
-        }
+        self.set_text(field, format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value.to_string());
+        self.set(field, |json| put(json, format_args!("{value}")));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value.to_string());
+        self.set(field, |json| put(json, format_args!("{value}")));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value.to_string());
+        self.set(field, |json| put(json, format_args!("{value}")));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON knows neither NaN nor infinity.
-        let json = if value.is_finite() { format!("{:?}", rounded(value)) } else { "null".to_owned() };
-        self.set(field, json);
+        self.set(field, |json| match value.is_finite() {
+            true => put(json, format_args!("{:?}", rounded(value))),
+            false => json.extend_from_slice(b"null"),
+        });
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -77,7 +146,7 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        self.set_text(field, format_args!("{value:?}"));
     }
 }
 
@@ -87,7 +156,9 @@ where
     W: for<'a> MakeWriter<'a> + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        // Most spans have one field and get a few more.
+        let mut fields =
+            Fields { json: Vec::with_capacity(256), each: Vec::with_capacity(8), ..Fields::default() };
         attributes.record(&mut fields);
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(fields);
@@ -103,55 +174,65 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        if event.metadata().target() == DETAILS
+            && let Some(span) = context.event_span(event)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            event.record(fields);
+            return;
+        }
+        // Taken, not borrowed: a field's own Debug may log, too. Without it while the thread ends.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        let Scratch { fields, line } = &mut scratch;
+        event.record(fields);
         // From the inside out, so that the nearer span wins over a farther one of the same field.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(outer) = span.extensions().get::<Fields>() {
-                for (name, json) in &outer.rest {
-                    if !fields.rest.iter().any(|(present, _)| present == name) {
-                        fields.rest.push((name, json.clone()));
-                    }
-                }
+                fields.add(outer);
             }
         }
-        let line = self.line(event, &fields);
-        let _ = self.writer.make_writer_for(event.metadata()).write_all(line.as_bytes());
+        self.put_line(line, event, fields);
+        let _ = self.writer.make_writer_for(event.metadata()).write_all(line);
+        if line.capacity().max(fields.json.capacity()) <= KEPT {
+            line.clear();
+            fields.clear();
+            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+        }
     }
 }
 
 impl<W> JsonLines<W> {
-    fn line(&self, event: &Event<'_>, fields: &Fields) -> String {
+    fn put_line(&self, line: &mut Vec<u8>, event: &Event<'_>, fields: &Fields) {
         let metadata = event.metadata();
-        let mut line = String::with_capacity(256);
-        // Writing to a String cannot fail.
-        let _ = write!(
+        put(
             line,
-            r#"{{"severity":"{}","timestamp":"{:.6}","message":{}"#,
-            severity(*metadata.level()),
-            Timestamp::now(),
-            quoted(fields.message.as_deref().unwrap_or(metadata.name()))
+            format_args!(
+                r#"{{"severity":"{}","timestamp":"{:.6}","message":""#,
+                severity(*metadata.level()),
+                Timestamp::now()
+            ),
         );
-        if !fields.rest.iter().any(|(name, _)| *name == "service") {
-            let _ = write!(line, r#","service":{}"#, quoted(self.service));
+        match fields.message.is_empty() {
+            true => escape(line, metadata.name()),
+            false => line.extend_from_slice(&fields.message),
         }
-        let _ = write!(line, r#","target":{}"#, quoted(metadata.target()));
-        for (name, json) in &fields.rest {
-            let behind = if RESERVED.contains(name) { "_" } else { "" };
-            let _ = write!(line, r#","{name}{behind}":{json}"#);
+        if !fields.has("service") {
+            line.extend_from_slice(br#"","service":""#);
+            escape(line, self.service);
         }
+        line.extend_from_slice(br#"","target":""#);
+        escape(line, metadata.target());
+        line.push(b'"');
+        line.extend_from_slice(&fields.json);
         if *metadata.level() <= Level::WARN
             && let (Some(file), Some(number)) = (metadata.file(), metadata.line())
         {
-            let file = quoted(file);
+            line.extend_from_slice(br#","logging.googleapis.com/sourceLocation":{"file":""#);
+            escape(line, file);
             // Cloud Logging takes the number as a string.
-            let _ = write!(
-                line,
-                r#","logging.googleapis.com/sourceLocation":{{"file":{file},"line":"{number}"}}"#
-            );
+            put(line, format_args!(r#"","line":"{number}"}}"#));
         }
-        line.push_str("}\n");
-        line
+        line.extend_from_slice(b"}\n");
     }
 }
 
@@ -170,6 +251,129 @@ fn rounded(value: f64) -> f64 {
     if scaled.is_finite() { scaled } else { value }
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    // Writing to a Vec cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+/// Text on its way into a JSON string.
+struct Escaped<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escape(self.0, text);
+        Ok(())
+    }
+}
+
+fn escape(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        let Some((special, after)) = rest[plain..].split_first() else { return };
+        match special {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *special]),
+            control => put(out, format_args!("\\u{control:04x}")),
+        }
+        rest = after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log: impl FnOnce()) -> Vec<Value> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = JsonLines::new("tests", move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn any_text_comes_back_as_it_was() {
+        let text: String = (0..0x250).filter_map(char::from_u32).chain("\u{fffd}\u{1f980}".chars()).collect();
+        let lines = logged(|| {
+            tracing::info!(text, debug = ?"a\tb", "{text}");
+            tracing::info!("");
+        });
+        assert_eq!((&lines[0]["message"], &lines[0]["text"]), (&text.clone().into(), &text.clone().into()));
+        assert_eq!(lines[0]["debug"], "\"a\\tb\"");
+        assert_eq!((&lines[1]["service"], &lines[1]["severity"]), (&"tests".into(), &"INFO".into()));
+    }
+
+    #[test]
+    fn the_nearer_of_two_fields_wins_and_the_last_of_one() {
+        let lines = logged(|| {
+            let outer = tracing::info_span!("outer", a = 1, b = 2, c = tracing::field::Empty).entered();
+            let inner = tracing::info_span!("inner", b = "x", d = 1.5).entered();
+            outer.record("a", 10_u64);
+            outer.record("c", f64::NAN);
+            inner.record("b", true);
+            tracing::warn!(d = -1, service = "mine", target = "t", "two");
+        });
+        let line = &lines[0];
+        assert_eq!(
+            (&line["a"], &line["b"], &line["c"], &line["d"]),
+            (&10.into(), &true.into(), &Value::Null, &(-1).into())
+        );
+        assert_eq!((&line["service"], &line["target_"]), (&"mine".into(), &"t".into()));
+        assert!(line["logging.googleapis.com/sourceLocation"]["line"].is_string());
+        assert_eq!(line.as_object().unwrap().len(), 11);
+    }
+
+    #[test]
+    fn details_stand_in_the_next_line_of_their_span() {
+        let lines = logged(|| {
+            tracing::info!(target: DETAILS, a = 1, "without a span");
+            let _span = tracing::info_span!("request", id = 7).entered();
+            tracing::info!(target: DETAILS, a = 2, b = "x", "more");
+            tracing::info!("done");
+        });
+        assert_eq!((&lines[0]["message"], &lines[0]["a"]), (&"without a span".into(), &1.into()));
+        let line = &lines[1];
+        assert_eq!((&line["message"], &line["id"]), (&"done".into(), &7.into()));
+        assert_eq!((&line["a"], &line["b"], lines.len()), (&2.into(), &"x".into(), 2));
+    }
+
+    #[test]
+    fn a_value_that_logs_does_not_mix_lines() {
+        struct Talks;
+
+        impl fmt::Debug for Talks {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                tracing::info!(b = 2, "inner");
+                f.write_str("talks")
+            }
+        }
+
+        // tracing may leave the inner one out.
+        let lines = logged(|| tracing::info!(a = 1, c = ?Talks, "outer"));
+        let outer = lines.last().unwrap();
+        assert_eq!((&outer["message"], &outer["b"]), (&"outer".into(), &Value::Null));
+        assert_eq!((&outer["a"], &outer["c"]), (&1.into(), &"talks".into()));
+    }
 }
