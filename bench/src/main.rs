@@ -14,6 +14,7 @@ mod events;
 mod fanout;
 mod filters;
 mod footprint;
+mod history;
 mod http;
 mod idle;
 mod ingest;
@@ -23,7 +24,9 @@ mod memory;
 mod peers;
 mod pgbench;
 mod processes;
+mod queries;
 mod report;
+mod resume;
 mod rows;
 mod service;
 mod sides;
@@ -47,62 +50,59 @@ use stack::Stack;
 #[derive(Parser)]
 #[command(name = "oasis-bench", version, after_help = "Build first: cargo build --release --workspace")]
 struct Cli {
-    /// What to measure
-    #[arg(value_enum, default_value_t = What::All)]
-    what: What,
+    /// What to measure; everything if nothing is named
+    #[arg(value_enum)]
+    what: Vec<What>,
     /// A smoke test: a fraction of the size and the time, and figures that mean little
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Be the peer that only writes
+    #[arg(long, hide = true)]
+    floor: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Everything below
-    All,
     /// From a signed delivery to the frame at a client of the feed
     Latency,
-    /// Deliveries a second, beside PostgreSQL's own single-row inserts
-    Throughput,
-    /// Rows a second through the batcher, beside PostgreSQL's own COPY and INSERT
-    Append,
-    /// Deliveries a second and for each CPU second, beside Express 5 + pg
-    Webhooks,
-    /// Small events a second on POST /events/ingest, beside pgbench
-    Ingest,
-    /// Start to /ready, size and idle memory of each binary
-    Footprint,
+    /// From a commit to the frame at a hundred clients, beside Nchan
+    Delay,
+    /// Events to a thousand clients, beside Nchan and one bare write for each
+    Fanout,
+    /// A hundred clients that each want something else among a thousand that want everything
+    Filters,
     /// Memory of a gateway: idle clients, and one that never reads
     Memory,
     /// Statements that a gateway sends while nothing happens
     Idle,
-    /// Events to a thousand clients, beside Nchan and one bare write for each
-    Fanout,
-    /// From a commit to the frame at a hundred clients, beside Nchan
-    Delay,
-    /// A hundred clients that each want something else among a thousand that want everything
-    Filters,
-    /// What this program does when it is the peer that only writes
-    #[value(hide = true)]
-    Floor,
+    /// Deliveries a second, beside PostgreSQL's own single-row inserts
+    Throughput,
+    /// Deliveries a second, beside Express 5 and pg; and a feed that polls
+    Webhooks,
+    /// Small events a second on POST /events/ingest, beside pgbench
+    Ingest,
+    /// Rows a second through the batcher, beside PostgreSQL's own COPY and INSERT
+    Append,
+    /// The query API over five million events
+    Queries,
+    /// Clients that resume a million events behind, and what others notice
+    Resume,
+    /// Start to /ready, size and idle memory of each binary
+    Footprint,
 }
 
 // One thread: the generator is to take as little as it can from what it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    if cli.what == What::Floor {
-        return match peers::floor::serve() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: the floor: {error:#}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    match measured(&cli).await {
+    let measured = match cli.floor {
+        true => peers::floor::serve().context("the floor").map(|()| Some(true)),
+        false => measured(&cli).await,
+    };
+    match measured {
         Ok(Some(true)) => ExitCode::SUCCESS,
         Ok(Some(false)) => ExitCode::FAILURE,
         Ok(None) => ExitCode::from(130),
@@ -135,36 +135,26 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
     eprintln!("starting a private PostgreSQL");
     let stack = Stack::start().await?;
     let mut run = Run::new(stack.describe().await?, cli.quick);
-    for (what, name) in [
-        (What::Latency, "latency"),
-        (What::Throughput, "throughput"),
-        (What::Append, "append"),
-        (What::Webhooks, "webhooks"),
-        (What::Ingest, "ingest"),
-        (What::Footprint, "footprint"),
-        (What::Memory, "memory"),
-        (What::Idle, "idle"),
-        (What::Fanout, "fanout"),
-        (What::Delay, "delay"),
-        (What::Filters, "filters"),
-    ] {
-        if cli.what != What::All && cli.what != what {
-            continue;
-        }
+    let all = What::value_variants();
+    for what in if cli.what.is_empty() { all } else { &cli.what } {
+        // No variant is hidden.
+        let name = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         eprintln!("measuring {name}");
         let load_before = processes::load()?;
         let mut report = match what {
             What::Latency => latency::run(&stack, cli.quick).await,
+            What::Delay => delay::run(&stack, cli.quick).await,
+            What::Fanout => fanout::run(&stack, cli.quick).await,
+            What::Filters => filters::run(&stack, cli.quick).await,
+            What::Memory => memory::run(&stack, cli.quick).await,
+            What::Idle => idle::run(&stack, cli.quick).await,
             What::Throughput => throughput::run(&stack, cli.quick).await,
-            What::Append => append::run(&stack, cli.quick).await,
             What::Webhooks => webhooks::run(&stack, cli.quick).await,
             What::Ingest => ingest::run(&stack, cli.quick).await,
+            What::Append => append::run(&stack, cli.quick).await,
+            What::Queries => queries::run(&stack, cli.quick).await,
+            What::Resume => resume::run(&stack, cli.quick).await,
             What::Footprint => footprint::run(&stack, cli.quick).await,
-            What::Memory => memory::run(&stack, cli.quick).await,
-            What::Fanout => fanout::run(&stack, cli.quick).await,
-            What::Delay => delay::run(&stack, cli.quick).await,
-            What::Filters => filters::run(&stack, cli.quick).await,
-            What::All | What::Idle | What::Floor => idle::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"))?;
         report.note(format!("load average when it began: {load_before:.2}"));

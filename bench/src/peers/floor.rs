@@ -17,7 +17,7 @@ use super::process::Process;
 use crate::events::Event;
 
 /// The argument that makes this program the floor.
-pub(crate) const ARGUMENT: &str = "floor";
+pub(crate) const ARGUMENT: &str = "--floor";
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
     Connection: close\r\n\r\n: hi\n\n";
 /// The longest request and the longest frame.

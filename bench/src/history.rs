@@ -1,0 +1,72 @@
+//! A table with a long history: what a busy team leaves behind, with tasks, kinds and states of very different weight,
+//! and some events that were told late.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::rows;
+
+/// Where it is: scenarios share it.
+pub(crate) const DATABASE: &str = "history";
+const FILL: &str = include_str!("history/fill.sql");
+/// Rows of one statement.
+const AT_ONCE: i64 = 100_000;
+/// When the first event is recorded; one comes every 6 s.
+const BEGAN: &str = "2025-01-01 00:00:00+00";
+
+/// A filled table.
+pub(crate) struct History {
+    rows: i64,
+    /// How long it took to insert them, and to have them vacuumed and analysed.
+    made: Option<(Duration, Duration)>,
+}
+
+impl History {
+    /// Appends `rows` events, the same ones each time, unless an earlier scenario has.
+    pub(crate) async fn fill(client: &Client, rows: i64) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        if rows::count(client).await? >= rows {
+            return Ok(Self { rows, made: None });
+        }
+        let statement = client
+            .prepare_typed(FILL, &[Type::INT8, Type::INT8, Type::TEXT])
+            .await
+            .context("preparing the history")?;
+        for first in (1..=rows).step_by(AT_ONCE as usize) {
+            let last = (first + AT_ONCE - 1).min(rows);
+            client.execute(&statement, &[&first, &last, &BEGAN]).await.context("writing the history")?;
+        }
+        let inserted = began.elapsed();
+        let began = Instant::now();
+        // As autovacuum does in time.
+        client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
+        anyhow::ensure!(rows::count(client).await? == rows, "the history is not all there");
+        Ok(Self { rows, made: Some((inserted, began.elapsed())) })
+    }
+
+    /// The moment when this share of the events had been recorded, give or take some seconds, as a parameter.
+    pub(crate) async fn moment(&self, client: &Client, share: f64, seconds: f64) -> anyhow::Result<String> {
+        let sql = "SELECT to_char(($1::timestamptz + $2 * interval '1 s') AT TIME ZONE 'UTC', \
+                   'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
+        let seconds = (self.rows as f64 * share).floor() * 6.0 + seconds;
+        let statement = client.prepare_typed(sql, &[Type::TEXT, Type::FLOAT8]).await?;
+        Ok(client.query_one(&statement, &[&BEGAN, &seconds]).await?.get(0))
+    }
+
+    /// How it was made, in a sentence.
+    pub(crate) fn describe(&self) -> String {
+        match self.made {
+            Some((inserted, vacuumed)) => format!(
+                "{} events, one every 6 s, inserted in {:.0} s with all constraints and indexes; vacuumed and analysed \
+                 in {:.0} s",
+                self.rows,
+                inserted.as_secs_f64(),
+                vacuumed.as_secs_f64()
+            ),
+            None => format!("{} events, those of the scenario before", self.rows),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The query API over a long history: each form of query some hundreds of times, in random order on one connection,
+//! and then from several connections at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use crate::history::History;
+use crate::http::Connection;
+use crate::processes::Meter;
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::stack::Stack;
+
+const PATH: &str = "/api/v1/oasis/events";
+const P99: f64 = 10.0;
+/// Page 1,000 beside page 1.
+const FAR: f64 = 2.0;
+/// Events before page 1,000 at 50 a page.
+const BEFORE_FAR: i64 = 999 * 50;
+const CONNECTIONS: usize = 8;
+/// A form that takes longer than this in all is asked no more; what it has shown by then is enough.
+const ENOUGH: Duration = Duration::from_secs(20);
+
+/// A form of query, with a bar or for information.
+struct Form {
+    name: String,
+    query: Query,
+    bar: bool,
+}
+
+enum Query {
+    One(String),
+    /// A task that is another one each time.
+    Tasks,
+}
+
+impl Form {
+    fn new(name: impl Into<String>, query: impl Into<String>) -> Self {
+        Self { name: name.into(), query: Query::One(query.into()), bar: true }
+    }
+
+    fn info(name: impl Into<String>, query: impl Into<String>) -> Self {
+        Self { bar: false, ..Self::new(name, query) }
+    }
+
+    fn request(&self, address: SocketAddr, random: &mut Random) -> String {
+        let query = match &self.query {
+            Query::One(query) => query.clone(),
+            Query::Tasks => format!("vtid={}", task(random.below(50_000))),
+        };
+        format!("GET {PATH}?{query} HTTP/1.1\r\nHost: {address}\r\n\r\n")
+    }
+}
+
+/// A task of the history, by its number.
+fn task(number: u64) -> String {
+    const HUES: [&str; 8] = ["CICDL", "GATEWY", "OASIS", "AGENT", "INFRA", "DATA", "VISUAL", "SECURE"];
+    format!("DEV-{}-{number:05}", HUES[number as usize % HUES.len()])
+}
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let (rows, samples) = if quick { (100_000, 20) } else { (5_000_000, 300) };
+    let mut report = Report::new("queries");
+    let database = stack.database(crate::history::DATABASE).await?;
+    let client = database.connect().await?;
+    progress(&report, format_args!("writing {rows} events"));
+    let history = History::fill(&client, rows).await?;
+    progress(&report, history.describe());
+    report.note(history.describe());
+    let gateway = stack.gateway(&database).await?;
+    let forms = Arc::new(forms(&client, &history, gateway.address).await?);
+
+    let mut random = Random(1);
+    let mut connection = Connection::open(gateway.address).await?;
+    let mut counts = Vec::new();
+    for form in forms.iter() {
+        let mut count = 0;
+        for _ in 0..3 {
+            count = asked(&mut connection, &form.request(gateway.address, &mut random)).await?.0;
+        }
+        counts.push(format!("{} {count}", form.name));
+    }
+    let meter = Meter::start(&[gateway.watched(), stack.watched()]);
+    let order = random.shuffled(forms.len(), samples);
+    let alone = measured(gateway.address, &forms, &order, 2).await?;
+    let cpu = meter.text();
+    let began = Instant::now();
+    let mut together = JoinSet::new();
+    for number in 0..CONNECTIONS {
+        let known: Vec<usize> = (0..forms.len()).filter(|form| forms[*form].bar).collect();
+        let order: Vec<usize> = random
+            .shuffled(known.len(), samples.div_ceil(CONNECTIONS))
+            .into_iter()
+            .map(|at| known[at])
+            .collect();
+        let (forms, address) = (forms.clone(), gateway.address);
+        together.spawn(async move { measured(address, &forms, &order, 3 + number as u64).await });
+    }
+    let mut of_all = Vec::new();
+    while let Some(times) = together.join_next().await {
+        of_all.extend(times??.into_values().flatten());
+    }
+    let took = began.elapsed().as_secs_f64();
+
+    for (at, form) in forms.iter().enumerate() {
+        let times = Samples::new(alone.get(&at).cloned().unwrap_or_default());
+        let p99 = Row::single(format!("{}, p99", form.name), "ms", times.quantile(0.99));
+        report.row(Row::of(form.name.as_str(), "ms", &times));
+        report.row(if form.bar { p99.bar(Bar::AtMost(P99)) } else { p99 });
+    }
+    let median = |name: &str| {
+        let at = forms.iter().position(|form| form.name == name).context("no such form")?;
+        anyhow::Ok(Samples::new(alone.get(&at).cloned().unwrap_or_default()).quantile(0.5))
+    };
+    for name in FOLLOWED.map(|(name, _)| name) {
+        let ratio = median(&far(name))? / median(name)?;
+        report.row(Row::single(format!("{name}: page 1,000 by page 1"), "×", ratio).bar(Bar::AtMost(FAR)));
+    }
+    let of_all = Samples::new(of_all);
+    let rate = Row::single(
+        format!("all with a bar, {CONNECTIONS} connections"),
+        "/s",
+        (samples.div_ceil(CONNECTIONS) * CONNECTIONS * forms.iter().filter(|form| form.bar).count()) as f64
+            / took,
+    );
+    report.row(rate.cpu(cpu));
+    report.row(Row::of(format!("all with a bar, {CONNECTIONS} connections"), "ms", &of_all));
+    report.row(Row::single(
+        format!("all with a bar, {CONNECTIONS} connections, p99"),
+        "ms",
+        of_all.quantile(0.99),
+    ));
+    report.note(format!(
+        "each form {samples} times in random order on one connection after 3 to warm up; processors used are those of \
+         that, with one connection"
+    ));
+    report.note(format!("events in an answer: {}", counts.join("; ")));
+    report.notes(gateway.stop().await?);
+    Ok(report)
+}
+
+/// What is followed to its page 1,000.
+const FOLLOWED: [(&str, &str); 3] =
+    [("newest", ""), ("status info", "status=info"), ("status failure", "status=failure")];
+
+fn far(name: &str) -> String {
+    format!("{name}, page 1,000")
+}
+
+async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyhow::Result<Vec<Form>> {
+    let at = async |share, seconds| history.moment(client, share, seconds).await;
+    let (back, early) = (at(0.1, 0.0).await?, at(0.000_02, 0.0).await?);
+    let (minute, hour, quarter) = (at(0.1, 60.0).await?, at(0.1, 3_600.0).await?, at(0.35, 0.0).await?);
+    let (middle, imported) = (at(0.5, 0.0).await?, at(0.3, 0.0).await?);
+    let (now, soon) = (at(1.0, -30.0).await?, at(1.0, 86_400.0).await?);
+    let mut forms = vec![
+        Form { name: "one task of 50,000".into(), query: Query::Tasks, bar: true },
+        Form::new("the busiest task", format!("vtid={}", task(0))),
+        Form::new("a task of 5 events", "vtid=DEV-RARE-0001"),
+        Form::new("a task without events", "vtid=DEV-NONE-0001"),
+        Form::new("status cancelled (rare)", "status=cancelled"),
+        Form::new("status failure or cancelled", "status=failure,cancelled"),
+        Form::new("source gcp.deploy (rare)", "source=gcp.deploy"),
+        Form::new("status info, source github.actions", "status=info&source=github.actions"),
+        Form::new("status cancelled, source gcp.deploy (both rare)", "status=cancelled&source=gcp.deploy"),
+        Form::new("status queued, source agent.ping (rare together)", "status=queued&source=agent.ping"),
+        Form::new("kind workflow_run", "kind=workflow_run"),
+        Form::new("kind release_note (rare)", "kind=release_note"),
+        Form::new("module SERVICE-0", "module=SERVICE-0"),
+        Form::new("module ODDITY (rare)", "module=ODDITY"),
+        Form::new("layer CICDL", "layer=CICDL"),
+        Form::new("layer RARE (rare)", "layer=RARE"),
+        Form::new("until far back", format!("until={back}")),
+        Form::new("until half way back", format!("until={middle}")),
+        Form::new("until before an import of old events", format!("until={imported}")),
+        Form::new("until almost the beginning", format!("until={early}")),
+        Form::new("until before everything", "until=2020-01-01T00:00:00Z"),
+        Form::new("until tomorrow", format!("until={soon}")),
+        Form::new("since half a minute ago", format!("since={now}")),
+        Form::new("since far back", format!("since={back}")),
+        Form::new("a minute far back", format!("since={back}&until={minute}")),
+        Form::new("an hour far back", format!("since={back}&until={hour}")),
+        Form::new("a quarter far back", format!("since={back}&until={quarter}")),
+        Form::new("an hour far back, one status", format!("since={back}&until={hour}&status=failure")),
+        Form::new("an hour far back, a rare status", format!("since={back}&until={hour}&status=cancelled")),
+        Form::new("an hour far back, one kind", format!("since={back}&until={hour}&kind=push")),
+        Form::new(
+            "a quarter far back, the busiest task",
+            format!("since={back}&until={quarter}&vtid={}", task(0)),
+        ),
+        Form::new("until far back, status info", format!("until={back}&status=info")),
+        Form::new("until far back, status failure", format!("until={back}&status=failure")),
+        Form::new("until far back, status cancelled", format!("until={back}&status=cancelled")),
+        Form::new("until far back, a task of 5 events", format!("until={back}&vtid=DEV-RARE-0001")),
+        Form::new("until far back, layer CICDL", format!("until={back}&layer=CICDL")),
+        Form::info("newest, limit 1,000", "limit=1000"),
+        Form::info("status failure, limit 1,000", "status=failure&limit=1000"),
+        Form::info("until far back, limit 1,000", format!("until={back}&limit=1000")),
+        Form::info("newest, offset 49,950", format!("offset={BEFORE_FAR}")),
+        Form::info("newest, offset 100,000", "offset=100000"),
+        Form::info("status info, offset 100,000", "status=info&offset=100000"),
+        Form::info("status info, kind release_note (rare)", "status=info&kind=release_note"),
+        Form::info("kind workflow_run, module ODDITY (rare)", "kind=workflow_run&module=ODDITY"),
+        Form::info("the busiest task, status cancelled", format!("vtid={}&status=cancelled", task(0))),
+    ];
+    let mut connection = Connection::open(address).await?;
+    for (name, query) in FOLLOWED {
+        let request =
+            format!("GET {PATH}?{query}&limit=1&offset={BEFORE_FAR} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        let answer = connection.exchange(request.as_bytes()).await?;
+        ensure!(answer.status == 200, "the gateway answered {}: {}", answer.status, answer.body);
+        let found: serde_json::Value = serde_json::from_str(&answer.body)?;
+        // A smoke test's table is too short for some; its first page is then repeated.
+        let before = found[0]["id"].as_i64().map_or(String::new(), |id| format!("&before={id}"));
+        forms.push(Form::new(name, query));
+        forms.push(Form::new(far(name), format!("{query}{before}")));
+    }
+    Ok(forms)
+}
+
+/// How long each answer took in ms, by form.
+async fn measured(
+    address: SocketAddr,
+    forms: &[Form],
+    order: &[usize],
+    seed: u64,
+) -> anyhow::Result<BTreeMap<usize, Vec<f64>>> {
+    let mut random = Random(seed);
+    let mut connection = Connection::open(address).await?;
+    let mut times: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for form in order {
+        let of_form = times.entry(*form).or_default();
+        if of_form.iter().sum::<f64>() > ENOUGH.as_secs_f64() * 1_000.0 {
+            continue;
+        }
+        let request = forms[*form].request(address, &mut random);
+        of_form.push(asked(&mut connection, &request).await?.1.as_secs_f64() * 1_000.0);
+    }
+    Ok(times)
+}
+
+/// How many events an answer has, and how long it took.
+async fn asked(connection: &mut Connection, request: &str) -> anyhow::Result<(usize, Duration)> {
+    let sent = Instant::now();
+    let answer = connection.exchange(request.as_bytes()).await?;
+    let took = sent.elapsed();
+    ensure!(answer.status == 200, "the gateway answered {}: {} to {request}", answer.status, answer.body);
+    Ok((answer.body.matches("\"recorded_at\":").count(), took))
+}
+
+/// Numbers that are the same in each run (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    /// Each number below `of` so many times, in random order.
+    fn shuffled(&mut self, of: usize, times: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..of * times).map(|number| number % of).collect();
+        for at in (1..order.len()).rev() {
+            order.swap(at, self.below(at as u64 + 1) as usize);
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_each_form_as_often() {
+        let order = Random(7).shuffled(5, 40);
+        assert!((0..5).all(|form| order.iter().filter(|at| **at == form).count() == 40));
+        assert_ne!(order[..5], [0, 1, 2, 3, 4]);
+    }
+}

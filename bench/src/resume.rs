@@ -1,0 +1,235 @@
+//! Clients that come back far behind: when their first event comes, what the gateway's memory does while they read on,
+//! and what clients who never left notice of it.
+
+mod client;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_postgres::Client;
+
+use crate::history::History;
+use crate::processes::{Meter, kib};
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::sse::Feed;
+use crate::stack::Stack;
+
+use client::{Resumed, Resumers};
+
+/// 50 a second.
+const EVERY: Duration = Duration::from_millis(20);
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+/// Events that a client begins with.
+const RECENT: usize = 20;
+const MANY: usize = 20;
+
+struct Plan {
+    rows: i64,
+    behind: i64,
+    /// Clients that never left.
+    live: usize,
+    samples: usize,
+    rounds: usize,
+    phase: Duration,
+}
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let plan = match quick {
+        true => Plan {
+            rows: 100_000,
+            behind: 80_000,
+            live: 20,
+            samples: 5,
+            rounds: 1,
+            phase: Duration::from_secs(2),
+        },
+        false => Plan {
+            rows: 5_000_000,
+            behind: 1_000_000,
+            live: 100,
+            samples: 100,
+            rounds: 3,
+            phase: Duration::from_secs(8),
+        },
+    };
+    let mut report = Report::new("resume");
+    let database = stack.database(crate::history::DATABASE).await?;
+    let client = database.connect().await?;
+    progress(&report, format_args!("{} events of history", plan.rows));
+    let history = History::fill(&client, plan.rows).await?;
+    report.note(history.describe());
+    let gateway = stack.gateway(&database).await?;
+    let head: i64 = client.query_one("SELECT max(id) FROM public.oasis_events", &[]).await?.get(0);
+    let after = head - plan.behind;
+
+    first_events(&client, gateway.address, after, &plan, &mut report).await?;
+
+    progress(&report, "one client reads all of it");
+    sleep(Duration::from_secs(1)).await;
+    let before = kib(gateway.pid(), "VmRSS")?;
+    forget_peak(gateway.pid())?;
+    let meter = Meter::start(&[gateway.watched(), stack.watched()]);
+    let began = Instant::now();
+    let (address, behind) = (gateway.address, plan.behind as u64);
+    let never = AtomicBool::new(false);
+    let read =
+        spawn_blocking(move || Resumed::ask(address, "", after)?.read(behind, &never, &AtomicU64::new(0)))
+            .await??;
+    let took = began.elapsed().as_secs_f64();
+    ensure!(read == behind, "{read} events came, not {behind}");
+    report.row(Row::single("events to one client that resumes", "/s", read as f64 / took).cpu(meter.text()));
+    let growth = (kib(gateway.pid(), "VmHWM")? - before) / 1_024.0;
+    report.row(Row::single("growth of the gateway at its highest meanwhile", "MiB", growth));
+    report.note(format!("one client read {read} events, each once and in order, in {took:.1} s"));
+
+    live(stack, &client, &gateway, after, &plan, &mut report).await?;
+    report.notes(gateway.stop().await?);
+    Ok(report)
+}
+
+/// How long it takes until a client that resumes has got the first event.
+async fn first_events(
+    client: &Client,
+    address: SocketAddr,
+    after: i64,
+    plan: &Plan,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let sql = "SELECT vtid FROM public.oasis_events WHERE id > $1 AND channel = 'devhub' \
+               GROUP BY vtid ORDER BY count(*), vtid LIMIT 1";
+    let rare: String = client.query_one(sql, &[&after]).await?.get(0);
+    for (name, query) in [
+        ("first event", String::new()),
+        ("first event, one status", "?status=failure".to_owned()),
+        ("first event, a task with one event since", format!("?vtid={rare}")),
+    ] {
+        let samples = plan.samples;
+        let times = spawn_blocking(move || {
+            let one = |_| {
+                let began = Instant::now();
+                Resumed::ask(address, &query, after)?.read(1, &AtomicBool::new(false), &AtomicU64::new(0))?;
+                anyhow::Ok(began.elapsed().as_secs_f64() * 1_000.0)
+            };
+            (0..samples).map(one).collect::<anyhow::Result<Vec<_>>>()
+        });
+        let times = Samples::new(times.await??);
+        report.row(Row::of(format!("{name}, {} behind", plan.behind), "ms", &times));
+        let highest = Row::single(format!("{name}, p99"), "ms", times.quantile(0.99));
+        report.row(highest.bar(Bar::AtMost(50.0)));
+    }
+    Ok(())
+}
+
+/// What live clients notice: without anybody who resumes, with one, and with many, in turns.
+async fn live(
+    stack: &Stack,
+    client: &Client,
+    gateway: &crate::service::Service,
+    after: i64,
+    plan: &Plan,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut feeds = Vec::new();
+    for _ in 0..plan.live {
+        let mut feed = Feed::open(gateway.address).await?;
+        for _ in 0..RECENT {
+            feed.next(ARRIVES_WITHIN).await?;
+        }
+        feeds.push(feed);
+    }
+    let mut p99s = [const { Vec::new() }; 3];
+    let mut all = [const { Vec::new() }; 3];
+    let (mut growths, mut rates, mut cpu) =
+        ([const { Vec::new() }; 3], [const { Vec::new() }; 3], [const { String::new() }; 3]);
+    for round in 0..plan.rounds {
+        for (at, resumers) in [0, 1, MANY].into_iter().enumerate() {
+            progress(
+                report,
+                format_args!("round {}: {} live clients, {resumers} that resume", round + 1, plan.live),
+            );
+            let before = kib(gateway.pid(), "VmRSS")?;
+            forget_peak(gateway.pid())?;
+            let meter = Meter::start(&[gateway.watched(), stack.watched()]);
+            let reading = Resumers::start(gateway.address, resumers, after, plan.behind as u64);
+            if resumers > 0 {
+                let began = Instant::now();
+                while reading.heard() == 0 {
+                    ensure!(began.elapsed() < ARRIVES_WITHIN, "nobody who resumes gets anything");
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+            let times = phase(client, &mut feeds, plan.phase).await?;
+            cpu[at] = meter.text();
+            rates[at].push(reading.end()?);
+            growths[at].push((kib(gateway.pid(), "VmHWM")? - before) / 1_024.0);
+            p99s[at].push(Samples::new(times.clone()).quantile(0.99));
+            all[at].extend(times);
+        }
+    }
+    let p99s = p99s.map(Samples::new);
+    let names = ["nobody resumes", "one resumes", "20 resume"];
+    for (at, name) in names.iter().enumerate() {
+        let median = Samples::new(std::mem::take(&mut all[at])).quantile(0.5);
+        report.row(Row::single(format!("commit to frame, median, {name}"), "ms", median));
+        let p99 = Row::of(format!("commit to frame, p99, {name}"), "ms", &p99s[at]);
+        report.row(p99.cpu(std::mem::take(&mut cpu[at])));
+        if at > 0 {
+            let ratio = p99s[at].quantile(0.5) / p99s[0].quantile(0.5);
+            report.row(
+                Row::single(format!("that p99 by the one alone, {name}"), "×", ratio).bar(Bar::AtMost(2.0)),
+            );
+            let rates = Samples::new(std::mem::take(&mut rates[at]));
+            report.row(Row::of(format!("events to those who resume, {name}"), "/s", &rates));
+            let growths = Samples::new(std::mem::take(&mut growths[at]));
+            report.row(Row::of(format!("growth of the gateway at its highest, {name}"), "MiB", &growths));
+        }
+    }
+    report.note(format!(
+        "{} live clients, 50 events a second, {} rounds of {} s each in turns; a frame that came before the commit was \
+         confirmed counts as 0 ms; those who resume read on threads of the generator, on the same processors",
+        plan.live,
+        plan.rounds,
+        plan.phase.as_secs()
+    ));
+    Ok(())
+}
+
+/// Appends events at their pace, and gives for each client and event the time in ms from the commit to the frame.
+async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::Result<Vec<f64>> {
+    let insert = client
+        .prepare(
+            "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \
+             (clock_timestamp(), 'DEV-LIVE-0001', 'LIVE', 'CORE', 'oasis.events', 'event', 'info', 'LIVE-CORE-EVENT', \
+             'vt/DEV-LIVE-0001-event') RETURNING id",
+        )
+        .await?;
+    let mut committed = Vec::new();
+    let mut pace = interval(EVERY);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let began = Instant::now();
+    while began.elapsed() < time {
+        pace.tick().await;
+        let id: i64 = client.query_one(&insert, &[]).await?.get(0);
+        committed.push((id, Instant::now()));
+    }
+    let mut times = Vec::with_capacity(committed.len() * feeds.len());
+    for feed in feeds {
+        for (id, at) in &committed {
+            let (got, arrived) = feed.next(ARRIVES_WITHIN).await?;
+            ensure!(got == *id, "a live client got event {got} when {id} was the next");
+            times.push(arrived.saturating_duration_since(*at).as_secs_f64() * 1_000.0);
+        }
+    }
+    Ok(times)
+}
+
+/// The kernel's mark of the most memory ever begins anew.
+fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("this needs Linux and the right to")
+}
