@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 use oasis_core::{Channel, Ticker, Ts};
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
 
 use crate::{Store, StoreError};
+
+mod statement;
+
+pub(crate) use statement::Statement;
 
 /// An event as the table holds it. Its fields passed the table's CHECK constraints and are not parsed again.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +48,7 @@ impl StoredEvent {
         }
     }
 
+    /// A row whose columns begin with those of a [`Statement`].
     pub(crate) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
         let ts: Timestamp = row.try_get(1)?;
         Ok(Self {
@@ -199,14 +203,24 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        let statement = Statement::of(query);
-        let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
-        let rows = self.read(async |client| client.query_typed(&statement.sql, &params).await).await?;
+        if let Some(near) = Statement::near(query) {
+            let rows = self.rows(&near).await?;
+            if rows.first().is_some_and(|row| row.get("settled")) {
+                return Ok(page_of(&rows)?);
+            }
+        }
+        // What was appended meanwhile has higher ids than anything that was not settled.
+        let rows = self.rows(&Statement::of(query)).await?;
         Ok(page_of(&rows)?)
+    }
+
+    async fn rows(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
+        self.read(async |client| client.query_typed(&statement.sql, &params).await).await
     }
 }
 
-/// Reads a result of [`Statement::of`]: there is a row, with the marks alone, even when no event matches.
+/// Reads the result of a [`Statement`]: there is a row, with the marks alone, even when no event matches.
 pub(crate) fn page_of(rows: &[Row]) -> Result<Page, tokio_postgres::Error> {
     let mut page = Page { events: Vec::with_capacity(rows.len()), pruned_through: 0, newest: 0 };
     for row in rows {
@@ -217,165 +231,4 @@ pub(crate) fn page_of(rows: &[Row]) -> Result<Page, tokio_postgres::Error> {
         }
     }
     Ok(page)
-}
-
-pub(crate) enum Param {
-    Id(i64),
-    Texts(Vec<String>),
-    Time(Timestamp),
-}
-
-impl Param {
-    pub(crate) fn bind(&self) -> (&(dyn ToSql + Sync), Type) {
-        match self {
-            Self::Id(id) => (id, Type::INT8),
-            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
-            Self::Time(time) => (time, Type::TIMESTAMPTZ),
-        }
-    }
-}
-
-pub(crate) struct Statement {
-    pub(crate) sql: String,
-    pub(crate) params: Vec<Param>,
-}
-
-impl Statement {
-    fn param(&mut self, param: Param) -> String {
-        self.params.push(param);
-        format!("${}", self.params.len())
-    }
-
-    /// Adds what `filter` asks for to `conditions`, and says which values lead.
-    fn filter(&mut self, filter: &Filter, conditions: &mut Vec<String>) -> Leads {
-        let mut leads = Leads::default();
-        if filter.is_open() && filter.channel == Channel::devhub() {
-            // An expression, so that no partial index is taken for one that serves it: the primary key does.
-            conditions.push("e.channel || '' = 'devhub'".to_owned());
-            return leads;
-        }
-        if filter.channel == Channel::devhub() {
-            // Literal, since the indexes are partial.
-            conditions.push("e.channel = 'devhub'".to_owned());
-        } else {
-            conditions.push("e.channel <> 'devhub'".to_owned());
-            leads.add(self, "channel", vec![filter.channel.as_str().to_owned()], conditions);
-        }
-        for (field, accepted) in filter.fields() {
-            // The index on status and source serves whoever names one of them: both sets are closed, so the other
-            // is every member of its set.
-            let pair = field == "status" && !(filter.status.is_empty() && filter.source.is_empty());
-            if leads.any() || (accepted.is_empty() && !pair) {
-                if !accepted.is_empty() && !leads.has(field) {
-                    let values = self.param(Param::Texts(accepted.to_vec()));
-                    conditions.push(format!("e.{field} = ANY({values})"));
-                }
-                continue;
-            }
-            if pair {
-                let all = |set: &[String], members: Vec<String>| {
-                    if set.is_empty() { members } else { set.to_vec() }
-                };
-                let statuses = oasis_core::Status::ALL.iter().map(ToString::to_string).collect();
-                let sources = oasis_core::Source::ALL.iter().map(ToString::to_string).collect();
-                leads.add(self, "status", all(&filter.status, statuses), conditions);
-                leads.add(self, "source", all(&filter.source, sources), conditions);
-            } else {
-                leads.add(self, field, accepted.to_vec(), conditions);
-            }
-        }
-        leads
-    }
-
-    /// The statement of a page.
-    ///
-    /// One field leads: the first of those with an index that the filter names. For each of its values the newest
-    /// (or oldest) matching rows are taken from that index in id order, which is fast however rare a value is, and
-    /// the few candidates are merged. Everything else in the filter is a condition on the rows met on the way.
-    pub(crate) fn of(query: &PageQuery<'_>) -> Self {
-        let mut this = Self { sql: String::new(), params: Vec::new() };
-        let mut conditions = vec!["true".to_owned()];
-        let leads = query.filter.map_or_else(Leads::default, |filter| this.filter(filter, &mut conditions));
-        // Without a leading field the primary key serves the order; with one it must not.
-        let id = if leads.any() { "(e.id + 0)" } else { "e.id" };
-        let leads = leads.0;
-        let mut bound = "true".to_owned();
-        let direction = match query.order {
-            Order::NewestFirst { before } => {
-                if let Some(before) = before {
-                    let before = this.param(Param::Id(before));
-                    conditions.push(format!("{id} < {before}"));
-                }
-                "DESC"
-            }
-            Order::OldestFirst { after, upto } => {
-                let after = this.param(Param::Id(after));
-                conditions.push(format!("{id} > {after}"));
-                // Outside the inner LIMIT it gives the same rows; inside, a planner without statistics takes the span
-                // for so few rows that it gathers and sorts all that are left.
-                if upto < i64::MAX {
-                    let upto = this.param(Param::Id(upto));
-                    bound = format!("found.id <= {upto}");
-                }
-                "ASC"
-            }
-        };
-        if let Some(since) = query.since {
-            let since = this.param(Param::Time(since.instant()));
-            conditions.push(format!("e.ts >= {since}"));
-        }
-        if let Some(until) = query.until {
-            let until = this.param(Param::Time(until.instant()));
-            conditions.push(format!("e.ts <= {until}"));
-        }
-        let reach = this.param(Param::Id(query.limit.saturating_add(query.offset)));
-        let limit = this.param(Param::Id(query.limit));
-        let offset = this.param(Param::Id(query.offset));
-        let meta = match query.columns {
-            Columns::Ticker => "''",
-            Columns::WithMeta => "e.meta::text",
-        };
-        let conditions = conditions.join(" AND ");
-        // The state as a subquery is one row to the planner; as a table it would be thousands, and such a plan be
-        // compiled (JIT) for longer than it runs.
-        this.sql = format!(
-            "SELECT page.*, state.pruned_through, state.newest \
-             FROM (SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
-                          coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state \
-             LEFT JOIN ( \
-               SELECT found.* FROM {leads}LATERAL ( \
-                 SELECT e.id, e.ts, e.vtid, e.layer, e.module, e.source, e.kind, e.status, e.title, e.ref, e.link, \
-                        e.channel, e.recorded_at, {meta} AS meta \
-                 FROM public.oasis_events AS e WHERE {conditions} ORDER BY {id} {direction} LIMIT {reach} \
-               ) AS found WHERE {bound} ORDER BY found.id {direction} LIMIT {limit} OFFSET {offset} \
-             ) AS page ON true ORDER BY page.id {direction}"
-        );
-        this
-    }
-}
-
-/// The lists of values that a statement goes through one by one, as items of its FROM clause.
-#[derive(Default)]
-struct Leads(String);
-
-impl Leads {
-    fn any(&self) -> bool {
-        !self.0.is_empty()
-    }
-
-    fn has(&self, field: &str) -> bool {
-        self.0.contains(&format!("AS lead_{field} "))
-    }
-
-    fn add(
-        &mut self,
-        statement: &mut Statement,
-        field: &str,
-        values: Vec<String>,
-        conditions: &mut Vec<String>,
-    ) {
-        let values = statement.param(Param::Texts(values));
-        self.0.push_str(&format!("unnest({values}) AS lead_{field} CROSS JOIN "));
-        conditions.push(format!("e.{field} = lead_{field}"));
-    }
 }

@@ -1,0 +1,127 @@
+//! Pages with bounds on `ts`, which follows no order: whatever a producer's clock said and however late it told, they
+//! give what a plain scan gives.
+
+use oasis_core::{Channel, Ts};
+use oasis_store::{Columns, Filter, Order, PageQuery, StoredEvent};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use crate::{client, database, store};
+
+/// More than are looked at before a page is sought by time, and more than one block of ids.
+const ROWS: i64 = 24_000;
+
+/// A third with a `ts` that follows the id, some late or ahead of it, a third imported long after, and a third whose
+/// `ts` follows nothing. Ids have holes, one of them longer than a block, and blocks in which nothing is in bounds.
+async fn fill(url: &str) {
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
+         SELECT '2026-01-01'::timestamptz + \
+                CASE WHEN n % 97 = 0 THEN n - 5000 WHEN n % 101 = 0 THEN n + 3000 WHEN n <= {third} THEN n \
+                     WHEN n <= 2 * {third} THEN n - {third} - 100000 ELSE abs(hashint8(n)::int8) % {ROWS} END * interval '1 minute', \
+                vtid, layer, 'CORE', source, kind, status, layer || '-CORE-' || upper(kind), 'vt/' || vtid || '-' || kind, \
+                CASE WHEN n % 41 = 0 THEN 'room:1' ELSE 'devhub' END \
+         FROM (SELECT n, 'DEV-' || layer || '-0001' AS vtid, layer, \
+                      CASE WHEN n % 3 = 0 THEN 'agent.ping' ELSE 'oasis.events' END AS source, \
+                      CASE WHEN n % 4001 = 0 THEN 'rare' WHEN n % 2 = 0 THEN 'push' ELSE 'ping' END AS kind, \
+                      CASE WHEN n % 3999 = 0 THEN 'failure' WHEN n % 5 = 0 THEN 'success' ELSE 'info' END AS status \
+               FROM (SELECT n, CASE WHEN n % 4003 = 0 THEN 'BBB' ELSE 'AAA' END AS layer \
+                     FROM generate_series($1::int8, $2::int8) AS n) AS numbers) AS events ORDER BY n",
+        third = ROWS / 3,
+    );
+    let sql_client = client(url).await;
+    for (first, last) in [(1, ROWS / 2), (ROWS / 2 + 1, ROWS)] {
+        sql_client.execute(&sql, &[&first, &last]).await.unwrap();
+        sql_client.batch_execute("SELECT setval('oasis_events_id_seq', 50000)").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn bounds_on_time_give_what_a_scan_gives() {
+    let db = database().await;
+    fill(&db.url).await;
+    let store = store(&db.url);
+    let order = Order::NewestFirst { before: None };
+    let mut everything = store.page(&PageQuery::ticker(None, order, 2 * ROWS)).await.unwrap().events;
+    assert_eq!(everything.len() as i64, ROWS);
+    let times: Vec<Ts> = everything.iter().map(|event| event.ts.parse().unwrap()).collect();
+    let pick = |values: &'static [&'static str]| {
+        prop::sample::subsequence(values, 0..=values.len().min(2))
+            .prop_map(|some| some.into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    let rarely = |values| prop_oneof![2 => Just(Vec::new()), 1 => pick(values)];
+    let queries = (
+        rarely(&["DEV-AAA-0001", "DEV-BBB-0001", "DEV-NONE-0001"]),
+        rarely(&["AAA", "BBB"]),
+        rarely(&["push", "ping", "rare"]),
+        rarely(&["info", "success", "failure", "queued"]),
+        rarely(&["oasis.events", "agent.ping"]),
+        (any::<bool>(), 0..times.len(), prop_oneof![Just(0), 0..50usize, 0..times.len()]),
+        (
+            0..4,
+            prop::option::of(0..60_000i64),
+            prop_oneof![1..60i64, 1..2_000i64],
+            prop_oneof![3 => Just(0), 1 => 0..100i64],
+        ),
+    );
+    let mut runner = TestRunner::deterministic();
+    let (mut none, mut full) = (0, 0);
+    let mut in_order = times.clone();
+    in_order.sort_by_key(|ts| ts.instant());
+    for _ in 0..300 {
+        let (vtid, layer, kind, status, source, window, span) =
+            queries.new_tree(&mut runner).unwrap().current();
+        let filter = Filter { vtid, layer, kind, status, source, ..Filter::all(Channel::devhub()) };
+        let ((narrow, from, length), (bounds, before, limit, offset)) = (window, span);
+        let to = if narrow { from + length.min(50) } else { from + length };
+        let (from, to) = (in_order[from], in_order[to.min(in_order.len() - 1)]);
+        let (since, until) = match bounds {
+            0 => (Some(from), None),
+            1 => (None, Some(to)),
+            _ => (Some(from), Some(to)),
+        };
+        let query = PageQuery {
+            filter: Some(&filter),
+            order: Order::NewestFirst { before },
+            limit,
+            offset,
+            since,
+            until,
+            columns: Columns::Ticker,
+        };
+        let page = store.page(&query).await.unwrap();
+        let expected: Vec<&StoredEvent> = everything
+            .iter()
+            .zip(&times)
+            .filter(|(event, ts)| {
+                filter.accepts(event)
+                    && before.is_none_or(|before| event.id < before)
+                    && since.is_none_or(|since| since.instant() <= ts.instant())
+                    && until.is_none_or(|until| ts.instant() <= until.instant())
+            })
+            .map(|(event, _)| event)
+            .skip(offset as usize)
+            .take(limit as usize)
+            .collect();
+        none += usize::from(expected.is_empty());
+        full += usize::from(expected.len() as i64 == limit);
+        assert!(page.events.iter().eq(expected.iter().copied()), "{query:?}");
+        assert_eq!(page.newest, everything[0].id);
+    }
+    assert!(none > 30 && full > 60, "{none} empty, {full} full");
+
+    // What is pruned is gone from here too, and an empty table is no special case.
+    everything.truncate(10);
+    let last = everything[9].id;
+    client(&db.url).await.execute("DELETE FROM oasis_events WHERE id < $1", &[&last]).await.unwrap();
+    let filter = Filter::all(Channel::devhub());
+    let query = PageQuery {
+        until: Some(in_order[in_order.len() - 1]),
+        ..PageQuery::ticker(Some(&filter), order, 50)
+    };
+    let left = everything.iter().filter(|event| filter.accepts(event)).count();
+    assert_eq!(store.page(&query).await.unwrap().events.len(), left);
+    client(&db.url).await.execute("DELETE FROM oasis_events", &[]).await.unwrap();
+    assert_eq!(store.page(&query).await.unwrap().events, []);
+}
