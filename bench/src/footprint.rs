@@ -33,7 +33,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for _ in 0..starts {
             let program = Command::new(beside_us(name)?);
             let began = Instant::now();
-            let service = Service::launch(name, program, &settings, stack.logs(), LOOK).await?;
+            let service = Service::launch(name, program, &settings, stack.dir(), LOOK).await?;
             ready.push(began.elapsed().as_secs_f64() * 1_000.0);
             // What starting up took is given back or not by then.
             sleep(Duration::from_secs(1)).await;

@@ -31,7 +31,7 @@ pub(crate) async fn run(
     sql: String,
     time: Duration,
 ) -> anyhow::Result<f64> {
-    let script = stack.logs().join("pgbench.sql");
+    let script = stack.dir().join("pgbench.sql");
     let url = database.url.clone();
     spawn_blocking(move || blocking(&script, &url, &sql, time)).await?
 }

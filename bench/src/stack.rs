@@ -79,17 +79,12 @@ impl Stack {
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Service> {
         let settings = [&[("DATABASE_URL", database.url.as_str())], settings].concat();
-        Service::start(GATEWAY, &settings, self.logs()).await
+        Service::start(GATEWAY, &settings, self.dir()).await
     }
 
     pub(crate) async fn webhooks(&self, database: &Database) -> anyhow::Result<Service> {
         let settings = [("DATABASE_URL", database.url.as_str()), ("GITHUB_WEBHOOK_SECRET", SECRET)];
-        Service::start(WEBHOOKS, &settings, self.logs()).await
-    }
-
-    /// Where the services' logs are, and whatever else is to be gone at the end.
-    pub(crate) fn logs(&self) -> &Path {
-        &self.server.dir
+        Service::start(WEBHOOKS, &settings, self.dir()).await
     }
 
     /// What a [`Meter`](crate::processes::Meter) takes.

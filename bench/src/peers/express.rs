@@ -47,7 +47,7 @@ pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<
         ("GITHUB_WEBHOOK_SECRET", SECRET),
         ("NODE_ENV", "production"),
     ];
-    Service::launch("express", server, &settings, stack.logs(), POLL).await.map(Ok)
+    Service::launch("express", server, &settings, stack.dir(), POLL).await.map(Ok)
 }
 
 pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
