@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -326,18 +326,17 @@ impl<A: App> Holder<A> {
                 return Poll::Ready(Some(output));
             }
             loop {
+                // A later deadline waits for the timer to fire; only an earlier one moves it.
                 let deadline = self.watch.deadline();
+                if deadline < timer.deadline() {
+                    timer.as_mut().reset(deadline);
+                }
+                ready!(timer.as_mut().poll(cx));
                 if deadline <= Instant::now() {
                     tracing::debug!(peer = %self.peer, "connection timed out");
                     return Poll::Ready(None);
                 }
-                // A later deadline waits for the timer to fire; only an earlier one moves it.
-                if timer.is_elapsed() || deadline < timer.deadline() {
-                    timer.as_mut().reset(deadline);
-                }
-                if timer.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
+                timer.as_mut().reset(deadline);
             }
         })
         .await

@@ -7,6 +7,7 @@
 
 use std::future::pending;
 use std::io::{self, IoSlice, Write as _};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -80,8 +81,8 @@ impl Endless {
     /// What a client sends meanwhile means nothing, but that it is there; ready when it has left.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let mut bytes = [0; 512];
-            let mut read = ReadBuf::new(&mut bytes);
+            let mut bytes = [MaybeUninit::uninit(); 512];
+            let mut read = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
                 return Poll::Ready(Ok(()));
