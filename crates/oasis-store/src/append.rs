@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::batch::{self, Row};
+use crate::batch::{self, Repeats, Row};
 use crate::check;
 use crate::config::describe;
 
@@ -33,6 +33,8 @@ const SILENCE: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250)
 const CANCEL_WITHIN: Duration = Duration::from_millis(500);
 /// What an attempt takes at the most: whoever has less time left is not sent.
 const ATTEMPT: Duration = SILENCE.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
+/// How long repeats are looked out for after one was met: a redelivery, or a second hook, seldom comes alone.
+const REPEATS: Duration = Duration::from_secs(10);
 /// The pause before the next attempt when the database can't be reached.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Rows of one statement, unless a single append has more: longer ones keep other writers waiting. These take about 15 ms.
@@ -110,7 +112,8 @@ impl Job {
 impl Appender {
     pub(crate) fn start(pool: Pool, tls: MakeRustlsConnect) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
-        tokio::spawn(Batcher { pool, tls, waiting: VecDeque::new(), jobs }.run());
+        let repeats_until = Instant::now();
+        tokio::spawn(Batcher { pool, tls, waiting: VecDeque::new(), jobs, repeats_until }.run());
         Self { queue, room: Arc::new(Semaphore::new(QUEUE_KIB)) }
     }
 
@@ -147,6 +150,8 @@ struct Batcher {
     tls: MakeRustlsConnect,
     waiting: VecDeque<Job>,
     jobs: mpsc::Receiver<Job>,
+    /// Until then rows that repeat others are looked out for.
+    repeats_until: Instant,
 }
 
 /// How the batch that was tried goes on.
@@ -262,23 +267,32 @@ impl Batcher {
         jobs
     }
 
-    async fn attempt(&self, client: Object, jobs: Vec<Job>) -> Verdict {
+    async fn attempt(&mut self, client: Object, jobs: Vec<Job>) -> Verdict {
         if jobs.is_empty() {
             return Verdict::Done;
         }
         let rows: Vec<&Row> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        let outcome = self.insert(&client, &rows).await;
+        let repeats = if started < self.repeats_until { Repeats::PassedOver } else { Repeats::Refused };
+        let outcome = self.insert(&client, &rows, repeats).await;
         metrics::histogram!("append_statement_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("append_statement_rows").record(rows.len() as f64);
         match outcome {
             Some(Ok(appended)) => {
+                if appended.iter().any(|appended| appended.duplicate) {
+                    self.repeats_until = Instant::now() + REPEATS;
+                }
                 let mut appended = appended.into_iter();
                 for job in jobs {
                     let own = appended.by_ref().take(job.rows.len()).collect();
                     job.answer(Ok(own));
                 }
                 Verdict::Done
+            }
+            Some(Err(error)) if repeats == Repeats::Refused && is_repeat(&error) => {
+                // Nothing of it was stored. More may come, of the same redelivery or second hook.
+                self.repeats_until = Instant::now() + REPEATS;
+                Verdict::Again { jobs, pause: Duration::ZERO }
             }
             Some(Err(error)) => self.failed(client, jobs, &error).await,
             None => {
@@ -294,8 +308,9 @@ impl Batcher {
         &self,
         client: &Object,
         rows: &[&Row],
+        repeats: Repeats,
     ) -> Option<Result<Vec<Appended>, tokio_postgres::Error>> {
-        let mut insert = std::pin::pin!(batch::insert(client, rows));
+        let mut insert = std::pin::pin!(batch::insert(client, rows, repeats));
         if let Ok(outcome) = timeout(SILENCE, &mut insert).await {
             return Some(outcome);
         }
@@ -308,7 +323,7 @@ impl Batcher {
         timeout(CANCEL_WITHIN, cancelled).await.ok().flatten()
     }
 
-    async fn failed(&self, client: Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
+    async fn failed(&mut self, client: Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
         let text = describe(error);
         let Some(state) = error.code() else {
             close(client);
@@ -355,7 +370,7 @@ impl Batcher {
         }
     }
 
-    async fn one_by_one(&self, client: Object, jobs: Vec<Job>) -> Verdict {
+    async fn one_by_one(&mut self, client: Object, jobs: Vec<Job>) -> Verdict {
         let mut again = Vec::new();
         let mut client = Some(client);
         for job in jobs {
@@ -374,6 +389,10 @@ impl Batcher {
             false => Verdict::Again { jobs: again, pause: PAUSE },
         }
     }
+}
+
+fn is_repeat(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::UNIQUE_VIOLATION)
 }
 
 /// Closes a connection instead of giving it back to the pool.

@@ -31,6 +31,32 @@ async fn duplicates_are_told_apart_and_keep_their_id() {
     assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
 }
 
+/// A repeat makes the statement that it shares with others be sent again; each of them is stored once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_harms_nobody_whom_it_shares_a_statement_with() {
+    let db = database().await;
+    let store = store(&db.url);
+    let original = store.appender().unwrap().append(vec![new("UNSET", Some("key 7"))], Instant::now()).await;
+    let original = original.unwrap()[0].id;
+    // One that has met no repeats yet.
+    let appender = store.appender().unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..50 {
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let event = new("UNSET", Some(&format!("key {caller}")));
+            (caller, appender.append(vec![event], Instant::now()).await.unwrap()[0])
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        let (caller, appended) = caller.unwrap();
+        assert_eq!(appended.duplicate, caller == 7);
+        assert_eq!(appended.id == original, caller == 7);
+    }
+    let count = "SELECT count(*) FROM oasis_events";
+    assert_eq!(client(&db.url).await.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 50);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
     let db = database().await;
