@@ -22,10 +22,22 @@ DECLARE
     lead constant text := CASE WHEN vtids IS NOT NULL THEN 'vtid' WHEN statuses IS NOT NULL THEN 'status'
         WHEN kinds IS NOT NULL THEN 'kind' WHEN modules IS NOT NULL THEN 'module' WHEN layers IS NOT NULL THEN 'layer' END;
     wanted bigint := most;
-    block bigint; oldest bigint; first_id bigint; end_id bigint; found bigint[];
+    stride bigint := 1;
+    block bigint; oldest bigint; next bigint; first_id bigint; end_id bigint; found bigint[];
 BEGIN
     SELECT min(id) >> 13, least(max(id), before - 1) >> 13 INTO oldest, block FROM public.oasis_events;
     WHILE wanted > 0 AND block >= oldest LOOP
+        -- Over the blocks with nothing in bounds, with ever longer strides.
+        SELECT max(b) INTO next FROM generate_series(greatest(block - stride + 1, oldest), block) AS b
+            WHERE (SELECT e.id FROM public.oasis_events AS e WHERE (e.id >> 13) = b AND e.ts >= since AND e.ts <= until
+                   ORDER BY (e.id >> 13), e.ts LIMIT 1) IS NOT NULL;
+        IF next IS NULL THEN
+            block := block - stride;
+            stride := least(stride * 2, 64);
+            CONTINUE;
+        END IF;
+        block := next;
+        stride := 1;
         first_id := block << 13;
         end_id := least((block + 1) << 13, before);
         found := ARRAY(

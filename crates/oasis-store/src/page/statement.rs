@@ -35,6 +35,7 @@ const STATE: &str = "(SELECT coalesce((SELECT pruned_through FROM public.oasis_f
 
 pub(crate) enum Param {
     Id(i64),
+    Text(String),
     Texts(Vec<String>),
     /// `None`: any value.
     Accepted(Option<Vec<String>>),
@@ -45,6 +46,7 @@ impl Param {
     pub(crate) fn bind(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Id(id) => (id, Type::INT8),
+            Self::Text(text) => (text, Type::TEXT),
             Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
             Self::Accepted(texts) => (texts, Type::TEXT_ARRAY),
             Self::Time(time) => (time, Type::TIMESTAMPTZ),
@@ -288,9 +290,10 @@ impl Walk {
     }
 }
 
-/// The lists of values that a walk goes through one by one.
+/// The fields whose index a walk goes along.
 struct Leads {
-    /// As items of a FROM clause.
+    fields: Vec<&'static str>,
+    /// The lists of values that it goes through one by one, as items of a FROM clause.
     items: String,
     /// How many walks they make.
     lists: i64,
@@ -298,7 +301,7 @@ struct Leads {
 
 impl Default for Leads {
     fn default() -> Self {
-        Self { items: String::new(), lists: 1 }
+        Self { fields: Vec::new(), items: String::new(), lists: 1 }
     }
 }
 
@@ -334,23 +337,31 @@ impl Leads {
     }
 
     fn any(&self) -> bool {
-        !self.items.is_empty()
+        !self.fields.is_empty()
     }
 
     fn has(&self, field: &str) -> bool {
-        self.items.contains(&format!("AS lead_{field} "))
+        self.fields.contains(&field)
     }
 
     fn add(
         &mut self,
         statement: &mut Statement,
-        field: &str,
+        field: &'static str,
         values: Vec<String>,
         conditions: &mut Vec<String>,
     ) {
+        self.fields.push(field);
         self.lists *= values.len().max(1) as i64;
-        let values = statement.param(Param::Texts(values));
-        self.items.push_str(&format!("unnest({values}) AS lead_{field} CROSS JOIN "));
-        conditions.push(format!("e.{field} = lead_{field}"));
+        let value = match <[String; 1]>::try_from(values) {
+            // The planner knows how often this one is; of a list it takes each for as rare as the average.
+            Ok([value]) => statement.param(Param::Text(value)),
+            Err(values) => {
+                let values = statement.param(Param::Texts(values));
+                self.items.push_str(&format!("unnest({values}) AS lead_{field} CROSS JOIN "));
+                format!("lead_{field}")
+            }
+        };
+        conditions.push(format!("e.{field} = {value}"));
     }
 }
