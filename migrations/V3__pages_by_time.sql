@@ -1,7 +1,17 @@
 -- Pages with bounds on ts. ts is the producer's time: it need not follow id, and pages are in id order. So the table is
 -- seen in blocks of 8,192 ids, within each of which the rows are found by ts: a page costs one probe for each block that
 -- it passes over, and reads hardly a row that is outside the bounds, whatever the producers' clocks said.
-CREATE INDEX oasis_events_ts ON public.oasis_events ((id >> 13), ts);
+-- Writers wait while it is built (it may have been built before, CONCURRENTLY); it does not wait long for them.
+SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = 0;
+CREATE INDEX IF NOT EXISTS oasis_events_ts ON public.oasis_events ((id >> 13), ts) WITH (deduplicate_items = off);
+
+-- No two entries of these are equal, so looking for duplicates whenever a page is full finds none.
+ALTER INDEX public.oasis_events_vtid SET (deduplicate_items = off);
+ALTER INDEX public.oasis_events_status SET (deduplicate_items = off);
+ALTER INDEX public.oasis_events_kind SET (deduplicate_items = off);
+ALTER INDEX public.oasis_events_module SET (deduplicate_items = off);
+ALTER INDEX public.oasis_events_layer SET (deduplicate_items = off);
 
 -- The newest ids of channel devhub with ts from since to until, in order; null accepts any value. Where the bounds take few rows
 -- of a block these are looked at one by one; where they take many, the index on what the filter names leads (one

@@ -2,6 +2,7 @@
 -- and the ones that replaced them accept the same.
 
 SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = 0;
 
 ALTER TABLE public.oasis_events
     VALIDATE CONSTRAINT oasis_events_vtid,

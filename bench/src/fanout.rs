@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use crate::crowd::{Crowd, Got};
 use crate::events::Event;
-use crate::peers::floor::Floor;
+use crate::peers::floor::{self, Floor};
 use crate::peers::nchan::{self, Nchan};
 use crate::processes::Meter;
 use crate::progress;
@@ -55,7 +55,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         Err(why) => report.missing(nchan::NAME, why),
     }
     sides.push(Side::Floor(Floor::start()?));
-    let flat = [("floor", Bar::AtLeast(2.0)), (nchan::NAME, Bar::AtLeast(3.0))];
+    let flat = [(floor::NAME, Bar::AtLeast(2.0)), (nchan::NAME, Bar::AtLeast(3.0))];
     measure(&mut report, &mut sides, &plan, ("as fast as they go", Pace::Flat), &flat).await?;
     let steady = [(nchan::NAME, Bar::AtLeast(1.0))];
     let every = Pace::Every(Duration::from_millis(10));

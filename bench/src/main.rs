@@ -141,7 +141,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         let name = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         eprintln!("measuring {name}");
         let load_before = processes::load()?;
-        let mut report = match what {
+        let measured = match what {
             What::Latency => latency::run(&stack, cli.quick).await,
             What::Delay => delay::run(&stack, cli.quick).await,
             What::Fanout => fanout::run(&stack, cli.quick).await,
@@ -156,9 +156,15 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Resume => resume::run(&stack, cli.quick).await,
             What::Footprint => footprint::run(&stack, cli.quick).await,
         }
-        .with_context(|| format!("measuring {name}"))?;
-        report.note(format!("load average when it began: {load_before:.2}"));
-        run.reports.push(report);
+        .with_context(|| format!("measuring {name}"));
+        match measured {
+            Ok(mut report) => {
+                report.note(format!("load average when it began: {load_before:.2}"));
+                run.reports.push(report);
+            }
+            // What others measured is worth its while.
+            Err(error) => run.failed(format!("{error:#}")),
+        }
     }
     Ok(run)
 }

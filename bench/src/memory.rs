@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use tokio::time::sleep;
 
 use crate::crowd::Crowd;
@@ -59,7 +60,7 @@ async fn idle_clients(
     let connecting = meter.seconds(gateway.pid());
     sleep(settle).await;
     let after = kib(gateway.pid(), "VmRSS")?;
-    let connected = clients - crowd.closed();
+    ensure!(crowd.closed() == 0, "{} of {clients} clients were closed", crowd.closed());
 
     report.row(Row::single("gateway without clients", "MiB", before / 1_024.0));
     report.row(Row::single(format!("gateway with {clients} idle clients"), "MiB", after / 1_024.0));
@@ -69,8 +70,8 @@ async fn idle_clients(
     );
     report.row(Row::single("highest while they connected", "MiB", kib(gateway.pid(), "VmHWM")? / 1_024.0));
     report.note(format!(
-        "{connected} of {clients} clients were still connected after {} s; connecting them took {connecting:.2} s of \
-         the gateway's processor time",
+        "all {clients} clients were connected after {} s; connecting them took {connecting:.2} s of the gateway's \
+         processor time",
         settle.as_secs()
     ));
     drop(crowd);
@@ -85,6 +86,8 @@ async fn idle_clients(
     };
     let before = nchan.worker_kib()?;
     let crowd = Crowd::connect(nchan.address, Crowd::asks(nchan::PATH, clients, 0)).await?;
+    sleep(settle).await;
+    ensure!(crowd.closed() == 0, "Nchan closed {} of {clients} clients", crowd.closed());
     let each = (nchan.worker_kib()? - before) / clients as f64;
     report.row(Row::single(format!("Nchan: each idle client, of {clients}"), "KiB", each));
     drop(crowd);

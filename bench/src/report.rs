@@ -12,6 +12,9 @@ pub(crate) struct Run {
     quick: bool,
     /// One for each scenario.
     pub(crate) reports: Vec<Report>,
+    /// Why others have none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<String>,
 }
 
 /// One scenario.
@@ -111,6 +114,10 @@ impl Samples {
         Self(values)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The smallest value that at least this share of the samples do not exceed; the middle of the two middle ones
     /// for the median of an even number.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
@@ -150,12 +157,18 @@ impl Report {
 
 impl Run {
     pub(crate) fn new(setting: String, quick: bool) -> Self {
-        Self { setting, quick, reports: Vec::new() }
+        Self { setting, quick, reports: Vec::new(), failures: Vec::new() }
     }
 
-    /// Whether no bar is missed.
+    pub(crate) fn failed(&mut self, why: String) {
+        eprintln!("error: {why}");
+        self.failures.push(why);
+    }
+
+    /// Whether no bar is missed, and no peer that one needs.
     pub(crate) fn met(&self) -> bool {
-        self.reports.iter().flat_map(|report| &report.rows).all(|row| row.met != Some(false))
+        let judged = self.failures.is_empty() && self.reports.iter().all(|report| report.missing.is_empty());
+        judged && self.reports.iter().flat_map(|report| &report.rows).all(|row| row.met != Some(false))
     }
 
     pub(crate) fn markdown(&self) -> String {
@@ -190,6 +203,9 @@ impl Run {
             }
         }
         out.push('\n');
+        for why in &self.failures {
+            let _ = writeln!(out, "- failed: {why}");
+        }
         for report in &self.reports {
             for note in &report.notes {
                 let _ = writeln!(out, "- {}: {note}", report.scenario);

@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use super::process::Process;
 use crate::events::Event;
 
+pub(crate) const NAME: &str = "floor";
 /// The argument that makes this program the floor.
 const ARGUMENT: &str = "--floor";
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
@@ -44,7 +45,7 @@ impl Floor {
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
         command.arg(ARGUMENT).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start("floor", &mut command)?;
+        let mut process = Process::start(NAME, &mut command)?;
         let (stdin, stdout) = process.pipes();
         let mut said = BufReader::new(stdout.context("the floor's output")?);
         let mut line = String::new();

@@ -211,7 +211,8 @@ impl<A: App> Future for Http1<A> {
         if let Poll::Ready(ended) = Pin::new(&mut **connection).poll(cx) {
             return Poll::Ready(ended.map(|()| None));
         }
-        // An answer to an earlier request may still be with hyper, if the client sent both at once.
+        // An answer to an earlier request may still be with hyper, if the client sent both at once. hyper flushes in each
+        // turn until all is written or there is no room.
         if self.watch.write_blocked.load(Relaxed) {
             return Poll::Pending;
         }
@@ -270,7 +271,7 @@ enum Closing<F> {
     Cut,
     /// It is told, and ends by itself.
     Leave(fn(Pin<&mut F>)),
-    /// It knows.
+    /// It ends by itself: the app knows, and so do the bodies that it makes.
     Stay,
 }
 
@@ -303,7 +304,7 @@ impl<A: App> Holder<A> {
         ended.map(|ended| ended.map_err(Into::into))
     }
 
-    /// Polls `phase` to its end; `None` if it ran out of time.
+    /// Polls `phase` to its end; `None` if it ran out of time, or was cut.
     async fn hold<F: Future>(&self, mut phase: Pin<&mut F>, closing: Closing<F>) -> Option<F::Output> {
         let mut timer = pin!(sleep_until(self.watch.deadline()));
         // Everybody's polls meet at its lock, so it is watched only while it matters.

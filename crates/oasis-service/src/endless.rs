@@ -3,7 +3,7 @@
 //! Once such a response has begun, HTTP has nothing more to do than to put chunks around what it says, but hyper
 //! would keep its buffers (two of 8 KiB) and its state for as long as the client stays, and a feed has thousands of
 //! clients. So the connection is taken from it: the answer is put aside here instead of being given to hyper, and
-//! what hyper knows is dropped. The client sees the same response; the connection closes with its end.
+//! what hyper knows is dropped. The connection closes with the answer's end.
 
 use std::future::pending;
 use std::io::{self, IoSlice, Write as _};
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::Version;
 use hyper::body::Body as _;
-use hyper::header::{CONNECTION, DATE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::response::Parts;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -52,6 +52,9 @@ impl Handover {
 /// A chunk of so many bytes, an event or two, costs the kernel less in one piece than in three.
 const COPIED: usize = 1_024;
 
+/// Whoever sends more while it is being answered does not listen.
+const HEARD: usize = 16 << 10;
+
 /// Sends an answer until it ends or the client goes away.
 pub(crate) struct Endless {
     stream: WatchedStream,
@@ -60,6 +63,8 @@ pub(crate) struct Endless {
     chunked: bool,
     outgoing: Outgoing,
     ended: bool,
+    /// Bytes that came from the client meanwhile.
+    heard: usize,
 }
 
 /// What is being written, the head or one chunk, and how much of it is gone.
@@ -75,19 +80,21 @@ impl Endless {
     pub(crate) fn new(stream: WatchedStream, answer: Answer) -> Self {
         let chunked = answer.version == Version::HTTP_11;
         let outgoing = Outgoing { before: head(answer.head, chunked), ..Outgoing::default() };
-        Self { stream, body: answer.body, chunked, outgoing, ended: false }
+        Self { stream, body: answer.body, chunked, outgoing, ended: false, heard: 0 }
     }
 
-    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left.
+    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left, or sends too much.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
+        while self.heard < HEARD {
             let mut bytes = [MaybeUninit::uninit(); 512];
             let mut read = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                break;
             }
+            self.heard += read.filled().len();
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -173,6 +180,7 @@ impl Outgoing {
 /// The head as it goes over the wire.
 fn head(mut head: Parts, chunked: bool) -> Vec<u8> {
     let headers = &mut head.headers;
+    headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     if chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

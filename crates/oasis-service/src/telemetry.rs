@@ -17,7 +17,7 @@ pub use json::JsonLines;
 use crate::{meters, panics};
 
 /// The target of an event that says more about the request that it belongs to: as JSON it stands in the request's own
-/// line, the access log's, instead of a second one.
+/// line, the access log's, instead of a second one. Where a filter leaves the access log out, it is left out, too.
 pub const DETAILS: &str = "details";
 
 /// Sets up logs, metrics and the panic hook of the process. `name` is the `service` of lines that name

@@ -39,6 +39,8 @@ const REPEATS: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Rows of one statement, unless a single append has more: longer ones keep other writers waiting. These take about 15 ms.
 const BATCH_ROWS: usize = 640;
+/// Bytes of one statement, likewise: a slow connection must be able to take them in a part of [`SILENCE`].
+const BATCH_BYTES: usize = 2 << 20;
 /// Memory that waiting appends may take, in KiB.
 const QUEUE_KIB: usize = 64 * 1_024;
 /// Appends that may wait.
@@ -90,6 +92,8 @@ pub struct Appender {
 
 struct Job {
     rows: Vec<Row>,
+    /// Bytes of them all.
+    weight: usize,
     deadline: Instant,
     /// How the last attempt failed.
     failed: Option<AppendError>,
@@ -131,11 +135,13 @@ impl Appender {
             return Ok(Vec::new());
         }
         let rows: Vec<Row> = events.into_iter().map(Row::from).collect();
-        let kib = rows.iter().map(Row::weight).sum::<usize>().div_ceil(1_024);
+        let weight = rows.iter().map(Row::weight).sum::<usize>();
+        let kib = weight.div_ceil(1_024);
         let room = u32::try_from(kib).ok().and_then(|kib| self.room.clone().try_acquire_many_owned(kib).ok());
         let (answer, answered) = oneshot::channel();
         let deadline = arrived + ANSWER_WITHIN;
-        let job = Job { rows, deadline, failed: None, answer, _room: room.ok_or(AppendError::Overloaded)? };
+        let job =
+            Job { rows, weight, deadline, failed: None, answer, _room: room.ok_or(AppendError::Overloaded)? };
         self.queue.try_send(job).map_err(|_| AppendError::Overloaded)?;
         match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
@@ -219,7 +225,9 @@ impl Batcher {
     }
 
     fn enough_for_a_batch(&self) -> bool {
-        self.waiting.iter().map(|job| job.rows.len()).sum::<usize>() >= BATCH_ROWS
+        let size = self.waiting.iter().map(|job| (job.rows.len(), job.weight));
+        let (rows, bytes) = size.fold((0, 0), |(rows, bytes), own| (rows + own.0, bytes + own.1));
+        rows >= BATCH_ROWS || bytes >= BATCH_BYTES
     }
 
     fn gather(&mut self) {
@@ -255,11 +263,11 @@ impl Batcher {
     }
 
     fn take_batch(&mut self) -> Vec<Job> {
-        let mut rows = 0;
+        let (mut rows, mut bytes) = (0, 0);
         let mut jobs = Vec::new();
         while let Some(next) = self.waiting.front() {
-            rows += next.rows.len();
-            if rows > BATCH_ROWS && !jobs.is_empty() {
+            (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
+            if (rows > BATCH_ROWS || bytes > BATCH_BYTES) && !jobs.is_empty() {
                 break;
             }
             jobs.extend(self.waiting.pop_front());
@@ -273,7 +281,10 @@ impl Batcher {
         }
         let rows: Vec<&Row> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        let repeats = if started < self.repeats_until { Repeats::PassedOver } else { Repeats::Refused };
+        // There must be time for a second attempt; and what failed before may have been stored.
+        let hurried = |job: &Job| job.failed.is_some() || job.deadline < started + LOCK_TIMEOUT + ATTEMPT;
+        let look_out = started < self.repeats_until || jobs.iter().any(hurried);
+        let repeats = if look_out { Repeats::PassedOver } else { Repeats::Refused };
         let outcome = self.insert(&client, &rows, repeats).await;
         metrics::histogram!("append_statement_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("append_statement_rows").record(rows.len() as f64);
@@ -351,7 +362,7 @@ impl Batcher {
                     Verdict::Done
                 }
                 // One caller's bad row must not fail another's.
-                Err(jobs) => self.one_by_one(client, jobs).await,
+                Err(jobs) => self.in_halves(client, jobs).await,
             },
             // The session or the server is going down.
             "57" | "08" => {
@@ -370,16 +381,19 @@ impl Batcher {
         }
     }
 
-    async fn one_by_one(&mut self, client: Object, jobs: Vec<Job>) -> Verdict {
+    /// Tries each half by itself, and so on until the bad row is alone.
+    async fn in_halves(&mut self, client: Object, mut jobs: Vec<Job>) -> Verdict {
         let mut again = Vec::new();
         let mut client = Some(client);
-        for job in jobs {
+        let second = jobs.split_off(jobs.len() / 2);
+        for half in [jobs, second] {
             // Earlier ones may have taken long, and the connection with them.
-            let Some(own) = client.take().filter(|_| job.deadline >= Instant::now() + ATTEMPT) else {
-                again.push(job);
+            let latest = Instant::now() + ATTEMPT;
+            let Some(own) = client.take().filter(|_| half.iter().all(|job| job.deadline >= latest)) else {
+                again.extend(half);
                 continue;
             };
-            if let Verdict::Again { jobs, .. } = Box::pin(self.attempt(own, vec![job])).await {
+            if let Verdict::Again { jobs, .. } = Box::pin(self.attempt(own, half)).await {
                 again.extend(jobs);
             }
             client = self.pool.get().await.ok();

@@ -57,8 +57,9 @@ const INSERT: &str = "\
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
     SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), \
            unnest($10), unnest($11), unnest($12), unnest($13)";
-const PASS_OVER: &str = " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING";
-const RETURNING: &str = " RETURNING id, dedup_key";
+const ALL: &str = " RETURNING id";
+const PASS_OVER: &str =
+    " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
 
 /// What a row means whose dedup key is in the table, or in the same statement, already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +129,14 @@ pub(crate) async fn insert(
         (&dedup_key, Type::TEXT_ARRAY),
     ];
     let sql = match repeats {
-        Repeats::Refused => [INSERT, RETURNING].concat(),
-        Repeats::PassedOver => [INSERT, PASS_OVER, RETURNING].concat(),
+        Repeats::Refused => [INSERT, ALL].concat(),
+        Repeats::PassedOver => [INSERT, PASS_OVER].concat(),
     };
     let inserted = client.query_typed(&sql, &params).await?;
+    if repeats == Repeats::Refused {
+        let each = inserted.iter().map(|back| Appended { id: Some(back.get(0)), duplicate: false });
+        return Ok(each.collect());
+    }
 
     // Only inserted rows come back, in the order of the arrays: whatever is passed over was a duplicate.
     let mut inserted = inserted.iter().peekable();

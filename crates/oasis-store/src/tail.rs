@@ -63,11 +63,13 @@ pub struct Tail {
     recent: i64,
     head: Option<i64>,
     pruned: i64,
+    /// Statements can't be prepared.
+    plain: bool,
 }
 
 impl Tail {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, recent: 0, head: None, pruned: 0 }
+        Self { store, recent: 0, head: None, pruned: 0, plain: false }
     }
 
     /// Begin with the last `recent` events instead of at the head.
@@ -118,7 +120,7 @@ impl Tail {
         };
         let mut listening = direct && session.hears(&self.store).await;
         if listening {
-            session.prepare().await?;
+            self.prepare(&mut session).await;
         }
         if direct && !listening {
             tracing::warn!(
@@ -147,10 +149,20 @@ impl Tail {
                 probed = Instant::now();
                 listening = session.hears(&self.store).await;
                 if listening {
-                    session.prepare().await?;
+                    self.prepare(&mut session).await;
                 }
                 handle(Update::Up { listening }).await;
             }
+        }
+    }
+
+    async fn prepare(&mut self, session: &mut Session) {
+        if !self.plain
+            && let Err(error) = session.prepare().await
+        {
+            let error = describe(&error);
+            tracing::warn!(error, "the tail's read can't be prepared: it is planned each time");
+            self.plain = true;
         }
     }
 
@@ -190,7 +202,10 @@ impl Tail {
         let mut any = false;
         loop {
             let after = self.head.unwrap_or_default();
-            let page = session.next(after).await?;
+            let page = session.next(after).await;
+            // A proxy may pass notifications on and still change servers between statements.
+            self.plain |= session.next.is_some() && page.as_ref().is_err_and(is_refusal);
+            let page = page?;
             // Rows that were never read have been deleted, or this is not the table that was being read.
             if page.pruned_through > after || page.newest.max(page.pruned_through) < after {
                 self.start(session, handle).await?;
@@ -270,13 +285,15 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind a
-    /// transaction pooler the next read may reach another session, which knows nothing of it.
+    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind most
+    /// transaction poolers the next read may reach another session, which knows nothing of it.
     async fn prepare(&mut self) -> Result<(), StoreError> {
         let statement = Statement::of(&next_page(0));
         let types: Vec<Type> = statement.params.iter().map(|param| param.bind().1).collect();
-        // With the values known it looks cheaper to the planner each time, by more than the planning costs.
-        self.read(self.client.batch_execute("SET plan_cache_mode = force_generic_plan")).await?;
+        // With the values known it looks cheaper to the planner each time, by more than the planning costs; and without
+        // them dear enough to be compiled, for longer than it runs.
+        let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
+        self.read(self.client.batch_execute(settings)).await?;
         self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
         Ok(())
     }
@@ -305,4 +322,9 @@ impl Session {
 
 fn next_page<'a>(after: i64) -> PageQuery<'a> {
     PageQuery::ticker(None, Order::OldestFirst { after, upto: i64::MAX }, PAGE)
+}
+
+/// Whether the server answered, and refused.
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Postgres(error) if error.code().is_some())
 }

@@ -6,10 +6,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use oasis_core::Channel;
 use oasis_store::{Filter, Order, PageQuery, Store, StoreError};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::frames;
 use crate::hub::{REPLAY, Replay};
@@ -20,13 +23,21 @@ const AT_ONCE: usize = 4;
 const PAGE: i64 = 500;
 /// Pages that are kept, 3 MB of usual events.
 const KEPT: usize = 16;
+/// Reading is a third of the time at the most: the processors are also those of whoever follows live.
+const RESTS: u32 = 2;
+const LONGEST_REST: Duration = Duration::from_millis(50);
 
 pub(crate) struct CatchUps {
     store: Store,
     permits: Semaphore,
-    /// By the cursor that they begin at, the oldest first.
-    kept: Mutex<VecDeque<(i64, Arc<OnceCell<Stretch>>)>>,
+    /// The oldest first.
+    kept: Mutex<VecDeque<(Place, Shared)>>,
 }
+
+/// The epoch of the ring, and the cursor that a page begins at.
+type Place = (u64, i64);
+/// A failure is shared, too: else those who wait would fail one after another, each in its own time.
+type Shared = Arc<OnceCell<Result<Stretch, Arc<StoreError>>>>;
 
 /// What a subscriber is to be told next.
 #[derive(Debug, Clone)]
@@ -34,6 +45,8 @@ pub(crate) struct Stretch {
     pub(crate) frames: Bytes,
     /// Everything up to this id is in it, or passed over.
     pub(crate) cursor: i64,
+    /// How long a subscriber who has it waits before it asks for the next.
+    pub(crate) rest: Duration,
 }
 
 impl CatchUps {
@@ -41,13 +54,24 @@ impl CatchUps {
         Self { store, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
     }
 
-    /// A page after `cursor`, up to where the ring begins.
-    pub(crate) async fn read(&self, cursor: i64, floor: i64, filter: &Filter) -> Result<Stretch, StoreError> {
-        if !filter.is_open() {
-            return self.page(cursor, floor, filter).await;
+    /// A page after the cursor of `place`, up to where the ring begins.
+    pub(crate) async fn read(
+        &self,
+        place: Place,
+        floor: i64,
+        filter: &Filter,
+    ) -> Result<Stretch, Arc<StoreError>> {
+        let read = async || self.page(place.1, floor, filter).await.map_err(Arc::new);
+        if !filter.is_open() || filter.channel != Channel::devhub() {
+            return read().await;
         }
-        let shared = self.shared(cursor);
-        shared.get_or_try_init(|| self.page(cursor, floor, filter)).await.cloned()
+        let shared = self.shared(place);
+        let page = shared.get_or_init(read).await.clone();
+        if page.is_err() {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retain(|(_, kept)| !Arc::ptr_eq(kept, &shared));
+        }
+        page
     }
 
     /// Forgets what is kept: some of it has been deleted, or nobody has needed it lately.
@@ -65,21 +89,22 @@ impl CatchUps {
         Ok(Replay { frames: out.into(), last: page.events.first().map(|event| event.id) })
     }
 
-    fn shared(&self, cursor: i64) -> Arc<OnceCell<Stretch>> {
+    fn shared(&self, place: Place) -> Shared {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, found)) = kept.iter().find(|(begin, _)| *begin == cursor) {
+        if let Some((_, found)) = kept.iter().find(|(begin, _)| *begin == place) {
             return found.clone();
         }
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        let shared = Arc::<OnceCell<Stretch>>::default();
-        kept.push_back((cursor, shared.clone()));
+        let shared = Shared::default();
+        kept.push_back((place, shared.clone()));
         shared
     }
 
     async fn page(&self, cursor: i64, floor: i64, filter: &Filter) -> Result<Stretch, StoreError> {
         let _permit = self.permit().await;
+        let began = Instant::now();
         let order = Order::OldestFirst { after: cursor, upto: floor };
         let page = self.store.page(&PageQuery::ticker(Some(filter), order, PAGE)).await?;
         let mut out = Vec::with_capacity(page.events.len() * 384 + 96);
@@ -95,7 +120,7 @@ impl CatchUps {
             // The frames tell ids only of what passed the filter; the client's cursor must come along.
             out.extend_from_slice(&frames::cursor(cursor));
         }
-        Ok(Stretch { frames: out.into(), cursor })
+        Ok(Stretch { frames: out.into(), cursor, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
     }
 
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
@@ -115,12 +140,13 @@ mod tests {
         let url = "--database-url=postgres://nobody@127.0.0.1:1/none";
         let config: crate::Config = parse_from(["gateway-feed", url]).unwrap();
         let pages = CatchUps::new(Store::new(config.database, crate::NAME).unwrap());
-        let first = pages.shared(7);
-        assert!(Arc::ptr_eq(&first, &pages.shared(7)));
+        let first = pages.shared((1, 7));
+        assert!(Arc::ptr_eq(&first, &pages.shared((1, 7))));
+        assert!(!Arc::ptr_eq(&first, &pages.shared((2, 7))));
         for cursor in 100..100 + KEPT as i64 {
-            assert!(!Arc::ptr_eq(&first, &pages.shared(cursor)));
+            assert!(!Arc::ptr_eq(&first, &pages.shared((1, cursor))));
         }
-        assert!(!Arc::ptr_eq(&first, &pages.shared(7)));
+        assert!(!Arc::ptr_eq(&first, &pages.shared((1, 7))));
         pages.clear();
         assert!(pages.kept.lock().unwrap().is_empty());
     }

@@ -2,7 +2,7 @@
 //! them.
 //!
 //! Every event is rendered once, into the bytes of the page it was read with. A subscriber is a cursor into the
-//! ring; whoever is older than the ring reads the table, so nobody slows anybody and memory is bounded.
+//! ring; whoever is older than the ring reads the table, so no slow client holds another and memory is bounded.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

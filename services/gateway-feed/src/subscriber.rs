@@ -18,7 +18,7 @@ use oasis_core::Ts;
 use oasis_service::response::{Body, boxed};
 use oasis_store::{Filter, Store, StoreError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::catch_up::Stretch;
 use crate::hub::{Hub, Mode, Pulse, Replay, SIMULATED_FIRST, State, Taken};
@@ -55,7 +55,9 @@ pub(crate) struct Subscriber {
     epoch: u64,
     beat: u64,
     simulated: u64,
-    /// When reading the table may be tried again.
+    /// When the next page of the table may be read.
+    rested_at: Instant,
+    /// When reading the table may be tried again after a failure.
     retry_at: Option<Instant>,
     left: bool,
     _counted: Counted,
@@ -97,6 +99,7 @@ impl Subscriber {
             epoch: 0,
             beat: 0,
             simulated: 0,
+            rested_at: Instant::now(),
             retry_at: None,
             left: false,
             _counted: Counted(gauge),
@@ -154,7 +157,7 @@ impl Subscriber {
     }
 
     /// The first thing a client hears, once there is something to read.
-    async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, StoreError> {
+    async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, Arc<StoreError>> {
         if state.mode == Mode::Starting {
             // Comments for as long as it takes, the first at once; each is followed by a wait.
             return match std::mem::replace(&mut self.beat, 1) {
@@ -203,7 +206,7 @@ impl Subscriber {
     }
 
     /// What a connected client hears next, if there is anything.
-    async fn follow(&mut self, state: State) -> Result<Option<Bytes>, StoreError> {
+    async fn follow(&mut self, state: State) -> Result<Option<Bytes>, Arc<StoreError>> {
         if state.epoch != self.epoch {
             self.epoch = state.epoch;
             if self.cursor > state.head && self.cursor > self.store.head().await? {
@@ -242,8 +245,12 @@ impl Subscriber {
             let (frames, cursor) = match self.hub.take(self.cursor, &self.filter) {
                 Taken::Frames(frames, cursor) => (frames, cursor),
                 Taken::Behind(floor) => {
-                    let read = Box::pin(self.hub.catch_ups.read(self.cursor, floor, &self.filter));
-                    let Stretch { frames, cursor } = read.await?;
+                    let read = async {
+                        sleep_until(self.rested_at).await;
+                        self.hub.catch_ups.read((self.epoch, self.cursor), floor, &self.filter).await
+                    };
+                    let Stretch { frames, cursor, rest } = Box::pin(read).await?;
+                    self.rested_at = Instant::now() + rest;
                     (frames, cursor)
                 }
             };
