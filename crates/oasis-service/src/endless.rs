@@ -52,6 +52,9 @@ impl Handover {
 /// A chunk of so many bytes, an event or two, costs the kernel less in one piece than in three.
 const COPIED: usize = 1_024;
 
+/// The length of a chunk as a line, with room to spare.
+const SIZE_LINE: usize = 16;
+
 /// Whoever sends more while it is being answered does not listen.
 const HEARD: usize = 16 << 10;
 
@@ -111,7 +114,6 @@ impl Endless {
                 }
                 None => {
                     self.ended = true;
-                    self.outgoing = Outgoing::default();
                     self.outgoing.after = if self.chunked { b"0\r\n\r\n" } else { b"" };
                 }
             }
@@ -131,13 +133,10 @@ impl Future for Endless {
 }
 
 impl Outgoing {
+    /// Makes ready what comes next; all before it has been written.
     fn chunk(&mut self, data: Bytes, chunked: bool) {
         // An empty chunk would be the end.
-        let framed = chunked && !data.is_empty();
-        self.before.clear();
-        self.written = 0;
-        self.after = b"";
-        if framed {
+        if chunked && !data.is_empty() {
             // Writing to memory has no way to fail.
             let _ = write!(self.before, "{:x}\r\n", data.len());
             self.after = b"\r\n";
@@ -148,16 +147,17 @@ impl Outgoing {
     fn poll_write(&mut self, stream: &mut WatchedStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let length = self.before.len() + self.data.len() + self.after.len();
         while self.written < length {
-            let mut small = [0; COPIED];
+            let parts = [&self.before, &*self.data, self.after];
             let write = if length <= COPIED {
-                let (before, rest) = small.split_at_mut(self.before.len());
-                let (data, rest) = rest.split_at_mut(self.data.len());
-                before.copy_from_slice(&self.before);
-                data.copy_from_slice(&self.data);
-                rest[..self.after.len()].copy_from_slice(self.after);
+                let mut small = [0; COPIED];
+                let mut rest = &mut small[..];
+                for part in parts {
+                    // They have room.
+                    let _ = rest.write(part);
+                }
                 Pin::new(&mut *stream).poll_write(cx, &small[self.written..length])
             } else {
-                let mut all = [&self.before, &*self.data, self.after].map(IoSlice::new);
+                let mut all = parts.map(IoSlice::new);
                 let mut left = &mut all[..];
                 IoSlice::advance_slices(&mut left, self.written);
                 Pin::new(&mut *stream).poll_write_vectored(cx, left)
@@ -167,12 +167,10 @@ impl Outgoing {
                 written => self.written += written,
             }
         }
-        // An idle client holds on to no page of the feed.
-        if !self.data.is_empty() {
-            self.data = Bytes::new();
-        }
+        // An idle client holds on to no page of the feed, nor to room for a head.
         self.before.clear();
-        (self.after, self.written) = (b"", 0);
+        self.before.shrink_to(SIZE_LINE);
+        (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
         Poll::Ready(Ok(()))
     }
 }

@@ -216,7 +216,7 @@ impl Batcher {
         }
         // The first of many callers is here; others are about to ask, such as those who have just been answered.
         let mut before = 0;
-        while before < self.waiting.len() && !self.enough_for_a_batch() {
+        while before < self.waiting.len() && !self.batch().1 {
             before = self.waiting.len();
             yield_now().await;
             self.gather();
@@ -224,10 +224,16 @@ impl Batcher {
         true
     }
 
-    fn enough_for_a_batch(&self) -> bool {
-        let size = self.waiting.iter().map(|job| (job.rows.len(), job.weight));
-        let (rows, bytes) = size.fold((0, 0), |(rows, bytes), own| (rows + own.0, bytes + own.1));
-        rows >= BATCH_ROWS || bytes >= BATCH_BYTES
+    /// How many of those who wait go into the next statement, and whether it is full with them.
+    fn batch(&self) -> (usize, bool) {
+        let (mut rows, mut bytes) = (0, 0);
+        for (before, next) in self.waiting.iter().enumerate() {
+            (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
+            if before > 0 && (rows > BATCH_ROWS || bytes > BATCH_BYTES) {
+                return (before, true);
+            }
+        }
+        (self.waiting.len(), rows >= BATCH_ROWS || bytes >= BATCH_BYTES)
     }
 
     fn gather(&mut self) {
@@ -263,16 +269,8 @@ impl Batcher {
     }
 
     fn take_batch(&mut self) -> Vec<Job> {
-        let (mut rows, mut bytes) = (0, 0);
-        let mut jobs = Vec::new();
-        while let Some(next) = self.waiting.front() {
-            (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
-            if (rows > BATCH_ROWS || bytes > BATCH_BYTES) && !jobs.is_empty() {
-                break;
-            }
-            jobs.extend(self.waiting.pop_front());
-        }
-        jobs
+        let (jobs, _) = self.batch();
+        self.waiting.drain(..jobs).collect()
     }
 
     async fn attempt(&mut self, client: Object, jobs: Vec<Job>) -> Verdict {

@@ -109,6 +109,11 @@ impl Filter {
         self.fields().iter().all(|(_, accepted)| accepted.is_empty())
     }
 
+    /// Whether it accepts every event of the ticker, channel `devhub`.
+    pub fn takes_the_ticker(&self) -> bool {
+        self.is_open() && self.channel == Channel::devhub()
+    }
+
     /// Whether it accepts `event`.
     pub fn accepts(&self, event: &StoredEvent) -> bool {
         let takes =

@@ -118,10 +118,7 @@ impl Tail {
             }
             Err(error) => return Err(error),
         };
-        let mut listening = direct && session.hears(&self.store).await;
-        if listening {
-            self.prepare(&mut session).await;
-        }
+        let mut listening = direct && self.listens(&mut session).await;
         if direct && !listening {
             tracing::warn!(
                 "LISTEN is not heard on this connection: polling; LISTEN_DATABASE_URL may name a direct one"
@@ -147,23 +144,24 @@ impl Tail {
                     return Ok(());
                 }
                 probed = Instant::now();
-                listening = session.hears(&self.store).await;
-                if listening {
-                    self.prepare(&mut session).await;
-                }
+                listening = self.listens(&mut session).await;
                 handle(Update::Up { listening }).await;
             }
         }
     }
 
-    async fn prepare(&mut self, session: &mut Session) {
-        if !self.plain
+    /// Whether LISTEN works in this session, which then also keeps the plan of its read.
+    async fn listens(&mut self, session: &mut Session) -> bool {
+        let listens = session.hears(&self.store).await;
+        if listens
+            && !self.plain
             && let Err(error) = session.prepare().await
         {
             let error = describe(&error);
             tracing::warn!(error, "the tail's read can't be prepared: it is planned each time");
             self.plain = true;
         }
+        listens
     }
 
     /// Finds out where to begin, or whether the table is still the one that was being read.

@@ -302,7 +302,7 @@ impl Hub {
             return Taken::Frames(Bytes::new(), cursor.max(ring.head));
         };
         let from = chunk.entries.partition_point(|(event, _)| event.id <= cursor);
-        let frames = match filter.is_open() && filter.channel == Channel::devhub() {
+        let frames = match filter.takes_the_ticker() {
             true => chunk.bytes.slice(chunk.start_of(from)..),
             false => matching(chunk, from, filter),
         };

@@ -261,7 +261,7 @@ impl Subscriber {
             self.cursor = cursor;
             if !frames.is_empty() {
                 // A filter may have left out the last ones; the next heartbeat tells the cursor then.
-                self.told = if self.filter.is_open() { cursor } else { self.told };
+                self.told = if self.filter.takes_the_ticker() { cursor } else { self.told };
                 return Ok(Some(frames));
             }
         }
