@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use tokio::time::sleep;
 
+use crate::crowd::Crowd;
 use crate::processes::Meter;
 use crate::progress;
 use crate::report::{Bar, Report, Row};
 use crate::rows;
-use crate::sse::Crowd;
+use crate::sse::FEED;
 use crate::stack::{GATEWAY, Stack};
 
 /// What the contract allows one query in.
@@ -26,8 +27,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     // For sessions that begin from now on.
     client.batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", database.name)).await?;
     let gateway = stack.gateway(&database).await?;
-    let crowd = Crowd::connect(gateway.address, "", clients).await?;
-    progress(&report, format_args!("{} clients are connected", crowd.connected()));
+    let crowd = Crowd::connect(gateway.address, Crowd::asks(FEED, clients, 0)).await?;
+    progress(&report, format_args!("{} clients are connected", clients - crowd.closed()));
     // What connecting and getting ready have caused is over by then.
     sleep(Duration::from_secs(1)).await;
 
@@ -60,7 +61,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         "the log shows {} statements from the gateway before that, while it started; {} of {clients} clients were \
          connected at the end",
         all.iter().filter(|said| said.at < from).count(),
-        crowd.connected()
+        clients - crowd.closed()
     ));
     for said in during {
         report.note(format!("{:.1} s into it: {}", said.at - from, said.text));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::ensure;
 use tokio_postgres::Client;
 
 use crate::load::{self, CONNECTIONS, Load, Requests};
@@ -80,9 +79,10 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(row("pgbench, 32 clients, the same table", "/s", &table).cpu(table_cpu));
         report.row(row("pgbench, 32 clients, a copy without triggers", "/s", &copy).cpu(copy_cpu));
         report.row(
-            ratio("events for each of pgbench's rows, the same table", &ours, &table).bar(Bar::MoreThan(1.0)),
+            Row::ratio("events for each of pgbench's rows, the same table", &ours, &table)
+                .bar(Bar::MoreThan(1.0)),
         );
-        report.row(ratio("the same to the copy without triggers", &ours, &copy));
+        report.row(Row::ratio("the same to the copy without triggers", &ours, &copy));
         report.note(
             "pgbench: prepared statement with the values in it, 2 threads; the copy has the same indexes and CHECKs",
         );
@@ -97,11 +97,6 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Row {
-    let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-    Row::of(what, "×", &Samples::new(ratios))
-}
-
 async fn send(
     stack: &Stack,
     client: &Client,
@@ -114,7 +109,7 @@ async fn send(
     let watched = [gateway.watched(), stack.watched()];
     let load = load::drive(gateway.address, 201, time, &watched, || events.connection()).await?;
     let stored = rows::count(client).await? - before;
-    ensure!(stored == load.stored, "{} events were acknowledged, {stored} are stored", load.stored);
+    load.ensure_stored(stored)?;
     Ok(load)
 }
 

@@ -69,8 +69,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let cpu = meter.text();
 
     let (arrived, answered) = (Samples::new(arrived), Samples::new(answered));
-    report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(5.0)).cpu(cpu));
-    report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(20.0)));
+    report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu));
+    report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(15.0)));
     report.row(Row::of("delivery to its answer, after the commit", "ms", &answered));
     report.note(format!(
         "{samples} deliveries of {} bytes, 20 a second, after {warm_up} to warm up; one client on the \

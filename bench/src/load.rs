@@ -32,6 +32,14 @@ pub(crate) struct Load {
     pub(crate) seconds: Vec<f64>,
 }
 
+impl Load {
+    /// An error unless what was acknowledged is what the table has.
+    pub(crate) fn ensure_stored(&self, stored: i64) -> anyhow::Result<()> {
+        ensure!(stored == self.stored, "{} requests were acknowledged, {stored} are stored", self.stored);
+        Ok(())
+    }
+}
+
 /// Sends to `address` for this long what `requests` gives each connection; every answer must have this status and tell
 /// an id.
 pub(crate) async fn drive<R: Requests>(

@@ -93,6 +93,12 @@ impl Row {
         Self { what: what.into(), unit, median, low, high, samples, bar: None, met: None, cpu: String::new() }
     }
 
+    /// What is ours for each of theirs, round by round, since neighbours in time share what else the machine was doing.
+    pub(crate) fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Self {
+        let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+        Self::of(what, "×", &Samples::new(ratios))
+    }
+
     pub(crate) fn bar(mut self, bar: Bar) -> Self {
         (self.bar, self.met) = (Some(bar), Some(bar.met(self.median)));
         self

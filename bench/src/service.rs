@@ -152,7 +152,7 @@ pub(crate) fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Nobody opens connections between the choice and the service's start, so the port stays free.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?)
 }

@@ -2,8 +2,6 @@
 //! reads.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -16,8 +14,6 @@ use tokio::time::timeout;
 use crate::http::Head;
 
 pub(crate) const FEED: &str = "/api/v1/devhub/feed";
-/// Clients of a crowd that connect at the same time.
-const AT_ONCE: usize = 100;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connects and asks for the feed; nothing is read yet.
@@ -90,47 +86,6 @@ impl Feed {
     pub(crate) async fn next(&mut self, within: Duration) -> anyhow::Result<(i64, Instant)> {
         let next = timeout(within, self.arrivals.recv()).await.context("no event came in time")?;
         next.context("the feed was closed")
-    }
-}
-
-/// Clients that read what comes and look at none of it.
-pub(crate) struct Crowd {
-    connected: Arc<AtomicUsize>,
-    _clients: JoinSet<()>,
-}
-
-impl Crowd {
-    /// Connects `count` clients and waits until each has got its first frames.
-    pub(crate) async fn connect(address: SocketAddr, query: &str, count: usize) -> anyhow::Result<Self> {
-        let connected = Arc::new(AtomicUsize::new(0));
-        let mut clients = JoinSet::new();
-        for first in (0..count).step_by(AT_ONCE) {
-            let mut beginning = JoinSet::new();
-            for _ in first..count.min(first + AT_ONCE) {
-                let query = query.to_owned();
-                beginning.spawn(async move {
-                    let mut stream = ask(address, &query, None).await?;
-                    begin(&mut stream).await?;
-                    anyhow::Ok(stream)
-                });
-            }
-            while let Some(stream) = beginning.join_next().await {
-                let mut stream = stream??;
-                let connected = connected.clone();
-                connected.fetch_add(1, Ordering::Relaxed);
-                clients.spawn(async move {
-                    let mut buffer = [0; 1_024];
-                    while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
-                    connected.fetch_sub(1, Ordering::Relaxed);
-                });
-            }
-        }
-        Ok(Self { connected, _clients: clients })
-    }
-
-    /// How many are still connected.
-    pub(crate) fn connected(&self) -> usize {
-        self.connected.load(Ordering::Relaxed)
     }
 }
 

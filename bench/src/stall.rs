@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::time::sleep;
 
+use crate::crowd::Crowd;
 use crate::http;
 use crate::memory::{FIRST_EVENTS, Plan, QUIET};
 use crate::processes::{Meter, kib};
 use crate::progress;
 use crate::report::{Bar, Report, Row};
 use crate::rows;
-use crate::sse::{Crowd, Feed, Stalled};
+use crate::sse::{FEED, Feed, Stalled};
 use crate::stack::Stack;
 
 const BUSY: &str = "DEV-BUSY-0001";
@@ -33,7 +34,8 @@ pub(crate) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let gateway = stack.gateway(&database).await?;
     let alone = kib(gateway.pid(), "VmRSS")?;
 
-    let crowd = Crowd::connect(gateway.address, &format!("?vtid={QUIET}"), plan.clients).await?;
+    let quiet = format!("{FEED}?vtid={QUIET}");
+    let crowd = Crowd::connect(gateway.address, Crowd::asks(&quiet, plan.clients, 0)).await?;
     let mut reader = Feed::open(gateway.address).await?;
     let stalled = Stalled::open(gateway.address).await?;
     sleep(plan.settle).await;
@@ -101,7 +103,7 @@ pub(crate) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
          connected, and the gateway counted {subscribers} subscribers, the stalled one included if it still held on",
         inserted_in.as_secs_f64(),
         took.as_secs_f64(),
-        crowd.connected(),
+        clients - crowd.closed(),
     ));
     drop((crowd, reader, stalled));
     report.notes(gateway.stop().await?);

@@ -55,10 +55,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(rate("deliveries, 64 connections", &alone.deliveries, &alone.cpu[0]));
     report.row(rate("single-row INSERTs into the table, 1 connection", &alone.table, &alone.cpu[1]));
     report.row(
-        ratio("deliveries for each such INSERT", &alone.deliveries, &alone.table).bar(Bar::MoreThan(1.0)),
+        Row::ratio("deliveries for each such INSERT", &alone.deliveries, &alone.table)
+            .bar(Bar::MoreThan(1.0)),
     );
     report.row(rate("single-row INSERTs into a bare table, 1 connection", &alone.bare, &alone.cpu[2]));
-    report.row(ratio("deliveries for each such INSERT", &alone.deliveries, &alone.bare));
+    report.row(Row::ratio("deliveries for each such INSERT", &alone.deliveries, &alone.bare));
     report.row(Row::of("answer to a delivery at that rate, p99", "ms", &Samples::new(alone.p99)));
 
     let gateway = stack.gateway(&database).await?;
@@ -73,7 +74,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         &followed.cpu[0],
     ));
     report.row(rate("single-row INSERTs, followed likewise", &followed.table, &followed.cpu[1]));
-    report.row(ratio("deliveries for each such INSERT", &followed.deliveries, &followed.table));
+    report.row(Row::ratio("deliveries for each such INSERT", &followed.deliveries, &followed.table));
 
     let stored = rows::count(&client).await? - before;
     // A client begins with the last 20.
@@ -102,11 +103,6 @@ fn rate(what: &str, rates: &[f64], cpu: &str) -> Row {
     Row::of(what, "/s", &Samples::new(rates.to_vec())).cpu(cpu.to_owned())
 }
 
-/// Round by round, since neighbours in time share what else the machine was doing.
-fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Row {
-    Row::of(what, "×", &Samples::new(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()))
-}
-
 async fn rounds(
     plan: &Plan,
     client: &Client,
@@ -122,11 +118,7 @@ async fn rounds(
         let before = rows::count(client).await?;
         let posted = post(webhooks, deliveries, plan.deliveries, watched).await?;
         let stored = rows::count(client).await? - before;
-        ensure!(
-            stored == posted.stored,
-            "{} deliveries were acknowledged, {stored} are stored",
-            posted.stored
-        );
+        posted.ensure_stored(stored)?;
         progress(report, format_args!("round {round}: {:.0} deliveries/s", posted.rate));
         figures.deliveries.push(posted.rate);
         figures.p99.push(posted.p99);

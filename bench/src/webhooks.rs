@@ -77,7 +77,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let time = if round == 0 { Duration::from_secs(2).min(time) } else { time };
         let before = rows::count(&client).await?;
         let load = post(stack, &client, &webhooks, &mut deliveries, time).await?;
-        ensure_stored(&load, rows::count(&client).await? - before)?;
+        load.ensure_stored(rows::count(&client).await? - before)?;
         progress(&report, format_args!("round {round}: {:.0} deliveries/s", load.rate));
         if round > 0 {
             ours.add(load);
@@ -85,7 +85,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let Some(express) = &express else { continue };
         let before = express::count(&client).await?;
         let load = post(stack, &client, express, &mut deliveries, time).await?;
-        ensure_stored(&load, express::count(&client).await? - before)?;
+        load.ensure_stored(express::count(&client).await? - before)?;
         progress(&report, format_args!("round {round}: {:.0} deliveries/s by Express", load.rate));
         if round > 0 {
             theirs.add(load);
@@ -100,12 +100,18 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     ));
     if let Some(express) = express {
         theirs.rows(&mut report, express::NAME);
-        report.row(ratio("deliveries, ours to Express's", &ours.rate, &theirs.rate).bar(Bar::AtLeast(2.0)));
         report.row(
-            ratio("for each CPU second of the server, ours to Express's", &ours.by_server, &theirs.by_server)
-                .bar(Bar::AtLeast(5.0)),
+            Row::ratio("deliveries, ours to Express's", &ours.rate, &theirs.rate).bar(Bar::AtLeast(2.0)),
         );
-        report.row(ratio("the same with PostgreSQL's CPU", &ours.by_both, &theirs.by_both));
+        report.row(
+            Row::ratio(
+                "for each CPU second of the server, ours to Express's",
+                &ours.by_server,
+                &theirs.by_server,
+            )
+            .bar(Bar::AtLeast(5.0)),
+        );
+        report.row(Row::ratio("the same with PostgreSQL's CPU", &ours.by_both, &theirs.by_both));
         report.note(format!(
             "{}: one process, NODE_ENV=production, a pool of 10 connections with named statements; into a table with {}",
             express::NAME,
@@ -120,17 +126,6 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     report.notes(webhooks.stop().await?);
     Ok(report)
-}
-
-/// Round by round, since neighbours in time share what else the machine was doing.
-fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Row {
-    let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-    Row::of(what, "×", &Samples::new(ratios))
-}
-
-fn ensure_stored(load: &Load, stored: i64) -> anyhow::Result<()> {
-    ensure!(stored == load.stored, "{} deliveries were acknowledged, {stored} are stored", load.stored);
-    Ok(())
 }
 
 async fn post(

@@ -2,7 +2,7 @@
 //! memory, no access log, EventSource subscribers, and a publisher over a connection that is kept.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use super::process::Process;
 use crate::events::Event;
 use crate::http::Head;
 use crate::processes;
+use crate::service::free_address;
 
 pub(crate) const NAME: &str = "Nchan";
 /// Where subscribers go.
@@ -52,9 +53,7 @@ impl Nchan {
         if !Path::new(MODULE).is_file() {
             return Ok(Err(format!("there is no {MODULE}: {INSTALL}")));
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
-        let address = listener.local_addr()?;
-        drop(listener);
+        let address = free_address()?;
         let dir = dir.join(format!("nchan-{}", address.port()));
         fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
         let config = dir.join("nginx.conf");
