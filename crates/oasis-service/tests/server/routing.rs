@@ -1,5 +1,8 @@
 //! Methods, paths, probes, errors and protocols.
 
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -150,5 +153,26 @@ async fn probes_say_who_answers() {
     assert!(health["timestamp"].as_str().unwrap().ends_with('Z'));
     let ready = get(server.address, "/ready").await;
     assert_eq!((ready.status, &ready.json()["ok"]), (200, &true.into()));
+    server.stop().await;
+}
+
+/// Whoever waits for a service hears of it soon, and however often they ask, the app is not asked as often.
+#[tokio::test]
+async fn what_is_not_ready_is_looked_at_again_soon() {
+    let server = start(Limits::default()).await;
+    server.app.is_ready.store(false, Ordering::SeqCst);
+    let mut client = Client::connect(server.address).await;
+    let began = Instant::now();
+    let mut asked = 0;
+    while server.app.checks.load(Ordering::SeqCst) < 5 {
+        let reply = client.get("/ready").await;
+        assert_eq!((reply.status, &reply.json()["reasons"][0]), (503, &"not yet".into()));
+        asked += 1;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(4 * 20), "{:?}", began.elapsed());
+    assert!(asked > 5, "answers in between are remembered ones");
+    server.app.is_ready.store(true, Ordering::SeqCst);
+    while client.get("/ready").await.status != 200 {}
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.stop().await;
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub(crate) struct Sample {
     /// Lets one of them go on.
     pub(crate) release: Semaphore,
     pub(crate) gate_ready: AtomicBool,
+    pub(crate) is_ready: AtomicBool,
+    /// How often it was asked whether it is.
+    pub(crate) checks: AtomicUsize,
     /// Notified when a `/flood` or `/stubborn` body is dropped.
     pub(crate) dropped: Arc<Notify>,
     closing: CancellationToken,
@@ -40,6 +43,8 @@ impl Sample {
             entered: Semaphore::new(0),
             release: Semaphore::new(0),
             gate_ready: AtomicBool::new(false),
+            is_ready: AtomicBool::new(true),
+            checks: AtomicUsize::new(0),
             dropped: Arc::default(),
             closing: CancellationToken::new(),
         })
@@ -91,10 +96,14 @@ impl App for Sample {
     }
 
     async fn ready(&self) -> Result<(), NotReady> {
+        self.checks.fetch_add(1, Ordering::SeqCst);
         if self.gate_ready.load(Ordering::SeqCst) {
             self.pass_gate().await;
         }
-        Ok(())
+        match self.is_ready.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(NotReady { reasons: vec!["not yet".into()] }),
+        }
     }
 
     fn closing(&self) {

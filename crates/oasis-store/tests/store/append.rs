@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oasis_core::{Meta, NewEvent};
 use oasis_postgres::testing;
 use oasis_store::{ANSWER_WITHIN, AppendError, Appended, Appender};
 use tokio::sync::mpsc;
@@ -112,6 +113,104 @@ async fn callers_at_the_same_moment_share_a_statement() {
     let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events WHERE vtid = 'UNSET'";
     let row = client(&db.url).await.query_one(commits, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 64));
+}
+
+/// The answers of callers who ask at the same moment. On a single thread their appends share what statements they may.
+async fn together(
+    appender: &Appender,
+    calls: impl IntoIterator<Item = Vec<NewEvent>>,
+) -> Vec<Result<Vec<Appended>, AppendError>> {
+    let call = |events| {
+        let appender = appender.clone();
+        tokio::spawn(async move { appender.append(events, Instant::now()).await })
+    };
+    let calls: Vec<_> = calls.into_iter().map(call).collect();
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(call.await.unwrap());
+    }
+    answers
+}
+
+/// A row that only the table refuses, by a CHECK of the user's own, say, fails its caller and nobody whom it shares a
+/// statement with.
+#[tokio::test]
+async fn a_refused_row_fails_its_own_caller_alone() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let own = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666')";
+    client.batch_execute(own).await.unwrap();
+    let appender = store(&db.url).appender().unwrap();
+    let is_bad = |caller: usize| [0, 13, 14, 63].contains(&caller);
+    let calls = (0..64).map(|caller| {
+        let second = if is_bad(caller) { "DEV-TEST-6666" } else { "UNSET" };
+        vec![new(&format!("DEV-TEST-{caller:06}"), None), new(second, Some(&caller.to_string()))]
+    });
+    for (caller, answer) in together(&appender, calls).await.into_iter().enumerate() {
+        match is_bad(caller) {
+            true => assert!(matches!(answer, Err(AppendError::Refused(_))), "{caller}: {answer:?}"),
+            false => assert_eq!(answer.unwrap().len(), 2, "{caller}"),
+        }
+    }
+    let stored = "SELECT vtid FROM oasis_events WHERE vtid <> 'UNSET' ORDER BY vtid";
+    let stored: Vec<String> = client.query(stored, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let good: Vec<String> =
+        (0..64).filter(|caller| !is_bad(*caller)).map(|caller| format!("DEV-TEST-{caller:06}")).collect();
+    assert_eq!(stored, good);
+    let seconds = "SELECT count(*) FROM oasis_events WHERE vtid = 'UNSET'";
+    assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
+}
+
+/// However much waits, one statement takes 640 rows or 2 MiB of it, unless a single caller has more.
+#[tokio::test]
+async fn statements_are_bounded_in_rows_and_in_bytes() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let largest = async || {
+        let each =
+            "SELECT max(rows) FROM (SELECT count(*) AS rows FROM oasis_events GROUP BY xmin::text) AS each";
+        let largest: i64 = client.query_one(each, &[]).await.unwrap().get(0);
+        client.batch_execute("DELETE FROM oasis_events").await.unwrap();
+        largest
+    };
+    let appender = store(&db.url).appender().unwrap();
+    let all_stored = |answers: Vec<Result<_, _>>| assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    all_stored(together(&appender, (0..300).map(|_| vec![new("UNSET", None); 7])).await);
+    assert_eq!(largest().await, 637);
+    let mut large = new("UNSET", None);
+    let text = "x".repeat(15 << 10);
+    large.meta = Meta::new([("text".to_owned(), text.into())].into_iter().collect()).unwrap();
+    all_stored(together(&appender, vec![vec![large.clone()]; 300]).await);
+    let rows = largest().await;
+    assert!((120..=136).contains(&rows), "2 MiB hold 136 times 15 KiB, and no more: {rows}");
+    all_stored(together(&appender, [vec![large; 200], vec![new("UNSET", None)]]).await);
+    assert_eq!(largest().await, 200);
+}
+
+/// Who has hardly time for a second attempt has repeats passed over at the first one; who has more has them refused,
+/// which is cheaper for those who bring none. An attempt draws an id for each row.
+#[tokio::test]
+async fn who_is_in_a_hurry_is_not_sent_twice() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let drawn = async || -> i64 {
+        client.query_one("SELECT last_value FROM oasis_events_id_seq", &[]).await.unwrap().get(0)
+    };
+    let store = store(&db.url);
+    let original =
+        store.appender().unwrap().append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
+    for (late, attempts) in [(Duration::from_millis(1_500), 1), (Duration::ZERO, 2)] {
+        let before = drawn().await;
+        // One that has met no repeats yet.
+        let appender = store.appender().unwrap();
+        let arrived = Instant::now() - late;
+        let repeat = appender.append(vec![new("UNSET", Some("a"))], arrived).await.unwrap();
+        assert_eq!(repeat, [Appended { id: original[0].id, duplicate: true }]);
+        assert_eq!(drawn().await - before, attempts);
+        // From now on repeats are expected.
+        appender.append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
+        assert_eq!(drawn().await - before, attempts + 1);
+    }
 }
 
 /// A thousand rows of one caller are one transaction.

@@ -8,6 +8,7 @@ mod constraints;
 mod migrations;
 mod order;
 mod pages;
+mod proxied;
 mod times;
 
 use std::time::Duration;

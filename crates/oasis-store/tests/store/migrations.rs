@@ -59,3 +59,28 @@ async fn the_printed_script_does_the_same() {
     client.batch_execute("CREATE TABLE oasis_events (id uuid)").await.unwrap();
     assert!(client.batch_execute(&oasis_store::migration_script()).await.is_err());
 }
+
+/// Whoever was let in to `since` before a migration may ask for pages by time after it, and nobody else may.
+#[tokio::test]
+async fn a_new_function_is_for_whom_the_old_one_was_for() {
+    let db = testing::empty_database().await;
+    oasis_store::migrate(&parse(&db.url)).await.unwrap();
+    let client = client(&db.url).await;
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    let (reader, other) = (format!("{name} reader"), format!("{name}_other"));
+    let ids_between = "oasis_ids_between(timestamptz, timestamptz, bigint, bigint, \
+                       text[], text[], text[], text[], text[], text[])";
+    let before = format!(
+        "CREATE ROLE \"{reader}\"; CREATE ROLE {other}; DROP FUNCTION {ids_between}; \
+         GRANT EXECUTE ON FUNCTION oasis_first_id_since TO \"{reader}\""
+    );
+    client.batch_execute(&before).await.unwrap();
+    client.batch_execute(include_str!("../../../../migrations/V3__pages_by_time.sql")).await.unwrap();
+    for (role, may) in [(&reader, true), (&other, false)] {
+        let asked = "SELECT has_function_privilege($1::text, $2::text, 'EXECUTE')";
+        let row = client.query_one(asked, &[role, &ids_between]).await.unwrap();
+        assert_eq!(row.get::<_, bool>(0), may, "{role}");
+    }
+    let leave = format!("DROP OWNED BY \"{reader}\"; DROP ROLE \"{reader}\", {other}");
+    client.batch_execute(&leave).await.unwrap();
+}
