@@ -3,4 +3,3 @@
 pub(crate) mod express;
 pub(crate) mod floor;
 pub(crate) mod nchan;
-mod process;

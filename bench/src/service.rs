@@ -3,25 +3,22 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::child::{LEAVE_WITHIN, Process};
 use crate::http;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
-/// The contract gives a service 10 s to leave.
-const LEAVE_WITHIN: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running service; dropping it ends it.
 pub(crate) struct Service {
-    pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    child: Child,
+    process: Process,
     log: PathBuf,
 }
 
@@ -46,7 +43,7 @@ impl Service {
         let address = free_address()?;
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        let child = program
+        program
             // Nothing that happens to be set here changes what is measured; logging is as by default.
             .env_clear()
             .env("HOST", address.ip().to_string())
@@ -54,21 +51,23 @@ impl Service {
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .with_context(|| format!("starting {}", program.get_program().display()))?;
-        let mut service = Self { name, address, child, log };
+            .stderr(stderr);
+        let mut service = Self { address, process: Process::start(name, &mut program)?, log };
         service.until_ready(poll).await?;
         Ok(service)
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.process.name
+    }
+
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// What a [`Meter`](crate::processes::Meter) takes.
     pub(crate) fn watched(&self) -> (&'static str, u32) {
-        (self.name, self.pid())
+        self.process.watched()
     }
 
     async fn until_ready(&mut self, poll: Duration) -> anyhow::Result<()> {
@@ -79,11 +78,11 @@ impl Service {
                 Ok(answer) => answer.body,
                 Err(error) => format!("{error:#}"),
             };
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended with {status}: {}", self.name, last_line(&self.log));
+            if let Some(status) = self.process.ended()? {
+                bail!("{} ended with {status}: {}", self.name(), last_line(&self.log));
             }
             if Instant::now() > deadline {
-                bail!("{} is not ready after {} s: {why}", self.name, READY_WITHIN.as_secs());
+                bail!("{} is not ready after {} s: {why}", self.name(), READY_WITHIN.as_secs());
             }
             tokio::time::sleep(poll).await;
         }
@@ -91,54 +90,31 @@ impl Service {
 
     /// Asks it to leave, waits for its end, and gives what its log complained of.
     pub(crate) async fn stop(mut self) -> anyhow::Result<Vec<String>> {
+        let name = self.name();
         let mut troubles = Vec::new();
         let begun = Instant::now();
-        match self.child.try_wait()? {
-            Some(status) => troubles.push(format!("{} ended by itself with {status}", self.name)),
+        match self.process.ended()? {
+            Some(status) => troubles.push(format!("{name} ended by itself with {status}")),
             None => {
-                self.signal(Signal::TERM);
+                self.process.terminate();
                 let status = loop {
-                    if let Some(status) = self.child.try_wait()? {
+                    if let Some(status) = self.process.ended()? {
                         break status;
                     }
                     if begun.elapsed() > LEAVE_WITHIN {
-                        bail!("{} did not leave within {} s of SIGTERM", self.name, LEAVE_WITHIN.as_secs());
+                        bail!("{name} did not leave within {} s of SIGTERM", LEAVE_WITHIN.as_secs());
                     }
                     tokio::time::sleep(POLL).await;
                 };
                 if !status.success() {
-                    troubles.push(format!("{} left with {status}", self.name));
+                    troubles.push(format!("{name} left with {status}"));
                 }
             }
         }
-        troubles.extend(complaints(self.name, &fs::read_to_string(&self.log)?));
+        troubles.extend(complaints(name, &fs::read_to_string(&self.log)?));
         // The log of a long run is large.
         fs::remove_file(&self.log)?;
         Ok(troubles)
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It has not been waited for, so the id is still its own.
-            let _ = kill_process(pid, signal);
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let deadline = Instant::now() + LEAVE_WITHIN;
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.signal(Signal::TERM);
-        }
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            std::thread::sleep(POLL);
-        }
     }
 }
 

@@ -119,9 +119,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         ));
         // Sessions tell PostgreSQL what they have done when they end, if not before.
         report.notes(express.stop().await?);
-        if let Ok(express) = express::start(stack, &database).await? {
-            polling(&mut report, &client, &express, stack, quick).await?;
-            report.notes(express.stop().await?);
+        match express::start(stack, &database).await? {
+            Ok(express) => {
+                polling(&mut report, &client, &express, stack, quick).await?;
+                report.notes(express.stop().await?);
+            }
+            Err(why) => report.missing(express::NAME, why),
         }
     }
     report.notes(webhooks.stop().await?);

@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::io::AsyncWriteExt;
 
-use super::process::Process;
+use crate::child::Process;
 use crate::events::Event;
 
 pub(crate) const NAME: &str = "floor";

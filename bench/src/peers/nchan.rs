@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::process::Process;
+use crate::child::Process;
 use crate::events::Event;
 use crate::http::Head;
 use crate::processes;

@@ -55,7 +55,7 @@ pub(crate) struct Subscriber {
     epoch: u64,
     beat: u64,
     simulated: u64,
-    /// When the next page of the table may be read.
+    /// When the next page of the table may be read. A timer takes a millisecond at the least, so none is set for the past.
     rested_at: Instant,
     /// When reading the table may be tried again after a failure.
     retry_at: Option<Instant>,
@@ -246,7 +246,9 @@ impl Subscriber {
                 Taken::Frames(frames, cursor) => (frames, cursor),
                 Taken::Behind(floor) => {
                     let read = async {
-                        sleep_until(self.rested_at).await;
+                        if self.rested_at > Instant::now() {
+                            sleep_until(self.rested_at).await;
+                        }
                         self.hub.catch_ups.read((self.epoch, self.cursor), floor, &self.filter).await
                     };
                     let Stretch { frames, cursor, rest } = Box::pin(read).await?;

@@ -1,17 +1,18 @@
-//! A peer as a process of its own: ended by its id, at the latest when it is dropped.
+//! A process of our own: ended by its id, at the latest when it is dropped.
 
-use std::process::{Child, ChildStdin, ChildStdout, Command};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// The contract gives a service 10 s to leave.
+pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running peer.
+/// A running process.
 pub(crate) struct Process {
-    name: &'static str,
+    pub(crate) name: &'static str,
     child: Child,
 }
 
@@ -35,11 +36,26 @@ impl Process {
         (self.child.stdin.take(), self.child.stdout.take())
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// An error once it has ended.
     pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
+        match self.ended()? {
             Some(status) => bail!("{} ended with {status}", self.name),
             None => Ok(()),
+        }
+    }
+
+    /// Asks it to leave.
+    pub(crate) fn terminate(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None))
+            && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+        {
+            // It has not been waited for, so the id is still its own.
+            let _ = kill_process(pid, Signal::TERM);
         }
     }
 }
@@ -47,12 +63,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let deadline = Instant::now() + LEAVE_WITHIN;
-        if matches!(self.child.try_wait(), Ok(None))
-            && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
-        {
-            // It has not been waited for, so the id is still its own.
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        self.terminate();
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
                 let _ = self.child.kill();
