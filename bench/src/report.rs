@@ -177,47 +177,42 @@ impl Run {
         judged && self.reports.iter().flat_map(|report| &report.rows).all(|row| row.met != Some(false))
     }
 
+    /// A section with a table for each scenario.
     pub(crate) fn markdown(&self) -> String {
         let mut out = format!("{}\n", self.setting);
         if self.quick {
             out.push_str("\nA smoke test (`--quick`): these figures mean little.\n");
         }
-        out.push_str(
-            "\n| | what | median | spread | bar | met | processors used |\n|---|---|---|---|---|---|---|\n",
-        );
-        for report in &self.reports {
-            for row in &report.rows {
-                let spread = match row.samples {
-                    1 => String::new(),
-                    n => format!("{} to {} of {n}", number(row.low), number(row.high)),
-                };
-                let bar = row.bar.map(Bar::text).unwrap_or_default();
-                let met = row.met.map_or("", |met| if met { "yes" } else { "**no**" });
-                // Writing to a String has no way to fail.
-                let _ = writeln!(
-                    out,
-                    "| {} | {} | {} {} | {spread} | {bar} | {met} | {} |",
-                    report.scenario,
-                    row.what,
-                    number(row.median),
-                    row.unit,
-                    row.cpu
-                );
-            }
-            for Missing { peer, why } in &report.missing {
-                let _ = writeln!(out, "| {} | {peer} | missing |  |  |  | {why} |", report.scenario);
-            }
-        }
-        out.push('\n');
         for why in &self.failures {
-            let _ = writeln!(out, "- failed: {why}");
+            // Writing to a String has no way to fail.
+            let _ = write!(out, "\n**failed**: {why}\n");
         }
         for report in &self.reports {
-            for note in &report.notes {
-                let _ = writeln!(out, "- {}: {note}", report.scenario);
-            }
+            let _ = write!(out, "\n{report}");
         }
         out
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## {}\n", self.scenario)?;
+        writeln!(f, "| what | median | spread | bar | met | processors used |\n|---|---|---|---|---|---|")?;
+        for row in &self.rows {
+            let spread = match row.samples {
+                1 => String::new(),
+                n => format!("{} to {} of {n}", number(row.low), number(row.high)),
+            };
+            let bar = row.bar.map(Bar::text).unwrap_or_default();
+            let met = row.met.map_or("", |met| if met { "yes" } else { "**no**" });
+            let Row { what, median, unit, cpu, .. } = row;
+            writeln!(f, "| {what} | {} {unit} | {spread} | {bar} | {met} | {cpu} |", number(*median))?;
+        }
+        for Missing { peer, why } in &self.missing {
+            writeln!(f, "| {peer} | missing |  |  |  | {why} |")?;
+        }
+        writeln!(f)?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "- {note}"))
     }
 }
 
@@ -279,11 +274,10 @@ mod tests {
         report.row(Row::single("p99", "ms", 25.0).bar(Bar::AtMost(20.0)));
         run.reports.push(report);
         assert!(!run.met());
-        assert!(
-            run.markdown().contains("| latency | p99 | 25 ms |  | ≤ 20 | **no** |  |"),
-            "{}",
-            run.markdown()
-        );
+        let markdown = run.markdown();
+        for part in ["\n## latency\n\n| what |", "\n| p99 | 25 ms |  | ≤ 20 | **no** |  |\n"] {
+            assert!(markdown.contains(part), "{markdown}");
+        }
     }
 
     #[test]
@@ -292,7 +286,7 @@ mod tests {
         let mut report = Report::new("fan-out");
         report.missing("Nchan", "apt-get install libnginx-mod-nchan");
         run.reports.push(report);
-        let line = "| fan-out | Nchan | missing |  |  |  | apt-get install libnginx-mod-nchan |";
+        let line = "| Nchan | missing |  |  |  | apt-get install libnginx-mod-nchan |";
         assert!(run.markdown().contains(line), "{}", run.markdown());
     }
 

@@ -9,7 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::{Columns, Filter, Order, PageQuery};
 
 /// Rows that are looked at, newest first, before the bounds of a page on `ts` are given an index of their own.
-const NEAR: i64 = 2_000;
+const NEAR: i64 = 1_000;
 
 /// What is read of a row, in the order of `StoredEvent::from_row`; `meta` comes last.
 const FIELDS: [&str; 13] = [
