@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
+use serde_json::{Map, Value};
 
 use crate::body::{self, BodyBudget};
 use crate::{ApiError, Request, RequestBody, Response, request_id};
@@ -27,6 +28,11 @@ pub trait App: Send + Sync + 'static {
 
     /// Whether the service can do its job now; it has 5 s to say.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
+
+    /// What `/ready` says besides, as further members of its answer; so it carries no secrets.
+    fn details(&self) -> Map<String, Value> {
+        Map::new()
+    }
 
     /// Called once when the shutdown begins, so that endless streams can end. Requests on connections
     /// that are open may still arrive after it, and streams they start must end at once too.

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, Command, Parser};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use tokio::net::TcpListener;
 
 /// Where to listen and what to log; `#[command(flatten)] service: ServiceArgs<8080>`, the number being
@@ -148,6 +150,23 @@ fn tame(command: Command) -> Command {
         .mut_subcommands(tame)
 }
 
+/// Reads a duration above zero, such as `40s` or `1m 30s`, for clap's `value_parser`.
+///
+/// # Errors
+/// When it is none; the message is for whoever typed it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    span(text)
+        .and_then(|span| Duration::try_from(span).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("{text:?} is not a duration above zero: expected one such as 40s or 2m"))
+}
+
+/// A length of time that is not negative, with days of 24 hours.
+pub fn span(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|duration| !duration.is_negative())
+}
+
 /// Leaks a few bytes once per command built, because clap wants defaults that live forever.
 fn text_of(port: u16) -> &'static str {
     Box::leak(port.to_string().into_boxed_str())
@@ -213,6 +232,15 @@ mod tests {
         assert_eq!(cli.name.as_deref(), Some("oasis-service"));
         let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
         assert!(help.contains("[env: CARGO_PKG_NAME]"), "{help}");
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "0s", "-1s", "40", "soon"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
     }
 
     #[tokio::test]

@@ -112,6 +112,11 @@ impl ApiError {
         .because(source)
     }
 
+    /// 502: another service, which this one asks, refuses; asking again changes nothing.
+    pub fn bad_gateway(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, code, message).because(source)
+    }
+
     /// 503 with `Retry-After`: something this service needs is away.
     pub fn unavailable(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::refused(code, message).because(source)
@@ -231,6 +236,14 @@ mod tests {
             "503 database_away: the database is away: relation oasis_events does not exist"
         );
         assert_eq!(error.message(), "the database is away");
+    }
+
+    #[test]
+    fn a_bad_gateway_does_not_ask_to_try_again() {
+        let io = std::io::Error::other("permission denied");
+        let response = ApiError::bad_gateway("permission_denied", "Google refuses", io).into_response();
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        assert!(response.headers().get(RETRY_AFTER).is_none());
     }
 
     #[test]

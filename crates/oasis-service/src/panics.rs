@@ -1,4 +1,4 @@
-//! Turns a panic in a handler into an error that is logged once, with its location.
+//! Turns a panic in a handler, or in a task that must go on, into an error that is logged once, with its location.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ thread_local! {
 
 /// A caught panic.
 #[derive(Debug)]
-pub(crate) struct Panic {
+pub struct Panic {
     message: String,
     location: String,
 }
@@ -31,12 +31,13 @@ impl std::error::Error for Panic {}
 ///
 /// What the future borrowed may be left half-changed; a handler's own state dies with it, and shared
 /// state is behind locks and atomics.
-pub(crate) async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
+pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
-        GUARDED.set(Some(String::new()));
+        // Whoever guards this future in turn goes on doing so.
+        let outer = GUARDED.replace(Some(String::new()));
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        let location = GUARDED.take().filter(|location| !location.is_empty());
+        let location = GUARDED.replace(outer).filter(|location| !location.is_empty());
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -77,4 +78,21 @@ fn message_of(payload: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guard_within_a_guard_leaves_it_standing() {
+        let outer = catch(async {
+            let inner = catch(async { panic!("inner") }).await.map(|(): ()| ());
+            assert_eq!(inner.unwrap_err().message, "inner");
+            assert!(GUARDED.with_borrow(Option::is_some));
+            panic!("outer")
+        });
+        assert_eq!(outer.await.map(|(): ()| ()).unwrap_err().message, "outer");
+        assert!(GUARDED.with_borrow(Option::is_none));
+    }
 }

@@ -85,11 +85,13 @@ async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
     if server.is_full() {
         reasons.push("no connection is free".to_owned());
     }
+    // What every service says stands above what this one adds.
+    let mut told = server.app.details();
+    told.insert("ok".into(), reasons.is_empty().into());
+    told.insert("service".into(), A::NAME.into());
     if reasons.is_empty() {
-        return response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME }));
+        return response::json(StatusCode::OK, &told);
     }
-    response::json(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &json!({ "ok": false, "service": A::NAME, "reasons": reasons }),
-    )
+    told.insert("reasons".into(), reasons.into());
+    response::json(StatusCode::SERVICE_UNAVAILABLE, &told)
 }

@@ -11,9 +11,10 @@ use hyper::header::{ACCEPT, CACHE_CONTROL};
 use hyper::http::request;
 use oasis_core::Ts;
 use oasis_service::Secret;
+use oasis_service::args::parse_duration;
 
 use crate::http::{self, Base};
-use crate::time::{parse_duration, parse_time};
+use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,9 +1,8 @@
-//! Times and durations on the command line.
+//! Times on the command line.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
 use oasis_core::Ts;
+use oasis_service::args::span;
 
 /// Reads a time (RFC 3339), or how long ago it was (`15m`, `2h 30m`, `1d`).
 ///
@@ -22,23 +21,6 @@ pub(crate) fn parse_time(text: &str) -> Result<Ts, String> {
     }
 }
 
-/// Reads a duration above zero, such as `40s` or `1m 30s`.
-///
-/// # Errors
-/// When it is none.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    span(text)
-        .and_then(|span| Duration::try_from(span).ok())
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is not a duration above zero: expected one such as 40s or 2m"))
-}
-
-/// A length of time that is not negative, with days of 24 hours.
-fn span(text: &str) -> Option<SignedDuration> {
-    let span: Span = text.parse().ok()?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|duration| !duration.is_negative())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,14 +37,5 @@ mod tests {
         }
         assert!(parse_time("99999d").is_ok());
         assert!(parse_time("9999999d").is_err());
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for bad in ["", "0s", "-1s", "40", "soon"] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -4,7 +4,6 @@
 //! older than the ring, a page of the table.
 
 use std::convert::Infallible;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use hyper::body::Frame;
 use jiff::Timestamp;
 use metrics::Gauge;
 use oasis_core::Ts;
+use oasis_service::random;
 use oasis_service::response::{Body, boxed};
 use oasis_store::{Filter, Store, StoreError};
 use tokio::sync::watch;
@@ -284,10 +284,4 @@ impl Subscriber {
         }
         Ok((self.hub.catch_ups.replay(head, &self.filter).await?, head))
     }
-}
-
-/// A number from 0 to 1, for spreading only.
-fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -153,6 +153,7 @@ async fn probes_say_who_answers() {
     assert!(health["timestamp"].as_str().unwrap().ends_with('Z'));
     let ready = get(server.address, "/ready").await;
     assert_eq!((ready.status, &ready.json()["ok"]), (200, &true.into()));
+    assert_eq!((&ready.json()["service"], &ready.json()["checks"]), (&"sample".into(), &1.into()));
     server.stop().await;
 }
 
@@ -167,6 +168,7 @@ async fn what_is_not_ready_is_looked_at_again_soon() {
     while server.app.checks.load(Ordering::SeqCst) < 5 {
         let reply = client.get("/ready").await;
         assert_eq!((reply.status, &reply.json()["reasons"][0]), (503, &"not yet".into()));
+        assert_eq!((&reply.json()["ok"], reply.json()["checks"].is_u64()), (&false.into(), true));
         asked += 1;
     }
     assert!(began.elapsed() >= Duration::from_millis(4 * 20), "{:?}", began.elapsed());

@@ -15,6 +15,7 @@ use hyper::{Method, StatusCode};
 use oasis_service::{
     ApiError, App, Limits, NotReady, Query, Request, RequestContext, Response, Shutdown, response, serve,
 };
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -104,6 +105,14 @@ impl App for Sample {
             true => Ok(()),
             false => Err(NotReady { reasons: vec!["not yet".into()] }),
         }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        // No app can say that it is ready when it is not.
+        Map::from_iter([
+            ("checks".into(), self.checks.load(Ordering::SeqCst).into()),
+            ("ok".into(), "?".into()),
+        ])
     }
 
     fn closing(&self) {
