@@ -1,4 +1,4 @@
-//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, check, migrate, prune.
+//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, watch, check, migrate, prune.
 //!
 //! Statements are sent unnamed (`query_typed`): they work behind a transaction pooler, and each is planned
 //! for its own values, without which rare values of a filter are served by a walk over the whole table.
@@ -12,6 +12,7 @@ mod page;
 mod prune;
 mod tail;
 mod tls;
+mod watch;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use migrate::{MigrateError, Migrated, migrate, migration_script};
 pub use page::{Columns, Filter, Order, Page, PageQuery, StoredEvent};
 pub use prune::Pruned;
 pub use tail::{Tail, Update};
+pub use watch::{UnreadEntry, Walk, WatchLock, WatchState};
 
 /// What can go wrong between us and the database. The text is for the log, not for a caller.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,143 @@
+//! What the deploy-watcher keeps between two polls: up to where each project's log has been read, and the entries that it
+//! could not read.
+
+use jiff::Timestamp;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::config::describe;
+use crate::{Store, StoreError};
+
+/// Up to where a project's log has been read. All of it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchState {
+    /// The time of the newest entry that has been read.
+    pub cursor: Timestamp,
+    /// A walk through the log's pages that is not at its end yet.
+    pub walk: Option<Walk>,
+}
+
+/// Where a walk goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// The time that it began at.
+    pub from: Timestamp,
+    /// The token of its next page.
+    pub token: String,
+}
+
+/// An entry that can't be read, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadEntry {
+    /// Its log's full name.
+    pub log_name: String,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// Its id among those of its log and time.
+    pub insert_id: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its protobuf.
+    pub entry: Vec<u8>,
+}
+
+/// Held by the one who polls, over all replicas. Dropped, or with its connection, it is free a moment later.
+pub struct WatchLock {
+    client: Client,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+impl WatchLock {
+    /// Frees it, and waits until it is.
+    pub async fn release(self) {
+        // With the connection, if not with the transaction.
+        let _ = tokio::time::timeout(Store::READ_WITHIN, self.client.batch_execute("ROLLBACK")).await;
+    }
+}
+
+impl Drop for WatchLock {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Store {
+    /// The lock of those who poll; `None` while another one has it. It is taken in a transaction that stays open, so that it
+    /// holds behind a transaction pooler, too.
+    ///
+    /// # Errors
+    /// When the database can't be reached or refuses.
+    pub async fn watch_lock(&self) -> Result<Option<WatchLock>, StoreError> {
+        let url = &self.args.database_url;
+        // The name of the table that is polled for, as a number of 64 bits.
+        let take = "SELECT pg_try_advisory_xact_lock(hashtextextended('oasis_watch_state', 0))";
+        let connected = async {
+            let connected = url.named(self.name).connect(url.tls()?).await;
+            let (client, connection) = connected.map_err(|error| StoreError::Connect(describe(&error)))?;
+            let driver = tokio::spawn(async move { drop(connection.await) });
+            let lock = WatchLock { client, driver };
+            lock.client.batch_execute("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+            let rows = lock.client.query_typed(take, &[]).await?;
+            Ok(rows.first().is_some_and(|row| row.get(0)).then_some(lock))
+        };
+        tokio::time::timeout(Self::READ_WITHIN, connected)
+            .await
+            .unwrap_or(Err(StoreError::Slow(Self::READ_WITHIN)))
+    }
+
+    /// Up to where `project` has been read; `None` before the first time.
+    ///
+    /// # Errors
+    /// When the database can't be reached or refuses.
+    pub async fn watch_state(&self, project: &str) -> Result<Option<WatchState>, StoreError> {
+        self.read(async |client| {
+            let sql = "SELECT cursor, walk_from, walk_token FROM public.oasis_watch_state WHERE project = $1";
+            let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
+            Ok(rows.first().map(|row| {
+                let walk = row.get::<_, Option<Timestamp>>(1).zip(row.get::<_, Option<String>>(2));
+                WatchState { cursor: row.get(0), walk: walk.map(|(from, token)| Walk { from, token }) }
+            }))
+        })
+        .await
+    }
+
+    /// Keeps `state`, and `unread` with it. The cursor never goes back.
+    ///
+    /// # Errors
+    /// When the database can't be reached or refuses.
+    pub async fn keep_watch_state(
+        &self,
+        project: &str,
+        state: &WatchState,
+        unread: &[UnreadEntry],
+    ) -> Result<(), StoreError> {
+        let (from, token) = state.walk.as_ref().map(|walk| (walk.from, walk.token.as_str())).unzip();
+        let log_name: Vec<&str> = unread.iter().map(|entry| entry.log_name.as_str()).collect();
+        let timestamp: Vec<Timestamp> = unread.iter().map(|entry| entry.timestamp).collect();
+        let insert_id: Vec<&str> = unread.iter().map(|entry| entry.insert_id.as_str()).collect();
+        let reason: Vec<&str> = unread.iter().map(|entry| entry.reason.as_str()).collect();
+        let entry: Vec<&[u8]> = unread.iter().map(|entry| entry.entry.as_slice()).collect();
+        let sql = "WITH unread AS ( \
+                     INSERT INTO public.oasis_unread_entries (log_name, ts, insert_id, reason, entry) \
+                     SELECT * FROM unnest($5, $6, $7, $8, $9) ON CONFLICT DO NOTHING) \
+                   INSERT INTO public.oasis_watch_state AS kept (project, cursor, walk_from, walk_token) \
+                   VALUES ($1, $2, $3, $4) ON CONFLICT (project) DO UPDATE SET \
+                     cursor = greatest(kept.cursor, excluded.cursor), \
+                     walk_from = excluded.walk_from, walk_token = excluded.walk_token, kept_at = DEFAULT";
+        self.read(async |client| {
+            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 9] = [
+                (&project, Type::TEXT),
+                (&state.cursor, Type::TIMESTAMPTZ),
+                (&from, Type::TIMESTAMPTZ),
+                (&token, Type::TEXT),
+                (&log_name, Type::TEXT_ARRAY),
+                (&timestamp, Type::TIMESTAMPTZ_ARRAY),
+                (&insert_id, Type::TEXT_ARRAY),
+                (&reason, Type::TEXT_ARRAY),
+                (&entry, Type::BYTEA_ARRAY),
+            ];
+            client.query_typed(sql, &params).await.map(drop)
+        })
+        .await
+    }
+}
