@@ -1,0 +1,17 @@
+//! The watcher as a process of its own: flags and variables, logs, signals.
+
+use deploy_watcher::{Config, once, routes::DeployWatcher, run};
+use oasis_service::{Shutdown, args, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = args::parse();
+    telemetry::init(DeployWatcher::NAME, &config.service.log)?;
+    if config.once {
+        println!("{}", serde_json::to_string(&once(&config).await?)?);
+        return Ok(());
+    }
+    let shutdown = Shutdown::on_signals()?;
+    let listener = config.service.bind().await?;
+    run(config, listener, shutdown).await
+}

@@ -1,0 +1,72 @@
+//! What the watcher answers.
+//!
+//! - `POST /poll`: reads what is new in the logs; 2xx only once it is stored
+
+use hyper::{Method, StatusCode};
+use oasis_service::{ApiError, App, NotReady, Request, RequestContext, Response, response};
+use oasis_store::{Need, Store};
+use serde_json::{Map, Value};
+
+use crate::logs::gcloud::CloudLogging;
+use crate::poll::{Last, PollError, Watcher};
+
+/// The watcher.
+pub struct DeployWatcher {
+    /// The table, for `/ready`.
+    pub(crate) store: Store,
+    pub(crate) watcher: Watcher<CloudLogging>,
+}
+
+impl DeployWatcher {
+    /// The name in logs, metrics, probes and the database's list of sessions.
+    pub const NAME: &'static str = "deploy-watcher";
+}
+
+impl App for DeployWatcher {
+    const NAME: &'static str = DeployWatcher::NAME;
+
+    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+        match (context.path(), request.method()) {
+            ("/poll", &Method::POST) => {
+                context.matched("/poll");
+                let polled = self.watcher.poll().await.map_err(failed)?;
+                response::json(StatusCode::OK, &polled)
+            }
+            ("/poll", _) => {
+                context.matched("/poll");
+                Err(ApiError::method_not_allowed("POST"))
+            }
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), NotReady> {
+        let reasons = self.store.check(Need::Write).await;
+        if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        let Last { good, failure } = self.watcher.last();
+        let good = good.map(|good| format!("{good:.3}"));
+        Map::from_iter([("last_good_poll".into(), good.into()), ("last_failure".into(), failure.into())])
+    }
+}
+
+fn failed(error: PollError) -> ApiError {
+    match error {
+        PollError::Logs { ref why, .. } => {
+            let (code, hint, said) = (why.code(), why.hint(), error.to_string());
+            match why.is_passing() {
+                true => ApiError::unavailable(code, said, error).hint(hint),
+                false => ApiError::bad_gateway(code, said, error).hint(hint),
+            }
+        }
+        PollError::Store(_) => {
+            ApiError::unavailable("database_unavailable", "the database can't be read or written now", error)
+        }
+        PollError::Append(ref why) => {
+            let (code, said) = why.told();
+            ApiError::unavailable(code, said, error)
+        }
+    }
+}

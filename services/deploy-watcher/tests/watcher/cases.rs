@@ -1,0 +1,193 @@
+//! What each shape of entry becomes.
+
+use serde_json::{Value, json};
+
+use crate::Stand;
+use crate::entries::{Deploy, at};
+
+/// A deploy as gcloud makes it: asked for, then ready, which is said several times.
+#[tokio::test]
+async fn a_deploy_is_two_events() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    stand.add([
+        deploy.asked_v1(at(0), "a1"),
+        deploy.revision(at(20), "s1", "True"),
+        deploy.revision(at(21), "s2", "True"),
+        deploy.service(at(22), "s3", "True"),
+        deploy.service(at(25), "s4", "True"),
+    ]);
+    let read = stand.poll().await;
+    assert_eq!((read.seen, read.published, read.unread, read.more), (5, 2, 0, false));
+    let columns = "SELECT ts, vtid, layer, module, source, kind, status, title, ref, link, meta, dedup_key \
+                   FROM oasis_events ORDER BY id";
+    let row = format!("SELECT coalesce(jsonb_agg(to_jsonb(e)), '[]') FROM ({columns}) AS e");
+    let rows: Value = stand
+        .sql
+        .query_one(&format!("SELECT ({row})::text"), &[])
+        .await
+        .unwrap()
+        .get::<_, &str>(0)
+        .parse()
+        .unwrap();
+    let link = "https://console.cloud.google.com/run/detail/europe-west1/gateway/revisions?project=acme-prod";
+    let [asked, ready] = &rows.as_array().unwrap()[..] else { panic!("{rows}") };
+    assert_eq!(
+        asked["meta"],
+        json!({
+            "project": "acme-prod", "region": "europe-west1", "service": "gateway",
+            "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3",
+            "principal": "ci@acme-prod.iam.gserviceaccount.com",
+            "method": "google.cloud.run.v1.Services.ReplaceService",
+        })
+    );
+    assert_eq!(
+        ready["meta"],
+        json!({
+            "project": "acme-prod", "region": "europe-west1", "service": "gateway", "revision": "gateway-00042-abc",
+            "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3", "method": "/Services.ReplaceService",
+        })
+    );
+    for (event, status, seconds) in [(asked, "in_progress", 0), (ready, "success", 20)] {
+        assert_eq!(event["status"], status);
+        assert_eq!((&event["source"], &event["kind"]), (&json!("gcp.deploy"), &json!("deploy")));
+        assert_eq!((&event["vtid"], &event["layer"]), (&json!("DEV-CICDL-0031"), &json!("CICDL")));
+        assert_eq!(
+            (&event["module"], &event["title"]),
+            (&json!("API-GATEWAY"), &json!("CICDL-API-GATEWAY-DEPLOY"))
+        );
+        assert_eq!((&event["ref"], &event["link"]), (&json!("vt/DEV-CICDL-0031-deploy"), &json!(link)));
+        let ts: jiff::Timestamp = event["ts"].as_str().unwrap().parse().unwrap();
+        assert_eq!(ts, at(seconds));
+    }
+}
+
+/// A long-running operation has two entries, and one that ends refused is told.
+#[tokio::test]
+async fn an_operation_is_asked_for_once_and_may_be_refused() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    stand.add([
+        deploy.asked_v2(at(0), "a1", "op-1", true),
+        deploy.asked_v2(at(5), "a2", "op-1", false),
+        deploy.asked_v2(at(10), "a3", "op-2", true),
+        Deploy::refused(deploy.asked_v2(at(15), "a4", "op-2", false)),
+        Deploy::refused(deploy.asked_v1(at(20), "a5")),
+    ]);
+    stand.poll().await;
+    let task = "DEV-CICDL-0031 API-GATEWAY";
+    let expected = [("in_progress"), ("in_progress"), ("failure"), ("failure")];
+    assert_eq!(stand.events().await, expected.map(|status| format!("{status} {task}")));
+    let why = "SELECT meta->>'reason', meta->>'message' FROM oasis_events WHERE status = 'failure'";
+    for row in stand.sql.query(why, &[]).await.unwrap() {
+        assert_eq!(row.get::<_, &str>(0), "PERMISSION_DENIED");
+        assert_eq!(row.get::<_, &str>(1), "Permission 'run.services.update' denied");
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_start_is_a_failure_with_its_reason() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    stand.add([
+        deploy.asked_v1(at(0), "a1"),
+        deploy.revision(at(5), "s0", "Unknown"),
+        deploy.revision(at(60), "s1", "False"),
+        deploy.service(at(61), "s2", "False"),
+    ]);
+    assert_eq!(stand.poll().await.published, 2);
+    let why = "SELECT meta->>'reason', meta->>'message', meta->>'revision' FROM oasis_events WHERE status = 'failure'";
+    let row = stand.sql.query_one(why, &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "HealthCheckContainerError");
+    assert_eq!(row.get::<_, &str>(1), "The user-provided container failed to start");
+    assert_eq!(row.get::<_, &str>(2), "gateway-00042-abc");
+}
+
+/// A rollback makes no revision: only the service tells of it, as often as it happens.
+#[tokio::test]
+async fn traffic_that_goes_back_is_told_each_time() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    let back = json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
+    stand.add([
+        deploy.revision(at(0), "s1", "True"),
+        deploy.routed(at(10), "s2", "True", 8, back.clone()),
+        deploy.routed(at(11), "s3", "True", 8, back.clone()),
+        deploy.routed(
+            at(20),
+            "s4",
+            "True",
+            9,
+            json!([{ "percent": 100, "revisionName": "gateway-00042-abc" }]),
+        ),
+        deploy.routed(at(30), "s5", "True", 10, back),
+    ]);
+    stand.poll().await;
+    let of = |revision: &str| format!("success DEV-CICDL-0031 API-GATEWAY gateway-{revision}");
+    assert_eq!(stand.events().await, [of("00042-abc"), of("00041-xyz"), of("00041-xyz")]);
+}
+
+/// Labels of a task that are missing or no VTID, names that are no modules.
+#[tokio::test]
+async fn labels_are_optional() {
+    let stand = Stand::new().await;
+    let with = |service: &'static str, labels: Value| Deploy::new(service, 1).labels(labels);
+    stand.add([
+        with("web-shop", json!({})).revision(at(0), "s1", "True"),
+        with("9lives", json!({ "vtid": "soon", "vt_layer": "infra" })).revision(at(1), "s2", "True"),
+        with("api", json!({ "vtid": "vtid-0031", "vt_layer": "infra" })).revision(at(2), "s3", "True"),
+    ]);
+    stand.poll().await;
+    let sql = "SELECT concat_ws(' ', vtid, layer, module) FROM oasis_events ORDER BY id";
+    let rows: Vec<String> = stand.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows, ["UNSET UNSET WEB-SHOP", "UNSET INFRA X9LIVES", "VTID-0031 INFRA API"]);
+}
+
+/// What asks only what would happen, and what is none of Cloud Run's services, is not shown.
+#[tokio::test]
+async fn other_entries_are_passed_over() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    let mut rehearsal = deploy.asked_v2(at(0), "a1", "op-1", true);
+    rehearsal["protoPayload"]["request"]["validateOnly"] = true.into();
+    let mut deleted = deploy.asked_v1(at(1), "a2");
+    deleted["protoPayload"]["methodName"] = "google.cloud.run.v1.Services.DeleteService".into();
+    let mut job = deploy.revision(at(2), "s1", "True");
+    job["protoPayload"]["response"]["kind"] = "Job".into();
+    stand.add([rehearsal, deleted, job]);
+    let read = stand.poll().await;
+    assert_eq!((read.seen, read.published, read.unread), (3, 0, 0));
+}
+
+/// Entries that can't be read are kept with their bytes, each once, and stop nothing.
+#[tokio::test]
+async fn what_cannot_be_read_is_put_aside() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    let mut text = deploy.revision(at(0), "s1", "True");
+    text["protoPayload"] = Value::Null;
+    let mut no_kind = deploy.revision(at(1), "s2", "True");
+    no_kind["protoPayload"]["response"] = Value::Null;
+    let mut no_ready = deploy.revision(at(2), "s3", "True");
+    no_ready["protoPayload"]["response"]["status"]["conditions"] = json!([]);
+    stand.add([text, no_kind, no_ready, deploy.revision(at(3), "s4", "True")]);
+    let read = stand.poll().await;
+    assert_eq!((read.seen, read.published, read.unread), (4, 1, 3));
+    let kept = "SELECT insert_id, reason, octet_length(entry) FROM oasis_unread_entries ORDER BY ts";
+    let kept = stand.sql.query(kept, &[]).await.unwrap();
+    let reasons: Vec<(&str, &str)> = kept.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(
+        reasons,
+        [
+            ("s1", "the entry has no protoPayload"),
+            ("s2", "the response has no kind"),
+            ("s3", "the response has no Ready condition"),
+        ]
+    );
+    assert!(kept.iter().all(|row| row.get::<_, i32>(2) > 50));
+    // Another process reads them again, and keeps them once.
+    let again = crate::watcher(&stand.db.url, &stand.logs, &[crate::PROJECT]);
+    again.poll().await.unwrap();
+    let count = "SELECT count(*) FROM oasis_unread_entries";
+    assert_eq!(stand.sql.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 3);
+}

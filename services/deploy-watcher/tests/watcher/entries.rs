@@ -1,0 +1,181 @@
+//! Entries of Cloud Run's audit logs in the shapes that they come in, as `gcloud logging read --format=json` shows them.
+
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+pub(crate) const PROJECT: &str = "acme-prod";
+pub(crate) const REGION: &str = "europe-west1";
+
+/// A moment of the tests, so many seconds after they begin: a quarter of an hour ago.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    static BEGAN: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_mins(15));
+    Timestamp::from_second(BEGAN.as_second() + seconds).unwrap()
+}
+
+/// Names what happened in one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Deploy {
+    pub(crate) service: &'static str,
+    pub(crate) revision: String,
+    /// Labels of the service.
+    pub(crate) labels: Value,
+}
+
+impl Deploy {
+    pub(crate) fn new(service: &'static str, revision: u32) -> Self {
+        let labels = json!({ "vtid": "dev-cicdl-0031", "vt_layer": "cicdl", "vt_module": "api-gateway" });
+        Self { service, revision: format!("{service}-{revision:05}-abc"), labels }
+    }
+
+    pub(crate) fn labels(mut self, labels: Value) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    fn entry(&self, log: &str, at: Timestamp, id: &str, revision: &str, payload: Value) -> Value {
+        json!({
+            "logName": format!("projects/{PROJECT}/logs/cloudaudit.googleapis.com%2F{log}"),
+            "timestamp": at.to_string(),
+            "insertId": id,
+            "resource": { "type": "cloud_run_revision", "labels": {
+                "project_id": PROJECT, "location": REGION, "service_name": self.service,
+                "revision_name": revision, "configuration_name": self.service,
+            } },
+            "protoPayload": payload,
+        })
+    }
+
+    /// gcloud asks for a deploy.
+    pub(crate) fn asked_v1(&self, at: Timestamp, id: &str) -> Value {
+        let Self { service, labels, .. } = self;
+        self.entry("activity", at, id, "", json!({
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+            "serviceName": "run.googleapis.com",
+            "methodName": "google.cloud.run.v1.Services.ReplaceService",
+            "resourceName": format!("namespaces/{PROJECT}/services/{service}"),
+            "authenticationInfo": { "principalEmail": "ci@acme-prod.iam.gserviceaccount.com" },
+            "request": {
+                "@type": "type.googleapis.com/google.cloud.run.v1.ReplaceServiceRequest",
+                "name": format!("namespaces/{PROJECT}/services/{service}"),
+                "service": {
+                    "apiVersion": "serving.knative.dev/v1", "kind": "Service",
+                    "metadata": { "name": service, "namespace": PROJECT, "labels": labels, "generation": 7 },
+                    "spec": {
+                        "template": {
+                            "metadata": { "labels": { "vtid": "dev-other-0001", "client.knative.dev/nonce": "abc" } },
+                            "spec": { "containers": [{ "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3" }] },
+                        },
+                        "traffic": [{ "percent": 100, "latestRevision": true }],
+                    },
+                },
+            },
+            "response": { "metadata": { "name": service } },
+        }))
+    }
+
+    /// Terraform, the console and the client libraries ask for one: a long-running operation.
+    pub(crate) fn asked_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
+        let Self { service, labels, .. } = self;
+        let name = format!("projects/{PROJECT}/locations/{REGION}/services/{service}");
+        let mut entry = self.entry("activity", at, id, "", json!({
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+            "serviceName": "run.googleapis.com",
+            "methodName": "google.cloud.run.v2.Services.UpdateService",
+            "resourceName": name,
+            "authenticationInfo": { "principalEmail": "jo@acme.example" },
+            "request": {
+                "@type": "type.googleapis.com/google.cloud.run.v2.UpdateServiceRequest",
+                "service": {
+                    "name": name, "labels": labels,
+                    "template": { "labels": { "vtid": "dev-other-0001" }, "containers": [{ "image": "gcr.io/acme/app@sha256:00" }] },
+                },
+            },
+        }));
+        entry["operation"] = json!({
+            "id": format!("projects/{PROJECT}/locations/{REGION}/operations/{operation}"),
+            "producer": "run.googleapis.com", "first": first, "last": !first,
+        });
+        entry
+    }
+
+    /// The request was refused.
+    pub(crate) fn refused(mut asked: Value) -> Value {
+        asked["severity"] = "ERROR".into();
+        asked["protoPayload"]["status"] =
+            json!({ "code": 7, "message": "Permission 'run.services.update' denied" });
+        if let Some(payload) = asked["protoPayload"].as_object_mut() {
+            payload.remove("response");
+        }
+        asked
+    }
+
+    fn came(&self, kind: &str, at: Timestamp, id: &str, ready: &str, metadata: Value, more: Value) -> Value {
+        let (code, said) = if ready == "False" { (9, "False") } else { (0, ready) };
+        let name = if kind == "Revision" { &self.revision } else { &self.service.to_owned() };
+        let (reason, message) = match ready {
+            "False" => {
+                (json!("HealthCheckContainerError"), json!("The user-provided container failed to start"))
+            }
+            _ => (Value::Null, Value::Null),
+        };
+        let mut response = json!({
+            "apiVersion": "serving.knative.dev/v1", "kind": kind, "metadata": metadata,
+            "status": { "conditions": [
+                { "type": "Active", "status": "True" },
+                { "type": "Ready", "status": ready, "reason": reason, "message": message },
+            ] },
+        });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            match response[field].as_object_mut() {
+                Some(there) => there.extend(value.as_object().cloned().unwrap_or_default()),
+                None => response[field] = value.clone(),
+            }
+        }
+        let plural = if kind == "Revision" { "revisions" } else { "services" };
+        self.entry("system_event", at, id, &self.revision, json!({
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+            "serviceName": "run.googleapis.com",
+            "methodName": "/Services.ReplaceService",
+            "resourceName": format!("namespaces/{PROJECT}/{plural}/{name}"),
+            "status": { "code": code, "message": format!("Ready condition status changed to {said} for {kind} {name}.") },
+            "response": response,
+        }))
+    }
+
+    /// A revision is ready, or is not.
+    pub(crate) fn revision(&self, at: Timestamp, id: &str, ready: &str) -> Value {
+        let mut labels = self.labels.clone();
+        labels["serving.knative.dev/service"] = self.service.into();
+        let metadata = json!({ "name": self.revision, "namespace": PROJECT, "labels": labels });
+        let image =
+            json!({ "containers": [{ "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3" }] });
+        self.came("Revision", at, id, ready, metadata, json!({ "spec": image }))
+    }
+
+    /// Its service is, and says so as well.
+    pub(crate) fn service(&self, at: Timestamp, id: &str, ready: &str) -> Value {
+        let traffic = json!([{ "percent": 100, "latestRevision": true }]);
+        self.routed(at, id, ready, 7, traffic)
+    }
+
+    /// The service has sent its traffic somewhere.
+    pub(crate) fn routed(
+        &self,
+        at: Timestamp,
+        id: &str,
+        ready: &str,
+        generation: u32,
+        traffic: Value,
+    ) -> Value {
+        let metadata = json!({
+            "name": self.service, "namespace": PROJECT, "labels": self.labels, "generation": generation,
+        });
+        let more = json!({
+            "spec": { "traffic": traffic },
+            "status": { "latestCreatedRevisionName": self.revision, "latestReadyRevisionName": self.revision },
+        });
+        self.came("Service", at, id, ready, metadata, more)
+    }
+}

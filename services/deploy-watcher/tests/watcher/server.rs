@@ -1,0 +1,161 @@
+//! The watcher as a process to ask and to signal, and a metadata server to get a token from.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// How long anything may take that takes a moment.
+const WITHIN: Duration = Duration::from_secs(20);
+/// Between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The binary, with nothing of the environment of the tests.
+pub(crate) fn binary(variables: &[(&str, &str)], flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deploy-watcher"));
+    // Where no credentials lie.
+    command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR")).envs(variables.iter().copied());
+    command.args(flags).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end: the exit code, what it printed, and what it logged.
+pub(crate) async fn finished(mut command: Command) -> (Option<i32>, String, String) {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + WITHIN;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A running watcher; it is killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    /// Starts one on a free port, and waits until it listens.
+    pub(crate) async fn start(variables: &[(&str, &str)], flags: &[&str]) -> Self {
+        let mut command = binary(variables, flags);
+        command.env("HOST", "127.0.0.1").env("PORT", "0").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let begun = tokio::task::spawn_blocking(move || {
+            let mut log = String::new();
+            while stderr.read_line(&mut log).unwrap() > 0 {
+                let last = log.trim_end().rsplit('\n').next().unwrap_or_default();
+                let line: Value = serde_json::from_str(last).unwrap_or_default();
+                if line["message"] == "listening" {
+                    // Whoever writes into a full pipe waits.
+                    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+                    return Ok(line["address"].as_str().unwrap().parse().unwrap());
+                }
+            }
+            Err(log)
+        });
+        match begun.await.unwrap() {
+            Ok(address) => Self { child, address },
+            Err(log) => panic!("it ended before it listened: {:?}: {log}", child.wait()),
+        }
+    }
+
+    /// Asks it, and gives the status and the body.
+    pub(crate) async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Asks it, and gives the status and the JSON.
+    pub(crate) async fn json(&self, method: &str, path: &str) -> (u16, Value) {
+        let (status, body) = self.ask(method, path).await;
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    /// Asks it to leave, and waits for it.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let child = &mut self.child;
+        until("it leaves", async || child.try_wait().unwrap().is_some()).await;
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A metadata server as on Cloud Run: a token, once it has one.
+pub(crate) struct Metadata {
+    pub(crate) host: String,
+    pub(crate) has_token: Arc<Mutex<bool>>,
+    task: JoinHandle<()>,
+}
+
+const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+
+impl Metadata {
+    pub(crate) async fn start(has_token: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let has_token = Arc::new(Mutex::new(has_token));
+        let there = Arc::clone(&has_token);
+        let task = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let there = *there.lock().unwrap();
+                tokio::spawn(answer(connection, there));
+            }
+        });
+        Self { host, has_token, task }
+    }
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(mut connection: TcpStream, has_token: bool) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = connection.read_u8().await else { return };
+        head.push(byte);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let asks_for_a_token = head.starts_with(&format!("get {}", TOKEN.to_ascii_lowercase()));
+    let (status, body) = match has_token && asks_for_a_token && head.contains("metadata-flavor: google") {
+        true => ("200 OK", r#"{"access_token":"fake-token","expires_in":3600,"token_type":"Bearer"}"#),
+        false => ("404 Not Found", "there is no such account"),
+    };
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nmetadata-flavor: Google\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    // Whoever asked may have gone away.
+    let _ = connection.write_all(answer.as_bytes()).await;
+}

@@ -1,0 +1,125 @@
+//! However the same entries are split into polls, and wherever those are cut, the rows are the same.
+
+use std::collections::BTreeMap;
+
+use deploy_watcher::poll::PollError;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+use tonic::Status;
+
+use crate::entries::{Deploy, PROJECT, at};
+use crate::{Stand, watcher};
+
+/// Three deploys of two services, with all that repeats.
+fn entries() -> Vec<Value> {
+    let (one, two, three) = (Deploy::new("gateway", 1), Deploy::new("shop", 1), Deploy::new("gateway", 2));
+    vec![
+        one.asked_v1(at(0), "a1"),
+        one.revision(at(10), "s1", "True"),
+        two.asked_v2(at(11), "a2", "op-1", true),
+        one.revision(at(12), "s2", "True"),
+        one.service(at(13), "s3", "True"),
+        two.asked_v2(at(14), "a3", "op-1", false),
+        two.revision(at(20), "s4", "False"),
+        two.service(at(21), "s5", "False"),
+        three.asked_v1(at(30), "a4"),
+        three.revision(at(40), "s6", "True"),
+        three.service(at(41), "s7", "True"),
+    ]
+}
+
+/// What becomes of an entry in a plan: the poll before which it is there, so that some come late.
+#[derive(Debug, Clone)]
+struct Plan {
+    visible_at: Vec<usize>,
+    page_size: usize,
+    /// Calls that fail for good.
+    failing: Vec<usize>,
+    /// Cursors that are not kept: the process dies between the events and them.
+    crashing: Vec<usize>,
+    /// Polls after which the process is another one.
+    restarts: Vec<bool>,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let count = entries().len();
+    (
+        prop::collection::vec(0_usize..4, count),
+        1_usize..5,
+        prop::collection::vec(0_usize..20, 0..4),
+        prop::collection::vec(1_usize..20, 0..4),
+        prop::collection::vec(any::<bool>(), 8),
+    )
+        .prop_map(|(visible_at, page_size, failing, crashing, restarts)| Plan {
+            visible_at,
+            page_size,
+            failing,
+            crashing,
+            restarts,
+        })
+}
+
+/// Keys and what does not depend on which of several twins came first.
+async fn rows(stand: &Stand) -> BTreeMap<String, String> {
+    let sql = "SELECT dedup_key, concat_ws(' ', status, vtid, layer, module, title, link, meta->>'revision') \
+               FROM oasis_events";
+    stand.sql.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+async fn run(plan: &Plan) -> BTreeMap<String, String> {
+    let mut stand = Stand::new().await;
+    stand.logs.with(|log| {
+        log.page_size = plan.page_size;
+        log.fails_at = plan.failing.iter().map(|at| (*at, Status::permission_denied("cut"))).collect();
+    });
+    // A sequence counts also what is rolled back.
+    let crash = format!(
+        "CREATE SEQUENCE kept; CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF nextval('kept') = ANY (ARRAY{:?}::bigint[]) THEN RAISE 'it dies'; END IF; RETURN NULL; END $$; \
+         CREATE TRIGGER crash BEFORE INSERT ON oasis_watch_state EXECUTE FUNCTION crash()",
+        plan.crashing
+    );
+    stand.sql.batch_execute(&crash).await.unwrap();
+    let (entries, mut polls, mut good) = (entries(), 0, 0);
+    // Until every entry is there and the failures are over.
+    while good < 5 {
+        for (entry, visible_at) in entries.iter().zip(&plan.visible_at) {
+            if *visible_at == polls {
+                stand.add([entry.clone()]);
+            }
+        }
+        let polled = stand.watcher.poll().await;
+        good += usize::from(polled.is_ok());
+        if matches!(polled, Err(PollError::Store(_))) || plan.restarts[polls % plan.restarts.len()] {
+            stand.watcher = watcher(&stand.db.url, &stand.logs, &[PROJECT]);
+        }
+        polls += 1;
+    }
+    let count: i64 = stand.sql.query_one("SELECT count(*) FROM oasis_events", &[]).await.unwrap().get(0);
+    let rows = rows(&stand).await;
+    assert_eq!(usize::try_from(count).unwrap(), rows.len());
+    rows
+}
+
+#[test]
+fn any_split_gives_the_same_rows() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let whole = Plan {
+        visible_at: vec![0; entries().len()],
+        page_size: 100,
+        failing: vec![],
+        crashing: vec![],
+        restarts: vec![false],
+    };
+    let expected = runtime.block_on(run(&whole));
+    assert_eq!(expected.len(), 6);
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&plans(), |plan| {
+            let rows = runtime.block_on(run(&plan));
+            prop_assert_eq!(&rows, &expected);
+            Ok(())
+        })
+        .unwrap();
+}
