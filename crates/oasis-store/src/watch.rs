@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::config::describe;
-use crate::{Store, StoreError};
+use crate::{Readiness, Store, StoreError};
 
 /// Up to where a project's log has been read. All of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,25 @@ impl Drop for WatchLock {
     }
 }
 
+/// What a role lacks of what the watcher does with its two tables.
+const LACKING: &str = "\
+    WITH policies AS (SELECT polrelid, polcmd::text FROM pg_policy WHERE 0 = ANY(polroles) \
+      OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
+    SELECT format('this role needs %s on %s and, under row level security, a policy', n.verb, n.name) \
+    FROM (VALUES ('oasis_watch_state', 'SELECT', 'r'), ('oasis_watch_state', 'INSERT', 'a'), \
+      ('oasis_watch_state', 'UPDATE', 'w'), ('oasis_unread_entries', 'INSERT', 'a')) AS n (name, verb, command), \
+      LATERAL (SELECT to_regclass('public.' || n.name)::oid AS oid) AS t \
+    WHERE has_table_privilege(t.oid, n.verb) IS NOT TRUE OR row_security_active(t.oid) AND NOT EXISTS ( \
+      SELECT FROM policies WHERE polrelid = t.oid AND polcmd IN ('*', n.command))";
+
 impl Store {
+    /// Whether this role may do with the watcher's tables what the watcher does.
+    pub async fn check_watch(&self) -> Readiness {
+        let lacking = self.read(async |client| client.query_typed(LACKING, &[]).await).await;
+        lacking
+            .map_or_else(|error| vec![error.to_string()], |rows| rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// The lock of those who poll; `None` while another one has it. It is taken in a transaction that stays open, so that it
     /// holds behind a transaction pooler, too.
     ///

@@ -41,7 +41,10 @@ impl App for DeployWatcher {
     }
 
     async fn ready(&self) -> Result<(), NotReady> {
-        let reasons = self.store.check(Need::Write).await;
+        let mut reasons = self.store.check(Need::Write).await;
+        if reasons.is_empty() {
+            reasons = self.store.check_watch().await;
+        }
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 

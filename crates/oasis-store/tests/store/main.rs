@@ -10,6 +10,7 @@ mod order;
 mod pages;
 mod proxied;
 mod times;
+mod watch;
 
 use std::time::Duration;
 

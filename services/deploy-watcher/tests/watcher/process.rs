@@ -167,7 +167,7 @@ async fn no_credentials_are_told_in_time() {
 async fn the_token_of_the_metadata_server_is_sent() {
     let stand = Stand::new().await;
     stand.add([deploy(1)]);
-    let metadata = Metadata::start(false).await;
+    let metadata = Metadata::start(false, 3_600).await;
     let mut variables = stand.variables();
     variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
     let process = Process::start(&borrowed(&variables), &[]).await;
@@ -180,11 +180,25 @@ async fn the_token_of_the_metadata_server_is_sent() {
     assert_eq!(sent.as_deref(), Some("Bearer fake-token"));
 }
 
+/// An account may lose its token, and get it back: Google's library gives up for good, the watcher does not.
+#[tokio::test]
+async fn credentials_that_gave_up_are_looked_for_anew() {
+    let stand = Stand::new().await;
+    let metadata = Metadata::start(true, 1).await;
+    let mut variables = stand.variables();
+    variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
+    let process = Process::start(&borrowed(&variables), &[]).await;
+    for (has_token, status) in [(true, 200), (false, 502), (true, 200)] {
+        *metadata.has_token.lock().unwrap() = has_token;
+        until("the poll sees it", async || process.ask("POST", "/poll").await.0 == status).await;
+    }
+}
+
 /// Without certificates Google's library panics, which ends neither the process nor its polling.
 #[tokio::test]
 async fn a_panic_of_the_library_is_an_error_like_others() {
     let stand = Stand::new().await;
-    let metadata = Metadata::start(true).await;
+    let metadata = Metadata::start(true, 3_600).await;
     let mut variables = stand.variables();
     variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
     for place in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {

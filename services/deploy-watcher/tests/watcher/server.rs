@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -118,7 +118,8 @@ pub(crate) struct Metadata {
 const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 
 impl Metadata {
-    pub(crate) async fn start(has_token: bool) -> Self {
+    /// Its tokens live for so many seconds.
+    pub(crate) async fn start(has_token: bool, seconds: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let has_token = Arc::new(Mutex::new(has_token));
@@ -126,7 +127,7 @@ impl Metadata {
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let there = *there.lock().unwrap();
-                tokio::spawn(answer(connection, there));
+                tokio::spawn(answer(connection, there.then_some(seconds)));
             }
         });
         Self { host, has_token, task }
@@ -139,7 +140,7 @@ impl Drop for Metadata {
     }
 }
 
-async fn answer(mut connection: TcpStream, has_token: bool) {
+async fn answer(mut connection: TcpStream, lives_for: Option<u32>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = connection.read_u8().await else { return };
@@ -147,9 +148,14 @@ async fn answer(mut connection: TcpStream, has_token: bool) {
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
     let asks_for_a_token = head.starts_with(&format!("get {}", TOKEN.to_ascii_lowercase()));
-    let (status, body) = match has_token && asks_for_a_token && head.contains("metadata-flavor: google") {
-        true => ("200 OK", r#"{"access_token":"fake-token","expires_in":3600,"token_type":"Bearer"}"#),
-        false => ("404 Not Found", "there is no such account"),
+    let is_asked = asks_for_a_token && head.contains("metadata-flavor: google");
+    let (status, body) = match lives_for.filter(|_| is_asked) {
+        Some(seconds) => {
+            let token =
+                json!({ "access_token": "fake-token", "expires_in": seconds, "token_type": "Bearer" });
+            ("200 OK", token.to_string())
+        }
+        None => ("404 Not Found", "there is no such account".to_owned()),
     };
     let length = body.len();
     let answer = format!(
