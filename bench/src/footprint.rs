@@ -20,15 +20,20 @@ const MOST_READY_MS: f64 = 100.0;
 const MOST_SIZE_MB: f64 = 15.0;
 const MOST_RSS_MB: f64 = 20.0;
 const HISTORY: i64 = 100_000;
+const DEPLOYS: &str = "deploy-watcher";
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let (starts, history) = if quick { (2, 1_000) } else { (11, HISTORY) };
     let mut report = Report::new("footprint");
     let database = stack.database("footprint").await?;
     rows::append_many(&database.connect().await?, "DEV-HISTORY-0001", history).await?;
-    let settings =
-        [("DATABASE_URL", database.url.as_str()), ("GITHUB_WEBHOOK_SECRET", SECRET), ("INGEST_TOKENS", "t")];
-    for name in [GATEWAY, WEBHOOKS] {
+    let settings = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("GITHUB_WEBHOOK_SECRET", SECRET),
+        ("INGEST_TOKENS", "t"),
+        ("GCP_PROJECT", "nobodys"),
+    ];
+    for name in [GATEWAY, WEBHOOKS, DEPLOYS] {
         let (mut ready, mut rss) = (Vec::new(), Vec::new());
         for _ in 0..starts {
             let program = Command::new(beside_us(name)?);
@@ -49,7 +54,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
                 .bar(Bar::AtMost(MOST_RSS_MB)),
         );
     }
-    for name in [GATEWAY, WEBHOOKS, "oasis"] {
+    for name in [GATEWAY, WEBHOOKS, DEPLOYS, "oasis"] {
         let program = beside_us(name)?;
         let size = program.metadata().with_context(|| format!("the size of {}", program.display()))?.len();
         report.row(

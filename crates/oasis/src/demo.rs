@@ -1,15 +1,18 @@
 //! A made-up team at work: a lively, properly signed set of GitHub deliveries, sent to webhook-ingest over HTTP.
 
+pub(crate) mod deploys;
 mod payloads;
 mod story;
 mod team;
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use deploy_watcher::fake::FakeLogging;
+use jiff::{SignedDuration, Timestamp};
 use oasis_service::{Secret, Shutdown};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -28,6 +31,9 @@ Examples:
   oasis demo --seed 7               the same story again
 
 The people, repositories and tasks are made up; the deliveries have the shape of GitHub's own and are stored for good.";
+
+/// How long the fake of Cloud Logging keeps an entry; each poll looks back a part of it.
+const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
 /// Flags of `oasis demo`.
 #[derive(clap::Args, Debug)]
@@ -65,7 +71,7 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     // One attempt each, so that a wrong address shows at once; the demo tries on by itself.
     let courier = Courier::new(args.url, &args.secret).attempts(1);
-    let mut demo = Demo { courier, voice: Voice::Terminal, refused: 0 };
+    let mut demo = Demo { courier, logs: None, voice: Voice::Terminal, refused: 0 };
     tokio::select! {
         () = shutdown.triggered() => {}
         told = demo.tell(&args.pace) => told?,
@@ -73,10 +79,16 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Sends deliveries to the webhook-ingest at `webhook` until `shutdown` completes, beside what else the process does:
-/// only its log tells of them.
-pub(crate) async fn run_beside(webhook: Base, secret: &Secret, shutdown: impl Future<Output = ()>) {
-    let mut demo = Demo { courier: Courier::new(webhook, secret), voice: Voice::Log, refused: 0 };
+/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, until `shutdown` completes, beside what else
+/// the process does: only its log tells of them.
+pub(crate) async fn run_beside(
+    webhook: Base,
+    secret: &Secret,
+    logs: Arc<FakeLogging>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let courier = Courier::new(webhook, secret);
+    let mut demo = Demo { courier, logs: Some(logs), voice: Voice::Log, refused: 0 };
     let pace = Pace::default();
     tokio::select! {
         () = shutdown => {}
@@ -88,6 +100,8 @@ pub(crate) async fn run_beside(webhook: Base, secret: &Secret, shutdown: impl Fu
 /// The telling of a story. While webhook-ingest is away it stands still.
 struct Demo {
     courier: Courier,
+    /// Where Cloud Run's entries go.
+    logs: Option<Arc<FakeLogging>>,
     voice: Voice,
     /// How many deliveries were refused.
     refused: u64,
@@ -104,7 +118,11 @@ impl Demo {
             if sent > 0 {
                 sleep(pause).await;
             }
-            self.send(&story.beat(Timestamp::now())).await?;
+            let beat = story.beat(Timestamp::now());
+            self.send(&beat).await?;
+            if let (Some(logs), Some(logged)) = (&self.logs, &beat.logged) {
+                logs.add(logged, LOGGED_FOR);
+            }
             sent += 1;
         }
         Ok(())

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use deploy_watcher::fake::FakeLogging;
 use oasis_postgres::{Cluster, Options};
 use oasis_service::{Secret, Shutdown, args, telemetry};
 use oasis_store::DatabaseUrl;
@@ -29,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   oasis up                          start everything; Ctrl-C stops it, the data stays in .oasis/
   oasis up --demo                   with a made-up team at work
-  oasis up --port 9000              the feed on 9000, webhooks on 9001
+  oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
   DATABASE_URL=postgres://… oasis up   over a database of your own
 
 Anybody who can reach the ports may read and send events; only this machine can, unless --host says otherwise.";
@@ -38,14 +39,14 @@ Anybody who can reach the ports may read and send events; only this machine can,
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest
+    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest, and show its deploys
     #[arg(long)]
     demo: bool,
     /// Address to listen on; another than this machine's own opens the ports to others
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
-    /// Port of gateway-feed; webhook-ingest takes the next one
-    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    /// Port of gateway-feed; webhook-ingest and deploy-watcher take the next ones
+    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65533))]
     port: u16,
     /// Folder for the private PostgreSQL and the webhook secret
     #[arg(long, value_name = "DIR", default_value = ".oasis")]
@@ -56,6 +57,9 @@ pub(crate) struct Args {
     /// The webhook secret; by default one is made and kept in the folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     github_webhook_secret: Option<Secret>,
+    /// Watch the Cloud Run deploys of these projects, with your own credentials
+    #[arg(long, env = "GCP_PROJECT", value_name = "IDS")]
+    gcp_project: Option<String>,
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "warn")]
     log: String,
@@ -71,13 +75,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // First, so that a taken port costs nothing else.
     let gateway = bind(&args.host, args.port).await?;
     let webhooks = bind(&args.host, args.port + 1).await?;
+    let deploys = match args.demo || args.gcp_project.is_some() {
+        true => Some(bind(&args.host, args.port + 2).await?),
+        false => None,
+    };
     folder(&args.data)?;
     let secret = match &args.github_webhook_secret {
         Some(secret) => secret.expose().to_owned(),
         None => kept_secret(&args.data.join("webhook-secret"))?,
     };
     // Before PostgreSQL is started or even downloaded, which a bad setting would make vain.
-    let mut configs = configs(&secret, args.database_url.is_none())?;
+    let logs = match args.demo {
+        true => Some(Arc::new(FakeLogging::start().await.context("starting a fake of Cloud Logging")?)),
+        false => None,
+    };
+    let mut configs = configs(&args, &secret, logs.as_deref())?;
     let (cluster, database_url) = match &args.database_url {
         Some(url) => (None, url.clone()),
         None => {
@@ -86,9 +98,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     configs.gateway.database.database_url = database_url.clone();
-    configs.webhooks.database.database_url = database_url;
+    configs.webhooks.database.database_url = database_url.clone();
+    if let Some(deploys) = &mut configs.deploys {
+        deploys.database.database_url = database_url;
+    }
     let kept = cluster.clone().map(|cluster| tokio::spawn(keep_up(cluster, shutdown.clone())));
-    let served = serve(&args, configs, &secret, gateway, webhooks, shutdown.clone()).await;
+    let listeners = Listeners { gateway, webhooks, deploys };
+    let served = serve(&args, configs, &secret, listeners, logs, shutdown.clone()).await;
     if let Some(kept) = kept {
         // Or it would start what is stopped here.
         shutdown.trigger();
@@ -103,7 +119,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     args::bind(host, port).await.map_err(|error| {
-        let hint = "`--port N` moves gateway-feed to N and webhook-ingest to N + 1";
+        let hint = "`--port N` moves gateway-feed to N, webhook-ingest to N + 1 and deploy-watcher to N + 2";
         anyhow::anyhow!("{}\n{hint}", oasis_service::error::chain(&error))
     })
 }
@@ -150,8 +166,8 @@ async fn serve(
     args: &Args,
     configs: Configs,
     secret: &str,
-    gateway: TcpListener,
-    webhooks: TcpListener,
+    listeners: Listeners,
+    logs: Option<Arc<FakeLogging>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let url = &configs.gateway.database.database_url;
@@ -164,8 +180,11 @@ async fn serve(
     }
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
-    services.spawn(gateway_feed::run(configs.gateway, gateway, shutdown.clone()));
-    services.spawn(webhook_ingest::run(configs.webhooks, webhooks, shutdown.clone()));
+    services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));
+    services.spawn(webhook_ingest::run(configs.webhooks, listeners.webhooks, shutdown.clone()));
+    if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
+        services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
+    }
     // Whoever read it may have left (`| head`), or the disk is full: neither ends what is up.
     let _ = banner::show(args, secret, reading_is_guarded);
     if !loopback(&args.host) {
@@ -173,12 +192,12 @@ async fn serve(
             "these ports are open to others: whoever reaches them may read, and send events without a token",
         );
     }
-    let demo = args.demo.then(|| {
+    let demo = logs.map(|logs| {
         let (shutdown, secret) = (shutdown.clone(), secret.to_owned());
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
         tokio::spawn(async move {
             if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
-                demo::run_beside(base, &secret, shutdown.triggered()).await;
+                demo::run_beside(base, &secret, logs, shutdown.triggered()).await;
             }
         })
     });
@@ -194,17 +213,26 @@ async fn serve(
     outcome
 }
 
+/// Where the services listen.
+struct Listeners {
+    gateway: TcpListener,
+    webhooks: TcpListener,
+    /// Where deploys are watched.
+    deploys: Option<TcpListener>,
+}
+
 /// The services' settings.
 struct Configs {
     gateway: gateway_feed::Config,
     webhooks: webhook_ingest::Config,
+    deploys: Option<deploy_watcher::Config>,
 }
 
 /// Our settings, and the rest from the environment, as if each service ran by itself; but the database's URL, which
 /// may not be known yet, is only a placeholder.
-fn configs(secret: &str, private: bool) -> Result<Configs, clap::Error> {
+fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
     let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
-    if private {
+    if args.database_url.is_none() {
         // One that the environment names is about another database than the private one.
         database.push("--listen-database-url=");
     }
@@ -212,7 +240,26 @@ fn configs(secret: &str, private: bool) -> Result<Configs, clap::Error> {
     let secret = format!("--github-webhook-secret={secret}");
     let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
     let webhooks = [&database[..], &[&secret]].concat();
-    Ok(Configs { gateway: args::parse_from(gateway)?, webhooks: args::parse_from(webhooks)? })
+    let watched = match (logs, &args.gcp_project) {
+        (Some(logs), _) => Some(vec![
+            format!("--gcp-project={}", demo::deploys::PROJECT),
+            format!("--logging-endpoint={}", logs.endpoint()),
+            "--logging-anonymous".to_owned(),
+            "--every=2s".to_owned(),
+        ]),
+        (None, Some(projects)) => Some(vec![format!("--gcp-project={projects}"), "--every=1m".to_owned()]),
+        (None, None) => None,
+    };
+    let deploys = watched.map(|watched| {
+        args::parse_from(
+            database.iter().copied().chain(watched.iter().map(String::as_str)).collect::<Vec<_>>(),
+        )
+    });
+    Ok(Configs {
+        gateway: args::parse_from(gateway)?,
+        webhooks: args::parse_from(webhooks)?,
+        deploys: deploys.transpose()?,
+    })
 }
 
 /// The host by which this machine reaches itself.

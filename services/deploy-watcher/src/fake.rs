@@ -18,7 +18,7 @@ use gcloud_sdk::google::rpc::Status as RpcStatus;
 use gcloud_sdk::prost::Message;
 use gcloud_sdk::prost_types::value::Kind;
 use gcloud_sdk::prost_types::{Any, ListValue, Struct, Timestamp as ProtoTimestamp, Value as ProtoValue};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -78,6 +78,15 @@ impl FakeLogging {
     /// For `LOGGING_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Adds an entry in Cloud Logging's JSON (what is none is passed over), and forgets those that are older than `age`.
+    pub fn add(&self, json: &Value, age: SignedDuration) {
+        let oldest = (Timestamp::now() - age).as_second();
+        self.with(|log| {
+            log.entries.retain(|entry| entry.timestamp.is_some_and(|at| at.seconds >= oldest));
+            log.entries.extend(entry(json));
+        });
     }
 
     /// Looks at what it holds, or changes it.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::payloads;
 use super::team::{PEOPLE, Person, REPOSITORIES, Repository, WORK};
+use super::{deploys, payloads};
 use crate::random::Seeded;
 
 /// How many tasks are under way at once.
@@ -25,6 +25,8 @@ pub(crate) struct Beat {
     pub(crate) vtid: String,
     /// The payload, as GitHub would send it.
     pub(crate) payload: Value,
+    /// What Cloud Logging has of it, when it is a deploy to Cloud Run.
+    pub(crate) logged: Option<Value>,
 }
 
 /// How a run, a check or a deployment stands.
@@ -112,7 +114,7 @@ impl Story {
             _ => {}
         }
         let (event, payload) = payloads::of(task, step, now);
-        Beat { event, vtid: task.vtid.clone(), payload }
+        Beat { event, vtid: task.vtid.clone(), payload, logged: deploys::of(task, step, now) }
     }
 
     fn begin(&mut self) -> Task {

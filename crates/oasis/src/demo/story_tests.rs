@@ -1,8 +1,13 @@
 //! Tests of the demo's story.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use oasis_core::{Prefixes, Vtid};
+use deploy_watcher::audit;
+use deploy_watcher::fake::FakeLogging;
+use deploy_watcher::logs::gcloud::CloudLogging;
+use deploy_watcher::logs::{Ask, Logs};
+use jiff::SignedDuration;
+use oasis_core::{Prefixes, Status, Vtid};
 
 use super::*;
 
@@ -52,7 +57,7 @@ fn every_delivery_is_new_and_shows_its_task() {
 #[test]
 fn each_task_goes_from_a_push_to_its_end_in_order() {
     let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Beat { event, vtid, payload } in beats(7, 3_000) {
+    for Beat { event, vtid, payload, .. } in beats(7, 3_000) {
         let run = &payload["workflow_run"];
         let line = match event {
             "workflow_run" => format!("run {} {}", run["run_attempt"], run["conclusion"]),
@@ -95,4 +100,38 @@ fn shapes_are_those_of_github() {
             assert!(began.starts_with("2026-") && began.len() == 20, "{began}");
         }
     }
+}
+
+/// What Cloud Run says of the deploys is what deploy-watcher reads: each is asked for, and then ready or not.
+#[tokio::test]
+async fn deploys_are_told_by_cloud_run_as_well() {
+    let logs = FakeLogging::start().await.unwrap();
+    let told = beats(7, 3_000);
+    let mut tasks = Vec::new();
+    for beat in &told {
+        if let Some(logged) = &beat.logged {
+            logs.add(logged, SignedDuration::from_hours(24 * 10_000));
+            tasks.push(beat.vtid.as_str());
+        }
+    }
+    let client = CloudLogging::new(logs.endpoint(), true);
+    let (mut read, mut token) = (Vec::new(), None);
+    loop {
+        let ask = Ask { project: deploys::PROJECT, from: Timestamp::UNIX_EPOCH, token: token.as_deref() };
+        let page = client.list(ask).await.unwrap();
+        for listed in page.entries {
+            read.push(audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("a deploy"));
+        }
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert!(read.iter().map(|new| new.event.task.as_str()).eq(tasks));
+    let count = |status| read.iter().filter(|new| new.event.status == status).count();
+    assert!(count(Status::Failure) > 3);
+    let ended = count(Status::Success) + count(Status::Failure);
+    assert!((ended..ended + 5).contains(&count(Status::InProgress)));
+    let keys: HashSet<_> = read.iter().map(|new| new.dedup_key.clone()).collect();
+    assert_eq!(keys.len(), read.len(), "no two are the same event");
 }

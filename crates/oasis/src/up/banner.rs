@@ -9,7 +9,7 @@ use crate::output::line;
 /// When standard output cannot be written.
 pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyhow::Result<()> {
     let host = reachable(&args.host);
-    let (port, next) = (args.port, args.port + 1);
+    let (port, next, last) = (args.port, args.port + 1, args.port + 2);
     // Otherwise what is printed here would be answered 401 as it stands.
     let (query, header, needed, with) = match reading_is_guarded {
         true => (
@@ -27,6 +27,15 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events{query}"))?;
     line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
     line(format_args!("  webhooks   http://{host}:{next}/webhooks/github   (secret {secret})"))?;
+    match (args.demo, &args.gcp_project) {
+        (true, _) => {
+            line(format_args!("  deploys    http://{host}:{last}/poll              (of a made-up project)"))?
+        }
+        (false, Some(projects)) => {
+            line(format_args!("  deploys    http://{host}:{last}/poll              (of {projects})"))?
+        }
+        (false, None) => {}
+    }
     if args.database_url.is_none() {
         let file = args.data.join("database-url");
         line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;

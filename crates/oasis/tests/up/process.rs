@@ -36,7 +36,7 @@ pub(crate) fn runs(pid: Pid) -> bool {
     test_kill_process(pid).is_ok() && line.map_or(true, |line| !line.is_empty())
 }
 
-/// A folder to run in, and two free ports. When it is dropped no PostgreSQL is left in it.
+/// A folder to run in, and three free ports. When it is dropped no PostgreSQL is left in it.
 pub(crate) struct Home {
     folder: TempDir,
     pub(crate) port: u16,
@@ -100,11 +100,11 @@ impl Drop for Home {
     }
 }
 
-/// The first of two free ports that follow each other, below those that systems give to outgoing connections.
+/// The first of three free ports that follow each other, below those that systems give to outgoing connections.
 fn free_ports() -> u16 {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let random = || 20_000 + (RandomState::new().hash_one(0) % 12_000) as u16;
-    std::iter::repeat_with(random).find(|port| is_free(*port) && is_free(port + 1)).unwrap()
+    std::iter::repeat_with(random).find(|port| (*port..port + 3).all(is_free)).unwrap()
 }
 
 /// A running command; it is killed when it is dropped.
