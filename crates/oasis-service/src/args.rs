@@ -1,7 +1,8 @@
 //! Flags that every service takes, and how they meet the environment.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use clap::builder::Resettable;
@@ -25,9 +26,38 @@ pub struct ServiceArgs<const PORT: u16> {
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
+
+    /// Ask the service that listens here whether it is ready, say why not, and end: for images without a shell
+    #[arg(long)]
+    pub healthcheck: bool,
 }
 
+/// How long a health check waits for its answer; a readiness check has 5 s.
+const HEALTHCHECK: Duration = Duration::from_secs(6);
+
 impl<const PORT: u16> ServiceArgs<PORT> {
+    /// Asks the service that listens on the host and port given for `/ready`.
+    ///
+    /// # Errors
+    /// When it does not answer 200; the message has what it answered.
+    pub fn healthcheck(&self) -> io::Result<()> {
+        // Where it listens on every address, it is reached on this machine's own.
+        let host = match self.host.as_str() {
+            "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            host => host,
+        };
+        let mut stream = TcpStream::connect((host, self.port))?;
+        stream.set_read_timeout(Some(HEALTHCHECK))?;
+        stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(64 << 10).read_to_string(&mut answer)?;
+        match answer.starts_with("HTTP/1.1 200 ") {
+            true => Ok(()),
+            false => Err(io::Error::other(answer.rsplit("\r\n").next().unwrap_or_default().to_owned())),
+        }
+    }
+
     /// Listens on the host and port given.
     ///
     /// # Errors

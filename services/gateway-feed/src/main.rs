@@ -1,11 +1,15 @@
 //! The binary: flags, logs, signals; everything else is in the library.
 
+use anyhow::Context;
 use gateway_feed::{Config, run};
 use oasis_service::{Shutdown, args, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = args::parse();
+    if config.service.healthcheck {
+        return config.service.healthcheck().context("not ready");
+    }
     telemetry::init("gateway-feed", &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = config.service.bind().await?;

@@ -1,11 +1,15 @@
 //! The receiver as a process of its own: flags and variables, logs, signals.
 
+use anyhow::Context;
 use oasis_service::{Shutdown, args, telemetry};
 use webhook_ingest::{Config, routes::WebhookIngest, run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = args::parse();
+    if config.service.healthcheck {
+        return config.service.healthcheck().context("not ready");
+    }
     telemetry::init(WebhookIngest::NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = config.service.bind().await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use oasis_service::Limits;
+use oasis_service::{Limits, ServiceArgs};
 use tokio::net::TcpStream;
 
 use super::client::{Client, get};
@@ -177,4 +177,24 @@ async fn what_is_not_ready_is_looked_at_again_soon() {
     while client.get("/ready").await.status != 200 {}
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.stop().await;
+}
+
+/// What an image without a shell asks itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_says_why_not() {
+    let server = start(Limits::default()).await;
+    let port = server.address.port();
+    let asked = async |host: &str| {
+        let args = ServiceArgs::<8080> { host: host.into(), port, log: String::new(), healthcheck: true };
+        tokio::task::spawn_blocking(move || args.healthcheck().map_err(|error| error.to_string())).await.unwrap()
+    };
+    for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+        assert_eq!(asked(host).await, Ok(()), "{host}");
+    }
+    server.app.is_ready.store(false, Ordering::SeqCst);
+    while asked("127.0.0.1").await.is_ok() {}
+    let why = asked("127.0.0.1").await.unwrap_err();
+    assert!(why.contains(r#""reasons":["not yet"]"#), "{why}");
+    server.stop().await;
+    assert!(asked("127.0.0.1").await.unwrap_err().contains("refused"));
 }

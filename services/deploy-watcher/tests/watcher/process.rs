@@ -58,7 +58,13 @@ async fn it_polls_when_asked_and_says_so_on_ready() {
     let (_, ready) = process.json("GET", "/ready").await;
     assert!(ready["last_good_poll"].as_str().unwrap().ends_with('Z'), "{ready}");
     assert_eq!((&ready["last_failure"], &ready["ok"]), (&Value::Null, &json!(true)));
+
+    let port = process.port().to_string();
+    let healthcheck = || binary(&borrowed(&stand.anonymous()), &["--healthcheck", "--port", &port]);
+    assert_eq!(finished(healthcheck()).await.0, Some(0));
     assert_eq!(process.terminate().await.code(), Some(0));
+    let (code, _, said) = finished(healthcheck()).await;
+    assert_eq!((code, said.contains("not ready")), (Some(1), true), "{said}");
 }
 
 #[tokio::test]

@@ -74,6 +74,11 @@ impl Process {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Asks it, and gives the status and the body.
     pub(crate) async fn ask(&self, method: &str, path: &str) -> (u16, String) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();

@@ -1,0 +1,48 @@
+# An image for each program: `docker build --target gateway-feed .`, and likewise webhook-ingest, deploy-watcher, oasis.
+# What is built is in one layer for the dependencies, which changes with Cargo.lock only, and one for our own code.
+
+FROM rust:1.92-bookworm AS toolchain
+WORKDIR /src
+ENV CARGO_TERM_COLOR=never
+RUN cargo install --locked cargo-chef@0.1.73
+
+FROM toolchain AS recipe
+COPY . .
+RUN cargo chef prepare --recipe-path recipe.json
+
+FROM toolchain AS build
+COPY --from=recipe /src/recipe.json .
+RUN cargo chef cook --release --recipe-path recipe.json \
+    --package gateway-feed --package webhook-ingest --package deploy-watcher --package oasis
+COPY . .
+RUN cargo build --release --locked \
+    --package gateway-feed --package webhook-ingest --package deploy-watcher --package oasis
+RUN mkdir /lib-out && cp "$(cc -print-file-name=libgcc_s.so.1)" /lib-out/
+
+# glibc, ca-certificates, time zones, a user without rights; no shell. The programs need libgcc besides.
+FROM gcr.io/distroless/base-nossl-debian12:nonroot AS runtime
+COPY --from=build /lib-out/ /usr/lib/
+ENV HOST=0.0.0.0
+
+FROM runtime AS gateway-feed
+COPY --from=build /src/target/release/gateway-feed /gateway-feed
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=7s --start-period=10s CMD ["/gateway-feed", "--healthcheck"]
+ENTRYPOINT ["/gateway-feed"]
+
+FROM runtime AS webhook-ingest
+COPY --from=build /src/target/release/webhook-ingest /webhook-ingest
+EXPOSE 8081
+HEALTHCHECK --interval=10s --timeout=7s --start-period=10s CMD ["/webhook-ingest", "--healthcheck"]
+ENTRYPOINT ["/webhook-ingest"]
+
+FROM runtime AS deploy-watcher
+COPY --from=build /src/target/release/deploy-watcher /deploy-watcher
+EXPOSE 8082
+HEALTHCHECK --interval=10s --timeout=7s --start-period=10s CMD ["/deploy-watcher", "--healthcheck"]
+ENTRYPOINT ["/deploy-watcher"]
+
+# For `oasis migrate` and `oasis prune`.
+FROM runtime AS oasis
+COPY --from=build /src/target/release/oasis /oasis
+ENTRYPOINT ["/oasis"]
