@@ -186,7 +186,9 @@ async fn a_health_check_says_why_not() {
     let port = server.address.port();
     let asked = async |host: &str| {
         let args = ServiceArgs::<8080> { host: host.into(), port, log: String::new(), healthcheck: true };
-        tokio::task::spawn_blocking(move || args.healthcheck().map_err(|error| error.to_string())).await.unwrap()
+        tokio::task::spawn_blocking(move || args.healthcheck().map_err(|error| error.to_string()))
+            .await
+            .unwrap()
     };
     for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
         assert_eq!(asked(host).await, Ok(()), "{host}");

@@ -8,6 +8,7 @@ mod constraints;
 mod migrations;
 mod order;
 mod pages;
+mod pooled;
 mod proxied;
 mod times;
 mod watch;

@@ -254,9 +254,9 @@ async fn without_the_direct_connection_the_tail_polls() {
 }
 
 #[derive(clap::Parser)]
-struct Flags {
+pub(crate) struct Flags {
     #[command(flatten)]
-    database: oasis_store::DatabaseArgs,
+    pub(crate) database: oasis_store::DatabaseArgs,
 }
 
 /// A reader who hangs up does not take another's answer along.

@@ -1,0 +1,140 @@
+//! Behind PgBouncer in transaction mode, which gives each transaction any server session: nothing that is said to the
+//! database relies on one.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use oasis_core::Channel;
+use oasis_store::{Filter, Need, Order, PageQuery, Store, Update, WatchState};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{client, collect, database, follow, new, next, parse, store};
+
+/// PgBouncer in front of a server; it ends with this.
+struct PgBouncer {
+    process: Child,
+    folder: PathBuf,
+    url: String,
+}
+
+impl PgBouncer {
+    /// Starts one for the database at `url`, and waits until it answers.
+    async fn start(url: &str) -> Self {
+        let mut url: Url = url.parse().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("oasis-pgbouncer-{}-{port}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        // It refuses to be root, and reads its settings as somebody else.
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let settings = format!(
+            "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n",
+            url.host_str().unwrap(),
+            url.port().unwrap_or(5432),
+            url.username(),
+            url.password().unwrap_or_default(),
+        );
+        let file = folder.join("pgbouncer.ini");
+        fs::write(&file, settings).unwrap();
+        let mut command = Command::new("pgbouncer");
+        if rustix::process::geteuid().is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        let process =
+            command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = process.expect("pgbouncer is needed: apt-get install pgbouncer");
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(port)).unwrap();
+        url.set_query(Some("sslmode=disable"));
+        let this = Self { process, folder, url: url.into() };
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        while tokio_postgres::connect(&this.url, tokio_postgres::NoTls).await.is_err() {
+            assert!(Instant::now() < deadline, "pgbouncer does not answer");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        this
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer; .ci/run runs it"]
+async fn everything_works_behind_a_transaction_pooler() {
+    let db = database().await;
+    let pooler = PgBouncer::start(&db.url).await;
+    assert_eq!(oasis_store::migrate(&parse(&pooler.url)).await.unwrap().applied, Vec::<String>::new());
+    let store = store(&pooler.url);
+    assert_eq!(store.check(Need::ReadWrite).await, Vec::<String>::new());
+
+    // LISTEN is accepted and nothing comes of it: the tail notices, and polls.
+    let mut updates = follow(store.tail());
+    while next(&mut updates).await != (Update::Up { listening: false }) {}
+    // Several writers at once, so that several server sessions are in use.
+    let appenders = [store.appender().unwrap(), store.appender().unwrap(), store.appender().unwrap()];
+    let mut callers = JoinSet::new();
+    for caller in 0..300_usize {
+        let appender = appenders[caller % 3].clone();
+        let key = (caller / 2).to_string();
+        callers.spawn(async move {
+            appender.append(vec![new("DEV-TEST-0001", Some(&key))], Instant::now()).await.unwrap()[0]
+        });
+    }
+    let mut stored = 0;
+    while let Some(appended) = callers.join_next().await {
+        stored += usize::from(!appended.unwrap().duplicate);
+    }
+    assert_eq!(stored, 150);
+    let ids: Vec<i64> = collect(&mut updates, 150).await.iter().map(|event| event.id).collect();
+    assert!(ids.len() == 150 && ids.is_sorted(), "{ids:?}");
+
+    let filter = Filter { vtid: vec!["DEV-TEST-0001".into()], ..Filter::all(Channel::devhub()) };
+    let order = Order::NewestFirst { before: None };
+    let bounds = PageQuery {
+        until: Some("2026-06-01T00:00:00Z".parse().unwrap()),
+        ..PageQuery::ticker(Some(&filter), order, 50)
+    };
+    for query in [PageQuery::ticker(Some(&filter), order, 50), bounds] {
+        assert_eq!(store.page(&query).await.unwrap().events.len(), 50);
+    }
+
+    // The lock of those who poll holds its session.
+    let lock = store.watch_lock().await.unwrap().expect("the lock is free");
+    assert!(store.watch_lock().await.unwrap().is_none());
+    lock.release().await;
+    assert!(store.watch_lock().await.unwrap().is_some());
+    let state = WatchState { cursor: "2026-01-02T03:04:05Z".parse().unwrap(), walk: None };
+    store.keep_watch_state("acme", &state, &[]).await.unwrap();
+    assert_eq!(store.watch_state("acme").await.unwrap(), Some(state));
+
+    let pruned = store.prune(std::time::Duration::from_secs(0), |_| ()).await.unwrap();
+    assert_eq!(pruned.rows, 150);
+    while !matches!(next(&mut updates).await, Update::Pruned(_)) {}
+    assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
+}
+
+/// With a direct connection beside it, the tail is woken.
+#[tokio::test]
+#[ignore = "needs pgbouncer; .ci/run runs it"]
+async fn a_direct_connection_is_listened_on() {
+    let db = database().await;
+    let pooler = PgBouncer::start(&db.url).await;
+    let flags = ["test", "--database-url", &pooler.url, "--listen-database-url", &db.url];
+    let args = <crate::pages::Flags as clap::Parser>::try_parse_from(flags).unwrap().database;
+    let store = Store::new(args, "test").unwrap();
+    let mut updates = follow(store.tail());
+    while next(&mut updates).await != (Update::Up { listening: true }) {}
+    store.appender().unwrap().append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await.len(), 1);
+}
