@@ -4,7 +4,7 @@
 FROM rust:1.92-bookworm AS toolchain
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never
-RUN cargo install --locked cargo-chef@0.1.73
+RUN cargo install --locked cargo-chef@0.1.78
 
 FROM toolchain AS recipe
 COPY . .
@@ -17,11 +17,12 @@ RUN cargo chef cook --release --recipe-path recipe.json \
 COPY . .
 RUN cargo build --release --locked \
     --package gateway-feed --package webhook-ingest --package deploy-watcher --package oasis
-RUN mkdir /lib-out && cp "$(cc -print-file-name=libgcc_s.so.1)" /lib-out/
+RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher oasis
 
-# glibc, ca-certificates, time zones, a user without rights; no shell. The programs need libgcc besides.
-FROM gcr.io/distroless/base-nossl-debian12:nonroot AS runtime
-COPY --from=build /lib-out/ /usr/lib/
+# The C library, certificates, a user without rights; no shell.
+FROM scratch AS runtime
+COPY --from=build /image/ /
+USER 65532:65532
 ENV HOST=0.0.0.0
 
 FROM runtime AS gateway-feed
