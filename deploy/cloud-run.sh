@@ -16,7 +16,8 @@ Usage: cloud-run.sh [--dry-run] PROJECT REGION IMAGES VTID
 
 Secrets that must be in Secret Manager before: oasis-database-url, oasis-ingest-tokens, and oasis-webhook-secret, which
 deploy/setup-webhook.sh makes. oasis-read-tokens and oasis-webhook-secret-previous are used if they are there.
-GCP_PROJECT names the projects whose deploys are watched; PROJECT unless it is set.
+GCP_PROJECT names the projects whose deploys are watched; PROJECT unless it is set. WITHOUT_PREVIOUS=yes leaves the webhook
+secret of before out, at the end of its rotation.
 EOF
 }
 
@@ -57,8 +58,16 @@ run() {
   fi
 }
 
+# Whether a secret is there. Any other answer than "not found" ends the script: a secret that only could not be looked
+# at must not be left out, or made anew.
 has_secret() {
-  gcloud secrets describe "$1" --project "$project" >/dev/null 2>&1
+  local said
+  if said=$(gcloud secrets describe "$1" --project "$project" 2>&1); then return 0; fi
+  case $said in
+    *NOT_FOUND*) return 1 ;;
+  esac
+  printf 'error: the secret %s: %s\n' "$1" "$said" >&2
+  exit 1
 }
 
 account() {
@@ -74,7 +83,10 @@ mount() {
   local name=$1 variable=$2 secret=$3
   run gcloud secrets add-iam-policy-binding "$secret" --project "$project" --role roles/secretmanager.secretAccessor \
     --member "serviceAccount:$name@$project.iam.gserviceaccount.com" --format none
-  secrets+=("$variable=$secret:latest")
+  # This very version: "latest" would be another one for each instance that starts after a rotation.
+  local version
+  version=$(gcloud secrets versions describe latest --secret "$secret" --project "$project" --format 'value(name)')
+  secrets+=("$variable=$secret:${version##*/}")
 }
 
 deploy() {
@@ -102,13 +114,14 @@ done
 
 # The feed. One instance is always there and has its processor between requests, too (--no-cpu-throttling): it follows
 # the table. A stream is a request: 3600 s is the longest that Cloud Run allows, and clients resume after it. Each of up
-# to 1,000 clients is a request under way. Any instance serves any client: no session affinity.
+# to 1,000 clients is a request under way. Any instance serves any client: no session affinity. Each instance may hold ten
+# connections to the database, of webhook-ingest nine: with at most four and four they are 76.
 account gateway-feed
 secrets=()
 mount gateway-feed DATABASE_URL oasis-database-url
 mount gateway-feed INGEST_TOKENS oasis-ingest-tokens
 if has_secret oasis-read-tokens; then mount gateway-feed READ_TOKENS oasis-read-tokens; fi
-deploy gateway-feed --allow-unauthenticated --ingress all --min-instances 1 --no-cpu-throttling \
+deploy gateway-feed --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 --no-cpu-throttling \
   --concurrency 1000 --timeout 3600 --no-session-affinity --cpu 1 --memory 512Mi
 
 # GitHub waits 10 s and does not try again: one instance is kept warm. Its deliveries are signed, so anybody may ask.
@@ -117,10 +130,10 @@ account webhook-ingest
 secrets=()
 mount webhook-ingest DATABASE_URL oasis-database-url
 mount webhook-ingest GITHUB_WEBHOOK_SECRET oasis-webhook-secret
-if has_secret oasis-webhook-secret-previous; then
+if [ -z "${WITHOUT_PREVIOUS-}" ] && has_secret oasis-webhook-secret-previous; then
   mount webhook-ingest GITHUB_WEBHOOK_SECRET_PREVIOUS oasis-webhook-secret-previous
 fi
-deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --concurrency 80 --timeout 30 \
+deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 --concurrency 80 --timeout 30 \
   --cpu 1 --memory 512Mi
 
 # Only Cloud Scheduler may ask it. One instance: a poll at a time is all that there is to do.

@@ -52,38 +52,46 @@ fi
 secret=oasis-webhook-secret
 previous=$secret-previous
 
+# Whether a secret is there. Any other answer than "not found" ends the script: a secret that only could not be looked
+# at must not be left out, or made anew.
 exists() {
-  gcloud secrets describe "$1" --project "$project" >/dev/null 2>&1
+  local said
+  if said=$(gcloud secrets describe "$1" --project "$project" 2>&1); then return 0; fi
+  case $said in
+    *NOT_FOUND*) return 1 ;;
+  esac
+  printf 'error: the secret %s: %s\n' "$1" "$said" >&2
+  exit 1
 }
 
 # The value comes on standard input, so that it is in no list of processes.
 keep() {
-  local name=$1
   if [ -n "$dry_run" ]; then
-    if exists "$name"; then
-      printf 'would run: gcloud secrets versions add %s --project %s --data-file=-\n' "$name" "$project"
-    else
-      printf 'would run: gcloud secrets create %s --project %s --replication-policy automatic --data-file=-\n' "$name" "$project"
-    fi
+    printf 'would run: gcloud %s\n' "$*"
     cat >/dev/null
-  elif exists "$name"; then
-    gcloud secrets versions add "$name" --project "$project" --data-file=- >/dev/null
   else
-    gcloud secrets create "$name" --project "$project" --replication-policy automatic --data-file=- >/dev/null
+    gcloud "$@" >/dev/null
   fi
 }
+create() { keep secrets create "$1" --project "$project" --replication-policy automatic --data-file=-; }
+add() { keep secrets versions add "$1" --project "$project" --data-file=-; }
 
 new_secret() {
   head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
 }
 
 if ! exists "$secret"; then
-  new_secret | keep "$secret"
+  new_secret | create "$secret"
   [ -n "$dry_run" ] || printf 'made the secret %s\n' "$secret"
 elif [ -n "$rotate" ]; then
-  # In this order: whatever fails in between, the secret that GitHub has is still accepted.
-  gcloud secrets versions access latest --secret "$secret" --project "$project" | keep "$previous"
-  new_secret | keep "$secret"
+  # It may still be the one that GitHub has.
+  if exists "$previous"; then
+    printf 'error: a rotation is under way: end it as it said, and delete the secret %s, before the next one\n' "$previous" >&2
+    exit 1
+  fi
+  # What is deployed goes on with the versions that it was deployed with.
+  gcloud secrets versions access latest --secret "$secret" --project "$project" | create "$previous"
+  new_secret | add "$secret"
   [ -n "$dry_run" ] || printf 'made a new secret; the one before is in %s\n' "$previous"
 else
   printf 'the secret %s is there already\n' "$secret"
@@ -102,6 +110,7 @@ if [ -n "$rotate" ]; then
 To change it without losing a delivery:
   1. deploy webhook-ingest again (deploy/cloud-run.sh), which then accepts both secrets
   2. paste the new secret in GitHub
-  3. when its recent deliveries are answered 200, delete the secret $previous and deploy once more
+  3. when its recent deliveries are answered 200, deploy with WITHOUT_PREVIOUS=yes, and then
+     gcloud secrets delete $previous --project $project
 EOF
 fi

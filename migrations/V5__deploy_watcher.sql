@@ -3,11 +3,12 @@ CREATE TABLE public.oasis_watch_state (
     project    text PRIMARY KEY CHECK (octet_length(project) BETWEEN 1 AND 128),
     -- The newest entry that has been read. Everything up to it is in oasis_events or in oasis_unread_entries.
     cursor     timestamptz NOT NULL,
-    -- A walk through the log's pages that is not at its end: where it began, and its next page.
+    -- A walk through the log's pages that is not at its end: the time that it reads from, when it was begun, its next page.
     walk_from  timestamptz,
+    walk_began timestamptz,
     walk_token text,
     kept_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CHECK ((walk_from IS NULL) = (walk_token IS NULL))
+    CHECK ((walk_from IS NULL) = (walk_token IS NULL) AND (walk_began IS NULL) = (walk_token IS NULL))
 );
 
 -- Entries as they came, in protobuf, with what is wrong with them. Nothing reads them but people; delete them at will.

@@ -20,8 +20,10 @@ pub struct WatchState {
 /// Where a walk goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Walk {
-    /// The time that it began at.
+    /// The time that it reads from.
     pub from: Timestamp,
+    /// When its first page was asked for. What came since may stand behind where it is.
+    pub began: Timestamp,
     /// The token of its next page.
     pub token: String,
 }
@@ -109,11 +111,16 @@ impl Store {
     /// When the database can't be reached or refuses.
     pub async fn watch_state(&self, project: &str) -> Result<Option<WatchState>, StoreError> {
         self.read(async |client| {
-            let sql = "SELECT cursor, walk_from, walk_token FROM public.oasis_watch_state WHERE project = $1";
+            let sql = "SELECT cursor, walk_from, walk_began, walk_token FROM public.oasis_watch_state WHERE project = $1";
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
-                let walk = row.get::<_, Option<Timestamp>>(1).zip(row.get::<_, Option<String>>(2));
-                WatchState { cursor: row.get(0), walk: walk.map(|(from, token)| Walk { from, token }) }
+                // All three or none, says the table.
+                let walk = row.get::<_, Option<String>>(3).map(|token| Walk {
+                    from: row.get(1),
+                    began: row.get(2),
+                    token,
+                });
+                WatchState { cursor: row.get(0), walk }
             }))
         })
         .await
@@ -129,7 +136,9 @@ impl Store {
         state: &WatchState,
         unread: &[UnreadEntry],
     ) -> Result<(), StoreError> {
-        let (from, token) = state.walk.as_ref().map(|walk| (walk.from, walk.token.as_str())).unzip();
+        let walk = state.walk.as_ref();
+        let (from, began) = walk.map(|walk| (walk.from, walk.began)).unzip();
+        let token = walk.map(|walk| walk.token.as_str());
         let log_name: Vec<&str> = unread.iter().map(|entry| entry.log_name.as_str()).collect();
         let timestamp: Vec<Timestamp> = unread.iter().map(|entry| entry.timestamp).collect();
         let insert_id: Vec<&str> = unread.iter().map(|entry| entry.insert_id.as_str()).collect();
@@ -137,16 +146,18 @@ impl Store {
         let entry: Vec<&[u8]> = unread.iter().map(|entry| entry.entry.as_slice()).collect();
         let sql = "WITH unread AS ( \
                      INSERT INTO public.oasis_unread_entries (log_name, ts, insert_id, reason, entry) \
-                     SELECT * FROM unnest($5, $6, $7, $8, $9) ON CONFLICT DO NOTHING) \
-                   INSERT INTO public.oasis_watch_state AS kept (project, cursor, walk_from, walk_token) \
-                   VALUES ($1, $2, $3, $4) ON CONFLICT (project) DO UPDATE SET \
+                     SELECT * FROM unnest($6, $7, $8, $9, $10) ON CONFLICT DO NOTHING) \
+                   INSERT INTO public.oasis_watch_state AS kept (project, cursor, walk_from, walk_began, walk_token) \
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project) DO UPDATE SET \
                      cursor = greatest(kept.cursor, excluded.cursor), \
-                     walk_from = excluded.walk_from, walk_token = excluded.walk_token, kept_at = DEFAULT";
+                     walk_from = excluded.walk_from, walk_began = excluded.walk_began, walk_token = excluded.walk_token, \
+                     kept_at = DEFAULT";
         self.read(async |client| {
-            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 9] = [
+            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 10] = [
                 (&project, Type::TEXT),
                 (&state.cursor, Type::TIMESTAMPTZ),
                 (&from, Type::TIMESTAMPTZ),
+                (&began, Type::TIMESTAMPTZ),
                 (&token, Type::TEXT),
                 (&log_name, Type::TEXT_ARRAY),
                 (&timestamp, Type::TIMESTAMPTZ_ARRAY),

@@ -44,7 +44,7 @@ pub struct Last {
     /// When the last good one ended.
     pub good: Option<Timestamp>,
     /// Why the last one failed, if it did.
-    pub failure: Option<String>,
+    pub failure: Option<&'static str>,
 }
 
 /// What a poll did.
@@ -98,6 +98,17 @@ pub enum PollError {
     Append(#[from] AppendError),
 }
 
+impl PollError {
+    /// What answers and `/ready` call it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Logs { why, .. } => why.code(),
+            Self::Store(_) => "database_unavailable",
+            Self::Append(why) => why.told().0,
+        }
+    }
+}
+
 impl<L: Logs> Watcher<L> {
     /// Reads the logs of `projects`, the first time from `lookback` ago on.
     pub fn new(
@@ -126,7 +137,7 @@ impl<L: Logs> Watcher<L> {
         match &polled {
             Ok(Polled::Skipped { .. }) => {}
             Ok(Polled::Read(_)) => *last = Last { good: Some(Timestamp::now()), failure: None },
-            Err(error) => last.failure = Some(error.to_string()),
+            Err(error) => last.failure = Some(error.code()),
         }
         polled
     }
@@ -172,6 +183,7 @@ impl<L: Logs> Watcher<L> {
         let mut begun_anew = false;
         while budget.allows() {
             let from = state.walk.as_ref().map_or(state.cursor - OVERLAP, |walk| walk.from);
+            let began = state.walk.as_ref().map_or_else(|| whole(Timestamp::now()), |walk| walk.began);
             let token = state.walk.as_ref().map(|walk| walk.token.as_str());
             let page = match self.page(Ask { project, from, token }, budget).await {
                 Ok(page) => page,
@@ -188,10 +200,11 @@ impl<L: Logs> Watcher<L> {
             };
             let unread = self.keep(project, &page.entries, read).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
-            // An entry of the future must not hide those that come before it.
-            let newest = newest.map(|newest| whole(newest.min(Timestamp::now())));
+            // No further than when the walk began, however long ago: what came since may stand on pages that were passed,
+            // and the next walk must find it. Nor does an entry of the future hide those that come before it.
+            let newest = newest.map(|newest| whole(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
-            state.walk = page.next.map(|token| Walk { from, token });
+            state.walk = page.next.map(|token| Walk { from, began, token });
             if kept.as_ref() != Some(&state) || !unread.is_empty() {
                 self.store.keep_watch_state(project, &state, &unread).await?;
                 kept = Some(state.clone());

@@ -82,7 +82,7 @@ async fn a_failure_between_pages_loses_and_repeats_nothing() {
     let PollError::Logs { project, why: LogsError::Denied(_) } = &error else { panic!("{error}") };
     assert_eq!(project, PROJECT);
     assert_eq!(stand.events().await.len(), 4);
-    assert!(stand.watcher.last().failure.unwrap().contains("logging.logEntries.list denied"));
+    assert_eq!(stand.watcher.last().failure, Some("permission_denied"));
     let read = stand.poll().await;
     assert_eq!((read.seen, read.published), (6, 6));
     assert!(stand.watcher.last().failure.is_none() && stand.watcher.last().good.is_some());

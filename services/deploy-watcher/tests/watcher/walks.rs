@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tonic::Status;
 
 use crate::Stand;
-use crate::entries::at;
+use crate::entries::{Deploy, at};
 use crate::polls::{nth, tokens};
 
 /// A token lives for a day; what was read before is stored, so the walk begins anew behind it.
@@ -130,4 +130,27 @@ async fn what_the_table_refuses_is_put_aside() {
     assert_eq!(row.get::<_, &str>(0), "s00001");
     assert!(row.get::<_, &str>(1).contains("ours"), "{:?}", row.get::<_, &str>(1));
     assert_eq!(stand.poll().await.seen, 0);
+}
+
+/// A walk that is taken up long after it was begun has passed what came late meanwhile; the next one finds it.
+#[tokio::test]
+async fn what_comes_late_behind_a_long_walk_is_found() {
+    let stand = Stand::new().await;
+    stand.logs.with(|log| log.page_size = 1);
+    let old = |second: i64, id: u32| {
+        Deploy::new("gateway", id).revision(at(second - 1_800), &format!("s{id}"), "True")
+    };
+    stand.add([old(2, 2), nth(3)]);
+    stand.logs.with(|log| log.fails_at.push((1, Status::permission_denied("cut"))));
+    assert!(stand.watcher.poll().await.is_err());
+    // Begun when the first page was new, half an hour ago; and one comes late behind it.
+    stand
+        .sql
+        .batch_execute("UPDATE oasis_watch_state SET walk_began = cursor + interval '1 minute'")
+        .await
+        .unwrap();
+    stand.add([old(1, 1)]);
+    while stand.poll().await.more {}
+    stand.poll().await;
+    assert_eq!(stand.events().await.len(), 3);
 }
