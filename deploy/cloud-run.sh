@@ -43,6 +43,8 @@ vtid=$4
 tag=${TAG:-latest}
 watched=${GCP_PROJECT:-$project}
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=deploy/secrets.sh
+. "$here/secrets.sh"
 if ! command -v gcloud >/dev/null; then
   printf 'error: gcloud is not installed, or not on PATH\n' >&2
   exit 1
@@ -56,18 +58,6 @@ run() {
   else
     "$@"
   fi
-}
-
-# Whether a secret is there. Any other answer than "not found" ends the script: a secret that only could not be looked
-# at must not be left out, or made anew.
-has_secret() {
-  local said
-  if said=$(gcloud secrets describe "$1" --project "$project" 2>&1); then return 0; fi
-  case $said in
-    *NOT_FOUND*) return 1 ;;
-  esac
-  printf 'error: the secret %s: %s\n' "$1" "$said" >&2
-  exit 1
 }
 
 account() {

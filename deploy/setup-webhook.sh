@@ -49,20 +49,11 @@ if ! command -v gcloud >/dev/null; then
   exit 1
 fi
 
+# shellcheck source=deploy/secrets.sh
+. "$(dirname "$0")/secrets.sh"
+
 secret=oasis-webhook-secret
 previous=$secret-previous
-
-# Whether a secret is there. Any other answer than "not found" ends the script: a secret that only could not be looked
-# at must not be left out, or made anew.
-exists() {
-  local said
-  if said=$(gcloud secrets describe "$1" --project "$project" 2>&1); then return 0; fi
-  case $said in
-    *NOT_FOUND*) return 1 ;;
-  esac
-  printf 'error: the secret %s: %s\n' "$1" "$said" >&2
-  exit 1
-}
 
 # The value comes on standard input, so that it is in no list of processes.
 keep() {
@@ -80,12 +71,12 @@ new_secret() {
   head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
 }
 
-if ! exists "$secret"; then
+if ! has_secret "$secret"; then
   new_secret | create "$secret"
   [ -n "$dry_run" ] || printf 'made the secret %s\n' "$secret"
 elif [ -n "$rotate" ]; then
   # It may still be the one that GitHub has.
-  if exists "$previous"; then
+  if has_secret "$previous"; then
     printf 'error: a rotation is under way: end it as it said, and delete the secret %s, before the next one\n' "$previous" >&2
     exit 1
   fi

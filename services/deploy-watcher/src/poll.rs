@@ -65,7 +65,7 @@ pub enum Polled {
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Read {
-    /// Whether each project could be read.
+    /// True: a project that can't be read makes the poll an error.
     pub ok: bool,
     /// Entries, those that were known already not counted.
     pub seen: usize,
@@ -270,15 +270,17 @@ impl<L: Logs> Watcher<L> {
         read: &mut Read,
     ) -> Result<Vec<(&'e Listed, String)>, PollError> {
         let all: Vec<NewEvent> = events.iter().map(|(_, new)| new.clone()).collect();
+        let append = async |events| {
+            let appended = self.appender.append(events, Instant::now()).await?;
+            Ok(appended.iter().filter(|one| !one.duplicate).count())
+        };
         let mut refused = Vec::new();
-        match self.appender.append(all, Instant::now()).await {
-            Ok(appended) => read.published += appended.iter().filter(|one| !one.duplicate).count(),
+        match append(all).await {
+            Ok(new) => read.published += new,
             Err(AppendError::Refused(_)) => {
                 for (listed, new) in events {
-                    match self.appender.append(vec![new], Instant::now()).await {
-                        Ok(appended) => {
-                            read.published += appended.iter().filter(|one| !one.duplicate).count()
-                        }
+                    match append(vec![new]).await {
+                        Ok(new) => read.published += new,
                         Err(AppendError::Refused(why)) => refused.push((listed, why)),
                         Err(error) => return Err(error.into()),
                     }

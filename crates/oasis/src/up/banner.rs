@@ -27,14 +27,9 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events{query}"))?;
     line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
     line(format_args!("  webhooks   http://{host}:{next}/webhooks/github   (secret {secret})"))?;
-    match (args.demo, &args.gcp_project) {
-        (true, _) => {
-            line(format_args!("  deploys    http://{host}:{last}/poll              (of a made-up project)"))?
-        }
-        (false, Some(projects)) => {
-            line(format_args!("  deploys    http://{host}:{last}/poll              (of {projects})"))?
-        }
-        (false, None) => {}
+    let watched = if args.demo { Some("a made-up project") } else { args.gcp_project.as_deref() };
+    if let Some(watched) = watched {
+        line(format_args!("  deploys    http://{host}:{last}/poll              (of {watched})"))?;
     }
     if args.database_url.is_none() {
         let file = args.data.join("database-url");
