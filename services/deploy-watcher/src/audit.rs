@@ -9,6 +9,7 @@ use oasis_core::{
 use serde_json::Value;
 
 use crate::logs::{Entry, EntryId};
+use crate::traffic::{self, Traffic};
 
 /// An entry that is not what Cloud Run writes; says what is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,11 @@ pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<NewEvent>, Unreadable>
 /// What an entry says of a deploy.
 struct Deploy<'a> {
     place: Place<'a>,
+    /// What the request and all that came of it have in common.
+    operation: Option<&'a str>,
     revision: Option<&'a str>,
+    /// Which revisions share the traffic, if it is not one alone.
+    traffic: Option<String>,
     status: Status,
     reason: Option<&'a str>,
     message: Option<&'a str>,
@@ -75,18 +80,18 @@ fn asked<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Un
     {
         return Ok(None);
     }
-    let request = match entry.operation.as_str() {
-        "" => &id.insert_id,
-        operation => operation,
-    };
+    let operation = entry.operation.rsplit('/').next().and_then(filled).or(operation(&entry.response));
     let refused = entry.code != 0;
+    let said = if refused { "refused" } else { "asked" };
     Ok(Some(Deploy {
         place: Place::of(id, entry)?,
+        operation,
         revision: revision_asked_for(&entry.request),
+        traffic: None,
         status: if refused { Status::Failure } else { Status::InProgress },
         reason: refused.then(|| code_name(entry.code)),
         message: filled(&entry.message).filter(|_| refused),
-        key: format!("{}:{request}", if refused { "refused" } else { "asked" }),
+        key: format!("{said}:{}", operation.unwrap_or(&id.insert_id)),
     }))
 }
 
@@ -102,7 +107,8 @@ fn revision_asked_for(request: &Value) -> Option<&str> {
 }
 
 /// What came of a deploy. A revision's success is told two or three times, and by its service as well: all of these
-/// are one event.
+/// are one event, that of the operation that made the revision. One that only sends traffic elsewhere makes none, and
+/// the service alone tells of it.
 fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let response = &entry.response;
     let kind = text(response, &["kind"]).ok_or(Unreadable("the response has no kind"))?;
@@ -120,25 +126,34 @@ fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>
         _ => return Err(Unreadable("the Ready condition is none of True, False and Unknown")),
     };
     let place = Place::of(id, entry)?;
+    let served = if kind == "Service" { traffic::of(response) } else { Traffic::default() };
     let latest = text(response, &["status", "latestCreatedRevisionName"]);
-    let routed = pinned(response).filter(|pinned| kind == "Service" && Some(*pinned) != latest);
+    let generation = response["metadata"]["generation"].as_f64();
+    // Traffic that goes elsewhere than to the revision that this very change made.
+    let sent = served.most.filter(|most| {
+        status == Status::Success
+            && Some(*most) != latest
+            && !generation.zip(latest).is_some_and(|(generation, latest)| is_of(latest, generation))
+    });
     let revision = match kind {
         "Revision" => text(response, &["metadata", "name"]),
-        _ => routed.or(latest),
+        _ => sent.or(latest),
     };
+    let operation = operation(response);
     let said = if status == Status::Success { "ready" } else { "failed" };
-    let key = match (routed, revision) {
-        // Traffic goes to a revision that was there already: no revision tells of it, and it may happen again.
-        (Some(_), _) => match response["metadata"]["generation"].as_f64() {
-            Some(generation) => format!("{said}:generation {generation}"),
-            None => format!("{said}:{}", id.insert_id),
-        },
-        (None, Some(revision)) => format!("{said}:{revision}"),
-        (None, None) => return Err(Unreadable("the response names no revision")),
+    let key = match (operation, sent, generation, revision) {
+        (Some(operation), ..) => format!("{said}:{operation}"),
+        // Older entries name no operation.
+        (None, Some(_), Some(generation), _) => format!("{said}:generation {generation}"),
+        (None, Some(_), None, _) => format!("{said}:{}", id.insert_id),
+        (None, None, _, Some(revision)) => format!("{said}:{revision}"),
+        (None, None, _, None) => return Err(Unreadable("the response names no revision")),
     };
     Ok(Some(Deploy {
         place,
+        operation,
         revision,
+        traffic: served.split,
         status,
         reason: text(ready, &["reason"]),
         message: text(ready, &["message"])
@@ -148,18 +163,20 @@ fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>
     }))
 }
 
-/// The revision that the service's traffic is pinned to, if all of it is and not to whichever is the latest.
-fn pinned(service: &Value) -> Option<&str> {
-    let traffic = service["spec"]["traffic"].as_array()?;
-    let served = |target: &&Value| target["percent"].as_f64().is_some_and(|percent| percent > 0.0);
-    let mut served = traffic.iter().filter(served);
-    let first = served.next()?;
-    text(first, &["revisionName"]).filter(|_| served.next().is_none())
+/// The id of the last operation on a service, and of the one that made a revision.
+fn operation(object: &Value) -> Option<&str> {
+    text(object, &["metadata", "annotations", "run.googleapis.com/operation-id"])
+}
+
+/// Whether this generation of the service made the revision, by the name that Cloud Run gives: `gateway-00042-abc`.
+fn is_of(revision: &str, generation: f64) -> bool {
+    revision.contains(&format!("-{generation:05}-"))
 }
 
 impl Deploy<'_> {
     fn into_event(self, id: &EntryId, entry: &Entry) -> NewEvent {
-        let Self { place: Place { project, region, service }, revision, status, reason, message, key } = self;
+        let Self { place, operation, revision, traffic, status, reason, message, key } = self;
+        let Place { project, region, service } = place;
         let label = |name: &str| label(entry, name);
         // Labels are in small letters, which Cloud Run demands.
         let vtid = label("vtid").and_then(|vtid| Vtid::parse(&vtid.to_ascii_uppercase()).ok());
@@ -181,7 +198,9 @@ impl Deploy<'_> {
             .with("project", Some(project))
             .with("region", Some(region))
             .with("service", Some(service))
+            .with("operation", operation)
             .with("revision", revision)
+            .with("traffic", traffic.as_deref())
             .with("image", image(entry))
             .with("principal", filled(&entry.principal))
             .with("method", filled(&entry.method))

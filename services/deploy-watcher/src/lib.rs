@@ -8,14 +8,16 @@ pub mod fake;
 mod known;
 pub mod logs;
 pub mod poll;
+pub mod polled;
 pub mod routes;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use oasis_service::args::parse_duration;
 use oasis_service::error::chain;
 use oasis_service::{Limits, ServiceArgs, Shutdown, panics, serve};
@@ -24,7 +26,8 @@ use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
 use logs::gcloud::{self, CloudLogging};
-use poll::{PollError, Polled, Watcher};
+use poll::Watcher;
+use polled::{PollError, Polled};
 use routes::DeployWatcher;
 
 /// Reads Cloud Run's deploys from Cloud Logging and appends them as OASIS events
@@ -44,10 +47,10 @@ pub struct Config {
     pub gcp_project: Vec<String>,
 
     /// Poll by itself this often, besides whenever POST /poll is asked
-    #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration, conflicts_with = "once")]
+    #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration)]
     pub every: Option<Duration>,
 
-    /// Poll once, say what came of it, and end
+    /// Poll once, say what came of it, and end, whatever EVERY says
     #[arg(long)]
     pub once: bool,
 
@@ -91,7 +94,12 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
     let appender = store.appender().context("setting up the database")?;
     let logs = CloudLogging::new(&config.logging_endpoint, config.logging_anonymous);
     let lookback = SignedDuration::try_from(config.lookback).context("LOOKBACK")?;
-    let watcher = Watcher::new(config.gcp_project.clone(), lookback, logs, store.clone(), appender);
+    let mut projects = config.gcp_project.clone();
+    // None is always the first, even if each poll is a process of its own.
+    let now = usize::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
+    let first = now.checked_rem(projects.len()).unwrap_or_default();
+    projects.rotate_left(first);
+    let watcher = Watcher::new(projects, lookback, logs, store.clone(), appender);
     Ok((store, watcher))
 }
 

@@ -2,19 +2,20 @@
 //! moves. A crash anywhere repeats a page at the most, whose events have dedup keys.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::NewEvent;
 use oasis_service::random;
-use oasis_store::{AppendError, Appender, Store, StoreError, UnreadEntry, Walk, WatchState};
-use serde::Serialize;
+use oasis_store::{AppendError, Appender, Store, UnreadEntry, Walk, WatchState};
 use tokio::time::{Instant, sleep};
 
 use crate::audit;
 use crate::known::Known;
 use crate::logs::{Ask, Listed, Logs, LogsError, Page};
+use crate::polled::{Last, PollError, Polled, Read};
 
 /// List calls of one poll, over all projects: Google allows 60 a minute.
 pub(crate) const MOST_CALLS: u32 = 30;
@@ -35,78 +36,9 @@ pub struct Watcher<L> {
     store: Store,
     appender: Appender,
     known: Known,
+    /// How many there have been.
+    polls: AtomicUsize,
     last: Mutex<Last>,
-}
-
-/// What the polls of this process came to.
-#[derive(Debug, Clone, Default)]
-pub struct Last {
-    /// When the last good one ended.
-    pub good: Option<Timestamp>,
-    /// Why the last one failed, if it did.
-    pub failure: Option<&'static str>,
-}
-
-/// What a poll did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Polled {
-    /// Nothing: another one is under way, here or in another replica.
-    Skipped {
-        /// True.
-        ok: bool,
-        /// Why.
-        skipped: &'static str,
-    },
-    /// It read the logs.
-    Read(Read),
-}
-
-/// What was read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Read {
-    /// True: a project that can't be read makes the poll an error.
-    pub ok: bool,
-    /// Entries, those that were known already not counted.
-    pub seen: usize,
-    /// New events in the table.
-    pub published: usize,
-    /// Entries that could not be read and are kept.
-    pub unread: usize,
-    /// The time of the newest entry read; the oldest of these over all projects.
-    pub cursor: Option<String>,
-    /// Whether there is more to read than one poll may.
-    pub more: bool,
-}
-
-/// Why a poll failed. What was read until then is stored.
-#[derive(Debug, thiserror::Error)]
-pub enum PollError {
-    /// Google did not give a page.
-    #[error("reading the log of project {project}: {why}")]
-    Logs {
-        /// The project.
-        project: String,
-        /// Why not.
-        why: LogsError,
-    },
-    /// The state could not be read or kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The events could not be stored.
-    #[error("storing the events: {0}")]
-    Append(#[from] AppendError),
-}
-
-impl PollError {
-    /// What answers and `/ready` call it.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Logs { why, .. } => why.code(),
-            Self::Store(_) => "database_unavailable",
-            Self::Append(why) => why.told().0,
-        }
-    }
 }
 
 impl<L: Logs> Watcher<L> {
@@ -118,8 +50,8 @@ impl<L: Logs> Watcher<L> {
         store: Store,
         appender: Appender,
     ) -> Self {
-        let (known, last) = (Known::default(), Mutex::default());
-        Self { projects, lookback, logs, store, appender, known, last }
+        let (known, polls, last) = (Known::default(), AtomicUsize::new(0), Mutex::default());
+        Self { projects, lookback, logs, store, appender, known, polls, last }
     }
 
     /// What the polls of this process came to.
@@ -155,7 +87,10 @@ impl<L: Logs> Watcher<L> {
         let mut budget = Budget { spent: 0, most: 0, until: Instant::now() + POLL_WITHIN };
         let mut read = Read { ok: true, ..Read::default() };
         let (mut cursor, mut failure) = (None, None);
-        for (nth, project) in self.projects.iter().enumerate() {
+        // Another one is first each time, so that one whose calls hang does not always keep the same ones waiting.
+        let first = self.polls.fetch_add(1, Ordering::Relaxed) % self.projects.len().max(1);
+        let projects = self.projects.iter().cycle().skip(first).take(self.projects.len());
+        for (nth, project) in projects.enumerate() {
             // Each gets its share of what the earlier ones left.
             let shares = u32::try_from(self.projects.len() - nth).unwrap_or(u32::MAX);
             budget.most = budget.spent + MOST_CALLS.saturating_sub(budget.spent).div_ceil(shares);

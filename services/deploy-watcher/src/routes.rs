@@ -8,7 +8,8 @@ use oasis_store::{Need, Store};
 use serde_json::{Map, Value};
 
 use crate::logs::gcloud::CloudLogging;
-use crate::poll::{Last, PollError, Watcher};
+use crate::poll::Watcher;
+use crate::polled::{Last, PollError};
 
 /// The watcher.
 pub struct DeployWatcher {

@@ -26,6 +26,10 @@ fn labels(task: &Task) -> Value {
     json!({ "vtid": vtid, "vt_layer": layer, "vt_module": task.repository.name })
 }
 
+fn annotations(task: &Task, attempt: u32) -> Value {
+    json!({ "run.googleapis.com/operation-id": format!("{}-{attempt}", task.id) })
+}
+
 fn image(task: &Task) -> String {
     format!("{REGION}-docker.pkg.dev/{PROJECT}/app/{}:{:.12}", task.repository.name, task.merge_sha)
 }
@@ -57,6 +61,7 @@ fn asked(task: &Task, attempt: u32, now: Timestamp) -> Value {
                 "traffic": [{ "percent": 100, "latestRevision": true }],
             },
         } },
+        "response": { "metadata": { "name": service, "annotations": annotations(task, attempt) } },
     });
     entry(task, "activity", &format!("{}-{attempt}-asked", task.id), "", now, payload)
 }
@@ -80,7 +85,10 @@ fn came_of_it(task: &Task, attempt: u32, ready: bool, now: Timestamp) -> Value {
         },
         "response": {
             "kind": "Revision",
-            "metadata": { "name": revision, "namespace": PROJECT, "labels": labels(task) },
+            "metadata": {
+                "name": revision, "namespace": PROJECT, "labels": labels(task),
+                "annotations": annotations(task, attempt),
+            },
             "spec": { "containers": [{ "image": image(task) }] },
             "status": { "conditions": [condition] },
         },

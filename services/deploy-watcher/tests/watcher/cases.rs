@@ -37,7 +37,7 @@ async fn a_deploy_is_two_events() {
         json!({
             "project": "acme-prod", "region": "europe-west1", "service": "gateway",
             "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3",
-            "principal": "ci@acme-prod.iam.gserviceaccount.com",
+            "principal": "ci@acme-prod.iam.gserviceaccount.com", "operation": "gateway-42-operation",
             "method": "google.cloud.run.v1.Services.ReplaceService",
         })
     );
@@ -45,6 +45,7 @@ async fn a_deploy_is_two_events() {
         ready["meta"],
         json!({
             "project": "acme-prod", "region": "europe-west1", "service": "gateway", "revision": "gateway-00042-abc",
+            "operation": "gateway-42-operation",
             "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3", "method": "/Services.ReplaceService",
         })
     );
@@ -103,28 +104,80 @@ async fn a_container_that_does_not_start_is_a_failure_with_its_reason() {
     assert_eq!(row.get::<_, &str>(2), "gateway-00042-abc");
 }
 
-/// A rollback makes no revision: only the service tells of it, as often as it happens.
+/// Traffic that goes elsewhere makes no revision: only the service tells of it, as often as it happens.
 #[tokio::test]
-async fn traffic_that_goes_back_is_told_each_time() {
+async fn traffic_that_goes_elsewhere_is_told_each_time() {
     let stand = Stand::new().await;
     let deploy = Deploy::new("gateway", 42);
-    let back = json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
+    let to = |revision: &str| json!([{ "percent": 100, "revisionName": format!("gateway-{revision}") }]);
+    let split = json!([
+        { "percent": 90, "revisionName": "gateway-00041-xyz" },
+        { "percent": 10, "latestRevision": true },
+    ]);
     stand.add([
         deploy.revision(at(0), "s1", "True"),
-        deploy.routed(at(10), "s2", "True", 8, back.clone()),
-        deploy.routed(at(11), "s3", "True", 8, back.clone()),
-        deploy.routed(
-            at(20),
-            "s4",
-            "True",
-            9,
-            json!([{ "percent": 100, "revisionName": "gateway-00042-abc" }]),
-        ),
-        deploy.routed(at(30), "s5", "True", 10, back),
+        deploy.service(at(1), "s2", "True"),
+        deploy.routed(at(10), "s3", "True", 43, to("00041-xyz")),
+        deploy.routed(at(11), "s4", "True", 43, to("00041-xyz")),
+        deploy.routed(at(20), "s5", "True", 44, to("00042-abc")),
+        deploy.routed(at(30), "s6", "True", 45, split),
+        deploy.routed(at(40), "s7", "True", 46, json!([{ "percent": 100, "latestRevision": true }])),
     ]);
     stand.poll().await;
     let of = |revision: &str| format!("success DEV-CICDL-0031 API-GATEWAY gateway-{revision}");
-    assert_eq!(stand.events().await, [of("00042-abc"), of("00041-xyz"), of("00041-xyz")]);
+    let expected = ["00042-abc", "00041-xyz", "00042-abc", "00041-xyz", "00042-abc"];
+    assert_eq!(stand.events().await, expected.map(of));
+    let split = "SELECT meta->>'traffic' FROM oasis_events WHERE meta ? 'traffic'";
+    let split: String = stand.sql.query_one(split, &[]).await.unwrap().get(0);
+    assert_eq!(split, "gateway-00041-xyz 90%, gateway-00042-abc 10%");
+}
+
+/// A new revision that gets no traffic is the one event that its service and it tell, and its failure is its own.
+#[tokio::test]
+async fn a_revision_without_traffic_is_told_once() {
+    let elsewhere = || json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
+    for (deploy, first) in [
+        (Deploy::new("gateway", 42), "revision"),
+        (Deploy::new("gateway", 42), "service"),
+        (Deploy::new("gateway", 42).named("green"), "revision"),
+    ] {
+        let stand = Stand::new().await;
+        let (revision, service) = if first == "revision" { (1, 2) } else { (2, 1) };
+        let failed = Deploy::new("gateway", 43);
+        stand.add([
+            deploy.revision(at(revision), "s1", "True"),
+            deploy.service_with(at(service), "s2", "True", elsewhere()),
+            failed.revision(at(10), "s3", "False"),
+            failed.service_with(at(11), "s4", "False", elsewhere()),
+        ]);
+        stand.poll().await;
+        let task = "DEV-CICDL-0031 API-GATEWAY";
+        let expected =
+            [format!("success {task} {}", deploy.revision), format!("failure {task} {}", failed.revision)];
+        assert_eq!(stand.events().await, expected, "the {first} first");
+    }
+}
+
+/// Older entries name no operation.
+#[tokio::test]
+async fn entries_without_an_operation_are_told_by_revision_and_generation() {
+    let stand = Stand::new().await;
+    let deploy = Deploy::new("gateway", 42).older();
+    let back = json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
+    stand.add([
+        deploy.asked_v1(at(0), "a1"),
+        deploy.revision(at(1), "s1", "True"),
+        deploy.revision(at(2), "s2", "True"),
+        deploy.service(at(3), "s3", "True"),
+        deploy.routed(at(10), "s4", "True", 43, back.clone()),
+        deploy.routed(at(11), "s5", "True", 43, back.clone()),
+        deploy.routed(at(30), "s6", "True", 45, back),
+    ]);
+    stand.poll().await;
+    let of = |revision: &str| format!("success DEV-CICDL-0031 API-GATEWAY gateway-{revision}");
+    let asked = "in_progress DEV-CICDL-0031 API-GATEWAY".to_owned();
+    let expected = [asked, of("00042-abc"), of("00041-xyz"), of("00041-xyz")];
+    assert_eq!(stand.events().await, expected);
 }
 
 /// Labels of a task that are missing or no VTID, names that are no modules.

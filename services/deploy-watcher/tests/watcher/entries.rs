@@ -21,12 +21,34 @@ pub(crate) struct Deploy {
     pub(crate) revision: String,
     /// Labels of the service.
     pub(crate) labels: Value,
+    /// The operation that makes the revision, which older entries do not name.
+    operation: Option<String>,
 }
 
 impl Deploy {
     pub(crate) fn new(service: &'static str, revision: u32) -> Self {
         let labels = json!({ "vtid": "dev-cicdl-0031", "vt_layer": "cicdl", "vt_module": "api-gateway" });
-        Self { service, revision: format!("{service}-{revision:05}-abc"), labels }
+        let operation = Some(format!("{service}-{revision}-operation"));
+        Self { service, revision: format!("{service}-{revision:05}-abc"), labels, operation }
+    }
+
+    pub(crate) fn older(mut self) -> Self {
+        self.operation = None;
+        self
+    }
+
+    /// A name that the caller chose.
+    pub(crate) fn named(mut self, suffix: &str) -> Self {
+        self.revision = format!("{}-{suffix}", self.service);
+        self
+    }
+
+    fn annotations(operation: Option<&str>) -> Value {
+        let mut annotations = json!({ "run.googleapis.com/client-name": "gcloud" });
+        if let Some(operation) = operation {
+            annotations["run.googleapis.com/operation-id"] = operation.into();
+        }
+        annotations
     }
 
     pub(crate) fn labels(mut self, labels: Value) -> Self {
@@ -71,7 +93,9 @@ impl Deploy {
                     },
                 },
             },
-            "response": { "metadata": { "name": service } },
+            "response": { "metadata": {
+                "name": service, "annotations": Self::annotations(self.operation.as_deref()),
+            } },
         }))
     }
 
@@ -148,7 +172,10 @@ impl Deploy {
     pub(crate) fn revision(&self, at: Timestamp, id: &str, ready: &str) -> Value {
         let mut labels = self.labels.clone();
         labels["serving.knative.dev/service"] = self.service.into();
-        let metadata = json!({ "name": self.revision, "namespace": PROJECT, "labels": labels });
+        let metadata = json!({
+            "name": self.revision, "namespace": PROJECT, "labels": labels,
+            "annotations": Self::annotations(self.operation.as_deref()),
+        });
         let image =
             json!({ "containers": [{ "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3" }] });
         self.came("Revision", at, id, ready, metadata, json!({ "spec": image }))
@@ -156,11 +183,16 @@ impl Deploy {
 
     /// Its service is, and says so as well.
     pub(crate) fn service(&self, at: Timestamp, id: &str, ready: &str) -> Value {
-        let traffic = json!([{ "percent": 100, "latestRevision": true }]);
-        self.routed(at, id, ready, 7, traffic)
+        self.service_with(at, id, ready, json!([{ "percent": 100, "latestRevision": true }]))
     }
 
-    /// The service has sent its traffic somewhere.
+    /// The service says so, with its traffic somewhere else.
+    pub(crate) fn service_with(&self, at: Timestamp, id: &str, ready: &str, traffic: Value) -> Value {
+        let number = self.revision.rsplit('-').nth(1).and_then(|number| number.parse().ok());
+        self.service_at(at, id, ready, number.unwrap_or(7), self.operation.as_deref(), traffic)
+    }
+
+    /// Another change of the service, which sends its traffic somewhere.
     pub(crate) fn routed(
         &self,
         at: Timestamp,
@@ -169,8 +201,22 @@ impl Deploy {
         generation: u32,
         traffic: Value,
     ) -> Value {
+        let operation = self.operation.as_ref().map(|_| format!("traffic-{generation}"));
+        self.service_at(at, id, ready, generation, operation.as_deref(), traffic)
+    }
+
+    fn service_at(
+        &self,
+        at: Timestamp,
+        id: &str,
+        ready: &str,
+        generation: u32,
+        operation: Option<&str>,
+        traffic: Value,
+    ) -> Value {
         let metadata = json!({
             "name": self.service, "namespace": PROJECT, "labels": self.labels, "generation": generation,
+            "annotations": Self::annotations(operation),
         });
         let more = json!({
             "spec": { "traffic": traffic },

@@ -12,7 +12,8 @@ mod walks;
 
 use deploy_watcher::fake::{FakeLogging, entry};
 use deploy_watcher::logs::gcloud::CloudLogging;
-use deploy_watcher::poll::{Polled, Read, Watcher};
+use deploy_watcher::poll::Watcher;
+use deploy_watcher::polled::{Polled, Read};
 use jiff::SignedDuration;
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{DatabaseArgs, Store};

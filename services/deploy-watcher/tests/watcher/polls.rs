@@ -1,7 +1,7 @@
 //! Pages, late and repeated entries, failures in the middle, the budget of calls, and two who poll at once.
 
 use deploy_watcher::logs::LogsError;
-use deploy_watcher::poll::{PollError, Polled};
+use deploy_watcher::polled::{PollError, Polled};
 use gcloud_sdk::google::logging::v2::ListLogEntriesRequest;
 use jiff::{SignedDuration, Timestamp};
 use oasis_store::{DatabaseArgs, Store};
@@ -190,14 +190,14 @@ async fn projects_share_the_calls() {
     });
     let Polled::Read(read) = watcher.poll().await.unwrap() else { panic!() };
     assert_eq!((read.more, calls()), (true, [10, 10, 10]));
-    // The first is at its end now.
+    // Another one is the first now, and it is at its end.
     stand
         .sql
-        .batch_execute("UPDATE oasis_watch_state SET walk_token = '0 0' WHERE project = 'acme-one'")
+        .batch_execute("UPDATE oasis_watch_state SET walk_token = '0 0' WHERE project = 'acme-two'")
         .await
         .unwrap();
     watcher.poll().await.unwrap();
-    assert_eq!(calls(), [1, 15, 14]);
+    assert_eq!(calls(), [14, 1, 15]);
 }
 
 /// Audit entries may have half a megabyte.

@@ -110,7 +110,8 @@ async fn googles_errors_say_what_to_do() {
 async fn once_prints_and_ends() {
     let stand = Stand::new().await;
     stand.add([deploy(1)]);
-    let variables = stand.anonymous();
+    let mut variables = stand.anonymous();
+    variables.push(("EVERY", "60s".into()));
     let once = || finished(binary(&borrowed(&variables), &["--once"]));
     let (code, printed, logged) = once().await;
     assert_eq!(code, Some(0), "{logged}");
@@ -141,8 +142,7 @@ async fn what_makes_no_sense_is_refused_at_the_start() {
     let base = [("DATABASE_URL", "postgres://127.0.0.1:1/x")];
     let many = (0..31).map(|nth| format!("acme-{nth}")).collect::<Vec<_>>().join(",");
     for (projects, flags, code, said) in [
-        ("acme", &["--once", "--every", "1s"][..], 2, "cannot be used with"),
-        ("acme", &["--every", "0s"], 2, "above zero"),
+        ("acme", &["--every", "0s"][..], 2, "above zero"),
         ("acme", &["--lookback", "401d"], 2, "at most 400d"),
         ("acme,Not A Project", &[], 2, "expected a project's id"),
         ("", &[], 2, "GCP_PROJECT"),

@@ -1,7 +1,7 @@
 //! Walks that are broken off: tokens that are refused, and crashes between the events and the cursor.
 
 use deploy_watcher::logs::LogsError;
-use deploy_watcher::poll::PollError;
+use deploy_watcher::polled::PollError;
 use jiff::Timestamp;
 use tonic::Status;
 
