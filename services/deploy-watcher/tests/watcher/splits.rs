@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use deploy_watcher::polled::PollError;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Status;
 
 use crate::entries::{Deploy, PROJECT, at};
 use crate::{Stand, watcher};
 
-/// Three deploys of two services, with all that repeats.
+/// Three deploys of two services, with all that repeats, and traffic that goes back and forth.
 fn entries() -> Vec<Value> {
     let (one, two, three) = (Deploy::new("gateway", 1), Deploy::new("shop", 1), Deploy::new("gateway", 2));
     vec![
@@ -26,6 +26,14 @@ fn entries() -> Vec<Value> {
         three.asked_v1(at(30), "a4"),
         three.revision(at(40), "s6", "True"),
         three.service(at(41), "s7", "True"),
+        three.routed(
+            at(50),
+            "s8",
+            "True",
+            9,
+            json!([{ "percent": 100, "revisionName": "gateway-00001-abc" }]),
+        ),
+        three.routed(at(60), "s9", "True", 10, json!([{ "percent": 100, "latestRevision": true }])),
     ]
 }
 
@@ -113,7 +121,7 @@ fn any_split_gives_the_same_rows() {
         restarts: vec![false],
     };
     let expected = runtime.block_on(run(&whole));
-    assert_eq!(expected.len(), 6);
+    assert_eq!(expected.len(), 8);
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     runner
         .run(&plans(), |plan| {
