@@ -8,6 +8,7 @@
 
 pub mod github;
 pub mod meta;
+pub mod ping;
 
 mod event;
 mod link;
