@@ -4,10 +4,11 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: setup-webhook.sh [--dry-run] [--rotate] PROJECT URL
+Usage: setup-webhook.sh [--dry-run] [--rotate] PROJECT [URL]
 
-  PROJECT    the Google Cloud project that webhook-ingest runs in
-  URL        where webhook-ingest is, such as https://webhook-ingest-….run.app
+  PROJECT    the id of the Google Cloud project that webhook-ingest runs in
+  URL        where webhook-ingest is, such as https://webhook-ingest-….run.app; leave it out before the first deploy,
+             which needs the secret
   --rotate   make a new secret; the one before stays valid as oasis-webhook-secret-previous
   --dry-run  print what would be done, and do nothing
 
@@ -34,28 +35,23 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ $# -ne 2 ]; then
+if [ $# -ne 1 ] && [ $# -ne 2 ]; then
   usage >&2
   exit 2
 fi
 project=$1
-url=${2%/}
-if [[ ! $url =~ ^https://[^/]+$ ]]; then
+url=${2-}
+url=${url%/}
+if [[ $# -eq 2 && ! $url =~ ^https://[^/[:space:]]+$ ]]; then
   printf 'error: "%s" is not the address of a service: expected https://HOST\n' "$2" >&2
   exit 2
 fi
-if ! command -v gcloud >/dev/null; then
-  printf 'error: gcloud is not installed, or not on PATH\n' >&2
-  exit 1
-fi
-
-# shellcheck source=deploy/secrets.sh
-. "$(dirname "$0")/secrets.sh"
+# shellcheck source=deploy/common.sh
+. "$(dirname "$0")/common.sh"
 
 secret=oasis-webhook-secret
 previous=$secret-previous
 
-# The value comes on standard input, so that it is in no list of processes.
 keep() {
   if [ -n "$dry_run" ]; then
     printf 'would run: gcloud %s\n' "$*"
@@ -64,37 +60,54 @@ keep() {
     gcloud "$@" >/dev/null
   fi
 }
-create() { keep secrets create "$1" --project "$project" --replication-policy automatic --data-file=-; }
-add() { keep secrets versions add "$1" --project "$project" --data-file=-; }
-
+# The value comes on standard input, so that it is in no list of processes.
+store() {
+  if ! there gcloud secrets describe "$1" --project "$project"; then
+    keep secrets create "$1" --project "$project" --replication-policy automatic </dev/null
+  fi
+  keep secrets versions add "$1" --project "$project" --data-file=-
+}
+value() { gcloud secrets versions access latest --secret "$1" --project "$project"; }
 new_secret() {
-  head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+  local made
+  made=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+  printf '%s' "$made" | store "$secret"
 }
 
 if ! has_secret "$secret"; then
-  new_secret | create "$secret"
+  new_secret
   [ -n "$dry_run" ] || printf 'made the secret %s\n' "$secret"
 elif [ -n "$rotate" ]; then
-  # It may still be the one that GitHub has.
-  if has_secret "$previous"; then
-    printf 'error: a rotation is under way: end it as it said, and delete the secret %s, before the next one\n' "$previous" >&2
-    exit 1
-  fi
   # What is deployed goes on with the versions that it was deployed with.
-  gcloud secrets versions access latest --secret "$secret" --project "$project" | create "$previous"
-  new_secret | add "$secret"
+  current=$(value "$secret")
+  if ! has_secret "$previous"; then
+    printf '%s' "$current" | store "$previous"
+  else
+    # It may still be the one that GitHub has, unless this script was stopped before there was a new one.
+    kept=$(value "$previous")
+    if [ "$kept" != "$current" ]; then
+      printf 'error: a rotation is under way: end it as it said, and delete the secret %s, before the next one\n' \
+        "$previous" >&2
+      exit 1
+    fi
+  fi
+  new_secret
   [ -n "$dry_run" ] || printf 'made a new secret; the one before is in %s\n' "$previous"
 else
   printf 'the secret %s is there already\n' "$secret"
 fi
 
-cat <<EOF
+if [ -z "$url" ]; then
+  printf 'Deploy now; deploy/cloud-run.sh says at its end how to go on.\n'
+else
+  cat <<EOF
 
 In GitHub, Settings → Webhooks → Add webhook, of the repository or the organisation:
   Payload URL   $url/webhooks/github
   Content type  application/json
   Secret        gcloud secrets versions access latest --secret $secret --project $project
 EOF
+fi
 if [ -n "$rotate" ]; then
   cat <<EOF
 
