@@ -11,6 +11,7 @@ mod child;
 mod crowd;
 mod delay;
 mod delivery;
+mod deploys;
 mod events;
 mod fanout;
 mod filters;
@@ -91,6 +92,8 @@ enum What {
     Queries,
     /// Clients that resume a million events behind, and what others notice
     Resume,
+    /// A poll of deploy-watcher over five thousand entries
+    Deploys,
     /// Start to /ready, size and idle memory of each binary
     Footprint,
 }
@@ -155,6 +158,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Append => append::run(&stack, cli.quick).await,
             What::Queries => queries::run(&stack, cli.quick).await,
             What::Resume => resume::run(&stack, cli.quick).await,
+            What::Deploys => deploys::run(&stack, cli.quick).await,
             What::Footprint => footprint::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"));

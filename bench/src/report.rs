@@ -146,8 +146,12 @@ impl Report {
         self.rows.push(row);
     }
 
+    /// Says something about the figures; what was said before is not said again.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// Names a peer that could not be measured beside us, and what would change that. It stands in the table, and
@@ -157,7 +161,7 @@ impl Report {
     }
 
     pub(crate) fn notes(&mut self, notes: impl IntoIterator<Item = String>) {
-        self.notes.extend(notes);
+        notes.into_iter().for_each(|note| self.note(note));
     }
 }
 

@@ -128,7 +128,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let app = Arc::new(DeployWatcher { store, watcher });
     let polling =
         config.every.map(|every| tokio::spawn(keep_polling(Arc::clone(&app), every, shutdown.clone())));
-    let served = serve(app, listener, Limits::default(), shutdown).await.context("serving");
+    // A scheduler, and probes.
+    let limits = Limits { max_connections: 256, ..Limits::default() };
+    let served = serve(app, listener, limits, shutdown).await.context("serving");
     if let Some(polling) = polling {
         // A poll may be cut anywhere: the next one begins where it ended.
         polling.abort();
