@@ -1,12 +1,13 @@
 //! Where the database is: the settings, and what libpq's `sslmode` and `sslrootcert` mean for them.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::tls::{self, Verify};
 
@@ -82,7 +83,7 @@ impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let mut url = Url::parse(text.trim()).map_err(|_| UrlError::NotPostgres)?;
+        let mut url = Url::parse(&with_a_host(text.trim())).map_err(|_| UrlError::NotPostgres)?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(UrlError::NotPostgres);
         }
@@ -128,7 +129,9 @@ impl FromStr for DatabaseUrl {
         };
         let mut config = tokio_postgres::Config::from_str(url.as_str())
             .map_err(|error| UrlError::Option(describe(&error)))?;
-        config.ssl_mode(mode);
+        let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        // As libpq does: there is no TLS on a socket, whatever the mode.
+        config.ssl_mode(if sockets { SslMode::Disable } else { mode });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
@@ -136,6 +139,22 @@ impl FromStr for DatabaseUrl {
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self { config, verify, roots: roots.filter(|_| !system) })
     }
+}
+
+/// `postgres://user@/database?host=/path`, the usual way to name a socket, has no host where a URL has one: puts it there.
+fn with_a_host(text: &str) -> Cow<'_, str> {
+    let named = text.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, path) = rest.split_once('/')?;
+        let (path, query) = path.split_once('?')?;
+        let (hosts, others): (Vec<_>, Vec<_>) =
+            form_urlencoded::parse(query.as_bytes()).partition(|(key, _)| key == "host");
+        let [(_, host)] = &hosts[..] else { return None };
+        let bare = authority.is_empty() || authority.ends_with('@');
+        let host: String = form_urlencoded::byte_serialize(host.as_bytes()).collect();
+        let others = form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish();
+        bare.then(|| format!("{scheme}://{authority}{host}/{path}?{others}"))
+    });
+    named.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 impl DatabaseUrl {
@@ -171,6 +190,21 @@ pub(crate) fn describe(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets() {
+        for url in [
+            "postgres://u:p%40@%2Fcloudsql%2Facme%3Aeu%3Adb/d?sslmode=require",
+            "postgres://u:p%40@/d?host=/cloudsql/acme:eu:db&sslmode=prefer",
+            "postgres:///d?sslmode=prefer&host=%2Fcloudsql%2Facme%3Aeu%3Adb&user=u&password=p%40",
+        ] {
+            let config = url.parse::<DatabaseUrl>().unwrap().config;
+            assert_eq!(config.get_hosts(), [Host::Unix("/cloudsql/acme:eu:db".into())], "{url}");
+            assert_eq!((config.get_dbname(), config.get_user()), (Some("d"), Some("u")), "{url}");
+            assert_eq!(config.get_password(), Some(&b"p@"[..]), "{url}");
+            assert_eq!(config.get_ssl_mode(), SslMode::Disable, "{url}");
+        }
+    }
 
     #[test]
     fn libpq_modes() {
