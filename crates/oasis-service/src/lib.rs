@@ -11,6 +11,7 @@ pub mod app;
 pub mod args;
 pub mod auth;
 mod body;
+pub mod client;
 mod connection;
 mod dispatch;
 mod endless;

@@ -114,10 +114,11 @@ impl Job {
 }
 
 impl Appender {
-    pub(crate) fn start(pool: Pool, tls: MakeRustlsConnect) -> Self {
+    /// With `linger` the connection is closed when nothing has been appended for that long.
+    pub(crate) fn start(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let repeats_until = Instant::now();
-        tokio::spawn(Batcher { pool, tls, waiting: VecDeque::new(), jobs, repeats_until }.run());
+        tokio::spawn(Batcher { pool, tls, linger, waiting: VecDeque::new(), jobs, repeats_until }.run());
         Self { queue, room: Arc::new(Semaphore::new(QUEUE_KIB)) }
     }
 
@@ -154,6 +155,7 @@ impl Appender {
 struct Batcher {
     pool: Pool,
     tls: MakeRustlsConnect,
+    linger: Option<Duration>,
     waiting: VecDeque<Job>,
     jobs: mpsc::Receiver<Job>,
     /// Until then rows that repeat others are looked out for.
@@ -209,7 +211,7 @@ impl Batcher {
 
     async fn next_is_there(&mut self) -> bool {
         if self.waiting.is_empty() {
-            match self.jobs.recv().await {
+            match self.job().await {
                 Some(job) => self.waiting.push_back(job),
                 None => return false,
             }
@@ -222,6 +224,16 @@ impl Batcher {
             self.gather();
         }
         true
+    }
+
+    async fn job(&mut self) -> Option<Job> {
+        if let Some(linger) = self.linger {
+            match timeout(linger, self.jobs.recv()).await {
+                Ok(job) => return job,
+                Err(_) => drop(self.pool.retain(|_, _| false)),
+            }
+        }
+        self.jobs.recv().await
     }
 
     /// How many of those who wait go into the next statement, and whether it is full with them.

@@ -84,7 +84,21 @@ impl Store {
     /// # Errors
     /// When TLS can't be set up as the URL asks for.
     pub fn appender(&self) -> Result<Appender, StoreError> {
-        Ok(Appender::start(pool(&self.args.database_url, self.name, 1)?, self.tls.clone()))
+        self.start_appender(None)
+    }
+
+    /// Likewise for who seldom appends: the connection is closed when nothing has been appended for `linger`, so that
+    /// thousands of such need not be connected all the time.
+    ///
+    /// # Errors
+    /// As of [`Store::appender`].
+    pub fn occasional_appender(&self, linger: Duration) -> Result<Appender, StoreError> {
+        self.start_appender(Some(linger))
+    }
+
+    fn start_appender(&self, linger: Option<Duration>) -> Result<Appender, StoreError> {
+        let pool = pool(&self.args.database_url, self.name, 1)?;
+        Ok(Appender::start(pool, self.tls.clone(), linger))
     }
 
     /// A follower of the table.

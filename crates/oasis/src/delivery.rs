@@ -92,7 +92,7 @@ impl Courier {
             Some(sender) => sender,
             None => match http::connect(&self.base).await {
                 Ok(sender) => sender,
-                Err(error) => return Outcome::Unreachable(error),
+                Err(error) => return Outcome::Unreachable(error.into()),
             },
         };
         match http::exchange(&mut sender, request).await {
@@ -100,7 +100,9 @@ impl Courier {
                 self.connection = Some(sender);
                 read(&answer)
             }
-            Err(error) => Outcome::Failed(error.context("the connection broke before the answer")),
+            Err(error) => {
+                Outcome::Failed(anyhow::Error::new(error).context("the connection broke before the answer"))
+            }
         }
     }
 

@@ -7,7 +7,6 @@ mod database;
 mod delivery;
 mod demo;
 mod emit;
-mod http;
 mod output;
 mod random;
 mod refusal;
@@ -20,6 +19,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use oasis_service::client as http;
 
 /// OASIS DevHub from the command line.
 #[derive(Parser)]

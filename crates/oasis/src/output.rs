@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Whoever read our output has left (`| head`): the end of the command, and no failure.
@@ -65,7 +66,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let paint = Paint::for_stream(&io::stderr());
     let text = printable(&format!("{error:#}"));
     let _ = writeln!(io::stderr().lock(), "{}: {text}", paint.red("error"));
-    ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+    let usage = error.is::<Usage>() || matches!(error.downcast_ref(), Some(ClientError::Token));
+    ExitCode::from(if usage { 2 } else { 1 })
 }
 
 /// `text` without what a terminal could take for a command; line breaks stay.

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
+use oasis_service::error::chain;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
@@ -76,9 +77,9 @@ impl Follower<'_> {
             Ok(sender) => sender,
             // What is to end waits for no server that perhaps never was: a script would hang on a wrong address.
             Err(error) if !self.reached && (self.args.no_follow || self.args.count.is_some()) => {
-                return Err(error);
+                return Err(error.into());
             }
-            Err(error) => return Ok(End::Lost(format!("{error:#}"))),
+            Err(error) => return Ok(End::Lost(chain(&error))),
         };
         self.reached = true;
         match timeout(self.args.silence, sender.send_request(request)).await {

@@ -1,12 +1,12 @@
 //! The HTTP client: one connection to one service, HTTP/1.1, with or without TLS. Redirects are not followed, since
 //! what is sent carries a token or a signature that is meant for one server.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -15,13 +15,14 @@ use hyper::http::request;
 use hyper::rt::{Read, Write};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use oasis_service::Secret;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
+
+use crate::Secret;
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -30,16 +31,41 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// The largest answer that is read.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// What kept a request from its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no connection. One that was refused has the [`std::io::Error`] in its chain.
+    #[error("cannot connect to {base} (is it running, and the address right?)")]
+    Connect {
+        /// Where to.
+        base: String,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It broke.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// There was no whole answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
+    /// The answer could not be read to its end, or is too large.
+    #[error("the answer can't be read")]
+    Answer(#[source] Box<dyn Error + Send + Sync>),
+    /// No header can carry the token.
+    #[error("the token has characters that a header cannot carry")]
+    Token,
+}
+
 /// Where requests of one connection are sent.
-pub(crate) type Sender = SendRequest<Full<Bytes>>;
+pub type Sender = SendRequest<Full<Bytes>>;
 
 /// The address of a service: http or https, a host, perhaps a port and a path that stands before the service's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Base(Url);
+pub struct Base(Url);
 
 impl Base {
     /// A request for `path` (with its query) below this address.
-    pub(crate) fn request(&self, method: Method, path: &str) -> request::Builder {
+    pub fn request(&self, method: Method, path: &str) -> request::Builder {
         let host = self.0.host_str().unwrap_or_default();
         let authority = self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Request::builder()
@@ -50,7 +76,7 @@ impl Base {
     }
 
     /// What stands before the service's own paths, without a slash at its end.
-    pub(crate) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
 }
@@ -80,11 +106,10 @@ impl fmt::Display for Base {
 ///
 /// # Errors
 /// When the token has characters that no header can carry.
-pub(crate) fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> anyhow::Result<()> {
+pub fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> Result<(), ClientError> {
     if let Some(token) = token {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
-            crate::output::Usage("the token has characters that a header cannot carry".into())
-        })?;
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| ClientError::Token)?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
@@ -94,18 +119,17 @@ pub(crate) fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> anyh
 /// Connects to a service, within ten seconds.
 ///
 /// # Errors
-/// When it cannot be reached or does not speak TLS that we trust. A refused connection has the [`std::io::Error`] in
-/// its chain.
-pub(crate) async fn connect(base: &Base) -> anyhow::Result<Sender> {
+/// [`ClientError::Connect`] when it cannot be reached or does not speak TLS that we trust.
+pub async fn connect(base: &Base) -> Result<Sender, ClientError> {
     let connected = match timeout(CONNECT, open(&base.0)).await {
         Ok(connected) => connected,
-        Err(_) => Err(anyhow::anyhow!("it took more than {} s", CONNECT.as_secs())),
+        Err(_) => Err(format!("it took more than {} s", CONNECT.as_secs()).into()),
     };
-    connected.with_context(|| format!("cannot connect to {base} (is it running, and the address right?)"))
+    connected.map_err(|source| ClientError::Connect { base: base.to_string(), source })
 }
 
-async fn open(url: &Url) -> anyhow::Result<Sender> {
-    let host = url.host().context("it has no host")?;
+async fn open(url: &Url) -> Result<Sender, Box<dyn Error + Send + Sync>> {
+    let host = url.host().ok_or("it has no host")?;
     let port = url.port_or_known_default().unwrap_or(80);
     let stream = match host {
         Host::Domain(name) => TcpStream::connect((name, port)).await,
@@ -125,7 +149,7 @@ async fn open(url: &Url) -> anyhow::Result<Sender> {
     handshake(TokioIo::new(stream)).await
 }
 
-async fn handshake<T>(io: T) -> anyhow::Result<Sender>
+async fn handshake<T>(io: T) -> Result<Sender, Box<dyn Error + Send + Sync>>
 where
     T: Read + Write + Unpin + Send + 'static,
 {
@@ -135,17 +159,18 @@ where
     Ok(sender)
 }
 
-fn tls() -> anyhow::Result<Arc<ClientConfig>> {
+fn tls() -> Result<Arc<ClientConfig>, Box<dyn Error + Send + Sync>> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
         return Ok(Arc::clone(config));
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    anyhow::ensure!(
-        !roots.is_empty(),
-        "this system has no root certificates: install ca-certificates or set SSL_CERT_FILE"
-    );
+    if roots.is_empty() {
+        return Err(
+            "this system has no root certificates: install ca-certificates or set SSL_CERT_FILE".into()
+        );
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -157,38 +182,35 @@ fn tls() -> anyhow::Result<Arc<ClientConfig>> {
 
 /// A whole answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Its status.
-    pub(crate) status: StatusCode,
+    pub status: StatusCode,
     /// Where it redirects to, if it does.
-    pub(crate) location: Option<String>,
+    pub location: Option<String>,
     /// Its body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 /// Sends a request and reads the whole answer.
 ///
 /// # Errors
 /// When the connection breaks, or the answer is late or too large.
-pub(crate) async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
+pub async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
     let whole = async {
         sender.ready().await?;
         read(sender.send_request(request).await?).await
     };
-    match timeout(ANSWER, whole).await {
-        Ok(answer) => answer,
-        Err(_) => anyhow::bail!("no answer within {} s", ANSWER.as_secs()),
-    }
+    timeout(ANSWER, whole).await.unwrap_or(Err(ClientError::Late(ANSWER)))
 }
 
 /// Reads the rest of an answer.
 ///
 /// # Errors
 /// When the connection breaks or the answer is too large.
-pub(crate) async fn read(response: hyper::Response<hyper::body::Incoming>) -> anyhow::Result<Answer> {
+pub async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, ClientError> {
     let (head, body) = response.into_parts();
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?;
+    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(ClientError::Answer)?;
     Ok(Answer { status: head.status, location, body: body.to_bytes() })
 }
 

@@ -1,0 +1,228 @@
+//! When an agent beats, and what each beat says. Pure: the time is passed in.
+//!
+//! A beat is due at once when what the agent does is not what was last told, and then once an interval. While beats
+//! can't be told they are not kept: the next one says what is so then, and since when nothing could be heard.
+
+use std::time::Duration;
+
+use oasis_core::ping::{PING, Pinger};
+use oasis_core::{Channel, DedupKey, Event, Kind, Module, NewEvent, Source, Status, Task, Ts, Vtid};
+use tokio::time::Instant;
+
+/// Idle beats that say nothing new are stored this far apart at the least.
+pub const IDLE_INTERVAL: Duration = Duration::from_secs(60);
+/// The first pause after a beat that could not be told; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest, unless the interval is shorter.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What an agent does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for a task.
+    Idle,
+    /// It works on a task.
+    Working(Vtid),
+    /// It has ended.
+    Stopped(Ending),
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether it was meant to.
+    pub well: bool,
+    /// The exit code of the command that it was.
+    pub exit_code: Option<i32>,
+    /// The signal that ended the command.
+    pub signal: Option<i32>,
+}
+
+impl Ending {
+    /// As it was meant to.
+    pub fn well() -> Self {
+        Self { well: true, ..Self::default() }
+    }
+
+    /// Otherwise.
+    pub fn badly() -> Self {
+        Self::default()
+    }
+}
+
+/// The beats of one run of an agent.
+#[derive(Debug)]
+pub(crate) struct Beats {
+    who: Pinger,
+    module: Module,
+    /// The program that is wrapped.
+    command: Option<String>,
+    interval: Duration,
+    began: Instant,
+    doing: Doing,
+    /// What it worked on last, which its end belongs to.
+    task: Task,
+    /// The number of the last beat.
+    seq: u64,
+    /// What the beat says that is under way.
+    sent: Option<(Doing, Ts)>,
+    told: Option<Told>,
+    /// Tries since the last beat that was told.
+    failures: u32,
+    /// No beat before this.
+    pause_until: Instant,
+}
+
+/// The last beat that was told.
+#[derive(Debug)]
+struct Told {
+    doing: Doing,
+    at: Ts,
+    /// When the next one is due, if nothing changes.
+    next: Instant,
+}
+
+impl Beats {
+    pub(crate) fn new(
+        who: Pinger,
+        command: Option<String>,
+        interval: Duration,
+        doing: Doing,
+        now: Instant,
+    ) -> Self {
+        let module = Module::from_name(&who.agent);
+        Self {
+            who,
+            module,
+            command,
+            interval,
+            began: now,
+            task: task_of(&doing).unwrap_or(Task::Idle),
+            doing,
+            seq: 0,
+            sent: None,
+            told: None,
+            failures: 0,
+            pause_until: now,
+        }
+    }
+
+    /// What the agent does from now on. Nothing follows its end.
+    pub(crate) fn set(&mut self, doing: Doing, now: Instant) {
+        if matches!(self.doing, Doing::Stopped(_)) || self.doing == doing {
+            return;
+        }
+        if let Some(task) = task_of(&doing) {
+            self.task = task;
+        }
+        if matches!(doing, Doing::Stopped(_)) {
+            // There may be no later.
+            self.pause_until = now;
+        }
+        self.doing = doing;
+    }
+
+    /// When the next beat is due; `None` once the end has been told.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let due = match &self.told {
+            Some(told) if told.doing == self.doing => match self.doing {
+                Doing::Stopped(_) => return None,
+                Doing::Idle | Doing::Working(_) => told.next,
+            },
+            _ => self.pause_until,
+        };
+        Some(due.max(self.pause_until))
+    }
+
+    /// The beat of now.
+    pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
+        self.seq += 1;
+        self.sent = Some((self.doing.clone(), ts));
+        let repeat = self.told.as_ref().is_some_and(|told| told.doing == self.doing);
+        let (status, ending) = match &self.doing {
+            Doing::Idle => (Status::Info, None),
+            Doing::Working(_) => (Status::InProgress, None),
+            Doing::Stopped(ending) if ending.well => (Status::Success, Some(ending)),
+            Doing::Stopped(ending) => (Status::Failure, Some(ending)),
+        };
+        let since = self.told.as_ref().map(|told| told.at.to_string()).or(self.who.started.clone());
+        let meta = self
+            .who
+            .meta()
+            .with("interval", ending.is_none().then(|| self.stored_every().as_secs_f64().ceil() as u64))
+            .with("seq", Some(self.seq))
+            .with("uptime", Some((now - self.began).as_secs()))
+            .with("repeat", repeat.then_some(true))
+            .with("gap_since", since.filter(|_| self.failures > 0))
+            .with("failed_attempts", (self.failures > 0).then_some(u64::from(self.failures)))
+            .with("command", self.command.as_deref())
+            .with("exit_code", ending.and_then(|ending| ending.exit_code))
+            .with("signal", ending.and_then(|ending| ending.signal));
+        let event = Event {
+            ts,
+            task: self.task.clone(),
+            layer_hint: None,
+            module: self.module.clone(),
+            source: Source::AgentPing,
+            kind: Kind::from_name(PING),
+            status,
+            link: None,
+        };
+        let dedup_key = DedupKey::new("ping", &format!("{}:{}", self.who.instance, self.seq)).ok();
+        NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
+    }
+
+    /// The beat has been told. `chance`, from 0 to 1, spreads those who began at the same moment over the interval.
+    pub(crate) fn arrived(&mut self, now: Instant, chance: f64) {
+        if let Some((doing, at)) = self.sent.take() {
+            let first = self.told.is_none();
+            let every = self.stored_every_while(&doing);
+            let spread = match doing {
+                // Never sooner than a minute.
+                Doing::Idle => 1.0 + chance / 4.0,
+                Doing::Working(_) | Doing::Stopped(_) => 0.5 + chance / 2.0,
+            };
+            let next = now + if first { every.mul_f64(spread) } else { every };
+            self.told = Some(Told { doing, at, next });
+        }
+        (self.failures, self.pause_until) = (0, now);
+    }
+
+    /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back together.
+    pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
+        self.sent = None;
+        let longest = LONGEST_PAUSE.min(self.interval);
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = now + pause.mul_f64(0.5 + chance / 2.0);
+    }
+
+    /// How many tries have failed since a beat was told.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How far apart beats are stored that say nothing new.
+    fn stored_every(&self) -> Duration {
+        self.stored_every_while(&self.doing)
+    }
+
+    fn stored_every_while(&self, doing: &Doing) -> Duration {
+        match doing {
+            Doing::Idle => self.interval.max(IDLE_INTERVAL),
+            Doing::Working(_) | Doing::Stopped(_) => self.interval,
+        }
+    }
+}
+
+fn task_of(doing: &Doing) -> Option<Task> {
+    match doing {
+        Doing::Idle => Some(Task::Idle),
+        Doing::Working(vtid) => Some(Task::Vtid(vtid.clone())),
+        Doing::Stopped(_) => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "beats_tests.rs"]
+mod tests;

@@ -1,0 +1,235 @@
+//! The command line: beats by itself or around a command, and talks to an agent that does.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use oasis_core::Vtid;
+use oasis_service::args::parse_duration;
+use oasis_service::client::Base;
+use oasis_service::{Secret, telemetry};
+use oasis_store::DatabaseUrl;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::control::{self, Order, Socket};
+use crate::{Config, Ending, Heartbeat, Way, wrap};
+
+/// The name in logs.
+pub const NAME: &str = "heartbeat-agent";
+
+/// Lets everybody see that an agent lives, what it works on, and how it ended
+#[derive(Debug, Parser)]
+#[command(
+    name = "heartbeat-agent",
+    version,
+    args_conflicts_with_subcommands = true,
+    override_usage = "heartbeat-agent --agent NAME [OPTIONS] [-- COMMAND [ARGS]...]\n       \
+                      heartbeat-agent set-vtid VTID | idle | status",
+    after_help = "Beats until SIGTERM, or as long as COMMAND runs, whose input, output, signals and exit code are its own.\n\
+                  COMMAND finds its agent by itself: `heartbeat-agent set-vtid DEV-CICDL-0031` in it says what it works on.\n\
+                  One of --gateway-url (which wins) and --database-url must be set."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    ask: Option<Ask>,
+    #[command(flatten)]
+    beat: Beat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// Say what a running agent works on from now on
+    SetVtid {
+        /// The task
+        #[arg(value_parser = Vtid::parse)]
+        vtid: Vtid,
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Say that a running agent waits for a task
+    Idle {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Ask a running agent what it works on
+    Status {
+        #[command(flatten)]
+        whom: Whom,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Whom {
+    /// The agent's name, if several run here
+    #[arg(long, env = "AGENT_NAME", value_name = "NAME")]
+    agent: Option<String>,
+    /// Its socket, wherever it runs
+    #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Beat {
+    /// The agent's name; in capitals it is the module of its events
+    #[arg(long, env = "AGENT_NAME", value_name = "NAME", value_parser = name)]
+    agent: Option<String>,
+
+    /// What it is for, such as PLANNER
+    #[arg(long, env = "AGENT_ROLE", value_name = "ROLE")]
+    role: Option<String>,
+
+    /// The task that it begins with; without one it is idle
+    #[arg(long, env = "VTID", value_name = "VTID", value_parser = Vtid::parse)]
+    vtid: Option<Vtid>,
+
+    /// How often it beats, from 1s to 1d; idle, at most once a minute
+    #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = interval)]
+    interval: Duration,
+
+    /// Tell a gateway, such as https://oasis.example
+    #[arg(long, env = "GATEWAY_URL", value_name = "URL")]
+    gateway_url: Option<Base>,
+
+    /// One of the gateway's INGEST_TOKENS
+    #[arg(long, env = "INGEST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    ingest_token: Option<Secret>,
+
+    /// Tell Postgres itself
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<DatabaseUrl>,
+
+    /// Where `set-vtid`, `idle` and `status` find it; by default a place of its own for each user
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+
+    /// What to log, such as `info`; with COMMAND nothing unless it is set, since the output is the command's
+    #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
+    log: Option<String>,
+
+    /// What to run, and to tell the end of
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.len() <= 100 && !text.contains(char::is_control);
+    fits.then(|| text.trim().to_owned())
+        .ok_or_else(|| "expected 1 to 100 bytes without control characters".into())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let fits = |every: &Duration| (Duration::from_secs(1)..=Duration::from_hours(24)).contains(every);
+    parse_duration(text).and_then(|every| Some(every).filter(fits).ok_or_else(|| "expected 1s to 1d".into()))
+}
+
+/// Used wrongly: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+/// Does what the command line says, and gives the exit code.
+///
+/// # Errors
+/// What kept it from that; [`Usage`] when it was asked for wrongly. A wrapped command has not been run then.
+pub async fn run(cli: Cli) -> anyhow::Result<i32> {
+    match cli.ask {
+        Some(Ask::SetVtid { vtid, whom }) => ask(&whom, &Order::Do(Some(vtid))).await,
+        Some(Ask::Idle { whom }) => ask(&whom, &Order::Do(None)).await,
+        Some(Ask::Status { whom }) => ask(&whom, &Order::Status).await,
+        None => beat(cli.beat).await,
+    }
+}
+
+async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
+    let path = match &whom.socket {
+        Some(path) => path.clone(),
+        None => control::find(&control::home()?, whom.agent.as_deref())?,
+    };
+    println!("{}", control::ask(&path, order).await?);
+    Ok(0)
+}
+
+async fn beat(args: Beat) -> anyhow::Result<i32> {
+    let wraps = !args.command.is_empty();
+    let filter = args.log.as_deref().unwrap_or(if wraps { "off" } else { "info" });
+    telemetry::init(NAME, filter).map_err(|why| Usage(why.to_string()))?;
+    let Some(agent) = args.agent else {
+        return Err(Usage("say who beats: pass --agent NAME or set AGENT_NAME".into()).into());
+    };
+    let way = match (args.gateway_url, args.database_url) {
+        (Some(url), _) => Way::Gateway { url, token: args.ingest_token },
+        (None, Some(url)) => Way::Postgres(url),
+        (None, None) => {
+            let why = "say where beats go: set GATEWAY_URL (and INGEST_TOKEN) to tell a gateway, or DATABASE_URL to tell \
+                       Postgres itself";
+            return Err(Usage(why.into()).into());
+        }
+    };
+    let command = args.command.first().map(|program| {
+        let program = Path::new(program);
+        program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+    });
+    let config = Config {
+        role: args.role,
+        vtid: args.vtid,
+        interval: args.interval,
+        command,
+        ..Config::new(agent.clone(), way)
+    };
+    let socket = match args.socket {
+        Some(path) => {
+            let at = path.display().to_string();
+            Some(Socket::bind(path).with_context(|| format!("listening at the socket {at}"))?)
+        }
+        None => usual(&agent),
+    };
+    let heartbeat = Heartbeat::start(config).context("setting up the way to the database")?;
+    let serve = async || match &socket {
+        Some(socket) => socket.serve(&agent, &heartbeat).await,
+        None => std::future::pending().await,
+    };
+    if !wraps {
+        tokio::select! {
+            stopped = asked_to_stop() => stopped.context("waiting for signals")?,
+            () = serve() => {}
+        }
+        heartbeat.stop().await;
+        return Ok(0);
+    }
+    let mut wrapped = match wrap::start(&args.command, socket.as_ref().map(Socket::path)) {
+        Ok(wrapped) => wrapped,
+        Err(error) => {
+            let code = wrap::not_started(&error);
+            eprintln!("{NAME}: {}: {error}", args.command[0].display());
+            heartbeat.stop_as(Ending { exit_code: Some(code), ..Ending::badly() }).await;
+            return Ok(code);
+        }
+    };
+    let status = tokio::select! {
+        status = wrapped.wait() => status,
+        // It never ends.
+        () = serve() => wrapped.wait().await,
+    };
+    heartbeat.stop_as(wrapped.ending(status)).await;
+    Ok(wrap::exit_code(status))
+}
+
+/// The socket at its usual place. An agent can do without, and its command all the more.
+fn usual(agent: &str) -> Option<Socket> {
+    let bound = control::home().and_then(|home| Ok(Socket::bind(control::usual(&home, agent))?));
+    bound.inspect_err(|error| tracing::warn!(%error, "set-vtid will not reach this agent")).ok()
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}

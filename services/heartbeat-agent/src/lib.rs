@@ -1,0 +1,145 @@
+//! Agents that are seen to live, and seen to die: beats that say what an agent does, told to Postgres or to a gateway.
+//!
+//! ```no_run
+//! # async fn work() -> anyhow::Result<()> {
+//! use heartbeat_agent::{Config, Heartbeat, Way};
+//! use oasis_core::Vtid;
+//!
+//! let way = Way::Gateway { url: "https://oasis.example".parse().map_err(anyhow::Error::msg)?, token: None };
+//! let heartbeat = Heartbeat::start(Config::new("planner", way))?;
+//! heartbeat.set_vtid(Some(Vtid::parse("DEV-CICDL-0031")?));
+//! // … work …
+//! heartbeat.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod beats;
+pub mod cli;
+mod control;
+mod run;
+mod way;
+mod who;
+mod wrap;
+
+use std::time::Duration;
+
+use oasis_core::Vtid;
+use oasis_service::random;
+use oasis_store::StoreError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+pub use beats::{Doing, Ending, IDLE_INTERVAL};
+pub use way::{Untold, Way};
+
+use beats::Beats;
+
+/// How long an end may take to be told.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Who beats, how often, and where to.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The agent's name; in capitals it is the module of its events.
+    pub agent: String,
+    /// What it is for, such as `PLANNER`.
+    pub role: Option<String>,
+    /// The task that it begins with; without one it is idle.
+    pub vtid: Option<Vtid>,
+    /// How often it beats, from a second to a day; idle, at most once a minute.
+    pub interval: Duration,
+    /// Where its beats go.
+    pub way: Way,
+    /// The command that it is, for its beats to name.
+    pub command: Option<String>,
+}
+
+impl Config {
+    /// How often an agent beats unless told otherwise.
+    pub const INTERVAL: Duration = Duration::from_secs(60);
+
+    /// An idle agent that beats once a minute.
+    pub fn new(agent: impl Into<String>, way: Way) -> Self {
+        Self { agent: agent.into(), role: None, vtid: None, interval: Self::INTERVAL, way, command: None }
+    }
+}
+
+/// An agent that beats until it is stopped. Dropped, it stops as well: well, or badly in a panic; its end is then told
+/// in the background, for as long as the runtime lives.
+#[derive(Debug)]
+pub struct Heartbeat {
+    doing: watch::Sender<Doing>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Heartbeat {
+    /// Begins to beat, in a task of the Tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// When TLS to the database can't be set up as its URL asks for. That nobody answers is none: it is tried again.
+    pub fn start(config: Config) -> Result<Self, StoreError> {
+        let Config { agent, role, vtid, interval, way, command } = config;
+        let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
+        let doing = doing(vtid);
+        let beats = Beats::new(who::this(agent, role), command, interval, doing.clone(), Instant::now());
+        let (doing, orders) = watch::channel(doing);
+        let task = tokio::spawn(run::run(beats, way.open()?, orders, random));
+        Ok(Self { doing, task: Some(task) })
+    }
+
+    /// It works on this task from now on, or on none. What it says before [`Heartbeat::stop`] is told at once.
+    pub fn set_vtid(&self, vtid: Option<Vtid>) {
+        self.set(doing(vtid));
+    }
+
+    /// What it does now.
+    pub fn doing(&self) -> Doing {
+        self.doing.borrow().clone()
+    }
+
+    /// Says that it stopped as it was meant to, and waits until that is told, 5 s at the most.
+    pub async fn stop(self) {
+        self.stop_as(Ending::well()).await;
+    }
+
+    /// Says how it stopped, and waits until that is told, 5 s at the most.
+    pub async fn stop_as(mut self, ending: Ending) {
+        self.set(Doing::Stopped(ending));
+        if let Some(task) = self.task.take()
+            && timeout(GOODBYE_WITHIN, task).await.is_err()
+        {
+            tracing::warn!("the end could not be told within {} s", GOODBYE_WITHIN.as_secs());
+        }
+    }
+
+    /// Ends without a word, as a crash would, for tests and demonstrations.
+    pub fn vanish(mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    fn set(&self, doing: Doing) {
+        self.doing.send_if_modified(|now| {
+            let changes = *now != doing && !matches!(now, Doing::Stopped(_));
+            if changes {
+                *now = doing;
+            }
+            changes
+        });
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.set(Doing::Stopped(Ending { well: !std::thread::panicking(), ..Ending::default() }));
+    }
+}
+
+fn doing(vtid: Option<Vtid>) -> Doing {
+    vtid.map_or(Doing::Idle, Doing::Working)
+}

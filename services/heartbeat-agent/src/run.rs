@@ -1,0 +1,52 @@
+//! The loop of an agent: waits until a beat is due, tells it, and follows what the agent is said to do.
+
+use jiff::Timestamp;
+use oasis_core::Ts;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::beats::{Beats, Doing};
+use crate::way::{Outlet, Untold};
+
+/// Beats until the end has been told. While a beat is being told, of what is said meanwhile the last counts.
+pub(crate) async fn run(
+    mut beats: Beats,
+    mut outlet: impl Outlet,
+    mut orders: watch::Receiver<Doing>,
+    chance: fn() -> f64,
+) {
+    loop {
+        beats.set(orders.borrow_and_update().clone(), Instant::now());
+        let Some(due) = beats.due() else { return };
+        tokio::select! {
+            // Without its sender nothing changes any more: it said so before.
+            Ok(()) = orders.changed() => continue,
+            () = sleep_until(due) => {}
+        }
+        let event = beats.beat(Instant::now(), Ts::clamped(Timestamp::now()));
+        match outlet.tell(&event).await {
+            Ok(()) => {
+                if beats.failures() > 0 {
+                    tracing::info!("beats are told again");
+                }
+                beats.arrived(Instant::now(), chance());
+            }
+            Err(error) => {
+                complain(&error, beats.failures());
+                beats.failed(Instant::now(), chance());
+            }
+        }
+    }
+}
+
+/// The first of a series is told to whoever reads the log, the others to who looks closer.
+fn complain(error: &Untold, failures: u32) {
+    match failures {
+        0 => tracing::warn!(%error, "a beat could not be told; it is tried again"),
+        _ => tracing::debug!(%error, failures, "a beat could not be told"),
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
