@@ -17,14 +17,23 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What an agent does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doing {
-    /// It waits for a task.
-    Idle,
-    /// It works on a task.
-    Working(Vtid),
-    /// It has ended.
-    Stopped(Ending),
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doing {
+    /// The task that it works on, or worked on when it ended; without one it is idle.
+    pub vtid: Option<Vtid>,
+    /// How it ended, if it has.
+    pub ended: Option<Ending>,
+}
+
+impl Doing {
+    /// It works on this task, or waits for one.
+    pub fn task(vtid: Option<Vtid>) -> Self {
+        Self { vtid, ended: None }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.vtid.is_none() && self.ended.is_none()
+    }
 }
 
 /// How an agent ended.
@@ -60,8 +69,6 @@ pub(crate) struct Beats {
     interval: Duration,
     began: Instant,
     doing: Doing,
-    /// What it worked on last, which its end belongs to.
-    task: Task,
     /// The number of the last beat.
     seq: u64,
     /// What the beat says that is under way.
@@ -97,7 +104,6 @@ impl Beats {
             command,
             interval,
             began: now,
-            task: task_of(&doing).unwrap_or(Task::Idle),
             doing,
             seq: 0,
             sent: None,
@@ -109,13 +115,10 @@ impl Beats {
 
     /// What the agent does from now on. Nothing follows its end.
     pub(crate) fn set(&mut self, doing: Doing, now: Instant) {
-        if matches!(self.doing, Doing::Stopped(_)) || self.doing == doing {
+        if self.doing.ended.is_some() {
             return;
         }
-        if let Some(task) = task_of(&doing) {
-            self.task = task;
-        }
-        if matches!(doing, Doing::Stopped(_)) {
+        if doing.ended.is_some() {
             // There may be no later.
             self.pause_until = now;
         }
@@ -125,10 +128,8 @@ impl Beats {
     /// When the next beat is due; `None` once the end has been told.
     pub(crate) fn due(&self) -> Option<Instant> {
         let due = match &self.told {
-            Some(told) if told.doing == self.doing => match self.doing {
-                Doing::Stopped(_) => return None,
-                Doing::Idle | Doing::Working(_) => told.next,
-            },
+            Some(told) if told.doing == self.doing && self.doing.ended.is_some() => return None,
+            Some(told) if told.doing == self.doing => told.next,
             _ => self.pause_until,
         };
         Some(due.max(self.pause_until))
@@ -139,28 +140,32 @@ impl Beats {
         self.seq += 1;
         self.sent = Some((self.doing.clone(), ts));
         let repeat = self.told.as_ref().is_some_and(|told| told.doing == self.doing);
-        let (status, ending) = match &self.doing {
-            Doing::Idle => (Status::Info, None),
-            Doing::Working(_) => (Status::InProgress, None),
-            Doing::Stopped(ending) if ending.well => (Status::Success, Some(ending)),
-            Doing::Stopped(ending) => (Status::Failure, Some(ending)),
+        let Doing { vtid, ended } = &self.doing;
+        let status = match (ended, vtid) {
+            (Some(ending), _) if ending.well => Status::Success,
+            (Some(_), _) => Status::Failure,
+            (None, Some(_)) => Status::InProgress,
+            (None, None) => Status::Info,
         };
         let since = self.told.as_ref().map(|told| told.at.to_string()).or(self.who.started.clone());
         let meta = self
             .who
             .meta()
-            .with("interval", ending.is_none().then(|| self.stored_every().as_secs_f64().ceil() as u64))
+            .with(
+                "interval",
+                ended.is_none().then(|| self.stored_every(&self.doing).as_secs_f64().ceil() as u64),
+            )
             .with("seq", Some(self.seq))
             .with("uptime", Some((now - self.began).as_secs()))
             .with("repeat", repeat.then_some(true))
             .with("gap_since", since.filter(|_| self.failures > 0))
             .with("failed_attempts", (self.failures > 0).then_some(u64::from(self.failures)))
             .with("command", self.command.as_deref())
-            .with("exit_code", ending.and_then(|ending| ending.exit_code))
-            .with("signal", ending.and_then(|ending| ending.signal));
+            .with("exit_code", ended.as_ref().and_then(|ending| ending.exit_code))
+            .with("signal", ended.as_ref().and_then(|ending| ending.signal));
         let event = Event {
             ts,
-            task: self.task.clone(),
+            task: vtid.clone().map_or(Task::Idle, Task::Vtid),
             layer_hint: None,
             module: self.module.clone(),
             source: Source::AgentPing,
@@ -176,12 +181,9 @@ impl Beats {
     pub(crate) fn arrived(&mut self, now: Instant, chance: f64) {
         if let Some((doing, at)) = self.sent.take() {
             let first = self.told.is_none();
-            let every = self.stored_every_while(&doing);
-            let spread = match doing {
-                // Never sooner than a minute.
-                Doing::Idle => 1.0 + chance / 4.0,
-                Doing::Working(_) | Doing::Stopped(_) => 0.5 + chance / 2.0,
-            };
+            let every = self.stored_every(&doing);
+            // Never sooner than a minute for one who is idle.
+            let spread = if doing.is_idle() { 1.0 + chance / 4.0 } else { 0.5 + chance / 2.0 };
             let next = now + if first { every.mul_f64(spread) } else { every };
             self.told = Some(Told { doing, at, next });
         }
@@ -203,23 +205,8 @@ impl Beats {
     }
 
     /// How far apart beats are stored that say nothing new.
-    fn stored_every(&self) -> Duration {
-        self.stored_every_while(&self.doing)
-    }
-
-    fn stored_every_while(&self, doing: &Doing) -> Duration {
-        match doing {
-            Doing::Idle => self.interval.max(IDLE_INTERVAL),
-            Doing::Working(_) | Doing::Stopped(_) => self.interval,
-        }
-    }
-}
-
-fn task_of(doing: &Doing) -> Option<Task> {
-    match doing {
-        Doing::Idle => Some(Task::Idle),
-        Doing::Working(vtid) => Some(Task::Vtid(vtid.clone())),
-        Doing::Stopped(_) => None,
+    fn stored_every(&self, doing: &Doing) -> Duration {
+        if doing.is_idle() { self.interval.max(IDLE_INTERVAL) } else { self.interval }
     }
 }
 

@@ -41,7 +41,15 @@ fn who() -> Pinger {
 }
 
 fn vtid(number: u32) -> Doing {
-    Doing::Working(Vtid::parse(&format!("DEV-CICDL-{number:04}")).unwrap())
+    Doing::task(Some(Vtid::parse(&format!("DEV-CICDL-{number:04}")).unwrap()))
+}
+
+fn idle() -> Doing {
+    Doing::task(None)
+}
+
+fn ended(doing: Doing, ending: Ending) -> Doing {
+    Doing { ended: Some(ending), ..doing }
 }
 
 fn beats(interval: Duration, doing: Doing, clock: &Clock) -> Beats {
@@ -87,7 +95,7 @@ fn the_first_at_once_and_then_every_interval() {
 #[test]
 fn those_who_begin_together_are_spread() {
     let clock = Clock::new();
-    for (doing, least, most) in [(vtid(1), 30, 60), (Doing::Idle, 60, 75)] {
+    for (doing, least, most) in [(vtid(1), 30, 60), (idle(), 60, 75)] {
         for (chance, seconds) in [(0.0, least), (1.0, most)] {
             let mut beats = beats(60 * SECOND, doing.clone(), &clock);
             beats.beat(clock.now, clock.ts());
@@ -100,12 +108,12 @@ fn those_who_begin_together_are_spread() {
 #[test]
 fn a_change_is_due_at_once_and_is_no_repeat() {
     let mut clock = Clock::new();
-    let mut beats = beats(60 * SECOND, Doing::Idle, &clock);
+    let mut beats = beats(60 * SECOND, idle(), &clock);
     assert_eq!(told(&mut beats, &clock).event.status, Status::Info);
     for (doing, task, status) in [
         (vtid(1), "DEV-CICDL-0001", Status::InProgress),
         (vtid(2), "DEV-CICDL-0002", Status::InProgress),
-        (Doing::Idle, "IDLE", Status::Info),
+        (idle(), "IDLE", Status::Info),
     ] {
         clock.pass(SECOND);
         beats.set(doing, clock.now);
@@ -116,7 +124,7 @@ fn a_change_is_due_at_once_and_is_no_repeat() {
         assert!(beats.due() > Some(clock.now));
     }
     // The same again is no change.
-    beats.set(Doing::Idle, clock.now);
+    beats.set(idle(), clock.now);
     assert!(beats.due() > Some(clock.now));
 }
 
@@ -124,7 +132,7 @@ fn a_change_is_due_at_once_and_is_no_repeat() {
 #[test]
 fn idle_beats_coalesce() {
     let mut clock = Clock::new();
-    let mut beats = beats(SECOND, Doing::Idle, &clock);
+    let mut beats = beats(SECOND, idle(), &clock);
     assert_eq!(meta(&told(&mut beats, &clock), "interval"), 60);
     let first = clock.now;
     assert!(beats.due() >= Some(first + 60 * SECOND));
@@ -146,11 +154,11 @@ fn an_end_is_told_once_and_belongs_to_the_last_task() {
         let mut beats = beats(60 * SECOND, vtid(31), &clock);
         told(&mut beats, &clock);
         clock.pass(SECOND);
-        beats.set(Doing::Stopped(ending.clone()), clock.now);
-        beats.set(Doing::Idle, clock.now);
+        beats.set(ended(vtid(32), ending.clone()), clock.now);
+        beats.set(idle(), clock.now);
         assert!(beats.due() <= Some(clock.now));
         let end = told(&mut beats, &clock);
-        assert_eq!((end.event.task.as_str(), end.event.status), ("DEV-CICDL-0031", status));
+        assert_eq!((end.event.task.as_str(), end.event.status), ("DEV-CICDL-0032", status));
         assert_eq!(meta(&end, "exit_code"), ending.exit_code.map_or(Value::Null, Value::from));
         assert_eq!(meta(&end, "signal"), ending.signal.map_or(Value::Null, Value::from));
         assert_eq!(meta(&end, "interval"), Value::Null);
@@ -204,7 +212,7 @@ fn a_short_interval_is_not_backed_off_beyond_itself() {
 #[test]
 fn a_first_beat_that_is_late_says_since_when() {
     let clock = Clock::new();
-    let mut beats = beats(60 * SECOND, Doing::Idle, &clock);
+    let mut beats = beats(60 * SECOND, idle(), &clock);
     beats.beat(clock.now, clock.ts());
     beats.failed(clock.now, 0.0);
     let event = beats.beat(clock.now, clock.ts());
@@ -229,7 +237,7 @@ fn an_end_does_not_wait_and_the_wall_clock_may_jump() {
         beats.failed(clock.now, 1.0);
     }
     assert!(beats.due() > Some(clock.now));
-    beats.set(Doing::Stopped(Ending::well()), clock.now);
+    beats.set(ended(idle(), Ending::well()), clock.now);
     assert_eq!(beats.due(), Some(clock.now));
 }
 
@@ -241,7 +249,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let doing = prop_oneof![Just(Doing::Idle), (1_u32..4).prop_map(vtid)];
+    let doing = prop_oneof![Just(idle()), (1_u32..4).prop_map(vtid)];
     let step =
         prop_oneof![doing.prop_map(Step::Set), (1_u64..200_000).prop_map(Step::Pass), Just(Step::Fail),];
     prop::collection::vec(step, 0..60)
@@ -253,7 +261,7 @@ proptest! {
     #[test]
     fn promises_are_kept(steps in steps(), interval in 1_u64..120) {
         let mut clock = Clock::new();
-        let mut beats = beats(Duration::from_secs(interval), Doing::Idle, &clock);
+        let mut beats = beats(Duration::from_secs(interval), idle(), &clock);
         let mut before: Option<(NewEvent, Instant)> = None;
         let mut failing = false;
         let mut seq = 0;

@@ -115,9 +115,9 @@ async fn answer(stream: UnixStream, agent: &str, heartbeat: &Heartbeat) -> io::R
 
 fn told(doing: &Doing) -> String {
     match doing {
-        Doing::Idle => "is idle".to_owned(),
-        Doing::Working(vtid) => format!("works on {vtid}"),
-        Doing::Stopped(_) => "has stopped".to_owned(),
+        Doing { ended: Some(_), .. } => "has stopped".to_owned(),
+        Doing { vtid: Some(vtid), .. } => format!("works on {vtid}"),
+        Doing { vtid: None, .. } => "is idle".to_owned(),
     }
 }
 

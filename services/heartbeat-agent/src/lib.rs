@@ -84,16 +84,16 @@ impl Heartbeat {
     pub fn start(config: Config) -> Result<Self, StoreError> {
         let Config { agent, role, vtid, interval, way, command } = config;
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
-        let doing = doing(vtid);
+        let doing = Doing::task(vtid);
         let beats = Beats::new(who::this(agent, role), command, interval, doing.clone(), Instant::now());
         let (doing, orders) = watch::channel(doing);
         let task = tokio::spawn(run::run(beats, way.open()?, orders, random));
         Ok(Self { doing, task: Some(task) })
     }
 
-    /// It works on this task from now on, or on none. What it says before [`Heartbeat::stop`] is told at once.
+    /// It works on this task from now on, or waits for one.
     pub fn set_vtid(&self, vtid: Option<Vtid>) {
-        self.set(doing(vtid));
+        self.change(|doing| doing.vtid = vtid);
     }
 
     /// What it does now.
@@ -108,7 +108,7 @@ impl Heartbeat {
 
     /// Says how it stopped, and waits until that is told, 5 s at the most.
     pub async fn stop_as(mut self, ending: Ending) {
-        self.set(Doing::Stopped(ending));
+        self.change(|doing| doing.ended = Some(ending));
         if let Some(task) = self.task.take()
             && timeout(GOODBYE_WITHIN, task).await.is_err()
         {
@@ -123,23 +123,21 @@ impl Heartbeat {
         }
     }
 
-    fn set(&self, doing: Doing) {
-        self.doing.send_if_modified(|now| {
-            let changes = *now != doing && !matches!(now, Doing::Stopped(_));
-            if changes {
-                *now = doing;
+    /// Nothing changes after the end.
+    fn change(&self, change: impl FnOnce(&mut Doing)) {
+        self.doing.send_if_modified(|doing| {
+            let goes_on = doing.ended.is_none();
+            if goes_on {
+                change(doing);
             }
-            changes
+            goes_on
         });
     }
 }
 
 impl Drop for Heartbeat {
     fn drop(&mut self) {
-        self.set(Doing::Stopped(Ending { well: !std::thread::panicking(), ..Ending::default() }));
+        let well = !std::thread::panicking();
+        self.change(|doing| doing.ended = Some(Ending { well, ..Ending::default() }));
     }
-}
-
-fn doing(vtid: Option<Vtid>) -> Doing {
-    vtid.map_or(Doing::Idle, Doing::Working)
 }

@@ -1,1 +1,162 @@
+//! The loop over tokio's own paused clock and a way out that the tests open and shut.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use oasis_core::{NewEvent, Vtid};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::beats::Ending;
+use crate::{Heartbeat, who};
+
+/// What was told, while it is open.
+#[derive(Clone, Default)]
+struct Fake {
+    told: Arc<Mutex<Vec<NewEvent>>>,
+    tries: Arc<Mutex<usize>>,
+    shut: Arc<Mutex<bool>>,
+    /// Whoever tells something waits for a permit, if there is one to wait for.
+    slow: Option<Arc<Semaphore>>,
+}
+
+impl Outlet for Fake {
+    async fn tell(&mut self, event: &NewEvent) -> Result<(), Untold> {
+        *self.tries.lock().unwrap() += 1;
+        if let Some(slow) = &self.slow {
+            slow.acquire().await.unwrap().forget();
+        }
+        if *self.shut.lock().unwrap() {
+            return Err(Untold::Late);
+        }
+        self.told.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+impl Fake {
+    fn start(&self, interval: u64, vtid: Option<u32>) -> Heartbeat {
+        let doing = Doing::task(vtid.map(task));
+        let interval = Duration::from_secs(interval);
+        let pinger = who::this("planner".into(), None);
+        let beats = Beats::new(pinger, None, interval, doing.clone(), Instant::now());
+        let (doing, orders) = watch::channel(doing);
+        Heartbeat { doing, task: Some(tokio::spawn(run(beats, self.clone(), orders, || 0.5))) }
+    }
+
+    fn shut(&self, shut: bool) {
+        *self.shut.lock().unwrap() = shut;
+    }
+
+    fn tries(&self) -> usize {
+        *self.tries.lock().unwrap()
+    }
+
+    /// Status and task of what was told.
+    fn told(&self) -> Vec<String> {
+        let line = |event: &NewEvent| format!("{} {}", event.event.status, event.event.task.as_str());
+        self.told.lock().unwrap().iter().map(line).collect()
+    }
+
+    fn last(&self, name: &str) -> Value {
+        let told = self.told.lock().unwrap();
+        told.last().unwrap().meta.as_map().get(name).cloned().unwrap_or_default()
+    }
+}
+
+fn task(number: u32) -> Vtid {
+    Vtid::parse(&format!("DEV-CICDL-{number:04}")).unwrap()
+}
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+#[tokio::test(start_paused = true)]
+async fn ten_minutes_without_a_way_out_keep_only_what_is_so() {
+    let fake = Fake::default();
+    let heartbeat = fake.start(60, Some(1));
+    sleep(MOMENT).await;
+    fake.shut(true);
+    sleep(Duration::from_secs(60)).await;
+    let before = fake.tries();
+    for number in 2..10 {
+        heartbeat.set_vtid(Some(task(number)));
+        sleep(Duration::from_secs(75)).await;
+    }
+    let tries = fake.tries() - before;
+    assert!((20..=40).contains(&tries), "{tries}");
+    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001"]);
+    fake.shut(false);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(fake.told()[1..], ["in_progress DEV-CICDL-0009"]);
+    assert!(fake.last("gap_since").is_string() && fake.last("failed_attempts").as_u64() > Some(20));
+    heartbeat.stop().await;
+    assert_eq!(fake.told().last().unwrap(), "success DEV-CICDL-0009");
+}
+
+/// While a beat is under way many changes may come; the last is told.
+#[tokio::test(start_paused = true)]
+async fn of_changes_while_a_beat_is_told_the_last_counts() {
+    let slow = Arc::new(Semaphore::new(0));
+    let fake = Fake { slow: Some(Arc::clone(&slow)), ..Fake::default() };
+    let heartbeat = fake.start(60, None);
+    sleep(MOMENT).await;
+    for number in 1..100 {
+        heartbeat.set_vtid(Some(task(number)));
+    }
+    slow.add_permits(100);
+    sleep(MOMENT).await;
+    assert_eq!(fake.told(), ["info IDLE", "in_progress DEV-CICDL-0099"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_told_holds_nobody() {
+    let fake = Fake::default();
+    fake.shut(true);
+    let heartbeat = fake.start(60, Some(1));
+    sleep(Duration::from_secs(3_600)).await;
+    let stopping = Instant::now();
+    heartbeat.stop().await;
+    assert!(stopping.elapsed() <= Duration::from_secs(5));
+    assert!(fake.told().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_dropped_stops_and_one_that_vanishes_does_not() {
+    let fake = Fake::default();
+    let heartbeat = fake.start(60, Some(1));
+    sleep(MOMENT).await;
+    drop(heartbeat);
+    sleep(MOMENT).await;
+    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001", "success DEV-CICDL-0001"]);
+
+    let heartbeat = fake.start(60, Some(2));
+    sleep(MOMENT).await;
+    heartbeat.vanish();
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(fake.told()[2..], ["in_progress DEV-CICDL-0002"]);
+
+    let heartbeat = fake.start(60, Some(3));
+    sleep(MOMENT).await;
+    let panicked = tokio::spawn(async move {
+        let _guard = heartbeat;
+        panic!("a bug of the agent's");
+    });
+    assert!(panicked.await.is_err());
+    sleep(MOMENT).await;
+    assert_eq!(fake.told()[4..], ["failure DEV-CICDL-0003"]);
+}
+
+/// What was said just before the end is what the end belongs to.
+#[tokio::test(start_paused = true)]
+async fn the_end_belongs_to_the_last_task() {
+    let fake = Fake::default();
+    let heartbeat = fake.start(60, Some(1));
+    sleep(MOMENT).await;
+    heartbeat.set_vtid(Some(task(2)));
+    let told = timeout(MOMENT, heartbeat.stop_as(Ending { exit_code: Some(3), ..Ending::badly() }));
+    told.await.unwrap();
+    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001", "failure DEV-CICDL-0002"]);
+    assert_eq!(fake.last("exit_code"), 3);
+}
