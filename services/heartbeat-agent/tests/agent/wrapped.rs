@@ -1,0 +1,219 @@
+//! Around a command: its exit code, its output and its signals are its own.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::{Running, Stand, agent, children, finished, until_async};
+
+/// Where nobody answers.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+fn shell(script: &str) -> [&str; 5] {
+    ["--", "sh", "-c", script, "sh"]
+}
+
+#[tokio::test]
+async fn exit_codes_are_passed_on_and_told() {
+    let stand = Stand::new().await;
+    let not_executable = stand.home.path().join("text");
+    std::fs::write(&not_executable, "text").unwrap();
+    std::fs::set_permissions(&not_executable, PermissionsExt::from_mode(0o600)).unwrap();
+    let not_executable = not_executable.to_str().unwrap().to_owned();
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&shell("exit 0"), 0, "success IDLE 0"),
+        (&shell("exit 1"), 1, "failure IDLE 1"),
+        (&shell("exit 255"), 255, "failure IDLE 255"),
+        (&shell("kill -9 $$"), 137, "failure IDLE 137"),
+        (&shell("kill -SEGV $$"), 139, "failure IDLE 139"),
+        (&["--", "no-such-command"], 127, "failure IDLE 127"),
+        (&["--", &not_executable], 126, "failure IDLE 126"),
+    ];
+    for (flags, code, told) in cases {
+        let run = finished(stand.agent(flags), Vec::new()).await;
+        assert_eq!(run.code, Some(code), "{flags:?}: {}", run.said());
+        assert_eq!(stand.pings().await.last().unwrap(), told, "{flags:?}");
+    }
+    let meta = stand.last().await;
+    assert_eq!((&meta["command"], &meta["agent"]), (&json!("text"), &json!("planner")));
+}
+
+/// Byte for byte, also where nothing can be told; and what is typed reaches the command.
+#[tokio::test]
+async fn input_and_output_are_the_commands_own() {
+    let home = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..1_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let script = "tee /dev/stderr";
+    let mut command = agent(home.path(), &shell(script));
+    command.env("GATEWAY_URL", NOWHERE).env("AGENT_NAME", "planner").env("RUST_LOG", "trace");
+    let run = finished(command, bytes.clone()).await;
+    assert_eq!(run.code, Some(0));
+    assert!(run.out == bytes, "{} bytes out of {}", run.out.len(), bytes.len());
+    assert!(run.err == bytes, "{} bytes out of {}", run.err.len(), bytes.len());
+}
+
+/// Neither a way out that refuses nor one that never answers holds a command, and its end waits 5 s at the most.
+#[tokio::test]
+async fn a_command_is_never_held_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    for gateway in [NOWHERE, &silent] {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = agent(home.path(), &shell("echo began; exec sleep 0.2"));
+        command.env("GATEWAY_URL", gateway).env("AGENT_NAME", "planner");
+        let began = Instant::now();
+        let running = Running::start(command);
+        assert_eq!(running.line(), "began");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert_eq!(running.ended().await.code(), Some(0));
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn signals_are_passed_on() {
+    let stand = Stand::new().await;
+    let script =
+        "for s in HUP INT QUIT USR1 USR2 ALRM; do trap \"echo $s\" $s; done; trap 'echo TERM; exit 7' TERM
+                  echo ready; while :; do sleep 0.01; done";
+    let running = Running::start(stand.agent(&shell(script)));
+    assert_eq!(running.line(), "ready");
+    for (signal, name) in [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+        (Signal::ALARM, "ALRM"),
+        (Signal::TERM, "TERM"),
+    ] {
+        running.signal(signal);
+        assert_eq!(running.line(), name);
+    }
+    assert_eq!(running.ended().await.code(), Some(7));
+    assert_eq!(stand.pings().await.last().unwrap(), "failure IDLE 7");
+}
+
+/// Ended by what it was asked to end with, it stopped well.
+#[tokio::test]
+async fn a_command_that_obeys_sigterm_stopped_well() {
+    let stand = Stand::new().await;
+    let running = Running::start(stand.agent(&shell("echo ready; exec sleep 600")));
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::TERM);
+    assert_eq!(running.ended().await.code(), Some(143));
+    assert_eq!(stand.pings().await.last().unwrap(), "success IDLE 143");
+    assert_eq!(stand.last().await["signal"], 15);
+}
+
+/// It is waited for, for as long as it likes, and beats go on.
+#[tokio::test]
+async fn a_command_that_ignores_sigterm_is_waited_for() {
+    let stand = Stand::new().await;
+    let script = "trap '' TERM; echo ready; read line; echo $line";
+    let mut command = stand.agent(&["--interval", "1s", "--vtid", "DEV-CICDL-0031"]);
+    command.args(shell(script)).stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::TERM);
+    running.signal(Signal::TERM);
+    let count = async || stand.pings().await.len();
+    until_async("it beats on", async || count().await >= 3).await;
+    assert!(running.child.try_wait().unwrap().is_none());
+    running.child.stdin.take().unwrap().write_all(b"enough\n").unwrap();
+    assert_eq!(running.line(), "enough");
+    assert_eq!(running.ended().await.code(), Some(0));
+    assert_eq!(stand.pings().await.last().unwrap(), "success DEV-CICDL-0031 0");
+}
+
+/// What was told to be ignored stays so, as under nohup.
+#[tokio::test]
+async fn ignored_signals_stay_ignored() {
+    let stand = Stand::new().await;
+    let program = env!("CARGO_BIN_EXE_heartbeat-agent");
+    let script =
+        format!("trap '' HUP; exec {program} --agent planner -- sh -c 'echo ready; read line; echo $line'");
+    let mut command = stand.agent(&[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command = shell;
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::HUP);
+    for (child, _) in children(running.pid()) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(child).unwrap(), Signal::HUP).unwrap();
+    }
+    running.child.stdin.take().unwrap().write_all(b"here\n").unwrap();
+    assert_eq!(running.line(), "here");
+    assert_eq!(running.ended().await.code(), Some(0));
+}
+
+/// Processes that the command leaves behind are reaped once they end.
+#[tokio::test]
+async fn zombies_are_reaped() {
+    let stand = Stand::new().await;
+    // Each of the inner shells leaves one behind that outlives it.
+    let script = "for i in 1 2 3 4 5; do (sleep 0.1 & echo $!); done; echo ready; read line";
+    let mut command = stand.agent(&shell(script));
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let orphans: Vec<i32> = (0..5).map(|_| running.line().parse().unwrap()).collect();
+    assert_eq!(running.line(), "ready");
+    let pid = running.pid();
+    until_async("only the command is left", async || children(pid).len() == 1).await;
+    assert!(children(pid).iter().all(|(child, state)| !orphans.contains(child) && *state != 'Z'));
+    running.child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(running.ended().await.code(), Some(0));
+}
+
+/// A wrapper that is killed says nothing: that is for the gateways to notice.
+#[tokio::test]
+async fn a_killed_agent_says_nothing() {
+    let stand = Stand::new().await;
+    let mut command = stand.agent(&shell("echo ready; read line"));
+    command.stdin(Stdio::piped());
+    let running = Running::start(command);
+    assert_eq!(running.line(), "ready");
+    stand.until_pings(&["info IDLE"]).await;
+    running.signal(Signal::KILL);
+    assert_eq!(running.ended().await.signal(), Some(9));
+    assert_eq!(stand.pings().await, ["info IDLE"]);
+}
+
+/// The command finds its agent's socket by itself.
+#[tokio::test]
+async fn a_command_says_what_it_works_on() {
+    let stand = Stand::new().await;
+    let script = "heartbeat-agent status; read go; heartbeat-agent set-vtid dev-cicdl-0032; read go
+                  heartbeat-agent set-vtid junk; heartbeat-agent status; heartbeat-agent idle; read go";
+    let mut command = stand.agent(&shell(script));
+    command.env("VTID", "DEV-CICDL-0031").stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.child.stdin.take().unwrap();
+    let mut go = || stdin.write_all(b"go\n").unwrap();
+    assert_eq!(running.line(), "planner works on DEV-CICDL-0031");
+    let mut expected = vec!["in_progress DEV-CICDL-0031"];
+    stand.until_pings(&expected).await;
+    go();
+    assert_eq!(running.line(), "planner works on DEV-CICDL-0032; before, works on DEV-CICDL-0031");
+    expected.push("in_progress DEV-CICDL-0032");
+    stand.until_pings(&expected).await;
+    go();
+    assert_eq!(running.line(), "planner works on DEV-CICDL-0032");
+    assert_eq!(running.line(), "planner is idle; before, works on DEV-CICDL-0032");
+    expected.push("info IDLE");
+    stand.until_pings(&expected).await;
+    go();
+    assert_eq!(running.ended().await.code(), Some(0));
+    expected.push("success IDLE 0");
+    assert_eq!(stand.pings().await, expected);
+    let left: Vec<_> = std::fs::read_dir(stand.home.path().join("oasis")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
