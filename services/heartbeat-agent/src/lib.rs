@@ -37,6 +37,7 @@ pub use beats::{Doing, Ending, IDLE_INTERVAL};
 pub use way::{Untold, Way};
 
 use beats::Beats;
+use run::Orders;
 
 /// How long an end may take to be told.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
@@ -72,7 +73,7 @@ impl Config {
 /// in the background, for as long as the runtime lives.
 #[derive(Debug)]
 pub struct Heartbeat {
-    doing: watch::Sender<Doing>,
+    orders: watch::Sender<Orders>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -86,9 +87,9 @@ impl Heartbeat {
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
         let doing = Doing::task(vtid);
         let beats = Beats::new(who::this(agent, role), command, interval, doing.clone(), Instant::now());
-        let (doing, orders) = watch::channel(doing);
+        let (sender, orders) = watch::channel(Orders { doing, suspended: false });
         let task = tokio::spawn(run::run(beats, way.open()?, orders, random));
-        Ok(Self { doing, task: Some(task) })
+        Ok(Self { orders: sender, task: Some(task) })
     }
 
     /// It works on this task from now on, or waits for one.
@@ -98,7 +99,7 @@ impl Heartbeat {
 
     /// What it does now.
     pub fn doing(&self) -> Doing {
-        self.doing.borrow().clone()
+        self.orders.borrow().doing.clone()
     }
 
     /// Says that it stopped as it was meant to, and waits until that is told, 5 s at the most.
@@ -123,12 +124,18 @@ impl Heartbeat {
         }
     }
 
+    /// Says nothing, as a machine that sleeps would, until it is resumed; for tests and demonstrations.
+    pub fn suspend(&self, suspended: bool) {
+        self.orders.send_modify(|orders| orders.suspended = suspended);
+    }
+
     /// Nothing changes after the end.
     fn change(&self, change: impl FnOnce(&mut Doing)) {
-        self.doing.send_if_modified(|doing| {
+        self.orders.send_if_modified(|Orders { doing, suspended }| {
             let goes_on = doing.ended.is_none();
             if goes_on {
                 change(doing);
+                *suspended &= doing.ended.is_none();
             }
             goes_on
         });

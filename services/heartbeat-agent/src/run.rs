@@ -8,20 +8,30 @@ use tokio::time::{Instant, sleep_until};
 use crate::beats::{Beats, Doing};
 use crate::way::{Outlet, Untold};
 
+/// What an agent is said to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    pub(crate) doing: Doing,
+    /// It says nothing meanwhile.
+    pub(crate) suspended: bool,
+}
+
 /// Beats until the end has been told. While a beat is being told, of what is said meanwhile the last counts.
 pub(crate) async fn run(
     mut beats: Beats,
     mut outlet: impl Outlet,
-    mut orders: watch::Receiver<Doing>,
+    mut orders: watch::Receiver<Orders>,
     chance: fn() -> f64,
 ) {
     loop {
-        beats.set(orders.borrow_and_update().clone(), Instant::now());
+        let Orders { doing, suspended } = orders.borrow_and_update().clone();
+        beats.set(doing, Instant::now());
         let Some(due) = beats.due() else { return };
         tokio::select! {
             // Without its sender nothing changes any more: it said so before.
             Ok(()) = orders.changed() => continue,
-            () = sleep_until(due) => {}
+            () = sleep_until(due), if !suspended => {}
+            else => return,
         }
         let event = beats.beat(Instant::now(), Ts::clamped(Timestamp::now()));
         match outlet.tell(&event).await {

@@ -42,8 +42,8 @@ impl Fake {
         let interval = Duration::from_secs(interval);
         let pinger = who::this("planner".into(), None);
         let beats = Beats::new(pinger, None, interval, doing.clone(), Instant::now());
-        let (doing, orders) = watch::channel(doing);
-        Heartbeat { doing, task: Some(tokio::spawn(run(beats, self.clone(), orders, || 0.5))) }
+        let (sender, orders) = watch::channel(Orders { doing, suspended: false });
+        Heartbeat { orders: sender, task: Some(tokio::spawn(run(beats, self.clone(), orders, || 0.5))) }
     }
 
     fn shut(&self, shut: bool) {
@@ -137,6 +137,20 @@ async fn a_guard_that_is_dropped_stops_and_one_that_vanishes_does_not() {
     sleep(Duration::from_secs(600)).await;
     assert_eq!(fake.told()[2..], ["in_progress DEV-CICDL-0002"]);
 
+    let heartbeat = fake.start(60, Some(4));
+    sleep(MOMENT).await;
+    heartbeat.suspend(true);
+    heartbeat.set_vtid(None);
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(fake.told()[3..], ["in_progress DEV-CICDL-0004"]);
+    heartbeat.suspend(false);
+    sleep(MOMENT).await;
+    assert_eq!(fake.told()[4..], ["info IDLE"]);
+    heartbeat.suspend(true);
+    drop(heartbeat);
+    sleep(MOMENT).await;
+    assert_eq!(fake.told()[5..], ["success IDLE"]);
+
     let heartbeat = fake.start(60, Some(3));
     sleep(MOMENT).await;
     let panicked = tokio::spawn(async move {
@@ -145,7 +159,7 @@ async fn a_guard_that_is_dropped_stops_and_one_that_vanishes_does_not() {
     });
     assert!(panicked.await.is_err());
     sleep(MOMENT).await;
-    assert_eq!(fake.told()[4..], ["failure DEV-CICDL-0003"]);
+    assert_eq!(fake.told()[7..], ["failure DEV-CICDL-0003"]);
 }
 
 /// What was said just before the end is what the end belongs to.
