@@ -1,19 +1,22 @@
 //! A made-up team at work: a lively, properly signed set of GitHub deliveries, sent to webhook-ingest over HTTP.
 
+mod agents;
 pub(crate) mod deploys;
 mod payloads;
 mod story;
 mod team;
 
-use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use deploy_watcher::fake::FakeLogging;
+use heartbeat_agent::Way;
 use jiff::{SignedDuration, Timestamp};
+use oasis_core::Vtid;
 use oasis_service::{Secret, Shutdown};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
@@ -71,7 +74,8 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     // One attempt each, so that a wrong address shows at once; the demo tries on by itself.
     let courier = Courier::new(args.url, &args.secret).attempts(1);
-    let mut demo = Demo { courier, logs: None, voice: Voice::Terminal, refused: 0 };
+    let mut demo =
+        Demo { courier, logs: None, task: watch::Sender::new(None), voice: Voice::Terminal, refused: 0 };
     tokio::select! {
         () = shutdown.triggered() => {}
         told = demo.tell(&args.pace) => told?,
@@ -79,21 +83,29 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, until `shutdown` completes, beside what else
-/// the process does: only its log tells of them.
+/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, and has agents beat by `way`, until
+/// `shutdown`, beside what else the process does: only its log tells of them.
 pub(crate) async fn run_beside(
     webhook: Base,
+    way: Way,
     secret: &Secret,
     logs: Arc<FakeLogging>,
-    shutdown: impl Future<Output = ()>,
+    shutdown: Shutdown,
 ) {
     let courier = Courier::new(webhook, secret);
-    let mut demo = Demo { courier, logs: Some(logs), voice: Voice::Log, refused: 0 };
+    let task = watch::Sender::new(None);
+    let agents = agents::run(way, u64::from_le_bytes(random::bytes()), task.subscribe(), shutdown.clone());
+    let mut demo = Demo { courier, logs: Some(logs), task, voice: Voice::Log, refused: 0 };
     let pace = Pace::default();
-    tokio::select! {
-        () = shutdown => {}
-        // Without an end, and nothing is written that could fail.
-        _ = demo.tell(&pace) => {}
+    let told = async {
+        tokio::select! {
+            () = shutdown.triggered() => {}
+            // Without an end, and nothing is written that could fail.
+            _ = demo.tell(&pace) => {}
+        }
+    };
+    if let ((), Err(error)) = tokio::join!(told, agents) {
+        warn!(error = format!("{error:#}"), "the demo's agents ended");
     }
 }
 
@@ -102,6 +114,8 @@ struct Demo {
     courier: Courier,
     /// Where Cloud Run's entries go.
     logs: Option<Arc<FakeLogging>>,
+    /// What the team is at, for the agents.
+    task: watch::Sender<Option<Vtid>>,
     voice: Voice,
     /// How many deliveries were refused.
     refused: u64,
@@ -120,6 +134,7 @@ impl Demo {
             }
             let beat = story.beat(Timestamp::now());
             self.send(&beat).await?;
+            self.task.send_replace(Vtid::parse(&beat.vtid).ok());
             if let (Some(logs), Some(logged)) = (&self.logs, &beat.logged) {
                 logs.add(logged, LOGGED_FOR);
             }

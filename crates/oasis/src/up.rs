@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use deploy_watcher::fake::FakeLogging;
+use heartbeat_agent::Way;
 use oasis_postgres::{Cluster, Options};
 use oasis_service::{Secret, Shutdown, args, telemetry};
 use oasis_store::DatabaseUrl;
@@ -39,7 +40,7 @@ Anybody who can reach the ports may read and send events; only this machine can,
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest, and show its deploys
+    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest, and show its deploys and agents
     #[arg(long)]
     demo: bool,
     /// Address to listen on; another than this machine's own opens the ports to others
@@ -178,6 +179,7 @@ async fn serve(
     for step in &migrated.applied {
         notice(format_args!("applied migration {step}"));
     }
+    let agents = Way::Postgres(url.clone());
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
     services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));
@@ -197,7 +199,7 @@ async fn serve(
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
         tokio::spawn(async move {
             if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
-                demo::run_beside(base, &secret, logs, shutdown.triggered()).await;
+                demo::run_beside(base, agents, &secret, logs, shutdown).await;
             }
         })
     });
