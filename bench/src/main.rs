@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod agents;
 mod append;
 mod child;
 mod crowd;
@@ -64,6 +65,12 @@ struct Cli {
     /// Be the peer that only writes
     #[arg(long, hide = true)]
     floor: bool,
+    /// Be so many agents
+    #[arg(long, hide = true)]
+    agents: Option<usize>,
+    /// Seconds between their beats
+    #[arg(long, hide = true, default_value_t = 60)]
+    every: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,6 +101,8 @@ enum What {
     Resume,
     /// A poll of deploy-watcher over five thousand entries
     Deploys,
+    /// What two thousand agents that beat cost the feed, and one agent where it runs
+    Agents,
     /// Start to /ready, size and idle memory of each binary
     Footprint,
 }
@@ -102,9 +111,10 @@ enum What {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let measured = match cli.floor {
-        true => peers::floor::serve().context("the floor").map(|()| Some(true)),
-        false => measured(&cli).await,
+    let measured = match (cli.floor, cli.agents) {
+        (true, _) => peers::floor::serve().context("the floor").map(|()| Some(true)),
+        (_, Some(count)) => agents::be(count, cli.every).await.context("the agents").map(|()| Some(true)),
+        _ => measured(&cli).await,
     };
     match measured {
         Ok(Some(true)) => ExitCode::SUCCESS,
@@ -159,6 +169,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Queries => queries::run(&stack, cli.quick).await,
             What::Resume => resume::run(&stack, cli.quick).await,
             What::Deploys => deploys::run(&stack, cli.quick).await,
+            What::Agents => agents::run(&stack, cli.quick).await,
             What::Footprint => footprint::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"));

@@ -1,0 +1,208 @@
+//! Thousands of agents that beat, and what the feed notices of them; and what one agent costs where it runs.
+
+use std::io::Read;
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use heartbeat_agent::{Config, Heartbeat, Way};
+use oasis_core::Vtid;
+use tokio::time::sleep;
+use tokio_postgres::Client;
+
+use crate::child::Process;
+use crate::latency::{HISTORY, Measured, measure};
+use crate::processes::{Meter, kib};
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows;
+use crate::service::beside_us;
+use crate::stack::Stack;
+
+const NAME: &str = "agents";
+const AGENT: &str = "heartbeat-agent";
+/// Agents are started this far apart, so that no more than a few connect to PostgreSQL at the same time.
+const APART: Duration = Duration::from_millis(20);
+/// How long the last of them may take.
+const ALL_WITHIN: Duration = Duration::from_secs(120);
+/// Agents whose own cost is measured.
+const FEW: usize = 5;
+const MOST_RSS_MB: f64 = 10.0;
+const MOST_CPU_PERCENT: f64 = 0.1;
+/// The feed's delay with agents, as a multiple of what it is without.
+const MOST_RATIO: f64 = 1.5;
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let (agents, every, samples, watched) = match quick {
+        true => (50, Duration::from_secs(2), 40, Duration::from_secs(3)),
+        false => (2_000, Duration::from_secs(60), 400, Duration::from_secs(130)),
+    };
+    let mut report = Report::new(NAME);
+    let database = stack.database(NAME).await?;
+    let client = database.connect().await?;
+    rows::append_many(&client, "DEV-HISTORY-0001", HISTORY).await?;
+    let gateway = stack.gateway_with(&database, &[("INGEST_ANONYMOUS", "true")]).await?;
+    let webhooks = stack.webhooks(&database).await?;
+    let address = format!("http://{}", gateway.address);
+
+    let alone = measure(&gateway, &webhooks, &[stack.watched()], 60, samples).await?;
+    report.row(Row::of("delivery to frame, without agents", "ms", &alone.arrived).cpu(alone.cpu));
+    let alone = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
+    report.row(Row::single("… p99", "ms", alone.1));
+    for (name, url) in [("through a gateway", address.as_str()), ("straight to PostgreSQL", database.url())] {
+        progress(&report, format_args!("{agents} agents {name}"));
+        let before = pings(&client).await?;
+        let crowd = Agents::start(agents, every, url)?;
+        crowd.until_all(&client, before.agents + agents as i64).await?;
+        // Those that began together have been spread over an interval by then.
+        sleep(every).await;
+        let (began, first) = (Instant::now(), pings(&client).await?);
+        let all = [stack.watched(), crowd.process.watched()];
+        let Measured { arrived, cpu, .. } = measure(&gateway, &webhooks, &all, 60, samples).await?;
+        let rate = (pings(&client).await?.count - first.count) as f64 / began.elapsed().as_secs_f64();
+        let (median, p99) = (arrived.quantile(0.5), arrived.quantile(0.99));
+        report.row(Row::of(format!("delivery to frame, {agents} agents {name}"), "ms", &arrived).cpu(cpu));
+        report.row(Row::single("… p99", "ms", p99));
+        report.row(
+            Row::single("… the median by that without", "×", median / alone.0).bar(Bar::AtMost(MOST_RATIO)),
+        );
+        report.note(format!(
+            "{name}: {rate:.1} pings a second were stored, p99 {:.2} times that without",
+            p99 / alone.1
+        ));
+        crowd.stop().await?;
+        cost(&mut report, name, url, every, watched).await?;
+    }
+    report.note(format!(
+        "{agents} agents in a process of their own, by the library, each with its own connections, at one beat in {} s; \
+         deliveries as in latency",
+        every.as_secs()
+    ));
+    report.note(format!(
+        "cost: {FEW} processes of heartbeat-agent, at work, one beat in {} s, over {} s; CPU from the kernel, in ticks of 10 ms",
+        every.as_secs(),
+        watched.as_secs()
+    ));
+    report.notes(webhooks.stop().await?);
+    report.notes(gateway.stop().await?);
+    Ok(report)
+}
+
+/// What one agent takes where it runs.
+async fn cost(
+    report: &mut Report,
+    name: &str,
+    url: &str,
+    every: Duration,
+    over: Duration,
+) -> anyhow::Result<()> {
+    let way = if url.starts_with("http") { "GATEWAY_URL" } else { "DATABASE_URL" };
+    let every = format!("{}s", every.as_secs());
+    let mut few = Vec::new();
+    for nth in 0..FEW {
+        let mut command = Command::new(beside_us(AGENT)?);
+        command.env_clear().env(way, url).args(["--vtid", "DEV-BENCH-0002", "--log", "off"]);
+        command.args(["--agent", &format!("few-{nth}"), "--interval", &every]);
+        few.push(Process::start(AGENT, command.stdin(Stdio::null()))?);
+    }
+    let pids: Vec<_> = few.iter().map(Process::watched).collect();
+    let (meter, began) = (Meter::start(&pids), Instant::now());
+    sleep(over).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let percent = pids.iter().map(|(_, pid)| meter.seconds(*pid) / seconds * 100.0).collect();
+    let rss = pids.iter().map(|(_, pid)| Ok(kib(*pid, "VmRSS")? * 1_024.0 / 1e6));
+    let rss = rss.collect::<anyhow::Result<Vec<_>>>()?;
+    report.row(
+        Row::of(format!("{AGENT} {name}: memory (RSS)"), "MB", &Samples::new(rss))
+            .bar(Bar::AtMost(MOST_RSS_MB)),
+    );
+    report.row(
+        Row::of(format!("{AGENT} {name}: processor"), "%", &Samples::new(percent))
+            .bar(Bar::AtMost(MOST_CPU_PERCENT)),
+    );
+    for mut agent in few {
+        agent.terminate();
+        let deadline = Instant::now() + ALL_WITHIN;
+        while agent.ended()?.is_none() {
+            ensure!(Instant::now() < deadline, "an agent does not leave");
+            sleep(APART).await;
+        }
+    }
+    Ok(())
+}
+
+struct Pings {
+    count: i64,
+    agents: i64,
+}
+
+async fn pings(client: &Client) -> anyhow::Result<Pings> {
+    let sql =
+        "SELECT count(*), count(DISTINCT meta->>'instance') FROM oasis_events WHERE source = 'agent.ping'";
+    let row = client.query_one(sql, &[]).await?;
+    Ok(Pings { count: row.get(0), agents: row.get(1) })
+}
+
+/// Agents in a process of their own: this program itself, with a hidden argument.
+struct Agents {
+    process: Process,
+    // Closed, they take their leave.
+    stdin: ChildStdin,
+}
+
+impl Agents {
+    fn start(count: usize, every: Duration, url: &str) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let mut command = Command::new(program);
+        command.args(["--agents", &count.to_string(), "--every", &every.as_secs().to_string()]);
+        command.env_clear().env("WAY", url).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut process = Process::start(NAME, &mut command)?;
+        let stdin = process.pipes().0.context("the agents' input")?;
+        Ok(Self { process, stdin })
+    }
+
+    async fn until_all(&self, client: &Client, agents: i64) -> anyhow::Result<()> {
+        let deadline = Instant::now() + ALL_WITHIN;
+        while pings(client).await?.agents < agents {
+            ensure!(Instant::now() < deadline, "not all agents have beaten");
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        let Self { mut process, stdin } = self;
+        drop(stdin);
+        let deadline = Instant::now() + ALL_WITHIN;
+        while process.ended()?.is_none() {
+            ensure!(Instant::now() < deadline, "the agents do not leave");
+            sleep(APART).await;
+        }
+        Ok(())
+    }
+}
+
+/// Is `count` agents, until the input ends.
+pub(crate) async fn be(count: usize, every: u64) -> anyhow::Result<()> {
+    let url = std::env::var("WAY").context("WAY")?;
+    let way = match url.starts_with("http") {
+        true => Way::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None },
+        false => Way::Postgres(url.parse()?),
+    };
+    let mut agents = Vec::with_capacity(count);
+    for nth in 0..count {
+        let vtid = Some(Vtid::parse("DEV-BENCH-0001")?);
+        let interval = Duration::from_secs(every);
+        let config = Config { vtid, interval, ..Config::new(format!("agent-{nth}"), way.clone()) };
+        agents.push(Heartbeat::start(config)?);
+        sleep(APART).await;
+    }
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    if let Err(error) = ended.await? {
+        bail!("reading the input: {error}");
+    }
+    for agent in agents {
+        agent.stop().await;
+    }
+    Ok(())
+}
