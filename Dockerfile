@@ -1,4 +1,5 @@
-# An image for each program: `docker build --target gateway-feed .`, and likewise webhook-ingest, deploy-watcher, oasis.
+# An image for each program: `docker build --target gateway-feed .`, and likewise webhook-ingest,
+# deploy-watcher, heartbeat-agent, oasis.
 # What is built is in one layer for the dependencies, which changes with Cargo.lock only, and one for our own code.
 
 FROM rust:1.92-bookworm AS toolchain
@@ -13,11 +14,11 @@ RUN cargo chef prepare --recipe-path recipe.json
 FROM toolchain AS build
 COPY --from=recipe /src/recipe.json .
 RUN cargo chef cook --release --recipe-path recipe.json \
-    --package gateway-feed --package webhook-ingest --package deploy-watcher --package oasis
+    --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
 COPY . .
 RUN cargo build --release --locked \
-    --package gateway-feed --package webhook-ingest --package deploy-watcher --package oasis
-RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher oasis
+    --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
+RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher heartbeat-agent oasis
 
 # The C library, certificates, a user without rights; no shell.
 FROM scratch AS runtime
@@ -42,6 +43,11 @@ COPY --from=build /src/target/release/deploy-watcher /deploy-watcher
 EXPOSE 8082
 HEALTHCHECK --interval=10s --timeout=7s --start-period=10s CMD ["/deploy-watcher", "--healthcheck"]
 ENTRYPOINT ["/deploy-watcher"]
+
+# For a COPY into an agent's own image; see docs/agents.md.
+FROM runtime AS heartbeat-agent
+COPY --from=build /src/target/release/heartbeat-agent /heartbeat-agent
+ENTRYPOINT ["/heartbeat-agent"]
 
 # For `oasis migrate` and `oasis prune`.
 FROM runtime AS oasis
