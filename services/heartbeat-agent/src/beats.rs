@@ -199,6 +199,11 @@ impl Beats {
         self.pause_until = now + pause.mul_f64(0.5 + chance / 2.0);
     }
 
+    /// Whether the agent has ended.
+    pub(crate) fn ended(&self) -> bool {
+        self.doing.ended.is_some()
+    }
+
     /// How many tries have failed since a beat was told.
     pub(crate) fn failures(&self) -> u32 {
         self.failures

@@ -43,6 +43,10 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 complain(&error, beats.failures());
+                if beats.ended() && error.is_final() {
+                    // Whoever waits for the end to be told waits in vain.
+                    return;
+                }
                 beats.failed(Instant::now(), chance());
             }
         }

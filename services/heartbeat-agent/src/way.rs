@@ -57,6 +57,20 @@ pub enum Untold {
     Late,
 }
 
+impl Untold {
+    /// Whether the same beat would be refused again.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Append(why) => matches!(why, AppendError::Refused(_)),
+            Self::Refused { status, .. } => {
+                status.is_client_error()
+                    && !matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::Gateway(_) | Self::Late => false,
+        }
+    }
+}
+
 /// Whatever beats can be told to.
 pub(crate) trait Outlet: Send + 'static {
     /// Stores `event`, once however often it is told.

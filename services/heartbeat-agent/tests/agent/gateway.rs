@@ -1,0 +1,130 @@
+//! Through a gateway: what is sent, with which token, and what becomes of it when the gateway does not take it.
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use oasis_service::{
+    ApiError, App, Limits, NotReady, Request, RequestContext, Response, Shutdown, Tokens, bearer, response,
+    serve,
+};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{Running, agent, finished, until_async};
+
+/// As much of a gateway as takes events.
+struct Sink {
+    tokens: Tokens,
+    taken: Arc<Mutex<Vec<Value>>>,
+    /// How many requests are refused before one is taken.
+    refuses: Mutex<usize>,
+}
+
+impl App for Sink {
+    const NAME: &'static str = "sink";
+
+    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/hub/events/ingest"));
+        if !bearer(request.headers()).is_some_and(|token| self.tokens.accept(token)) {
+            return Err(ApiError::unauthorized("bad_token", "this token may not send events"));
+        }
+        {
+            let mut refuses = self.refuses.lock().unwrap();
+            if *refuses > 0 {
+                *refuses -= 1;
+                return Err(ApiError::overloaded("too much waits"));
+            }
+        }
+        let body = context.read_body(request.into_body(), 1 << 20).await?;
+        self.taken.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        response::json(StatusCode::CREATED, &json!({ "ok": true }))
+    }
+
+    async fn ready(&self) -> Result<(), NotReady> {
+        Ok(())
+    }
+}
+
+/// Its address, and what it has taken.
+async fn sink(refuses: usize) -> (String, Arc<Mutex<Vec<Value>>>) {
+    let taken = Arc::<Mutex<Vec<Value>>>::default();
+    let tokens = "s3cret".parse().unwrap();
+    let app = Sink { tokens, taken: Arc::clone(&taken), refuses: Mutex::new(refuses) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hub", listener.local_addr().unwrap());
+    tokio::spawn(serve(Arc::new(app), listener, Limits::default(), Shutdown::manual()));
+    (url, taken)
+}
+
+#[tokio::test]
+async fn what_is_sent_is_an_event_of_ingests_own_form() {
+    let (url, taken) = sink(0).await;
+    let home = tempfile::tempdir().unwrap();
+    let flags = [
+        "--agent",
+        "web planner",
+        "--role",
+        "PLANNER",
+        "--vtid",
+        "DEV-CICDL-0031",
+        "--",
+        "sh",
+        "-c",
+        "exit 3",
+    ];
+    let mut command = agent(home.path(), &flags);
+    command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret");
+    // Not even asked: the gateway wins.
+    command.env("DATABASE_URL", "postgres://127.0.0.1:1/x");
+    assert_eq!(finished(command, Vec::new()).await.code, Some(3));
+    let taken = taken.lock().unwrap().clone();
+    let [first, last] = &taken[..] else { panic!("{taken:?}") };
+    for (event, status, seq) in [(first, "in_progress", 1), (last, "failure", 2)] {
+        assert_eq!((&event["source"], &event["kind"]), (&json!("agent.ping"), &json!("ping")));
+        assert_eq!((&event["vtid"], &event["module"]), (&json!("DEV-CICDL-0031"), &json!("WEB-PLANNER")));
+        assert_eq!((&event["status"], &event["meta"]["seq"]), (&json!(status), &json!(seq)));
+        let key = format!("ping:{}:{seq}", event["meta"]["instance"].as_str().unwrap());
+        assert_eq!(event["dedup_key"], key);
+    }
+    assert_eq!(last["meta"]["exit_code"], 3);
+}
+
+/// It goes on trying, and its log says why, without the token.
+#[tokio::test]
+async fn a_gateway_that_refuses_is_tried_again() {
+    let (url, taken) = sink(2).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = agent(home.path(), &["--agent", "planner", "--interval", "2s", "--log", "debug"]);
+    command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret").stderr(Stdio::piped());
+    let mut running = Running::start_with(command);
+    until_async("it is told", async || !taken.lock().unwrap().is_empty()).await;
+    running.signal(Signal::TERM);
+    let mut stderr = running.child.stderr.take().unwrap();
+    assert_eq!(running.ended().await.code(), Some(0));
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
+    assert!(log.contains("a beat could not be told") && log.contains("too much waits"), "{log}");
+    assert!(log.contains("beats are told again") && !log.contains("s3cret"), "{log}");
+    let taken = taken.lock().unwrap().clone();
+    assert_eq!(taken[0]["meta"]["failed_attempts"], 2, "{taken:?}");
+    assert_eq!(taken.last().unwrap()["status"], "success");
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told() {
+    let (url, taken) = sink(0).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = agent(home.path(), &["--agent", "planner", "--log", "info", "--", "true"]);
+    command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "wr0ng");
+    let began = Instant::now();
+    let run = finished(command, Vec::new()).await;
+    assert_eq!(run.code, Some(0));
+    // It would be refused again.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(run.said().contains("401 Unauthorized: this token may not send events"), "{}", run.said());
+    assert!(!run.said().contains("wr0ng"), "{}", run.said());
+    assert!(taken.lock().unwrap().is_empty());
+}
