@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_postgres::Client;
 
 use crate::child::Process;
+use crate::delivery::Deliveries;
 use crate::latency::{HISTORY, Measured, measure};
 use crate::processes::{Meter, kib};
 use crate::progress;
@@ -21,6 +22,7 @@ use crate::stack::Stack;
 
 const NAME: &str = "agents";
 const AGENT: &str = "heartbeat-agent";
+const WARM_UP: usize = 60;
 /// Agents are started this far apart, so that no more than a few connect to PostgreSQL at the same time.
 const APART: Duration = Duration::from_millis(20);
 /// How long the last of them may take.
@@ -45,7 +47,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let webhooks = stack.webhooks(&database).await?;
     let address = format!("http://{}", gateway.address);
 
-    let alone = measure(&gateway, &webhooks, &[stack.watched()], 60, samples).await?;
+    let mut deliveries = Deliveries::new()?;
+    let alone = measure(&mut deliveries, &gateway, &webhooks, &[stack.watched()], WARM_UP, samples).await?;
     report.row(Row::of("delivery to frame, without agents", "ms", &alone.arrived).cpu(alone.cpu));
     let alone = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
     report.row(Row::single("… p99", "ms", alone.1));
@@ -58,7 +61,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         sleep(every).await;
         let (began, first) = (Instant::now(), pings(&client).await?);
         let all = [stack.watched(), crowd.process.watched()];
-        let Measured { arrived, cpu, .. } = measure(&gateway, &webhooks, &all, 60, samples).await?;
+        let Measured { arrived, cpu, .. } =
+            measure(&mut deliveries, &gateway, &webhooks, &all, WARM_UP, samples).await?;
         let rate = (pings(&client).await?.count - first.count) as f64 / began.elapsed().as_secs_f64();
         let (median, p99) = (arrived.quantile(0.5), arrived.quantile(0.99));
         report.row(Row::of(format!("delivery to frame, {agents} agents {name}"), "ms", &arrived).cpu(cpu));

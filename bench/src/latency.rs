@@ -38,7 +38,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let gateway = stack.gateway(&database).await?;
     let webhooks = stack.webhooks(&database).await?;
     let Measured { arrived, answered, cpu } =
-        measure(&gateway, &webhooks, &[stack.watched()], warm_up, samples).await?;
+        measure(&mut Deliveries::new()?, &gateway, &webhooks, &[stack.watched()], warm_up, samples).await?;
     report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu));
     report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(15.0)));
     report.row(Row::of("delivery to its answer, after the commit", "ms", &answered));
@@ -64,6 +64,7 @@ pub(crate) struct Measured {
 
 /// Sends deliveries one by one and waits for the frame of each; other events may come in between.
 pub(crate) async fn measure(
+    deliveries: &mut Deliveries,
     gateway: &Service,
     webhooks: &Service,
     others: &[(&'static str, u32)],
@@ -75,7 +76,6 @@ pub(crate) async fn measure(
         feed.next(ARRIVES_WITHIN).await?;
     }
     let mut connection = Connection::open(webhooks.address).await?;
-    let mut deliveries = Deliveries::new()?;
     let mut request = deliveries.request(webhooks.address);
     let signed = deliveries.sign(warm_up + samples);
 

@@ -68,6 +68,15 @@ struct Whom {
     /// Its socket, wherever it runs
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
+    #[command(flatten)]
+    runtime: Runtime,
+}
+
+/// Where a user's sockets are.
+#[derive(Debug, Args)]
+struct Runtime {
+    #[arg(long = "runtime-dir", env = "XDG_RUNTIME_DIR", hide = true)]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +112,9 @@ struct Beat {
     /// Where `set-vtid`, `idle` and `status` find it; by default a place of its own for each user
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+
+    #[command(flatten)]
+    runtime: Runtime,
 
     /// What to log, such as `info`; with COMMAND nothing unless it is set, since the output is the command's
     #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
@@ -145,7 +157,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
 async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
     let path = match &whom.socket {
         Some(path) => path.clone(),
-        None => control::find(&control::home()?, whom.agent.as_deref())?,
+        None => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref())?,
     };
     println!("{}", control::ask(&path, order).await?);
     Ok(0)
@@ -183,7 +195,7 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
             let at = path.display().to_string();
             Some(Socket::bind(path).with_context(|| format!("listening at the socket {at}"))?)
         }
-        None => usual(&agent),
+        None => usual(&agent, args.runtime.dir.as_deref()),
     };
     let heartbeat = Heartbeat::start(config).context("setting up the way to the database")?;
     let serve = async || match &socket {
@@ -217,8 +229,8 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
 }
 
 /// The socket at its usual place. An agent can do without, and its command all the more.
-fn usual(agent: &str) -> Option<Socket> {
-    let bound = control::home().and_then(|home| Ok(Socket::bind(control::usual(&home, agent))?));
+fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
+    let bound = control::home(runtime).and_then(|home| Ok(Socket::bind(control::usual(&home, agent))?));
     bound.inspect_err(|error| tracing::warn!(%error, "set-vtid will not reach this agent")).ok()
 }
 

@@ -147,14 +147,15 @@ pub(crate) async fn ask(path: &Path, order: &Order) -> anyhow::Result<String> {
     }
 }
 
-/// Where the sockets of this user's agents are, unless they are told otherwise: only this user can write there.
+/// Where the sockets of this user's agents are, in the user's own runtime folder if there is one: only this user can
+/// write there.
 ///
 /// # Errors
 /// When there is no such place, or somebody else has it.
-pub(crate) fn home() -> anyhow::Result<PathBuf> {
+pub(crate) fn home(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
-    let place = match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
-        Some(dir) => PathBuf::from(dir).join("oasis"),
+    let place = match runtime {
+        Some(runtime) => runtime.join("oasis"),
         None => std::env::temp_dir().join(format!("oasis-{uid}")),
     };
     let ours = || -> io::Result<bool> {

@@ -1,5 +1,6 @@
 //! Running the wrapped command: its input and output are ours, signals are passed on, and its end is waited for.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -24,9 +25,9 @@ pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
 pub(crate) struct Wrapped {
     pid: Pid,
     ended: Signals,
-    signals: mpsc::UnboundedReceiver<Signal>,
+    signals: mpsc::Receiver<Signal>,
     /// Signals that were passed on.
-    passed: Vec<Signal>,
+    passed: HashSet<i32>,
 }
 
 /// Starts a command with the given name and arguments.
@@ -49,12 +50,12 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     let child = command.spawn()?;
     // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are waited for.
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
-    Ok(Wrapped { pid, ended, signals, passed: Vec::new() })
+    Ok(Wrapped { pid, ended, signals, passed: HashSet::new() })
 }
 
 /// Where the signals come in. Those that are ignored at the start, as under nohup, stay so, and in the command too.
-fn passed_on() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
+    let (sender, receiver) = mpsc::channel(PASSED_ON.len());
     let ignored = ignored();
     for passed in PASSED_ON {
         let number = passed.as_raw();
@@ -65,7 +66,7 @@ fn passed_on() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Some(()) = signals.recv().await {
-                if sender.send(passed).is_err() {
+                if sender.send(passed).await.is_err() {
                     return;
                 }
             }
@@ -115,12 +116,12 @@ impl Wrapped {
             // It may have ended a moment ago.
             let _ = kill_process(self.pid, signal);
         }
-        self.passed.push(signal);
+        self.passed.insert(signal.as_raw());
     }
 
     /// What an end with `status` was: well, too, if it was a signal that was passed on that ended it.
     pub(crate) fn ending(&self, status: ExitStatus) -> Ending {
-        let asked = |number| self.passed.iter().any(|passed| passed.as_raw() == number);
+        let asked = |number| self.passed.contains(&number);
         let code = exit_code(status);
         let well = status.success()
             || status.signal().is_some_and(asked)
