@@ -79,7 +79,11 @@ async fn what_is_sent_is_an_event_of_ingests_own_form() {
     command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret");
     // Not even asked: the gateway wins.
     command.env("DATABASE_URL", "postgres://127.0.0.1:1/x");
-    assert_eq!(finished(command, Vec::new()).await.code, Some(3));
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    until_async("the first is told", async || taken.lock().unwrap().len() == 1).await;
+    drop(running.child.stdin.take());
+    assert_eq!(running.ended().await.code(), Some(3));
     let taken = taken.lock().unwrap().clone();
     let [first, last] = &taken[..] else { panic!("{taken:?}") };
     for (event, status, seq) in [(first, "in_progress", 1), (last, "failure", 2)] {
