@@ -73,7 +73,7 @@ async fn what_is_sent_is_an_event_of_ingests_own_form() {
         "--",
         "sh",
         "-c",
-        "exit 3",
+        "read line; exit 3",
     ];
     let mut command = agent(home.path(), &flags);
     command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret");
