@@ -1,8 +1,10 @@
-//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, watch, check, migrate, prune.
+//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, agents, watch, check,
+//! migrate, prune.
 //!
 //! Statements are sent unnamed (`query_typed`): they work behind a transaction pooler, and each is planned
 //! for its own values, without which rare values of a filter are served by a walk over the whole table.
 
+mod agents;
 mod append;
 mod batch;
 mod check;
@@ -21,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use agents::{AgentEvent, ENDED_AGENTS_STAY, MOST_AGENTS};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};

@@ -6,9 +6,10 @@ use tokio_postgres::Row;
 
 use crate::{Store, StoreError};
 
+mod replay;
 mod statement;
 
-pub(crate) use statement::Statement;
+pub(crate) use statement::{Statement, fields};
 
 /// An event as the table holds it. Its fields passed the table's CHECK constraints and are not parsed again.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,7 @@ pub struct StoredEvent {
     pub link: Option<String>,
     pub channel: String,
     pub recorded_at: Timestamp,
-    /// JSON text; empty unless [`Columns::WithMeta`] was asked for.
+    /// JSON text; empty unless [`Columns`] that hold it were asked for.
     pub meta: String,
 }
 
@@ -163,6 +164,8 @@ pub enum Columns {
     Ticker,
     /// `meta` too.
     WithMeta,
+    /// `meta` too, of what agents say alone.
+    WithMetaOfAgents,
 }
 
 /// One page that a reader asks for.

@@ -16,7 +16,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use crate::config::describe;
 use crate::page::{Statement, page_of};
-use crate::{DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use crate::{Columns, DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
@@ -44,7 +44,7 @@ pub enum Update {
         /// Whether the table holds no event at all.
         empty: bool,
     },
-    /// The next events, in id order. Never empty.
+    /// The next events, in id order. Never empty. Here and in `Start` what agents say comes with its `meta`.
     Events(Vec<StoredEvent>),
     /// Everything up to this id has been deleted, and must not be shown any more.
     Pruned(i64),
@@ -183,7 +183,7 @@ impl Tail {
         let mut events = Vec::new();
         if self.recent > 0 {
             let order = Order::NewestFirst { before: Some(head + 1) };
-            events = session.page(&PageQuery::ticker(None, order, self.recent)).await?.events;
+            events = session.page(&with_meta_of_agents(order, self.recent)).await?.events;
             events.reverse();
         }
         (self.head, self.pruned) = (Some(head), pruned);
@@ -319,7 +319,11 @@ impl Session {
 }
 
 fn next_page<'a>(after: i64) -> PageQuery<'a> {
-    PageQuery::ticker(None, Order::OldestFirst { after, upto: i64::MAX }, PAGE)
+    with_meta_of_agents(Order::OldestFirst { after, upto: i64::MAX }, PAGE)
+}
+
+fn with_meta_of_agents<'a>(order: Order, limit: i64) -> PageQuery<'a> {
+    PageQuery { columns: Columns::WithMetaOfAgents, ..PageQuery::ticker(None, order, limit) }
 }
 
 /// Whether the server answered, and refused.

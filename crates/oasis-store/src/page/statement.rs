@@ -165,10 +165,13 @@ impl Statement {
 
     /// Puts a page beside the state of the table: there is a row, with the state alone, even when no event matches.
     /// `meta` becomes text out here, where the rows that an offset passes over are gone.
-    fn finish(&mut self, query: &PageQuery<'_>, marks: &str, page: &str) {
+    pub(super) fn finish(&mut self, query: &PageQuery<'_>, marks: &str, page: &str) {
         let meta = match query.columns {
             Columns::Ticker => "''",
             Columns::WithMeta => "page.meta::text",
+            Columns::WithMetaOfAgents => {
+                "CASE WHEN page.source = 'agent.ping' THEN page.meta::text ELSE '' END"
+            }
         };
         let direction = direction(query.order);
         // Writing to a String has no way to fail.
@@ -180,7 +183,7 @@ impl Statement {
         );
     }
 
-    fn param(&mut self, param: Param) -> String {
+    pub(super) fn param(&mut self, param: Param) -> String {
         self.params.push(param);
         format!("${}", self.params.len())
     }
@@ -208,7 +211,7 @@ fn bounded<'a>(query: &PageQuery<'a>) -> Option<&'a Filter> {
     (newest && (query.since.is_some() || query.until.is_some())).then_some(filter)
 }
 
-fn fields(table: &str) -> String {
+pub(crate) fn fields(table: &str) -> String {
     FIELDS.map(|field| format!("{table}.{field}")).join(", ")
 }
 
@@ -241,9 +244,9 @@ impl Pair {
 }
 
 /// A walk over the rows that pass a filter, in id order.
-struct Walk {
+pub(super) struct Walk {
     leads: Leads,
-    conditions: Vec<String>,
+    pub(super) conditions: Vec<String>,
     /// A condition on what was found.
     bound: String,
     /// The id as the index that is walked has it.
@@ -252,7 +255,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(query: &PageQuery<'_>, statement: &mut Statement) -> Self {
+    pub(super) fn of(query: &PageQuery<'_>, statement: &mut Statement) -> Self {
         let mut conditions = vec!["true".to_owned()];
         let leads =
             query.filter.map_or_else(Leads::default, |filter| Leads::of(filter, statement, &mut conditions));
@@ -279,8 +282,26 @@ impl Walk {
         Self { leads, conditions, bound, id, direction: direction(query.order) }
     }
 
+    /// A walk along an index of ids alone, back from the bound of `query`: what `filter` asks for is looked at in each
+    /// row, as expressions that no other index serves.
+    pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Self {
+        let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
+        for (field, accepted) in filter.fields() {
+            if !accepted.is_empty() {
+                let values = statement.param(Param::Texts(accepted.to_vec()));
+                conditions.push(format!("(e.{field} = ANY({values})) IS TRUE"));
+            }
+        }
+        if let Order::NewestFirst { before: Some(before) } = query.order {
+            let before = statement.param(Param::Id(before));
+            conditions.push(format!("(e.id + 0) < {before}"));
+        }
+        let direction = direction(query.order);
+        Self { leads: Leads::default(), conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
+    }
+
     /// An item of a FROM clause: of each leading value the first `most` rows.
-    fn sql(&self, columns: &str, most: &str) -> String {
+    pub(super) fn sql(&self, columns: &str, most: &str) -> String {
         let Self { leads, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leads.items, conditions.join(" AND "));
         format!(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
+mod agents;
 mod append;
 mod check;
 mod constraints;
@@ -10,6 +11,7 @@ mod order;
 mod pages;
 mod pooled;
 mod proxied;
+mod replay;
 mod times;
 mod watch;
 

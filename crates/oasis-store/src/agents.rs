@@ -1,0 +1,158 @@
+//! The last that was said by and of each agent, for a gateway that begins to watch them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::page::fields;
+use crate::{Store, StoreError, StoredEvent};
+
+/// Most instances of agents that are kept in view.
+pub const MOST_AGENTS: usize = 10_000;
+/// How long one that has ended, or that promises no next ping, stays in view after the last that was said of it.
+pub const ENDED_AGENTS_STAY: Duration = Duration::from_secs(24 * 3_600);
+/// Instances that one statement goes through.
+const PAGE: i64 = 1_000;
+
+/// What the index `oasis_events_agents` is over, and its two leading columns. Who pings is what `Pinger::read` of
+/// oasis-core says, but for the cut, which is at 200 bytes there.
+const PINGS: &str =
+    "e.channel = 'devhub' AND e.source = 'agent.ping' AND e.kind IN ('ping', 'ping.lost', 'ping.back')";
+const INSTANCE: &str = "(left(coalesce( \
+      CASE WHEN jsonb_typeof(e.meta -> 'instance') = 'string' THEN nullif(e.meta ->> 'instance', '') END, \
+      CASE WHEN jsonb_typeof(e.meta -> 'agent') = 'string' THEN nullif(e.meta ->> 'agent', '') END, \
+      e.module), 200) COLLATE \"C\")";
+const SAID: &str = "(CASE WHEN e.kind = 'ping' AND (e.meta -> 'repeat') IS NOT DISTINCT FROM 'true'::jsonb \
+      THEN 'repeat' ELSE e.kind END COLLATE \"C\")";
+
+/// An event that was said by or of an agent, with its `meta`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentEvent {
+    /// The event.
+    pub event: StoredEvent,
+    /// How long ago it was recorded, by the database's clock.
+    pub age: Duration,
+}
+
+/// One run of one agent, while they are being read.
+struct Instance {
+    ended: bool,
+    events: Vec<AgentEvent>,
+}
+
+impl Instance {
+    fn last(&self) -> i64 {
+        self.events.iter().map(|said| said.event.id).max().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// The last ping of each instance, its last one that was no repeat, and the last `ping.lost` and `ping.back` of it,
+    /// in id order. Those that ended (stopped or lost) or promise no next ping only if something was said within
+    /// [`ENDED_AGENTS_STAY`]; of more than [`MOST_AGENTS`] those that ended longest ago are left out first.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn agents(&self) -> Result<Vec<AgentEvent>, StoreError> {
+        let sql = statement();
+        let stay = ENDED_AGENTS_STAY.as_secs_f64();
+        let mut found: BTreeMap<String, Instance> = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let rows = self.read(async |client| {
+                let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+                    [(&after, Type::TEXT), (&PAGE, Type::INT8), (&stay, Type::FLOAT8)];
+                client.query_typed(&sql, &params).await
+            });
+            let rows = rows.await?;
+            for row in &rows {
+                take(row, &mut found)?;
+            }
+            if found.len() > 2 * MOST_AGENTS {
+                found = bounded(found);
+            }
+            let end =
+                rows.first().map(|row| (row.get::<_, i64>("walked"), row.get::<_, Option<String>>("upto")));
+            match end {
+                Some((PAGE, Some(upto))) => after = upto,
+                _ => break,
+            }
+        }
+        let mut events: Vec<AgentEvent> = bounded(found).into_values().flat_map(|one| one.events).collect();
+        events.sort_unstable_by_key(|said| said.event.id);
+        Ok(events)
+    }
+
+    /// Whether this role, where it is connected, may append at all.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn may_append(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' \
+                     AND has_any_column_privilege(e.oid, 'INSERT') AND NOT (row_security_active(e.oid) AND NOT EXISTS ( \
+                       SELECT FROM pg_policy WHERE polrelid = e.oid AND polcmd IN ('*', 'a') AND (0 = ANY (polroles) \
+                         OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))))) \
+                   FROM (SELECT 'public.oasis_events'::regclass::oid AS oid) AS e";
+        let rows = self.read(async |client| client.query_typed(sql, &[]).await).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+}
+
+/// From one instance to the next along the index, and for each the last event of every sort. There is a row, with how far
+/// it went alone, even when none is wanted.
+fn statement() -> String {
+    let next = |after: &str| {
+        format!(
+            "SELECT {INSTANCE} AS instance FROM public.oasis_events AS e WHERE {PINGS} AND {INSTANCE} > {after} \
+             ORDER BY {INSTANCE}, {SAID}, (e.id + 0) LIMIT 1"
+        )
+    };
+    format!(
+        "WITH RECURSIVE walk (instance, n) AS ( \
+           SELECT first.instance, 1::bigint FROM ({first}) AS first \
+           UNION ALL SELECT next.instance, walk.n + 1 FROM walk CROSS JOIN LATERAL ({then}) AS next WHERE walk.n < $2 \
+         ), said AS MATERIALIZED ( \
+           SELECT walk.instance, last.* FROM walk \
+             CROSS JOIN unnest(ARRAY['ping', 'repeat', 'ping.lost', 'ping.back']) AS sort (name) \
+             CROSS JOIN LATERAL (SELECT e.* FROM public.oasis_events AS e \
+               WHERE {PINGS} AND {INSTANCE} = walk.instance AND {SAID} = sort.name ORDER BY (e.id + 0) DESC LIMIT 1) AS last \
+         ), agents AS ( \
+           SELECT said.instance, max(said.recorded_at) AS recorded_at, \
+             max(said.id) FILTER (WHERE said.kind = 'ping') AS pinged, \
+             coalesce(max(said.id) FILTER (WHERE said.kind = 'ping' AND said.status IN ('in_progress', 'info', 'queued') \
+                 AND CASE jsonb_typeof(said.meta -> 'interval') WHEN 'number' THEN (said.meta ->> 'interval')::numeric > 0 END), 0) \
+               < max(said.id) FILTER (WHERE said.kind <> 'ping.back') AS ended \
+           FROM said GROUP BY said.instance \
+         ), wanted AS ( \
+           SELECT agents.ended, said.* FROM said JOIN agents USING (instance) WHERE agents.pinged IS NOT NULL \
+             AND NOT (agents.ended AND agents.recorded_at < clock_timestamp() - $3 * interval '1 second') \
+         ) \
+         SELECT {fields}, wanted.meta::text AS meta, wanted.instance, wanted.ended, \
+           extract(epoch FROM clock_timestamp() - wanted.recorded_at)::float8 AS age, state.walked, state.upto \
+         FROM (SELECT count(*) AS walked, max(walk.instance) AS upto FROM walk) AS state LEFT JOIN wanted ON true",
+        first = next("$1"),
+        then = next("walk.instance"),
+        fields = fields("wanted"),
+    )
+}
+
+fn take(row: &Row, found: &mut BTreeMap<String, Instance>) -> Result<(), StoreError> {
+    let Some(instance) = row.try_get::<_, Option<String>>("instance")? else { return Ok(()) };
+    let age: f64 = row.try_get("age")?;
+    let said = AgentEvent { event: StoredEvent::from_row(row)?, age: Duration::from_secs_f64(age.max(0.0)) };
+    let ended = row.try_get("ended")?;
+    found.entry(instance).or_insert_with(|| Instance { ended, events: Vec::new() }).events.push(said);
+    Ok(())
+}
+
+fn bounded(found: BTreeMap<String, Instance>) -> BTreeMap<String, Instance> {
+    if found.len() <= MOST_AGENTS {
+        return found;
+    }
+    let mut all: Vec<(String, Instance)> = found.into_iter().collect();
+    all.sort_by_key(|(_, one)| (one.ended, std::cmp::Reverse(one.last())));
+    all.truncate(MOST_AGENTS);
+    all.into_iter().collect()
+}

@@ -1,0 +1,221 @@
+//! The last that was said by and of each agent, and that SQL and `Pinger::read` mean the same by "each".
+
+use std::collections::BTreeMap;
+
+use oasis_core::ping::{Pinger, interval};
+use oasis_store::{AgentEvent, DatabaseArgs, Store};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Map, Value, json};
+use tokio_postgres::Client;
+
+use crate::replay::pages_looked_at;
+use crate::{client, database, store};
+
+/// An event of an agent, so many hours old.
+async fn said(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
+    let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, recorded_at) \
+               VALUES (now(), 'IDLE', 'UNSET', 'PLANNER', 'agent.ping', $1, $2, 'UNSET-PLANNER-' || upper(replace($1, '.', '-')), \
+                       'vt/IDLE-' || replace($1, '.', '-'), $3::text::jsonb, clock_timestamp() - $4::int * interval '1 hour') \
+               RETURNING id";
+    client.query_one(sql, &[&kind, &status, &meta.to_string(), &hours]).await.unwrap().get(0)
+}
+
+fn ids(events: &[AgentEvent]) -> Vec<i64> {
+    events.iter().map(|said| said.event.id).collect()
+}
+
+#[tokio::test]
+async fn each_instance_has_its_last_of_every_sort() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let who = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60 });
+    let again = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60, "repeat": true });
+    assert_eq!(store(&db.url).agents().await.unwrap(), []);
+
+    let mut wanted = Vec::new();
+    said(&sql, "ping", "info", &who("busy"), 3).await;
+    wanted.push(said(&sql, "ping", "in_progress", &who("busy"), 2).await);
+    for _ in 0..50 {
+        said(&sql, "ping", "in_progress", &again("busy"), 1).await;
+    }
+    wanted.push(said(&sql, "ping", "in_progress", &again("busy"), 1).await);
+    wanted.push(said(&sql, "ping", "in_progress", &who("back"), 3).await);
+    said(&sql, "ping.lost", "failure", &who("back"), 2).await;
+    wanted.push(said(&sql, "ping.lost", "failure", &who("back"), 2).await);
+    wanted.push(said(&sql, "ping", "in_progress", &again("back"), 1).await);
+    wanted.push(said(&sql, "ping.back", "info", &who("back"), 1).await);
+    // Others of the same source, or of another channel, are not the agent's life.
+    said(&sql, "note", "info", &who("busy"), 0).await;
+    said(&sql, "ping.lost", "failure", &who("never seen"), 0).await;
+    sql.batch_execute(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) VALUES \
+         (now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', 'room:1')",
+    )
+    .await
+    .unwrap();
+    let read = store(&db.url).agents().await.unwrap();
+    assert_eq!(ids(&read), wanted);
+    let last = &read[1];
+    assert!((3_590..3_700).contains(&last.age.as_secs()), "{:?}", last.age);
+    let meta: Value = serde_json::from_str(&last.event.meta).unwrap();
+    assert_eq!(meta, again("busy"));
+}
+
+#[tokio::test]
+async fn those_that_ended_stay_for_a_day() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let who = |name: &str| json!({ "instance": name, "interval": 60 });
+    let mut wanted = Vec::new();
+    for (name, status, hours, stays) in [
+        ("alive, long unheard", "in_progress", 1_000, true),
+        ("stopped today", "success", 23, true),
+        ("stopped yesterday", "success", 25, false),
+        ("failed yesterday", "failure", 25, false),
+    ] {
+        let id = said(&sql, "ping", status, &who(name), hours).await;
+        wanted.extend(stays.then_some(id));
+    }
+    let lost = |name, hours| (name, hours);
+    for (name, hours) in [lost("lost today", 23), lost("lost yesterday", 25)] {
+        let ids = [
+            said(&sql, "ping", "info", &who(name), 30).await,
+            said(&sql, "ping.lost", "failure", &who(name), hours).await,
+        ];
+        wanted.extend(ids.into_iter().filter(|_| hours < 24));
+    }
+    // One that promises nothing is never lost, so it must go by itself.
+    said(&sql, "ping", "info", &json!({ "instance": "promises nothing" }), 25).await;
+    said(&sql, "ping", "info", &json!({ "instance": "promises words", "interval": "60" }), 25).await;
+    wanted.push(said(&sql, "ping", "info", &json!({ "instance": "promises nothing, today" }), 1).await);
+    assert_eq!(ids(&store(&db.url).agents().await.unwrap()), wanted);
+}
+
+/// More than one statement goes through, each heard of once.
+#[tokio::test]
+async fn many_are_read_in_pages() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    sql.batch_execute(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
+                jsonb_build_object('instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500) \
+         FROM generate_series(1, 25000) AS n",
+    )
+    .await
+    .unwrap();
+    let read = store(&db.url).agents().await.unwrap();
+    // Of 12,500 the 10,000 heard last stay, each with its first ping and its last.
+    assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
+}
+
+/// However often each has pinged, only its last events are looked at.
+#[tokio::test]
+async fn a_long_history_costs_nothing() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let pings = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
+                jsonb_build_object('instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20) \
+         FROM generate_series(1, 40000) AS n";
+    sql.batch_execute(pings).await.unwrap();
+    for analysed in [false, true] {
+        if analysed {
+            sql.batch_execute("ANALYZE oasis_events").await.unwrap();
+        }
+        let before = pages_looked_at(&sql).await;
+        let reader = Store::new(DatabaseArgs::new(crate::parse(&db.url)), "reader").unwrap();
+        assert_eq!(reader.agents().await.unwrap().len(), 40);
+        drop(reader);
+        let pages = pages_looked_at(&sql).await - before;
+        assert!((40..1_500).contains(&pages), "it looks at {pages} pages, analysed: {analysed}");
+    }
+}
+
+fn metas() -> impl Strategy<Value = Map<String, Value>> {
+    let text = prop_oneof![
+        3 => "[a-e]{0,2}".prop_map(Value::from),
+        1 => "\\PC{0,8}".prop_map(Value::from),
+        1 => (190..210usize, prop::sample::select(vec!["x", "é", "😀"])).prop_map(|(n, c)| Value::from(c.repeat(n))),
+        1 => Just(json!(7)),
+        1 => Just(json!(null)),
+        1 => Just(json!(["a"])),
+    ];
+    let number = prop_oneof![
+        Just(json!(60)),
+        Just(json!(0.5)),
+        Just(json!(0)),
+        Just(json!(-3)),
+        Just(json!("60")),
+        Just(json!(true)),
+        Just(json!(1e30)),
+    ];
+    let maybe = |value: BoxedStrategy<Value>| prop::option::of(value);
+    (maybe(text.clone().boxed()), maybe(text.boxed()), maybe(number.boxed())).prop_map(
+        |(instance, agent, interval)| {
+            [("instance", instance), ("agent", agent), ("interval", interval)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect()
+        },
+    )
+}
+
+/// Whatever a meta says: the index keeps apart what `Pinger::read` keeps apart, and a promise is one for both.
+#[tokio::test]
+async fn the_index_and_the_reader_mean_the_same_instances() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let mut runner = TestRunner::deterministic();
+    let mut last: BTreeMap<String, (i64, bool)> = BTreeMap::new();
+    for _ in 0..300 {
+        let meta = metas().new_tree(&mut runner).unwrap().current();
+        let promises = interval(&meta).is_some();
+        let instance = Pinger::read(&meta, "PLANNER").instance;
+        // Longer ago than those that promise nothing stay.
+        let id = said(&sql, "ping", "info", &Value::Object(meta), 48).await;
+        last.insert(instance, (id, promises));
+    }
+    let mut read: BTreeMap<String, i64> = BTreeMap::new();
+    for said in store(&db.url).agents().await.unwrap() {
+        let meta: Map<String, Value> = serde_json::from_str(&said.event.meta).unwrap();
+        // In id order, so the last one stays.
+        read.insert(Pinger::read(&meta, &said.event.module).instance, said.event.id);
+    }
+    let watched: BTreeMap<String, i64> = last
+        .iter()
+        .filter(|(_, (_, promises))| *promises)
+        .map(|(name, (id, _))| (name.clone(), *id))
+        .collect();
+    assert!(watched.len() > 10, "{}", watched.len());
+    for (name, id) in &watched {
+        assert_eq!(read.get(name), Some(id), "{name}");
+    }
+    for (name, id) in &read {
+        // Long names in letters of several bytes are cut shorter by the reader than by the index.
+        assert!(watched.contains_key(name) || name.len() > 190, "{name}: {id}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_append_is_known() {
+    let db = database().await;
+    assert!(store(&db.url).may_append().await.unwrap());
+    let sql = client(&db.url).await;
+    let role = format!("{}_reader", db.url.rsplit('/').next().unwrap().split('?').next().unwrap());
+    sql.batch_execute(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'pw'; GRANT SELECT ON oasis_events, oasis_feed_state TO {role}; \
+         CREATE POLICY {role} ON oasis_events FOR SELECT TO {role} USING (true)"
+    ))
+    .await
+    .unwrap();
+    let mut url = url::Url::parse(&db.url).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("pw")).unwrap();
+    assert!(!store(url.as_str()).may_append().await.unwrap());
+    sql.batch_execute(&format!("GRANT INSERT ON oasis_events TO {role}")).await.unwrap();
+    assert!(!store(url.as_str()).may_append().await.unwrap(), "no policy lets it");
+    sql.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}

@@ -1,0 +1,147 @@
+//! The last events for a new reader: every filter gives what a scan without repeats gives, and a long run of repeats at
+//! the head costs nothing.
+
+use oasis_core::Channel;
+use oasis_store::{Columns, DatabaseArgs, Filter, Order, PageQuery, Store, Update};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tokio_postgres::Client;
+
+use crate::{client, collect, database, follow, next, store, until_up};
+
+const ROWS: i64 = 600;
+
+/// Rows of every source, two of three pings among them repeats; some say so in words that do not count.
+async fn fill(client: &Client, rows: i64) {
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+         SELECT now(), v, l, m, s, k, st, l || '-' || m || '-' || upper(k), 'vt/' || v || '-' || k, \
+                CASE WHEN n % 19 = 0 THEN 'room:1' ELSE 'devhub' END, meta::jsonb \
+         FROM (SELECT n, v, m, s, k, st, meta, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET') AS l \
+               FROM (SELECT n, (ARRAY['DEV-AAA-0001', 'DEV-BBB-0002', 'UNSET', 'IDLE'])[1 + n % 4] AS v, \
+                      (ARRAY['CORE', 'FEED'])[1 + n % 2] AS m, \
+                      (ARRAY['oasis.events', 'agent.ping', 'agent.ping', 'github.actions'])[1 + n / 7 % 4] AS s, \
+                      (ARRAY['push', 'ping', 'ping', 'deploy'])[1 + n / 5 % 4] AS k, \
+                      (ARRAY['info', 'success', 'in_progress'])[1 + n / 11 % 3] AS st, \
+                      (ARRAY['{{\"repeat\": true}}', '{{}}', '{{\"repeat\": true, \"a\": 1}}', '{{\"repeat\": \"true\"}}', \
+                             '{{\"repeat\": true}}', '{{\"repeat\": [true]}}'])[1 + n % 6] AS meta \
+                    FROM generate_series(1, {rows}) AS n) AS few) AS row"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_filter_gives_what_a_scan_without_repeats_gives() {
+    let db = database().await;
+    fill(&client(&db.url).await, ROWS).await;
+    let store = store(&db.url);
+    let order = Order::NewestFirst { before: None };
+    let open = PageQuery { columns: Columns::WithMeta, ..PageQuery::ticker(None, order, 1_000) };
+    let mut news = store.page(&open).await.unwrap().events;
+    assert_eq!(news.len() as i64, ROWS);
+    news.retain(|event| {
+        let meta: serde_json::Value = serde_json::from_str(&event.meta).unwrap();
+        event.source != "agent.ping" || !oasis_core::ping::is_repeat(meta.as_object().unwrap())
+    });
+    news.iter_mut().for_each(|event| event.meta.clear());
+    assert!(news.len() as i64 > ROWS / 2 && (news.len() as i64) < ROWS, "{}", news.len());
+
+    let pick = |values: &'static [&'static str]| {
+        prop::sample::subsequence(values, 0..=values.len().min(2))
+            .prop_map(|some| some.into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    let filters = (
+        prop_oneof![9 => Just("devhub"), 1 => Just("room:1")],
+        pick(&["DEV-AAA-0001", "UNSET", "IDLE", "DEV-NONE-0009"]),
+        pick(&["AAA", "UNSET"]),
+        pick(&["CORE", "FEED"]),
+        pick(&["oasis.events", "agent.ping", "gcp.deploy"]),
+        pick(&["push", "ping", "deploy"]),
+        pick(&["info", "success", "failure", "in_progress"]),
+    );
+    let mut runner = TestRunner::deterministic();
+    let mut nonempty = 0;
+    for round in 0..300 {
+        let (channel, vtid, layer, module, source, kind, status) =
+            filters.new_tree(&mut runner).unwrap().current();
+        let mut filter =
+            Filter { channel: Channel::parse(channel).unwrap(), vtid, layer, module, source, kind, status };
+        if round % 20 == 0 {
+            filter = Filter::all(filter.channel);
+        }
+        let (before, limit) = (1..ROWS + 2, 1..30i64).new_tree(&mut runner).unwrap().current();
+        let expected: Vec<_> = news
+            .iter()
+            .filter(|event| event.id < before && filter.accepts(event))
+            .take(limit as usize)
+            .cloned()
+            .collect();
+        nonempty += usize::from(!expected.is_empty());
+        let found = store.replay(&filter, before, limit).await.unwrap();
+        assert_eq!(found.events, expected, "{filter:?} before {before}, {limit}");
+    }
+    assert!(nonempty > 60, "{nonempty}");
+}
+
+/// How many pages of the table and its indexes all sessions that have ended have looked at.
+pub(crate) async fn pages_looked_at(client: &Client) -> i64 {
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' AND datname = current_database()";
+    // What a session looked at is counted before it is gone.
+    while client.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
+    let sql = "SELECT (heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0) + \
+                       idx_blks_read + idx_blks_hit)::int8 \
+               FROM pg_statio_user_tables WHERE relid = 'oasis_events'::regclass";
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// With a long run of repeats at the head, the older events behind it are found by their indexes.
+#[tokio::test]
+async fn repeats_at_the_head_are_not_looked_at() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    fill(&sql, 60).await;
+    let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+                   SELECT now(), 'DEV-AAA-0001', 'AAA', 'CORE', 'agent.ping', 'ping', 'in_progress', 'AAA-CORE-PING', \
+                          'vt/DEV-AAA-0001-ping', '{\"repeat\": true}' FROM generate_series(1, 60000)";
+    sql.batch_execute(repeats).await.unwrap();
+    let devhub = || Filter::all(Channel::devhub());
+    let own = |value: &str| vec![value.to_owned()];
+    for analysed in [false, true] {
+        if analysed {
+            sql.batch_execute("ANALYZE oasis_events").await.unwrap();
+        }
+        for filter in [
+            devhub(),
+            Filter { status: own("in_progress"), ..devhub() },
+            Filter { source: own("agent.ping"), ..devhub() },
+            Filter { source: own("agent.ping"), kind: own("ping"), ..devhub() },
+            Filter { source: own("oasis.events"), ..devhub() },
+        ] {
+            let before = pages_looked_at(&sql).await;
+            let args = DatabaseArgs::new(crate::parse(&db.url));
+            let reader = Store::new(args, "reader").unwrap();
+            let page = reader.replay(&filter, i64::MAX, 20).await.unwrap();
+            assert!(!page.events.is_empty() && page.events[0].id <= 60, "{filter:?}");
+            drop(reader);
+            let pages = pages_looked_at(&sql).await - before;
+            assert!((1..600).contains(&pages), "{filter:?} looks at {pages} pages, analysed: {analysed}");
+        }
+    }
+}
+
+/// The tail, which tells repeats apart, has the `meta` of what agents say and of nothing else.
+#[tokio::test]
+async fn the_tail_reads_meta_of_agents_alone() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    fill(&sql, 60).await;
+    let mut updates = follow(store(&db.url).tail().recent(60));
+    let Update::Start { mut events, .. } = next(&mut updates).await else { panic!("a start") };
+    until_up(&mut updates).await;
+    fill(&sql, 60).await;
+    events.extend(collect(&mut updates, 60).await);
+    assert_eq!(events.len(), 120);
+    assert!(events.iter().all(|event| event.meta.is_empty() == (event.source != "agent.ping")));
+    assert!(events.iter().any(|event| event.meta == r#"{"a": 1, "repeat": true}"#));
+}
