@@ -78,11 +78,10 @@ impl CatchUps {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The last events up to `head` that pass `filter`.
+    /// The last events up to `head` that pass `filter` and are no repeats.
     pub(crate) async fn replay(&self, head: i64, filter: &Filter) -> Result<Replay, StoreError> {
         let _permit = self.permit().await;
-        let order = Order::NewestFirst { before: Some(head + 1) };
-        let page = self.store.page(&PageQuery::ticker(Some(filter), order, REPLAY as i64)).await?;
+        let page = self.store.replay(filter, head + 1, REPLAY as i64).await?;
         let mut out = Vec::new();
         page.events.iter().rev().for_each(|event| frames::event(&mut out, event));
         Ok(Replay { frames: out.into(), last: page.events.first().map(|event| event.id) })

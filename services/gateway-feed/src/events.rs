@@ -42,6 +42,17 @@ impl Room {
             answers: Arc::new(Semaphore::new(64 << 10)),
         }
     }
+
+    /// An answer of JSON, if there is room for it until it is sent.
+    pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
+        let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+        let held = self.answers.clone().try_acquire_many_owned(kib);
+        let held = held.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
+        let bytes = Bytes::from_owner(Held { text, _room: held });
+        let mut answer = response::content(StatusCode::OK, "application/json", bytes);
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
 }
 
 /// An answer that gives its room back once it is sent.
@@ -83,13 +94,8 @@ pub(crate) async fn list(
         .events;
     let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
     let text = serde_json::to_vec(&shown).map_err(ApiError::internal)?;
-    let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
-    let held = room.answers.clone().try_acquire_many_owned(kib);
-    let held = held.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
-    let mut answer =
-        response::content(StatusCode::OK, "application/json", Bytes::from_owner(Held { text, _room: held }));
+    let mut answer = room.answer(text)?;
     let headers = answer.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if query.get("vtid").is_some() {
         let asked = if filter.vtid.is_empty() { "ALL".to_owned() } else { filter.vtid.join(",") };
         headers.insert(HeaderName::from_static("x-vtid"), value(&asked)?);

@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::catch_up::CatchUps;
-use crate::frames;
+use crate::{agents, frames};
 
 /// Events that a new client is shown first.
 pub(crate) const REPLAY: usize = 20;
@@ -107,8 +107,16 @@ struct Ring {
 struct Chunk {
     /// The frames of the devhub channel, one after the other.
     bytes: Bytes,
-    /// Every event, with the end of its frame in `bytes`; one of another channel has none of its own.
-    entries: Vec<(StoredEvent, usize)>,
+    entries: Vec<Entry>,
+}
+
+/// An event in a page, without its `meta`.
+struct Entry {
+    event: StoredEvent,
+    /// The end of its frame; one of another channel has none of its own.
+    end: usize,
+    /// An agent only says again what it said before: new clients are not shown it.
+    repeat: bool,
 }
 
 impl Chunk {
@@ -117,22 +125,24 @@ impl Chunk {
         let mut bytes = Vec::with_capacity(events.len() * 384);
         let entries = events
             .into_iter()
-            .map(|event| {
+            .map(|mut event| {
                 if event.channel == devhub.as_str() {
                     frames::event(&mut bytes, &event);
                 }
-                (event, bytes.len())
+                let repeat = agents::is_repeat(&event);
+                event.meta = String::new();
+                Entry { event, end: bytes.len(), repeat }
             })
             .collect();
         Self { bytes: bytes.into(), entries }
     }
 
     fn last(&self) -> i64 {
-        self.entries.last().map_or(i64::MIN, |(event, _)| event.id)
+        self.entries.last().map_or(i64::MIN, |entry| entry.event.id)
     }
 
     fn start_of(&self, index: usize) -> usize {
-        index.checked_sub(1).map_or(0, |before| self.entries[before].1)
+        index.checked_sub(1).map_or(0, |before| self.entries[before].end)
     }
 }
 
@@ -301,7 +311,7 @@ impl Hub {
         let Some(chunk) = ring.chunks.get(nth) else {
             return Taken::Frames(Bytes::new(), cursor.max(ring.head));
         };
-        let from = chunk.entries.partition_point(|(event, _)| event.id <= cursor);
+        let from = chunk.entries.partition_point(|entry| entry.event.id <= cursor);
         let frames = match filter.takes_the_ticker() {
             true => chunk.bytes.slice(chunk.start_of(from)..),
             false => matching(chunk, from, filter),
@@ -309,15 +319,15 @@ impl Hub {
         Taken::Frames(frames, chunk.last())
     }
 
-    /// The frames of the last events that pass `filter`, and the head they were taken at; `None` when the ring can't
+    /// The frames of the last events that pass `filter` and are no repeats, and the head they were taken at; `None` when the ring can't
     /// tell, in which case the table can.
     pub(crate) fn replay(&self, filter: &Filter) -> (Option<Replay>, i64) {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Bytes> = Vec::with_capacity(REPLAY);
         let mut last = None;
         'ring: for chunk in ring.chunks.iter().rev() {
-            for (index, (event, end)) in chunk.entries.iter().enumerate().rev() {
-                if event.id > ring.floor && filter.accepts(event) {
+            for (index, Entry { event, end, repeat }) in chunk.entries.iter().enumerate().rev() {
+                if event.id > ring.floor && !repeat && filter.accepts(event) {
                     found.push(chunk.bytes.slice(chunk.start_of(index)..*end));
                     last = last.or(Some(event.id));
                     if found.len() == REPLAY {
@@ -334,7 +344,7 @@ impl Hub {
 
 fn matching(chunk: &Chunk, from: usize, filter: &Filter) -> Bytes {
     let mut out = BytesMut::new();
-    for (index, (event, end)) in chunk.entries.iter().enumerate().skip(from) {
+    for (index, Entry { event, end, .. }) in chunk.entries.iter().enumerate().skip(from) {
         if filter.accepts(event) {
             out.extend_from_slice(&chunk.bytes[chunk.start_of(index)..*end]);
         }

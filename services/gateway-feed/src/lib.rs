@@ -1,10 +1,11 @@
 //! gateway-feed: the public ticker, the query API and ingest.
 //!
 //! Its endpoints are listed in [`routes`]. One task tails the table, one [`hub`] shares what it reads, and every
-//! client is a [`subscriber`] of it.
+//! client is a [`subscriber`] of it. The same tail tells [`agents`] who lives.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod agents;
 mod catch_up;
 mod events;
 mod frames;
@@ -25,6 +26,7 @@ use oasis_store::{DatabaseArgs, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::agents::Agents;
 use crate::hub::{Hub, RECENT};
 use crate::routes::Gateway;
 
@@ -85,11 +87,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let hub = Arc::new(Hub::new(store.clone()));
-    // Both go on until this function ends and drops the set.
+    let agents = Arc::new(Agents::new());
+    // All go on until this function ends and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
-        let (hub, tail) = (hub.clone(), store.tail().recent(RECENT));
+        let (hub, agents, tail) = (hub.clone(), agents.clone(), store.tail().recent(RECENT));
         tail.run_async(move |update| {
+            agents.update(&update);
             let hub = hub.clone();
             async move { hub.update(update).await }
         })
@@ -98,10 +102,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         let hub = hub.clone();
         async move { hub.tick().await }
     });
+    tasks.spawn({
+        let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
+        async move { agents.watch(store, appender).await }
+    });
     let app = Gateway {
         store,
         appender,
         hub,
+        agents,
         room: events::Room::new(connections),
         read_tokens: config.read_tokens,
         ingest_tokens: config.ingest_tokens,
@@ -111,6 +120,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
     tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving"),
-        ended = tasks.join_next() => Err(anyhow::anyhow!("the tail or the clock of the feed failed: {ended:?}")),
+        ended = tasks.join_next() => Err(anyhow::anyhow!("the tail, the clock of the feed or the watch over agents failed: {ended:?}")),
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     })
 }
 
-fn list<E: std::fmt::Display>(
+/// The values of a comma-separated list, each once; none when it was not given (or, for tasks, is `ALL`).
+pub(crate) fn list<E: std::fmt::Display>(
     query: &Query,
     name: &'static str,
     parse: impl Fn(&str) -> Result<String, E>,

@@ -3,6 +3,7 @@
 //! - `GET /api/v1/devhub/feed`: the ticker, Server-Sent Events
 //! - `GET /api/v1/devhub/health`: alive, and what the feed shows
 //! - `GET /api/v1/oasis/events`: the query API
+//! - `GET /api/v1/oasis/agents`: who there is, and how they are
 //! - `POST /events/ingest`, `POST /api/v1/oasis/events`: ingest
 //! - `GET /`: a page with a live list; `GET /page.js`, `GET /page.css`: what it is made of
 
@@ -23,6 +24,7 @@ use oasis_store::{AppendError, Appender, Need, Store};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::agents::Agents;
 use crate::hub::Hub;
 use crate::subscriber::Subscriber;
 use crate::{events, ingest, page, params};
@@ -30,12 +32,14 @@ use crate::{events, ingest, page, params};
 const FEED: &str = "/api/v1/devhub/feed";
 const HEALTH: &str = "/api/v1/devhub/health";
 const EVENTS: &str = "/api/v1/oasis/events";
+const AGENTS: &str = "/api/v1/oasis/agents";
 const INGEST: &str = "/events/ingest";
 
 pub(crate) struct Gateway {
     pub(crate) store: Store,
     pub(crate) appender: Appender,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) agents: Arc<Agents>,
     pub(crate) room: events::Room,
     pub(crate) read_tokens: Tokens,
     pub(crate) ingest_tokens: Tokens,
@@ -52,6 +56,7 @@ impl App for Gateway {
             FEED => (FEED, "GET, HEAD, OPTIONS"),
             HEALTH => (HEALTH, "GET, HEAD, OPTIONS"),
             EVENTS => (EVENTS, "GET, HEAD, POST, OPTIONS"),
+            AGENTS => (AGENTS, "GET, HEAD, OPTIONS"),
             INGEST => (INGEST, "POST"),
             "/" => ("/", "GET, HEAD"),
             page::SCRIPT => (page::SCRIPT, "GET, HEAD"),
@@ -69,6 +74,10 @@ impl App for Gateway {
                 self.may_read(&request)?;
                 events::list(&self.store, &self.room, request.uri(), !self.read_tokens.is_empty()).await
             }
+            (AGENTS, &Method::GET) => {
+                self.may_read(&request)?;
+                self.agents.list(&self.room, request.uri(), !self.read_tokens.is_empty())
+            }
             (EVENTS | INGEST, &Method::POST) => self.ingest(request, context).await,
             ("/", &Method::GET) => {
                 Query::parse(request.uri().query(), &["token"])?;
@@ -77,7 +86,7 @@ impl App for Gateway {
             }
             (page::SCRIPT, &Method::GET) => Ok(page::script()),
             (page::STYLE, &Method::GET) => Ok(page::style()),
-            (FEED | HEALTH | EVENTS, &Method::OPTIONS) => Ok(preflight(allow)),
+            (FEED | HEALTH | EVENTS | AGENTS, &Method::OPTIONS) => Ok(preflight(allow)),
             _ => Err(ApiError::method_not_allowed(allow)),
         }
     }
@@ -96,7 +105,7 @@ impl App for Gateway {
 
     /// Any page may read what everybody may read; credentials come in a header or the query, never in a cookie.
     fn decorate(&self, context: &RequestContext, headers: &mut HeaderMap) {
-        if matches!(context.path(), FEED | HEALTH | EVENTS) {
+        if matches!(context.path(), FEED | HEALTH | EVENTS | AGENTS) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,

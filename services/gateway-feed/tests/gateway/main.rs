@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
+mod agents;
 mod client;
 mod feed;
 mod ingest;

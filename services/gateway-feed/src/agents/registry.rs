@@ -1,0 +1,320 @@
+//! Which agents there are and how each of them is: a function of what the table says, read in id order, and of a clock
+//! that is given. No event is made up here that every other gateway would not make up as well, with the same key.
+//!
+//! An agent is known by its last ping and by each `ping.lost` that no `ping.back` has answered. It is lost when the table
+//! says so of its last ping; the clock only says whom to tell the table of.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use oasis_core::Ts;
+use oasis_store::ENDED_AGENTS_STAY;
+
+use super::heard::{Heard, Said};
+use super::telling::Telling;
+
+/// What is read before the table's own account of all agents is there.
+const MOST_EARLY: usize = 50_000;
+/// Losses of one agent that wait for its return.
+const MOST_LOSSES: usize = 8;
+/// How long nobody is looked for to be forgotten, after nobody was found.
+const FULL: Duration = Duration::from_secs(1);
+
+/// How an agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    /// At a task.
+    Working,
+    /// Without one.
+    Idle,
+    /// Not heard of for 1.5 of its intervals.
+    Late,
+    /// The table says that it is not heard of any more.
+    Lost,
+    /// It said goodbye.
+    Stopped,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 5] = [Self::Working, Self::Idle, Self::Late, Self::Lost, Self::Stopped];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Idle => "idle",
+            Self::Late => "late",
+            Self::Lost => "lost",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The last that is known of one run of an agent.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub(crate) ping: Heard,
+    /// The `ts` of the ping with which it took its task and state.
+    since: String,
+    /// Losses whose return the table does not have, in id order.
+    losses: Vec<Heard>,
+    /// The id of the last loss that was read.
+    last_loss: i64,
+    /// When counting began for its next ping.
+    counted_from: Duration,
+    /// When something was last said of it: for how long it is kept once it has ended. May be before the clock's zero.
+    said_at: i64,
+    /// The ping after which this gateway told it to be lost.
+    told: i64,
+}
+
+impl Agent {
+    fn new(ping: Heard, now: Duration, said_at: i64) -> Self {
+        let since = ping.ts.clone();
+        Self { ping, since, losses: Vec::new(), last_loss: 0, counted_from: now, said_at, told: 0 }
+    }
+
+    fn hear(&mut self, heard: Heard, now: Duration, said_at: i64) {
+        match heard.said {
+            Said::Ping if heard.id > self.ping.id => {
+                let same = (&heard.status, &heard.vtid) == (&self.ping.status, &self.ping.vtid);
+                if !same {
+                    self.since = heard.ts.clone();
+                }
+                self.ping = heard;
+                self.counted_from = now;
+            }
+            Said::Lost { .. } if heard.id > self.last_loss => {
+                self.last_loss = heard.id;
+                if self.losses.len() == MOST_LOSSES {
+                    self.losses.remove(0);
+                }
+                self.losses.push(heard);
+            }
+            Said::Back { lost_id } => self.losses.retain(|lost| match lost_id {
+                Some(id) => lost.id != id,
+                None => lost.id > heard.id,
+            }),
+            // What is known already.
+            Said::Ping | Said::Lost { .. } => return,
+        }
+        self.said_at = self.said_at.max(said_at);
+    }
+
+    /// Whether it has pinged since what a loss was told for. That may have been committed before the loss was.
+    fn is_back_from(&self, lost: &Heard) -> bool {
+        match lost.said {
+            Said::Lost { last_id, .. } => self.ping.id > last_id.unwrap_or(lost.id),
+            Said::Ping | Said::Back { .. } => false,
+        }
+    }
+
+    /// The loss that it is not back from.
+    fn lost(&self) -> Option<&Heard> {
+        self.losses.iter().rfind(|lost| !self.ping.stopped() && !self.is_back_from(lost))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ping.stopped() || self.lost().is_some()
+    }
+
+    fn unheard(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.counted_from)
+    }
+
+    fn state(&self, now: Option<Duration>) -> State {
+        if self.ping.stopped() {
+            return State::Stopped;
+        }
+        if self.lost().is_some() {
+            return State::Lost;
+        }
+        let late =
+            now.zip(self.ping.interval).is_some_and(|(now, each)| self.unheard(now) >= each.mul_f64(1.5));
+        match (late, self.ping.works()) {
+            (true, _) => State::Late,
+            (false, true) => State::Working,
+            (false, false) => State::Idle,
+        }
+    }
+
+    /// Since when it is in its state, at its task.
+    pub(crate) fn since(&self) -> &str {
+        self.lost().map_or(&self.since, |lost| &lost.ts)
+    }
+
+    /// What the table is to be told of it now.
+    fn due(&self, now: Duration, ts: Ts) -> impl Iterator<Item = Telling> {
+        let missed = self.ping.interval.is_some_and(|each| self.unheard(now) >= each.mul_f64(2.5));
+        let lost = missed && !self.has_ended() && self.told != self.ping.id;
+        let back = self.losses.iter().filter(|lost| self.is_back_from(lost));
+        lost.then(|| Telling::lost(&self.ping, ts))
+            .into_iter()
+            .chain(back.map(move |lost| Telling::back(&self.ping, lost, ts)))
+    }
+}
+
+/// All agents.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    agents: HashMap<String, Agent>,
+    most: usize,
+    /// What was read while the table's own account was awaited; `None` once that is there.
+    early: Option<Vec<(Heard, Duration)>>,
+    /// Counts the times the tail began.
+    epoch: u64,
+    /// The table can't be read now: nobody is counted as late.
+    away: bool,
+    /// Nobody can be forgotten until then.
+    full_until: Duration,
+    /// Events of new instances for which there was no room.
+    pub(crate) turned_away: u64,
+}
+
+impl Registry {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            agents: HashMap::new(),
+            most,
+            early: Some(Vec::new()),
+            epoch: 0,
+            away: true,
+            full_until: Duration::ZERO,
+            turned_away: 0,
+        }
+    }
+
+    /// The tail begins, perhaps at another table: nothing is known until [`Registry::seed`].
+    pub(crate) fn start(&mut self) {
+        self.agents.clear();
+        self.early = Some(Vec::new());
+        self.epoch += 1;
+    }
+
+    /// What a [`Registry::seed`] must name, if one is wanted and can be had.
+    pub(crate) fn wants_seed(&self) -> Option<u64> {
+        (!self.is_known() && !self.away).then_some(self.epoch)
+    }
+
+    /// Whether the table's account is there.
+    pub(crate) fn is_known(&self) -> bool {
+        self.early.is_none()
+    }
+
+    /// Takes in the table's own account, in id order and with ages by the database's clock, and then what was read since it
+    /// was asked for. The count begins now. It must be asked for again when the tail began anew meanwhile, or read too much.
+    pub(crate) fn seed(
+        &mut self,
+        epoch: u64,
+        heard: impl IntoIterator<Item = (Heard, Duration)>,
+        now: Duration,
+    ) {
+        let Some(early) = self.early.take_if(|_| epoch == self.epoch) else { return };
+        if early.len() >= MOST_EARLY {
+            self.early = Some(Vec::new());
+            return;
+        }
+        for (heard, age) in heard {
+            self.take(heard, now, millis(now) - millis(age));
+        }
+        for (heard, at) in early {
+            self.take(heard, at, millis(at));
+        }
+    }
+
+    /// Takes in what the tail has read.
+    pub(crate) fn hear(&mut self, heard: Heard, now: Duration) {
+        match &mut self.early {
+            Some(early) if early.len() < MOST_EARLY => early.push((heard, now)),
+            Some(_) => {}
+            None => self.take(heard, now, millis(now)),
+        }
+    }
+
+    fn take(&mut self, heard: Heard, now: Duration, said_at: i64) {
+        if let Some(agent) = self.agents.get_mut(&heard.who.instance) {
+            return agent.hear(heard, now, said_at);
+        }
+        if heard.said != Said::Ping {
+            return;
+        }
+        if self.agents.len() >= self.most && !self.make_room(now) {
+            self.turned_away += 1;
+            return;
+        }
+        self.agents.insert(heard.who.instance.clone(), Agent::new(heard, now, said_at));
+    }
+
+    /// Forgets those that ended longest ago, a tenth of all at a time.
+    fn make_room(&mut self, now: Duration) -> bool {
+        if now < self.full_until {
+            return false;
+        }
+        let mut ended: Vec<(i64, String)> = self
+            .agents
+            .iter()
+            .filter(|(_, agent)| agent.has_ended())
+            .map(|(instance, agent)| (agent.ping.id, instance.clone()))
+            .collect();
+        if ended.is_empty() {
+            self.full_until = now + FULL;
+            return false;
+        }
+        ended.sort_unstable();
+        for (_, instance) in ended.iter().take((self.most / 10).max(1)) {
+            self.agents.remove(instance);
+        }
+        true
+    }
+
+    /// The table can't be read.
+    pub(crate) fn down(&mut self) {
+        self.away = true;
+    }
+
+    /// The table is read again: whoever pinged meanwhile could not be heard, so the count begins anew.
+    pub(crate) fn up(&mut self, now: Duration) {
+        if std::mem::take(&mut self.away) {
+            self.count_anew(now);
+        }
+    }
+
+    /// Nobody was listened to for a while.
+    pub(crate) fn count_anew(&mut self, now: Duration) {
+        self.agents.values_mut().for_each(|agent| agent.counted_from = now);
+    }
+
+    /// Forgets those that ended, or promise nothing, once nothing was said of them for a day.
+    pub(crate) fn forget(&mut self, now: Duration) {
+        let oldest = millis(now) - millis(ENDED_AGENTS_STAY);
+        let gone = |agent: &Agent| agent.has_ended() || agent.ping.interval.is_none();
+        self.agents.retain(|_, agent| agent.said_at >= oldest || !gone(agent));
+    }
+
+    /// At most `most` events that the table lacks, as every gateway would put them.
+    pub(crate) fn due(&self, now: Duration, ts: Ts, most: usize) -> Vec<Telling> {
+        if self.away || !self.is_known() {
+            return Vec::new();
+        }
+        self.agents.values().flat_map(|agent| agent.due(now, ts)).take(most).collect()
+    }
+
+    /// The table has been told: it is not told again, whatever becomes of the row.
+    pub(crate) fn told(&mut self, telling: &Telling) {
+        if let Some(agent) = self.agents.get_mut(&telling.instance) {
+            match telling.back {
+                false => agent.told = telling.about,
+                true => agent.losses.retain(|lost| lost.id != telling.about),
+            }
+        }
+    }
+
+    /// Every agent with its state.
+    pub(crate) fn all(&self, now: Duration) -> impl Iterator<Item = (&Agent, State)> {
+        let now = (!self.away).then_some(now);
+        self.agents.values().map(move |agent| (agent, agent.state(now)))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
