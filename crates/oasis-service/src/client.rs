@@ -196,9 +196,21 @@ pub struct Answer {
 /// # Errors
 /// When the connection breaks, or the answer is late or too large.
 pub async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+    exchange_up_to(sender, request, MOST_BYTES).await
+}
+
+/// Like [`exchange`], for an answer of at most `most` bytes.
+///
+/// # Errors
+/// When the connection breaks, or the answer is late or too large.
+pub async fn exchange_up_to(
+    sender: &mut Sender,
+    request: Request<Full<Bytes>>,
+    most: usize,
+) -> Result<Answer, ClientError> {
     let whole = async {
         sender.ready().await?;
-        read(sender.send_request(request).await?).await
+        read_up_to(sender.send_request(request).await?, most).await
     };
     timeout(ANSWER, whole).await.unwrap_or(Err(ClientError::Late(ANSWER)))
 }
@@ -208,9 +220,16 @@ pub async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> Res
 /// # Errors
 /// When the connection breaks or the answer is too large.
 pub async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, ClientError> {
+    read_up_to(response, MOST_BYTES).await
+}
+
+async fn read_up_to(
+    response: hyper::Response<hyper::body::Incoming>,
+    most: usize,
+) -> Result<Answer, ClientError> {
     let (head, body) = response.into_parts();
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(ClientError::Answer)?;
+    let body = Limited::new(body, most).collect().await.map_err(ClientError::Answer)?;
     Ok(Answer { status: head.status, location, body: body.to_bytes() })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each command is a module with its `Args` and a `run`. Exit codes: 0 done, 1 failed, 2 used wrongly.
 
+mod agents;
 mod backoff;
 mod database;
 mod delivery;
@@ -39,6 +40,8 @@ enum Command {
     Prune(Box<database::PruneArgs>),
     /// Follow the live feed in the terminal.
     Tail(tail::Args),
+    /// Show which agents there are, and how they are.
+    Agents(agents::Args),
     /// Send one event.
     Emit(emit::Args),
     /// Send GitHub payload files as signed webhook deliveries.
@@ -54,6 +57,7 @@ async fn main() -> ExitCode {
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod agents;
 mod demo;
 mod emit;
 mod fake;
@@ -16,6 +17,7 @@ fn wrong_use_is_exit_code_2() {
     for arguments in [
         &["tail", "--url", "localhost:8080"][..],
         &["tail", "--since", "yesterday"],
+        &["agents", "--url", "localhost:8080"],
         &["emit", "--kind", "k"],
         &["replay", "x.json"],
         &["replay", "--secret", "s"],
@@ -50,7 +52,7 @@ fn pruning_everything_must_be_asked_for() {
 
 #[test]
 fn help_has_examples_and_hides_secrets() {
-    for command in ["tail", "emit", "replay", "demo"] {
+    for command in ["tail", "agents", "emit", "replay", "demo"] {
         let done = oasis(&[command, "--help"])
             .env("READ_TOKEN", "hush")
             .env("INGEST_TOKEN", "hush")

@@ -1,0 +1,216 @@
+//! `oasis agents`: who there is, and how they are, as a table.
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Method;
+use jiff::Timestamp;
+use oasis_service::Secret;
+use serde_json::Value;
+
+use crate::http::{self, Base};
+use crate::output::{self, Paint, notice, printable};
+use crate::refusal::Refusal;
+
+const EXAMPLES: &str = "\
+Examples:
+  oasis agents                               every agent: at work, idle, late, lost, stopped
+  oasis agents --state late,lost             those to look after
+  oasis agents --vtid DEV-CICDL-0031         who is at one task
+  oasis agents --json | jq -r '.[].instance' the array as the gateway sends it
+
+Those that stopped or were lost stay for a day. Ages are told by the clock of this machine.";
+
+/// The largest answer: some thousand agents.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+const HEADS: [&str; 7] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID"];
+/// The widest that a column becomes, in characters.
+const WIDEST: usize = 40;
+
+/// Flags of `oasis agents`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Address of gateway-feed
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    url: Base,
+    /// Token to read with, where the gateway is guarded by READ_TOKENS
+    #[arg(long, env = "READ_TOKEN")]
+    token: Option<Secret>,
+    /// States: working, idle, late, lost, stopped
+    #[arg(long, value_name = "LIST")]
+    state: Option<String>,
+    /// Tasks, such as DEV-CICDL-0031
+    #[arg(long, value_name = "LIST")]
+    vtid: Option<String>,
+    /// Print the JSON array as the gateway sends it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the agents once.
+///
+/// # Errors
+/// When the gateway can't be reached or refuses, or the output can't be written.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let given = [("state", &args.state), ("vtid", &args.vtid)];
+    let given = given.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+    let mut path = "/api/v1/oasis/agents".to_owned();
+    if !query.is_empty() {
+        path = format!("{path}?{query}");
+    }
+    let mut request = args.url.request(Method::GET, &path).body(Full::<Bytes>::default())?;
+    http::authorize(request.headers_mut(), args.token.as_ref())?;
+    let mut sender = http::connect(&args.url).await?;
+    let answer = http::exchange_up_to(&mut sender, request, MOST_BYTES).await?;
+    if !answer.status.is_success() {
+        return Err(Refusal::read(&answer).into());
+    }
+    let text = std::str::from_utf8(&answer.body).unwrap_or_default();
+    let agents: Vec<Value> = serde_json::from_str(text).with_context(|| {
+        format!("{} answers with something else than agents: is --url the address of gateway-feed?", args.url)
+    })?;
+    match (args.json, agents.is_empty()) {
+        (true, _) => output::line(text.trim_end())?,
+        (false, true) if query.is_empty() => {
+            notice("no agents: each appears with its first ping, and those that ended are shown for a day");
+        }
+        (false, true) => notice("no agents that match"),
+        (false, false) => {
+            let lines = table(&agents, Timestamp::now(), Paint::for_stream(&io::stdout()));
+            output::line(lines.join("\n"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
+    let rows: Vec<[String; 7]> = agents.iter().map(|agent| cells(agent, now)).collect();
+    let widths: [usize; 7] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
+    });
+    // Padded before it is painted: escape sequences would count as width.
+    let padded = |row: &[String; 7]| -> [String; 7] {
+        std::array::from_fn(|column| {
+            let blanks = widths[column] - row[column].chars().count();
+            format!("{}{}", row[column], " ".repeat(blanks))
+        })
+    };
+    let heads = paint.dim(padded(&HEADS.map(str::to_owned)).join("  ").trim_end());
+    let lines = rows.iter().map(|row| {
+        let mut cells = padded(row);
+        cells[6].truncate(cells[6].trim_end().len());
+        let colour = match row[2].split(' ').next() {
+            Some("working") => 36,
+            Some("late") => 33,
+            Some("lost") => 31,
+            Some("stopped") if row[2].contains("failure") => 31,
+            Some("stopped") => 32,
+            _ => 37,
+        };
+        cells[2] = paint.with(colour, &cells[2]);
+        cells.join("  ").trim_end().to_owned()
+    });
+    std::iter::once(heads).chain(lines).collect()
+}
+
+fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
+    let field = |name: &str| match agent.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(short(text)),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let or_dash = |name: &str| field(name).unwrap_or_else(|| "-".to_owned());
+    let age = |name: &str| match agent.get(name).and_then(Value::as_str).map(str::parse::<Timestamp>) {
+        Some(Ok(then)) => age(now.duration_since(then).as_secs()),
+        _ => "-".to_owned(),
+    };
+    let state = match field("status") {
+        Some(how) => format!("{} ({how})", or_dash("state")),
+        None => or_dash("state"),
+    };
+    let place = match (field("host"), field("pid")) {
+        (None, None) => or_dash("instance"),
+        (host, pid) => [host, pid].into_iter().flatten().collect::<Vec<_>>().join("/"),
+    };
+    [or_dash("agent"), or_dash("role"), state, or_dash("vtid"), age("since"), age("last_seen"), place]
+}
+
+/// One line without anything that a terminal could take for a command, cut where it is too long for a column.
+fn short(text: &str) -> String {
+    let text = printable(text).replace('\n', " ");
+    match text.char_indices().nth(WIDEST) {
+        Some(_) => text.chars().take(WIDEST - 1).chain(['…']).collect(),
+        None => text,
+    }
+}
+
+/// How long ago, in its largest unit or two: `5s`, `12m`, `3h 20m`, `2d 4h`. A clock that is behind sees no future.
+fn age(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let two = |large: i64, unit: &str, small: i64, less: &str| match small {
+        0 => format!("{large}{unit}"),
+        _ => format!("{large}{unit} {small}{less}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lines(colours: bool, agents: &[Value]) -> Vec<String> {
+        table(agents, "2026-01-02T03:04:05Z".parse().unwrap(), Paint::fixed(colours))
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_what_is_in_them() {
+        let agents = [
+            json!({ "agent": "planner", "role": "PLANNER", "instance": "h:1:2", "host": "build-7", "pid": 42,
+                    "vtid": "DEV-CICDL-0031", "state": "working", "status": null,
+                    "since": "2026-01-01T22:04:00.000Z", "last_seen": "2026-01-02T03:04:00.000Z" }),
+            json!({ "agent": "é", "role": null, "instance": "é", "host": null, "pid": null, "vtid": "IDLE",
+                    "state": "stopped", "status": "failure", "since": "2026-01-02T02:04:05Z", "last_seen": "soon" }),
+        ];
+        assert_eq!(
+            lines(false, &agents),
+            [
+                "AGENT    ROLE     STATE              TASK            SINCE  LAST-SEEN  HOST/PID",
+                "planner  PLANNER  working            DEV-CICDL-0031  5h     5s         build-7/42",
+                "é        -        stopped (failure)  IDLE            1h     -          é",
+            ]
+        );
+        let painted = lines(true, &agents);
+        assert!(painted[0].starts_with("\x1b[2mAGENT "), "{painted:?}");
+        assert!(painted[1].contains("\x1b[36mworking          \x1b[0m"), "{painted:?}");
+        assert!(painted[2].contains("\x1b[31mstopped (failure)\x1b[0m"), "{painted:?}");
+    }
+
+    #[test]
+    fn what_is_missing_or_hostile_stays_one_plain_line() {
+        let hostile =
+            json!({ "agent": format!("a\x1b[2J\nb{}", "x".repeat(100)), "state": "\x07", "since": 7 });
+        let lines = lines(false, &[json!({}), hostile]);
+        assert!(!lines.concat().contains(char::is_control), "{lines:?}");
+        assert_eq!(lines[1].split_whitespace().collect::<String>(), "-------");
+        assert!(lines[2].starts_with("a\u{fffd}[2J bxxx") && lines[2].contains('…'), "{lines:?}");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        let shown = [-5, 0, 59, 60, 3_599, 3_600, 12_000, 86_399, 86_400, 187_200].map(age);
+        assert_eq!(shown, ["0s", "0s", "59s", "1m", "59m", "1h", "3h 20m", "23h 59m", "1d", "2d 4h"]);
+    }
+}
