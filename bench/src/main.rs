@@ -28,6 +28,7 @@ mod peers;
 mod pgbench;
 mod processes;
 mod queries;
+mod replay;
 mod report;
 mod resume;
 mod rows;
@@ -97,6 +98,8 @@ enum What {
     Append,
     /// The query API over five million events
     Queries,
+    /// The first events of a new client behind three million pings that say nothing new
+    Replay,
     /// Clients that resume a million events behind, and what others notice
     Resume,
     /// A poll of deploy-watcher over five thousand entries
@@ -167,6 +170,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Ingest => ingest::run(&stack, cli.quick).await,
             What::Append => append::run(&stack, cli.quick).await,
             What::Queries => queries::run(&stack, cli.quick).await,
+            What::Replay => replay::run(&stack, cli.quick).await,
             What::Resume => resume::run(&stack, cli.quick).await,
             What::Deploys => deploys::run(&stack, cli.quick).await,
             What::Agents => agents::run(&stack, cli.quick).await,

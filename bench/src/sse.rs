@@ -58,7 +58,12 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let mut stream = ask(address, "", None).await?;
+        Self::open_at(address, "").await
+    }
+
+    /// With a query, its question mark included.
+    pub(crate) async fn open_at(address: SocketAddr, query: &str) -> anyhow::Result<Self> {
+        let mut stream = ask(address, query, None).await?;
         let first = begin(&mut stream).await?;
         let (tell, arrivals) = mpsc::unbounded_channel();
         let mut reader = JoinSet::new();

@@ -1,7 +1,8 @@
 //! The last events for a new reader of the feed: pings that only repeat the one before are left out, or twenty agents
 //! would fill it. However many of them stand at the head, hardly any is looked at.
 
-use oasis_core::{Channel, Source};
+use oasis_core::ping::PING;
+use oasis_core::{Channel, Source, Task};
 
 use super::page_of;
 use super::statement::{Param, Statement, Walk, fields};
@@ -30,8 +31,14 @@ impl Statement {
         let limit = this.param(Param::Id(query.limit));
         let mut parts = Vec::new();
         if filter.channel == Channel::devhub() {
-            parts.extend(others(query, filter, &mut this).map(|walk| walk.sql(&fields_and_meta(), &limit)));
-            parts.extend(news(query, filter, &mut this).map(|walk| walk.sql(&fields_and_meta(), &limit)));
+            let (among, rest) = apart(filter);
+            for walk in [
+                among.and_then(|filter| among_agents(query, &filter, &mut this)),
+                rest.and_then(|filter| others(query, &filter, &mut this)),
+                news(query, filter, &mut this),
+            ] {
+                parts.extend(walk.map(|walk| walk.sql(&fields_and_meta(), &limit)));
+            }
         } else {
             let mut walk = Walk::of(query, &mut this);
             walk.conditions.push(format!("(e.source <> 'agent.ping' OR {NEWS})"));
@@ -61,6 +68,34 @@ fn sources(filter: &Filter) -> Vec<String> {
         true => Source::ALL.iter().map(ToString::to_string).collect(),
         false => filter.source.clone(),
     }
+}
+
+/// Takes the values that agents have by the million out of a filter: what asks for those alone, and what asks for the rest.
+fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
+    let split = |values: &[String], value: &str| {
+        let rest: Vec<String> = values.iter().filter(|other| *other != value).cloned().collect();
+        (rest.len() < values.len()).then_some(rest)
+    };
+    if let Some(rest) = split(&filter.vtid, Task::Idle.as_str()) {
+        let idle = vec![Task::Idle.as_str().to_owned()];
+        let rest = (!rest.is_empty()).then(|| Filter { vtid: rest, ..filter.clone() });
+        return (Some(Filter { vtid: idle, ..filter.clone() }), rest);
+    }
+    if let Some(rest) = split(&filter.kind, PING).filter(|_| filter.vtid.is_empty()) {
+        let rest = (!rest.is_empty()).then(|| Filter { kind: rest, ..filter.clone() });
+        return (Some(Filter { kind: vec![PING.to_owned()], ..filter.clone() }), rest);
+    }
+    (None, Some(filter.clone()))
+}
+
+/// What others did that has such a value: along the index `oasis_events_among_agents`.
+fn among_agents(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
+    if sources(filter) == [Source::AgentPing.as_str()] {
+        return None;
+    }
+    let mut walk = Walk::along_ids(query, filter, statement);
+    walk.conditions.push("e.source <> 'agent.ping' AND (e.kind = 'ping' OR e.vtid = 'IDLE')".to_owned());
+    Some(walk)
 }
 
 /// What others than agents did. Where the index on status and source leads, it leads past the pings, as it does where

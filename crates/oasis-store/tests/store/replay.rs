@@ -102,8 +102,8 @@ async fn repeats_at_the_head_are_not_looked_at() {
     let sql = client(&db.url).await;
     fill(&sql, 60).await;
     let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-                   SELECT now(), 'DEV-AAA-0001', 'AAA', 'CORE', 'agent.ping', 'ping', 'in_progress', 'AAA-CORE-PING', \
-                          'vt/DEV-AAA-0001-ping', '{\"repeat\": true}' FROM generate_series(1, 60000)";
+                   SELECT now(), 'IDLE', 'UNSET', 'CORE', 'agent.ping', 'ping', 'in_progress', 'UNSET-CORE-PING', \
+                          'vt/IDLE-ping', '{\"repeat\": true}' FROM generate_series(1, 60000)";
     sql.batch_execute(repeats).await.unwrap();
     let devhub = || Filter::all(Channel::devhub());
     let own = |value: &str| vec![value.to_owned()];
@@ -117,6 +117,10 @@ async fn repeats_at_the_head_are_not_looked_at() {
             Filter { source: own("agent.ping"), ..devhub() },
             Filter { source: own("agent.ping"), kind: own("ping"), ..devhub() },
             Filter { source: own("oasis.events"), ..devhub() },
+            Filter { kind: own("ping"), ..devhub() },
+            Filter { kind: vec!["ping".to_owned(), "push".to_owned()], ..devhub() },
+            Filter { vtid: own("IDLE"), ..devhub() },
+            Filter { vtid: own("IDLE"), status: own("in_progress"), ..devhub() },
         ] {
             let before = pages_looked_at(&sql).await;
             let args = DatabaseArgs::new(crate::parse(&db.url));

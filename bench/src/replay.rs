@@ -1,0 +1,76 @@
+//! The first twenty events of a new client, where millions of pings that only repeat the one before stand between it and
+//! them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+
+use crate::progress;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows;
+use crate::sse::Feed;
+use crate::stack::Stack;
+
+/// Events that a client begins with.
+const RECENT: usize = 20;
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+const P99: f64 = 10.0;
+/// Repeats of one statement.
+const AT_ONCE: i64 = 100_000;
+const TASK: &str = "DEV-OLD-0001";
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let (repeats, samples) = if quick { (100_000, 20) } else { (3_000_000, 200) };
+    let mut report = Report::new("replay");
+    let database = stack.database("replay").await?;
+    let client = database.connect().await?;
+    let old = rows::append_many(&client, TASK, RECENT as i64).await?;
+    progress(&report, format_args!("writing {repeats} repeats"));
+    let began = Instant::now();
+    let pings = client
+        .prepare(
+            "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+             SELECT clock_timestamp(), 'IDLE', 'UNSET', 'AGENT-' || n % 20, 'agent.ping', 'ping', 'info', \
+                    'UNSET-AGENT-' || n % 20 || '-PING', 'vt/IDLE-ping', \
+                    jsonb_build_object('agent', 'agent-' || n % 20, 'instance', 'host:7:' || n % 20, 'interval', 60, \
+                                       'seq', n / 20, 'repeat', true) \
+             FROM generate_series($1::bigint, $2::bigint) AS n",
+        )
+        .await?;
+    for first in (1..=repeats).step_by(AT_ONCE as usize) {
+        client.execute(&pings, &[&first, &(first + AT_ONCE - 1).min(repeats)]).await?;
+    }
+    client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
+    report.note(format!(
+        "{RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before, written and vacuumed in \
+         {:.0} s; from the request to the last of the {RECENT} events",
+        began.elapsed().as_secs_f64()
+    ));
+    let gateway = stack.gateway(&database).await?;
+    for (name, query) in [
+        ("everything", ""),
+        ("one status", "?status=info"),
+        ("one source", "?source=oasis.events"),
+        ("one task", "?vtid=DEV-OLD-0001"),
+        ("one layer", "?layer=OLD"),
+        ("two kinds, pings among them", "?kind=event,ping"),
+    ] {
+        let mut times = Vec::new();
+        for nth in 0..samples + 3 {
+            let asked = Instant::now();
+            let mut feed = Feed::open_at(gateway.address, query).await?;
+            for expected in &old {
+                let (id, arrived) = feed.next(ARRIVES_WITHIN).await?;
+                ensure!(id == *expected, "{name}: event {id} instead of {expected}");
+                if nth >= 3 && id == old[RECENT - 1] {
+                    times.push(arrived.duration_since(asked).as_secs_f64() * 1_000.0);
+                }
+            }
+        }
+        let times = Samples::new(times);
+        report.row(Row::of(name, "ms", &times));
+        report.row(Row::single(format!("{name}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
+    }
+    report.notes(gateway.stop().await?);
+    Ok(report)
+}
