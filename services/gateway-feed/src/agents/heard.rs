@@ -1,5 +1,6 @@
 //! What an event says of an agent, as far as it is kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub(crate) struct Heard {
     pub(crate) id: i64,
     pub(crate) said: Said,
     pub(crate) who: Pinger,
-    pub(crate) ts: String,
+    pub(crate) ts: Arc<str>,
     pub(crate) vtid: String,
     pub(crate) layer: String,
     pub(crate) module: String,
@@ -69,7 +70,7 @@ impl Heard {
             id: event.id,
             said,
             who: Pinger::read(&meta, &event.module),
-            ts: event.ts.clone(),
+            ts: event.ts.as_str().into(),
             vtid: event.vtid.clone(),
             layer: event.layer.clone(),
             module: event.module.clone(),

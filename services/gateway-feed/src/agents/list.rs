@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hyper::Uri;
 use oasis_core::{Task, Ts, meta};
@@ -10,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Agents;
-use super::registry::{Agent, State};
+use super::heard::Heard;
+use super::registry::State;
 use super::telling::seconds;
 use crate::events::Room;
 use crate::params;
@@ -52,35 +54,45 @@ impl Agents {
             true => Err("expected the name of an agent"),
             false => Ok(text.to_owned()),
         })?;
-        let text = {
-            let registry = self.registry();
-            if !registry.is_known() {
-                return Err(ApiError::unavailable(
-                    "starting",
-                    "the agents are not known yet",
-                    "the table was not read",
-                )
-                .hint("ask again in a moment; /ready says when the database is away"));
-            }
-            let takes =
-                |accepted: &[String], value: &str| accepted.is_empty() || accepted.iter().any(|a| a == value);
-            let mut shown: Vec<Shown<'_>> = registry
-                .all(self.now())
-                .filter(|(agent, state)| takes(&vtids, &agent.ping.vtid) && takes(&states, state.as_str()))
-                .map(|(agent, state)| show(agent, state, readers_known))
-                .filter(|shown| takes(&names, &shown.agent))
-                .collect();
-            shown.sort_by(|a, b| {
-                (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance))
-            });
-            serde_json::to_vec(&shown).map_err(ApiError::internal)?
-        };
-        room.answer(text)
+        let known = self.snapshot(|vtid, state| takes(&vtids, vtid) && takes(&states, state.as_str()));
+        let known = known.ok_or_else(|| {
+            ApiError::unavailable("starting", "the agents are not known yet", "the table was not read")
+                .hint("ask again in a moment; /ready says when the database is away")
+        })?;
+        let mut shown: Vec<Shown<'_>> = known
+            .iter()
+            .map(|one| show(one, readers_known))
+            .filter(|shown| takes(&names, &shown.agent))
+            .collect();
+        shown.sort_by(|a, b| (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance)));
+        room.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
+    }
+
+    /// Those that `wanted` takes; `None` while nobody is known. The tail waits for the registry, so it is not held for long.
+    fn snapshot(&self, wanted: impl Fn(&str, State) -> bool) -> Option<Vec<Known>> {
+        let registry = self.registry();
+        let all = registry.is_known().then(|| registry.all(self.now()))?;
+        let wanted = all.filter(|(agent, state)| wanted(&agent.ping.vtid, *state));
+        Some(
+            wanted
+                .map(|(agent, state)| Known { ping: agent.ping.clone(), state, since: agent.since().clone() })
+                .collect(),
+        )
     }
 }
 
-fn show(agent: &Agent, state: State, readers_known: bool) -> Shown<'_> {
-    let ping = &agent.ping;
+fn takes(accepted: &[String], value: &str) -> bool {
+    accepted.is_empty() || accepted.iter().any(|a| a == value)
+}
+
+/// An agent as it was at the moment of the question.
+struct Known {
+    ping: Arc<Heard>,
+    state: State,
+    since: Arc<str>,
+}
+
+fn show(Known { ping, state, since }: &Known, readers_known: bool) -> Shown<'_> {
     let text = |text: &String| match readers_known {
         true => text.clone(),
         false => without_addresses(text),
@@ -96,8 +108,8 @@ fn show(agent: &Agent, state: State, readers_known: bool) -> Shown<'_> {
         vtid: &ping.vtid,
         layer: &ping.layer,
         state: state.as_str(),
-        status: (state == State::Stopped).then_some(&ping.status),
-        since: agent.since(),
+        status: (*state == State::Stopped).then_some(&ping.status),
+        since,
         last_seen: Ts::clamped(ping.recorded_at).to_string(),
         interval: ping.interval.map(seconds),
         last_id: ping.id,

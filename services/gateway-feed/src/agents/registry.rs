@@ -5,6 +5,7 @@
 //! says so of its last ping; the clock only says whom to tell the table of.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oasis_core::Ts;
@@ -52,9 +53,9 @@ impl State {
 /// The last that is known of one run of an agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    pub(crate) ping: Heard,
+    pub(crate) ping: Arc<Heard>,
     /// The `ts` of the ping with which it took its task and state.
-    since: String,
+    since: Arc<str>,
     /// Losses whose return the table does not have, in id order.
     losses: Vec<Heard>,
     /// The id of the last loss that was read.
@@ -70,6 +71,7 @@ pub(crate) struct Agent {
 impl Agent {
     fn new(ping: Heard, now: Duration, said_at: i64) -> Self {
         let since = ping.ts.clone();
+        let ping = Arc::new(ping);
         Self { ping, since, losses: Vec::new(), last_loss: 0, counted_from: now, said_at, told: 0 }
     }
 
@@ -80,7 +82,7 @@ impl Agent {
                 if !same {
                     self.since = heard.ts.clone();
                 }
-                self.ping = heard;
+                self.ping = Arc::new(heard);
                 self.counted_from = now;
             }
             Said::Lost { .. } if heard.id > self.last_loss => {
@@ -138,7 +140,7 @@ impl Agent {
     }
 
     /// Since when it is in its state, at its task.
-    pub(crate) fn since(&self) -> &str {
+    pub(crate) fn since(&self) -> &Arc<str> {
         self.lost().map_or(&self.since, |lost| &lost.ts)
     }
 
