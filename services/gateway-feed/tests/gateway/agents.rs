@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -329,5 +330,36 @@ async fn without_the_right_to_append_agents_are_shown() {
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
     reader.stop().await;
+    // It did not even try, each second. What a session failed at is counted before it is gone.
+    let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
+    while owner.query_one(&sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
+    let failed = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(owner.query_one(failed, &[]).await.unwrap().get::<_, i64>(0), 0);
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+/// Nobody is lost who pinged, only because the tail does not hear it: here its session is held up, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_is_held_up_loses_nobody() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    until(gateway.address, &[]).await;
+    ping(gateway.address, "x", "in_progress", json!({ "interval": 1 })).await;
+    until(gateway.address, &["working"]).await;
+    let tail = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gateway-feed' \
+                AND query LIKE '%newest%LIMIT%' AND query LIKE '%oasis_feed_state%' AND query LIKE '%found.id%'";
+    let tails = sql.query(tail, &[]).await.unwrap();
+    assert_eq!(tails.len(), 1, "the session of the tail");
+    let tail = Pid::from_raw(tails[0].get(0)).unwrap();
+    kill_process(tail, Signal::STOP).unwrap();
+    let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
+    // It is missed, and then it is asked how far the table goes.
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
+    while sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
+    kill_process(tail, Signal::CONT).unwrap();
+    assert_eq!(until(gateway.address, &["working"]).await[0]["last_id"], pinged);
+    assert_eq!(count(&sql, "ping.lost").await, 0);
+    gateway.stop().await;
 }
