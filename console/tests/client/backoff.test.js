@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Backoff, FIRST_MS, MOST_MS } from "../../client/backoff.js";
+import { seeded } from "./clock.js";
+
+test("doubles to the most and starts again", () => {
+  const least = new Backoff(() => 0);
+  const waits = Array.from({ length: 8 }, () => least.next());
+  assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000, 20_000]);
+  least.reset();
+  assert.equal(least.next(), 1_000);
+  const most = new Backoff(() => 1);
+  assert.deepEqual(
+    Array.from({ length: 7 }, () => most.next()),
+    [1_500, 3_000, 6_000, 12_000, 24_000, 30_000, 30_000],
+  );
+});
+
+test("stays within its bounds, however long it goes on, and is never in step", () => {
+  const backoff = new Backoff(seeded(7));
+  const waits = Array.from({ length: 5_000 }, () => backoff.next());
+  assert.ok(waits.every((wait) => wait >= FIRST_MS && wait <= MOST_MS));
+  assert.ok(new Set(waits).size > 3_000);
+});
+
+test("what the server asks for is the first wait, within reason", () => {
+  const backoff = new Backoff(() => 0);
+  backoff.ask(60_000);
+  assert.deepEqual([backoff.next(), backoff.next()], [60_000, 60_000]);
+  backoff.ask(3_000);
+  backoff.reset(3_000);
+  assert.deepEqual([backoff.next(), backoff.next()], [3_000, 6_000]);
+  backoff.reset();
+  assert.equal(backoff.next(), 1_000, "another server did not ask");
+  backoff.reset(0);
+  assert.equal(backoff.next(), 100, "never asked without end");
+  backoff.reset(Number.POSITIVE_INFINITY);
+  assert.equal(backoff.next(), 300_000);
+});
