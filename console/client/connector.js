@@ -1,0 +1,278 @@
+// Stays connected: tries, waits, tries again, and polls where streams don't get through.
+
+import { Backoff } from "./backoff.js";
+import { Poller } from "./poll.js";
+import { queryEvents } from "./query.js";
+import { broken, end, readStream } from "./stream.js";
+import { childOf } from "./timers.js";
+import { address, FEED, headers } from "./wire.js";
+
+/** A connection that stood this long, or brought an event, is a success. */
+const PROVEN_MS = 5_000;
+const POLL_MS = 2_000;
+/** How often a stream is tried while polling. */
+const PROBE_MS = 60_000;
+/** So many connections in a row that fell silent are taken for a proxy that holds back what is small. */
+const SILENCES = 2;
+/** What is added at random to the wait that a server asks for. */
+const SPREAD_MS = 1_000;
+
+/**
+ * @typedef {object} Change
+ * @property {import("./types.js").FeedState} state
+ * @property {import("./types.js").Reason} reason
+ * @property {number | null} [retryAt]
+ * @property {import("./errors.js").OasisError | null} [error]
+ */
+
+/**
+ * @typedef {object} Setup
+ * @property {string} url
+ * @property {string | undefined} token
+ * @property {number} maxTries
+ * @property {number} silence
+ * @property {typeof globalThis.fetch} fetch
+ * @property {() => number} random
+ * @property {import("./timers.js").Timers} timers
+ * @property {import("./ledger.js").Ledger} ledger
+ * @property {(change: Change) => void} onState
+ * @property {() => void} onHeartbeat
+ * @property {(reason: import("./types.js").Reason, error: import("./errors.js").OasisError | null) => void} onOver
+ */
+
+export class Connector {
+  tries = 0;
+  /** @type {"sse" | "poll"} */
+  transport = "sse";
+  #setup;
+  #backoff;
+  #poller = new Poller();
+  /** @type {import("./types.js").Filters} */
+  #filters = {};
+  /** @type {AbortController | null} */
+  #run = null;
+  /** @type {(() => void) | null} Ends the wait for the next try. */
+  #wake = null;
+  #silences = 0;
+  #probeAt = 0;
+  /** @type {number | null} */
+  #connectedAt = null;
+
+  /** @param {Setup} setup */
+  constructor(setup) {
+    this.#setup = setup;
+    this.#backoff = new Backoff(setup.random);
+  }
+
+  get running() {
+    return this.#run !== null;
+  }
+
+  /**
+   * @param {import("./types.js").Filters} filters
+   * @param {"sse" | "poll"} transport
+   * @param {() => void} announce Is called when all is set; what it calls may halt this run again.
+   */
+  begin(filters, transport, announce) {
+    this.halt();
+    const run = new AbortController();
+    this.#run = run;
+    this.#filters = filters;
+    this.transport = transport;
+    this.tries = 0;
+    this.#silences = 0;
+    this.#backoff.reset();
+    announce();
+    void this.#keepOn(run.signal);
+  }
+
+  halt() {
+    this.#run?.abort();
+    this.#run = null;
+    this.#wake = null;
+  }
+
+  /** What polls have found before says nothing of what they find next. */
+  forget() {
+    this.#poller = new Poller();
+  }
+
+  /** Ends the wait for the next try; false if there is none. */
+  wake() {
+    const wake = this.#wake;
+    wake?.();
+    return wake !== null;
+  }
+
+  /** The gateway has greeted. */
+  connected() {
+    this.#connectedAt = this.#setup.timers.now();
+  }
+
+  /** @param {AbortSignal} signal */
+  async #keepOn(signal) {
+    while (!signal.aborted) {
+      this.tries += 1;
+      const ended = await (this.transport === "sse" ? this.#stream(signal) : this.#polls(signal));
+      if (signal.aborted) return;
+      if (ended.kind === "unstreamable") {
+        // The server is there, so this was no failed try.
+        this.tries -= 1;
+        this.#toPolls();
+        continue;
+      }
+      const final = ended.kind === "refused" || ended.kind === "done";
+      if (final || this.tries >= this.#setup.maxTries) {
+        this.#run = null;
+        this.#setup.onOver(final ? ended.reason : "gave_up", ended.error);
+        return;
+      }
+      this.#silences = ended.reason === "silence" ? this.#silences + 1 : 0;
+      if (this.#silences >= SILENCES && this.transport === "sse") this.#toPolls();
+      await this.#wait(ended, signal);
+      if (!signal.aborted) this.#setup.onState({ state: "reconnecting", reason: "trying" });
+    }
+  }
+
+  #toPolls() {
+    this.#silences = 0;
+    this.transport = "poll";
+    this.#probeAt = this.#setup.timers.now() + PROBE_MS;
+  }
+
+  /**
+   * @param {import("./stream.js").End} ended
+   * @param {AbortSignal} signal
+   */
+  async #wait({ kind, reason, error }, signal) {
+    const { timers, random, onState } = this.#setup;
+    const asked = error?.retryAfter == null ? 0 : error.retryAfter + random() * SPREAD_MS;
+    const milliseconds = Math.max(this.#backoff.next(), Math.round(asked));
+    const { controller, free } = childOf(signal);
+    const wake = () => controller.abort();
+    this.#wake = wake;
+    const state = kind === "absent" ? "offline" : "reconnecting";
+    onState({ state, reason, error, retryAt: timers.now() + milliseconds });
+    await timers.sleep(milliseconds, controller.signal);
+    if (this.#wake === wake) this.#wake = null;
+    free();
+  }
+
+  /** @param {number | null} asked What the server wants to be waited for, if it said so. */
+  #succeeded(asked) {
+    this.tries = 0;
+    this.#backoff.reset(asked);
+  }
+
+  /**
+   * One connection.
+   *
+   * @param {AbortSignal} signal
+   * @param {() => void} [onFirstByte]
+   */
+  async #stream(signal, onFirstByte = () => {}) {
+    const { url, token, fetch, timers, silence, ledger } = this.#setup;
+    const sent = headers(token, "text/event-stream");
+    if (ledger.cursor !== null) sent["Last-Event-ID"] = String(ledger.cursor);
+    this.#connectedAt = null;
+    /** @type {number | null} */
+    let asked = null;
+    /** @param {number} fresh */
+    const judge = (fresh) => {
+      const since = this.#connectedAt;
+      if (since !== null && (fresh > 0 || timers.now() - since >= PROVEN_MS)) this.#succeeded(asked);
+    };
+    const ended = await readStream({
+      target: address(url, FEED, this.#filters),
+      headers: sent,
+      fetch,
+      timers,
+      silence,
+      signal,
+      onFirstByte,
+      onBlocks: (blocks) => {
+        for (const { retry } of blocks) {
+          if (retry === null) continue;
+          asked = retry;
+          this.#backoff.ask(retry);
+        }
+        const fresh = ledger.takeBlocks(blocks, signal);
+        if (!signal.aborted) judge(fresh);
+      },
+    });
+    if (!signal.aborted) judge(0);
+    return ended;
+  }
+
+  /**
+   * Polls until that fails, or a stream has taken over and ended.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<import("./stream.js").End>}
+   */
+  async #polls(signal) {
+    const { timers, ledger, onState, onHeartbeat } = this.#setup;
+    const polls = childOf(signal);
+    const probe = childOf(signal);
+    const { signal: going } = polls.controller;
+    /** @type {Promise<import("./stream.js").End> | null} */
+    let stream = null;
+    const takeOver = () => {
+      this.transport = "sse";
+      polls.controller.abort();
+    };
+    let worked = false;
+    try {
+      while (!going.aborted) {
+        const polled = await this.#poll(going);
+        if (going.aborted) break;
+        if ("kind" in polled) {
+          // Whatever holds streams back lets polls through, so this is something else.
+          if (!worked) this.transport = "sse";
+          return polled;
+        }
+        this.#succeeded(null);
+        onState({ state: "live", reason: "polling" });
+        if (!going.aborted) ledger.takePolled(polled, !worked, going);
+        if (!going.aborted) onHeartbeat();
+        worked = true;
+        if (stream === null && !going.aborted && timers.now() >= this.#probeAt) {
+          stream = this.#stream(probe.controller.signal, takeOver);
+          stream.then(() => {
+            if (!going.aborted) stream = null;
+            this.#probeAt = timers.now() + PROBE_MS;
+          });
+        }
+        await timers.sleep(POLL_MS, going);
+      }
+      return stream && !signal.aborted ? await stream : end("lost", "closed");
+    } finally {
+      probe.controller.abort();
+      probe.free();
+      polls.free();
+    }
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @returns {Promise<import("./poll.js").Polled | import("./stream.js").End>}
+   */
+  async #poll(signal) {
+    const { url, token, fetch, timers, silence, ledger } = this.#setup;
+    const { controller, free } = childOf(signal);
+    let silent = false;
+    const heard = timers.after(silence, controller.signal, () => {
+      silent = true;
+      controller.abort();
+    });
+    const options = { url, token, fetch, filters: this.#filters, signal: controller.signal };
+    try {
+      return await this.#poller.next(ledger.cursor, (page) => queryEvents({ ...options, ...page }));
+    } catch (error) {
+      return silent ? end("lost", "silence") : broken(error);
+    } finally {
+      heard();
+      free();
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// The query API: pages of stored events, and the agents.
+
+import { OasisError, readError } from "./errors.js";
+import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId, toTicker } from "./wire.js";
+
+/**
+ * @typedef {object} QueryOptions
+ * @property {string} [url] The gateway's address; by default the page's own origin.
+ * @property {string} [token] One of the gateway's READ_TOKENS.
+ * @property {import("./types.js").Filters} [filters]
+ * @property {string} [since] RFC 3339: only what happened then or later.
+ * @property {string} [until] RFC 3339: only what happened then or earlier.
+ * @property {number} [before] Only ids below this one: the `next` of the page before.
+ * @property {number} [limit] 1 to 1000; by default 50.
+ * @property {AbortSignal} [signal]
+ * @property {typeof globalThis.fetch} [fetch]
+ */
+
+/**
+ * A page of events, the newest first.
+ *
+ * @param {QueryOptions} [options]
+ * @returns {Promise<{ events: import("./types.js").StoredEvent[], next: number | null }>} `next` is the `before` of
+ *   the page after this one; null where there is none.
+ * @throws {OasisError}
+ */
+export async function queryEvents({
+  url = ownOrigin(),
+  token,
+  filters,
+  since,
+  until,
+  before,
+  limit,
+  ...rest
+} = {}) {
+  const target = address(url, EVENTS, { ...filters, since, until, before, limit });
+  const { rows, response } = await getRows(target, token, rest);
+  const events = rows.filter(isObject).flatMap((row) => {
+    const id = toId(row.id);
+    return id === null ? [] : [toStored(id, row)];
+  });
+  return { events, next: nextPage(response.headers.get("link")) };
+}
+
+/**
+ * The agents, as the gateway tells of them.
+ *
+ * @param {{ url?: string, token?: string, signal?: AbortSignal, fetch?: typeof globalThis.fetch }} [options]
+ * @returns {Promise<Record<string, unknown>[]>}
+ * @throws {OasisError}
+ */
+export async function listAgents({ url = ownOrigin(), token, ...rest } = {}) {
+  const { rows } = await getRows(address(url, AGENTS, {}), token, rest);
+  return rows.filter(isObject);
+}
+
+/**
+ * @param {string} target
+ * @param {string | undefined} token
+ * @param {{ signal?: AbortSignal, fetch?: typeof globalThis.fetch }} options
+ */
+async function getRows(target, token, { signal, fetch = globalThis.fetch.bind(globalThis) }) {
+  checkToken(token);
+  const init = {
+    headers: headers(token, "application/json"),
+    cache: /** @type {const} */ ("no-store"),
+    signal,
+  };
+  const response = await attempt(signal, () => fetch(target, init));
+  if (!response.ok) throw await readError(response);
+  const rows = await attempt(signal, () => response.json());
+  if (!Array.isArray(rows)) {
+    throw new OasisError("bad_answer", "the answer is not a list", "is url the gateway's?", response.status);
+  }
+  return { rows: /** @type {unknown[]} */ (rows), response };
+}
+
+/**
+ * Whatever fails but for the caller's own signal is an OasisError.
+ *
+ * @template T
+ * @param {AbortSignal | undefined} signal
+ * @param {() => Promise<T>} work
+ */
+async function attempt(signal, work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof SyntaxError) throw new OasisError("bad_answer", `the answer is no JSON: ${why}`);
+    throw new OasisError("network", `the gateway can't be reached: ${why}`);
+  }
+}
+
+/**
+ * @param {number} id
+ * @param {Record<string, unknown>} row
+ * @returns {import("./types.js").StoredEvent}
+ */
+const toStored = (id, row) => ({
+  id,
+  ...toTicker(row),
+  recorded_at: String(row.recorded_at ?? ""),
+  channel: String(row.channel ?? ""),
+  meta: isObject(row.meta) ? row.meta : {},
+});
+
+/** @param {string | null} link */
+function nextPage(link) {
+  const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link ?? "")?.[1];
+  const query = target?.slice(target.indexOf("?") + 1);
+  return toId(new URLSearchParams(query).get("before"));
+}

@@ -1,0 +1,104 @@
+// The gateway's addresses, headers and events.
+
+export const FEED = "/api/v1/devhub/feed";
+export const EVENTS = "/api/v1/oasis/events";
+export const AGENTS = "/api/v1/oasis/agents";
+
+/** The origin of the page; where there is none (outside of a browser), the address must be given. */
+export function ownOrigin() {
+  const origin = globalThis.location?.origin;
+  if (!origin) throw new TypeError("url is needed where there is no page: the gateway's address");
+  return origin;
+}
+
+/** @param {string} [token] */
+export function checkToken(token) {
+  // A header takes nothing else, and fetch would report it as a broken network.
+  if (token && !/^[\x21-\x7e]+$/.test(token)) throw new TypeError("token has characters that no token has");
+}
+
+/**
+ * @param {string} url The gateway's address.
+ * @param {string} path
+ * @param {Readonly<Record<string, string | number | readonly string[] | null | undefined>>} parameters
+ */
+export function address(url, path, parameters) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    const text = Array.isArray(value) ? value.join(",") : String(value ?? "");
+    if (text !== "") query.append(name, text);
+  }
+  const search = query.toString();
+  return `${url.replace(/\/+$/, "")}${path}${search && `?${search}`}`;
+}
+
+/**
+ * @param {string | undefined} token
+ * @param {string} accept
+ */
+export function headers(token, accept) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: accept };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  return headers;
+}
+
+/**
+ * The id of an event as a number; null for what is none. Ids stay far below where numbers get coarse.
+ *
+ * @param {unknown} value
+ */
+export function toId(value) {
+  const id = typeof value === "string" && /^[0-9]+$/.test(value) ? Number(value) : value;
+  return typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Record<string, unknown>}
+ */
+export const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** @param {unknown} value */
+const text = (value) => (typeof value === "string" ? value : "");
+
+/**
+ * A link that is safe to put into a page: http(s) or none.
+ *
+ * @param {unknown} value
+ */
+const webLink = (value) => (typeof value === "string" && /^https?:\/\//i.test(value) ? value : null);
+
+/**
+ * The ten fields, whatever the wire held.
+ *
+ * @param {Record<string, unknown>} value
+ * @returns {import("./types.js").Ticker}
+ */
+export function toTicker(value) {
+  return {
+    ts: text(value.ts),
+    vtid: text(value.vtid),
+    layer: text(value.layer),
+    module: text(value.module),
+    source: text(value.source),
+    kind: text(value.kind),
+    status: /** @type {import("./types.js").Status} */ (text(value.status)),
+    title: text(value.title),
+    ref: text(value.ref),
+    link: webLink(value.link),
+  };
+}
+
+/**
+ * @param {number | null} id
+ * @param {Record<string, unknown>} value
+ * @param {number} receivedAt
+ * @returns {import("./types.js").OasisEvent}
+ */
+export const toEvent = (id, value, receivedAt) => ({
+  id,
+  ...toTicker(value),
+  receivedAt,
+  simulated: id === null,
+});

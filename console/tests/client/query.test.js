@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { listAgents, OasisError, queryEvents } from "../../client/index.js";
+import { ids, Server, ticker } from "./server.js";
+
+const JSON_TYPE = { "Content-Type": "application/json" };
+const row = (id, more = {}) => ({
+  ...ticker(id, more),
+  id,
+  recorded_at: "2026-01-02T03:04:05.000Z",
+  channel: "devhub",
+  meta: { actor: "a" },
+});
+
+const options = { timeout: 10_000 };
+
+test(
+  "asks with filters, bounds and a token, and reads the next page from the Link header",
+  options,
+  async (t) => {
+    const server = await Server.start(t);
+    const link = '</api/v1/oasis/events?vtid=ALL&limit=2&before=8>; rel="next"';
+    const asking = queryEvents({
+      url: `${server.url}/`,
+      token: "secret",
+      filters: { vtid: "ALL", status: ["failure", "cancelled"], kind: [], layer: "" },
+      since: "2026-01-01T00:00:00+02:00",
+      before: 10,
+      limit: 2,
+    });
+    const asked = await server.refuse(200, { ...JSON_TYPE, Link: link }, JSON.stringify([row(9), row(8)]));
+    assert.equal(asked.path, "/api/v1/oasis/events");
+    assert.equal(asked.request.headers.authorization, "Bearer secret");
+    assert.deepEqual(Object.fromEntries(asked.query), {
+      vtid: "ALL",
+      status: "failure,cancelled",
+      since: "2026-01-01T00:00:00+02:00",
+      before: "10",
+      limit: "2",
+    });
+    const { events, next } = await asking;
+    assert.deepEqual(ids(events), [9, 8]);
+    assert.deepEqual(events[0], row(9));
+    assert.equal(next, 8);
+  },
+);
+
+test("the last page has no next, and links that are none are dropped", options, async (t) => {
+  const server = await Server.start(t);
+  const asking = queryEvents({ url: server.url });
+  const rows = [
+    row(3, { link: "javascript:alert(1)" }),
+    row(2, { link: "https://example.com/x" }),
+    { ...row(1), title: 7, meta: null },
+    "nonsense",
+    {},
+  ];
+  await server.refuse(200, JSON_TYPE, JSON.stringify(rows));
+  const { events, next } = await asking;
+  assert.equal(next, null);
+  assert.deepEqual(
+    events.map(({ link }) => link),
+    [null, "https://example.com/x", null],
+  );
+  assert.deepEqual([events[2].title, events[2].meta], ["", {}]);
+});
+
+test("refusals are OasisErrors with the server's own words", options, async (t) => {
+  const server = await Server.start(t);
+  const failing = async (status, body, headers = JSON_TYPE) => {
+    const asking = queryEvents({ url: server.url });
+    asking.catch(() => {});
+    await server.refuse(status, headers, body);
+    return asking.then(
+      () => assert.fail("no error"),
+      (error) => error,
+    );
+  };
+  const told = { code: "bad_parameter", message: "parameter `limit`: …", hint: "from 1 to 1000" };
+  const error = await failing(400, JSON.stringify({ error: told }));
+  assert.ok(error instanceof OasisError);
+  assert.deepEqual({ code: error.code, message: error.message, hint: error.hint }, told);
+  assert.equal(error.status, 400);
+  const page = await failing(502, "<html>Bad gateway</html>", { "Retry-After": "7" });
+  assert.deepEqual([page.code, page.hint, page.retryAfter], ["http_502", null, 7_000]);
+  const endless = await failing(500, "x".repeat(300_000));
+  assert.equal(endless.code, "http_500");
+  const dated = await failing(503, "", { "Retry-After": new Date(Date.now() + 60_000).toUTCString() });
+  assert.ok(dated.retryAfter > 50_000 && dated.retryAfter <= 60_000);
+  assert.equal((await failing(503, "", { "Retry-After": "soon" })).retryAfter, null);
+  assert.equal((await failing(200, "<html>")).code, "bad_answer");
+  assert.equal((await failing(200, "{}")).code, "bad_answer");
+  const gone = await queryEvents({ url: "http://127.0.0.1:1" }).catch((error) => error);
+  assert.deepEqual([gone.code, gone.status], ["network", 0]);
+});
+
+test("a signal ends a query with its own error", options, async (t) => {
+  const server = await Server.start(t);
+  const controller = new AbortController();
+  const asking = queryEvents({ url: server.url, signal: controller.signal });
+  asking.catch(() => {});
+  await server.next();
+  controller.abort();
+  await assert.rejects(asking, { name: "AbortError" });
+});
+
+test("agents are a list", options, async (t) => {
+  const server = await Server.start(t);
+  const asking = listAgents({ url: server.url, token: "secret" });
+  const asked = await server.refuse(200, JSON_TYPE, JSON.stringify([{ agent: "planner" }]));
+  assert.equal(asked.path, "/api/v1/oasis/agents");
+  assert.equal(asked.request.headers.authorization, "Bearer secret");
+  assert.deepEqual(await asking, [{ agent: "planner" }]);
+});
+
+test("without a page, the address is needed; a token that no header takes is refused", async () => {
+  await assert.rejects(queryEvents(), TypeError);
+  await assert.rejects(queryEvents({ url: "http://127.0.0.1:1", token: "a\nb" }), TypeError);
+});

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { connected, event, follow, heartbeat, Server } from "./server.js";
+
+const options = { timeout: 10_000 };
+const ERROR = { code: "bad_parameter", message: "parameter `kind`: …", hint: "lower case" };
+
+for (const [status, reason] of [
+  [400, "bad_request"],
+  [401, "unauthorized"],
+  [403, "forbidden"],
+  [410, "refused"],
+]) {
+  test(`${status} is the end, with what the server says`, options, async (t) => {
+    const server = await Server.start(t);
+    const { feed, state, clock, of } = follow(t, server.url);
+    feed.start();
+    await server.refuse(status, {}, JSON.stringify({ error: ERROR }));
+    await state("offline");
+    const { error, ...detail } = of("state").at(-1);
+    assert.deepEqual(detail, {
+      type: "state",
+      state: "offline",
+      previous: "connecting",
+      retryAt: null,
+      reason,
+    });
+    assert.deepEqual({ code: error.code, message: error.message, hint: error.hint }, ERROR);
+    assert.equal(error.status, status);
+    assert.equal(feed.error, error);
+    assert.equal(clock.pending, 0);
+    feed.retry();
+    assert.equal(feed.state, "connecting", "but when asked to");
+    assert.equal((await server.stream(connected())).cursor, null);
+    await state("live");
+  });
+}
+
+test("404 is offline, but may pass", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, retry } = follow(t, server.url);
+  feed.start();
+  await server.refuse(404);
+  await state("offline");
+  assert.deepEqual([feed.reason, feed.error.code], ["not_found", "http_404"]);
+  await retry();
+  assert.equal(feed.state, "reconnecting");
+  await server.stream(connected());
+  await state("live");
+});
+
+test("204 is the end for good", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, clock } = follow(t, server.url);
+  feed.start();
+  await server.refuse(204);
+  await state("offline");
+  assert.deepEqual([feed.reason, feed.retryAt, clock.pending], ["done", null, 0]);
+  feed.retry();
+  assert.equal(feed.state, "offline");
+  feed.start();
+  await server.stream(connected());
+  await state("live");
+});
+
+test("503 and 429 say how long to wait, 500 leaves it to us", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, clock, until, retry } = follow(t, server.url, { random: () => 0.5 });
+  feed.start();
+  const waits = [];
+  for (const [status, after] of [
+    [500, undefined],
+    [503, "120"],
+    [429, "60"],
+    [503, "0"],
+    [502, undefined],
+    [503, new Date(clock.now() + 900_000).toUTCString()],
+  ]) {
+    await server.refuse(status, after ? { "Retry-After": after } : {});
+    await until(() => feed.retryAt !== null);
+    waits.push([feed.reason, feed.retryAt - clock.now()]);
+    await retry();
+  }
+  const dated = waits.pop();
+  assert.deepEqual(waits, [
+    ["server_error", 1_250],
+    ["busy", 120_500],
+    ["busy", 60_500],
+    ["busy", 10_000],
+    ["server_error", 20_000],
+  ]);
+  assert.ok(dated[1] > 600_000 && dated[1] <= 900_500);
+});
+
+test("a page of somebody else's is no feed", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, retry } = follow(t, server.url);
+  feed.start();
+  await server.refuse(200, { "Content-Type": "text/html" }, "<html>Sign in</html>");
+  await state("reconnecting");
+  assert.deepEqual([feed.reason, feed.error.code], ["not_a_feed", "not_a_feed"]);
+  await retry();
+  await server.stream(connected());
+  await state("live");
+});
+
+test("a block of 2 MiB loses the connection, not the memory", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, events, retry } = follow(t, server.url);
+  feed.start();
+  const { response } = await server.stream(connected(1) + event(1));
+  await events(1);
+  response.write(`id: 2\ndata: ${"x".repeat(2 * 1024 * 1024)}\n\n`);
+  await state("reconnecting");
+  assert.equal(feed.reason, "block_too_large");
+  await retry();
+  assert.equal((await server.stream()).cursor, "1");
+});
+
+test("gives up after so many tries in a row, and begins anew when asked", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, retry, until, clock } = follow(t, server.url, { maxTries: 3 });
+  feed.start();
+  for (const tries of [1, 2]) {
+    await server.refuse(500);
+    await until(() => feed.retryAt !== null);
+    assert.equal(feed.tries, tries);
+    await retry();
+  }
+  await server.refuse(500);
+  await state("offline");
+  assert.deepEqual([feed.reason, feed.error.status, feed.retryAt], ["gave_up", 500, null]);
+  assert.deepEqual([server.count, clock.pending], [3, 0]);
+  feed.retry();
+  assert.deepEqual([feed.state, feed.tries], ["connecting", 1]);
+  await server.refuse(500);
+  await state("reconnecting");
+  feed.retry();
+  await server.stream(connected());
+  await state("live");
+  assert.equal(server.count, 5);
+});
+
+test("ten tries by default, and no end when told so", options, async (t) => {
+  const server = await Server.start(t);
+  server.answer = ({ response }) => response.writeHead(500).end();
+  for (const [maxTries, wanted] of [
+    [undefined, 10],
+    [Number.POSITIVE_INFINITY, 25],
+  ]) {
+    server.count = 0;
+    const { feed, clock, until } = follow(t, server.url, { maxTries });
+    feed.addEventListener("state", ({ detail: { retryAt } }) => {
+      // Once the listeners are through.
+      if (retryAt !== null && server.count < 25) queueMicrotask(() => clock.advance(retryAt - clock.now()));
+    });
+    feed.start();
+    await until(() => feed.reason === "gave_up" || (server.count >= 25 && feed.retryAt !== null));
+    assert.equal(server.count, wanted);
+    feed.stop();
+  }
+});
+
+test("only a connection that proves itself starts the back-off again", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, clock, until, state, retry } = follow(t, server.url, { lastEventId: 1 });
+  feed.start();
+  const lose = async (text, lived = 0) => {
+    const { response } = await server.stream(text);
+    await state("live");
+    clock.advance(lived);
+    response.end(heartbeat);
+    await until(() => feed.retryAt !== null);
+    const wait = feed.retryAt - clock.now();
+    await retry();
+    return [wait, feed.tries];
+  };
+  assert.deepEqual(await lose(connected(1)), [1_000, 2]);
+  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "an event that was known is none");
+  assert.deepEqual(await lose(connected(1), 5_000), [1_000, 1]);
+  assert.deepEqual(await lose(connected(1)), [2_000, 2]);
+  assert.deepEqual(await lose(connected(2) + event(2)), [1_000, 1]);
+  assert.deepEqual(await lose(`retry: 6000\n\n${connected(3)}${event(3)}`), [6_000, 1]);
+  assert.deepEqual(await lose(connected(4) + event(4)), [1_000, 1], "a server that doesn't ask");
+});
+
+test("what the server asks for as it leaves is the next wait", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, state, clock } = follow(t, server.url);
+  feed.start();
+  const { response } = await server.stream(connected(1) + event(1));
+  await state("live");
+  response.end("retry: 4321\n\n");
+  await state("reconnecting");
+  assert.equal(feed.retryAt - clock.now(), 4_321);
+});
+
+test("being online again is a reason to try now", options, async (t) => {
+  globalThis.window = new EventTarget();
+  t.after(() => delete globalThis.window);
+  const server = await Server.start(t);
+  const { feed, state } = follow(t, server.url, { maxTries: 2 });
+  const online = () => globalThis.window.dispatchEvent(new Event("online"));
+  feed.start();
+  for (let round = 0; round < 2; round += 1) {
+    await server.refuse(500);
+    await state("reconnecting");
+    online();
+    await server.refuse(500);
+    await state("offline");
+    assert.equal(feed.reason, "gave_up");
+    online();
+    assert.equal(feed.state, "connecting");
+  }
+  await server.refuse(401);
+  await state("offline");
+  online();
+  assert.equal(feed.state, "offline", "who is refused stays so");
+  feed.start();
+  await server.stream(connected());
+  await state("live");
+  online();
+  assert.equal(feed.state, "live");
+  feed.stop();
+  online();
+  assert.equal(feed.state, "offline");
+});
+
+test("stop() leaves no timer and no connection, wherever it comes", options, async (t) => {
+  const server = await Server.start(t);
+  const stops = [
+    async () => server.next(),
+    async () => server.stream(),
+    async ({ state }) => {
+      await server.stream(connected(1) + event(1));
+      await state("live");
+    },
+    async ({ state }) => {
+      await server.refuse(500);
+      await state("reconnecting");
+    },
+  ];
+  for (const reach of stops) {
+    const followed = follow(t, server.url);
+    followed.feed.start();
+    const asked = await reach(followed);
+    followed.feed.stop();
+    assert.deepEqual([followed.feed.state, followed.clock.pending], ["offline", 0]);
+    if (asked) await new Promise((resolve) => asked.request.once("close", resolve));
+    const told = followed.told.length;
+    followed.clock.advance(1_000_000);
+    assert.equal(followed.told.length, told);
+  }
+});

@@ -1,0 +1,142 @@
+// A server that does what a test tells it, request by request, and the feed that meets it.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+import { OasisFeed } from "../../client/index.js";
+import { Clock } from "./clock.js";
+
+export const STREAM = { "Content-Type": "text/event-stream" };
+
+/** The fields of an event with this id. */
+export const ticker = (id, more = {}) => ({
+  ts: "2026-01-02T03:04:04.000Z",
+  vtid: "DEV-CICDL-0031",
+  layer: "CICDL",
+  module: "CORE",
+  source: "github.actions",
+  kind: "push",
+  status: "info",
+  title: `Ünïcode 🚀 ${id}`,
+  ref: "vt/DEV-CICDL-0031-push",
+  link: null,
+  ...more,
+});
+export const frame = (value) => `data: ${JSON.stringify(value)}\n\n`;
+export const event = (id, more) => `id: ${id}\n${frame(ticker(id, more))}`;
+export const connected = (head = 0, mode = "live") =>
+  frame({ type: "connected", ts: "2026-01-02T03:04:05.000Z", mode, head });
+export const heartbeat = frame({ type: "heartbeat", ts: "2026-01-02T03:04:05.000Z" });
+export const ids = (events) => events.map(({ id }) => id);
+
+/** Requests wait in a queue until the test takes them, unless `answer` takes them all. */
+export class Server {
+  #queue = [];
+  #waiting = [];
+  #http = createServer((request, response) => {
+    const query = new URL(request.url, "http://server").searchParams;
+    const asked = { request, response, query, path: request.url.split("?")[0] };
+    asked.cursor = request.headers["last-event-id"] ?? null;
+    this.count += 1;
+    if (this.answer?.(asked)) return;
+    const taker = this.#waiting.shift();
+    if (taker) taker(asked);
+    else this.#queue.push(asked);
+  });
+  count = 0;
+  answer = null;
+
+  static async start(context) {
+    const server = new Server();
+    server.#http.listen(0, "127.0.0.1");
+    await once(server.#http, "listening");
+    context.after(() => {
+      server.#http.closeAllConnections();
+      server.#http.close();
+    });
+    return server;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#http.address().port}`;
+  }
+
+  /** How many connections are open. */
+  open() {
+    return new Promise((resolve, reject) =>
+      this.#http.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    );
+  }
+
+  next() {
+    const asked = this.#queue.shift();
+    return asked ? Promise.resolve(asked) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Takes the next request and begins a stream. */
+  async stream(text = "") {
+    const asked = await this.next();
+    asked.response.writeHead(200, STREAM);
+    asked.response.flushHeaders();
+    if (text) asked.response.write(text);
+    return asked;
+  }
+
+  async refuse(status, headers = {}, body = "") {
+    const asked = await this.next();
+    asked.response.writeHead(status, headers).end(body);
+    return asked;
+  }
+}
+
+/** A feed over a clock of its own that records all it tells. */
+export function follow(context, url, options = {}) {
+  const clock = new Clock();
+  const { setTimeout, clearTimeout } = clock;
+  const told = [];
+  const waiting = new Set();
+  const lookAll = () => {
+    for (const look of waiting) look();
+  };
+  const now = () => {
+    // With each chunk the time is asked for, also with one that tells nothing.
+    queueMicrotask(lookAll);
+    return clock.now();
+  };
+  const feed = new OasisFeed({ url, now, setTimeout, clearTimeout, random: () => 0, ...options });
+  for (const type of ["events", "state", "gap", "heartbeat"]) {
+    feed.addEventListener(type, ({ detail }) => {
+      told.push({ type, ...detail });
+      lookAll();
+    });
+  }
+  context.after(() => feed.stop());
+  const until = (holds) =>
+    new Promise((resolve) => {
+      const look = () => {
+        if (!holds()) return;
+        waiting.delete(look);
+        resolve();
+      };
+      waiting.add(look);
+      look();
+    });
+  const shown = () => told.filter(({ type }) => type === "events").flatMap(({ events }) => events);
+  const of = (wanted) => told.filter(({ type }) => type === wanted);
+  return {
+    clock,
+    feed,
+    told,
+    of,
+    until,
+    shown,
+    state: (state) => until(() => feed.state === state),
+    events: (count) => until(() => shown().length >= count),
+    /** Lets the wait for the next try pass. */
+    async retry() {
+      await until(() => feed.retryAt !== null);
+      clock.advance(feed.retryAt - clock.now());
+      await until(() => feed.retryAt === null);
+    },
+  };
+}
