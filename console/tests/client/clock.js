@@ -4,11 +4,14 @@ export class Clock {
   #now = Date.parse("2026-01-02T03:04:05.000Z");
   #timers = new Map();
   #next = 1;
+  /** @type {Map<number, number>} How often a timer of so many milliseconds was set. */
+  asked = new Map();
 
   now = () => this.#now;
 
   setTimeout = (work, milliseconds) => {
     const id = this.#next++;
+    this.asked.set(milliseconds, (this.asked.get(milliseconds) ?? 0) + 1);
     this.#timers.set(id, { at: this.#now + milliseconds, work });
     return id;
   };

@@ -92,17 +92,21 @@ export class Server {
 /** A feed over a clock of its own that records all it tells. */
 export function follow(context, url, options = {}) {
   const clock = new Clock();
-  const { setTimeout, clearTimeout } = clock;
   const told = [];
   const waiting = new Set();
   const lookAll = () => {
     for (const look of waiting) look();
   };
-  const now = () => {
-    // With each chunk the time is asked for, also with one that tells nothing.
-    queueMicrotask(lookAll);
-    return clock.now();
+  // The time is asked for with each chunk, also with one that tells nothing.
+  const looking = (work) => {
+    return (...given) => {
+      queueMicrotask(lookAll);
+      return work(...given);
+    };
   };
+  const now = looking(clock.now);
+  const setTimeout = looking(clock.setTimeout);
+  const clearTimeout = looking(clock.clearTimeout);
   const feed = new OasisFeed({ url, now, setTimeout, clearTimeout, random: () => 0, ...options });
   for (const type of ["events", "state", "gap", "heartbeat"]) {
     feed.addEventListener(type, ({ detail }) => {
