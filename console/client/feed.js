@@ -102,7 +102,7 @@ export class OasisFeed extends EventTarget {
     return this.#connector.tries;
   }
 
-  /** The last events, at most `keep`, the oldest first: always the same array, to be read only. */
+  /** The last events, at most `keep`, the oldest first. Read it anew each time, and don't change it. */
   get events() {
     return /** @type {readonly import("./types.js").OasisEvent[]} */ (this.#ledger.events);
   }

@@ -12,7 +12,7 @@ import { isObject, toEvent, toId } from "./wire.js";
 
 export class Ledger {
   /** @type {import("./types.js").OasisEvent[]} */
-  events = [];
+  #kept = [];
   /** @type {number | null} Everything up to this id was shown or passed over. */
   cursor;
   /** @type {number | null} */
@@ -36,9 +36,25 @@ export class Ledger {
     this.#listener = listener;
   }
 
+  /** The last events, at most as many as are to be kept. */
+  get events() {
+    this.#trim(0);
+    return this.#kept;
+  }
+
+  /**
+   * Taking the first out of many moves all the others, so it is done seldom.
+   *
+   * @param {number} slack
+   */
+  #trim(slack) {
+    const over = this.#kept.length - this.#keep;
+    if (over > slack) this.#kept.splice(0, over);
+  }
+
   /** Forgets everything: what comes next has nothing to do with what was shown. */
   beginAnew() {
-    this.events.length = 0;
+    this.#kept.length = 0;
     this.cursor = null;
     this.delay = null;
   }
@@ -120,10 +136,10 @@ export class Ledger {
   }
 
   #forgetSimulated() {
-    if (this.events.some((event) => event.simulated)) {
-      const real = this.events.filter((event) => !event.simulated);
-      this.events.length = 0;
-      for (const event of real) this.events.push(event);
+    if (this.#kept.some((event) => event.simulated)) {
+      const real = this.#kept.filter((event) => !event.simulated);
+      this.#kept.length = 0;
+      for (const event of real) this.#kept.push(event);
     }
   }
 
@@ -161,9 +177,8 @@ export class Ledger {
     const batch = this.#batch;
     if (batch.length === 0) return;
     this.#batch = [];
-    const over = this.events.length + batch.length - this.#keep;
-    if (over > 0) this.events.splice(0, over);
-    for (const event of batch.slice(-this.#keep)) this.events.push(event);
+    for (const event of batch.slice(-this.#keep)) this.#kept.push(event);
+    this.#trim(this.#keep / 4);
     const newest = batch.at(-1);
     if (newest && !this.#batchIsReplay && !newest.simulated) {
       const behind = newest.receivedAt - Date.parse(newest.ts);
