@@ -2,6 +2,7 @@
 
 /** @typedef {import("./types.js").OasisEvent} OasisEvent */
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
+/** @typedef {import("./types.js").Agent} Agent */
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {import("./types.js").Filters} Filters */
 /** @typedef {import("./types.js").FeedOptions} FeedOptions */

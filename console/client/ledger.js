@@ -93,7 +93,7 @@ export class Ledger {
    * @param {boolean} replay
    * @param {AbortSignal} signal
    */
-  takePolled({ events, gap }, replay, signal) {
+  takePolled({ events, gap, upTo }, replay, signal) {
     this.#forgetSimulated();
     this.#head = replay ? Number.MAX_SAFE_INTEGER : 0;
     if (gap) this.#gap(gap);
@@ -102,6 +102,7 @@ export class Ledger {
       this.#event(event.id, event, signal);
       this.cursor = Math.max(this.cursor ?? 0, event.id);
     }
+    if (upTo !== null) this.cursor = Math.max(this.cursor ?? 0, upTo);
     this.#flush();
   }
 

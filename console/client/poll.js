@@ -2,7 +2,7 @@
 
 /** As many as the feed begins with. */
 const RECENT = 20;
-/** Usually more than there is to find. */
+/** Usually more than there is to find, and enough to begin with. */
 const FIRST_PAGE = 100;
 /** The most that the gateway gives at once. */
 const PAGE = 1_000;
@@ -13,6 +13,7 @@ const MOST = 10_000;
  * @typedef {object} Polled
  * @property {import("./types.js").StoredEvent[]} events Oldest first.
  * @property {import("./types.js").GapDetail | null} gap What lies before them.
+ * @property {number | null} upTo Everything up to this id is in them, or passed over.
  */
 
 export class Poller {
@@ -31,17 +32,17 @@ export class Poller {
   async next(cursor, query) {
     // Where nothing was to be found, everything is new.
     const known = cursor ?? (this.#foundNone ? 0 : null);
-    let limit = known === null ? RECENT : FIRST_PAGE;
+    let limit = FIRST_PAGE;
     let { events: page } = await query({ limit });
     const newest = page[0]?.id ?? null;
     this.#foundNone = newest === null;
     const before = this.#newest;
     this.#newest = newest ?? before;
-    if (known === null) return { events: page.reverse(), gap: null };
+    if (known === null) return { events: recent(page), gap: null, upTo: newest };
     // Pruning takes the oldest first: the newest is gone only if the table is another.
     if (newest !== null && before !== null && newest < before) {
       const gap = { from: cursor, to: newest, reason: /** @type {const} */ ("reset") };
-      return { events: page.slice(0, RECENT).reverse(), gap };
+      return { events: recent(page), gap, upTo: newest };
     }
     /** @type {import("./types.js").StoredEvent[]} */
     const found = [];
@@ -51,11 +52,22 @@ export class Poller {
       if (!last || page.length < limit || last.id <= known) break;
       if (found.length >= MOST) {
         const gap = { from: known, to: last.id - 1, reason: /** @type {const} */ ("skipped") };
-        return { events: found.reverse(), gap };
+        return { events: found.reverse(), gap, upTo: newest };
       }
       limit = PAGE;
       ({ events: page } = await query({ before: last.id, limit }));
     }
-    return { events: found.reverse(), gap: null };
+    return { events: found.reverse(), gap: null, upTo: newest };
   }
 }
+
+/**
+ * What the feed would begin with: pings that only repeat what was said are left out.
+ *
+ * @param {import("./types.js").StoredEvent[]} page
+ */
+const recent = (page) =>
+  page
+    .filter(({ meta }) => meta.repeat !== true)
+    .slice(0, RECENT)
+    .reverse();

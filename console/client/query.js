@@ -17,6 +17,15 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  */
 
 /**
+ * @typedef {object} AgentOptions
+ * @property {string} [url]
+ * @property {string} [token]
+ * @property {Partial<Record<"vtid" | "state" | "agent", string | readonly string[]>>} [filters]
+ * @property {AbortSignal} [signal]
+ * @property {typeof globalThis.fetch} [fetch]
+ */
+
+/**
  * A page of events, the newest first.
  *
  * @param {QueryOptions} [options]
@@ -44,15 +53,15 @@ export async function queryEvents({
 }
 
 /**
- * The agents, as the gateway tells of them.
+ * The agents, and how they are.
  *
- * @param {{ url?: string, token?: string, signal?: AbortSignal, fetch?: typeof globalThis.fetch }} [options]
- * @returns {Promise<Record<string, unknown>[]>}
+ * @param {AgentOptions} [options]
+ * @returns {Promise<import("./types.js").Agent[]>}
  * @throws {OasisError}
  */
-export async function listAgents({ url = ownOrigin(), token, ...rest } = {}) {
-  const { rows } = await getRows(address(url, AGENTS, {}), token, rest);
-  return rows.filter(isObject);
+export async function listAgents({ url = ownOrigin(), token, filters = {}, ...rest } = {}) {
+  const { rows } = await getRows(address(url, AGENTS, filters), token, rest);
+  return /** @type {import("./types.js").Agent[]} */ (rows.filter(isObject));
 }
 
 /**

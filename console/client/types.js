@@ -32,6 +32,27 @@
 /** @typedef {Ticker & { id: number, recorded_at: string, channel: string, meta: Record<string, unknown> }} StoredEvent */
 
 /**
+ * One run of an agent.
+ *
+ * @typedef {object} Agent
+ * @property {string} agent
+ * @property {string | null} role
+ * @property {string} instance
+ * @property {string | null} host
+ * @property {number | null} pid
+ * @property {string | null} started
+ * @property {string} module
+ * @property {string} vtid
+ * @property {string} layer
+ * @property {"working" | "idle" | "late" | "lost" | "stopped"} state
+ * @property {Status | null} status How it stopped.
+ * @property {string} since The `ts` of the event with which it took its task and state.
+ * @property {string} last_seen When its last ping was recorded.
+ * @property {number | null} interval Seconds.
+ * @property {number} last_id The id of its last ping.
+ */
+
+/**
  * What to see; each a value, a comma-separated list or an array. An empty one is none.
  *
  * @typedef {Partial<Record<"vtid" | "layer" | "module" | "source" | "kind" | "status", string | readonly string[]>>} Filters

@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { OasisFeed, queryEvents } from "../../client/index.js";
+import { listAgents, OasisFeed, queryEvents } from "../../client/index.js";
 import { ids } from "./server.js";
 
 const { OASIS_BIN, OASIS_PORT = "19080" } = process.env;
@@ -37,12 +37,19 @@ async function down(stack) {
   await once(stack, "exit");
 }
 
-async function send(count, status = "info") {
-  const one = { source: "oasis.events", kind: "task.init", status, vtid: "DEV-CICDL-0031" };
+const tasks = (count, status = "info") =>
+  Array.from({ length: count }, () => ({
+    source: "oasis.events",
+    kind: "task.init",
+    status,
+    vtid: "DEV-CICDL-0031",
+  }));
+
+async function send(events) {
   const response = await fetch(`${url}/events/ingest`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(Array.from({ length: count }, () => one)),
+    body: JSON.stringify(events),
   });
   assert.equal(response.status, 201);
   return (await response.json()).ids;
@@ -87,7 +94,7 @@ test("mock turns live, filters, a restart, polls: nothing lost or doubled", {
   const { feed, shown } = follow();
   await until(feed, () => feed.state === "mock" && feed.events.length > 0);
   assert.ok(feed.events.every((event) => event.simulated));
-  const sent = await send(30);
+  const sent = await send(tasks(30));
   await until(feed, () => shown.length === 30);
   assert.equal(feed.state, "live");
   assert.deepEqual(ids(shown), sent);
@@ -115,7 +122,7 @@ test("mock turns live, filters, a restart, polls: nothing lost or doubled", {
   await until(feed, () => feed.state === "reconnecting");
   stack = await up(data);
   for (let round = 0; round < 3; round += 1)
-    sent.push(...(await send(700, round === 1 ? "failure" : "info")));
+    sent.push(...(await send(tasks(700, round === 1 ? "failure" : "info"))));
   for (const followed of [feed, held.feed]) followed.retry();
   await until(feed, () => shown.length === sent.length);
   await until(held.feed, () => held.shown.length === sent.length - 10);
@@ -127,6 +134,21 @@ test("mock turns live, filters, a restart, polls: nothing lost or doubled", {
   const page = await queryEvents({ url, limit: 500 });
   const rest = await queryEvents({ url, limit: 500, before: page.next });
   assert.deepEqual(ids([...page.events, ...rest.events]), [...sent].reverse().slice(0, 1000));
+
+  const beat = {
+    source: "agent.ping",
+    kind: "ping",
+    status: "info",
+    vtid: "IDLE",
+    meta: { agent: "planner" },
+  };
+  await send([beat]);
+  await until(feed, () => shown.at(-1).kind === "ping");
+  const agents = await listAgents({ url, filters: { state: "idle" } });
+  assert.deepEqual(
+    agents.map(({ agent, state }) => [agent, state]),
+    [["planner", "idle"]],
+  );
 
   const refused = follow({ filters: { kind: "Not A Kind" } });
   await until(refused.feed, () => refused.feed.state === "offline");

@@ -27,7 +27,8 @@ async function held(t) {
     const newest = Math.min(held.last, Number(query.get("before") ?? held.last + 1) - 1);
     const rows = [];
     for (let id = newest; id > held.drop && rows.length < limit; id -= 1) {
-      rows.push({ ...ticker(id), id, recorded_at: "", channel: "devhub", meta: {} });
+      const meta = held.repeats?.(id) ? { repeat: true } : {};
+      rows.push({ ...ticker(id), id, recorded_at: "", channel: "devhub", meta });
     }
     response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(rows));
     return true;
@@ -58,7 +59,7 @@ test("polls where no byte comes through, oldest first, each event once", options
   await polling(gateway, followed);
   await sleeping(followed, 1);
   assert.deepEqual(ids(shown()), upTo(11, 30), "begins with the last 20");
-  assert.deepEqual(gateway.queries, [{ kind: "push", limit: "20" }]);
+  assert.deepEqual(gateway.queries, [{ kind: "push", limit: "100" }]);
   assert.deepEqual([of("events")[0].replay, feed.delay], [true, null]);
   const { response } = gateway.streams[0];
   if (!response.closed) await once(response, "close");
@@ -160,6 +161,21 @@ test("where nothing was to be found, everything is new", options, async (t) => {
   followed.clock.advance(2_000);
   await sleeping(followed, 2);
   assert.deepEqual(ids(followed.shown()), upTo(1, 45));
+});
+
+test("begins without the pings that only repeat, and shows those that come later", options, async (t) => {
+  const gateway = await held(t);
+  gateway.repeats = (id) => id > 40;
+  gateway.last = 90;
+  const followed = follow(t, gateway.server.url);
+  await polling(gateway, followed);
+  await sleeping(followed, 1);
+  assert.deepEqual(ids(followed.shown()), upTo(21, 40));
+  assert.equal(followed.feed.lastEventId, 90);
+  gateway.last = 92;
+  followed.clock.advance(2_000);
+  await sleeping(followed, 2);
+  assert.deepEqual(ids(followed.shown()), [...upTo(21, 40), 91, 92]);
 });
 
 test("a restored database is seen by polls, too", options, async (t) => {
@@ -298,7 +314,7 @@ test("other filters and stop() end polls", options, async (t) => {
   assert.equal(feed.state, "connecting");
   await state("live");
   await sleeping(followed, 2);
-  assert.deepEqual(gateway.queries.at(-1), { status: "failure", limit: "20" });
+  assert.deepEqual(gateway.queries.at(-1), { status: "failure", limit: "100" });
   assert.equal(feed.events.length, 20);
   feed.stop();
   assert.equal(clock.pending, 0);

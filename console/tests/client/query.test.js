@@ -107,9 +107,10 @@ test("a signal ends a query with its own error", options, async (t) => {
 
 test("agents are a list", options, async (t) => {
   const server = await Server.start(t);
-  const asking = listAgents({ url: server.url, token: "secret" });
+  const asking = listAgents({ url: server.url, token: "secret", filters: { state: ["late", "lost"] } });
   const asked = await server.refuse(200, JSON_TYPE, JSON.stringify([{ agent: "planner" }]));
   assert.equal(asked.path, "/api/v1/oasis/agents");
+  assert.deepEqual([...asked.query], [["state", "late,lost"]]);
   assert.equal(asked.request.headers.authorization, "Bearer secret");
   assert.deepEqual(await asking, [{ agent: "planner" }]);
 });
