@@ -2,54 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 
-import { connected, event, follow, ids, Server, STREAM, ticker } from "./server.js";
+import { Poller } from "../../client/poll.js";
+import { held, polling, sleeping, upTo } from "./held.js";
+import { follow, ids, ticker } from "./server.js";
 
 const options = { timeout: 10_000 };
-
-/** A gateway whose streams a proxy holds back, while its query API works. */
-async function held(t) {
-  const server = await Server.start(t);
-  const held = { server, last: 0, streams: [], queries: [], stream: null, failing: 0, drop: 0 };
-  server.answer = ({ response, path, query, cursor, request }) => {
-    if (path.endsWith("/feed")) {
-      held.streams.push({ cursor, request, response });
-      response.writeHead(200, STREAM).flushHeaders();
-      held.stream?.(response);
-      return true;
-    }
-    held.queries.push(Object.fromEntries(query));
-    if (held.failing > 0) {
-      held.failing -= 1;
-      response.writeHead(500).end();
-      return true;
-    }
-    const limit = Number(query.get("limit"));
-    const newest = Math.min(held.last, Number(query.get("before") ?? held.last + 1) - 1);
-    const rows = [];
-    for (let id = newest; id > held.drop && rows.length < limit; id -= 1) {
-      const meta = held.repeats?.(id) ? { repeat: true } : {};
-      rows.push({ ...ticker(id), id, recorded_at: "", channel: "devhub", meta });
-    }
-    response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(rows));
-    return true;
-  };
-  return held;
-}
-
-/** Lets the time without a byte pass, so that polls begin. */
-async function polling({ server }, { clock, feed, until }) {
-  feed.start();
-  const answered = until(() => clock.pending === 2);
-  await answered;
-  assert.equal(server.count, 1);
-  clock.advance(10_000);
-  await until(() => feed.transport === "poll" && feed.state === "live");
-}
-
-const upTo = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
-/** So many polls are through, and the next is waited for. */
-const sleeping = ({ clock, until, of }, polls) =>
-  until(() => of("heartbeat").length === polls && clock.asked.get(2_000) === polls);
 
 test("polls where no byte comes through, oldest first, each event once", options, async (t) => {
   const gateway = await held(t);
@@ -209,113 +166,9 @@ test("pruning is no reset", options, async (t) => {
   assert.deepEqual(ids(followed.shown()), upTo(81, 101));
 });
 
-test(
-  "a stream is tried every minute beside the polls, and takes over with its first byte",
-  options,
-  async (t) => {
-    const gateway = await held(t);
-    gateway.last = 20;
-    const followed = follow(t, gateway.server.url);
-    const { feed, clock, shown, until, events, of, state, retry } = followed;
-    await polling(gateway, followed);
-    await sleeping(followed, 1);
-    const began = gateway.streams.length;
-    const poll = async () => {
-      const polls = of("heartbeat").length;
-      clock.advance(2_000);
-      await until(() => of("heartbeat").length === polls + 1);
-    };
-    for (let round = 0; round < 30; round += 1) {
-      assert.equal(gateway.streams.length, began);
-      await poll();
-      gateway.last += 1;
-    }
-    await until(() => gateway.streams.length === began + 1 && clock.pending === 3);
-    assert.equal(gateway.streams.at(-1).cursor, "49");
-    // Polls go on while it is being tried, for ten seconds.
-    for (let round = 0; round < 5; round += 1) await poll();
-    assert.equal(feed.lastEventId, 50);
-    assert.equal(feed.transport, "poll");
-    gateway.stream = (response) => response.write(`${connected(52)}${event(50)}${event(51)}${event(52)}`);
-    // That try was given up after ten seconds; the next comes a minute later.
-    for (let round = 0; round < 30; round += 1) await poll();
-    await events(52);
-    assert.deepEqual(ids(shown()), upTo(1, 52), "nothing twice");
-    assert.equal(feed.transport, "sse");
-    const asked = gateway.queries.length;
-    clock.advance(10_000);
-    assert.equal(gateway.queries.length, asked, "no more polls");
-    assert.deepEqual(
-      of("state").map(({ reason }) => reason),
-      ["start", "polling"],
-    );
-    gateway.streams.at(-1).response.end();
-    await state("reconnecting");
-    gateway.stream = (response) => response.write(connected(53) + event(53));
-    await retry();
-    await events(53);
-    assert.equal(gateway.streams.at(-1).cursor, "52");
-  },
-);
-
-test("a body that can't be streamed is polled for at once", options, async (t) => {
-  const gateway = await held(t);
-  gateway.last = 3;
-  const noStream = async (target, init) => {
-    const response = await fetch(target, init);
-    if (!String(target).includes("/feed")) return response;
-    return { ok: true, status: 200, headers: response.headers, body: null };
-  };
-  const { feed, events, shown } = follow(t, gateway.server.url, { fetch: noStream });
-  feed.start();
-  await events(3);
-  assert.deepEqual([ids(shown()), feed.transport], [[1, 2, 3], "poll"]);
-});
-
-test("connections that fall silent again and again are polled for", options, async (t) => {
-  const gateway = await held(t);
-  gateway.last = 4;
-  gateway.stream = (response) => response.write(connected(3) + event(3));
-  const { feed, clock, state, retry, events, shown } = follow(t, gateway.server.url);
-  feed.start();
-  for (const _ of [1, 2]) {
-    await state("live");
-    clock.advance(40_000);
-    await state("reconnecting");
-    await retry();
-  }
-  await events(2);
-  assert.deepEqual([ids(shown()), feed.transport], [[3, 4], "poll"]);
-});
-
-test("where polls don't work either, streams are tried again, with the same bound", options, async (t) => {
-  const gateway = await held(t);
-  gateway.failing = 100;
-  const { feed, clock, until, retry } = follow(t, gateway.server.url, { maxTries: 3 });
-  feed.start();
-  for (let tries = 1; tries <= 3; tries += 1) {
-    await until(() => gateway.streams.length === tries && clock.pending === 2);
-    clock.advance(10_000);
-    await until(() => feed.retryAt !== null || feed.state === "offline");
-    assert.equal(gateway.queries.length, tries);
-    if (tries < 3) await retry();
-  }
-  assert.deepEqual([feed.state, feed.reason, clock.pending], ["offline", "gave_up", 0]);
-});
-
-test("other filters and stop() end polls", options, async (t) => {
-  const gateway = await held(t);
-  gateway.last = 30;
-  const followed = follow(t, gateway.server.url);
-  const { feed, clock, state } = followed;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
-  feed.setFilters({ status: "failure" });
-  assert.equal(feed.state, "connecting");
-  await state("live");
-  await sleeping(followed, 2);
-  assert.deepEqual(gateway.queries.at(-1), { status: "failure", limit: "100" });
-  assert.equal(feed.events.length, 20);
-  feed.stop();
-  assert.equal(clock.pending, 0);
+test("nothing up to the cursor is found again", async () => {
+  const page = upTo(1, 50).reverse();
+  const query = async () => ({ events: page.map((id) => ({ id, meta: {} })) });
+  const { events, upTo: passed } = await new Poller().next(45, query);
+  assert.deepEqual([ids(events), passed], [[46, 47, 48, 49, 50], 50]);
 });
