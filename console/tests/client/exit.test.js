@@ -15,7 +15,7 @@ const script = `
 `;
 
 test("with its own timers and network, a stopped feed lets the process end", {
-  timeout: 20_000,
+  timeout: 60_000,
 }, async (t) => {
   const server = await Server.start(t);
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script, server.url], {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
 import { held, polling, sleeping, upTo } from "./held.js";
 import { connected, event, follow, ids } from "./server.js";
 
-const options = { timeout: 10_000 };
+const options = { timeout: 60_000 };
 
 test(
   "a stream is tried every minute beside the polls, and takes over with its first byte",
@@ -54,6 +55,33 @@ test(
     assert.equal(gateway.streams.at(-1).cursor, "52");
   },
 );
+
+test("a stream may take over while a poll is under way", options, async (t) => {
+  const gateway = await held(t);
+  gateway.last = 3;
+  const followed = follow(t, gateway.server.url);
+  const { feed, clock, shown, until, events, of } = followed;
+  await polling(gateway, followed);
+  for (let polls = 1; polls <= 30; polls += 1) {
+    await sleeping(followed, polls);
+    clock.advance(2_000);
+  }
+  await until(() => gateway.streams.length === 2 && clock.pending === 3);
+  const { answer } = gateway.server;
+  gateway.server.answer = null;
+  clock.advance(2_000);
+  const poll = await gateway.server.next();
+  assert.ok(poll.path.endsWith("/events"));
+  const { response } = gateway.streams[1];
+  const ended = once(poll.response, "close");
+  response.write(connected(4) + event(3) + event(4));
+  await ended;
+  gateway.server.answer = answer;
+  response.write(event(5));
+  await events(5);
+  assert.deepEqual(ids(shown()), upTo(1, 5));
+  assert.deepEqual([feed.transport, feed.state, of("state").length], ["sse", "live", 2]);
+});
 
 test("a body that can't be streamed is polled for at once", options, async (t) => {
   const gateway = await held(t);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { OasisFeed } from "../../client/index.js";
 import { connected, event, follow, frame, heartbeat, ids, Server, ticker } from "./server.js";
 
-const options = { timeout: 10_000 };
+const options = { timeout: 60_000 };
 const gap = (from, to, reason) => frame({ type: "gap", from, to, reason });
 const mode = (mode) => frame({ type: "mode", mode, ts: "2026-01-02T03:04:05.000Z" });
 

@@ -6,7 +6,7 @@ import { Poller } from "../../client/poll.js";
 import { held, polling, sleeping, upTo } from "./held.js";
 import { follow, ids, ticker } from "./server.js";
 
-const options = { timeout: 10_000 };
+const options = { timeout: 60_000 };
 
 test("polls where no byte comes through, oldest first, each event once", options, async (t) => {
   const gateway = await held(t);

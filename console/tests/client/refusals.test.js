@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { connected, event, follow, heartbeat, Server } from "./server.js";
 
-const options = { timeout: 10_000 };
+const options = { timeout: 60_000 };
 const ERROR = { code: "bad_parameter", message: "parameter `kind`: …", hint: "lower case" };
 
 for (const [status, reason] of [
