@@ -109,7 +109,7 @@ impl App for Gateway {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("Link, X-VTID, X-Request-Id"),
+                HeaderValue::from_static("Link, Retry-After, X-VTID, X-Request-Id"),
             );
         }
     }
