@@ -71,8 +71,10 @@ pub(crate) struct Beats {
     doing: Doing,
     /// The number of the last beat.
     seq: u64,
-    /// What the beat says that is under way.
-    sent: Option<(Doing, Ts)>,
+    /// What that one said, and when it was first tried, until it is told.
+    trying: Option<(Doing, Instant)>,
+    /// When the try began that is under way.
+    sent: Option<Ts>,
     told: Option<Told>,
     /// Tries since the last beat that was told.
     failures: u32,
@@ -106,6 +108,7 @@ impl Beats {
             began: now,
             doing,
             seq: 0,
+            trying: None,
             sent: None,
             told: None,
             failures: 0,
@@ -137,8 +140,16 @@ impl Beats {
 
     /// The beat of now.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
-        self.seq += 1;
-        self.sent = Some((self.doing.clone(), ts));
+        // One that may have arrived without our knowing is not told twice; but after an interval it is news again.
+        let again = self
+            .trying
+            .as_ref()
+            .is_some_and(|(doing, first)| *doing == self.doing && now < *first + self.stored_every(doing));
+        if !again {
+            self.seq += 1;
+            self.trying = Some((self.doing.clone(), now));
+        }
+        self.sent = Some(ts);
         let repeat = self.told.as_ref().is_some_and(|told| told.doing == self.doing);
         let Doing { vtid, ended } = &self.doing;
         let status = match (ended, vtid) {
@@ -179,7 +190,7 @@ impl Beats {
 
     /// The beat has been told. `chance`, from 0 to 1, spreads those who began at the same moment over the interval.
     pub(crate) fn arrived(&mut self, now: Instant, chance: f64) {
-        if let Some((doing, at)) = self.sent.take() {
+        if let (Some((doing, _)), Some(at)) = (self.trying.take(), self.sent.take()) {
             let first = self.told.is_none();
             let every = self.stored_every(&doing);
             // Never sooner than a minute for one who is idle.

@@ -1,6 +1,7 @@
 //! The command line: beats by itself or around a command, and talks to an agent that does.
 
 use std::ffi::OsString;
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use oasis_service::args::parse_duration;
 use oasis_service::client::Base;
 use oasis_service::{Secret, telemetry};
 use oasis_store::DatabaseUrl;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control::{self, Order, Socket};
@@ -43,8 +45,7 @@ enum Ask {
     /// Say what a running agent works on from now on
     SetVtid {
         /// The task
-        #[arg(value_parser = Vtid::parse)]
-        vtid: Vtid,
+        vtid: String,
         #[command(flatten)]
         whom: Whom,
     },
@@ -63,9 +64,9 @@ enum Ask {
 #[derive(Debug, Args)]
 struct Whom {
     /// The agent's name, if several run here
-    #[arg(long, env = "AGENT_NAME", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Its socket, wherever it runs
+    /// Its socket, wherever it runs; a wrapped command has its agent's
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
@@ -90,8 +91,8 @@ struct Beat {
     role: Option<String>,
 
     /// The task that it begins with; without one it is idle
-    #[arg(long, env = "VTID", value_name = "VTID", value_parser = Vtid::parse)]
-    vtid: Option<Vtid>,
+    #[arg(long, env = "VTID", value_name = "VTID")]
+    vtid: Option<String>,
 
     /// How often it beats, from 1s to 1d; idle, at most once a minute
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = interval)]
@@ -147,7 +148,10 @@ pub struct Usage(String);
 /// What kept it from that; [`Usage`] when it was asked for wrongly. A wrapped command has not been run then.
 pub async fn run(cli: Cli) -> anyhow::Result<i32> {
     match cli.ask {
-        Some(Ask::SetVtid { vtid, whom }) => ask(&whom, &Order::Do(Some(vtid))).await,
+        Some(Ask::SetVtid { vtid, whom }) => {
+            let vtid = Vtid::parse(&vtid).map_err(|why| Usage(format!("{why}; nothing was changed")))?;
+            ask(&whom, &Order::Do(Some(vtid))).await
+        }
         Some(Ask::Idle { whom }) => ask(&whom, &Order::Do(None)).await,
         Some(Ask::Status { whom }) => ask(&whom, &Order::Status).await,
         None => beat(cli.beat).await,
@@ -155,9 +159,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
 }
 
 async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
-    let path = match &whom.socket {
-        Some(path) => path.clone(),
-        None => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref())?,
+    let path = match (&whom.agent, &whom.socket) {
+        (None, Some(path)) => path.clone(),
+        _ => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref())?,
     };
     println!("{}", control::ask(&path, order).await?);
     Ok(0)
@@ -170,8 +174,10 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
     let Some(agent) = args.agent else {
         return Err(Usage("say who beats: pass --agent NAME or set AGENT_NAME".into()).into());
     };
+    let vtid = args.vtid.as_deref().map(Vtid::parse).transpose();
+    let vtid = vtid.map_err(|why| Usage(format!("--vtid [env: VTID]: {why}")))?;
     let way = match (args.gateway_url, args.database_url) {
-        (Some(url), _) => Way::Gateway { url, token: args.ingest_token },
+        (Some(url), _) => Way::Gateway { url, token: args.ingest_token.map(token).transpose()? },
         (None, Some(url)) => Way::Postgres(url),
         (None, None) => {
             let why = "say where beats go: set GATEWAY_URL (and INGEST_TOKEN) to tell a gateway, or DATABASE_URL to tell \
@@ -183,13 +189,8 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
         let program = Path::new(program);
         program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
     });
-    let config = Config {
-        role: args.role,
-        vtid: args.vtid,
-        interval: args.interval,
-        command,
-        ..Config::new(agent.clone(), way)
-    };
+    let config =
+        Config { role: args.role, vtid, interval: args.interval, command, ..Config::new(agent.clone(), way) };
     let socket = match args.socket {
         Some(path) => {
             let at = path.display().to_string();
@@ -234,14 +235,35 @@ fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
     bound.inspect_err(|error| tracing::warn!(%error, "set-vtid will not reach this agent")).ok()
 }
 
+/// A token without what a file or a shell put around it, in a form that a header can carry.
+fn token(token: Secret) -> Result<Secret, Usage> {
+    let token = token.expose().trim();
+    match !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {
+        true => Ok(Secret::from(token.to_owned())),
+        false => Err(Usage(
+            "INGEST_TOKEN: expected one token, without blanks, commas or control characters".into(),
+        )),
+    }
+}
+
 async fn asked_to_stop() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    // Under nohup it stays ignored.
+    let mut hangup = match wrap::is_ignored(Signal::HUP) {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => pending().await,
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
+        _ = hung_up => {}
     }
     Ok(())
 }

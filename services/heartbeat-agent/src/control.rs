@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::{Doing, Heartbeat};
+use crate::{Doing, Heartbeat, Trouble, who};
 
 /// The longest line.
 const LONGEST: u64 = 4_096;
@@ -107,7 +107,16 @@ async fn answer(stream: UnixStream, agent: &str, heartbeat: &Heartbeat) -> io::R
             heartbeat.set_vtid(vtid);
             format!("ok {agent} {}; before, {}\n", told(&heartbeat.doing()), told(&before))
         }
-        Ok(Order::Status) => format!("ok {agent} {}\n", told(&heartbeat.doing())),
+        Ok(Order::Status) => match heartbeat.trouble() {
+            None => format!("ok {agent} {}\n", told(&heartbeat.doing())),
+            Some(Trouble { since, why }) => {
+                let why = why.replace(char::is_control, " ");
+                format!(
+                    "ok {agent} {}; nothing could be told since {since}: {why}\n",
+                    told(&heartbeat.doing())
+                )
+            }
+        },
         Err(why) => format!("error {why}; {agent} still {}\n", told(&heartbeat.doing())),
     };
     write.write_all(said.as_bytes()).await
@@ -154,7 +163,8 @@ pub(crate) async fn ask(path: &Path, order: &Order) -> anyhow::Result<String> {
 /// When there is no such place, or somebody else has it.
 pub(crate) fn home(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
-    let place = match runtime {
+    let usable = |dir: &&Path| dir.is_dir() && rustix::fs::access(*dir, rustix::fs::Access::WRITE_OK).is_ok();
+    let place = match runtime.filter(usable) {
         Some(runtime) => runtime.join("oasis"),
         None => std::env::temp_dir().join(format!("oasis-{uid}")),
     };
@@ -167,13 +177,21 @@ pub(crate) fn home(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
             anyhow::bail!("{} can't be made: {error}; name a socket with --socket", place.display())
         }
         _ if ours().unwrap_or(false) => Ok(place),
-        _ => anyhow::bail!("{} belongs to somebody else; name a socket with --socket", place.display()),
+        _ => anyhow::bail!(
+            "{} is not a folder that only this user may write to; name a socket with --socket",
+            place.display()
+        ),
     }
 }
 
-/// The socket of a run of `agent` at its usual place.
+/// The socket of a run of `agent` at its usual place, from which those of runs that were killed are taken away.
 pub(crate) fn usual(home: &Path, agent: &str) -> PathBuf {
-    home.join(format!("{}.{}.sock", file_name(agent), std::process::id()))
+    for left in std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if is_left_over(&left) {
+            let _ = std::fs::remove_file(left);
+        }
+    }
+    home.join(format!("{}.{}.sock", file_name(agent), who::chance()))
 }
 
 /// The only agent of this name, or of any, that runs at its usual place.
@@ -187,7 +205,7 @@ pub(crate) fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> 
         let path = entry?.path();
         let name =
             path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sock"));
-        let Some((name, _pid)) = name.and_then(|name| name.rsplit_once('.')) else { continue };
+        let Some((name, _run)) = name.and_then(|name| name.rsplit_once('.')) else { continue };
         if wanted.as_deref().is_none_or(|wanted| wanted == name) && !is_left_over(&path) {
             found.push(path);
         }

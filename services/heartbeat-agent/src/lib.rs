@@ -24,6 +24,7 @@ mod way;
 mod who;
 mod wrap;
 
+use std::future::pending;
 use std::time::Duration;
 
 use oasis_core::Vtid;
@@ -31,9 +32,10 @@ use oasis_service::random;
 use oasis_store::StoreError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 pub use beats::{Doing, Ending, IDLE_INTERVAL};
+pub use run::Trouble;
 pub use way::{Untold, Way};
 
 use beats::Beats;
@@ -41,6 +43,8 @@ use run::Orders;
 
 /// How long an end may take to be told.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
+/// How long it is tried on where a try has failed.
+const LAST_TRIES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who beats, how often, and where to.
 #[derive(Debug, Clone)]
@@ -74,6 +78,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Heartbeat {
     orders: watch::Sender<Orders>,
+    trouble: watch::Receiver<Option<Trouble>>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -88,8 +93,9 @@ impl Heartbeat {
         let doing = Doing::task(vtid);
         let beats = Beats::new(who::this(agent, role), command, interval, doing.clone(), Instant::now());
         let (sender, orders) = watch::channel(Orders { doing, suspended: false });
-        let task = tokio::spawn(run::run(beats, way.open()?, orders, random));
-        Ok(Self { orders: sender, task: Some(task) })
+        let (told, trouble) = watch::channel(None);
+        let task = tokio::spawn(run::run(beats, way.open()?, orders, told, random));
+        Ok(Self { orders: sender, trouble, task: Some(task) })
     }
 
     /// It works on this task from now on, or waits for one.
@@ -102,18 +108,35 @@ impl Heartbeat {
         self.orders.borrow().doing.clone()
     }
 
-    /// Says that it stopped as it was meant to, and waits until that is told, 5 s at the most.
+    /// Why nothing can be told now, if that is so.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.borrow().clone()
+    }
+
+    /// Says that it stopped as it was meant to, and waits until that is told: 5 s at the most, and a second once a try
+    /// has failed.
     pub async fn stop(self) {
         self.stop_as(Ending::well()).await;
     }
 
-    /// Says how it stopped, and waits until that is told, 5 s at the most.
+    /// Says how it stopped, and waits as [`Heartbeat::stop`] does.
     pub async fn stop_as(mut self, ending: Ending) {
         self.change(|doing| doing.ended = Some(ending));
-        if let Some(task) = self.task.take()
-            && timeout(GOODBYE_WITHIN, task).await.is_err()
-        {
-            tracing::warn!("the end could not be told within {} s", GOODBYE_WITHIN.as_secs());
+        let Some(task) = self.task.take() else { return };
+        let failing = async {
+            let failed = self.trouble.wait_for(Option::is_some).await.map(drop);
+            match failed {
+                Ok(()) => sleep(LAST_TRIES_WITHIN).await,
+                // The loop has ended, as `task` says.
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = task => {}
+            () = failing => tracing::warn!("the end could not be told"),
+            () = sleep(GOODBYE_WITHIN) => {
+                tracing::warn!("the end could not be told within {} s", GOODBYE_WITHIN.as_secs());
+            }
         }
     }
 

@@ -16,11 +16,21 @@ pub(crate) struct Orders {
     pub(crate) suspended: bool,
 }
 
+/// Why nothing can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The first beat that could not be told since one was.
+    pub since: Ts,
+    /// The last error.
+    pub why: String,
+}
+
 /// Beats until the end has been told. While a beat is being told, of what is said meanwhile the last counts.
 pub(crate) async fn run(
     mut beats: Beats,
     mut outlet: impl Outlet,
     mut orders: watch::Receiver<Orders>,
+    trouble: watch::Sender<Option<Trouble>>,
     chance: fn() -> f64,
 ) {
     loop {
@@ -40,9 +50,12 @@ pub(crate) async fn run(
                     tracing::info!("beats are told again");
                 }
                 beats.arrived(Instant::now(), chance());
+                trouble.send_if_modified(|trouble| trouble.take().is_some());
             }
             Err(error) => {
                 complain(&error, beats.failures());
+                let since = trouble.borrow().as_ref().map_or(event.event.ts, |trouble| trouble.since);
+                trouble.send_replace(Some(Trouble { since, why: error.to_string() }));
                 if beats.ended() && error.is_final() {
                     // Whoever waits for the end to be told waits in vain.
                     return;

@@ -121,13 +121,17 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
     client::authorize(request.headers_mut(), token)?;
     let mut sender = client::connect(url).await?;
     let answer = client::exchange(&mut sender, request).await?;
-    if answer.status == StatusCode::CREATED {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status.is_success() && body["ok"] == true {
         return Ok(());
     }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |field: &str| body["error"][field].as_str().unwrap_or_default();
     let said = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
-    let said = said.collect::<Vec<_>>().join("; ");
+    let said = match (said.collect::<Vec<_>>().join("; "), answer.location) {
+        (said, _) if !said.is_empty() => said,
+        (_, Some(location)) => format!("redirects are not followed: GATEWAY_URL may have to be {location}"),
+        (_, None) => "is GATEWAY_URL the address of a gateway?".to_owned(),
+    };
     Err(Untold::Refused { status: answer.status, said })
 }
 

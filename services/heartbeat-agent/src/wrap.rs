@@ -44,9 +44,11 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut command = Command::new(program);
     command.args(args);
-    if let Some(socket) = socket {
-        command.env(SOCKET, socket);
-    }
+    match socket {
+        Some(socket) => command.env(SOCKET, socket),
+        // It would be that of an agent around this one.
+        None => command.env_remove(SOCKET),
+    };
     let child = command.spawn()?;
     // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are waited for.
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
@@ -56,13 +58,8 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
 /// Where the signals come in. Those that are ignored at the start, as under nohup, stay so, and in the command too.
 fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(PASSED_ON.len());
-    let ignored = ignored();
-    for passed in PASSED_ON {
-        let number = passed.as_raw();
-        if ignored & (1 << (number - 1)) != 0 {
-            continue;
-        }
-        let mut signals = signal(SignalKind::from_raw(number))?;
+    for passed in PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)) {
+        let mut signals = signal(SignalKind::from_raw(passed.as_raw()))?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Some(()) = signals.recv().await {
@@ -75,11 +72,12 @@ fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// The signals that this process was told to ignore, a bit each; none where the system does not say.
-fn ignored() -> u64 {
+/// Whether this process was told to ignore a signal, as nohup does. Where the system does not say, it was not.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal.as_raw() - 1)) != 0
 }
 
 impl Wrapped {
@@ -109,10 +107,7 @@ impl Wrapped {
     }
 
     fn pass(&mut self, signal: Signal) {
-        // Ctrl-C at a terminal reaches the whole group, the command too; twice would be once too often.
-        let typed = matches!(signal, Signal::INT | Signal::QUIT)
-            && tcgetpgrp(rustix::stdio::stdin()).is_ok_and(|foreground| foreground == getpgrp());
-        if !typed {
+        if !(matches!(signal, Signal::INT | Signal::QUIT) && is_typed()) {
             // It may have ended a moment ago.
             let _ = kill_process(self.pid, signal);
         }
@@ -129,6 +124,13 @@ impl Wrapped {
             || status.code().is_some_and(|code| code > 128 && asked(code - 128));
         Ending { well, exit_code: Some(code), signal: status.signal() }
     }
+}
+
+/// Whether an interrupt was most likely typed at the terminal, which sends it to the whole group, the command included:
+/// passed on as well it would be once too often.
+fn is_typed() -> bool {
+    let terminal = std::fs::File::open("/dev/tty");
+    terminal.is_ok_and(|terminal| tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))
 }
 
 /// The code that a shell gives a command which ended like this.

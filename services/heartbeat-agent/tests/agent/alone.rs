@@ -88,6 +88,34 @@ async fn junk_is_refused_and_changes_nothing() {
     assert!(!socket.exists());
 }
 
+/// Under nohup it goes on when its terminal has gone; and what was left by one that was killed is swept away.
+#[tokio::test]
+async fn under_nohup_it_goes_on() {
+    let stand = Stand::new().await;
+    let program = env!("CARGO_BIN_EXE_heartbeat-agent");
+    let script =
+        format!("trap '' HUP; exec {program} --agent planner --vtid DEV-CICDL-0031 --interval 1s --log off");
+    let start = || {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).env_clear();
+        shell.envs(stand.agent(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Running::start(shell)
+    };
+    let running = start();
+    until_async("it beats", async || !stand.pings().await.is_empty()).await;
+    running.signal(Signal::HUP);
+    let count = stand.pings().await.len();
+    until_async("it beats on", async || stand.pings().await.len() > count + 1).await;
+    running.signal(Signal::KILL);
+    running.ended().await;
+    let count = stand.pings().await.len();
+    let running = start();
+    until_async("another beats", async || stand.pings().await.len() > count).await;
+    assert_eq!(std::fs::read_dir(stand.home.path().join("oasis")).unwrap().count(), 1);
+    running.signal(Signal::TERM);
+    assert_eq!(running.ended().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_at_the_start() {
     let home = tempfile::tempdir().unwrap();

@@ -132,3 +132,32 @@ async fn a_wrong_token_is_told() {
     assert!(!run.said().contains("wr0ng"), "{}", run.said());
     assert!(taken.lock().unwrap().is_empty());
 }
+
+/// Who wrapped a command hears nothing of it, since the output is the command's; who asks is told.
+#[tokio::test]
+async fn status_says_why_nothing_can_be_told() {
+    let (url, _) = sink(0).await;
+    let home = tempfile::tempdir().unwrap();
+    let script = "until heartbeat-agent status | grep 'nothing could be told'; do sleep 0.01; done";
+    let mut command = agent(home.path(), &["--agent", "planner", "--", "sh", "-c", script]);
+    command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "wr0ng");
+    let run = finished(command, Vec::new()).await;
+    let out = String::from_utf8(run.out).unwrap();
+    assert!(out.contains("401 Unauthorized: this token may not send events"), "{out}");
+    assert_eq!((run.code, run.err.len()), (Some(0), 0));
+}
+
+/// A file's last newline is no part of the token; what no header can carry, or is a list, is refused.
+#[tokio::test]
+async fn tokens_are_trimmed_and_checked() {
+    let (url, taken) = sink(0).await;
+    let home = tempfile::tempdir().unwrap();
+    for (token, code) in [(" s3cret\n", 0), ("a,b", 2), ("a\nb", 2), (" ", 2)] {
+        let mut command = agent(home.path(), &["--agent", "planner", "--", "true"]);
+        command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", token);
+        let run = finished(command, Vec::new()).await;
+        assert_eq!(run.code, Some(code), "{token:?}: {}", run.said());
+        assert_eq!(code == 2, run.said().contains("INGEST_TOKEN"), "{}", run.said());
+    }
+    assert!(!taken.lock().unwrap().is_empty());
+}

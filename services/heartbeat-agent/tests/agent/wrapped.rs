@@ -173,6 +173,32 @@ async fn zombies_are_reaped() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
+/// In containers host, process and second are often the same.
+#[tokio::test]
+async fn runs_that_are_alike_are_told_apart() {
+    let stand = Stand::new().await;
+    let run = || finished(stand.agent(&["--", "true"]), Vec::new());
+    tokio::join!(run(), run(), run());
+    let sql = "SELECT count(DISTINCT regexp_replace(meta->>'instance', ':[0-9]+:', ':1:')) FROM oasis_events";
+    assert_eq!(stand.sql.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 3);
+}
+
+/// An agent in an agent: the inner command talks to the inner one, or to none.
+#[tokio::test]
+async fn the_inner_command_never_talks_to_the_outer_agent() {
+    let stand = Stand::new().await;
+    let inner = "heartbeat-agent status; heartbeat-agent status --agent planner";
+    let script = format!("heartbeat-agent --agent inner -- sh -c '{inner}'");
+    let run = finished(stand.agent(&shell(&script)), Vec::new()).await;
+    assert_eq!(String::from_utf8(run.out).unwrap(), "inner is idle\nplanner is idle\n");
+    // Where the inner one has no socket, since there is no place for it.
+    let nowhere = stand.home.path().join("x".repeat(120));
+    std::fs::create_dir(&nowhere).unwrap();
+    let script = format!("XDG_RUNTIME_DIR={} {script}", nowhere.display());
+    let run = finished(stand.agent(&shell(&script)), Vec::new()).await;
+    assert_eq!(run.out, b"", "{}", run.said());
+}
+
 /// A wrapper that is killed says nothing: that is for the gateways to notice.
 #[tokio::test]
 async fn a_killed_agent_says_nothing() {
