@@ -85,6 +85,15 @@ impl Store {
         Ok(events)
     }
 
+    /// Asks the table next to nothing: whether it answers, and how fast.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let sql = "SELECT max(id) FROM public.oasis_events";
+        self.read(async |client| client.query_typed(sql, &[]).await).await.map(drop)
+    }
+
     /// Whether this role, where it is connected, may append at all.
     ///
     /// # Errors

@@ -2,10 +2,12 @@
 //! becomes an event. `GET /api/v1/oasis/agents` shows it.
 //!
 //! Nobody is taken for lost on the word of a clock alone: all that the table holds must have been read first, so that a
-//! process that was held up, or a tail that is behind, misses nobody who pinged.
+//! process that was held up, or a tail that is behind, misses nobody who pinged. And only time in which the table answered
+//! counts (see [`probe`]), so that a table that hung is no reason to miss those that could not ping.
 
 mod heard;
 mod list;
+mod probe;
 mod registry;
 #[cfg(test)]
 mod registry_tests;
@@ -14,7 +16,7 @@ mod telling;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_store::{AppendError, Appended, Appender, MOST_AGENTS, Store, StoreError, Update};
@@ -52,11 +54,10 @@ pub(crate) struct Agents {
 
 impl Agents {
     pub(crate) fn new() -> Self {
-        Self {
-            registry: Mutex::new(Registry::new(MOST_AGENTS)),
-            zero: Instant::now(),
-            read: watch::Sender::new(0),
-        }
+        let mut registry = Registry::new(MOST_AGENTS);
+        // Nobody has asked yet.
+        registry.believed_until = Duration::ZERO;
+        Self { registry: Mutex::new(registry), zero: Instant::now(), read: watch::Sender::new(0) }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -94,6 +95,10 @@ impl Agents {
     /// Watches until it is dropped: asks the table who there is, counts, and tells the table who is missing and who is
     /// back.
     pub(crate) async fn watch(&self, store: Store, appender: Appender) {
+        join(self.probe(&store), self.count(store.clone(), appender)).await;
+    }
+
+    async fn count(&self, store: Store, appender: Appender) {
         let mut teller = Teller::new(store, appender);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -183,7 +188,7 @@ impl Teller {
     async fn try_round(&mut self, agents: &Agents) -> Result<(), Failed> {
         self.learn(agents).await?;
         let due = |most| agents.registry().due(agents.now(), Ts::clamped(Timestamp::now()), most);
-        if due(1).is_empty() || !self.may_tell().await? {
+        if due(1).is_empty() || !self.may_tell(agents).await? {
             return Ok(());
         }
         // Whoever pinged before this moment is in the table by now.
@@ -195,7 +200,13 @@ impl Teller {
         for (telling, told) in due.iter().zip(join_all(due.iter().map(|telling| self.tell(telling))).await) {
             match told {
                 Ok(_) => agents.registry().told(telling),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    // Where this could not be written, no ping could.
+                    if !matches!(error, AppendError::Refused(_) | AppendError::Overloaded) {
+                        agents.registry().count_anew(agents.now());
+                    }
+                    failed = Some(error);
+                }
             }
         }
         failed.map_or(Ok(()), |error| Err(error.into()))
@@ -216,7 +227,7 @@ impl Teller {
     }
 
     /// Whether this role may append; said once in the log when it may not.
-    async fn may_tell(&mut self) -> Result<bool, Failed> {
+    async fn may_tell(&mut self, agents: &Agents) -> Result<bool, Failed> {
         let may = self.store.may_append().await?;
         if !may {
             if !self.without_right {
@@ -226,6 +237,9 @@ impl Teller {
                 );
             }
             self.not_before = Some(Instant::now() + NO_RIGHT);
+        } else if self.without_right {
+            // It may have been the database that took no writes.
+            agents.registry().count_anew(agents.now());
         }
         self.without_right = !may;
         Ok(may)

@@ -12,6 +12,7 @@ use oasis_core::Ts;
 use oasis_store::ENDED_AGENTS_STAY;
 
 use super::heard::{Heard, Said};
+use super::probe::BELIEVED;
 use super::telling::Telling;
 
 /// What is read before the table's own account of all agents is there.
@@ -168,6 +169,8 @@ pub(crate) struct Registry {
     epoch: u64,
     /// The table can't be read now: nobody is counted as late.
     away: bool,
+    /// Until then the table is taken to answer. Later nobody is late, nor missed.
+    pub(crate) believed_until: Duration,
     /// Nobody can be forgotten until then.
     full_until: Duration,
     /// Events of new instances for which there was no room.
@@ -182,6 +185,7 @@ impl Registry {
             early: Some(Vec::new()),
             epoch: 0,
             away: true,
+            believed_until: Duration::MAX,
             full_until: Duration::ZERO,
             turned_away: 0,
         }
@@ -282,6 +286,21 @@ impl Registry {
         }
     }
 
+    /// Whether there is anybody who can be missed.
+    pub(crate) fn watches(&self) -> bool {
+        self.agents.values().any(|agent| !agent.has_ended() && agent.ping.interval.is_some())
+    }
+
+    /// The table was asked at `sent` whether it answers. When it did not, or not in time, or was not asked for longer than
+    /// its last answer is believed in, nobody could ping for a while: the count begins anew at the end of that.
+    pub(crate) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
+        let all_along = sent <= self.believed_until;
+        self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);
+        if let Some(now) = answered.filter(|_| !(in_time && all_along)) {
+            self.count_anew(now);
+        }
+    }
+
     /// Nobody was listened to for a while.
     pub(crate) fn count_anew(&mut self, now: Duration) {
         self.agents.values_mut().for_each(|agent| agent.counted_from = now);
@@ -299,7 +318,9 @@ impl Registry {
         if self.away || !self.is_known() {
             return Vec::new();
         }
-        self.agents.values().flat_map(|agent| agent.due(now, ts)).take(most).collect()
+        let answers = now <= self.believed_until;
+        let due = self.agents.values().flat_map(|agent| agent.due(now, ts));
+        due.filter(|telling| telling.back || answers).take(most).collect()
     }
 
     /// The table has been told: it is not told again, whatever becomes of the row.
@@ -314,7 +335,7 @@ impl Registry {
 
     /// Every agent with its state.
     pub(crate) fn all(&self, now: Duration) -> impl Iterator<Item = (&Agent, State)> {
-        let now = (!self.away).then_some(now);
+        let now = (!self.away && now <= self.believed_until).then_some(now);
         self.agents.values().map(move |agent| (agent, agent.state(now)))
     }
 }

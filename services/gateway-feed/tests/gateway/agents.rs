@@ -13,7 +13,7 @@ use crate::{Gateway, database, insert, postgres};
 const AGENTS: &str = "/api/v1/oasis/agents";
 
 /// A ping, as an agent in any language sends it.
-async fn ping(address: SocketAddr, instance: &str, status: &str, meta: Value) -> i64 {
+pub(crate) async fn ping(address: SocketAddr, instance: &str, status: &str, meta: Value) -> i64 {
     let mut whole = json!({ "agent": "planner", "role": "PLANNER", "instance": instance, "host": "build-7", "pid": 42,
                             "started": "2026-01-02T03:04:05.000Z" });
     whole.as_object_mut().unwrap().extend(meta.as_object().unwrap().clone());
@@ -31,7 +31,7 @@ async fn agents(address: SocketAddr, query: &str) -> Vec<Value> {
 }
 
 /// Waits until the agents there are, are in these states.
-async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
+pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
     let mut said = String::new();
     let there = async {
         loop {
@@ -52,7 +52,7 @@ async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
     }
 }
 
-async fn count(sql: &Client, kind: &str) -> i64 {
+pub(crate) async fn count(sql: &Client, kind: &str) -> i64 {
     sql.query_one("SELECT count(*) FROM oasis_events WHERE kind = $1", &[&kind]).await.unwrap().get(0)
 }
 

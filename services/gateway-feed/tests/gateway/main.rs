@@ -9,6 +9,7 @@ mod ingest;
 mod process;
 mod query;
 mod resume;
+mod stalled;
 
 use std::net::SocketAddr;
 

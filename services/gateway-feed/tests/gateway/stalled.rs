@@ -1,0 +1,82 @@
+//! A Postgres that hangs for a while, with its connections open: nobody can ping, and nobody is lost for that.
+
+use std::time::Duration;
+
+use oasis_postgres::testing;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::agents::{count, ping, until};
+use crate::{Gateway, postgres};
+
+/// What the agents that are to survive promise, in seconds.
+const INTERVAL: u64 = 2;
+
+/// The processes of a server, stopped until this is dropped.
+struct Stopped(Vec<Pid>);
+
+impl Stopped {
+    fn all(postmaster: u32) -> Self {
+        let pid = |text: &str| Pid::from_raw(text.parse().unwrap()).unwrap();
+        let first = pid(&postmaster.to_string());
+        // Before its children are counted, so that it has no more.
+        kill_process(first, Signal::STOP).unwrap();
+        let mut stopped = Self(vec![first]);
+        let children =
+            std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
+        for child in children.split_whitespace().map(pid) {
+            kill_process(child, Signal::STOP).unwrap();
+            stopped.0.push(child);
+        }
+        stopped
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        for pid in self.0.iter().rev() {
+            // It may have ended since.
+            let _ = kill_process(*pid, Signal::CONT);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_for_a_while_loses_nobody() {
+    let cluster = testing::cluster().await;
+    let url = cluster.url("postgres");
+    oasis_store::migrate(&url.parse().unwrap()).await.unwrap();
+    let sql = postgres(&url).await;
+    let gateway = Gateway::start(&url, &["--ingest-anonymous"]).await;
+    let address = gateway.address;
+    until(address, &[]).await;
+    // Longer than 2.5 intervals, and so that these end while the agents still wait to try again.
+    for stall in [Duration::from_millis(8_000), Duration::from_millis(3_700)] {
+        let mut last = Instant::now();
+        // Long enough before for the gateway to have begun to ask.
+        for _ in 0..4 {
+            for name in ["a", "b", "c"] {
+                ping(address, name, "in_progress", json!({ "interval": INTERVAL })).await;
+            }
+            last += Duration::from_millis(1_000);
+            sleep_until(last).await;
+        }
+        until(address, &["working", "working", "working"]).await;
+        let stopped = Stopped::all(cluster.pid().unwrap());
+        sleep(stall).await;
+        drop(stopped);
+        // What its back-off lets an agent wait at the most.
+        sleep(Duration::from_secs(INTERVAL)).await;
+        for name in ["a", "b", "c"] {
+            ping(address, name, "in_progress", json!({ "interval": 60 })).await;
+        }
+        assert_eq!(count(&sql, "ping.lost").await, 0, "after {stall:?}");
+    }
+    // And who is missing in earnest is still missed.
+    ping(address, "d", "in_progress", json!({ "agent": "zoe", "interval": 1 })).await;
+    let missed = until(address, &["working", "working", "working", "lost"]);
+    timeout(Duration::from_secs(30), missed).await.unwrap();
+    assert_eq!(count(&sql, "ping.lost").await, 1);
+    gateway.stop().await;
+}
