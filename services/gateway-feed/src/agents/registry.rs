@@ -221,7 +221,10 @@ impl Registry {
             self.early = Some(Vec::new());
             return;
         }
-        for (heard, age) in heard {
+        // An agent is known by its ping, and the last one may have come after what else is said of it.
+        let (pings, others): (Vec<_>, Vec<_>) =
+            heard.into_iter().partition(|(heard, _)| heard.said == Said::Ping);
+        for (heard, age) in pings.into_iter().chain(others) {
             self.take(heard, now, millis(now) - millis(age));
         }
         for (heard, at) in early {

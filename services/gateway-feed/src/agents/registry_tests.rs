@@ -332,6 +332,20 @@ fn a_return_that_is_owed_is_told_after_a_restart() {
     }
 }
 
+/// Of a ping that says something new the table gives only that one, so what was lost before it comes first.
+#[test]
+fn a_return_with_news_is_told_after_a_restart() {
+    let events = [lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
+    for (known, owed) in [(2, vec!["gateway:back:i:2".to_owned()]), (3, vec![])] {
+        let mut registry = Registry::new(10);
+        registry.start();
+        registry.up(seconds(0));
+        let epoch = registry.wants_seed().unwrap();
+        registry.seed(epoch, events[..known].iter().cloned().map(|heard| (heard, seconds(9))), seconds(0));
+        assert_eq!((state(&registry, 0), keys(&registry, 0)), (State::Idle, owed.into_iter().collect()));
+    }
+}
+
 #[test]
 fn there_is_a_bound() {
     let mut registry = registry(20);
