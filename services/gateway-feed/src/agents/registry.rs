@@ -78,8 +78,6 @@ impl Agent {
 
     fn hear(&mut self, heard: Heard, now: Duration, said_at: i64) {
         match heard.said {
-            // It was under way when its agent said goodbye, and came behind.
-            Said::Ping if self.ping.stopped() && !heard.stopped() && heard.ts < self.ping.ts => return,
             Said::Ping if heard.id > self.ping.id => {
                 let same = (&heard.status, &heard.vtid) == (&self.ping.status, &self.ping.vtid);
                 if !same {
