@@ -13,6 +13,10 @@ use crate::{Store, StoreError, StoredEvent};
 pub const MOST_AGENTS: usize = 10_000;
 /// How long one that has ended, or that promises no next ping, stays in view after the last that was said of it.
 pub const ENDED_AGENTS_STAY: Duration = Duration::from_secs(24 * 3_600);
+/// The last losses of each instance that are kept in view; the return from any of them may be owed.
+pub const LOSSES_OF_AGENT: usize = 8;
+/// And returns: some may answer losses before those.
+const RETURNS_OF_AGENT: usize = 2 * LOSSES_OF_AGENT;
 /// Instances that one statement goes through.
 const PAGE: i64 = 1_000;
 
@@ -49,9 +53,9 @@ impl Instance {
 }
 
 impl Store {
-    /// The last ping of each instance, its last one that was no repeat, and the last `ping.lost` and `ping.back` of it,
-    /// in id order. Those that ended (stopped or lost) or promise no next ping only if something was said within
-    /// [`ENDED_AGENTS_STAY`]; of more than [`MOST_AGENTS`] those that ended longest ago are left out first.
+    /// The last ping of each instance, its last one that was no repeat, and the last `ping.lost` ([`LOSSES_OF_AGENT`]) and
+    /// `ping.back` of it, in id order. Those that ended (stopped or lost) or promise no next ping only if something was said
+    /// within [`ENDED_AGENTS_STAY`]; of more than [`MOST_AGENTS`] those that ended longest ago are left out first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -124,19 +128,24 @@ fn statement() -> String {
            UNION ALL SELECT next.instance, walk.n + 1 FROM walk CROSS JOIN LATERAL ({then}) AS next WHERE walk.n < $2 \
          ), said AS MATERIALIZED ( \
            SELECT walk.instance, last.* FROM walk \
-             CROSS JOIN unnest(ARRAY['ping', 'repeat', 'ping.lost', 'ping.back']) AS sort (name) \
+             CROSS JOIN unnest(ARRAY['ping', 'repeat', 'ping.lost', 'ping.back'], \
+               ARRAY[1, 1, {LOSSES_OF_AGENT}, {RETURNS_OF_AGENT}]) AS sort (name, most) \
              CROSS JOIN LATERAL (SELECT e.* FROM public.oasis_events AS e \
-               WHERE {PINGS} AND {INSTANCE} = walk.instance AND {SAID} = sort.name ORDER BY (e.id + 0) DESC LIMIT 1) AS last \
+               WHERE {PINGS} AND {INSTANCE} = walk.instance AND {SAID} = sort.name ORDER BY (e.id + 0) DESC LIMIT sort.most) AS last \
          ), agents AS ( \
-           SELECT said.instance, max(said.recorded_at) AS recorded_at, \
-             max(said.id) FILTER (WHERE said.kind = 'ping') AS pinged, \
-             coalesce(max(said.id) FILTER (WHERE said.kind = 'ping' AND said.status IN ('in_progress', 'info', 'queued') \
-                 AND CASE jsonb_typeof(said.meta -> 'interval') WHEN 'number' THEN (said.meta ->> 'interval')::numeric > 0 END), 0) \
-               < max(said.id) FILTER (WHERE said.kind <> 'ping.back') AS ended \
+           SELECT said.instance, max(said.recorded_at) AS recorded_at, max(said.id) FILTER (WHERE said.kind = 'ping') AS pinged, \
+             max(CASE WHEN said.meta ->> 'last_id' ~ '^[0-9]{{1,18}}$' AND (said.meta ->> 'last_id')::bigint < said.id \
+               AND jsonb_typeof(said.meta -> 'last_id') = 'number' THEN (said.meta ->> 'last_id')::bigint ELSE said.id END) \
+               FILTER (WHERE said.kind = 'ping.lost') AS lost \
            FROM said GROUP BY said.instance \
          ), wanted AS ( \
-           SELECT agents.ended, said.* FROM said JOIN agents USING (instance) WHERE agents.pinged IS NOT NULL \
-             AND NOT (agents.ended AND agents.recorded_at < clock_timestamp() - $3 * interval '1 second') \
+           SELECT ends.ended, said.* FROM agents JOIN said AS ping ON ping.id = agents.pinged \
+             CROSS JOIN LATERAL (SELECT coalesce(agents.lost >= agents.pinged, false) \
+               OR ping.status IN ('success', 'failure', 'cancelled') \
+               OR CASE jsonb_typeof(ping.meta -> 'interval') WHEN 'number' THEN (ping.meta ->> 'interval')::numeric <= 0 \
+                 ELSE true END AS ended) AS ends \
+             JOIN said ON said.instance = agents.instance \
+           WHERE NOT (ends.ended AND agents.recorded_at < clock_timestamp() - $3 * interval '1 second') \
          ) \
          SELECT {fields}, wanted.meta::text AS meta, wanted.instance, wanted.ended, \
            extract(epoch FROM clock_timestamp() - wanted.recorded_at)::float8 AS age, state.walked, state.upto \

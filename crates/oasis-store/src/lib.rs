@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use agents::{AgentEvent, ENDED_AGENTS_STAY, MOST_AGENTS};
+pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};

@@ -16,7 +16,7 @@ pub(crate) enum Said {
     Ping,
     /// Somebody missed it.
     Lost {
-        /// The last ping that was heard of it; `None` where whoever says so does not name it.
+        /// The last ping that was heard of it; `None`, for whatever came before, where whoever says so names none there is.
         last_id: Option<i64>,
         /// When that was recorded.
         last_seen: Timestamp,
@@ -58,7 +58,7 @@ impl Heard {
             PING => Said::Ping,
             BACK => Said::Back { lost_id: meta.get("lost_id").and_then(Value::as_i64) },
             _ => Said::Lost {
-                last_id: meta.get("last_id").and_then(Value::as_i64),
+                last_id: meta.get("last_id").and_then(Value::as_i64).filter(|id| (0..=event.id).contains(id)),
                 last_seen: meta
                     .get("last_seen")
                     .and_then(Value::as_str)

@@ -11,6 +11,8 @@ mod probe;
 mod registry;
 #[cfg(test)]
 mod registry_tests;
+#[cfg(test)]
+mod seed_tests;
 mod telling;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,15 +1,16 @@
 //! Which agents there are and how each of them is: a function of what the table says, read in id order, and of a clock
 //! that is given. No event is made up here that every other gateway would not make up as well, with the same key.
 //!
-//! An agent is known by its last ping and by each `ping.lost` that no `ping.back` has answered. It is lost when the table
+//! An agent is known by its last ping, and by its last losses and which of them a `ping.back` has answered. It is lost when the table
 //! says so of its last ping; the clock only says whom to tell the table of.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use oasis_core::Ts;
-use oasis_store::ENDED_AGENTS_STAY;
+use oasis_store::{ENDED_AGENTS_STAY, LOSSES_OF_AGENT};
 
 use super::heard::{Heard, Said};
 use super::probe::BELIEVED;
@@ -17,8 +18,8 @@ use super::telling::Telling;
 
 /// What is read before the table's own account of all agents is there.
 const MOST_EARLY: usize = 50_000;
-/// Losses of one agent that wait for its return.
-const MOST_LOSSES: usize = 8;
+/// How long a loss is known, and its return told.
+const STAY: SignedDuration = SignedDuration::from_secs(ENDED_AGENTS_STAY.as_secs() as i64);
 /// How long nobody is looked for to be forgotten, after nobody was found.
 const FULL: Duration = Duration::from_secs(1);
 
@@ -51,16 +52,28 @@ impl State {
     }
 }
 
+/// That somebody missed an agent.
+#[derive(Debug)]
+pub(super) struct Loss {
+    pub(super) id: i64,
+    /// The last ping that was heard of it.
+    last_id: i64,
+    /// When that was recorded.
+    pub(super) last_seen: Timestamp,
+    recorded_at: Timestamp,
+    ts: Arc<str>,
+    /// Whether the table has its return.
+    answered: bool,
+}
+
 /// The last that is known of one run of an agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) ping: Arc<Heard>,
     /// The `ts` of the ping with which it took its task and state.
     since: Arc<str>,
-    /// Losses whose return the table does not have, in id order.
-    losses: Vec<Heard>,
-    /// The id of the last loss that was read.
-    last_loss: i64,
+    /// The last of its losses, in id order.
+    losses: Vec<Loss>,
     /// When counting began for its next ping.
     counted_from: Duration,
     /// When something was last said of it: for how long it is kept once it has ended. May be before the clock's zero.
@@ -73,7 +86,7 @@ impl Agent {
     fn new(ping: Heard, now: Duration, said_at: i64) -> Self {
         let since = ping.ts.clone();
         let ping = Arc::new(ping);
-        Self { ping, since, losses: Vec::new(), last_loss: 0, counted_from: now, said_at, told: 0 }
+        Self { ping, since, losses: Vec::new(), counted_from: now, said_at, told: 0 }
     }
 
     fn hear(&mut self, heard: Heard, now: Duration, said_at: i64) {
@@ -86,34 +99,40 @@ impl Agent {
                 self.ping = Arc::new(heard);
                 self.counted_from = now;
             }
-            Said::Lost { .. } if heard.id > self.last_loss => {
-                self.last_loss = heard.id;
-                if self.losses.len() == MOST_LOSSES {
+            Said::Lost { last_id, last_seen } if self.losses.last().is_none_or(|last| last.id < heard.id) => {
+                if self.losses.len() == LOSSES_OF_AGENT {
                     self.losses.remove(0);
                 }
-                self.losses.push(heard);
+                self.losses.push(Loss {
+                    id: heard.id,
+                    last_id: last_id.unwrap_or(heard.id),
+                    last_seen,
+                    recorded_at: heard.recorded_at,
+                    ts: heard.ts,
+                    answered: false,
+                });
             }
-            Said::Back { lost_id } => self.losses.retain(|lost| match lost_id {
-                Some(id) => lost.id != id,
-                None => lost.id > heard.id,
-            }),
+            Said::Back { lost_id } => self
+                .losses
+                .iter_mut()
+                .filter(|lost| lost_id.map_or(lost.id < heard.id, |id| lost.id == id))
+                .for_each(|lost| lost.answered = true),
             // What is known already.
             Said::Ping | Said::Lost { .. } => return,
         }
         self.said_at = self.said_at.max(said_at);
     }
 
-    /// Whether it has pinged since what a loss was told for. That may have been committed before the loss was.
-    fn is_back_from(&self, lost: &Heard) -> bool {
-        match lost.said {
-            Said::Lost { last_id, .. } => self.ping.id > last_id.unwrap_or(lost.id),
-            Said::Ping | Said::Back { .. } => false,
-        }
+    /// Whether its return from a loss is to be told: it has pinged since what that was told for, which may have been
+    /// committed before the loss was. One that returns when it has been forgotten is a new one.
+    fn owes_return_from(&self, lost: &Loss) -> bool {
+        let away = self.ping.recorded_at.duration_since(lost.recorded_at);
+        !lost.answered && self.ping.id > lost.last_id && away <= STAY
     }
 
     /// The loss that it is not back from.
-    fn lost(&self) -> Option<&Heard> {
-        self.losses.iter().rfind(|lost| !self.ping.stopped() && !self.is_back_from(lost))
+    fn lost(&self) -> Option<&Loss> {
+        self.losses.iter().rfind(|lost| !self.ping.stopped() && self.ping.id <= lost.last_id)
     }
 
     fn has_ended(&self) -> bool {
@@ -149,7 +168,7 @@ impl Agent {
     fn due(&self, now: Duration, ts: Ts) -> impl Iterator<Item = Telling> {
         let missed = self.ping.interval.is_some_and(|each| self.unheard(now) >= each.mul_f64(2.5));
         let lost = missed && !self.has_ended() && self.told != self.ping.id;
-        let back = self.losses.iter().filter(|lost| self.is_back_from(lost));
+        let back = self.losses.iter().filter(|lost| self.owes_return_from(lost));
         lost.then(|| Telling::lost(&self.ping, ts))
             .into_iter()
             .chain(back.map(move |lost| Telling::back(&self.ping, lost, ts)))
@@ -329,7 +348,11 @@ impl Registry {
         if let Some(agent) = self.agents.get_mut(&telling.instance) {
             match telling.back {
                 false => agent.told = telling.about,
-                true => agent.losses.retain(|lost| lost.id != telling.about),
+                true => agent
+                    .losses
+                    .iter_mut()
+                    .filter(|lost| lost.id == telling.about)
+                    .for_each(|lost| lost.answered = true),
             }
         }
     }

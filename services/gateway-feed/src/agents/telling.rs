@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{
     Channel, DedupKey, Event, Kind, Layer, Meta, MetaValue, Module, NewEvent, Source, Status, Task, Ts,
@@ -11,7 +10,8 @@ use oasis_core::{
 use ring::digest;
 use serde_json::{Value, json};
 
-use super::heard::{Heard, Said};
+use super::heard::Heard;
+use super::registry::Loss;
 
 /// An event on its way into the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,11 +33,8 @@ impl Telling {
         Self::new(ping, false, ping.id, (LOST, Status::Failure), meta, ts)
     }
 
-    pub(crate) fn back(ping: &Heard, lost: &Heard, ts: Ts) -> Self {
-        let away = match lost.said {
-            Said::Lost { last_seen, .. } => ping.recorded_at.duration_since(last_seen),
-            Said::Ping | Said::Back { .. } => SignedDuration::ZERO,
-        };
+    pub(crate) fn back(ping: &Heard, lost: &Loss, ts: Ts) -> Self {
+        let away = ping.recorded_at.duration_since(lost.last_seen);
         let meta = who(ping).with("away", Some(away.as_secs().max(0))).with("lost_id", Some(lost.id));
         Self::new(ping, true, lost.id, (BACK, Status::Info), meta, ts)
     }
