@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use oasis_core::ping;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -42,20 +43,23 @@ pub struct AgentEvent {
 
 /// One run of one agent, while they are being read.
 struct Instance {
-    ended: bool,
+    /// 0: it can be missed. 1: it stopped, or is lost. 2: it promises no next ping, and is left out first.
+    ended: i32,
     events: Vec<AgentEvent>,
 }
 
 impl Instance {
-    fn last(&self) -> i64 {
-        self.events.iter().map(|said| said.event.id).max().unwrap_or_default()
+    fn last_ping(&self) -> i64 {
+        let pings = self.events.iter().filter(|said| said.event.kind == ping::PING);
+        pings.map(|said| said.event.id).max().unwrap_or_default()
     }
 }
 
 impl Store {
     /// The last ping of each instance, its last one that was no repeat, and the last `ping.lost` ([`LOSSES_OF_AGENT`]) and
-    /// `ping.back` of it, in id order. Those that ended (stopped or lost) or promise no next ping only if something was said
-    /// within [`ENDED_AGENTS_STAY`]; of more than [`MOST_AGENTS`] those that ended longest ago are left out first.
+    /// `ping.back` of it, in id order. Those that ended (that stopped, are lost, or promise no next ping) only if something was said
+    /// within [`ENDED_AGENTS_STAY`]. Of more than [`MOST_AGENTS`] those are left out first that promise nothing, then others that
+    /// ended, each time those that pinged longest ago.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -140,12 +144,12 @@ fn statement() -> String {
            FROM said GROUP BY said.instance \
          ), wanted AS ( \
            SELECT ends.ended, said.* FROM agents JOIN said AS ping ON ping.id = agents.pinged \
-             CROSS JOIN LATERAL (SELECT coalesce(agents.lost >= agents.pinged, false) \
-               OR ping.status IN ('success', 'failure', 'cancelled') \
-               OR CASE jsonb_typeof(ping.meta -> 'interval') WHEN 'number' THEN (ping.meta ->> 'interval')::numeric <= 0 \
-                 ELSE true END AS ended) AS ends \
+             CROSS JOIN LATERAL (SELECT CASE \
+               WHEN agents.lost >= agents.pinged OR ping.status IN ('success', 'failure', 'cancelled') THEN 1 \
+               WHEN CASE jsonb_typeof(ping.meta -> 'interval') WHEN 'number' THEN (ping.meta ->> 'interval')::numeric > 0 END THEN 0 \
+               ELSE 2 END AS ended) AS ends \
              JOIN said ON said.instance = agents.instance \
-           WHERE NOT (ends.ended AND agents.recorded_at < clock_timestamp() - $3 * interval '1 second') \
+           WHERE NOT (ends.ended > 0 AND agents.recorded_at < clock_timestamp() - $3 * interval '1 second') \
          ) \
          SELECT {fields}, wanted.meta::text AS meta, wanted.instance, wanted.ended, \
            extract(epoch FROM clock_timestamp() - wanted.recorded_at)::float8 AS age, state.walked, state.upto \
@@ -170,7 +174,7 @@ fn bounded(found: BTreeMap<String, Instance>) -> BTreeMap<String, Instance> {
         return found;
     }
     let mut all: Vec<(String, Instance)> = found.into_iter().collect();
-    all.sort_by_key(|(_, one)| (one.ended, std::cmp::Reverse(one.last())));
+    all.sort_by_key(|(_, one)| (one.ended, std::cmp::Reverse(one.last_ping())));
     all.truncate(MOST_AGENTS);
     all.into_iter().collect()
 }

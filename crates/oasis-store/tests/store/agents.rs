@@ -114,6 +114,27 @@ async fn many_are_read_in_pages() {
     assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
 }
 
+/// Of too many those that promise nothing are left out first, and then those that ended, whenever they were heard.
+#[tokio::test]
+async fn those_that_are_watched_come_first() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    sql.batch_execute(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', CASE n % 3 WHEN 0 THEN 'success' ELSE 'info' END, \
+                'UNSET-X-PING', 'vt/IDLE-ping', \
+                jsonb_build_object('instance', 'host:' || n, 'interval', CASE n % 3 WHEN 1 THEN 60 ELSE 0 END) \
+         FROM generate_series(1, 18000) AS n",
+    )
+    .await
+    .unwrap();
+    let read = ids(&store(&db.url).agents().await.unwrap());
+    let ended: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 0).collect();
+    let mut wanted: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 1).chain(ended[2_000..].to_vec()).collect();
+    wanted.sort_unstable();
+    assert_eq!(read, wanted);
+}
+
 /// However often each has pinged, only its last events are looked at.
 #[tokio::test]
 async fn a_long_history_costs_nothing() {

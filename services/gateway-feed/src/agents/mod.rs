@@ -104,22 +104,33 @@ impl Agents {
         let mut teller = Teller::new(store, appender);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut full = Hourly::default();
         loop {
             let before = self.now();
             tick.tick().await;
-            self.tick(before);
+            let turned_away = self.tick(before);
+            metrics::counter!("feed_agents_turned_away_total").increment(turned_away);
+            if turned_away > 0 && full.may_say(self.now()) {
+                tracing::warn!(
+                    pings = turned_away,
+                    most = MOST_AGENTS,
+                    "there is no room for more agents: those that sent these are not watched (feed_agents_turned_away_total)"
+                );
+            }
             teller.round(self).await;
         }
     }
 
-    fn tick(&self, before: Duration) {
+    /// Looks who ended, and says how often one found no room.
+    fn tick(&self, before: Duration) -> u64 {
         let now = self.now();
         let mut registry = self.registry();
         if now.saturating_sub(before) > TICK + HELD_UP {
             registry.count_anew(now);
         }
         registry.forget(now);
-        measure(&mut registry, now);
+        measure(&registry, now);
+        std::mem::take(&mut registry.turned_away)
     }
 
     /// Whether the tail has read everything up to `id`, or has in time.
@@ -129,7 +140,7 @@ impl Agents {
     }
 }
 
-fn measure(registry: &mut Registry, now: Duration) {
+fn measure(registry: &Registry, now: Duration) {
     let mut counts = State::ALL.map(|state| (state, 0_u32));
     for (_, state) in registry.all(now) {
         counts.iter_mut().filter(|(counted, _)| *counted == state).for_each(|(_, count)| *count += 1);
@@ -137,7 +148,20 @@ fn measure(registry: &mut Registry, now: Duration) {
     for (state, count) in counts {
         metrics::gauge!("feed_agents", "state" => state.as_str()).set(f64::from(count));
     }
-    metrics::counter!("feed_agents_turned_away_total").increment(std::mem::take(&mut registry.turned_away));
+}
+
+/// What is worth a line in the log once an hour.
+#[derive(Debug, Default)]
+struct Hourly(Option<Duration>);
+
+impl Hourly {
+    fn may_say(&mut self, now: Duration) -> bool {
+        let may = self.0.is_none_or(|said| now >= said + Duration::from_secs(3_600));
+        if may {
+            self.0 = Some(now);
+        }
+        may
+    }
 }
 
 /// Talks with the table, not more often after failures than there is use in it, and logs the first failure of a row.
@@ -245,5 +269,17 @@ impl Teller {
         }
         self.without_right = !may;
         Ok(may)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_once_an_hour() {
+        let mut hourly = Hourly::default();
+        let said = [0, 1, 3_599, 3_600, 3_601, 7_300].map(|at| hourly.may_say(Duration::from_secs(at)));
+        assert_eq!(said, [true, false, false, true, false, true]);
     }
 }

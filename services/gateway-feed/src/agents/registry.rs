@@ -135,8 +135,14 @@ impl Agent {
         self.losses.iter().rfind(|lost| !self.ping.stopped() && self.ping.id <= lost.last_id)
     }
 
+    /// Whether it has said all that it is expected to. Who promises nothing always has.
     fn has_ended(&self) -> bool {
-        self.ping.stopped() || self.lost().is_some()
+        self.ping.interval.is_none() || self.ping.stopped() || self.lost().is_some()
+    }
+
+    /// Whether it promises nothing, and is not known to have ended in any other way.
+    fn is_quiet(&self) -> bool {
+        self.ping.interval.is_none() && !self.ping.stopped() && self.lost().is_none()
     }
 
     fn unheard(&self, now: Duration) -> Duration {
@@ -272,23 +278,22 @@ impl Registry {
         self.agents.insert(heard.who.instance.clone(), Agent::new(heard, now, said_at));
     }
 
-    /// Forgets those that ended longest ago, a tenth of all at a time.
+    /// Forgets those that pinged longest ago of those that promise nothing, else of others that ended, up to a tenth of
+    /// all at a time.
     fn make_room(&mut self, now: Duration) -> bool {
         if now < self.full_until {
             return false;
         }
-        let mut ended: Vec<(i64, String)> = self
-            .agents
-            .iter()
-            .filter(|(_, agent)| agent.has_ended())
-            .map(|(instance, agent)| (agent.ping.id, instance.clone()))
-            .collect();
-        if ended.is_empty() {
+        let ended = self.agents.iter().filter(|(_, agent)| agent.has_ended());
+        let mut ended: Vec<(bool, i64, String)> =
+            ended.map(|(instance, agent)| (!agent.is_quiet(), agent.ping.id, instance.clone())).collect();
+        ended.sort_unstable();
+        let Some((first, ..)) = ended.first() else {
             self.full_until = now + FULL;
             return false;
-        }
-        ended.sort_unstable();
-        for (_, instance) in ended.iter().take((self.most / 10).max(1)) {
+        };
+        let sort = ended.iter().take_while(|(other, ..)| other == first);
+        for (_, _, instance) in sort.take((self.most / 10).max(1)) {
             self.agents.remove(instance);
         }
         true
@@ -308,7 +313,7 @@ impl Registry {
 
     /// Whether there is anybody who can be missed.
     pub(crate) fn watches(&self) -> bool {
-        self.agents.values().any(|agent| !agent.has_ended() && agent.ping.interval.is_some())
+        self.agents.values().any(|agent| !agent.has_ended())
     }
 
     /// The table was asked at `sent` whether it answers. When it did not, or not in time, or was not asked for longer than
@@ -326,11 +331,10 @@ impl Registry {
         self.agents.values_mut().for_each(|agent| agent.counted_from = now);
     }
 
-    /// Forgets those that ended, or promise nothing, once nothing was said of them for a day.
+    /// Forgets those that ended, once nothing was said of them for a day.
     pub(crate) fn forget(&mut self, now: Duration) {
         let oldest = millis(now) - millis(ENDED_AGENTS_STAY);
-        let gone = |agent: &Agent| agent.has_ended() || agent.ping.interval.is_none();
-        self.agents.retain(|_, agent| agent.said_at >= oldest || !gone(agent));
+        self.agents.retain(|_, agent| agent.said_at >= oldest || !agent.has_ended());
     }
 
     /// At most `most` events that the table lacks, as every gateway would put them.

@@ -364,6 +364,36 @@ fn there_is_a_bound() {
     assert_eq!(registry.all(seconds(2)).count(), 20);
 }
 
+/// Whoever may send events can send pings of any number of instances, but not so that nobody else is watched.
+#[test]
+fn those_that_promise_nothing_make_room_first() {
+    let quiet = |id: i64| {
+        let meta = json!({ "instance": format!("quiet {id}") });
+        Heard::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
+    };
+    let mut registry = registry(20);
+    registry.hear(ping(1, "stopped", "success"), seconds(0));
+    registry.hear(ping(2, "lost", "info"), seconds(0));
+    registry.hear(lost(3, "lost", 2), seconds(0));
+    registry.hear(ping(4, "alive", "info"), seconds(0));
+    (10..1_010).for_each(|id| registry.hear(quiet(id), seconds(1)));
+    let names = |registry: &Registry| -> BTreeSet<String> {
+        registry.all(seconds(1)).map(|(agent, _)| agent.ping.who.instance.clone()).collect()
+    };
+    let kept = names(&registry);
+    assert!(["stopped", "lost", "alive", "quiet 1009"].iter().all(|name| kept.contains(*name)), "{kept:?}");
+    assert!(!kept.contains("quiet 10") && registry.turned_away == 0);
+    // One that is watched makes room for nobody, but is let in by all others.
+    for id in 2_000..2_019 {
+        registry.hear(ping(id, &format!("i{id}"), "info"), seconds(2));
+    }
+    let watched: BTreeSet<String> =
+        (2_000..2_019).map(|id| format!("i{id}")).chain(["alive".to_owned()]).collect();
+    assert_eq!((names(&registry), registry.turned_away), (watched.clone(), 0));
+    registry.hear(quiet(3_000), seconds(3));
+    assert_eq!((names(&registry), registry.turned_away), (watched, 1));
+}
+
 #[test]
 fn those_that_ended_are_forgotten_after_a_day() {
     let mut registry = registry(20);
