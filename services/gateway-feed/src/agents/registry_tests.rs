@@ -343,6 +343,19 @@ fn a_return_with_news_is_told_after_a_restart() {
     }
 }
 
+/// Whatever it names: what comes after it is a return.
+#[test]
+fn a_loss_that_names_what_came_after_it_names_nothing() {
+    for named in [3, 4_000, i64::MAX, -1] {
+        let mut registry = registry(10);
+        registry.hear(ping(1, "i", "info"), seconds(0));
+        registry.hear(lost(2, "i", named), seconds(0));
+        assert_eq!(state(&registry, 0), State::Lost, "{named}");
+        registry.hear(ping(3, "i", "info"), seconds(1));
+        assert_eq!((state(&registry, 1), keys(&registry, 1).len()), (State::Idle, 1), "{named}");
+    }
+}
+
 #[test]
 fn there_is_a_bound() {
     let mut registry = registry(20);

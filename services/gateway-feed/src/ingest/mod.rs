@@ -6,7 +6,8 @@ mod older;
 mod plain;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use oasis_core::{NewEvent, Ts};
+use oasis_core::ping::{BACK, LOST};
+use oasis_core::{NewEvent, Source, Ts};
 use oasis_service::ApiError;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -77,12 +78,19 @@ fn json(text: &[u8]) -> Result<Value, Refusal> {
 
 /// Tells the forms apart by what only they have.
 fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
-    if event.contains_key("specversion") {
+    let event = if event.contains_key("specversion") {
         cloud::structured(event, now)
     } else if event.contains_key("service") || event.contains_key("event") {
         older::read(event, now)
     } else {
         plain::read(event, now)
+    }?;
+    match event.event.kind.as_str() {
+        kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
+            hint: Some("send pings: whether an agent is lost or back follows from them".into()),
+            ..Refusal::field("kind", format!("{kind} of source agent.ping is said by gateways alone"))
+        }),
+        _ => Ok(event),
     }
 }
 

@@ -216,3 +216,27 @@ async fn who_may_send() {
     closed.stop().await;
     open.stop().await;
 }
+
+/// That an agent is lost or back is for the gateways to say, whichever form it comes in.
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_and_returns_of_agents_are_not_taken() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    for kind in ["ping.lost", "ping.back"] {
+        let forged =
+            plain(json!({"source": "agent.ping", "kind": kind, "meta": {"instance": "x", "last_id": 9}}));
+        let answer = post(gateway.address, "/events/ingest", forged.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.error().0.as_str()), (400, "bad_event"));
+        assert!(answer.error().1.contains(&format!("`kind`: {kind} ")), "{:?}", answer.error());
+        let many = json!([plain(json!({})), forged]).to_string();
+        let answer = post(gateway.address, "/events/ingest", many).await;
+        assert!(answer.error().1.starts_with("event 1: `kind`"), "{:?}", answer.error());
+        let older = json!({"service": "a", "event": kind.to_uppercase(), "status": "info", "metadata": {"source": "agent.ping"}});
+        let answer = post(gateway.address, "/events/ingest", older.to_string()).await;
+        assert!(answer.status == 400 && answer.error().1.contains(kind), "{:?}", answer.body);
+        let other = plain(json!({"kind": kind})).to_string();
+        assert_eq!(post(gateway.address, "/events/ingest", other).await.status, 201, "of another source");
+    }
+    assert_eq!(stored(&gateway).await.len(), 2);
+    gateway.stop().await;
+}
