@@ -200,12 +200,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_hostile_stays_one_plain_line() {
-        let hostile =
-            json!({ "agent": format!("a\x1b[2J\nb{}", "x".repeat(100)), "state": "\x07", "since": 7 });
+        let hostile = json!({ "role": "a\u{202e}b", "agent": format!("a\x1b[2J\nb{}", "x".repeat(100)), "state": "\x07", "since": 7 });
         let lines = lines(false, &[json!({}), hostile]);
         assert!(!lines.concat().contains(char::is_control), "{lines:?}");
         assert_eq!(lines[1].split_whitespace().collect::<String>(), "-------");
         assert!(lines[2].starts_with("a\u{fffd}[2J bxxx") && lines[2].contains('…'), "{lines:?}");
+        assert!(lines[2].contains(" a\u{fffd}b "), "{lines:?}");
     }
 
     #[test]

@@ -70,9 +70,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
-/// `text` without what a terminal could take for a command; line breaks stay.
+/// `text` without what a terminal could take for a command, or what is not seen and turns or hides what stands beside it;
+/// line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
+    text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Unicode's separators of lines and paragraphs, and its format controls (those of direction first of all), but for the few
+/// that are seen.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Colours, or none.
@@ -118,6 +129,16 @@ mod tests {
     #[test]
     fn escapes_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\u{9b}c\r\nd"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\nd");
+        let directions = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200f}\u{61c}";
+        let unseen = "\u{200b}\u{2028}\u{2029}\u{feff}\u{ad}\u{180e}\u{fff9}\u{1d173}\u{e0041}";
+        for c in directions.chars().chain(unseen.chars()) {
+            assert_eq!(printable(&c.to_string()), "\u{fffd}", "{c:?}");
+        }
+        for plain in
+            ["é 日本 😀 עברית العربية", "e\u{301}", "\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}"]
+        {
+            assert_eq!(printable(plain), plain);
+        }
         assert_eq!(Paint::fixed(false).red("x"), "x");
         assert_eq!(Paint::fixed(true).red("x"), "\x1b[31mx\x1b[0m");
         assert_eq!(Paint::fixed(true).red(""), "");

@@ -70,7 +70,8 @@ impl Printer {
         };
         // Padded before it is painted: escape sequences would count as width.
         let status = paint.with(colour, &format!("{status:<11}"));
-        let link = value.get("link").and_then(Value::as_str).map(printable).unwrap_or_default();
+        let link =
+            if value.get("link").is_some_and(Value::is_string) { field("link") } else { String::new() };
         let line = format!(
             "{}  {status}  {:<16}  {:<32}  {:<14}  {}",
             paint.dim(&time),
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_hostile_stays_one_plain_line() {
         assert_eq!(columns(false, &json!({"link": null})).split_whitespace().collect::<String>(), "-----");
-        let hostile = columns(false, &json!({"title": "a\x1b[2J\nb", "link": "\x07"}));
-        assert!(!hostile.contains(|c: char| c.is_control()), "{hostile:?}");
+        let hostile = columns(false, &json!({"title": "a\x1b[2J\n\u{202e}b", "link": "\x07\n\u{2028}"}));
+        assert!(!hostile.contains(|c: char| c.is_control() || "\u{202e}\u{2028}".contains(c)), "{hostile:?}");
     }
 }
