@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::agents::{count, ping, until};
-use crate::{Gateway, postgres};
+use crate::{Gateway, database, postgres};
 
 /// What the agents that are to survive promise, in seconds.
 const INTERVAL: u64 = 2;
@@ -78,5 +78,24 @@ async fn a_server_that_hangs_for_a_while_loses_nobody() {
     let missed = until(address, &["working", "working", "working", "lost"]);
     timeout(Duration::from_secs(30), missed).await.unwrap();
     assert_eq!(count(&sql, "ping.lost").await, 1);
+    gateway.stop().await;
+}
+
+/// An idle system stays idle: those that ended are not asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_asked_only_while_somebody_is_watched() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    ping(gateway.address, "a", "success", json!({ "interval": 60 })).await;
+    ping(gateway.address, "b", "info", json!({})).await;
+    until(gateway.address, &["stopped", "idle"]).await;
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT max(id)%'";
+    let asked = async || sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0);
+    // Twice as long as from one question to the next.
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(asked().await, 0);
+    ping(gateway.address, "c", "info", json!({ "interval": 60 })).await;
+    timeout(Duration::from_secs(30), async { while asked().await == 0 {} }).await.unwrap();
     gateway.stop().await;
 }
