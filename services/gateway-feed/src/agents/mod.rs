@@ -5,6 +5,7 @@
 //! process that was held up, or a tail that is behind, misses nobody who pinged. And only time in which the table answered
 //! counts (see [`probe`]), so that a table that hung is no reason to miss those that could not ping.
 
+mod agent;
 mod heard;
 mod list;
 mod probe;

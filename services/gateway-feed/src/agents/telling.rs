@@ -10,8 +10,8 @@ use oasis_core::{
 use ring::digest;
 use serde_json::{Value, json};
 
+use super::agent::Loss;
 use super::heard::Heard;
-use super::registry::Loss;
 
 /// An event on its way into the table.
 #[derive(Debug, Clone, PartialEq)]
