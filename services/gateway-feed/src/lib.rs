@@ -7,12 +7,12 @@
 
 mod agents;
 mod catch_up;
+mod console;
 mod events;
 mod frames;
 mod hub;
 mod ingest;
 mod mock;
-mod page;
 mod params;
 mod routes;
 mod subscriber;

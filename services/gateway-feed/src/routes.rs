@@ -5,7 +5,7 @@
 //! - `GET /api/v1/oasis/events`: the query API
 //! - `GET /api/v1/oasis/agents`: who there is, and how they are
 //! - `POST /events/ingest`, `POST /api/v1/oasis/events`: ingest
-//! - `GET /`: a page with a live list; `GET /page.js`, `GET /page.css`: what it is made of
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: what it is made of
 
 use std::sync::Arc;
 
@@ -27,13 +27,15 @@ use tokio::time::Instant;
 use crate::agents::Agents;
 use crate::hub::Hub;
 use crate::subscriber::Subscriber;
-use crate::{events, ingest, page, params};
+use crate::{console, events, ingest, params};
 
 const FEED: &str = "/api/v1/devhub/feed";
 const HEALTH: &str = "/api/v1/devhub/health";
 const EVENTS: &str = "/api/v1/oasis/events";
 const AGENTS: &str = "/api/v1/oasis/agents";
 const INGEST: &str = "/events/ingest";
+const PAGE: &str = "/";
+const ASSETS: &str = "/-/";
 
 pub(crate) struct Gateway {
     pub(crate) store: Store,
@@ -58,9 +60,8 @@ impl App for Gateway {
             EVENTS => (EVENTS, "GET, HEAD, POST, OPTIONS"),
             AGENTS => (AGENTS, "GET, HEAD, OPTIONS"),
             INGEST => (INGEST, "POST"),
-            "/" => ("/", "GET, HEAD"),
-            page::SCRIPT => (page::SCRIPT, "GET, HEAD"),
-            page::STYLE => (page::STYLE, "GET, HEAD"),
+            _ if path.starts_with(ASSETS) => (ASSETS, "GET, HEAD"),
+            _ if console::is_page(path) => (PAGE, "GET, HEAD"),
             _ => return Err(ApiError::not_found().hint(format!("the feed is at {FEED}"))),
         };
         context.matched(route);
@@ -79,13 +80,15 @@ impl App for Gateway {
                 self.agents.list(&self.room, request.uri(), !self.read_tokens.is_empty())
             }
             (EVENTS | INGEST, &Method::POST) => self.ingest(request, context).await,
-            ("/", &Method::GET) => {
-                Query::parse(request.uri().query(), &["token"])?;
-                self.may_read(&request)?;
-                Ok(page::html())
-            }
-            (page::SCRIPT, &Method::GET) => Ok(page::script()),
-            (page::STYLE, &Method::GET) => Ok(page::style()),
+            // What its address says besides is the page's own matter.
+            (PAGE, &Method::GET) => match self.may_read(&request) {
+                Ok(()) => Ok(console::page(StatusCode::OK)),
+                Err(_) if console::wants_page(request.headers()) => {
+                    Ok(console::page(StatusCode::UNAUTHORIZED))
+                }
+                Err(error) => Err(error),
+            },
+            (ASSETS, &Method::GET) => console::asset(&path[ASSETS.len()..]),
             (FEED | HEALTH | EVENTS | AGENTS, &Method::OPTIONS) => Ok(preflight(allow)),
             _ => Err(ApiError::method_not_allowed(allow)),
         }

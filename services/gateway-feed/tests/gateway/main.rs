@@ -4,6 +4,7 @@
 
 mod agents;
 mod client;
+mod console;
 mod feed;
 mod ingest;
 mod process;

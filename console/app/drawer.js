@@ -1,0 +1,161 @@
+// One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
+
+import { copy, fill, h, setText } from "./dom.js";
+import { describeLink, icon, outLink, statusMark, taskLink, time } from "./look.js";
+
+/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+
+const FIELDS = /** @type {const} */ (["ts", "vtid", "layer", "module", "source", "kind", "status", "title", "ref", "link"]);
+/** Levels of meta that are opened at first, and how much of it is shown at all. */
+const OPEN = 2;
+const MOST_NODES = 2_000;
+
+export class Drawer {
+  #context;
+  #dialog = h("dialog", { class: "drawer", "aria-labelledby": "drawer-title" });
+  /** @type {AbortController | null} */
+  #loading = null;
+  #shown = "";
+
+  /** @param {import("./main.js").Context} context */
+  constructor(context) {
+    this.#context = context;
+    document.body.append(this.#dialog);
+    this.#dialog.addEventListener("close", () => {
+      this.#loading?.abort();
+      this.#shown = "";
+      context.closed();
+    });
+    this.#dialog.addEventListener("click", (event) => {
+      // The backdrop is the dialog's own, outside of what it holds.
+      if (event.target === this.#dialog) this.#dialog.close();
+    });
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  close() {
+    if (this.#dialog.open) this.#dialog.close();
+  }
+
+  /** @param {AnyEvent | null} event @param {number | null} id Known where the event is not. */
+  show(event, id) {
+    const name = id === null ? `mock-${event?.ts}` : String(id);
+    if (this.#shown === name && this.#dialog.open) return;
+    this.#shown = name;
+    if (event) this.#draw(event);
+    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, h("div", { class: "skeleton rows" }, h("i"), h("i"), h("i"))));
+    if (!this.#dialog.open) this.#dialog.showModal();
+    if (id !== null && !event?.meta) void this.#load(id, event);
+  }
+
+  /** @param {number} id @param {AnyEvent | null} event */
+  async #load(id, event) {
+    this.#loading?.abort();
+    const control = new AbortController();
+    this.#loading = control;
+    try {
+      const { events } = await this.#context.store.query({}, { before: id + 1, limit: 1, signal: control.signal });
+      if (control.signal.aborted) return;
+      const found = events[0]?.id === id ? events[0] : null;
+      if (found) this.#draw(found);
+      else this.#failed(event, `Event ${id} is not kept any more.`, null);
+    } catch (error) {
+      if (control.signal.aborted) return;
+      const why = error instanceof Error ? error.message : "the query failed";
+      this.#failed(event, `Its meta can't be read: ${why}.`, () => void this.#load(id, event));
+    }
+  }
+
+  /** @param {AnyEvent | null} event @param {string} why @param {(() => void) | null} retry */
+  #failed(event, why, retry) {
+    const note = h("div", { class: "note", role: "alert" }, h("p", {}, why), retry && h("button", { type: "button", class: "small", onclick: retry }, "Try again"));
+    const old = this.#dialog.querySelector(".meta-part");
+    if (event && old) fill(old, h("h3", {}, "Meta"), note);
+    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, note));
+  }
+
+  /** @param {string} title @param {AnyEvent | null} event */
+  #head(title, event) {
+    const close = h("button", { type: "button", class: "tool", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.#dialog.close() }, icon("close"));
+    return h("header", {}, event && statusMark(event.status), h("h2", { id: "drawer-title" }, title), close);
+  }
+
+  /** @param {AnyEvent} event */
+  #draw(event) {
+    const simulated = event.id === null;
+    /** @param {string} name @param {import("./dom.js").Child} value */
+    const field = (name, value) => h("div", { class: "field" }, h("dt", {}, name), h("dd", {}, value));
+    const stored = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (event));
+    const fields = FIELDS.map((name) => {
+      if (name === "ts") return field(name, time(event.ts, event.ts));
+      if (name === "vtid") return field(name, taskLink(event.vtid));
+      if (name === "link") return field(name, outLink(event.link, `Open ${describeLink(event.link)}`, event.link ?? "") ?? "none");
+      return field(name, h("bdi", {}, String(event[name])));
+    });
+    if (!simulated) fields.unshift(field("id", String(event.id)));
+    if (event.recorded_at) fields.push(field("recorded_at", time(event.recorded_at, event.recorded_at)), field("channel", String(stored.channel ?? "")));
+    const meta = simulated
+      ? h("p", { class: "quiet" }, "Simulated events have none and are never stored.")
+      : event.meta
+        ? Object.keys(event.meta).length > 0
+          ? tree(event.meta)
+          : h("p", { class: "quiet" }, "Empty.")
+        : h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"));
+    const json = JSON.stringify(event, (key, value) => (key === "receivedAt" || key === "simulated" ? undefined : value), 2);
+    const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? " -H \"Authorization: Bearer $READ_TOKEN\"" : ""}`;
+    const focused = this.#dialog.contains(document.activeElement);
+    fill(
+      this.#dialog,
+      this.#head(event.title, event),
+      h(
+        "div",
+        { class: "actions" },
+        copyButton("Copy as JSON", json),
+        !simulated && copyButton("Copy as curl", curl),
+        outLink(event.link, "Open the link", "Open"),
+      ),
+      h("div", { class: "body", tabindex: 0, role: "region", "aria-label": "Fields and meta" }, h("dl", {}, ...fields), h("div", { class: "meta-part" }, h("h3", {}, "Meta"), meta)),
+    );
+    if (focused) this.#dialog.querySelector("button")?.focus();
+  }
+}
+
+/** @param {string} label @param {string} text */
+function copyButton(label, text) {
+  const button = h("button", { type: "button", class: "small" }, label);
+  button.addEventListener("click", async () => {
+    setText(button, (await copy(text)) ? "Copied" : "Not allowed");
+    setTimeout(() => setText(button, label), 1_500);
+  });
+  return button;
+}
+
+/** @param {Record<string, unknown>} value */
+function tree(value) {
+  let left = MOST_NODES;
+  /** @param {unknown} value @param {number} depth @returns {HTMLElement} */
+  const node = (value, depth) => {
+    if (typeof value !== "object" || value === null) return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
+    const entries = Object.entries(value);
+    const list = h("ul", { class: "tree" });
+    for (const [key, inner] of entries) {
+      if (left-- <= 0) {
+        list.append(h("li", {}, "and more: copy it as JSON"));
+        break;
+      }
+      const nested = typeof inner === "object" && inner !== null && Object.keys(inner).length > 0;
+      const name = h("bdi", { class: "key" }, key);
+      if (nested && depth < 32) {
+        const size = Object.keys(inner).length;
+        list.append(h("li", {}, h("details", { open: depth < OPEN }, h("summary", {}, name, h("span", { class: "quiet" }, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`)), node(inner, depth + 1))));
+      } else {
+        list.append(h("li", {}, name, " ", nested ? h("bdi", {}, JSON.stringify(inner)) : node(Array.isArray(inner) ? "[]" : typeof inner === "object" && inner !== null ? "{}" : inner, depth)));
+      }
+    }
+    return list;
+  };
+  return node(value, 0);
+}

@@ -1,0 +1,213 @@
+// The bar of filters: a text, a menu for each facet, switches, and what is set as chips to take away.
+
+import { fill, h } from "./dom.js";
+import { icon, kindWords, sourceName, word } from "./look.js";
+import { FACETS, filterCount } from "./view.js";
+
+/** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Facet} Facet */
+
+/** @type {Record<Facet, string>} */
+const NAMES = { status: "Status", source: "Source", kind: "Event", module: "Module", layer: "Layer", vtid: "Task" };
+const STATUSES = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
+
+/** @param {Facet} facet @param {string} value */
+const shown = (facet, value) =>
+  facet === "status" ? word(value) : facet === "source" ? sourceName(value) : facet === "kind" ? kindWords(value) : value;
+
+export class Filters {
+  #store;
+  #view;
+  #change;
+  #text;
+  #chips = h("div", { class: "chips", "aria-label": "Filters that are set", role: "group" });
+  /** @type {Map<string, HTMLButtonElement>} */
+  #switches = new Map();
+  /** @type {Map<Facet, HTMLButtonElement>} */
+  #buttons = new Map();
+  /** @type {{ facet: Facet, menu: HTMLElement } | null} */
+  #open = null;
+  #typing = false;
+  element;
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {() => View} view
+   * @param {(change: Partial<View>, replace: boolean) => void} change
+   */
+  constructor(store, view, change) {
+    this.#store = store;
+    this.#view = view;
+    this.#change = change;
+    this.#text = h("input", {
+      type: "search",
+      id: "search",
+      placeholder: "Filter by any text",
+      "aria-label": "Filter by text",
+      "aria-keyshortcuts": "/",
+      autocomplete: "off",
+      spellcheck: "false",
+      maxlength: 200,
+      oninput: () => {
+        // One step back undoes all that was typed at once.
+        this.#change({ q: this.#text.value }, this.#typing);
+        this.#typing = true;
+      },
+      onblur: () => {
+        this.#typing = false;
+      },
+    });
+    const menus = FACETS.map((facet) => {
+      const button = h(
+        "button",
+        { type: "button", class: "facet", "aria-haspopup": "true", "aria-expanded": "false", onclick: () => this.#toggle(facet) },
+        NAMES[facet],
+        icon("down"),
+      );
+      this.#buttons.set(facet, button);
+      return h("div", { class: "menu-of" }, button);
+    });
+    /** @param {"hideGreen" | "mine" | "beats"} name @param {string} text @param {string} title */
+    const toggle = (name, text, title) => {
+      const button = h("button", { type: "button", class: "switch", "aria-pressed": "false", title, onclick: () => this.#change({ [name]: !this.#view()[name] }, false) }, text);
+      this.#switches.set(name, button);
+      return button;
+    };
+    this.element = h(
+      "div",
+      { class: "filters", role: "search", "aria-label": "Filters" },
+      h("div", { class: "search" }, this.#text, h("kbd", { "aria-hidden": "true" }, "/")),
+      h("div", { class: "facets" }, ...menus),
+      h(
+        "div",
+        { class: "switches" },
+        toggle("hideGreen", "Hide green", "Leave out what succeeded"),
+        toggle("mine", "My tasks", "Only tasks with a star"),
+        toggle("beats", "Heartbeats", "Also show agents' pings that say nothing new"),
+      ),
+      this.#chips,
+    );
+    document.addEventListener("pointerdown", (event) => {
+      if (this.#open && !(/** @type {Element} */ (event.target).closest?.(".menu-of"))) this.#close(false);
+    });
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.#open) return;
+      event.stopPropagation();
+      this.#close(true);
+    });
+    this.element.addEventListener("focusout", (event) => {
+      const to = /** @type {Element | null} */ (event.relatedTarget);
+      if (this.#open && to && !to.closest(".menu-of")) this.#close(false);
+    });
+    this.show();
+  }
+
+  /** Shows what the view says. */
+  show() {
+    const view = this.#view();
+    if (this.#text.value !== view.q) this.#text.value = view.q;
+    for (const [name, button] of this.#switches) {
+      button.setAttribute("aria-pressed", String(view[/** @type {"hideGreen" | "mine" | "beats"} */ (name)]));
+    }
+    for (const [facet, button] of this.#buttons) button.classList.toggle("set", view.facets[facet].length > 0);
+    const chips = FACETS.flatMap((facet) =>
+      view.facets[facet].map((value) =>
+        h(
+          "button",
+          { type: "button", class: "chip", "aria-label": `Remove ${NAMES[facet]} ${value}`, onclick: () => this.#set(facet, value, false) },
+          h("span", { class: "of" }, NAMES[facet]),
+          h("bdi", {}, shown(facet, value)),
+          icon("close"),
+        ),
+      ),
+    );
+    const clear = () => this.#change({ q: "", facets: { status: [], source: [], kind: [], module: [], layer: [], vtid: [] }, hideGreen: false, mine: false }, false);
+    const all = filterCount(view) > 1 && h("button", { type: "button", class: "link", onclick: clear }, "Clear all");
+    fill(this.#chips, ...chips, all);
+  }
+
+  focus() {
+    this.#text.focus();
+    this.#text.select();
+  }
+
+  /** @param {Facet} facet @param {string} value @param {boolean} there */
+  #set(facet, value, there) {
+    const { facets } = this.#view();
+    const values = facets[facet].filter((other) => other !== value);
+    this.#change({ facets: { ...facets, [facet]: there ? [...values, value] : values } }, false);
+  }
+
+  /** @param {Facet} facet */
+  #toggle(facet) {
+    const same = this.#open?.facet === facet;
+    this.#close(false);
+    if (same) return;
+    const view = this.#view();
+    const counts = this.#store.facets[facet] ?? new Map();
+    const seen = facet === "status" ? STATUSES : [...counts.keys()].sort();
+    const values = [...new Set([...view.facets[facet], ...seen])];
+    const list = h("div", { class: "options" });
+    const draw = (/** @type {string} */ text) => {
+      const found = values.filter((value) => shown(facet, value).toLowerCase().includes(text.toLowerCase()));
+      fill(
+        list,
+        ...found.slice(0, 200).map((value) =>
+          h(
+            "label",
+            {},
+            h("input", {
+              type: "checkbox",
+              checked: this.#view().facets[facet].includes(value),
+              onchange: (/** @type {any} */ event) => this.#set(facet, value, event.target.checked),
+            }),
+            h("bdi", {}, shown(facet, value)),
+            h("span", { class: "times" }, counts.get(value) ?? ""),
+          ),
+        ),
+        found.length === 0 && h("p", { class: "quiet" }, text ? "Enter adds it" : "None seen yet"),
+      );
+    };
+    const input =
+      facet !== "status" &&
+      h("input", {
+        type: "text",
+        class: "small",
+        placeholder: `Find or add`,
+        "aria-label": `Find or add a value of ${NAMES[facet]}`,
+        autocomplete: "off",
+        spellcheck: "false",
+        oninput: (/** @type {any} */ event) => draw(event.target.value.trim()),
+        onkeydown: (/** @type {any} */ event) => {
+          const value = normal(facet, event.target.value.trim());
+          if (event.key !== "Enter" || !value) return;
+          this.#set(facet, value, true);
+          this.#close(true);
+        },
+      });
+    draw("");
+    const menu = h("div", { class: "menu", role: "group", "aria-label": NAMES[facet] }, input, list);
+    const button = this.#buttons.get(facet);
+    button?.setAttribute("aria-expanded", "true");
+    button?.after(menu);
+    this.#open = { facet, menu };
+    /** @type {HTMLElement | null} */ (menu.querySelector("input"))?.focus();
+  }
+
+  /** @param {boolean} focus */
+  #close(focus) {
+    if (!this.#open) return;
+    const { facet, menu } = this.#open;
+    this.#open = null;
+    menu.remove();
+    const button = this.#buttons.get(facet);
+    button?.setAttribute("aria-expanded", "false");
+    if (focus) button?.focus();
+  }
+}
+
+/** As the gateway writes it. @param {Facet} facet @param {string} value */
+function normal(facet, value) {
+  if (value.includes(",")) return "";
+  return facet === "kind" || facet === "source" ? value.toLowerCase() : value.toUpperCase();
+}

@@ -1,0 +1,121 @@
+// The line on top: how the connection is, how far behind, how much comes.
+
+import { byId, fill, h, setText, svg } from "./dom.js";
+import { howToSend } from "./home.js";
+import { MINUTES } from "./rate.js";
+import { keepToken } from "./settings.js";
+import { duration } from "./time.js";
+
+/** @type {Record<import("../client/types.js").FeedState, string>} */
+const WORDS = { connecting: "CONNECTING", live: "LIVE", mock: "MOCK", reconnecting: "RECONNECTING", offline: "OFFLINE" };
+
+/** @type {Partial<Record<string, string>>} */
+const REASONS = {
+  network: "The gateway can't be reached.",
+  closed: "The gateway ended the connection.",
+  silence: "The gateway fell silent.",
+  busy: "The gateway is busy.",
+  server_error: "The gateway has an error.",
+  not_a_feed: "What answers there is not the gateway.",
+};
+
+export class Header {
+  #store;
+  #badge = byId("state");
+  #word = byId("state-word");
+  #retry = byId("retry");
+  #banner = byId("banner");
+  #said = "";
+  #drawn = "";
+
+  /** @param {import("./store.js").Store} store */
+  constructor(store) {
+    this.#store = store;
+    this.#retry.addEventListener("click", () => store.feed.retry());
+    store.addEventListener("gap", () => {
+      this.#said = "";
+    });
+  }
+
+  /** @param {number} now */
+  show(now) {
+    const { feed, rate } = this.#store;
+    const { state, retryAt, transport } = feed;
+    const wait = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
+    this.#badge.dataset.state = state;
+    const polls = state === "live" && transport === "poll";
+    setText(this.#word, state === "reconnecting" && wait > 0 ? `RECONNECTING in ${wait} s` : polls ? "LIVE, polling" : WORDS[state]);
+    this.#retry.hidden = state !== "offline" && !(state === "reconnecting" && wait > 1);
+    const delay = byId("delay");
+    delay.hidden = feed.delay === null || state !== "live";
+    if (feed.delay !== null) {
+      setText(delay, `${duration(feed.delay)} behind`);
+      delay.title = "From when the newest event happened at its source until it came here";
+      delay.classList.toggle("far", feed.delay > 60_000);
+    }
+    setText(byId("rate-number"), rate.perMinute(now).toLocaleString());
+    this.#spark(rate.minutes(now));
+    this.#showBanner();
+  }
+
+  /** @param {(number | null)[]} minutes */
+  #spark(minutes) {
+    const key = minutes.join();
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const most = Math.max(1, ...minutes.map((count) => count ?? 0));
+    const width = 120 / MINUTES;
+    const bars = minutes.map((count, i) => {
+      const height = count === null ? 1 : Math.max(1, Math.round((22 * count) / most));
+      return svg("rect", { x: i * width, y: 24 - height, width: width - 1, height, class: count === null ? "unknown" : count === 0 ? "none" : "some" });
+    });
+    const spark = byId("spark");
+    spark.replaceChildren(...bars);
+    const known = minutes.filter((count) => count !== null);
+    spark.setAttribute("aria-label", `Events a minute over the last half hour; at most ${most.toLocaleString()}, known for ${known.length} minutes`);
+  }
+
+  #showBanner() {
+    const { feed, gap, events } = this.#store;
+    const { state, reason, error } = feed;
+    const key = [state, reason, error?.message, gap?.reason, gap?.to, events.length > 0].join();
+    if (key === this.#said) return;
+    this.#said = key;
+    const banner = this.#banner;
+    banner.dataset.state = state;
+    banner.hidden = false;
+    if (reason === "unauthorized" || reason === "forbidden") return this.#askForToken(error?.message ?? "");
+    if (state === "mock") {
+      const details = h("details", {}, h("summary", {}, "Send the first real one"), howToSend());
+      return fill(banner, h("p", {}, h("strong", {}, "Simulated."), " No event has been stored yet; what you see never happened and is gone with the first real event."), details);
+    }
+    if (state === "reconnecting" || (state === "offline" && reason !== "stopped")) {
+      const kept = events.length > 0 ? " What is shown stays, and what is missed now comes once it is back." : "";
+      return fill(banner, h("p", {}, h("strong", {}, (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."), kept));
+    }
+    if (gap && state === "live") {
+      const text =
+        gap.reason === "reset"
+          ? "The gateway's database is another than before, or was restored: the list has begun anew."
+          : `Events ${((gap.from ?? 0) + 1).toLocaleString()} to ${(gap.to ?? 0).toLocaleString()} are not in this list${gap.reason === "pruned" ? ": they are no longer kept" : ""}.`;
+      const close = h("button", { type: "button", class: "small" }, "Close");
+      close.addEventListener("click", () => {
+        this.#store.gap = null;
+      });
+      return fill(banner, h("p", {}, text), close);
+    }
+    banner.hidden = true;
+  }
+
+  /** @param {string} why */
+  #askForToken(why) {
+    const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
+    const form = h("form", { class: "token" }, h("label", { for: "token" }, "Token"), input, h("button", { type: "submit", class: "small" }, "Use it"));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      keepToken(input.value.trim());
+      location.reload();
+    });
+    fill(this.#banner, h("p", {}, h("strong", {}, "This gateway wants a token to be read."), ` ${why}`), form);
+  }
+}

@@ -1,0 +1,71 @@
+// The keyboard, and the page that explains it.
+
+import { h } from "./dom.js";
+import { icon } from "./look.js";
+
+/** @type {[string[], string][]} */
+const KEYS = [
+  [["/"], "Go to the filter"],
+  [["j"], "Next event, further back"],
+  [["k"], "Previous event, newer"],
+  [["Enter"], "Open the event"],
+  [["Space"], "Pause the ticker, or resume"],
+  [["g", "h"], "Live page"],
+  [["g", "a"], "Agents"],
+  [["Esc"], "Close what is open"],
+  [["?"], "This help"],
+];
+
+/** A second key counts for so long after the first. */
+const CHORD_MS = 1_000;
+
+/**
+ * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => void, go: (path: string) => void, help: () => void }} on
+ */
+export function listen(on) {
+  let chordUntil = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (document.querySelector("dialog[open]")) return;
+    if (target.matches("input, textarea, select, [contenteditable]")) {
+      if (event.key === "Escape") target.blur();
+      return;
+    }
+    const chord = event.timeStamp < chordUntil;
+    chordUntil = 0;
+    const own = target.matches("button, a, summary, label");
+    const inList = target.matches(".row button, .row a");
+    if (chord && (event.key === "a" || event.key === "h")) on.go(event.key === "a" ? "/agents" : "/");
+    else if (event.key === "g") chordUntil = event.timeStamp + CHORD_MS;
+    else if (event.key === "/") on.search();
+    else if (event.key === "j") on.move(1);
+    else if (event.key === "k") on.move(-1);
+    else if (event.key === "?") on.help();
+    else if (event.key === "Enter" && !own) {
+      if (!on.enter()) return;
+    } else if (event.key === " " && (!own || inList)) on.space();
+    else return;
+    event.preventDefault();
+  });
+}
+
+export function makeHelp() {
+  const rows = KEYS.map(([keys, what]) => h("div", { class: "field" }, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)));
+  const dialog = h("dialog", { class: "help", "aria-labelledby": "help-title" });
+  dialog.append(
+    h("header", {}, h("h2", { id: "help-title" }, "Keyboard"), h("button", { type: "button", class: "tool", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+    h(
+      "div",
+      { class: "body" },
+      h("dl", {}, ...rows),
+      h("h3", {}, "What you see"),
+      h("p", {}, "Recent failures stay until the same run, or the same module and event of the same task, succeeds, until you dismiss them, or for a day. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant."),
+    ),
+  );
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  document.body.append(dialog);
+  return dialog;
+}

@@ -1,0 +1,151 @@
+// How an event looks: icons, words, and what its link says to a person.
+
+import { h, svg, webAddress } from "./dom.js";
+import { clock, exact } from "./time.js";
+
+/** @type {Record<string, string>} */
+const WORDS = {
+  queued: "queued",
+  in_progress: "running",
+  success: "success",
+  failure: "failed",
+  cancelled: "cancelled",
+  info: "info",
+};
+
+/** @param {string} status */
+export const word = (status) => WORDS[status] ?? status;
+
+/** Each state has a shape of its own, so that none is told by its colour alone. */
+/** @type {Record<string, [string, Record<string, string | number>][]>} */
+const SHAPES = {
+  queued: [["circle", { cx: 8, cy: 8, r: 6, "stroke-dasharray": "2.4 2.3" }]],
+  in_progress: [
+    ["circle", { cx: 8, cy: 8, r: 6, opacity: 0.3 }],
+    ["path", { d: "M8 2a6 6 0 0 1 6 6", class: "spin" }],
+  ],
+  success: [
+    ["circle", { cx: 8, cy: 8, r: 7, class: "solid" }],
+    ["path", { d: "M5 8.2l2.1 2.1L11 6.2", class: "cut" }],
+  ],
+  failure: [
+    ["path", { d: "M5.2 1h5.6L15 5.2v5.6L10.8 15H5.2L1 10.8V5.2z", class: "solid" }],
+    ["path", { d: "M5.6 5.6l4.8 4.8m0-4.8l-4.8 4.8", class: "cut" }],
+  ],
+  cancelled: [
+    ["circle", { cx: 8, cy: 8, r: 6 }],
+    ["path", { d: "M4 12L12 4" }],
+  ],
+  info: [["circle", { cx: 8, cy: 8, r: 2.6, class: "solid" }]],
+  working: [["path", { d: "M5 3.2v9.6l7.6-4.8z", class: "solid" }]],
+  idle: [["path", { d: "M5.5 4v8m5-8v8" }]],
+  late: [["path", { d: "M8 1.8l6.6 11.8H1.4zM8 6.2v3.6m0 1.6v.2" }]],
+  lost: [
+    ["path", { d: "M8 1l7 13H1z", class: "solid" }],
+    ["path", { d: "M8 5.6v4.2m0 1.6v.3", class: "cut" }],
+  ],
+  stopped: [["rect", { x: 3.5, y: 3.5, width: 9, height: 9, rx: 1.5 }]],
+  star: [["path", { d: "M8 1.8l1.9 4 4.3.6-3.1 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.1-3 4.3-.6z" }]],
+  out: [["path", { d: "M6 3.5H3.5v9h9V10M9 3h4v4M13 3L7.5 8.5" }]],
+  close: [["path", { d: "M4 4l8 8m0-8l-8 8" }]],
+  bell: [["path", { d: "M4 11V7.5a4 4 0 0 1 8 0V11l1.2 1.5H2.8zM6.7 14h2.6" }]],
+  theme: [
+    ["circle", { cx: 8, cy: 8, r: 5.5 }],
+    ["path", { d: "M8 2.5v11a5.5 5.5 0 0 0 0-11z", class: "solid" }],
+  ],
+  pause: [["path", { d: "M5.5 4v8m5-8v8" }]],
+  play: [["path", { d: "M5 3.5v9l7-4.5z", class: "solid" }]],
+  help: [["path", { d: "M5.8 6.2a2.2 2.2 0 1 1 3.3 1.9C8.3 8.6 8 9 8 9.8m0 2v.2" }]],
+  down: [["path", { d: "M4.5 6.5L8 10l3.5-3.5" }]],
+};
+
+/** @param {string} name @param {string} [extra] */
+export function icon(name, extra = "") {
+  const shapes = SHAPES[name] ?? SHAPES.info ?? [];
+  const its = { viewBox: "0 0 16 16", class: `icon i-${name} ${extra}`.trim(), "aria-hidden": "true" };
+  return svg("svg", its, ...shapes.map(([tag, attributes]) => svg(tag, attributes)));
+}
+
+/** @param {string} status */
+export function statusMark(status) {
+  return h("span", { class: `status s-${SHAPES[status] ? status : "info"}` }, icon(status), h("span", { class: "word" }, word(status)));
+}
+
+/** @param {string | number} ts @param {string} [text] */
+export function time(ts, text) {
+  const at = typeof ts === "number" ? ts : Date.parse(ts);
+  const element = h("time", { title: exact(at) }, text ?? clock(at));
+  if (!Number.isNaN(at)) element.dateTime = new Date(at).toISOString();
+  return element;
+}
+
+/** @param {string} kind */
+export const kindWords = (kind) => kind.replaceAll("_", " ");
+
+/** @type {Record<string, string>} */
+const SOURCES = { "github.actions": "GitHub", "gcp.deploy": "Cloud Run", "agent.ping": "Agent", "oasis.events": "Event" };
+
+/** @param {string} source */
+export const sourceName = (source) => SOURCES[source] ?? source;
+
+/**
+ * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run 16986988895`.
+ *
+ * @param {string | null} link
+ */
+export function describeLink(link) {
+  const address = webAddress(link);
+  if (!address) return "";
+  const url = new URL(address);
+  const parts = url.pathname.split("/").filter(Boolean).map(decode);
+  if (url.hostname === "console.cloud.google.com" && parts[1] === "detail") return `${parts[3] ?? ""} in ${parts[2] ?? ""}`;
+  if (url.hostname !== "github.com" || parts.length < 2) return `${url.hostname}${url.pathname === "/" ? "" : decode(url.pathname)}`.slice(0, 120);
+  const [owner, repository, what, id, ...rest] = parts;
+  const place = `${owner}/${repository}`;
+  if (what === "pull") return `${place} #${id}`;
+  if (what === "commit" || what === "compare") return `${place} ${(id ?? "").slice(0, 40)}`;
+  if (what === "releases") return `${place} ${rest.join("/")}`;
+  if (what === "actions" && id === "runs") {
+    const job = rest.indexOf("job");
+    const attempt = rest.indexOf("attempts");
+    if (job > 0) return `${place} job ${rest[job + 1]}`;
+    return `${place} run ${rest[0]}${attempt > 0 ? `, attempt ${rest[attempt + 1]}` : ""}`;
+  }
+  return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
+}
+
+/** @param {string} part */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** @param {string} vtid */
+export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== "";
+
+/**
+ * The task as a link to its page; what is no task as plain words.
+ *
+ * @param {string} vtid
+ * @param {number} [tabindex]
+ */
+export function taskLink(vtid, tabindex) {
+  if (!isTask(vtid)) return h("span", { class: "task none" }, vtid === "IDLE" ? "idle" : "no task");
+  return h("a", { class: "task", href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex }, vtid);
+}
+
+/**
+ * A link that leads out; nothing where there is none that is safe.
+ *
+ * @param {string | null} address
+ * @param {string} label
+ * @param {string} [text] Shown beside the icon.
+ */
+export function outLink(address, label, text) {
+  const href = webAddress(address);
+  if (!href) return null;
+  return h("a", { class: "out", href, target: "_blank", rel: "noopener noreferrer", "aria-label": label, title: label }, text ?? "", icon("out"));
+}

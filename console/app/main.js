@@ -1,0 +1,246 @@
+// Starts the page: which view the address asks for, what every view shares, and the clock that keeps them current.
+
+import { Agents, AgentsPage } from "./agents.js";
+import { byId, fill, setText } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { Header } from "./header.js";
+import { Home } from "./home.js";
+import { listen, makeHelp } from "./keys.js";
+import { icon } from "./look.js";
+import { markTab, Notifier } from "./notify.js";
+import { KeptSet, recall, remember, takeToken } from "./settings.js";
+import { Store } from "./store.js";
+import { TaskPage } from "./task.js";
+import { formatView, matcher, parseView } from "./view.js";
+
+/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./view.js").View} View */
+
+/** How often what runs is drawn, however much comes. */
+const DRAW_MS = 250;
+/** How often a screen reader is told, at the most. */
+const SAY_MS = 20_000;
+
+/**
+ * What the views share.
+ *
+ * @typedef {object} Context
+ * @property {Store} store
+ * @property {View} view
+ * @property {KeptSet} stars
+ * @property {KeptSet} dismissed
+ * @property {Agents} agents
+ * @property {(change: Partial<View>, replace: boolean) => void} change
+ * @property {(event: AnyEvent) => void} open
+ * @property {(id: number) => void} openId
+ * @property {() => void} closed
+ * @property {(newest: AnyEvent) => void} drawn
+ */
+
+const store = new Store(takeToken());
+const stars = new KeptSet("stars");
+const dismissed = new KeptSet("dismissed");
+const agents = new Agents(store);
+
+/** @type {AnyEvent | null} The one in the drawer, if it is at hand. */
+let opened = null;
+
+/** @type {Context} */
+const context = {
+  store,
+  view: parseView(location.pathname, location.search),
+  stars,
+  dismissed,
+  agents,
+  change: (change, replace) => go({ ...context.view, ...change }, replace),
+  open: (event) => {
+    opened = event;
+    if (event.id === null) drawer.show(event, null);
+    else go({ ...context.view, event: event.id }, false);
+  },
+  openId: (id) => {
+    opened = null;
+    go({ ...context.view, event: id }, false);
+  },
+  closed: () => {
+    if (context.view.event === null) return;
+    // Closing is going back, if opening went forward.
+    if (history.state?.opened) history.back();
+    else go({ ...context.view, event: null }, true);
+  },
+  drawn: (newest) => {
+    drawnId = newest.id;
+  },
+};
+
+/** The newest event whose row is in the document; read by the measurements. */
+let drawnId = /** @type {number | null} */ (null);
+Object.defineProperty(globalThis, "oasisDrawn", { get: () => drawnId });
+
+const main = byId("main");
+const header = new Header(store);
+const drawer = new Drawer(context);
+const help = makeHelp();
+const home = new Home(context);
+/** @type {TaskPage | null} */
+let task = null;
+/** @type {AgentsPage | null} */
+let agentsPage = null;
+const notifier = new Notifier((run) => context.open(run.event));
+
+function current() {
+  switch (context.view.page) {
+    case "home":
+      return home;
+    case "task":
+      task ??= new TaskPage(context);
+      return task;
+    case "agents":
+      agentsPage ??= new AgentsPage(context);
+      return agentsPage;
+  }
+}
+
+/** @param {View} view @param {boolean} replace */
+function go(view, replace) {
+  const address = formatView(view);
+  if (address === `${location.pathname}${location.search}`) return;
+  const state = view.event !== null && context.view.event === null ? { opened: true } : null;
+  history[replace ? "replaceState" : "pushState"](state, "", address);
+  show(view);
+}
+
+/** @param {View} view */
+function show(view) {
+  const before = context.view.page;
+  context.view = view;
+  const page = current();
+  if (page.element.parentElement !== main) {
+    main.replaceChildren(page.element);
+    if (before !== view.page) main.focus({ preventScroll: true });
+  }
+  page.show();
+  for (const link of document.querySelectorAll("nav [data-page]")) {
+    const is = link.getAttribute("data-page") === view.page;
+    if (is) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (view.event === null) drawer.close();
+  else drawer.show(opened?.id === view.event ? opened : (store.events.find((event) => event.id === view.event) ?? null), view.event);
+  draw();
+}
+
+addEventListener("popstate", () => show(parseView(location.pathname, location.search)));
+
+document.addEventListener("click", (event) => {
+  const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const url = new URL(link.getAttribute("href") ?? "/", location.href);
+  go(parseView(url.pathname, url.search), false);
+});
+
+let failures = 0;
+let active = 0;
+let said = { at: 0, state: "", failures: 0 };
+
+function draw() {
+  const now = Date.now();
+  header.show(now);
+  const page = current();
+  const shown = home.tick(now);
+  failures = shown.failures;
+  active = shown.active;
+  if (page !== home) page.tick(now);
+  markTab(failures, page.title);
+  const missing = byId("agents-count");
+  missing.hidden = agents.missing === 0;
+  setText(missing, String(agents.missing));
+  missing.title = "late or lost";
+  speak(now);
+}
+
+/** @param {number} now */
+function speak(now) {
+  const { state } = store.feed;
+  const changed = state !== said.state && state !== "connecting";
+  const more = failures > said.failures && store.seeded === "ready";
+  if (failures < said.failures) said.failures = failures;
+  if (!(changed || more) || now - said.at < SAY_MS) return;
+  said = { at: now, state, failures };
+  setText(byId("spoken"), `${state === "live" ? "Live" : state}. ${failures} recent failures, ${active} running or queued.`);
+}
+
+let planned = false;
+function soon() {
+  if (planned) return;
+  planned = true;
+  setTimeout(() => {
+    planned = false;
+    draw();
+  }, DRAW_MS);
+}
+
+store.addEventListener("events", (event) => {
+  const { events, replay } = /** @type {CustomEvent} */ (event).detail;
+  home.take(events, replay);
+  if (context.view.page === "task") task?.take(events);
+  soon();
+});
+store.addEventListener("failed", (event) => {
+  const matches = matcher(context.view, [...stars.values], { anyStatus: true });
+  notifier.failed(/** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./runs.js").Run} */ run) => matches(run.event)));
+});
+for (const name of ["state", "seeded", "learned", "gap"]) store.addEventListener(name, soon);
+store.addEventListener("state", () => header.show(Date.now()));
+store.addEventListener("reset", () => home.show(true));
+for (const kept of [stars, dismissed]) kept.addEventListener("change", () => home.show());
+dismissed.addEventListener("change", draw);
+agents.addEventListener("change", soon);
+setInterval(draw, 1_000);
+
+const themeButton = byId("theme");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (recall("theme") ?? (dark.matches ? "dark" : "light")) === "dark";
+function showTheme() {
+  const kept = recall("theme");
+  if (kept) document.documentElement.dataset.theme = kept;
+  themeButton.setAttribute("aria-label", isDark() ? "Use the light theme" : "Use the dark theme");
+  themeButton.title = isDark() ? "Light theme" : "Dark theme";
+}
+themeButton.addEventListener("click", () => {
+  remember("theme", isDark() ? "light" : "dark");
+  showTheme();
+});
+dark.addEventListener("change", showTheme);
+fill(themeButton, icon("theme"));
+showTheme();
+const helpButton = byId("help");
+helpButton.setAttribute("aria-label", "Keyboard and help");
+helpButton.title = "Help (?)";
+fill(helpButton, icon("help"));
+helpButton.addEventListener("click", () => help.showModal());
+
+listen({
+  search: () => {
+    if (context.view.page !== "home") go(parseView("/", ""), false);
+    home.focusSearch();
+  },
+  move: (by) => {
+    const page = current();
+    if ("move" in page) page.move(by);
+  },
+  enter: () => {
+    const page = current();
+    return "openSelected" in page && page.openSelected();
+  },
+  space: () => {
+    const page = current();
+    if ("togglePause" in page) page.togglePause();
+  },
+  go: (path) => go(parseView(path, ""), false),
+  help: () => help.showModal(),
+});
+
+show(context.view);
+store.start();

@@ -1,0 +1,90 @@
+// Failures where nobody looks: a desktop notification, the title and the icon of the tab.
+
+import { byId, fill } from "./dom.js";
+import { icon, kindWords } from "./look.js";
+import { recall, remember } from "./settings.js";
+
+/** @typedef {import("./runs.js").Run} Run */
+
+/** So many at once are told as one. */
+const MANY = 3;
+const GATHER_MS = 1_500;
+
+export class Notifier {
+  #button = byId("notify");
+  #on = false;
+  /** @type {Run[]} */
+  #gathered = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #open;
+
+  /** @param {(run: Run) => void} open */
+  constructor(open) {
+    this.#open = open;
+    const able = "Notification" in globalThis;
+    this.#button.hidden = !able;
+    if (!able) return;
+    this.#on = recall("notify") === "on" && Notification.permission === "granted";
+    this.#button.addEventListener("click", () => void this.#toggle());
+    this.#show();
+  }
+
+  async #toggle() {
+    if (!this.#on && Notification.permission !== "granted") {
+      const answer = await Notification.requestPermission();
+      if (answer !== "granted") return this.#show("Notifications are blocked in this browser's settings");
+    }
+    this.#on = !this.#on;
+    remember("notify", this.#on ? "on" : "off");
+    this.#show();
+  }
+
+  /** @param {string} [why] */
+  #show(why) {
+    const title = why ?? (this.#on ? "Notifications of failures are on; they follow the filters" : "Notify me of failures that match the filters");
+    this.#button.setAttribute("aria-pressed", String(this.#on));
+    this.#button.setAttribute("aria-label", title);
+    this.#button.title = title;
+    fill(this.#button, icon("bell"));
+  }
+
+  /** @param {readonly Run[]} runs */
+  failed(runs) {
+    if (!this.#on || runs.length === 0) return;
+    this.#gathered.push(...runs.slice(0, 50));
+    this.#timer ??= setTimeout(() => {
+      const gathered = this.#gathered;
+      this.#gathered = [];
+      this.#timer = undefined;
+      if (gathered.length > MANY) this.#tell(`${gathered.length} failures`, gathered.map((run) => run.event.vtid).slice(0, 5).join(", "), "oasis-many", null);
+      else for (const run of gathered) this.#tell(`${run.name || kindWords(run.event.kind)} failed`, `${run.event.vtid} ${run.event.module}`, run.key, run);
+    }, GATHER_MS);
+  }
+
+  /** @param {string} title @param {string} body @param {string} tag @param {Run | null} run */
+  #tell(title, body, tag, run) {
+    const note = new Notification(title, { body, tag });
+    note.onclick = () => {
+      window.focus();
+      note.close();
+      if (run) this.#open(run);
+    };
+  }
+}
+
+let marked = "";
+
+/** @param {number} failures @param {string} title */
+export function markTab(failures, title) {
+  const text = `${failures > 0 ? `(${failures}) ` : ""}${title} · OASIS DevHub`;
+  if (document.title !== text) document.title = text;
+  const shown = failures > 9 ? "9+" : String(failures);
+  const mark =
+    failures > 0
+      ? `<rect width="32" height="32" rx="7" fill="#c4312a"/><text x="16" y="23" font-family="sans-serif" font-size="${shown.length > 1 ? 17 : 20}" font-weight="700" fill="#fff" text-anchor="middle">${shown}</text>`
+      : '<rect width="32" height="32" rx="7" fill="#2f6f4f"/><circle cx="16" cy="16" r="6.5" fill="none" stroke="#fff" stroke-width="3.5"/>';
+  if (mark === marked) return;
+  marked = mark;
+  byId("favicon").setAttribute("href", `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${mark}</svg>`)}`);
+}

@@ -1,0 +1,158 @@
+// What has failed and is not green again, and what runs or waits: one row for each run.
+
+import { fill, h, keyed, setAttribute, setText } from "./dom.js";
+import { describeLink, icon, kindWords, outLink, statusMark, taskLink, time, word } from "./look.js";
+import { failureName } from "./runs.js";
+import { duration, short } from "./time.js";
+
+/** @typedef {import("./runs.js").Run} Run */
+
+/** Rows that are drawn; there is no use in more. */
+const MOST = 60;
+
+export class Now {
+  #store;
+  #dismissed;
+  #failures = h("ul", { class: "runs", "aria-labelledby": "failures-title" });
+  #active = h("ul", { class: "runs", "aria-labelledby": "now-title" });
+  #failuresCount = h("span", { class: "count" });
+  #activeCount = h("span", { class: "count" });
+  #failuresPart;
+  #note = h("div", { class: "note" });
+  #empty = h("p", { class: "quiet pad" });
+  #open;
+  element;
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./settings.js").KeptSet} dismissed
+   * @param {(run: Run) => void} open
+   */
+  constructor(store, dismissed, open) {
+    this.#store = store;
+    this.#dismissed = dismissed;
+    this.#open = open;
+    const all = h("button", { type: "button", class: "link" }, "Dismiss all");
+    all.addEventListener("click", () => {
+      for (const row of [...this.#failures.children]) {
+        const { failure } = /** @type {HTMLElement} */ (row).dataset;
+        if (failure) dismissed.set(failure, true);
+      }
+    });
+    this.#failuresPart = h(
+      "section",
+      { class: "panel failures", "aria-labelledby": "failures-title" },
+      h("header", {}, h("h2", { id: "failures-title" }, "Recent failures ", this.#failuresCount), all),
+      this.#failures,
+    );
+    this.element = h(
+      "div",
+      { class: "now" },
+      this.#failuresPart,
+      h(
+        "section",
+        { class: "panel", "aria-labelledby": "now-title" },
+        h("header", {}, h("h2", { id: "now-title" }, "Now ", this.#activeCount)),
+        this.#note,
+        this.#active,
+        this.#empty,
+      ),
+    );
+    this.element.addEventListener("click", (event) => {
+      const target = /** @type {Element} */ (event.target);
+      const row = /** @type {HTMLElement | null} */ (target.closest("li"));
+      if (!row || target.closest("a")) return;
+      const run = store.runs.byKey.get(row.dataset.key ?? "");
+      if (target.closest(".dismiss")) {
+        const next = row.nextElementSibling ?? row.previousElementSibling;
+        dismissed.set(row.dataset.failure ?? "", true);
+        /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".dismiss"))?.focus();
+      } else if (run) this.#open(run);
+    });
+  }
+
+  /**
+   * @param {number} now
+   * @param {(event: import("../client/types.js").Ticker) => boolean} matches
+   */
+  show(now, matches) {
+    const { runs, seeded, seedError } = this.#store;
+    const failures = runs.failures(now, this.#dismissed.values).filter((run) => matches(run.event));
+    const active = runs.active(now).filter((run) => matches(run.event));
+    const shown = { failures: failures.slice(0, 12), active: active.slice(0, MOST) };
+    this.#failuresPart.hidden = failures.length === 0;
+    setText(this.#failuresCount, failures.length > 12 ? `12 of ${failures.length}` : String(failures.length));
+    setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : String(active.length));
+    keyed(this.#failures, shown.failures, (run) => run.key, () => makeRow(true), (row, run) => update(row, run, now));
+    keyed(this.#active, shown.active, (run) => run.key, () => makeRow(false), (row, run) => update(row, run, now));
+    this.#empty.hidden = active.length > 0 || seeded === "loading";
+    setText(this.#empty, failures.length > 0 ? "Nothing else runs or waits." : "Nothing runs or waits. All quiet.");
+    if (seeded === "failed" && !this.#note.hasChildNodes()) {
+      const retry = h("button", { type: "button", class: "small", onclick: () => void this.#store.seed() }, "Try again");
+      const why = seedError instanceof Error ? seedError.message : "the query failed";
+      fill(this.#note, h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry);
+    } else if (seeded !== "failed" && this.#note.dataset.seeded !== seeded) {
+      fill(this.#note, seeded === "loading" && h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")));
+    }
+    this.#note.dataset.seeded = seeded;
+    this.#store.learn([...shown.failures, ...shown.active]);
+    return { failures: failures.length, active: active.length };
+  }
+}
+
+/** @param {boolean} failed */
+function makeRow(failed) {
+  const dismiss =
+    failed && h("button", { type: "button", class: "dismiss tool", "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
+  return h(
+    "li",
+    {},
+    h("span", { class: "mark" }),
+    h("div", { class: "body" }, h("div", { class: "first" }, h("button", { type: "button", class: "name" }), h("span", { class: "link-out" })), h("div", { class: "second" })),
+    h("div", { class: "times" }, h("span", { class: "run-time" }), h("span", { class: "queue-time" })),
+    dismiss,
+  );
+}
+
+/** @param {HTMLElement} row @param {string} selector */
+const part = (row, selector) => /** @type {HTMLElement} */ (row.querySelector(selector));
+
+/** @param {HTMLElement} row @param {Run} run @param {number} now */
+function update(row, run, now) {
+  const version = `${run.event.id}|${run.status}|${run.attempt}|${run.metaOf}`;
+  if (row.dataset.version !== version) {
+    row.dataset.version = version;
+    row.dataset.failure = failureName(run);
+    row.className = `run s-${run.status}`;
+    const { event } = run;
+    fill(part(row, ".mark"), statusMark(run.status));
+    const name = run.name || kindWords(event.kind);
+    const button = part(row, ".name");
+    fill(button, h("bdi", {}, name), run.attempt > 1 && h("span", { class: "attempt" }, `attempt ${run.attempt}`));
+    setAttribute(button, "aria-label", `${name}, ${word(run.status)}, ${event.vtid}`);
+    const about = run.about || describeLink(event.link) || run.branch;
+    fill(part(row, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
+    fill(part(row, ".second"), taskLink(event.vtid), h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, event.vtid))));
+  }
+  const ran = part(row, ".run-time");
+  const waited = part(row, ".queue-time");
+  if (run.status === "queued") {
+    setText(ran, "");
+    setText(waited, `queued ${run.queuedAt === null ? "" : duration(now - run.queuedAt)}`);
+  } else if (run.status === "in_progress") {
+    setText(ran, run.startedAt === null ? "" : duration(now - run.startedAt));
+    setText(waited, run.queuedAt !== null && run.startedAt !== null ? `queued ${duration(run.startedAt - run.queuedAt)}` : "");
+  } else {
+    const ended = run.endedAt ?? run.at;
+    if (ran.dataset.at !== String(ended)) {
+      ran.dataset.at = String(ended);
+      fill(ran, time(ended, ""));
+    }
+    setText(/** @type {Element} */ (ran.firstElementChild), `${short(now - ended)} ago`);
+    const from = run.startedAt ?? run.queuedAt;
+    setText(waited, from === null ? "" : `after ${duration(ended - from)}`);
+  }
+}
+
+/** The task stands beside it. @param {string} about @param {string} vtid */
+const withoutTask = (about, vtid) => about.replace(`[${vtid}]`, "").trim();

@@ -1,0 +1,165 @@
+// What the page knows: the events that came, the runs they make, how often they come. One feed without filters serves
+// every view, so that no failure is missed while something else is looked at; views choose from what is here, and ask
+// the query API for what is older.
+
+import { OasisFeed, queryEvents } from "../client/index.js";
+import { Rate } from "./rate.js";
+import { Runs, SILENT_MS } from "./runs.js";
+import { FACETS } from "./view.js";
+
+/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./runs.js").Run} Run */
+/** @typedef {import("../client/types.js").Filters} Filters */
+
+const MOST = 50_000;
+const SLACK = 5_000;
+/** Values of a facet that are offered. */
+const MOST_VALUES = 200;
+/** Sources of what runs: all but the agents, whose pings are many. */
+const RUNNING = ["oasis.events", "github.actions", "gcp.deploy"];
+
+export class Store extends EventTarget {
+  feed;
+  runs = new Runs();
+  rate = new Rate();
+  /** @type {AnyEvent[]} The oldest first. */
+  events = [];
+  /** @type {Record<string, Map<string, number>>} What values events have, and how often. */
+  facets = Object.fromEntries(FACETS.map((facet) => [facet, new Map()]));
+  /** @type {"loading" | "ready" | "failed"} Whether what ran before the page was opened is known. */
+  seeded = "loading";
+  /** @type {unknown} */
+  seedError = null;
+  /** @type {import("../client/types.js").GapDetail | null} */
+  gap = null;
+  token;
+  #seeding = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #learning;
+  #lastAsked = 0;
+
+  /** @param {string | undefined} token */
+  constructor(token) {
+    super();
+    this.token = token;
+    this.feed = new OasisFeed({ token, keep: 50, maxTries: Number.POSITIVE_INFINITY });
+    this.feed.addEventListener("events", ({ detail }) => this.#take(detail.events, detail.replay));
+    this.feed.addEventListener("gap", ({ detail }) => {
+      if (detail.reason === "reset") this.#forget();
+      this.gap = detail;
+      this.dispatchEvent(new Event("gap"));
+    });
+    this.feed.addEventListener("state", ({ detail }) => {
+      if (detail.state === "live" && this.events.some((event) => event.id === null)) this.#forget();
+      this.dispatchEvent(new CustomEvent("state", { detail }));
+    });
+  }
+
+  start() {
+    this.feed.start();
+    void this.seed();
+  }
+
+  /** Nothing of what was shown is true any more. */
+  #forget() {
+    this.events = [];
+    this.runs.clear();
+    this.rate.clear();
+    for (const facet of FACETS) this.facets[facet]?.clear();
+    this.dispatchEvent(new Event("reset"));
+    void this.seed();
+  }
+
+  /** @param {readonly import("../client/types.js").OasisEvent[]} events @param {boolean} replay */
+  #take(events, replay) {
+    const failed = [];
+    for (const event of events) {
+      const run = this.runs.take(event);
+      if (run?.status === "failure" && !replay && !event.simulated) failed.push(run);
+      this.count(event);
+      this.rate.add(replay ? Date.parse(event.ts) : event.receivedAt);
+      this.events.push(event);
+    }
+    const first = events[0];
+    if (first && !replay) this.rate.completeSince(first.receivedAt);
+    if (this.events.length > MOST + SLACK) this.events.splice(0, this.events.length - MOST);
+    this.dispatchEvent(new CustomEvent("events", { detail: { events, replay } }));
+    if (failed.length > 0) this.dispatchEvent(new CustomEvent("failed", { detail: failed }));
+  }
+
+  /** @param {AnyEvent} event */
+  count(event) {
+    for (const facet of FACETS) {
+      const values = this.facets[facet];
+      const value = event[facet];
+      if (!values || (values.size >= MOST_VALUES && !values.has(value))) continue;
+      values.set(value, (values.get(value) ?? 0) + 1);
+    }
+  }
+
+  /**
+   * @param {Filters} filters
+   * @param {{ before?: number, limit?: number, since?: string, signal?: AbortSignal }} [options]
+   */
+  query(filters, options = {}) {
+    return queryEvents({ token: this.token, filters, ...options });
+  }
+
+  /** Learns what ran, waited and failed before the page was opened: three requests, however much there is. */
+  async seed() {
+    const seeding = ++this.#seeding;
+    this.seeded = "loading";
+    try {
+      const since = new Date(Date.now() - SILENT_MS).toISOString();
+      const source = RUNNING;
+      const [begun, ended] = await Promise.all([
+        this.query({ source, status: ["queued", "in_progress"] }, { limit: 500, since }),
+        this.query({ source, status: ["success", "failure", "cancelled", "info"] }, { limit: 500 }),
+      ]);
+      const covered = ended.next === null ? 0 : (ended.events.at(-1)?.id ?? 0);
+      const early = begun.events.filter((event) => event.id < covered);
+      const vtid = [...new Set(early.map((event) => event.vtid))].slice(0, 60);
+      const more =
+        vtid.length > 0
+          ? await this.query({ source, vtid, status: ["success", "failure", "cancelled", "info"] }, { limit: 1000, before: covered })
+          : { events: [] };
+      if (seeding !== this.#seeding) return;
+      const known = new Set(vtid);
+      const all = [...begun.events.filter((event) => event.id >= covered || known.has(event.vtid)), ...ended.events, ...more.events];
+      for (const event of all.sort((a, b) => a.id - b.id)) this.runs.take(event);
+      this.seeded = "ready";
+    } catch (error) {
+      if (seeding !== this.#seeding) return;
+      this.seeded = "failed";
+      this.seedError = error;
+    }
+    this.dispatchEvent(new Event("seeded"));
+  }
+
+  /**
+   * Runs that came over the feed have no name, which stands in their meta: asks for those in sight, not too often.
+   *
+   * @param {readonly Run[]} runs
+   */
+  learn(runs) {
+    if (this.#learning !== undefined || this.feed.state !== "live") return;
+    const unknown = runs.filter((run) => run.metaOf === 0 && run.event.id !== null);
+    if (unknown.length === 0) return;
+    const wait = Math.max(250, this.#lastAsked + 3_000 - Date.now());
+    this.#learning = setTimeout(async () => {
+      this.#lastAsked = Date.now();
+      const newest = Math.max(...unknown.map((run) => run.event.id ?? 0));
+      try {
+        const kind = [...new Set(unknown.map((run) => run.event.kind))];
+        const { events } = await this.query({ source: RUNNING, kind, status: ["queued", "in_progress", "failure"] }, { before: newest + 1, limit: 100 });
+        for (const event of events.reverse()) this.runs.take(event);
+        // Asked once: a busy feed must not make it ask for ever.
+        for (const run of unknown) run.metaOf ||= -1;
+        this.dispatchEvent(new Event("learned"));
+      } catch {
+        // Their kind is shown instead; the next look asks again.
+      }
+      this.#learning = undefined;
+    }, wait);
+  }
+}

@@ -1,0 +1,318 @@
+// The page of one task: its steps, its journey on one axis, and its events.
+
+import { fill, h, setText } from "./dom.js";
+import { beatFilter } from "./home.js";
+import { toItems, toMilestones, toRows, toScale } from "./journey.js";
+import { describeLink, icon, kindWords, outLink, time, word } from "./look.js";
+import { Ticker, tickerHead } from "./ticker.js";
+import { clock, DAY, duration, moment, ticks } from "./time.js";
+
+/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./journey.js").Item} Item */
+
+/** The history that is loaded, and in which pages. */
+const MOST = 2_000;
+const PAGE = 500;
+/** Bars beyond this many say nothing more. */
+const MOST_ITEMS = 400;
+/** Live events bring no meta: it is asked for once they settle. */
+const SETTLE_MS = 1_500;
+
+const LANES = /** @type {const} */ ([
+  ["code", "Code"],
+  ["checks", "Checks"],
+  ["deploys", "Deploys"],
+  ["agents", "Agents"],
+  ["events", "Events"],
+]);
+
+export class TaskPage {
+  #context;
+  #task = "";
+  /** @type {Map<number, AnyEvent>} */
+  #events = new Map();
+  /** @type {AbortController | null} */
+  #loading = null;
+  #more = false;
+  #error = "";
+  #dirty = true;
+  #drawnAt = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
+  #name = h("h1", {});
+  #about = h("p", { class: "about-task" });
+  #star = h("button", { type: "button", class: "switch star" });
+  #links = h("span", { class: "links" });
+  #steps = h("ol", { class: "steps", "aria-label": "Steps" });
+  #chart = h("div", { class: "chart" });
+  #note = h("div", { class: "note" });
+  #count = h("span", { class: "count" });
+  #panel;
+  #ticker;
+  element;
+
+  /** @param {import("./main.js").Context} context */
+  constructor(context) {
+    this.#context = context;
+    const { stars } = context;
+    this.#star.addEventListener("click", () => stars.set(this.#task, !stars.values.has(this.#task)));
+    stars.addEventListener("change", () => this.#showStar());
+    const scroller = h("div", { class: "scroller", tabindex: 0, role: "table", "aria-label": "Events of this task, newest first" });
+    scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()));
+    this.#ticker = new Ticker(scroller, { open: (event) => context.open(event), unread: () => {} });
+    this.#panel = h("section", { class: "panel journey", "aria-labelledby": "journey-title" }, h("header", {}, h("h2", { id: "journey-title" }, "Journey")), this.#steps, this.#chart);
+    this.element = h(
+      "div",
+      { class: "page task-page" },
+      h("div", { class: "page-head" }, h("div", { class: "task-title" }, this.#name, this.#star, this.#links), this.#about),
+      this.#note,
+      this.#panel,
+      h("section", { class: "panel ticker", "aria-labelledby": "task-events" }, h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)), h("div", { class: "list" }, scroller)),
+    );
+    this.#chart.addEventListener("click", (event) => {
+      const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
+      const found = bar ? this.#events.get(Number(bar.dataset.id)) : undefined;
+      if (found) context.open(found);
+    });
+  }
+
+  get title() {
+    return this.#task;
+  }
+
+  show() {
+    const { task } = this.#context.view;
+    if (task === this.#task) return;
+    this.#task = task;
+    this.#events.clear();
+    this.#more = false;
+    fill(this.#about);
+    fill(this.#steps);
+    fill(this.#chart, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i")));
+    fill(this.#links);
+    this.#ticker.reset([]);
+    setText(this.#name, task);
+    this.#showStar();
+    void this.#load();
+  }
+
+  #showStar() {
+    const starred = this.#context.stars.values.has(this.#task);
+    this.#star.setAttribute("aria-pressed", String(starred));
+    fill(this.#star, icon("star"), starred ? "Starred" : "Star");
+  }
+
+  async #load() {
+    this.#loading?.abort();
+    const control = new AbortController();
+    this.#loading = control;
+    this.#error = "";
+    /** @type {number | null | undefined} */
+    let before;
+    try {
+      do {
+        const page = await this.#context.store.query({ vtid: this.#task }, { before: before ?? undefined, limit: PAGE, signal: control.signal });
+        if (control.signal.aborted) return;
+        for (const event of page.events) this.#events.set(event.id, event);
+        before = page.next;
+        this.#dirty = true;
+        this.#draw(Date.now());
+      } while (before !== null && this.#events.size < MOST);
+      this.#more = before !== null;
+    } catch (error) {
+      if (control.signal.aborted) return;
+      this.#error = error instanceof Error ? error.message : "the query failed";
+    }
+    if (this.#loading === control) this.#loading = null;
+    this.#dirty = true;
+    this.#draw(Date.now());
+    this.#fillTicker();
+  }
+
+  #fillTicker() {
+    const notABeat = beatFilter();
+    const events = [...this.#events.values()].sort((a, b) => (a.id ?? 0) - (b.id ?? 0));
+    this.#ticker.reset(events.filter(notABeat));
+  }
+
+  /** @param {readonly AnyEvent[]} events */
+  take(events) {
+    const its = events.filter((event) => event.vtid === this.#task && event.id !== null && !this.#events.has(event.id));
+    if (its.length === 0) return;
+    for (const event of its) this.#events.set(event.id ?? 0, event);
+    if (this.#events.size > 2 * MOST) {
+      const ids = [...this.#events.keys()].sort((a, b) => a - b).slice(0, this.#events.size - MOST);
+      for (const id of ids) this.#events.delete(id);
+      this.#more = true;
+    }
+    if (!this.#loading) this.#ticker.push(its);
+    this.#dirty = true;
+    this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
+  }
+
+  async #refresh() {
+    this.#settling = undefined;
+    const task = this.#task;
+    try {
+      const { events } = await this.#context.store.query({ vtid: task }, { limit: 100 });
+      if (task !== this.#task) return;
+      for (const event of events) if (this.#events.has(event.id)) this.#events.set(event.id, event);
+      this.#dirty = true;
+    } catch {
+      // Their kind stands for their name.
+    }
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    const live = [...this.#chart.querySelectorAll(".live")].length > 0;
+    if (this.#dirty || (live && now - this.#drawnAt > 1_000)) this.#draw(now);
+  }
+
+  /** @param {number} now */
+  #draw(now) {
+    // While one of its bars has the focus, it is not taken away from under the hand.
+    if (!this.#dirty && this.#chart.contains(document.activeElement)) return;
+    this.#dirty = false;
+    this.#drawnAt = now;
+    const events = [...this.#events.values()];
+    setText(this.#count, events.length.toLocaleString());
+    this.#drawNote(events.length);
+    if (events.length === 0) {
+      this.#panel.hidden = !this.#loading;
+      return;
+    }
+    this.#panel.hidden = false;
+    const all = toItems(events, now);
+    const items = all.slice(-MOST_ITEMS);
+    this.#drawHead(events);
+    this.#drawSteps(toMilestones(all), now);
+    this.#drawChart(items, now);
+  }
+
+  /** @param {number} count */
+  #drawNote(count) {
+    const retry = h("button", { type: "button", class: "small", onclick: () => void this.#load() }, "Try again");
+    if (this.#error) fill(this.#note, h("p", { role: "alert" }, `Its history can't be read: ${this.#error}.`), retry);
+    else if (count === 0 && !this.#loading) fill(this.#note, h("p", {}, `Nothing is known of ${this.#task}. Name it in a pull request's title, a branch or a commit message, and its events appear here.`));
+    else if (this.#more) fill(this.#note, h("p", {}, `There is more: these are its last ${count.toLocaleString()} events.`));
+    else fill(this.#note);
+  }
+
+  /** @param {AnyEvent[]} events */
+  #drawHead(events) {
+    const newest = events.sort((a, b) => (b.id ?? 0) - (a.id ?? 0));
+    /** @param {string} name */
+    const meta = (name) => newest.map((event) => event.meta?.[name]).find((value) => typeof value === "string" && value !== "");
+    const pull = newest.find((event) => event.kind === "pull_request");
+    const title = pull?.meta?.title ?? meta("title");
+    fill(this.#about, typeof title === "string" && h("bdi", {}, title.replace(`[${this.#task}]`, "").trim()), " ", typeof meta("repository") === "string" && h("span", { class: "quiet" }, String(meta("repository"))));
+    fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
+  }
+
+  /** @param {import("./journey.js").Milestone[]} steps @param {number} now */
+  #drawSteps(steps, now) {
+    const first = steps[0];
+    const last = steps.at(-1);
+    this.#steps.hidden = steps.length === 0;
+    fill(
+      this.#steps,
+      ...steps.map((step) =>
+        h("li", {}, step.gap !== null && h("span", { class: "hop" }, duration(step.gap)), h("span", { class: "step" }, icon(step.event.status), h("strong", {}, step.name), time(step.at, moment(step.at, now)))),
+      ),
+      first && last && first !== last && h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
+    );
+  }
+
+  /** @param {Item[]} items @param {number} now */
+  #drawChart(items, now) {
+    const { scale, parts, from, to } = toScale(items, now);
+    const width = Math.max(320, this.#chart.clientWidth - 84);
+    const lanes = LANES.flatMap(([lane, name]) => {
+      const its = items.filter((item) => item.lane === lane);
+      if (its.length === 0) return [];
+      const rows = toRows(its, scale, now, (item) => (labelOf(item, now).length * 6.6 + 26) / width);
+      const height = Math.max(...rows.map(({ row }) => row)) + 1;
+      const track = h("div", { class: "track" }, ...rows.map((placed) => makeBar(placed, now)));
+      track.style.height = `${height * 24 + 8}px`;
+      return [h("div", { class: "lane", role: "group", "aria-label": name }, h("span", { class: "lane-name" }, name), track)];
+    });
+    const axis = h("div", { class: "axis", "aria-hidden": "true" });
+    const grid = h("div", { class: "grid", "aria-hidden": "true" });
+    const round = (/** @type {number} */ share) => `${(100 * share).toFixed(3)}%`;
+    let edge = 0;
+    for (const part of parts) {
+      if (part.folded) {
+        const fold = h("span", { class: "fold", title: `${duration(part.to - part.from)} without anything` }, short(part.to - part.from));
+        fold.style.left = round(part.at + part.width / 2);
+        axis.append(fold);
+        const mark = h("i", { class: "folded" });
+        mark.style.left = round(part.at);
+        mark.style.width = round(part.width);
+        grid.append(mark);
+        edge = part.at + part.width;
+        continue;
+      }
+      const most = Math.floor((part.width * width) / 90);
+      if (most < 1) continue;
+      const found = ticks(part.from, part.to, most);
+      for (const at of found.at) {
+        const share = scale(at);
+        if (share < edge || share * width > width - 30) continue;
+        const label = h("span", { class: "tick" }, found.step >= DAY || to - from > DAY ? moment(at, now) : found.step < 60_000 ? clock(at) : clock(at).slice(0, 5));
+        const line = h("i", {});
+        label.style.left = line.style.left = round(share);
+        edge = share + 70 / width;
+        axis.append(label);
+        grid.append(line);
+      }
+    }
+    const focused = document.activeElement instanceof HTMLElement && this.#chart.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
+    fill(this.#chart, h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), axis), h("div", { class: "lanes" }, grid, ...lanes));
+    if (focused) /** @type {HTMLElement | null} */ (this.#chart.querySelector(`button[data-id="${focused}"]`))?.focus({ preventScroll: true });
+  }
+
+  /** @param {number} by */
+  move(by) {
+    this.#ticker.move(by);
+  }
+
+  openSelected() {
+    return this.#ticker.openSelected();
+  }
+
+  togglePause() {
+    this.#ticker.pause(!this.#ticker.paused);
+  }
+}
+
+/** @param {number} ms */
+const short = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
+
+/** @param {Item} item @param {number} now */
+function labelOf(item, now) {
+  if (item.point) return item.name;
+  const took = (item.to ?? now) - (item.began ?? item.from);
+  return `${item.name} ${item.attempt > 1 ? `(attempt ${item.attempt}) ` : ""}${duration(took)}`;
+}
+
+/** @param {ReturnType<typeof toRows>[number]} placed @param {number} now */
+function makeBar({ item, row, left, right, flip }, now) {
+  const { event } = item;
+  const label = labelOf(item, now);
+  const waited = item.began !== null && item.began > item.from ? `, queued ${duration(item.began - item.from)}` : "";
+  const said = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
+  const bar = h("button", { type: "button", class: `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`, "aria-label": said, title: said, "data-id": event.id ?? "" });
+  const length = h("span", { class: "length" });
+  const share = right - left;
+  if (!item.point && item.began !== null && item.began > item.from && item.to !== item.from) {
+    const waiting = h("span", { class: "waiting" });
+    waiting.style.width = `${(100 * (item.began - item.from)) / Math.max(1, (item.to ?? now) - item.from)}%`;
+    length.append(waiting);
+  }
+  bar.style.left = `${(100 * left).toFixed(3)}%`;
+  bar.style.width = `${(100 * share).toFixed(3)}%`;
+  bar.style.top = `${row * 24 + 4}px`;
+  bar.append(length, h("span", { class: "label" }, icon(event.status), h("bdi", {}, label)));
+  return bar;
+}

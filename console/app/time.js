@@ -1,0 +1,98 @@
+// Durations and times as people read them. Pure, but for the reader's own zone and language.
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** @param {number} n */
+const two = (n) => String(n).padStart(2, "0");
+
+/**
+ * How long something took or takes, in its two largest units: `850 ms`, `12 s`, `3 m 04 s`, `2 h 10 m`, `3 d 4 h`.
+ *
+ * @param {number} ms
+ */
+export function duration(ms) {
+  const t = Math.max(0, ms);
+  if (t < SECOND) return `${Math.round(t)} ms`;
+  if (t < MINUTE) return `${Math.floor(t / SECOND)} s`;
+  if (t < HOUR) return `${Math.floor(t / MINUTE)} m ${two(Math.floor((t % MINUTE) / SECOND))} s`;
+  if (t < DAY) return `${Math.floor(t / HOUR)} h ${two(Math.floor((t % HOUR) / MINUTE))} m`;
+  return `${Math.floor(t / DAY)} d ${Math.floor((t % DAY) / HOUR)} h`;
+}
+
+/**
+ * A duration in its largest unit only, for what is narrow: `45s`, `3m`, `2h`, `5d`.
+ *
+ * @param {number} ms
+ */
+export function short(ms) {
+  const t = Math.max(0, ms);
+  if (t < MINUTE) return `${Math.floor(t / SECOND)}s`;
+  if (t < HOUR) return `${Math.floor(t / MINUTE)}m`;
+  if (t < DAY) return `${Math.floor(t / HOUR)}h`;
+  return `${Math.floor(t / DAY)}d`;
+}
+
+/** @param {number} ms */
+const isTime = (ms) => Number.isFinite(ms) && Math.abs(ms) <= 8.64e15;
+
+/**
+ * The time of day in the reader's zone, always 24 hours and so always as wide.
+ *
+ * @param {number} ms
+ */
+export function clock(ms) {
+  if (!isTime(ms)) return "--:--:--";
+  const at = new Date(ms);
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+/**
+ * The time of day; with the date in front where that is another day than `now`'s.
+ *
+ * @param {number} ms
+ * @param {number} now
+ */
+export function moment(ms, now) {
+  if (!isTime(ms)) return "unknown";
+  const at = new Date(ms);
+  if (at.toDateString() === new Date(now).toDateString()) return clock(ms);
+  const day = at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+  return `${day}, ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/**
+ * The instant in full: in the reader's zone, and as it stands in the event.
+ *
+ * @param {number} ms
+ */
+export function exact(ms) {
+  if (!isTime(ms)) return "";
+  const at = new Date(ms);
+  const local = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  return `${local}\n${at.toISOString()}`;
+}
+
+const STEPS = [1, 2, 5, 10, 15, 30]
+  .map((n) => n * SECOND)
+  .concat([1, 2, 5, 10, 15, 30].map((n) => n * MINUTE))
+  .concat([1, 2, 3, 6, 12].map((n) => n * HOUR))
+  .concat([1, 2, 7, 14, 28].map((n) => n * DAY));
+
+/**
+ * Round instants between two others, at most `most` of them.
+ *
+ * @param {number} from
+ * @param {number} to
+ * @param {number} most
+ */
+export function ticks(from, to, most) {
+  const step = STEPS.find((step) => (to - from) / step <= most) ?? (to - from) / most;
+  // Round in the reader's zone, not in UTC.
+  const zone = new Date(from).getTimezoneOffset() * MINUTE;
+  const found = [];
+  for (let at = Math.ceil((from - zone) / step) * step + zone; at <= to; at += step) found.push(at);
+  return { step, at: found };
+}

@@ -1,0 +1,137 @@
+// What the address bar says: which page, and what of it is shown. Pure.
+
+/** The filters that the gateway knows too; each a list of which one must match. */
+export const FACETS = /** @type {const} */ (["status", "source", "kind", "module", "layer", "vtid"]);
+
+/** @typedef {(typeof FACETS)[number]} Facet */
+
+/**
+ * @typedef {object} View
+ * @property {"home" | "task" | "agents"} page
+ * @property {string} task The VTID of the task page.
+ * @property {string} q Free text.
+ * @property {Record<Facet, string[]>} facets
+ * @property {boolean} hideGreen
+ * @property {boolean} mine
+ * @property {boolean} beats Whether agents' repeated pings are shown.
+ * @property {number | null} event The event in the drawer.
+ */
+
+/** Shown values are bounded, whatever a link says. */
+const MOST_VALUES = 50;
+const MOST_TEXT = 200;
+
+export const VTID = /^[A-Z]{1,16}(-[A-Z][A-Z0-9]{1,15})?-[0-9]{4,6}$/;
+
+/** @returns {Record<Facet, string[]>} */
+const noFacets = () => ({ status: [], source: [], kind: [], module: [], layer: [], vtid: [] });
+
+/** @returns {View} */
+export function home() {
+  return { page: "home", task: "", q: "", facets: noFacets(), hideGreen: false, mine: false, beats: false, event: null };
+}
+
+/**
+ * @param {string} pathname
+ * @param {string} search
+ * @returns {View}
+ */
+export function parseView(pathname, search) {
+  const view = home();
+  const task = /^\/vtid\/([^/]+)\/?$/.exec(pathname)?.[1];
+  if (task) {
+    view.page = "task";
+    view.task = task.toUpperCase();
+  } else if (/^\/agents\/?$/.test(pathname)) {
+    view.page = "agents";
+  }
+  const query = new URLSearchParams(search);
+  view.q = (query.get("q") ?? "").slice(0, MOST_TEXT);
+  for (const facet of FACETS) {
+    const values = query.getAll(facet).flatMap((list) => list.split(","));
+    view.facets[facet] = [...new Set(values.map((value) => value.trim()).filter(Boolean))].slice(0, MOST_VALUES);
+  }
+  view.hideGreen = query.get("hide") === "green";
+  view.mine = query.get("mine") === "1";
+  view.beats = query.get("heartbeats") === "1";
+  const event = query.get("event") ?? "";
+  view.event = /^[0-9]{1,15}$/.test(event) ? Number(event) : null;
+  return view;
+}
+
+/**
+ * The address of a view; the shortest one that parseView() reads the same way.
+ *
+ * @param {View} view
+ */
+export function formatView(view) {
+  const query = new URLSearchParams();
+  if (view.q) query.set("q", view.q);
+  for (const facet of FACETS) {
+    if (view.facets[facet].length > 0) query.set(facet, view.facets[facet].join(","));
+  }
+  if (view.hideGreen) query.set("hide", "green");
+  if (view.mine) query.set("mine", "1");
+  if (view.beats) query.set("heartbeats", "1");
+  if (view.event !== null) query.set("event", String(view.event));
+  const path = view.page === "task" ? `/vtid/${encodeURIComponent(view.task)}` : view.page === "agents" ? "/agents" : "/";
+  const search = query.toString().replaceAll("%2C", ",");
+  return search ? `${path}?${search}` : path;
+}
+
+/** @param {View} view */
+export const filterCount = (view) =>
+  FACETS.reduce((sum, facet) => sum + view.facets[facet].length, 0) +
+  Number(view.q !== "") +
+  Number(view.hideGreen) +
+  Number(view.mine);
+
+/** The part of the view that decides which events are shown. @param {View} view */
+export const filterKey = (view) => formatView({ ...view, page: "home", task: "", event: null });
+
+/**
+ * What the gateway can leave out by itself. Free text and hide-green are ours alone.
+ *
+ * @param {View} view
+ * @param {readonly string[]} starred
+ * @returns {Partial<Record<Facet, string[]>>}
+ */
+export function serverFilters(view, starred) {
+  /** @type {Partial<Record<Facet, string[]>>} */
+  const filters = {};
+  for (const facet of FACETS) {
+    if (view.facets[facet].length > 0) filters[facet] = view.facets[facet];
+  }
+  if (view.mine) {
+    const both = view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
+    // No task of mine matches: a task that can't be.
+    filters.vtid = both.length > 0 ? both : ["NONE-0000"];
+  }
+  return filters;
+}
+
+/** @typedef {import("../client/types.js").Ticker} Ticker */
+
+/**
+ * Says of an event whether it is shown.
+ *
+ * @param {View} view
+ * @param {readonly string[]} starred
+ * @param {{ anyStatus?: boolean }} [options] Where a status is a state of something that goes on, all are of interest.
+ * @returns {(event: Ticker) => boolean}
+ */
+export function matcher(view, starred, { anyStatus = false } = {}) {
+  const words = view.q.toLowerCase().split(/\s+/).filter(Boolean);
+  const facets = FACETS.filter((facet) => view.facets[facet].length > 0 && !(anyStatus && facet === "status"));
+  const sets = facets.map((facet) => /** @type {const} */ ([facet, new Set(view.facets[facet])]));
+  const mine = view.mine ? new Set(starred) : null;
+  const hideGreen = view.hideGreen && !anyStatus;
+  return (event) => {
+    if (hideGreen && event.status === "success") return false;
+    for (const [facet, set] of sets) if (!set.has(event[facet])) return false;
+    if (mine && !mine.has(event.vtid)) return false;
+    if (words.length === 0) return true;
+    const text = `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+}

@@ -1,0 +1,227 @@
+//! The Live Console: the files of `console/`, embedded.
+//!
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
+//! - `GET /-/{HASH}/…`: what it is made of. HASH is over all files, so an answer never changes
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use oasis_core::Vtid;
+use oasis_service::{ApiError, Response, response};
+use ring::digest::{Context, SHA256};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file below `console/`, and what is in it.
+type File = (&'static str, &'static str);
+
+/// Scripts that the page does not import: the one that runs before the first paint, and what is only types.
+const NOT_MODULES: &[&str] = &["app/theme.js", "client/types.js"];
+
+macro_rules! files {
+    ($($path:literal,)*) => { &[$(($path, include_str!(concat!("../../../console/", $path)))),*] };
+}
+
+const FILES: &[File] = files![
+    "app/agents.js",
+    "app/base.css",
+    "app/dom.js",
+    "app/drawer.js",
+    "app/filters.js",
+    "app/header.js",
+    "app/home.js",
+    "app/index.html",
+    "app/journey.js",
+    "app/keys.js",
+    "app/look.js",
+    "app/main.js",
+    "app/notify.js",
+    "app/now.js",
+    "app/parts.css",
+    "app/rate.js",
+    "app/runs.js",
+    "app/settings.js",
+    "app/store.js",
+    "app/task.js",
+    "app/theme.js",
+    "app/ticker.js",
+    "app/time.js",
+    "app/view.js",
+    "client/backoff.js",
+    "client/connector.js",
+    "client/errors.js",
+    "client/feed.js",
+    "client/index.js",
+    "client/ledger.js",
+    "client/poll.js",
+    "client/query.js",
+    "client/sse.js",
+    "client/stream.js",
+    "client/timers.js",
+    "client/types.js",
+    "client/wire.js",
+];
+
+struct Console {
+    hash: String,
+    page: Bytes,
+    files: Vec<(&'static str, Bytes)>,
+}
+
+static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
+    let files: Vec<(&str, Bytes)> =
+        FILES.iter().map(|(path, content)| (*path, Bytes::from(strip(content)))).collect();
+    let mut digest = Context::new(&SHA256);
+    for (path, content) in &files {
+        digest.update(path.as_bytes());
+        digest.update(&content.len().to_le_bytes());
+        digest.update(content);
+    }
+    let hash: String = digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    // A module is asked for only once the one that imports it has come; told all at once, they come at once.
+    let modules: String = FILES
+        .iter()
+        .filter(|(path, _)| path.ends_with(".js") && !NOT_MODULES.contains(path))
+        .map(|(path, _)| format!("<link rel=\"modulepreload\" href=\"/-/{hash}/{path}\">\n"))
+        .collect();
+    let html = include_str!("../../../console/app/index.html");
+    let page = html.replace("<!-- modules -->\n", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
+    Console { hash, page: page.into(), files }
+});
+
+/// A third of the files is comments, types and indentation, which a browser has no use for. Lines stay, so that what
+/// it says of one is true of the source.
+fn strip(content: &str) -> String {
+    let mut kept = String::with_capacity(content.len());
+    let mut in_comment = false;
+    for line in content.lines() {
+        let mut line = line.trim();
+        if in_comment || (line.starts_with("/*") && !line.contains("*/")) {
+            in_comment = !line.contains("*/");
+            line = "";
+        } else if line.starts_with("//") {
+            line = "";
+        }
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("/** ")
+            && let Some((_, after)) = after.split_once("*/")
+        {
+            kept.push_str(before);
+            rest = after.trim_start();
+        }
+        kept.push_str(rest);
+        kept.push('\n');
+    }
+    kept
+}
+
+/// Whether the page shows itself at `path`.
+pub(crate) fn is_page(path: &str) -> bool {
+    path == "/"
+        || path == "/agents"
+        || path.strip_prefix("/vtid/").is_some_and(|vtid| Vtid::parse(vtid).is_ok())
+}
+
+/// The page. With 401 it is as good: it holds nothing secret, and asks for the token.
+pub(crate) fn page(status: StatusCode) -> Response {
+    let mut answer = file(status, "text/html; charset=utf-8", CONSOLE.page.clone(), "no-cache");
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Its address may hold a token.
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("vary"), HeaderValue::from_static("Accept, Authorization"));
+    answer
+}
+
+/// Whether it is a browser that goes somewhere, rather than a program that asks.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get("accept").is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
+}
+
+/// What is at `path`, which stands after `/-/`.
+pub(crate) fn asset(path: &str) -> Result<Response, ApiError> {
+    let found = path
+        .strip_prefix(CONSOLE.hash.as_str())
+        .and_then(|rest| rest.strip_prefix('/'))
+        .and_then(|path| CONSOLE.files.iter().find(|(known, _)| *known == path));
+    let Some((path, content)) = found else {
+        return Err(ApiError::not_found().hint("the page is at /; reload it"));
+    };
+    Ok(file(StatusCode::OK, content_type(path), content.clone(), "public, max-age=31536000, immutable"))
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("html") => "text/html; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+fn file(status: StatusCode, content_type: &'static str, content: Bytes, cache: &'static str) -> Response {
+    let mut answer = response::content(status, content_type, content);
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What the page may weigh, all files together.
+    const BUDGET: usize = 150 * 1024;
+
+    #[test]
+    fn every_file_is_embedded() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
+        let mut there = BTreeSet::new();
+        for folder in ["app", "client"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if !name.ends_with(".md") && !name.ends_with(".ts") {
+                    there.insert(format!("{folder}/{name}"));
+                }
+            }
+        }
+        let embedded: BTreeSet<_> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, there);
+    }
+
+    #[test]
+    fn the_budget_holds() {
+        let bytes: usize = CONSOLE.files.iter().map(|(_, content)| content.len()).sum();
+        assert!(bytes <= BUDGET, "{bytes} bytes");
+    }
+
+    #[test]
+    fn only_what_is_no_code_is_stripped() {
+        let code = "/** @type {A} */\n  const a = /** @type {B} */ (b); // c\n/*\n * x\n */\n  f();\n";
+        assert_eq!(strip(code), "\nconst a = (b); // c\n\n\n\nf();\n");
+        for (path, content) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
+            for (number, line) in content.lines().enumerate() {
+                let is_comment = line.trim_start().starts_with(['*', '/']);
+                // Within text that goes over several lines, indentation and slashes would be text.
+                assert!(is_comment || line.matches('`').count() % 2 == 0, "{path}:{}", number + 1);
+            }
+            assert_eq!(strip(content).lines().count(), content.lines().count(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_page_names_what_is_there() {
+        let page = String::from_utf8(CONSOLE.page.to_vec()).unwrap();
+        assert!(!page.contains("HASH"), "{page}");
+        for part in page.split('"').filter_map(|part| part.strip_prefix("/-/")) {
+            assert!(asset(part).is_ok(), "{part}");
+        }
+    }
+}

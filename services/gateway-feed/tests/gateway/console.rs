@@ -1,0 +1,53 @@
+//! The page and what it is made of.
+
+use crate::client::{get, send};
+use crate::{Gateway, database};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_asked_for_anew_and_its_parts_never() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    for path in ["/", "/vtid/DEV-CICDL-0031", "/agents", "/?status=failure&q=deploy"] {
+        let page = get(gateway.address, path).await;
+        assert_eq!(
+            (page.status.as_u16(), &page.headers["cache-control"]),
+            (200, &"no-cache".parse().unwrap())
+        );
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    }
+    let page = get(gateway.address, "/").await;
+    let html = String::from_utf8(page.body.to_vec()).unwrap();
+    let parts: Vec<&str> = html.split('"').filter(|part| part.starts_with("/-/")).collect();
+    assert!(parts.len() > 2, "{html}");
+    for part in parts {
+        let asset = get(gateway.address, part).await;
+        assert_eq!(asset.status, 200, "{part}");
+        assert_eq!(asset.headers["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(asset.headers["x-content-type-options"], "nosniff");
+        let kind =
+            if part.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        assert_eq!(asset.headers["content-type"], kind);
+        let head = send(gateway.address, "HEAD", part, &[], "").await;
+        assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+        assert_eq!(head.headers["content-length"], asset.body.len().to_string());
+    }
+    for path in ["/-/", "/-/0123456789abcdef/app/main.js", "/-/x/../app/main.js", "/vtid/nothing", "/vtid/"] {
+        assert_eq!(get(gateway.address, path).await.status, 404, "{path}");
+    }
+    assert_eq!(send(gateway.address, "POST", "/", &[], "").await.status, 405);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_a_token_gets_the_page_that_asks_for_it() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--read-tokens", "s3cret"]).await;
+    let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    let page = send(gateway.address, "GET", "/agents", &browser, "").await;
+    assert_eq!(page.status, 401);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(get(gateway.address, "/agents").await.error().0, "token_missing");
+    assert_eq!(get(gateway.address, "/?token=s3cret").await.body, page.body);
+    gateway.stop().await;
+}
