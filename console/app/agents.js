@@ -1,7 +1,7 @@
 // The agents: who lives, on what, since when. Those that went silent stand first.
 
-import { fill, h, keyed, setText } from "./dom.js";
 import { listAgents } from "../client/index.js";
+import { fill, h, keyed, setText } from "./dom.js";
 import { icon, taskLink, time } from "./look.js";
 import { short } from "./time.js";
 
@@ -76,7 +76,12 @@ export class Agents extends EventTarget {
     this.#store = store;
     store.addEventListener("events", (event) => {
       const { events } = /** @type {CustomEvent} */ (event).detail;
-      if (events.some((/** @type {import("./runs.js").AnyEvent} */ one) => one.source === "agent.ping" && one.id !== null)) this.soon(SETTLE_MS);
+      if (
+        events.some(
+          (/** @type {import("./runs.js").AnyEvent} */ one) => one.source === "agent.ping" && one.id !== null,
+        )
+      )
+        this.soon(SETTLE_MS);
     });
     store.addEventListener("state", () => {
       if (store.feed.state === "live") this.soon(0);
@@ -98,7 +103,14 @@ export class Agents extends EventTarget {
     this.#asking = true;
     try {
       const rows = await listAgents({ token: this.#store.token });
-      this.list = rows.map(readAgent).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || b.seen - a.seen);
+      this.list = rows
+        .map(readAgent)
+        .sort(
+          (a, b) =>
+            ORDER.indexOf(a.state) - ORDER.indexOf(b.state) ||
+            a.name.localeCompare(b.name) ||
+            b.seen - a.seen,
+        );
       this.state = "ready";
     } catch (error) {
       const status = /** @type {{ status?: number }} */ (error).status;
@@ -131,9 +143,22 @@ export class AgentsPage {
   /** @param {import("./main.js").Context} context */
   constructor(context) {
     this.#context = context;
-    const head = ["State", "Agent", "Task", "Since", "Last seen", "Where"].map((name) => h("th", { scope: "col" }, name));
-    this.#table = h("table", { class: "agents" }, h("caption", { class: "offscreen" }, "Agents, the silent ones first"), h("thead", {}, h("tr", {}, ...head)), this.#body);
-    this.element = h("div", { class: "page" }, h("div", { class: "page-head" }, h("h1", {}, "Agents"), this.#summary), h("section", { class: "panel" }, this.#note, this.#table));
+    const head = ["State", "Agent", "Task", "Since", "Last seen", "Where"].map((name) =>
+      h("th", { scope: "col" }, name),
+    );
+    this.#table = h(
+      "table",
+      { class: "agents" },
+      h("caption", { class: "offscreen" }, "Agents, the silent ones first"),
+      h("thead", {}, h("tr", {}, ...head)),
+      this.#body,
+    );
+    this.element = h(
+      "div",
+      { class: "page" },
+      h("div", { class: "page-head" }, h("h1", {}, "Agents"), this.#summary),
+      h("section", { class: "panel" }, this.#note, this.#table),
+    );
     context.agents.addEventListener("change", () => this.tick(Date.now()));
     this.#body.addEventListener("click", (event) => {
       const target = /** @type {Element} */ (event.target);
@@ -153,25 +178,56 @@ export class AgentsPage {
     const { agents } = this.#context;
     let stopped = 0;
     const list = agents.list.filter((agent) => agent.state !== "stopped" || ++stopped <= MOST_STOPPED);
-    const counts = ORDER.map((state) => [state, agents.list.filter((agent) => agent.state === state).length]).filter(([, count]) => Number(count) > 0);
+    const counts = ORDER.map((state) => [
+      state,
+      agents.list.filter((agent) => agent.state === state).length,
+    ]).filter(([, count]) => Number(count) > 0);
     setText(this.#summary, counts.map(([state, count]) => `${count} ${state}`).join(", "));
-    keyed(this.#body, list, (agent) => agent.key, () => makeRow(), (row, agent) => update(row, agent, now));
+    keyed(
+      this.#body,
+      list,
+      (agent) => agent.key,
+      () => makeRow(),
+      (row, agent) => update(row, agent, now),
+    );
     this.#table.hidden = list.length === 0;
-    const kind = list.length > 0 && agents.state !== "failed" ? "" : agents.state === "ready" ? "empty" : agents.state;
+    const kind =
+      list.length > 0 && agents.state !== "failed" ? "" : agents.state === "ready" ? "empty" : agents.state;
     const version = `${kind}|${agents.error}`;
     if (this.#note.dataset.version === version) return;
     this.#note.dataset.version = version;
     const retry = h("button", { type: "button", class: "small", onclick: () => agents.soon(0) }, "Try again");
-    if (kind === "loading") fill(this.#note, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")));
-    else if (kind === "failed") fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
-    else if (kind === "absent") fill(this.#note, h("p", {}, "This gateway does not list agents: it is older than this page."));
-    else if (kind === "empty") fill(this.#note, h("p", {}, "No agent has been heard of. An agent appears with its first heartbeat:"), h("pre", { tabindex: 0 }, `GATEWAY_URL=${location.origin} INGEST_TOKEN=… heartbeat-agent --agent planner -- python planner.py`));
+    if (kind === "loading")
+      fill(this.#note, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")));
+    else if (kind === "failed")
+      fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
+    else if (kind === "absent")
+      fill(this.#note, h("p", {}, "This gateway does not list agents: it is older than this page."));
+    else if (kind === "empty")
+      fill(
+        this.#note,
+        h("p", {}, "No agent has been heard of. An agent appears with its first heartbeat:"),
+        h(
+          "pre",
+          { tabindex: 0 },
+          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… heartbeat-agent --agent planner -- python planner.py`,
+        ),
+      );
     else fill(this.#note);
   }
 }
 
 function makeRow() {
-  return h("tr", {}, h("td", { class: "state-of" }), h("td", { class: "name-of" }), h("td", { class: "task-of" }), h("td", { class: "since-of" }), h("td", { class: "seen-of" }), h("td", { class: "where-of" }));
+  return h(
+    "tr",
+    {},
+    h("td", { class: "state-of" }),
+    h("td", { class: "name-of" }),
+    h("td", { class: "task-of" }),
+    h("td", { class: "since-of" }),
+    h("td", { class: "seen-of" }),
+    h("td", { class: "where-of" }),
+  );
 }
 
 /** @param {HTMLElement} row @param {Agent} agent @param {number} now */
@@ -184,8 +240,21 @@ function update(row, agent, now) {
     row.dataset.last = String(agent.lastId);
     row.className = `agent a-${agent.state}`;
     const badly = agent.state === "stopped" && agent.status === "failure";
-    fill(state, h("span", { class: `status s-${badly ? "failure" : agent.state}`, title: SAYS[agent.state] }, icon(badly ? "failure" : agent.state), h("span", { class: "word" }, badly ? "failed" : agent.state)));
-    fill(name, h("button", { type: "button", class: "name" }, h("bdi", {}, agent.name)), agent.role.toLowerCase() !== agent.name.toLowerCase() && h("span", { class: "quiet" }, h("bdi", {}, agent.role)));
+    fill(
+      state,
+      h(
+        "span",
+        { class: `status s-${badly ? "failure" : agent.state}`, title: SAYS[agent.state] },
+        icon(badly ? "failure" : agent.state),
+        h("span", { class: "word" }, badly ? "failed" : agent.state),
+      ),
+    );
+    fill(
+      name,
+      h("button", { type: "button", class: "name" }, h("bdi", {}, agent.name)),
+      agent.role.toLowerCase() !== agent.name.toLowerCase() &&
+        h("span", { class: "quiet" }, h("bdi", {}, agent.role)),
+    );
     fill(task, taskLink(agent.vtid));
     fill(since, time(agent.since, ""));
     fill(seen, time(agent.seen, ""));
@@ -194,5 +263,10 @@ function update(row, agent, now) {
   /** @param {HTMLElement} cell @param {string} text */
   const tell = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);
   tell(since, Number.isNaN(agent.since) ? "unknown" : short(now - agent.since));
-  tell(seen, Number.isNaN(agent.seen) ? "unknown" : `${short(now - agent.seen)} ago${agent.interval ? ` of ${agent.interval}s` : ""}`);
+  tell(
+    seen,
+    Number.isNaN(agent.seen)
+      ? "unknown"
+      : `${short(now - agent.seen)} ago${agent.interval ? ` of ${agent.interval}s` : ""}`,
+  );
 }

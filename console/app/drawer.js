@@ -5,7 +5,18 @@ import { describeLink, icon, outLink, statusMark, taskLink, time } from "./look.
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
-const FIELDS = /** @type {const} */ (["ts", "vtid", "layer", "module", "source", "kind", "status", "title", "ref", "link"]);
+const FIELDS = /** @type {const} */ ([
+  "ts",
+  "vtid",
+  "layer",
+  "module",
+  "source",
+  "kind",
+  "status",
+  "title",
+  "ref",
+  "link",
+]);
 /** Levels of meta that are opened at first, and how much of it is shown at all. */
 const OPEN = 2;
 const MOST_NODES = 2_000;
@@ -46,7 +57,12 @@ export class Drawer {
     if (this.#shown === name && this.#dialog.open) return;
     this.#shown = name;
     if (event) this.#draw(event);
-    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, h("div", { class: "skeleton rows" }, h("i"), h("i"), h("i"))));
+    else
+      fill(
+        this.#dialog,
+        this.#head("Event", null),
+        h("div", { class: "body" }, h("div", { class: "skeleton rows" }, h("i"), h("i"), h("i"))),
+      );
     if (!this.#dialog.open) this.#dialog.showModal();
     if (id !== null && !event?.meta) void this.#load(id, event);
   }
@@ -57,7 +73,10 @@ export class Drawer {
     const control = new AbortController();
     this.#loading = control;
     try {
-      const { events } = await this.#context.store.query({}, { before: id + 1, limit: 1, signal: control.signal });
+      const { events } = await this.#context.store.query(
+        {},
+        { before: id + 1, limit: 1, signal: control.signal },
+      );
       if (control.signal.aborted) return;
       const found = events[0]?.id === id ? events[0] : null;
       if (found) this.#draw(found);
@@ -71,7 +90,12 @@ export class Drawer {
 
   /** @param {AnyEvent | null} event @param {string} why @param {(() => void) | null} retry */
   #failed(event, why, retry) {
-    const note = h("div", { class: "note", role: "alert" }, h("p", {}, why), retry && h("button", { type: "button", class: "small", onclick: retry }, "Try again"));
+    const note = h(
+      "div",
+      { class: "note", role: "alert" },
+      h("p", {}, why),
+      retry && h("button", { type: "button", class: "small", onclick: retry }, "Try again"),
+    );
     const old = this.#dialog.querySelector(".meta-part");
     if (event && old) fill(old, h("h3", {}, "Meta"), note);
     else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, note));
@@ -79,7 +103,17 @@ export class Drawer {
 
   /** @param {string} title @param {AnyEvent | null} event */
   #head(title, event) {
-    const close = h("button", { type: "button", class: "tool", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.#dialog.close() }, icon("close"));
+    const close = h(
+      "button",
+      {
+        type: "button",
+        class: "tool",
+        "aria-label": "Close",
+        title: "Close (Esc)",
+        onclick: () => this.#dialog.close(),
+      },
+      icon("close"),
+    );
     return h("header", {}, event && statusMark(event.status), h("h2", { id: "drawer-title" }, title), close);
   }
 
@@ -92,11 +126,19 @@ export class Drawer {
     const fields = FIELDS.map((name) => {
       if (name === "ts") return field(name, time(event.ts, event.ts));
       if (name === "vtid") return field(name, taskLink(event.vtid));
-      if (name === "link") return field(name, outLink(event.link, `Open ${describeLink(event.link)}`, event.link ?? "") ?? "none");
+      if (name === "link")
+        return field(
+          name,
+          outLink(event.link, `Open ${describeLink(event.link)}`, event.link ?? "") ?? "none",
+        );
       return field(name, h("bdi", {}, String(event[name])));
     });
     if (!simulated) fields.unshift(field("id", String(event.id)));
-    if (event.recorded_at) fields.push(field("recorded_at", time(event.recorded_at, event.recorded_at)), field("channel", String(stored.channel ?? "")));
+    if (event.recorded_at)
+      fields.push(
+        field("recorded_at", time(event.recorded_at, event.recorded_at)),
+        field("channel", String(stored.channel ?? "")),
+      );
     const meta = simulated
       ? h("p", { class: "quiet" }, "Simulated events have none and are never stored.")
       : event.meta
@@ -104,8 +146,12 @@ export class Drawer {
           ? tree(event.meta)
           : h("p", { class: "quiet" }, "Empty.")
         : h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"));
-    const json = JSON.stringify(event, (key, value) => (key === "receivedAt" || key === "simulated" ? undefined : value), 2);
-    const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? " -H \"Authorization: Bearer $READ_TOKEN\"" : ""}`;
+    const json = JSON.stringify(
+      event,
+      (key, value) => (key === "receivedAt" || key === "simulated" ? undefined : value),
+      2,
+    );
+    const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : ""}`;
     const focused = this.#dialog.contains(document.activeElement);
     fill(
       this.#dialog,
@@ -117,7 +163,12 @@ export class Drawer {
         !simulated && copyButton("Copy as curl", curl),
         outLink(event.link, "Open the link", "Open"),
       ),
-      h("div", { class: "body", tabindex: 0, role: "region", "aria-label": "Fields and meta" }, h("dl", {}, ...fields), h("div", { class: "meta-part" }, h("h3", {}, "Meta"), meta)),
+      h(
+        "div",
+        { class: "body", tabindex: 0, role: "region", "aria-label": "Fields and meta" },
+        h("dl", {}, ...fields),
+        h("div", { class: "meta-part" }, h("h3", {}, "Meta"), meta),
+      ),
     );
     if (focused) this.#dialog.querySelector("button")?.focus();
   }
@@ -138,7 +189,8 @@ function tree(value) {
   let left = MOST_NODES;
   /** @param {unknown} value @param {number} depth @returns {HTMLElement} */
   const node = (value, depth) => {
-    if (typeof value !== "object" || value === null) return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
+    if (typeof value !== "object" || value === null)
+      return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
     const entries = Object.entries(value);
     const list = h("ul", { class: "tree" });
     for (const [key, inner] of entries) {
@@ -150,9 +202,38 @@ function tree(value) {
       const name = h("bdi", { class: "key" }, key);
       if (nested && depth < 32) {
         const size = Object.keys(inner).length;
-        list.append(h("li", {}, h("details", { open: depth < OPEN }, h("summary", {}, name, h("span", { class: "quiet" }, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`)), node(inner, depth + 1))));
+        list.append(
+          h(
+            "li",
+            {},
+            h(
+              "details",
+              { open: depth < OPEN },
+              h(
+                "summary",
+                {},
+                name,
+                h("span", { class: "quiet" }, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
+              ),
+              node(inner, depth + 1),
+            ),
+          ),
+        );
       } else {
-        list.append(h("li", {}, name, " ", nested ? h("bdi", {}, JSON.stringify(inner)) : node(Array.isArray(inner) ? "[]" : typeof inner === "object" && inner !== null ? "{}" : inner, depth)));
+        list.append(
+          h(
+            "li",
+            {},
+            name,
+            " ",
+            nested
+              ? h("bdi", {}, JSON.stringify(inner))
+              : node(
+                  Array.isArray(inner) ? "[]" : typeof inner === "object" && inner !== null ? "{}" : inner,
+                  depth,
+                ),
+          ),
+        );
       }
     }
     return list;

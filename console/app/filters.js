@@ -8,12 +8,25 @@ import { FACETS, filterCount } from "./view.js";
 /** @typedef {import("./view.js").Facet} Facet */
 
 /** @type {Record<Facet, string>} */
-const NAMES = { status: "Status", source: "Source", kind: "Event", module: "Module", layer: "Layer", vtid: "Task" };
+const NAMES = {
+  status: "Status",
+  source: "Source",
+  kind: "Event",
+  module: "Module",
+  layer: "Layer",
+  vtid: "Task",
+};
 const STATUSES = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
 
 /** @param {Facet} facet @param {string} value */
 const shown = (facet, value) =>
-  facet === "status" ? word(value) : facet === "source" ? sourceName(value) : facet === "kind" ? kindWords(value) : value;
+  facet === "status"
+    ? word(value)
+    : facet === "source"
+      ? sourceName(value)
+      : facet === "kind"
+        ? kindWords(value)
+        : value;
 
 export class Filters {
   #store;
@@ -60,7 +73,13 @@ export class Filters {
     const menus = FACETS.map((facet) => {
       const button = h(
         "button",
-        { type: "button", class: "facet", "aria-haspopup": "true", "aria-expanded": "false", onclick: () => this.#toggle(facet) },
+        {
+          type: "button",
+          class: "facet",
+          "aria-haspopup": "true",
+          "aria-expanded": "false",
+          onclick: () => this.#toggle(facet),
+        },
         NAMES[facet],
         icon("down"),
       );
@@ -69,7 +88,17 @@ export class Filters {
     });
     /** @param {"hideGreen" | "mine" | "beats"} name @param {string} text @param {string} title */
     const toggle = (name, text, title) => {
-      const button = h("button", { type: "button", class: "switch", "aria-pressed": "false", title, onclick: () => this.#change({ [name]: !this.#view()[name] }, false) }, text);
+      const button = h(
+        "button",
+        {
+          type: "button",
+          class: "switch",
+          "aria-pressed": "false",
+          title,
+          onclick: () => this.#change({ [name]: !this.#view()[name] }, false),
+        },
+        text,
+      );
       this.#switches.set(name, button);
       return button;
     };
@@ -109,20 +138,36 @@ export class Filters {
     for (const [name, button] of this.#switches) {
       button.setAttribute("aria-pressed", String(view[/** @type {"hideGreen" | "mine" | "beats"} */ (name)]));
     }
-    for (const [facet, button] of this.#buttons) button.classList.toggle("set", view.facets[facet].length > 0);
+    for (const [facet, button] of this.#buttons)
+      button.classList.toggle("set", view.facets[facet].length > 0);
     const chips = FACETS.flatMap((facet) =>
       view.facets[facet].map((value) =>
         h(
           "button",
-          { type: "button", class: "chip", "aria-label": `Remove ${NAMES[facet]} ${value}`, onclick: () => this.#set(facet, value, false) },
+          {
+            type: "button",
+            class: "chip",
+            "aria-label": `Remove ${NAMES[facet]} ${value}`,
+            onclick: () => this.#set(facet, value, false),
+          },
           h("span", { class: "of" }, NAMES[facet]),
           h("bdi", {}, shown(facet, value)),
           icon("close"),
         ),
       ),
     );
-    const clear = () => this.#change({ q: "", facets: { status: [], source: [], kind: [], module: [], layer: [], vtid: [] }, hideGreen: false, mine: false }, false);
-    const all = filterCount(view) > 1 && h("button", { type: "button", class: "link", onclick: clear }, "Clear all");
+    const clear = () =>
+      this.#change(
+        {
+          q: "",
+          facets: { status: [], source: [], kind: [], module: [], layer: [], vtid: [] },
+          hideGreen: false,
+          mine: false,
+        },
+        false,
+      );
+    const all =
+      filterCount(view) > 1 && h("button", { type: "button", class: "link", onclick: clear }, "Clear all");
     fill(this.#chips, ...chips, all);
   }
 

@@ -7,7 +7,13 @@ import { keepToken } from "./settings.js";
 import { duration } from "./time.js";
 
 /** @type {Record<import("../client/types.js").FeedState, string>} */
-const WORDS = { connecting: "CONNECTING", live: "LIVE", mock: "MOCK", reconnecting: "RECONNECTING", offline: "OFFLINE" };
+const WORDS = {
+  connecting: "CONNECTING",
+  live: "LIVE",
+  mock: "MOCK",
+  reconnecting: "RECONNECTING",
+  offline: "OFFLINE",
+};
 
 /** @type {Partial<Record<string, string>>} */
 const REASONS = {
@@ -44,7 +50,14 @@ export class Header {
     const wait = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
     this.#badge.dataset.state = state;
     const polls = state === "live" && transport === "poll";
-    setText(this.#word, state === "reconnecting" && wait > 0 ? `RECONNECTING in ${wait} s` : polls ? "LIVE, polling" : WORDS[state]);
+    setText(
+      this.#word,
+      state === "reconnecting" && wait > 0
+        ? `RECONNECTING in ${wait} s`
+        : polls
+          ? "LIVE, polling"
+          : WORDS[state],
+    );
     this.#retry.hidden = state !== "offline" && !(state === "reconnecting" && wait > 1);
     const delay = byId("delay");
     delay.hidden = feed.delay === null || state !== "live";
@@ -67,12 +80,21 @@ export class Header {
     const width = 120 / MINUTES;
     const bars = minutes.map((count, i) => {
       const height = count === null ? 1 : Math.max(1, Math.round((22 * count) / most));
-      return svg("rect", { x: i * width, y: 24 - height, width: width - 1, height, class: count === null ? "unknown" : count === 0 ? "none" : "some" });
+      return svg("rect", {
+        x: i * width,
+        y: 24 - height,
+        width: width - 1,
+        height,
+        class: count === null ? "unknown" : count === 0 ? "none" : "some",
+      });
     });
     const spark = byId("spark");
     spark.replaceChildren(...bars);
     const known = minutes.filter((count) => count !== null);
-    spark.setAttribute("aria-label", `Events a minute over the last half hour; at most ${most.toLocaleString()}, known for ${known.length} minutes`);
+    spark.setAttribute(
+      "aria-label",
+      `Events a minute over the last half hour; at most ${most.toLocaleString()}, known for ${known.length} minutes`,
+    );
   }
 
   #showBanner() {
@@ -87,11 +109,29 @@ export class Header {
     if (reason === "unauthorized" || reason === "forbidden") return this.#askForToken(error?.message ?? "");
     if (state === "mock") {
       const details = h("details", {}, h("summary", {}, "Send the first real one"), howToSend());
-      return fill(banner, h("p", {}, h("strong", {}, "Simulated."), " No event has been stored yet; what you see never happened and is gone with the first real event."), details);
+      return fill(
+        banner,
+        h(
+          "p",
+          {},
+          h("strong", {}, "Simulated."),
+          " No event has been stored yet; what you see never happened and is gone with the first real event.",
+        ),
+        details,
+      );
     }
     if (state === "reconnecting" || (state === "offline" && reason !== "stopped")) {
-      const kept = events.length > 0 ? " What is shown stays, and what is missed now comes once it is back." : "";
-      return fill(banner, h("p", {}, h("strong", {}, (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."), kept));
+      const kept =
+        events.length > 0 ? " What is shown stays, and what is missed now comes once it is back." : "";
+      return fill(
+        banner,
+        h(
+          "p",
+          {},
+          h("strong", {}, (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."),
+          kept,
+        ),
+      );
     }
     if (gap && state === "live") {
       const text =
@@ -110,12 +150,22 @@ export class Header {
   /** @param {string} why */
   #askForToken(why) {
     const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
-    const form = h("form", { class: "token" }, h("label", { for: "token" }, "Token"), input, h("button", { type: "submit", class: "small" }, "Use it"));
+    const form = h(
+      "form",
+      { class: "token" },
+      h("label", { for: "token" }, "Token"),
+      input,
+      h("button", { type: "submit", class: "small" }, "Use it"),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       keepToken(input.value.trim());
       location.reload();
     });
-    fill(this.#banner, h("p", {}, h("strong", {}, "This gateway wants a token to be read."), ` ${why}`), form);
+    fill(
+      this.#banner,
+      h("p", {}, h("strong", {}, "This gateway wants a token to be read."), ` ${why}`),
+      form,
+    );
   }
 }

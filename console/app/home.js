@@ -52,8 +52,20 @@ export class Home {
     const { store } = context;
     this.#filters = new Filters(store, () => context.view, context.change);
     this.#now = new Now(store, context.dismissed, (run) => context.open(run.event));
-    const scroller = h("div", { class: "scroller", tabindex: 0, role: "table", "aria-label": "Events, newest first", id: "ticker" });
-    this.#pause = h("button", { type: "button", class: "small", "aria-pressed": "false", "aria-keyshortcuts": "Space", onclick: () => this.togglePause() });
+    const scroller = h("div", {
+      class: "scroller",
+      tabindex: 0,
+      role: "table",
+      "aria-label": "Events, newest first",
+      id: "ticker",
+    });
+    this.#pause = h("button", {
+      type: "button",
+      class: "small",
+      "aria-pressed": "false",
+      "aria-keyshortcuts": "Space",
+      onclick: () => this.togglePause(),
+    });
     const head = tickerHead();
     scroller.append(h("div", { role: "rowgroup", class: "head-group" }, head));
     this.#ticker = new Ticker(scroller, {
@@ -71,13 +83,22 @@ export class Home {
     );
     /** @param {string} name @param {string} text */
     const tab = (name, text) =>
-      h("button", { type: "button", "aria-pressed": String(name === "now"), onclick: () => this.#side(name) }, text);
+      h(
+        "button",
+        { type: "button", "aria-pressed": String(name === "now"), onclick: () => this.#side(name) },
+        text,
+      );
     this.element = h(
       "div",
       { class: "home", "data-side": "now" },
       h("h1", { class: "offscreen" }, "Live"),
       this.#filters.element,
-      h("div", { class: "sides", role: "group", "aria-label": "What to show" }, tab("now", "Now"), tab("ticker", "Ticker")),
+      h(
+        "div",
+        { class: "sides", role: "group", "aria-label": "What to show" },
+        tab("now", "Now"),
+        tab("ticker", "Ticker"),
+      ),
       h("div", { class: "columns" }, this.#now.element, list),
     );
   }
@@ -139,14 +160,17 @@ export class Home {
     const first = store.events.find((event) => event.id !== null)?.id ?? undefined;
     const before = this.#oldest || first;
     try {
-      const found = await store.query(serverFilters(view, [...stars.values]), { before: before ?? undefined, limit: PAGE, signal: control.signal });
+      const found = await store.query(serverFilters(view, [...stars.values]), {
+        before: before ?? undefined,
+        limit: PAGE,
+        signal: control.signal,
+      });
       if (control.signal.aborted) return;
       const last = found.events.at(-1);
       if (last) this.#oldest = last.id;
       this.#atEnd = found.next === null;
       const events = found.events.reverse();
-      if (!filterCount(view) && view.beats) store.rate.completeSince(Date.parse(events[0]?.recorded_at ?? ""));
-      for (const event of events) store.count(event);
+      if (filterCount(view) === 0) store.countOlder(events);
       const rest = matcher(view, [...stars.values]);
       const notABeat = view.beats ? () => true : beatFilter();
       // The feed may have begun meanwhile with some of them.
@@ -161,7 +185,11 @@ export class Home {
       if (control.signal.aborted) return;
       this.#older = null;
       const why = error instanceof Error ? error.message : "the query failed";
-      const retry = h("button", { type: "button", class: "small", onclick: () => void this.#loadOlder() }, "Try again");
+      const retry = h(
+        "button",
+        { type: "button", class: "small", onclick: () => void this.#loadOlder() },
+        "Try again",
+      );
       fill(this.#note, h("p", { role: "alert" }, `Older events can't be read: ${why}.`), retry);
       this.#note.dataset.kind = "error";
     }
@@ -172,12 +200,27 @@ export class Home {
     const { view, store, stars } = this.#context;
     if (this.#note.dataset.kind === "error" && this.#note.hasChildNodes()) return;
     const waiting = this.#older !== null || store.feed.state === "connecting";
-    const kind = this.#ticker.length > 0 ? "" : waiting ? "loading" : view.mine && stars.values.size === 0 ? "no-stars" : filterCount(view) > 0 ? "no-match" : "empty";
+    const kind =
+      this.#ticker.length > 0
+        ? ""
+        : waiting
+          ? "loading"
+          : view.mine && stars.values.size === 0
+            ? "no-stars"
+            : filterCount(view) > 0
+              ? "no-match"
+              : "empty";
     if (this.#note.dataset.kind === kind) return;
     this.#note.dataset.kind = kind;
-    if (kind === "loading") fill(this.#note, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")));
-    else if (kind === "no-stars") fill(this.#note, h("p", {}, "No task has a star yet. Open a task and press Star to follow it here."));
-    else if (kind === "no-match") fill(this.#note, h("p", {}, "Nothing matches these filters. New events that do will appear here."));
+    if (kind === "loading")
+      fill(
+        this.#note,
+        h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")),
+      );
+    else if (kind === "no-stars")
+      fill(this.#note, h("p", {}, "No task has a star yet. Open a task and press Star to follow it here."));
+    else if (kind === "no-match")
+      fill(this.#note, h("p", {}, "Nothing matches these filters. New events that do will appear here."));
     else if (kind === "empty") fill(this.#note, howToSend());
     else fill(this.#note);
   }
@@ -219,12 +262,19 @@ export class Home {
 export function howToSend() {
   const command = `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\\n     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`;
   const button = h("button", { type: "button", class: "small" }, "Copy");
-  button.addEventListener("click", async () => setText(button, (await copy(command)) ? "Copied" : "Select it by hand"));
+  button.addEventListener("click", async () =>
+    setText(button, (await copy(command)) ? "Copied" : "Select it by hand"),
+  );
   return h(
     "div",
     { class: "how" },
     h("p", {}, "No event yet. Send one, and it appears here at once:"),
     h("pre", { tabindex: 0 }, command),
-    h("p", { class: "quiet" }, button, " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'."),
+    h(
+      "p",
+      { class: "quiet" },
+      button,
+      " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'.",
+    ),
   );
 }

@@ -23,7 +23,7 @@ import { attemptOf, isActive, runKey } from "./runs.js";
 /** An agent that pings at least so often works without a break. */
 const BREAK_MS = 5 * 60_000;
 /** A pause that takes more of the axis than this is drawn shorter, */
-const LONG = 0.15;
+const LONG = 0.3;
 /** and then takes this much. */
 const FOLDED = 0.05;
 
@@ -45,7 +45,12 @@ function nameOf(event) {
   if (event.source === "agent.ping") return text(meta.agent) || event.module.toLowerCase();
   if (kind === "pull_request") {
     const number = /\/pull\/([0-9]+)/.exec(event.link ?? "")?.[1];
-    const what = event.status === "success" ? "merged" : event.status === "cancelled" ? "closed" : text(meta.action).replaceAll("_", " ");
+    const what =
+      event.status === "success"
+        ? "merged"
+        : event.status === "cancelled"
+          ? "closed"
+          : text(meta.action).replaceAll("_", " ");
     return `PR ${number ? `#${number}` : ""} ${what}`.replace(/ +/g, " ").trim();
   }
   if (kind === "push") return `push ${text(meta.sha).slice(0, 7)}`.trim();
@@ -62,7 +67,9 @@ const timeOf = (event) => Date.parse(event.ts);
  * @returns {Item[]} In order of their beginning.
  */
 export function toItems(events, now) {
-  const sorted = events.filter((event) => !Number.isNaN(timeOf(event))).sort((a, b) => timeOf(a) - timeOf(b) || (a.id ?? 0) - (b.id ?? 0));
+  const sorted = events
+    .filter((event) => !Number.isNaN(timeOf(event)))
+    .sort((a, b) => timeOf(a) - timeOf(b) || (a.id ?? 0) - (b.id ?? 0));
   /** @type {Item[]} */
   const items = [];
   /** @type {Map<string, Item>} */
@@ -72,12 +79,23 @@ export function toItems(events, now) {
     const at = timeOf(event);
     if (lane === "agents") takePing(items, open, event, at);
     else if (lane === "code" || event.kind === "release" || (lane === "events" && !isRun(event, open))) {
-      items.push({ key: `${event.id}`, lane, name: nameOf(event), event, from: at, began: at, to: at, point: true, attempt: 0 });
+      items.push({
+        key: `${event.id}`,
+        lane,
+        name: nameOf(event),
+        event,
+        from: at,
+        began: at,
+        to: at,
+        point: true,
+        attempt: 0,
+      });
     } else takeRun(items, open, event, at, lane);
   }
   for (const item of items) {
     // A ping is a promise for a while only.
-    if (item.lane === "agents" && item.to === null && now - timeOf(item.event) > BREAK_MS) item.to = timeOf(item.event);
+    if (item.lane === "agents" && item.to === null && now - timeOf(item.event) > BREAK_MS)
+      item.to = timeOf(item.event);
   }
   return items.sort((a, b) => a.from - b.from || (a.key < b.key ? -1 : 1));
 }
@@ -91,8 +109,22 @@ function takeRun(items, open, event, at, lane) {
   const attempt = attemptOf(event);
   let item = open.get(key);
   const active = isActive(event.status);
-  if (!item || (attempt > 0 && item.attempt > 0 && attempt !== item.attempt) || (item.to !== null && active)) {
-    item = { key: `${key}|${event.id}`, lane, name: nameOf(event), event, from: at, began: null, to: null, point: false, attempt };
+  if (
+    !item ||
+    (attempt > 0 && item.attempt > 0 && attempt !== item.attempt) ||
+    (item.to !== null && active)
+  ) {
+    item = {
+      key: `${key}|${event.id}`,
+      lane,
+      name: nameOf(event),
+      event,
+      from: at,
+      began: null,
+      to: null,
+      point: false,
+      attempt,
+    };
     open.set(key, item);
     items.push(item);
   }
@@ -112,7 +144,17 @@ function takePing(items, open, event, at) {
     item = undefined;
   }
   if (!item) {
-    item = { key: `${key}|${event.id}`, lane: "agents", name: nameOf(event), event, from: at, began: at, to: works ? null : at, point: !works, attempt: 0 };
+    item = {
+      key: `${key}|${event.id}`,
+      lane: "agents",
+      name: nameOf(event),
+      event,
+      from: at,
+      began: at,
+      to: works ? null : at,
+      point: !works,
+      attempt: 0,
+    };
     open.set(key, item);
     open.set(`agent|${event.module}`, item);
     items.push(item);
@@ -129,7 +171,9 @@ function takePing(items, open, event, at) {
  * @param {number} now
  */
 export function toScale(items, now) {
-  const spans = items.map((item) => /** @type {[number, number]} */ ([item.from, item.to ?? now])).sort((a, b) => a[0] - b[0]);
+  const spans = items
+    .map((item) => /** @type {[number, number]} */ ([item.from, item.to ?? now]))
+    .sort((a, b) => a[0] - b[0]);
   const from = spans[0]?.[0] ?? now;
   const to = Math.max(from + 1_000, ...spans.map((span) => span[1]));
   /** @type {[number, number][]} */
@@ -213,21 +257,45 @@ export function toMilestones(items) {
   /** @param {(item: Item) => boolean} is */
   const first = (is) => items.find(is);
   /** @param {(item: Item) => boolean} is */
-  const last = (is) => items.filter(is).sort((a, b) => (a.to ?? 0) - (b.to ?? 0)).at(-1);
-  const closed = last((item) => item.event.kind === "pull_request" && (item.event.status === "success" || item.event.status === "cancelled"));
-  const checks = last((item) => item.lane === "checks" && item.to !== null && item.event.kind === "workflow_run") ?? last((item) => item.lane === "checks" && item.to !== null);
+  const last = (is) =>
+    items
+      .filter(is)
+      .sort((a, b) => (a.to ?? 0) - (b.to ?? 0))
+      .at(-1);
+  const closed = last(
+    (item) =>
+      item.event.kind === "pull_request" &&
+      (item.event.status === "success" || item.event.status === "cancelled"),
+  );
+  const checks =
+    last((item) => item.lane === "checks" && item.to !== null && item.event.kind === "workflow_run") ??
+    last((item) => item.lane === "checks" && item.to !== null);
   const deploy = last((item) => item.lane === "deploys" && item.to !== null && !item.point);
-  const ended = /** @type {Record<string, string>} */ ({ success: "green", failure: "failed", cancelled: "cancelled" });
+  const ended = /** @type {Record<string, string>} */ ({
+    success: "green",
+    failure: "failed",
+    cancelled: "cancelled",
+  });
   /** @type {[string, Item | undefined][]} */
   const found = [
     ["First push", first((item) => item.event.kind === "push")],
     ["PR opened", first((item) => item.event.kind === "pull_request" && item !== closed)],
     [`Checks ${ended[checks?.event.status ?? ""] ?? "done"}`, checks],
     [closed?.event.status === "cancelled" ? "PR closed" : "Merged", closed],
-    [deploy?.event.status === "success" ? "Deployed" : `Deploy ${ended[deploy?.event.status ?? ""] ?? "done"}`, deploy],
+    [
+      deploy?.event.status === "success"
+        ? "Deployed"
+        : `Deploy ${ended[deploy?.event.status ?? ""] ?? "done"}`,
+      deploy,
+    ],
     ["Released", last((item) => item.event.kind === "release")],
   ];
-  const steps = found.flatMap(([name, item]) => (item ? [{ name, at: item.to ?? item.from, event: item.event }] : []));
+  const steps = found.flatMap(([name, item]) =>
+    item ? [{ name, at: item.to ?? item.from, event: item.event }] : [],
+  );
   steps.sort((a, b) => a.at - b.at);
-  return steps.map((step, i) => ({ ...step, gap: i === 0 ? null : step.at - /** @type {{ at: number }} */ (steps[i - 1]).at }));
+  return steps.map((step, i) => ({
+    ...step,
+    gap: i === 0 ? null : step.at - /** @type {{ at: number }} */ (steps[i - 1]).at,
+  }));
 }

@@ -51,16 +51,31 @@ export function listen(on) {
 }
 
 export function makeHelp() {
-  const rows = KEYS.map(([keys, what]) => h("div", { class: "field" }, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)));
+  const rows = KEYS.map(([keys, what]) =>
+    h("div", { class: "field" }, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)),
+  );
   const dialog = h("dialog", { class: "help", "aria-labelledby": "help-title" });
   dialog.append(
-    h("header", {}, h("h2", { id: "help-title" }, "Keyboard"), h("button", { type: "button", class: "tool", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+    h(
+      "header",
+      {},
+      h("h2", { id: "help-title" }, "Keyboard"),
+      h(
+        "button",
+        { type: "button", class: "tool", "aria-label": "Close", onclick: () => dialog.close() },
+        icon("close"),
+      ),
+    ),
     h(
       "div",
       { class: "body" },
       h("dl", {}, ...rows),
       h("h3", {}, "What you see"),
-      h("p", {}, "Recent failures stay until the same run, or the same module and event of the same task, succeeds, until you dismiss them, or for a day. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant."),
+      h(
+        "p",
+        {},
+        "Recent failures stay until the same run, or the same module and event of the same task, succeeds, until you dismiss them, or for a day. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant.",
+      ),
     ),
   );
   dialog.addEventListener("click", (event) => {

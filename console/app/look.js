@@ -68,7 +68,12 @@ export function icon(name, extra = "") {
 
 /** @param {string} status */
 export function statusMark(status) {
-  return h("span", { class: `status s-${SHAPES[status] ? status : "info"}` }, icon(status), h("span", { class: "word" }, word(status)));
+  return h(
+    "span",
+    { class: `status s-${SHAPES[status] ? status : "info"}` },
+    icon(status),
+    h("span", { class: "word" }, word(status)),
+  );
 }
 
 /** @param {string | number} ts @param {string} [text] */
@@ -83,7 +88,12 @@ export function time(ts, text) {
 export const kindWords = (kind) => kind.replaceAll("_", " ");
 
 /** @type {Record<string, string>} */
-const SOURCES = { "github.actions": "GitHub", "gcp.deploy": "Cloud Run", "agent.ping": "Agent", "oasis.events": "Event" };
+const SOURCES = {
+  "github.actions": "GitHub",
+  "gcp.deploy": "Cloud Run",
+  "agent.ping": "Agent",
+  "oasis.events": "Event",
+};
 
 /** @param {string} source */
 export const sourceName = (source) => SOURCES[source] ?? source;
@@ -98,8 +108,10 @@ export function describeLink(link) {
   if (!address) return "";
   const url = new URL(address);
   const parts = url.pathname.split("/").filter(Boolean).map(decode);
-  if (url.hostname === "console.cloud.google.com" && parts[1] === "detail") return `${parts[3] ?? ""} in ${parts[2] ?? ""}`;
-  if (url.hostname !== "github.com" || parts.length < 2) return `${url.hostname}${url.pathname === "/" ? "" : decode(url.pathname)}`.slice(0, 120);
+  if (url.hostname === "console.cloud.google.com" && parts[1] === "detail")
+    return `${parts[3] ?? ""} in ${parts[2] ?? ""}`;
+  if (url.hostname !== "github.com" || parts.length < 2)
+    return `${url.hostname}${url.pathname === "/" ? "" : decode(url.pathname)}`.slice(0, 120);
   const [owner, repository, what, id, ...rest] = parts;
   const place = `${owner}/${repository}`;
   if (what === "pull") return `${place} #${id}`;
@@ -134,7 +146,11 @@ export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== 
  */
 export function taskLink(vtid, tabindex) {
   if (!isTask(vtid)) return h("span", { class: "task none" }, vtid === "IDLE" ? "idle" : "no task");
-  return h("a", { class: "task", href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex }, vtid);
+  return h(
+    "a",
+    { class: "task", href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex },
+    vtid,
+  );
 }
 
 /**
@@ -147,5 +163,10 @@ export function taskLink(vtid, tabindex) {
 export function outLink(address, label, text) {
   const href = webAddress(address);
   if (!href) return null;
-  return h("a", { class: "out", href, target: "_blank", rel: "noopener noreferrer", "aria-label": label, title: label }, text ?? "", icon("out"));
+  return h(
+    "a",
+    { class: "out", href, target: "_blank", rel: "noopener noreferrer", "aria-label": label, title: label },
+    text ?? "",
+    icon("out"),
+  );
 }

@@ -126,7 +126,11 @@ function show(view) {
     else link.removeAttribute("aria-current");
   }
   if (view.event === null) drawer.close();
-  else drawer.show(opened?.id === view.event ? opened : (store.events.find((event) => event.id === view.event) ?? null), view.event);
+  else
+    drawer.show(
+      opened?.id === view.event ? opened : (store.events.find((event) => event.id === view.event) ?? null),
+      view.event,
+    );
   draw();
 }
 
@@ -134,7 +138,15 @@ addEventListener("popstate", () => show(parseView(location.pathname, location.se
 
 document.addEventListener("click", (event) => {
   const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
-  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (
+    !link ||
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.shiftKey
+  )
+    return;
   event.preventDefault();
   const url = new URL(link.getAttribute("href") ?? "/", location.href);
   go(parseView(url.pathname, url.search), false);
@@ -168,7 +180,10 @@ function speak(now) {
   if (failures < said.failures) said.failures = failures;
   if (!(changed || more) || now - said.at < SAY_MS) return;
   said = { at: now, state, failures };
-  setText(byId("spoken"), `${state === "live" ? "Live" : state}. ${failures} recent failures, ${active} running or queued.`);
+  setText(
+    byId("spoken"),
+    `${state === "live" ? "Live" : state}. ${failures} recent failures, ${active} running or queued.`,
+  );
 }
 
 let planned = false;
@@ -189,7 +204,11 @@ store.addEventListener("events", (event) => {
 });
 store.addEventListener("failed", (event) => {
   const matches = matcher(context.view, [...stars.values], { anyStatus: true });
-  notifier.failed(/** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./runs.js").Run} */ run) => matches(run.event)));
+  notifier.failed(
+    /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./runs.js").Run} */ run) =>
+      matches(run.event),
+    ),
+  );
 });
 for (const name of ["state", "seeded", "learned", "gap"]) store.addEventListener(name, soon);
 store.addEventListener("state", () => header.show(Date.now()));

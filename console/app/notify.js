@@ -42,7 +42,11 @@ export class Notifier {
 
   /** @param {string} [why] */
   #show(why) {
-    const title = why ?? (this.#on ? "Notifications of failures are on; they follow the filters" : "Notify me of failures that match the filters");
+    const title =
+      why ??
+      (this.#on
+        ? "Notifications of failures are on; they follow the filters"
+        : "Notify me of failures that match the filters");
     this.#button.setAttribute("aria-pressed", String(this.#on));
     this.#button.setAttribute("aria-label", title);
     this.#button.title = title;
@@ -57,8 +61,24 @@ export class Notifier {
       const gathered = this.#gathered;
       this.#gathered = [];
       this.#timer = undefined;
-      if (gathered.length > MANY) this.#tell(`${gathered.length} failures`, gathered.map((run) => run.event.vtid).slice(0, 5).join(", "), "oasis-many", null);
-      else for (const run of gathered) this.#tell(`${run.name || kindWords(run.event.kind)} failed`, `${run.event.vtid} ${run.event.module}`, run.key, run);
+      if (gathered.length > MANY)
+        this.#tell(
+          `${gathered.length} failures`,
+          gathered
+            .map((run) => run.event.vtid)
+            .slice(0, 5)
+            .join(", "),
+          "oasis-many",
+          null,
+        );
+      else
+        for (const run of gathered)
+          this.#tell(
+            `${run.name || kindWords(run.event.kind)} failed`,
+            `${run.event.vtid} ${run.event.module}`,
+            run.key,
+            run,
+          );
     }, GATHER_MS);
   }
 
@@ -86,5 +106,8 @@ export function markTab(failures, title) {
       : '<rect width="32" height="32" rx="7" fill="#2f6f4f"/><circle cx="16" cy="16" r="6.5" fill="none" stroke="#fff" stroke-width="3.5"/>';
   if (mark === marked) return;
   marked = mark;
-  byId("favicon").setAttribute("href", `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${mark}</svg>`)}`);
+  byId("favicon").setAttribute(
+    "href",
+    `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${mark}</svg>`)}`,
+  );
 }

@@ -83,16 +83,39 @@ export class Now {
     this.#failuresPart.hidden = failures.length === 0;
     setText(this.#failuresCount, failures.length > 12 ? `12 of ${failures.length}` : String(failures.length));
     setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : String(active.length));
-    keyed(this.#failures, shown.failures, (run) => run.key, () => makeRow(true), (row, run) => update(row, run, now));
-    keyed(this.#active, shown.active, (run) => run.key, () => makeRow(false), (row, run) => update(row, run, now));
+    keyed(
+      this.#failures,
+      shown.failures,
+      (run) => run.key,
+      () => makeRow(true),
+      (row, run) => update(row, run, now),
+    );
+    keyed(
+      this.#active,
+      shown.active,
+      (run) => run.key,
+      () => makeRow(false),
+      (row, run) => update(row, run, now),
+    );
     this.#empty.hidden = active.length > 0 || seeded === "loading";
-    setText(this.#empty, failures.length > 0 ? "Nothing else runs or waits." : "Nothing runs or waits. All quiet.");
+    setText(
+      this.#empty,
+      failures.length > 0 ? "Nothing else runs or waits." : "Nothing runs or waits. All quiet.",
+    );
     if (seeded === "failed" && !this.#note.hasChildNodes()) {
-      const retry = h("button", { type: "button", class: "small", onclick: () => void this.#store.seed() }, "Try again");
+      const retry = h(
+        "button",
+        { type: "button", class: "small", onclick: () => void this.#store.seed() },
+        "Try again",
+      );
       const why = seedError instanceof Error ? seedError.message : "the query failed";
       fill(this.#note, h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry);
     } else if (seeded !== "failed" && this.#note.dataset.seeded !== seeded) {
-      fill(this.#note, seeded === "loading" && h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")));
+      fill(
+        this.#note,
+        seeded === "loading" &&
+          h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")),
+      );
     }
     this.#note.dataset.seeded = seeded;
     this.#store.learn([...shown.failures, ...shown.active]);
@@ -103,12 +126,27 @@ export class Now {
 /** @param {boolean} failed */
 function makeRow(failed) {
   const dismiss =
-    failed && h("button", { type: "button", class: "dismiss tool", "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
+    failed &&
+    h(
+      "button",
+      { type: "button", class: "dismiss tool", "aria-label": "Dismiss this failure", title: "Dismiss" },
+      icon("close"),
+    );
   return h(
     "li",
     {},
     h("span", { class: "mark" }),
-    h("div", { class: "body" }, h("div", { class: "first" }, h("button", { type: "button", class: "name" }), h("span", { class: "link-out" })), h("div", { class: "second" })),
+    h(
+      "div",
+      { class: "body" },
+      h(
+        "div",
+        { class: "first" },
+        h("button", { type: "button", class: "name" }),
+        h("span", { class: "link-out" }),
+      ),
+      h("div", { class: "second" }),
+    ),
     h("div", { class: "times" }, h("span", { class: "run-time" }), h("span", { class: "queue-time" })),
     dismiss,
   );
@@ -128,11 +166,20 @@ function update(row, run, now) {
     fill(part(row, ".mark"), statusMark(run.status));
     const name = run.name || kindWords(event.kind);
     const button = part(row, ".name");
-    fill(button, h("bdi", {}, name), run.attempt > 1 && h("span", { class: "attempt" }, `attempt ${run.attempt}`));
+    fill(
+      button,
+      h("bdi", {}, name),
+      run.name && h("span", { class: "of" }, kindWords(event.kind)),
+      run.attempt > 1 && h("span", { class: "attempt" }, `attempt ${run.attempt}`),
+    );
     setAttribute(button, "aria-label", `${name}, ${word(run.status)}, ${event.vtid}`);
-    const about = run.about || describeLink(event.link) || run.branch;
+    const about = run.about || run.branch || describeLink(event.link);
     fill(part(row, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
-    fill(part(row, ".second"), taskLink(event.vtid), h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, event.vtid))));
+    fill(
+      part(row, ".second"),
+      taskLink(event.vtid),
+      h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, event.vtid))),
+    );
   }
   const ran = part(row, ".run-time");
   const waited = part(row, ".queue-time");
@@ -141,7 +188,12 @@ function update(row, run, now) {
     setText(waited, `queued ${run.queuedAt === null ? "" : duration(now - run.queuedAt)}`);
   } else if (run.status === "in_progress") {
     setText(ran, run.startedAt === null ? "" : duration(now - run.startedAt));
-    setText(waited, run.queuedAt !== null && run.startedAt !== null ? `queued ${duration(run.startedAt - run.queuedAt)}` : "");
+    setText(
+      waited,
+      run.queuedAt !== null && run.startedAt !== null
+        ? `queued ${duration(run.startedAt - run.queuedAt)}`
+        : "",
+    );
   } else {
     const ended = run.endedAt ?? run.at;
     if (ran.dataset.at !== String(ended)) {

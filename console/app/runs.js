@@ -20,6 +20,7 @@
  * @property {number | null} queuedAt When this attempt was queued,
  * @property {number | null} startedAt began to run,
  * @property {number | null} endedAt and ended.
+ * @property {number} after When the one before it ended; what is older is none of its.
  * @property {number} seenAt When it was last heard of, by our clock or the gateway's.
  * @property {string} name What it calls itself, once its meta is known; else empty.
  * @property {string} about The title of what it works on, likewise.
@@ -122,10 +123,11 @@ export class Runs {
     run.seenAt = Math.max(run.seenAt, seenAt);
     if (!isLater(run, event, attempt, at)) {
       // It came late, but may say when this attempt was queued or began.
-      if (attempt === run.attempt) times(run, event.status, at);
+      if (attempt === run.attempt && isActive(event.status) && at > run.after) times(run, event.status, at);
       return null;
     }
     if (attempt > run.attempt || (isActive(event.status) && !isActive(run.status))) {
+      run.after = run.endedAt ?? run.after;
       run.queuedAt = run.startedAt = run.endedAt = null;
     }
     run.event = event;
@@ -138,12 +140,19 @@ export class Runs {
     return run;
   }
 
+  /** What an event says of a run beside its state. @param {AnyEvent} event */
+  learn(event) {
+    const run = this.byKey.get(runKey(event) ?? "");
+    if (run && (run.event.id === event.id || attemptOf(event) === run.attempt)) learn(run, event);
+  }
+
   /** @param {AnyEvent} event @param {number} at */
   #succeeded(event, at) {
     const key = `${event.module}|${event.kind}|${event.vtid}`;
     this.#green.delete(key);
     this.#green.set(key, at);
-    if (this.#green.size > MOST_RUNS) for (const oldest of this.#green.keys()) return void this.#green.delete(oldest);
+    if (this.#green.size > MOST_RUNS)
+      for (const oldest of this.#green.keys()) return void this.#green.delete(oldest);
   }
 
   /** @param {Run} run */
@@ -171,7 +180,9 @@ export class Runs {
    */
   active(now) {
     const active = this.#all().filter((run) => isActive(run.status) && now - run.seenAt < SILENT_MS);
-    return active.sort((a, b) => rank(b.status) - rank(a.status) || since(b) - since(a) || (a.key < b.key ? -1 : 1));
+    return active.sort(
+      (a, b) => rank(b.status) - rank(a.status) || since(b) - since(a) || (a.key < b.key ? -1 : 1),
+    );
   }
 
   /**
@@ -182,7 +193,13 @@ export class Runs {
    */
   failures(now, dismissed) {
     return this.#all()
-      .filter((run) => run.status === "failure" && now - run.seenAt < RECENT_MS && !this.isGreen(run) && !dismissed.has(failureName(run)))
+      .filter(
+        (run) =>
+          run.status === "failure" &&
+          now - run.seenAt < RECENT_MS &&
+          !this.isGreen(run) &&
+          !dismissed.has(failureName(run)),
+      )
       .sort((a, b) => b.at - a.at || (b.event.id ?? 0) - (a.event.id ?? 0));
   }
 
@@ -218,6 +235,7 @@ function begin(key, event, attempt, at, seenAt) {
     queuedAt: null,
     startedAt: null,
     endedAt: null,
+    after: Number.NEGATIVE_INFINITY,
     seenAt,
     name: "",
     about: "",

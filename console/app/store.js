@@ -34,6 +34,7 @@ export class Store extends EventTarget {
   gap = null;
   token;
   #seeding = 0;
+  #countedFrom = Number.POSITIVE_INFINITY;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #learning;
   #lastAsked = 0;
@@ -65,6 +66,7 @@ export class Store extends EventTarget {
     this.events = [];
     this.runs.clear();
     this.rate.clear();
+    this.#countedFrom = Number.POSITIVE_INFINITY;
     for (const facet of FACETS) this.facets[facet]?.clear();
     this.dispatchEvent(new Event("reset"));
     void this.seed();
@@ -98,6 +100,23 @@ export class Store extends EventTarget {
   }
 
   /**
+   * Older events, without a gap to those that are here: for the rate and the values that are offered.
+   *
+   * @param {readonly import("../client/types.js").StoredEvent[]} events The oldest first.
+   */
+  countOlder(events) {
+    for (const event of events) {
+      if (event.id >= this.#countedFrom) continue;
+      this.count(event);
+      this.rate.add(Date.parse(event.recorded_at));
+    }
+    const oldest = events[0];
+    if (!oldest) return;
+    this.#countedFrom = Math.min(this.#countedFrom, oldest.id);
+    this.rate.completeSince(Date.parse(oldest.recorded_at));
+  }
+
+  /**
    * @param {Filters} filters
    * @param {{ before?: number, limit?: number, since?: string, signal?: AbortSignal }} [options]
    */
@@ -121,12 +140,26 @@ export class Store extends EventTarget {
       const vtid = [...new Set(early.map((event) => event.vtid))].slice(0, 60);
       const more =
         vtid.length > 0
-          ? await this.query({ source, vtid, status: ["success", "failure", "cancelled", "info"] }, { limit: 1000, before: covered })
+          ? await this.query(
+              { source, vtid, status: ["success", "failure", "cancelled", "info"] },
+              { limit: 1000, before: covered },
+            )
           : { events: [] };
       if (seeding !== this.#seeding) return;
       const known = new Set(vtid);
-      const all = [...begun.events.filter((event) => event.id >= covered || known.has(event.vtid)), ...ended.events, ...more.events];
-      for (const event of all.sort((a, b) => a.id - b.id)) this.runs.take(event);
+      const all = [
+        ...begun.events.filter((event) => event.id >= covered || known.has(event.vtid)),
+        ...ended.events,
+        ...more.events,
+      ];
+      const byId = new Map(
+        all.map((event) => /** @type {const} */ ([event.id, /** @type {AnyEvent} */ (event)])),
+      );
+      for (const event of this.events)
+        if (event.id !== null && !byId.has(event.id)) byId.set(event.id, event);
+      // What has come meanwhile came before its past was known: all of it anew, in its order.
+      this.runs.clear();
+      for (const [, event] of [...byId].sort(([a], [b]) => a - b)) this.runs.take(event);
       this.seeded = "ready";
     } catch (error) {
       if (seeding !== this.#seeding) return;
@@ -151,8 +184,11 @@ export class Store extends EventTarget {
       const newest = Math.max(...unknown.map((run) => run.event.id ?? 0));
       try {
         const kind = [...new Set(unknown.map((run) => run.event.kind))];
-        const { events } = await this.query({ source: RUNNING, kind, status: ["queued", "in_progress", "failure"] }, { before: newest + 1, limit: 100 });
-        for (const event of events.reverse()) this.runs.take(event);
+        const { events } = await this.query(
+          { source: RUNNING, kind, status: ["queued", "in_progress", "failure"] },
+          { before: newest + 1, limit: 100 },
+        );
+        for (const event of events.reverse()) this.runs.learn(event);
         // Asked once: a busy feed must not make it ask for ever.
         for (const run of unknown) run.metaOf ||= -1;
         this.dispatchEvent(new Event("learned"));

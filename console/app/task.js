@@ -57,17 +57,38 @@ export class TaskPage {
     const { stars } = context;
     this.#star.addEventListener("click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     stars.addEventListener("change", () => this.#showStar());
-    const scroller = h("div", { class: "scroller", tabindex: 0, role: "table", "aria-label": "Events of this task, newest first" });
+    const scroller = h("div", {
+      class: "scroller",
+      tabindex: 0,
+      role: "table",
+      "aria-label": "Events of this task, newest first",
+    });
     scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()));
     this.#ticker = new Ticker(scroller, { open: (event) => context.open(event), unread: () => {} });
-    this.#panel = h("section", { class: "panel journey", "aria-labelledby": "journey-title" }, h("header", {}, h("h2", { id: "journey-title" }, "Journey")), this.#steps, this.#chart);
+    this.#panel = h(
+      "section",
+      { class: "panel journey", "aria-labelledby": "journey-title" },
+      h("header", {}, h("h2", { id: "journey-title" }, "Journey")),
+      this.#steps,
+      this.#chart,
+    );
     this.element = h(
       "div",
       { class: "page task-page" },
-      h("div", { class: "page-head" }, h("div", { class: "task-title" }, this.#name, this.#star, this.#links), this.#about),
+      h(
+        "div",
+        { class: "page-head" },
+        h("div", { class: "task-title" }, this.#name, this.#star, this.#links),
+        this.#about,
+      ),
       this.#note,
       this.#panel,
-      h("section", { class: "panel ticker", "aria-labelledby": "task-events" }, h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)), h("div", { class: "list" }, scroller)),
+      h(
+        "section",
+        { class: "panel ticker", "aria-labelledby": "task-events" },
+        h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)),
+        h("div", { class: "list" }, scroller),
+      ),
     );
     this.#chart.addEventListener("click", (event) => {
       const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
@@ -88,7 +109,10 @@ export class TaskPage {
     this.#more = false;
     fill(this.#about);
     fill(this.#steps);
-    fill(this.#chart, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i")));
+    fill(
+      this.#chart,
+      h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i")),
+    );
     fill(this.#links);
     this.#ticker.reset([]);
     setText(this.#name, task);
@@ -111,7 +135,10 @@ export class TaskPage {
     let before;
     try {
       do {
-        const page = await this.#context.store.query({ vtid: this.#task }, { before: before ?? undefined, limit: PAGE, signal: control.signal });
+        const page = await this.#context.store.query(
+          { vtid: this.#task },
+          { before: before ?? undefined, limit: PAGE, signal: control.signal },
+        );
         if (control.signal.aborted) return;
         for (const event of page.events) this.#events.set(event.id, event);
         before = page.next;
@@ -137,7 +164,9 @@ export class TaskPage {
 
   /** @param {readonly AnyEvent[]} events */
   take(events) {
-    const its = events.filter((event) => event.vtid === this.#task && event.id !== null && !this.#events.has(event.id));
+    const its = events.filter(
+      (event) => event.vtid === this.#task && event.id !== null && !this.#events.has(event.id),
+    );
     if (its.length === 0) return;
     for (const event of its) this.#events.set(event.id ?? 0, event);
     if (this.#events.size > 2 * MOST) {
@@ -192,10 +221,24 @@ export class TaskPage {
 
   /** @param {number} count */
   #drawNote(count) {
-    const retry = h("button", { type: "button", class: "small", onclick: () => void this.#load() }, "Try again");
-    if (this.#error) fill(this.#note, h("p", { role: "alert" }, `Its history can't be read: ${this.#error}.`), retry);
-    else if (count === 0 && !this.#loading) fill(this.#note, h("p", {}, `Nothing is known of ${this.#task}. Name it in a pull request's title, a branch or a commit message, and its events appear here.`));
-    else if (this.#more) fill(this.#note, h("p", {}, `There is more: these are its last ${count.toLocaleString()} events.`));
+    const retry = h(
+      "button",
+      { type: "button", class: "small", onclick: () => void this.#load() },
+      "Try again",
+    );
+    if (this.#error)
+      fill(this.#note, h("p", { role: "alert" }, `Its history can't be read: ${this.#error}.`), retry);
+    else if (count === 0 && !this.#loading)
+      fill(
+        this.#note,
+        h(
+          "p",
+          {},
+          `Nothing is known of ${this.#task}. Name it in a pull request's title, a branch or a commit message, and its events appear here.`,
+        ),
+      );
+    else if (this.#more)
+      fill(this.#note, h("p", {}, `There is more: these are its last ${count.toLocaleString()} events.`));
     else fill(this.#note);
   }
 
@@ -203,10 +246,16 @@ export class TaskPage {
   #drawHead(events) {
     const newest = events.sort((a, b) => (b.id ?? 0) - (a.id ?? 0));
     /** @param {string} name */
-    const meta = (name) => newest.map((event) => event.meta?.[name]).find((value) => typeof value === "string" && value !== "");
+    const meta = (name) =>
+      newest.map((event) => event.meta?.[name]).find((value) => typeof value === "string" && value !== "");
     const pull = newest.find((event) => event.kind === "pull_request");
     const title = pull?.meta?.title ?? meta("title");
-    fill(this.#about, typeof title === "string" && h("bdi", {}, title.replace(`[${this.#task}]`, "").trim()), " ", typeof meta("repository") === "string" && h("span", { class: "quiet" }, String(meta("repository"))));
+    fill(
+      this.#about,
+      typeof title === "string" && h("bdi", {}, title.replace(`[${this.#task}]`, "").trim()),
+      " ",
+      typeof meta("repository") === "string" && h("span", { class: "quiet" }, String(meta("repository"))),
+    );
     fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
   }
 
@@ -218,9 +267,23 @@ export class TaskPage {
     fill(
       this.#steps,
       ...steps.map((step) =>
-        h("li", {}, step.gap !== null && h("span", { class: "hop" }, duration(step.gap)), h("span", { class: "step" }, icon(step.event.status), h("strong", {}, step.name), time(step.at, moment(step.at, now)))),
+        h(
+          "li",
+          {},
+          step.gap !== null && h("span", { class: "hop" }, duration(step.gap)),
+          h(
+            "span",
+            { class: "step" },
+            icon(step.event.status),
+            h("strong", {}, step.name),
+            time(step.at, moment(step.at, now)),
+          ),
+        ),
       ),
-      first && last && first !== last && h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
+      first &&
+        last &&
+        first !== last &&
+        h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
     );
   }
 
@@ -235,7 +298,14 @@ export class TaskPage {
       const height = Math.max(...rows.map(({ row }) => row)) + 1;
       const track = h("div", { class: "track" }, ...rows.map((placed) => makeBar(placed, now)));
       track.style.height = `${height * 24 + 8}px`;
-      return [h("div", { class: "lane", role: "group", "aria-label": name }, h("span", { class: "lane-name" }, name), track)];
+      return [
+        h(
+          "div",
+          { class: "lane", role: "group", "aria-label": name },
+          h("span", { class: "lane-name" }, name),
+          track,
+        ),
+      ];
     });
     const axis = h("div", { class: "axis", "aria-hidden": "true" });
     const grid = h("div", { class: "grid", "aria-hidden": "true" });
@@ -243,7 +313,11 @@ export class TaskPage {
     let edge = 0;
     for (const part of parts) {
       if (part.folded) {
-        const fold = h("span", { class: "fold", title: `${duration(part.to - part.from)} without anything` }, short(part.to - part.from));
+        const fold = h(
+          "span",
+          { class: "fold", title: `${duration(part.to - part.from)} without anything` },
+          short(part.to - part.from),
+        );
         fold.style.left = round(part.at + part.width / 2);
         axis.append(fold);
         const mark = h("i", { class: "folded" });
@@ -259,7 +333,15 @@ export class TaskPage {
       for (const at of found.at) {
         const share = scale(at);
         if (share < edge || share * width > width - 30) continue;
-        const label = h("span", { class: "tick" }, found.step >= DAY || to - from > DAY ? moment(at, now) : found.step < 60_000 ? clock(at) : clock(at).slice(0, 5));
+        const label = h(
+          "span",
+          { class: "tick" },
+          found.step >= DAY || to - from > DAY
+            ? moment(at, now)
+            : found.step < 60_000
+              ? clock(at)
+              : clock(at).slice(0, 5),
+        );
         const line = h("i", {});
         label.style.left = line.style.left = round(share);
         edge = share + 70 / width;
@@ -267,9 +349,19 @@ export class TaskPage {
         grid.append(line);
       }
     }
-    const focused = document.activeElement instanceof HTMLElement && this.#chart.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
-    fill(this.#chart, h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), axis), h("div", { class: "lanes" }, grid, ...lanes));
-    if (focused) /** @type {HTMLElement | null} */ (this.#chart.querySelector(`button[data-id="${focused}"]`))?.focus({ preventScroll: true });
+    const focused =
+      document.activeElement instanceof HTMLElement && this.#chart.contains(document.activeElement)
+        ? document.activeElement.dataset.id
+        : undefined;
+    fill(
+      this.#chart,
+      h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), axis),
+      h("div", { class: "lanes" }, grid, ...lanes),
+    );
+    if (focused)
+      /** @type {HTMLElement | null} */ (this.#chart.querySelector(`button[data-id="${focused}"]`))?.focus({
+        preventScroll: true,
+      });
   }
 
   /** @param {number} by */
@@ -300,9 +392,16 @@ function labelOf(item, now) {
 function makeBar({ item, row, left, right, flip }, now) {
   const { event } = item;
   const label = labelOf(item, now);
-  const waited = item.began !== null && item.began > item.from ? `, queued ${duration(item.began - item.from)}` : "";
+  const waited =
+    item.began !== null && item.began > item.from ? `, queued ${duration(item.began - item.from)}` : "";
   const said = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
-  const bar = h("button", { type: "button", class: `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`, "aria-label": said, title: said, "data-id": event.id ?? "" });
+  const bar = h("button", {
+    type: "button",
+    class: `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`,
+    "aria-label": said,
+    title: said,
+    "data-id": event.id ?? "",
+  });
   const length = h("span", { class: "length" });
   const share = right - left;
   if (!item.point && item.began !== null && item.began > item.from && item.to !== item.from) {

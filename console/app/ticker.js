@@ -154,11 +154,15 @@ export class Ticker {
     const y = (this.#first + this.#shown - 1 - number) * this.#height;
     const { scrollTop } = this.#scroller;
     if (y < scrollTop) this.#scroller.scrollTop = y;
-    else if (y + this.#height > scrollTop + this.#viewport) this.#scroller.scrollTop = y + this.#height - this.#viewport;
+    else if (y + this.#height > scrollTop + this.#viewport)
+      this.#scroller.scrollTop = y + this.#height - this.#viewport;
     this.#draw();
     const row = this.#made.get(number);
     row?.setAttribute("aria-current", "true");
-    if (focus) /** @type {HTMLElement | null | undefined} */ (row?.querySelector("button"))?.focus({ preventScroll: true });
+    if (focus)
+      /** @type {HTMLElement | null | undefined} */ (row?.querySelector("button"))?.focus({
+        preventScroll: true,
+      });
   }
 
   openSelected() {
@@ -241,12 +245,21 @@ function makeRow(event, number, selected) {
   const { link } = event;
   const what = describeLink(link);
   const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
-  const open = h("button", { type: "button", class: "kind", tabindex: -1, "aria-label": label }, kindWords(event.kind));
+  const open = h(
+    "button",
+    { type: "button", class: "kind", tabindex: -1, "aria-label": label },
+    kindWords(event.kind),
+  );
   /** @param {string} name @param {...import("./dom.js").Child} children */
   const cell = (name, ...children) => h("span", { role: "cell", class: `c-${name}` }, ...children);
   const row = h(
     "div",
-    { class: `row s-${event.status}`, role: "row", "data-number": number, "aria-current": selected ? "true" : null },
+    {
+      class: `row s-${event.status}`,
+      role: "row",
+      "data-number": number,
+      "aria-current": selected ? "true" : null,
+    },
     cell("time", time(event.ts)),
     cell("status", statusMark(event.status)),
     cell("task", taskLink(event.vtid, -1)),

@@ -28,7 +28,16 @@ const noFacets = () => ({ status: [], source: [], kind: [], module: [], layer: [
 
 /** @returns {View} */
 export function home() {
-  return { page: "home", task: "", q: "", facets: noFacets(), hideGreen: false, mine: false, beats: false, event: null };
+  return {
+    page: "home",
+    task: "",
+    q: "",
+    facets: noFacets(),
+    hideGreen: false,
+    mine: false,
+    beats: false,
+    event: null,
+  };
 }
 
 /**
@@ -49,7 +58,10 @@ export function parseView(pathname, search) {
   view.q = (query.get("q") ?? "").slice(0, MOST_TEXT);
   for (const facet of FACETS) {
     const values = query.getAll(facet).flatMap((list) => list.split(","));
-    view.facets[facet] = [...new Set(values.map((value) => value.trim()).filter(Boolean))].slice(0, MOST_VALUES);
+    view.facets[facet] = [...new Set(values.map((value) => value.trim()).filter(Boolean))].slice(
+      0,
+      MOST_VALUES,
+    );
   }
   view.hideGreen = query.get("hide") === "green";
   view.mine = query.get("mine") === "1";
@@ -74,7 +86,12 @@ export function formatView(view) {
   if (view.mine) query.set("mine", "1");
   if (view.beats) query.set("heartbeats", "1");
   if (view.event !== null) query.set("event", String(view.event));
-  const path = view.page === "task" ? `/vtid/${encodeURIComponent(view.task)}` : view.page === "agents" ? "/agents" : "/";
+  const path =
+    view.page === "task"
+      ? `/vtid/${encodeURIComponent(view.task)}`
+      : view.page === "agents"
+        ? "/agents"
+        : "/";
   const search = query.toString().replaceAll("%2C", ",");
   return search ? `${path}?${search}` : path;
 }
@@ -103,7 +120,8 @@ export function serverFilters(view, starred) {
     if (view.facets[facet].length > 0) filters[facet] = view.facets[facet];
   }
   if (view.mine) {
-    const both = view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
+    const both =
+      view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
     // No task of mine matches: a task that can't be.
     filters.vtid = both.length > 0 ? both : ["NONE-0000"];
   }
@@ -122,7 +140,9 @@ export function serverFilters(view, starred) {
  */
 export function matcher(view, starred, { anyStatus = false } = {}) {
   const words = view.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const facets = FACETS.filter((facet) => view.facets[facet].length > 0 && !(anyStatus && facet === "status"));
+  const facets = FACETS.filter(
+    (facet) => view.facets[facet].length > 0 && !(anyStatus && facet === "status"),
+  );
   const sets = facets.map((facet) => /** @type {const} */ ([facet, new Set(view.facets[facet])]));
   const mine = view.mine ? new Set(starred) : null;
   const hideGreen = view.hideGreen && !anyStatus;
@@ -131,7 +151,8 @@ export function matcher(view, starred, { anyStatus = false } = {}) {
     for (const [facet, set] of sets) if (!set.has(event[facet])) return false;
     if (mine && !mine.has(event.vtid)) return false;
     if (words.length === 0) return true;
-    const text = `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""}`.toLowerCase();
+    const text =
+      `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
 }
