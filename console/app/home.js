@@ -196,20 +196,18 @@ export class Home {
     this.#showEmpty();
   }
 
-  #showEmpty() {
+  #whyEmpty() {
     const { view, store, stars } = this.#context;
+    const { state } = store.feed;
+    if (state === "reconnecting" || state === "offline") return "gone";
+    if (this.#older || state === "connecting") return "loading";
+    if (view.mine && stars.values.size === 0) return "no-stars";
+    return filterCount(view) > 0 ? "no-match" : "empty";
+  }
+
+  #showEmpty() {
     if (this.#note.dataset.kind === "error" && this.#note.hasChildNodes()) return;
-    const waiting = this.#older !== null || store.feed.state === "connecting";
-    const kind =
-      this.#ticker.length > 0
-        ? ""
-        : waiting
-          ? "loading"
-          : view.mine && stars.values.size === 0
-            ? "no-stars"
-            : filterCount(view) > 0
-              ? "no-match"
-              : "empty";
+    const kind = this.#ticker.length > 0 ? "" : this.#whyEmpty();
     if (this.#note.dataset.kind === kind) return;
     this.#note.dataset.kind = kind;
     if (kind === "loading")
@@ -221,6 +219,7 @@ export class Home {
       fill(this.#note, h("p", {}, "No task has a star yet. Open a task and press Star to follow it here."));
     else if (kind === "no-match")
       fill(this.#note, h("p", {}, "Nothing matches these filters. New events that do will appear here."));
+    else if (kind === "gone") fill(this.#note, h("p", {}, "Nothing can be shown until the gateway answers."));
     else if (kind === "empty") fill(this.#note, howToSend());
     else fill(this.#note);
   }

@@ -72,6 +72,19 @@ export class Now {
   }
 
   /**
+   * @param {import("./store.js").Store["seeded"]} seeded
+   * @param {unknown} error
+   * @returns {import("./dom.js").Child[]}
+   */
+  #says(seeded, error) {
+    if (seeded === "ready") return [];
+    if (seeded === "loading") return [h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"))];
+    const why = error instanceof Error ? error.message : "the query failed";
+    const retry = h("button", { type: "button", class: "small", onclick: () => void this.#store.seed() }, "Try again");
+    return [h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry];
+  }
+
+  /**
    * @param {number} now
    * @param {(event: import("../client/types.js").Ticker) => boolean} matches
    */
@@ -97,27 +110,15 @@ export class Now {
       () => makeRow(false),
       (row, run) => update(row, run, now),
     );
-    this.#empty.hidden = active.length > 0 || seeded === "loading";
+    this.#empty.hidden = active.length > 0 || seeded !== "ready";
     setText(
       this.#empty,
       failures.length > 0 ? "Nothing else runs or waits." : "Nothing runs or waits. All quiet.",
     );
-    if (seeded === "failed" && !this.#note.hasChildNodes()) {
-      const retry = h(
-        "button",
-        { type: "button", class: "small", onclick: () => void this.#store.seed() },
-        "Try again",
-      );
-      const why = seedError instanceof Error ? seedError.message : "the query failed";
-      fill(this.#note, h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry);
-    } else if (seeded !== "failed" && this.#note.dataset.seeded !== seeded) {
-      fill(
-        this.#note,
-        seeded === "loading" &&
-          h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")),
-      );
+    if (this.#note.dataset.seeded !== seeded) {
+      this.#note.dataset.seeded = seeded;
+      fill(this.#note, ...this.#says(seeded, seedError));
     }
-    this.#note.dataset.seeded = seeded;
     this.#store.learn([...shown.failures, ...shown.active]);
     return { failures: failures.length, active: active.length };
   }

@@ -52,6 +52,7 @@ export class Store extends EventTarget {
     });
     this.feed.addEventListener("state", ({ detail }) => {
       if (detail.state === "live" && this.events.some((event) => event.id === null)) this.#forget();
+      if (detail.state === "live" && this.seeded === "failed") void this.seed();
       this.dispatchEvent(new CustomEvent("state", { detail }));
     });
   }

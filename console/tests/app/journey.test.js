@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { toItems, toMilestones, toRows, toScale } from "../../app/journey.js";
+import { MINUTES, Rate } from "../../app/rate.js";
+
+const START = Date.parse("2026-01-02T03:00:00.000Z");
+let ids = 0;
+
+/**
+ * @param {number} second
+ * @param {string} kind
+ * @param {string} status
+ * @param {object} [more]
+ */
+const event = (second, kind, status, more = {}) =>
+  /** @type {import("../../app/runs.js").AnyEvent} */ (
+    /** @type {unknown} */ ({
+      id: ++ids,
+      ts: new Date(START + second * 1_000).toISOString(),
+      vtid: "DEV-CICDL-0031",
+      module: "CORE",
+      source: "github.actions",
+      kind,
+      status,
+      link: `https://github.com/acme/x/${kind}`,
+      ...more,
+    })
+  );
+
+const STORY = [
+  event(0, "push", "info"),
+  event(10, "pull_request", "info"),
+  event(12, "workflow_run", "queued", { link: "https://github.com/acme/x/actions/runs/1" }),
+  event(20, "workflow_run", "in_progress", { link: "https://github.com/acme/x/actions/runs/1" }),
+  event(50, "workflow_run", "failure", { link: "https://github.com/acme/x/actions/runs/1" }),
+  event(60, "workflow_run", "queued", { link: "https://github.com/acme/x/actions/runs/1/attempts/2" }),
+  event(90, "workflow_run", "success", { link: "https://github.com/acme/x/actions/runs/1/attempts/2" }),
+  event(7_200, "pull_request", "success"),
+  event(7_260, "deploy", "in_progress", { source: "gcp.deploy" }),
+  event(7_300, "deploy", "success", { source: "gcp.deploy" }),
+];
+const NOW = START + 7_400_000;
+
+test("each attempt is a bar of its own, what happens at once a point", () => {
+  const items = toItems([...STORY].reverse(), NOW);
+  assert.deepEqual(
+    items.map(({ lane, point, attempt, event }) => [lane, point, attempt, event.status]),
+    [
+      ["code", true, 0, "info"],
+      ["code", true, 0, "info"],
+      ["checks", false, 1, "failure"],
+      ["checks", false, 2, "success"],
+      ["code", true, 0, "success"],
+      ["deploys", false, 0, "success"],
+    ],
+  );
+});
+
+test("the steps of a task, and how long lay between them", () => {
+  const steps = toMilestones(toItems(STORY, NOW));
+  assert.deepEqual(
+    steps.map(({ name, gap }) => [name, gap && gap / 1_000]),
+    [
+      ["First push", null],
+      ["PR opened", 10],
+      ["Checks green", 80],
+      ["Merged", 7_110],
+      ["Deployed", 100],
+    ],
+  );
+});
+
+test("the axis only grows, holds everything, and long pauses are folded", () => {
+  const items = toItems(STORY, NOW);
+  const { scale, parts, from, to } = toScale(items, NOW);
+  assert.deepEqual([scale(from), scale(to)], [0, 1]);
+  assert.ok(parts.some((part) => part.folded && part.width < 0.1));
+  let last = 0;
+  for (let at = from; at <= to; at += (to - from) / 500) {
+    assert.ok(scale(at) >= last && scale(at) <= 1);
+    last = scale(at);
+  }
+  assert.ok(scale(START + 90_000) > 0.3, "two minutes are not lost beside two hours");
+});
+
+test("no bar covers another, nor its label", () => {
+  const many = Array.from({ length: 80 }, (_, i) => event(i * 3, "check_run", "success", { link: `https://github.com/acme/x/actions/runs/1/job/${i}` }));
+  const items = toItems([...STORY, ...many], NOW);
+  const { scale } = toScale(items, NOW);
+  const rows = toRows(items, scale, NOW, () => 0.1);
+  for (const a of rows) {
+    for (const b of rows) {
+      if (a === b || a.row !== b.row) continue;
+      const [left, right] = a.left <= b.left ? [a, b] : [b, a];
+      const end = left.flip ? left.right : Math.max(left.right, left.left + 0.1);
+      const begin = right.flip ? Math.min(right.left, right.right - 0.1) : right.left;
+      assert.ok(end <= begin + 1e-9);
+    }
+  }
+});
+
+test("an agent works while it pings, and not after", () => {
+  const ping = (/** @type {number} */ second, /** @type {string} */ status) => event(second, "ping", status, { source: "agent.ping", module: "PLANNER" });
+  const one = toItems([ping(0, "in_progress"), ping(60, "in_progress"), ping(90, "info")], START + 100_000);
+  assert.deepEqual(one.map(({ from, to }) => [from, to]), [[START, START + 90_000]]);
+  assert.equal(toItems([ping(0, "in_progress")], START + 60_000)[0]?.to, null);
+  assert.equal(toItems([ping(0, "in_progress")], START + 3_600_000)[0]?.to, START);
+});
+
+test("minutes that were not watched are unknown rather than empty", () => {
+  const rate = new Rate();
+  rate.completeSince(START);
+  rate.add(START, 5);
+  rate.add(START + 60_000, 7);
+  const minutes = rate.minutes(START + 60_000);
+  assert.deepEqual([minutes.length, minutes.at(-1), minutes.at(-2), minutes[0]], [MINUTES, 7, 5, null]);
+  for (let i = 0; i < 100_000; i++) rate.add(START + i * 60_000);
+  assert.equal(rate.perMinute(START + 99_999 * 60_000 + 59_999), 1);
+});

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FACETS, filterCount, formatView, home, matcher, parseView, serverFilters } from "../../app/view.js";
+
+/** @param {string} address */
+const parse = (address) => {
+  const url = new URL(address, "http://x");
+  return parseView(url.pathname, url.search);
+};
+
+const EVENT = {
+  ts: "2026-01-02T03:04:05.678Z",
+  vtid: "DEV-CICDL-0031",
+  layer: "CICDL",
+  module: "CORE",
+  source: "github.actions",
+  kind: "workflow_run",
+  status: /** @type {const} */ ("success"),
+  title: "CICDL-CORE-WORKFLOW-RUN",
+  ref: "vt/DEV-CICDL-0031-workflow-run",
+  link: "https://github.com/acme/gateway/actions/runs/1",
+};
+
+test("an address is read, and written as short as it can be", () => {
+  for (const address of [
+    "/",
+    "/agents",
+    "/vtid/DEV-CICDL-0031",
+    "/?q=a+b&status=failure,queued&hide=green&mine=1&heartbeats=1&event=7",
+    "/?source=gcp.deploy&vtid=DEV-CICDL-0031,UNSET",
+    "/vtid/DEV-CICDL-0031?event=12",
+  ]) {
+    assert.equal(formatView(parse(address)), address);
+  }
+});
+
+test("whatever a link says, the view is one that can be written again", () => {
+  let seed = 7;
+  const random = (/** @type {number} */ n) => {
+    seed = (seed * 48271) % 0x7fffffff;
+    return seed % n;
+  };
+  const texts = ["", "a", "%", "&", "=", "<script>", ",", ",,", "\u202e", " ", "1", "green", "x".repeat(500), "9".repeat(40)];
+  for (let i = 0; i < 500; i++) {
+    const query = new URLSearchParams();
+    for (const name of ["q", "hide", "mine", "event", "unknown", ...FACETS]) {
+      if (random(2)) query.append(name, texts[random(texts.length)] ?? "");
+    }
+    const view = parseView("/", `?${query}`);
+    assert.deepEqual(parse(formatView(view)), view);
+  }
+});
+
+test("facets, text, green and mine decide together", () => {
+  const shows = (/** @type {string} */ search, starred = ["DEV-CICDL-0031"]) => matcher(parse(`/${search}`), starred)(EVENT);
+  assert.ok(shows(""));
+  assert.ok(shows("?status=failure,success&kind=workflow_run"));
+  assert.ok(!shows("?status=failure"));
+  assert.ok(!shows("?hide=green"));
+  assert.ok(shows("?q=GATEWAY+core"), "all words, in any field, in any case");
+  assert.ok(!shows("?q=gateway+nothing"));
+  assert.ok(shows("?mine=1"));
+  assert.ok(!shows("?mine=1", []));
+  const anyStatus = matcher(parse("/?status=failure&hide=green"), [], { anyStatus: true });
+  assert.ok(anyStatus(EVENT), "what runs is shown whatever its state");
+});
+
+test("the gateway is asked for what it knows, and never for everything when nothing is mine", () => {
+  assert.deepEqual(serverFilters(parse("/?q=x&hide=green&status=failure"), []), { status: ["failure"] });
+  assert.deepEqual(serverFilters(parse("/?mine=1"), ["A-0001", "B-0002"]), { vtid: ["A-0001", "B-0002"] });
+  assert.deepEqual(serverFilters(parse("/?mine=1&vtid=B-0002"), ["A-0001", "B-0002"]), { vtid: ["B-0002"] });
+  assert.equal(serverFilters(parse("/?mine=1"), []).vtid?.length, 1);
+  assert.equal(filterCount(home()), 0);
+});

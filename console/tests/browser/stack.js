@@ -1,0 +1,152 @@
+// A real stack (`oasis up`) and a real browser for the tests. OASIS_BIN names the binary, CHROMIUM the browser.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const OASIS = process.env.OASIS_BIN;
+if (!OASIS) throw new Error("OASIS_BIN is not set: the path of the oasis binary");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** How long a condition may take to come true on a slow machine. */
+export const PATIENCE = 30_000;
+
+/** @param {number} port @returns {Promise<boolean>} */
+const isFree = (port) =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+
+/** Three ports in a row that nobody has. */
+async function freePorts() {
+  for (let port = 21_000 + (process.pid % 9_000); port < 40_000; port += 3) {
+    const free = await Promise.all([port, port + 1, port + 2].map(isFree));
+    if (free.every(Boolean)) return port;
+  }
+  throw new Error("no free ports");
+}
+
+/**
+ * @param {() => Promise<boolean>} condition
+ * @param {string} what
+ */
+export async function until(condition, what, patience = PATIENCE) {
+  const end = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`not within ${patience} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export class Stack {
+  #data;
+  #port;
+  /** @type {import("node:child_process").ChildProcess | null} */
+  #process = null;
+
+  /** @param {string} data @param {number} port */
+  constructor(data, port) {
+    this.#data = data;
+    this.#port = port;
+  }
+
+  static async start() {
+    const stack = new Stack(await mkdtemp(join(tmpdir(), "oasis-console-")), await freePorts());
+    await stack.up();
+    return stack;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  async up() {
+    const env = { ...process.env, RUST_LOG: "error" };
+    const child = spawn(/** @type {string} */ (OASIS), ["up", "--port", String(this.#port), "--data", this.#data], { stdio: "ignore", env });
+    this.#process = child;
+    await until(async () => {
+      if (child.exitCode !== null) throw new Error(`oasis up ended with ${child.exitCode}`);
+      return fetch(`${this.url}/ready`).then(
+        (answer) => answer.ok,
+        () => false,
+      );
+    }, "the stack is ready", 60_000);
+  }
+
+  /** @param {NodeJS.Signals} [signal] */
+  async down(signal = "SIGINT") {
+    const child = this.#process;
+    this.#process = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  }
+
+  async remove() {
+    await this.down();
+    await rm(this.#data, { recursive: true, force: true });
+  }
+
+  /**
+   * Sends events; says their ids.
+   *
+   * @param {object[]} events
+   * @returns {Promise<number[]>}
+   */
+  async send(events) {
+    const answer = await fetch(`${this.url}/events/ingest`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(events) });
+    if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
+    return (await answer.json()).ids;
+  }
+
+  /** @param {number} count @param {object} [more] */
+  async sendMany(count, more = {}) {
+    for (let sent = 0; sent < count; sent += 1_000) {
+      await this.send(Array.from({ length: Math.min(1_000, count - sent) }, () => event(more)));
+    }
+  }
+}
+
+/** @param {object} [more] */
+export const event = (more = {}) => ({ vtid: "DEV-CICDL-0031", source: "oasis.events", kind: "task.note", status: "info", ...more });
+
+export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-precise-memory-info"] });
+
+/**
+ * A page, and what went wrong on it. Requests that fail while the gateway is away are no fault of the page's.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+export async function open(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  /** @type {string[]} */
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) faults.push(message.text());
+  });
+  await page.goto(url);
+  return { page, faults, close: () => context.close() };
+}
+
+/** @param {import("playwright-core").Page} page @param {string} state */
+export const inState = (page, state) => page.locator(`#state[data-state="${state}"]`).waitFor();
+
+/** The ids of the ticker's rows in sight, the newest first. @param {import("playwright-core").Page} page @returns {Promise<number[]>} */
+export const shownIds = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("#ticker .row[data-id]")]
+      .map((row) => Number(/** @type {HTMLElement} */ (row).dataset.id))
+      .sort((a, b) => b - a),
+  );
