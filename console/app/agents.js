@@ -2,7 +2,7 @@
 
 import { listAgents } from "../client/index.js";
 import { fill, h, keyed, setText } from "./dom.js";
-import { icon, taskLink, time } from "./look.js";
+import { icon, skeleton, taskLink, time } from "./look.js";
 import { short } from "./time.js";
 
 /**
@@ -35,27 +35,20 @@ const SAYS = {
   stopped: "Has said that it stopped",
 };
 
-/** @param {unknown} value */
-const text = (value) => (typeof value === "string" ? value : typeof value === "number" ? String(value) : "");
-
-/** @param {Record<string, unknown>} row @returns {Agent} */
-export function readAgent(row) {
-  const state = text(row.state);
-  const host = text(row.host);
-  return {
-    key: `${text(row.agent)}|${text(row.instance)}`,
-    name: text(row.agent) || text(row.module) || "unnamed",
-    role: text(row.role),
-    where: host && text(row.pid) ? `${host}:${text(row.pid)}` : host,
-    vtid: text(row.vtid),
-    state: /** @type {Agent["state"]} */ (ORDER.includes(state) ? state : "idle"),
-    status: text(row.status),
-    since: Date.parse(text(row.since)),
-    seen: Date.parse(text(row.last_seen)),
-    interval: typeof row.interval === "number" ? row.interval : null,
-    lastId: typeof row.last_id === "number" ? row.last_id : 0,
-  };
-}
+/** @param {import("../client/types.js").Agent} row @returns {Agent} */
+const readAgent = (row) => ({
+  key: `${row.agent}|${row.instance}`,
+  name: row.agent,
+  role: row.role ?? "",
+  where: [row.host, row.pid].filter(Boolean).join(":"),
+  vtid: row.vtid,
+  state: row.state,
+  status: row.status ?? "",
+  since: Date.parse(row.since),
+  seen: Date.parse(row.last_seen),
+  interval: row.interval,
+  lastId: row.last_id,
+});
 
 /** Asks who there is: every half minute, and soon after a ping came. Shared by the header and the page. */
 export class Agents extends EventTarget {
@@ -197,8 +190,7 @@ export class AgentsPage {
     if (this.#note.dataset.version === version) return;
     this.#note.dataset.version = version;
     const retry = h("button", { type: "button", class: "small", onclick: () => agents.soon(0) }, "Try again");
-    if (kind === "loading")
-      fill(this.#note, h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i")));
+    if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
       fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
     else if (kind === "absent")

@@ -1,7 +1,7 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
 import { copy, fill, h, setText } from "./dom.js";
-import { describeLink, icon, outLink, statusMark, taskLink, time } from "./look.js";
+import { describeLink, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -57,12 +57,7 @@ export class Drawer {
     if (this.#shown === name && this.#dialog.open) return;
     this.#shown = name;
     if (event) this.#draw(event);
-    else
-      fill(
-        this.#dialog,
-        this.#head("Event", null),
-        h("div", { class: "body" }, h("div", { class: "skeleton rows" }, h("i"), h("i"), h("i"))),
-      );
+    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, skeleton()));
     if (!this.#dialog.open) this.#dialog.showModal();
     if (id !== null && !event?.meta) void this.#load(id, event);
   }
@@ -145,7 +140,7 @@ export class Drawer {
         ? Object.keys(event.meta).length > 0
           ? tree(event.meta)
           : h("p", { class: "quiet" }, "Empty.")
-        : h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"));
+        : skeleton();
     const json = JSON.stringify(
       event,
       (key, value) => (key === "receivedAt" || key === "simulated" ? undefined : value),

@@ -147,10 +147,11 @@ export class Filters {
           {
             type: "button",
             class: "chip",
-            "aria-label": `Remove ${NAMES[facet]} ${value}`,
             onclick: () => this.#set(facet, value, false),
           },
+          h("span", { class: "offscreen" }, "Remove "),
           h("span", { class: "of" }, NAMES[facet]),
+          " ",
           h("bdi", {}, shown(facet, value)),
           icon("close"),
         ),

@@ -2,7 +2,7 @@
 
 import { copy, fill, h, setText } from "./dom.js";
 import { Filters } from "./filters.js";
-import { icon } from "./look.js";
+import { icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
 import { Ticker, tickerHead } from "./ticker.js";
 import { filterCount, filterKey, matcher, serverFilters } from "./view.js";
@@ -73,7 +73,9 @@ export class Home {
       unread: (count, paused) => this.#showUnread(count, paused),
       bottom: () => void this.#loadOlder(),
       drawn: (event) => context.drawn(event),
+      nameOf: (event) => store.runs.nameOf(event),
     });
+    store.addEventListener("learned", () => this.#ticker.rename());
     this.#unread.addEventListener("click", () => this.#ticker.toTop());
     const list = h(
       "section",
@@ -210,11 +212,7 @@ export class Home {
     const kind = this.#ticker.length > 0 ? "" : this.#whyEmpty();
     if (this.#note.dataset.kind === kind) return;
     this.#note.dataset.kind = kind;
-    if (kind === "loading")
-      fill(
-        this.#note,
-        h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")),
-      );
+    if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "no-stars")
       fill(this.#note, h("p", {}, "No task has a star yet. Open a task and press Star to follow it here."));
     else if (kind === "no-match")

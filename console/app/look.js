@@ -99,7 +99,7 @@ const SOURCES = {
 export const sourceName = (source) => SOURCES[source] ?? source;
 
 /**
- * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run 16986988895`.
+ * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run`.
  *
  * @param {string | null} link
  */
@@ -117,12 +117,7 @@ export function describeLink(link) {
   if (what === "pull") return `${place} #${id}`;
   if (what === "commit" || what === "compare") return `${place} ${(id ?? "").slice(0, 40)}`;
   if (what === "releases") return `${place} ${rest.join("/")}`;
-  if (what === "actions" && id === "runs") {
-    const job = rest.indexOf("job");
-    const attempt = rest.indexOf("attempts");
-    if (job > 0) return `${place} job ${rest[job + 1]}`;
-    return `${place} run ${rest[0]}${attempt > 0 ? `, attempt ${rest[attempt + 1]}` : ""}`;
-  }
+  if (what === "actions" && id === "runs") return `${place} ${rest.includes("job") ? "job" : "run"}`;
   return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
 }
 
@@ -170,3 +165,7 @@ export function outLink(address, label, text) {
     icon("out"),
   );
 }
+
+/** Where rows will be, while they are waited for. */
+export const skeleton = () =>
+  h("div", { class: "skeleton rows", role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));

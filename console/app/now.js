@@ -1,7 +1,7 @@
 // What has failed and is not green again, and what runs or waits: one row for each run.
 
-import { fill, h, keyed, setAttribute, setText } from "./dom.js";
-import { describeLink, icon, kindWords, outLink, statusMark, taskLink, time, word } from "./look.js";
+import { fill, h, keyed, setText } from "./dom.js";
+import { describeLink, icon, kindWords, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 import { failureName } from "./runs.js";
 import { duration, short } from "./time.js";
 
@@ -78,9 +78,13 @@ export class Now {
    */
   #says(seeded, error) {
     if (seeded === "ready") return [];
-    if (seeded === "loading") return [h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"))];
+    if (seeded === "loading") return [skeleton()];
     const why = error instanceof Error ? error.message : "the query failed";
-    const retry = h("button", { type: "button", class: "small", onclick: () => void this.#store.seed() }, "Try again");
+    const retry = h(
+      "button",
+      { type: "button", class: "small", onclick: () => void this.#store.seed() },
+      "Try again",
+    );
     return [h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry];
   }
 
@@ -173,7 +177,6 @@ function update(row, run, now) {
       run.name && h("span", { class: "of" }, kindWords(event.kind)),
       run.attempt > 1 && h("span", { class: "attempt" }, `attempt ${run.attempt}`),
     );
-    setAttribute(button, "aria-label", `${name}, ${word(run.status)}, ${event.vtid}`);
     const about = run.about || run.branch || describeLink(event.link);
     fill(part(row, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
     fill(

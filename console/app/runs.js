@@ -140,6 +140,16 @@ export class Runs {
     return run;
   }
 
+  /**
+   * What the run of an event calls itself; empty while that is not known.
+   *
+   * @param {AnyEvent} event
+   */
+  nameOf(event) {
+    if (event.source === "gcp.deploy") return "";
+    return text(event.meta?.name) || (this.byKey.get(runKey(event) ?? "")?.name ?? "");
+  }
+
   /** What an event says of a run beside its state. @param {AnyEvent} event */
   learn(event) {
     const run = this.byKey.get(runKey(event) ?? "");

@@ -4,7 +4,7 @@ import { drawChart } from "./chart.js";
 import { fill, h, setText } from "./dom.js";
 import { beatFilter } from "./home.js";
 import { toItems, toMilestones } from "./journey.js";
-import { describeLink, icon, outLink, time } from "./look.js";
+import { describeLink, icon, outLink, skeleton, time } from "./look.js";
 import { Ticker, tickerHead } from "./ticker.js";
 import { duration, moment } from "./time.js";
 
@@ -56,7 +56,11 @@ export class TaskPage {
       "aria-label": "Events of this task, newest first",
     });
     scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()));
-    this.#ticker = new Ticker(scroller, { open: (event) => context.open(event), unread: () => {} });
+    this.#ticker = new Ticker(scroller, {
+      open: (event) => context.open(event),
+      unread: () => {},
+      nameOf: (event) => context.store.runs.nameOf(event),
+    });
     this.#panel = h(
       "section",
       { class: "panel journey", "aria-labelledby": "journey-title" },
@@ -101,10 +105,7 @@ export class TaskPage {
     this.#more = false;
     fill(this.#about);
     fill(this.#steps);
-    fill(
-      this.#chart,
-      h("div", { class: "skeleton rows", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i")),
-    );
+    fill(this.#chart, skeleton());
     fill(this.#links);
     this.#ticker.reset([]);
     setText(this.#name, task);

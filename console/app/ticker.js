@@ -37,7 +37,7 @@ export class Ticker {
 
   /**
    * @param {HTMLElement} scroller
-   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, bottom?: () => void, drawn?: (newest: AnyEvent) => void }} on
+   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, bottom?: () => void, drawn?: (newest: AnyEvent) => void, nameOf?: (event: AnyEvent) => string }} on
    */
   constructor(scroller, on) {
     this.#scroller = scroller;
@@ -68,6 +68,11 @@ export class Ticker {
 
   get length() {
     return this.#rows.length;
+  }
+
+  /** What rows are called has become known. */
+  rename() {
+    if (!this.#scroller.contains(document.activeElement)) this.#redraw();
   }
 
   get paused() {
@@ -222,7 +227,7 @@ export class Ticker {
       if (this.#made.has(number)) continue;
       const event = this.#rows[number - this.#first];
       if (!event) continue;
-      const row = makeRow(event, number, number === this.#selected);
+      const row = makeRow(event, number, number === this.#selected, this.#on.nameOf?.(event) ?? "");
       row.style.top = `${-number * height}px`;
       this.#made.set(number, row);
       this.#anchor.append(row);
@@ -240,8 +245,9 @@ export class Ticker {
  * @param {AnyEvent} event
  * @param {number} number
  * @param {boolean} selected
+ * @param {string} name What the run calls itself, where that is known.
  */
-function makeRow(event, number, selected) {
+function makeRow(event, number, selected, name) {
   const { link } = event;
   const what = describeLink(link);
   const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
@@ -265,7 +271,7 @@ function makeRow(event, number, selected) {
     cell("task", taskLink(event.vtid, -1)),
     cell("kind", open),
     cell("module", event.module),
-    cell("what", h("bdi", {}, what)),
+    cell("what", name && h("b", {}, h("bdi", {}, name)), h("bdi", {}, what)),
     cell("source", sourceName(event.source)),
     cell("out", outLink(link, `Open ${what || "the link"}`)),
   );

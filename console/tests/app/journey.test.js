@@ -84,7 +84,9 @@ test("the axis only grows, holds everything, and long pauses are folded", () => 
 });
 
 test("no bar covers another, nor its label", () => {
-  const many = Array.from({ length: 80 }, (_, i) => event(i * 3, "check_run", "success", { link: `https://github.com/acme/x/actions/runs/1/job/${i}` }));
+  const many = Array.from({ length: 80 }, (_, i) =>
+    event(i * 3, "check_run", "success", { link: `https://github.com/acme/x/actions/runs/1/job/${i}` }),
+  );
   const items = toItems([...STORY, ...many], NOW);
   const { scale } = toScale(items, NOW);
   const rows = toRows(items, scale, NOW, () => 0.1);
@@ -100,9 +102,13 @@ test("no bar covers another, nor its label", () => {
 });
 
 test("an agent works while it pings, and not after", () => {
-  const ping = (/** @type {number} */ second, /** @type {string} */ status) => event(second, "ping", status, { source: "agent.ping", module: "PLANNER" });
+  const ping = (/** @type {number} */ second, /** @type {string} */ status) =>
+    event(second, "ping", status, { source: "agent.ping", module: "PLANNER" });
   const one = toItems([ping(0, "in_progress"), ping(60, "in_progress"), ping(90, "info")], START + 100_000);
-  assert.deepEqual(one.map(({ from, to }) => [from, to]), [[START, START + 90_000]]);
+  assert.deepEqual(
+    one.map(({ from, to }) => [from, to]),
+    [[START, START + 90_000]],
+  );
   assert.equal(toItems([ping(0, "in_progress")], START + 60_000)[0]?.to, null);
   assert.equal(toItems([ping(0, "in_progress")], START + 3_600_000)[0]?.to, START);
 });

@@ -71,13 +71,28 @@ test("in any order the state is the same: attempt, then time, then an end", () =
 test("failures stay until the same run, or the same thing of the same task, is green, or they are dismissed", () => {
   const failed = event({ status: "failure", second: 1 });
   assert.equal(of(failed).failures(NOW, NONE).length, 1);
-  assert.equal(of(failed, event({ link: `${RUN}/attempts/2`, second: 2 })).failures(NOW, NONE).length, 0, "it runs again");
-  const other = { link: "https://github.com/acme/gateway/actions/runs/78", status: /** @type {const} */ ("success") };
+  assert.equal(
+    of(failed, event({ link: `${RUN}/attempts/2`, second: 2 })).failures(NOW, NONE).length,
+    0,
+    "it runs again",
+  );
+  const other = {
+    link: "https://github.com/acme/gateway/actions/runs/78",
+    status: /** @type {const} */ ("success"),
+  };
   assert.equal(of(failed, event({ ...other, second: 2 })).failures(NOW, NONE).length, 0);
-  assert.equal(of(failed, event({ ...other, second: 0 })).failures(NOW, NONE).length, 1, "green before it failed");
+  assert.equal(
+    of(failed, event({ ...other, second: 0 })).failures(NOW, NONE).length,
+    1,
+    "green before it failed",
+  );
   assert.equal(of(failed, event({ ...other, second: 2, kind: "check_run" })).failures(NOW, NONE).length, 1);
   const unset = { vtid: "UNSET" };
-  assert.equal(of({ ...failed, ...unset }, event({ ...other, ...unset, second: 2 })).failures(NOW, NONE).length, 1, "no task is not a task");
+  assert.equal(
+    of({ ...failed, ...unset }, event({ ...other, ...unset, second: 2 })).failures(NOW, NONE).length,
+    1,
+    "no task is not a task",
+  );
   const runs = of(failed);
   const [failure] = runs.failures(NOW, NONE);
   assert.ok(failure);
@@ -97,11 +112,18 @@ test("a run has its link for a name, whatever its attempt; a deployment its task
   const deployment = event({ kind: "deployment", link: `${RUN}` });
   const status = event({ kind: "deployment_status", link: "https://acme.example/" });
   assert.equal(runKey(deployment), runKey(status));
-  assert.equal(runKey(event({ link: null, source: "oasis.events", kind: "build" })), "build|DEV-CICDL-0031|CORE");
+  assert.equal(
+    runKey(event({ link: null, source: "oasis.events", kind: "build" })),
+    "build|DEV-CICDL-0031|CORE",
+  );
 });
 
 test("the next deploy of a service does not begin when the last one did", () => {
-  const deploy = { source: "gcp.deploy", kind: "deploy", link: "https://console.cloud.google.com/run/detail/r/gateway/revisions?project=p" };
+  const deploy = {
+    source: "gcp.deploy",
+    kind: "deploy",
+    link: "https://console.cloud.google.com/run/detail/r/gateway/revisions?project=p",
+  };
   const runs = of(
     event({ ...deploy, second: 0, status: "in_progress" }),
     event({ ...deploy, second: 8, status: "success" }),
@@ -113,7 +135,8 @@ test("the next deploy of a service does not begin when the last one did", () => 
 
 test("however many runs there are, few are kept", () => {
   const runs = new Runs();
-  for (let i = 0; i < 12_000; i++) runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "failure" }));
+  for (let i = 0; i < 12_000; i++)
+    runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "failure" }));
   assert.ok(runs.byKey.size <= 5_000);
   assert.ok(runs.failures(NOW, NONE).length <= 5_000);
 });

@@ -5,7 +5,9 @@ import { clock, duration, exact, moment, short, ticks } from "../../app/time.js"
 const MINUTE = 60_000;
 
 test("durations have two units at the most", () => {
-  const said = [0, 999, 1_000, 59_999, MINUTE, 3 * MINUTE + 4_000, 60 * MINUTE, 25 * 60 * MINUTE].map(duration);
+  const said = [0, 999, 1_000, 59_999, MINUTE, 3 * MINUTE + 4_000, 60 * MINUTE, 25 * 60 * MINUTE].map(
+    duration,
+  );
   assert.deepEqual(said, ["0 ms", "999 ms", "1 s", "59 s", "1 m 00 s", "3 m 04 s", "1 h 00 m", "1 d 1 h"]);
   assert.equal(duration(-5), "0 ms", "clocks differ, but nothing takes less than no time");
   assert.deepEqual([5_000, MINUTE, 3 * 60 * MINUTE, 50 * 60 * MINUTE].map(short), ["5s", "1m", "3h", "2d"]);

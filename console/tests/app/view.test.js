@@ -40,7 +40,22 @@ test("whatever a link says, the view is one that can be written again", () => {
     seed = (seed * 48271) % 0x7fffffff;
     return seed % n;
   };
-  const texts = ["", "a", "%", "&", "=", "<script>", ",", ",,", "\u202e", " ", "1", "green", "x".repeat(500), "9".repeat(40)];
+  const texts = [
+    "",
+    "a",
+    "%",
+    "&",
+    "=",
+    "<script>",
+    ",",
+    ",,",
+    "\u202e",
+    " ",
+    "1",
+    "green",
+    "x".repeat(500),
+    "9".repeat(40),
+  ];
   for (let i = 0; i < 500; i++) {
     const query = new URLSearchParams();
     for (const name of ["q", "hide", "mine", "event", "unknown", ...FACETS]) {
@@ -52,7 +67,8 @@ test("whatever a link says, the view is one that can be written again", () => {
 });
 
 test("facets, text, green and mine decide together", () => {
-  const shows = (/** @type {string} */ search, starred = ["DEV-CICDL-0031"]) => matcher(parse(`/${search}`), starred)(EVENT);
+  const shows = (/** @type {string} */ search, starred = ["DEV-CICDL-0031"]) =>
+    matcher(parse(`/${search}`), starred)(EVENT);
   assert.ok(shows(""));
   assert.ok(shows("?status=failure,success&kind=workflow_run"));
   assert.ok(!shows("?status=failure"));

@@ -55,7 +55,10 @@ test("the gateway dies and comes back: nothing is missing and nothing is doubled
     ids.push(...(await stack.send([event({ kind: "crash" })])));
     await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   }
-  assert.deepEqual(await shownIds(page), ids.sort((a, b) => b - a));
+  assert.deepEqual(
+    await shownIds(page),
+    ids.sort((a, b) => b - a),
+  );
   assert.deepEqual(faults, []);
   await close();
 });
@@ -67,7 +70,15 @@ test("what is read does not move, and what came meanwhile is counted", async () 
   const scroller = page.locator("#ticker");
   await scroller.evaluate((element) => element.scrollTo(0, 1_000));
   await page.waitForFunction(() => document.querySelector("#ticker")?.scrollTop === 1_000);
-  const at = () => page.evaluate(() => [...document.querySelectorAll("#ticker .row[data-id]")].map((row) => `${/** @type {HTMLElement} */ (row).dataset.id}@${Math.round(row.getBoundingClientRect().top)}`).sort());
+  const at = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll("#ticker .row[data-id]")]
+        .map(
+          (row) =>
+            `${/** @type {HTMLElement} */ (row).dataset.id}@${Math.round(row.getBoundingClientRect().top)}`,
+        )
+        .sort(),
+    );
   await until(async () => (await at()).length > 20, "rows around");
   const seen = await at();
   await stack.send(Array.from({ length: 12 }, () => event({ kind: "read" })));
@@ -90,10 +101,29 @@ test("what is read does not move, and what came meanwhile is counted", async () 
 test("a task's journey grows while it is looked at", async () => {
   const vtid = "DEV-JOURN-0007";
   const link = "https://github.com/acme/gateway/actions/runs/5";
-  await stack.send([event({ vtid, source: "github.actions", kind: "push" }), event({ vtid, source: "github.actions", kind: "workflow_run", status: "queued", link, meta: { name: "CI" } })]);
+  await stack.send([
+    event({ vtid, source: "github.actions", kind: "push" }),
+    event({
+      vtid,
+      source: "github.actions",
+      kind: "workflow_run",
+      status: "queued",
+      link,
+      meta: { name: "CI" },
+    }),
+  ]);
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
   await page.locator(".bar.s-queued.live", { hasText: "CI" }).waitFor();
-  await stack.send([event({ vtid, source: "github.actions", kind: "workflow_run", status: "success", link, meta: { name: "CI" } })]);
+  await stack.send([
+    event({
+      vtid,
+      source: "github.actions",
+      kind: "workflow_run",
+      status: "success",
+      link,
+      meta: { name: "CI" },
+    }),
+  ]);
   await page.locator(".bar.s-success", { hasText: "CI" }).waitFor();
   await page.locator(".steps", { hasText: "Checks green" }).waitFor();
   await page.locator(".bar.s-success").click();
@@ -108,9 +138,13 @@ test("an agent appears with its first ping, and how it is", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.getByText("No agent has been heard of").waitFor();
   const meta = { agent: "planner", role: "PLANNER", instance: "h:1:2", host: "h", pid: 1, interval: 60 };
-  await stack.send([event({ source: "agent.ping", kind: "ping", module: "PLANNER", status: "in_progress", meta })]);
+  await stack.send([
+    event({ source: "agent.ping", kind: "ping", module: "PLANNER", status: "in_progress", meta }),
+  ]);
   await page.locator("tr.a-working", { hasText: "planner" }).waitFor({ timeout: PATIENCE });
-  await stack.send([event({ source: "agent.ping", kind: "ping", module: "PLANNER", status: "failure", meta })]);
+  await stack.send([
+    event({ source: "agent.ping", kind: "ping", module: "PLANNER", status: "failure", meta }),
+  ]);
   await page.locator("tr.a-stopped .s-failure").waitFor({ timeout: PATIENCE });
   assert.deepEqual(faults, []);
   await close();

@@ -68,15 +68,23 @@ export class Stack {
 
   async up() {
     const env = { ...process.env, RUST_LOG: "error" };
-    const child = spawn(/** @type {string} */ (OASIS), ["up", "--port", String(this.#port), "--data", this.#data], { stdio: "ignore", env });
+    const child = spawn(
+      /** @type {string} */ (OASIS),
+      ["up", "--port", String(this.#port), "--data", this.#data],
+      { stdio: "ignore", env },
+    );
     this.#process = child;
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`oasis up ended with ${child.exitCode}`);
-      return fetch(`${this.url}/ready`).then(
-        (answer) => answer.ok,
-        () => false,
-      );
-    }, "the stack is ready", 60_000);
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`oasis up ended with ${child.exitCode}`);
+        return fetch(`${this.url}/ready`).then(
+          (answer) => answer.ok,
+          () => false,
+        );
+      },
+      "the stack is ready",
+      60_000,
+    );
   }
 
   /** @param {NodeJS.Signals} [signal] */
@@ -101,7 +109,11 @@ export class Stack {
    * @returns {Promise<number[]>}
    */
   async send(events) {
-    const answer = await fetch(`${this.url}/events/ingest`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(events) });
+    const answer = await fetch(`${this.url}/events/ingest`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(events),
+    });
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
     return (await answer.json()).ids;
   }
@@ -115,9 +127,16 @@ export class Stack {
 }
 
 /** @param {object} [more] */
-export const event = (more = {}) => ({ vtid: "DEV-CICDL-0031", source: "oasis.events", kind: "task.note", status: "info", ...more });
+export const event = (more = {}) => ({
+  vtid: "DEV-CICDL-0031",
+  source: "oasis.events",
+  kind: "task.note",
+  status: "info",
+  ...more,
+});
 
-export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-precise-memory-info"] });
+export const launch = () =>
+  chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-precise-memory-info"] });
 
 /**
  * A page, and what went wrong on it. Requests that fail while the gateway is away are no fault of the page's.
@@ -134,7 +153,8 @@ export async function open(browser, url, options = {}) {
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) faults.push(message.text());
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text()))
+      faults.push(message.text());
   });
   await page.goto(url);
   return { page, faults, close: () => context.close() };
