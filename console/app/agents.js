@@ -259,6 +259,6 @@ function update(row, agent, now) {
     seen,
     Number.isNaN(agent.seen)
       ? "unknown"
-      : `${short(now - agent.seen)} ago${agent.interval ? ` of ${agent.interval}s` : ""}`,
+      : `${short(now - agent.seen)} ago${agent.interval ? `, every ${agent.interval}s` : ""}`,
   );
 }

@@ -22,7 +22,7 @@ const SHAPES = {
   queued: [["circle", { cx: 8, cy: 8, r: 6, "stroke-dasharray": "2.4 2.3" }]],
   in_progress: [
     ["circle", { cx: 8, cy: 8, r: 6, opacity: 0.3 }],
-    ["path", { d: "M8 2a6 6 0 0 1 6 6", class: "spin" }],
+    ["path", { d: "M8 2a6 6 0 0 1 6 6" }],
   ],
   success: [
     ["circle", { cx: 8, cy: 8, r: 7, class: "solid" }],

@@ -8,7 +8,7 @@ import { duration, short } from "./time.js";
 /** @typedef {import("./runs.js").Run} Run */
 
 /** Rows that are drawn; there is no use in more. */
-const MOST = 60;
+const MOST = 40;
 
 export class Now {
   #store;

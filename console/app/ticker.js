@@ -11,6 +11,8 @@ const OVERSCAN = 8;
 const MOST = 50_000;
 /** What is cut at once when there are too many: cutting costs as much as there is. */
 const SLACK = 5_000;
+/** The line above the columns, which stays in sight. */
+const HEAD = 28;
 /** A browser's layout ends at some 33 million pixels, so numbers begin anew before they get there. */
 const MOST_NUMBER = 300_000;
 
@@ -32,6 +34,8 @@ export class Ticker {
   /** @type {number | null} The number of the selected row. */
   #selected = null;
   #viewport = 0;
+  /** Where it is scrolled to: asking the element would make it lay out anew, with each chunk that comes. */
+  #top = 0;
   #frame = 0;
   #on;
 
@@ -91,7 +95,7 @@ export class Ticker {
     this.#selected = null;
     this.#shown = this.#rows.length;
     this.#paused = false;
-    this.#scroller.scrollTop = 0;
+    this.#scrollTo(0);
     this.#redraw();
     this.#tell();
   }
@@ -139,7 +143,7 @@ export class Ticker {
   toTop() {
     this.#paused = false;
     this.#shown = this.#rows.length;
-    this.#scroller.scrollTop = 0;
+    this.#scrollTo(0);
     this.#soon();
   }
 
@@ -157,10 +161,9 @@ export class Ticker {
     before?.removeAttribute("aria-current");
     this.#selected = number;
     const y = (this.#first + this.#shown - 1 - number) * this.#height;
-    const { scrollTop } = this.#scroller;
-    if (y < scrollTop) this.#scroller.scrollTop = y;
-    else if (y + this.#height > scrollTop + this.#viewport)
-      this.#scroller.scrollTop = y + this.#height - this.#viewport;
+    if (y < this.#top) this.#scrollTo(y);
+    else if (y + this.#height > this.#top + this.#viewport - HEAD)
+      this.#scrollTo(y + this.#height - this.#viewport + HEAD);
     this.#draw();
     const row = this.#made.get(number);
     row?.setAttribute("aria-current", "true");
@@ -178,14 +181,20 @@ export class Ticker {
 
   /** Whether new events wait above. */
   #waits() {
-    return this.#paused || this.#scroller.scrollTop >= 1;
+    return this.#paused || this.#top >= 1;
+  }
+
+  /** @param {number} top */
+  #scrollTo(top) {
+    this.#top = top;
+    this.#scroller.scrollTop = top;
   }
 
   #scrolled() {
+    this.#top = this.#scroller.scrollTop;
     if (!this.#waits() && this.#shown < this.#rows.length) this.#shown = this.#rows.length;
     this.#soon();
-    const { scrollTop, scrollHeight } = this.#scroller;
-    if (scrollHeight - scrollTop - this.#viewport < 10 * this.#height) this.#on.bottom?.();
+    if (this.#shown * this.#height - this.#top - this.#viewport < 10 * this.#height) this.#on.bottom?.();
   }
 
   #tell() {
@@ -193,7 +202,7 @@ export class Ticker {
   }
 
   #topRow() {
-    return Math.round(this.#scroller.scrollTop / this.#height);
+    return Math.round(this.#top / this.#height);
   }
 
   #redraw() {
@@ -214,7 +223,7 @@ export class Ticker {
   #draw() {
     const height = this.#height;
     const top = this.#first + this.#shown - 1;
-    const scrollTop = this.#scroller.scrollTop;
+    const scrollTop = this.#top;
     const last = Math.min(top, top - Math.floor(scrollTop / height) + OVERSCAN);
     const first = Math.max(this.#first, top - Math.ceil((scrollTop + this.#viewport) / height) - OVERSCAN);
     for (const [number, row] of this.#made) {

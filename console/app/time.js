@@ -63,6 +63,9 @@ export function moment(ms, now) {
   return `${day}, ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
+/** @type {Intl.DateTimeFormat | undefined} */
+let full;
+
 /**
  * The instant in full: in the reader's zone, and as it stands in the event.
  *
@@ -71,8 +74,9 @@ export function moment(ms, now) {
 export function exact(ms) {
   if (!isTime(ms)) return "";
   const at = new Date(ms);
-  const local = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
-  return `${local}\n${at.toISOString()}`;
+  // Made once: making one costs more than all else of a row.
+  full ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  return `${full.format(at)}\n${at.toISOString()}`;
 }
 
 const STEPS = [1, 2, 5, 10, 15, 30]

@@ -1,0 +1,158 @@
+// What docs/console.md quotes of the page: from a frame's arrival to its pixels at 200 events/s, and a minute of
+// 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
+//
+//   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds of each]
+
+import { event, inState, launch, open, Stack, until } from "../tests/browser/stack.js";
+
+const SECONDS = Number(process.argv[2] ?? 60);
+const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
+const STATUSES = ["queued", "in_progress", "success", "success", "failure", "info"];
+
+/**
+ * Runs in the page: notes when the bytes of an event came, and when the frame that shows its row was painted (the first
+ * task after that frame's layout and paint; what the compositor adds is not in it).
+ */
+function watch() {
+  /** @type {Map<number, number>} */
+  const came = new Map();
+  const measured = { delays: /** @type {number[]} */ ([]), long: /** @type {number[]} */ ([]) };
+  Object.assign(globalThis, { measured });
+  const { read } = ReadableStreamDefaultReader.prototype;
+  const decoder = new TextDecoder();
+  ReadableStreamDefaultReader.prototype.read = async function () {
+    const chunk = await read.call(this);
+    const at = performance.now();
+    if (chunk.value instanceof Uint8Array) {
+      for (const [, id] of decoder.decode(chunk.value).matchAll(/^id: ?(\d+)/gm)) came.set(Number(id), at);
+    }
+    return /** @type {any} */ (chunk);
+  };
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) measured.long.push(duration);
+  }).observe({ type: "longtask" });
+  addEventListener("DOMContentLoaded", () => {
+    new MutationObserver((changes) => {
+      const ids = changes.flatMap(({ addedNodes }) =>
+        [...addedNodes].map((node) => Number(/** @type {HTMLElement} */ (node).dataset?.id)),
+      );
+      if (ids.length === 0) return;
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        const at = performance.now();
+        for (const id of ids) {
+          const from = came.get(id);
+          if (from !== undefined) measured.delays.push(at - from);
+          came.delete(id);
+        }
+        if (came.size > 100_000) came.clear();
+        port1.close();
+      };
+      port2.postMessage(0);
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+/** @param {Stack} stack @param {number} rate @param {number} seconds */
+async function send(stack, rate, seconds) {
+  const begin = performance.now();
+  const every = 20;
+  let sent = 0;
+  let most = 0;
+  /** @type {Promise<unknown>[]} */
+  const under = [];
+  while (performance.now() - begin < seconds * 1_000) {
+    const due = Math.floor(((performance.now() - begin) * rate) / 1_000) - sent;
+    most = Math.max(most, due);
+    if (due > 0) {
+      const events = Array.from({ length: due }, (_, i) => {
+        const n = sent + i;
+        const run = Math.floor(n / 3) % 400;
+        return event({
+          source: "github.actions",
+          kind: KINDS[n % KINDS.length],
+          status: STATUSES[n % STATUSES.length],
+          vtid: `DEV-BENCH-${String(1_000 + (n % 300))}`,
+          link: `https://github.com/acme/gateway/actions/runs/${run}`,
+        });
+      });
+      sent += due;
+      under.push(stack.send(events));
+      if (under.length > 20) await under.shift();
+    }
+    await new Promise((resolve) => setTimeout(resolve, every));
+  }
+  await Promise.all(under);
+  return { sent, seconds: (performance.now() - begin) / 1_000 };
+}
+
+/** @param {number[]} values @param {number} share */
+const quantile = (values, share) =>
+  values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? Number.NaN;
+const ms = (/** @type {number} */ value) => `${value.toFixed(1)} ms`;
+
+/** @param {number} rate */
+async function measure(rate) {
+  const stack = await Stack.start();
+  const browser = await launch();
+  try {
+    await stack.send([event()]);
+    const { page, faults } = await open(browser, "about:blank");
+    await page.addInitScript(watch);
+    await page.goto(stack.url);
+    await inState(page, "live");
+    const session = await page.context().newCDPSession(page);
+    const heap = async () => {
+      await session.send("HeapProfiler.collectGarbage");
+      return page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize / 1e6);
+    };
+    // The list is full first: what grows while it fills is what it holds.
+    if (rate >= 1_000) {
+      await stack.sendMany(56_000);
+      await until(
+        async () => (await page.evaluate(() => Number(/** @type {any} */ (globalThis).oasisDrawn))) >= 56_000,
+        "the list is full",
+        120_000,
+      );
+    }
+    await page.evaluate(
+      () => Object.assign(/** @type {any} */ (globalThis).measured, { delays: [], long: [] }) && undefined,
+    );
+    await page.evaluate(() => {
+      const { measured } = /** @type {any} */ (globalThis);
+      measured.delays.length = measured.long.length = 0;
+    });
+    const heaps = [await heap()];
+    const sent = await send(stack, rate, SECONDS / 2);
+    heaps.push(await heap());
+    const more = await send(stack, rate, SECONDS / 2);
+    const last = (await stack.send([event()]))[0];
+    await until(
+      async () => (await page.evaluate(() => Number(/** @type {any} */ (globalThis).oasisDrawn))) === last,
+      "the last one is drawn",
+      60_000,
+    );
+    const { delays, long } = await page.evaluate(() => /** @type {any} */ (globalThis).measured);
+    heaps.push(await heap());
+    const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+    console.log(
+      `${rate} events/s: ${sent.sent + more.sent} sent in ${(sent.seconds + more.seconds).toFixed(1)} s, ${delays.length} drawn as rows`,
+    );
+    console.log(
+      `  frame received to painted: median ${ms(quantile(delays, 0.5))}, 95 % ${ms(quantile(delays, 0.95))}, 99 % ${ms(quantile(delays, 0.99))}, most ${ms(quantile(delays, 1))}`,
+    );
+    console.log(
+      `  long tasks (over 50 ms): ${long.length}, over 100 ms: ${long.filter((/** @type {number} */ one) => one > 100).length}, most ${ms(Math.max(0, ...long))}`,
+    );
+    console.log(
+      `  heap after collection: ${heaps.map((one) => one.toFixed(1)).join(" → ")} MB; ${nodes} elements`,
+    );
+    if (faults.length > 0) console.log(`  faults: ${faults.join("; ")}`);
+  } finally {
+    await browser.close();
+    await stack.remove();
+  }
+}
+
+await measure(200);
+await measure(1_000);
