@@ -47,17 +47,24 @@ export async function until(condition, what, patience = PATIENCE) {
 export class Stack {
   #data;
   #port;
+  #env;
   /** @type {import("node:child_process").ChildProcess | null} */
   #process = null;
 
-  /** @param {string} data @param {number} port */
-  constructor(data, port) {
+  /**
+   * @param {string} data
+   * @param {number} port
+   * @param {Record<string, string>} env
+   */
+  constructor(data, port, env) {
+    this.#env = env;
     this.#data = data;
     this.#port = port;
   }
 
-  static async start() {
-    const stack = new Stack(await mkdtemp(join(tmpdir(), "oasis-console-")), await freePorts());
+  /** @param {Record<string, string>} [env] */
+  static async start(env = {}) {
+    const stack = new Stack(await mkdtemp(join(tmpdir(), "oasis-console-")), await freePorts(), env);
     await stack.up();
     return stack;
   }
@@ -67,7 +74,7 @@ export class Stack {
   }
 
   async up() {
-    const env = { ...process.env, RUST_LOG: "error" };
+    const env = { ...process.env, RUST_LOG: "error", ...this.#env };
     const child = spawn(
       /** @type {string} */ (OASIS),
       ["up", "--port", String(this.#port), "--data", this.#data],
