@@ -1,7 +1,7 @@
 // The agents: who lives, on what, since when. Those that went silent stand first.
 
 import { listAgents } from "../client/index.js";
-import { fill, h, keyed, setText } from "./dom.js";
+import { fill, h, keyed, makeButton, setText } from "./dom.js";
 import { icon, skeleton, taskLink, time } from "./look.js";
 import { short } from "./time.js";
 
@@ -189,7 +189,7 @@ export class AgentsPage {
     const version = `${kind}|${agents.error}`;
     if (this.#note.dataset.version === version) return;
     this.#note.dataset.version = version;
-    const retry = h("button", { type: "button", class: "small", onclick: () => agents.soon(0) }, "Try again");
+    const retry = makeButton("small", { onclick: () => agents.soon(0) }, "Try again");
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
       fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
@@ -243,7 +243,7 @@ function update(row, agent, now) {
     );
     fill(
       name,
-      h("button", { type: "button", class: "name" }, h("bdi", {}, agent.name)),
+      makeButton("name", {}, h("bdi", {}, agent.name)),
       agent.role.toLowerCase() !== agent.name.toLowerCase() &&
         h("span", { class: "quiet" }, h("bdi", {}, agent.role)),
     );

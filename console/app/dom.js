@@ -21,6 +21,14 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * @param {string} kind Its class.
+ * @param {Parameters<typeof h>[1]} attributes
+ * @param {...Child} children
+ */
+export const makeButton = (kind, attributes, ...children) =>
+  h("button", { type: "button", class: kind, ...attributes }, ...children);
+
 /** @param {Element} element @param {Child[]} children */
 function append(element, children) {
   for (const child of children) {

@@ -1,7 +1,7 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
-import { copy, fill, h, setText } from "./dom.js";
-import { describeLink, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
+import { copy, fill, h, makeButton, setText } from "./dom.js";
+import { describeLink, icon, isTask, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -89,7 +89,7 @@ export class Drawer {
       "div",
       { class: "note", role: "alert" },
       h("p", {}, why),
-      retry && h("button", { type: "button", class: "small", onclick: retry }, "Try again"),
+      retry && makeButton("small", { onclick: retry }, "Try again"),
     );
     const old = this.#dialog.querySelector(".meta-part");
     if (event && old) fill(old, h("h3", {}, "Meta"), note);
@@ -98,15 +98,9 @@ export class Drawer {
 
   /** @param {string} title @param {AnyEvent | null} event */
   #head(title, event) {
-    const close = h(
-      "button",
-      {
-        type: "button",
-        class: "tool",
-        "aria-label": "Close",
-        title: "Close (Esc)",
-        onclick: () => this.#dialog.close(),
-      },
+    const close = makeButton(
+      "tool",
+      { "aria-label": "Close", title: "Close (Esc)", onclick: () => this.#dialog.close() },
       icon("close"),
     );
     return h("header", {}, event && statusMark(event.status), h("h2", { id: "drawer-title" }, title), close);
@@ -120,7 +114,7 @@ export class Drawer {
     const stored = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (event));
     const fields = FIELDS.map((name) => {
       if (name === "ts") return field(name, time(event.ts, event.ts));
-      if (name === "vtid") return field(name, taskLink(event.vtid));
+      if (name === "vtid" && isTask(event.vtid)) return field(name, taskLink(event.vtid));
       if (name === "link")
         return field(
           name,
@@ -171,7 +165,7 @@ export class Drawer {
 
 /** @param {string} label @param {string} text */
 function copyButton(label, text) {
-  const button = h("button", { type: "button", class: "small" }, label);
+  const button = makeButton("small", {}, label);
   button.addEventListener("click", async () => {
     setText(button, (await copy(text)) ? "Copied" : "Not allowed");
     setTimeout(() => setText(button, label), 1_500);

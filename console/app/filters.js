@@ -1,6 +1,6 @@
 // The bar of filters: a text, a menu for each facet, switches, and what is set as chips to take away.
 
-import { fill, h } from "./dom.js";
+import { fill, h, makeButton } from "./dom.js";
 import { icon, kindWords, sourceName, word } from "./look.js";
 import { FACETS, filterCount } from "./view.js";
 
@@ -71,15 +71,9 @@ export class Filters {
       },
     });
     const menus = FACETS.map((facet) => {
-      const button = h(
-        "button",
-        {
-          type: "button",
-          class: "facet",
-          "aria-haspopup": "true",
-          "aria-expanded": "false",
-          onclick: () => this.#toggle(facet),
-        },
+      const button = makeButton(
+        "facet",
+        { "aria-haspopup": "true", "aria-expanded": "false", onclick: () => this.#toggle(facet) },
         NAMES[facet],
         icon("down"),
       );
@@ -88,11 +82,9 @@ export class Filters {
     });
     /** @param {"hideGreen" | "mine" | "beats"} name @param {string} text @param {string} title */
     const toggle = (name, text, title) => {
-      const button = h(
-        "button",
+      const button = makeButton(
+        "switch",
         {
-          type: "button",
-          class: "switch",
           "aria-pressed": "false",
           title,
           onclick: () => this.#change({ [name]: !this.#view()[name] }, false),
@@ -142,13 +134,9 @@ export class Filters {
       button.classList.toggle("set", view.facets[facet].length > 0);
     const chips = FACETS.flatMap((facet) =>
       view.facets[facet].map((value) =>
-        h(
-          "button",
-          {
-            type: "button",
-            class: "chip",
-            onclick: () => this.#set(facet, value, false),
-          },
+        makeButton(
+          "chip",
+          { onclick: () => this.#set(facet, value, false) },
           h("span", { class: "offscreen" }, "Remove "),
           h("span", { class: "of" }, NAMES[facet]),
           " ",
@@ -167,8 +155,7 @@ export class Filters {
         },
         false,
       );
-    const all =
-      filterCount(view) > 1 && h("button", { type: "button", class: "link", onclick: clear }, "Clear all");
+    const all = filterCount(view) > 1 && makeButton("link", { onclick: clear }, "Clear all");
     fill(this.#chips, ...chips, all);
   }
 

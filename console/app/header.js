@@ -1,6 +1,6 @@
 // The line on top: how the connection is, how far behind, how much comes.
 
-import { byId, fill, h, setText, svg } from "./dom.js";
+import { byId, fill, h, makeButton, setText, svg } from "./dom.js";
 import { howToSend } from "./home.js";
 import { MINUTES } from "./rate.js";
 import { keepToken } from "./settings.js";
@@ -138,7 +138,7 @@ export class Header {
         gap.reason === "reset"
           ? "The gateway's database is another than before, or was restored: the list has begun anew."
           : `Events ${((gap.from ?? 0) + 1).toLocaleString()} to ${(gap.to ?? 0).toLocaleString()} are not in this list${gap.reason === "pruned" ? ": they are no longer kept" : ""}.`;
-      const close = h("button", { type: "button", class: "small" }, "Close");
+      const close = makeButton("small", {}, "Close");
       close.addEventListener("click", () => {
         this.#store.gap = null;
       });

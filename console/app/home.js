@@ -1,6 +1,6 @@
 // The first page: failures and what runs on one side, the ticker on the other, filters above both.
 
-import { copy, fill, h, setText } from "./dom.js";
+import { copy, fill, h, makeButton, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
@@ -39,7 +39,7 @@ export class Home {
   /** @type {AbortController | null} */
   #older = null;
   #atEnd = false;
-  #unread = h("button", { type: "button", class: "unread", hidden: true });
+  #unread = makeButton("unread", { hidden: true });
   #pause;
   #count = h("span", { class: "count" });
   #note = h("div", { class: "ticker-note" });
@@ -51,7 +51,12 @@ export class Home {
     this.#context = context;
     const { store } = context;
     this.#filters = new Filters(store, () => context.view, context.change);
-    this.#now = new Now(store, context.dismissed, (run) => context.open(run.event));
+    this.#now = new Now(
+      store,
+      context.dismissed,
+      (run) => context.open(run.event),
+      () => this.tick(Date.now()),
+    );
     const scroller = h("div", {
       class: "scroller",
       tabindex: 0,
@@ -59,9 +64,7 @@ export class Home {
       "aria-label": "Events, newest first",
       id: "ticker",
     });
-    this.#pause = h("button", {
-      type: "button",
-      class: "small",
+    this.#pause = makeButton("small", {
       "aria-pressed": "false",
       "aria-keyshortcuts": "Space",
       onclick: () => this.togglePause(),
@@ -72,7 +75,6 @@ export class Home {
       open: (event) => context.open(event),
       unread: (count, paused) => this.#showUnread(count, paused),
       bottom: () => void this.#loadOlder(),
-      drawn: (event) => context.drawn(event),
       nameOf: (event) => store.runs.nameOf(event),
     });
     store.addEventListener("learned", () => this.#ticker.rename());
@@ -147,7 +149,7 @@ export class Home {
 
   /** What changes with time alone, and runs. @param {number} now */
   tick(now) {
-    const shown = this.#now.show(now, this.#runMatches);
+    const shown = this.#now.show(now, this.#runMatches, filterCount(this.#context.view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
     this.#showEmpty();
     return shown;
@@ -187,11 +189,7 @@ export class Home {
       if (control.signal.aborted) return;
       this.#older = null;
       const why = error instanceof Error ? error.message : "the query failed";
-      const retry = h(
-        "button",
-        { type: "button", class: "small", onclick: () => void this.#loadOlder() },
-        "Try again",
-      );
+      const retry = makeButton("small", { onclick: () => void this.#loadOlder() }, "Try again");
       fill(this.#note, h("p", { role: "alert" }, `Older events can't be read: ${why}.`), retry);
       this.#note.dataset.kind = "error";
     }
@@ -258,7 +256,7 @@ export class Home {
 /** The command that sends a first event, to be copied. */
 export function howToSend() {
   const command = `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\\n     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`;
-  const button = h("button", { type: "button", class: "small" }, "Copy");
+  const button = makeButton("small", {}, "Copy");
   button.addEventListener("click", async () =>
     setText(button, (await copy(command)) ? "Copied" : "Select it by hand"),
   );

@@ -1,6 +1,6 @@
 // The keyboard, and the page that explains it.
 
-import { h } from "./dom.js";
+import { h, makeButton } from "./dom.js";
 import { icon } from "./look.js";
 
 /** @type {[string[], string][]} */
@@ -60,11 +60,7 @@ export function makeHelp() {
       "header",
       {},
       h("h2", { id: "help-title" }, "Keyboard"),
-      h(
-        "button",
-        { type: "button", class: "tool", "aria-label": "Close", onclick: () => dialog.close() },
-        icon("close"),
-      ),
+      makeButton("tool", { "aria-label": "Close", onclick: () => dialog.close() }, icon("close")),
     ),
     h(
       "div",

@@ -34,7 +34,6 @@ const SAY_MS = 20_000;
  * @property {(event: AnyEvent) => void} open
  * @property {(id: number) => void} openId
  * @property {() => void} closed
- * @property {(newest: AnyEvent) => void} drawn
  */
 
 const store = new Store(takeToken());
@@ -68,14 +67,7 @@ const context = {
     if (history.state?.opened) history.back();
     else go({ ...context.view, event: null }, true);
   },
-  drawn: (newest) => {
-    drawnId = newest.id;
-  },
 };
-
-/** The newest event whose row is in the document; read by the measurements. */
-let drawnId = /** @type {number | null} */ (null);
-Object.defineProperty(globalThis, "oasisDrawn", { get: () => drawnId });
 
 const main = byId("main");
 const header = new Header(store);

@@ -1,6 +1,6 @@
 // What has failed and is not green again, and what runs or waits: one row for each run.
 
-import { fill, h, keyed, setText } from "./dom.js";
+import { fill, h, keyed, makeButton, setText } from "./dom.js";
 import { describeLink, icon, kindWords, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 import { failureName } from "./runs.js";
 import { duration, short } from "./time.js";
@@ -9,6 +9,8 @@ import { duration, short } from "./time.js";
 
 /** Rows that are drawn; there is no use in more. */
 const MOST = 40;
+/** Failures beyond these are shown when asked for, so that what runs stays in sight. */
+const FEW = 6;
 
 export class Now {
   #store;
@@ -19,31 +21,39 @@ export class Now {
   #activeCount = h("span", { class: "count" });
   #failuresPart;
   #note = h("div", { class: "note" });
+  #more = makeButton("link more", {});
+  #all = false;
+  /** @type {(event: import("../client/types.js").Ticker) => boolean} */
+  #matches = () => true;
   #empty = h("p", { class: "quiet pad" });
   #open;
+  #changed;
   element;
 
   /**
    * @param {import("./store.js").Store} store
    * @param {import("./settings.js").KeptSet} dismissed
    * @param {(run: Run) => void} open
+   * @param {() => void} changed
    */
-  constructor(store, dismissed, open) {
+  constructor(store, dismissed, open, changed) {
+    this.#changed = changed;
     this.#store = store;
     this.#dismissed = dismissed;
     this.#open = open;
-    const all = h("button", { type: "button", class: "link" }, "Dismiss all");
+    const all = makeButton("link", {}, "Dismiss all");
     all.addEventListener("click", () => {
-      for (const row of [...this.#failures.children]) {
-        const { failure } = /** @type {HTMLElement} */ (row).dataset;
-        if (failure) dismissed.set(failure, true);
-      }
+      const failures = store.runs
+        .failures(Date.now(), dismissed.values)
+        .filter((run) => this.#matches(run.event));
+      dismissed.add(failures.map(failureName));
     });
     this.#failuresPart = h(
       "section",
       { class: "panel failures", "aria-labelledby": "failures-title" },
       h("header", {}, h("h2", { id: "failures-title" }, "Recent failures ", this.#failuresCount), all),
       this.#failures,
+      this.#more,
     );
     this.element = h(
       "div",
@@ -58,6 +68,10 @@ export class Now {
         this.#empty,
       ),
     );
+    this.#more.addEventListener("click", () => {
+      this.#all = !this.#all;
+      this.#changed();
+    });
     this.element.addEventListener("click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const row = /** @type {HTMLElement | null} */ (target.closest("li"));
@@ -80,25 +94,26 @@ export class Now {
     if (seeded === "ready") return [];
     if (seeded === "loading") return [skeleton()];
     const why = error instanceof Error ? error.message : "the query failed";
-    const retry = h(
-      "button",
-      { type: "button", class: "small", onclick: () => void this.#store.seed() },
-      "Try again",
-    );
+    const retry = makeButton("small", { onclick: () => void this.#store.seed() }, "Try again");
     return [h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry];
   }
 
   /**
    * @param {number} now
    * @param {(event: import("../client/types.js").Ticker) => boolean} matches
+   * @param {boolean} filtered
    */
-  show(now, matches) {
+  show(now, matches, filtered) {
+    this.#matches = matches;
     const { runs, seeded, seedError } = this.#store;
     const failures = runs.failures(now, this.#dismissed.values).filter((run) => matches(run.event));
     const active = runs.active(now).filter((run) => matches(run.event));
-    const shown = { failures: failures.slice(0, 12), active: active.slice(0, MOST) };
+    const few = this.#all ? MOST : FEW;
+    const shown = { failures: failures.slice(0, few), active: active.slice(0, MOST) };
+    this.#more.hidden = failures.length <= FEW;
+    setText(this.#more, this.#all ? "Show fewer" : `Show all ${Math.min(failures.length, MOST)}`);
     this.#failuresPart.hidden = failures.length === 0;
-    setText(this.#failuresCount, failures.length > 12 ? `12 of ${failures.length}` : String(failures.length));
+    setText(this.#failuresCount, String(failures.length));
     setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : String(active.length));
     keyed(
       this.#failures,
@@ -117,7 +132,7 @@ export class Now {
     this.#empty.hidden = active.length > 0 || seeded !== "ready";
     setText(
       this.#empty,
-      failures.length > 0 ? "Nothing else runs or waits." : "Nothing runs or waits. All quiet.",
+      filtered ? "Nothing that matches the filters runs or waits." : "Nothing runs or waits.",
     );
     if (this.#note.dataset.seeded !== seeded) {
       this.#note.dataset.seeded = seeded;
@@ -132,11 +147,7 @@ export class Now {
 function makeRow(failed) {
   const dismiss =
     failed &&
-    h(
-      "button",
-      { type: "button", class: "dismiss tool", "aria-label": "Dismiss this failure", title: "Dismiss" },
-      icon("close"),
-    );
+    makeButton("dismiss tool", { "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
   return h(
     "li",
     {},
@@ -144,12 +155,7 @@ function makeRow(failed) {
     h(
       "div",
       { class: "body" },
-      h(
-        "div",
-        { class: "first" },
-        h("button", { type: "button", class: "name" }),
-        h("span", { class: "link-out" }),
-      ),
+      h("div", { class: "first" }, makeButton("name", {}), h("span", { class: "link-out" })),
       h("div", { class: "second" }),
     ),
     h("div", { class: "times" }, h("span", { class: "run-time" }), h("span", { class: "queue-time" })),

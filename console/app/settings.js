@@ -1,6 +1,6 @@
 // What this browser remembers: tasks with a star, dismissed failures, the theme. Bounded, and of any content.
 
-const MOST = 200;
+const MOST = 1_000;
 
 /** @param {string} name @returns {unknown} */
 function read(name) {
@@ -52,11 +52,21 @@ export class KeptSet extends EventTarget {
   /** @param {string} value @param {boolean} there */
   set(value, there) {
     this.#values.delete(value);
-    if (there) this.#values.add(value);
+    if (there) this.add([value]);
+    else this.#keep();
+  }
+
+  /** @param {Iterable<string>} values */
+  add(values) {
+    for (const value of values) this.#values.add(value);
     for (const oldest of this.#values) {
       if (this.#values.size <= MOST) break;
       this.#values.delete(oldest);
     }
+    this.#keep();
+  }
+
+  #keep() {
     write(this.#name, [...this.#values]);
     this.dispatchEvent(new Event("change"));
   }

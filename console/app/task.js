@@ -1,7 +1,7 @@
 // The page of one task: its steps, its journey on one axis, and its events.
 
 import { drawChart } from "./chart.js";
-import { fill, h, setText } from "./dom.js";
+import { fill, h, makeButton, setText } from "./dom.js";
 import { beatFilter } from "./home.js";
 import { toItems, toMilestones } from "./journey.js";
 import { describeLink, icon, outLink, skeleton, time } from "./look.js";
@@ -33,7 +33,7 @@ export class TaskPage {
   #settling;
   #name = h("h1", {});
   #about = h("p", { class: "about-task" });
-  #star = h("button", { type: "button", class: "switch star" });
+  #star = makeButton("switch star", {});
   #links = h("span", { class: "links" });
   #steps = h("ol", { class: "steps", "aria-label": "Steps" });
   #chart = h("div", { class: "chart" });
@@ -214,11 +214,7 @@ export class TaskPage {
 
   /** @param {number} count */
   #drawNote(count) {
-    const retry = h(
-      "button",
-      { type: "button", class: "small", onclick: () => void this.#load() },
-      "Try again",
-    );
+    const retry = makeButton("small", { onclick: () => void this.#load() }, "Try again");
     if (this.#error)
       fill(this.#note, h("p", { role: "alert" }, `Its history can't be read: ${this.#error}.`), retry);
     else if (count === 0 && !this.#loading)

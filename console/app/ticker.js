@@ -1,7 +1,7 @@
 // A list of events that may be very long: only the rows in sight are in the document, each of the same height. What is
 // read never moves: once scrolled away, or paused, new events wait above until they are asked for.
 
-import { h, setText } from "./dom.js";
+import { h, makeButton, setText } from "./dom.js";
 import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, time, word } from "./look.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
@@ -41,7 +41,7 @@ export class Ticker {
 
   /**
    * @param {HTMLElement} scroller
-   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, bottom?: () => void, drawn?: (newest: AnyEvent) => void, nameOf?: (event: AnyEvent) => string }} on
+   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, bottom?: () => void, nameOf?: (event: AnyEvent) => string }} on
    */
   constructor(scroller, on) {
     this.#scroller = scroller;
@@ -245,8 +245,6 @@ export class Ticker {
     this.#sheet.style.height = `${this.#shown * height}px`;
     this.#scroller.setAttribute("aria-rowcount", String(this.#shown));
     this.#tell();
-    const newest = this.#rows.at(-1);
-    if (newest && !this.#waits()) this.#on.drawn?.(newest);
   }
 }
 
@@ -260,11 +258,7 @@ function makeRow(event, number, selected, name) {
   const { link } = event;
   const what = describeLink(link);
   const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
-  const open = h(
-    "button",
-    { type: "button", class: "kind", tabindex: -1, "aria-label": label },
-    kindWords(event.kind),
-  );
+  const open = makeButton("kind", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
   /** @param {string} name @param {...import("./dom.js").Child} children */
   const cell = (name, ...children) => h("span", { role: "cell", class: `c-${name}` }, ...children);
   const row = h(

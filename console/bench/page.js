@@ -3,7 +3,7 @@
 //
 //   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds of each]
 
-import { event, inState, launch, open, Stack, until } from "../tests/browser/stack.js";
+import { event, inState, launch, open, Stack, shownIds, until } from "../tests/browser/stack.js";
 
 const SECONDS = Number(process.argv[2] ?? 60);
 const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
@@ -109,11 +109,7 @@ async function measure(rate) {
     // The list is full first: what grows while it fills is what it holds.
     if (rate >= 1_000) {
       await stack.sendMany(56_000);
-      await until(
-        async () => (await page.evaluate(() => Number(/** @type {any} */ (globalThis).oasisDrawn))) >= 56_000,
-        "the list is full",
-        120_000,
-      );
+      await until(async () => ((await shownIds(page))[0] ?? 0) >= 56_000, "the list is full", 120_000);
     }
     await page.evaluate(
       () => Object.assign(/** @type {any} */ (globalThis).measured, { delays: [], long: [] }) && undefined,
@@ -127,11 +123,7 @@ async function measure(rate) {
     heaps.push(await heap());
     const more = await send(stack, rate, SECONDS / 2);
     const last = (await stack.send([event()]))[0];
-    await until(
-      async () => (await page.evaluate(() => Number(/** @type {any} */ (globalThis).oasisDrawn))) === last,
-      "the last one is drawn",
-      60_000,
-    );
+    await until(async () => ((await shownIds(page))[0] ?? 0) === last, "the last one is drawn", 60_000);
     const { delays, long } = await page.evaluate(() => /** @type {any} */ (globalThis).measured);
     heaps.push(await heap());
     const nodes = await page.evaluate(() => document.querySelectorAll("*").length);

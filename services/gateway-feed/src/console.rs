@@ -91,7 +91,7 @@ static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
         digest.update(&content.len().to_le_bytes());
         digest.update(content);
     }
-    let hash: String = digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest.finish().as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     // A module is asked for only once the one that imports it has come; told all at once, they come at once.
     let modules: String = FILES
         .iter()
