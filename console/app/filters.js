@@ -16,6 +16,9 @@ const NAMES = {
   layer: "Layer",
   vtid: "Task",
 };
+/** A text is looked for once the fingers rest: it goes through all events, and to the gateway. */
+const TYPING_MS = 150;
+
 const STATUSES = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
 
 /** @param {Facet} facet @param {string} value */
@@ -41,6 +44,9 @@ export class Filters {
   /** @type {{ facet: Facet, menu: HTMLElement } | null} */
   #open = null;
   #typing = false;
+  #shownText = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #wait;
   element;
 
   /**
@@ -62,9 +68,12 @@ export class Filters {
       spellcheck: "false",
       maxlength: 200,
       oninput: () => {
-        // One step back undoes all that was typed at once.
-        this.#change({ q: this.#text.value }, this.#typing);
-        this.#typing = true;
+        clearTimeout(this.#wait);
+        this.#wait = setTimeout(() => {
+          // One step back undoes all that was typed at once.
+          this.#change({ q: this.#text.value }, this.#typing);
+          this.#typing = true;
+        }, TYPING_MS);
       },
       onblur: () => {
         this.#typing = false;
@@ -126,7 +135,8 @@ export class Filters {
   /** Shows what the view says. */
   show() {
     const view = this.#view();
-    if (this.#text.value !== view.q) this.#text.value = view.q;
+    if (this.#text.value !== view.q && this.#shownText !== view.q) this.#text.value = view.q;
+    this.#shownText = view.q;
     for (const [name, button] of this.#switches) {
       button.setAttribute("aria-pressed", String(view[/** @type {"hideGreen" | "mine" | "beats"} */ (name)]));
     }

@@ -147,6 +147,11 @@ export class Home {
     if (replay && this.#oldest === 0) void this.#loadOlder();
   }
 
+  /** The gateway answers, perhaps again: what could not be asked is asked now. */
+  connected() {
+    if (this.#oldest === 0) void this.#loadOlder();
+  }
+
   /** What changes with time alone, and runs. @param {number} now */
   tick(now) {
     const shown = this.#now.show(now, this.#runMatches, filterCount(this.#context.view) > 0);

@@ -203,7 +203,12 @@ store.addEventListener("failed", (event) => {
   );
 });
 for (const name of ["state", "seeded", "learned", "gap"]) store.addEventListener(name, soon);
-store.addEventListener("state", () => header.show(Date.now()));
+store.addEventListener("state", () => {
+  header.show(Date.now());
+  if (store.feed.state !== "live") return;
+  home.connected();
+  task?.connected();
+});
 store.addEventListener("reset", () => home.show(true));
 for (const kept of [stars, dismissed]) kept.addEventListener("change", () => home.show());
 dismissed.addEventListener("change", draw);

@@ -172,6 +172,10 @@ export class TaskPage {
     this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
   }
 
+  connected() {
+    if (this.#error) void this.#load();
+  }
+
   async #refresh() {
     this.#settling = undefined;
     const task = this.#task;

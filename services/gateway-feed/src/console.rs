@@ -135,10 +135,9 @@ fn strip_css(content: &str) -> String {
     let plain = strip(content);
     let lines = plain.lines().map(|line| match line.split_once(": ") {
         Some((name, value)) if line.ends_with(';') => format!("{name}:{value}"),
-        _ if line.ends_with(',') => format!("{line} "),
         _ => line.replace(" {", "{"),
     });
-    lines.collect()
+    lines.collect::<String>().replace(";}", "}")
 }
 
 /// Whether the page shows itself at `path`.
