@@ -59,11 +59,18 @@ const SHAPES = {
   down: [["path", { d: "M4.5 6.5L8 10l3.5-3.5" }]],
 };
 
-/** @param {string} name @param {string} [extra] */
-export function icon(name, extra = "") {
-  const shapes = SHAPES[name] ?? SHAPES.info ?? [];
-  const its = { viewBox: "0 0 16 16", class: `icon i-${name} ${extra}`.trim(), "aria-hidden": "true" };
-  return svg("svg", its, ...shapes.map(([tag, attributes]) => svg(tag, attributes)));
+/** @type {Map<string, Element>} Made once, and copied from then on. */
+const made = new Map();
+
+/** @param {string} name */
+export function icon(name) {
+  let found = made.get(name);
+  if (!found) {
+    const shapes = (SHAPES[name] ?? SHAPES.info ?? []).map(([tag, attributes]) => svg(tag, attributes));
+    found = svg("svg", { viewBox: "0 0 16 16", class: `icon i-${name}`, "aria-hidden": "true" }, ...shapes);
+    made.set(name, found);
+  }
+  return /** @type {Element} */ (found.cloneNode(true));
 }
 
 /** @param {string} status */

@@ -8,7 +8,7 @@ import { duration, short } from "./time.js";
 /** @typedef {import("./runs.js").Run} Run */
 
 /** Rows that are drawn; there is no use in more. */
-const MOST = 40;
+const MOST = 30;
 /** Failures beyond these are shown when asked for, so that what runs stays in sight. */
 const FEW = 6;
 

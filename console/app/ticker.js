@@ -7,7 +7,7 @@ import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, tim
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
 /** Rows beyond both edges, so that a fast hand finds them there. */
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 const MOST = 50_000;
 /** What is cut at once when there are too many: cutting costs as much as there is. */
 const SLACK = 5_000;
