@@ -77,7 +77,7 @@ export class Home {
       bottom: () => void this.#loadOlder(),
       nameOf: (event) => store.runs.nameOf(event),
     });
-    store.addEventListener("learned", () => this.#ticker.rename());
+    for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
     this.#unread.addEventListener("click", () => this.#ticker.toTop());
     const list = h(
       "section",
