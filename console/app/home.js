@@ -236,7 +236,7 @@ export class Home {
     const pressed = String(paused);
     if (this.#pause.getAttribute("aria-pressed") === pressed && this.#pause.hasChildNodes()) return;
     this.#pause.setAttribute("aria-pressed", pressed);
-    fill(this.#pause, icon(paused ? "play" : "pause"), paused ? "Resume" : "Pause");
+    fill(this.#pause, icon(paused ? "working" : "idle"), paused ? "Resume" : "Pause");
   }
 
   togglePause() {

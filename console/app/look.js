@@ -53,8 +53,6 @@ const SHAPES = {
     ["circle", { cx: 8, cy: 8, r: 5.5 }],
     ["path", { d: "M8 2.5v11a5.5 5.5 0 0 0 0-11z", class: "solid" }],
   ],
-  pause: [["path", { d: "M5.5 4v8m5-8v8" }]],
-  play: [["path", { d: "M5 3.5v9l7-4.5z", class: "solid" }]],
   help: [["path", { d: "M5.8 6.2a2.2 2.2 0 1 1 3.3 1.9C8.3 8.6 8 9 8 9.8m0 2v.2" }]],
   down: [["path", { d: "M4.5 6.5L8 10l3.5-3.5" }]],
 };
