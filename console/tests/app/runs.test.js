@@ -49,7 +49,7 @@ test("in any order the state is the same: attempt, then time, then an end", () =
   const events = [
     event({ second: 0 }),
     event({ second: 5, status: "in_progress" }),
-    event({ second: 9, status: "failure" }),
+    event({ second: 20, status: "failure" }),
     event({ second: 3, link: `${RUN}/attempts/2`, status: "queued" }),
     event({ second: 12, link: `${RUN}/attempts/2`, status: "in_progress" }),
     event({ second: 12, link: `${RUN}/attempts/2`, status: "success" }),
