@@ -49,6 +49,10 @@ export class TaskPage {
     const { stars } = context;
     this.#star.addEventListener("click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     stars.addEventListener("change", () => this.#showStar());
+    // Labels take another part of the axis then.
+    addEventListener("resize", () => {
+      this.#dirty = true;
+    });
     const scroller = h("div", {
       class: "scroller",
       tabindex: 0,

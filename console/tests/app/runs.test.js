@@ -51,8 +51,8 @@ test("in any order the state is the same: attempt, then time, then an end", () =
     event({ second: 5, status: "in_progress" }),
     event({ second: 20, status: "failure" }),
     event({ second: 3, link: `${RUN}/attempts/2`, status: "queued" }),
-    event({ second: 12, link: `${RUN}/attempts/2`, status: "in_progress" }),
     event({ second: 12, link: `${RUN}/attempts/2`, status: "success" }),
+    event({ second: 12, link: `${RUN}/attempts/2`, status: "in_progress" }),
   ];
   let seed = 3;
   for (let round = 0; round < 200; round++) {
