@@ -61,9 +61,11 @@ impl Stand {
     }
 }
 
-/// The program with nothing of the environment of the tests but the way to commands.
+/// The program with nothing of the environment of the tests but the way to commands, and no signal ignored, as some are
+/// where the tests run in the background.
 fn agent(home: &Path, flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heartbeat-agent"));
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);
     let own = Path::new(env!("CARGO_BIN_EXE_heartbeat-agent")).parent().unwrap();
     let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap());
     command.env_clear().env("PATH", path).env("XDG_RUNTIME_DIR", home).args(flags).stdin(Stdio::null());
