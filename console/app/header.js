@@ -60,11 +60,13 @@ export class Header {
     );
     this.#retry.hidden = state !== "offline" && !(state === "reconnecting" && wait > 1);
     const delay = byId("delay");
-    delay.hidden = feed.delay === null || state !== "live";
-    if (feed.delay !== null) {
-      setText(delay, `${duration(feed.delay)} behind`);
-      delay.title = "From when the newest event happened at its source until it came here";
-      delay.classList.toggle("far", feed.delay > 60_000);
+    const behind = feed.delay;
+    delay.hidden = behind === null || state !== "live";
+    if (behind !== null) {
+      setText(delay, `${duration(behind)} behind`);
+      delay.title =
+        "From when events happened at their source until they came here: the middle one of the last 15";
+      delay.classList.toggle("far", behind > 60_000);
     }
     setText(byId("rate-number"), rate.perMinute(now).toLocaleString());
     this.#spark(rate.minutes(now));

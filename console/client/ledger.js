@@ -10,13 +10,16 @@ import { isObject, toEvent, toId } from "./wire.js";
  * @property {(mode: "live" | "mock", connected: boolean) => void} mode
  */
 
+/** So many of the newest live events tell how far behind the feed is. */
+const RECENT = 15;
+
 export class Ledger {
   /** @type {import("./types.js").OasisEvent[]} */
   #kept = [];
   /** @type {number | null} Everything up to this id was shown or passed over. */
   cursor;
-  /** @type {number | null} */
-  delay = null;
+  /** @type {number[]} How late each of the newest live events came, in milliseconds. */
+  #late = [];
   #keep;
   #now;
   #listener;
@@ -43,6 +46,14 @@ export class Ledger {
   }
 
   /**
+   * The middle one: some events are told long after their time, such as a check that ended while another was asked
+   * for, and say nothing of the feed.
+   */
+  get delay() {
+    return [...this.#late].sort((a, b) => a - b)[this.#late.length >> 1] ?? null;
+  }
+
+  /**
    * Taking the first out of many moves all the others, so it is done seldom.
    *
    * @param {number} slack
@@ -56,7 +67,7 @@ export class Ledger {
   beginAnew() {
     this.#kept.length = 0;
     this.cursor = null;
-    this.delay = null;
+    this.#late = [];
   }
 
   /**
@@ -180,13 +191,18 @@ export class Ledger {
     this.#batch = [];
     for (const event of batch.slice(-this.#keep)) this.#kept.push(event);
     this.#trim(this.#keep / 4);
-    const newest = batch.at(-1);
-    if (newest && !this.#batchIsReplay && !newest.simulated) {
-      const behind = newest.receivedAt - Date.parse(newest.ts);
-      // Clocks differ, but nothing arrives before it happens.
-      if (!Number.isNaN(behind)) this.delay = Math.max(behind, 0);
-    }
+    if (!this.#batchIsReplay) this.#note(batch.slice(-RECENT));
     this.#listener.events({ events: batch, replay: this.#batchIsReplay });
+  }
+
+  /** @param {import("./types.js").OasisEvent[]} events */
+  #note(events) {
+    const late = events
+      .filter((event) => !event.simulated)
+      .map((event) => event.receivedAt - Date.parse(event.ts));
+    // Clocks differ, but nothing arrives before it happens.
+    const known = late.filter((ms) => !Number.isNaN(ms)).map((ms) => Math.max(ms, 0));
+    this.#late = [...this.#late, ...known].slice(-RECENT);
   }
 }
 

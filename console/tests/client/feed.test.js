@@ -47,6 +47,20 @@ test("shows the replay, then what is new, and tells how far behind it is", optio
   assert.equal(server.count, 1);
 });
 
+test("one that was told long after its time does not make the feed late", options, async (t) => {
+  const server = await Server.start(t);
+  const { feed, events, state } = follow(t, server.url);
+  feed.start();
+  const { response } = await server.stream(connected(0));
+  await state("live");
+  response.write(event(1) + event(2) + event(3, { ts: "2025-12-31T00:00:00.000Z" }));
+  await events(3);
+  assert.equal(feed.delay, 1_000);
+  response.write(event(4, { ts: "no time" }) + event(5, { ts: "2036-01-01T00:00:00.000Z" }));
+  await events(5);
+  assert.equal(feed.delay, 1_000, "the middle of 0, 1,000, 1,000 and a year");
+});
+
 test("a lost connection goes on after the last id, also one without an event", options, async (t) => {
   const server = await Server.start(t);
   const { feed, told, state, events, retry, shown, of, until } = follow(t, server.url);
