@@ -5,18 +5,6 @@ import { describeLink, icon, isTask, outLink, skeleton, statusMark, taskLink, ti
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
-const FIELDS = /** @type {const} */ ([
-  "ts",
-  "vtid",
-  "layer",
-  "module",
-  "source",
-  "kind",
-  "status",
-  "title",
-  "ref",
-  "link",
-]);
 /** Levels of meta that are opened at first, and how much of it is shown at all. */
 const OPEN = 2;
 const MOST_NODES = 2_000;
@@ -108,38 +96,22 @@ export class Drawer {
 
   /** @param {AnyEvent} event */
   #draw(event) {
-    const simulated = event.id === null;
-    /** @param {string} name @param {import("./dom.js").Child} value */
-    const field = (name, value) => h("div", { class: "field" }, h("dt", {}, name), h("dd", {}, value));
-    const stored = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (event));
-    const fields = FIELDS.map((name) => {
-      if (name === "ts") return field(name, time(event.ts, event.ts));
-      if (name === "vtid" && isTask(event.vtid)) return field(name, taskLink(event.vtid));
-      if (name === "link")
-        return field(
-          name,
-          outLink(event.link, `Open ${describeLink(event.link)}`, event.link ?? "") ?? "none",
-        );
-      return field(name, h("bdi", {}, String(event[name])));
-    });
-    if (!simulated) fields.unshift(field("id", String(event.id)));
-    if (event.recorded_at)
-      fields.push(
-        field("recorded_at", time(event.recorded_at, event.recorded_at)),
-        field("channel", String(stored.channel ?? "")),
+    // Whatever the gateway tells of it, in its order; the rest is what the client noted.
+    const { receivedAt, simulated, meta: held, ...told } = event;
+    const fields = Object.entries(told)
+      .filter(([name, value]) => name === "link" || value !== null)
+      .map(([name, value]) =>
+        h("div", { class: "field" }, h("dt", {}, name), h("dd", {}, shownField(name, value))),
       );
-    const meta = simulated
+    const isStored = event.id !== null;
+    const meta = !isStored
       ? h("p", { class: "quiet" }, "Simulated events have none and are never stored.")
-      : event.meta
-        ? Object.keys(event.meta).length > 0
-          ? tree(event.meta)
+      : held
+        ? Object.keys(held).length > 0
+          ? tree(held)
           : h("p", { class: "quiet" }, "Empty.")
         : skeleton();
-    const json = JSON.stringify(
-      event,
-      (key, value) => (key === "receivedAt" || key === "simulated" ? undefined : value),
-      2,
-    );
+    const json = JSON.stringify({ ...told, meta: held }, null, 2);
     const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : ""}`;
     const focused = this.#dialog.contains(document.activeElement);
     fill(
@@ -149,7 +121,7 @@ export class Drawer {
         "div",
         { class: "actions" },
         copyButton("Copy as JSON", json),
-        !simulated && copyButton("Copy as curl", curl),
+        isStored && copyButton("Copy as curl", curl),
         outLink(event.link, "Open the link", "Open"),
       ),
       h(
@@ -161,6 +133,15 @@ export class Drawer {
     );
     if (focused) this.#dialog.querySelector("button")?.focus();
   }
+}
+
+/** @param {string} name @param {string | number | null} value @returns {import("./dom.js").Child} */
+function shownField(name, value) {
+  const text = String(value);
+  if (name === "ts" || name === "recorded_at") return time(text, text);
+  if (name === "vtid" && isTask(text)) return taskLink(text);
+  if (name === "link") return value === null ? "none" : outLink(text, `Open ${describeLink(text)}`, text);
+  return h("bdi", {}, text);
 }
 
 /** @param {string} label @param {string} text */

@@ -7,7 +7,7 @@
 /**
  * An event of the feed, or of the query API.
  *
- * @typedef {import("../client/types.js").Ticker & { id: number | null, receivedAt?: number, recorded_at?: string, meta?: Record<string, unknown> }} AnyEvent
+ * @typedef {import("../client/types.js").Ticker & { id: number | null, receivedAt?: number, simulated?: boolean, recorded_at?: string, channel?: string, meta?: Record<string, unknown> }} AnyEvent
  */
 
 /**
