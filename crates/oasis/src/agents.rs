@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Method;
 use jiff::Timestamp;
-use oasis_service::Secret;
 use serde_json::Value;
 
-use crate::http::{self, Base};
+use crate::gateway::Gateway;
+use crate::http;
 use crate::output::{self, Paint, notice, printable};
 use crate::refusal::Refusal;
 
@@ -34,12 +34,8 @@ const WIDEST: usize = 40;
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of gateway-feed
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
-    url: Base,
-    /// Token to read with, where the gateway is guarded by READ_TOKENS
-    #[arg(long, env = "READ_TOKEN")]
-    token: Option<Secret>,
+    #[command(flatten)]
+    gateway: Gateway,
     /// States: working, idle, late, lost, stopped
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
@@ -63,16 +59,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !query.is_empty() {
         path = format!("{path}?{query}");
     }
-    let mut request = args.url.request(Method::GET, &path).body(Full::<Bytes>::default())?;
-    http::authorize(request.headers_mut(), args.token.as_ref())?;
-    let mut sender = http::connect(&args.url).await?;
+    let mut request = args.gateway.url.request(Method::GET, &path).body(Full::<Bytes>::default())?;
+    http::authorize(request.headers_mut(), args.gateway.token.as_ref())?;
+    let mut sender = http::connect(&args.gateway.url).await?;
     let answer = http::exchange_up_to(&mut sender, request, MOST_BYTES).await?;
     if !answer.status.is_success() {
         return Err(Refusal::read(&answer).into());
     }
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
     let agents: Vec<Value> = serde_json::from_str(text).with_context(|| {
-        format!("{} answers with something else than agents: is --url the address of gateway-feed?", args.url)
+        format!(
+            "{} answers with something else than agents: is --url the address of gateway-feed?",
+            args.gateway.url
+        )
     })?;
     match (args.json, agents.is_empty()) {
         (true, _) => output::line(text.trim_end())?,

@@ -8,6 +8,7 @@ mod database;
 mod delivery;
 mod demo;
 mod emit;
+mod gateway;
 mod output;
 mod random;
 mod refusal;

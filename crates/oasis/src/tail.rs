@@ -10,10 +10,10 @@ use hyper::Method;
 use hyper::header::{ACCEPT, CACHE_CONTROL};
 use hyper::http::request;
 use oasis_core::Ts;
-use oasis_service::Secret;
 use oasis_service::args::parse_duration;
 
-use crate::http::{self, Base};
+use crate::gateway::Gateway;
+use crate::http;
 use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
@@ -31,12 +31,8 @@ which a feed without any shows, count for nothing and are left out of --json. Wh
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of gateway-feed
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
-    url: Base,
-    /// Token to read with, where the feed is guarded by READ_TOKENS
-    #[arg(long, env = "READ_TOKEN")]
-    token: Option<Secret>,
+    #[command(flatten)]
+    gateway: Gateway,
     #[command(flatten)]
     filter: Filter,
     /// Start with the first event recorded at a time (RFC 3339), or so long ago (15m, 2h, 1d)
@@ -107,6 +103,7 @@ impl Args {
             path = format!("{path}?{query}");
         }
         let mut request = self
+            .gateway
             .url
             .request(Method::GET, &path)
             .header(ACCEPT, "text/event-stream")
@@ -115,7 +112,7 @@ impl Args {
             request = request.header("Last-Event-ID", id);
         }
         if let Some(headers) = request.headers_mut() {
-            http::authorize(headers, self.token.as_ref())?;
+            http::authorize(headers, self.gateway.token.as_ref())?;
         }
         Ok(request)
     }

@@ -22,6 +22,16 @@ async fn said(client: &Client, kind: &str, status: &str, meta: &Value, hours: i3
     client.query_one(sql, &[&kind, &status, &meta.to_string(), &hours]).await.unwrap().get(0)
 }
 
+/// Pings number 1 to `count`; `status` and the entries of `meta` are SQL of n.
+async fn pinged(client: &Client, count: u32, status: &str, meta: &str) {
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', {status}, 'UNSET-X-PING', 'vt/IDLE-ping', \
+                jsonb_build_object({meta}) FROM generate_series(1, {count}) AS n"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
 fn ids(events: &[AgentEvent]) -> Vec<i64> {
     events.iter().map(|said| said.event.id).collect()
 }
@@ -101,14 +111,8 @@ async fn those_that_ended_stay_for_a_day() {
 async fn many_are_read_in_pages() {
     let db = database().await;
     let sql = client(&db.url).await;
-    sql.batch_execute(
-        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
-                jsonb_build_object('instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500) \
-         FROM generate_series(1, 25000) AS n",
-    )
-    .await
-    .unwrap();
+    pinged(&sql, 25_000, "'info'", "'instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500")
+        .await;
     let read = store(&db.url).agents().await.unwrap();
     // Of 12,500 the 10,000 heard last stay, each with its first ping and its last.
     assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
@@ -119,15 +123,9 @@ async fn many_are_read_in_pages() {
 async fn those_that_are_watched_come_first() {
     let db = database().await;
     let sql = client(&db.url).await;
-    sql.batch_execute(
-        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', CASE n % 3 WHEN 0 THEN 'success' ELSE 'info' END, \
-                'UNSET-X-PING', 'vt/IDLE-ping', \
-                jsonb_build_object('instance', 'host:' || n, 'interval', CASE n % 3 WHEN 1 THEN 60 ELSE 0 END) \
-         FROM generate_series(1, 18000) AS n",
-    )
-    .await
-    .unwrap();
+    let status = "CASE n % 3 WHEN 0 THEN 'success' ELSE 'info' END";
+    let meta = "'instance', 'host:' || n, 'interval', CASE n % 3 WHEN 1 THEN 60 ELSE 0 END";
+    pinged(&sql, 18_000, status, meta).await;
     let read = ids(&store(&db.url).agents().await.unwrap());
     let ended: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 0).collect();
     let mut wanted: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 1).chain(ended[2_000..].to_vec()).collect();
@@ -140,11 +138,7 @@ async fn those_that_are_watched_come_first() {
 async fn a_long_history_costs_nothing() {
     let db = database().await;
     let sql = client(&db.url).await;
-    let pings = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
-                jsonb_build_object('instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20) \
-         FROM generate_series(1, 40000) AS n";
-    sql.batch_execute(pings).await.unwrap();
+    pinged(&sql, 40_000, "'info'", "'instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20").await;
     for analysed in [false, true] {
         if analysed {
             sql.batch_execute("ANALYZE oasis_events").await.unwrap();

@@ -73,7 +73,7 @@ impl Follower<'_> {
     async fn connection(&mut self) -> anyhow::Result<End> {
         let resume = Some(self.cursor.as_str()).filter(|id| !id.is_empty());
         let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
-        let mut sender = match http::connect(&self.args.url).await {
+        let mut sender = match http::connect(&self.args.gateway.url).await {
             Ok(sender) => sender,
             // What is to end waits for no server that perhaps never was: a script would hang on a wrong address.
             Err(error) if !self.reached && (self.args.no_follow || self.args.count.is_some()) => {
@@ -100,7 +100,7 @@ impl Follower<'_> {
         anyhow::ensure!(
             media_type.trim().eq_ignore_ascii_case("text/event-stream"),
             "{} answers with something else than a feed: is --url the address of gateway-feed?",
-            self.args.url
+            self.args.gateway.url
         );
         let mut body = response.into_body();
         let mut parser = Parser::new(&self.cursor);
@@ -180,7 +180,7 @@ impl Follower<'_> {
         let head = number(value.get("head"));
         let at = head.map(|head| format!(", newest event {head}")).unwrap_or_default();
         let mode = self.mode(value);
-        notice(format_args!("connected to {}{at}: {mode}", self.args.url));
+        notice(format_args!("connected to {}{at}: {mode}", self.args.gateway.url));
         if !self.args.no_follow {
             return false;
         }
