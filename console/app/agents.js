@@ -54,7 +54,7 @@ const readAgent = (row) => ({
 export class Agents extends EventTarget {
   /** @type {Agent[]} */
   list = [];
-  /** @type {"loading" | "ready" | "failed" | "absent"} */
+  /** @type {"loading" | "ready" | "failed"} */
   state = "loading";
   error = "";
   #store;
@@ -106,8 +106,7 @@ export class Agents extends EventTarget {
         );
       this.state = "ready";
     } catch (error) {
-      const status = /** @type {{ status?: number }} */ (error).status;
-      this.state = status === 404 ? "absent" : "failed";
+      this.state = "failed";
       this.error = error instanceof Error ? error.message : "the query failed";
     }
     this.#asking = false;
@@ -193,8 +192,6 @@ export class AgentsPage {
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
       fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
-    else if (kind === "absent")
-      fill(this.#note, h("p", {}, "This gateway does not list agents: it is older than this page."));
     else if (kind === "empty")
       fill(
         this.#note,

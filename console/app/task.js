@@ -39,7 +39,7 @@ export class TaskPage {
   #chart = h("div", { class: "chart" });
   #note = h("div", { class: "note" });
   #count = h("span", { class: "count" });
-  #panel;
+  #parts;
   #ticker;
   element;
 
@@ -65,13 +65,21 @@ export class TaskPage {
       unread: () => {},
       nameOf: (event) => context.store.runs.nameOf(event),
     });
-    this.#panel = h(
-      "section",
-      { class: "panel journey", "aria-labelledby": "journey-title" },
-      h("header", {}, h("h2", { id: "journey-title" }, "Journey")),
-      this.#steps,
-      this.#chart,
-    );
+    this.#parts = [
+      h(
+        "section",
+        { class: "panel journey", "aria-labelledby": "journey-title" },
+        h("header", {}, h("h2", { id: "journey-title" }, "Journey")),
+        this.#steps,
+        this.#chart,
+      ),
+      h(
+        "section",
+        { class: "panel ticker", "aria-labelledby": "task-events" },
+        h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)),
+        h("div", { class: "list" }, scroller),
+      ),
+    ];
     this.element = h(
       "div",
       { class: "page task-page" },
@@ -82,13 +90,7 @@ export class TaskPage {
         this.#about,
       ),
       this.#note,
-      this.#panel,
-      h(
-        "section",
-        { class: "panel ticker", "aria-labelledby": "task-events" },
-        h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)),
-        h("div", { class: "list" }, scroller),
-      ),
+      ...this.#parts,
     );
     this.#chart.addEventListener("click", (event) => {
       const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
@@ -208,11 +210,8 @@ export class TaskPage {
     const events = [...this.#events.values()];
     setText(this.#count, events.length.toLocaleString());
     this.#drawNote(events.length);
-    if (events.length === 0) {
-      this.#panel.hidden = !this.#loading;
-      return;
-    }
-    this.#panel.hidden = false;
+    for (const part of this.#parts) part.hidden = events.length === 0 && !this.#loading;
+    if (events.length === 0) return;
     const all = toItems(events, now);
     const items = all.slice(-MOST_ITEMS);
     this.#drawHead(events);
