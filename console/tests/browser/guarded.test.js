@@ -1,22 +1,12 @@
 // A gateway that wants a token, notifications, and what the browser remembers.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { event, inState, launch, open, Stack, until } from "./stack.js";
+import { test } from "node:test";
+import { event, inState, open, until } from "./stack.js";
+import { stage } from "./stage.js";
 
-/** @type {Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([Stack.start({ READ_TOKENS: "s3cret" }), launch()]);
-  await stack.send([event({ kind: "first" })]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.remove();
-});
+const { stack, browser } = await stage({ READ_TOKENS: "s3cret" });
+await stack.send([event({ kind: "first" })]);
 
 test("the token leaves the address at once, and lasts as long as the tab", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=s3cret&kind=first`);

@@ -1,21 +1,11 @@
 // What comes over the feed is on the page, each once, whatever happens to the gateway.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { event, inState, launch, open, PATIENCE, Stack, shownIds, until } from "./stack.js";
+import { test } from "node:test";
+import { event, inState, open, PATIENCE, rowsInSight, shownIds, until } from "./stack.js";
+import { stage } from "./stage.js";
 
-/** @type {Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([Stack.start(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.remove();
-});
+const { stack, browser } = await stage();
 
 test("simulated events say so, and are gone with the first real one; what comes appears without a reload", async () => {
   const { page, faults, close } = await open(browser, stack.url);
@@ -66,9 +56,8 @@ test("the gateway dies and comes back: nothing is missing and nothing is doubled
 test("what is read does not move, and what came meanwhile is counted", async () => {
   await stack.sendMany(300, { kind: "read" });
   const { page, close } = await open(browser, `${stack.url}/?kind=read`);
-  await until(async () => (await shownIds(page)).length > 10, "rows");
   const scroller = page.locator("#ticker");
-  const [top] = await shownIds(page);
+  const [top = 0] = await rowsInSight(page, 11);
   await scroller.evaluate((element) => element.scrollTo(0, 1_000));
   await page.waitForFunction(() => document.querySelector("#ticker")?.scrollTop === 1_000);
   const at = () =>
@@ -80,7 +69,7 @@ test("what is read does not move, and what came meanwhile is counted", async () 
         )
         .sort(),
     );
-  await until(async () => !(await shownIds(page)).includes(top ?? 0), "rows around");
+  await until(async () => !(await shownIds(page)).includes(top), "rows around");
   const seen = await at();
   await stack.send(Array.from({ length: 12 }, () => event({ kind: "read" })));
   await page.locator(".unread", { hasText: "12 new" }).waitFor();

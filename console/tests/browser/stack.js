@@ -25,7 +25,8 @@ const isFree = (port) =>
 
 /** Three ports in a row that nobody has. */
 async function freePorts() {
-  for (let port = 21_000 + (process.pid % 9_000); port < 40_000; port += 3) {
+  // Each process looks among others first, below those that the system gives away.
+  for (let port = 21_000 + 3 * (process.pid % 3_000); port < 32_000; port += 3) {
     const free = await Promise.all([port, port + 1, port + 2].map(isFree));
     if (free.every(Boolean)) return port;
   }
@@ -65,7 +66,12 @@ export class Stack {
   /** @param {Record<string, string>} [env] */
   static async start(env = {}) {
     const stack = new Stack(await mkdtemp(join(tmpdir(), "oasis-console-")), await freePorts(), env);
-    await stack.up();
+    try {
+      await stack.up();
+    } catch (error) {
+      await stack.remove();
+      throw error;
+    }
     return stack;
   }
 
@@ -177,3 +183,18 @@ export const shownIds = (page) =>
       .map((row) => Number(/** @type {HTMLElement} */ (row).dataset.id))
       .sort((a, b) => b - a),
   );
+
+/**
+ * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} least
+ */
+export async function rowsInSight(page, least) {
+  let ids = /** @type {number[]} */ ([]);
+  await until(async () => {
+    ids = await shownIds(page);
+    return ids.length >= least;
+  }, `${least} rows`);
+  return ids;
+}

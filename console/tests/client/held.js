@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Server, STREAM, ticker } from "./server.js";
+import { follow, Server, STREAM, ticker } from "./server.js";
 
 /** A gateway whose streams a proxy holds back, while its query API works. */
 export async function held(t) {
@@ -48,3 +48,13 @@ export const upTo = (from, to) => Array.from({ length: to - from + 1 }, (_, at) 
 /** So many polls are through, and the next is waited for. */
 export const sleeping = ({ clock, until, of }, polls) =>
   until(() => of("heartbeat").length === polls && clock.asked.get(2_000) === polls);
+
+/** A feed that has polled a gateway of so many events once. */
+export async function polled(t, last, options) {
+  const gateway = await held(t);
+  gateway.last = last;
+  const followed = follow(t, gateway.server.url, options);
+  await polling(gateway, followed);
+  await sleeping(followed, 1);
+  return { gateway, followed };
+}

@@ -3,18 +3,14 @@ import { once } from "node:events";
 import { test } from "node:test";
 
 import { Poller } from "../../client/poll.js";
-import { held, polling, sleeping, upTo } from "./held.js";
+import { held, polled, polling, sleeping, upTo } from "./held.js";
 import { follow, ids, ticker } from "./server.js";
 
 const options = { timeout: 60_000 };
 
 test("polls where no byte comes through, oldest first, each event once", options, async (t) => {
-  const gateway = await held(t);
-  gateway.last = 30;
-  const followed = follow(t, gateway.server.url, { filters: { kind: "push" } });
+  const { gateway, followed } = await polled(t, 30, { filters: { kind: "push" } });
   const { feed, clock, shown, of } = followed;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
   assert.deepEqual(ids(shown()), upTo(11, 30), "begins with the last 20");
   assert.deepEqual(gateway.queries, [{ kind: "push", limit: "100" }]);
   assert.deepEqual([of("events")[0].replay, feed.delay], [true, null]);
@@ -41,12 +37,8 @@ test(
   "many new events between two polls are all found, and those that come meanwhile are left",
   options,
   async (t) => {
-    const gateway = await held(t);
-    gateway.last = 5;
-    const followed = follow(t, gateway.server.url, { keep: 100 });
+    const { gateway, followed } = await polled(t, 5, { keep: 100 });
     const { feed, clock, shown } = followed;
-    await polling(gateway, followed);
-    await sleeping(followed, 1);
     gateway.last = 3_505;
     const answer = gateway.server.answer;
     gateway.server.answer = (asked) => {
@@ -75,23 +67,15 @@ test(
 );
 
 test("more than can be held is skipped, and said", options, async (t) => {
-  const gateway = await held(t);
-  const followed = follow(t, gateway.server.url, { lastEventId: 10 });
-  gateway.last = 30_000;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
+  const { followed } = await polled(t, 30_000, { lastEventId: 10 });
   const [{ from, to, reason }] = followed.of("gap");
   assert.deepEqual([from, to, reason], [10, 19_900, "skipped"]);
   assert.deepEqual(ids(followed.shown()), upTo(19_901, 30_000));
 });
 
 test("a page that fails loses nothing: all of it is asked for again", options, async (t) => {
-  const gateway = await held(t);
-  const followed = follow(t, gateway.server.url, { lastEventId: 0 });
+  const { gateway, followed } = await polled(t, 50, { lastEventId: 0 });
   const { feed, clock, shown, state, retry } = followed;
-  gateway.last = 50;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
   gateway.last = 900;
   const answer = gateway.server.answer;
   gateway.server.answer = (asked) => {
@@ -110,10 +94,7 @@ test("a page that fails loses nothing: all of it is asked for again", options, a
 });
 
 test("where nothing was to be found, everything is new", options, async (t) => {
-  const gateway = await held(t);
-  const followed = follow(t, gateway.server.url);
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
+  const { gateway, followed } = await polled(t, 0);
   gateway.last = 45;
   followed.clock.advance(2_000);
   await sleeping(followed, 2);
@@ -136,11 +117,7 @@ test("begins without the pings that only repeat, and shows those that come later
 });
 
 test("a restored database is seen by polls, too", options, async (t) => {
-  const gateway = await held(t);
-  const followed = follow(t, gateway.server.url);
-  gateway.last = 100;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
+  const { gateway, followed } = await polled(t, 100);
   gateway.last = 60;
   followed.clock.advance(2_000);
   await sleeping(followed, 2);
@@ -151,11 +128,7 @@ test("a restored database is seen by polls, too", options, async (t) => {
 });
 
 test("pruning is no reset", options, async (t) => {
-  const gateway = await held(t);
-  const followed = follow(t, gateway.server.url);
-  gateway.last = 100;
-  await polling(gateway, followed);
-  await sleeping(followed, 1);
+  const { gateway, followed } = await polled(t, 100);
   gateway.drop = 100;
   followed.clock.advance(2_000);
   await sleeping(followed, 2);

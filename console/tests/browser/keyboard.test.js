@@ -1,0 +1,62 @@
+// Everything can be done without a mouse.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { open, rowsInSight } from "./stack.js";
+import { stage } from "./stage.js";
+
+const { stack, browser } = await stage();
+await stack.sendMany(40);
+
+test("everything can be done with the keyboard", async () => {
+  const { page, faults, close } = await open(browser, stack.url);
+  const [first, second] = await rowsInSight(page, 11);
+  await page.keyboard.press("j");
+  await page.locator(`#ticker .row[data-id="${first}"][aria-current]`).waitFor();
+  await page.keyboard.press("j");
+  await page.locator(`#ticker .row[data-id="${second}"][aria-current]`).waitFor();
+  await page.keyboard.press("k");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  const drawer = page.locator("dialog.drawer[open]");
+  await drawer.getByText(String(second), { exact: true }).waitFor();
+  assert.equal(new URL(page.url()).search, `?event=${second}`);
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press("Tab");
+    assert.ok(
+      await page.evaluate(
+        () => document.activeElement === document.body || document.activeElement?.closest("dialog"),
+      ),
+      "the focus stays within",
+    );
+  }
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "hidden" });
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.closest(".row")?.getAttribute("data-id")),
+    String(second),
+    "the focus is given back",
+  );
+  await page.waitForURL(`${stack.url}/`);
+  await page.keyboard.press("Space");
+  await page.getByRole("button", { name: "Resume" }).waitFor();
+  await page.keyboard.press("Space");
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
+  await page.keyboard.type("jjg?");
+  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "keys typed are text");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.waitForURL(`${stack.url}/agents`);
+  await page.keyboard.press("g");
+  await page.keyboard.press("h");
+  await page.waitForURL(`${stack.url}/`);
+  await page.keyboard.press("?");
+  await page.locator("dialog.help[open]").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog.help").waitFor({ state: "hidden" });
+  assert.deepEqual(faults, []);
+  await close();
+});

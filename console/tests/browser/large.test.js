@@ -1,0 +1,74 @@
+// How much the page weighs, and how much it bears.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { event, inState, open, shownIds, until } from "./stack.js";
+import { stage } from "./stage.js";
+
+const { stack, browser } = await stage();
+await stack.send([event()]);
+
+test("the first paint is within 200 ms, and everything within 150 KiB", async () => {
+  const { page, close } = await open(browser, stack.url);
+  await inState(page, "live");
+  /** @type {number[]} */
+  const paints = [];
+  let bytes = 0;
+  for (let i = 0; i < 5; i++) {
+    await page.reload();
+    await inState(page, "live");
+    await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
+    const measured = await page.evaluate(() => ({
+      paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 1e9,
+      bytes: [
+        ...performance.getEntriesByType("navigation"),
+        ...performance.getEntriesByType("resource").filter(({ name }) => name.includes("/-/")),
+      ].reduce((sum, entry) => sum + /** @type {PerformanceResourceTiming} */ (entry).decodedBodySize, 0),
+    }));
+    paints.push(measured.paint);
+    bytes = Math.max(bytes, measured.bytes);
+  }
+  const median = paints.sort((a, b) => a - b)[2] ?? 1e9;
+  console.log(`first paint ${paints.map(Math.round).join(", ")} ms, ${bytes} bytes`);
+  assert.ok(bytes > 50_000 && bytes <= 150 * 1024, `${bytes} bytes`);
+  assert.ok(median <= 200, `${median} ms`);
+  await close();
+});
+
+test("50,000 events scroll, with few nodes and flat memory", async () => {
+  const { page, faults, close } = await open(browser, stack.url);
+  await inState(page, "live");
+  await stack.sendMany(50_000);
+  const held = () =>
+    page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")));
+  await until(async () => (await held()) >= 50_000, "all are there", 120_000);
+  const nodes = () => page.evaluate(() => document.querySelectorAll("*").length);
+  const before = await nodes();
+  const height = await page.evaluate(() => document.querySelector("#ticker")?.scrollHeight ?? 0);
+  assert.ok(height >= 50_000 * 32);
+  for (const share of [0.25, 0.5, 0.99, 0.1]) {
+    await page.evaluate((top) => document.querySelector("#ticker")?.scrollTo(0, top), share * height);
+    await until(
+      () =>
+        page.evaluate(() => {
+          const box = document.querySelector("#ticker")?.getBoundingClientRect();
+          const middle = box && document.elementFromPoint(box.left + 300, box.top + box.height / 2);
+          return Boolean(middle?.closest(".row[data-id]"));
+        }),
+      "rows where it was scrolled to",
+    );
+  }
+  assert.ok((await nodes()) < before + 300 && before < 4_000, `${before}, ${await nodes()}`);
+  const heap = () => page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize);
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const full = await heap();
+  await page.evaluate(() => document.querySelector("#ticker")?.scrollTo(0, 0));
+  await stack.sendMany(12_000);
+  await until(async () => ((await shownIds(page))[0] ?? 0) >= 62_000, "more have come", 60_000);
+  await session.send("HeapProfiler.collectGarbage");
+  assert.ok((await heap()) < 1.25 * full + 8e6, `${full} → ${await heap()} bytes`);
+  assert.ok((await held()) <= 55_000);
+  assert.deepEqual(faults, []);
+  await close();
+});
