@@ -31,10 +31,6 @@ export class Drawer {
     });
   }
 
-  get isOpen() {
-    return this.#dialog.open;
-  }
-
   close() {
     if (this.#dialog.open) this.#dialog.close();
   }

@@ -113,9 +113,7 @@ function show(view) {
   }
   page.show();
   for (const link of document.querySelectorAll("nav [data-page]")) {
-    const is = link.getAttribute("data-page") === view.page;
-    if (is) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
   }
   if (view.event === null) drawer.close();
   else

@@ -1,7 +1,7 @@
 // A list of events that may be very long: only the rows in sight are in the document, each of the same height. What is
 // read never moves: once scrolled away, or paused, new events wait above until they are asked for.
 
-import { h, makeButton, setText } from "./dom.js";
+import { h, makeButton } from "./dom.js";
 import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, time, word } from "./look.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
@@ -158,7 +158,7 @@ export class Ticker {
   /** @param {number} number @param {boolean} focus */
   select(number, focus) {
     const before = this.#selected === null ? undefined : this.#made.get(this.#selected);
-    before?.removeAttribute("aria-current");
+    if (before) before.ariaCurrent = null;
     this.#selected = number;
     const y = (this.#first + this.#shown - 1 - number) * this.#height;
     if (y < this.#top) this.#scrollTo(y);
@@ -166,7 +166,7 @@ export class Ticker {
       this.#scrollTo(y + this.#height - this.#viewport + HEAD);
     this.#draw();
     const row = this.#made.get(number);
-    row?.setAttribute("aria-current", "true");
+    if (row) row.ariaCurrent = "true";
     if (focus)
       /** @type {HTMLElement | null | undefined} */ (row?.querySelector("button"))?.focus({
         preventScroll: true,
@@ -232,18 +232,28 @@ export class Ticker {
         this.#made.delete(number);
       }
     }
+    // The document's order is what is heard: new rows follow the one above them, which may be the selected one, out of sight.
+    let above = this.#made.get(Math.max(last, this.#selected ?? last));
     for (let number = last; number >= first; number--) {
-      if (this.#made.has(number)) continue;
-      const event = this.#rows[number - this.#first];
-      if (!event) continue;
-      const row = makeRow(event, number, number === this.#selected, this.#on.nameOf?.(event) ?? "");
-      row.style.top = `${-number * height}px`;
-      this.#made.set(number, row);
-      this.#anchor.append(row);
+      let row = this.#made.get(number);
+      if (!row) {
+        const event = this.#rows[number - this.#first];
+        if (!event) continue;
+        row = makeRow(event, number, number === this.#selected, this.#on.nameOf?.(event) ?? "");
+        row.style.top = `${-number * height}px`;
+        this.#made.set(number, row);
+        if (above) above.after(row);
+        else this.#anchor.prepend(row);
+      }
+      above = row;
+    }
+    for (const [number, row] of this.#made) {
+      const at = String(top - number + 2);
+      if (row.ariaRowIndex !== at) row.ariaRowIndex = at;
     }
     this.#anchor.style.transform = `translateY(${top * height}px)`;
     this.#sheet.style.height = `${this.#shown * height}px`;
-    this.#scroller.setAttribute("aria-rowcount", String(this.#shown));
+    this.#scroller.ariaRowCount = String(this.#shown + 1);
     this.#tell();
   }
 }
@@ -288,11 +298,9 @@ function makeRow(event, number, selected, name) {
 export function tickerHead() {
   /** @param {string} name @param {string} text */
   const head = (name, text) => h("span", { role: "columnheader", class: `c-${name}` }, text);
-  const out = head("out", "");
-  setText(out, "Link");
   return h(
     "div",
-    { class: "row head", role: "row" },
+    { class: "row head", role: "row", "aria-rowindex": 1 },
     head("time", "Time"),
     head("status", "Status"),
     head("task", "Task"),
@@ -300,6 +308,6 @@ export function tickerHead() {
     head("module", "Module"),
     head("what", "Where"),
     head("source", "Source"),
-    out,
+    head("out", "Link"),
   );
 }

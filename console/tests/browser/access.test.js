@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { event, open } from "./stack.js";
+import { event, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
@@ -59,4 +59,52 @@ test("no serious or critical violation on any page, in either theme", async () =
       }
     }
   }
+});
+
+test("whoever hears the ticker meets its rows in their order, each with its place", async () => {
+  const ids = await stack.send(Array.from({ length: 90 }, (_, i) => event({ kind: `heard${i}` })));
+  const { page, faults, close } = await open(browser, stack.url);
+  const list = page.locator("#ticker");
+  await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
+  await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "older ones");
+  /** The rows as they stand in the document; says the ids. @param {string} when */
+  const heard = async (when) => {
+    const [count, rows] = await list.evaluate((list) => [
+      Number(list.getAttribute("aria-rowcount")),
+      [.../** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("[role=row][data-id]"))].map(
+        (row) => [Number(row.getAttribute("aria-rowindex")), Number(row.dataset.id)],
+      ),
+    ]);
+    const newest = ids.at(-1) ?? 0;
+    for (const [place = 0, id = 0] of rows) {
+      assert.ok(place >= 2 && place <= count, `place ${place} of ${count} ${when}`);
+      // No event lies between these, and the first place is the columns' names.
+      assert.equal(place, newest - id + 2, when);
+    }
+    const seen = rows.map(([, id = 0]) => id);
+    assert.deepEqual(
+      seen,
+      seen.toSorted((a, b) => b - a),
+      when,
+    );
+    return seen;
+  };
+  await heard("at first");
+  for (let i = 0; i < 3; i++) await page.keyboard.press("j");
+  const selected = ids.at(-3) ?? 0;
+  await list.locator(`.row[data-id="${selected}"][aria-current]`).waitFor();
+  ids.push(...(await stack.send([event({ kind: "heard" }), event({ kind: "heard" })])));
+  await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
+  await heard("with new ones on top");
+  for (const top of [1_600, 1_280, 320, 0]) {
+    await list.evaluate((list, top) => list.scrollTo(0, top), top);
+    await list.locator(`.row[data-id="${(ids.at(-1) ?? 0) - top / 32}"]`).waitFor();
+    assert.ok((await heard(`scrolled to ${top}`)).includes(selected), "what has the focus stays");
+  }
+  const rows = (await list.ariaSnapshot()).split("\n").filter((line) => /^ *- row /.test(line));
+  assert.match(rows[0] ?? "", /Time Status Task Event Module Where Source/);
+  assert.match(rows[1] ?? "", /info DEV-CICDL-0031 heard, info, DEV-CICDL-0031, CORE/);
+  assert.match(rows[3] ?? "", /heard89, info/);
+  assert.deepEqual(faults, []);
+  await close();
 });

@@ -35,12 +35,35 @@ test("the first paint is within 200 ms, and everything within 150 KiB", async ()
   await close();
 });
 
+test("a task of more than 2,000 events shows its last ones, says that there are more, and goes on", async () => {
+  const vtid = "DEV-LARGE-0001";
+  await stack.sendMany(2_300, { vtid });
+  const [last] = await stack.send([event({ vtid, source: "github.actions", kind: "push" })]);
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
+  const list = page.locator(".task-page .scroller");
+  await page.getByText("There is more: these are its last 2,000 events.").waitFor();
+  await list.locator(`.row[data-id="${last}"]`).waitFor();
+  const held = async () => Number(await list.getAttribute("aria-rowcount")) - 1;
+  assert.equal(await held(), 2_000);
+  await list.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+  await list.locator(`.row[data-id="${(last ?? 0) - 1_999}"]`).waitFor();
+  assert.ok((await page.locator(".bar").count()) <= 400);
+  await list.evaluate((element) => element.scrollTo(0, 0));
+  await list.locator(`.row[data-id="${last}"]`).waitFor();
+  const [next] = await stack.send([event({ vtid })]);
+  await list.locator(`.row[data-id="${next}"]`).waitFor();
+  await page.getByText("these are its last 2,001 events.").waitFor();
+  assert.equal(await held(), 2_001);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("50,000 events scroll, with few nodes and flat memory", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "live");
   await stack.sendMany(50_000);
   const held = () =>
-    page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")));
+    page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")) - 1);
   await until(async () => (await held()) >= 50_000, "all are there", 120_000);
   const nodes = () => page.evaluate(() => document.querySelectorAll("*").length);
   const before = await nodes();
