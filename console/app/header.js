@@ -140,10 +140,11 @@ export class Header {
         gap.reason === "reset"
           ? "The gateway's database is another than before, or was restored: the list has begun anew."
           : `Events ${((gap.from ?? 0) + 1).toLocaleString()} to ${(gap.to ?? 0).toLocaleString()} are not in this list${gap.reason === "pruned" ? ": they are no longer kept" : ""}.`;
-      const close = makeButton("small", {}, "Close");
-      close.addEventListener("click", () => {
+      const onclick = () => {
         this.#store.gap = null;
-      });
+        this.#showBanner();
+      };
+      const close = makeButton("small", { onclick }, "Close");
       return fill(banner, h("p", {}, text), close);
     }
     banner.hidden = true;

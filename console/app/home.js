@@ -11,6 +11,13 @@ import { filterCount, filterKey, matcher, serverFilters } from "./view.js";
 
 const PAGE = 200;
 
+/** @type {Record<string, string>} */
+const EMPTY = {
+  "no-stars": "No task has a star yet. Open a task and press Star to follow it here.",
+  "no-match": "Nothing matches these filters. New events that do will appear here.",
+  gone: "Nothing can be shown until the gateway answers.",
+};
+
 /** What a ping says beyond being alive: the last state of each agent. @returns {(event: AnyEvent) => boolean} */
 export function beatFilter() {
   /** @type {Map<string, string>} */
@@ -45,6 +52,7 @@ export class Home {
   #note = h("div", { class: "ticker-note" });
   #oldest = 0;
   element;
+  title = "Live";
 
   /** @param {import("./main.js").Context} context */
   constructor(context) {
@@ -111,12 +119,8 @@ export class Home {
   #side(name) {
     this.element.dataset.side = name;
     for (const button of this.element.querySelectorAll(".sides button")) {
-      button.setAttribute("aria-pressed", String(button.textContent?.toLowerCase() === name));
+      button.ariaPressed = String(button.textContent?.toLowerCase() === name);
     }
-  }
-
-  get title() {
-    return "Live";
   }
 
   /** The view has changed, or what it is a view of. @param {boolean} [anew] */
@@ -166,22 +170,25 @@ export class Home {
     if (this.#older || this.#atEnd || store.feed.state === "mock") return;
     const control = new AbortController();
     this.#older = control;
-    const first = store.events.find((event) => event.id !== null)?.id ?? undefined;
-    const before = this.#oldest || first;
+    // The feed begins without the pings that only repeat: where they are shown, its beginning is asked for as well.
+    const anew = view.beats && this.#oldest === 0;
+    const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
+    const before = this.#oldest || (anew ? undefined : first);
     try {
       const found = await store.query(serverFilters(view, [...stars.values]), {
-        before: before ?? undefined,
+        before,
         limit: PAGE,
         signal: control.signal,
       });
       if (control.signal.aborted) return;
-      const last = found.events.at(-1);
-      if (last) this.#oldest = last.id;
+      const newest = found.events[0]?.id ?? 0;
+      this.#oldest = found.events.at(-1)?.id ?? this.#oldest;
       this.#atEnd = found.next === null;
       const events = found.events.reverse();
-      if (filterCount(view) === 0) store.countOlder(events);
+      if (filterCount(view) === 0) store.countOlder(events.filter(({ id }) => id < first));
       const rest = matcher(view, [...stars.values]);
       const notABeat = view.beats ? () => true : beatFilter();
+      if (anew) this.#ticker.reset(store.events.filter(({ id }) => (id ?? 0) > newest).filter(this.#matches));
       // The feed may have begun meanwhile with some of them.
       const from = this.#ticker.oldest?.id ?? Number.POSITIVE_INFINITY;
       const fresh = events.filter((event) => event.id < from && rest(event) && notABeat(event));
@@ -215,14 +222,10 @@ export class Home {
     const kind = this.#ticker.length > 0 ? "" : this.#whyEmpty();
     if (this.#note.dataset.kind === kind) return;
     this.#note.dataset.kind = kind;
-    if (kind === "loading") fill(this.#note, skeleton());
-    else if (kind === "no-stars")
-      fill(this.#note, h("p", {}, "No task has a star yet. Open a task and press Star to follow it here."));
-    else if (kind === "no-match")
-      fill(this.#note, h("p", {}, "Nothing matches these filters. New events that do will appear here."));
-    else if (kind === "gone") fill(this.#note, h("p", {}, "Nothing can be shown until the gateway answers."));
-    else if (kind === "empty") fill(this.#note, howToSend());
-    else fill(this.#note);
+    fill(
+      this.#note,
+      kind === "loading" ? skeleton() : kind === "empty" ? howToSend() : kind && h("p", {}, EMPTY[kind]),
+    );
   }
 
   /** @param {number} count @param {boolean} paused */
@@ -234,8 +237,8 @@ export class Home {
       fill(this.#unread, text, h("span", { class: "arrow", "aria-hidden": "true" }, "\u2191"));
     }
     const pressed = String(paused);
-    if (this.#pause.getAttribute("aria-pressed") === pressed && this.#pause.hasChildNodes()) return;
-    this.#pause.setAttribute("aria-pressed", pressed);
+    if (this.#pause.ariaPressed === pressed && this.#pause.hasChildNodes()) return;
+    this.#pause.ariaPressed = pressed;
     fill(this.#pause, icon(paused ? "working" : "idle"), paused ? "Resume" : "Pause");
   }
 

@@ -21,8 +21,6 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
 const MOST_VALUES = 50;
 const MOST_TEXT = 200;
 
-export const VTID = /^[A-Z]{1,16}(-[A-Z][A-Z0-9]{1,15})?-[0-9]{4,6}$/;
-
 /** @returns {Record<Facet, string[]>} */
 const noFacets = () => ({ status: [], source: [], kind: [], module: [], layer: [], vtid: [] });
 
@@ -122,8 +120,8 @@ export function serverFilters(view, starred) {
   if (view.mine) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
-    // No task of mine matches: a task that can't be.
-    filters.vtid = both.length > 0 ? both : ["NONE-0000"];
+    // No task of mine matches: one that nobody has, named as the gateway takes it.
+    filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
 }

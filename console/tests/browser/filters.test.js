@@ -40,7 +40,7 @@ test("filters are in the address, and back and forward go through them", async (
   await until(async () => (await kinds(page)).join() === "three,two", "no green");
   await page.locator("#ticker").getByRole("link", { name: "STG-OTHER-0001" }).click();
   await page.waitForURL(`${stack.url}/vtid/STG-OTHER-0001`);
-  await page.getByRole("button", { name: "Star" }).click();
+  await page.getByRole("button", { name: "Star", exact: true }).click();
   await page.goto(`${stack.url}/?mine=1`);
   await until(async () => (await kinds(page)).join() === "three", "my tasks");
   assert.deepEqual(faults, []);
@@ -53,5 +53,85 @@ test("a filter finds what is older than what the page has", async () => {
   const { page, close } = await open(browser, `${stack.url}/?kind=rare`);
   await page.locator(`#ticker .row[data-id="${old}"]`).waitFor();
   assert.deepEqual(await shownIds(page), [old]);
+  await close();
+});
+
+test("hide=green in a link leaves out what succeeded, also of what is older and what comes", async () => {
+  const vtid = "DEV-GREEN-0001";
+  const statuses = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
+  const sent = () => stack.send(statuses.map((status) => event({ kind: status, status, vtid })));
+  const older = await sent();
+  await stack.sendMany(60);
+  const { page, faults, close } = await open(browser, `${stack.url}/?hide=green&vtid=${vtid}`);
+  const others = (/** @type {number[]} */ ids) => ids.filter((_, at) => statuses[at] !== "success").reverse();
+  await until(async () => (await shownIds(page)).length >= 5, "older ones");
+  const live = await sent();
+  await page.locator(`#ticker .row[data-id="${live.at(-1)}"]`).waitFor();
+  assert.deepEqual(await shownIds(page), [...others(live), ...others(older)]);
+  const button = page.getByRole("button", { name: "Hide green" });
+  assert.equal(await button.getAttribute("aria-pressed"), "true");
+  await button.click();
+  await page.waitForURL(`${stack.url}/?vtid=${vtid}`);
+  await until(async () => (await shownIds(page)).length === 12, "all of them");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a star is kept over a reload, and so is its end", async () => {
+  await stack.send([event({ kind: "mine", vtid: "DEV-STARS-0001" }), event({ kind: "other" })]);
+  const { page, faults, close } = await open(browser, `${stack.url}/?mine=1`);
+  await page.getByText("No task has a star yet").waitFor();
+  await page.goto(`${stack.url}/vtid/DEV-STARS-0001`);
+  await page.getByRole("button", { name: "Star", exact: true }).click();
+  await page.reload();
+  await page.getByRole("button", { name: "Starred", pressed: true }).waitFor();
+  await page.goto(`${stack.url}/?mine=1`);
+  await until(async () => (await kinds(page)).join() === "mine", "my tasks");
+  await page.reload();
+  await until(async () => (await kinds(page)).join() === "mine", "my tasks again");
+  await page.goto(`${stack.url}/vtid/DEV-STARS-0001`);
+  await page.getByRole("button", { name: "Starred" }).click();
+  await page.goto(`${stack.url}/?mine=1`);
+  await page.getByText("No task has a star yet").waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("pings that say nothing new are shown only when they are asked for", async () => {
+  const ping = (/** @type {string} */ status, repeat = false) =>
+    event({
+      source: "agent.ping",
+      kind: "ping",
+      module: "BEATER",
+      vtid: "DEV-BEATS-0001",
+      status,
+      meta: { agent: "beater", ...(repeat && { repeat }) },
+    });
+  const sent = await stack.send([
+    ping("info"),
+    ping("info", true),
+    ping("in_progress"),
+    ping("in_progress", true),
+    ping("in_progress", true),
+  ]);
+  const [idle = 0, , working = 0] = sent;
+  const { page, faults, close } = await open(browser, `${stack.url}/?vtid=DEV-BEATS-0001`);
+  const shows = (/** @type {number[]} */ ids, /** @type {string} */ what) =>
+    until(async () => (await shownIds(page)).join() === ids.toReversed().join(), what);
+  await shows([idle, working], "what is new");
+  await page.getByRole("button", { name: "Heartbeats" }).click();
+  await page.waitForURL(`${stack.url}/?vtid=DEV-BEATS-0001&heartbeats=1`);
+  await shows(sent, "all");
+  sent.push(...(await stack.send([ping("in_progress", true)])));
+  await shows(sent, "one more");
+  await page.reload();
+  await shows(sent, "all, from the address");
+  await page.getByRole("button", { name: "Heartbeats" }).click();
+  await shows([idle, working], "what is new, again");
+  const [stopped = 0] = await stack
+    .send([ping("in_progress", true), ping("success")])
+    .then((ids) => ids.slice(1));
+  await shows([idle, working, stopped], "what is new comes");
+  assert.deepEqual(faults, []);
   await close();
 });

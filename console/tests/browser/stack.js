@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,6 +108,20 @@ export class Stack {
     const ended = once(child, "exit");
     child.kill(signal);
     await ended;
+  }
+
+  /** Removes all events, as `oasis prune` does. */
+  async prune() {
+    const env = { ...process.env, DATABASE_URL: await readFile(join(this.#data, "database-url"), "utf8") };
+    const args = ["prune", "--keep", "0s", "--everything"];
+    const [code] = await once(spawn(/** @type {string} */ (OASIS), args, { stdio: "ignore", env }), "exit");
+    if (code !== 0) throw new Error(`oasis prune ended with ${code}`);
+  }
+
+  /** Begins again with an empty database. */
+  async renew() {
+    await this.remove();
+    await this.up();
   }
 
   async remove() {
