@@ -1,7 +1,8 @@
-// One event in full: what it holds stays text.
+// One event in full: what it holds stays text, and can be taken along.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CLIPBOARD, copied, paste } from "./clipboard.js";
 import { event, open } from "./stack.js";
 import { stage } from "./stage.js";
 
@@ -64,6 +65,62 @@ test("whatever an event holds stays text", async () => {
     links.join(),
   );
   assert.match(await page.title(), /OASIS DevHub$/);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("an event is copied as JSON, and as the curl that asks for it", async () => {
+  const meta = { text: 'it\'s "quoted" $HOME \u202e', list: [1, { deep: null }] };
+  const [id = 0] = await stack.send([
+    event({ kind: "copied", link: "https://example.com/?a=1&b='2'", meta }),
+  ]);
+  await stack.send([event()]);
+  const { page, faults, close } = await open(browser, `${stack.url}/?event=${id}`, CLIPBOARD);
+  await page.locator("dialog.drawer[open] .tree").first().waitFor();
+  const stored = await (await fetch(`${stack.url}/api/v1/oasis/events?before=${id + 1}&limit=1`)).json();
+  assert.deepEqual(stored[0].meta, meta);
+  assert.deepEqual(JSON.parse(await copied(page, "Copy as JSON")), stored[0]);
+  assert.deepEqual(await paste(await copied(page, "Copy as curl")), stored);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("back and forward close the drawer and open it again, and a link to an event closes to its list", async () => {
+  const [first, second] = await stack.send([event({ kind: "walked" }), event({ kind: "walked" })]);
+  const { page, faults, close } = await open(browser, `${stack.url}/agents`);
+  await page.goto(`${stack.url}/?kind=walked`);
+  const drawer = page.locator("dialog.drawer[open]");
+  /** @param {number | undefined} id */
+  const opened = async (id) => {
+    await drawer.locator("dd", { hasText: new RegExp(`^${id}$`) }).waitFor();
+    assert.equal(page.url(), `${stack.url}/?kind=walked&event=${id}`);
+  };
+  const closed = async () => {
+    await drawer.waitFor({ state: "hidden" });
+    await page.waitForURL(`${stack.url}/?kind=walked`);
+  };
+  const row = (/** @type {number | undefined} */ id) => page.locator(`#ticker .row[data-id="${id}"] .kind`);
+  await row(first).click();
+  await opened(first);
+  await page.goBack();
+  await closed();
+  await page.goForward();
+  await opened(first);
+  await page.keyboard.press("Escape");
+  await closed();
+  await row(second).click();
+  await opened(second);
+  await page.getByRole("button", { name: "Close" }).click();
+  await closed();
+  // Closing went back, so nothing lies between the list and what was before it.
+  await page.goBack();
+  await page.waitForURL(`${stack.url}/agents`);
+  await page.goto(`${stack.url}/?kind=walked&event=${first}`);
+  await opened(first);
+  await page.keyboard.press("Escape");
+  await closed();
+  await page.goBack();
+  await page.waitForURL(`${stack.url}/agents`);
   assert.deepEqual(faults, []);
   await close();
 });
