@@ -3,10 +3,16 @@
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
 //! - `GET /-/{HASH}/…`: what it is made of. HASH is over all files, so an answer never changes
 
-use std::sync::LazyLock;
+use std::io::Write;
+use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderName,
+    HeaderValue, VARY,
+};
 use hyper::{HeaderMap, StatusCode};
 use oasis_core::Vtid;
 use oasis_service::{ApiError, Response, response};
@@ -76,23 +82,44 @@ const FILES: &[File] = files![
 
 struct Console {
     hash: String,
-    page: Bytes,
-    files: Vec<(&'static str, Bytes)>,
+    page: Served,
+    files: Vec<(&'static str, Served)>,
+}
+
+/// A content, and the same compressed once somebody has asked for it.
+struct Served {
+    plain: Bytes,
+    gzip: OnceLock<Bytes>,
+}
+
+impl Served {
+    fn new(content: String) -> Self {
+        Self { plain: content.into(), gzip: OnceLock::new() }
+    }
+
+    fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain.len() / 2), Compression::best());
+            // A vector takes all that is written; were it not so, the plain text would do.
+            let _ = encoder.write_all(&self.plain);
+            encoder.finish().unwrap_or_default().into()
+        })
+    }
 }
 
 static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
-    let files: Vec<(&str, Bytes)> = FILES
+    let files: Vec<(&str, Served)> = FILES
         .iter()
         .map(|(path, content)| {
             let plain = if path.ends_with(".css") { strip_css(content) } else { strip(content) };
-            (*path, Bytes::from(plain))
+            (*path, Served::new(plain))
         })
         .collect();
     let mut digest = Context::new(&SHA256);
     for (path, content) in &files {
         digest.update(path.as_bytes());
-        digest.update(&content.len().to_le_bytes());
-        digest.update(content);
+        digest.update(&content.plain.len().to_le_bytes());
+        digest.update(&content.plain);
     }
     let hash: String = digest.finish().as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     // A module is asked for only once the one that imports it has come; told all at once, they come at once.
@@ -103,7 +130,7 @@ static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
         .collect();
     let html = include_str!("../../../console/app/index.html");
     let page = html.replace("<!-- modules -->\n", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
-    Console { hash, page: page.into(), files }
+    Console { hash, page: Served::new(page), files }
 });
 
 /// A third of the files is comments, types and indentation, which a browser has no use for.
@@ -126,7 +153,8 @@ fn strip(content: &str) -> String {
             rest = after.trim_start();
         }
         kept.push_str(rest);
-        if !kept.is_empty() && !kept.ends_with('\n') {
+        // After these a line's end means nothing.
+        if !kept.is_empty() && !kept.ends_with(['\n', ';', ',', '(', '[', '{']) {
             kept.push('\n');
         }
     }
@@ -136,38 +164,57 @@ fn strip(content: &str) -> String {
 /// As [`strip`], but a style sheet is all one line.
 fn strip_css(content: &str) -> String {
     let plain = strip(content);
-    let lines = plain.lines().map(|line| match line.split_once(": ") {
-        Some((name, value)) if line.ends_with(';') => format!("{name}:{value}"),
-        _ => line.replace(" {", "{"),
+    let parts = plain.split_inclusive(['\n', ';', '{']).map(|part| match part.trim_end().split_once(": ") {
+        Some((name, value)) if value.ends_with(';') => format!("{name}:{value}"),
+        _ => part.trim_end().replace(" {", "{"),
     });
-    lines.collect::<String>().replace(";}", "}")
+    parts.collect::<String>().replace(";}", "}")
 }
 
 /// Whether the page shows itself at `path`.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/"
-        || path == "/agents"
-        || path.strip_prefix("/vtid/").is_some_and(|vtid| Vtid::parse(vtid).is_ok())
+    matches!(path, "/" | "/agents") || task(path).is_some()
 }
 
-/// The page. With 401 it is as good: it holds nothing secret, and asks for the token.
-pub(crate) fn page(status: StatusCode) -> Response {
-    let mut answer = file(status, "text/html; charset=utf-8", CONSOLE.page.clone(), "no-cache");
+fn task(path: &str) -> Option<&str> {
+    path.strip_prefix("/vtid/").filter(|task| !task.is_empty() && !task.contains('/'))
+}
+
+/// The page at `path`. A browser that goes where it may not, or where there can be no task, gets it as well, with the
+/// error's status: it holds nothing secret, says what is wrong and asks for the token.
+///
+/// # Errors
+/// The same, for a program that asks.
+pub(crate) fn page(
+    path: &str,
+    allowed: Result<(), ApiError>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let there = || match task(path).map(|task| Vtid::parse(&task.to_ascii_uppercase())) {
+        Some(Err(_)) => Err(ApiError::not_found().hint("a task is named like DEV-CICDL-0031")),
+        Some(Ok(_)) | None => Ok(()),
+    };
+    let status = match allowed.and_then(|()| there()) {
+        Ok(()) => StatusCode::OK,
+        Err(error) if wants_page(headers) => error.status(),
+        Err(error) => return Err(error),
+    };
+    let mut answer = serve(status, "text/html; charset=utf-8", &CONSOLE.page, "no-cache", headers);
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // Its address may hold a token.
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-    headers.insert(HeaderName::from_static("vary"), HeaderValue::from_static("Accept, Authorization"));
-    answer
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
+    Ok(answer)
 }
 
 /// Whether it is a browser that goes somewhere, rather than a program that asks.
-pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get("accept").is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }
 
 /// What is at `path`, which stands after `/-/`.
-pub(crate) fn asset(path: &str) -> Result<Response, ApiError> {
+pub(crate) fn asset(path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let found = path
         .strip_prefix(CONSOLE.hash.as_str())
         .and_then(|rest| rest.strip_prefix('/'))
@@ -175,7 +222,8 @@ pub(crate) fn asset(path: &str) -> Result<Response, ApiError> {
     let Some((path, content)) = found else {
         return Err(ApiError::not_found().hint("the page is at /; reload it"));
     };
-    Ok(file(StatusCode::OK, content_type(path), content.clone(), "public, max-age=31536000, immutable"))
+    let cache = "public, max-age=31536000, immutable";
+    Ok(serve(StatusCode::OK, content_type(path), content, cache, headers))
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -187,12 +235,33 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-fn file(status: StatusCode, content_type: &'static str, content: Bytes, cache: &'static str) -> Response {
-    let mut answer = response::content(status, content_type, content);
+fn serve(
+    status: StatusCode,
+    content_type: &'static str,
+    content: &Served,
+    cache: &'static str,
+    asked: &HeaderMap,
+) -> Response {
+    let packed = takes_gzip(asked);
+    let bytes = if packed { content.gzip() } else { &content.plain };
+    let mut answer = response::content(status, content_type, bytes.clone());
     let headers = answer.headers_mut();
+    if packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     answer
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let offered = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    offered.flat_map(|list| list.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let never = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !never
+    })
 }
 
 #[cfg(test)]
@@ -202,8 +271,9 @@ mod tests {
 
     use super::*;
 
-    /// What the page may weigh, all files together.
-    const BUDGET: usize = 150 * 1024;
+    /// What the page may weigh, all files together, plain and as browsers get it.
+    const PLAIN: usize = 150 * 1024;
+    const PACKED: usize = 64 * 1024;
 
     #[test]
     fn every_file_is_embedded() {
@@ -223,29 +293,55 @@ mod tests {
 
     #[test]
     fn the_budget_holds() {
-        let bytes: usize = CONSOLE.files.iter().map(|(_, content)| content.len()).sum();
-        assert!(bytes <= BUDGET, "{bytes} bytes");
+        let all = || CONSOLE.files.iter().map(|(_, content)| content).chain([&CONSOLE.page]);
+        let plain: usize = all().map(|content| content.plain.len()).sum();
+        let packed: usize = all().map(|content| content.gzip().len()).sum();
+        assert!(plain <= PLAIN && packed <= PACKED, "{plain} bytes, {packed} compressed");
+    }
+
+    #[test]
+    fn encodings_are_negotiated() {
+        for (offered, taken) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, identity", false),
+            ("br, x-gzip", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(offered))]);
+            assert_eq!(takes_gzip(&headers), taken, "{offered}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[test]
     fn only_what_is_no_code_is_stripped() {
         let code = "/** @type {A} */\n  const a = /** @type {B} */ (b); // c\n/*\n * x\n */\n  f();\n";
-        assert_eq!(strip(code), "const a = (b); // c\nf();\n");
+        assert_eq!(strip(code), "const a = (b); // c\nf();");
+        assert_eq!(strip("f(\n  a,\n);\nif (a)\n  b();\nelse\n  c();\n"), "f(a,);if (a)\nb();else\nc();");
+        assert_eq!(strip_css("a,\nb {\n  c: d;\n  e: f;\n}\n"), "a,b{c:d;e:f}");
         for (path, content) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
             for (number, line) in content.lines().enumerate() {
                 let is_comment = line.trim_start().starts_with(['*', '/']);
                 // Within text that goes over several lines, indentation and slashes would be text.
                 assert!(is_comment || line.matches('`').count() % 2 == 0, "{path}:{}", number + 1);
+                // The rest of what has become one line would belong to it.
+                assert!(
+                    is_comment || !line.contains("; //") && !line.contains("{ //"),
+                    "{path}:{}",
+                    number + 1
+                );
             }
         }
     }
 
     #[test]
     fn the_page_names_what_is_there() {
-        let page = String::from_utf8(CONSOLE.page.to_vec()).unwrap();
+        let page = String::from_utf8(CONSOLE.page.plain.to_vec()).unwrap();
         assert!(!page.contains("HASH"), "{page}");
         for part in page.split('"').filter_map(|part| part.strip_prefix("/-/")) {
-            assert!(asset(part).is_ok(), "{part}");
+            assert!(asset(part, &HeaderMap::new()).is_ok(), "{part}");
         }
     }
 }

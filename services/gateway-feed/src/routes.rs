@@ -81,14 +81,8 @@ impl App for Gateway {
             }
             (EVENTS | INGEST, &Method::POST) => self.ingest(request, context).await,
             // What its address says besides is the page's own matter.
-            (PAGE, &Method::GET) => match self.may_read(&request) {
-                Ok(()) => Ok(console::page(StatusCode::OK)),
-                Err(_) if console::wants_page(request.headers()) => {
-                    Ok(console::page(StatusCode::UNAUTHORIZED))
-                }
-                Err(error) => Err(error),
-            },
-            (ASSETS, &Method::GET) => console::asset(&path[ASSETS.len()..]),
+            (PAGE, &Method::GET) => console::page(path, self.may_read(&request), request.headers()),
+            (ASSETS, &Method::GET) => console::asset(&path[ASSETS.len()..], request.headers()),
             (FEED | HEALTH | EVENTS | AGENTS, &Method::OPTIONS) => Ok(preflight(allow)),
             _ => Err(ApiError::method_not_allowed(allow)),
         }

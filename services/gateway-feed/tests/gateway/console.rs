@@ -1,5 +1,9 @@
 //! The page and what it is made of.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
 use crate::client::{get, send};
 use crate::{Gateway, database};
 
@@ -35,7 +39,35 @@ async fn the_page_is_asked_for_anew_and_its_parts_never() {
     for path in ["/-/", "/-/01234567/app/main.js", "/-/x/../app/main.js", "/vtid/nothing", "/vtid/"] {
         assert_eq!(get(gateway.address, path).await.status, 404, "{path}");
     }
+    let browser = [("accept", "text/html")];
+    let lost = send(gateway.address, "GET", "/vtid/nothing", &browser, "").await;
+    assert_eq!((lost.status.as_u16(), lost.body), (404, page.body));
     assert_eq!(send(gateway.address, "POST", "/", &[], "").await.status, 405);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_gzip_gets_the_same_in_fewer_bytes() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &[]).await;
+    let html = get(gateway.address, "/").await.body;
+    let html = String::from_utf8(html.to_vec()).unwrap();
+    let script = html.split('"').find(|part| part.ends_with("/app/main.js")).unwrap();
+    for path in ["/", script] {
+        let plain = get(gateway.address, path).await;
+        let packed = send(gateway.address, "GET", path, &[("accept-encoding", "br, gzip")], "").await;
+        assert_eq!(
+            (plain.headers.get("content-encoding"), &packed.headers["content-encoding"]),
+            (None, &"gzip".parse().unwrap())
+        );
+        for answer in [&plain, &packed] {
+            assert!(answer.headers["vary"].to_str().unwrap().contains("Accept-Encoding"));
+        }
+        assert!(packed.body.len() * 2 < plain.body.len());
+        let mut unpacked = Vec::new();
+        GzDecoder::new(packed.body.as_ref()).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, plain.body);
+    }
     gateway.stop().await;
 }
 
