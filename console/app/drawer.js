@@ -1,7 +1,18 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
 import { copy, fill, h, makeButton, setText } from "./dom.js";
-import { describeLink, icon, isTask, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
+import {
+  describeLink,
+  icon,
+  isTask,
+  kindWords,
+  outLink,
+  skeleton,
+  statusMark,
+  taskLink,
+  time,
+} from "./look.js";
+import { exact } from "./time.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -40,6 +51,7 @@ export class Drawer {
     const name = id === null ? `mock-${event?.ts}` : String(id);
     if (this.#shown === name && this.#dialog.open) return;
     this.#shown = name;
+    this.#loading?.abort();
     if (event) this.#draw(event);
     else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, skeleton()));
     if (!this.#dialog.open) this.#dialog.showModal();
@@ -48,7 +60,6 @@ export class Drawer {
 
   /** @param {number} id @param {AnyEvent | null} event */
   async #load(id, event) {
-    this.#loading?.abort();
     const control = new AbortController();
     this.#loading = control;
     try {
@@ -112,7 +123,7 @@ export class Drawer {
     const focused = this.#dialog.contains(document.activeElement);
     fill(
       this.#dialog,
-      this.#head(event.title, event),
+      this.#head([held?.name, kindWords(event.kind)].filter(Boolean).join(" \u00b7 "), event),
       h(
         "div",
         { class: "actions" },
@@ -134,7 +145,7 @@ export class Drawer {
 /** @param {string} name @param {string | number | null} value @returns {import("./dom.js").Child} */
 function shownField(name, value) {
   const text = String(value);
-  if (name === "ts" || name === "recorded_at") return time(text, text);
+  if (name === "ts" || name === "recorded_at") return time(text, exact(Date.parse(text)) || text);
   if (name === "vtid" && isTask(text)) return taskLink(text);
   if (name === "link") return value === null ? "none" : outLink(text, `Open ${describeLink(text)}`, text);
   return h("bdi", {}, text);

@@ -2,7 +2,7 @@
 
 import { fill, h, makeButton } from "./dom.js";
 import { icon, kindWords, sourceName, word } from "./look.js";
-import { FACETS, filterCount } from "./view.js";
+import { FACETS, filterCount, normal } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Facet} Facet */
@@ -70,6 +70,7 @@ export class Filters {
       oninput: () => {
         clearTimeout(this.#wait);
         this.#wait = setTimeout(() => {
+          if (this.#view().page !== "home") return;
           // One step back undoes all that was typed at once.
           this.#change({ q: this.#text.value }, this.#typing);
           this.#typing = true;
@@ -125,6 +126,7 @@ export class Filters {
       event.stopPropagation();
       this.#close(true);
     });
+    addEventListener("popstate", () => this.#close(false));
     this.element.addEventListener("focusout", (event) => {
       const to = /** @type {Element | null} */ (event.relatedTarget);
       if (this.#open && to && !to.closest(".menu-of")) this.#close(false);
@@ -146,7 +148,7 @@ export class Filters {
       view.facets[facet].map((value) =>
         makeButton(
           "chip",
-          { onclick: () => this.#set(facet, value, false) },
+          { onclick: () => this.#remove(facet, value) },
           h("span", { class: "offscreen" }, "Remove "),
           h("span", { class: "of" }, NAMES[facet]),
           " ",
@@ -172,6 +174,14 @@ export class Filters {
   focus() {
     this.#text.focus();
     this.#text.select();
+  }
+
+  /** The focus goes on to the next chip. @param {Facet} facet @param {string} value */
+  #remove(facet, value) {
+    const chips = () => [.../** @type {NodeListOf<HTMLElement>} */ (this.#chips.querySelectorAll(".chip"))];
+    const at = chips().indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    this.#set(facet, value, false);
+    (chips()[at] ?? chips().at(-1) ?? this.#text).focus();
   }
 
   /** @param {Facet} facet @param {string} value @param {boolean} there */
@@ -223,7 +233,7 @@ export class Filters {
         oninput: (/** @type {any} */ event) => draw(event.target.value.trim()),
         onkeydown: (/** @type {any} */ event) => {
           const value = normal(facet, event.target.value.trim());
-          if (event.key !== "Enter" || !value) return;
+          if (event.key !== "Enter" || !value || value.includes(",")) return;
           this.#set(facet, value, true);
           this.#close(true);
         },
@@ -247,10 +257,4 @@ export class Filters {
     button?.setAttribute("aria-expanded", "false");
     if (focus) button?.focus();
   }
-}
-
-/** As the gateway writes it. @param {Facet} facet @param {string} value */
-function normal(facet, value) {
-  if (value.includes(",")) return "";
-  return facet === "kind" || facet === "source" ? value.toLowerCase() : value.toUpperCase();
 }

@@ -3,7 +3,7 @@
 import { byId, fill, h, makeButton, setText, svg } from "./dom.js";
 import { howToSend } from "./home.js";
 import { MINUTES } from "./rate.js";
-import { keepToken } from "./settings.js";
+import { keepToken, TOKEN } from "./settings.js";
 import { duration } from "./time.js";
 
 /** @type {Record<import("../client/types.js").FeedState, string>} */
@@ -152,7 +152,14 @@ export class Header {
 
   /** @param {string} why */
   #askForToken(why) {
-    const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
+    const input = h("input", {
+      type: "password",
+      id: "token",
+      autocomplete: "off",
+      required: true,
+      pattern: `\\s*${TOKEN}\\s*`,
+      title: "Letters, digits and signs of ASCII, without blanks",
+    });
     const form = h(
       "form",
       { class: "token" },

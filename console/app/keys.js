@@ -12,7 +12,7 @@ const KEYS = [
   [["Space"], "Pause the ticker, or resume"],
   [["g", "h"], "Live page"],
   [["g", "a"], "Agents"],
-  [["Esc"], "Close what is open"],
+  [["Esc"], "Close what is open, leave the filter"],
   [["?"], "This help"],
 ];
 
@@ -20,23 +20,27 @@ const KEYS = [
 const CHORD_MS = 1_000;
 
 /**
- * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => void, go: (path: string) => void, help: () => void }} on
+ * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => boolean, go: (page: "home" | "agents") => void, help: () => void }} on
  */
 export function listen(on) {
   let chordUntil = 0;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (document.querySelector("dialog[open]")) return;
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog && !(dialog.matches(".drawer") && (event.key === "j" || event.key === "k"))) return;
     if (target.matches("input, textarea, select, [contenteditable]")) {
-      if (event.key === "Escape") target.blur();
+      if (event.key !== "Escape") return;
+      // The browser would empty a search field without a word; what is filtered stays in sight.
+      event.preventDefault();
+      target.blur();
       return;
     }
     const chord = event.timeStamp < chordUntil;
     chordUntil = 0;
     const own = target.matches("button, a, summary, label");
     const inList = target.matches(".row button, .row a");
-    if (chord && (event.key === "a" || event.key === "h")) on.go(event.key === "a" ? "/agents" : "/");
+    if (chord && (event.key === "a" || event.key === "h")) on.go(event.key === "a" ? "agents" : "home");
     else if (event.key === "g") chordUntil = event.timeStamp + CHORD_MS;
     else if (event.key === "/") on.search();
     else if (event.key === "j") on.move(1);
@@ -44,8 +48,9 @@ export function listen(on) {
     else if (event.key === "?") on.help();
     else if (event.key === "Enter" && !own) {
       if (!on.enter()) return;
-    } else if (event.key === " " && (!own || inList)) on.space();
-    else return;
+    } else if (event.key === " " && (!own || inList)) {
+      if (!on.space()) return;
+    } else return;
     event.preventDefault();
   });
 }

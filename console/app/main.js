@@ -55,11 +55,11 @@ const context = {
   open: (event) => {
     opened = event;
     if (event.id === null) drawer.show(event, null);
-    else go({ ...context.view, event: event.id }, false);
+    else showEvent(event.id);
   },
   openId: (id) => {
     opened = null;
-    go({ ...context.view, event: id }, false);
+    showEvent(id);
   },
   closed: () => {
     if (context.view.event === null) return;
@@ -68,6 +68,9 @@ const context = {
     else go({ ...context.view, event: null }, true);
   },
 };
+
+/** The first page as it was last looked at: its filters hold for notifications, and one comes back to them. */
+let live = context.view.page === "home" ? context.view : parseView("/", "");
 
 const main = byId("main");
 const header = new Header(store);
@@ -79,6 +82,11 @@ let task = null;
 /** @type {AgentsPage | null} */
 let agentsPage = null;
 const notifier = new Notifier((run) => context.open(run.event));
+
+/** From one event to the next is no step of its own to go back. @param {number} id */
+function showEvent(id) {
+  go({ ...context.view, event: id }, context.view.event !== null);
+}
 
 function current() {
   switch (context.view.page) {
@@ -97,7 +105,7 @@ function current() {
 function go(view, replace) {
   const address = formatView(view);
   if (address === `${location.pathname}${location.search}`) return;
-  const state = view.event !== null && context.view.event === null ? { opened: true } : null;
+  const state = view.event === null ? null : context.view.event === null ? { opened: true } : history.state;
   history[replace ? "replaceState" : "pushState"](state, "", address);
   show(view);
 }
@@ -106,6 +114,7 @@ function go(view, replace) {
 function show(view) {
   const before = context.view.page;
   context.view = view;
+  if (view.page === "home") live = view;
   const page = current();
   if (page.element.parentElement !== main) {
     main.replaceChildren(page.element);
@@ -115,6 +124,7 @@ function show(view) {
   for (const link of document.querySelectorAll("nav [data-page]")) {
     link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
   }
+  byId("live").setAttribute("href", view.page === "home" ? "/" : formatView({ ...live, event: null }));
   if (view.event === null) drawer.close();
   else
     drawer.show(
@@ -197,7 +207,7 @@ store.addEventListener("events", (event) => {
   soon();
 });
 store.addEventListener("failed", (event) => {
-  const matches = matcher(context.view, [...stars.values], { anyStatus: true });
+  const matches = matcher(live, [...stars.values], { anyStatus: true });
   notifier.failed(
     /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./runs.js").Run} */ run) =>
       matches(run.event),
@@ -219,15 +229,23 @@ setInterval(draw, 1_000);
 
 const themeButton = byId("theme");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (recall("theme") ?? (dark.matches ? "dark" : "light")) === "dark";
+let theme = recall("theme");
+const isDark = () => (theme ?? (dark.matches ? "dark" : "light")) === "dark";
 function showTheme() {
-  const kept = recall("theme");
-  if (kept) document.documentElement.dataset.theme = kept;
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
   themeButton.setAttribute("aria-label", isDark() ? "Use the light theme" : "Use the dark theme");
   themeButton.title = isDark() ? "Light theme" : "Dark theme";
 }
 themeButton.addEventListener("click", () => {
-  remember("theme", isDark() ? "light" : "dark");
+  // What the system has anyway is not chosen: it is followed again.
+  theme = isDark() === dark.matches ? (isDark() ? "light" : "dark") : null;
+  remember("theme", theme);
+  showTheme();
+});
+addEventListener("storage", (event) => {
+  if (event.key !== "oasis.theme") return;
+  theme = recall("theme");
   showTheme();
 });
 dark.addEventListener("change", showTheme);
@@ -241,12 +259,14 @@ helpButton.addEventListener("click", () => help.showModal());
 
 listen({
   search: () => {
-    if (context.view.page !== "home") go(parseView("/", ""), false);
+    if (context.view.page !== "home") go({ ...live, event: null }, false);
     home.focusSearch();
   },
   move: (by) => {
     const page = current();
-    if ("move" in page) page.move(by);
+    if (!("move" in page)) return;
+    page.move(by);
+    if (context.view.event !== null) page.openSelected();
   },
   enter: () => {
     const page = current();
@@ -254,9 +274,11 @@ listen({
   },
   space: () => {
     const page = current();
-    if ("togglePause" in page) page.togglePause();
+    if (!("togglePause" in page)) return false;
+    page.togglePause();
+    return true;
   },
-  go: (path) => go(parseView(path, ""), false),
+  go: (page) => go(page === "agents" ? parseView("/agents", "") : { ...live, event: null }, false),
   help: () => help.showModal(),
 });
 

@@ -78,7 +78,7 @@ export const recall = (name) => {
   return typeof value === "string" ? value : null;
 };
 
-/** @param {string} name @param {string} value */
+/** @param {string} name @param {string | null} value */
 export const remember = (name, value) => write(name, value);
 
 /** The token: taken out of the address, kept as long as the tab. */
@@ -89,14 +89,20 @@ export function takeToken() {
     url.searchParams.delete("token");
     history.replaceState(null, "", `${url.pathname}${url.search}`);
     keepToken(token);
-    return token;
+    return usable(token);
   }
   try {
-    return sessionStorage.getItem("oasis.token") ?? undefined;
+    return usable(sessionStorage.getItem("oasis.token"));
   } catch {
     return undefined;
   }
 }
+
+/** What a token is made of, as a form checks it. A header takes nothing else. */
+export const TOKEN = "[!-~]+";
+
+/** @param {string | null} token */
+const usable = (token) => (token && new RegExp(`^${TOKEN}$`).test(token) ? token : undefined);
 
 /** @param {string} token */
 export function keepToken(token) {

@@ -17,7 +17,7 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
  * @property {number | null} event The event in the drawer.
  */
 
-/** Shown values are bounded, whatever a link says. */
+/** Shown values are bounded, whatever a link says, and so the gateway bounds them. */
 const MOST_VALUES = 50;
 const MOST_TEXT = 200;
 
@@ -56,10 +56,8 @@ export function parseView(pathname, search) {
   view.q = (query.get("q") ?? "").slice(0, MOST_TEXT);
   for (const facet of FACETS) {
     const values = query.getAll(facet).flatMap((list) => list.split(","));
-    view.facets[facet] = [...new Set(values.map((value) => value.trim()).filter(Boolean))].slice(
-      0,
-      MOST_VALUES,
-    );
+    const known = new Set(values.map((value) => normal(facet, value.trim())).filter(Boolean));
+    view.facets[facet] = [...known].slice(0, MOST_VALUES);
   }
   view.hideGreen = query.get("hide") === "green";
   view.mine = query.get("mine") === "1";
@@ -68,6 +66,10 @@ export function parseView(pathname, search) {
   view.event = /^[0-9]{1,15}$/.test(event) ? Number(event) : null;
   return view;
 }
+
+/** A value as the gateway writes it. @param {Facet} facet @param {string} value */
+export const normal = (facet, value) =>
+  ["kind", "source", "status"].includes(facet) ? value.toLowerCase() : value.toUpperCase();
 
 /**
  * The address of a view; the shortest one that parseView() reads the same way.
@@ -120,8 +122,9 @@ export function serverFilters(view, starred) {
   if (view.mine) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
-    // No task of mine matches: one that nobody has, named as the gateway takes it.
-    filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
+    // No task of mine matches: one that nobody has, named as the gateway takes it. Of more tasks than the gateway takes
+    // it sends all, and they are chosen here.
+    if (both.length <= MOST_VALUES) filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
 }
@@ -133,10 +136,11 @@ export function serverFilters(view, starred) {
  *
  * @param {View} view
  * @param {readonly string[]} starred
- * @param {{ anyStatus?: boolean }} [options] Where a status is a state of something that goes on, all are of interest.
+ * @param {{ anyStatus?: boolean, nameOf?: (event: Ticker) => string }} [options] Where a status is a state of something
+ *   that goes on, all are of interest. What an event is called, as far as that is known, can be looked for, too.
  * @returns {(event: Ticker) => boolean}
  */
-export function matcher(view, starred, { anyStatus = false } = {}) {
+export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } = {}) {
   const words = view.q.toLowerCase().split(/\s+/).filter(Boolean);
   const facets = FACETS.filter(
     (facet) => view.facets[facet].length > 0 && !(anyStatus && facet === "status"),
@@ -150,7 +154,7 @@ export function matcher(view, starred, { anyStatus = false } = {}) {
     if (mine && !mine.has(event.vtid)) return false;
     if (words.length === 0) return true;
     const text =
-      `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""}`.toLowerCase();
+      `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""} ${nameOf(event)}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
 }

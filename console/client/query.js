@@ -97,9 +97,10 @@ async function attempt(signal, work) {
     return await work();
   } catch (error) {
     if (signal?.aborted) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    if (error instanceof SyntaxError) throw new OasisError("bad_answer", `the answer is no JSON: ${why}`);
-    throw new OasisError("network", `the gateway can't be reached: ${why}`);
+    if (error instanceof SyntaxError)
+      throw new OasisError("bad_answer", `the answer is no JSON: ${error.message}`);
+    // Why not is not told to pages, and "Failed to fetch" says nothing to people.
+    throw new OasisError("network", "the gateway can't be reached");
   }
 }
 
