@@ -2,11 +2,25 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CLIPBOARD, copied, paste } from "./clipboard.js";
 import { event, inState, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage({ READ_TOKENS: "s3cret" });
 await stack.send([event({ kind: "first" })]);
+
+/** Runs in the page: notes what it notifies of. */
+function record() {
+  const told = /** @type {Notification[]} */ ([]);
+  const Recorded = new Proxy(Notification, {
+    construct(target, given) {
+      const note = Reflect.construct(target, given);
+      told.push(note);
+      return note;
+    },
+  });
+  Object.assign(globalThis, { told, Notification: Recorded });
+}
 
 test("the token leaves the address at once, and lasts as long as the tab", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=s3cret&kind=first`);
@@ -38,21 +52,15 @@ test("without a token the page asks for one", async () => {
 
 test("failures that match the filters are notified, if asked for, and many as one", async () => {
   const { page, faults, close } = await open(browser, "about:blank", { permissions: ["notifications"] });
-  await page.addInitScript(() => {
-    const told = /** @type {string[]} */ ([]);
-    const Told = class {
-      static permission = "granted";
-      static requestPermission = async () => "granted";
-      /** @param {string} title */
-      constructor(title) {
-        told.push(title);
-      }
-    };
-    Object.assign(globalThis, { told, Notification: Told });
-  });
+  await page.addInitScript(record);
   await page.goto(`${stack.url}/?token=s3cret&vtid=DEV-NOTE-0001`);
   await inState(page, "live");
-  const told = () => page.evaluate(() => /** @type {any} */ (globalThis).told);
+  const told = () =>
+    page.evaluate(() =>
+      /** @type {{ told: Notification[] }} */ (/** @type {unknown} */ (globalThis)).told.map(
+        ({ title }) => title,
+      ),
+    );
   const failure = (/** @type {string} */ kind, vtid = "DEV-NOTE-0001") =>
     event({ kind, vtid, status: "failure" });
   await stack.send([failure("quiet")]);
@@ -64,25 +72,87 @@ test("failures that match the filters are notified, if asked for, and many as on
   await stack.send(Array.from({ length: 9 }, (_, i) => failure(`many${i}`)));
   await until(async () => (await told()).length > 1, "another");
   assert.deepEqual(await told(), ["loud failed", "9 failures"]);
+  // It is on again after a reload, and a press on one leads to its event.
+  await page.reload();
+  await inState(page, "live");
+  await page.getByRole("button", { name: /Notifications of failures are on/, pressed: true }).waitFor();
+  const [id] = await stack.send([failure("pressed")]);
+  await until(async () => (await told()).join() === "pressed failed", "one after the reload");
+  await page.evaluate(() => {
+    const [note] = /** @type {{ told: Notification[] }} */ (/** @type {unknown} */ (globalThis)).told;
+    note?.dispatchEvent(new Event("click"));
+  });
+  await page.waitForURL(`${stack.url}/?vtid=DEV-NOTE-0001&event=${id}`);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /Notifications of failures are on/ }).click();
+  await stack.send([failure("unheard")]);
+  await page.locator(".failures .run", { hasText: "unheard" }).waitFor();
+  await page.getByRole("button", { name: /Notify me/ }).click();
+  await stack.send([failure("heard")]);
+  await until(async () => (await told()).length > 1, "one more");
+  assert.deepEqual(await told(), ["pressed failed", "heard failed"]);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a dismissed failure and the theme are remembered", async () => {
-  const { page, close } = await open(browser, `${stack.url}/?token=s3cret&vtid=DEV-KEEP-0001`, {
-    colorScheme: "light",
+test("where notifications are not allowed, the bell says so", async () => {
+  const { page, close } = await open(browser, "about:blank");
+  // Nobody is there to answer the browser's question.
+  await page.addInitScript(() => {
+    Notification.requestPermission = async () => "denied";
   });
+  await page.goto(`${stack.url}/?token=s3cret`);
+  await inState(page, "live");
+  await page.getByRole("button", { name: /Notify me/ }).click();
+  await page
+    .getByRole("button", { name: "Notifications are blocked in this browser's settings", pressed: false })
+    .waitFor();
+  await close();
+});
+
+test("the curl that asks for an event names the token without holding it", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?token=s3cret&event=1`, CLIPBOARD);
+  await page.locator("dialog.drawer[open] .meta-part p").waitFor();
+  const line = await copied(page, "Copy as curl");
+  assert.ok(!line.includes("s3cret"), line);
+  const [{ id, kind }] = await paste(line, { READ_TOKEN: "s3cret" });
+  assert.deepEqual([id, kind], [1, "first"]);
+  await close();
+});
+
+test("a dismissed failure is remembered", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?token=s3cret&vtid=DEV-KEEP-0001`);
   await inState(page, "live");
   await stack.send([event({ kind: "annoying", vtid: "DEV-KEEP-0001", status: "failure" })]);
   const failure = page.locator(".failures .run", { hasText: "annoying" });
   await failure.waitFor();
   await failure.getByRole("button", { name: "Dismiss this failure" }).click();
   await failure.waitFor({ state: "detached" });
-  await page.getByRole("button", { name: "Use the dark theme" }).click();
   await page.reload();
   await inState(page, "live");
   await page.locator("#ticker .row", { hasText: "annoying" }).waitFor();
+  await page.getByText("Nothing that matches the filters runs or waits.").waitFor();
   assert.equal(await failure.count(), 0);
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await close();
+});
+
+test("the theme is the system's until another is chosen, which is kept", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?token=s3cret`, { colorScheme: "light" });
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await background();
+  assert.notEqual(light, dark);
+  for (const [name, chosen] of /** @type {const} */ ([
+    ["Use the light theme", light],
+    ["Use the dark theme", dark],
+  ])) {
+    await page.getByRole("button", { name }).click();
+    assert.equal(await background(), chosen);
+    await page.reload();
+    assert.equal(await background(), chosen, "after a reload");
+    await page.emulateMedia({ colorScheme: chosen === light ? "dark" : "light" });
+    assert.equal(await background(), chosen, "whatever the system wants");
+  }
   await close();
 });
