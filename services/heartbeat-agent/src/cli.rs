@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use oasis_core::Vtid;
 use oasis_service::args::parse_duration;
 use oasis_service::client::Base;
+use oasis_service::error::chain;
 use oasis_service::{Secret, telemetry};
 use oasis_store::DatabaseUrl;
 use rustix::process::Signal;
@@ -160,8 +161,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
 
 async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
     let path = match (&whom.agent, &whom.socket) {
+        (None, Some(path)) if path.as_os_str() == wrap::NO_SOCKET => anyhow::bail!(
+            "the agent of this command has no socket, so it can't be talked to; HEARTBEAT_LOG=warn has it say why"
+        ),
         (None, Some(path)) => path.clone(),
-        _ => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref())?,
+        _ => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref()).await?,
     };
     println!("{}", control::ask(&path, order).await?);
     Ok(0)
@@ -194,11 +198,13 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
     let socket = match args.socket {
         Some(path) => {
             let at = path.display().to_string();
-            Some(Socket::bind(path).with_context(|| format!("listening at the socket {at}"))?)
+            let bound = Socket::bind(path).await;
+            Some(bound.map_err(|error| Usage(format!("listening at the socket {at}: {error}")))?)
         }
-        None => usual(&agent, args.runtime.dir.as_deref()),
+        None => usual(&agent, args.runtime.dir.as_deref()).await,
     };
-    let heartbeat = Heartbeat::start(config).context("setting up the way to the database")?;
+    let heartbeat = Heartbeat::start(config)
+        .map_err(|error| Usage(format!("setting up the way to the database: {}", chain(&error))))?;
     let serve = async || match &socket {
         Some(socket) => socket.serve(&agent, &heartbeat).await,
         None => std::future::pending().await,
@@ -230,8 +236,11 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
 }
 
 /// The socket at its usual place. An agent can do without, and its command all the more.
-fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
-    let bound = control::home(runtime).and_then(|home| Ok(Socket::bind(control::usual(&home, agent))?));
+async fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
+    let bound = match control::home(runtime) {
+        Ok(home) => Socket::usual(&home, agent).await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
     bound.inspect_err(|error| tracing::warn!(%error, "set-vtid will not reach this agent")).ok()
 }
 

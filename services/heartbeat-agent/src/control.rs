@@ -5,7 +5,7 @@
 //! - `status`: what it does
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,15 +66,30 @@ impl Drop for Socket {
 
 impl Socket {
     /// Listens at `path`, which may be left over from an agent that is gone.
-    pub(crate) fn bind(path: PathBuf) -> io::Result<Self> {
+    pub(crate) async fn bind(path: PathBuf) -> io::Result<Self> {
         let listener = match UnixListener::bind(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(&path) => {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(&path).await => {
                 std::fs::remove_file(&path)?;
                 UnixListener::bind(&path)?
             }
             bound => bound?,
         };
         Ok(Self { listener, path })
+    }
+
+    /// Listens for a run of `agent` at its usual place, from which those of runs that were killed are taken away.
+    pub(crate) async fn usual(home: &Path, agent: &str) -> io::Result<Self> {
+        for left in std::fs::read_dir(home)?.flatten().map(|entry| entry.path()) {
+            if agent_of(&left).is_some() && is_left_over(&left).await {
+                let _ = std::fs::remove_file(left);
+            }
+        }
+        // Another that starts now would take it for left over before it listens, if it had its name by then.
+        let path = home.join(format!("{}.{}.sock", file_name(agent), who::chance()));
+        let mut socket = Self::bind(path.with_extension("bind")).await?;
+        std::fs::rename(&socket.path, &path)?;
+        socket.path = path;
+        Ok(socket)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -184,29 +199,17 @@ pub(crate) fn home(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The socket of a run of `agent` at its usual place, from which those of runs that were killed are taken away.
-pub(crate) fn usual(home: &Path, agent: &str) -> PathBuf {
-    for left in std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        if is_left_over(&left) {
-            let _ = std::fs::remove_file(left);
-        }
-    }
-    home.join(format!("{}.{}.sock", file_name(agent), who::chance()))
-}
-
 /// The only agent of this name, or of any, that runs at its usual place.
 ///
 /// # Errors
 /// When there is none, or there are several.
-pub(crate) fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> {
+pub(crate) async fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> {
     let wanted = agent.map(file_name);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(home)? {
         let path = entry?.path();
-        let name =
-            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sock"));
-        let Some((name, _run)) = name.and_then(|name| name.rsplit_once('.')) else { continue };
-        if wanted.as_deref().is_none_or(|wanted| wanted == name) && !is_left_over(&path) {
+        let Some(name) = agent_of(&path) else { continue };
+        if wanted.as_deref().is_none_or(|wanted| wanted == name) && !is_left_over(&path).await {
             found.push(path);
         }
     }
@@ -228,10 +231,21 @@ pub(crate) fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> 
     }
 }
 
-/// Whether nobody listens at a path any more.
-fn is_left_over(path: &Path) -> bool {
-    std::os::unix::net::UnixStream::connect(path)
-        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+/// Whose socket it is that is at the usual place, by the name that [`file_name`] made.
+fn agent_of(path: &Path) -> Option<&str> {
+    let (agent, _run) = path.file_name()?.to_str()?.strip_suffix(".sock")?.rsplit_once('.')?;
+    is_socket(path).then_some(agent)
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| there.file_type().is_socket())
+}
+
+/// Whether nobody listens any more at the socket that is at a path. An agent that is stopped still does, and is not waited
+/// for when it takes no more connections. Any other file would refuse them, too.
+async fn is_left_over(path: &Path) -> bool {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket(path) && UnixStream::connect(path).await.is_err_and(refused)
 }
 
 /// A name as part of a file's name: short, since the path of a socket is, and without what means something there.
@@ -241,23 +255,5 @@ fn file_name(agent: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn orders_are_read_as_they_are_written() {
-        let vtid = Vtid::parse("dev-cicdl-0031").unwrap();
-        for order in [Order::Do(Some(vtid)), Order::Do(None), Order::Status] {
-            assert_eq!(Order::parse(&order.line()), Ok(order));
-        }
-        for bad in ["", "set-vtid", "set-vtid DEV", "set-vtid DEV-CICDL-0031 x", "idle now", "stop", "\0"] {
-            assert!(Order::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn names_become_files() {
-        assert_eq!(file_name("../etc/passwd"), "___etc_passwd");
-        assert_eq!(file_name(&"ä".repeat(100)).len(), 40);
-    }
-}
+#[path = "control_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ const PASSED_ON: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
 /// Where a wrapped command finds the socket of its agent.
 pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
+/// What it finds there when its agent has none.
+pub(crate) const NO_SOCKET: &str = "none";
 
 /// A command that runs.
 pub(crate) struct Wrapped {
@@ -44,11 +46,8 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut command = Command::new(program);
     command.args(args);
-    match socket {
-        Some(socket) => command.env(SOCKET, socket),
-        // It would be that of an agent around this one.
-        None => command.env_remove(SOCKET),
-    };
+    // Not that of an agent around this one, nor whichever else runs here.
+    command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
     let child = command.spawn()?;
     // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are waited for.
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;

@@ -120,6 +120,8 @@ async fn under_nohup_it_goes_on() {
 async fn what_makes_no_sense_is_refused_at_the_start() {
     let home = tempfile::tempdir().unwrap();
     let url = "postgres://127.0.0.1:1/x";
+    let no_root = "postgres://127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/nowhere";
+    std::fs::write(home.path().join("notes"), "mine").unwrap();
     for (flags, said) in [
         (&["--agent", "a", "--", "touch", "ran"][..], "set GATEWAY_URL (and INGEST_TOKEN)"),
         (&["--database-url", url, "--", "touch", "ran"], "--agent NAME"),
@@ -128,6 +130,11 @@ async fn what_makes_no_sense_is_refused_at_the_start() {
         (&["--agent", "a", "--database-url", url, "--vtid", "junk", "--", "touch", "ran"], "is not a VTID"),
         (&["--agent", "a", "--gateway-url", "ftp://h", "--", "touch", "ran"], "only http and https"),
         (&["set-vtid", "junk"], "is not a VTID"),
+        (
+            &["--agent", "a", "--database-url", url, "--socket", "notes", "--", "touch", "ran"],
+            "listening at the socket notes",
+        ),
+        (&["--agent", "a", "--database-url", no_root, "--", "touch", "ran"], "sslrootcert /nowhere"),
         (&["--agent", "a", "--database-url", url, "--log", "loud"], "is not a log filter"),
     ] {
         let mut command = agent(home.path(), flags);
@@ -137,6 +144,7 @@ async fn what_makes_no_sense_is_refused_at_the_start() {
         assert!(run.said().contains(said), "{flags:?}: {}", run.said());
         assert!(!home.path().join("ran").exists(), "{flags:?}");
     }
+    assert_eq!(std::fs::read(home.path().join("notes")).unwrap(), b"mine");
 }
 
 /// A table that can't be reached is tried again, and what is told then says since when.

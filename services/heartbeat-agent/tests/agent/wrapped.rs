@@ -57,6 +57,20 @@ async fn input_and_output_are_the_commands_own() {
     assert!(run.err == bytes, "{} bytes out of {}", run.err.len(), bytes.len());
 }
 
+/// Nobody answers for the names of gateways. The resolver opens the file of aliases, and this one never opens: nobody
+/// writes to it.
+#[tokio::test]
+async fn a_name_that_is_looked_up_holds_no_end() {
+    let home = tempfile::tempdir().unwrap();
+    let aliases = home.path().join("aliases");
+    assert!(Command::new("mkfifo").arg(&aliases).status().unwrap().success());
+    let mut command = agent(home.path(), &shell("exit 3"));
+    command.env("GATEWAY_URL", "http://gateway").env("AGENT_NAME", "planner").env("HOSTALIASES", &aliases);
+    let began = Instant::now();
+    assert_eq!(Running::start(command).ended().await.code(), Some(3));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
 /// Neither a way out that refuses nor one that never answers holds a command, and its end waits 5 s at the most.
 #[tokio::test]
 async fn a_command_is_never_held_up() {
@@ -197,6 +211,35 @@ async fn the_inner_command_never_talks_to_the_outer_agent() {
     let script = format!("XDG_RUNTIME_DIR={} {script}", nowhere.display());
     let run = finished(stand.agent(&shell(&script)), Vec::new()).await;
     assert_eq!(run.out, b"", "{}", run.said());
+}
+
+/// A command whose agent has no socket changes the task of no other agent.
+#[tokio::test]
+async fn a_command_without_a_socket_talks_to_nobody() {
+    let stand = Stand::new().await;
+    // As long as lets a socket of a short name be there, and none of a long one.
+    let home = stand.home.path().join("x".repeat(59 - stand.home.path().as_os_str().len()));
+    std::fs::create_dir(&home).unwrap();
+    let mut other = stand.agent(&["--vtid", "DEV-CICDL-0031", "--log", "off"]);
+    let running = Running::start({
+        other.env("XDG_RUNTIME_DIR", &home);
+        other
+    });
+    stand.until_pings(&["in_progress DEV-CICDL-0031"]).await;
+    let script =
+        "heartbeat-agent set-vtid DEV-CICDL-0032 || echo refused; heartbeat-agent status --agent planner";
+    let mut command = stand.agent(&["--agent", &"y".repeat(40)]);
+    command.args(shell(script)).env("XDG_RUNTIME_DIR", &home);
+    let run = finished(command, Vec::new()).await;
+    assert_eq!(
+        String::from_utf8_lossy(&run.out),
+        "refused\nplanner works on DEV-CICDL-0031\n",
+        "{}",
+        run.said()
+    );
+    assert!(run.said().contains("the agent of this command has no socket"), "{}", run.said());
+    running.signal(Signal::TERM);
+    assert_eq!(running.ended().await.code(), Some(0));
 }
 
 /// A wrapper that is killed says nothing: that is for the gateways to notice.
