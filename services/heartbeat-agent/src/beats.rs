@@ -89,6 +89,14 @@ struct Told {
     at: Ts,
     /// When the next one is due, if nothing changes.
     next: Instant,
+    /// A try that failed said something else since, and may have arrived.
+    doubted: bool,
+}
+
+impl Told {
+    fn is_certainly(&self, doing: &Doing) -> bool {
+        self.doing == *doing && !self.doubted
+    }
 }
 
 impl Beats {
@@ -131,8 +139,8 @@ impl Beats {
     /// When the next beat is due; `None` once the end has been told.
     pub(crate) fn due(&self) -> Option<Instant> {
         let due = match &self.told {
-            Some(told) if told.doing == self.doing && self.doing.ended.is_some() => return None,
-            Some(told) if told.doing == self.doing => told.next,
+            Some(told) if told.is_certainly(&self.doing) && self.doing.ended.is_some() => return None,
+            Some(told) if told.is_certainly(&self.doing) => told.next,
             _ => self.pause_until,
         };
         Some(due.max(self.pause_until))
@@ -150,7 +158,7 @@ impl Beats {
             self.trying = Some((self.doing.clone(), now));
         }
         self.sent = Some(ts);
-        let repeat = self.told.as_ref().is_some_and(|told| told.doing == self.doing);
+        let repeat = self.told.as_ref().is_some_and(|told| told.is_certainly(&self.doing));
         let Doing { vtid, ended } = &self.doing;
         let status = match (ended, vtid) {
             (Some(ending), _) if ending.well => Status::Success,
@@ -196,7 +204,7 @@ impl Beats {
             // Never sooner than a minute for one who is idle.
             let spread = if doing.is_idle() { 1.0 + chance / 4.0 } else { 0.5 + chance / 2.0 };
             let next = now + if first { every.mul_f64(spread) } else { every };
-            self.told = Some(Told { doing, at, next });
+            self.told = Some(Told { doing, at, next, doubted: false });
         }
         (self.failures, self.pause_until) = (0, now);
     }
@@ -204,6 +212,9 @@ impl Beats {
     /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back together.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
+        if let (Some((tried, _)), Some(told)) = (&self.trying, &mut self.told) {
+            told.doubted |= *tried != told.doing;
+        }
         let longest = LONGEST_PAUSE.min(self.interval);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest);
         self.failures = self.failures.saturating_add(1);
