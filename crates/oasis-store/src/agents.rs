@@ -93,13 +93,22 @@ impl Store {
         Ok(events)
     }
 
-    /// Asks the table next to nothing: whether it answers, and how fast.
+    /// Asks the table next to nothing: whether it answers, how fast, and whether whoever appends could do so: not while
+    /// somebody holds a lock that writers wait for, and not when one has waited for a second.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
-    pub async fn answers(&self) -> Result<(), StoreError> {
-        let sql = "SELECT max(id) FROM public.oasis_events";
-        self.read(async |client| client.query_typed(sql, &[]).await).await.map(drop)
+    pub async fn answers(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT max(id), NOT EXISTS (SELECT FROM pg_locks \
+                     WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND ( \
+                       relation = 'public.oasis_events'::regclass AND granted \
+                         AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock') \
+                       OR relation IN ('public.oasis_events'::regclass, 'public.oasis_events_lock'::regclass) \
+                         AND NOT granted AND mode <> 'ShareUpdateExclusiveLock' \
+                         AND waitstart < clock_timestamp() - interval '1 second')) AS open \
+                   FROM public.oasis_events";
+        let rows = self.read(async |client| client.query_typed(sql, &[]).await).await?;
+        Ok(rows.first().is_some_and(|row| row.get("open")))
     }
 
     /// Whether this role, where it is connected, may append at all.

@@ -1,5 +1,5 @@
-//! Whether the table can be asked at all. While it can't, nobody can ping, and afterwards an agent waits for a while before
-//! it tries again: so an interval during which the table did not answer counts for nothing.
+//! Whether the table can be asked at all, and appended to. While it can't, nobody can ping, and afterwards an agent waits for
+//! a while before it tries again: so an interval during which the table did not answer counts for nothing.
 
 use std::time::Duration;
 
@@ -27,11 +27,15 @@ impl Agents {
             let sent = self.now();
             let answered = store.answers().await;
             let took = self.now().saturating_sub(sent);
-            let in_time = answered.is_ok() && took <= SLOW;
+            let in_time = matches!(answered, Ok(true)) && took <= SLOW;
             self.registry().probed(sent, in_time, answered.is_ok().then(|| self.now()));
             if answers && !in_time {
                 let error = answered.err().map(tracing::field::display);
-                tracing::warn!(?took, error, "the table hangs: agents are given their whole time again");
+                tracing::warn!(
+                    ?took,
+                    error,
+                    "the table hangs, or writers wait for a lock: agents are given their whole time again"
+                );
             }
             answers = in_time;
         }
