@@ -43,8 +43,8 @@ const AT_ONCE: usize = 256;
 /// The pause after a failure, doubled with each up to a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long it is believed that this role may not append.
-const NO_RIGHT: Duration = Duration::from_secs(600);
+/// How long it is believed that this role may not append: it may be the database that takes no writes for a while.
+const NO_RIGHT: Duration = Duration::from_secs(60);
 
 /// The agents, shared by the tail, the clock and whoever asks.
 pub(crate) struct Agents {
