@@ -88,3 +88,29 @@ test("the gateway is asked for what it knows, and never for everything when noth
   assert.equal(serverFilters(parse("/?mine=1"), []).vtid?.length, 1);
   assert.equal(filterCount(home()), 0);
 });
+
+test("values are read as the gateway writes them, and more tasks than it takes are chosen here", () => {
+  const { facets } = parseView(
+    "/",
+    "?kind=Deploy&source=GCP.deploy&status=FAILURE&layer=cicdl&module=api&vtid=dev-a-0001",
+  );
+  assert.deepEqual(facets, {
+    status: ["failure"],
+    source: ["gcp.deploy"],
+    kind: ["deploy"],
+    module: ["API"],
+    layer: ["CICDL"],
+    vtid: ["DEV-A-0001"],
+  });
+  const mine = parseView("/", "?mine=1");
+  const stars = Array.from({ length: 51 }, (_, n) => `DEV-A-${String(n).padStart(4, "0")}`);
+  assert.deepEqual(serverFilters(mine, stars), {});
+  assert.deepEqual(serverFilters(mine, stars.slice(1)), { vtid: stars.slice(1) });
+});
+
+test("what an event is called can be looked for", () => {
+  const view = parseView("/", "?q=retry");
+  const event = /** @type {any} */ ({ vtid: "DEV-A-0001", title: "A-CORE-PUSH" });
+  assert.equal(matcher(view, [])(event), false);
+  assert.equal(matcher(view, [], { nameOf: () => "Answer 429 with Retry-After" })(event), true);
+});

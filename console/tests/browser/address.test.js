@@ -1,0 +1,152 @@
+// The address and the keyboard: what one typed or chose is not lost on the way, and junk harms nobody.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { event, inState, open, until } from "./stack.js";
+import { stage } from "./stage.js";
+
+const { stack, browser } = await stage();
+const ids = await stack.send([event({ kind: "one" }), event({ kind: "two" }), event({ kind: "three" })]);
+
+/** @param {import("playwright-core").Page} page */
+const focused = (page) =>
+  page.evaluate(() => document.activeElement?.textContent || document.activeElement?.id || "");
+
+/** @param {import("playwright-core").Page} page @param {number} count */
+const rows = (page, count) =>
+  until(async () => (await page.locator("#ticker .row[data-id]").count()) === count, `${count} rows`);
+
+test("Esc leaves the filter and takes nothing away", async () => {
+  const { page, close } = await open(browser, stack.url);
+  await rows(page, 3);
+  await page.keyboard.press("/");
+  await page.keyboard.type("two");
+  await rows(page, 1);
+  await page.keyboard.press("Escape");
+  assert.deepEqual(
+    [await page.getByRole("searchbox").inputValue(), new URL(page.url()).search],
+    ["two", "?q=two"],
+  );
+  assert.notEqual(await focused(page), "search");
+  await close();
+});
+
+test("back on the first page its filters are there, and a second click takes them away", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?kind=two`);
+  await rows(page, 1);
+  const live = page.getByRole("link", { name: "Live" });
+  await page.getByRole("link", { name: "Agents" }).click();
+  await page.waitForURL(`${stack.url}/agents`);
+  await live.click();
+  await page.waitForURL(`${stack.url}/?kind=two`);
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.waitForURL(`${stack.url}/agents`);
+  await page.keyboard.press("g");
+  await page.keyboard.press("h");
+  await page.waitForURL(`${stack.url}/?kind=two`);
+  await rows(page, 1);
+  await live.click();
+  await page.waitForURL(`${stack.url}/`);
+  await rows(page, 3);
+  await close();
+});
+
+test("j and k go on in the drawer, and one step back closes it", async () => {
+  const { page, close } = await open(browser, stack.url);
+  await rows(page, 3);
+  for (const key of ["j", "Enter"]) await page.keyboard.press(key);
+  await page.waitForURL(`${stack.url}/?event=${ids[2]}`);
+  await page.keyboard.press("j");
+  await page.waitForURL(`${stack.url}/?event=${ids[1]}`);
+  await page.getByRole("heading", { name: "two" }).waitFor();
+  await page.keyboard.press("k");
+  await page.getByRole("heading", { name: "three" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(`${stack.url}/`);
+  assert.equal(await page.locator("dialog[open]").count(), 0);
+  await page.goForward();
+  await page.getByRole("heading", { name: "three" }).waitFor();
+  await close();
+});
+
+test("a token that no header takes is none", async () => {
+  const { page, faults, close } = await open(browser, `${stack.url}/?token=%C3%A4b&kind=TWO&layer=cicdl`);
+  await inState(page, "live");
+  await rows(page, 1);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("whoever takes a filter away by keyboard stays among the filters", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?kind=one,two,three`);
+  await page.getByRole("button", { name: "Remove Event two" }).press("Enter");
+  await rows(page, 2);
+  assert.match(await focused(page), /three/);
+  await page.keyboard.press("Enter");
+  await rows(page, 1);
+  assert.match(await focused(page), /one/);
+  await page.keyboard.press("Enter");
+  await rows(page, 3);
+  assert.equal(await focused(page), "search");
+  await close();
+});
+
+test("a menu goes with the view that it belongs to", async () => {
+  const { page, close } = await open(browser, stack.url);
+  await rows(page, 3);
+  await page.getByRole("button", { name: "Status" }).click();
+  await page.getByRole("checkbox", { name: /failed/ }).check();
+  await page.waitForURL(`${stack.url}/?status=failure`);
+  await page.goBack();
+  await rows(page, 3);
+  assert.equal(await page.getByRole("checkbox").count(), 0);
+  await close();
+});
+
+test("a text that was typed just before leaving does not follow", async () => {
+  const { page, close } = await open(browser, stack.url);
+  await rows(page, 3);
+  await page.evaluate(() => {
+    const search = /** @type {HTMLInputElement} */ (document.getElementById("search"));
+    search.value = "two";
+    search.dispatchEvent(new Event("input"));
+    /** @type {HTMLElement} */ (document.querySelector('[data-page="agents"]')).click();
+  });
+  await page.waitForURL(`${stack.url}/agents`);
+  await page.keyboard.press("g");
+  await page.keyboard.press("h");
+  await rows(page, 3);
+  assert.equal(page.url(), `${stack.url}/`);
+  await close();
+});
+
+test("the theme needs no storage, and what the system has is followed again", async () => {
+  const { page, close } = await open(browser, "about:blank", { colorScheme: "light" });
+  await page.addInitScript(() => {
+    Object.defineProperty(globalThis, "localStorage", {
+      get: () => {
+        throw new DOMException("not allowed", "SecurityError");
+      },
+    });
+  });
+  await page.goto(stack.url);
+  const dark = () =>
+    page.evaluate(() => getComputedStyle(document.body).backgroundColor !== "rgb(247, 247, 248)");
+  assert.equal(await dark(), false);
+  await page.getByRole("button", { name: "Use the dark theme" }).click();
+  assert.equal(await dark(), true);
+  await page.getByRole("button", { name: "Use the light theme" }).click();
+  assert.equal(await dark(), false);
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.equal(await dark(), true);
+  await close();
+});
+
+test("what can be no task says so, with its status", async () => {
+  const { page, close } = await open(browser, stack.url);
+  const answer = await page.goto(`${stack.url}/vtid/junk`);
+  assert.equal(answer?.status(), 404);
+  await page.getByText('"JUNK" is not a VTID').waitFor();
+  await close();
+});
