@@ -143,6 +143,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[error("{0}")]
 pub struct Usage(String);
 
+/// Refuses a command line with nothing after `--`, as `-- $COMMAND` does where nothing is in it: clap would take it for an
+/// agent without a command, which beats for ever.
+///
+/// # Errors
+/// When it does.
+pub fn names_a_command(arguments: impl Iterator<Item = OsString>) -> Result<(), Usage> {
+    match arguments.skip_while(|argument| argument != "--").count() {
+        1 => Err(Usage("say what to run: no command stands after `--`".into())),
+        _ => Ok(()),
+    }
+}
+
 /// Does what the command line says, and gives the exit code.
 ///
 /// # Errors

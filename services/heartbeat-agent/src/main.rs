@@ -7,6 +7,9 @@ use oasis_service::args;
 use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
+    if let Err(error) = cli::names_a_command(std::env::args_os()) {
+        return failed(&error.into());
+    }
     let cli: Cli = args::parse();
     // One thread: it mostly sleeps.
     let runtime = match Builder::new_current_thread().enable_all().build() {

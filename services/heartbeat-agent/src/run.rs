@@ -53,11 +53,12 @@ pub(crate) async fn run(
                 trouble.send_if_modified(|trouble| trouble.take().is_some());
             }
             Err(error) => {
-                complain(&error, beats.failures());
+                // Whoever waits for the end to be told would wait in vain.
+                let gives_up = beats.ended() && error.is_final();
+                complain(&error, beats.failures(), gives_up);
                 let since = trouble.borrow().as_ref().map_or(event.event.ts, |trouble| trouble.since);
                 trouble.send_replace(Some(Trouble { since, why: error.to_string() }));
-                if beats.ended() && error.is_final() {
-                    // Whoever waits for the end to be told waits in vain.
+                if gives_up {
                     return;
                 }
                 beats.failed(Instant::now(), chance());
@@ -67,8 +68,9 @@ pub(crate) async fn run(
 }
 
 /// The first of a series is told to whoever reads the log, the others to who looks closer.
-fn complain(error: &Untold, failures: u32) {
+fn complain(error: &Untold, failures: u32, gives_up: bool) {
     match failures {
+        _ if gives_up => tracing::warn!(%error, "the end could not be told"),
         0 => tracing::warn!(%error, "a beat could not be told; it is tried again"),
         _ => tracing::debug!(%error, failures, "a beat could not be told"),
     }

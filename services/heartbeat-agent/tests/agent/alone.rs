@@ -125,6 +125,7 @@ async fn what_makes_no_sense_is_refused_at_the_start() {
     for (flags, said) in [
         (&["--agent", "a", "--", "touch", "ran"][..], "set GATEWAY_URL (and INGEST_TOKEN)"),
         (&["--database-url", url, "--", "touch", "ran"], "--agent NAME"),
+        (&["--agent", "a", "--database-url", url, "--"], "no command stands after `--`"),
         (&["--agent", "", "--database-url", url], "expected 1 to 100"),
         (&["--agent", "a", "--database-url", url, "--interval", "0.5s"], "1s to 1d"),
         (&["--agent", "a", "--database-url", url, "--vtid", "junk", "--", "touch", "ran"], "is not a VTID"),
