@@ -153,5 +153,10 @@ test("the theme is the system's until another is chosen, which is kept", async (
     await page.reload();
     assert.equal(await background(), chosen, "after a reload");
   }
+  await page.getByRole("button", { name: "Use the light theme" }).click();
+  await page.reload();
+  assert.equal(await background(), light);
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.equal(await background(), dark, "what the system had was no choice: it is followed again");
   await close();
 });
