@@ -76,7 +76,7 @@ export class Ticker {
 
   /** What rows are called has become known. */
   rename() {
-    if (!this.#scroller.contains(document.activeElement)) this.#redraw();
+    if (!this.#scroller.contains(document.activeElement)) this.#redraw(this.#selected);
   }
 
   get paused() {
@@ -205,9 +205,13 @@ export class Ticker {
     return Math.round(this.#top / this.#height);
   }
 
-  #redraw() {
-    for (const row of this.#made.values()) row.remove();
-    this.#made.clear();
+  /** Makes the rows anew but for one, to which a dialog gives the focus back. @param {number | null} [kept] */
+  #redraw(kept = null) {
+    for (const [number, row] of this.#made) {
+      if (number === kept) continue;
+      row.remove();
+      this.#made.delete(number);
+    }
     this.#soon();
   }
 

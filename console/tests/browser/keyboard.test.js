@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { open, rowsInSight } from "./stack.js";
+import { event, open, rowsInSight } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
@@ -10,7 +10,7 @@ await stack.sendMany(40);
 
 test("everything can be done with the keyboard", async () => {
   const { page, faults, close } = await open(browser, stack.url);
-  const [first, second] = await rowsInSight(page, 11);
+  const [first, second] = await rowsInSight(page, 25);
   await page.keyboard.press("j");
   await page.locator(`#ticker .row[data-id="${first}"][aria-current]`).waitFor();
   await page.keyboard.press("j");
@@ -57,6 +57,30 @@ test("everything can be done with the keyboard", async () => {
   await page.locator("dialog.help[open]").waitFor();
   await page.keyboard.press("Escape");
   await page.locator("dialog.help").waitFor({ state: "hidden" });
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("the focus is given back though the list has learned a name meanwhile", async () => {
+  const { page, faults, close } = await open(browser, stack.url);
+  const [first = 0] = await rowsInSight(page, 25);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.locator("dialog.drawer[open]").waitFor();
+  const run = event({
+    source: "github.actions",
+    kind: "workflow_run",
+    status: "queued",
+    meta: { name: "CI" },
+  });
+  await stack.send([run]);
+  await page.locator("#ticker .row b", { hasText: "CI" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog.drawer").waitFor({ state: "hidden" });
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.closest(".row")?.getAttribute("data-id")),
+    String(first),
+  );
   assert.deepEqual(faults, []);
   await close();
 });

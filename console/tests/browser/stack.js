@@ -199,7 +199,8 @@ export const shownIds = (page) =>
   );
 
 /**
- * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment.
+ * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment. More than
+ * twenty, with which the feed begins, say that older ones have been asked for.
  *
  * @param {import("playwright-core").Page} page
  * @param {number} least
