@@ -1,7 +1,7 @@
 // The line on top: how the connection is, how far behind, how much comes.
 
 import { byId, fill, h, makeButton, setText, svg } from "./dom.js";
-import { howToSend } from "./home.js";
+import { howToSend } from "./how-to-send.js";
 import { MINUTES } from "./rate.js";
 import { keepToken, TOKEN } from "./settings.js";
 import { duration } from "./time.js";

@@ -1,39 +1,36 @@
 // The first page: failures and what runs on one side, the ticker on the other, filters above both.
 
-import { copy, fill, h, makeButton, setText } from "./dom.js";
+import { beatFilter } from "./beats.js";
+import { fill, h, makeButton, setText } from "./dom.js";
 import { Filters } from "./filters.js";
+import { howToSend } from "./how-to-send.js";
 import { icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
-import { Ticker, tickerHead } from "./ticker.js";
-import { filterCount, filterKey, matcher, serverFilters } from "./view.js";
+import { tickerHead } from "./row.js";
+import { Ticker } from "./ticker.js";
+import { moment } from "./time.js";
+import { filterCount, filterKey, matcher, serverFilters, home as unfiltered } from "./view.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
 const PAGE = 200;
+/** A page of which the gateway leaves out little: under a free text most of it is read in vain. */
+const BIG_PAGE = 1_000;
+/** Pages that are read at once for a few rows, and how many rows these are. */
+const MOST_PAGES = 10;
+const ENOUGH = 20;
 
 /** @type {Record<string, string>} */
-const EMPTY = {
+const WHY_EMPTY = {
   "no-stars": "No task has a star yet. Open a task and press Star to follow it here.",
   "no-match": "Nothing matches these filters. New events that do will appear here.",
   gone: "Nothing can be shown until the gateway answers.",
 };
 
-/** What a ping says beyond being alive: the last state of each agent. @returns {(event: AnyEvent) => boolean} */
-export function beatFilter() {
-  /** @type {Map<string, string>} */
-  const last = new Map();
-  return (event) => {
-    if (event.source !== "agent.ping" || event.kind !== "ping") return true;
-    const says = `${event.vtid}|${event.status}`;
-    if (last.get(event.module) === says) return false;
-    if (last.size > 5_000) last.clear();
-    last.set(event.module, says);
-    return true;
-  };
-}
-
 export class Home {
   #context;
+  /** Its own: the address may be that of another page. */
+  #view = unfiltered();
   #filters;
   #now;
   #ticker;
@@ -46,6 +43,11 @@ export class Home {
   /** @type {AbortController | null} */
   #older = null;
   #atEnd = false;
+  /** Up to when was searched, in vain. */
+  #searched = 0;
+  #error = "";
+  /** Whether someone chose the side, which on a narrow screen is all there is. */
+  #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
   #count = h("span", { class: "count" });
@@ -82,7 +84,10 @@ export class Home {
     this.#ticker = new Ticker(scroller, {
       open: (event) => context.open(event),
       unread: (count, paused) => this.#showUnread(count, paused),
-      bottom: () => void this.#loadOlder(),
+      anew: () => this.show(true),
+      bottom: () => {
+        if (!this.#searched && !this.#error) void this.#loadOlder(true);
+      },
       nameOf: (event) => store.runs.nameOf(event),
     });
     for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
@@ -97,7 +102,7 @@ export class Home {
     const tab = (name, text) =>
       h(
         "button",
-        { type: "button", "aria-pressed": String(name === "now"), onclick: () => this.#side(name) },
+        { type: "button", "aria-pressed": String(name === "now"), onclick: () => this.#side(name, true) },
         text,
       );
     this.element = h(
@@ -115,8 +120,9 @@ export class Home {
     );
   }
 
-  /** @param {string} name */
-  #side(name) {
+  /** @param {string} name @param {boolean} chosen */
+  #side(name, chosen) {
+    this.#chosen ||= chosen;
     this.element.dataset.side = name;
     for (const button of this.element.querySelectorAll(".sides button")) {
       button.ariaPressed = String(button.textContent?.toLowerCase() === name);
@@ -125,7 +131,9 @@ export class Home {
 
   /** The view has changed, or what it is a view of. @param {boolean} [anew] */
   show(anew = false) {
-    const { view, stars, store } = this.#context;
+    const { stars, store } = this.#context;
+    if (this.#context.view.page === "home") this.#view = this.#context.view;
+    const view = this.#view;
     this.#filters.show();
     const key = `${filterKey(view)}|${view.mine ? [...stars.values].join() : ""}`;
     if (key === this.#key && !anew) return;
@@ -139,8 +147,8 @@ export class Home {
     this.#older?.abort();
     this.#older = null;
     this.#atEnd = false;
-    this.#oldest = 0;
-    fill(this.#note);
+    this.#oldest = this.#searched = 0;
+    this.#error = "";
     if (store.feed.state === "live") void this.#loadOlder();
     this.tick(Date.now());
   }
@@ -153,79 +161,113 @@ export class Home {
 
   /** The gateway answers, perhaps again: what could not be asked is asked now. */
   connected() {
-    if (this.#oldest === 0) void this.#loadOlder();
+    if (this.#oldest === 0 || this.#error) void this.#loadOlder();
   }
 
   /** What changes with time alone, and runs. @param {number} now */
   tick(now) {
-    const shown = this.#now.show(now, this.#runMatches, filterCount(this.#context.view) > 0);
+    const shown = this.#now.show(now, this.#runMatches, filterCount(this.#view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
-    this.#showEmpty();
+    this.#showNote();
+    // Nothing runs while nothing has come, and what is simulated is in the ticker.
+    const side = this.#context.store.feed.state === "mock" ? "ticker" : "now";
+    if (!this.#chosen && this.element.dataset.side !== side) this.#side(side, false);
     return shown;
   }
 
-  /** Asks for what came before the oldest that is here; the gateway leaves out what it can. */
-  async #loadOlder() {
-    const { view, stars, store } = this.#context;
+  /**
+   * Asks for what came before the oldest that is here; the gateway leaves out what it can.
+   *
+   * @param {boolean} [more] Whether some rows more are wanted, however many there are.
+   */
+  async #loadOlder(more = false) {
+    const { stars, store } = this.#context;
+    const view = this.#view;
     if (this.#older || this.#atEnd || store.feed.state === "mock") return;
     const control = new AbortController();
     this.#older = control;
-    // The feed begins without the pings that only repeat: where they are shown, its beginning is asked for as well.
-    const anew = view.beats && this.#oldest === 0;
-    const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
-    const before = this.#oldest || (anew ? undefined : first);
+    this.#searched = 0;
+    this.#error = "";
+    this.#showNote();
+    const starred = [...stars.values];
+    const matches = matcher(view, starred);
+    const limit = view.q || view.hideGreen ? BIG_PAGE : PAGE;
     try {
-      const found = await store.query(serverFilters(view, [...stars.values]), {
-        before,
-        limit: PAGE,
-        signal: control.signal,
-      });
-      if (control.signal.aborted) return;
-      const newest = found.events[0]?.id ?? 0;
-      this.#oldest = found.events.at(-1)?.id ?? this.#oldest;
-      this.#atEnd = found.next === null;
-      const events = found.events.reverse();
-      if (filterCount(view) === 0) store.countOlder(events.filter(({ id }) => id < first));
-      const rest = matcher(view, [...stars.values]);
-      const notABeat = view.beats ? () => true : beatFilter();
-      if (anew) this.#ticker.reset(store.events.filter(({ id }) => (id ?? 0) > newest).filter(this.#matches));
-      // The feed may have begun meanwhile with some of them.
-      const from = this.#ticker.oldest?.id ?? Number.POSITIVE_INFINITY;
-      const fresh = events.filter((event) => event.id < from && rest(event) && notABeat(event));
-      this.#ticker.prepend(fresh);
-      fill(this.#note);
-      this.#older = null;
-      // A page of which nothing is shown would leave the list waiting for a scroll that never comes.
-      if (fresh.length < 20 && !this.#atEnd && this.#ticker.length < 40) void this.#loadOlder();
+      let found = 0;
+      let until = 0;
+      const isEnough = () => this.#atEnd || found >= ENOUGH || (!more && this.#ticker.length >= 2 * ENOUGH);
+      for (let pages = 0; pages === 0 || (pages < MOST_PAGES && !isEnough()); pages++) {
+        // The feed begins without the pings that only repeat: where they are shown, its beginning is asked for as well.
+        const anew = view.beats && this.#oldest === 0;
+        const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
+        const before = this.#oldest || (anew ? undefined : first);
+        const page = await store.query(serverFilters(view, starred), {
+          before,
+          limit,
+          signal: control.signal,
+        });
+        if (control.signal.aborted) return;
+        const last = page.events.at(-1);
+        if (last) {
+          this.#oldest = last.id;
+          until = Date.parse(last.recorded_at);
+        }
+        this.#atEnd = page.next === null;
+        const newest = page.events[0]?.id ?? 0;
+        const events = page.events.reverse();
+        if (filterCount(view) === 0) store.countOlder(events.filter(({ id }) => id < first));
+        const notABeat = view.beats ? () => true : beatFilter();
+        if (anew)
+          this.#ticker.reset(store.events.filter(({ id }) => (id ?? 0) > newest).filter(this.#matches));
+        // The feed may have begun meanwhile with some of them.
+        const from = this.#ticker.oldest?.id ?? Number.POSITIVE_INFINITY;
+        const fresh = events.filter((event) => event.id < from && matches(event) && notABeat(event));
+        this.#ticker.prepend(fresh);
+        found += fresh.length;
+      }
+      if (!isEnough()) this.#searched = until;
     } catch (error) {
       if (control.signal.aborted) return;
-      this.#older = null;
-      const why = error instanceof Error ? error.message : "the query failed";
-      const retry = makeButton("small", { onclick: () => void this.#loadOlder() }, "Try again");
-      fill(this.#note, h("p", { role: "alert" }, `Older events can't be read: ${why}.`), retry);
-      this.#note.dataset.kind = "error";
+      this.#error = error instanceof Error ? error.message : "the query failed";
     }
-    this.#showEmpty();
+    this.#older = null;
+    this.#showNote();
   }
 
+  /** Why there is nothing to see. */
   #whyEmpty() {
-    const { view, store, stars } = this.#context;
+    const { store, stars } = this.#context;
     const { state } = store.feed;
     if (state === "reconnecting" || state === "offline") return "gone";
     if (this.#older || state === "connecting") return "loading";
-    if (view.mine && stars.values.size === 0) return "no-stars";
-    return filterCount(view) > 0 ? "no-match" : "empty";
+    if (this.#view.mine && stars.values.size === 0) return "no-stars";
+    return filterCount(this.#view) > 0 ? "no-match" : "empty";
   }
 
-  #showEmpty() {
-    if (this.#note.dataset.kind === "error" && this.#note.hasChildNodes()) return;
-    const kind = this.#ticker.length > 0 ? "" : this.#whyEmpty();
-    if (this.#note.dataset.kind === kind) return;
-    this.#note.dataset.kind = kind;
-    fill(
-      this.#note,
-      kind === "loading" ? skeleton() : kind === "empty" ? howToSend() : kind && h("p", {}, EMPTY[kind]),
-    );
+  #showNote() {
+    const some = this.#ticker.length > 0;
+    const kind = this.#error ? "error" : this.#searched ? "searched" : some ? "" : this.#whyEmpty();
+    const key = [kind, some, this.#searched, this.#error].join();
+    const { dataset } = this.#note;
+    if (dataset.key === key) return;
+    dataset.key = key;
+    dataset.kind = kind;
+    this.#note.classList.toggle("below", some && kind !== "");
+    const goOn = (/** @type {string} */ text) =>
+      makeButton("small", { onclick: () => void this.#loadOlder(true) }, text);
+    if (kind === "error") {
+      const what = some ? "Older events can't be read" : "The events can't be read";
+      fill(this.#note, h("p", { role: "alert" }, `${what}: ${this.#error}.`), goOn("Try again"));
+    } else if (kind === "searched") {
+      const until = moment(this.#searched, Date.now());
+      fill(
+        this.#note,
+        h("p", {}, `Searched back to ${until}; ${some ? "few" : "none"} matched.`),
+        goOn("Go on"),
+      );
+    } else if (kind === "loading") fill(this.#note, skeleton());
+    else if (kind === "empty") fill(this.#note, howToSend());
+    else fill(this.#note, kind && h("p", {}, WHY_EMPTY[kind]));
   }
 
   /** @param {number} count @param {boolean} paused */
@@ -252,32 +294,11 @@ export class Home {
 
   /** @param {number} by */
   move(by) {
-    if (this.element.dataset.side !== "ticker") this.#side("ticker");
+    if (this.element.dataset.side !== "ticker") this.#side("ticker", true);
     this.#ticker.move(by);
   }
 
   openSelected() {
     return this.#ticker.openSelected();
   }
-}
-
-/** The command that sends a first event, to be copied. */
-export function howToSend() {
-  const command = `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\\n     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`;
-  const button = makeButton("small", {}, "Copy");
-  button.addEventListener("click", async () =>
-    setText(button, (await copy(command)) ? "Copied" : "Select it by hand"),
-  );
-  return h(
-    "div",
-    { class: "how" },
-    h("p", {}, "No event yet. Send one, and it appears here at once:"),
-    h("pre", { tabindex: 0 }, command),
-    h(
-      "p",
-      { class: "quiet" },
-      button,
-      " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'.",
-    ),
-  );
 }

@@ -1,11 +1,12 @@
 // The page of one task: its steps, its journey on one axis, and its events.
 
+import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, setText } from "./dom.js";
-import { beatFilter } from "./home.js";
 import { toItems, toMilestones } from "./journey.js";
 import { describeLink, icon, outLink, skeleton, time } from "./look.js";
-import { Ticker, tickerHead } from "./ticker.js";
+import { tickerHead } from "./row.js";
+import { Ticker } from "./ticker.js";
 import { duration, moment } from "./time.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
@@ -63,6 +64,7 @@ export class TaskPage {
     this.#ticker = new Ticker(scroller, {
       open: (event) => context.open(event),
       unread: () => {},
+      anew: () => this.#fillTicker(),
       nameOf: (event) => context.store.runs.nameOf(event),
     });
     this.#parts = [

@@ -1,8 +1,10 @@
 // A list of events that may be very long: only the rows in sight are in the document, each of the same height. What is
-// read never moves: once scrolled away, or paused, new events wait above until they are asked for.
+// read never moves: once scrolled away, or paused, new events wait above until they are asked for; and for a moment, while
+// a hand is on the list.
 
-import { h, makeButton } from "./dom.js";
-import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, time, word } from "./look.js";
+import { h } from "./dom.js";
+import { Hand } from "./hand.js";
+import { makeRow, nameRow } from "./row.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -27,7 +29,12 @@ export class Ticker {
   #first = 0;
   /** How many rows are shown; those after wait. */
   #shown = 0;
+  /** How many came for which there was no room, as what is shown stays. */
+  #missed = 0;
+  /** @type {Set<number | null>} Those that did not come by themselves: the feed may bring them again. */
+  #asked = new Set();
   #paused = false;
+  #hand;
   #height = 32;
   /** @type {Map<number, HTMLElement>} */
   #made = new Map();
@@ -41,7 +48,7 @@ export class Ticker {
 
   /**
    * @param {HTMLElement} scroller
-   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, bottom?: () => void, nameOf?: (event: AnyEvent) => string }} on
+   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, anew: () => void, nameOf: (event: AnyEvent) => string, bottom?: () => void }} on `anew` is to call reset().
    */
   constructor(scroller, on) {
     this.#scroller = scroller;
@@ -49,9 +56,14 @@ export class Ticker {
     this.#anchor = h("div", { class: "anchor", role: "rowgroup" });
     this.#sheet = h("div", { class: "sheet", role: "presentation" }, this.#anchor);
     scroller.append(this.#sheet);
+    this.#hand = new Hand(scroller, () => this.#catchUp());
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const measure = () => {
+      const before = this.#viewport;
       this.#viewport = scroller.clientHeight;
+      if (this.#viewport === 0) return;
+      // What leaves the page forgets where it was scrolled to.
+      if (before === 0) this.#scrollTo(this.#top);
       const height = Number.parseInt(getComputedStyle(scroller).getPropertyValue("--row"), 10) || 32;
       if (height !== this.#height) {
         this.#height = height;
@@ -76,7 +88,10 @@ export class Ticker {
 
   /** What rows are called has become known. */
   rename() {
-    if (!this.#scroller.contains(document.activeElement)) this.#redraw(this.#selected);
+    for (const [number, row] of this.#made) {
+      const event = this.#rows[number - this.#first];
+      if (event) nameRow(row, event, this.#on.nameOf(event));
+    }
   }
 
   get paused() {
@@ -94,7 +109,8 @@ export class Ticker {
     this.#first = 0;
     this.#selected = null;
     this.#shown = this.#rows.length;
-    this.#paused = false;
+    this.#missed = 0;
+    this.#asked.clear();
     this.#scrollTo(0);
     this.#redraw();
     this.#tell();
@@ -102,16 +118,22 @@ export class Ticker {
 
   /** New events. @param {readonly AnyEvent[]} events */
   push(events) {
-    if (events.length === 0) return;
-    for (const event of events) this.#rows.push(event);
+    const fresh = this.#asked.size > 0 ? events.filter((event) => !this.#asked.has(event.id)) : events;
+    if (fresh.length === 0) return;
+    const waits = this.#waits();
+    if (waits && (this.#missed > 0 || this.#rows.length + fresh.length > MOST + SLACK)) {
+      this.#missed += fresh.length;
+      return this.#soon();
+    }
+    for (const event of fresh) this.#rows.push(event);
     const over = this.#rows.length - MOST;
-    if (over > SLACK || (over > 0 && events.length > SLACK)) {
+    if (!waits && (over > SLACK || (over > 0 && fresh.length > SLACK))) {
       this.#rows.splice(0, over);
       this.#first += over;
       this.#shown = Math.max(0, this.#shown - over);
       if (this.#first > MOST_NUMBER) this.#renumber();
     }
-    if (!this.#waits()) this.#shown = this.#rows.length;
+    this.#catchUp();
     this.#soon();
   }
 
@@ -126,6 +148,7 @@ export class Ticker {
     const room = Math.max(0, MOST - this.#rows.length);
     const more = events.slice(-room || events.length).slice(0, room);
     if (more.length === 0) return;
+    for (const event of more) this.#asked.add(event.id);
     this.#rows = [...more, ...this.#rows];
     this.#first -= more.length;
     this.#shown += more.length;
@@ -141,10 +164,12 @@ export class Ticker {
 
   /** Shows what waited. */
   toTop() {
-    this.#paused = false;
-    this.#shown = this.#rows.length;
+    this.#paused = this.#hand.holds = false;
+    if (this.#hasFocus()) this.#scroller.focus({ preventScroll: true });
+    this.#selected = null;
     this.#scrollTo(0);
-    this.#soon();
+    this.#catchUp();
+    this.#redraw();
   }
 
   /** Moves the selection, down if positive. @param {number} by */
@@ -181,7 +206,21 @@ export class Ticker {
 
   /** Whether new events wait above. */
   #waits() {
-    return this.#paused || this.#top >= 1;
+    return this.#paused || this.#top >= 1 || this.#hand.holds || this.#hasFocus();
+  }
+
+  /** Whether one of its rows has the focus, or gets it back. */
+  #hasFocus() {
+    if (this.#selected !== null && document.querySelector("dialog[open]")) return true;
+    return this.#scroller.querySelector(":focus") !== null;
+  }
+
+  #catchUp() {
+    if (this.#waits()) return;
+    if (this.#missed > 0) return this.#on.anew();
+    if (this.#shown === this.#rows.length) return;
+    this.#shown = this.#rows.length;
+    this.#soon();
   }
 
   /** @param {number} top */
@@ -191,27 +230,24 @@ export class Ticker {
   }
 
   #scrolled() {
+    if (this.#viewport === 0) return;
     this.#top = this.#scroller.scrollTop;
-    if (!this.#waits() && this.#shown < this.#rows.length) this.#shown = this.#rows.length;
+    this.#catchUp();
     this.#soon();
     if (this.#shown * this.#height - this.#top - this.#viewport < 10 * this.#height) this.#on.bottom?.();
   }
 
   #tell() {
-    this.#on.unread(this.#rows.length - this.#shown, this.#paused);
+    this.#on.unread(this.#rows.length - this.#shown + this.#missed, this.#paused);
   }
 
   #topRow() {
     return Math.round(this.#top / this.#height);
   }
 
-  /** Makes the rows anew but for one, to which a dialog gives the focus back. @param {number | null} [kept] */
-  #redraw(kept = null) {
-    for (const [number, row] of this.#made) {
-      if (number === kept) continue;
-      row.remove();
-      this.#made.delete(number);
-    }
+  #redraw() {
+    for (const row of this.#made.values()) row.remove();
+    this.#made.clear();
     this.#soon();
   }
 
@@ -243,7 +279,7 @@ export class Ticker {
       if (!row) {
         const event = this.#rows[number - this.#first];
         if (!event) continue;
-        row = makeRow(event, number, number === this.#selected, this.#on.nameOf?.(event) ?? "");
+        row = makeRow(event, number, number === this.#selected, this.#on.nameOf(event));
         row.style.top = `${-number * height}px`;
         this.#made.set(number, row);
         if (above) above.after(row);
@@ -260,58 +296,4 @@ export class Ticker {
     this.#scroller.ariaRowCount = String(this.#shown + 1);
     this.#tell();
   }
-}
-
-/**
- * @param {AnyEvent} event
- * @param {number} number
- * @param {boolean} selected
- * @param {string} name What the run calls itself, where that is known.
- */
-function makeRow(event, number, selected, name) {
-  const { link } = event;
-  const what = describeLink(link);
-  const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
-  const open = makeButton("kind", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
-  /** @param {string} name @param {...import("./dom.js").Child} children */
-  const cell = (name, ...children) => h("span", { role: "cell", class: `c-${name}` }, ...children);
-  const row = h(
-    "div",
-    {
-      class: `row s-${event.status}`,
-      role: "row",
-      "data-number": number,
-      "aria-current": selected ? "true" : null,
-    },
-    cell("time", time(event.ts)),
-    cell("status", statusMark(event.status)),
-    cell("task", taskLink(event.vtid, -1)),
-    cell("kind", open),
-    cell("module", event.module),
-    cell("what", name && h("b", {}, h("bdi", {}, name)), h("bdi", {}, what)),
-    cell("source", sourceName(event.source)),
-    cell("out", outLink(link, `Open ${what || "the link"}`)),
-  );
-  row.querySelector(".c-out a")?.setAttribute("tabindex", "-1");
-  if (event.id !== null) row.dataset.id = String(event.id);
-  else row.dataset.simulated = "true";
-  return row;
-}
-
-/** The line above the columns. */
-export function tickerHead() {
-  /** @param {string} name @param {string} text */
-  const head = (name, text) => h("span", { role: "columnheader", class: `c-${name}` }, text);
-  return h(
-    "div",
-    { class: "row head", role: "row", "aria-rowindex": 1 },
-    head("time", "Time"),
-    head("status", "Status"),
-    head("task", "Task"),
-    head("kind", "Event"),
-    head("module", "Module"),
-    head("what", "Where"),
-    head("source", "Source"),
-    head("out", "Link"),
-  );
 }

@@ -49,6 +49,9 @@ export function clock(ms) {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
+/** @type {Intl.DateTimeFormat | undefined} */
+let date;
+
 /**
  * The time of day; with the date in front where that is another day than `now`'s.
  *
@@ -59,8 +62,8 @@ export function moment(ms, now) {
   if (!isTime(ms)) return "unknown";
   const at = new Date(ms);
   if (at.toDateString() === new Date(now).toDateString()) return clock(ms);
-  const day = at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
-  return `${day}, ${two(at.getHours())}:${two(at.getMinutes())}`;
+  date ??= new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  return `${date.format(at)}, ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
 /** @type {Intl.DateTimeFormat | undefined} */

@@ -8,11 +8,14 @@ export const FEED = "/api/v1/devhub/feed";
 export class Relay {
   /**
    * `hold` keeps streams back, as one that waits for the whole answer; `silence` lets nothing more through of what is
-   * under way, nor of anything that begins; `lost` knows of no feed.
+   * under way, nor of anything that begins; `lost` knows of no feed; `late` lets of a stream only its greeting through,
+   * until release().
    *
-   * @type {"pass" | "hold" | "silence" | "lost"}
+   * @type {"pass" | "hold" | "silence" | "lost" | "late"}
    */
   way = "pass";
+  /** @type {(() => void)[]} */
+  #late = [];
   /** @type {string[]} */
   #asked = [];
   #port = 0;
@@ -28,7 +31,22 @@ export class Relay {
         const streams = String(answer.headers["content-type"]).startsWith("text/event-stream");
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
         const held = this.way === "hold" && streams;
+        let greeting = this.way === "late" && streams ? "" : null;
         answer.on("data", (chunk) => {
+          if (greeting !== null) {
+            greeting += chunk;
+            const end = greeting.indexOf("\n\n", greeting.indexOf("event: connected")) + 2;
+            if (!greeting.includes("event: connected") || end < 2) return;
+            outgoing.write(greeting.slice(0, end));
+            const rest = greeting.slice(end);
+            greeting = null;
+            answer.pause();
+            this.#late.push(() => {
+              outgoing.write(rest);
+              answer.resume();
+            });
+            return;
+          }
           if (!held && this.way !== "silence") outgoing.write(chunk);
         });
         answer.on("end", () => outgoing.end());
@@ -54,6 +72,12 @@ export class Relay {
   /** How often what begins so was asked for. @param {string} path */
   asked(path) {
     return this.#asked.filter((asked) => asked.startsWith(path)).length;
+  }
+
+  /** Lets through what was late. */
+  release() {
+    this.way = "pass";
+    for (const go of this.#late.splice(0)) go();
   }
 
   /** Ends all connections, and takes no new ones. */

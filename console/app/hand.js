@@ -1,0 +1,52 @@
+// Whether a hand is on a list, which then should not move: what is pointed at is what is meant.
+
+/** A pointer that has rested for so long no longer means anything. */
+const REST_MS = 2_000;
+/** No press lasts longer: its end was missed. */
+const PRESS_MS = 60_000;
+
+export class Hand {
+  holds = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #letsGo;
+
+  /** @param {HTMLElement} element @param {() => void} letsGo */
+  constructor(element, letsGo) {
+    this.#letsGo = letsGo;
+    let at = "";
+    let down = false;
+    element.addEventListener("pointerdown", () => {
+      down = true;
+      this.#hold(PRESS_MS);
+    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      addEventListener(name, () => {
+        if (down) this.#hold(REST_MS);
+        down = false;
+      });
+    }
+    element.addEventListener("pointermove", ({ clientX, clientY }) => {
+      // It also tells of rows that move under a pointer that rests.
+      const now = `${clientX} ${clientY}`;
+      if (now !== at && !down) this.#hold(REST_MS);
+      at = now;
+    });
+    element.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType === "mouse" && !down) this.#hold(0);
+    });
+    element.addEventListener("focusout", () => {
+      if (!down) this.#hold(0);
+    });
+  }
+
+  /** @param {number} ms */
+  #hold(ms) {
+    this.holds = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.holds = false;
+      this.#letsGo();
+    }, ms);
+  }
+}

@@ -1,0 +1,76 @@
+// A row of the list of events, and the line above its columns.
+
+import { fill, h, makeButton } from "./dom.js";
+import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, time, word } from "./look.js";
+import { moment } from "./time.js";
+
+/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+
+/**
+ * @param {AnyEvent} event
+ * @param {number} number
+ * @param {boolean} selected
+ * @param {string} name What the run calls itself, where that is known.
+ */
+export function makeRow(event, number, selected, name) {
+  const { link } = event;
+  const what = describeLink(link);
+  const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
+  const open = makeButton("kind", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
+  /** @param {string} name @param {...import("./dom.js").Child} children */
+  const cell = (name, ...children) => h("span", { role: "cell", class: `c-${name}` }, ...children);
+  const row = h(
+    "div",
+    {
+      class: `row s-${event.status}`,
+      role: "row",
+      "data-number": number,
+      "aria-current": selected ? "true" : null,
+    },
+    cell("time", time(event.ts, moment(Date.parse(event.ts), Date.now()))),
+    cell("status", statusMark(event.status)),
+    cell("task", taskLink(event.vtid, -1)),
+    cell("kind", open),
+    cell("module", event.module),
+    cell("what"),
+    cell("source", sourceName(event.source)),
+    cell("out", outLink(link, `Open ${what || "the link"}`)),
+  );
+  nameRow(row, event, name);
+  row.querySelector(".c-out a")?.setAttribute("tabindex", "-1");
+  if (event.id !== null) row.dataset.id = String(event.id);
+  else row.dataset.simulated = "true";
+  return row;
+}
+
+/**
+ * Says what the run of a row calls itself, which may become known only later.
+ *
+ * @param {HTMLElement} row
+ * @param {AnyEvent} event
+ * @param {string} name
+ */
+export function nameRow(row, event, name) {
+  if (row.dataset.name === name) return;
+  row.dataset.name = name;
+  const cell = /** @type {HTMLElement} */ (row.querySelector(".c-what"));
+  fill(cell, name && h("b", {}, h("bdi", {}, name)), h("bdi", {}, describeLink(event.link)));
+}
+
+/** The line above the columns. */
+export function tickerHead() {
+  /** @param {string} name @param {string} text */
+  const head = (name, text) => h("span", { role: "columnheader", class: `c-${name}` }, text);
+  return h(
+    "div",
+    { class: "row head", role: "row", "aria-rowindex": 1 },
+    head("time", "Time"),
+    head("status", "Status"),
+    head("task", "Task"),
+    head("kind", "Event"),
+    head("module", "Module"),
+    head("what", "Where"),
+    head("source", "Source"),
+    head("out", "Link"),
+  );
+}

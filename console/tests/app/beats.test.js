@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { beatFilter } from "../../app/beats.js";
+
+/** @param {string} module @param {string} status @param {object} [more] */
+const ping = (module, status, more = {}) =>
+  /** @type {import("../../app/runs.js").AnyEvent} */ (
+    /** @type {unknown} */ ({
+      id: 1,
+      vtid: "IDLE",
+      source: "agent.ping",
+      kind: "ping",
+      module,
+      status,
+      ...more,
+    })
+  );
+
+test("a ping is worth a row when it says another thing than the agent's last", () => {
+  const shows = beatFilter();
+  assert.ok(shows(ping("A", "info")));
+  assert.ok(!shows(ping("A", "info")));
+  assert.ok(shows(ping("B", "info")), "of another agent");
+  assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0031" })));
+  assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0032" })));
+  assert.ok(!shows(ping("B", "info")));
+  assert.ok(shows(ping("B", "info", { kind: "ping.lost" })), "what the gateway says of an agent is no ping");
+  assert.ok(shows(ping("B", "info", { source: "oasis.events" })));
+});

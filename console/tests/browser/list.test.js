@@ -1,0 +1,249 @@
+// The list of events under the hand: what one reads, points at or searches stays where it is.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Relay } from "./relay.js";
+import { event, inState, open, rowsInSight, shownIds, until } from "./stack.js";
+import { stage } from "./stage.js";
+
+const { stack, browser } = await stage();
+const relay = await Relay.start(stack.url);
+after(() => relay.cut());
+
+/** @param {import("playwright-core").Page} page */
+const scrolledTo = (page) => page.evaluate(() => document.querySelector("#ticker")?.scrollTop ?? -1);
+
+/** Sends an event each 50 ms until it is told to end. @param {object} more */
+function stream(more) {
+  let ends = false;
+  const done = (async () => {
+    while (!ends) {
+      await stack.send([event(more)]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return async () => {
+    ends = true;
+    await done;
+  };
+}
+
+test("on a phone simulated events are what one sees first", async () => {
+  const viewport = { width: 390, height: 844 };
+  const { page, close } = await open(browser, stack.url, { viewport });
+  await inState(page, "mock");
+  await page.locator("#ticker .row[data-simulated]").first().waitFor();
+  await stack.send([event({ kind: "first" })]);
+  await page.getByRole("button", { name: "Now", pressed: true }).waitFor();
+  await close();
+});
+
+test("Back finds the list where it was left", async () => {
+  const vtid = "DEV-BACKK-0001";
+  await stack.sendMany(300, { kind: "back", vtid });
+  const { page, faults, close } = await open(browser, `${stack.url}/?kind=back`);
+  await rowsInSight(page, 11);
+  await page.locator("#ticker").evaluate((element) => element.scrollTo(0, 3_000));
+  await until(async () => (await scrolledTo(page)) === 3_000, "scrolled");
+  const [top] = await rowsInSight(page, 11);
+  await page.goto(`${page.url()}`).catch(() => {});
+  await rowsInSight(page, 11);
+  await page.locator("#ticker").evaluate((element) => element.scrollTo(0, 3_000));
+  await until(async () => (await shownIds(page))[0] === top, "as before");
+  for (const path of ["/agents", `/vtid/${vtid}`]) {
+    if (path === "/agents") await page.getByRole("link", { name: "Agents" }).click();
+    else await page.locator(".row[data-id] a.task").nth(8).click();
+    await page.waitForURL(stack.url + path);
+    await page.goBack();
+    await until(async () => (await scrolledTo(page)) === 3_000, "back");
+    const middle = await page.evaluate(() => {
+      const box = document.querySelector("#ticker")?.getBoundingClientRect();
+      const there = box && document.elementFromPoint(box.left + 300, box.top + box.height / 2);
+      return Boolean(there?.closest(".row[data-id]"));
+    });
+    assert.ok(middle, "rows are in sight");
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a pause outlives another filter, a task's page and its star", async () => {
+  const { page, faults, close } = await open(browser, stack.url);
+  await inState(page, "live");
+  await page.getByRole("button", { name: "Pause" }).click();
+  const resume = page.getByRole("button", { name: "Resume" });
+  await page.getByRole("button", { name: "Hide green" }).click();
+  await resume.waitFor();
+  await page.locator("#ticker a.task").first().click();
+  await page.locator(".task-page").waitFor();
+  await page.getByRole("button", { name: "Star" }).click();
+  await page.goBack();
+  await resume.waitFor();
+  const seen = await rowsInSight(page, 1);
+  await stack.send([event({ kind: "paused" })]);
+  await page.locator(".unread", { hasText: "1 new" }).waitFor();
+  assert.deepEqual(await shownIds(page), seen);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a row that is pressed opens, however fast new ones come, and a pointer that rests stops nothing", async () => {
+  const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
+  await stack.sendMany(50, { kind: "fast" });
+  await rowsInSight(page, 20);
+  const end = stream({ kind: "fast" });
+  for (let i = 0; i < 4; i++) {
+    const place = await page.evaluate(() => {
+      const box = document.querySelector("#ticker")?.getBoundingClientRect();
+      return { x: (box?.left ?? 0) + 200, y: (box?.top ?? 0) + 28 + 32 * 7 + 16 };
+    });
+    await page.mouse.move(place.x, place.y + i);
+    const id = await page.evaluate(
+      ({ x, y }) => document.elementFromPoint(x, y)?.closest(".row")?.getAttribute("data-id"),
+      place,
+    );
+    await page.mouse.down();
+    await page.waitForTimeout(90);
+    await page.mouse.up();
+    await page.waitForURL(`${stack.url}/?kind=fast&event=${id}`, { timeout: 3_000 });
+    await page.keyboard.press("Escape");
+    await page.waitForURL(`${stack.url}/?kind=fast`);
+    await page.locator(".unread").click();
+    await page.locator(".unread").waitFor({ state: "hidden" });
+  }
+  const box = await page.locator("#ticker").boundingBox();
+  await page.mouse.move((box?.x ?? 0) + 100, (box?.y ?? 0) + 100);
+  const [newest = 0] = await shownIds(page);
+  await until(async () => ((await shownIds(page))[0] ?? 0) > newest + 5, "it goes on by itself", 10_000);
+  await end();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("the row that has the focus stays in sight, and the list goes on once it is left", async () => {
+  const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
+  await rowsInSight(page, 20);
+  await page.keyboard.press("j");
+  const focused = page.locator("#ticker .row:focus-within");
+  const id = await focused.getAttribute("data-id");
+  await stack.sendMany(60, { kind: "fast" });
+  await page.locator(".unread", { hasText: "60 new" }).waitFor();
+  assert.ok((await shownIds(page)).includes(Number(id)));
+  await page.locator(".unread").click();
+  await until(async () => ((await shownIds(page))[0] ?? 0) >= Number(id) + 60, "all are shown");
+  const [last] = await stack.send([event({ kind: "fast" })]);
+  await page.locator(`#ticker .row[data-id="${last}"]`).waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("events that were asked for are not doubled by a replay that comes later", async () => {
+  const ids = await stack.send(Array.from({ length: 12 }, () => event({ kind: "late" })));
+  relay.way = "late";
+  const { page, faults, close } = await open(browser, `${relay.url}/?kind=late`);
+  await rowsInSight(page, 12);
+  relay.release();
+  const [last] = await stack.send([event({ kind: "late" })]);
+  await page.locator(`#ticker .row[data-id="${last}"]`).waitFor();
+  assert.deepEqual(await shownIds(page), [...ids, last].reverse());
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("an event of another day says so", async () => {
+  const ts = new Date(Date.now() - 2 * 86_400_000);
+  const [id, now] = await stack.send([event({ kind: "day", ts }), event({ kind: "day" })]);
+  const { page, close } = await open(browser, `${stack.url}/?kind=day`, { locale: "en-US" });
+  const day = ts.toLocaleDateString("en-US", { month: "short", day: "numeric" });
+  const time = page.locator(`#ticker .row[data-id="${id}"] time`);
+  assert.match((await time.textContent()) ?? "", new RegExp(`^${day}, [0-9:]{5}$`));
+  assert.ok(
+    await time.evaluate(({ parentElement: cell }) => cell && cell.scrollWidth <= cell.clientWidth),
+    "uncut",
+  );
+  assert.match(
+    (await page.locator(`#ticker .row[data-id="${now}"] time`).textContent()) ?? "",
+    /^[0-9:]{8}$/,
+  );
+  await close();
+});
+
+test("a name that becomes known changes its row, and no other", async () => {
+  const { page, faults, close } = await open(browser, `${stack.url}/?kind=workflow_run,plain`);
+  await inState(page, "live");
+  const link = "https://github.com/acme/gateway/actions/runs/77";
+  const [id] = await stack.send([
+    event({
+      source: "github.actions",
+      kind: "workflow_run",
+      status: "in_progress",
+      link,
+      meta: { name: "Named" },
+    }),
+    event({ kind: "plain" }),
+  ]);
+  const row = page.locator(`#ticker .row[data-id="${id}"]`);
+  const handles = await Promise.all(
+    [row, page.locator("#ticker .row:has(.kind:text('plain'))")].map((one) => one.elementHandle()),
+  );
+  await row.locator("b", { hasText: "Named" }).waitFor();
+  for (const handle of handles) assert.ok(await handle?.evaluate((element) => element.isConnected));
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("what cannot be read is said where one looks", async () => {
+  const { page, close } = await open(browser, `${stack.url}/?vtid=nonsense`);
+  const note = page.locator(".ticker-note", { hasText: "The events can't be read" });
+  await note.waitFor();
+  const [head, box] = await Promise.all([page.locator("#ticker .head").boundingBox(), note.boundingBox()]);
+  assert.equal(box?.y, (head?.y ?? 0) + (head?.height ?? 0));
+  await close();
+});
+
+test("a text that nothing has is searched for so far, and further when asked", async () => {
+  await stack.sendMany(11_500, { kind: "hay" });
+  const { page, faults, close } = await open(browser, stack.url);
+  await inState(page, "live");
+  await rowsInSight(page, 20);
+  /** @type {URL[]} */
+  const asked = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.searchParams.get("limit") === "1000" && !url.searchParams.has("source")) asked.push(url);
+  });
+  await page.getByRole("searchbox").fill("needle");
+  const note = page.locator(".ticker-note");
+  await note.getByText(/Searched back to .*; none matched/).waitFor();
+  assert.equal(asked.length, 10);
+  await note.getByRole("button", { name: "Go on" }).click();
+  await note.getByText("Nothing matches these filters").waitFor();
+  assert.ok(asked.length <= 13, `${asked.length}`);
+  const [id] = await stack.send([event({ kind: "needle" })]);
+  await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("what is read stays, however much comes meanwhile", async () => {
+  const { page, faults, close } = await open(browser, `${stack.url}/?kind=hay`);
+  await rowsInSight(page, 20);
+  await page.getByRole("button", { name: "Pause" }).click();
+  const seen = await shownIds(page);
+  await stack.sendMany(58_000, { kind: "hay" });
+  await until(
+    async () => /^58,000 new/.test((await page.locator(".unread").textContent()) ?? ""),
+    "all are counted",
+    120_000,
+  );
+  assert.deepEqual(await shownIds(page), seen);
+  await page.getByRole("button", { name: "Resume" }).click();
+  const [last = 0] = await stack.send([event({ kind: "hay" })]);
+  await until(async () => (await shownIds(page))[0] === last, "the newest are shown");
+  assert.ok(
+    (await page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")))) >
+      40_000,
+  );
+  assert.deepEqual(faults, []);
+  await close();
+});
