@@ -1,7 +1,7 @@
 // The journey drawn: lanes of bars and points over one axis.
 
-import { fill, h } from "./dom.js";
-import { toRows, toScale } from "./journey.js";
+import { manyOf, toRows, toScale } from "./axis.js";
+import { fill, h, keyed, setText } from "./dom.js";
 import { icon, kindWords, word } from "./look.js";
 import { clock, DAY, duration, moment, ticks } from "./time.js";
 
@@ -15,30 +15,18 @@ const LANES = /** @type {const} */ ([
   ["events", "Events"],
 ]);
 
+/** The width of a row's name. */
+const NAME = 110;
+
 /**
  * @param {HTMLElement} chart
  * @param {Item[]} items
  * @param {number} now
  */
 export function drawChart(chart, items, now) {
-  const { scale, parts, from, to } = toScale(items, now);
   const width = Math.max(320, chart.clientWidth - 84);
-  const lanes = LANES.flatMap(([lane, name]) => {
-    const its = items.filter((item) => item.lane === lane);
-    if (its.length === 0) return [];
-    const rows = toRows(its, scale, now, (item) => (labelOf(item, now).length * 6.6 + 26) / width);
-    const height = Math.max(...rows.map(({ row }) => row)) + 1;
-    const track = h("div", { class: "track" }, ...rows.map((placed) => makeBar(placed, now)));
-    track.style.height = `${height * 24 + 8}px`;
-    return [
-      h(
-        "div",
-        { class: "lane", role: "group", "aria-label": name },
-        h("span", { class: "lane-name" }, name),
-        track,
-      ),
-    ];
-  });
+  const many = manyOf(items);
+  const { scale, parts, from, to } = toScale(items, now, many.size > 0 ? NAME / width : 0);
   const axis = h("div", { class: "axis", "aria-hidden": "true" });
   const grid = h("div", { class: "grid", "aria-hidden": "true" });
   const round = (/** @type {number} */ share) => `${(100 * share).toFixed(3)}%`;
@@ -81,55 +69,105 @@ export function drawChart(chart, items, now) {
       grid.append(line);
     }
   }
-  const focused =
-    document.activeElement instanceof HTMLElement && chart.contains(document.activeElement)
-      ? document.activeElement.dataset.id
-      : undefined;
-  fill(
-    chart,
-    h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), axis),
-    h("div", { class: "lanes" }, grid, ...lanes),
+  if (!chart.querySelector(".lanes")) {
+    fill(
+      chart,
+      h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), h("div")),
+      h("div", { class: "lanes" }, h("div"), h("div")),
+    );
+  }
+  for (const [at, drawn] of /** @type {const} */ ([
+    [".axis-lane > :last-child", axis],
+    [".lanes > :first-child", grid],
+  ])) {
+    const there = chart.querySelector(at);
+    if (!there?.isEqualNode(drawn)) there?.replaceWith(drawn);
+  }
+  keyed(
+    /** @type {Element} */ (chart.querySelector(".lanes > :last-child")),
+    LANES.filter(([lane]) => items.some((item) => item.lane === lane)),
+    ([lane]) => lane,
+    ([, name]) =>
+      h(
+        "div",
+        { class: "lane", role: "group", "aria-label": name },
+        h("span", { class: "lane-name" }, name),
+        h("div", { class: "track" }),
+        h("div", { class: "names", "aria-hidden": "true" }),
+      ),
+    (element, [lane]) => {
+      const its = items.filter((item) => item.lane === lane);
+      const rows = toRows(
+        its,
+        scale,
+        now,
+        (item, name) => (labelOf(item, now, name).length * 6.6 + 26) / width,
+        many,
+        16 / width,
+      );
+      const [, track, names] = /** @type {Iterable<HTMLElement>} */ (element.children);
+      if (!track || !names) return;
+      fill(names);
+      for (const [row, name] of new Map(rows.map((placed) => [placed.row, placed.name]))) {
+        const there = h("span", {}, name);
+        there.style.top = `${row * 24 + 4}px`;
+        names.append(there);
+      }
+      track.style.height = `${(Math.max(...rows.map(({ row }) => row)) + 1) * 24 + 8}px`;
+      keyed(
+        track,
+        rows,
+        ({ item }) => item.key,
+        makeBar,
+        (bar, placed) => showBar(bar, placed, now),
+      );
+    },
   );
-  if (focused)
-    /** @type {HTMLElement | null} */ (chart.querySelector(`button[data-id="${focused}"]`))?.focus({
-      preventScroll: true,
-    });
 }
 
 /** @param {number} ms */
 const short = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
 
-/** @param {Item} item @param {number} now */
-function labelOf(item, now) {
+/** @param {Item} item @param {number} now @param {string} [row] The name of its row. */
+function labelOf(item, now, row = "") {
   if (item.point) return item.name;
   const took = (item.to ?? now) - (item.began ?? item.from);
-  return `${item.name} ${item.attempt > 1 ? `(attempt ${item.attempt}) ` : ""}${duration(took)}`;
+  return `${row ? "" : `${item.name} `}${item.attempt > 1 ? `(attempt ${item.attempt}) ` : ""}${duration(took)}`;
 }
 
-/** @param {ReturnType<typeof toRows>[number]} placed @param {number} now */
-function makeBar({ item, row, left, right, flip }, now) {
+const makeBar = () =>
+  h(
+    "button",
+    { type: "button" },
+    h("span", { class: "length" }, h("span", { class: "waiting" })),
+    h("span", { class: "label" }, icon(""), h("bdi")),
+  );
+
+/**
+ * Only what is another is changed, so that a hint stays which is being read.
+ *
+ * @param {HTMLElement} bar
+ * @param {ReturnType<typeof toRows>[number]} placed
+ * @param {number} now
+ */
+function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   const { event } = item;
   const label = labelOf(item, now);
-  const waited =
-    item.began !== null && item.began > item.from ? `, queued ${duration(item.began - item.from)}` : "";
+  const waits = item.began !== null && item.began > item.from;
+  const waited = waits ? `, queued ${duration((item.began ?? 0) - item.from)}` : "";
   const said = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
-  const bar = h("button", {
-    type: "button",
-    class: `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`,
-    "aria-label": said,
-    title: said,
-    "data-id": event.id ?? "",
-  });
-  const length = h("span", { class: "length" });
-  const share = right - left;
-  if (!item.point && item.began !== null && item.began > item.from && item.to !== item.from) {
-    const waiting = h("span", { class: "waiting" });
-    waiting.style.width = `${(100 * (item.began - item.from)) / Math.max(1, (item.to ?? now) - item.from)}%`;
-    length.append(waiting);
-  }
+  const kind = `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`;
+  if (!bar.classList.contains(`s-${event.status}`))
+    bar.querySelector(".icon")?.replaceWith(icon(event.status));
+  bar.className = kind;
+  bar.title = bar.ariaLabel = said;
+  bar.dataset.id = String(event.id ?? "");
+  setText(/** @type {Element} */ (bar.querySelector("bdi")), labelled ? labelOf(item, now, name) : "");
+  const waiting = /** @type {HTMLElement} */ (bar.querySelector(".waiting"));
+  const queued =
+    waits && !item.point ? ((item.began ?? 0) - item.from) / Math.max(1, (item.to ?? now) - item.from) : 0;
+  waiting.style.width = `${(100 * queued).toFixed(1)}%`;
   bar.style.left = `${(100 * left).toFixed(3)}%`;
-  bar.style.width = `${(100 * share).toFixed(3)}%`;
+  bar.style.width = `${(100 * (right - left)).toFixed(3)}%`;
   bar.style.top = `${row * 24 + 4}px`;
-  bar.append(length, h("span", { class: "label" }, icon(event.status), h("bdi", {}, label)));
-  return bar;
 }

@@ -22,10 +22,6 @@ import { attemptOf, isActive, runKey } from "./runs.js";
 
 /** An agent that pings at least so often works without a break. */
 const BREAK_MS = 5 * 60_000;
-/** A pause that takes more of the axis than this is drawn shorter, */
-const LONG = 0.3;
-/** and then takes this much. */
-const FOLDED = 0.05;
 
 /** @param {AnyEvent} event @returns {LaneName} */
 export function laneOf(event) {
@@ -162,89 +158,6 @@ function takePing(items, open, event, at) {
   }
   item.event = event;
   if (!works) item.to = at;
-}
-
-/**
- * From an instant to its place on the axis, 0 to 1. Long pauses, in which nothing goes on, are folded.
- *
- * @param {readonly Item[]} items
- * @param {number} now
- */
-export function toScale(items, now) {
-  const spans = items
-    .map((item) => /** @type {[number, number]} */ ([item.from, item.to ?? now]))
-    .sort((a, b) => a[0] - b[0]);
-  const from = spans[0]?.[0] ?? now;
-  const to = Math.max(from + 1_000, ...spans.map((span) => span[1]));
-  /** @type {[number, number][]} */
-  const pauses = [];
-  let end = from;
-  for (const [begin, stop] of spans) {
-    if (begin > end) pauses.push([end, begin]);
-    end = Math.max(end, stop);
-  }
-  // What is long is long beside what is left once the long ones are folded: so the longest go first.
-  const byLength = [...pauses].sort((a, b) => b[1] - b[0] - (a[1] - a[0]));
-  let left = to - from;
-  /** @type {Set<[number, number]>} */
-  const folded = new Set();
-  for (const pause of byLength) {
-    const length = pause[1] - pause[0];
-    if (length < LONG * left || folded.size >= 8) break;
-    folded.add(pause);
-    left -= length;
-  }
-  const share = 1 - folded.size * FOLDED;
-  /** @type {{ from: number, to: number, at: number, width: number, folded: boolean }[]} */
-  const parts = [];
-  let place = 0;
-  let time = from;
-  const add = (/** @type {number} */ until, /** @type {number} */ width, /** @type {boolean} */ isFolded) => {
-    parts.push({ from: time, to: until, at: place, width, folded: isFolded });
-    place += width;
-    time = until;
-  };
-  const whole = Math.max(1, left);
-  for (const pause of pauses) {
-    if (!folded.has(pause)) continue;
-    add(pause[0], (share * (pause[0] - time)) / whole, false);
-    add(pause[1], FOLDED, true);
-  }
-  add(to, 1 - place, false);
-  /** @param {number} at */
-  const scale = (at) => {
-    const part = parts.find((part) => at <= part.to) ?? parts.at(-1);
-    if (!part) return 0;
-    const length = part.to - part.from;
-    return Math.min(1, Math.max(0, part.at + (length === 0 ? 0 : (part.width * (at - part.from)) / length)));
-  };
-  return { scale, parts, from, to };
-}
-
-/**
- * Rows for the items of a lane so that none covers another.
- *
- * @param {readonly Item[]} items In order of their beginning.
- * @param {(at: number) => number} scale
- * @param {number} now
- * @param {(item: Item) => number} labelOf The part of the axis that its label takes.
- */
-export function toRows(items, scale, now, labelOf) {
-  /** @type {number[]} */
-  const ends = [];
-  return items.map((item) => {
-    const left = scale(item.from);
-    const right = scale(item.to ?? now);
-    const label = labelOf(item);
-    // Near the right edge a label stands to the left of its bar.
-    const flip = left + Math.max(right - left, label) > 1;
-    const begin = flip ? Math.min(left, right - label) : left;
-    const end = flip ? right : Math.max(right, left + label);
-    let row = ends.findIndex((taken) => taken <= begin);
-    if (row < 0) row = ends.length;
-    ends[row] = end + 0.008;
-    return { item, row, left, right, flip };
-  });
 }
 
 /**

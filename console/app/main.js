@@ -203,7 +203,7 @@ function soon() {
 store.addEventListener("events", (event) => {
   const { events, replay } = /** @type {CustomEvent} */ (event).detail;
   home.take(events, replay);
-  if (context.view.page === "task") task?.take(events);
+  task?.take(events);
   soon();
 });
 store.addEventListener("failed", (event) => {

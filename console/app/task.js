@@ -4,10 +4,10 @@ import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
-import { describeLink, icon, outLink, skeleton, time } from "./look.js";
+import { describeLink, icon, outLink, skeleton } from "./look.js";
 import { tickerHead } from "./row.js";
+import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
-import { duration, moment } from "./time.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -15,7 +15,7 @@ import { duration, moment } from "./time.js";
 const MOST = 2_000;
 const PAGE = 500;
 /** Bars beyond this many say nothing more. */
-const MOST_ITEMS = 400;
+const MOST_ITEMS = 300;
 /** Live events bring no meta: it is asked for once they settle. */
 const SETTLE_MS = 1_500;
 
@@ -29,14 +29,17 @@ export class TaskPage {
   #more = false;
   #error = "";
   #dirty = true;
+  /** Events came while another page was shown. */
+  #stale = false;
   #drawnAt = 0;
+  #notABeat = beatFilter();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   #name = h("h1", {});
   #about = h("p", { class: "about-task" });
   #star = makeButton("switch star", {});
   #links = h("span", { class: "links" });
-  #steps = h("ol", { class: "steps", "aria-label": "Steps" });
+  #steps = h("ol", { class: "steps", "aria-label": "Steps", tabindex: 0 });
   #chart = h("div", { class: "chart" });
   #note = h("div", { class: "note" });
   #count = h("span", { class: "count" });
@@ -47,9 +50,11 @@ export class TaskPage {
   /** @param {import("./main.js").Context} context */
   constructor(context) {
     this.#context = context;
-    const { stars } = context;
+    const { stars, store } = context;
     this.#star.addEventListener("click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     stars.addEventListener("change", () => this.#showStar());
+    store.addEventListener("gap", () => this.#begin());
+    for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
     // Labels take another part of the axis then.
     addEventListener("resize", () => {
       this.#dirty = true;
@@ -65,7 +70,7 @@ export class TaskPage {
       open: (event) => context.open(event),
       unread: () => {},
       anew: () => this.#fillTicker(),
-      nameOf: (event) => context.store.runs.nameOf(event),
+      nameOf: (event) => store.runs.nameOf(event),
     });
     this.#parts = [
       h(
@@ -107,12 +112,21 @@ export class TaskPage {
 
   show() {
     const { task } = this.#context.view;
-    if (task === this.#task) return;
+    if (task === this.#task) {
+      if (this.#stale) void this.#refresh();
+      return;
+    }
     this.#task = task;
+    this.#begin();
+  }
+
+  #begin() {
+    const task = this.#task;
     this.#events.clear();
     this.#more = false;
     fill(this.#about);
-    fill(this.#steps);
+    this.#drawnAt = 0;
+    drawSteps(this.#steps, [], 0);
     fill(this.#chart, skeleton());
     fill(this.#links);
     this.#ticker.reset([]);
@@ -143,8 +157,8 @@ export class TaskPage {
         if (control.signal.aborted) return;
         for (const event of page.events) this.#events.set(event.id, event);
         before = page.next;
-        this.#dirty = true;
-        this.#draw(Date.now());
+        // What is seen first needs no more than one page, and each drawing takes its time.
+        if (before !== null && !this.#drawnAt) this.#redraw();
       } while (before !== null && this.#events.size < MOST);
       this.#more = before !== null;
     } catch (error) {
@@ -152,15 +166,19 @@ export class TaskPage {
       this.#error = error instanceof Error ? error.message : "the query failed";
     }
     if (this.#loading === control) this.#loading = null;
+    this.#redraw();
+  }
+
+  #redraw() {
+    this.#fillTicker();
     this.#dirty = true;
     this.#draw(Date.now());
-    this.#fillTicker();
   }
 
   #fillTicker() {
-    const notABeat = beatFilter();
+    this.#notABeat = beatFilter();
     const events = [...this.#events.values()].sort((a, b) => (a.id ?? 0) - (b.id ?? 0));
-    this.#ticker.reset(events.filter(notABeat));
+    this.#ticker.reset(events.filter(this.#notABeat));
   }
 
   /** @param {readonly AnyEvent[]} events */
@@ -175,9 +193,10 @@ export class TaskPage {
       for (const id of ids) this.#events.delete(id);
       this.#more = true;
     }
-    if (!this.#loading) this.#ticker.push(its);
+    if (!this.#loading) this.#ticker.push(its.filter(this.#notABeat));
     this.#dirty = true;
-    this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
+    if (!this.element.isConnected) this.#stale = true;
+    else this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
   }
 
   connected() {
@@ -186,6 +205,7 @@ export class TaskPage {
 
   async #refresh() {
     this.#settling = undefined;
+    this.#stale = false;
     const task = this.#task;
     try {
       const { events } = await this.#context.store.query({ vtid: task }, { limit: 100 });
@@ -199,25 +219,24 @@ export class TaskPage {
 
   /** @param {number} now */
   tick(now) {
-    const live = [...this.#chart.querySelectorAll(".live")].length > 0;
+    const live = this.#chart.querySelector(".live") !== null;
     if (this.#dirty || (live && now - this.#drawnAt > 1_000)) this.#draw(now);
   }
 
   /** @param {number} now */
   #draw(now) {
-    // While one of its bars has the focus, it is not taken away from under the hand.
-    if (!this.#dirty && this.#chart.contains(document.activeElement)) return;
+    const isNew = this.#dirty;
     this.#dirty = false;
     this.#drawnAt = now;
     const events = [...this.#events.values()];
-    setText(this.#count, events.length.toLocaleString());
-    this.#drawNote(events.length);
+    setText(this.#count, this.#ticker.length.toLocaleString());
+    if (isNew) this.#drawNote(events.length);
     for (const part of this.#parts) part.hidden = events.length === 0 && !this.#loading;
     if (events.length === 0) return;
     const all = toItems(events, now);
     const items = all.slice(-MOST_ITEMS);
-    this.#drawHead(events);
-    this.#drawSteps(toMilestones(all), now);
+    if (isNew) this.#drawHead(events);
+    drawSteps(this.#steps, toMilestones(all), now);
     drawChart(this.#chart, items, now);
   }
 
@@ -257,34 +276,6 @@ export class TaskPage {
     fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
   }
 
-  /** @param {import("./journey.js").Milestone[]} steps @param {number} now */
-  #drawSteps(steps, now) {
-    const first = steps[0];
-    const last = steps.at(-1);
-    this.#steps.hidden = steps.length === 0;
-    fill(
-      this.#steps,
-      ...steps.map((step) =>
-        h(
-          "li",
-          {},
-          step.gap !== null && h("span", { class: "hop" }, duration(step.gap)),
-          h(
-            "span",
-            { class: "step" },
-            icon(step.event.status),
-            h("strong", {}, step.name),
-            time(step.at, moment(step.at, now)),
-          ),
-        ),
-      ),
-      first &&
-        last &&
-        first !== last &&
-        h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
-    );
-  }
-
   /** @param {number} by */
   move(by) {
     this.#ticker.move(by);
@@ -292,9 +283,5 @@ export class TaskPage {
 
   openSelected() {
     return this.#ticker.openSelected();
-  }
-
-  togglePause() {
-    this.#ticker.pause(!this.#ticker.paused);
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toItems, toMilestones, toRows, toScale } from "../../app/journey.js";
+import { manyOf, toRows, toScale } from "../../app/axis.js";
+import { toItems, toMilestones } from "../../app/journey.js";
 import { MINUTES, Rate } from "../../app/rate.js";
 
 const START = Date.parse("2026-01-02T03:00:00.000Z");
@@ -85,7 +86,10 @@ test("the axis only grows, holds everything, and long pauses are folded", () => 
 
 test("no bar covers another, nor its label", () => {
   const many = Array.from({ length: 80 }, (_, i) =>
-    event(i * 3, "check_run", "success", { link: `https://github.com/acme/x/actions/runs/1/job/${i}` }),
+    event(i * 3, "check_run", "success", {
+      link: `https://github.com/acme/x/actions/runs/1/job/${i}`,
+      meta: { name: `check ${i % 7}` },
+    }),
   );
   const items = toItems([...STORY, ...many], NOW);
   const { scale } = toScale(items, NOW);
@@ -94,11 +98,48 @@ test("no bar covers another, nor its label", () => {
     for (const b of rows) {
       if (a === b || a.row !== b.row) continue;
       const [left, right] = a.left <= b.left ? [a, b] : [b, a];
-      const end = left.flip ? left.right : Math.max(left.right, left.left + 0.1);
-      const begin = right.flip ? Math.min(right.left, right.right - 0.1) : right.left;
+      const label = (/** @type {typeof left} */ one) => (one.labelled ? 0.1 : 0);
+      const end = left.flip ? left.right : Math.max(left.right, left.left + label(left));
+      const begin = right.flip ? Math.min(right.left, right.right - label(right)) : right.left;
       assert.ok(end <= begin + 1e-9);
     }
   }
+});
+
+test("many runs of the same name share a row, and a label without room gives way", () => {
+  const end = START + 3_700_000;
+  const runs = Array.from({ length: 60 }, (_, i) => {
+    const more = {
+      link: `https://github.com/acme/x/actions/runs/${i}`,
+      meta: { name: i % 2 ? "CI" : "Lint" },
+    };
+    return [
+      event(i * 60, "workflow_run", "in_progress", more),
+      event(i * 60 + 40, "workflow_run", "success", more),
+    ];
+  });
+  const one = event(4_000, "check_run", "success", { meta: { name: "one" } });
+  const items = toItems([...runs.flat(), one], end);
+  const many = manyOf(items);
+  assert.deepEqual([...many].sort(), ["checks CI", "checks Lint"]);
+  const { scale, parts } = toScale(items, end, 0.1);
+  assert.equal(scale(START), 0.1, "the names have room");
+  assert.ok(Math.abs((parts.at(-1)?.at ?? 0) + (parts.at(-1)?.width ?? 0) - 1) < 1e-9);
+  /** @param {number} label */
+  const rowsWith = (label) => toRows(items, scale, end, () => label, many, 0.001);
+  assert.deepEqual(
+    [...new Set(rowsWith(0.1).map(({ item, name, row }) => `${item.name}/${name} ${row}`))].sort(),
+    ["CI/CI 1", "Lint/Lint 0", "one/ 2"],
+  );
+  assert.equal(
+    rowsWith(0.1).filter(({ labelled, name }) => labelled && name).length,
+    2,
+    "no room but at the end",
+  );
+  assert.ok(
+    rowsWith(0.015).every(({ labelled }) => labelled),
+    "room enough",
+  );
 });
 
 test("an agent works while it pings, and not after", () => {

@@ -35,6 +35,7 @@ macro_rules! files {
 
 const FILES: &[File] = files![
     "app/agents.js",
+    "app/axis.js",
     "app/base.css",
     "app/beats.js",
     "app/chart.js",
@@ -63,6 +64,7 @@ const FILES: &[File] = files![
     "app/row.js",
     "app/runs.js",
     "app/settings.js",
+    "app/steps.js",
     "app/store.js",
     "app/task.js",
     "app/theme.js",

@@ -1,0 +1,125 @@
+// Where on one axis, and in which row, the items of a journey stand. Pure.
+
+/** @typedef {import("./journey.js").Item} Item */
+
+/** A pause that takes more of the axis than this is drawn shorter, */
+const LONG = 0.3;
+/** and then takes this much. */
+const FOLDED = 0.05;
+
+/**
+ * From an instant to its place on the axis, 0 to 1. Long pauses, in which nothing goes on, are folded.
+ *
+ * @param {readonly Item[]} items
+ * @param {number} now
+ * @param {number} [inset] What is left free at its beginning.
+ */
+export function toScale(items, now, inset = 0) {
+  const spans = items
+    .map((item) => /** @type {[number, number]} */ ([item.from, item.to ?? now]))
+    .sort((a, b) => a[0] - b[0]);
+  const from = spans[0]?.[0] ?? now;
+  const to = Math.max(from + 1_000, ...spans.map((span) => span[1]));
+  /** @type {[number, number][]} */
+  const pauses = [];
+  let end = from;
+  for (const [begin, stop] of spans) {
+    if (begin > end) pauses.push([end, begin]);
+    end = Math.max(end, stop);
+  }
+  // What is long is long beside what is left once the long ones are folded: so the longest go first.
+  const byLength = [...pauses].sort((a, b) => b[1] - b[0] - (a[1] - a[0]));
+  let left = to - from;
+  /** @type {Set<[number, number]>} */
+  const folded = new Set();
+  for (const pause of byLength) {
+    const length = pause[1] - pause[0];
+    if (length < LONG * left || folded.size >= 8) break;
+    folded.add(pause);
+    left -= length;
+  }
+  const share = 1 - inset - folded.size * FOLDED;
+  /** @type {{ from: number, to: number, at: number, width: number, folded: boolean }[]} */
+  const parts = [];
+  let place = inset;
+  let time = from;
+  const add = (/** @type {number} */ until, /** @type {number} */ width, /** @type {boolean} */ isFolded) => {
+    parts.push({ from: time, to: until, at: place, width, folded: isFolded });
+    place += width;
+    time = until;
+  };
+  const whole = Math.max(1, left);
+  for (const pause of pauses) {
+    if (!folded.has(pause)) continue;
+    add(pause[0], (share * (pause[0] - time)) / whole, false);
+    add(pause[1], FOLDED, true);
+  }
+  add(to, 1 - place, false);
+  /** @param {number} at */
+  const scale = (at) => {
+    const part = parts.find((part) => at <= part.to) ?? parts.at(-1);
+    if (!part) return 0;
+    const length = part.to - part.from;
+    return Math.min(1, Math.max(0, part.at + (length === 0 ? 0 : (part.width * (at - part.from)) / length)));
+  };
+  return { scale, parts, from, to };
+}
+
+/** Runs of one name beyond this many share a row, of which the name stands at its beginning. */
+const MANY = 6;
+
+/** @param {Item} item */
+const nameOfRow = (item) => (item.point ? item.event.kind.replaceAll("_", " ") : item.name);
+
+/**
+ * The names of which there are many, each with its lane in front.
+ *
+ * @param {readonly Item[]} items
+ */
+export function manyOf(items) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const item of items) {
+    const key = `${item.lane} ${nameOfRow(item)}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return new Set([...counts].flatMap(([key, count]) => (count > MANY ? key : [])));
+}
+
+/**
+ * Rows for the items of a lane so that none covers another.
+ *
+ * @param {readonly Item[]} items In order of their beginning.
+ * @param {(at: number) => number} scale
+ * @param {number} now
+ * @param {(item: Item, row: string) => number} labelOf The part of the axis that its label takes.
+ * @param {ReadonlySet<string>} [many] What manyOf() says.
+ * @param {number} [least] The part that the shortest bar takes.
+ */
+export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.01) {
+  /** @type {{ name: string, end: number, bar: number, last: { labelled: boolean } }[]} Where each row ends with its last label, and with its last bar. */
+  const rows = [];
+  return items.map((item) => {
+    const name = many.has(`${item.lane} ${nameOfRow(item)}`) ? nameOfRow(item) : "";
+    const left = scale(item.from);
+    const right = scale(item.to ?? now);
+    const label = labelOf(item, name);
+    const bar = Math.max(right, left + least);
+    // Near the right edge a label stands to the left of its bar.
+    const flip = left + Math.max(right - left, label) > 1;
+    const begin = flip ? Math.min(left, right - label) : left;
+    const placed = { item, row: 0, name, left, right, flip, labelled: true };
+    placed.row = rows.findIndex(
+      (taken) => taken.name === name && (name ? taken.bar <= left : taken.end <= begin),
+    );
+    if (placed.row < 0) placed.row = rows.length;
+    const taken = rows[placed.row];
+    // Where a row is of one name, a label that has no room gives way.
+    placed.labelled = !taken || taken.bar <= begin;
+    placed.flip &&= placed.labelled;
+    if (taken && taken.end > begin) taken.last.labelled = false;
+    const end = flip || !placed.labelled ? bar : Math.max(bar, left + label);
+    rows[placed.row] = { name, bar: bar + 0.002, end: end + 0.008, last: placed };
+    return placed;
+  });
+}

@@ -1,0 +1,40 @@
+// The steps of a task in a row, and how long lay between them.
+
+import { fill, h } from "./dom.js";
+import { icon, time } from "./look.js";
+import { duration, moment } from "./time.js";
+
+/**
+ * @param {HTMLElement} list
+ * @param {import("./journey.js").Milestone[]} steps
+ * @param {number} now
+ */
+export function drawSteps(list, steps, now) {
+  const key = steps.map((step) => `${step.name} ${step.at}`).join();
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.hidden = steps.length === 0;
+  const first = steps[0];
+  const last = steps.at(-1);
+  fill(
+    list,
+    ...steps.map((step) =>
+      h(
+        "li",
+        {},
+        step.gap !== null && h("span", { class: "hop" }, duration(step.gap)),
+        h(
+          "span",
+          { class: "step" },
+          icon(step.event.status),
+          h("strong", {}, step.name),
+          time(step.at, moment(step.at, now)),
+        ),
+      ),
+    ),
+    first &&
+      last &&
+      first !== last &&
+      h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
+  );
+}

@@ -1,0 +1,144 @@
+// The page of a task: what came while one was elsewhere, and how much of it there may be.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { event, inState, open, until } from "./stack.js";
+import { stage } from "./stage.js";
+
+const { stack, browser } = await stage();
+
+const RUNS = "https://github.com/acme/gateway/actions/runs";
+
+/** @param {import("playwright-core").Page} page */
+const count = (page) =>
+  page.evaluate(() => Number(document.querySelector("#task-events .count")?.textContent?.replace(/\D/g, "")));
+
+test("what came for a task while another page was shown is there on the way back", async () => {
+  const vtid = "DEV-AWAYY-0001";
+  const link = `${RUNS}/1`;
+  await stack.send([event({ vtid, kind: "first" })]);
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
+  const list = page.locator(".task-page .row[data-id]");
+  await list.first().waitFor();
+  await page.getByRole("link", { name: "Live" }).click();
+  const run = { vtid, source: "github.actions", kind: "workflow_run", link, meta: { name: "Away CI" } };
+  const [id] = await stack.send([event({ ...run, status: "in_progress" })]);
+  await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
+  await page.goBack();
+  await page.locator(`.task-page .row[data-id="${id}"]`).waitFor();
+  await page.locator(".bar.s-in_progress", { hasText: "Away CI" }).waitFor();
+  assert.equal(await count(page), 2);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("Space does not hold a task's events, and repeated pings fill neither the list nor its count", async () => {
+  const vtid = "DEV-PINGS-0001";
+  const ping = { vtid, source: "agent.ping", kind: "ping", module: "PINGER", status: "in_progress" };
+  await stack.send(Array.from({ length: 5 }, () => event(ping)));
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
+  const rows = page.locator(".task-page .row[data-id]");
+  await rows.first().waitFor();
+  assert.equal(await rows.locator(".c-task").first().isVisible(), false, "the heading says it");
+  await page.keyboard.press("Space");
+  await stack.send(Array.from({ length: 5 }, () => event(ping)));
+  const [id] = await stack.send([event({ vtid, kind: "last" })]);
+  await page.locator(`.task-page .row[data-id="${id}"]`).waitFor();
+  await until(async () => (await count(page)) === 2, "the count is that of the rows");
+  assert.equal(await rows.count(), 2);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a bar stays the same element while its run goes on, and so does what is read of it", async () => {
+  const vtid = "DEV-STAYS-0001";
+  const run = {
+    vtid,
+    source: "github.actions",
+    kind: "workflow_run",
+    link: `${RUNS}/3`,
+    meta: { name: "CI" },
+  };
+  await stack.send([
+    event({ vtid, source: "github.actions", kind: "push" }),
+    event({ ...run, status: "queued" }),
+  ]);
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
+  const bar = page.locator(".bar.live", { hasText: "CI" });
+  await bar.waitFor();
+  const handle = await bar.elementHandle();
+  const said = await handle?.getAttribute("title");
+  await until(async () => (await handle?.getAttribute("title")) !== said, "it has become longer");
+  await stack.send([event({ ...run, status: "in_progress" })]);
+  await page.locator(".bar.s-in_progress .i-in_progress").waitFor();
+  await stack.send([event({ ...run, status: "failure" })]);
+  await page.locator(".bar.s-failure .i-failure").waitFor();
+  assert.ok(
+    await handle?.evaluate((element) => element.isConnected && element.matches(".s-failure:not(.live)")),
+  );
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a long task's chart leaves room for its events", async () => {
+  const vtid = "DEV-LONGG-0001";
+  const now = Date.now();
+  const events = Array.from({ length: 500 }, (_, i) => {
+    const run = {
+      vtid,
+      source: "github.actions",
+      kind: "workflow_run",
+      link: `${RUNS}/${1_000 + i}`,
+      meta: { name: ["CI", "Lint", "Nightly"][i % 3] },
+    };
+    /** @param {number} second */
+    const ts = (second) => new Date(now - (500 - i) * 600_000 + second * 1_000).toISOString();
+    return [
+      event({ ...run, status: "queued", ts: ts(0) }),
+      event({ ...run, status: "in_progress", ts: ts(10) }),
+      event({ ...run, status: i % 9 ? "success" : "failure", ts: ts(200) }),
+      event({ vtid, source: "github.actions", kind: "push", ts: ts(300), meta: { sha: `${i}`.repeat(7) } }),
+    ];
+  }).flat();
+  for (let i = 0; i < events.length; i += 1_000) await stack.send(events.slice(i, i + 1_000));
+  const { page, faults, close } = await open(browser, "about:blank");
+  await page.addInitScript(() => {
+    const long = /** @type {any} */ (globalThis);
+    long.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) long.longest = Math.max(long.longest, entry.duration);
+    }).observe({ type: "longtask", buffered: true });
+  });
+  await page.goto(`${stack.url}/vtid/${vtid}`);
+  await until(async () => (await count(page)) === 2_000, "all are there");
+  console.log(`longest task ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
+  const names = page.locator(".names span:not(:empty)");
+  assert.deepEqual([...new Set(await names.allTextContents())].sort(), ["CI", "Lint", "Nightly", "push"]);
+  const box = await page.locator(".chart").boundingBox();
+  assert.ok(box && box.height <= 0.45 * 900 + 1, `${box?.height} px`);
+  const head = await page.locator("#task-events").boundingBox();
+  assert.ok(head && head.y < 700, `${head?.y}`);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("on a phone the steps are one row to swipe", async () => {
+  const vtid = "DEV-PHONE-0001";
+  await stack.send([
+    event({ vtid, source: "github.actions", kind: "push" }),
+    event({ vtid, source: "github.actions", kind: "pull_request" }),
+    event({ vtid, source: "github.actions", kind: "pull_request", status: "success" }),
+    event({ vtid, source: "github.actions", kind: "release", status: "success" }),
+  ]);
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`, {
+    viewport: { width: 390, height: 844 },
+  });
+  await inState(page, "live");
+  await page.locator(".steps .total").waitFor({ state: "attached" });
+  const steps = page.locator(".steps");
+  assert.ok(((await steps.boundingBox())?.height ?? 999) < 90);
+  assert.ok(await steps.evaluate((list) => list.scrollWidth > list.clientWidth));
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+  assert.deepEqual(faults, []);
+  await close();
+});
