@@ -8,6 +8,7 @@ export class Rate {
   #counts = new Map();
   /** From when on every event was counted. */
   #from = Number.POSITIVE_INFINITY;
+  #stopped = Number.POSITIVE_INFINITY;
 
   /** @param {number} at @param {number} [count] */
   add(at, count = 1) {
@@ -26,6 +27,16 @@ export class Rate {
     for (const minute of this.#counts.keys()) if (minute < oldest) this.#counts.delete(minute);
   }
 
+  /** From now on nothing comes. @param {number} at */
+  stop(at) {
+    this.#stopped = at;
+  }
+
+  /** What came meanwhile is told now, and counted by its own time. */
+  resume() {
+    this.#stopped = Number.POSITIVE_INFINITY;
+  }
+
   clear() {
     this.#counts.clear();
     this.#from = Number.POSITIVE_INFINITY;
@@ -42,7 +53,8 @@ export class Rate {
     return Array.from({ length: MINUTES }, (_, i) => {
       const minute = last - MINUTES + 1 + i;
       const count = this.#counts.get(minute);
-      return minute * MINUTE < this.#from - MINUTE ? null : (count ?? 0);
+      const at = minute * MINUTE;
+      return at < this.#from - MINUTE || at > this.#stopped ? null : (count ?? 0);
     });
   }
 

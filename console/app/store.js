@@ -5,7 +5,7 @@
 import { OasisFeed, queryEvents } from "../client/index.js";
 import { Rate } from "./rate.js";
 import { Runs, SILENT_MS } from "./runs.js";
-import { FACETS } from "./view.js";
+import { FACETS, noteValue } from "./view.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 /** @typedef {import("./runs.js").Run} Run */
@@ -13,8 +13,6 @@ import { FACETS } from "./view.js";
 
 const MOST = 50_000;
 const SLACK = 5_000;
-/** Values of a facet that are offered. */
-const MOST_VALUES = 200;
 /** Sources of what runs: all but the agents, whose pings are many. */
 const RUNNING = ["oasis.events", "github.actions", "gcp.deploy"];
 
@@ -47,12 +45,15 @@ export class Store extends EventTarget {
     this.feed.addEventListener("events", ({ detail }) => this.#take(detail.events, detail.replay));
     this.feed.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "reset") this.#forget();
+      else this.rate.clear();
       this.gap = detail;
       this.dispatchEvent(new Event("gap"));
     });
     this.feed.addEventListener("state", ({ detail }) => {
       if (detail.state === "live" && this.events.some((event) => event.id === null)) this.#forget();
       if (detail.state === "live" && this.seeded === "failed") void this.seed();
+      if (detail.state === "live") this.rate.resume();
+      else if (detail.previous === "live") this.rate.stop(Date.now());
       this.dispatchEvent(new CustomEvent("state", { detail }));
     });
   }
@@ -79,7 +80,7 @@ export class Store extends EventTarget {
     for (const event of events) {
       const run = this.runs.take(event);
       if (run?.status === "failure" && !replay && !event.simulated) failed.push(run);
-      this.count(event);
+      this.#count(event);
       this.rate.add(replay ? Date.parse(event.ts) : event.receivedAt);
       this.events.push(event);
     }
@@ -90,14 +91,9 @@ export class Store extends EventTarget {
     if (failed.length > 0) this.dispatchEvent(new CustomEvent("failed", { detail: failed }));
   }
 
-  /** @param {AnyEvent} event */
-  count(event) {
-    for (const facet of FACETS) {
-      const values = this.facets[facet];
-      const value = event[facet];
-      if (!values || (values.size >= MOST_VALUES && !values.has(value))) continue;
-      values.set(value, (values.get(value) ?? 0) + 1);
-    }
+  /** @param {AnyEvent} event @param {boolean} [older] */
+  #count(event, older) {
+    for (const facet of FACETS) noteValue(this.facets[facet] ?? new Map(), event[facet], older);
   }
 
   /**
@@ -108,7 +104,7 @@ export class Store extends EventTarget {
   countOlder(events) {
     for (const event of events) {
       if (event.id >= this.#countedFrom) continue;
-      this.count(event);
+      this.#count(event, true);
       this.rate.add(Date.parse(event.recorded_at));
     }
     const oldest = events[0];

@@ -129,6 +129,28 @@ export function serverFilters(view, starred) {
   return filters;
 }
 
+/** Values of a facet that are offered. */
+const MOST_OFFERED = 200;
+
+/**
+ * Counts a value of a facet; of many, those seen last are kept.
+ *
+ * @param {Map<string, number>} counts
+ * @param {string} value
+ * @param {boolean} [older] It is older than those that are there.
+ */
+export function noteValue(counts, value, older = false) {
+  const count = counts.get(value) ?? 0;
+  if (older) {
+    if (count > 0 || counts.size < MOST_OFFERED) counts.set(value, count + 1);
+    return;
+  }
+  counts.delete(value);
+  counts.set(value, count + 1);
+  if (counts.size <= MOST_OFFERED) return;
+  for (const oldest of counts.keys()) return void counts.delete(oldest);
+}
+
 /** @typedef {import("../client/types.js").Ticker} Ticker */
 
 /**

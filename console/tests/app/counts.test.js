@@ -1,0 +1,37 @@
+// Events a minute, and which values events have.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Rate } from "../../app/rate.js";
+import { noteValue } from "../../app/view.js";
+
+const MINUTE = 60_000;
+const START = Date.parse("2026-01-02T03:00:00.000Z");
+
+test("minutes without a connection are unknown until what came in them is told", () => {
+  const rate = new Rate();
+  rate.completeSince(START);
+  rate.add(START);
+  rate.stop(START + 90_000);
+  const now = START + 4 * MINUTE + 1;
+  assert.deepEqual(rate.minutes(now).slice(-5), [1, 0, null, null, null]);
+  rate.resume();
+  rate.add(START + 2 * MINUTE);
+  assert.deepEqual(rate.minutes(now).slice(-5), [1, 0, 1, 0, 0]);
+});
+
+test("of many values those that were seen last are offered, and what is older pushes none out", () => {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (let i = 0; i < 300; i++) noteValue(counts, `DEV-CICDL-${i}`);
+  noteValue(counts, "DEV-CICDL-299");
+  assert.equal(counts.size, 200);
+  assert.equal(counts.get("DEV-CICDL-299"), 2);
+  assert.ok(!counts.has("DEV-CICDL-99") && counts.has("DEV-CICDL-100"));
+  noteValue(counts, "DEV-CICDL-1", true);
+  assert.ok(!counts.has("DEV-CICDL-1"));
+  noteValue(counts, "DEV-CICDL-100", true);
+  assert.equal(counts.get("DEV-CICDL-100"), 2);
+  noteValue(counts, "DEV-CICDL-500");
+  assert.ok(!counts.has("DEV-CICDL-100"), "it is still the one seen longest ago");
+});
