@@ -84,12 +84,18 @@ export class Notifier {
 
   /** @param {string} title @param {string} body @param {string} tag @param {Run | null} run */
   #tell(title, body, tag, run) {
-    const note = new Notification(title, { body, tag });
-    note.onclick = () => {
-      window.focus();
-      note.close();
-      if (run) this.#open(run);
-    };
+    try {
+      const note = new Notification(title, { body, tag });
+      note.onclick = () => {
+        window.focus();
+        note.close();
+        if (run) this.#open(run);
+      };
+    } catch {
+      // Chrome on Android has them for service workers alone, and says so only here.
+      this.#on = false;
+      this.#button.hidden = true;
+    }
   }
 }
 
