@@ -1,17 +1,8 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
 import { copy, fill, h, makeButton, setText } from "./dom.js";
-import {
-  describeLink,
-  icon,
-  isTask,
-  kindWords,
-  outLink,
-  skeleton,
-  statusMark,
-  taskLink,
-  time,
-} from "./look.js";
+import { describeLink, icon, kindWords, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
+import { isTask } from "./run.js";
 import { exact } from "./time.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */

@@ -1,6 +1,7 @@
 // A task's way from its first commit to its deployment: lanes of bars and points on one axis. Pure.
 
-import { attemptOf, isActive, runKey } from "./runs.js";
+import { isActive } from "./groups.js";
+import { attemptOf, runKey } from "./run.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 /** @typedef {"code" | "checks" | "deploys" | "agents" | "events"} LaneName */

@@ -1,6 +1,7 @@
 // How an event looks: icons, words, and what its link says to a person.
 
 import { h, svg, webAddress } from "./dom.js";
+import { isTask } from "./run.js";
 import { clock, exact } from "./time.js";
 
 /** @type {Record<string, string>} */
@@ -92,6 +93,9 @@ export function time(ts, text) {
 /** @param {string} kind */
 export const kindWords = (kind) => kind.replaceAll("_", " ");
 
+/** @param {{ kind: string }} event */
+export const failureWord = ({ kind }) => (kind === "ping.lost" ? "lost" : "failed");
+
 /** @type {Record<string, string>} */
 const SOURCES = {
   "github.actions": "GitHub",
@@ -135,9 +139,6 @@ function decode(part) {
     return part;
   }
 }
-
-/** @param {string} vtid */
-export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== "";
 
 /**
  * The task as a link to its page; what is no task as plain words.

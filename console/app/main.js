@@ -3,6 +3,7 @@
 import { Agents, AgentsPage } from "./agents.js";
 import { byId, fill, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
+import { rowMatches } from "./groups.js";
 import { Header } from "./header.js";
 import { Home } from "./home.js";
 import { listen, makeHelp } from "./keys.js";
@@ -81,7 +82,7 @@ const home = new Home(context);
 let task = null;
 /** @type {AgentsPage | null} */
 let agentsPage = null;
-const notifier = new Notifier((run) => context.open(run.event));
+const notifier = new Notifier(({ state }) => context.open(state.event));
 
 /** From one event to the next is no step of its own to go back. @param {number} id */
 function showEvent(id) {
@@ -209,8 +210,8 @@ store.addEventListener("events", (event) => {
 store.addEventListener("failed", (event) => {
   const matches = matcher(live, [...stars.values], { anyStatus: true });
   notifier.failed(
-    /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./runs.js").Run} */ run) =>
-      matches(run.event),
+    /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./groups.js").Row} */ row) =>
+      rowMatches(row, matches),
     ),
   );
 });

@@ -1,10 +1,10 @@
 // Failures where nobody looks: a desktop notification, the title and the icon of the tab.
 
 import { byId, fill } from "./dom.js";
-import { icon, kindWords } from "./look.js";
+import { failureWord, icon, kindWords } from "./look.js";
 import { recall, remember } from "./settings.js";
 
-/** @typedef {import("./runs.js").Run} Run */
+/** @typedef {import("./groups.js").Row} Row */
 
 /** So many at once are told as one. */
 const MANY = 3;
@@ -13,13 +13,13 @@ const GATHER_MS = 1_500;
 export class Notifier {
   #button = byId("notify");
   #on = false;
-  /** @type {Run[]} */
+  /** @type {Row[]} */
   #gathered = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #open;
 
-  /** @param {(run: Run) => void} open */
+  /** @param {(row: Row) => void} open */
   constructor(open) {
     this.#open = open;
     const able = "Notification" in globalThis;
@@ -53,10 +53,10 @@ export class Notifier {
     fill(this.#button, icon("bell"));
   }
 
-  /** @param {readonly Run[]} runs */
-  failed(runs) {
-    if (!this.#on || runs.length === 0) return;
-    this.#gathered.push(...runs.slice(0, 50));
+  /** @param {readonly Row[]} rows */
+  failed(rows) {
+    if (!this.#on || rows.length === 0) return;
+    this.#gathered.push(...rows.slice(0, 50));
     this.#timer ??= setTimeout(() => {
       const gathered = this.#gathered;
       this.#gathered = [];
@@ -65,31 +65,33 @@ export class Notifier {
         this.#tell(
           `${gathered.length} failures`,
           gathered
-            .map((run) => run.event.vtid)
+            .map(({ run }) => run.event.vtid)
             .slice(0, 5)
             .join(", "),
           "oasis-many",
           null,
         );
       else
-        for (const run of gathered)
+        for (const row of gathered) {
+          const { name, event } = row.run;
           this.#tell(
-            `${run.name || kindWords(run.event.kind)} failed`,
-            `${run.event.vtid} ${run.event.module}`,
-            run.key,
-            run,
+            `${name || kindWords(event.kind)} ${failureWord(event)}`,
+            `${event.vtid} ${event.module}`,
+            row.key,
+            row,
           );
+        }
     }, GATHER_MS);
   }
 
-  /** @param {string} title @param {string} body @param {string} tag @param {Run | null} run */
-  #tell(title, body, tag, run) {
+  /** @param {string} title @param {string} body @param {string} tag @param {Row | null} row */
+  #tell(title, body, tag, row) {
     try {
       const note = new Notification(title, { body, tag });
       note.onclick = () => {
         window.focus();
         note.close();
-        if (run) this.#open(run);
+        if (row) this.#open(row);
       };
     } catch {
       // Chrome on Android has them for service workers alone, and says so only here.

@@ -1,16 +1,32 @@
 // What has failed and is not green again, and what runs or waits: one row for each run.
 
 import { fill, h, keyed, makeButton, setText } from "./dom.js";
-import { describeLink, icon, kindWords, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
-import { failureName } from "./runs.js";
+import { failureNames, jobsSay, rowMatches } from "./groups.js";
+import {
+  describeLink,
+  failureWord,
+  icon,
+  kindWords,
+  outLink,
+  skeleton,
+  statusMark,
+  taskLink,
+  time,
+} from "./look.js";
 import { duration, short } from "./time.js";
 
-/** @typedef {import("./runs.js").Run} Run */
+/** @typedef {import("./groups.js").Row} Row */
+/** @typedef {import("./run.js").Run} Run */
 
 /** Rows that are drawn; there is no use in more. */
 const MOST = 30;
 /** Failures beyond these are shown when asked for, so that what runs stays in sight. */
 const FEW = 6;
+/** Failed jobs that are named. */
+const NAMED = 5;
+
+/** @type {WeakMap<HTMLElement, Row>} What an element shows. */
+const shown = new WeakMap();
 
 export class Now {
   #store;
@@ -45,8 +61,8 @@ export class Now {
     all.addEventListener("click", () => {
       const failures = store.runs
         .failures(Date.now(), dismissed.values)
-        .filter((run) => this.#matches(run.event));
-      dismissed.add(failures.map(failureName));
+        .filter((row) => rowMatches(row, this.#matches));
+      dismissed.add(failures.flatMap(failureNames));
     });
     this.#failuresPart = h(
       "section",
@@ -74,14 +90,14 @@ export class Now {
     });
     this.element.addEventListener("click", (event) => {
       const target = /** @type {Element} */ (event.target);
-      const row = /** @type {HTMLElement | null} */ (target.closest("li"));
+      const element = /** @type {HTMLElement | null} */ (target.closest("li"));
+      const row = element && shown.get(element);
       if (!row || target.closest("a")) return;
-      const run = store.runs.byKey.get(row.dataset.key ?? "");
       if (target.closest(".dismiss")) {
-        const next = row.nextElementSibling ?? row.previousElementSibling;
-        dismissed.set(row.dataset.failure ?? "", true);
+        const next = element.nextElementSibling ?? element.previousElementSibling;
+        dismissed.add(failureNames(row));
         /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".dismiss"))?.focus();
-      } else if (run) this.#open(run);
+      } else this.#open(row.state);
     });
   }
 
@@ -106,29 +122,22 @@ export class Now {
   show(now, matches, filtered) {
     this.#matches = matches;
     const { runs, seeded, seedError } = this.#store;
-    const failures = runs.failures(now, this.#dismissed.values).filter((run) => matches(run.event));
-    const active = runs.active(now).filter((run) => matches(run.event));
-    const few = this.#all ? MOST : FEW;
-    const shown = { failures: failures.slice(0, few), active: active.slice(0, MOST) };
+    const failures = runs.failures(now, this.#dismissed.values).filter((row) => rowMatches(row, matches));
+    const active = runs.active(now).filter((row) => rowMatches(row, matches));
+    const rows = [failures.slice(0, this.#all ? MOST : FEW), active.slice(0, MOST)];
     this.#more.hidden = failures.length <= FEW;
     setText(this.#more, this.#all ? "Show fewer" : `Show all ${Math.min(failures.length, MOST)}`);
     this.#failuresPart.hidden = failures.length === 0;
     setText(this.#failuresCount, String(failures.length));
     setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : String(active.length));
-    keyed(
-      this.#failures,
-      shown.failures,
-      (run) => run.key,
-      () => makeRow(true),
-      (row, run) => update(row, run, now),
-    );
-    keyed(
-      this.#active,
-      shown.active,
-      (run) => run.key,
-      () => makeRow(false),
-      (row, run) => update(row, run, now),
-    );
+    for (const [i, list] of [this.#failures, this.#active].entries())
+      keyed(
+        list,
+        rows[i] ?? [],
+        (row) => row.key,
+        () => makeRow(i === 0),
+        (element, row) => update(element, row, now),
+      );
     this.#empty.hidden = active.length > 0 || seeded !== "ready";
     setText(
       this.#empty,
@@ -138,7 +147,7 @@ export class Now {
       this.#note.dataset.seeded = seeded;
       fill(this.#note, ...this.#says(seeded, seedError));
     }
-    this.#store.learn([...shown.failures, ...shown.active]);
+    this.#store.learn(rows.flat().flatMap(({ run, failed }) => [run, ...failed.slice(0, NAMED)]));
     return { failures: failures.length, active: active.length };
   }
 }
@@ -163,36 +172,51 @@ function makeRow(failed) {
   );
 }
 
-/** @param {HTMLElement} row @param {string} selector */
-const part = (row, selector) => /** @type {HTMLElement} */ (row.querySelector(selector));
+/** @param {HTMLElement} element @param {string} selector */
+const part = (element, selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
 
-/** @param {HTMLElement} row @param {Run} run @param {number} now */
-function update(row, run, now) {
-  const version = `${run.event.id}|${run.status}|${run.attempt}|${run.metaOf}`;
-  if (row.dataset.version !== version) {
-    row.dataset.version = version;
-    row.dataset.failure = failureName(run);
-    row.className = `run s-${run.status}`;
-    const { event } = run;
-    fill(part(row, ".mark"), statusMark(run.status));
-    const name = run.name || kindWords(event.kind);
-    const button = part(row, ".name");
+/** @param {HTMLElement} element @param {Row} row @param {number} now */
+function update(element, row, now) {
+  shown.set(element, row);
+  const { run, state, failed } = row;
+  const { event } = state;
+  const jobs = jobsSay(row);
+  const names = failed.slice(0, NAMED).map((job) => job.name);
+  const version = [event.id, state.status, run.attempt, run.metaOf, jobs, ...names].join("|");
+  if (element.dataset.version !== version) {
+    element.dataset.version = version;
+    element.className = `run s-${state.status}`;
+    const agent = event.source === "agent.ping";
+    fill(part(element, ".mark"), statusMark(event.kind === "ping.lost" ? "lost" : state.status));
+    const kind = agent ? `agent ${failureWord(event)}` : run.name && kindWords(run.event.kind);
     fill(
-      button,
-      h("bdi", {}, name),
-      run.name && h("span", { class: "of" }, kindWords(event.kind)),
-      run.attempt > 1 && h("span", { class: "attempt" }, `attempt ${run.attempt}`),
+      part(element, ".name"),
+      h("bdi", {}, run.name || kindWords(run.event.kind)),
+      h(
+        "span",
+        {
+          class: failed.length > 0 && jobs ? "of bad" : "of",
+          title: jobs && names.filter(Boolean).join(", "),
+        },
+        jobs || kind,
+      ),
+      run.attempt > 1 && h("span", { class: "of" }, `attempt ${run.attempt}`),
     );
     const about = run.about || run.branch || describeLink(event.link);
-    fill(part(row, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
+    fill(part(element, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
     fill(
-      part(row, ".second"),
-      taskLink(event.vtid),
-      h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, event.vtid))),
+      part(element, ".second"),
+      taskLink(run.event.vtid),
+      h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, run.event.vtid))),
     );
   }
-  const ran = part(row, ".run-time");
-  const waited = part(row, ".queue-time");
+  showTimes(element, state, now);
+}
+
+/** @param {HTMLElement} element @param {Run} run @param {number} now */
+function showTimes(element, run, now) {
+  const ran = part(element, ".run-time");
+  const waited = part(element, ".queue-time");
   if (run.status === "queued") {
     setText(ran, "");
     setText(waited, `queued ${run.queuedAt === null ? "" : duration(now - run.queuedAt)}`);

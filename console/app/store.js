@@ -2,19 +2,18 @@
 // every view, so that no failure is missed while something else is looked at; views choose from what is here, and ask
 // the query API for what is older.
 
-import { OasisFeed, queryEvents } from "../client/index.js";
+import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
+import { RUNNING, readPast } from "./past.js";
 import { Rate } from "./rate.js";
-import { Runs, SILENT_MS } from "./runs.js";
+import { Runs } from "./runs.js";
 import { FACETS, noteValue } from "./view.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
-/** @typedef {import("./runs.js").Run} Run */
+/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+/** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("../client/types.js").Filters} Filters */
 
 const MOST = 50_000;
 const SLACK = 5_000;
-/** Sources of what runs: all but the agents, whose pings are many. */
-const RUNNING = ["oasis.events", "github.actions", "gcp.deploy"];
 
 export class Store extends EventTarget {
   feed;
@@ -78,8 +77,8 @@ export class Store extends EventTarget {
   #take(events, replay) {
     const failed = [];
     for (const event of events) {
-      const run = this.runs.take(event);
-      if (run?.status === "failure" && !replay && !event.simulated) failed.push(run);
+      const row = this.runs.take(event);
+      if (row && !replay && !event.simulated) failed.push(row);
       this.#count(event);
       this.rate.add(replay ? Date.parse(event.ts) : event.receivedAt);
       this.events.push(event);
@@ -121,34 +120,16 @@ export class Store extends EventTarget {
     return queryEvents({ token: this.token, filters, ...options });
   }
 
-  /** Learns what ran, waited and failed before the page was opened: three requests, however much there is. */
+  /** Learns what ran, waited and failed before the page was opened. */
   async seed() {
     const seeding = ++this.#seeding;
     this.seeded = "loading";
     try {
-      const since = new Date(Date.now() - SILENT_MS).toISOString();
-      const source = RUNNING;
-      const [begun, ended] = await Promise.all([
-        this.query({ source, status: ["queued", "in_progress"] }, { limit: 500, since }),
-        this.query({ source, status: ["success", "failure", "cancelled", "info"] }, { limit: 500 }),
-      ]);
-      const covered = ended.next === null ? 0 : (ended.events.at(-1)?.id ?? 0);
-      const early = begun.events.filter((event) => event.id < covered);
-      const vtid = [...new Set(early.map((event) => event.vtid))].slice(0, 60);
-      const more =
-        vtid.length > 0
-          ? await this.query(
-              { source, vtid, status: ["success", "failure", "cancelled", "info"] },
-              { limit: 1000, before: covered },
-            )
-          : { events: [] };
+      const all = await readPast(
+        (filters, options) => this.query(filters, options),
+        (agent) => listAgents({ token: this.token, filters: { agent } }),
+      );
       if (seeding !== this.#seeding) return;
-      const known = new Set(vtid);
-      const all = [
-        ...begun.events.filter((event) => event.id >= covered || known.has(event.vtid)),
-        ...ended.events,
-        ...more.events,
-      ];
       const byId = new Map(
         all.map((event) => /** @type {const} */ ([event.id, /** @type {AnyEvent} */ (event)])),
       );

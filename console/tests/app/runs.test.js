@@ -1,46 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attemptOf, failureName, Runs, runKey, SILENT_MS } from "../../app/runs.js";
-
-const RUN = "https://github.com/acme/gateway/actions/runs/77";
-const START = Date.parse("2026-01-02T03:00:00.000Z");
-let ids = 0;
-
-/** @param {Partial<import("../../app/runs.js").AnyEvent> & { second?: number }} of */
-function event({ second = 0, ...of }) {
-  const ts = new Date(START + second * 1_000).toISOString();
-  return /** @type {import("../../app/runs.js").AnyEvent} */ ({
-    id: ++ids,
-    ts,
-    vtid: "DEV-CICDL-0031",
-    layer: "CICDL",
-    module: "CORE",
-    source: "github.actions",
-    kind: "workflow_run",
-    status: "queued",
-    title: "",
-    ref: "",
-    link: RUN,
-    receivedAt: Date.parse(ts),
-    ...of,
-  });
-}
-
-/** @param {...import("../../app/runs.js").AnyEvent} events */
-function of(...events) {
-  const runs = new Runs();
-  for (const one of events) runs.take(one);
-  return runs;
-}
-
-const NOW = START + 60_000;
-const NONE = new Set();
+import { failureNames } from "../../app/groups.js";
+import { attemptOf, runKey } from "../../app/run.js";
+import { SILENT_MS } from "../../app/runs.js";
+import { event, NONE, NOW, of, orders, RUN, START } from "./events.js";
 
 test("a run is one row, with the time it waited apart from the time it ran", () => {
   const runs = of(event({}), event({ second: 5, status: "in_progress" }));
-  const [run, ...others] = runs.active(NOW);
+  const [row, ...others] = runs.active(NOW);
   assert.equal(others.length, 0);
-  assert.deepEqual([run?.status, run?.queuedAt, run?.startedAt], ["in_progress", START, START + 5_000]);
+  assert.deepEqual(
+    [row?.state.status, row?.state.queuedAt, row?.state.startedAt],
+    ["in_progress", START, START + 5_000],
+  );
   runs.take(event({ second: 9, status: "success" }));
   assert.deepEqual(runs.active(NOW), []);
 });
@@ -54,15 +26,7 @@ test("in any order the state is the same: attempt, then time, then an end", () =
     event({ second: 12, link: `${RUN}/attempts/2`, status: "success" }),
     event({ second: 12, link: `${RUN}/attempts/2`, status: "in_progress" }),
   ];
-  let seed = 3;
-  for (let round = 0; round < 200; round++) {
-    const shuffled = [...events];
-    for (let i = shuffled.length - 1; i > 0; i--) {
-      seed = (seed * 48271) % 0x7fffffff;
-      const j = seed % (i + 1);
-      const [a, b] = [shuffled[i], shuffled[j]];
-      if (a && b) [shuffled[i], shuffled[j]] = [b, a];
-    }
+  for (const shuffled of orders(events)) {
     const [run] = of(...shuffled).byKey.values();
     assert.deepEqual([run?.status, run?.attempt], ["success", 2]);
   }
@@ -96,7 +60,7 @@ test("failures stay until the same run, or the same thing of the same task, is g
   const runs = of(failed);
   const [failure] = runs.failures(NOW, NONE);
   assert.ok(failure);
-  assert.deepEqual(runs.failures(NOW, new Set([failureName(failure)])), []);
+  assert.deepEqual(runs.failures(NOW, new Set(failureNames(failure))), []);
   assert.deepEqual(runs.failures(START + 25 * 3_600_000, NONE), []);
 });
 
@@ -130,13 +94,29 @@ test("the next deploy of a service does not begin when the last one did", () => 
     event({ ...deploy, second: 40, status: "in_progress" }),
   );
   runs.take(event({ ...deploy, second: 1, status: "in_progress" }));
-  assert.equal(runs.active(NOW)[0]?.startedAt, START + 40_000);
+  assert.equal(runs.active(NOW)[0]?.state.startedAt, START + 40_000);
 });
 
-test("however many runs there are, few are kept", () => {
-  const runs = new Runs();
-  for (let i = 0; i < 12_000; i++)
-    runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "failure" }));
+test("however many runs there are, few are kept: the oldest go, but what is shown goes last", () => {
+  const runs = of(event({ status: "failure" }), event({ link: `${RUN}1`, status: "in_progress" }));
+  /** @param {number} i @param {Partial<import("../../app/run.js").AnyEvent>} more */
+  const other = (i, more) =>
+    runs.take(event({ vtid: "UNSET", link: `https://github.com/acme/x/actions/runs/${i}`, ...more }));
+  for (let i = 0; i < 12_000; i++) other(i, { status: "success" });
+  assert.ok(runs.byKey.size <= 5_000 && runs.byKey.size > 4_000, `${runs.byKey.size}`);
+  assert.deepEqual([runs.failures(NOW, NONE).length, runs.active(NOW).length], [1, 1]);
+  for (let i = 0; i < 12_000; i++) {
+    other(i, { status: "failure" });
+    if (i % 1_000 === 0) runs.take(event({ second: i, link: `${RUN}1`, status: "in_progress" }));
+  }
   assert.ok(runs.byKey.size <= 5_000);
+  assert.equal(runs.active(START + 12_000_000).length, 1, "what was heard of is not old");
   assert.ok(runs.failures(NOW, NONE).length <= 5_000);
+});
+
+test("what happens at once needs no place", () => {
+  const runs = of();
+  for (const kind of ["push", "pull_request", "release", "create", "delete", "ping"])
+    runs.take(event({ kind, status: "info", link: `https://github.com/acme/x/${kind}` }));
+  assert.equal(runs.byKey.size, 0);
 });

@@ -1,0 +1,112 @@
+// A run and its jobs are one thing to whoever looks: what is told of them together. Pure.
+
+/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+/** @typedef {import("./run.js").Run} Run */
+
+/**
+ * @typedef {object} Group
+ * @property {string} key That of the run, also while the run is not known.
+ * @property {Run | null} run
+ * @property {Map<string, Run>} jobs
+ * @property {number} told The attempt whose failure has been told; 0 for none.
+ */
+
+/**
+ * What is shown of a group.
+ *
+ * @typedef {object} Row
+ * @property {string} key
+ * @property {Run} run What gives the name: the run, or one of its jobs while the run is not known.
+ * @property {Run} state What gives the state, the times and the link, and is opened.
+ * @property {Run[]} jobs Those of this attempt, as far as they are known.
+ * @property {Run[]} failed
+ */
+
+/** @param {string} status */
+export const isActive = (status) => status === "queued" || status === "in_progress";
+
+/** @param {{ status: string }} run */
+const isFailed = (run) => run.status === "failure";
+
+/** @param {string} status */
+export const rank = (status) => (status === "queued" ? 0 : status === "in_progress" ? 1 : 2);
+
+/** @param {string} key That of a run or a job. */
+export function groupKey(key) {
+  const run = /^job\|(.+\/actions\/runs\/[0-9]+)\/job\//.exec(key)?.[1];
+  return run ? `workflow_run|${run}` : key;
+}
+
+/** This failure of a run, not its next. Only what the feed tells, so that it stays the same. @param {Run} run */
+export const failureName = (run) =>
+  `${run.key}|${run.key.startsWith("workflow_run|") && run.attempt ? run.attempt : run.at}`;
+
+/** The names by which a failure is dismissed. @param {Row} row */
+export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);
+
+/** What an earlier attempt left is older than this one. @param {Run} job @param {Run} run */
+const isOfAttempt = (job, run) => job.at >= (run.queuedAt ?? run.startedAt ?? Number.NEGATIVE_INFINITY);
+
+/** @param {Group} group @returns {{ run: Run | null, jobs: Run[] }} */
+function current(group) {
+  const { run } = group;
+  const jobs = [...group.jobs.values()];
+  if (!run) return { run, jobs };
+  // Jobs that began after the run had ended are of its next attempt, which is still to be told.
+  const next = isActive(run.status)
+    ? []
+    : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? Number.NEGATIVE_INFINITY) > run.at);
+  return next.length > 0
+    ? { run: null, jobs: next }
+    : { run, jobs: jobs.filter((job) => isOfAttempt(job, run)) };
+}
+
+/**
+ * A run that has ended decides for its jobs: one that may fail is no failure. While it runs, its first failed job is.
+ *
+ * @param {Group} group
+ * @param {(decides: Run, failed: Run) => boolean} stands Whether this failure is still of interest.
+ * @returns {Row | null}
+ */
+export function failing(group, stands) {
+  const { run, jobs } = current(group);
+  const failed = jobs.filter(isFailed).sort((a, b) => a.at - b.at);
+  const parts = !run || isActive(run.status) ? failed : isFailed(run) ? [run] : [];
+  const state = parts.find((part) => stands(run ?? part, part));
+  return state ? { key: group.key, run: run ?? state, state, jobs, failed } : null;
+}
+
+/**
+ * @param {Group} group
+ * @param {(seenAt: number) => boolean} lives Whether that is recent enough.
+ * @returns {Row | null}
+ */
+export function running(group, lives) {
+  const { run, jobs } = current(group);
+  const [state] = (run ? [run] : jobs).filter((one) => isActive(one.status)).sort(inOrder);
+  if (!state || ![state, ...jobs].some((one) => lives(one.seenAt))) return null;
+  return { key: group.key, run: state, state, jobs, failed: jobs.filter(isFailed) };
+}
+
+/** What began last is first, and what waits stands below what runs. @param {Run} a @param {Run} b */
+export const inOrder = (a, b) =>
+  rank(b.status) - rank(a.status) || since(b) - since(a) || (a.key < b.key ? -1 : 1);
+
+/** @param {Run} run */
+const since = (run) => run.startedAt ?? run.queuedAt ?? run.at;
+
+/** How its jobs are; empty where that says no more than its state. @param {Row} row */
+export function jobsSay({ run, state, jobs, failed }) {
+  if (jobs.length < 2) return "";
+  const done = jobs.filter((job) => !isActive(job.status)).length;
+  if (failed.length === 0) return `${done} of ${jobs.length} jobs done`;
+  return `${failed.length} of ${jobs.length} jobs failed${state !== run && isActive(run.status) ? " so far" : ""}`;
+}
+
+/**
+ * Whether a filter chooses the run, or one of its jobs.
+ *
+ * @param {Row} row
+ * @param {(event: AnyEvent) => boolean} matches
+ */
+export const rowMatches = (row, matches) => [row.run, ...row.jobs].some((run) => matches(run.event));

@@ -1,0 +1,72 @@
+// What ran, waited and failed before the page was opened: asked of the query API.
+
+import { RECENT_MS, SILENT_MS } from "./runs.js";
+
+/** @typedef {import("../client/types.js").StoredEvent} StoredEvent */
+/** @typedef {import("./store.js").Store["query"]} Query */
+/** @typedef {(agent: string[]) => Promise<import("../client/types.js").Agent[]>} ListAgents */
+
+/** Sources of what runs: all but the agents, whose pings are many. */
+export const RUNNING = ["oasis.events", "github.actions", "gcp.deploy"];
+const ENDS = ["success", "failure", "cancelled", "info"];
+/** So many values the gateway takes at once. */
+const BATCH = 50;
+const MOST_TASKS = 300;
+
+/** @param {number} ms */
+const ago = (ms) => new Date(Date.now() - ms).toISOString();
+
+/**
+ * What began or failed is of use only with all that came after it, so what is older than the last ends is asked for by
+ * its task, and left out where even that does not reach so far back.
+ *
+ * @param {Query} query
+ * @param {ListAgents} listAgents
+ * @returns {Promise<StoredEvent[]>} In any order, some of them twice.
+ */
+export async function readPast(query, listAgents) {
+  const [begun, ended, failed] = await Promise.all([
+    query({ source: RUNNING, status: ["queued", "in_progress"] }, { limit: 500, since: ago(SILENT_MS) }),
+    query({ source: RUNNING, status: ENDS }, { limit: 500 }),
+    query({ status: ["failure"] }, { limit: 200, since: ago(RECENT_MS) }),
+  ]);
+  const floor = floorOf(ended);
+  const pings = failed.events.filter((event) => event.source === "agent.ping");
+  const told = [...begun.events, ...failed.events.filter((event) => event.source !== "agent.ping")];
+  const all = [...told.filter((event) => event.id >= floor), ...ended.events];
+  const early = told.filter((event) => event.id < floor);
+  const tasks = [...new Set(early.map((event) => event.vtid))].slice(0, MOST_TASKS);
+  for (let i = 0; i < tasks.length; i += BATCH) {
+    const vtid = tasks.slice(i, i + BATCH);
+    const more = await query(
+      { source: RUNNING, vtid, status: ENDS },
+      { limit: 1000, before: floor, since: ago(RECENT_MS) },
+    );
+    const reached = floorOf(more);
+    const known = new Set(vtid);
+    all.push(...early.filter((event) => event.id >= reached && known.has(event.vtid)), ...more.events);
+  }
+  return [...all, ...(await stillLost(pings, listAgents))];
+}
+
+/** The id from which on a page of the newest has all. @param {Awaited<ReturnType<Query>>} page */
+const floorOf = ({ events, next }) => (next === null ? 0 : (events.at(-1)?.id ?? 0));
+
+/**
+ * Those after which nothing good was heard of an agent of that name.
+ *
+ * @param {StoredEvent[]} pings
+ * @param {ListAgents} listAgents
+ */
+async function stillLost(pings, listAgents) {
+  /** @param {StoredEvent} event */
+  const nameOf = ({ meta, module }) => (typeof meta.agent === "string" ? meta.agent : module);
+  const agent = [...new Set(pings.map(nameOf))].slice(0, BATCH);
+  if (agent.length === 0) return [];
+  /** @type {Map<string, number>} */
+  const heard = new Map();
+  for (const row of await listAgents(agent))
+    if (row.status !== "failure") heard.set(row.agent, Math.max(row.last_id, heard.get(row.agent) ?? 0));
+  const known = new Set(agent);
+  return pings.filter((event) => known.has(nameOf(event)) && event.id > (heard.get(nameOf(event)) ?? 0));
+}
