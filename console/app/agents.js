@@ -14,17 +14,22 @@ import { short } from "./time.js";
  * @property {string} role
  * @property {string} where
  * @property {string} vtid
- * @property {"working" | "idle" | "late" | "lost" | "stopped"} state
+ * @property {"working" | "idle" | "late" | "lost" | "stopped" | "replaced"} state
  * @property {string} status
  * @property {number} since
  * @property {number} seen
  * @property {number | null} interval
+ * @property {number} started
  * @property {number} lastId
  */
 
-const ORDER = ["lost", "late", "working", "idle", "stopped"];
+const ORDER = ["lost", "late", "working", "idle", "stopped", "replaced"];
 const EVERY_MS = 30_000;
+/** How often at the most, while somebody looks at them: there may be thousands, and each pings. */
+const SOON_MS = 5_000;
 const SETTLE_MS = 400;
+/** Clocks of agents differ. */
+const SKEW_MS = 60_000;
 
 /** @type {Record<string, string>} */
 const SAYS = {
@@ -33,6 +38,7 @@ const SAYS = {
   working: "Works on a task",
   idle: "Waits for a task",
   stopped: "Has said that it stopped",
+  replaced: "Went silent; another of its name has been started since",
 };
 
 /** @param {import("../client/types.js").Agent} row @returns {Agent} */
@@ -47,10 +53,34 @@ const readAgent = (row) => ({
   since: Date.parse(row.since),
   seen: Date.parse(row.last_seen),
   interval: row.interval,
+  started: Date.parse(row.started ?? ""),
   lastId: row.last_id,
 });
 
-/** Asks who there is: every half minute, and soon after a ping came. Shared by the header and the page. */
+/**
+ * In the order in which they need somebody to look.
+ *
+ * @param {import("../client/types.js").Agent[]} rows
+ */
+export function readAgents(rows) {
+  const agents = rows.map(readAgent);
+  /** @type {Map<string, number>} When the last one of this name that lives was started. */
+  const alive = new Map();
+  for (const { name, state, started } of agents)
+    if ((state === "working" || state === "idle") && started > (alive.get(name) ?? 0))
+      alive.set(name, started);
+  for (const agent of agents)
+    if (isSilent(agent) && (alive.get(agent.name) ?? 0) > agent.seen - SKEW_MS) agent.state = "replaced";
+  return agents.sort(
+    (a, b) =>
+      ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || b.seen - a.seen,
+  );
+}
+
+/** @param {Agent} agent */
+const isSilent = ({ state }) => state === "lost" || state === "late";
+
+/** Asks who there is: every half minute, and on the page soon after a ping came. Shared by the header and the page. */
 export class Agents extends EventTarget {
   /** @type {Agent[]} */
   list = [];
@@ -62,66 +92,68 @@ export class Agents extends EventTarget {
   #timer;
   #due = 0;
   #asking = false;
+  #asked = Number.NEGATIVE_INFINITY;
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
     super();
     this.#store = store;
     store.addEventListener("events", (event) => {
-      const { events } = /** @type {CustomEvent} */ (event).detail;
-      if (
-        events.some(
-          (/** @type {import("./runs.js").AnyEvent} */ one) => one.source === "agent.ping" && one.id !== null,
-        )
-      )
-        this.soon(SETTLE_MS);
+      /** @type {import("./run.js").AnyEvent[]} */
+      const events = /** @type {CustomEvent} */ (event).detail.events;
+      const pings = events.filter((one) => one.source === "agent.ping" && one.id !== null);
+      if (pings.length > 0)
+        this.soon(
+          SETTLE_MS,
+          pings.some((one) => one.kind !== "ping"),
+        );
     });
+    document.addEventListener("visibilitychange", () => this.soon(0));
     store.addEventListener("state", () => {
       if (store.feed.state === "live") this.soon(0);
     });
   }
 
-  /** @param {number} wait */
-  soon(wait) {
-    const at = Date.now() + wait;
+  /** @param {number} wait @param {boolean} [matters] More than that one lives. */
+  soon(wait, matters = false) {
+    const seen = matters || location.pathname.startsWith("/agents");
+    const apart = document.hidden ? 4 * EVERY_MS : seen ? SOON_MS : EVERY_MS;
+    const now = Date.now();
+    const at = Math.max(now + wait, this.#asked + apart);
     if (this.#timer !== undefined && this.#due <= at) return;
     clearTimeout(this.#timer);
     this.#due = at;
-    this.#timer = setTimeout(() => void this.#ask(), wait);
+    this.#timer = setTimeout(() => void this.#ask(), at - now);
   }
 
   async #ask() {
     this.#timer = undefined;
     if (this.#asking) return this.soon(SETTLE_MS);
     this.#asking = true;
+    this.#asked = Date.now();
     try {
       const rows = await listAgents({ token: this.#store.token });
-      this.list = rows
-        .map(readAgent)
-        .sort(
-          (a, b) =>
-            ORDER.indexOf(a.state) - ORDER.indexOf(b.state) ||
-            a.name.localeCompare(b.name) ||
-            b.seen - a.seen,
-        );
+      this.list = readAgents(rows);
       this.state = "ready";
     } catch (error) {
       this.state = "failed";
       this.error = error instanceof Error ? error.message : "the query failed";
     }
     this.#asking = false;
-    this.soon(document.hidden ? 4 * EVERY_MS : EVERY_MS);
+    this.soon(EVERY_MS);
     this.dispatchEvent(new Event("change"));
   }
 
   /** How many need somebody to look. */
   get missing() {
-    return this.list.filter((agent) => agent.state === "lost" || agent.state === "late").length;
+    return this.list.filter(isSilent).length;
   }
 }
 
-/** Ended runs of an agent that are shown. */
-const MOST_STOPPED = 50;
+/** So many that are no more are shown. */
+const MOST_OVER = 50;
+/** @param {Agent["state"]} state */
+const isOver = (state) => state === "stopped" || state === "replaced";
 
 export class AgentsPage {
   #context;
@@ -168,13 +200,12 @@ export class AgentsPage {
   /** @param {number} now */
   tick(now) {
     const { agents } = this.#context;
-    let stopped = 0;
-    const list = agents.list.filter((agent) => agent.state !== "stopped" || ++stopped <= MOST_STOPPED);
-    const counts = ORDER.map((state) => [
-      state,
-      agents.list.filter((agent) => agent.state === state).length,
-    ]).filter(([, count]) => Number(count) > 0);
-    setText(this.#summary, counts.map(([state, count]) => `${count} ${state}`).join(", "));
+    let over = 0;
+    const list = agents.list.filter(({ state }) => !isOver(state) || ++over <= MOST_OVER);
+    const counts = ORDER.map(
+      (state) => `${agents.list.filter((one) => one.state === state).length} ${state}`,
+    );
+    setText(this.#summary, counts.filter((text) => !text.startsWith("0 ")).join(", "));
     keyed(
       this.#body,
       list,
@@ -207,16 +238,8 @@ export class AgentsPage {
 }
 
 function makeRow() {
-  return h(
-    "tr",
-    {},
-    h("td", { class: "state-of" }),
-    h("td", { class: "name-of" }),
-    h("td", { class: "task-of" }),
-    h("td", { class: "since-of" }),
-    h("td", { class: "seen-of" }),
-    h("td", { class: "where-of" }),
-  );
+  const cells = ["state", "name", "task", "since", "seen", "where"];
+  return h("tr", {}, ...cells.map((name) => h("td", { class: `${name}-of` })));
 }
 
 /** @param {HTMLElement} row @param {Agent} agent @param {number} now */
@@ -234,7 +257,7 @@ function update(row, agent, now) {
       h(
         "span",
         { class: `status s-${badly ? "failure" : agent.state}`, title: SAYS[agent.state] },
-        icon(badly ? "failure" : agent.state),
+        icon(badly ? "failure" : agent.state === "replaced" ? "lost" : agent.state),
         h("span", { class: "word" }, badly ? "failed" : agent.state),
       ),
     );

@@ -1,0 +1,87 @@
+// Agents on the page: what is asked for, and who needs somebody to look.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { event, inState, launch, open, Stack, until } from "./stack.js";
+
+/** @type {Stack} */
+let stack;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  [stack, browser] = await Promise.all([Stack.start(), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.remove();
+});
+
+/** @param {string} agent @param {string} status @param {object} [meta] */
+const ping = (agent, status, meta = {}) =>
+  event({
+    source: "agent.ping",
+    kind: "ping",
+    module: agent.toUpperCase(),
+    status,
+    meta: { agent, instance: "h:1:2", ...meta },
+  });
+
+test("an agent that ended badly is a failure until one of its name is heard again, also after a reload", async () => {
+  const { page, faults, close } = await open(browser, stack.url);
+  await stack.send([event(), ping("planner", "failure")]);
+  const row = page.locator(".failures .run", { hasText: "planner" });
+  await row.filter({ hasText: "agent failed" }).waitFor();
+  await page.waitForFunction(() => document.title.startsWith("(1)"));
+  await page.reload();
+  await row.waitFor();
+  await stack.send([ping("planner", "info", { instance: "h:2:3" })]);
+  await row.waitFor({ state: "hidden" });
+  await page.reload();
+  await inState(page, "live");
+  await page.getByText("Nothing runs or waits.").waitFor();
+  assert.equal(await page.locator(".failures .run").count(), 0);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a silent agent that another of its name has replaced stands last and is not counted", async () => {
+  const started = (/** @type {number} */ ago) => new Date(Date.now() - ago).toISOString();
+  // What promises a ping within a second and says nothing more is lost soon.
+  await stack.send([
+    ping("coder", "in_progress", { instance: "h:3:4", interval: 1, started: started(600_000) }),
+    ping("tester", "in_progress", { instance: "h:4:5", interval: 1, started: started(600_000) }),
+    ping("coder", "info", { instance: "h:5:6", interval: 600, started: started(-120_000) }),
+  ]);
+  const { page, faults, close } = await open(browser, `${stack.url}/agents`);
+  await page.locator("tr.a-lost", { hasText: "tester" }).waitFor();
+  await page.locator("tr.a-replaced", { hasText: "coder" }).waitFor();
+  const rows = await page.locator(".agents tbody tr").allTextContents();
+  assert.match(rows[0] ?? "", /tester/);
+  assert.match(rows.at(-1) ?? "", /replaced/);
+  assert.equal(await page.locator("#agents-count").textContent(), "1");
+  await page.getByRole("link", { name: "Live" }).click();
+  const lost = page.locator(".failures .run", { hasText: "agent lost" });
+  await lost.filter({ hasText: "tester" }).waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("however many pings come, agents are asked for seldom", async () => {
+  const { page, close } = await open(browser, "about:blank");
+  let asked = 0;
+  page.on("request", (request) => {
+    if (request.url().endsWith("/oasis/agents")) asked++;
+  });
+  await page.goto(stack.url);
+  await until(async () => asked === 1, "asked at the start");
+  for (let i = 0; i < 20; i++) {
+    const [id] = await stack.send([ping(`many-${i}`, "in_progress", { interval: 600 })]);
+    await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
+  }
+  assert.equal(asked, 1);
+  await page.getByRole("link", { name: "Agents" }).click();
+  await page.locator("tr", { hasText: "many-19" }).waitFor();
+  assert.ok(asked <= 3, `${asked}`);
+  await close();
+});
