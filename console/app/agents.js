@@ -35,8 +35,6 @@ const SKEW_MS = 60_000;
 const SAYS = {
   lost: "Silent for more than 2.5 intervals",
   late: "Silent for more than 1.5 intervals",
-  working: "Works on a task",
-  idle: "Waits for a task",
   stopped: "Has said that it stopped",
   replaced: "Went silent; another of its name has been started since",
 };
@@ -92,7 +90,7 @@ export class Agents extends EventTarget {
   #timer;
   #due = 0;
   #asking = false;
-  #asked = Number.NEGATIVE_INFINITY;
+  #asked = 0;
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -101,11 +99,11 @@ export class Agents extends EventTarget {
     store.addEventListener("events", (event) => {
       /** @type {import("./run.js").AnyEvent[]} */
       const events = /** @type {CustomEvent} */ (event).detail.events;
-      const pings = events.filter((one) => one.source === "agent.ping" && one.id !== null);
-      if (pings.length > 0)
+      const kinds = events.flatMap((one) => (one.source === "agent.ping" && one.id !== null ? one.kind : []));
+      if (kinds.length > 0)
         this.soon(
           SETTLE_MS,
-          pings.some((one) => one.kind !== "ping"),
+          kinds.some((kind) => kind !== "ping"),
         );
     });
     document.addEventListener("visibilitychange", () => this.soon(0));

@@ -45,7 +45,7 @@ export const failureName = (run) =>
 export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);
 
 /** What an earlier attempt left is older than this one. @param {Run} job @param {Run} run */
-const isOfAttempt = (job, run) => job.at >= (run.queuedAt ?? run.startedAt ?? Number.NEGATIVE_INFINITY);
+const isOfAttempt = (job, run) => job.at >= (run.queuedAt ?? run.startedAt ?? 0);
 
 /** @param {Group} group @returns {{ run: Run | null, jobs: Run[] }} */
 function current(group) {
@@ -55,7 +55,7 @@ function current(group) {
   // Jobs that began after the run had ended are of its next attempt, which is still to be told.
   const next = isActive(run.status)
     ? []
-    : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? Number.NEGATIVE_INFINITY) > run.at);
+    : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? 0) > run.at);
   return next.length > 0
     ? { run: null, jobs: next }
     : { run, jobs: jobs.filter((job) => isOfAttempt(job, run)) };

@@ -119,7 +119,7 @@ export function begin(key, event, attempt, at, seenAt) {
     queuedAt: null,
     startedAt: null,
     endedAt: null,
-    after: Number.NEGATIVE_INFINITY,
+    after: 0,
     seenAt,
     name: "",
     about: "",

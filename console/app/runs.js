@@ -188,6 +188,6 @@ export class Runs {
   /** Whether the same module and kind have succeeded for the same task since. @param {Run} run @param {number} at */
   isGreen(run, at) {
     const { module, kind, vtid } = run.event;
-    return (this.#green.get(`${module}|${kind}|${vtid}`) ?? Number.NEGATIVE_INFINITY) > at;
+    return (this.#green.get(`${module}|${kind}|${vtid}`) ?? 0) > at;
   }
 }
