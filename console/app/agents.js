@@ -62,13 +62,13 @@ const readAgent = (row) => ({
  */
 export function readAgents(rows) {
   const agents = rows.map(readAgent);
-  /** @type {Map<string, number>} When the last one of this name that lives was started. */
-  const alive = new Map();
-  for (const { name, state, started } of agents)
-    if ((state === "working" || state === "idle") && started > (alive.get(name) ?? 0))
-      alive.set(name, started);
-  for (const agent of agents)
-    if (isSilent(agent) && (alive.get(agent.name) ?? 0) > agent.seen - SKEW_MS) agent.state = "replaced";
+  /** @type {Map<string, number>} When the last one of this name was started. */
+  const newest = new Map();
+  for (const { name, started } of agents) if (started > (newest.get(name) ?? 0)) newest.set(name, started);
+  for (const agent of agents) {
+    const next = newest.get(agent.name) ?? 0;
+    if (isSilent(agent) && next !== agent.started && next > agent.seen - SKEW_MS) agent.state = "replaced";
+  }
   return agents.sort(
     (a, b) =>
       ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || b.seen - a.seen,

@@ -192,14 +192,15 @@ function update(element, row, now) {
     fill(
       part(element, ".name"),
       h("bdi", {}, run.name || kindWords(run.event.kind)),
-      h(
-        "span",
-        {
-          class: failed.length > 0 && jobs ? "of bad" : "of",
-          title: jobs && names.filter(Boolean).join(", "),
-        },
-        jobs || kind,
-      ),
+      (jobs || kind) &&
+        h(
+          "span",
+          {
+            class: failed.length > 0 && jobs ? "of bad" : "of",
+            title: jobs && names.filter(Boolean).join(", "),
+          },
+          jobs || kind,
+        ),
       run.attempt > 1 && h("span", { class: "of" }, `attempt ${run.attempt}`),
     );
     const about = run.about || run.branch || describeLink(event.link);

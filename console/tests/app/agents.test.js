@@ -78,7 +78,17 @@ test("a lost agent is replaced by one of its name that was started since, and th
     ["lost", "working"],
     "they ran beside each other",
   );
-  assert.deepEqual(replaced(agent("lost", old), agent("stopped", since)), ["lost", "stopped"]);
+  assert.deepEqual(replaced(agent("lost", old), agent("stopped", since)), ["stopped", "replaced"]);
+  assert.deepEqual(
+    replaced(agent("lost", old), agent("lost", since)),
+    ["lost", "replaced"],
+    "the last one counts",
+  );
+  assert.deepEqual(
+    replaced(agent("lost", "2026-01-02T02:59:50.000Z")),
+    ["lost"],
+    "one that died soon after its start replaces nobody, itself least",
+  );
   assert.deepEqual(replaced(agent("lost", old), agent("idle", since, { agent: "tester" })), ["lost", "idle"]);
   assert.deepEqual(
     replaced(agent("late", old), agent("idle", since, { started: null })),
