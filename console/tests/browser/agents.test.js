@@ -59,7 +59,7 @@ test("a silent agent that another of its name has replaced stands last and is no
   const rows = await page.locator(".agents tbody tr").allTextContents();
   assert.match(rows[0] ?? "", /tester/);
   assert.match(rows.at(-1) ?? "", /replaced/);
-  assert.equal(await page.locator("#agents-count").textContent(), "1");
+  await page.locator("#agents-count", { hasText: /^1$/ }).waitFor();
   await page.getByRole("link", { name: "Live" }).click();
   const lost = page.locator(".failures .run", { hasText: "agent lost" });
   await lost.filter({ hasText: "tester" }).waitFor();
