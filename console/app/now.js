@@ -147,7 +147,8 @@ export class Now {
       this.#note.dataset.seeded = seeded;
       fill(this.#note, ...this.#says(seeded, seedError));
     }
-    this.#store.learn(rows.flat().flatMap(({ run, failed }) => [run, ...failed.slice(0, NAMED)]));
+    const inSight = rows.flat().flatMap(({ run, failed }) => [run, ...failed.slice(0, NAMED)]);
+    this.#store.learn([...inSight, ...runs.unsure]);
     return { failures: failures.length, active: active.length };
   }
 }

@@ -16,6 +16,9 @@ const MOST_RUNS = 5_000;
 /** So many are dropped at a time, as looking for them takes a while. */
 const SLACK = 500;
 const MOST_JOBS = 500;
+/** Tasks of which it is known what succeeded last, and of each so many. */
+const MOST_GREEN = 1_000;
+const GREEN_EACH = 8;
 /** What happens at once, and never fails. */
 const POINTS = /^(push|create|delete|ping|pull_request|release)$/;
 
@@ -26,14 +29,17 @@ export class Runs {
   #groups = new Map();
   /** @type {Set<string>} Groups with something that runs, waits, or has failed: the few of which a page shows rows. */
   #shown = new Set();
-  /** @type {Map<string, number>} When something of this module, kind and task last succeeded. */
+  /** @type {Map<string, { run: Run, at: number }[]>} What of this module, kind and task succeeded last. */
   #green = new Map();
+  /** @type {Set<Run>} Runs whose names decide whether a failure has become green. */
+  unsure = new Set();
 
   clear() {
     this.byKey.clear();
     this.#groups.clear();
     this.#shown.clear();
     this.#green.clear();
+    this.unsure.clear();
   }
 
   /**
@@ -49,8 +55,12 @@ export class Runs {
     if (key === null || (event.source === "github.actions" && POINTS.test(event.kind))) return null;
     const attempt = attemptOf(event);
     const run = this.byKey.get(key);
-    if (event.status === "success" && isTask(event.vtid)) this.#succeeded(event, at);
-    if (!run) return this.#keep(begin(key, event, attempt, at, seenAt));
+    if (!run) {
+      const made = begin(key, event, attempt, at, seenAt);
+      this.#succeeded(made, event, at);
+      return this.#keep(made);
+    }
+    this.#succeeded(run, event, at);
     learn(run, event);
     run.seenAt = Math.max(run.seenAt, seenAt);
     return follow(run, event, attempt, at) ? this.#keep(run) : null;
@@ -90,13 +100,15 @@ export class Runs {
     if (run && (run.event.id === event.id || attemptOf(event) === run.attempt)) learn(run, event);
   }
 
-  /** @param {AnyEvent} event @param {number} at */
-  #succeeded(event, at) {
-    const key = `${event.module}|${event.kind}|${event.vtid}`;
+  /** @param {Run} run @param {AnyEvent} event @param {number} at */
+  #succeeded(run, event, at) {
+    if (event.status !== "success" || !isTask(event.vtid)) return;
+    const key = greenKey(event);
+    const last = this.#green.get(key) ?? [];
     this.#green.delete(key);
-    this.#green.set(key, at);
-    if (this.#green.size > MOST_RUNS)
-      for (const oldest of this.#green.keys()) return void this.#green.delete(oldest);
+    this.#green.set(key, [{ run, at }, ...last].slice(0, GREEN_EACH));
+    const [oldest = ""] = this.#green.keys();
+    if (this.#green.size > MOST_GREEN) this.#green.delete(oldest);
   }
 
   /** @param {Run} run */
@@ -173,6 +185,7 @@ export class Runs {
    * @param {ReadonlySet<string>} dismissed Names of failures, as failureName() makes them.
    */
   failures(now, dismissed) {
+    this.unsure.clear();
     const rows = this.#rows((group) =>
       failing(
         group,
@@ -185,9 +198,20 @@ export class Runs {
     return rows.sort((a, b) => b.state.at - a.state.at || (b.state.event.id ?? 0) - (a.state.event.id ?? 0));
   }
 
-  /** Whether the same module and kind have succeeded for the same task since. @param {Run} run @param {number} at */
+  /**
+   * Whether the same has succeeded for the same task since: of this module and kind, and, once that is known, of this
+   * name, as a workflow that lints says nothing of one that tests.
+   *
+   * @param {Run} run
+   * @param {number} at
+   */
   isGreen(run, at) {
-    const { module, kind, vtid } = run.event;
-    return (this.#green.get(`${module}|${kind}|${vtid}`) ?? 0) > at;
+    const later = (this.#green.get(greenKey(run.event)) ?? []).filter((green) => green.at > at);
+    for (const one of [run, ...later.map((green) => green.run)])
+      if (later.length > 0 && one.metaOf === 0) this.unsure.add(one);
+    return later.some((green) => !(green.run.name && run.name) || green.run.name === run.name);
   }
 }
+
+/** @param {AnyEvent} event */
+const greenKey = ({ module, kind, vtid }) => `${module}|${kind}|${vtid}`;

@@ -163,7 +163,7 @@ export class Store extends EventTarget {
       try {
         const kind = [...new Set(unknown.map((run) => run.event.kind))];
         const { events } = await this.query(
-          { source: RUNNING, kind, status: ["queued", "in_progress", "failure"] },
+          { source: RUNNING, kind, status: [...new Set(unknown.map((run) => run.status))] },
           { before: newest + 1, limit: 100 },
         );
         for (const event of events.reverse()) this.runs.learn(event);

@@ -121,3 +121,22 @@ test("what happens at once needs no place", () => {
     runs.take(event({ kind, status: "info", link: `https://github.com/acme/x/${kind}` }));
   assert.equal(runs.byKey.size, 0);
 });
+
+test("a workflow of another name makes nothing green, as soon as both names are known", () => {
+  const failed = event({ status: "failure", second: 1 });
+  const link = (/** @type {number} */ id) => `https://github.com/acme/gateway/actions/runs/${id}`;
+  const lint = event({ link: link(78), status: "success", second: 2 });
+  const ci = event({ link: link(79), status: "success", second: 3 });
+  const runs = of(failed, lint);
+  assert.equal(runs.failures(NOW, NONE).length, 0, "most tasks have one");
+  assert.equal(runs.unsure.size, 2);
+  runs.learn({ ...failed, meta: { name: "CI" } });
+  runs.learn({ ...lint, meta: { name: "Lint" } });
+  assert.equal(runs.failures(NOW, NONE).length, 1);
+  assert.equal(runs.unsure.size, 0);
+  runs.take(ci);
+  runs.learn({ ...ci, meta: { name: "CI" } });
+  assert.equal(runs.failures(NOW, NONE).length, 0);
+  runs.take(event({ link: link(80), status: "success", second: 4, meta: { name: "Lint" } }));
+  assert.equal(runs.failures(NOW, NONE).length, 0, "also behind others");
+});
