@@ -69,7 +69,7 @@ test("more than is shown at once, when polling", async () => {
   const [last = 0] = await send(1);
   await comesBack(page);
   await page.locator(`#ticker .row[data-id="${last}"]`).waitFor();
-  const said = (await page.locator("#banner").textContent()) ?? "";
+  const said = (await page.locator("#banner", { hasText: "are not in this list" }).textContent()) ?? "";
   const [, from, to] = /^Events ([\d,]+) to ([\d,]+) are not in this list\./.exec(said) ?? [];
   assert.equal(Number(from?.replaceAll(",", "")), known + 1, said);
   const upTo = Number(to?.replaceAll(",", ""));
