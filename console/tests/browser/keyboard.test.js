@@ -74,7 +74,7 @@ test("the focus is given back though the list has learned a name meanwhile", asy
     meta: { name: "CI" },
   });
   await stack.send([run]);
-  await page.locator("#ticker .row b", { hasText: "CI" }).waitFor();
+  await page.locator(".run", { hasText: "CI" }).waitFor();
   await page.keyboard.press("Escape");
   await page.locator("dialog.drawer").waitFor({ state: "hidden" });
   assert.equal(
