@@ -2,7 +2,7 @@
 
 import { listAgents } from "../client/index.js";
 import { fill, h, keyed, makeButton, setText } from "./dom.js";
-import { icon, skeleton, taskLink, time } from "./look.js";
+import { failureNote, icon, skeleton, taskLink, time, whyFailed } from "./look.js";
 import { short } from "./time.js";
 
 /**
@@ -135,7 +135,7 @@ export class Agents extends EventTarget {
       this.state = "ready";
     } catch (error) {
       this.state = "failed";
-      this.error = error instanceof Error ? error.message : "the query failed";
+      this.error = whyFailed(error);
     }
     this.#asking = false;
     this.soon(EVERY_MS);
@@ -217,10 +217,9 @@ export class AgentsPage {
     const version = `${kind}|${agents.error}`;
     if (this.#note.dataset.version === version) return;
     this.#note.dataset.version = version;
-    const retry = makeButton("small", { onclick: () => agents.soon(0) }, "Try again");
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
-      fill(this.#note, h("p", { role: "alert" }, `The agents can't be read: ${agents.error}.`), retry);
+      fill(this.#note, ...failureNote("The agents can't be read", agents.error, () => agents.soon(0)));
     else if (kind === "empty")
       fill(
         this.#note,

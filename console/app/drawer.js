@@ -1,7 +1,17 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
 import { copy, fill, h, makeButton, setText } from "./dom.js";
-import { describeLink, icon, kindWords, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
+import {
+  describeLink,
+  failureNote,
+  icon,
+  kindWords,
+  outLink,
+  skeleton,
+  statusMark,
+  taskLink,
+  time,
+} from "./look.js";
 import { isTask } from "./run.js";
 import { exact } from "./time.js";
 
@@ -61,22 +71,18 @@ export class Drawer {
       if (control.signal.aborted) return;
       const found = events[0]?.id === id ? events[0] : null;
       if (found) this.#draw(found);
-      else this.#failed(event, `Event ${id} is not kept any more.`, null);
+      else
+        this.#failed(event, [h("p", { role: "alert" }, `Event ${id} is not kept any more, or never was.`)]);
     } catch (error) {
       if (control.signal.aborted) return;
-      const why = error instanceof Error ? error.message : "the query failed";
-      this.#failed(event, `Its meta can't be read: ${why}.`, () => void this.#load(id, event));
+      const retry = () => void this.#load(id, event);
+      this.#failed(event, failureNote("Its meta can't be read", error, retry));
     }
   }
 
-  /** @param {AnyEvent | null} event @param {string} why @param {(() => void) | null} retry */
-  #failed(event, why, retry) {
-    const note = h(
-      "div",
-      { class: "note", role: "alert" },
-      h("p", {}, why),
-      retry && makeButton("small", { onclick: retry }, "Try again"),
-    );
+  /** @param {AnyEvent | null} event @param {HTMLElement[]} says */
+  #failed(event, says) {
+    const note = h("div", { class: "note" }, ...says);
     const old = this.#dialog.querySelector(".meta-part");
     if (event && old) fill(old, h("h3", {}, "Meta"), note);
     else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, note));

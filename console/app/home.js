@@ -4,7 +4,7 @@ import { beatFilter } from "./beats.js";
 import { fill, h, makeButton, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
-import { icon, skeleton } from "./look.js";
+import { failureNote, icon, skeleton, whyFailed } from "./look.js";
 import { Now } from "./now.js";
 import { tickerHead } from "./row.js";
 import { Ticker } from "./ticker.js";
@@ -37,8 +37,8 @@ export class Home {
   #key = "";
   /** @type {(event: AnyEvent) => boolean} */
   #matches = () => true;
-  /** @type {ReturnType<typeof matcher>} */
-  #runMatches = () => true;
+  /** Whether the filters choose what runs or has failed. @type {ReturnType<typeof matcher>} */
+  runMatches = () => true;
   #notABeat = beatFilter();
   /** @type {AbortController | null} */
   #older = null;
@@ -138,11 +138,10 @@ export class Home {
     const key = `${filterKey(view)}|${view.mine ? [...stars.values].join() : ""}`;
     if (key === this.#key && !anew) return;
     this.#key = key;
-    const starred = [...stars.values];
-    const matches = matcher(view, starred);
+    const matches = this.#matcher(false);
     this.#notABeat = view.beats ? () => true : beatFilter();
     this.#matches = (event) => matches(event) && this.#notABeat(event);
-    this.#runMatches = matcher(view, starred, { anyStatus: true });
+    this.runMatches = this.#matcher(true);
     this.#ticker.reset(store.events.filter((event) => this.#matches(event)));
     this.#older?.abort();
     this.#older = null;
@@ -151,6 +150,15 @@ export class Home {
     this.#error = "";
     if (store.feed.state === "live") void this.#loadOlder();
     this.tick(Date.now());
+  }
+
+  /** @param {boolean} anyStatus */
+  #matcher(anyStatus) {
+    const { stars, store } = this.#context;
+    return matcher(this.#view, [...stars.values], {
+      anyStatus,
+      nameOf: (event) => store.runs.nameOf(event),
+    });
   }
 
   /** @param {readonly AnyEvent[]} events @param {boolean} replay */
@@ -166,7 +174,7 @@ export class Home {
 
   /** What changes with time alone, and runs. @param {number} now */
   tick(now) {
-    const shown = this.#now.show(now, this.#runMatches, filterCount(this.#view) > 0);
+    const shown = this.#now.show(now, this.runMatches, filterCount(this.#view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
     this.#showNote();
     // Nothing runs while nothing has come, and what is simulated is in the ticker.
@@ -190,7 +198,7 @@ export class Home {
     this.#error = "";
     this.#showNote();
     const starred = [...stars.values];
-    const matches = matcher(view, starred);
+    const matches = this.#matcher(false);
     const limit = view.q || view.hideGreen ? BIG_PAGE : PAGE;
     try {
       let found = 0;
@@ -228,7 +236,7 @@ export class Home {
       if (!isEnough()) this.#searched = until;
     } catch (error) {
       if (control.signal.aborted) return;
-      this.#error = error instanceof Error ? error.message : "the query failed";
+      this.#error = whyFailed(error);
     }
     this.#older = null;
     this.#showNote();
@@ -253,17 +261,16 @@ export class Home {
     dataset.key = key;
     dataset.kind = kind;
     this.#note.classList.toggle("below", some && kind !== "");
-    const goOn = (/** @type {string} */ text) =>
-      makeButton("small", { onclick: () => void this.#loadOlder(true) }, text);
+    const goOn = () => void this.#loadOlder(true);
     if (kind === "error") {
       const what = some ? "Older events can't be read" : "The events can't be read";
-      fill(this.#note, h("p", { role: "alert" }, `${what}: ${this.#error}.`), goOn("Try again"));
+      fill(this.#note, ...failureNote(what, this.#error, goOn));
     } else if (kind === "searched") {
       const until = moment(this.#searched, Date.now());
       fill(
         this.#note,
         h("p", {}, `Searched back to ${until}; ${some ? "few" : "none"} matched.`),
-        goOn("Go on"),
+        makeButton("small", { onclick: goOn }, "Go on"),
       );
     } else if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "empty") fill(this.#note, howToSend());

@@ -1,6 +1,6 @@
 // How an event looks: icons, words, and what its link says to a person.
 
-import { h, svg, webAddress } from "./dom.js";
+import { h, makeButton, svg, webAddress } from "./dom.js";
 import { isTask } from "./run.js";
 import { clock, exact } from "./time.js";
 
@@ -17,45 +17,31 @@ const WORDS = {
 /** @param {string} status */
 export const word = (status) => WORDS[status] ?? status;
 
-/** Each state has a shape of its own, so that none is told by its colour alone. */
-/** @type {Record<string, [string, Record<string, string | number>][]>} */
+/**
+ * Each state has a shape of its own, so that none is told by its colour alone: paths, each with its class before it.
+ *
+ * @type {Record<string, string>}
+ */
 const SHAPES = {
-  queued: [["circle", { cx: 8, cy: 8, r: 6, "stroke-dasharray": "2.4 2.3" }]],
-  in_progress: [
-    ["circle", { cx: 8, cy: 8, r: 6, opacity: 0.3 }],
-    ["path", { d: "M8 2a6 6 0 0 1 6 6" }],
-  ],
-  success: [
-    ["circle", { cx: 8, cy: 8, r: 7, class: "solid" }],
-    ["path", { d: "M5 8.2l2.1 2.1L11 6.2", class: "cut" }],
-  ],
-  failure: [
-    ["path", { d: "M5.2 1h5.6L15 5.2v5.6L10.8 15H5.2L1 10.8V5.2z", class: "solid" }],
-    ["path", { d: "M5.6 5.6l4.8 4.8m0-4.8l-4.8 4.8", class: "cut" }],
-  ],
-  cancelled: [
-    ["circle", { cx: 8, cy: 8, r: 6 }],
-    ["path", { d: "M4 12L12 4" }],
-  ],
-  info: [["circle", { cx: 8, cy: 8, r: 2.6, class: "solid" }]],
-  working: [["path", { d: "M5 3.2v9.6l7.6-4.8z", class: "solid" }]],
-  idle: [["path", { d: "M5.5 4v8m5-8v8" }]],
-  late: [["path", { d: "M8 1.8l6.6 11.8H1.4zM8 6.2v3.6m0 1.6v.2" }]],
-  lost: [
-    ["path", { d: "M8 1l7 13H1z", class: "solid" }],
-    ["path", { d: "M8 5.6v4.2m0 1.6v.3", class: "cut" }],
-  ],
-  stopped: [["rect", { x: 3.5, y: 3.5, width: 9, height: 9, rx: 1.5 }]],
-  star: [["path", { d: "M8 1.8l1.9 4 4.3.6-3.1 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.1-3 4.3-.6z" }]],
-  out: [["path", { d: "M6 3.5H3.5v9h9V10M9 3h4v4M13 3L7.5 8.5" }]],
-  close: [["path", { d: "M4 4l8 8m0-8l-8 8" }]],
-  bell: [["path", { d: "M4 11V7.5a4 4 0 0 1 8 0V11l1.2 1.5H2.8zM6.7 14h2.6" }]],
-  theme: [
-    ["circle", { cx: 8, cy: 8, r: 5.5 }],
-    ["path", { d: "M8 2.5v11a5.5 5.5 0 0 0 0-11z", class: "solid" }],
-  ],
-  help: [["path", { d: "M5.8 6.2a2.2 2.2 0 1 1 3.3 1.9C8.3 8.6 8 9 8 9.8m0 2v.2" }]],
-  down: [["path", { d: "M4.5 6.5L8 10l3.5-3.5" }]],
+  queued: "dashed M14 8a6 6 0 1 1-12 0 6 6 0 0 1 12 0z",
+  in_progress: "faint M14 8a6 6 0 1 1-12 0 6 6 0 0 1 12 0z|M8 2a6 6 0 0 1 6 6",
+  success: "solid M15 8a7 7 0 1 1-14 0 7 7 0 0 1 14 0z|cut M5 8.2l2.1 2.1L11 6.2",
+  failure: "solid M5.2 1h5.6L15 5.2v5.6L10.8 15H5.2L1 10.8V5.2z|cut M5.6 5.6l4.8 4.8m0-4.8l-4.8 4.8",
+  cancelled: "M14 8a6 6 0 1 1-12 0 6 6 0 0 1 12 0zM4 12L12 4",
+  info: "solid M10.6 8a2.6 2.6 0 1 1-5.2 0 2.6 2.6 0 0 1 5.2 0z",
+  working: "solid M5 3.2v9.6l7.6-4.8z",
+  idle: "M5.5 4v8m5-8v8",
+  late: "M8 1.8l6.6 11.8H1.4zM8 6.2v3.6m0 1.6v.2",
+  lost: "solid M8 1l7 13H1z|cut M8 5.6v4.2m0 1.6v.3",
+  stopped:
+    "M5 3.5h6a1.5 1.5 0 0 1 1.5 1.5v6a1.5 1.5 0 0 1-1.5 1.5H5a1.5 1.5 0 0 1-1.5-1.5V5A1.5 1.5 0 0 1 5 3.5z",
+  star: "M8 1.8l1.9 4 4.3.6-3.1 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.1-3 4.3-.6z",
+  out: "M6 3.5H3.5v9h9V10M9 3h4v4M13 3L7.5 8.5",
+  close: "M4 4l8 8m0-8l-8 8",
+  bell: "M4 11V7.5a4 4 0 0 1 8 0V11l1.2 1.5H2.8zM6.7 14h2.6",
+  theme: "M13.5 8a5.5 5.5 0 1 1-11 0 5.5 5.5 0 0 1 11 0z|solid M8 2.5v11a5.5 5.5 0 0 0 0-11z",
+  help: "M5.8 6.2a2.2 2.2 0 1 1 3.3 1.9C8.3 8.6 8 9 8 9.8m0 2v.2",
+  down: "M4.5 6.5L8 10l3.5-3.5",
 };
 
 /** @type {Map<string, Element>} Made once, and copied from then on. */
@@ -65,8 +51,11 @@ const made = new Map();
 export function icon(name) {
   let found = made.get(name);
   if (!found) {
-    const shapes = (SHAPES[name] ?? SHAPES.info ?? []).map(([tag, attributes]) => svg(tag, attributes));
-    found = svg("svg", { viewBox: "0 0 16 16", class: `icon i-${name}`, "aria-hidden": "true" }, ...shapes);
+    const paths = (SHAPES[name] ?? SHAPES.info ?? "").split("|").map((shape) => {
+      const at = shape.indexOf("M");
+      return svg("path", { class: shape.slice(0, at).trim(), d: shape.slice(at) });
+    });
+    found = svg("svg", { viewBox: "0 0 16 16", class: `icon i-${name}`, "aria-hidden": "true" }, ...paths);
     made.set(name, found);
   }
   return /** @type {Element} */ (found.cloneNode(true));
@@ -176,3 +165,18 @@ export function outLink(address, label, text) {
 /** Where rows will be, while they are waited for. */
 export const skeleton = () =>
   h("div", { class: "skeleton rows", role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
+
+/** @param {unknown} error */
+export const whyFailed = (error) => (error instanceof Error ? error.message : "the query failed");
+
+/**
+ * What can't be shown, and a way to try again.
+ *
+ * @param {string} what
+ * @param {unknown} error
+ * @param {() => void} retry
+ */
+export const failureNote = (what, error, retry) => [
+  h("p", { role: "alert" }, `${what}: ${typeof error === "string" ? error : whyFailed(error)}.`),
+  makeButton("small", { onclick: retry }, "Try again"),
+];

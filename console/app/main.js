@@ -12,7 +12,7 @@ import { markTab, Notifier } from "./notify.js";
 import { KeptSet, recall, remember, takeToken } from "./settings.js";
 import { Store } from "./store.js";
 import { TaskPage } from "./task.js";
-import { formatView, matcher, parseView } from "./view.js";
+import { formatView, parseView } from "./view.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 /** @typedef {import("./view.js").View} View */
@@ -70,7 +70,7 @@ const context = {
   },
 };
 
-/** The first page as it was last looked at: its filters hold for notifications, and one comes back to them. */
+/** The first page as it was last looked at: one comes back to its filters. */
 let live = context.view.page === "home" ? context.view : parseView("/", "");
 
 const main = byId("main");
@@ -208,10 +208,9 @@ store.addEventListener("events", (event) => {
   soon();
 });
 store.addEventListener("failed", (event) => {
-  const matches = matcher(live, [...stars.values], { anyStatus: true });
   notifier.failed(
     /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./groups.js").Row} */ row) =>
-      rowMatches(row, matches),
+      rowMatches(row, home.runMatches),
     ),
   );
 });

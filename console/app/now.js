@@ -4,6 +4,7 @@ import { fill, h, keyed, makeButton, setText } from "./dom.js";
 import { failureNames, jobsSay, rowMatches } from "./groups.js";
 import {
   describeLink,
+  failureNote,
   failureWord,
   icon,
   kindWords,
@@ -39,7 +40,7 @@ export class Now {
   #note = h("div", { class: "note" });
   #more = makeButton("link more", {});
   #all = false;
-  /** @type {(event: import("../client/types.js").Ticker) => boolean} */
+  /** @type {(event: import("./run.js").AnyEvent) => boolean} */
   #matches = () => true;
   #empty = h("p", { class: "quiet pad" });
   #open;
@@ -109,14 +110,16 @@ export class Now {
   #says(seeded, error) {
     if (seeded === "ready") return [];
     if (seeded === "loading") return [skeleton()];
-    const why = error instanceof Error ? error.message : "the query failed";
-    const retry = makeButton("small", { onclick: () => void this.#store.seed() }, "Try again");
-    return [h("p", {}, `What ran before this page was opened is not known: ${why}.`), retry];
+    return failureNote(
+      "What ran before this page was opened is not known",
+      error,
+      () => void this.#store.seed(),
+    );
   }
 
   /**
    * @param {number} now
-   * @param {(event: import("../client/types.js").Ticker) => boolean} matches
+   * @param {(event: import("./run.js").AnyEvent) => boolean} matches
    * @param {boolean} filtered
    */
   show(now, matches, filtered) {

@@ -4,7 +4,7 @@ import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
-import { describeLink, icon, outLink, skeleton } from "./look.js";
+import { describeLink, failureNote, icon, outLink, skeleton, whyFailed } from "./look.js";
 import { tickerHead } from "./row.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
@@ -163,7 +163,7 @@ export class TaskPage {
       this.#more = before !== null;
     } catch (error) {
       if (control.signal.aborted) return;
-      this.#error = error instanceof Error ? error.message : "the query failed";
+      this.#error = whyFailed(error);
     }
     if (this.#loading === control) this.#loading = null;
     this.#redraw();
@@ -242,9 +242,8 @@ export class TaskPage {
 
   /** @param {number} count */
   #drawNote(count) {
-    const retry = makeButton("small", { onclick: () => void this.#load() }, "Try again");
     if (this.#error)
-      fill(this.#note, h("p", { role: "alert" }, `Its history can't be read: ${this.#error}.`), retry);
+      fill(this.#note, ...failureNote("Its history can't be read", this.#error, () => void this.#load()));
     else if (count === 0 && !this.#loading)
       fill(
         this.#note,

@@ -151,16 +151,16 @@ export function noteValue(counts, value, older = false) {
   for (const oldest of counts.keys()) return void counts.delete(oldest);
 }
 
-/** @typedef {import("../client/types.js").Ticker} Ticker */
+/** @typedef {import("./run.js").AnyEvent} AnyEvent */
 
 /**
  * Says of an event whether it is shown.
  *
  * @param {View} view
  * @param {readonly string[]} starred
- * @param {{ anyStatus?: boolean, nameOf?: (event: Ticker) => string }} [options] Where a status is a state of something
+ * @param {{ anyStatus?: boolean, nameOf?: (event: AnyEvent) => string }} [options] Where a status is a state of something
  *   that goes on, all are of interest. What an event is called, as far as that is known, can be looked for, too.
- * @returns {(event: Ticker) => boolean}
+ * @returns {(event: AnyEvent) => boolean}
  */
 export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } = {}) {
   const words = view.q.toLowerCase().split(/\s+/).filter(Boolean);

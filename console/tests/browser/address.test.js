@@ -150,3 +150,18 @@ test("what can be no task says so, with its status", async () => {
   await page.getByText('"JUNK" is not a VTID').waitFor();
   await close();
 });
+
+test("what a run is called can be looked for", async () => {
+  const link = "https://github.com/acme/gateway/actions/runs/4711";
+  const meta = { name: "Answer slowly" };
+  const run = { kind: "workflow_run", source: "github.actions", status: "in_progress", link, meta };
+  const [id] = await stack.send([event(run)]);
+  const { page, close } = await open(browser, `${stack.url}/?q=slowly`);
+  await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
+  await rows(page, 1);
+  await page.locator(".run", { hasText: "Answer slowly" }).waitFor();
+  await page.getByRole("searchbox").fill("quickly");
+  await rows(page, 0);
+  await page.getByText("Nothing that matches the filters runs or waits.").waitFor();
+  await close();
+});

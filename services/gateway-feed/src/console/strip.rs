@@ -2,74 +2,93 @@
 //! use for. They are formatted by a tool, so few rules do.
 
 /// A script without what a browser has no use for. It must hold no text that goes over several lines, and no comment
-/// behind code that ends a line with one of `; , ( [ {`.
+/// behind code.
 pub(super) fn script(content: &str) -> String {
-    without_comments(content, push_code)
-}
-
-fn without_comments(content: &str, push: fn(&mut String, &str)) -> String {
     let mut kept = String::with_capacity(content.len());
-    let mut in_comment = false;
-    for line in content.lines() {
-        let mut line = line.trim();
-        if in_comment || (line.starts_with("/*") && !line.contains("*/")) {
-            in_comment = !line.contains("*/");
-            line = "";
-        } else if line.starts_with("//") {
-            line = "";
+    for line in without_comments(content) {
+        let begins = line.chars().next().unwrap_or_default();
+        // A line's end means nothing before these, nor do the signs that ended the last line of a block or list.
+        if matches!(begins, '}' | ')' | ']' | '.' | '?' | ':' | '&' | '|') && kept.ends_with('\n') {
+            kept.pop();
         }
-        let mut rest = line;
-        while let Some((before, after)) = rest.split_once("/** ")
-            && let Some((_, after)) = after.split_once("*/")
+        if (begins == '}' && kept.ends_with(';'))
+            || (matches!(begins, '}' | ')' | ']') && kept.ends_with(','))
         {
-            push(&mut kept, before);
-            rest = after.trim_start();
+            kept.pop();
         }
-        push(&mut kept, rest);
-        // After these a line's end means nothing.
-        if !kept.is_empty() && !kept.ends_with(['\n', ';', ',', '(', '[', '{']) {
+        // What is never set again may as well be; a type checker has seen to it.
+        match line.strip_prefix("const ") {
+            Some(rest) => push_code(&mut kept, &format!("let {rest}")),
+            None => push_code(&mut kept, &line),
+        }
+        if !kept.ends_with([';', ',', '(', '[', '{']) {
             kept.push('\n');
         }
     }
     kept
 }
 
-/// Blanks beside these mean nothing. Not `+` and `-`, which would become others.
-const SIGNS: &[char] =
-    &['=', ',', ';', ':', '{', '}', '(', ')', '[', ']', '<', '>', '?', '&', '|', '!', '*', '%'];
+/// The lines that hold more than blanks and comments, without them.
+fn without_comments(content: &str) -> impl Iterator<Item = String> {
+    let mut in_comment = false;
+    content.lines().filter_map(move |line| {
+        let line = line.trim();
+        if in_comment || line.starts_with("/*") && !line.starts_with("/** ") {
+            in_comment = !line.contains("*/");
+            return None;
+        }
+        let mut kept = String::with_capacity(line.len());
+        let mut rest = if line.starts_with("//") { "" } else { line };
+        while let Some((before, after)) = rest.split_once("/** ")
+            && let Some((_, after)) = after.split_once("*/")
+        {
+            kept.push_str(before);
+            rest = after.trim_start();
+        }
+        kept.push_str(rest);
+        Some(kept).filter(|kept| !kept.trim().is_empty())
+    })
+}
 
-/// Leaves out blanks beside signs; where there may be text in anything but plain double quotes, none.
-fn push_code(kept: &mut String, code: &str) {
-    if code.contains(['\'', '`', '/', '\\']) {
-        return kept.push_str(code);
+/// Whether a blank between these two means nothing; between two of `+` and `-` it does.
+fn is_idle(before: char, after: char) -> bool {
+    let is_sign = |sign| "=,;:{}()[]<>?&|!*%+-".contains(sign);
+    let joins = |sign| matches!(sign, '+' | '-');
+    (is_sign(before) || is_sign(after)) && !(joins(before) && joins(after))
+}
+
+/// Leaves out blanks beside signs, but for texts, and for what stands behind a slash, which may begin a pattern.
+fn push_code(kept: &mut String, line: &str) {
+    // One text within another is not told apart.
+    if line.matches('`').count() > 2 {
+        return kept.push_str(line);
     }
-    for (nth, part) in code.split('"').enumerate() {
-        if nth > 0 {
-            kept.push('"');
+    let mut within = None;
+    let mut before = '\n';
+    let mut rest = line.char_indices().peekable();
+    while let Some((at, next)) = rest.next() {
+        match (within, next) {
+            (Some(_), '\\') | (None, '/' | '\'') => return kept.push_str(&line[at..]),
+            (Some(mark), _) if mark == next => within = None,
+            (None, '"' | '`') => within = Some(next),
+            (None, ' ') if rest.peek().is_some_and(|(_, after)| is_idle(before, *after)) => continue,
+            _ => {}
         }
-        let in_text = nth % 2 == 1;
-        let mut before = None;
-        let mut rest = part.chars().peekable();
-        while let Some(next) = rest.next() {
-            let beside_sign = before.is_some_and(|sign| SIGNS.contains(&sign))
-                || rest.peek().is_some_and(|sign| SIGNS.contains(sign));
-            if in_text || next != ' ' || !beside_sign {
-                kept.push(next);
-            }
-            before = Some(next);
-        }
+        kept.push(next);
+        before = next;
     }
 }
 
-/// As [`script`], but a style sheet is all one line.
+/// A style sheet, all in one line.
 pub(super) fn css(content: &str) -> String {
     // A blank before a colon or a bracket may be part of a selector or of a query.
-    let plain = without_comments(content, String::push_str);
-    let parts = plain.split_inclusive(['\n', ';', '{']).map(|part| match part.trim_end().split_once(": ") {
-        Some((name, value)) if value.ends_with(';') => format!("{name}:{value}"),
-        _ => part.trim_end().replace(" {", "{"),
+    let lines = without_comments(content).map(|line| match line.split_once(": ") {
+        Some((name, value)) if value.ends_with([';', ',', '(']) => {
+            format!("{name}:{}", value.replace(", ", ","))
+        }
+        _ => line.replace(" {", "{").replace(" > ", ">").replace(", ", ","),
     });
-    parts.collect::<String>().replace(";}", "}")
+    lines.collect::<String>().replace(";}", "}")
 }
 
 #[cfg(test)]
@@ -77,15 +96,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_no_code_is_stripped() {
-        let code = "/** @type {A} */\n  const a = /** @type {B} */ (b); // c\n/*\n * x\n */\n  f();\n";
-        assert_eq!(script(code), "const a=(b); // c\nf();");
-        assert_eq!(script("f(\n  a,\n);\nif (a)\n  b();\nelse\n  c();\n"), "f(a,);if(a)\nb();else\nc();");
-        assert_eq!(
-            script("const a = b ? \" = \" : x + +y - 1 in [c];\nreturn !(a && \"}\");\nconst r = / = /;\n"),
-            "const a=b?\" = \":x + +y - 1 in[c];return!(a&&\"}\");const r = / = /;"
-        );
+    fn only_what_means_nothing_is_stripped() {
+        for (written, served) in [
+            (
+                "/** @type {A} */\n  const a = /** @type {B} */ (b);\n/*\n * x\n */\n// y\n\n  f();\n",
+                "let a=(b);f();",
+            ),
+            (
+                "f(\n  a,\n  [\n    b,\n  ],\n);\nif (a)\n  b();\nelse\n  c();\n",
+                "f(a,[b]);if(a)\nb();else\nc();",
+            ),
+            (
+                "class A {\n  #a = 1;\n  b() {\n    return a\n      .b()\n      ?.c;\n  }\n}\nf()\n",
+                "class A{#a=1;b(){return a.b()?.c}}\nf()\n",
+            ),
+            ("const a = b ? \" = \" : x + +y - 1 in [c];\n", "let a=b?\" = \":x+ +y-1 in[c];"),
+            ("return !(a && \"it's } \") || `( ${a} , )` ;\n", "return!(a&&\"it's } \")||`( ${a} , )`;"),
+            ("const r = / = /, s = 1 / 2;\n", "let r=/ = /, s = 1 / 2;"),
+            ("const t = `a = ${`b = c`}`;\n", "let t = `a = ${`b = c`}`;"),
+            ("const u = \"\\\" = \" + v;\n", "let u=\"\\\" = \" + v;"),
+        ] {
+            assert_eq!(script(written), served);
+        }
+    }
+
+    #[test]
+    fn a_style_sheet_keeps_its_selectors() {
         assert_eq!(css("a :is(b) {\n  c: calc(1px * (2 + 3));\n}\n"), "a :is(b){c:calc(1px * (2 + 3))}");
-        assert_eq!(css("a,\nb {\n  c: d;\n  e: f;\n}\n"), "a,b{c:d;e:f}");
+        assert_eq!(css("a,\nb > c {\n  /* x */\n  c: d(1, 2);\n  e: f;\n}\n"), "a,b>c{c:d(1,2);e:f}");
+        assert_eq!(
+            css("@media (a: b) and (c) {\n  d {\n    e:\n      f,\n      g;\n  }\n}\n"),
+            "@media (a: b) and (c){d{e:f,g}}"
+        );
     }
 }

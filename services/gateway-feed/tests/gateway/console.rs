@@ -22,7 +22,7 @@ async fn the_page_is_asked_for_anew_and_its_parts_never() {
     }
     let page = get(gateway.address, "/").await;
     let html = String::from_utf8(page.body.to_vec()).unwrap();
-    let parts: Vec<&str> = html.split('"').filter(|part| part.starts_with("/-/")).collect();
+    let parts: Vec<&str> = html.split(['"', '=', '>']).filter(|part| part.starts_with("/-/")).collect();
     assert!(parts.len() > 2, "{html}");
     for part in parts {
         let asset = get(gateway.address, part).await;
