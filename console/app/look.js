@@ -114,7 +114,8 @@ export function describeLink(link) {
   const place = `${owner}/${repository}`;
   if (what === "pull") return `${place} #${id}`;
   if (what === "commit" || what === "compare")
-    return `${place} ${(id ?? "").replace(/\b[0-9a-f]{12,40}\b/g, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
+    // Of two commits that are compared the later one says what was pushed.
+    return `${place} ${(id?.split("...").at(-1) ?? "").replace(/^[0-9a-f]{12,40}$/, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
   if (what === "releases") return `${place} ${rest.join("/")}`;
   if (what === "actions" && id === "runs") return `${place} ${rest.includes("job") ? "job" : "run"}`;
   return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
