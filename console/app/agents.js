@@ -2,31 +2,29 @@
 
 import { listAgents } from "../client/index.js";
 import { fill, h, keyed, makeButton, setText } from "./dom.js";
-import { failureNote, icon, skeleton, taskLink, time, whyFailed } from "./look.js";
+import { failureNote, icon, skeleton, taskLink, time } from "./look.js";
 import { short } from "./time.js";
 
 /**
- * As the gateway tells, but nothing is taken for granted.
+ * As the gateway tells, with its times in milliseconds.
  *
- * @typedef {object} Agent
+ * @typedef {Omit<import("../client/types.js").Agent, "state" | "since" | "started"> & Row} Agent
+ */
+/**
+ * @typedef {object} Row
  * @property {string} key
- * @property {string} name
- * @property {string} role
  * @property {string} where
- * @property {string} vtid
  * @property {"working" | "idle" | "late" | "lost" | "stopped" | "replaced"} state
- * @property {string} status
  * @property {number} since
  * @property {number} seen
- * @property {number | null} interval
  * @property {number} started
- * @property {number} lastId
  */
 
 const ORDER = ["lost", "late", "working", "idle", "stopped", "replaced"];
 const EVERY_MS = 30_000;
 /** How often at the most, while somebody looks at them: there may be thousands, and each pings. */
 const SOON_MS = 5_000;
+const AGAIN_MS = 1_500;
 const SETTLE_MS = 400;
 /** Clocks of agents differ. */
 const SKEW_MS = 60_000;
@@ -41,18 +39,12 @@ const SAYS = {
 
 /** @param {import("../client/types.js").Agent} row @returns {Agent} */
 const readAgent = (row) => ({
+  ...row,
   key: `${row.agent}|${row.instance}`,
-  name: row.agent,
-  role: row.role ?? "",
   where: [row.host, row.pid].filter(Boolean).join(":"),
-  vtid: row.vtid,
-  state: row.state,
-  status: row.status ?? "",
   since: Date.parse(row.since),
   seen: Date.parse(row.last_seen),
-  interval: row.interval,
   started: Date.parse(row.started ?? ""),
-  lastId: row.last_id,
 });
 
 /**
@@ -64,14 +56,14 @@ export function readAgents(rows) {
   const agents = rows.map(readAgent);
   /** @type {Map<string, number>} When the last one of this name was started. */
   const newest = new Map();
-  for (const { name, started } of agents) if (started > (newest.get(name) ?? 0)) newest.set(name, started);
+  for (const { agent, started } of agents) if (started > (newest.get(agent) ?? 0)) newest.set(agent, started);
   for (const agent of agents) {
-    const next = newest.get(agent.name) ?? 0;
+    const next = newest.get(agent.agent) ?? 0;
     if (isSilent(agent) && next !== agent.started && next > agent.seen - SKEW_MS) agent.state = "replaced";
   }
   return agents.sort(
     (a, b) =>
-      ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || b.seen - a.seen,
+      ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.agent.localeCompare(b.agent) || b.seen - a.seen,
   );
 }
 
@@ -84,7 +76,8 @@ export class Agents extends EventTarget {
   list = [];
   /** @type {"loading" | "ready" | "failed"} */
   state = "loading";
-  error = "";
+  /** @type {unknown} */
+  error = null;
   #store;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -115,7 +108,8 @@ export class Agents extends EventTarget {
   /** @param {number} wait @param {boolean} [matters] More than that one lives. */
   soon(wait, matters = false) {
     const seen = matters || location.pathname.startsWith("/agents");
-    const apart = document.hidden ? 4 * EVERY_MS : seen ? SOON_MS : EVERY_MS;
+    const failed = this.state === "failed";
+    const apart = document.hidden ? 4 * EVERY_MS : failed ? AGAIN_MS : seen ? SOON_MS : EVERY_MS;
     const now = Date.now();
     const at = Math.max(now + wait, this.#asked + apart);
     if (this.#timer !== undefined && this.#due <= at) return;
@@ -135,7 +129,7 @@ export class Agents extends EventTarget {
       this.state = "ready";
     } catch (error) {
       this.state = "failed";
-      this.error = whyFailed(error);
+      this.error = error;
     }
     this.#asking = false;
     this.soon(EVERY_MS);
@@ -246,7 +240,7 @@ function update(row, agent, now) {
   const version = JSON.stringify(agent);
   if (row.dataset.version !== version) {
     row.dataset.version = version;
-    row.dataset.last = String(agent.lastId);
+    row.dataset.last = String(agent.last_id);
     row.className = `agent a-${agent.state}`;
     const badly = agent.state === "stopped" && agent.status === "failure";
     fill(
@@ -260,8 +254,8 @@ function update(row, agent, now) {
     );
     fill(
       name,
-      makeButton("name", {}, h("bdi", {}, agent.name)),
-      agent.role.toLowerCase() !== agent.name.toLowerCase() &&
+      makeButton("name", {}, h("bdi", {}, agent.agent)),
+      agent.role?.toLowerCase() !== agent.agent.toLowerCase() &&
         h("span", { class: "quiet" }, h("bdi", {}, agent.role)),
     );
     fill(task, taskLink(agent.vtid));
@@ -271,11 +265,7 @@ function update(row, agent, now) {
   }
   /** @param {HTMLElement} cell @param {string} text */
   const tell = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);
-  tell(since, Number.isNaN(agent.since) ? "unknown" : short(now - agent.since));
-  tell(
-    seen,
-    Number.isNaN(agent.seen)
-      ? "unknown"
-      : `${short(now - agent.seen)} ago${agent.interval ? `, every ${agent.interval}s` : ""}`,
-  );
+  tell(since, short(now - agent.since));
+  const every = agent.interval ? `, every ${agent.interval}s` : "";
+  tell(seen, `${short(now - agent.seen)} ago${every}`);
 }

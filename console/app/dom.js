@@ -121,9 +121,8 @@ export function keyed(parent, items, keyOf, make, update) {
  * @param {string | null} address
  */
 export function webAddress(address) {
-  if (!address || !/^https?:\/\//i.test(address)) return null;
   try {
-    const url = new URL(address);
+    const url = new URL(address ?? "");
     return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
   } catch {
     return null;

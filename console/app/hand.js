@@ -2,6 +2,8 @@
 
 /** A pointer that has rested for so long no longer means anything. */
 const REST_MS = 2_000;
+/** And so long after a key, or after a row got the focus: then it may be one that a dialog gave back. */
+const READ_MS = 20_000;
 /** No press lasts longer: its end was missed. */
 const PRESS_MS = 60_000;
 
@@ -35,6 +37,11 @@ export class Hand {
     element.addEventListener("pointerleave", ({ pointerType }) => {
       if (pointerType === "mouse" && !down) this.#hold(0);
     });
+    for (const name of ["keydown", "focusin"]) {
+      element.addEventListener(name, ({ target }) => {
+        if (target !== element && !down) this.#hold(READ_MS);
+      });
+    }
     element.addEventListener("focusout", () => {
       if (!down) this.#hold(0);
     });

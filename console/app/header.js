@@ -158,7 +158,7 @@ export class Header {
       autocomplete: "off",
       required: true,
       pattern: `\\s*${TOKEN}\\s*`,
-      title: "Letters, digits and signs of ASCII, without blanks",
+      title: "Letters, digits and signs, no blanks",
     });
     const form = h(
       "form",

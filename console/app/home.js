@@ -1,10 +1,10 @@
 // The first page: failures and what runs on one side, the ticker on the other, filters above both.
 
 import { beatFilter } from "./beats.js";
-import { fill, h, makeButton, setText } from "./dom.js";
+import { byId, fill, h, makeButton, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
-import { failureNote, icon, skeleton, whyFailed } from "./look.js";
+import { failureNote, icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
 import { tickerHead } from "./row.js";
 import { Ticker } from "./ticker.js";
@@ -45,7 +45,8 @@ export class Home {
   #atEnd = false;
   /** Up to when was searched, in vain. */
   #searched = 0;
-  #error = "";
+  /** @type {unknown} */
+  #error = null;
   /** Whether someone chose the side, which on a narrow screen is all there is. */
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
@@ -147,7 +148,7 @@ export class Home {
     this.#older = null;
     this.#atEnd = false;
     this.#oldest = this.#searched = 0;
-    this.#error = "";
+    this.#error = null;
     if (store.feed.state === "live") void this.#loadOlder();
     this.tick(Date.now());
   }
@@ -195,7 +196,7 @@ export class Home {
     const control = new AbortController();
     this.#older = control;
     this.#searched = 0;
-    this.#error = "";
+    this.#error = null;
     this.#showNote();
     const starred = [...stars.values];
     const matches = this.#matcher(false);
@@ -236,7 +237,7 @@ export class Home {
       if (!isEnough()) this.#searched = until;
     } catch (error) {
       if (control.signal.aborted) return;
-      this.#error = whyFailed(error);
+      this.#error = error;
     }
     this.#older = null;
     this.#showNote();
@@ -261,7 +262,12 @@ export class Home {
     dataset.key = key;
     dataset.kind = kind;
     this.#note.classList.toggle("below", some && kind !== "");
-    const goOn = () => void this.#loadOlder(true);
+    const goOn = async () => {
+      await this.#loadOlder(true);
+      // The button that was pressed is gone.
+      if (document.activeElement === document.body)
+        (this.#note.querySelector("button") ?? byId("ticker")).focus({ preventScroll: true });
+    };
     if (kind === "error") {
       const what = some ? "Older events can't be read" : "The events can't be read";
       fill(this.#note, ...failureNote(what, this.#error, goOn));

@@ -75,7 +75,7 @@ export function makeHelp() {
       h(
         "p",
         {},
-        "Recent failures stay until the same run, or the same module and event of the same task, succeeds, until you dismiss them, or for a day. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant.",
+        "Recent failures stay until they are green again, dismissed, or a day old. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant.",
       ),
     ),
   );

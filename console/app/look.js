@@ -167,9 +167,6 @@ export function outLink(address, label, text) {
 export const skeleton = () =>
   h("div", { class: "skeleton rows", role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
 
-/** @param {unknown} error */
-export const whyFailed = (error) => (error instanceof Error ? error.message : "the query failed");
-
 /**
  * What can't be shown, and a way to try again.
  *
@@ -178,6 +175,6 @@ export const whyFailed = (error) => (error instanceof Error ? error.message : "t
  * @param {() => void} retry
  */
 export const failureNote = (what, error, retry) => [
-  h("p", { role: "alert" }, `${what}: ${typeof error === "string" ? error : whyFailed(error)}.`),
+  h("p", { role: "alert" }, `${what}: ${error instanceof Error ? error.message : "the query failed"}.`),
   makeButton("small", { onclick: retry }, "Try again"),
 ];

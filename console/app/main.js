@@ -45,6 +45,9 @@ const agents = new Agents(store);
 /** @type {AnyEvent | null} The one in the drawer, if it is at hand. */
 let opened = null;
 
+/** Whether `j` and `k` went on from the event that was opened: the focus goes to the last one then. */
+let moved = false;
+
 /** @type {Context} */
 const context = {
   store,
@@ -63,6 +66,8 @@ const context = {
     showEvent(id);
   },
   closed: () => {
+    if (moved) move(0);
+    moved = false;
     if (context.view.event === null) return;
     // Closing is going back, if opening went forward.
     if (history.state?.opened) history.back();
@@ -83,6 +88,16 @@ let task = null;
 /** @type {AgentsPage | null} */
 let agentsPage = null;
 const notifier = new Notifier(({ state }) => context.open(state.event));
+
+/** @param {number} by */
+function move(by) {
+  const page = current();
+  if (!("move" in page)) return;
+  page.move(by);
+  if (by === 0 || context.view.event === null) return;
+  moved = true;
+  page.openSelected();
+}
 
 /** From one event to the next is no step of its own to go back. @param {number} id */
 function showEvent(id) {
@@ -262,12 +277,7 @@ listen({
     if (context.view.page !== "home") go({ ...live, event: null }, false);
     home.focusSearch();
   },
-  move: (by) => {
-    const page = current();
-    if (!("move" in page)) return;
-    page.move(by);
-    if (context.view.event !== null) page.openSelected();
-  },
+  move,
   enter: () => {
     const page = current();
     return "openSelected" in page && page.openSelected();

@@ -76,6 +76,8 @@ export class Runs {
    */
   #ping(event, at, seenAt) {
     const key = `agent|${event.module}`;
+    // One that says again that it failed has failed once.
+    if (event.status === "failure" && event.kind === this.byKey.get(key)?.event.kind) return null;
     this.#drop(key);
     if (event.status !== "failure") return null;
     const run = begin(key, event, 0, at, seenAt);
@@ -122,8 +124,12 @@ export class Runs {
     else {
       group.jobs.delete(run.key);
       group.jobs.set(run.key, run);
-      const [oldest = ""] = group.jobs.keys();
-      if (group.jobs.size > MOST_JOBS && group.jobs.delete(oldest)) this.byKey.delete(oldest);
+      if (group.jobs.size > MOST_JOBS) {
+        const [oldest] = group.jobs.values();
+        const out = [...group.jobs.values()].find((job) => job.status !== "failure") ?? oldest ?? run;
+        group.jobs.delete(out.key);
+        this.byKey.delete(out.key);
+      }
     }
     const failed = failing(group, () => true);
     if (failed || running(group, () => true)) this.#shown.add(key);

@@ -44,7 +44,11 @@ export class Store extends EventTarget {
     this.feed.addEventListener("events", ({ detail }) => this.#take(detail.events, detail.replay));
     this.feed.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "reset") this.#forget();
-      else this.rate.clear();
+      else {
+        this.rate.clear();
+        // What ended or failed in it is known to the query API, if to anybody.
+        void this.seed();
+      }
       this.gap = detail;
       this.dispatchEvent(new Event("gap"));
     });

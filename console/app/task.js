@@ -4,7 +4,7 @@ import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
-import { describeLink, failureNote, icon, outLink, skeleton, whyFailed } from "./look.js";
+import { describeLink, failureNote, icon, outLink, skeleton } from "./look.js";
 import { tickerHead } from "./row.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
@@ -27,7 +27,8 @@ export class TaskPage {
   /** @type {AbortController | null} */
   #loading = null;
   #more = false;
-  #error = "";
+  /** @type {unknown} */
+  #error = null;
   #dirty = true;
   /** Events came while another page was shown. */
   #stale = false;
@@ -124,8 +125,10 @@ export class TaskPage {
     const task = this.#task;
     this.#events.clear();
     this.#more = false;
+    this.#error = null;
     fill(this.#about);
-    this.#drawnAt = 0;
+    fill(this.#note);
+    for (const part of this.#parts) part.hidden = false;
     drawSteps(this.#steps, [], 0);
     fill(this.#chart, skeleton());
     fill(this.#links);
@@ -145,9 +148,10 @@ export class TaskPage {
     this.#loading?.abort();
     const control = new AbortController();
     this.#loading = control;
-    this.#error = "";
+    this.#error = null;
     /** @type {number | null | undefined} */
     let before;
+    let drawn = false;
     try {
       do {
         const page = await this.#context.store.query(
@@ -158,12 +162,13 @@ export class TaskPage {
         for (const event of page.events) this.#events.set(event.id, event);
         before = page.next;
         // What is seen first needs no more than one page, and each drawing takes its time.
-        if (before !== null && !this.#drawnAt) this.#redraw();
+        if (before !== null && !drawn) this.#redraw();
+        drawn = true;
       } while (before !== null && this.#events.size < MOST);
       this.#more = before !== null;
     } catch (error) {
       if (control.signal.aborted) return;
-      this.#error = whyFailed(error);
+      this.#error = error;
     }
     if (this.#loading === control) this.#loading = null;
     this.#redraw();
@@ -229,7 +234,7 @@ export class TaskPage {
     this.#dirty = false;
     this.#drawnAt = now;
     const events = [...this.#events.values()];
-    setText(this.#count, this.#ticker.length.toLocaleString());
+    setText(this.#count, this.#loading && events.length === 0 ? "" : this.#ticker.length.toLocaleString());
     if (isNew) this.#drawNote(events.length);
     for (const part of this.#parts) part.hidden = events.length === 0 && !this.#loading;
     if (events.length === 0) return;

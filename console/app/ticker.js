@@ -131,6 +131,7 @@ export class Ticker {
       this.#rows.splice(0, over);
       this.#first += over;
       this.#shown = Math.max(0, this.#shown - over);
+      if (this.#selected !== null && this.#selected < this.#first) this.#selected = null;
       if (this.#first > MOST_NUMBER) this.#renumber();
     }
     this.#catchUp();
@@ -165,7 +166,7 @@ export class Ticker {
   /** Shows what waited. */
   toTop() {
     this.#paused = this.#hand.holds = false;
-    if (this.#hasFocus()) this.#scroller.focus({ preventScroll: true });
+    if (this.#scroller.querySelector(":focus")) this.#scroller.focus({ preventScroll: true });
     this.#selected = null;
     this.#scrollTo(0);
     this.#catchUp();
@@ -176,7 +177,10 @@ export class Ticker {
   move(by) {
     const top = this.#first + this.#shown - 1;
     if (this.#shown === 0) return;
-    const from = this.#selected ?? top - this.#topRow() + Math.sign(by);
+    // One that was selected long ago, and is out of sight now, is not where anybody reads.
+    const row = top - (this.#selected ?? Number.POSITIVE_INFINITY) - this.#topRow();
+    const isNear = row >= -1 && row * this.#height <= this.#viewport;
+    const from = isNear && this.#selected !== null ? this.#selected : top - this.#topRow() + Math.sign(by);
     this.select(Math.min(top, Math.max(this.#first, from - by)), true);
   }
 
@@ -206,13 +210,9 @@ export class Ticker {
 
   /** Whether new events wait above. */
   #waits() {
-    return this.#paused || this.#top >= 1 || this.#hand.holds || this.#hasFocus();
-  }
-
-  /** Whether one of its rows has the focus, or gets it back. */
-  #hasFocus() {
-    if (this.#selected !== null && document.querySelector("dialog[open]")) return true;
-    return this.#scroller.querySelector(":focus") !== null;
+    // A dialog covers the row that was opened, and gives the focus back to it.
+    const reads = this.#hand.holds || (this.#selected !== null && document.querySelector("dialog[open]"));
+    return this.#paused || this.#top >= 1 || Boolean(reads);
   }
 
   #catchUp() {

@@ -165,3 +165,35 @@ test("a run with more jobs than are kept stays bounded, and goes with all of the
     runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "in_progress" }));
   assert.ok(![...runs.byKey.keys()].some((key) => key.includes("/runs/77")));
 });
+
+test("of more jobs than are kept the failed ones stay", () => {
+  const jobs = Array.from({ length: 620 }, (_, n) => job(n, n === 0 ? "failure" : "success", 2 + n / 1_000));
+  const runs = of(run("in_progress", 0), ...jobs);
+  assert.deepEqual(failures(runs), ["workflow_run check_run failure 1 of 500 jobs failed so far"]);
+});
+
+test("an agent that says again that it failed has failed once", () => {
+  const ping = (/** @type {number} */ second, /** @type {Partial<AnyEvent>} */ more = {}) =>
+    event({
+      source: "agent.ping",
+      kind: "ping",
+      module: "CODER",
+      link: null,
+      status: "failure",
+      second,
+      ...more,
+    });
+  const runs = of();
+  const told = [
+    ping(1),
+    ping(2),
+    ping(3, { status: "in_progress" }),
+    ping(4),
+    ping(5, { kind: "ping.lost" }),
+  ];
+  assert.deepEqual(
+    told.map((event) => runs.take(event) !== null),
+    [true, false, false, true, true],
+  );
+  assert.equal(runs.failures(NOW, NONE).length, 1);
+});

@@ -65,6 +65,8 @@ test("more than is shown at once, when polling", async () => {
   const [known = 0] = await send(1);
   await pass(page, async () => (await shownIds(page))[0] === known, "what came");
   await relay.cut();
+  const link = "https://github.com/acme/gateway/actions/runs/99";
+  await stack.send([event({ kind: "gap", vtid: "DEV-MISSD-0001", status: "failure", link })]);
   await stack.sendMany(10_500);
   const [last = 0] = await send(1);
   await comesBack(page);
@@ -74,6 +76,7 @@ test("more than is shown at once, when polling", async () => {
   assert.equal(Number(from?.replaceAll(",", "")), known + 1, said);
   const upTo = Number(to?.replaceAll(",", ""));
   assert.ok(upTo > known && last - upTo >= 10_000, said);
+  await page.locator(".failures .run", { hasText: "gap" }).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });

@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { Relay } from "./relay.js";
 import { event, inState, open, rowsInSight, shownIds, until } from "./stack.js";
 import { stage } from "./stage.js";
+import { openTimed, pass } from "./timed.js";
 
 const { stack, browser } = await stage();
 const relay = await Relay.start(stack.url);
@@ -245,5 +246,54 @@ test("what is read stays, however much comes meanwhile", async () => {
       40_000,
   );
   assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a row that was opened and closed holds the list for a while, and not for good", async () => {
+  const [first = 0] = await stack.send([event({ kind: "opened" })]);
+  const { page, faults, close } = await openTimed(browser, `${stack.url}/?kind=opened`);
+  await page.locator(`#ticker .row[data-id="${first}"]`).click();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.locator("dialog[open]").waitFor({ state: "detached" });
+  const [second = 0] = await stack.send([event({ kind: "opened" })]);
+  await page.getByRole("button", { name: "1 new" }).waitFor();
+  await pass(page, async () => (await shownIds(page))[0] === second, "nothing was touched any more");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("after j in the drawer the focus is on the event that was read last", async () => {
+  const ids = await stack.send(Array.from({ length: 40 }, () => event({ kind: "reading" })));
+  const { page, close } = await open(browser, `${stack.url}/?kind=reading`);
+  const newest = ids.at(-1) ?? 0;
+  await page.locator(`#ticker .row[data-id="${newest}"]`).click();
+  await page.waitForURL(`${stack.url}/?kind=reading&event=${newest}`);
+  for (let i = 1; i <= 35; i++) {
+    await page.keyboard.press("j");
+    await page.waitForURL(`${stack.url}/?kind=reading&event=${newest - i}`);
+  }
+  await page.keyboard.press("Escape");
+  await page.waitForURL(`${stack.url}/?kind=reading`);
+  const focused = () =>
+    page.evaluate(() =>
+      Number(/** @type {HTMLElement} */ (document.activeElement?.closest(".row"))?.dataset.id),
+    );
+  await until(async () => (await focused()) === newest - 35, "the focus");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${stack.url}/?kind=reading&event=${newest - 35}`);
+  await close();
+});
+
+test("j begins where one reads, not at a row that was selected long ago", async () => {
+  await stack.send([event({ kind: "stale" })]);
+  const { page, close } = await open(browser, `${stack.url}/?kind=stale`);
+  await page.locator("#ticker .row[data-id]").click();
+  await page.keyboard.press("Escape");
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  const ids = await stack.send(Array.from({ length: 90 }, () => event({ kind: "stale" })));
+  await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
+  await page.keyboard.press("j");
+  await page.locator(`#ticker .row[aria-current="true"][data-id="${ids.at(-1)}"]`).waitFor();
+  assert.equal(await scrolledTo(page), 0);
   await close();
 });

@@ -142,3 +142,36 @@ test("on a phone the steps are one row to swipe", async () => {
   assert.deepEqual(faults, []);
   await close();
 });
+
+test("a task shows what it has while more of it is read, and nothing of the task before", async () => {
+  const vtid = "DEV-SLOWW-0001";
+  await stack.sendMany(700, { vtid });
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/DEV-NEVER-0001`);
+  await page.getByText("Nothing is known of DEV-NEVER-0001").waitFor();
+  /** @type {(() => void)[]} */
+  const held = [];
+  await page.route(/vtid=DEV-SLOWW-0001/, async (route) => {
+    await new Promise((resolve) => held.push(() => resolve(undefined)));
+    await route.continue();
+  });
+  await page.evaluate((vtid) => {
+    const link = document.createElement("a");
+    link.href = `/vtid/${vtid}`;
+    link.dataset.route = "";
+    document.body.append(link);
+    link.click();
+  }, vtid);
+  await page.getByRole("heading", { name: vtid }).waitFor();
+  assert.equal(await page.getByText("Nothing is known").count(), 0);
+  await page.locator(".journey .skeleton").waitFor();
+  const release = async (/** @type {number} */ nth) => {
+    await until(async () => held.length >= nth, "asked");
+    held[nth - 1]?.();
+  };
+  await release(1);
+  await until(async () => (await count(page)) === 500, "the first page");
+  await release(2);
+  await until(async () => (await count(page)) === 700, "and the second");
+  assert.deepEqual(faults, []);
+  await close();
+});

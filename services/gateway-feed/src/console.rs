@@ -26,8 +26,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// A file below `console/`, and what is in it.
 type File = (&'static str, &'static str);
 
-/// Scripts that the page does not import: the one that runs before the first paint, and what is only types.
-const NOT_MODULES: &[&str] = &["app/theme.js", "client/types.js"];
+/// Scripts that no other imports: the two that the page names itself, and what is only types.
+const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/types.js"];
 
 macro_rules! files {
     ($($path:literal,)*) => { &[$(($path, include_str!(concat!("../../../console/", $path)))),*] };
@@ -132,7 +132,7 @@ static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
         digest.update(&content.plain.len().to_le_bytes());
         digest.update(&content.plain);
     }
-    let hash: String = digest.finish().as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest.finish().as_ref()[..3].iter().map(|byte| format!("{byte:02x}")).collect();
     // A module is asked for only once the one that imports it has come; told all at once, they come at once.
     let modules: String = FILES
         .iter()
@@ -140,7 +140,8 @@ static CONSOLE: LazyLock<Console> = LazyLock::new(|| {
         .map(|(path, _)| format!("<link rel=modulepreload href=/-/{hash}/{path}>"))
         .collect();
     let html = include_str!("../../../console/app/index.html");
-    let page = html.replace("<!-- modules -->\n", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
+    let page = html.replace("<!-- modules -->", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
+    let page = page.lines().map(str::trim).collect();
     Console { hash, page: Served::new(page), files }
 });
 

