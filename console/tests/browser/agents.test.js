@@ -1,21 +1,11 @@
 // Agents on the page: what is asked for, and who needs somebody to look.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { event, inState, launch, open, Stack, until } from "./stack.js";
+import { test } from "node:test";
+import { event, inState, open, until } from "./stack.js";
+import { stage } from "./stage.js";
 
-/** @type {Stack} */
-let stack;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([Stack.start(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.remove();
-});
+const { stack, browser } = await stage();
 
 /** @param {string} agent @param {string} status @param {object} [meta] */
 const ping = (agent, status, meta = {}) =>
