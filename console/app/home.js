@@ -6,7 +6,6 @@ import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
 import { failureNote, icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
-import { tickerHead } from "./row.js";
 import { Ticker } from "./ticker.js";
 import { moment } from "./time.js";
 import { filterCount, filterKey, matcher, serverFilters, home as unfiltered } from "./view.js";
@@ -29,8 +28,8 @@ const WHY_EMPTY = {
 
 export class Home {
   #context;
-  /** Its own: the address may be that of another page. */
-  #view = unfiltered();
+  /** Its own, as it was last looked at: the address may be that of another page. */
+  view = unfiltered();
   #filters;
   #now;
   #ticker;
@@ -68,21 +67,12 @@ export class Home {
       (run) => context.open(run.event),
       () => this.tick(Date.now()),
     );
-    const scroller = h("div", {
-      class: "scroller",
-      tabindex: 0,
-      role: "table",
-      "aria-label": "Events, newest first",
-      id: "ticker",
-    });
     this.#pause = makeButton("small", {
       "aria-pressed": "false",
       "aria-keyshortcuts": "Space",
       onclick: () => this.togglePause(),
     });
-    const head = tickerHead();
-    scroller.append(h("div", { role: "rowgroup", class: "head-group" }, head));
-    this.#ticker = new Ticker(scroller, {
+    this.#ticker = new Ticker("Events, newest first", {
       open: (event) => context.open(event),
       unread: (count, paused) => this.#showUnread(count, paused),
       anew: () => this.show(true),
@@ -91,13 +81,15 @@ export class Home {
       },
       nameOf: (event) => store.runs.nameOf(event),
     });
+    const { element } = this.#ticker;
+    element.id = "ticker";
     for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
     this.#unread.addEventListener("click", () => this.#ticker.toTop());
     const list = h(
       "section",
       { class: "panel ticker", "aria-labelledby": "ticker-title" },
       h("header", {}, h("h2", { id: "ticker-title" }, "Ticker ", this.#count), this.#pause),
-      h("div", { class: "list" }, this.#unread, scroller, this.#note),
+      h("div", { class: "list" }, this.#unread, element, this.#note),
     );
     /** @param {string} name @param {string} text */
     const tab = (name, text) =>
@@ -133,8 +125,8 @@ export class Home {
   /** The view has changed, or what it is a view of. @param {boolean} [anew] */
   show(anew = false) {
     const { stars, store } = this.#context;
-    if (this.#context.view.page === "home") this.#view = this.#context.view;
-    const view = this.#view;
+    if (this.#context.view.page === "home") this.view = this.#context.view;
+    const view = this.view;
     this.#filters.show();
     const key = `${filterKey(view)}|${view.mine ? [...stars.values].join() : ""}`;
     if (key === this.#key && !anew) return;
@@ -156,7 +148,7 @@ export class Home {
   /** @param {boolean} anyStatus */
   #matcher(anyStatus) {
     const { stars, store } = this.#context;
-    return matcher(this.#view, [...stars.values], {
+    return matcher(this.view, [...stars.values], {
       anyStatus,
       nameOf: (event) => store.runs.nameOf(event),
     });
@@ -175,7 +167,7 @@ export class Home {
 
   /** What changes with time alone, and runs. @param {number} now */
   tick(now) {
-    const shown = this.#now.show(now, this.runMatches, filterCount(this.#view) > 0);
+    const shown = this.#now.show(now, this.runMatches, filterCount(this.view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
     this.#showNote();
     // Nothing runs while nothing has come, and what is simulated is in the ticker.
@@ -191,7 +183,7 @@ export class Home {
    */
   async #loadOlder(more = false) {
     const { stars, store } = this.#context;
-    const view = this.#view;
+    const view = this.view;
     if (this.#older || this.#atEnd || store.feed.state === "mock") return;
     const control = new AbortController();
     this.#older = control;
@@ -249,8 +241,8 @@ export class Home {
     const { state } = store.feed;
     if (state === "reconnecting" || state === "offline") return "gone";
     if (this.#older || state === "connecting") return "loading";
-    if (this.#view.mine && stars.values.size === 0) return "no-stars";
-    return filterCount(this.#view) > 0 ? "no-match" : "empty";
+    if (this.view.mine && stars.values.size === 0) return "no-stars";
+    return filterCount(this.view) > 0 ? "no-match" : "empty";
   }
 
   #showNote() {

@@ -75,9 +75,6 @@ const context = {
   },
 };
 
-/** The first page as it was last looked at: one comes back to its filters. */
-let live = context.view.page === "home" ? context.view : parseView("/", "");
-
 const main = byId("main");
 const header = new Header(store);
 const drawer = new Drawer(context);
@@ -130,7 +127,6 @@ function go(view, replace) {
 function show(view) {
   const before = context.view.page;
   context.view = view;
-  if (view.page === "home") live = view;
   const page = current();
   if (page.element.parentElement !== main) {
     main.replaceChildren(page.element);
@@ -140,7 +136,7 @@ function show(view) {
   for (const link of document.querySelectorAll("nav [data-page]")) {
     link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
   }
-  byId("live").setAttribute("href", view.page === "home" ? "/" : formatView({ ...live, event: null }));
+  byId("live").setAttribute("href", view.page === "home" ? "/" : formatView({ ...home.view, event: null }));
   if (view.event === null) drawer.close();
   else
     drawer.show(
@@ -274,7 +270,7 @@ helpButton.addEventListener("click", () => help.showModal());
 
 listen({
   search: () => {
-    if (context.view.page !== "home") go({ ...live, event: null }, false);
+    if (context.view.page !== "home") go({ ...home.view, event: null }, false);
     home.focusSearch();
   },
   move,
@@ -288,7 +284,7 @@ listen({
     page.togglePause();
     return true;
   },
-  go: (page) => go(page === "agents" ? parseView("/agents", "") : { ...live, event: null }, false),
+  go: (page) => go(page === "agents" ? parseView("/agents", "") : { ...home.view, event: null }, false),
   help: () => help.showModal(),
 });
 

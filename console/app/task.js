@@ -5,7 +5,6 @@ import { drawChart } from "./chart.js";
 import { fill, h, makeButton, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
 import { describeLink, failureNote, icon, outLink, skeleton } from "./look.js";
-import { tickerHead } from "./row.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
 
@@ -60,14 +59,7 @@ export class TaskPage {
     addEventListener("resize", () => {
       this.#dirty = true;
     });
-    const scroller = h("div", {
-      class: "scroller",
-      tabindex: 0,
-      role: "table",
-      "aria-label": "Events of this task, newest first",
-    });
-    scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()));
-    this.#ticker = new Ticker(scroller, {
+    this.#ticker = new Ticker("Events of this task, newest first", {
       open: (event) => context.open(event),
       unread: () => {},
       anew: () => this.#fillTicker(),
@@ -85,7 +77,7 @@ export class TaskPage {
         "section",
         { class: "panel ticker", "aria-labelledby": "task-events" },
         h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)),
-        h("div", { class: "list" }, scroller),
+        h("div", { class: "list" }, this.#ticker.element),
       ),
     ];
     this.element = h(

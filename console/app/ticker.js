@@ -4,7 +4,7 @@
 
 import { h } from "./dom.js";
 import { Hand } from "./hand.js";
-import { makeRow, nameRow } from "./row.js";
+import { makeRow, nameRow, tickerHead } from "./row.js";
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
@@ -47,15 +47,16 @@ export class Ticker {
   #on;
 
   /**
-   * @param {HTMLElement} scroller
+   * @param {string} label
    * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, anew: () => void, nameOf: (event: AnyEvent) => string, bottom?: () => void }} on `anew` is to call reset().
    */
-  constructor(scroller, on) {
+  constructor(label, on) {
+    const scroller = h("div", { class: "scroller", tabindex: 0, role: "table", "aria-label": label });
     this.#scroller = scroller;
     this.#on = on;
     this.#anchor = h("div", { class: "anchor", role: "rowgroup" });
     this.#sheet = h("div", { class: "sheet", role: "presentation" }, this.#anchor);
-    scroller.append(this.#sheet);
+    scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()), this.#sheet);
     this.#hand = new Hand(scroller, () => this.#catchUp());
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const measure = () => {
@@ -80,6 +81,11 @@ export class Ticker {
       this.select(Number(row.dataset.number), true);
       this.openSelected();
     });
+  }
+
+  /** What is to be put into the page. */
+  get element() {
+    return this.#scroller;
   }
 
   get length() {
