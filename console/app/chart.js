@@ -36,7 +36,7 @@ export function drawChart(chart, items, now) {
       const fold = h(
         "span",
         { class: "fold", title: `${duration(part.to - part.from)} without anything` },
-        short(part.to - part.from),
+        brief(part.to - part.from),
       );
       fold.style.left = round(part.at + part.width / 2);
       axis.append(fold);
@@ -126,7 +126,7 @@ export function drawChart(chart, items, now) {
 }
 
 /** @param {number} ms */
-const short = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
+const brief = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
 
 /** @param {Item} item @param {number} now @param {string} [row] The name of its row. */
 function labelOf(item, now, row = "") {
