@@ -1,0 +1,169 @@
+//! Packages depend on each other in one direction: `core ← store ← services ← cli`, with `service` beside
+//! `store`.
+//!
+//! The check reads the tables of dependencies in each `Cargo.toml`. The folder of a package decides what it
+//! may use.
+
+use crate::finding::Finding;
+use crate::tree::Tree;
+
+/// A package of this repository.
+struct Package<'a> {
+    manifest: &'a str,
+    folder: &'a str,
+    name: &'a str,
+    /// The names in its tables, and whether each is for tests only.
+    dependencies: Vec<(&'a str, bool)>,
+}
+
+/// What stands in the same place of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    Core,
+    Store,
+    Service,
+    /// A private PostgreSQL for one machine. It knows nothing of events.
+    Postgres,
+    Services,
+    Cli,
+    /// Measures the others.
+    Bench,
+    Tidy,
+}
+
+impl Layer {
+    fn of(folder: &str) -> Option<Self> {
+        match folder {
+            "crates/oasis-core" => Some(Self::Core),
+            "crates/oasis-store" => Some(Self::Store),
+            "crates/oasis-service" => Some(Self::Service),
+            "crates/oasis-postgres" => Some(Self::Postgres),
+            "cli" => Some(Self::Cli),
+            "bench" => Some(Self::Bench),
+            "tidy" => Some(Self::Tidy),
+            folder => folder.starts_with("services/").then_some(Self::Services),
+        }
+    }
+
+    /// The layers that this one may use.
+    fn below(self) -> &'static [Self] {
+        use Layer::{Core, Postgres, Service, Services, Store};
+        match self {
+            Self::Core | Self::Postgres | Self::Tidy => &[],
+            Self::Store | Self::Service => &[Core],
+            Self::Services => &[Core, Store, Service],
+            Self::Cli | Self::Bench => &[Core, Store, Service, Services, Postgres],
+        }
+    }
+
+    /// The layers that its tests may use as well.
+    fn below_tests(self) -> &'static [Self] {
+        match self {
+            Self::Store | Self::Services => &[Self::Postgres],
+            Self::Core | Self::Service | Self::Postgres | Self::Cli | Self::Bench | Self::Tidy => &[],
+        }
+    }
+}
+
+/// Checks every manifest.
+pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    let packages: Vec<Package<'_>> = tree.texts().filter_map(|(path, text)| package(path, text)).collect();
+    packages.iter().flat_map(|package| check_package(package, &packages)).collect()
+}
+
+fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
+    let Some(layer) = Layer::of(package.folder) else {
+        let problem = "the package has no place in the line: say in tidy/src/crates.rs what it may depend on";
+        return vec![Finding::new(package.manifest, problem)];
+    };
+    let ours = package.dependencies.iter().filter_map(|(name, for_tests)| {
+        // Tests may ask for features of their own package.
+        let dependency = all.iter().find(|other| other.name == *name && other.name != package.name)?;
+        Some((dependency, Layer::of(dependency.folder)?, *for_tests))
+    });
+    ours.filter(|(_, below, for_tests)| {
+        let is_below = layer.below().contains(below) || *for_tests && layer.below_tests().contains(below);
+        !is_below
+    })
+    .map(|(dependency, _, for_tests)| {
+        let what = if for_tests { "its tests depend" } else { "it depends" };
+        let problem = format!(
+            "{what} on {}, which is not below it (core <- store, service <- services <- cli): \
+             move what both need into a crate below",
+            dependency.name
+        );
+        Finding::new(package.manifest, problem)
+    })
+    .collect()
+}
+
+/// Manifests are read line by line: a `[…dependencies]` heading, then a name at the start of each line.
+fn package<'a>(path: &'a str, text: &'a str) -> Option<Package<'a>> {
+    let folder = path.strip_suffix("/Cargo.toml")?;
+    let (mut table, mut name, mut dependencies) = ("", None, Vec::new());
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix('[') {
+            table = heading.trim_end().trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once('=') {
+            let key = key.trim();
+            if table == "package" && key == "name" {
+                name = Some(value.trim().trim_matches('"'));
+            } else if table.ends_with("dependencies") {
+                let dependency = key.split('.').next().unwrap_or_default().trim_matches('"');
+                dependencies.push((dependency, table.ends_with("dev-dependencies")));
+            }
+        }
+    }
+    name.map(|name| Package { manifest: path, folder, name, dependencies })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CORE: (&str, &str) = ("crates/oasis-core/Cargo.toml", "[package]\nname = \"oasis-core\"\n");
+    const POSTGRES: (&str, &str) =
+        ("crates/oasis-postgres/Cargo.toml", "[package]\nname = \"oasis-postgres\"\n");
+
+    fn findings(files: &[(&str, &str)]) -> Vec<String> {
+        check(&Tree::from_iter(files.iter().copied())).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn downwards_is_allowed() {
+        let feed = "[package]\nname = \"feed\"\n[dependencies]\nserde = \"1\"\noasis-core.workspace = true\n\
+                    [dev-dependencies]\noasis-postgres = { workspace = true }\n";
+        let cli = "[package]\nname = \"oasis\"\n[target.'cfg(unix)'.dependencies]\nfeed.workspace = true\n";
+        let files = [CORE, POSTGRES, ("services/feed/Cargo.toml", feed), ("cli/Cargo.toml", cli)];
+        assert_eq!(findings(&files), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tests_may_name_their_own_package() {
+        let own = "[package]\nname = \"one\"\n[dev-dependencies]\none = { workspace = true }\n";
+        assert_eq!(findings(&[("services/one/Cargo.toml", own)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn upwards_and_sideways_are_found() {
+        let core = "[package]\nname = \"oasis-core\"\n[dependencies]\noasis-postgres.workspace = true\n";
+        let one = "[package]\nname = \"one\"\n[dependencies]\noasis-postgres.workspace = true\n";
+        let two = "[package]\nname = \"two\"\n[dev-dependencies]\none.workspace = true\n";
+        let found = findings(&[
+            ("crates/oasis-core/Cargo.toml", core),
+            POSTGRES,
+            ("services/one/Cargo.toml", one),
+            ("services/two/Cargo.toml", two),
+        ]);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("crates/oasis-core/Cargo.toml: it depends on oasis-postgres"));
+        assert!(found[1].starts_with("services/one/Cargo.toml: it depends on oasis-postgres"));
+        assert!(found[2].starts_with("services/two/Cargo.toml: its tests depend on one"));
+    }
+
+    #[test]
+    fn a_new_crate_needs_its_place() {
+        let found = findings(&[("crates/oasis-utils/Cargo.toml", "[package]\nname = \"oasis-utils\"\n")]);
+        assert!(found[0].contains("say in tidy/src/crates.rs"), "{found:?}");
+    }
+}

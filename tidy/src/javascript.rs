@@ -1,0 +1,106 @@
+//! The modules of the Live Console and of its client form no circle.
+//!
+//! An arrow is a static `import … from "./x.js"` or `export … from "./x.js"`, as the formatter lays it
+//! out: it begins a line and ends with a semicolon. Types that a JSDoc comment imports are no arrows.
+
+use crate::finding::Finding;
+use crate::graph::Graph;
+use crate::paths::join;
+use crate::tree::Tree;
+
+const FOLDERS: [&str; 2] = ["console/client/", "console/app/"];
+
+/// Checks both folders as one graph.
+pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    let mut graph = Graph::default();
+    let modules = tree
+        .texts()
+        .filter(|(path, _)| path.ends_with(".js") && FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    for (path, text) in modules {
+        for Import { module, names } in imports(text) {
+            let Some(target) = join(path, &module).filter(|target| tree.has(target)) else { continue };
+            for name in names {
+                graph.add(path, &target, &name);
+            }
+        }
+    }
+    let report = |circle: Vec<&str>| {
+        let problem = format!(
+            "the module is part of a circle: move what its modules share into one below them{}",
+            graph.describe(&circle)
+        );
+        Finding::new(circle[0], problem)
+    };
+    graph.circles().into_iter().map(report).collect()
+}
+
+struct Import {
+    module: String,
+    names: Vec<String>,
+}
+
+/// The imports of modules that are named by a relative path.
+fn imports(text: &str) -> Vec<Import> {
+    let begins = |line: &str| {
+        line.starts_with("import ") || line.starts_with("export {") || line.starts_with("export *")
+    };
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if begins(line)
+            && let Some((statement, _)) = text[at..].split_once(';')
+        {
+            found.extend(import(statement));
+        }
+        at += line.len();
+    }
+    found
+}
+
+fn import(statement: &str) -> Option<Import> {
+    let (clause, module) = match statement.rsplit_once(" from ") {
+        Some((clause, module)) => (clause.get("import".len()..)?, module),
+        // For its effects alone.
+        None => ("", statement.strip_prefix("import ")?),
+    };
+    let module = module.trim().strip_prefix(['"', '\''])?.strip_suffix(['"', '\''])?;
+    let names = clause.split(['{', '}', ',']).map(str::trim).filter(|name| !name.is_empty());
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    if names.is_empty() {
+        names.push("effects".to_owned());
+    }
+    module.starts_with('.').then(|| Import { module: module.to_owned(), names })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(files: &[(&str, &str)]) -> Vec<String> {
+        check(&Tree::from_iter(files.iter().copied())).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_circle_over_both_folders_is_found() {
+        let found = findings(&[
+            ("console/app/main.js", "import { Feed } from \"../client/index.js\";\nimport \"./dom.js\";\n"),
+            ("console/app/dom.js", "export const h = 1;\n"),
+            ("console/client/index.js", "export { Feed } from \"./feed.js\";\n"),
+            ("console/client/feed.js", "import {\n  start,\n  stop,\n} from \"../app/main.js\";\n"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("feed.js uses `start`, `stop` of console/app/main.js"), "{}", found[0]);
+        assert!(found[0].contains("main.js uses `Feed` of console/client/index.js"), "{}", found[0]);
+    }
+
+    #[test]
+    fn types_packages_and_other_folders_are_no_arrows() {
+        let found = findings(&[
+            ("console/app/a.js", "import { b } from \"./b.js\";\nimport { c } from \"node:c\";\n"),
+            ("console/app/b.js", "/** @typedef {import(\"./a.js\").A} A */\nexport const b = 1;\n"),
+            ("console/tests/c.js", "import { d } from \"./d.js\";\n"),
+            ("console/tests/d.js", "import { c } from \"./c.js\";\n"),
+        ]);
+        assert_eq!(found, Vec::<String>::new());
+    }
+}

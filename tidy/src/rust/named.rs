@@ -1,0 +1,241 @@
+//! The names and paths that a piece of Rust mentions, outside `use`.
+//!
+//! syn reads expressions, types and patterns; the arguments of macros and attributes are only tokens to it,
+//! so those are searched for sequences of names with `::` between them. Doc comments do not count, nor does
+//! what stands under `#[cfg(test)]`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+use syn::{Attribute, Meta};
+
+/// A path as it is written, such as `crate::error::chain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// At least one segment, without generic arguments.
+    pub(crate) segments: Vec<String>,
+    /// Whether it is the name of a macro that is called, for which other rules of scope hold.
+    pub(crate) is_macro: bool,
+}
+
+/// Gathers the paths, and the `use` items that stand within functions.
+#[derive(Default)]
+pub(crate) struct Gatherer {
+    pub(crate) named: Vec<Named>,
+    pub(crate) inner_uses: Vec<syn::ItemUse>,
+}
+
+impl Gatherer {
+    fn add(&mut self, segments: Vec<String>, is_macro: bool) {
+        self.named.push(Named { segments, is_macro });
+    }
+
+    /// A path to a function in a string, as in `#[serde(with = "crate::time")]`.
+    fn text(&mut self, literal: &str) {
+        let text = literal.trim_matches('"');
+        let is_name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if text.split("::").all(is_name) {
+            self.add(text.split("::").map(str::to_owned).collect(), false);
+        }
+    }
+
+    fn tokens(&mut self, tokens: TokenStream, in_attribute: bool) {
+        let mut path: Vec<String> = Vec::new();
+        // What the last tokens were: `::` after a name, a `.` or a `'` or a `::` that begins a path.
+        let (mut colons, mut skip, mut foreign) = (0, false, false);
+        for token in tokens {
+            match token {
+                TokenTree::Ident(name) => {
+                    if colons != 2 || path.is_empty() {
+                        self.finish(&mut path);
+                        foreign = colons == 2;
+                    }
+                    if !skip && !foreign {
+                        path.push(name.to_string());
+                    }
+                    (colons, skip) = (0, false);
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+                TokenTree::Punct(punct) => {
+                    let is_call = punct.as_char() == '!' && !path.is_empty() && colons == 0;
+                    if is_call {
+                        self.add(std::mem::take(&mut path), true);
+                    }
+                    self.finish(&mut path);
+                    (colons, skip) = (0, matches!(punct.as_char(), '.' | '\''));
+                }
+                TokenTree::Group(group) => {
+                    self.finish(&mut path);
+                    self.tokens(group.stream(), in_attribute);
+                    (colons, skip) = (0, false);
+                }
+                TokenTree::Literal(literal) => {
+                    self.finish(&mut path);
+                    if in_attribute {
+                        self.text(&literal.to_string());
+                    }
+                    (colons, skip) = (0, false);
+                }
+            }
+        }
+        self.finish(&mut path);
+    }
+
+    fn finish(&mut self, path: &mut Vec<String>) {
+        if !path.is_empty() {
+            self.add(std::mem::take(path), false);
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Gatherer {
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        // One that begins with `::` names another crate.
+        if path.leading_colon.is_none() {
+            self.add(path.segments.iter().map(|segment| segment.ident.to_string()).collect(), false);
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, called: &'ast syn::Macro) {
+        let segments = called.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.add(segments, true);
+        self.tokens(called.tokens.clone(), false);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if attribute.path().is_ident("doc") {
+            return;
+        }
+        if let Meta::List(list) = &attribute.meta {
+            self.tokens(list.tokens.clone(), true);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.inner_uses.push(item.clone());
+    }
+
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if !is_for_tests(attributes(item)) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_impl_item_fn(self, item);
+        }
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if !is_for_tests(&field.attrs) {
+            visit::visit_field(self, field);
+        }
+    }
+
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if !is_for_tests(&local.attrs) {
+            visit::visit_local(self, local);
+        }
+    }
+}
+
+/// Whether the item is compiled for tests alone: `#[cfg(test)]`, or `test` among the conditions of an `all`.
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let Meta::List(list) = &attribute.meta else { return false };
+        list.path.is_ident("cfg") && needs_test(list.tokens.clone())
+    })
+}
+
+fn needs_test(condition: TokenStream) -> bool {
+    let mut tokens = condition.into_iter();
+    let Some(TokenTree::Ident(name)) = tokens.next() else { return false };
+    match (name.to_string().as_str(), tokens.next()) {
+        ("test", None) => true,
+        ("all", Some(TokenTree::Group(group))) => {
+            let mut rest = group.stream().into_iter().peekable();
+            std::iter::from_fn(|| {
+                rest.peek()?;
+                Some(rest.by_ref().take_while(|token| !is_comma(token)).collect::<TokenStream>())
+            })
+            .any(needs_test)
+        }
+        _ => false,
+    }
+}
+
+fn is_comma(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
+}
+
+/// The attributes of an item, whatever it is.
+pub(crate) fn attributes(item: &syn::Item) -> &[Attribute] {
+    use syn::Item;
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::TraitAlias(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        // syn's enum is open; what it adds later has no attributes that are known here.
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(source: &str) -> Vec<String> {
+        let mut gatherer = Gatherer::default();
+        gatherer.visit_file(&syn::parse_file(source).unwrap());
+        gatherer.named.iter().map(|named| named.segments.join("::")).collect()
+    }
+
+    #[test]
+    fn paths_are_found_in_types_patterns_and_expressions() {
+        let found = named("fn f(a: &a::A) -> Vec<b::B> { if let c::C { .. } = crate::d::d::<e::E>() {} }");
+        for path in ["a::A", "b::B", "c::C", "crate::d::d", "e::E"] {
+            assert!(found.contains(&path.to_owned()), "{path} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_found_in_macros_and_attributes() {
+        let found = named(
+            r#"
+            /// [`crate::never`]
+            #[arg(value_parser = crate::args::duration)]
+            #[serde(with = "crate::time", rename = "a b::c")]
+            struct S;
+            fn f() { log!("{}", self.x.y, a::b(c::d, 'e', &'g h::i), ::other::j); k::l!(); }
+            "#,
+        );
+        for path in ["crate::args::duration", "crate::time", "a::b", "c::d", "h::i", "log", "k::l"] {
+            assert!(found.contains(&path.to_owned()), "{path} in {found:?}");
+        }
+        for path in ["crate::never", "a b::c", "x", "y", "g", "other", "other::j", "j"] {
+            assert!(!found.contains(&path.to_owned()), "{path} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_tests_is_left_out() {
+        let source = "#[cfg(test)] fn f() { a::b() } #[cfg(all(unix, test))] fn g() { a::c() }
+            #[cfg(any(test, unix))] fn h() { a::d() } struct S { #[cfg(test)] x: a::e }";
+        let found = named(source);
+        assert!(found.contains(&"a::d".to_owned()), "{found:?}");
+        assert!(!found.iter().any(|path| ["a::b", "a::c", "a::e"].contains(&path.as_str())), "{found:?}");
+    }
+}

@@ -1,0 +1,93 @@
+//! The files of the repository, read once, or made up by a test.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// Paths are relative to the root and have forward slashes.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The text is `None` for a file that is not UTF-8.
+    files: BTreeMap<String, Option<String>>,
+}
+
+impl Tree {
+    /// Reads the files that git tracks under `root`, and new ones that it does not ignore.
+    ///
+    /// # Errors
+    /// When `root` is not the working tree of a git repository, or a file cannot be read.
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root)
+            .output()
+            .with_context(|| format!("running git in {}", root.display()))?;
+        if !listed.status.success() {
+            let reason = String::from_utf8_lossy(&listed.stderr);
+            bail!("git lists no files in {}: {}", root.display(), reason.trim());
+        }
+        let mut files = BTreeMap::new();
+        for path in String::from_utf8(listed.stdout)?.split_terminator('\0') {
+            let on_disk = root.join(path);
+            // A file that was deleted stays in the index until the next commit.
+            if on_disk.is_file() {
+                let bytes = std::fs::read(&on_disk).with_context(|| format!("reading {path}"))?;
+                files.insert(path.to_owned(), String::from_utf8(bytes).ok());
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// All paths, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The path and the text of each text file, in order of the paths.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+    }
+
+    /// The text of the file at `path`.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path)?.as_deref()
+    }
+
+    /// Whether a file or a folder is at `path`; a folder may end in a slash.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.has_folder(path)
+    }
+
+    fn has_folder(&self, path: &str) -> bool {
+        let inside = format!("{}/", path.trim_end_matches('/'));
+        self.files.range(inside.clone()..).next().is_some_and(|(next, _)| next.starts_with(&inside))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Tree {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
+        let files = files.into_iter().map(|(path, text)| (path.to_owned(), Some(text.to_owned())));
+        Self { files: files.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_found_by_their_files() {
+        let tree = Tree::from_iter([("docs/api.md", "# API"), ("docs-old.md", "")]);
+        assert!(tree.has("docs") && tree.has("docs/") && tree.has("docs/api.md"));
+        assert!(!tree.has("doc") && !tree.has("docs/api") && !tree.has("docs-old"));
+        assert_eq!(tree.text("docs/api.md"), Some("# API"));
+    }
+
+    #[test]
+    fn a_folder_without_git_is_an_error() {
+        let outside = std::env::temp_dir();
+        assert!(Tree::read(&outside).unwrap_err().to_string().contains("git lists no files"));
+    }
+}
