@@ -121,7 +121,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     args::bind(host, port).await.map_err(|error| {
         let hint = "`--port N` moves gateway-feed to N, webhook-ingest to N + 1 and deploy-watcher to N + 2";
-        anyhow::anyhow!("{}\n{hint}", oasis_service::error::chain(&error))
+        anyhow::anyhow!("{}\n{hint}", oasis_core::chain(&error))
     })
 }
 

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
-use oasis_service::error::chain;
+use oasis_core::chain;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 

@@ -10,6 +10,7 @@ pub mod github;
 pub mod meta;
 pub mod ping;
 
+mod chain;
 mod event;
 mod link;
 mod names;
@@ -17,6 +18,7 @@ mod sets;
 mod ts;
 mod vtid;
 
+pub use chain::chain;
 pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
 pub use link::Link;
 pub use meta::{Meta, MetaValue};

@@ -45,7 +45,8 @@ struct Charged {
 }
 
 impl Charged {
-    /// Makes room for `more` bytes; no more than `bound` in all is ever allocated. False if the budget is spent.
+    /// Makes room for `more` bytes; no more than `bound` in all is ever allocated. False if the budget is
+    /// spent.
     fn reserve(&mut self, more: usize, bound: usize) -> bool {
         let needed = self.buffer.len() + more;
         if needed <= self.charge {

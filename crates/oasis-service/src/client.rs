@@ -1,5 +1,5 @@
-//! The HTTP client: one connection to one service, HTTP/1.1, with or without TLS. Redirects are not followed, since
-//! what is sent carries a token or a signature that is meant for one server.
+//! The HTTP client: one connection to one service, HTTP/1.1, with or without TLS. Redirects are not followed,
+//! since what is sent carries a token or a signature that is meant for one server.
 
 use std::error::Error;
 use std::fmt;
@@ -59,7 +59,8 @@ pub enum ClientError {
 /// Where requests of one connection are sent.
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// The address of a service: http or https, a host, perhaps a port and a path that stands before the service's own.
+/// The address of a service: http or https, a host, perhaps a port and a path that stands before the
+/// service's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base(Url);
 

@@ -7,12 +7,14 @@ use std::time::Instant;
 use hyper::body::Body as _;
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{Method, StatusCode};
+use oasis_core::chain;
 use tracing::{Instrument, Level};
 
-use crate::connection::{InFlight, TrackedBody};
+use crate::activity::InFlight;
 use crate::request_id::X_REQUEST_ID;
-use crate::serve::Server;
-use crate::{ApiError, App, Request, RequestContext, Response, error, meters, panics, probes, response};
+use crate::server::Server;
+use crate::tracked_body::TrackedBody;
+use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, probes, response};
 
 /// A path is cut to so many bytes in the log.
 const LOGGED_PATH: usize = 512;
@@ -28,9 +30,9 @@ impl Failure {
     /// below 500 only the causes are logged.
     fn of(error: &ApiError) -> Self {
         let causes = if error.status().is_server_error() {
-            Some(error::chain(error))
+            Some(chain(error))
         } else {
-            std::error::Error::source(error).map(error::chain)
+            std::error::Error::source(error).map(chain)
         };
         Self { code: error.code(), causes }
     }

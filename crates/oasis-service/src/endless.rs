@@ -1,9 +1,9 @@
 //! A response without a known end over HTTP/1, sent without hyper.
 //!
-//! Once such a response has begun, HTTP has nothing more to do than to put chunks around what it says, but hyper
-//! would keep its buffers (two of 8 KiB) and its state for as long as the client stays, and a feed has thousands of
-//! clients. So the connection is taken from it: the answer is put aside here instead of being given to hyper, and
-//! what hyper knows is dropped. The connection closes with the answer's end.
+//! Once such a response has begun, HTTP has nothing more to do than to put chunks around what it says, but
+//! hyper would keep its buffers (two of 8 KiB) and its state for as long as the client stays, and a feed has
+//! thousands of clients. So the connection is taken from it: the answer is put aside here instead of being
+//! given to hyper, and what hyper knows is dropped. The connection closes with the answer's end.
 
 use std::future::pending;
 use std::io::{self, IoSlice, Write as _};
@@ -21,8 +21,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::TrackedBody;
-use crate::io::WatchedStream;
+use crate::tracked_body::TrackedBody;
+use crate::tracked_stream::TrackedStream;
 
 /// Where a request's handler leaves the answer that takes the connection over, and its driver finds it.
 #[derive(Clone, Default)]
@@ -60,7 +60,7 @@ const HEARD: usize = 16 << 10;
 
 /// Sends an answer until it ends or the client goes away.
 pub(crate) struct Endless {
-    stream: WatchedStream,
+    stream: TrackedStream,
     body: TrackedBody,
     /// Whether the client knows chunks; one of HTTP/1.0 reads until the connection closes.
     chunked: bool,
@@ -80,13 +80,14 @@ struct Outgoing {
 }
 
 impl Endless {
-    pub(crate) fn new(stream: WatchedStream, answer: Answer) -> Self {
+    pub(crate) fn new(stream: TrackedStream, answer: Answer) -> Self {
         let chunked = answer.version == Version::HTTP_11;
         let outgoing = Outgoing { before: head(answer.head, chunked), ..Outgoing::default() };
         Self { stream, body: answer.body, chunked, outgoing, ended: false, heard: 0 }
     }
 
-    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left, or sends too much.
+    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left, or sends
+    /// too much.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.heard < HEARD {
             let mut bytes = [MaybeUninit::uninit(); 512];
@@ -144,7 +145,7 @@ impl Outgoing {
         self.data = data;
     }
 
-    fn poll_write(&mut self, stream: &mut WatchedStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, stream: &mut TrackedStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let length = self.before.len() + self.data.len() + self.after.len();
         while self.written < length {
             let parts = [&self.before, &*self.data, self.after];

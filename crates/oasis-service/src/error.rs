@@ -1,15 +1,15 @@
 //! [`ApiError`]: what a caller is told, what the log gets, and the one place that knows status codes.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use serde::Serialize;
 
-use crate::response::{self, Response};
+use crate::response_body::{Response, full};
 
 /// The cause of an error, for the log only.
 pub type Source = Box<dyn Error + Send + Sync>;
@@ -72,11 +72,6 @@ impl ApiError {
             .header(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// 409: the request conflicts with what is stored.
-    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, message)
-    }
-
     /// 413: the body is larger than `cap` bytes.
     pub fn payload_too_large(cap: usize) -> Self {
         Self::new(
@@ -89,17 +84,6 @@ impl ApiError {
     /// 415: the content type is not one this route reads.
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
-    }
-
-    /// 422: well-formed, and still not acceptable.
-    pub fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
-    }
-
-    /// 429: this caller asks too much; `retry_seconds` becomes `Retry-After`.
-    pub fn too_many_requests(code: &'static str, message: impl Into<String>, retry_seconds: u32) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
-            .header(RETRY_AFTER, HeaderValue::from(retry_seconds))
     }
 
     /// 500: a defect of ours; the caller is told no more than that.
@@ -174,8 +158,10 @@ impl ApiError {
         let told = Told { code: self.code, message: &self.message, hint: self.hint.as_deref() };
         // Strings with names into memory have no way to fail.
         let body = serde_json::to_string(&Body { error: told }).unwrap_or_default();
-        let mut response = response::content(self.status, "application/json", body);
+        let mut response = Response::new(full(body));
+        *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.headers);
         response
@@ -207,24 +193,10 @@ impl Error for ApiError {
     }
 }
 
-/// An error and its sources on one line, outermost first, for the log.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Many errors already print their source; saying it twice only makes the line longer.
-        if !text.ends_with(&cause_text) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, ": {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use oasis_core::chain;
+
     use super::*;
 
     #[test]

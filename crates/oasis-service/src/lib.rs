@@ -3,10 +3,11 @@
 //! A service implements [`App`] (a `match` on method and path) and hands it to [`serve`] with a bound
 //! listener. Everything around the match is here: connections and their time limits, request bodies
 //! with a global memory budget, `/health`, `/ready`, `/metrics`, request ids, the access log and a
-//! shutdown that leaves on time. This crate knows nothing of Postgres or of events.
+//! shutdown that leaves on time. This crate knows nothing of Postgres, and does nothing with events.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod activity;
 pub mod app;
 pub mod args;
 pub mod auth;
@@ -16,19 +17,24 @@ mod connection;
 mod dispatch;
 mod endless;
 pub mod error;
-mod io;
 pub mod limits;
 pub mod meters;
 pub mod panics;
 mod probes;
 pub mod query;
 mod random;
+mod readiness;
 mod request_body;
 mod request_id;
 pub mod response;
+mod response_body;
 mod serve;
+mod server;
 pub mod shutdown;
 pub mod telemetry;
+mod timekeeper;
+mod tracked_body;
+mod tracked_stream;
 
 pub use app::{App, NotReady, RequestContext};
 pub use args::ServiceArgs;
@@ -37,10 +43,7 @@ pub use error::ApiError;
 pub use limits::Limits;
 pub use query::Query;
 pub use random::random;
-pub use request_body::RequestBody;
+pub use request_body::{Request, RequestBody};
 pub use response::{Body, Response};
 pub use serve::serve;
 pub use shutdown::Shutdown;
-
-/// A request whose body has not been read yet; see [`RequestContext::read_body`].
-pub type Request = hyper::Request<RequestBody>;

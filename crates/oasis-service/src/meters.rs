@@ -82,7 +82,10 @@ thread_local! {
 
 fn meters((service, method, route, status): Labels) -> (Counter, Histogram) {
     let status = status.as_str().to_owned();
-    let counter = counter!("http_requests_total", "service" => service, "method" => method, "route" => route, "status" => status);
+    let counter = counter!(
+        "http_requests_total",
+        "service" => service, "method" => method, "route" => route, "status" => status
+    );
     (counter, histogram!("http_request_seconds", "service" => service, "route" => route))
 }
 

@@ -1,4 +1,5 @@
-//! Turns a panic in a handler, or in a task that must go on, into an error that is logged once, with its location.
+//! Turns a panic in a handler, or in a task that must go on, into an error that is logged once, with its
+//! location.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -4,26 +4,15 @@
 //! - `GET /ready`: it can do its job now, or 503 with the reasons
 //! - `GET /metrics`: Prometheus text
 
-use std::time::Duration;
-
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
 
-use crate::serve::Server;
-use crate::{ApiError, App, NotReady, Request, RequestContext, Response, meters, panics, response};
+use crate::server::Server;
+use crate::{ApiError, App, Request, RequestContext, Response, meters, response};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
-
-/// Whoever probes waits no longer than a few seconds either.
-const READY_TIME: Duration = Duration::from_secs(5);
-
-/// How long an answer stays true enough. What was not ready is often ready a moment later, above all at the start.
-const READY_FOR: Duration = Duration::from_millis(500);
-const NOT_READY_FOR: Duration = Duration::from_millis(20);
 
 /// `None` when the path is not a probe's.
 pub(crate) async fn answer<A: App>(
@@ -52,32 +41,8 @@ fn health<A: App>() -> Result<Response, ApiError> {
     response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME, "timestamp": now }))
 }
 
-/// The last check of readiness. Whoever comes while one is under way waits for it, and whoever comes within
-/// [`READY_FOR`] (or [`NOT_READY_FOR`]) is told the same, so that no number of probes asks much of the database.
-#[derive(Debug, Default)]
-pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
-
-async fn reasons<A: App>(server: &Server<A>) -> Result<Vec<String>, ApiError> {
-    let mut last = server.readiness.0.lock().await;
-    if let Some((checked, reasons)) = &*last
-        && checked.elapsed() < if reasons.is_empty() { READY_FOR } else { NOT_READY_FOR }
-    {
-        return Ok(reasons.clone());
-    }
-    let checked = panics::catch(timeout(READY_TIME, server.app.ready())).await;
-    let reasons = match checked {
-        Ok(Ok(Ok(()))) => Vec::new(),
-        Ok(Ok(Err(NotReady { reasons }))) if reasons.is_empty() => vec!["not ready".to_owned()],
-        Ok(Ok(Err(NotReady { reasons }))) => reasons,
-        Ok(Err(_)) => vec![format!("the readiness check took longer than {} s", READY_TIME.as_secs())],
-        Err(panic) => return Err(ApiError::internal(panic)),
-    };
-    *last = Some((Instant::now(), reasons.clone()));
-    Ok(reasons)
-}
-
 async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
-    let mut reasons = reasons(server).await?;
+    let mut reasons = server.readiness.reasons(&*server.app).await?;
     // Asked last, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
         reasons.insert(0, "shutting down".to_owned());

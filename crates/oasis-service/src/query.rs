@@ -51,7 +51,8 @@ fn bad(name: &str, trouble: &str, allowed: &[&str]) -> ApiError {
     }
 }
 
-/// `None` for a `%` without two hex digits and for bytes that are not UTF-8; the usual decoders let both pass.
+/// `None` for a `%` without two hex digits and for bytes that are not UTF-8; the usual decoders let both
+/// pass.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes().iter();

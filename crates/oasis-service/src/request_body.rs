@@ -15,6 +15,9 @@ use tokio::time::timeout;
 const DRAIN_BYTES: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// A request whose body has not been read yet; see [`crate::RequestContext::read_body`].
+pub type Request = hyper::Request<RequestBody>;
+
 /// A body as it arrives; [`crate::RequestContext::read_body`] collects it within bounds.
 ///
 /// Many clients send all they have before they look for an answer. If a refusal (401, 404, 413) ended
@@ -30,7 +33,7 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn wrap(request: hyper::Request<Incoming>) -> crate::Request {
+    pub(crate) fn wrap(request: hyper::Request<Incoming>) -> Request {
         let awaits_continue = request.headers().contains_key(EXPECT);
         request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
     }

@@ -3,51 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
-use metrics::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::body::BodyBudget;
 use crate::connection::drive;
-use crate::probes::Readiness;
+use crate::server::{Open, Server, Spawner};
 use crate::{App, Limits, Shutdown, meters};
 
-/// Memory a connection may buffer in each direction.
-const BUFFER_BYTES: usize = 64 << 10;
-/// What an HTTP/2 connection may have sent ahead of the handlers reading it.
-const HTTP2_WINDOW: u32 = 256 << 10;
 /// How long tasks that were told to stop get to be gone.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 /// Histograms gather samples until somebody folds them, and nobody may be scraping.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-
-/// What all connections of a server share.
-pub(crate) struct Server<A> {
-    pub(crate) app: Arc<A>,
-    pub(crate) limits: Limits,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) budget: Arc<BodyBudget>,
-    pub(crate) http1: http1::Builder,
-    pub(crate) http2: http2::Builder<Spawner>,
-    pub(crate) readiness: Readiness,
-    open: AtomicUsize,
-    open_gauge: Gauge,
-}
-
-impl<A> Server<A> {
-    /// Whether new connections get the probes only.
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.load(Ordering::Relaxed) >= self.limits.max_connections
-    }
-}
 
 /// Serves `app` on `listener` until `shutdown` is triggered.
 ///
@@ -76,17 +47,8 @@ pub async fn serve<A: App>(
     let streams = TaskTracker::new();
     let kill = CancellationToken::new();
     let _kill_on_drop = kill.clone().drop_guard();
-    let server = Arc::new(Server {
-        readiness: Readiness::default(),
-        app,
-        budget: BodyBudget::new(limits.body_budget),
-        http1: http1(&limits),
-        http2: http2(&limits, Spawner { streams: streams.clone(), kill: kill.clone() }),
-        limits,
-        shutdown,
-        open: AtomicUsize::new(0),
-        open_gauge: meters::connections_open(A::NAME),
-    });
+    let spawner = Spawner { streams: streams.clone(), kill: kill.clone() };
+    let server = Arc::new(Server::new(app, limits, shutdown, spawner));
     tracing::info!(service = A::NAME, %address, "listening");
 
     // Dropping it ends them.
@@ -98,7 +60,7 @@ pub async fn serve<A: App>(
     drop(listener);
     streams.close();
     if timeout(server.limits.drain, ended(&mut connections, &streams)).await.is_err() {
-        let left = server.open.load(Ordering::Relaxed);
+        let left = server.open();
         tracing::warn!(service = A::NAME, connections = left, "dropping connections that did not finish");
         connections.abort_all();
         kill.cancel();
@@ -111,26 +73,6 @@ pub async fn serve<A: App>(
 async fn ended(connections: &mut JoinSet<()>, streams: &TaskTracker) {
     while connections.join_next().await.is_some() {}
     streams.wait().await;
-}
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut http1 = http1::Builder::new();
-    http1
-        .max_buf_size(BUFFER_BYTES.max(limits.max_header_bytes))
-        .max_header_size(limits.max_header_bytes)
-        .header_read_timeout(None);
-    http1
-}
-
-fn http2(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
-    let mut http2 = http2::Builder::new(spawner);
-    http2
-        .max_concurrent_streams(limits.max_streams)
-        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(BUFFER_BYTES as u32)
-        .initial_connection_window_size(HTTP2_WINDOW)
-        .max_send_buf_size(BUFFER_BYTES);
-    http2
 }
 
 async fn accept_until_shutdown<A: App>(
@@ -154,7 +96,8 @@ async fn accept_until_shutdown<A: App>(
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 let pause = backoff.next();
-                tracing::warn!(service = A::NAME, %error, pause_ms = pause.as_millis() as u64, "cannot accept connections");
+                let pause_ms = pause.as_millis() as u64;
+                tracing::warn!(service = A::NAME, %error, pause_ms, "cannot accept connections");
                 tokio::select! {
                     () = server.shutdown.triggered() => return,
                     () = tokio::time::sleep(pause) => {}
@@ -170,7 +113,7 @@ fn admit<A: App>(
     peer: SocketAddr,
     connections: &mut JoinSet<()>,
 ) {
-    let before = server.open.load(Ordering::Relaxed);
+    let before = server.open();
     let bound = server.limits.max_connections;
     if before >= bound + server.limits.spare_connections {
         meters::connection_refused(A::NAME);
@@ -180,7 +123,7 @@ fn admit<A: App>(
     let _ = set_options(&stream, server.limits.idle_timeout);
     let open = Open::new(Arc::clone(server));
     connections.spawn(async move {
-        drive(Arc::clone(&open.0), stream, peer, before >= bound).await;
+        drive(open.server(), stream, peer, before >= bound).await;
     });
 }
 
@@ -195,24 +138,6 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
         rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds)?;
     }
     Ok(())
-}
-
-/// Counts a connection as open as long as it lives, however it ends.
-struct Open<A>(Arc<Server<A>>);
-
-impl<A> Open<A> {
-    fn new(server: Arc<Server<A>>) -> Self {
-        server.open.fetch_add(1, Ordering::Relaxed);
-        server.open_gauge.increment(1.0);
-        Self(server)
-    }
-}
-
-impl<A> Drop for Open<A> {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.open_gauge.decrement(1.0);
-    }
 }
 
 /// The client gave up between its SYN and our accept; the listener is fine.
@@ -235,24 +160,6 @@ impl Backoff {
     /// Step by step, because at the limit each connection that ends lets one more in before the next error.
     fn ease(&mut self) {
         self.0 = self.0.saturating_sub(1);
-    }
-}
-
-/// Runs HTTP/2 streams so that the shutdown waits for them and can stop them.
-#[derive(Clone)]
-pub(crate) struct Spawner {
-    streams: TaskTracker,
-    kill: CancellationToken,
-}
-
-impl<F> Executor<F> for Spawner
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, future: F) {
-        let kill = self.kill.clone();
-        self.streams.spawn(async move { kill.run_until_cancelled_owned(future).await });
     }
 }
 

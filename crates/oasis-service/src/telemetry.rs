@@ -3,6 +3,8 @@
 //! Both go to stderr, so that stdout stays clean for the output of commands. A stderr that is closed
 //! or full loses lines and nothing else.
 
+mod escape;
+mod fields;
 mod json;
 
 use std::io::{self, IsTerminal, Write};
@@ -14,13 +16,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-pub use json::JsonLines;
+pub use json::{DETAILS, JsonLines};
 
 use crate::{meters, panics};
-
-/// The target of an event that says more about the request that it belongs to: as JSON it stands in the request's own
-/// line, the access log's, instead of a second one. Where a filter leaves the access log out, it is left out, too.
-pub const DETAILS: &str = "details";
 
 /// Sets up logs, metrics and the panic hook of the process. `name` is the `service` of lines that name
 /// no other; `filter` is `--log`, such as `info` or `warn,access=off`.
@@ -45,8 +43,8 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     Ok(())
 }
 
-/// What `filter` lets through: errors, unless it gives a level by itself. A span costs nothing to enter, as it would with
-/// a filter that may follow what spans say.
+/// What `filter` lets through: errors, unless it gives a level by itself. A span costs nothing to enter, as
+/// it would with a filter that may follow what spans say.
 fn targets(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |part: &str| BadFilter { part: part.to_owned() };
     let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());

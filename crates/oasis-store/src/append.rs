@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
-use oasis_core::NewEvent;
+use oasis_core::{NewEvent, chain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -18,7 +18,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::batch::{self, Repeats, Row};
 use crate::check;
-use crate::config::describe;
 
 pub use crate::batch::Appended;
 
@@ -188,7 +187,7 @@ impl Batcher {
             // Connecting may take long, so the late are told apart after it.
             let client = self.pool.get().await;
             if let Err(error) = &client {
-                let error = AppendError::Unavailable(describe(error));
+                let error = AppendError::Unavailable(chain(error));
                 self.waiting
                     .iter_mut()
                     .for_each(|job| job.failed = job.failed.take().or(Some(error.clone())));
@@ -345,7 +344,7 @@ impl Batcher {
     }
 
     async fn failed(&mut self, client: Object, jobs: Vec<Job>, error: &tokio_postgres::Error) -> Verdict {
-        let text = describe(error);
+        let text = chain(error);
         let Some(state) = error.code() else {
             close(client);
             return lost(jobs, &text);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use oasis_core::chain;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::{Url, form_urlencoded};
@@ -128,7 +129,7 @@ impl FromStr for DatabaseUrl {
             }
         };
         let mut config = tokio_postgres::Config::from_str(url.as_str())
-            .map_err(|error| UrlError::Option(describe(&error)))?;
+            .map_err(|error| UrlError::Option(chain(&error)))?;
         let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         // As libpq does: there is no TLS on a socket, whatever the mode.
         config.ssl_mode(if sockets { SslMode::Disable } else { mode });
@@ -170,21 +171,6 @@ impl DatabaseUrl {
     pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, tls::Error> {
         tls::connector(self.verify, self.roots.as_deref())
     }
-}
-
-/// The message of `error` and of what caused it, on one line.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod watch;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use oasis_core::chain;
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -40,7 +41,7 @@ pub enum StoreError {
     #[error("no connection to the database: {0}")]
     Connect(String),
     /// The database refused a statement, or the connection broke under it.
-    #[error("{}", config::describe(.0))]
+    #[error("{}", chain(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// TLS can't be set up.
     #[error(transparent)]
@@ -53,8 +54,8 @@ pub enum StoreError {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => Self::Connect(config::describe(&error)),
-            other => Self::Connect(config::describe(&other)),
+            deadpool_postgres::PoolError::Backend(error) => Self::Connect(chain(&error)),
+            other => Self::Connect(chain(&other)),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use oasis_core::chain;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::config::describe;
 use crate::{DatabaseUrl, StoreError, tls};
 
 mod embedded {
@@ -73,7 +73,7 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     let (mut client, connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
         .await
         .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
-        .map_err(|error| StoreError::Connect(describe(&error)))?;
+        .map_err(|error| StoreError::Connect(chain(&error)))?;
     let driver = tokio::spawn(connection);
     let outcome = migrate_on(&mut client).await;
     drop(client);
@@ -95,7 +95,7 @@ async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
         .set_migration_table_name(HISTORY)
         .run_async(client)
         .await
-        .map_err(|error| MigrateError::Failed(describe(&error)))?;
+        .map_err(|error| MigrateError::Failed(chain(&error)))?;
     client
         .batch_execute(&format!(
             "ALTER TABLE public.{HISTORY} ENABLE ROW LEVEL SECURITY; GRANT SELECT ON public.{HISTORY} TO PUBLIC; {}",

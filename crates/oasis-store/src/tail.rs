@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use oasis_core::chain;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::config::describe;
 use crate::page::{Statement, page_of};
 use crate::{Columns, DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
@@ -95,7 +95,7 @@ impl Tail {
             let started = Instant::now();
             let Err(error) = self.session(&mut handle).await else { continue };
             failures = if started.elapsed() > SWEEP { 0 } else { failures + 1 };
-            let error = describe(&error);
+            let error = chain(&error);
             tracing::warn!(error, "the tail lost the database");
             handle(Update::Down(error)).await;
             // 50 ms, doubling up to 2 s: as often as it would poll.
@@ -112,7 +112,7 @@ impl Tail {
         let (mut session, direct) = match Session::open(&self.store, args.listen_url()).await {
             Ok(session) => (session, true),
             Err(error) if args.listens_elsewhere() => {
-                let error = describe(&error);
+                let error = chain(&error);
                 tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached: polling DATABASE_URL");
                 (Session::open(&self.store, &args.database_url).await?, false)
             }
@@ -157,7 +157,7 @@ impl Tail {
             && !self.plain
             && let Err(error) = session.prepare().await
         {
-            let error = describe(&error);
+            let error = chain(&error);
             tracing::warn!(error, "the tail's read can't be prepared: it is planned each time");
             self.plain = true;
         }
@@ -247,7 +247,7 @@ impl Session {
         let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
         let (client, mut connection) = connected
             .map_err(|_| StoreError::Slow(READ_WITHIN))?
-            .map_err(|error| StoreError::Connect(describe(&error)))?;
+            .map_err(|error| StoreError::Connect(chain(&error)))?;
         let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let driver = tokio::spawn({
             let (woken, probed) = (woken.clone(), probed.clone());

@@ -2,10 +2,10 @@
 //! could not read.
 
 use jiff::Timestamp;
+use oasis_core::chain;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::config::describe;
 use crate::{Readiness, Store, StoreError};
 
 /// Up to where a project's log has been read. All of it is stored.
@@ -93,7 +93,7 @@ impl Store {
         let take = "SELECT pg_try_advisory_xact_lock(hashtextextended('oasis_watch_state', 0))";
         let connected = async {
             let connected = url.named(self.name).connect(url.tls()?).await;
-            let (client, connection) = connected.map_err(|error| StoreError::Connect(describe(&error)))?;
+            let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
             let driver = tokio::spawn(async move { drop(connection.await) });
             let lock = WatchLock { client, driver };
             lock.client.batch_execute("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;

@@ -21,7 +21,7 @@ pub struct Last {
 pub enum Polled {
     /// Nothing: another one is under way, here or in another replica.
     Skipped {
-        /// True.
+        /// Always true: passing over a poll is no failure.
         ok: bool,
         /// Why.
         skipped: &'static str,
@@ -33,7 +33,7 @@ pub enum Polled {
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Read {
-    /// True: a project that can't be read makes the poll an error.
+    /// Always true: a project that can't be read makes the poll an error.
     pub ok: bool,
     /// Entries, those that were known already not counted.
     pub seen: usize,

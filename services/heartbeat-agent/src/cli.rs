@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use oasis_core::Vtid;
+use oasis_core::{Vtid, chain};
 use oasis_service::args::parse_duration;
 use oasis_service::client::Base;
-use oasis_service::error::chain;
 use oasis_service::{Secret, telemetry};
 use oasis_store::DatabaseUrl;
 use rustix::process::Signal;

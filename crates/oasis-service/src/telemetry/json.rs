@@ -1,13 +1,9 @@
 //! One JSON object a line, in the field names that Cloud Logging reads from a container's output.
 
 use std::cell::Cell;
-use std::error::Error;
-use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::ops::Range;
 
 use jiff::Timestamp;
-use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -15,13 +11,15 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::DETAILS;
+use super::escape::{escape, put};
+use super::fields::Fields;
 
-/// Names that a line carries in any case; a field of the same name gets a `_` behind it.
-const RESERVED: [&str; 4] = ["severity", "timestamp", "message", "target"];
+/// The target of an event that says more about its request: as JSON it stands in the request's own line, the
+/// access log's, instead of a second one. Where a filter leaves the access log out, it is left out, too.
+pub const DETAILS: &str = "details";
 
-/// A layer that writes events as JSON lines, with the fields of the spans around them at top level. An event for
-/// [`DETAILS`] is no line of its own: its fields join those of its span.
+/// A layer that writes events as JSON lines, with the fields of the spans around them at top level. An event
+/// for [`DETAILS`] is no line of its own: its fields join those of its span.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     service: &'static str,
@@ -50,115 +48,13 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-/// The fields of a span or an event.
-#[derive(Default)]
-struct Fields {
-    /// Without its quotes.
-    message: Vec<u8>,
-    /// `,"name":value`, one behind the other.
-    json: Vec<u8>,
-    /// Where each of them is in `json`.
-    each: Vec<(&'static str, Range<usize>)>,
-}
-
-impl Fields {
-    fn clear(&mut self) {
-        self.message.clear();
-        self.json.clear();
-        self.each.clear();
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.each.iter().any(|(present, _)| *present == name)
-    }
-
-    fn set(&mut self, field: &Field, value: impl FnOnce(&mut Vec<u8>)) {
-        let name = field.name();
-        if let Some(at) = self.each.iter().position(|(present, _)| *present == name) {
-            let (_, old) = self.each.remove(at);
-            for (_, range) in &mut self.each[at..] {
-                *range = range.start - old.len()..range.end - old.len();
-            }
-            self.json.drain(old);
-        }
-        let start = self.json.len();
-        let behind = if RESERVED.contains(&name) { "_" } else { "" };
-        for part in [",\"", name, behind, "\":"] {
-            self.json.extend_from_slice(part.as_bytes());
-        }
-        value(&mut self.json);
-        self.each.push((name, start..self.json.len()));
-    }
-
-    fn set_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        // What is escaped goes to a Vec, so only a Debug of the field's own can fail; what it wrote is kept.
-        if field.name() == "message" {
-            self.message.clear();
-            let _ = Escaped(&mut self.message).write_fmt(text);
-        } else {
-            self.set(field, |json| {
-                json.push(b'"');
-                let _ = Escaped(json).write_fmt(text);
-                json.push(b'"');
-            });
-        }
-    }
-
-    /// Adds those of a span farther out, unless a nearer one has the name.
-    fn add(&mut self, outer: &Fields) {
-        for (name, range) in &outer.each {
-            if !self.has(name) {
-                let start = self.json.len();
-                self.json.extend_from_slice(&outer.json[range.clone()]);
-                self.each.push((*name, start..self.json.len()));
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field, format_args!("{value}"));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, |json| put(json, format_args!("{value}")));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, |json| put(json, format_args!("{value}")));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, |json| put(json, format_args!("{value}")));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON knows neither NaN nor infinity.
-        self.set(field, |json| match value.is_finite() {
-            true => put(json, format_args!("{:?}", rounded(value))),
-            false => json.extend_from_slice(b"null"),
-        });
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.record_str(field, &crate::error::chain(value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set_text(field, format_args!("{value:?}"));
-    }
-}
-
 impl<S, W> Layer<S> for JsonLines<W>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        // Most spans have one field and get a few more.
-        let mut fields =
-            Fields { json: Vec::with_capacity(256), each: Vec::with_capacity(8), ..Fields::default() };
+        let mut fields = Fields::for_span();
         attributes.record(&mut fields);
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(fields);
@@ -212,9 +108,10 @@ impl<W> JsonLines<W> {
                 Timestamp::now()
             ),
         );
-        match fields.message.is_empty() {
-            true => escape(line, metadata.name()),
-            false => line.extend_from_slice(&fields.message),
+        if fields.message.is_empty() {
+            escape(line, metadata.name());
+        } else {
+            line.extend_from_slice(&fields.message);
         }
         if !fields.has("service") {
             line.extend_from_slice(br#"","service":""#);
@@ -245,44 +142,9 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-/// To the microsecond, when milliseconds or seconds are what is logged.
-fn rounded(value: f64) -> f64 {
-    let scaled = (value * 1e6).round() / 1e6;
-    if scaled.is_finite() { scaled } else { value }
-}
-
-fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
-    // Writing to a Vec cannot fail.
-    let _ = out.write_fmt(text);
-}
-
-/// Text on its way into a JSON string.
-struct Escaped<'a>(&'a mut Vec<u8>);
-
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        escape(self.0, text);
-        Ok(())
-    }
-}
-
-fn escape(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    loop {
-        let plain = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')).unwrap_or(rest.len());
-        out.extend_from_slice(&rest[..plain]);
-        let Some((special, after)) = rest[plain..].split_first() else { return };
-        match special {
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *special]),
-            control => put(out, format_args!("\\u{control:04x}")),
-        }
-        rest = after;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt;
     use std::sync::{Arc, Mutex};
 
     use serde_json::Value;

@@ -101,10 +101,7 @@ impl App for Sample {
         if self.gate_ready.load(Ordering::SeqCst) {
             self.pass_gate().await;
         }
-        match self.is_ready.load(Ordering::SeqCst) {
-            true => Ok(()),
-            false => Err(NotReady { reasons: vec!["not yet".into()] }),
-        }
+        if self.is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err(NotReady::because("not yet")) }
     }
 
     fn details(&self) -> Map<String, Value> {

@@ -17,7 +17,7 @@ use gcloud_sdk::tonic::{Code, Status};
 use gcloud_sdk::{GoogleApi, GoogleAuthMiddleware, RequestTimeouts};
 use hyper::http::Extensions;
 use jiff::Timestamp;
-use oasis_service::error::chain;
+use oasis_core::chain;
 use oasis_service::panics;
 use serde_json::{Map, Number, Value};
 use tokio::sync::Mutex;

@@ -1,4 +1,4 @@
-//! A TCP stream that reports its activity to the [`Watch`] of its connection.
+//! A TCP stream that notes when it moves bytes in the [`Activity`] of its connection.
 
 use std::io;
 use std::pin::Pin;
@@ -8,29 +8,29 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connection::Watch;
+use crate::activity::Activity;
 
-pub(crate) struct WatchedStream {
+pub(crate) struct TrackedStream {
     stream: TcpStream,
-    watch: Arc<Watch>,
+    activity: Arc<Activity>,
 }
 
-impl WatchedStream {
-    pub(crate) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
-        Self { stream, watch }
+impl TrackedStream {
+    pub(crate) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
     }
 
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
-            Poll::Ready(Ok(1..)) => self.watch.wrote(),
-            Poll::Pending => self.watch.write_blocked(),
+            Poll::Ready(Ok(1..)) => self.activity.wrote(),
+            Poll::Pending => self.activity.write_blocked(),
             Poll::Ready(_) => {}
         }
         result
     }
 }
 
-impl AsyncRead for WatchedStream {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -39,13 +39,13 @@ impl AsyncRead for WatchedStream {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.watch.read();
+            self.activity.read();
         }
         result
     }
 }
 
-impl AsyncWrite for WatchedStream {
+impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.note_write(result)

@@ -1,0 +1,53 @@
+//! An error as text, with what caused it.
+
+use std::error::Error;
+
+/// The error and its sources on one line, the outermost first, for a log.
+///
+/// Many errors print their sources themselves; a text that is there already is not repeated.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error("the page cannot be read")]
+        Page(#[source] Box<Failed>),
+        #[error("the query failed")]
+        Query(#[source] io::Error),
+        /// One that prints its source.
+        #[error("the query failed: {0}")]
+        Printed(#[source] io::Error),
+        /// One that prints all its sources.
+        #[error("{}", chain(.0))]
+        Chained(#[source] Box<Failed>),
+    }
+
+    #[test]
+    fn each_cause_stands_there_once() {
+        let cause = || io::Error::other("no such table");
+        for error in [Failed::Query(cause()), Failed::Printed(cause())] {
+            assert_eq!(chain(&error), "the query failed: no such table");
+            let page = Failed::Page(Box::new(error));
+            assert_eq!(chain(&page), "the page cannot be read: the query failed: no such table");
+            let chained = Failed::Chained(Box::new(page));
+            assert_eq!(chain(&chained), "the page cannot be read: the query failed: no such table");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Durations as people write them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+/// Reads a duration above zero, such as `40s` or `1m 30s`, for clap's `value_parser`.
+///
+/// # Errors
+/// When it is none; the message is for whoever typed it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    span(text)
+        .and_then(|span| Duration::try_from(span).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("{text:?} is not a duration above zero: expected one such as 40s or 2m"))
+}
+
+/// A length of time that is not negative, with days of 24 hours.
+pub fn span(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|duration| !duration.is_negative())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "0s", "-1s", "40", "soon"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Parsing flags and variables, for processes whose environment others write.
+
+use std::ffi::OsString;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command, Parser};
+
+/// `T::parse()` for processes whose environment others write: a variable that is set to the empty
+/// string counts as unset (docker compose passes those), `--help` never shows a variable's value,
+/// which may be a secret, and an error names the variable beside the flag but shows no value of one
+/// that is declared `hide_env_values`. Exits with usage on bad flags, as clap does.
+pub fn parse<T: Parser>() -> T {
+    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+/// [`parse`] for callers that have flags of their own; the first is the program's name.
+///
+/// # Errors
+/// Bad flags or variables, and `--help`.
+pub fn parse_from<T: Parser>(
+    argv: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<T, clap::Error> {
+    let matches = tame(T::command()).try_get_matches_from(argv);
+    matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| {
+        let mut command = T::command();
+        command.build();
+        explained(error, &command)
+    })
+}
+
+/// Names the variable of each flag that is at fault: whoever sets variables never typed the flag.
+fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
+    let named = |flag: &String| {
+        let variable = shown_as(command, flag).first()?.get_env()?;
+        Some(format!("{flag} [env: {}]", variable.to_string_lossy()))
+    };
+    let name = |flag: &String| named(flag).unwrap_or_else(|| flag.clone());
+    let at_fault = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => {
+            let secret = shown_as(command, flag).into_iter().any(Arg::is_hide_env_values_set);
+            (ContextValue::String(name(flag)), secret)
+        }
+        Some(ContextValue::Strings(flags)) => {
+            (ContextValue::Strings(flags.iter().map(name).collect()), false)
+        }
+        _ => return error,
+    };
+    error.insert(ContextKind::InvalidArg, at_fault.0);
+    if at_fault.1 && error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("[redacted]".into()));
+    }
+    error
+}
+
+/// The arguments that clap shows as `flag`, of the command and of those below it: which of them ran is not
+/// told.
+fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
+    let own = command.get_arguments().filter(|arg| arg.to_string() == flag);
+    let below = command.get_subcommands().flat_map(|below| shown_as(below, flag));
+    own.chain(below).collect()
+}
+
+/// What [`parse`] does to a command before parsing.
+fn tame(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+            let arg = arg.hide_env_values(true);
+            if is_empty { arg.env(Resettable::Reset) } else { arg }
+        })
+        .mut_subcommands(tame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[arg(long, default_value = "8081")]
+        port: u16,
+        /// Set by cargo for every test, so the test needs no unsafe `set_var`.
+        #[arg(long, env = "CARGO_PKG_NAME")]
+        name: Option<String>,
+        /// Cargo sets this one to the empty string, because the package has no homepage.
+        #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
+        homepage: Option<u16>,
+    }
+
+    /// One whose variables are not set.
+    #[derive(Debug, Parser)]
+    struct Strict {
+        #[arg(long, env = "OASIS_NEVER_SET", hide_env_values = true)]
+        secret: u16,
+        #[arg(long, env = "OASIS_NEVER_SET_EITHER")]
+        plain: u16,
+    }
+
+    fn parsed(flags: &[&str]) -> Cli {
+        parse_from(std::iter::once("test").chain(flags.iter().copied())).unwrap()
+    }
+
+    #[test]
+    fn errors_name_the_variable_and_show_no_secret() {
+        let error = |flags: &[&str]| {
+            let argv = std::iter::once("test").chain(flags.iter().copied());
+            parse_from::<Strict>(argv).unwrap_err().to_string()
+        };
+        let missing = error(&[]);
+        assert!(missing.contains("--secret <SECRET> [env: OASIS_NEVER_SET]\n"), "{missing}");
+        assert!(missing.contains("--plain <PLAIN> [env: OASIS_NEVER_SET_EITHER]\n"), "{missing}");
+        let bad = error(&["--secret", "hunter2", "--plain", "1"]);
+        assert!(bad.contains("[env: OASIS_NEVER_SET]") && !bad.contains("hunter2"), "{bad}");
+        let bad = error(&["--secret", "1", "--plain", "word"]);
+        assert!(bad.contains("'word'") && bad.contains("[env: OASIS_NEVER_SET_EITHER]"), "{bad}");
+    }
+
+    #[test]
+    fn flags_beat_defaults_and_help_has_the_port() {
+        assert_eq!(parsed(&[]).port, 8081);
+        assert_eq!(parsed(&["--port", "1"]).port, 1);
+        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        assert!(help.contains("[default: 8081]"), "{help}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_unset_and_values_are_hidden() {
+        assert_eq!(std::env::var("CARGO_PKG_HOMEPAGE").as_deref(), Ok(""));
+        let cli = parsed(&[]);
+        assert_eq!(cli.homepage, None);
+        assert_eq!(cli.name.as_deref(), Some("oasis-service"));
+        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        assert!(help.contains("[env: CARGO_PKG_NAME]"), "{help}");
+    }
+}
