@@ -2,7 +2,14 @@
 
 use serde::Serialize;
 
-use crate::{Channel, Invalid, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ts, shown};
+use crate::channel::Channel;
+use crate::invalid::{Invalid, shown};
+use crate::link::Link;
+use crate::meta::Meta;
+use crate::names::{Kind, Layer, Module};
+use crate::sets::{Source, Status};
+use crate::ts::Ts;
+use crate::vtid::Task;
 
 /// One event. What can be derived from its other fields (layer, title, ref) is computed, never given.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +62,8 @@ pub struct NewEvent {
     pub dedup_key: Option<DedupKey>,
 }
 
-/// What makes an event the same as another: at most 512 bytes without control characters. Its first word names the
-/// producer (`github:`, `ingest:`, `ce:`), so that no producer can take another's key.
+/// What makes an event the same as another: at most 512 bytes without control characters. Its first word
+/// names the producer (`github:`, `ingest:`, `ce:`), so that no producer can take another's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DedupKey(Box<str>);
 
@@ -70,13 +77,14 @@ impl DedupKey {
     /// When `rest` is empty, too long or has control characters.
     pub fn new(producer: &str, rest: &str) -> Result<Self, Invalid> {
         let key = format!("{producer}:{rest}");
-        match !rest.is_empty() && key.len() <= Self::MAX_BYTES && !key.contains(char::is_control) {
-            true => Ok(Self(key.into())),
-            false => Err(Invalid::new(format!(
+        if !rest.is_empty() && key.len() <= Self::MAX_BYTES && !key.contains(char::is_control) {
+            Ok(Self(key.into()))
+        } else {
+            Err(Invalid::new(format!(
                 "{} is not a dedup key: expected 1 to {} bytes without control characters",
                 shown(rest),
                 Self::MAX_BYTES - producer.len() - 1
-            ))),
+            )))
         }
     }
 
@@ -106,15 +114,15 @@ pub const TICKER_FIELDS: [&str; 10] =
 
 /// The public format of an event: the ten fields, all present, in exactly this order when serialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of `Event`, as text")]
+#[allow(missing_docs, reason = "the fields are those of `Event`")]
 pub struct Ticker<'a> {
-    pub ts: &'a str,
+    pub ts: Ts,
     pub vtid: &'a str,
     pub layer: &'a str,
     pub module: &'a str,
-    pub source: &'a str,
+    pub source: Source,
     pub kind: &'a str,
-    pub status: &'a str,
+    pub status: Status,
     pub title: &'a str,
     #[serde(rename = "ref")]
     pub reference: &'a str,
@@ -152,13 +160,13 @@ mod tests {
     #[test]
     fn the_ticker_has_its_fields_in_order() {
         let ticker = Ticker {
-            ts: "t",
+            ts: "2026-01-02T03:04:05Z".parse().unwrap(),
             vtid: "v",
             layer: "l",
             module: "m",
-            source: "s",
+            source: Source::OasisEvents,
             kind: "k",
-            status: "st",
+            status: Status::Info,
             title: "ti",
             reference: "r",
             link: None,

@@ -3,7 +3,7 @@
 //! The vocabulary is that of GitHub's webhook documentation; `startup_failure` is missing from most published
 //! schemas and is sent all the same.
 
-use crate::Status;
+use crate::sets::Status;
 
 /// A status, and whether GitHub's word for it was known; an unknown one is shown as `info` and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub enum Run {
     Check,
 }
 
-/// The status of a run. A completed run is judged by its conclusion and any other by its status; the action counts
-/// only where a check is asked for again, since the object then still carries the old conclusion.
+/// The status of a run. A completed run is judged by its conclusion and any other by its status; the action
+/// counts only where a check is asked for again, since the object then still carries the old conclusion.
 pub fn run(run: Run, action: &str, status: Option<&str>, conclusion: Option<&str>) -> Normalised {
     if run == Run::Check && action == "rerequested" {
         return Normalised::known(Status::Queued);

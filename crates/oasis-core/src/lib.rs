@@ -11,7 +11,9 @@ pub mod meta;
 pub mod ping;
 
 mod chain;
+mod channel;
 mod event;
+mod invalid;
 mod link;
 mod names;
 mod sets;
@@ -19,31 +21,12 @@ mod ts;
 mod vtid;
 
 pub use chain::chain;
+pub use channel::{Channel, Family};
 pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
+pub use invalid::Invalid;
 pub use link::Link;
 pub use meta::{Meta, MetaValue};
-pub use names::{Channel, Kind, Layer, Module};
+pub use names::{Kind, Layer, Module};
 pub use sets::{Source, Status};
 pub use ts::Ts;
 pub use vtid::{Prefixes, Task, Vtid};
-
-/// A value that its grammar forbids. The message is meant for whoever sent the value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Invalid(String);
-
-impl Invalid {
-    /// A rejection with the sentence that the sender reads.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
-}
-
-/// `value` as it may stand in a message: escaped, and cut so that hostile input cannot flood a log.
-pub(crate) fn shown(value: &str) -> String {
-    const MOST: usize = 80;
-    match value.char_indices().nth(MOST) {
-        Some((cut, _)) => format!("{:?}…", &value[..cut]),
-        None => format!("{value:?}"),
-    }
-}

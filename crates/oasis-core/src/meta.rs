@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::Invalid;
+use crate::invalid::Invalid;
 
-/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store them). Kept as
-/// its text, which is what most only pass on.
+/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store
+/// them). Kept as its text, which is what most only pass on.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
     /// Text; empty for an object without entries.
@@ -81,9 +81,14 @@ impl Meta {
         Ok(Self { json, map: OnceLock::from(map) })
     }
 
-    /// Sets one more entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`]; each key
-    /// is set once. Nothing is set for `None`, for an empty string or for one that holds a NUL; about a dozen entries
-    /// fit.
+    /// A meta that the table holds, as the text of its object.
+    pub fn stored(text: String) -> Self {
+        Self { json: text.into_bytes(), map: OnceLock::new() }
+    }
+
+    /// Sets one more entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`];
+    /// each key is set once. Nothing is set for `None`, for an empty string or for one that holds a NUL;
+    /// about a dozen entries fit.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };
@@ -111,22 +116,27 @@ impl Meta {
         self
     }
 
-    /// The object.
+    /// The object, which is parsed once, when it is first asked for.
     pub fn as_map(&self) -> &Map<String, Value> {
         self.map.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
     }
 
-    /// The object as compact JSON text.
-    pub fn to_json(&self) -> String {
+    /// The object as JSON text.
+    pub fn as_json(&self) -> &str {
         match std::str::from_utf8(&self.json) {
-            Ok("") | Err(_) => "{}".to_owned(),
-            Ok(json) => json.to_owned(),
+            Ok("") | Err(_) => "{}",
+            Ok(json) => json,
         }
+    }
+
+    /// The object as JSON text of its own.
+    pub fn to_json(&self) -> String {
+        self.as_json().to_owned()
     }
 }
 
-/// Adds to `size` what `value` takes as Postgres prints it, at the most: a blank follows each comma and colon,
-/// and a number with an exponent is written out in full.
+/// Adds to `size` what `value` takes as Postgres prints it, at the most: a blank follows each comma and
+/// colon, and a number with an exponent is written out in full.
 fn measure(value: &Value, size: &mut usize) -> Result<(), Invalid> {
     match value {
         Value::Null | Value::Bool(_) => *size += 5,
@@ -169,8 +179,8 @@ fn text_size(text: &str) -> Result<usize, Invalid> {
     Ok(text.len() + 2 + escapes.sum::<usize>())
 }
 
-/// Replaces what `json` says of people's e-mail addresses by `[withheld]`, in keys and in values, and leaves the
-/// rest as it is. Text that is not JSON is given back empty.
+/// Replaces what `json` says of people's e-mail addresses by `[withheld]`, in keys and in values, and leaves
+/// the rest as it is. Text that is not JSON is given back empty.
 pub fn withhold_emails(json: &str) -> String {
     if !json.contains('@') {
         return json.to_owned();

@@ -1,13 +1,13 @@
-//! The open sets with a closed grammar: layer, module, kind and channel.
+//! The open sets with a closed grammar: layer, module and kind.
 
 use std::fmt;
 
-use crate::{Invalid, shown};
+use crate::invalid::{Invalid, shown};
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $grammar:literal, $fits:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -17,12 +17,16 @@ macro_rules! name {
             /// When `text` does not fit that grammar.
             pub fn parse(text: &str) -> Result<Self, Invalid> {
                 let fits: fn(&str) -> bool = $fits;
-                match fits(text) {
-                    true => Ok(Self(text.into())),
-                    false => Err(Invalid::new(format!(
-                        "{} is not a {}: expected {}", shown(text), $what, $grammar
-                    ))),
+                if fits(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(Invalid::new(format!("{} is not a {}: expected {}", shown(text), $what, $grammar)))
                 }
+            }
+
+            #[doc = concat!("A ", $what, " that the table holds: its CHECK constraint has the same grammar.")]
+            pub fn stored(text: String) -> Self {
+                Self(text.into())
             }
 
             /// The field's text.
@@ -47,7 +51,8 @@ name! {
 
 name! {
     /// The service an event is about, such as `GATEWAY-FEED`.
-    Module, "module", "capitals and digits in words joined by single dashes, a letter first, at most 64 characters",
+    Module, "module",
+    "capitals and digits in words joined by single dashes, a letter first, at most 64 characters",
     |text| {
         text.len() <= 64
             && starts_with(text, u8::is_ascii_uppercase)
@@ -57,26 +62,13 @@ name! {
 
 name! {
     /// What happened, such as `workflow_run` or `task.init`.
-    Kind, "kind", "small letters, digits and underscores in parts joined by single dots, a letter first, at most 64 characters",
+    Kind, "kind",
+    "small letters, digits and underscores in parts joined by single dots, a letter first, \
+     at most 64 characters",
     |text| {
         text.len() <= 64
             && starts_with(text, u8::is_ascii_lowercase)
             && text.split('.').all(|part| !part.is_empty() && part.bytes().all(small_digit_or_underscore))
-    }
-}
-
-name! {
-    /// The stream an event belongs to: `devhub`, or a family and an id such as `room:42`.
-    Channel, "channel", "a small-letter name of at most 32 characters, optionally a colon and an id of at most 128 characters of A-Z a-z 0-9 . _ -",
-    |text| {
-        let (family, id) = text.split_once(':').map_or((text, None), |(family, id)| (family, Some(id)));
-        family.len() <= 32
-            && starts_with(family, u8::is_ascii_lowercase)
-            && family.bytes().all(small_digit_or_underscore)
-            && id.is_none_or(|id| {
-                (1..=128).contains(&id.len())
-                    && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-            })
     }
 }
 
@@ -152,13 +144,6 @@ impl Kind {
     }
 }
 
-impl Channel {
-    /// The public ticker's channel.
-    pub fn devhub() -> Self {
-        Self("devhub".into())
-    }
-}
-
 fn starts_with(text: &str, test: fn(&u8) -> bool) -> bool {
     text.as_bytes().first().is_some_and(test)
 }
@@ -205,16 +190,6 @@ mod tests {
             ("...", "event"),
         ] {
             assert_eq!(Kind::from_name(name).as_str(), kind, "{name}");
-        }
-    }
-
-    #[test]
-    fn channels() {
-        for good in ["devhub", "resources", "room:42", "cast:a-B_c.d"] {
-            assert!(Channel::parse(good).is_ok(), "{good}");
-        }
-        for bad in ["", "Devhub", "room:", "room:a b", "room:a:b", ":x"] {
-            assert!(Channel::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,13 +1,14 @@
 //! What an agent's ping says beside the strict fields: who it is, and how often it can be heard.
 //!
-//! A ping is an event of source `agent.ping` and kind `ping`: working is `in_progress`, idle `info`, stopped well
-//! `success`, stopped badly `failure`. An agent that is not heard of gives a `ping.lost`, its return a `ping.back`.
+//! A ping is an event of source `agent.ping` and kind `ping`: working is `in_progress`, idle `info`, stopped
+//! well `success`, stopped badly `failure`. An agent that is not heard of gives a `ping.lost`, its return a
+//! `ping.back`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::Meta;
+use crate::meta::Meta;
 
 /// The kind of what an agent sends.
 pub const PING: &str = "ping";
@@ -68,8 +69,8 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(Pinger::MAX_INSTANCE)].to_owned()
 }
 
-/// How long after a ping the next one is stored at the latest, as the ping promises; `None` when it promises none.
-/// At least a second and at most a day, whatever it says.
+/// How long after a ping the next one is stored at the latest, as the ping promises; `None` when it promises
+/// none. At least a second and at most a day, whatever it says.
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;
     Some(Duration::from_secs_f64(seconds.clamp(1.0, 86_400.0)))

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Invalid, shown};
+use serde::{Serialize, Serializer};
+
+use crate::invalid::{Invalid, shown};
 
 macro_rules! closed_set {
-    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal {
+        $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
@@ -31,6 +35,12 @@ macro_rules! closed_set {
                         "{} is not a {}: expected one of {}", shown(other), $what, [$($text),+].join(", ")
                     ))),
                 }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
 

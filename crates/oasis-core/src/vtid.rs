@@ -1,9 +1,10 @@
 //! The VTID, the name of a task: its grammar, and how one is found in free text.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Invalid, shown};
+use crate::invalid::{Invalid, shown};
 
 /// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`.
 /// Always in capitals.
@@ -11,7 +12,8 @@ use crate::{Invalid, shown};
 pub struct Vtid(Box<str>);
 
 impl Vtid {
-    /// Reads a VTID that is stated as such (a field, a label, a flag): any prefix, any case, nothing around it.
+    /// Reads a VTID that is stated as such (a field, a label, a flag): any prefix, any case, nothing around
+    /// it.
     ///
     /// # Errors
     /// When `text` is not a VTID to its last byte.
@@ -19,10 +21,16 @@ impl Vtid {
         match match_at(text.as_bytes()) {
             Some(end) if end == text.len() => Ok(Self(text.to_ascii_uppercase().into())),
             _ => Err(Invalid::new(format!(
-                "{} is not a VTID: expected PREFIX-LAYER-NUMBER such as DEV-CICDL-0031, or VTID-NUMBER such as VTID-0031",
+                "{} is not a VTID: expected PREFIX-LAYER-NUMBER such as DEV-CICDL-0031, \
+                 or VTID-NUMBER such as VTID-0031",
                 shown(text)
             ))),
         }
+    }
+
+    /// A VTID that the table holds: its CHECK constraint has the same grammar, in capitals.
+    pub fn stored(text: String) -> Self {
+        Self(text.into())
     }
 
     /// The first VTID in free text whose prefix is one of `prefixes`. Any case is accepted and capitals are
@@ -101,6 +109,15 @@ pub enum Task {
 }
 
 impl Task {
+    /// A task as the table holds it.
+    pub fn stored(text: String) -> Self {
+        match text.as_str() {
+            "UNSET" => Self::Unset,
+            "IDLE" => Self::Idle,
+            _ => Self::Vtid(Vtid::stored(text)),
+        }
+    }
+
     /// The field's text: the VTID, `UNSET` or `IDLE`.
     pub fn as_str(&self) -> &str {
         match self {
@@ -116,6 +133,19 @@ impl Task {
             Self::Unset | Self::Idle => None,
             Self::Vtid(vtid) => vtid.layer(),
         }
+    }
+}
+
+/// By the field's text.
+impl Ord for Task {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Task {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -165,17 +195,17 @@ impl FromStr for Prefixes {
             .filter(|prefix| !prefix.is_empty())
             .map(|prefix| {
                 let fits = (2..=8).contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_alphabetic());
-                match fits {
-                    true => Ok(prefix.to_ascii_uppercase().into()),
-                    false => {
-                        Err(Invalid::new(format!("{} is not a VTID prefix: 2 to 8 letters", shown(prefix))))
-                    }
+                if fits {
+                    Ok(prefix.to_ascii_uppercase().into())
+                } else {
+                    Err(Invalid::new(format!("{} is not a VTID prefix: 2 to 8 letters", shown(prefix))))
                 }
             })
             .collect::<Result<_, _>>()?;
-        match prefixes.is_empty() {
-            true => Err(Invalid::new("no VTID prefix given: name at least one, such as DEV")),
-            false => Ok(Self(prefixes)),
+        if prefixes.is_empty() {
+            Err(Invalid::new("no VTID prefix given: name at least one, such as DEV"))
+        } else {
+            Ok(Self(prefixes))
         }
     }
 }
@@ -250,7 +280,8 @@ mod tests {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '-') && find(before).is_none()
             }),
             prefix in "DEV|STG|PROD", layer in "[A-Z][A-Z0-9]{1,15}", number in "[0-9]{4,6}",
-            after in any::<String>().prop_filter("free to the left", |after| !after.starts_with(char::is_alphanumeric)),
+            after in any::<String>()
+                .prop_filter("free to the left", |after| !after.starts_with(char::is_alphanumeric)),
         ) {
             let vtid = format!("{prefix}-{layer}-{number}");
             let text = format!("{before}{}{after}", vtid.to_lowercase());
@@ -263,10 +294,7 @@ mod tests {
             left in any::<bool>(),
         ) {
             // The number may have six digits, so on the right a digit hides it only behind the sixth.
-            let text = match left {
-                true => format!("{edge}DEV-CICDL-0031"),
-                false => format!("DEV-CICDL-003100{edge}"),
-            };
+            let text = if left { format!("{edge}DEV-CICDL-0031") } else { format!("DEV-CICDL-003100{edge}") };
             prop_assert_eq!(find(&text), None);
         }
     }

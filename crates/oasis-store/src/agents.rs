@@ -7,8 +7,10 @@ use oasis_core::ping;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::error::StoreError;
+use crate::event::StoredEvent;
 use crate::page::fields;
-use crate::{Store, StoreError, StoredEvent};
+use crate::store::Store;
 
 /// Most instances of agents that are kept in view.
 pub const MOST_AGENTS: usize = 10_000;
@@ -50,7 +52,7 @@ struct Instance {
 
 impl Instance {
     fn last_ping(&self) -> i64 {
-        let pings = self.events.iter().filter(|said| said.event.kind == ping::PING);
+        let pings = self.events.iter().filter(|said| said.event.kind.as_str() == ping::PING);
         pings.map(|said| said.event.id).max().unwrap_or_default()
     }
 }

@@ -18,6 +18,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::batch::{self, Repeats, Row};
 use crate::check;
+use crate::error::StoreError;
+use crate::store::{self, Store};
 
 pub use crate::batch::Appended;
 
@@ -109,6 +111,30 @@ impl Job {
     /// Whether sending the rows twice stores them once.
     fn repeatable(&self) -> bool {
         self.rows.iter().all(|row| row.dedup_key().is_some())
+    }
+}
+
+impl Store {
+    /// Starts a batcher with a connection of its own, so that writers who wait never keep readers waiting.
+    ///
+    /// # Errors
+    /// When TLS can't be set up as the URL asks for.
+    pub fn appender(&self) -> Result<Appender, StoreError> {
+        self.start_appender(None)
+    }
+
+    /// Likewise for who seldom appends: the connection is closed when nothing has been appended for `linger`, so that
+    /// thousands of such need not be connected all the time.
+    ///
+    /// # Errors
+    /// As of [`Store::appender`].
+    pub fn occasional_appender(&self, linger: Duration) -> Result<Appender, StoreError> {
+        self.start_appender(Some(linger))
+    }
+
+    fn start_appender(&self, linger: Option<Duration>) -> Result<Appender, StoreError> {
+        let pool = store::pool(&self.args.database_url, self.name, 1)?;
+        Ok(Appender::start(pool, self.tls.clone(), linger))
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::{Store, migrate};
+use crate::migrate;
+use crate::store::Store;
 
 /// What a service needs of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,9 @@ use oasis_core::chain;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::{DatabaseUrl, StoreError, tls};
+use crate::config::DatabaseUrl;
+use crate::error::StoreError;
+use crate::tls;
 
 mod embedded {
     refinery::embed_migrations!("../../migrations");

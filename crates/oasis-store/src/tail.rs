@@ -15,8 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::page::{Statement, page_of};
-use crate::{Columns, DatabaseUrl, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use crate::config::DatabaseUrl;
+use crate::error::StoreError;
+use crate::event::StoredEvent;
+use crate::page::{Columns, Order, Page, PageQuery, Statement, page_of};
+use crate::store::Store;
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
@@ -65,6 +68,13 @@ pub struct Tail {
     pruned: i64,
     /// Statements can't be prepared.
     plain: bool,
+}
+
+impl Store {
+    /// A follower of the table.
+    pub fn tail(&self) -> Tail {
+        Tail::new(self.clone())
+    }
 }
 
 impl Tail {
@@ -301,13 +311,13 @@ impl Session {
         let Some(prepared) = &self.next else { return self.page(&next_page(after)).await };
         let statement = Statement::of(&next_page(after));
         let params: Vec<_> = statement.params.iter().map(|param| param.bind().0).collect();
-        Ok(page_of(&self.read(self.client.query(prepared, &params)).await?)?)
+        page_of(&self.read(self.client.query(prepared, &params)).await?)
     }
 
     async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
         let statement = Statement::of(query);
         let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
-        Ok(page_of(&self.read(self.client.query_typed(&statement.sql, &params)).await?)?)
+        page_of(&self.read(self.client.query_typed(&statement.sql, &params)).await?)
     }
 
     async fn read<T>(

@@ -6,7 +6,9 @@ use oasis_core::chain;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::{Readiness, Store, StoreError};
+use crate::check::Readiness;
+use crate::error::StoreError;
+use crate::store::Store;
 
 /// Up to where a project's log has been read. All of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK};
 use hyper::{StatusCode, Uri};
 use jiff::Timestamp;
-use oasis_core::{Ticker, Ts, meta};
+use oasis_core::{Meta, Task, Ticker, Ts, meta};
 use oasis_service::{ApiError, Query, Response, response};
 use oasis_store::{Columns, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
@@ -97,7 +97,8 @@ pub(crate) async fn list(
     let mut answer = room.answer(text)?;
     let headers = answer.headers_mut();
     if query.get("vtid").is_some() {
-        let asked = if filter.vtid.is_empty() { "ALL".to_owned() } else { filter.vtid.join(",") };
+        let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
+        let asked = if vtids.is_empty() { "ALL".to_owned() } else { vtids.join(",") };
         headers.insert(HeaderName::from_static("x-vtid"), value(&asked)?);
     }
     if let Some(last) = events.last().filter(|_| events.len() as i64 == limit) {
@@ -107,12 +108,13 @@ pub(crate) async fn list(
 }
 
 fn show(event: &StoredEvent, readers_known: bool) -> Result<Shown<'_>, ApiError> {
-    let meta = if readers_known { event.meta.clone() } else { meta::withhold_emails(&event.meta) };
+    let meta = event.meta.as_ref().map_or("{}", Meta::as_json);
+    let meta = if readers_known { meta.to_owned() } else { meta::withhold_emails(meta) };
     Ok(Shown {
         ticker: event.ticker(),
         id: event.id,
         recorded_at: Ts::clamped(event.recorded_at).to_string(),
-        channel: &event.channel,
+        channel: event.channel.as_str(),
         meta: RawValue::from_string(meta).map_err(ApiError::internal)?,
     })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use oasis_core::{Channel, Ts};
+use oasis_core::Ts;
 use oasis_store::{Filter, Store, StoredEvent, Update};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -121,16 +121,15 @@ struct Entry {
 
 impl Chunk {
     fn render(events: Vec<StoredEvent>) -> Self {
-        let devhub = Channel::devhub();
         let mut bytes = Vec::with_capacity(events.len() * 384);
         let entries = events
             .into_iter()
             .map(|mut event| {
-                if event.channel == devhub.as_str() {
+                if event.channel.is_devhub() {
                     frames::event(&mut bytes, &event);
                 }
                 let repeat = agents::is_repeat(&event);
-                event.meta = String::new();
+                event.meta = None;
                 Entry { event, end: bytes.len(), repeat }
             })
             .collect();
@@ -390,23 +389,7 @@ mod tests {
     }
 
     fn page(id: i64) -> Update {
-        let text = |text: &str| text.to_owned();
-        Update::Events(vec![StoredEvent {
-            id,
-            ts: text("2026-01-02T03:04:05.000Z"),
-            vtid: text("UNSET"),
-            layer: text("UNSET"),
-            module: text("CORE"),
-            source: text("oasis.events"),
-            kind: text("event"),
-            status: text("info"),
-            title: text("UNSET-CORE-EVENT"),
-            reference: text("vt/UNSET-event"),
-            link: None,
-            channel: text("devhub"),
-            recorded_at: Timestamp::UNIX_EPOCH,
-            meta: String::new(),
-        }])
+        Update::Events(vec![StoredEvent { id, ..crate::mock::event(0, Ts::clamped(Timestamp::UNIX_EPOCH)) }])
     }
 
     /// A page waits for those who wait for it, not for those who are busy sending.

@@ -1,7 +1,7 @@
 //! Simulated events, shown only while the table holds no event at all: a newcomer sees what a feed looks like. They
 //! are never stored and have no id.
 
-use oasis_core::{Channel, Event, Kind, Module, Source, Status, Task, Ts};
+use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
 use oasis_store::{Filter, StoredEvent};
 
 /// Every simulated event belongs to this task.
@@ -37,19 +37,19 @@ pub(crate) fn event(nth: u64, now: Ts) -> StoredEvent {
     };
     StoredEvent {
         id: 0,
-        ts: now.to_string(),
-        vtid: event.task.as_str().to_owned(),
-        layer: event.layer().to_owned(),
+        ts: now,
+        layer: Layer::stored(event.layer().to_owned()),
         title: event.title(),
         reference: event.reference(),
-        module: event.module.as_str().to_owned(),
-        source: source.as_str().to_owned(),
-        kind: event.kind.as_str().to_owned(),
-        status: status.as_str().to_owned(),
+        task: event.task,
+        module: event.module,
+        source,
+        kind: event.kind,
+        status,
         link: None,
-        channel: Channel::devhub().as_str().to_owned(),
+        channel: Channel::devhub(),
         recorded_at: now.instant(),
-        meta: String::new(),
+        meta: None,
     }
 }
 

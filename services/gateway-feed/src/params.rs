@@ -1,7 +1,10 @@
 //! What a reader may ask for: filters, cursors, bounds. Every parameter that is bad, repeated or unknown is a 400 that
 //! names it.
 
-use oasis_core::{Channel, Kind, Layer, Module, Source, Status, Task, Ts};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use oasis_core::{Channel, Ts};
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
@@ -30,40 +33,36 @@ pub(crate) fn bad(name: &str, why: impl std::fmt::Display) -> ApiError {
 
 /// The filter of a request, on the public channel.
 pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
-    let vtid = list(query, "vtid", |text| text.parse::<Task>().map(|task| task.as_str().to_owned()))?;
-    Ok(Filter {
-        channel: Channel::devhub(),
-        vtid,
-        layer: list(query, "layer", |text| Layer::parse(&text.to_ascii_uppercase()).map(|v| v.to_string()))?,
-        module: list(query, "module", |text| {
-            Module::parse(&text.to_ascii_uppercase()).map(|v| v.to_string())
-        })?,
-        source: list(query, "source", |text| text.parse::<Source>().map(|v| v.to_string()))?,
-        kind: list(query, "kind", |text| Kind::parse(text).map(|v| v.to_string()))?,
-        status: list(query, "status", |text| text.parse::<Status>().map(|v| v.to_string()))?,
-    })
+    let mut filter = Filter::all(Channel::devhub());
+    for field in Filter::FIELDS {
+        let texts = list(query, field.name)?;
+        field.accept(&mut filter, &texts).map_err(|why| bad(field.name, why))?;
+    }
+    Ok(filter)
 }
 
-/// The values of a comma-separated list, each once; none when it was not given (or, for tasks, is `ALL`).
-pub(crate) fn list<E: std::fmt::Display>(
-    query: &Query,
-    name: &'static str,
-    parse: impl Fn(&str) -> Result<String, E>,
-) -> Result<Vec<String>, ApiError> {
+/// The values of a comma-separated list, each text once; none when it was not given (or, for tasks, is `ALL`).
+pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a str>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(Vec::new()) };
     if name == "vtid" && given.eq_ignore_ascii_case("ALL") {
         return Ok(Vec::new());
     }
-    let mut values: Vec<String> = given
-        .split(',')
-        .map(|text| parse(text.trim()).map_err(|why| bad(name, why)))
-        .collect::<Result<_, _>>()?;
-    values.sort_unstable();
-    values.dedup();
-    match values.len() <= MOST_VALUES {
-        true => Ok(values),
-        false => Err(bad(name, format!("at most {MOST_VALUES} values"))),
+    let mut texts: Vec<&str> = given.split(',').map(str::trim).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    if texts.len() <= MOST_VALUES {
+        Ok(texts)
+    } else {
+        Err(bad(name, format!("at most {MOST_VALUES} values")))
     }
+}
+
+/// The values of a comma-separated list, as their type reads them.
+pub(crate) fn values<T>(query: &Query, name: &'static str) -> Result<Vec<T>, ApiError>
+where
+    T: FromStr<Err: Display>,
+{
+    list(query, name)?.iter().map(|text| text.parse().map_err(|why| bad(name, why))).collect()
 }
 
 /// Where a client of the feed begins: its header beats `last_event_id`, which beats `since`. An empty cursor is none.
@@ -141,6 +140,8 @@ fn number(
 
 #[cfg(test)]
 mod tests {
+    use oasis_core::{Module, Status, Task};
+
     use super::*;
 
     fn events(query: &str) -> Result<(Filter, Bounds), ApiError> {
@@ -152,8 +153,9 @@ mod tests {
     fn filters() {
         let (filter, bounds) =
             events("vtid=dev-cicdl-0031,UNSET&status=failure&module=core&limit=7").unwrap();
-        assert_eq!(filter.vtid, ["DEV-CICDL-0031", "UNSET"]);
-        assert_eq!((filter.status, filter.module), (vec!["failure".to_owned()], vec!["CORE".to_owned()]));
+        let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
+        assert_eq!(vtids, ["DEV-CICDL-0031", "UNSET"]);
+        assert_eq!((filter.status, filter.module), (vec![Status::Failure], vec![Module::core()]));
         assert_eq!((bounds.limit, bounds.offset, bounds.before), (7, 0, None));
         assert!(events("vtid=ALL").unwrap().0.is_open());
     }

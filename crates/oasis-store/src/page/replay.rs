@@ -2,11 +2,14 @@
 //! would fill it. However many of them stand at the head, hardly any is looked at.
 
 use oasis_core::ping::PING;
-use oasis_core::{Channel, Source, Task};
+use oasis_core::{Source, Task};
 
-use super::page_of;
+use super::query::{Order, PageQuery};
+use super::read::{Page, page_of};
 use super::statement::{Param, Statement, Walk, fields};
-use crate::{Filter, Order, Page, PageQuery, Store, StoreError};
+use crate::error::StoreError;
+use crate::filter::Filter;
+use crate::store::Store;
 
 /// A ping that says something new, as the index `oasis_events_news_of_agents` has it.
 const NEWS: &str = "e.source = 'agent.ping' AND (e.meta -> 'repeat') IS DISTINCT FROM 'true'::jsonb";
@@ -20,7 +23,7 @@ impl Store {
         let order = Order::NewestFirst { before: Some(before) };
         let rows =
             self.rows(&Statement::replay(&PageQuery::ticker(Some(filter), order, limit), filter)).await?;
-        Ok(page_of(&rows)?)
+        page_of(&rows)
     }
 }
 
@@ -30,7 +33,7 @@ impl Statement {
         let mut this = Self::default();
         let limit = this.param(Param::Id(query.limit));
         let mut parts = Vec::new();
-        if filter.channel == Channel::devhub() {
+        if filter.channel.is_devhub() {
             let (among, rest) = apart(filter);
             for walk in [
                 among.and_then(|filter| among_agents(query, &filter, &mut this)),
@@ -63,34 +66,31 @@ fn fields_and_meta() -> String {
 }
 
 /// The sources that a filter takes.
-fn sources(filter: &Filter) -> Vec<String> {
-    match filter.source.is_empty() {
-        true => Source::ALL.iter().map(ToString::to_string).collect(),
-        false => filter.source.clone(),
-    }
+fn sources(filter: &Filter) -> Vec<Source> {
+    if filter.source.is_empty() { Source::ALL.to_vec() } else { filter.source.clone() }
 }
 
 /// Takes the values that agents have by the million out of a filter: what asks for those alone, and what asks for the rest.
 fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
-    let split = |values: &[String], value: &str| {
-        let rest: Vec<String> = values.iter().filter(|other| *other != value).cloned().collect();
-        (rest.len() < values.len()).then_some(rest)
-    };
-    if let Some(rest) = split(&filter.vtid, Task::Idle.as_str()) {
-        let idle = vec![Task::Idle.as_str().to_owned()];
+    fn split<T: Clone>(values: &[T], is: impl Fn(&T) -> bool) -> Option<(Vec<T>, Vec<T>)> {
+        let (those, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
+        (!those.is_empty()).then_some((those, rest))
+    }
+    if let Some((idle, rest)) = split(&filter.vtid, |task| *task == Task::Idle) {
         let rest = (!rest.is_empty()).then(|| Filter { vtid: rest, ..filter.clone() });
         return (Some(Filter { vtid: idle, ..filter.clone() }), rest);
     }
-    if let Some(rest) = split(&filter.kind, PING).filter(|_| filter.vtid.is_empty()) {
+    let pings = split(&filter.kind, |kind| kind.as_str() == PING).filter(|_| filter.vtid.is_empty());
+    if let Some((pings, rest)) = pings {
         let rest = (!rest.is_empty()).then(|| Filter { kind: rest, ..filter.clone() });
-        return (Some(Filter { kind: vec![PING.to_owned()], ..filter.clone() }), rest);
+        return (Some(Filter { kind: pings, ..filter.clone() }), rest);
     }
     (None, Some(filter.clone()))
 }
 
 /// What others did that has such a value: along the index `oasis_events_among_agents`.
 fn among_agents(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
-    if sources(filter) == [Source::AgentPing.as_str()] {
+    if sources(filter) == [Source::AgentPing] {
         return None;
     }
     let mut walk = Walk::along_ids(query, filter, statement);
@@ -102,7 +102,7 @@ fn among_agents(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statemen
 /// nothing else would.
 fn others(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
     let mut sources = sources(filter);
-    sources.retain(|source| source != Source::AgentPing.as_str());
+    sources.retain(|source| *source != Source::AgentPing);
     if sources.is_empty() {
         return None;
     }
@@ -121,10 +121,10 @@ fn others(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> 
 /// What agents said that was new: along the index of it, or, where tasks are named, along theirs.
 fn news(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
     let sources = sources(filter);
-    if !sources.iter().any(|source| source == Source::AgentPing.as_str()) {
+    if !sources.contains(&Source::AgentPing) {
         return None;
     }
-    let tasks = !filter.vtid.is_empty() && !filter.vtid.iter().any(|vtid| vtid == "IDLE" || vtid == "UNSET");
+    let tasks = !filter.vtid.is_empty() && filter.vtid.iter().all(|task| matches!(task, Task::Vtid(_)));
     let mut walk = match tasks {
         true => Walk::of(query, statement),
         false => Walk::along_ids(query, filter, statement),

@@ -1,32 +1,18 @@
 //! The SQL of a page.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use oasis_core::{Channel, Source, Status, Ts};
+use oasis_core::{Source, Status, Ts};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::{Columns, Filter, Order, PageQuery};
+use super::query::{Columns, Order, PageQuery};
+use crate::event::COLUMNS;
+use crate::filter::Filter;
 
 /// Rows that are looked at, newest first, before the bounds of a page on `ts` are given an index of their own.
 const NEAR: i64 = 1_000;
-
-/// What is read of a row, in the order of `StoredEvent::from_row`; `meta` comes last.
-const FIELDS: [&str; 13] = [
-    "id",
-    "ts",
-    "vtid",
-    "layer",
-    "module",
-    "source",
-    "kind",
-    "status",
-    "title",
-    "ref",
-    "link",
-    "channel",
-    "recorded_at",
-];
 
 /// How far the table goes, in one row. As a subquery the state is one row to the planner; as a table it would be thousands,
 /// and such a plan be compiled (JIT) for longer than it runs.
@@ -64,8 +50,8 @@ impl Statement {
     /// The statement of a page.
     pub(crate) fn of(query: &PageQuery<'_>) -> Self {
         match bounded(query) {
-            Some(filter) => Self::by_time(query, filter),
-            None => Self::by_id(query),
+            Some(filter) if by_time_takes(filter) => Self::by_time(query, filter),
+            _ => Self::by_id(query),
         }
     }
 
@@ -135,19 +121,16 @@ impl Statement {
             Order::NewestFirst { before: Some(before) } => before,
             _ => i64::MAX,
         };
-        let pair = Pair::of(filter);
-        let accepted = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
-        let params = [
-            Param::Id(before),
-            Param::Id(query.limit.saturating_add(query.offset)),
-            Param::Accepted(accepted(&filter.vtid)),
-            Param::Accepted(pair.as_ref().map(|pair| pair.status.clone())),
-            Param::Accepted(pair.map(|pair| pair.source)),
-            Param::Accepted(accepted(&filter.kind)),
-            Param::Accepted(accepted(&filter.module)),
-            Param::Accepted(accepted(&filter.layer)),
+        let mut named: BTreeMap<&str, Vec<String>> = filter.named().into_iter().collect();
+        if let Some(pair) = Pair::of(filter) {
+            named.extend([("status", pair.status), ("source", pair.source)]);
+        }
+        let mut params = vec![
+            this.param(Param::Id(before)),
+            this.param(Param::Id(query.limit.saturating_add(query.offset))),
         ];
-        let params = params.map(|param| this.param(param)).join(", ");
+        params.extend(BY_TIME.map(|field| this.param(Param::Accepted(named.remove(field)))));
+        let params = params.join(", ");
         let (limit, offset) = this.span(query);
         this.finish(
             query,
@@ -167,11 +150,9 @@ impl Statement {
     /// `meta` becomes text out here, where the rows that an offset passes over are gone.
     pub(super) fn finish(&mut self, query: &PageQuery<'_>, marks: &str, page: &str) {
         let meta = match query.columns {
-            Columns::Ticker => "''",
+            Columns::Ticker => "NULL::text",
             Columns::WithMeta => "page.meta::text",
-            Columns::WithMetaOfAgents => {
-                "CASE WHEN page.source = 'agent.ping' THEN page.meta::text ELSE '' END"
-            }
+            Columns::WithMetaOfAgents => "CASE WHEN page.source = 'agent.ping' THEN page.meta::text END",
         };
         let direction = direction(query.order);
         // Writing to a String has no way to fail.
@@ -204,15 +185,22 @@ impl Statement {
     }
 }
 
+/// The fields of a filter that `oasis_ids_between` takes, in its order.
+const BY_TIME: [&str; 6] = ["vtid", "status", "source", "kind", "module", "layer"];
+
+fn by_time_takes(filter: &Filter) -> bool {
+    filter.named().iter().all(|(field, _)| BY_TIME.contains(field))
+}
+
 /// The filter of a page for which `oasis_ids_between` is made: bounds on `ts`, newest first, in the public channel.
 fn bounded<'a>(query: &PageQuery<'a>) -> Option<&'a Filter> {
-    let filter = query.filter.filter(|filter| filter.channel == Channel::devhub())?;
+    let filter = query.filter.filter(|filter| filter.channel.is_devhub())?;
     let newest = matches!(query.order, Order::NewestFirst { .. });
     (newest && (query.since.is_some() || query.until.is_some())).then_some(filter)
 }
 
 pub(crate) fn fields(table: &str) -> String {
-    FIELDS.map(|field| format!("{table}.{field}")).join(", ")
+    COLUMNS.map(|field| format!("{table}.{field}")).join(", ")
 }
 
 fn direction(order: Order) -> &'static str {
@@ -235,10 +223,12 @@ impl Pair {
         if filter.status.is_empty() && filter.source.is_empty() {
             return None;
         }
-        let or_all = |named: &[String], all: Vec<String>| if named.is_empty() { all } else { named.to_vec() };
+        fn or_all<T: ToString>(named: &[T], all: &[T]) -> Vec<String> {
+            if named.is_empty() { all } else { named }.iter().map(ToString::to_string).collect()
+        }
         Some(Self {
-            status: or_all(&filter.status, Status::ALL.iter().map(ToString::to_string).collect()),
-            source: or_all(&filter.source, Source::ALL.iter().map(ToString::to_string).collect()),
+            status: or_all(&filter.status, Status::ALL),
+            source: or_all(&filter.source, Source::ALL),
         })
     }
 }
@@ -286,11 +276,9 @@ impl Walk {
     /// row, as expressions that no other index serves.
     pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Self {
         let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
-        for (field, accepted) in filter.fields() {
-            if !accepted.is_empty() {
-                let values = statement.param(Param::Texts(accepted.to_vec()));
-                conditions.push(format!("(e.{field} = ANY({values})) IS TRUE"));
-            }
+        for (field, accepted) in filter.named() {
+            let values = statement.param(Param::Texts(accepted));
+            conditions.push(format!("(e.{field} = ANY({values})) IS TRUE"));
         }
         if let Order::NewestFirst { before: Some(before) } = query.order {
             let before = statement.param(Param::Id(before));
@@ -330,7 +318,7 @@ impl Leads {
     /// Adds what `filter` asks for to `conditions`, and says which values lead.
     fn of(filter: &Filter, statement: &mut Statement, conditions: &mut Vec<String>) -> Self {
         let mut leads = Self::default();
-        if filter.channel != Channel::devhub() {
+        if !filter.channel.is_devhub() {
             conditions.push("e.channel <> 'devhub'".to_owned());
             leads.add(statement, "channel", vec![filter.channel.as_str().to_owned()], conditions);
         } else if filter.is_open() {
@@ -340,16 +328,16 @@ impl Leads {
             // Literal, since the indexes are partial.
             conditions.push("e.channel = 'devhub'".to_owned());
         }
-        for (field, accepted) in filter.fields() {
+        for (field, accepted) in filter.named() {
             match (leads.any(), Pair::of(filter)) {
-                (false, Some(pair)) if field == "status" => {
+                (false, Some(pair)) if matches!(field, "status" | "source") => {
                     leads.add(statement, "status", pair.status, conditions);
                     leads.add(statement, "source", pair.source, conditions);
                 }
-                _ if accepted.is_empty() || leads.has(field) => {}
-                (false, _) => leads.add(statement, field, accepted.to_vec(), conditions),
+                _ if leads.has(field) => {}
+                (false, _) => leads.add(statement, field, accepted, conditions),
                 (true, _) => {
-                    let values = statement.param(Param::Texts(accepted.to_vec()));
+                    let values = statement.param(Param::Texts(accepted));
                     conditions.push(format!("e.{field} = ANY({values})"));
                 }
             }

@@ -72,7 +72,7 @@ async fn each_instance_has_its_last_of_every_sort() {
     assert_eq!(ids(&read), wanted);
     let last = &read[1];
     assert!((3_590..3_700).contains(&last.age.as_secs()), "{:?}", last.age);
-    let meta: Value = serde_json::from_str(&last.event.meta).unwrap();
+    let meta: Value = serde_json::from_str(last.event.meta.as_ref().unwrap().as_json()).unwrap();
     assert_eq!(meta, again("busy"));
 }
 
@@ -198,9 +198,10 @@ async fn the_index_and_the_reader_mean_the_same_instances() {
     }
     let mut read: BTreeMap<String, i64> = BTreeMap::new();
     for said in store(&db.url).agents().await.unwrap() {
-        let meta: Map<String, Value> = serde_json::from_str(&said.event.meta).unwrap();
+        let meta: Map<String, Value> =
+            serde_json::from_str(said.event.meta.as_ref().unwrap().as_json()).unwrap();
         // In id order, so the last one stays.
-        read.insert(Pinger::read(&meta, &said.event.module).instance, said.event.id);
+        read.insert(Pinger::read(&meta, said.event.module.as_str()).instance, said.event.id);
     }
     let watched: BTreeMap<String, i64> = last
         .iter()

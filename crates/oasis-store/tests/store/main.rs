@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, Module, NewEvent, Source, Status, Task};
 use oasis_postgres::testing::{self, TestDatabase};
-use oasis_store::{DatabaseArgs, DatabaseUrl, Store, StoredEvent, Tail, Update};
+use oasis_store::{DatabaseArgs, DatabaseUrl, Filter, Store, StoredEvent, Tail, Update};
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, NoTls};
 
@@ -72,6 +72,17 @@ fn plain_insert(number: usize) -> String {
          (now(), 'DEV-TEST-{number:06}', 'TEST', 'CORE', 'oasis.events', 'event', 'info', 'TEST-CORE-EVENT', \
           'vt/DEV-TEST-{number:06}-event')"
     )
+}
+
+/// What accepts these values of each field that is named.
+fn filter<'a>(channel: &str, named: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> Filter {
+    let mut filter = Filter::all(Channel::parse(channel).unwrap());
+    for (name, values) in named {
+        let field = Filter::FIELDS.iter().find(|field| field.name == name).unwrap();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        field.accept(&mut filter, &values).unwrap();
+    }
+    filter
 }
 
 /// Starts `tail`; its updates arrive in the channel for as long as the receiver lives.

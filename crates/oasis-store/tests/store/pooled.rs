@@ -7,13 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use oasis_core::Channel;
-use oasis_store::{Filter, Need, Order, PageQuery, Store, Update, WatchState};
+use oasis_store::{Need, Order, PageQuery, Store, Update, WatchState};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{client, collect, database, follow, new, next, parse, store};
+use crate::{client, collect, database, filter, follow, new, next, parse, store};
 
 /// PgBouncer in front of a server; it ends with this.
 struct PgBouncer {
@@ -99,7 +98,7 @@ async fn everything_works_behind_a_transaction_pooler() {
     let ids: Vec<i64> = collect(&mut updates, 150).await.iter().map(|event| event.id).collect();
     assert!(ids.len() == 150 && ids.is_sorted(), "{ids:?}");
 
-    let filter = Filter { vtid: vec!["DEV-TEST-0001".into()], ..Filter::all(Channel::devhub()) };
+    let filter = filter("devhub", [("vtid", vec!["DEV-TEST-0001".to_owned()])]);
     let order = Order::NewestFirst { before: None };
     let bounds = PageQuery {
         until: Some("2026-06-01T00:00:00Z".parse().unwrap()),

@@ -1,14 +1,14 @@
 //! The last events for a new reader: every filter gives what a scan without repeats gives, and a long run of repeats at
 //! the head costs nothing.
 
-use oasis_core::Channel;
-use oasis_store::{Columns, DatabaseArgs, Filter, Order, PageQuery, Store, Update};
+use oasis_core::Source;
+use oasis_store::{Columns, DatabaseArgs, Order, PageQuery, Store, Update};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tokio_postgres::Client;
 
-use crate::{client, collect, database, follow, next, store, until_up};
+use crate::{client, collect, database, filter, follow, next, store, until_up};
 
 const ROWS: i64 = 600;
 
@@ -41,10 +41,10 @@ async fn every_filter_gives_what_a_scan_without_repeats_gives() {
     let mut news = store.page(&open).await.unwrap().events;
     assert_eq!(news.len() as i64, ROWS);
     news.retain(|event| {
-        let meta: serde_json::Value = serde_json::from_str(&event.meta).unwrap();
-        event.source != "agent.ping" || !oasis_core::ping::is_repeat(meta.as_object().unwrap())
+        event.source != Source::AgentPing
+            || !oasis_core::ping::is_repeat(event.meta.as_ref().unwrap().as_map())
     });
-    news.iter_mut().for_each(|event| event.meta.clear());
+    news.iter_mut().for_each(|event| event.meta = None);
     assert!(news.len() as i64 > ROWS / 2 && (news.len() as i64) < ROWS, "{}", news.len());
 
     let pick = |values: &'static [&'static str]| {
@@ -65,11 +65,15 @@ async fn every_filter_gives_what_a_scan_without_repeats_gives() {
     for round in 0..300 {
         let (channel, vtid, layer, module, source, kind, status) =
             filters.new_tree(&mut runner).unwrap().current();
-        let mut filter =
-            Filter { channel: Channel::parse(channel).unwrap(), vtid, layer, module, source, kind, status };
-        if round % 20 == 0 {
-            filter = Filter::all(filter.channel);
-        }
+        let named = [
+            ("vtid", vtid),
+            ("layer", layer),
+            ("module", module),
+            ("source", source),
+            ("kind", kind),
+            ("status", status),
+        ];
+        let filter = filter(channel, named.into_iter().filter(|_| round % 20 > 0));
         let (before, limit) = (1..ROWS + 2, 1..30i64).new_tree(&mut runner).unwrap().current();
         let expected: Vec<_> = news
             .iter()
@@ -114,22 +118,21 @@ async fn repeats_at_the_head_are_not_looked_at() {
                           'vt/IDLE-ping', '{\"repeat\": true}' FROM generate_series(1, 60000)";
     filler.batch_execute(repeats).await.unwrap();
     drop(filler);
-    let devhub = || Filter::all(Channel::devhub());
     let own = |value: &str| vec![value.to_owned()];
     for analysed in [false, true] {
         if analysed {
             client(&as_reader(&db.url)).await.batch_execute("ANALYZE oasis_events").await.unwrap();
         }
         for filter in [
-            devhub(),
-            Filter { status: own("in_progress"), ..devhub() },
-            Filter { source: own("agent.ping"), ..devhub() },
-            Filter { source: own("agent.ping"), kind: own("ping"), ..devhub() },
-            Filter { source: own("oasis.events"), ..devhub() },
-            Filter { kind: own("ping"), ..devhub() },
-            Filter { kind: vec!["ping".to_owned(), "push".to_owned()], ..devhub() },
-            Filter { vtid: own("IDLE"), ..devhub() },
-            Filter { vtid: own("IDLE"), status: own("in_progress"), ..devhub() },
+            filter("devhub", []),
+            filter("devhub", [("status", own("in_progress"))]),
+            filter("devhub", [("source", own("agent.ping"))]),
+            filter("devhub", [("source", own("agent.ping")), ("kind", own("ping"))]),
+            filter("devhub", [("source", own("oasis.events"))]),
+            filter("devhub", [("kind", own("ping"))]),
+            filter("devhub", [("kind", vec!["ping".to_owned(), "push".to_owned()])]),
+            filter("devhub", [("vtid", own("IDLE"))]),
+            filter("devhub", [("vtid", own("IDLE")), ("status", own("in_progress"))]),
         ] {
             let before = pages_looked_at(&sql).await;
             let args = DatabaseArgs::new(crate::parse(&db.url));
@@ -155,6 +158,8 @@ async fn the_tail_reads_meta_of_agents_alone() {
     fill(&sql, 60).await;
     events.extend(collect(&mut updates, 60).await);
     assert_eq!(events.len(), 120);
-    assert!(events.iter().all(|event| event.meta.is_empty() == (event.source != "agent.ping")));
-    assert!(events.iter().any(|event| event.meta == r#"{"a": 1, "repeat": true}"#));
+    assert!(events.iter().all(|event| event.meta.is_none() == (event.source != Source::AgentPing)));
+    assert!(events.iter().any(|event| {
+        event.meta.as_ref().is_some_and(|meta| meta.as_json() == r#"{"a": 1, "repeat": true}"#)
+    }));
 }

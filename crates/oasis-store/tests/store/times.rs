@@ -1,13 +1,13 @@
 //! Pages with bounds on `ts`, which follows no order: whatever a producer's clock said and however late it told, they
 //! give what a plain scan gives.
 
-use oasis_core::{Channel, Ts};
-use oasis_store::{Columns, Filter, Order, PageQuery, StoredEvent};
+use oasis_core::Ts;
+use oasis_store::{Columns, Order, PageQuery, StoredEvent};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::{client, database, store};
+use crate::{client, database, filter, store};
 
 /// More than are looked at before a page is sought by time, and more than one block of ids.
 const ROWS: i64 = 24_000;
@@ -45,7 +45,7 @@ async fn bounds_on_time_give_what_a_scan_gives() {
     let order = Order::NewestFirst { before: None };
     let mut everything = store.page(&PageQuery::ticker(None, order, 2 * ROWS)).await.unwrap().events;
     assert_eq!(everything.len() as i64, ROWS);
-    let times: Vec<Ts> = everything.iter().map(|event| event.ts.parse().unwrap()).collect();
+    let times: Vec<Ts> = everything.iter().map(|event| event.ts).collect();
     let pick = |values: &'static [&'static str]| {
         prop::sample::subsequence(values, 0..=values.len().min(2))
             .prop_map(|some| some.into_iter().map(String::from).collect::<Vec<_>>())
@@ -72,7 +72,10 @@ async fn bounds_on_time_give_what_a_scan_gives() {
     for _ in 0..300 {
         let (vtid, layer, kind, status, source, window, span) =
             queries.new_tree(&mut runner).unwrap().current();
-        let filter = Filter { vtid, layer, kind, status, source, ..Filter::all(Channel::devhub()) };
+        let filter = filter(
+            "devhub",
+            [("vtid", vtid), ("layer", layer), ("kind", kind), ("status", status), ("source", source)],
+        );
         let ((narrow, from, length), (bounds, before, limit, offset)) = (window, span);
         let to = if narrow { from + length.min(50) } else { from + length };
         let (from, to) = (in_order[from], in_order[to.min(in_order.len() - 1)]);
@@ -115,7 +118,7 @@ async fn bounds_on_time_give_what_a_scan_gives() {
     everything.truncate(10);
     let last = everything[9].id;
     client(&db.url).await.execute("DELETE FROM oasis_events WHERE id < $1", &[&last]).await.unwrap();
-    let filter = Filter::all(Channel::devhub());
+    let filter = filter("devhub", []);
     let query = PageQuery {
         until: Some(in_order[in_order.len() - 1]),
         ..PageQuery::ticker(Some(&filter), order, 50)

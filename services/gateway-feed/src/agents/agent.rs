@@ -51,7 +51,7 @@ pub(super) struct Loss {
     /// When that was recorded.
     pub(super) last_seen: Timestamp,
     recorded_at: Timestamp,
-    ts: Arc<str>,
+    ts: Ts,
     /// Whether the table has its return.
     pub(super) answered: bool,
 }
@@ -61,7 +61,7 @@ pub(super) struct Loss {
 pub(crate) struct Agent {
     pub(crate) ping: Arc<Heard>,
     /// The `ts` of the ping with which it took its task and state.
-    since: Arc<str>,
+    since: Ts,
     /// The last of its losses, in id order.
     pub(super) losses: Vec<Loss>,
     /// When counting began for its next ping.
@@ -74,7 +74,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(super) fn new(ping: Heard, now: Duration, said_at: i64) -> Self {
-        let since = ping.ts.clone();
+        let since = ping.ts;
         let ping = Arc::new(ping);
         Self { ping, since, losses: Vec::new(), counted_from: now, said_at, told: 0 }
     }
@@ -82,9 +82,9 @@ impl Agent {
     pub(super) fn hear(&mut self, heard: Heard, now: Duration, said_at: i64) {
         match heard.said {
             Said::Ping if heard.id > self.ping.id => {
-                let same = (&heard.status, &heard.vtid) == (&self.ping.status, &self.ping.vtid);
+                let same = (heard.status, &heard.task) == (self.ping.status, &self.ping.task);
                 if !same {
-                    self.since = heard.ts.clone();
+                    self.since = heard.ts;
                 }
                 self.ping = Arc::new(heard);
                 self.counted_from = now;
@@ -156,8 +156,8 @@ impl Agent {
     }
 
     /// Since when it is in its state, at its task.
-    pub(crate) fn since(&self) -> &Arc<str> {
-        self.lost().map_or(&self.since, |lost| &lost.ts)
+    pub(crate) fn since(&self) -> Ts {
+        self.lost().map_or(self.since, |lost| lost.ts)
     }
 
     /// What the table is to be told of it now.

@@ -1,11 +1,10 @@
 //! What an event says of an agent, as far as it is kept.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use oasis_core::ping::{self, BACK, LOST, PING, Pinger};
-use oasis_core::{Channel, Source, Status};
+use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
 use serde_json::{Map, Value};
 
@@ -34,11 +33,11 @@ pub(crate) struct Heard {
     pub(crate) id: i64,
     pub(crate) said: Said,
     pub(crate) who: Pinger,
-    pub(crate) ts: Arc<str>,
-    pub(crate) vtid: String,
-    pub(crate) layer: String,
-    pub(crate) module: String,
-    pub(crate) status: String,
+    pub(crate) ts: Ts,
+    pub(crate) task: Task,
+    pub(crate) layer: Layer,
+    pub(crate) module: Module,
+    pub(crate) status: Status,
     /// What the next ping is promised within.
     pub(crate) interval: Option<Duration>,
     pub(crate) recorded_at: Timestamp,
@@ -47,13 +46,12 @@ pub(crate) struct Heard {
 impl Heard {
     /// Reads an event of the public channel; `None` when it is not about the life of an agent.
     pub(crate) fn read(event: &StoredEvent) -> Option<Self> {
-        if event.source != Source::AgentPing.as_str() || event.channel != Channel::devhub().as_str() {
+        let life = matches!(event.kind.as_str(), PING | LOST | BACK);
+        if event.source != Source::AgentPing || !event.channel.is_devhub() || !life {
             return None;
         }
-        let meta: Map<String, Value> = match event.kind.as_str() {
-            PING | LOST | BACK => serde_json::from_str(&event.meta).unwrap_or_default(),
-            _ => return None,
-        };
+        let nothing = Map::new();
+        let meta = event.meta.as_ref().map_or(&nothing, Meta::as_map);
         let said = match event.kind.as_str() {
             PING => Said::Ping,
             BACK => Said::Back { lost_id: meta.get("lost_id").and_then(Value::as_i64) },
@@ -69,32 +67,33 @@ impl Heard {
         Some(Self {
             id: event.id,
             said,
-            who: Pinger::read(&meta, &event.module),
-            ts: event.ts.as_str().into(),
-            vtid: event.vtid.clone(),
+            who: Pinger::read(meta, event.module.as_str()),
+            ts: event.ts,
+            task: event.task.clone(),
             layer: event.layer.clone(),
             module: event.module.clone(),
-            status: event.status.clone(),
-            interval: ping::interval(&meta),
+            status: event.status,
+            interval: ping::interval(meta),
             recorded_at: event.recorded_at,
         })
     }
 
     /// Whether its agent has said goodbye with it.
     pub(crate) fn stopped(&self) -> bool {
-        let ends = [Status::Success, Status::Failure, Status::Cancelled];
-        ends.iter().any(|status| status.as_str() == self.status)
+        match self.status {
+            Status::Success | Status::Failure | Status::Cancelled => true,
+            Status::Queued | Status::InProgress | Status::Info => false,
+        }
     }
 
     /// Whether its agent is at a task.
     pub(crate) fn works(&self) -> bool {
-        self.status == Status::InProgress.as_str()
+        self.status == Status::InProgress
     }
 }
 
 /// Whether an event only says again what its agent said before; its `meta` must have been read.
 pub(crate) fn is_repeat(event: &StoredEvent) -> bool {
-    event.source == Source::AgentPing.as_str()
-        && event.meta.contains("\"repeat\": true")
-        && serde_json::from_str(&event.meta).is_ok_and(|meta| ping::is_repeat(&meta))
+    event.source == Source::AgentPing
+        && event.meta.as_ref().is_some_and(|meta| ping::is_repeat(meta.as_map()))
 }

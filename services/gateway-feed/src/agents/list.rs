@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::Uri;
-use oasis_core::{Task, Ts, meta};
+use oasis_core::{Status, Task, Ts, meta};
 use oasis_service::{ApiError, Query, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -33,8 +33,8 @@ struct Shown<'a> {
     layer: &'a str,
     state: &'static str,
     /// How it stopped.
-    status: Option<&'a str>,
-    since: &'a str,
+    status: Option<Status>,
+    since: Ts,
     last_seen: String,
     /// In seconds.
     interval: Option<Value>,
@@ -45,16 +45,13 @@ impl Agents {
     /// Answers with all agents that the parameters ask for. Unless readers are known, people's e-mail addresses are withheld.
     pub(crate) fn list(&self, room: &Room, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
         let query = Query::parse(uri.query(), PARAMETERS)?;
-        let vtids =
-            params::list(&query, "vtid", |text| text.parse::<Task>().map(|task| task.as_str().to_owned()))?;
-        let states = params::list(&query, "state", |text| {
-            text.parse::<State>().map(|state| state.as_str().to_owned())
-        })?;
-        let names = params::list(&query, "agent", |text| match text.is_empty() {
-            true => Err("expected the name of an agent"),
-            false => Ok(text.to_owned()),
-        })?;
-        let known = self.snapshot(|vtid, state| takes(&vtids, vtid) && takes(&states, state.as_str()));
+        let tasks: Vec<Task> = params::values(&query, "vtid")?;
+        let states: Vec<State> = params::values(&query, "state")?;
+        let names = params::list(&query, "agent")?;
+        if names.contains(&"") {
+            return Err(params::bad("agent", "expected the name of an agent"));
+        }
+        let known = self.snapshot(|task, state| takes(&tasks, task) && takes(&states, &state));
         let known = known.ok_or_else(|| {
             ApiError::unavailable("starting", "the agents are not known yet", "the table was not read")
                 .hint("ask again in a moment; /ready says when the database is away")
@@ -62,34 +59,34 @@ impl Agents {
         let mut shown: Vec<Shown<'_>> = known
             .iter()
             .map(|one| show(one, readers_known))
-            .filter(|shown| takes(&names, &shown.agent))
+            .filter(|shown| takes(&names, &shown.agent.as_str()))
             .collect();
         shown.sort_by(|a, b| (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance)));
         room.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
     /// Those that `wanted` takes; `None` while nobody is known. The tail waits for the registry, so it is not held for long.
-    fn snapshot(&self, wanted: impl Fn(&str, State) -> bool) -> Option<Vec<Known>> {
+    fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Known>> {
         let registry = self.registry();
         let all = registry.is_known().then(|| registry.all(self.now()))?;
-        let wanted = all.filter(|(agent, state)| wanted(&agent.ping.vtid, *state));
+        let wanted = all.filter(|(agent, state)| wanted(&agent.ping.task, *state));
         Some(
             wanted
-                .map(|(agent, state)| Known { ping: agent.ping.clone(), state, since: agent.since().clone() })
+                .map(|(agent, state)| Known { ping: agent.ping.clone(), state, since: agent.since() })
                 .collect(),
         )
     }
 }
 
-fn takes(accepted: &[String], value: &str) -> bool {
-    accepted.is_empty() || accepted.iter().any(|a| a == value)
+fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
+    accepted.is_empty() || accepted.contains(value)
 }
 
 /// An agent as it was at the moment of the question.
 struct Known {
     ping: Arc<Heard>,
     state: State,
-    since: Arc<str>,
+    since: Ts,
 }
 
 fn show(Known { ping, state, since }: &Known, readers_known: bool) -> Shown<'_> {
@@ -104,12 +101,12 @@ fn show(Known { ping, state, since }: &Known, readers_known: bool) -> Shown<'_> 
         host: ping.who.host.as_ref().map(text),
         pid: ping.who.pid,
         started: ping.who.started.as_ref().map(text),
-        module: &ping.module,
-        vtid: &ping.vtid,
-        layer: &ping.layer,
+        module: ping.module.as_str(),
+        vtid: ping.task.as_str(),
+        layer: ping.layer.as_str(),
         state: state.as_str(),
-        status: (*state == State::Stopped).then_some(&ping.status),
-        since,
+        status: (*state == State::Stopped).then_some(ping.status),
+        since: *since,
         last_seen: Ts::clamped(ping.recorded_at).to_string(),
         interval: ping.interval.map(seconds),
         last_id: ping.id,

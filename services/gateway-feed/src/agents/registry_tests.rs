@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oasis_core::{DedupKey, Meta, Ts};
+use oasis_core::{Channel, DedupKey, Kind, Layer, Meta, Module, Source, Ts};
 use oasis_store::StoredEvent;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,22 +20,21 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn stored(id: i64, kind: &str, status: &str, vtid: &str, meta: &Value) -> StoredEvent {
-    let text = str::to_owned;
     StoredEvent {
         id,
-        ts: format!("2026-01-02T03:04:05.{id:03}Z"),
-        vtid: text(vtid),
-        layer: text("UNSET"),
-        module: text("PLANNER"),
-        source: text("agent.ping"),
-        kind: text(kind),
-        status: text(status),
+        ts: format!("2026-01-02T03:04:05.{id:03}Z").parse().unwrap(),
+        task: vtid.parse().unwrap(),
+        layer: Layer::unset(),
+        module: Module::parse("PLANNER").unwrap(),
+        source: Source::AgentPing,
+        kind: Kind::parse(kind).unwrap(),
+        status: status.parse().unwrap(),
         title: String::new(),
         reference: String::new(),
         link: None,
-        channel: text("devhub"),
+        channel: Channel::devhub(),
         recorded_at: Timestamp::from_second(1_767_323_045 + id).unwrap(),
-        meta: meta.to_string(),
+        meta: Some(Meta::stored(meta.to_string())),
     }
 }
 
@@ -99,7 +98,7 @@ fn late_after_one_and_a_half_intervals_and_missed_after_two_and_a_half() {
     assert_eq!(state(&registry, 250), State::Late);
     registry.hear(lost(2, "i", 1), seconds(251));
     assert_eq!((state(&registry, 251), due(&registry, 10_000)), (State::Lost, vec![]));
-    assert_eq!(&**only(&registry, 251).0.since(), "2026-01-02T03:04:05.002Z");
+    assert_eq!(only(&registry, 251).0.since().to_string(), "2026-01-02T03:04:05.002Z");
 }
 
 #[test]
@@ -108,15 +107,15 @@ fn a_repeat_counts_and_keeps_since() {
     registry.hear(ping(1, "i", "in_progress"), seconds(0));
     registry.hear(ping(2, "i", "in_progress"), seconds(80));
     assert_eq!(state(&registry, 160), State::Working);
-    assert_eq!(&**only(&registry, 160).0.since(), "2026-01-02T03:04:05.001Z");
+    assert_eq!(only(&registry, 160).0.since().to_string(), "2026-01-02T03:04:05.001Z");
     registry.hear(ping(3, "i", "info"), seconds(161));
     assert_eq!(
-        (state(&registry, 161), &**only(&registry, 161).0.since()),
-        (State::Idle, "2026-01-02T03:04:05.003Z")
+        (state(&registry, 161), only(&registry, 161).0.since().to_string()),
+        (State::Idle, "2026-01-02T03:04:05.003Z".to_owned())
     );
     let task = json!({ "instance": "i", "interval": 60 });
     registry.hear(Heard::read(&stored(4, "ping", "info", "DEV-TEST-0001", &task)).unwrap(), seconds(162));
-    assert_eq!(&**only(&registry, 162).0.since(), "2026-01-02T03:04:05.004Z", "another task");
+    assert_eq!(only(&registry, 162).0.since().to_string(), "2026-01-02T03:04:05.004Z", "another task");
     // What was read before changes nothing.
     registry.hear(ping(2, "i", "in_progress"), seconds(170));
     assert_eq!((state(&registry, 170), only(&registry, 170).0.ping.id), (State::Idle, 4));
@@ -576,7 +575,7 @@ proptest! {
             let (registry, _) = &world.gateways[gateway];
             registry
                 .all(seconds(world.now))
-                .map(|(agent, state)| (agent.ping.who.instance.clone(), (state, agent.ping.id, agent.since().clone())))
+                .map(|(agent, state)| (agent.ping.who.instance.clone(), (state, agent.ping.id, agent.since())))
                 .collect::<BTreeMap<_, _>>()
         });
         prop_assert_eq!(&views[0], &views[1]);

@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use oasis_core::ping::{BACK, LOST};
-use oasis_core::{
-    Channel, DedupKey, Event, Kind, Layer, Meta, MetaValue, Module, NewEvent, Source, Status, Task, Ts,
-};
+use oasis_core::{Channel, DedupKey, Event, Kind, Meta, MetaValue, NewEvent, Source, Status, Ts};
 use ring::digest;
 use serde_json::{Value, json};
 
@@ -55,9 +53,9 @@ impl Telling {
 fn event(ping: &Heard, kind: &str, status: Status, ts: Ts) -> Option<Event> {
     Some(Event {
         ts,
-        task: ping.vtid.parse::<Task>().ok()?,
-        layer_hint: Layer::parse(&ping.layer).ok(),
-        module: Module::parse(&ping.module).ok()?,
+        task: ping.task.clone(),
+        layer_hint: Some(ping.layer.clone()),
+        module: ping.module.clone(),
         source: Source::AgentPing,
         kind: Kind::parse(kind).ok()?,
         status,

@@ -1,0 +1,41 @@
+//! [`StoreError`]: what can go wrong between a service and the database.
+
+use std::time::Duration;
+
+use oasis_core::{Invalid, chain};
+
+use crate::tls;
+
+/// What can go wrong between a service and the database. The text is for the log, not for a caller.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection can be had.
+    #[error("no connection to the database: {0}")]
+    Connect(String),
+    /// The database refused a statement, or the connection broke under it.
+    #[error("{}", chain(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// No answer in time.
+    #[error("the database did not answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// A newer version wrote a row with a value that this one does not know.
+    #[error("event {id} can't be read by this version: {why}")]
+    Newer {
+        /// The id of the row.
+        id: i64,
+        /// Which value it is.
+        why: Invalid,
+    },
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => Self::Connect(chain(&error)),
+            other => Self::Connect(chain(&other)),
+        }
+    }
+}

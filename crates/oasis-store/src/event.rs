@@ -1,0 +1,87 @@
+//! [`StoredEvent`]: an event as the table holds it, and the one list of the columns it is read from.
+
+use jiff::Timestamp;
+use oasis_core::{Channel, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ticker, Ts};
+use tokio_postgres::Row;
+
+use crate::error::StoreError;
+
+/// The columns of a [`StoredEvent`]; each is read by its name. `meta` stands apart: not every reader wants it.
+pub(crate) const COLUMNS: [&str; 13] = [
+    "id",
+    "ts",
+    "vtid",
+    "layer",
+    "module",
+    "source",
+    "kind",
+    "status",
+    "title",
+    "ref",
+    "link",
+    "channel",
+    "recorded_at",
+];
+
+/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so its texts are
+/// not parsed again; only the closed sets are, since a newer version may know more of them.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the fields are those of the contract")]
+pub struct StoredEvent {
+    pub id: i64,
+    pub ts: Ts,
+    pub task: Task,
+    pub layer: Layer,
+    pub module: Module,
+    pub source: Source,
+    pub kind: Kind,
+    pub status: Status,
+    pub title: String,
+    pub reference: String,
+    pub link: Option<Link>,
+    pub channel: Channel,
+    pub recorded_at: Timestamp,
+    /// `None` where the reader did not ask for it.
+    pub meta: Option<Meta>,
+}
+
+impl StoredEvent {
+    /// The public view.
+    pub fn ticker(&self) -> Ticker<'_> {
+        Ticker {
+            ts: self.ts,
+            vtid: self.task.as_str(),
+            layer: self.layer.as_str(),
+            module: self.module.as_str(),
+            source: self.source,
+            kind: self.kind.as_str(),
+            status: self.status,
+            title: &self.title,
+            reference: &self.reference,
+            link: self.link.as_ref().map(Link::as_str),
+        }
+    }
+
+    /// A row that has [`COLUMNS`] and `meta` as text.
+    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let id = row.try_get("id")?;
+        let newer = |why| StoreError::Newer { id, why };
+        Ok(Self {
+            id,
+            // The table's range is that of `Ts`.
+            ts: Ts::clamped(row.try_get("ts")?),
+            task: Task::stored(row.try_get("vtid")?),
+            layer: Layer::stored(row.try_get("layer")?),
+            module: Module::stored(row.try_get("module")?),
+            source: row.try_get::<_, &str>("source")?.parse().map_err(newer)?,
+            kind: Kind::stored(row.try_get("kind")?),
+            status: row.try_get::<_, &str>("status")?.parse().map_err(newer)?,
+            title: row.try_get("title")?,
+            reference: row.try_get("ref")?,
+            link: row.try_get::<_, Option<String>>("link")?.map(Link::stored),
+            channel: Channel::stored(row.try_get("channel")?),
+            recorded_at: row.try_get("recorded_at")?,
+            meta: row.try_get::<_, Option<String>>("meta")?.map(Meta::stored),
+        })
+    }
+}

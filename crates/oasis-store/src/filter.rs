@@ -1,0 +1,135 @@
+//! [`Filter`]: which rows of a channel a reader wants.
+//!
+//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry makes the field of the struct, the
+//! parameter of every request that takes filters, the comparison with an event, and the condition in SQL.
+
+use oasis_core::{Channel, Invalid, Kind, Layer, Module, Source, Status, Task};
+
+use crate::event::StoredEvent;
+
+/// A value that a filter accepts.
+trait Accepted: Sized {
+    /// Reads what a caller asks for.
+    fn read(text: &str) -> Result<Self, Invalid>;
+    /// The value as the column holds it.
+    fn text(&self) -> &str;
+}
+
+macro_rules! accepted {
+    ($($type:ty: $read:expr),+ $(,)?) => {$(
+        impl Accepted for $type {
+            fn read(text: &str) -> Result<Self, Invalid> {
+                let read: fn(&str) -> Result<Self, Invalid> = $read;
+                read(text)
+            }
+
+            fn text(&self) -> &str {
+                self.as_str()
+            }
+        }
+    )+};
+}
+
+accepted! {
+    Task: str::parse,
+    Status: str::parse,
+    Source: str::parse,
+    Kind: Kind::parse,
+    // Whoever asks may use small letters.
+    Module: |text| Module::parse(&text.to_ascii_uppercase()),
+    Layer: |text| Layer::parse(&text.to_ascii_uppercase()),
+}
+
+macro_rules! filter_fields {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = |$event:ident| $value:expr;)+) => {
+        /// Which rows a reader wants: a channel, and for each field the values that it accepts (none: any value).
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct Filter {
+            /// The topic.
+            pub channel: Channel,
+            $($(#[$doc])* pub $name: Vec<$type>,)+
+        }
+
+        /// One field that a filter may name.
+        pub struct FilterField {
+            /// The name of the parameter, which is that of the column.
+            pub name: &'static str,
+            set: fn(&mut Filter, &[&str]) -> Result<(), Invalid>,
+        }
+
+        impl Filter {
+            /// The fields that a filter may name.
+            pub const FIELDS: &[FilterField] = &[$(FilterField {
+                name: stringify!($name),
+                set: |filter, texts| {
+                    let values = texts.iter().map(|text| <$type>::read(text));
+                    filter.$name = values.collect::<Result<_, _>>()?;
+                    filter.$name.sort_unstable();
+                    filter.$name.dedup();
+                    Ok(())
+                },
+            }),+];
+
+            /// Everything in `channel`.
+            pub fn all(channel: Channel) -> Self {
+                Self { channel, $($name: Vec::new()),+ }
+            }
+
+            /// Whether it accepts every event of its channel.
+            pub fn is_open(&self) -> bool {
+                true $(&& self.$name.is_empty())+
+            }
+
+            /// Whether it accepts `event`.
+            pub fn accepts(&self, event: &StoredEvent) -> bool {
+                fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
+                    accepted.is_empty() || accepted.contains(value)
+                }
+                self.channel == event.channel $(&& { let $event = event; takes(&self.$name, $value) })+
+            }
+
+            /// The column of each field that is named, and the texts that it accepts, in the order of the list.
+            pub(crate) fn named(&self) -> Vec<(&'static str, Vec<String>)> {
+                let mut named = Vec::new();
+                $(if !self.$name.is_empty() {
+                    let texts = self.$name.iter().map(|value| value.text().to_owned()).collect();
+                    named.push((stringify!($name), texts));
+                })+
+                named
+            }
+        }
+    };
+}
+
+// In the order in which their indexes lead a walk through the table.
+filter_fields! {
+    /// Accepted VTIDs, `UNSET` and `IDLE` among them.
+    vtid: Task = |event| &event.task;
+    /// Accepted statuses.
+    status: Status = |event| &event.status;
+    /// Accepted sources.
+    source: Source = |event| &event.source;
+    /// Accepted kinds.
+    kind: Kind = |event| &event.kind;
+    /// Accepted modules.
+    module: Module = |event| &event.module;
+    /// Accepted layers.
+    layer: Layer = |event| &event.layer;
+}
+
+impl FilterField {
+    /// Has `filter` accept the values that `texts` state, each once.
+    ///
+    /// # Errors
+    /// When one of them is not a value of the field.
+    pub fn accept(&self, filter: &mut Filter, texts: &[&str]) -> Result<(), Invalid> {
+        (self.set)(filter, texts)
+    }
+}
+
+impl Filter {
+    /// Whether it accepts every event of the ticker, channel `devhub`.
+    pub fn takes_the_ticker(&self) -> bool {
+        self.channel.is_devhub() && self.is_open()
+    }
+}

@@ -1,0 +1,59 @@
+//! [`PageQuery`]: which rows a reader wants, which way, and how much of each.
+
+use oasis_core::Ts;
+
+use crate::filter::Filter;
+
+/// Which way a page goes, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Descending ids, all below `before`.
+    NewestFirst {
+        /// Exclusive bound.
+        before: Option<i64>,
+    },
+    /// Ascending ids above `after`, up to and with `upto`.
+    OldestFirst {
+        /// Exclusive bound.
+        after: i64,
+        /// Inclusive bound.
+        upto: i64,
+    },
+}
+
+/// How much of each row is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// The ticker's fields.
+    Ticker,
+    /// `meta` too.
+    WithMeta,
+    /// `meta` too, of what agents say alone.
+    WithMetaOfAgents,
+}
+
+/// One page that a reader asks for.
+#[derive(Debug, Clone)]
+pub struct PageQuery<'a> {
+    /// Which rows; without a filter, those of every channel.
+    pub filter: Option<&'a Filter>,
+    /// Which way, and from where.
+    pub order: Order,
+    /// Most rows.
+    pub limit: i64,
+    /// Rows passed over first.
+    pub offset: i64,
+    /// Earliest `ts`, inclusive.
+    pub since: Option<Ts>,
+    /// Latest `ts`, inclusive.
+    pub until: Option<Ts>,
+    /// How much of each row.
+    pub columns: Columns,
+}
+
+impl<'a> PageQuery<'a> {
+    /// What the feed shows of the rows that pass `filter`.
+    pub fn ticker(filter: Option<&'a Filter>, order: Order, limit: i64) -> Self {
+        Self { filter, order, limit, offset: 0, since: None, until: None, columns: Columns::Ticker }
+    }
+}
