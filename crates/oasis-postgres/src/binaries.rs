@@ -139,7 +139,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// A fork in one test holds the script that another is writing open, and then that cannot be run (ETXTBSY).
+    /// A fork in one test holds the script that another is writing open, and then that cannot be run
+    /// (ETXTBSY).
     fn one_at_a_time() -> MutexGuard<'static, ()> {
         static ONE: Mutex<()> = Mutex::new(());
         ONE.lock().unwrap_or_else(PoisonError::into_inner)

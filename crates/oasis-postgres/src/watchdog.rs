@@ -7,9 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the folder. The server's process id is read at the end, because restarts change it, and is believed
-/// only while that process has our data folder on its command line. Without such a process the folder goes,
-/// from under a starter that may still be at work; therefore several rounds.
+/// `$1` is the folder. The server's process id is read at the end, because restarts change it, and is
+/// believed only while that process has our data folder on its command line. Without such a process the
+/// folder goes, from under a starter that may still be at work; therefore several rounds.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 PATH=$PATH:/usr/bin:/bin

@@ -1,4 +1,5 @@
-//! A private server as its users see it: data survives, starters agree on one server, and nothing is left behind.
+//! A private server as its users see it: data survives, starters agree on one server, and nothing is left
+//! behind.
 
 #![allow(clippy::unwrap_used)]
 
