@@ -14,7 +14,6 @@ use crate::child::Process;
 use crate::delivery::Deliveries;
 use crate::latency::{HISTORY, Measured, measure};
 use crate::processes::{Meter, kib};
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::service::beside_us;
@@ -35,9 +34,10 @@ const MOST_CPU_PERCENT: f64 = 0.1;
 const MOST_RATIO: f64 = 1.5;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
-    let (agents, every, samples, watched) = match quick {
-        true => (50, Duration::from_secs(2), 40, Duration::from_secs(3)),
-        false => (2_000, Duration::from_secs(60), 400, Duration::from_secs(130)),
+    let (agents, every, samples, watched) = if quick {
+        (50, Duration::from_secs(2), 40, Duration::from_secs(3))
+    } else {
+        (2_000, Duration::from_secs(60), 400, Duration::from_secs(130))
     };
     let mut report = Report::new(NAME);
     let database = stack.database(NAME).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let alone = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
     report.row(Row::single("… p99", "ms", alone.1));
     for (name, url) in [("through a gateway", address.as_str()), ("straight to PostgreSQL", database.url())] {
-        progress(&report, format_args!("{agents} agents {name}"));
+        report.progress(format_args!("{agents} agents {name}"));
         let before = pings(&client).await?;
         let crowd = Agents::start(agents, every, url)?;
         crowd.until_all(&client, before.agents + agents as i64).await?;
@@ -78,12 +78,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         cost(&mut report, name, url, every, watched).await?;
     }
     report.note(format!(
-        "{agents} agents in a process of their own, by the library, each with its own connections, at one beat in {} s; \
-         deliveries as in latency",
+        "{agents} agents in a process of their own, by the library, each with its own connections, at one \
+         beat in {} s; deliveries as in latency",
         every.as_secs()
     ));
     report.note(format!(
-        "cost: {FEW} processes of heartbeat-agent, at work, one beat in {} s, over {} s; CPU from the kernel, in ticks of 10 ms",
+        "cost: {FEW} processes of heartbeat-agent, at work, one beat in {} s, over {} s; CPU from the \
+         kernel, in ticks of 10 ms",
         every.as_secs(),
         watched.as_secs()
     ));
@@ -189,9 +190,10 @@ impl Agents {
 /// Is `count` agents, until the input ends.
 pub(crate) async fn be(count: usize, every: u64) -> anyhow::Result<()> {
     let url = std::env::var("WAY").context("WAY")?;
-    let way = match url.starts_with("http") {
-        true => Way::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None },
-        false => Way::Postgres(url.parse()?),
+    let way = if url.starts_with("http") {
+        Way::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
+    } else {
+        Way::Postgres(url.parse()?)
     };
     let mut agents = Vec::with_capacity(count);
     for nth in 0..count {

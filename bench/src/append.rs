@@ -1,8 +1,9 @@
-//! Rows a second through the very batcher that the services use, from many callers of one process, and what one append
-//! alone takes; beside it, the same rows in batches of the same size as PostgreSQL takes them best from one session.
-//! The generator is the batcher's process here.
+//! Rows a second through the very batcher that the services use, from many callers of one process, and what
+//! one append alone takes; beside it, the same rows in batches of the same size as PostgreSQL takes them best
+//! from one session. The generator is the batcher's process here.
 
 mod events;
+mod measured;
 mod plain;
 
 use std::time::{Duration, Instant};
@@ -15,11 +16,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Client;
 
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::stack::{Database, Stack};
 use events::{Events, Size};
+use measured::Measured;
 use plain::{Form, insert_plain};
 
 const CALLERS: usize = 64;
@@ -59,9 +60,10 @@ const PEERS: [(&str, Form, usize); 4] = [
 ];
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
-    let plan = match quick {
-        true => Plan { rounds: 1, events: 10_000, history: 20_000, alone: 50 },
-        false => Plan { rounds: 3, events: 100_000, history: 1_000_000, alone: 200 },
+    let plan = if quick {
+        Plan { rounds: 1, events: 10_000, history: 20_000, alone: 50 }
+    } else {
+        Plan { rounds: 3, events: 100_000, history: 1_000_000, alone: 200 }
     };
     let mut report = Report::new("append");
     let mut events = Events::default();
@@ -77,13 +79,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for (case, measured) in CASES.iter().zip(&mut ours) {
             empty(&client).await?;
             append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
-            progress(&report, format_args!("round {round}: {}: {:.0} /s", case.what, measured.last()));
+            report.progress(format_args!("round {round}: {}: {:.0} /s", case.what, measured.last()));
         }
         for ((what, form, at_once), measured) in PEERS.iter().zip(&mut theirs) {
             empty(&client).await?;
             let events = events.make(plan.events, Size::Plain);
             insert_plain(&client, *form, *at_once, &events, &watched, measured).await?;
-            progress(&report, format_args!("round {round}: {what}: {:.0} /s", measured.last()));
+            report.progress(format_args!("round {round}: {what}: {:.0} /s", measured.last()));
         }
         alone.extend(one_at_a_time(&appender, events.make(plan.alone, Size::Delivery)).await?);
     }
@@ -116,15 +118,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for (case, measured) in &mut ours {
             client.batch_execute("CHECKPOINT").await?;
             append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
-            progress(&report, format_args!("round {round}: after a history: {:.0} /s", measured.last()));
+            report.progress(format_args!("round {round}: after a history: {:.0} /s", measured.last()));
         }
     }
     for (case, measured) in &ours {
         report.row(measured.rate(&format!("{}, after {} rows", case.what, plan.history)));
     }
     report.note(format!(
-        "{} rounds in turns, of {} events each from an empty table, then after {} and more; a checkpoint before each; \
-         processors used are those of the last round; {} bytes of JSON each, and a key like a delivery's",
+        "{} rounds in turns, of {} events each from an empty table, then after {} and more; a checkpoint \
+         before each; processors used are those of the last round; {} bytes of JSON each, and a key like a \
+         delivery's",
         plan.rounds,
         plan.events,
         plan.history,
@@ -148,36 +151,6 @@ async fn empty(client: &Client) -> anyhow::Result<()> {
         ))
         .await?;
     Ok(())
-}
-
-/// One of the things that are measured, round by round.
-#[derive(Default)]
-struct Measured {
-    rates: Vec<f64>,
-    /// Milliseconds to the answers of each round.
-    answers: Vec<Samples>,
-    /// Of the last round.
-    cpu: String,
-}
-
-impl Measured {
-    fn last(&self) -> f64 {
-        self.rates.last().copied().unwrap_or_default()
-    }
-
-    fn p99(&self) -> Vec<f64> {
-        self.answers.iter().map(|answers| answers.quantile(0.99)).collect()
-    }
-
-    fn rate(&self, what: &str) -> Row {
-        Row::of(what, "rows/s", &Samples::new(self.rates.clone())).cpu(self.cpu.clone())
-    }
-
-    /// Round by round, since neighbours in time share what else the machine was doing.
-    fn beside(&self, other: &Self, what: &str) -> Row {
-        let ratios = self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs);
-        Row::of(what, "×", &Samples::new(ratios.collect()))
-    }
 }
 
 /// Appends all events from as many callers as there are, each its next ones as soon as the last are answered.

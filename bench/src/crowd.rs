@@ -1,5 +1,6 @@
-//! Thousands of clients on one thread that does little more than read: epoll, one buffer for all, and a search for what
-//! each event has once. Light enough not to be what is measured, and its processor time is told apart.
+//! Thousands of clients on one thread that does little more than read: epoll, one buffer for all, and a
+//! search for what each event has once. Light enough not to be what is measured, and its processor time is
+//! told apart.
 
 mod client;
 
@@ -88,7 +89,8 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// `count` clients that ask for the same and count what they get, of which `checked` also keep the numbers.
+    /// `count` clients that ask for the same and count what they get, of which `checked` also keep the
+    /// numbers.
     pub(crate) fn asks(path: &str, count: usize, checked: usize) -> Vec<Ask> {
         let one = |n: usize| {
             // Spread over all of them.

@@ -1,9 +1,10 @@
 //! From the commit of an event to its frame at a hundred clients, beside Nchan, in turns.
 //!
-//! When a commit is done is known to PostgreSQL alone. What is known here is when the INSERT was sent and when its answer
-//! came, and the answer may come after the frames: both are set off by the commit, and two processors do all of it. So
-//! the commit is taken to be earlier than its answer could tell: an INSERT's time, measured while nobody follows the
-//! table, less the whole round trip of an empty statement, after the INSERT was sent.
+//! When a commit is done is known to PostgreSQL alone. What is known here is when the INSERT was sent and
+//! when its answer came, and the answer may come after the frames: both are set off by the commit, and two
+//! processors do all of it. So the commit is taken to be earlier than its answer could tell: an INSERT's
+//! time, measured while nobody follows the table, less the whole round trip of an empty statement, after the
+//! INSERT was sent.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,6 @@ use crate::events::{Event, Inserts};
 use crate::fanout::complete;
 use crate::peers::nchan::{self, Nchan};
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::sides::{Given, Pace, Side};
 use crate::stack::Stack;
@@ -58,10 +58,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             round(side, clients, &events, delays)
                 .await
                 .with_context(|| format!("{}, round {nth}", side.name()))?;
-            progress(
-                &report,
-                format_args!("{}: {:.2} ms", side.name(), delays.medians.last().unwrap_or(&f64::NAN)),
-            );
+            report.progress(format_args!(
+                "{}: {:.2} ms",
+                side.name(),
+                delays.medians.last().unwrap_or(&f64::NAN)
+            ));
         }
     }
 
@@ -101,11 +102,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(Row::of("INSERT sent to frame for Nchan's", "×", &Samples::new(ratios)));
     }
     report.note(format!(
-        "{rounds} rounds in turns of {events} events, 50 a second, to {clients} clients, the first {WARM_UP} not \
-         counted; every client got each event once and in order"
+        "{rounds} rounds in turns of {events} events, 50 a second, to {clients} clients, the first {WARM_UP} \
+         not counted; every client got each event once and in order"
     ));
     report.note(format!(
-        "commit to frame is from {commit_after:.2} ms after the INSERT was sent: what an INSERT takes while nobody \
+        "commit to frame is from {commit_after:.2} ms after the INSERT was sent: what an INSERT takes while \
+         nobody \
          listens, less the whole round trip of an empty statement"
     ));
     for side in sides {
@@ -114,7 +116,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// What an INSERT and an empty statement take in milliseconds, at the same pace, while nobody follows the table.
+/// What an INSERT and an empty statement take in milliseconds, at the same pace, while nobody follows the
+/// table.
 async fn alone(client: &Client, count: usize) -> anyhow::Result<(Samples, Samples)> {
     let inserts = Inserts::prepare(client).await?;
     let (mut insert, mut empty) = (Vec::new(), Vec::new());

@@ -52,8 +52,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(Row::of("most memory it took (RSS)", "MB", &Samples::new(peak)).bar(Bar::AtMost(MOST_RSS_MB)));
     report.row(Row::of("the next poll, which finds nothing new", "ms", &Samples::new(again)));
     report.note(format!(
-        "{rounds} rounds, each over an empty table; each entry has {} bytes as JSON, comes over gRPC from the bench's own \
-         process, and becomes an event",
+        "{rounds} rounds, each over an empty table; each entry has {} bytes as JSON, comes over gRPC from \
+         the bench's own process, and becomes an event",
         ready(0).to_string().len()
     ));
     Ok(report)
@@ -68,13 +68,16 @@ fn ready(nth: usize) -> Value {
         "timestamp": at.to_string(),
         "insertId": format!("entry-{nth}"),
         "resource": { "type": "cloud_run_revision", "labels": {
-            "project_id": PROJECT, "location": "europe-west1", "service_name": service, "revision_name": revision,
+            "project_id": PROJECT, "location": "europe-west1", "service_name": service,
+            "revision_name": revision,
         } },
         "protoPayload": {
             "serviceName": "run.googleapis.com",
             "methodName": "/Services.ReplaceService",
             "resourceName": format!("namespaces/{PROJECT}/revisions/{revision}"),
-            "status": { "message": format!("Ready condition status changed to True for Revision {revision}.") },
+            "status": {
+                "message": format!("Ready condition status changed to True for Revision {revision}."),
+            },
             "response": {
                 "kind": "Revision",
                 "metadata": {

@@ -1,5 +1,5 @@
-//! The events that are fanned out: ten fields, about 300 bytes of JSON, each with a number that tells it from all
-//! others, whichever server carries it.
+//! The events that are fanned out: ten fields, about 300 bytes of JSON, each with a number that tells it from
+//! all others, whichever server carries it.
 //!
 //! The fields of an event follow from its number, so that what a filter matches can be foretold.
 
@@ -63,7 +63,8 @@ impl Event {
     pub(crate) fn json(&self) -> String {
         format!(
             "{{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"{}\",\"layer\":\"CICDL\",\"module\":\"{}\",\
-             \"source\":\"{}\",\"kind\":\"{}\",\"status\":\"{}\",\"title\":\"{}\",\"ref\":\"{}\",\"link\":\"{}\"}}",
+             \"source\":\"{}\",\"kind\":\"{}\",\"status\":\"{}\",\"title\":\"{}\",\"ref\":\"{}\",\
+             \"link\":\"{}\"}}",
             self.vtid,
             self.module,
             self.source,
@@ -108,7 +109,8 @@ impl Wanted {
         format!("?{}", terms.join("&"))
     }
 
-    /// `count` of them, no two the same: most want one task, the others a kind, a module or two fields at once.
+    /// `count` of them, no two the same: most want one task, the others a kind, a module or two fields at
+    /// once.
     pub(crate) fn different(count: u64) -> Vec<Self> {
         let one = |n: u64| match n % 10 {
             0 => vec![("kind", kind(n / 10))],
@@ -147,10 +149,12 @@ pub(crate) struct Inserts<'a> {
 
 impl<'a> Inserts<'a> {
     pub(crate) async fn prepare(client: &'a Client) -> anyhow::Result<Self> {
-        let sql = "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, link) \
+        let sql = "INSERT INTO public.oasis_events \
+                   (ts, vtid, layer, module, source, kind, status, title, ref, link) \
                    SELECT clock_timestamp(), vtid, 'CICDL', module, source, kind, status, title, ref, link \
-                   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-                   $8::text[]) AS rows (vtid, module, source, kind, status, title, ref, link)";
+                   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], \
+                               $5::text[], $6::text[], $7::text[], $8::text[]) \
+                   AS rows (vtid, module, source, kind, status, title, ref, link)";
         Ok(Self { client, statement: client.prepare(sql).await? })
     }
 

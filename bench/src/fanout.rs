@@ -1,5 +1,5 @@
-//! What a delivery to one of a thousand clients costs a server in processor time, beside peers, in turns: with events
-//! as fast as they go, and at a steady pace.
+//! What a delivery to one of a thousand clients costs a server in processor time, beside peers, in turns:
+//! with events as fast as they go, and at a steady pace.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,6 @@ use crate::events::Event;
 use crate::peers::floor::{self, Floor};
 use crate::peers::nchan::{self, Nchan};
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::sides::{Pace, Side};
 use crate::stack::Stack;
@@ -43,9 +42,10 @@ pub(crate) struct Round {
 }
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
-    let plan = match quick {
-        true => Plan { clients: 100, rounds: 1, flat: 1_000, flat_peer: 500, paced: 100 },
-        false => Plan { clients: 1_000, rounds: 3, flat: 50_000, flat_peer: 2_000, paced: 800 },
+    let plan = if quick {
+        Plan { clients: 100, rounds: 1, flat: 1_000, flat_peer: 500, paced: 100 }
+    } else {
+        Plan { clients: 1_000, rounds: 3, flat: 50_000, flat_peer: 2_000, paced: 800 }
     };
     let mut report = Report::new("fanout");
     let database = stack.database("fanout").await?;
@@ -88,7 +88,7 @@ async fn measure(
             let events: Vec<Event> = (0..*count).map(Event::new).collect();
             let round = round(side, plan.clients, &events, pace).await;
             let round = round.with_context(|| format!("{}, {what}, round {nth}", side.name()))?;
-            progress(report, format_args!("{what}, {}: {:.0}/CPU s", side.name(), round.rate()));
+            report.progress(format_args!("{what}, {}: {:.0}/CPU s", side.name(), round.rate()));
             rounds.push(round);
         }
     }
@@ -99,7 +99,8 @@ async fn measure(
         let last = &rounds[rounds.len() - 1];
         report.row(Row::of(row, "/s", &rates).cpu(last.cpu.clone()));
         report.note(format!(
-            "{what}, {}: {count} events a round, the last in {:.1} s, {:.0} bytes on the wire for each delivery{}",
+            "{what}, {}: {count} events a round, the last in {:.1} s, {:.0} bytes on the wire for each \
+             delivery{}",
             side.name(),
             last.took.as_secs_f64(),
             last.bytes as f64 / last.deliveries,

@@ -1,5 +1,5 @@
-//! What a hundred clients that each want something else cost a gateway, beside a thousand that want everything: the same
-//! events in turns to the thousand alone and to both.
+//! What a hundred clients that each want something else cost a gateway, beside a thousand that want
+//! everything: the same events in turns to the thousand alone and to both.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,6 @@ use crate::crowd::{Ask, Crowd, Keep};
 use crate::events::{Event, Wanted};
 use crate::fanout::complete;
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::sides::{Pace, Side};
 use crate::sse::FEED;
@@ -33,9 +32,10 @@ struct Turn {
 }
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
-    let plan = match quick {
-        true => Plan { open: 100, filtered: 10, rounds: 1 },
-        false => Plan { open: 1_000, filtered: 100, rounds: 3 },
+    let plan = if quick {
+        Plan { open: 100, filtered: 10, rounds: 1 }
+    } else {
+        Plan { open: 1_000, filtered: 100, rounds: 3 }
     };
     let (flat, steady) = if quick { (2_000, 50) } else { (30_000, 600) };
     let mut report = Report::new("filters");
@@ -49,10 +49,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             for (filtered, turns) in [(0, &mut alone), (plan.filtered, &mut both)] {
                 let turn = turn(&mut side, plan.open, filtered, &events, pace).await;
                 let turn = turn.with_context(|| format!("{what}, round {nth}, {filtered} with a filter"))?;
-                progress(
-                    &report,
-                    format_args!("{what}, {filtered} with a filter: {:.2} CPU s", turn.seconds),
-                );
+                report.progress(format_args!("{what}, {filtered} with a filter: {:.2} CPU s", turn.seconds));
                 turns.push(turn);
             }
         }
@@ -73,8 +70,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
                 .bar(Bar::AtMost(1.3)),
         );
         report.note(format!(
-            "{what}: {count} events a turn; the last turns took {:.1} s and {:.1} s; the filters matched {} times, \
-             and each client got exactly what it had asked for",
+            "{what}: {count} events a turn; the last turns took {:.1} s and {:.1} s; the filters matched {} \
+             times, and each client got exactly what it had asked for",
             last_alone.took.as_secs_f64(),
             last_both.took.as_secs_f64(),
             last_both.matched

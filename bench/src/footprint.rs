@@ -1,5 +1,5 @@
-//! What each binary takes before it has done anything: time from its start to the first 200 of `/ready`, size on disk,
-//! memory.
+//! What each binary takes before it has done anything: time from its start to the first 200 of `/ready`, size
+//! on disk, memory.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -63,8 +63,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         );
     }
     report.note(format!(
-        "{starts} starts of each, over {history} events; from before the process is made to the first 200 of /ready, \
-         asked every {} ms; memory a second later",
+        "{starts} starts of each, over {history} events; from before the process is made to the first 200 of \
+         /ready, asked every {} ms; memory a second later",
         LOOK.as_millis()
     ));
     Ok(report)

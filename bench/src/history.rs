@@ -1,5 +1,5 @@
-//! A table with a long history: what a busy team leaves behind, with tasks, kinds and states of very different weight,
-//! and some events that were told late.
+//! A table with a long history: what a busy team leaves behind, with tasks, kinds and states of very
+//! different weight, and some events that were told late.
 
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,8 @@ impl History {
     pub(crate) fn describe(&self) -> String {
         match self.made {
             Some((inserted, vacuumed)) => format!(
-                "{} events, one every 6 s, inserted in {:.0} s with all constraints and indexes; vacuumed and analysed \
-                 in {:.0} s",
+                "{} events, one every 6 s, inserted in {:.0} s with all constraints and indexes; vacuumed \
+                 and analysed in {:.0} s",
                 self.rows,
                 inserted.as_secs_f64(),
                 vacuumed.as_secs_f64()

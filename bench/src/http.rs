@@ -1,4 +1,5 @@
-//! HTTP/1.1 with as little work as it can be done with: bytes that are ready to send, and the answer's status and body.
+//! HTTP/1.1 with as little work as it can be done with: bytes that are ready to send, and the answer's status
+//! and body.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 
 use crate::crowd::Crowd;
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row};
 use crate::rows;
 use crate::sse::FEED;
@@ -28,7 +27,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     client.batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", database.name)).await?;
     let gateway = stack.gateway(&database).await?;
     let crowd = Crowd::connect(gateway.address, Crowd::asks(FEED, clients, 0)).await?;
-    progress(&report, format_args!("{} clients are connected", clients - crowd.closed()));
+    report.progress(format_args!("{} clients are connected", clients - crowd.closed()));
     // What connecting and getting ready have caused is over by then.
     sleep(Duration::from_secs(1)).await;
 
@@ -58,8 +57,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     // A log in which nothing is seen would make the best of figures.
     anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log does not show the gateway's statements");
     report.note(format!(
-        "the log shows {} statements from the gateway before that, while it started; {} of {clients} clients were \
-         connected at the end",
+        "the log shows {} statements from the gateway before that, while it started; {} of {clients} clients \
+         were connected at the end",
         all.iter().filter(|said| said.at < from).count(),
         clients - crowd.closed()
     ));

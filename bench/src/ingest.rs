@@ -1,5 +1,5 @@
-//! Small events, one a request, on `POST /events/ingest`, beside what `pgbench` inserts as single rows on 32 connections:
-//! the same row, into the same table and into a copy of it without triggers, taking turns.
+//! Small events, one a request, on `POST /events/ingest`, beside what `pgbench` inserts as single rows on 32
+//! connections: the same row, into the same table and into a copy of it without triggers, taking turns.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use tokio_postgres::Client;
 use crate::load::{self, CONNECTIONS, Load, Requests};
 use crate::pgbench;
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::service::Service;
@@ -43,7 +42,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     for round in 0..=rounds {
         let time = if round == 0 { Duration::from_secs(1) } else { time };
         let load = send(stack, &client, &gateway, &mut events, time).await?;
-        progress(&report, format_args!("round {round}: {:.0} events/s", load.rate));
+        report.progress(format_args!("round {round}: {:.0} events/s", load.rate));
         let mut rates = [0.0; 2];
         let mut used = [const { String::new() }; 2];
         if pgbench.is_ok() {
@@ -52,10 +51,10 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
                 let meter = Meter::start(&[gateway.watched(), stack.watched()]);
                 rates[index] = insert(stack, &database, into, time).await?;
                 used[index] = meter.text();
-                progress(
-                    &report,
-                    format_args!("round {round}: {:.0} rows/s by pgbench into {into}", rates[index]),
-                );
+                report.progress(format_args!(
+                    "round {round}: {:.0} rows/s by pgbench into {into}",
+                    rates[index]
+                ));
             }
         }
         if round == 0 {
@@ -84,12 +83,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         );
         report.row(Row::ratio("the same to the copy without triggers", &ours, &copy));
         report.note(
-            "pgbench: prepared statement with the values in it, 2 threads; the copy has the same indexes and CHECKs",
+            "pgbench: prepared statement with the values in it, 2 threads; the copy has the same indexes and \
+             CHECKs",
         );
     }
     report.note(format!(
-        "{rounds} rounds in turns, {CONNECTIONS} connections, events of {} bytes for {} s each, every one committed and \
-         counted; a checkpoint before each",
+        "{rounds} rounds in turns, {CONNECTIONS} connections, events of {} bytes for {} s each, every one \
+         committed and counted; a checkpoint before each",
         Event::new(gateway.address, 0).body().len(),
         time.as_secs()
     ));
@@ -116,9 +116,11 @@ async fn send(
 /// The row of an [`Event`], with pgbench.
 async fn insert(stack: &Stack, database: &Database, into: &str, time: Duration) -> anyhow::Result<f64> {
     let sql = format!(
-        "INSERT INTO {into} (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta) VALUES \
-         ('2026-01-02T03:04:05.678Z', 'DEV-CICDL-0031', 'CICDL', 'GATEWAY', 'oasis.events', 'task.step', 'in_progress', \
-          'CICDL-GATEWAY-TASK-STEP', 'vt/DEV-CICDL-0031-task-step', 'https://example.com/tasks/0031/steps/' || :n, \
+        "INSERT INTO {into} (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta) \
+         VALUES \
+         ('2026-01-02T03:04:05.678Z', 'DEV-CICDL-0031', 'CICDL', 'GATEWAY', 'oasis.events', 'task.step', \
+          'in_progress', 'CICDL-GATEWAY-TASK-STEP', 'vt/DEV-CICDL-0031-task-step', \
+          'https://example.com/tasks/0031/steps/' || :n, \
           'devhub', '{{\"agent\": \"worker-7\", \"note\": \"a step of a task that somebody watches\"}}')"
     );
     pgbench::run(stack, database, sql, time).await
@@ -157,8 +159,9 @@ struct Event {
 
 impl Event {
     fn new(address: SocketAddr, number: u64) -> Self {
-        let before = "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\"module\":\"GATEWAY\",\
-                      \"source\":\"oasis.events\",\"kind\":\"task.step\",\"status\":\"in_progress\",\
+        let before = "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\
+                      \"module\":\"GATEWAY\",\"source\":\"oasis.events\",\
+                      \"kind\":\"task.step\",\"status\":\"in_progress\",\
                       \"link\":\"https://example.com/tasks/0031/steps/";
         let after =
             "\",\"meta\":{\"agent\":\"worker-7\",\"note\":\"a step of a task that somebody watches\"}}";

@@ -1,5 +1,5 @@
-//! How long it takes, on an otherwise idle stack, from the first byte of a signed delivery to the frame at a client of
-//! the feed.
+//! How long it takes, on an otherwise idle stack, from the first byte of a signed delivery to the frame at a
+//! client of the feed.
 
 use std::time::{Duration, Instant};
 

@@ -40,8 +40,8 @@ impl Load {
     }
 }
 
-/// Sends to `address` for this long what `requests` gives each connection; every answer must have this status and tell
-/// an id.
+/// Sends to `address` for this long what `requests` gives each connection; every answer must have this status
+/// and tell an id.
 pub(crate) async fn drive<R: Requests>(
     address: SocketAddr,
     status: u16,
@@ -70,9 +70,10 @@ pub(crate) async fn drive<R: Requests>(
                     answer.status,
                     answer.body
                 );
-                match began.elapsed() <= time {
-                    true => took.push(sent.elapsed().as_secs_f64() * 1_000.0),
-                    false => late += 1,
+                if began.elapsed() <= time {
+                    took.push(sent.elapsed().as_secs_f64() * 1_000.0);
+                } else {
+                    late += 1;
                 }
             }
             anyhow::Ok((took, late))

@@ -1,8 +1,9 @@
 //! `oasis-bench`: measures the release binaries on this machine and prints a table.
 //!
-//! Each scenario is a file with a `run` that gives a [`Report`]. Everything that is measured runs as a process of its
-//! own, over a private PostgreSQL that keeps what it commits; all of it is gone again at the end, also after Ctrl-C.
-//! Exit codes: 0 all bars are met, 1 one is missed or the run failed, 130 interrupted.
+//! Each scenario is a file with a `run` that gives a [`Report`](report::Report). Everything that is measured
+//! runs as a process of its own, over a private PostgreSQL that keeps what it commits; all of it is gone
+//! again at the end, also after Ctrl-C. Exit codes: 0 all bars are met, 1 one is missed or the run failed,
+//! 130 interrupted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -36,7 +37,6 @@ mod service;
 mod sides;
 mod sse;
 mod stack;
-mod stall;
 mod throughput;
 mod webhooks;
 
@@ -47,7 +47,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use report::{Report, Run};
+use report::Run;
 use stack::Stack;
 
 /// Measure the release binaries of OASIS DevHub on this machine
@@ -187,11 +187,6 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         }
     }
     Ok(run)
-}
-
-/// Says on standard error how far a scenario is.
-fn progress(report: &Report, text: impl std::fmt::Display) {
-    eprintln!("  {}: {text}", report.scenario);
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub(crate) fn look() -> Result<(), String> {
     }
 }
 
-/// Runs `sql`, in which `:n` is another number each time, as a transaction of its own on all clients for this long, and
-/// gives how many a second.
+/// Runs `sql`, in which `:n` is another number each time, as a transaction of its own on all clients for this
+/// long, and gives how many a second.
 pub(crate) async fn run(
     stack: &Stack,
     database: &Database,

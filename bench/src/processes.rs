@@ -84,8 +84,8 @@ impl Table {
         )
     }
 
-    /// The process and its children: PostgreSQL has one for each session. Our own children are what is measured, so
-    /// for ourselves they don't count.
+    /// The process and its children: PostgreSQL has one for each session. Our own children are what is
+    /// measured, so for ourselves they don't count.
     fn seconds(&self, pid: u32) -> f64 {
         let own = self.0.get(&pid).map_or(0.0, |stat| stat.seconds);
         if pid == std::process::id() {

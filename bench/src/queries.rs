@@ -1,5 +1,5 @@
-//! The query API over a long history: each form of query some hundreds of times, in random order on one connection,
-//! and then from several connections at once.
+//! The query API over a long history: each form of query some hundreds of times, in random order on one
+//! connection, and then from several connections at once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,6 @@ use tokio_postgres::Client;
 use crate::history::History;
 use crate::http::Connection;
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::stack::Stack;
 
@@ -69,9 +68,9 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let mut report = Report::new("queries");
     let database = stack.database(crate::history::DATABASE).await?;
     let client = database.connect().await?;
-    progress(&report, format_args!("writing {rows} events"));
+    report.progress(format_args!("writing {rows} events"));
     let history = History::fill(&client, rows).await?;
-    progress(&report, history.describe());
+    report.progress(history.describe());
     report.note(history.describe());
     let gateway = stack.gateway(&database).await?;
     let forms = Arc::new(forms(&client, &history, gateway.address).await?);
@@ -133,8 +132,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         of_all.quantile(0.99),
     ));
     report.note(format!(
-        "each form {samples} times in random order on one connection after 3 to warm up; processors used are those of \
-         that, with one connection"
+        "each form {samples} times in random order on one connection after 3 to warm up; processors used are \
+         those of that, with one connection"
     ));
     report.note(format!("events in an answer: {}", counts.join("; ")));
     report.notes(gateway.stop().await?);

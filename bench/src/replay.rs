@@ -1,11 +1,10 @@
-//! The first twenty events of a new client, where millions of pings that only repeat the one before stand between it and
-//! them.
+//! The first twenty events of a new client, where millions of pings that only repeat the one before stand
+//! between it and them.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::sse::Feed;
@@ -25,15 +24,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let database = stack.database("replay").await?;
     let client = database.connect().await?;
     let old = rows::append_many(&client, TASK, RECENT as i64).await?;
-    progress(&report, format_args!("writing {repeats} repeats"));
+    report.progress(format_args!("writing {repeats} repeats"));
     let began = Instant::now();
     let pings = client
         .prepare(
-            "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+            "INSERT INTO public.oasis_events \
+                    (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
              SELECT clock_timestamp(), 'IDLE', 'UNSET', 'AGENT-' || n % 20, 'agent.ping', 'ping', 'info', \
                     'UNSET-AGENT-' || n % 20 || '-PING', 'vt/IDLE-ping', \
-                    jsonb_build_object('agent', 'agent-' || n % 20, 'instance', 'host:7:' || n % 20, 'interval', 60, \
-                                       'seq', n / 20, 'repeat', true) \
+                    jsonb_build_object('agent', 'agent-' || n % 20, 'instance', 'host:7:' || n % 20, \
+                                       'interval', 60, 'seq', n / 20, 'repeat', true) \
              FROM generate_series($1::bigint, $2::bigint) AS n",
         )
         .await?;
@@ -42,8 +42,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
     report.note(format!(
-        "{RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before, written and vacuumed in \
-         {:.0} s; from the request to the last of the {RECENT} events",
+        "{RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before, written and \
+         vacuumed in {:.0} s; from the request to the last of the {RECENT} events",
         began.elapsed().as_secs_f64()
     ));
     let gateway = stack.gateway(&database).await?;

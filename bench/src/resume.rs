@@ -1,5 +1,5 @@
-//! Clients that come back far behind: when their first event comes, what the gateway's memory does while they read on,
-//! and what clients who never left notice of it.
+//! Clients that come back far behind: when their first event comes, what the gateway's memory does while they
+//! read on, and what clients who never left notice of it.
 
 mod client;
 
@@ -15,7 +15,6 @@ use tokio_postgres::Client;
 
 use crate::history::History;
 use crate::processes::{Meter, kib};
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::sse::Feed;
 use crate::stack::Stack;
@@ -40,28 +39,22 @@ struct Plan {
 }
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
-    let plan = match quick {
-        true => Plan {
-            rows: 100_000,
-            behind: 80_000,
-            live: 20,
-            samples: 5,
-            rounds: 1,
-            phase: Duration::from_secs(2),
-        },
-        false => Plan {
+    let plan = if quick {
+        Plan { rows: 100_000, behind: 80_000, live: 20, samples: 5, rounds: 1, phase: Duration::from_secs(2) }
+    } else {
+        Plan {
             rows: 5_000_000,
             behind: 1_000_000,
             live: 100,
             samples: 100,
             rounds: 3,
             phase: Duration::from_secs(8),
-        },
+        }
     };
     let mut report = Report::new("resume");
     let database = stack.database(crate::history::DATABASE).await?;
     let client = database.connect().await?;
-    progress(&report, format_args!("{} events of history", plan.rows));
+    report.progress(format_args!("{} events of history", plan.rows));
     let history = History::fill(&client, plan.rows).await?;
     report.note(history.describe());
     let gateway = stack.gateway(&database).await?;
@@ -70,7 +63,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     first_events(&client, gateway.address, after, &plan, &mut report).await?;
 
-    progress(&report, "one client reads all of it");
+    report.progress("one client reads all of it");
     sleep(Duration::from_secs(1)).await;
     let before = kib(gateway.pid(), "VmRSS")?;
     forget_peak(gateway.pid())?;
@@ -149,10 +142,11 @@ async fn live(
         ([const { Vec::new() }; 3], [const { Vec::new() }; 3], [const { String::new() }; 3]);
     for round in 0..plan.rounds {
         for (at, resumers) in [0, 1, MANY].into_iter().enumerate() {
-            progress(
-                report,
-                format_args!("round {}: {} live clients, {resumers} that resume", round + 1, plan.live),
-            );
+            report.progress(format_args!(
+                "round {}: {} live clients, {resumers} that resume",
+                round + 1,
+                plan.live
+            ));
             let before = kib(gateway.pid(), "VmRSS")?;
             forget_peak(gateway.pid())?;
             let meter = Meter::start(&[gateway.watched(), stack.watched()]);
@@ -191,8 +185,9 @@ async fn live(
         }
     }
     report.note(format!(
-        "{} live clients, 50 events a second, {} rounds of {} s each in turns; a frame that came before the commit was \
-         confirmed counts as 0 ms; those who resume read on threads of the generator, on the same processors",
+        "{} live clients, 50 events a second, {} rounds of {} s each in turns; a frame that came before the \
+         commit was confirmed counts as 0 ms; those who resume read on threads of the generator, on the same \
+         processors",
         plan.live,
         plan.rounds,
         plan.phase.as_secs()
@@ -200,13 +195,14 @@ async fn live(
     Ok(())
 }
 
-/// Appends events at their pace, and gives for each client and event the time in ms from the commit to the frame.
+/// Appends events at their pace, and gives for each client and event the time in ms from the commit to the
+/// frame.
 async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::Result<Vec<f64>> {
     let insert = client
         .prepare(
-            "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \
-             (clock_timestamp(), 'DEV-LIVE-0001', 'LIVE', 'CORE', 'oasis.events', 'event', 'info', 'LIVE-CORE-EVENT', \
-             'vt/DEV-LIVE-0001-event') RETURNING id",
+            "INSERT INTO public.oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
+             VALUES (clock_timestamp(), 'DEV-LIVE-0001', 'LIVE', 'CORE', 'oasis.events', 'event', 'info', \
+                     'LIVE-CORE-EVENT', 'vt/DEV-LIVE-0001-event') RETURNING id",
         )
         .await?;
     let mut committed = Vec::new();

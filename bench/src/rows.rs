@@ -1,5 +1,5 @@
-//! Rows written with SQL rather than through a service: many at once, and one at a time as fast as PostgreSQL itself
-//! goes on one connection.
+//! Rows written with SQL rather than through a service: many at once, and one at a time as fast as PostgreSQL
+//! itself goes on one connection.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -61,8 +61,8 @@ impl Template {
         Ok(Self(client.query_one(&sql, &[]).await?))
     }
 
-    /// Inserts single rows for this long, each a transaction of its own, and gives how many a second. `keys` counts
-    /// the dedup keys that have been used.
+    /// Inserts single rows for this long, each a transaction of its own, and gives how many a second. `keys`
+    /// counts the dedup keys that have been used.
     pub(crate) async fn insert(
         &self,
         client: &Client,
@@ -73,8 +73,9 @@ impl Template {
         let table = if into == Target::Table { TABLE } else { BARE };
         let statement = client
             .prepare(&format!(
-                "INSERT INTO {table} (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, \
-                 meta, dedup_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb, $13)"
+                "INSERT INTO {table} (ts, vtid, layer, module, source, kind, status, title, ref, link, \
+                 channel, meta, dedup_key) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb, $13)"
             ))
             .await?;
         let ts: SystemTime = self.0.get(0);

@@ -1,5 +1,5 @@
-//! The servers that are measured side by side, each with what publishes to it: the gateway behind its table, and the
-//! peers behind theirs.
+//! The servers that are measured side by side, each with what publishes to it: the gateway behind its table,
+//! and the peers behind theirs.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Clients of the feed: one that notes when each event arrived, a crowd that only stays connected, and one that never
-//! reads.
+//! Clients of the feed: one that notes when each event arrived, a crowd that only stays connected, and one
+//! that never reads.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -149,8 +149,8 @@ fn digit(byte: u8) -> Option<usize> {
     char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok())
 }
 
-/// Finds the events in a stream: blocks that have an id and data. An id alone moves a client's cursor, and data alone
-/// is what the feed says of itself.
+/// Finds the events in a stream: blocks that have an id and data. An id alone moves a client's cursor, and
+/// data alone is what the feed says of itself.
 #[derive(Default)]
 struct Scanner {
     line: Vec<u8>,

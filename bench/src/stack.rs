@@ -1,5 +1,5 @@
-//! What everything runs on: a private, durable PostgreSQL in a folder of its own, a database for each scenario, and
-//! the services over it.
+//! What everything runs on: a private, durable PostgreSQL in a folder of its own, a database for each
+//! scenario, and the services over it.
 
 use std::fs;
 use std::ops::Deref;

@@ -1,5 +1,5 @@
-//! Signed deliveries a second on 64 connections, beside the rate at which PostgreSQL itself takes single rows on one
-//! connection: the same rows, into the same table, taking turns.
+//! Signed deliveries a second on 64 connections, beside the rate at which PostgreSQL itself takes single rows
+//! on one connection: the same rows, into the same table, taking turns.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use tokio_postgres::Client;
 use crate::delivery::Deliveries;
 use crate::load::{self, Load};
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows::{self, Target, Template};
 use crate::service::Service;
@@ -35,9 +34,10 @@ struct Figures {
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let seconds = Duration::from_secs;
-    let plan = match quick {
-        true => Plan { rounds: 1, deliveries: seconds(2), inserts: seconds(1) },
-        false => Plan { rounds: 3, deliveries: seconds(10), inserts: seconds(5) },
+    let plan = if quick {
+        Plan { rounds: 1, deliveries: seconds(2), inserts: seconds(1) }
+    } else {
+        Plan { rounds: 3, deliveries: seconds(10), inserts: seconds(5) }
     };
     let mut report = Report::new("throughput");
     let database = stack.database("throughput").await?;
@@ -85,8 +85,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         last = id;
     }
     report.note(format!(
-        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint before each; \
-         processors used are those of the last round",
+        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint \
+         before each; processors used are those of the last round",
         plan.rounds,
         Deliveries::body_length(),
         plan.deliveries.as_secs(),
@@ -119,7 +119,7 @@ async fn rounds(
         let posted = post(webhooks, deliveries, plan.deliveries, watched).await?;
         let stored = rows::count(client).await? - before;
         posted.ensure_stored(stored)?;
-        progress(report, format_args!("round {round}: {:.0} deliveries/s", posted.rate));
+        report.progress(format_args!("round {round}: {:.0} deliveries/s", posted.rate));
         figures.deliveries.push(posted.rate);
         figures.p99.push(posted.p99);
         figures.cpu[0] = posted.cpu;

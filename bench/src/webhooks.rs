@@ -1,5 +1,5 @@
-//! Signed deliveries on 64 connections: ours beside Express's, on the same PostgreSQL, taking turns; and how late a feed is
-//! that polls.
+//! Signed deliveries on 64 connections: ours beside Express's, on the same PostgreSQL, taking turns; and how
+//! late a feed is that polls.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,7 +12,6 @@ use crate::delivery::Deliveries;
 use crate::load::{self, CONNECTIONS, Load};
 use crate::peers::express;
 use crate::processes::Meter;
-use crate::progress;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::service::Service;
@@ -78,7 +77,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let before = rows::count(&client).await?;
         let load = post(stack, &client, &webhooks, &mut deliveries, time).await?;
         load.ensure_stored(rows::count(&client).await? - before)?;
-        progress(&report, format_args!("round {round}: {:.0} deliveries/s", load.rate));
+        report.progress(format_args!("round {round}: {:.0} deliveries/s", load.rate));
         if round > 0 {
             ours.add(load);
         }
@@ -86,15 +85,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let before = express::count(&client).await?;
         let load = post(stack, &client, express, &mut deliveries, time).await?;
         load.ensure_stored(express::count(&client).await? - before)?;
-        progress(&report, format_args!("round {round}: {:.0} deliveries/s by Express", load.rate));
+        report.progress(format_args!("round {round}: {:.0} deliveries/s by Express", load.rate));
         if round > 0 {
             theirs.add(load);
         }
     }
     ours.rows(&mut report, "webhook-ingest");
     report.note(format!(
-        "{rounds} rounds in turns, {CONNECTIONS} connections, deliveries of {} bytes for {} s each, every one \
-         committed and counted; a checkpoint before each",
+        "{rounds} rounds in turns, {CONNECTIONS} connections, deliveries of {} bytes for {} s each, every \
+         one committed and counted; a checkpoint before each",
         Deliveries::body_length(),
         time.as_secs()
     ));
@@ -113,7 +112,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         );
         report.row(Row::ratio("the same with PostgreSQL's CPU", &ours.by_both, &theirs.by_both));
         report.note(format!(
-            "{}: one process, NODE_ENV=production, a pool of 10 connections with named statements; into a table with {}",
+            "{}: one process, NODE_ENV=production, a pool of 10 connections with named statements; into a \
+             table with {}",
             express::NAME,
             express::TABLE_SAID
         ));
@@ -160,9 +160,10 @@ async fn polling(
     }
     let statement = client
         .prepare(
-            "INSERT INTO bench_express (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
-             VALUES (now(), 'DEV-POLL-0001', 'POLL', 'CORE', 'oasis.events', 'event', 'info', 'POLL-CORE-EVENT', \
-                     'vt/DEV-POLL-0001-event', 'devhub', '{}') RETURNING id",
+            "INSERT INTO bench_express \
+                    (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+             VALUES (now(), 'DEV-POLL-0001', 'POLL', 'CORE', 'oasis.events', 'event', 'info', \
+                     'POLL-CORE-EVENT', 'vt/DEV-POLL-0001-event', 'devhub', '{}') RETURNING id",
         )
         .await?;
     let mut committed: BTreeMap<i64, Instant> = BTreeMap::new();

@@ -1,8 +1,9 @@
-// What users have today: GitHub's deliveries taken by Express 5 and stored with pg, one INSERT each, and a feed whose
-// every client asks the database again every 2 seconds. One process, as `node server.js` is; it logs nothing.
+// What users have today: GitHub's deliveries taken by Express 5 and stored with pg, one INSERT each, and a
+// feed whose every client asks the database again every 2 seconds. One process, as `node server.js` is; it
+// logs nothing.
 //
-// It does what webhook-ingest does for the events that the bench sends (workflow_run): size cap, signature over the raw
-// bytes, JSON, VTID, state, one row; 200 once that is committed.
+// It does what webhook-ingest does for the events that the bench sends (workflow_run): size cap, signature
+// over the raw bytes, JSON, VTID, state, one row; 200 once that is committed.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import express from "express";
@@ -36,7 +37,8 @@ function isSigned(header, body) {
   return timingSafeEqual(Buffer.from(header.slice(7), "hex"), expected);
 }
 
-const VTID = /(?<![\p{L}\p{N}])(?:(?:DEV|STG|PROD|VTID)-([A-Z][A-Z0-9]{1,15})-\d{4,6}|VTID-\d{4,6})(?![\p{L}\p{N}])/iu;
+const VTID =
+  /(?<![\p{L}\p{N}])(?:(?:DEV|STG|PROD|VTID)-([A-Z][A-Z0-9]{1,15})-\d{4,6}|VTID-\d{4,6})(?![\p{L}\p{N}])/iu;
 
 function vtidIn(texts) {
   for (const text of texts) {
@@ -86,9 +88,11 @@ const app = express();
 app.disable("x-powered-by");
 app.disable("etag");
 
-app.post("/webhooks/github", express.raw({ type: "application/json", limit: "25mb" }), async (request, response) => {
+const body = express.raw({ type: "application/json", limit: "25mb" });
+app.post("/webhooks/github", body, async (request, response) => {
   if (!Buffer.isBuffer(request.body)) return response.status(415).json({ ok: false });
-  if (!isSigned(request.get("x-hub-signature-256"), request.body)) return response.status(401).json({ ok: false });
+  const signature = request.get("x-hub-signature-256");
+  if (!isSigned(signature, request.body)) return response.status(401).json({ ok: false });
   const event = request.get("x-github-event");
   if (event !== "workflow_run") return response.status(202).json({ ok: true, ignored: event });
   let payload;

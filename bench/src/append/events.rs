@@ -1,5 +1,5 @@
-//! Events to append: ten fields of about 300 bytes, spread over tasks, modules and states as a team's are, each with a
-//! key of its own.
+//! Events to append: ten fields of about 300 bytes, spread over tasks, modules and states as a team's are,
+//! each with a key of its own.
 
 use anyhow::Context;
 use oasis_core::{
@@ -87,8 +87,8 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
 /// The mean length of the ten fields in the table as JSON, as a client of the feed gets them.
 pub(super) async fn json_length(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT avg(octet_length(to_json(ten)::text))::int8 \
-               FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link FROM oasis_events \
-                     LIMIT 10000) AS ten";
+               FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link \
+                     FROM oasis_events LIMIT 10000) AS ten";
     client.query_one(sql, &[]).await?.get::<_, Option<i64>>(0).context("there are rows")
 }
 

@@ -1,5 +1,5 @@
-//! The same rows as PostgreSQL takes them best from one session: statements that are made before the clock starts, one
-//! after the other, each its own transaction.
+//! The same rows as PostgreSQL takes them best from one session: statements that are made before the clock
+//! starts, one after the other, each its own transaction.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use futures_util::SinkExt;
 use oasis_core::NewEvent;
 use tokio_postgres::Client;
 
-use super::Measured;
+use super::measured::Measured;
 use crate::processes::Meter;
 
 const COLUMNS: &str =

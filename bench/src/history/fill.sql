@@ -1,4 +1,4 @@
--- Events number $1 to $2 of a year and more, one every 6 s from $3 on. Whoever fills the same numbers gets the same rows.
+-- Events number $1 to $2 of a year and more, one every 6 s from $3 on. The same numbers give the same rows.
 -- h: 64 evenly spread bits of a number; a share of them as a number from 0 to 1.
 INSERT INTO public.oasis_events
     (ts, vtid, layer, module, source, kind, status, title, ref, link, recorded_at, meta)
@@ -6,11 +6,13 @@ SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
        layer || '-' || module || '-' || upper(translate(kind, '_.', '--')),
        'vt/' || vtid || '-' || translate(kind, '_.', '--'),
        'https://github.com/example/app/actions/runs/' || run, recorded_at,
-       jsonb_build_object('run_id', run, 'actor', 'dev-' || task % 40, 'branch', 'feature/' || task, 'sha', sha)
+       jsonb_build_object('run_id', run, 'actor', 'dev-' || task % 40, 'branch', 'feature/' || task,
+                          'sha', sha)
 FROM (
-    SELECT 9000000000 + n AS run, md5(n::text) AS sha, task, $3::text::timestamptz + n * interval '6 s' AS recorded_at,
-           -- Mostly told within seconds; some late by hours or months, a few by a clock that goes ahead, and 20,000
-           -- imported in one go.
+    SELECT 9000000000 + n AS run, md5(n::text) AS sha, task,
+           $3::text::timestamptz + n * interval '6 s' AS recorded_at,
+           -- Mostly told within seconds; some late by hours or months, a few by a clock that goes ahead, and
+           -- 20,000 imported in one go.
            CASE WHEN n / 20000 = 150 THEN interval '150 days'
                 WHEN n % 500009 = 2 THEN interval '200 days'
                 WHEN n % 10007 = 3 THEN lateness * interval '60 days'
@@ -25,21 +27,24 @@ FROM (
            CASE WHEN pair OR s < 0.05 THEN 'agent.ping' WHEN s < 0.0502 THEN 'gcp.deploy'
                 WHEN s < 0.3 THEN 'oasis.events' ELSE 'github.actions' END AS source,
            CASE WHEN n % 500009 = 5 THEN 'release_note'
-                ELSE (ARRAY['workflow_run', 'workflow_job', 'push', 'check_run', 'pull_request', 'deploy', 'task.init',
-                            'task.step', 'task.done', 'issue_comment', 'issues', 'create', 'delete', 'star', 'fork',
-                            'release'])[1 + floor(16 * k * k)] END AS kind,
+                ELSE (ARRAY['workflow_run', 'workflow_job', 'push', 'check_run', 'pull_request', 'deploy',
+                            'task.init', 'task.step', 'task.done', 'issue_comment', 'issues', 'create',
+                            'delete', 'star', 'fork', 'release'])[1 + floor(16 * k * k)] END AS kind,
            CASE WHEN pair THEN 'queued' WHEN t < 0.0002 THEN 'cancelled' WHEN t < 0.02 THEN 'failure'
                 WHEN t < 0.12 AND s >= 0.05 THEN 'queued' WHEN t < 0.32 THEN 'in_progress'
                 WHEN t < 0.6 THEN 'success' ELSE 'info' END AS status
     FROM (
-        SELECT n, n % 1000003 = 17 AS rare, n % 500009 = 7 AS pair, (h1 & 65535) / 65536.0::float8 < 0.15 AS untold,
+        SELECT n, n % 1000003 = 17 AS rare, n % 500009 = 7 AS pair,
+               (h1 & 65535) / 65536.0::float8 < 0.15 AS untold,
                (h1 >> 16 & 65535) / 65536.0::float8 AS m, (h2 & 65535) / 65536.0::float8 AS s,
                (h2 >> 16 & 65535) / 65536.0::float8 AS k, (h2 >> 32 & 65535) / 65536.0::float8 AS t,
                (h1 >> 32 & 65535) / 65536.0::float8 AS lateness, task,
-               (ARRAY['CICDL', 'GATEWY', 'OASIS', 'AGENT', 'INFRA', 'DATA', 'VISUAL', 'SECURE'])[1 + task % 8] AS hue
+               (ARRAY['CICDL', 'GATEWY', 'OASIS', 'AGENT', 'INFRA', 'DATA', 'VISUAL',
+                      'SECURE'])[1 + task % 8] AS hue
         FROM (
             SELECT n, hashint8extended(n, 1) AS h1, hashint8extended(n, 2) AS h2,
-                   floor(50000 * ((hashint8extended(n, 3) & 4294967295) / 4294967296.0::float8) ^ 3)::int AS task
+                   floor(50000 * ((hashint8extended(n, 3) & 4294967295) / 4294967296.0::float8) ^ 3)::int
+                       AS task
             FROM generate_series($1::bigint, $2::bigint) AS n
             OFFSET 0
         ) AS hashed

@@ -16,18 +16,22 @@ use crate::stack::{Database, Stack};
 pub(crate) const NAME: &str = "Express 5 + pg";
 const POLL: Duration = Duration::from_millis(20);
 
-/// Its table: the event's columns under a serial id, the index that makes a redelivery one row, and the one that serves
-/// a task's events. No trigger, no constraint beyond these, no other index of ours.
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS bench_express (id bigserial PRIMARY KEY, ts timestamptz NOT NULL, vtid text NOT NULL, \
-    layer text NOT NULL, module text NOT NULL, source text NOT NULL, kind text NOT NULL, status text NOT NULL, \
-    title text NOT NULL, ref text NOT NULL, link text, recorded_at timestamptz NOT NULL DEFAULT now(), \
-    channel text NOT NULL, meta jsonb NOT NULL, dedup_key text UNIQUE); \
+/// Its table: the event's columns under a serial id, the index that makes a redelivery one row, and the one
+/// that serves a task's events. No trigger, no constraint beyond these, no other index of ours.
+const TABLE: &str = "\
+    CREATE TABLE IF NOT EXISTS bench_express (id bigserial PRIMARY KEY, ts timestamptz NOT NULL, \
+    vtid text NOT NULL, layer text NOT NULL, module text NOT NULL, source text NOT NULL, kind text NOT NULL, \
+    status text NOT NULL, title text NOT NULL, ref text NOT NULL, link text, \
+    recorded_at timestamptz NOT NULL DEFAULT now(), channel text NOT NULL, meta jsonb NOT NULL, \
+    dedup_key text UNIQUE); \
     CREATE INDEX IF NOT EXISTS bench_express_vtid ON bench_express (vtid, id)";
 /// [`TABLE`] in words.
-pub(crate) const TABLE_SAID: &str = "the same columns under a serial id, with the primary key, a unique dedup_key and an \
-    index on (vtid, id): neither triggers nor CHECKs";
+pub(crate) const TABLE_SAID: &str = "\
+    the same columns under a serial id, with the primary key, a unique dedup_key and an index on (vtid, id): \
+    neither triggers nor CHECKs";
 
-/// Starts it over a table of its own in `database`, which is made unless it is there; or says why that can't be.
+/// Starts it over a table of its own in `database`, which is made unless it is there; or says why that can't
+/// be.
 pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<Result<Service, String>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/express");
     let node = match spawn_blocking({

@@ -1,9 +1,9 @@
-//! The floor: a process that does one `write(2)` for each delivery in a bare loop, and nothing else. What a server
-//! needs beyond it is its own doing; what it needs less, it saves by writing several events at once.
+//! The floor: a process that does one `write(2)` for each delivery in a bare loop, and nothing else. What a
+//! server needs beyond it is its own doing; what it needs less, it saves by writing several events at once.
 //!
-//! It is this program itself, started with a hidden argument. On one port it takes clients, on another a publisher:
-//! frames, each after its length. Once the publisher has come no more clients are taken, and when it leaves they are
-//! all closed and the next may come.
+//! It is this program itself, started with a hidden argument. On one port it takes clients, on another a
+//! publisher: frames, each after its length. Once the publisher has come no more clients are taken, and when
+//! it leaves they are all closed and the next may come.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,6 @@
-//! Nchan: nginx with its publish-subscribe module, tuned as its users would for this load: one worker, messages in
-//! memory, no access log, EventSource subscribers, and a publisher over a connection that is kept.
+//! Nchan: nginx with its publish-subscribe module, tuned as its users would for this load: one worker,
+//! messages in memory, no access log, EventSource subscribers, and a publisher over a connection that is
+//! kept.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -45,7 +46,8 @@ pub(crate) struct Publisher {
 }
 
 impl Nchan {
-    /// Starts it in a folder of its own below `dir`; the inner error says why it cannot be had on this machine.
+    /// Starts it in a folder of its own below `dir`; the inner error says why it cannot be had on this
+    /// machine.
     pub(crate) async fn start(dir: &Path) -> anyhow::Result<Result<Self, String>> {
         let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
             return Ok(Err(format!("there is no nginx: {INSTALL}")));

@@ -1,5 +1,5 @@
-//! Clients that resume far behind and read as fast as they can, each on a thread of its own, so that their reading
-//! does not delay what else is timed here.
+//! Clients that resume far behind and read as fast as they can, each on a thread of its own, so that their
+//! reading does not delay what else is timed here.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -58,8 +58,8 @@ impl Resumed {
     }
 }
 
-/// Counts events and looks that their ids grow. A chunk of the transfer coding ends where a block ends, so its framing
-/// comes as lines of its own.
+/// Counts events and looks that their ids grow. A chunk of the transfer coding ends where a block ends, so
+/// its framing comes as lines of its own.
 #[derive(Default)]
 struct Events {
     count: u64,
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn events_are_counted_in_whatever_pieces_they_come() {
-        let wire = "HTTP/1.1 200 OK\r\n\r\n1a\r\ndata: {\"type\":\"connected\"}\n\n\r\n20\r\nid: 5\ndata: {}\n\nid: 8\ndata: {}\n\n\
+        let wire = "HTTP/1.1 200 OK\r\n\r\n1a\r\ndata: {\"type\":\"connected\"}\n\n\r\n\
+                    20\r\nid: 5\ndata: {}\n\nid: 8\ndata: {}\n\n\
                     \r\n7\r\nid: 9\n\n\r\n9\r\nid: 11\ndata: {}\n\n\r\n";
         for size in 1..=wire.len() {
             let mut events = Events { last: 4, ..Events::default() };

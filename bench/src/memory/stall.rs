@@ -1,8 +1,8 @@
-//! One client that never reads, on a gateway with thousands of idle ones, while very many events pass; and whether a
-//! client that does read gets each of them once and in order.
+//! One client that never reads, on a gateway with thousands of idle ones, while very many events pass; and
+//! whether a client that does read gets each of them once and in order.
 //!
-//! The idle clients follow another task than the one that everything happens to: written out to all of them, these
-//! events would be some 150 GB.
+//! The idle clients follow another task than the one that everything happens to: written out to all of them,
+//! these events would be some 150 GB.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::time::sleep;
 
+use super::plan::{FIRST_EVENTS, Plan, QUIET};
 use crate::crowd::Crowd;
 use crate::http;
-use crate::memory::{FIRST_EVENTS, Plan, QUIET};
 use crate::processes::{Meter, kib};
-use crate::progress;
 use crate::report::{Bar, Report, Row};
 use crate::rows;
 use crate::sse::{FEED, Feed, Stalled};
@@ -27,7 +26,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// Between two looks at the memory.
 const LOOK: Duration = Duration::from_millis(10);
 
-pub(crate) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let database = stack.database("stall").await?;
     let client = database.connect().await?;
     let first = rows::append_many(&client, QUIET, FIRST_EVENTS).await?;
@@ -40,7 +39,7 @@ pub(crate) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let stalled = Stalled::open(gateway.address).await?;
     sleep(plan.settle).await;
     let before = kib(gateway.pid(), "VmRSS")?;
-    progress(report, format_args!("{} events pass", plan.events));
+    report.progress(format_args!("{} events pass", plan.events));
 
     let peak = Peak::watch(gateway.pid());
     let meter = Meter::start(&[gateway.watched(), stack.watched()]);
@@ -99,8 +98,9 @@ pub(crate) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
         events as f64 / took.as_secs_f64(),
     ));
     report.note(format!(
-        "the {events} events were inserted in {:.1} s and read in {:.1} s; at the end {} of {clients} idle clients were \
-         connected, and the gateway counted {subscribers} subscribers, the stalled one included if it still held on",
+        "the {events} events were inserted in {:.1} s and read in {:.1} s; at the end {} of {clients} idle \
+         clients were connected, and the gateway counted {subscribers} subscribers, the stalled one included \
+         if it still held on",
         inserted_in.as_secs_f64(),
         took.as_secs_f64(),
         clients - crowd.closed(),
@@ -116,7 +116,8 @@ async fn subscribers(gateway: std::net::SocketAddr) -> anyhow::Result<f64> {
     line.and_then(|value| value.parse().ok()).context("the gateway does not count its subscribers")
 }
 
-/// Looks at the memory of a process until told to end, on a thread of its own: this program's one is busy reading.
+/// Looks at the memory of a process until told to end, on a thread of its own: this program's one is busy
+/// reading.
 struct Peak {
     pid: u32,
     end: Arc<AtomicBool>,
@@ -146,7 +147,8 @@ impl Peak {
         // It has nothing to panic about.
         let _ = self.looker.join();
         let seen = self.highest.load(Ordering::Relaxed) as f64;
-        // The kernel's own mark also has what lay between two looks, but also what was before the watch began.
+        // The kernel's own mark also has what lay between two looks, but also what was before the watch
+        // began.
         let ever = kib(self.pid, "VmHWM")?;
         Ok(seen.max(ever))
     }

@@ -1,0 +1,42 @@
+//! Figures as people read them.
+
+/// Three digits that count, and thousands with a comma.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        size if value.fract() != 0.0 && size < 10.0 => format!("{value:.2}"),
+        size if value.fract() != 0.0 && size < 100.0 => format!("{value:.1}"),
+        _ => {
+            let digits = format!("{value:.0}");
+            let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
+            let mut out = sign.to_owned();
+            for (index, digit) in digits.chars().enumerate() {
+                if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                    out.push(',');
+                }
+                out.push(digit);
+            }
+            out
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.2345, "1.23"),
+            (12.345, "12.3"),
+            (123.45, "123"),
+            (5.0, "5"),
+            (1234.0, "1,234"),
+            (100_000.0, "100,000"),
+            (-1234.5, "-1,234"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+}

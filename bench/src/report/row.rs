@@ -1,0 +1,93 @@
+//! One figure: a median, its spread, and the bar that it has to meet.
+
+use serde::Serialize;
+
+use super::number::number;
+use super::samples::Samples;
+
+/// One figure.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(super) what: String,
+    pub(super) unit: &'static str,
+    pub(super) median: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// How many samples the median is of.
+    pub(super) samples: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bar: Option<Bar>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) met: Option<bool>,
+    /// Processor time while it was measured.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) cpu: String,
+}
+
+/// What a median has to keep to.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+    MoreThan(f64),
+}
+
+impl Bar {
+    fn met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(bar) => value <= bar,
+            Self::AtLeast(bar) => value >= bar,
+            Self::MoreThan(bar) => value > bar,
+        }
+    }
+
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::AtMost(bar) => format!("≤ {}", number(bar)),
+            Self::AtLeast(bar) => format!("≥ {}", number(bar)),
+            Self::MoreThan(bar) => format!("> {bar:.1}"),
+        }
+    }
+}
+
+impl Row {
+    /// A figure that is known from one measurement.
+    pub(crate) fn single(what: impl Into<String>, unit: &'static str, value: f64) -> Self {
+        Self::of(what, unit, &Samples::new(vec![value]))
+    }
+
+    /// The median of `samples`.
+    pub(crate) fn of(what: impl Into<String>, unit: &'static str, samples: &Samples) -> Self {
+        let (low, high) = (samples.quantile(0.0), samples.quantile(1.0));
+        let (median, samples) = (samples.quantile(0.5), samples.len());
+        Self { what: what.into(), unit, median, low, high, samples, bar: None, met: None, cpu: String::new() }
+    }
+
+    /// What is ours for each of theirs, round by round, since neighbours in time share what else the machine
+    /// was doing.
+    pub(crate) fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Self {
+        let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+        Self::of(what, "×", &Samples::new(ratios))
+    }
+
+    pub(crate) fn bar(mut self, bar: Bar) -> Self {
+        (self.bar, self.met) = (Some(bar), Some(bar.met(self.median)));
+        self
+    }
+
+    pub(crate) fn cpu(mut self, cpu: String) -> Self {
+        self.cpu = cpu;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_figure_meets_no_bar() {
+        assert_eq!(Row::of("p99", "ms", &Samples::new(Vec::new())).bar(Bar::AtMost(20.0)).met, Some(false));
+    }
+}

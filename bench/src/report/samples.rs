@@ -1,0 +1,44 @@
+//! Measurements of one thing, and their quantiles.
+
+/// Measurements, in order of size.
+#[derive(Debug, Clone)]
+pub(crate) struct Samples(Vec<f64>);
+
+impl Samples {
+    pub(crate) fn new(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The smallest value that at least this share of the samples do not exceed; the middle of the two middle
+    /// ones for the median of an even number.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let Some(last) = self.0.len().checked_sub(1) else { return f64::NAN };
+        let rank = share * self.0.len() as f64;
+        let index = (rank.ceil() as usize).saturating_sub(1).min(last);
+        if share == 0.5 && self.0.len().is_multiple_of(2) {
+            return f64::midpoint(self.0[index], self.0[index + 1]);
+        }
+        self.0[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles() {
+        let samples = Samples::new((1..=400).rev().map(f64::from).collect());
+        assert_eq!(samples.quantile(0.0), 1.0);
+        assert_eq!(samples.quantile(0.5), 200.5);
+        assert_eq!(samples.quantile(0.99), 396.0);
+        assert_eq!(samples.quantile(1.0), 400.0);
+        assert_eq!(Samples::new(vec![3.0, 1.0, 2.0]).quantile(0.5), 2.0);
+        assert!(Samples::new(Vec::new()).quantile(0.5).is_nan());
+    }
+}
