@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Method;
 use jiff::Timestamp;
+use oasis_service::client as http;
 use serde_json::Value;
 
 use crate::gateway::Gateway;
-use crate::http;
 use crate::output::{self, Paint, notice, printable};
 use crate::refusal::Refusal;
 
@@ -149,7 +149,8 @@ fn short(text: &str) -> String {
     }
 }
 
-/// How long ago, in its largest unit or two: `5s`, `12m`, `3h 20m`, `2d 4h`. A clock that is behind sees no future.
+/// How long ago, in its largest unit or two: `5s`, `12m`, `3h 20m`, `2d 4h`. A clock that is behind sees no
+/// future.
 fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let two = |large: i64, unit: &str, small: i64, less: &str| match small {
@@ -181,7 +182,8 @@ mod tests {
                     "vtid": "DEV-CICDL-0031", "state": "working", "status": null,
                     "since": "2026-01-01T22:04:00.000Z", "last_seen": "2026-01-02T03:04:00.000Z" }),
             json!({ "agent": "é", "role": null, "instance": "é", "host": null, "pid": null, "vtid": "IDLE",
-                    "state": "stopped", "status": "failure", "since": "2026-01-02T02:04:05Z", "last_seen": "soon" }),
+                    "state": "stopped", "status": "failure", "since": "2026-01-02T02:04:05Z",
+                    "last_seen": "soon" }),
         ];
         assert_eq!(
             lines(false, &agents),
@@ -199,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_hostile_stays_one_plain_line() {
-        let hostile = json!({ "role": "a\u{202e}b", "agent": format!("a\x1b[2J\nb{}", "x".repeat(100)), "state": "\x07", "since": 7 });
+        let agent = format!("a\x1b[2J\nb{}", "x".repeat(100));
+        let hostile = json!({ "role": "a\u{202e}b", "agent": agent, "state": "\x07", "since": 7 });
         let lines = lines(false, &[json!({}), hostile]);
         assert!(!lines.concat().contains(char::is_control), "{lines:?}");
         assert_eq!(lines[1].split_whitespace().collect::<String>(), "-------");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::random;
 
-/// Waits that double from `first` to at most `most`. Up to half is added at random, so that clients which lost the
-/// same server do not all come back in one moment.
+/// Waits that double from `first` to at most `most`. Up to half is added at random, so that clients which
+/// lost the same server do not all come back in one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -37,8 +37,8 @@ impl Backoff {
     fn next_with(&mut self, jitter: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
-        // What is added is at most half, so two thirds of the most stay within it. The first wait is what the server
-        // may have asked for, and is never cut.
+        // What is added is at most half, so two thirds of the most stay within it. The first wait is what the
+        // server may have asked for, and is never cut.
         let least = doubled.min(self.most.mul_f64(2.0 / 3.0)).max(self.first);
         least.mul_f64(1.0 + jitter / 2.0)
     }

@@ -71,7 +71,8 @@ pub(crate) struct PruneArgs {
 /// Whoever keeps less than this has more likely mistyped than meant it.
 const LEAST_KEPT: Duration = Duration::from_secs(3_600);
 
-/// Tells how far a long prune has got. The last count is the result's to tell, so each is told once the next is known.
+/// Tells how far a long prune has got. The last count is the result's to tell, so each is told once the next
+/// is known.
 #[derive(Default)]
 struct Progress(Cell<Option<u64>>);
 

@@ -1,6 +1,8 @@
-//! Deliveries as GitHub makes them: signed, named, posted to webhook-ingest, and sent again while it cannot take them.
+//! Deliveries as GitHub makes them: signed, named, posted to webhook-ingest, and sent again while it cannot
+//! take them.
 //!
-//! Sending one twice does no harm, because webhook-ingest folds the same event name with the same bytes into one.
+//! Sending one twice does no harm, because webhook-ingest folds the same event name with the same bytes into
+//! one.
 
 use std::io;
 use std::time::Duration;
@@ -11,11 +13,11 @@ use http_body_util::Full;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, StatusCode};
 use oasis_service::Secret;
+use oasis_service::client::{self as http, Answer, Base, Sender};
 use ring::hmac;
 use serde::Deserialize;
 
 use crate::backoff::Backoff;
-use crate::http::{self, Answer, Base, Sender};
 use crate::random;
 use crate::refusal::Refusal;
 
@@ -59,7 +61,8 @@ impl Courier {
         Self { attempts, ..self }
     }
 
-    /// Delivers `body` as an event named `event`; a service that is away or answers 503 is asked again a few times.
+    /// Delivers `body` as an event named `event`; a service that is away or answers 503 is asked again a few
+    /// times.
     pub(crate) async fn deliver(&mut self, event: &str, body: Bytes) -> Outcome {
         let id = random::guid();
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));

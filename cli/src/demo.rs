@@ -1,9 +1,11 @@
-//! A made-up team at work: a lively, properly signed set of GitHub deliveries, sent to webhook-ingest over HTTP.
+//! A made-up team at work: a lively, properly signed set of GitHub deliveries, sent to webhook-ingest over
+//! HTTP.
 
 mod agents;
 pub(crate) mod deploys;
 mod payloads;
 mod story;
+mod task;
 mod team;
 
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use deploy_watcher::fake::FakeLogging;
 use heartbeat_agent::Way;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::Vtid;
+use oasis_service::client::Base;
 use oasis_service::{Secret, Shutdown};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -22,7 +25,6 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
 use crate::delivery::{Courier, Outcome};
-use crate::http::Base;
 use crate::output;
 use crate::random;
 use story::{Beat, Story};
@@ -33,7 +35,8 @@ Examples:
   oasis demo --count 500 --speed 50 fill one quickly
   oasis demo --seed 7               the same story again
 
-The people, repositories and tasks are made up; the deliveries have the shape of GitHub's own and are stored for good.";
+The people, repositories and tasks are made up; the deliveries have the shape of GitHub's own and are stored
+for good.";
 
 /// How long the fake of Cloud Logging keeps an entry; each poll looks back a part of it.
 const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
@@ -52,7 +55,8 @@ pub(crate) struct Args {
     pace: Pace,
 }
 
-/// Which story is told, how fast and how long. The default is a new one each time, at the speed of life, without end.
+/// Which story is told, how fast and how long. The default is a new one each time, at the speed of life,
+/// without end.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(crate) struct Pace {
     /// Tell the story of this number rather than a new one
@@ -83,8 +87,8 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, and has agents beat by `way`, until
-/// `shutdown`, beside what else the process does: only its log tells of them.
+/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, and has agents beat by `way`,
+/// until `shutdown`, beside what else the process does: only its log tells of them.
 pub(crate) async fn run_beside(
     webhook: Base,
     way: Way,

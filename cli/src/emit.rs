@@ -9,9 +9,9 @@ use hyper::Method;
 use hyper::header::CONTENT_TYPE;
 use oasis_core::{Kind, Layer, Link, Meta, Module, Source, Status, Task, Ts};
 use oasis_service::Secret;
+use oasis_service::client::{self as http, Base};
 use serde_json::{Map, Value};
 
-use crate::http::{self, Base};
 use crate::output::{self, notice};
 use crate::refusal::Refusal;
 use crate::time::parse_time;
@@ -146,10 +146,7 @@ fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
         Some(key) => (key, json(value)?),
         None => (key, Value::from(value)),
     };
-    match key.is_empty() {
-        true => Err(expected.to_owned()),
-        false => Ok(Map::from_iter([(key.to_owned(), value)])),
-    }
+    if key.is_empty() { Err(expected.to_owned()) } else { Ok(Map::from_iter([(key.to_owned(), value)])) }
 }
 
 #[cfg(test)]
@@ -174,8 +171,9 @@ mod tests {
     fn flags_become_a_body_without_what_was_left_out() {
         let least = parse(&["--kind", "task.init", "--status", "queued"]).unwrap().body().unwrap();
         assert_eq!(least, json!({"kind": "task.init", "status": "queued", "source": "oasis.events"}));
-        let flags = "--kind=k --status=info --vtid=dev-cicdl-0031 --layer=infra --module=my-db --link=https://h/ \
-                     --ts=2026-01-02T03:04:05Z --dedup-key=d --meta={\"a\":1} --meta=b=2 --meta=c:=[3] --meta=a=x=y";
+        let flags = "--kind=k --status=info --vtid=dev-cicdl-0031 --layer=infra --module=my-db \
+                     --link=https://h/ --ts=2026-01-02T03:04:05Z --dedup-key=d \
+                     --meta={\"a\":1} --meta=b=2 --meta=c:=[3] --meta=a=x=y";
         let full = parse(&flags.split_whitespace().collect::<Vec<_>>()).unwrap().body().unwrap();
         assert_eq!(
             full,

@@ -1,8 +1,7 @@
 //! The flags that say which gateway is read.
 
 use oasis_service::Secret;
-
-use crate::http::Base;
+use oasis_service::client::Base;
 
 /// A gateway, and the right to read from it.
 #[derive(clap::Args, Debug)]

@@ -21,7 +21,6 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use oasis_service::client as http;
 
 /// OASIS DevHub from the command line.
 #[derive(Parser)]

@@ -40,9 +40,10 @@ pub(crate) fn expect_reader() -> anyhow::Result<()> {
     let stdout = io::stdout();
     let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
     let asked = poll(&mut watched, Some(&Timespec::default()));
-    match asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
-        true => Err(ReaderLeft.into()),
-        false => Ok(()),
+    if asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
+        Err(ReaderLeft.into())
+    } else {
+        Ok(())
     }
 }
 
@@ -70,20 +71,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
-/// `text` without what a terminal could take for a command, or what is not seen and turns or hides what stands beside it;
-/// line breaks stay.
+/// `text` without what a terminal could take for a command, or what is not seen and turns or hides what
+/// stands beside it; line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
     let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Unicode's separators of lines and paragraphs, and its format controls (those of direction first of all), but for the few
-/// that are seen.
+/// Unicode's separators of lines and paragraphs, and its format controls (those of direction first of all),
+/// but for the few that are seen.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e007f}')
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Colours, or none.

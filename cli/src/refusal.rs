@@ -1,11 +1,11 @@
-//! What a service says when it refuses: `{"error":{"code","message","hint"}}`, or whatever stands in front of it says.
+//! What a service says when it refuses: `{"error":{"code","message","hint"}}`, or whatever stands in front of
+//! it says.
 
 use std::fmt;
 
 use hyper::StatusCode;
+use oasis_service::client::Answer;
 use serde::Deserialize;
-
-use crate::http::Answer;
 
 /// An answer that is no success, for a person to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,10 @@ impl Refusal {
         }
         let body = String::from_utf8_lossy(&answer.body);
         let start: String = body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
-        let message = match start.is_empty() {
-            true => "the server gave no reason".to_owned(),
-            false => format!("the server says: {start}"),
+        let message = if start.is_empty() {
+            "the server gave no reason".to_owned()
+        } else {
+            format!("the server says: {start}")
         };
         let hint = answer.location.as_ref().map(|to| format!("it redirects to {to}: pass the right --url"));
         Self { status, code: None, message, hint }
@@ -94,7 +95,8 @@ mod tests {
         );
         assert_eq!(
             refusal(301, Some("https://h/"), "").to_string(),
-            "the server gave no reason (301 Moved Permanently)\n  hint: it redirects to https://h/: pass the right --url"
+            "the server gave no reason (301 Moved Permanently)\n  \
+             hint: it redirects to https://h/: pass the right --url"
         );
     }
 }

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oasis_service::Secret;
+use oasis_service::client::Base;
 use tokio::task::JoinSet;
 
 use crate::delivery::{Courier, Outcome};
-use crate::http::Base;
 use crate::output;
 use payloads::Payload;
 use summary::Summary;
@@ -22,12 +22,12 @@ const EXAMPLES: &str = "\
 Examples:
   oasis replay push.json                          the file's name names the event
   oasis replay --event workflow_run run-1.json    or a flag does
-  oasis replay payload-examples/                  a directory: push/one.payload.json, check_run.created.json, …
+  oasis replay payload-examples/                  a directory: push/one.payload.json, issues.opened.json, …
   oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
   oasis replay index.json                         a collection such as @octokit/webhooks-examples has
 
-Exit code 1 says that a delivery was refused or failed. Sending a file again does no harm: the same event name and
-the same bytes are stored once.";
+Exit code 1 says that a delivery was refused or failed. Sending a file again does no harm: the same event
+name and the same bytes are stored once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]
@@ -46,7 +46,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
     event: Option<String>,
     /// How many deliveries may be under way at once; 1 keeps their order
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
     /// Send only the first N payloads
     #[arg(long, value_name = "N")]

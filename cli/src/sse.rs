@@ -1,7 +1,8 @@
-//! A parser for Server-Sent Events (the event stream format of the HTML standard), fed with bytes as they arrive.
+//! A parser for Server-Sent Events (the event stream format of the HTML standard), fed with bytes as they
+//! arrive.
 //!
-//! Lines end with CR, LF or CRLF, wherever the chunks are cut. An id counts only once its block is complete, so a
-//! connection that breaks in the middle of an event resumes before that event.
+//! Lines end with CR, LF or CRLF, wherever the chunks are cut. An id counts only once its block is complete,
+//! so a connection that breaks in the middle of an event resumes before that event.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,169 +1,19 @@
 //! `oasis tail`: follows the feed in the terminal, across lost connections, with nothing lost or doubled.
 
+mod args;
 mod feed;
 mod line;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use hyper::Method;
-use hyper::header::{ACCEPT, CACHE_CONTROL};
-use hyper::http::request;
-use oasis_core::Ts;
-use oasis_service::args::parse_duration;
-
-use crate::gateway::Gateway;
-use crate::http;
-use crate::time::parse_time;
-
-const EXAMPLES: &str = "\
-Examples:
-  oasis tail                                       the last 20 events, then what happens
-  oasis tail --vtid DEV-CICDL-0031                 one task
-  oasis tail --status failure,cancelled --since 2h what went wrong in the last two hours, and goes wrong
-  oasis tail --json | jq -r .title                 one JSON object per line
-  oasis tail --status success -n 1                 wait for one success
-
-Lost connections are taken up again where they broke; with -n or --no-follow the first must stand. Simulated events,
-which a feed without any shows, count for nothing and are left out of --json. What is said about the connection goes to standard error.";
-
-/// Flags of `oasis tail`.
-#[derive(clap::Args, Debug)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    gateway: Gateway,
-    #[command(flatten)]
-    filter: Filter,
-    /// Start with the first event recorded at a time (RFC 3339), or so long ago (15m, 2h, 1d)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<Ts>,
-    /// Start after the event of this id; it wins over --since
-    #[arg(long, value_name = "ID")]
-    last_event_id: Option<u64>,
-    /// Print each event as the feed sends it: one JSON object per line
-    #[arg(long)]
-    json: bool,
-    /// End after N events; simulated ones do not count
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// End when all that had been stored at the start is printed; where the last of it does not match, the next
-    /// heartbeat tells, after up to 15 s
-    #[arg(long)]
-    no_follow: bool,
-    /// Show times in UTC rather than in local time
-    #[arg(long, conflicts_with = "json")]
-    utc: bool,
-    /// Connect again when nothing, not even a heartbeat, was heard for so long
-    #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = parse_duration)]
-    silence: Duration,
-}
-
-/// Which events; each flag takes a comma-separated list.
-#[derive(clap::Args, Debug)]
-struct Filter {
-    /// Tasks, such as DEV-CICDL-0031
-    #[arg(long, value_name = "LIST")]
-    vtid: Option<String>,
-    /// Layers, such as CICDL
-    #[arg(long, value_name = "LIST")]
-    layer: Option<String>,
-    /// Modules, such as CORE
-    #[arg(long, value_name = "LIST")]
-    module: Option<String>,
-    /// Sources: oasis.events, github.actions, gcp.deploy, agent.ping
-    #[arg(long, value_name = "LIST")]
-    source: Option<String>,
-    /// Kinds, such as workflow_run
-    #[arg(long, value_name = "LIST")]
-    kind: Option<String>,
-    /// Statuses: queued, in_progress, success, failure, cancelled, info
-    #[arg(long, value_name = "LIST")]
-    status: Option<String>,
-}
-
-impl Args {
-    /// A request for the feed, after the event `last_event_id`.
-    fn request(&self, last_event_id: Option<&str>) -> anyhow::Result<request::Builder> {
-        let since = self.since.map(|since| since.to_string());
-        let filter = &self.filter;
-        let parameters = [
-            ("vtid", &filter.vtid),
-            ("layer", &filter.layer),
-            ("module", &filter.module),
-            ("source", &filter.source),
-            ("kind", &filter.kind),
-            ("status", &filter.status),
-            ("since", &since),
-        ];
-        let mut path = "/api/v1/devhub/feed".to_owned();
-        let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-        if !query.is_empty() {
-            path = format!("{path}?{query}");
-        }
-        let mut request = self
-            .gateway
-            .url
-            .request(Method::GET, &path)
-            .header(ACCEPT, "text/event-stream")
-            .header(CACHE_CONTROL, "no-cache");
-        if let Some(id) = last_event_id {
-            request = request.header("Last-Event-ID", id);
-        }
-        if let Some(headers) = request.headers_mut() {
-            http::authorize(headers, self.gateway.token.as_ref())?;
-        }
-        Ok(request)
-    }
-}
+pub(crate) use args::Args;
 
 /// Follows the feed until it is stopped, or has printed what was asked for.
 ///
 /// # Errors
-/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first. Lost
-/// connections are no errors.
+/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first.
+/// Lost connections are no errors.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     feed::follow(&args).await?;
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn request(flags: &[&str], id: Option<&str>) -> hyper::Request<()> {
-        let argv = std::iter::once("tail").chain(flags.iter().copied());
-        Cli::parse_from(argv).args.request(id).unwrap().body(()).unwrap()
-    }
-
-    #[test]
-    fn flags_become_a_request() {
-        let plain = request(&[], None);
-        assert_eq!(plain.uri(), "/api/v1/devhub/feed");
-        assert!(!plain.headers().contains_key("last-event-id"));
-        let full = request(
-            &[
-                "--vtid=DEV-CICDL-0031,UNSET",
-                "--status=failure",
-                "--since=2026-01-02T03:04:05+00:00",
-                "--token=t",
-            ],
-            Some("7"),
-        );
-        assert_eq!(
-            full.uri(),
-            "/api/v1/devhub/feed?vtid=DEV-CICDL-0031%2CUNSET&status=failure&since=2026-01-02T03%3A04%3A05.000Z"
-        );
-        assert_eq!(full.headers()["last-event-id"], "7");
-        assert_eq!(full.headers()["authorization"], "Bearer t");
-    }
 }

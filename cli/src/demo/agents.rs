@@ -1,4 +1,5 @@
-//! The demo's agents: they work on what the team works on, idle, fall silent and come back, or die and are started anew.
+//! The demo's agents: they work on what the team works on, idle, fall silent and come back, or die and are
+//! started anew.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
-//! What Cloud Run's audit logs say of the demo's deploys: entries in JSON, in the shapes of those that gcloud causes.
+//! What Cloud Run's audit logs say of the demo's deploys: entries in JSON, in the shapes of those that gcloud
+//! causes.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::story::{State, Step, Task};
+use super::task::{State, Step, Task};
 
 /// The project on Google Cloud.
 pub(crate) const PROJECT: &str = "oasis-demo";
@@ -40,7 +41,8 @@ fn entry(task: &Task, log: &str, id: &str, revision: &str, now: Timestamp, paylo
         "timestamp": now.to_string(),
         "insertId": id,
         "resource": { "type": "cloud_run_revision", "labels": {
-            "project_id": PROJECT, "location": REGION, "service_name": task.repository.name, "revision_name": revision,
+            "project_id": PROJECT, "location": REGION, "service_name": task.repository.name,
+            "revision_name": revision,
         } },
         "protoPayload": payload,
     })

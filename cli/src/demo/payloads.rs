@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::story::{State, Step, Task};
+use super::task::{State, Step, Task};
 use super::team::{ORGANIZATION, Person};
 
 /// The event's name and the payload of `step`, which happens to `task` at `now`.
@@ -52,7 +52,8 @@ fn user(person: &Person) -> Value {
     json!({
         "login": login, "id": person.id, "node_id": format!("U_{}", person.id),
         "avatar_url": format!("https://github.com/identicons/{login}.png"), "gravatar_id": "",
-        "url": format!("https://api.github.com/users/{login}"), "html_url": format!("https://github.com/{login}"),
+        "url": format!("https://api.github.com/users/{login}"),
+        "html_url": format!("https://github.com/{login}"),
         "type": "User", "user_view_type": "public", "site_admin": false,
     })
 }
@@ -62,8 +63,9 @@ fn repository(task: &Task, now: Timestamp, push: bool) -> Value {
     let its = task.repository;
     json!({
         "id": its.id, "node_id": format!("R_{}", its.id), "name": its.name,
-        "full_name": format!("{ORGANIZATION}/{}", its.name), "private": false, "fork": false, "archived": false,
-        "disabled": false, "html_url": page(task), "description": null, "language": its.language,
+        "full_name": format!("{ORGANIZATION}/{}", its.name), "private": false, "fork": false,
+        "archived": false, "disabled": false, "html_url": page(task), "description": null,
+        "language": its.language,
         "owner": {
             "login": ORGANIZATION, "id": 700_000_001, "node_id": "O_700000001", "type": "Organization",
             "html_url": format!("https://github.com/{ORGANIZATION}"), "site_admin": false,
@@ -91,7 +93,8 @@ fn push(task: &Task, branch: &str, before: &str, after: &str, by: &Person, commi
         if created { after[..12].to_owned() } else { format!("{}...{}", &before[..12], &after[..12]) };
     json!({
         "ref": format!("refs/heads/{branch}"), "before": before, "after": after, "created": created,
-        "deleted": false, "forced": false, "base_ref": null, "compare": format!("{}/compare/{compared}", page(task)),
+        "deleted": false, "forced": false, "base_ref": null,
+        "compare": format!("{}/compare/{compared}", page(task)),
         "head_commit": commits.last(), "commits": commits,
         "pusher": {"name": by.login, "email": format!("{}+{}@users.noreply.github.com", by.id, by.login)},
     })
@@ -129,13 +132,17 @@ fn pull_request(task: &Task, action: &str, now: Timestamp, closed: Option<Timest
         "action": action, "number": task.number,
         "pull_request": {
             "id": task.id, "node_id": format!("PR_{}", task.id), "number": task.number,
-            "url": format!("https://api.github.com/repos/{ORGANIZATION}/{}/pulls/{}", task.repository.name, task.number),
+            "url": format!(
+                "https://api.github.com/repos/{ORGANIZATION}/{}/pulls/{}",
+                task.repository.name, task.number
+            ),
             "html_url": format!("{}/pull/{}", page(task), task.number),
             "state": if closed.is_some() { "closed" } else { "open" }, "locked": false, "draft": false,
             "title": format!("[{}] {}", task.vtid, task.title), "body": null, "user": user(task.author),
             "created_at": time(task.opened_at), "updated_at": time(now), "closed_at": closed.map(time),
             "merged_at": merged_at, "merged": merged, "merged_by": merged.then(|| user(task.reviewer)),
-            "merge_commit_sha": merged.then_some(&task.merge_sha), "mergeable": null, "mergeable_state": "unknown",
+            "merge_commit_sha": merged.then_some(&task.merge_sha), "mergeable": null,
+            "mergeable_state": "unknown",
             "head": end(task, &task.branch, &task.head_sha), "base": end(task, "main", &task.base_sha),
             "assignees": [], "labels": [], "requested_reviewers": [user(task.reviewer)],
             "author_association": "MEMBER", "comments": 0, "commits": 1, "additions": 42, "deletions": 17,
@@ -193,7 +200,8 @@ fn check_run(task: &Task, index: usize, attempt: u32, state: State, now: Timesta
     json!({
         "action": if conclusion.is_some() { "completed" } else { "created" },
         "check_run": {
-            "id": id, "node_id": format!("CR_{id}"), "name": name, "head_sha": task.head_sha, "external_id": "",
+            "id": id, "node_id": format!("CR_{id}"), "name": name, "head_sha": task.head_sha,
+            "external_id": "",
             "html_url": format!("{}/actions/runs/{}/job/{id}", page(task), task.id + 1),
             "details_url": format!("{}/actions/runs/{}/job/{id}", page(task), task.id + 1),
             "status": status, "conclusion": conclusion, "started_at": time(task.run_started_at),
@@ -215,7 +223,8 @@ fn deployment(task: &Task, attempt: u32) -> Value {
     json!({
         "id": id, "node_id": format!("DE_{id}"), "sha": task.merge_sha, "ref": "main", "task": "deploy",
         "payload": {}, "original_environment": "production", "environment": "production", "description": null,
-        "creator": user(task.reviewer), "created_at": time(task.deployed_at), "updated_at": time(task.deployed_at),
+        "creator": user(task.reviewer), "created_at": time(task.deployed_at),
+        "updated_at": time(task.deployed_at),
         "transient_environment": false, "production_environment": true,
     })
 }
@@ -224,8 +233,9 @@ fn deployment(task: &Task, attempt: u32) -> Value {
 fn deploying(task: &Task, attempt: u32) -> Value {
     let id = task.id + 200 + u64::from(attempt);
     json!({
-        "id": id, "name": "Deploy", "display_title": merge_message(task).lines().next(), "head_branch": "main",
-        "head_sha": task.merge_sha, "event": "push", "status": "in_progress", "conclusion": null, "run_attempt": 1,
+        "id": id, "name": "Deploy", "display_title": merge_message(task).lines().next(),
+        "head_branch": "main", "head_sha": task.merge_sha, "event": "push", "status": "in_progress",
+        "conclusion": null, "run_attempt": 1,
         "html_url": format!("{}/actions/runs/{id}", page(task)), "actor": user(task.reviewer),
         "created_at": time(task.deployed_at), "updated_at": time(task.deployed_at),
     })
@@ -250,8 +260,9 @@ fn deployment_status(task: &Task, attempt: u32, state: State, now: Timestamp) ->
     json!({
         "action": "created", "deployment": deployment(task, attempt),
         "deployment_status": {
-            "id": id + offset, "node_id": format!("DES_{}", id + offset), "state": state, "creator": user(task.reviewer),
-            "description": "", "environment": "production", "environment_url": "", "target_url": run["html_url"],
+            "id": id + offset, "node_id": format!("DES_{}", id + offset), "state": state,
+            "creator": user(task.reviewer), "description": "", "environment": "production",
+            "environment_url": "", "target_url": run["html_url"],
             "log_url": run["html_url"], "created_at": time(now), "updated_at": time(now),
         },
         "workflow_run": run,

@@ -22,17 +22,19 @@ pub(super) struct Payload {
 }
 
 /// What GitHub's documentation names as webhook events. A file's name is only believed if it is one of these.
-const EVENTS: &str = " branch_protection_configuration branch_protection_rule check_run check_suite code_scanning_alert \
-    commit_comment create custom_property custom_property_values delete dependabot_alert deploy_key deployment \
-    deployment_protection_rule deployment_review deployment_status discussion discussion_comment fork \
-    github_app_authorization gollum installation installation_repositories installation_target issue_comment \
-    issue_dependencies issues label marketplace_purchase member membership merge_group meta milestone org_block \
-    organization package page_build personal_access_token_request ping project project_card project_column projects_v2 \
-    projects_v2_item projects_v2_status_update public pull_request pull_request_review pull_request_review_comment \
-    pull_request_review_thread push registry_package release repository repository_advisory repository_dispatch \
-    repository_import repository_ruleset repository_vulnerability_alert secret_scanning_alert \
-    secret_scanning_alert_location secret_scanning_scan security_advisory security_and_analysis sponsorship star status \
-    sub_issues team team_add watch workflow_dispatch workflow_job workflow_run ";
+const EVENTS: &str = " \
+    branch_protection_configuration branch_protection_rule check_run check_suite code_scanning_alert \
+    commit_comment create custom_property custom_property_values delete dependabot_alert deploy_key \
+    deployment deployment_protection_rule deployment_review deployment_status discussion discussion_comment \
+    fork github_app_authorization gollum installation installation_repositories installation_target \
+    issue_comment issue_dependencies issues label marketplace_purchase member membership merge_group meta \
+    milestone org_block organization package page_build personal_access_token_request ping project \
+    project_card project_column projects_v2 projects_v2_item projects_v2_status_update public pull_request \
+    pull_request_review pull_request_review_comment pull_request_review_thread push registry_package \
+    release repository repository_advisory repository_dispatch repository_import repository_ruleset \
+    repository_vulnerability_alert secret_scanning_alert secret_scanning_alert_location \
+    secret_scanning_scan security_advisory security_and_analysis sponsorship star status sub_issues team \
+    team_add watch workflow_dispatch workflow_job workflow_run ";
 
 /// Reads the name of an event from a flag, where any name of GitHub's form is believed.
 ///
@@ -76,7 +78,8 @@ pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec
     Ok(payloads)
 }
 
-/// Collects the JSON files below `directory`. Links to directories are not followed, since they may form a ring.
+/// Collects the JSON files below `directory`. Links to directories are not followed, since they may form a
+/// ring.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let unreadable = || format!("{}: cannot be read", directory.display());
     for entry in fs::read_dir(directory).with_context(unreadable)? {
@@ -146,7 +149,8 @@ fn is_collection_name(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "index.json")
 }
 
-/// JSON without the blanks between its tokens. Everything else, the order of the keys included, stays as it is.
+/// JSON without the blanks between its tokens. Everything else, the order of the keys included, stays as it
+/// is.
 fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);

@@ -8,13 +8,13 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 use oasis_core::chain;
+use oasis_service::client as http;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::Args;
+use super::args::Args;
 use super::line::Printer;
 use crate::backoff::Backoff;
-use crate::http;
 use crate::output::{expect_reader, notice};
 use crate::refusal::Refusal;
 use crate::sse::{Block, Parser};
@@ -75,7 +75,8 @@ impl Follower<'_> {
         let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
         let mut sender = match http::connect(&self.args.gateway.url).await {
             Ok(sender) => sender,
-            // What is to end waits for no server that perhaps never was: a script would hang on a wrong address.
+            // What is to end waits for no server that perhaps never was: a script would hang on a wrong
+            // address.
             Err(error) if !self.reached && (self.args.no_follow || self.args.count.is_some()) => {
                 return Err(error.into());
             }
@@ -208,10 +209,7 @@ async fn refused(response: Response<Incoming>) -> anyhow::Result<End> {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
         );
     let refusal = Refusal::read(&http::read(response).await?);
-    match passing {
-        true => Ok(End::Lost(refusal.to_string())),
-        false => Err(refusal.into()),
-    }
+    if passing { Ok(End::Lost(refusal.to_string())) } else { Err(refusal.into()) }
 }
 
 fn gap(value: &Value) -> String {

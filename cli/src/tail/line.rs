@@ -27,22 +27,21 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn event(&self, data: &str, value: &Value) -> anyhow::Result<()> {
-        match self.json {
+        if self.json {
             // JSON has line breaks only between its tokens, where a blank means the same.
-            true => output::line(data.replace(['\r', '\n'], " ")),
-            false => output::line(self.columns(value, self.paint)),
+            output::line(data.replace(['\r', '\n'], " "))
+        } else {
+            output::line(self.columns(value, self.paint))
         }
     }
 
-    /// Prints an event that never happened, so that nobody takes it for one that did; programs get none at all.
+    /// Prints an event that never happened, so that nobody takes it for one that did; programs get none at
+    /// all.
     ///
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn simulated(&self, value: &Value) -> anyhow::Result<()> {
-        match self.json {
-            true => Ok(()),
-            false => output::line(self.simulated_columns(value)),
-        }
+        if self.json { Ok(()) } else { output::line(self.simulated_columns(value)) }
     }
 
     fn simulated_columns(&self, value: &Value) -> String {

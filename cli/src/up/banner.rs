@@ -1,6 +1,7 @@
 //! What `oasis up` says once everything is up: where it is, and what to type next.
 
-use super::{Args, reachable};
+use super::args::Args;
+use super::host::reachable;
 use crate::output::line;
 
 /// Prints it; with `reading_is_guarded` a token is needed to read, which is never shown.
@@ -11,14 +12,15 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     let host = reachable(&args.host);
     let (port, next, last) = (args.port, args.port + 1, args.port + 2);
     // Otherwise what is printed here would be answered 401 as it stands.
-    let (query, header, needed, with) = match reading_is_guarded {
-        true => (
+    let (query, header, needed, with) = if reading_is_guarded {
+        (
             "?token=TOKEN",
             "-H 'Authorization: Bearer TOKEN' ",
             "   (TOKEN is one of READ_TOKENS)",
             ", with one of READ_TOKENS for TOKEN",
-        ),
-        false => ("", "", "", ""),
+        )
+    } else {
+        ("", "", "", "")
     };
     line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {}.", args.data.display()))?;
     line("")?;
@@ -41,7 +43,8 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     line("Send an event:")?;
     line(format_args!(
         "  curl http://{host}:{port}/events/ingest -H 'Content-Type: application/json' \\\n       \
-         -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\"kind\":\"task.init\",\"status\":\"info\"}}'"
+         -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\
+         \"kind\":\"task.init\",\"status\":\"info\"}}'"
     ))?;
     Ok(())
 }
@@ -49,9 +52,10 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
 /// `text` as one word of a shell's command line.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

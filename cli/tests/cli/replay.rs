@@ -18,9 +18,10 @@ pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 pub(crate) fn stored(request: &Request) -> Answer {
     assert_eq!(request.line, "POST /webhooks/github");
     assert_eq!(request.header("content-type"), Some("application/json"));
-    match request.is_signed(SECRET) {
-        true => Answer::json("200 OK", r#"{"ok":true,"id":1,"vtid":"UNSET","title":"t"}"#),
-        false => Answer::json("401 Unauthorized", r#"{"error":{"code":"bad_signature","message":"Wrong."}}"#),
+    if request.is_signed(SECRET) {
+        Answer::json("200 OK", r#"{"ok":true,"id":1,"vtid":"UNSET","title":"t"}"#)
+    } else {
+        Answer::json("401 Unauthorized", r#"{"error":{"code":"bad_signature","message":"Wrong."}}"#)
     }
 }
 
@@ -58,7 +59,8 @@ fn every_answer_is_counted() {
     assert_eq!(done.code, 1);
     assert_eq!(
         done.stdout,
-        "stored     2\nduplicate  1\nignored    3  (star 2, watch 1)\nrefused    1  (400 bad_payload 1)\nfailed     0\n"
+        "stored     2\nduplicate  1\nignored    3  (star 2, watch 1)\n\
+         refused    1  (400 bad_payload 1)\nfailed     0\n"
     );
     assert!(
         done.stderr.contains("index.json, release 0 (release): No. (400 bad_payload)"),

@@ -12,8 +12,8 @@ const HEARTBEAT: &str = "data: {\"type\":\"heartbeat\",\"ts\":\"t\"}\n\n";
 
 fn event(id: usize) -> String {
     format!(
-        "id: {id}\ndata: {{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\"status\":\"success\",\
-         \"title\":\"é-{id}\",\"module\":\"CORE\",\"link\":\"https://h/{id}\"}}\n\n"
+        "id: {id}\ndata: {{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\
+         \"status\":\"success\",\"title\":\"é-{id}\",\"module\":\"CORE\",\"link\":\"https://h/{id}\"}}\n\n"
     )
 }
 
@@ -141,7 +141,8 @@ fn what_is_said_about_the_feed_goes_to_standard_error() {
     let done = tail(&feed, &["-n", "1"]).finish();
     assert_eq!(
         done.stdout,
-        "2026-01-02 03:04:05  success      DEV-CICDL-0031    é-8                               CORE            https://h/8\n"
+        "2026-01-02 03:04:05  success      DEV-CICDL-0031    é-8                               \
+         CORE            https://h/8\n"
     );
     let said: Vec<&str> = done.stderr.lines().collect();
     assert!(said[0].ends_with("newest event 0: no events yet, so simulated ones are shown"), "{said:?}");

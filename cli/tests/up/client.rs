@@ -35,7 +35,9 @@ pub(crate) async fn push(port: u16, secret: &str, sha: &str) -> (u16, Value) {
             "id": sha, "message": "Up", "timestamp": "2026-01-02T03:04:05Z",
             "url": "https://github.com/octo-org/octo-repo/commit/b",
         },
-        "repository": {"full_name": "octo-org/octo-repo", "html_url": "https://github.com/octo-org/octo-repo"},
+        "repository": {
+            "full_name": "octo-org/octo-repo", "html_url": "https://github.com/octo-org/octo-repo",
+        },
         "sender": {"login": "octocat"},
     })
     .to_string();

@@ -64,7 +64,8 @@ impl Home {
         Pid::from_raw(text.lines().next()?.parse().ok()?)
     }
 
-    /// `program`, as if typed in the folder, with nothing of the tests' environment but what finds programs and caches.
+    /// `program`, as if typed in the folder, with nothing of the tests' environment but what finds programs
+    /// and caches.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
@@ -100,7 +101,8 @@ impl Drop for Home {
     }
 }
 
-/// The first of three free ports that follow each other, below those that systems give to outgoing connections.
+/// The first of three free ports that follow each other, below those that systems give to outgoing
+/// connections.
 fn free_ports() -> u16 {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let random = || 20_000 + (RandomState::new().hash_one(0) % 12_000) as u16;

@@ -1,0 +1,48 @@
+//! The settings of each service that `oasis up` runs.
+
+use deploy_watcher::fake::FakeLogging;
+use oasis_service::args;
+
+use super::args::Args;
+use crate::demo;
+
+/// The services' settings.
+pub(super) struct Configs {
+    pub(super) gateway: gateway_feed::Config,
+    pub(super) webhooks: webhook_ingest::Config,
+    pub(super) deploys: Option<deploy_watcher::Config>,
+}
+
+/// Our settings, and the rest from the environment, as if each service ran by itself; but the database's URL,
+/// which may not be known yet, is only a placeholder.
+pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
+    let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
+    if args.database_url.is_none() {
+        // One that the environment names is about another database than the private one.
+        database.push("--listen-database-url=");
+    }
+    // In one word each: a secret may begin with a dash.
+    let secret = format!("--github-webhook-secret={secret}");
+    let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
+    let webhooks = [&database[..], &[&secret]].concat();
+    let watched = match (logs, &args.gcp_project) {
+        (Some(logs), _) => Some(vec![
+            format!("--gcp-project={}", demo::deploys::PROJECT),
+            format!("--logging-endpoint={}", logs.endpoint()),
+            "--logging-anonymous".to_owned(),
+            "--every=2s".to_owned(),
+        ]),
+        (None, Some(projects)) => Some(vec![format!("--gcp-project={projects}"), "--every=1m".to_owned()]),
+        (None, None) => None,
+    };
+    let deploys = watched.map(|watched| {
+        args::parse_from(
+            database.iter().copied().chain(watched.iter().map(String::as_str)).collect::<Vec<_>>(),
+        )
+    });
+    Ok(Configs {
+        gateway: args::parse_from(gateway)?,
+        webhooks: args::parse_from(webhooks)?,
+        deploys: deploys.transpose()?,
+    })
+}

@@ -1,0 +1,58 @@
+//! The private PostgreSQL of `oasis up`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use oasis_postgres::{Cluster, Options};
+use oasis_service::Shutdown;
+use oasis_store::DatabaseUrl;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::files::write_private;
+use crate::output::notice;
+
+/// How often PostgreSQL is looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts it, with a database that is there; its URL is kept in `data`.
+pub(super) async fn start(data: &Path) -> anyhow::Result<(Arc<Cluster>, DatabaseUrl)> {
+    let dir = data.join("postgres");
+    notice(if dir.exists() { "starting PostgreSQL" } else { "preparing a private PostgreSQL" });
+    let cluster = Arc::new(spawn_blocking(move || Cluster::start(Options::new(dir))).await??);
+    cluster.create_database("oasis").await?;
+    let url = cluster.url("oasis");
+    // For psql and for programs that write to the table themselves.
+    write_private(&data.join("database-url"), &url)?;
+    let url = url.parse().context("the private database's URL")?;
+    Ok((cluster, url))
+}
+
+/// Starts PostgreSQL again whenever it has ended: a full disk ends it too, and nobody else would when there
+/// is room.
+pub(super) async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = shutdown.triggered() => return,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        let before = cluster.pid();
+        let restarting = cluster.clone();
+        match spawn_blocking(move || restarting.restart()).await {
+            Ok(Ok(())) if cluster.pid() == before => {}
+            Ok(Ok(())) => {
+                failing = false;
+                notice("PostgreSQL had ended; it runs again");
+            }
+            Ok(Err(error)) if !failing => {
+                failing = true;
+                notice(format_args!("PostgreSQL has ended and can't be started; trying on. {error}"));
+            }
+            // Said already; or the runtime is going down.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
