@@ -12,8 +12,8 @@ fi
 # What gcloud says is read here at times, so a question of its would be seen by nobody.
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
-# Whether there is what a command describes. Any other answer than "not found" ends the script: what only could not be
-# looked at must not be left out, or made anew.
+# Whether there is what a command describes. Any other answer than "not found" ends the script: what only
+# could not be looked at must not be left out, or made anew.
 there() {
   local said
   if said=$("$@" 2>&1 </dev/null); then return 0; fi

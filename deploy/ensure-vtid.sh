@@ -56,6 +56,6 @@ fi
   refuse "the layer is $layer, but $vtid is of layer $of_vtid"
 # A label has at most 63 characters, one less than a module.
 [[ $module =~ ^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$ && ${#module} -le 63 ]] ||
-  refuse "\"$4\" is not a module: expected parts of letters and digits with single dashes between them, at most 63"
+  refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them, at most 63"
 
 printf -- '--labels=vtid=%s,vt_layer=%s,vt_module=%s\n' "${vtid,,}" "${layer,,}" "${module,,}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts together the root of an image without a distribution in it: what these programs are linked with, certificates to
-# trust, a user without rights. The Dockerfile runs it where the programs were built.
+# Puts together the root of an image without a distribution in it: what these programs are linked with,
+# certificates to trust, a user without rights. The Dockerfile runs it where the programs were built.
 #
 #   image-root.sh ROOT PROGRAM…
 set -euo pipefail

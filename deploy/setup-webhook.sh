@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the secret that GitHub signs its deliveries with, keeps it in Secret Manager, and says what to paste where.
+# Makes the secret that GitHub signs its deliveries with, keeps it in Secret Manager, and says what to paste
+# where.
 set -euo pipefail
 
 usage() {
@@ -7,12 +8,13 @@ usage() {
 Usage: setup-webhook.sh [--dry-run] [--rotate] PROJECT [URL]
 
   PROJECT    the id of the Google Cloud project that webhook-ingest runs in
-  URL        where webhook-ingest is, such as https://webhook-ingest-….run.app; leave it out before the first deploy,
-             which needs the secret
+  URL        where webhook-ingest is, such as https://webhook-ingest-….run.app; leave it out before the
+             first deploy, which needs the secret
   --rotate   make a new secret; the one before stays valid as oasis-webhook-secret-previous
   --dry-run  print what would be done, and do nothing
 
-Run again without --rotate it changes nothing and says once more what to paste where. The secret is never printed.
+Run again without --rotate it changes nothing and says once more what to paste where. The secret is never
+printed.
 EOF
 }
 
@@ -86,7 +88,7 @@ elif [ -n "$rotate" ]; then
     # It may still be the one that GitHub has, unless this script was stopped before there was a new one.
     kept=$(value "$previous")
     if [ "$kept" != "$current" ]; then
-      printf 'error: a rotation is under way: end it as it said, and delete the secret %s, before the next one\n' \
+      printf 'error: a rotation is under way: end it as it said, and delete the secret %s first\n' \
         "$previous" >&2
       exit 1
     fi

@@ -1,5 +1,5 @@
-// Prints what the query API gave (a JSON array on standard input) as sorted lines that are the same in every run:
-// without ids, and with `received` for a time that the payload did not give.
+// Prints what the query API gave (a JSON array on standard input) as sorted lines that are the same in every
+// run: without ids, and with `received` for a time that the payload did not give.
 
 const began = process.argv[2];
 let text = "";
