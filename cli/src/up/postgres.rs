@@ -14,10 +14,10 @@ use tokio::time::sleep;
 use super::files::write_private;
 use crate::output::notice;
 
-/// How often PostgreSQL is looked after.
+/// The time between two checks that PostgreSQL runs.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts it, with a database that is there; its URL is kept in `data`.
+/// Starts PostgreSQL in `data`, makes the database unless it is there, and writes its URL to a file.
 pub(super) async fn start(data: &Path) -> anyhow::Result<(Arc<Cluster>, DatabaseUrl)> {
     let dir = data.join("postgres");
     notice(if dir.exists() { "starting PostgreSQL" } else { "preparing a private PostgreSQL" });

@@ -24,11 +24,11 @@ pub(crate) struct Timekeeper {
 
 /// What happens to a phase when the shutdown begins.
 pub(crate) enum OnShutdown<F> {
-    /// It is cut.
+    /// The phase is cut.
     Cut,
-    /// It is told, and ends by itself.
+    /// The function asks the phase to end, which it does when its requests are answered.
     Leave(fn(Pin<&mut F>)),
-    /// It ends by itself: the app knows, and so do the bodies that it makes.
+    /// The phase ends by itself: the app knows of the shutdown, and so do the bodies that it makes.
     Stay,
 }
 
