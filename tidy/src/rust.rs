@@ -13,6 +13,7 @@
 //! Code for tests is left out: `#[cfg(test)]`, files in `tests/`. The roots are `src/lib.rs` and
 //! `src/main.rs` of each folder with a `Cargo.toml`.
 
+mod module;
 mod modules;
 mod named;
 mod resolve;

@@ -1,44 +1,18 @@
-//! The modules of a crate, in memory: which file each is in, what it defines, imports and mentions.
-
-use std::collections::BTreeMap;
+//! The modules of a crate, read from their files.
 
 use syn::visit::Visit;
-use syn::{Item, ItemUse, UseTree};
+use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, MetaNameValue};
 
-use super::named::{Gatherer, Named, attributes, is_for_tests};
+use super::module::{Meaning, Module, defined};
+use super::named::{Gatherer, attributes, is_for_tests};
 use crate::finding::Finding;
+use crate::paths::join;
 use crate::tree::Tree;
 
 /// The modules of a library or a program; the first one is its root.
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     pub(crate) modules: Vec<Module>,
-}
-
-/// A module with a file of its own, or one within braces.
-#[derive(Debug, Default)]
-pub(crate) struct Module {
-    pub(crate) parent: Option<usize>,
-    pub(crate) file: String,
-    /// What a name means here. A name may mean several things: a module and a function, for example.
-    pub(crate) names: BTreeMap<String, Vec<Meaning>>,
-    /// The paths before `::*`.
-    pub(crate) globs: Vec<Vec<String>>,
-    /// The paths of `use` without a star.
-    pub(crate) used: Vec<Vec<String>>,
-    pub(crate) named: Vec<Named>,
-}
-
-/// What a name of a module stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Module(usize),
-    /// A type, a trait: what a path may go on from.
-    Type,
-    /// A function, a constant.
-    Value,
-    Macro,
-    Import(Vec<String>),
 }
 
 impl Crate {
@@ -129,11 +103,16 @@ impl Crate {
             self.take_in(tree, items, child, &inside)?;
             child
         } else {
-            let (beside, within) = (format!("{inside}.rs"), format!("{inside}/mod.rs"));
-            let path = if tree.has(&beside) { beside } else { within };
+            let path = match path_attribute(&declared.attrs) {
+                Some(path) => join(&self.modules[parent].file, &path).unwrap_or(path),
+                None => [format!("{inside}.rs"), format!("{inside}/mod.rs")]
+                    .into_iter()
+                    .find(|path| tree.has(path))
+                    .unwrap_or_else(|| format!("{inside}.rs")),
+            };
             if !tree.has(&path) {
                 let at = self.modules[parent].file.as_str();
-                return Err(Finding::new(at, format!("`mod {name}` has no file: add {inside}.rs")));
+                return Err(Finding::new(at, format!("`mod {name}` has no file: add {path}")));
             }
             self.file(tree, &path, &inside, Some(parent))?
         };
@@ -152,72 +131,14 @@ impl Crate {
     }
 }
 
-impl Module {
-    fn mean(&mut self, name: String, meaning: Meaning) {
-        self.names.entry(name).or_default().push(meaning);
-    }
-
-    fn imports(&mut self, item: &ItemUse) {
-        if item.leading_colon.is_none() && !is_for_tests(&item.attrs) {
-            self.import(&item.tree, &mut Vec::new());
-        }
-    }
-
-    fn import(&mut self, tree: &UseTree, path: &mut Vec<String>) {
-        match tree {
-            UseTree::Path(part) => {
-                path.push(part.ident.to_string());
-                self.import(&part.tree, path);
-                path.pop();
-            }
-            UseTree::Group(group) => {
-                for part in &group.items {
-                    self.import(part, path);
-                }
-            }
-            UseTree::Glob(_) => self.globs.push(path.clone()),
-            UseTree::Name(part) => {
-                let (whole, name) = named_by(path, &part.ident.to_string());
-                self.bring(name, whole);
-            }
-            UseTree::Rename(part) => {
-                let (whole, _) = named_by(path, &part.ident.to_string());
-                self.bring(part.rename.to_string(), whole);
-            }
-        }
-    }
-
-    fn bring(&mut self, name: String, path: Vec<String>) {
-        self.used.push(path.clone());
-        if name != "_" {
-            self.mean(name, Meaning::Import(path));
-        }
-    }
-}
-
-/// The whole path, and the name that it brings: `a::{self}` is `a`.
-fn named_by(path: &[String], last: &str) -> (Vec<String>, String) {
-    let mut whole = path.to_vec();
-    if last != "self" || path.is_empty() {
-        whole.push(last.to_owned());
-    }
-    let name = whole.last().cloned().unwrap_or_default();
-    (whole, name)
-}
-
-fn defined(item: &Item) -> Option<(String, Meaning)> {
-    let (name, meaning) = match item {
-        Item::Struct(item) => (&item.ident, Meaning::Type),
-        Item::Enum(item) => (&item.ident, Meaning::Type),
-        Item::Union(item) => (&item.ident, Meaning::Type),
-        Item::Trait(item) => (&item.ident, Meaning::Type),
-        Item::TraitAlias(item) => (&item.ident, Meaning::Type),
-        Item::Type(item) => (&item.ident, Meaning::Type),
-        Item::Fn(item) => (&item.sig.ident, Meaning::Value),
-        Item::Const(item) => (&item.ident, Meaning::Value),
-        Item::Static(item) => (&item.ident, Meaning::Value),
-        Item::Macro(item) => (item.ident.as_ref()?, Meaning::Macro),
-        _ => return None,
-    };
-    Some((name.to_string(), meaning))
+/// The path in `#[path = "…"]`.
+fn path_attribute(attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().find_map(|attribute| match &attribute.meta {
+        Meta::NameValue(MetaNameValue {
+            path,
+            value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }),
+            ..
+        }) if path.is_ident("path") => Some(text.value()),
+        _ => None,
+    })
 }

@@ -4,7 +4,8 @@
 //! after a type (a variant, an associated function) is in the type's file as far as this is concerned. A
 //! path that ends at a module names nothing of it; what is named through the module counts by itself.
 
-use super::modules::{Crate, Meaning};
+use super::module::Meaning;
+use super::modules::Crate;
 
 /// What a path comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]

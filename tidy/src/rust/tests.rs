@@ -149,6 +149,13 @@ fn code_for_tests_is_left_out() {
 }
 
 #[test]
+fn a_module_may_name_its_file() {
+    let lib = r#"#[path = "other/place.rs"] mod a; const LIMIT: usize = 1;"#;
+    let files = [("src/lib.rs", lib), ("src/other/place.rs", "fn f() -> usize { crate::LIMIT }")];
+    one(&files, &["src/other/place.rs: ", "`LIMIT` of src/lib.rs"]);
+}
+
+#[test]
 fn a_file_that_is_missing_or_no_rust_is_named() {
     one(&[("src/lib.rs", "mod a;")], &["src/lib.rs: `mod a` has no file: add src/a.rs"]);
     one(&[("src/lib.rs", "fn")], &["src/lib.rs:1: this is not Rust"]);
