@@ -146,7 +146,7 @@ pub(crate) fn health(mode: &str) -> Result<Response, ApiError> {
     let health = Health {
         ok: true,
         service: "devhub-feed",
-        cache_size: crate::hub::REPLAY,
+        cache_size: crate::streams::ticker::REPLAY,
         timestamp: Ts::clamped(Timestamp::now()).to_string(),
         mode,
     };

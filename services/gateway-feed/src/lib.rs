@@ -1,21 +1,18 @@
 //! gateway-feed: the public ticker, the query API and ingest.
 //!
-//! Its endpoints are listed in [`routes`]. One task tails the table, one [`hub`] shares what it reads, and every
-//! client is a [`subscriber`] of it. The same tail tells [`agents`] who lives.
+//! Its endpoints are listed in [`routes`]. One task tails the table, the [`fanout`] shares what it reads among the
+//! subscribers of the [`streams`], and the same tail tells [`agents`] which agents are alive.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod agents;
-mod catch_up;
 mod console;
 mod events;
-mod frames;
-mod hub;
+mod fanout;
 mod ingest;
-mod mock;
 mod params;
 mod routes;
-mod subscriber;
+mod streams;
 
 use std::sync::Arc;
 
@@ -27,8 +24,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::agents::Agents;
-use crate::hub::{Hub, RECENT};
+use crate::fanout::budget::Budget;
+use crate::fanout::hub::Hub;
+use crate::fanout::reads::Reads;
+use crate::fanout::topics::{RECENT, Topics};
 use crate::routes::Gateway;
+use crate::streams::ticker::Ticker;
+
+/// The bytes that the rings of all private topics share.
+const PRIVATE_RINGS: usize = 32 << 20;
 
 /// The name in logs, metrics, probes and the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
@@ -86,7 +90,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
-    let hub = Arc::new(Hub::new(store.clone()));
+    let reads = Arc::new(Reads::new(Arc::new(store.clone())));
+    let ticker = Topics::new(Ticker::new(config.max_subscribers), Arc::new(Budget::new(PRIVATE_RINGS)));
+    let hub = Arc::new(Hub::new(vec![ticker.clone()], reads.clone()));
     let agents = Arc::new(Agents::new());
     // All go on until this function ends and drops the set.
     let mut tasks = JoinSet::new();
@@ -100,7 +106,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     });
     tasks.spawn({
         let hub = hub.clone();
-        async move { hub.tick().await }
+        async move { hub.keep_time().await }
     });
     tasks.spawn({
         let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
@@ -110,12 +116,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         store,
         appender,
         hub,
+        reads,
+        ticker,
         agents,
         room: events::Room::new(connections),
         read_tokens: config.read_tokens,
         ingest_tokens: config.ingest_tokens,
         ingest_anonymous: config.ingest_anonymous,
-        max_subscribers: config.max_subscribers,
     };
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
     tokio::select! {

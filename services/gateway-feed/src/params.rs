@@ -8,7 +8,7 @@ use oasis_core::{Channel, Ts};
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
-use crate::subscriber::Begin;
+use crate::fanout::subscriber::Begin;
 
 /// Values in one comma-separated list.
 const MOST_VALUES: usize = 50;
@@ -84,7 +84,7 @@ pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiEr
     Ok(match (given, since) {
         (Some(id), _) => Begin::After(id),
         (None, Some(since)) => Begin::Since(since.instant()),
-        (None, None) => Begin::Recent,
+        (None, None) => Begin::Fresh,
     })
 }
 
@@ -198,10 +198,10 @@ mod tests {
             begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
         };
         let since: Ts = "2026-01-01T22:00:00Z".parse().unwrap();
-        assert_eq!(of("", None).unwrap(), Begin::Recent);
+        assert_eq!(of("", None).unwrap(), Begin::Fresh);
         assert_eq!(of("last_event_id=5&since=2026-01-02T00:00:00Z", None).unwrap(), Begin::After(5));
         assert_eq!(of("last_event_id=5", Some("7")).unwrap(), Begin::After(7));
-        assert_eq!(of("last_event_id=", Some("")).unwrap(), Begin::Recent);
+        assert_eq!(of("last_event_id=", Some("")).unwrap(), Begin::Fresh);
         assert_eq!(of("since=2026-01-02T00:00:00+02:00", None).unwrap(), Begin::Since(since.instant()));
         assert!(of("last_event_id=x", Some("7")).is_err());
         assert!(of("", Some("abc")).is_err());

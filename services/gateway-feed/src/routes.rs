@@ -25,8 +25,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::agents::Agents;
-use crate::hub::Hub;
-use crate::subscriber::Subscriber;
+use crate::fanout::hub::Hub;
+use crate::fanout::reads::Reads;
+use crate::fanout::stream::Stream;
+use crate::fanout::subscriber::Subscriber;
+use crate::fanout::topics::Topics;
+use crate::streams::ticker::{self, Ticker};
 use crate::{console, events, ingest, params};
 
 const FEED: &str = "/api/v1/devhub/feed";
@@ -41,12 +45,13 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     pub(crate) appender: Appender,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) reads: Arc<Reads>,
+    pub(crate) ticker: Arc<Topics<Ticker>>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) room: events::Room,
     pub(crate) read_tokens: Tokens,
     pub(crate) ingest_tokens: Tokens,
     pub(crate) ingest_anonymous: bool,
-    pub(crate) max_subscribers: usize,
 }
 
 impl App for Gateway {
@@ -66,10 +71,10 @@ impl App for Gateway {
         };
         context.matched(route);
         match (route, request.method()) {
-            (FEED, &Method::GET) => self.feed(&request),
+            (FEED, &Method::GET) => self.feed(&request).await,
             (HEALTH, &Method::GET) => {
                 Query::parse(request.uri().query(), &[])?;
-                events::health(self.hub.mode().as_str())
+                events::health(ticker::mode(self.ticker.state().presence))
             }
             (EVENTS, &Method::GET) => {
                 self.may_read(&request)?;
@@ -144,16 +149,15 @@ impl Gateway {
     }
 
     /// The ticker. It answers 200 whatever the database does: an EventSource gives up for good on anything else.
-    fn feed(&self, request: &Request) -> Result<Response, ApiError> {
+    async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
         self.may_read(request)?;
         let query = Query::parse(request.uri().query(), params::FEED)?;
         let filter = params::filter(&query)?;
         let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
         let begin = params::begin(&query, cursor)?;
-        if self.hub.subscribers() >= self.max_subscribers {
-            return Err(ApiError::overloaded("too many clients follow the feed"));
-        }
-        let subscriber = Subscriber::new(self.hub.clone(), self.store.clone(), filter, begin);
+        let admission = self.ticker.stream.admit(&(), &()).await?;
+        let shared = (&self.ticker, &self.reads, &self.hub.ends);
+        let subscriber = Subscriber::new(shared, (), filter, begin, admission);
         let mut answer = Response::new(subscriber.into_body());
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -2,10 +2,13 @@
 //! are never stored and have no id.
 
 use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
-use oasis_store::{Filter, StoredEvent};
+use oasis_store::StoredEvent;
 
 /// Every simulated event belongs to this task.
 const VTID: &str = "DEV-CICDL-0031";
+
+/// Events that a new client sees at once.
+const FIRST: u64 = 5;
 
 /// One round of a task's life, repeated.
 const STORY: [(&str, Source, &str, Status); 10] = [
@@ -22,7 +25,7 @@ const STORY: [(&str, Source, &str, Status); 10] = [
 ];
 
 /// The `nth` simulated event, as if it happened `now`.
-pub(crate) fn event(nth: u64, now: Ts) -> StoredEvent {
+fn event(nth: u64, now: Ts) -> StoredEvent {
     // A remainder by a length of ten is an index.
     let (module, source, kind, status) = STORY[(nth % STORY.len() as u64) as usize];
     let event = Event {
@@ -53,11 +56,9 @@ pub(crate) fn event(nth: u64, now: Ts) -> StoredEvent {
     }
 }
 
-/// The frames of some simulated events that pass `filter`.
-pub(crate) fn frames(numbers: std::ops::Range<u64>, now: Ts, filter: &Filter) -> Vec<u8> {
-    let mut out = Vec::new();
-    for event in numbers.map(|nth| event(nth, now)).filter(|event| filter.accepts(event)) {
-        crate::frames::simulated(&mut out, &event.ticker());
-    }
-    out
+/// What a client is shown after the tick `after`, up to and with the tick `upto`: a new client sees a few events that
+/// came before, and one that was away for long no more than a new one.
+pub(crate) fn events(after: Option<u64>, upto: u64, now: Ts) -> impl Iterator<Item = StoredEvent> {
+    let first = after.map_or(upto, |after| upto.max(after + FIRST)) + 1;
+    (first..=upto + FIRST).map(move |nth| event(nth, now))
 }

@@ -1,0 +1,118 @@
+//! The memory that the rings of all private topics share: the oldest bytes anywhere go first.
+//!
+//! A topic that loses its oldest chunk has a higher floor; a subscriber that still needed it reads the table. So one
+//! busy topic can take the memory of quiet ones, but never their rows.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, Weak};
+
+/// A topic that has chunks in the budget.
+pub(crate) trait Evict: Send + Sync {
+    /// Forgets its chunks up to the one whose last row is `through`, and gives what that frees.
+    fn evict(&self, through: i64) -> Weight;
+}
+
+/// Chunks, and what they take.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weight {
+    pub(crate) chunks: usize,
+    pub(crate) bytes: usize,
+}
+
+/// The budget.
+pub(crate) struct Budget {
+    most: usize,
+    bytes: AtomicUsize,
+    chunks: AtomicUsize,
+    /// Every chunk there is and some that are gone, oldest first: its topic, and its last row.
+    oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
+}
+
+/// Places of chunks that are gone, beside as many as there are chunks, before the queue is cleared of them.
+const GONE: usize = 1_024;
+
+impl Budget {
+    /// A budget of `most` bytes.
+    pub(crate) fn new(most: usize) -> Self {
+        let (bytes, chunks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { most, bytes, chunks, oldest: Mutex::default() }
+    }
+
+    /// Counts a chunk of `topic` whose last row is `last`, and makes room. No lock of a topic may be held.
+    pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
+        let mut used = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.push_back((topic, last));
+        while used > self.most {
+            let Some((topic, through)) = oldest.pop_front() else { break };
+            if let Some(topic) = topic.upgrade() {
+                self.free(topic.evict(through));
+            }
+            used = self.bytes.load(Ordering::Relaxed);
+        }
+        if oldest.len() > 2 * chunks + GONE {
+            oldest.retain(|(topic, _)| topic.strong_count() > 0);
+        }
+    }
+
+    /// A topic has forgotten chunks by itself.
+    pub(crate) fn free(&self, freed: Weight) {
+        self.bytes.fetch_sub(freed.bytes, Ordering::Relaxed);
+        self.chunks.fetch_sub(freed.chunks, Ordering::Relaxed);
+    }
+
+    /// Bytes in use.
+    pub(crate) fn used(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A topic whose chunks are ten bytes each.
+    #[derive(Default)]
+    struct Ring(Mutex<VecDeque<i64>>);
+
+    impl Evict for Ring {
+        fn evict(&self, through: i64) -> Weight {
+            let mut chunks = self.0.lock().unwrap();
+            let before = chunks.len();
+            chunks.retain(|last| *last > through);
+            let gone = before - chunks.len();
+            Weight { chunks: gone, bytes: 10 * gone }
+        }
+    }
+
+    fn push(budget: &Budget, ring: &Arc<Ring>, last: i64) {
+        ring.0.lock().unwrap().push_back(last);
+        let weak: Weak<Ring> = Arc::downgrade(ring);
+        budget.add(weak, last, 10);
+    }
+
+    #[test]
+    fn the_oldest_chunk_anywhere_goes_first() {
+        let (budget, quiet, busy) = (Budget::new(30), Arc::new(Ring::default()), Arc::new(Ring::default()));
+        push(&budget, &quiet, 1);
+        (2..=4).for_each(|last| push(&budget, &busy, last));
+        assert_eq!((budget.used(), quiet.0.lock().unwrap().len()), (30, 0));
+        assert_eq!(*busy.0.lock().unwrap(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn the_queue_does_not_grow_with_topics_that_are_gone() {
+        let budget = Budget::new(usize::MAX);
+        for last in 0..10_000 {
+            let ring = Arc::new(Ring::default());
+            push(&budget, &ring, last);
+            budget.free(ring.evict(last));
+        }
+        assert_eq!(budget.used(), 0);
+        assert!(budget.oldest.lock().unwrap().len() <= GONE + 2);
+    }
+}

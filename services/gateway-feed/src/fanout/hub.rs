@@ -1,0 +1,144 @@
+//! The hub: what the tail reads goes to the streams, each of which gives it to its topics.
+//!
+//! ```text
+//! tail ── Update ──▶ Hub ── rows of a family ──▶ Topics<S> ── rows of a topic ──▶ Topic: ring + pulse
+//!                                                                                    │ wakes
+//!                                             Reads ◀── older than the ring ── Subscriber ──▶ client
+//! ```
+//!
+//! Who waits for what: the tail waits for the rounds of the topics that a page touched, one second at the most. A
+//! subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the table. Nobody waits for
+//! a subscriber whose client reads slowly: it finds itself behind the ring and reads the table.
+//!
+//! Who drops what: a topic goes with its last subscriber, and its ring with it; a ring's oldest chunk goes when the
+//! ring or the shared budget is full; a share of a round goes when its subscriber wakes.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use jiff::Timestamp;
+use oasis_core::{Family, Ts};
+use oasis_store::{StoredEvent, Update};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+
+use super::ends::Ends;
+use super::pulse::Presence;
+use super::reads::Reads;
+use super::round;
+use super::topics::Tenant;
+
+/// The longest that the tail waits for subscribers to have looked at a page. They are only waiting for a processor.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// See the head of this file.
+pub(crate) struct Hub {
+    tenants: Vec<Arc<dyn Tenant>>,
+    reads: Arc<Reads>,
+    pub(crate) ends: Arc<Ends>,
+    /// Why the tail can't read now.
+    trouble: RwLock<Option<String>>,
+}
+
+impl Hub {
+    pub(crate) fn new(tenants: Vec<Arc<dyn Tenant>>, reads: Arc<Reads>) -> Self {
+        let trouble = RwLock::new(Some("the table has not been read yet".into()));
+        Self { tenants, reads, ends: Arc::default(), trouble }
+    }
+
+    /// What the tail calls with each update. It comes back from events once every subscriber that waited for them has
+    /// been woken, so that the tail outruns only clients that can't keep up, and a surge waits in the table.
+    pub(crate) async fn update(&self, update: Update) {
+        match update {
+            Update::Start { events, head, empty } => {
+                self.reads.clear();
+                for (tenant, rows) in self.tenants.iter().zip(self.by_family(events)) {
+                    let ticker = tenant.family() == Family::devhub().as_str();
+                    let presence = if ticker && empty { Presence::Empty } else { Presence::Filled };
+                    tenant.start(&rows, head, presence);
+                }
+            }
+            Update::Events(events) => {
+                let rounds = self.route(events);
+                // Those who have not been woken in time are not waited for.
+                let _ = timeout(ROUND, join_all(rounds)).await;
+            }
+            Update::Pruned(through) => {
+                self.tenants.iter().for_each(|tenant| tenant.pruned(through));
+                self.reads.clear();
+            }
+            Update::Up { listening } => {
+                metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
+                self.set_trouble(None);
+            }
+            Update::Down(why) => self.set_trouble(Some(why)),
+        }
+    }
+
+    /// Gives a page to the streams. What it returns are the rounds that end with it.
+    fn route(&self, events: Vec<StoredEvent>) -> Vec<round::End> {
+        metrics::counter!("feed_events_total").increment(events.len() as u64);
+        let Some(head) = events.last().map(|last| last.id) else { return Vec::new() };
+        let rows = self.by_family(events);
+        self.tenants.iter().zip(&rows).flat_map(|(tenant, rows)| tenant.route(rows, head)).collect()
+    }
+
+    /// The rows of each tenant. A row of a family that no stream shows is left out.
+    fn by_family(&self, events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
+        let mut rows: Vec<Vec<StoredEvent>> = self.tenants.iter().map(|_| Vec::new()).collect();
+        for event in events {
+            let family = event.channel.family();
+            if let Some(nth) = self.tenants.iter().position(|tenant| tenant.family() == family) {
+                rows[nth].push(event);
+            }
+        }
+        rows
+    }
+
+    fn set_trouble(&self, why: Option<String>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why the tail can't read now.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends all subscribers, now and later.
+    pub(crate) fn close(&self) {
+        self.tenants.iter().for_each(|tenant| tenant.close());
+    }
+
+    /// Keeps time for all subscribers until it is dropped: heartbeats, ticks and deadlines.
+    pub(crate) async fn keep_time(&self) {
+        let clocks = join_all(self.tenants.iter().map(|tenant| self.clock(tenant.as_ref())));
+        join(clocks, self.ends.run()).await;
+    }
+
+    async fn clock(&self, tenant: &dyn Tenant) {
+        let (heartbeat, tick) = tenant.periods();
+        let beats = async {
+            let mut heartbeat = every(heartbeat);
+            loop {
+                heartbeat.tick().await;
+                self.reads.clear();
+                tenant.beat(Ts::clamped(Timestamp::now()));
+            }
+        };
+        let ticks = async {
+            let Some(tick) = tick else { return };
+            let mut tick = every(tick);
+            loop {
+                tick.tick().await;
+                tenant.tick();
+            }
+        };
+        let ((), ()) = join(beats, ticks).await;
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

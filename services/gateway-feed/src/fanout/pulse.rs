@@ -1,0 +1,43 @@
+//! The pulse of a topic: one watched value, any change of which wakes the topic's subscribers and nobody else.
+//!
+//! There is no queue for each subscriber that could overflow: a subscriber compares the state with what it has sent.
+
+use bytes::Bytes;
+
+use super::round::Share;
+
+/// What the tail knows of a topic's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// The table has not been read yet.
+    Unread,
+    /// The table holds no row of the stream's family.
+    Empty,
+    /// It holds some, or held some once.
+    Filled,
+}
+
+/// What subscribers of a topic wait for.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    pub(crate) state: State,
+    /// The frame of the last heartbeat.
+    pub(crate) heartbeat: Bytes,
+    /// Of the current round.
+    pub(crate) share: Share,
+}
+
+/// What a subscriber compares with what it has sent to its client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) presence: Presence,
+    /// Every row of the topic up to this id is in the ring or older than it.
+    pub(crate) head: i64,
+    /// Counts the discontinuities of the tail: its start, and each time the table was another one.
+    pub(crate) epoch: u64,
+    /// Counts heartbeats.
+    pub(crate) beats: u64,
+    /// Counts the ticks while the family was empty.
+    pub(crate) ticks: u64,
+    pub(crate) closing: bool,
+}

@@ -1,0 +1,219 @@
+//! Reading the table for subscribers that are older than their topic's ring.
+//!
+//! Subscribers of a topic often stand at the same place: after a restart of the gateway, or after a surge that was
+//! faster than they. What one of them reads is kept for a while for the others, as rendered bytes, and those who come
+//! while it is being read wait for it. Rows never change, so it stays true until something is pruned.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use oasis_store::{StoreError, StoredEvent};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::ends::CloseReason;
+use super::frame;
+use super::ring::Last;
+use super::stream::{GapReason, Stream};
+use super::table::{Batch, Table};
+
+/// Reads of the table at the same time.
+const AT_ONCE: usize = 4;
+/// Stretches that are kept, and their bytes.
+const KEPT: usize = 16;
+const KEPT_BYTES: usize = 16 << 20;
+/// Reading is a third of the time at the most: the processors are also those of the subscribers that follow live.
+const RESTS: u32 = 2;
+const LONGEST_REST: Duration = Duration::from_millis(50);
+
+/// See the head of this file.
+pub(crate) struct Reads {
+    table: Arc<dyn Table>,
+    permits: Semaphore,
+    /// The oldest first.
+    kept: Mutex<VecDeque<(Cursor, Shared)>>,
+}
+
+/// Where a stretch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// The topic's id in this process.
+    pub(crate) topic: u64,
+    pub(crate) epoch: u64,
+    /// Everything up to this id has been sent or passed over.
+    pub(crate) after: i64,
+}
+
+/// A failure is shared, too: else those who wait would fail one after another, each in its own time.
+type Shared = Arc<OnceCell<Result<Stretch, ReadError>>>;
+
+/// What a subscriber is to be sent next.
+#[derive(Debug, Clone)]
+pub(crate) struct Stretch {
+    pub(crate) frames: Bytes,
+    /// Everything up to this id is in it, or passed over.
+    pub(crate) cursor: i64,
+    /// The stream ends behind it.
+    pub(crate) ends: Option<CloseReason>,
+    /// How long a subscriber who has it waits before it asks for the next.
+    pub(crate) rest: Duration,
+}
+
+/// Why the table could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+    /// The pool and the tail may be of different servers.
+    #[error("the server that was read is behind the one that the tail follows")]
+    Stale,
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl Reads {
+    pub(crate) fn new(table: Arc<dyn Table>) -> Self {
+        Self { table, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
+    }
+
+    /// The rows of a topic after a cursor, up to the floor of its ring.
+    pub(crate) async fn stretch<S: Stream>(
+        &self,
+        stream: &S,
+        topic: &S::Topic,
+        want: &S::Want,
+        cursor: Cursor,
+        floor: i64,
+    ) -> Result<Stretch, ReadError> {
+        let read = async || self.read(stream, topic, want, cursor.after, floor).await;
+        if !S::wants_all(want) {
+            return read().await;
+        }
+        let shared = self.shared(cursor);
+        let stretch = shared.get_or_init(read).await.clone();
+        if stretch.is_err() {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retain(|(_, kept)| !Arc::ptr_eq(kept, &shared));
+        }
+        stretch
+    }
+
+    /// Forgets what is kept: some of it has been deleted, or nobody has needed it lately.
+    pub(crate) fn clear(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The last rows up to `head` that a new subscriber is shown.
+    pub(crate) async fn last<S: Stream>(
+        &self,
+        stream: &S,
+        topic: &S::Topic,
+        want: &S::Want,
+        (head, most): (i64, usize),
+    ) -> Result<Last, ReadError> {
+        let _permit = self.permit().await;
+        let mut rows: Vec<StoredEvent> = Vec::new();
+        for filter in S::rows(topic, want) {
+            let batch = self.table.replay(&filter, head + 1, most).await?;
+            reaches(&batch, head)?;
+            rows.extend(batch.rows);
+        }
+        rows.sort_unstable_by_key(|row| row.id);
+        let rows = &rows[rows.len().saturating_sub(most)..];
+        let mut out = Vec::new();
+        let mut ends = None;
+        rows.iter().for_each(|row| ends = stream.render(row, &mut out).1);
+        Ok(Last { frames: out.into(), id: rows.last().map(|row| row.id), ends })
+    }
+
+    /// The highest id there has been.
+    pub(crate) async fn head(&self) -> Result<i64, ReadError> {
+        Ok(self.table.head().await?)
+    }
+
+    /// The first id recorded at or after `since`.
+    pub(crate) async fn first_id_since(&self, since: Timestamp) -> Result<Option<i64>, ReadError> {
+        Ok(self.table.first_id_since(since).await?)
+    }
+
+    fn shared(&self, cursor: Cursor) -> Shared {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = kept.iter().find(|(begin, _)| *begin == cursor) {
+            return found.clone();
+        }
+        let bytes = |kept: &VecDeque<(Cursor, Shared)>| -> usize {
+            let read = kept.iter().filter_map(|(_, shared)| shared.get()?.as_ref().ok());
+            read.map(|stretch| stretch.frames.len()).sum()
+        };
+        while kept.len() >= KEPT || bytes(&kept) > KEPT_BYTES {
+            kept.pop_front();
+        }
+        let shared = Shared::default();
+        kept.push_back((cursor, shared.clone()));
+        shared
+    }
+
+    async fn read<S: Stream>(
+        &self,
+        stream: &S,
+        topic: &S::Topic,
+        want: &S::Want,
+        after: i64,
+        floor: i64,
+    ) -> Result<Stretch, ReadError> {
+        let _permit = self.permit().await;
+        let began = Instant::now();
+        let mut rows: Vec<StoredEvent> = Vec::new();
+        // Of several choices only what lies before the first that has more rows is known in full.
+        let (mut whole, mut pruned) = (floor, 0);
+        for filter in S::rows(topic, want) {
+            let batch = self.table.page(&filter, after, floor).await?;
+            reaches(&batch, floor)?;
+            pruned = pruned.max(batch.pruned_through);
+            if let Some(last) = batch.rows.last().filter(|_| batch.more) {
+                whole = whole.min(last.id);
+            }
+            rows.extend(batch.rows);
+        }
+        rows.retain(|row| row.id <= whole);
+        rows.sort_unstable_by_key(|row| row.id);
+        let mut out = Vec::with_capacity(rows.len() * 384 + 96);
+        if pruned > after {
+            out.extend_from_slice(&stream.gap(after, pruned, GapReason::Pruned));
+        }
+        let (mut last, mut ends) = (None, None);
+        for row in &rows {
+            ends = stream.render(row, &mut out).1;
+            last = Some(row.id);
+            if ends.is_some() {
+                break;
+            }
+        }
+        let cursor = match last.filter(|_| ends.is_some()) {
+            Some(end) => end,
+            None => whole.max(pruned),
+        };
+        if !out.is_empty() && last != Some(cursor) {
+            // The frames have ids only of what was wanted; the client's cursor must come along.
+            out.extend_from_slice(&frame::cursor(cursor));
+        }
+        Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
+    }
+
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.permits.acquire().await.ok()
+    }
+}
+
+/// A read counts only if its snapshot has everything that the tail has read.
+fn reaches(batch: &Batch, head: i64) -> Result<(), ReadError> {
+    if batch.head >= head { Ok(()) } else { Err(ReadError::Stale) }
+}

@@ -1,0 +1,250 @@
+//! The last rows of a topic, rendered: a bounded row of chunks, each the page that it was read with.
+//!
+//! A subscriber is a cursor into the ring. Every row of the topic after `floor`, up to `head`, is in it; a subscriber
+//! whose cursor is older than `floor` reads the table instead.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::budget::Weight;
+use super::ends::CloseReason;
+
+/// What a chunk takes beside its bytes and entries, about: two allocations and its place in the ring.
+const CHUNK_BYTES: usize = 160;
+
+/// The rows of one page that belong to a topic, rendered one after the other.
+pub(crate) struct Chunk<M> {
+    bytes: Bytes,
+    entries: Vec<Entry<M>>,
+    /// The stream ends behind the last row.
+    ends: Option<CloseReason>,
+}
+
+/// One row of a chunk.
+struct Entry<M> {
+    id: i64,
+    /// Where its frame ends in the chunk's bytes.
+    end: usize,
+    /// What a subscriber chooses by.
+    mark: M,
+}
+
+/// Makes chunks of rows in id order.
+pub(crate) struct Renderer<M> {
+    bytes: Vec<u8>,
+    entries: Vec<Entry<M>>,
+    done: Vec<Chunk<M>>,
+}
+
+impl<M> Renderer<M> {
+    /// With room for about `rows` usual rows.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { bytes: Vec::with_capacity(rows * 384), entries: Vec::with_capacity(rows), done: Vec::new() }
+    }
+
+    /// Adds a row, whose frame `render` appends; the stream may end behind it.
+    pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
+        debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows come in id order");
+        let (mark, ends) = render(&mut self.bytes);
+        self.entries.push(Entry { id, end: self.bytes.len(), mark });
+        if ends.is_some() {
+            self.finish(ends);
+        }
+    }
+
+    fn finish(&mut self, ends: Option<CloseReason>) {
+        let entries = std::mem::take(&mut self.entries);
+        let bytes = std::mem::take(&mut self.bytes).into();
+        self.done.push(Chunk { bytes, entries, ends });
+    }
+
+    /// The chunks, oldest first; none is empty.
+    pub(crate) fn chunks(mut self) -> Vec<Chunk<M>> {
+        if !self.entries.is_empty() {
+            self.finish(None);
+        }
+        self.done
+    }
+}
+
+impl<M> Chunk<M> {
+    /// The id of its last row.
+    pub(crate) fn last(&self) -> i64 {
+        // No chunk is empty.
+        self.entries.last().map_or(i64::MIN, |entry| entry.id)
+    }
+
+    fn start_of(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.entries[before].end)
+    }
+
+    /// The memory that it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry<M>>() + CHUNK_BYTES
+    }
+
+    /// The frames from the row `from` on that `wants` takes; all of them without a copy when it is `None`.
+    fn frames(&self, from: usize, wants: Option<&dyn Fn(&M) -> bool>) -> Bytes {
+        let Some(wants) = wants else { return self.bytes.slice(self.start_of(from)..) };
+        let mut out = BytesMut::new();
+        for (index, entry) in self.entries.iter().enumerate().skip(from) {
+            if wants(&entry.mark) {
+                out.extend_from_slice(&self.bytes[self.start_of(index)..entry.end]);
+            }
+        }
+        out.freeze()
+    }
+}
+
+/// What a ring has after a cursor.
+pub(crate) enum Taken {
+    /// The frames of one chunk, empty when none was wanted, and everything up to the new cursor.
+    Frames { frames: Bytes, cursor: i64, ends: Option<CloseReason> },
+    /// The cursor is older than the ring, which has everything after this id.
+    Behind(i64),
+}
+
+/// The last rows that a new subscriber is shown.
+pub(crate) struct Last {
+    pub(crate) frames: Bytes,
+    /// The id of the last of them.
+    pub(crate) id: Option<i64>,
+    /// The stream ends behind them.
+    pub(crate) ends: Option<CloseReason>,
+}
+
+/// See the head of this file.
+pub(crate) struct Ring<M> {
+    chunks: VecDeque<Chunk<M>>,
+    rows: usize,
+    floor: i64,
+    head: i64,
+    /// Whether the ring holds every row of the topic that the table holds.
+    whole: bool,
+}
+
+impl<M> Ring<M> {
+    /// A ring that has everything after `floor`, which is nothing yet. `whole` says that there is nothing before.
+    pub(crate) fn new(floor: i64, whole: bool) -> Self {
+        Self { chunks: VecDeque::new(), rows: 0, floor, head: floor, whole }
+    }
+
+    pub(crate) fn head(&self) -> i64 {
+        self.head
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Every row up to `head` has been pushed.
+    pub(crate) fn advance(&mut self, head: i64) {
+        self.head = self.head.max(head);
+        self.check();
+    }
+
+    pub(crate) fn push(&mut self, chunk: Chunk<M>) {
+        debug_assert!(chunk.entries[0].id > self.head, "rows come in id order, each once");
+        self.rows += chunk.entries.len();
+        self.head = chunk.last();
+        self.chunks.push_back(chunk);
+        self.check();
+    }
+
+    /// Forgets the oldest chunk; those who need it read the table.
+    pub(crate) fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.chunks.front().map(Chunk::last) {
+            self.drop_through(oldest);
+        }
+    }
+
+    /// Forgets the chunks up to the one whose last row is `through`.
+    pub(crate) fn drop_through(&mut self, through: i64) -> Weight {
+        let freed = self.pop(through);
+        if freed.chunks > 0 {
+            self.floor = self.floor.max(through);
+            self.whole = false;
+        }
+        self.check();
+        freed
+    }
+
+    /// Forgets what has been deleted up to `through`. A chunk that holds more keeps its bytes, below the floor.
+    pub(crate) fn prune(&mut self, through: i64) -> Weight {
+        let freed = self.pop(through);
+        self.floor = self.floor.max(through);
+        self.head = self.head.max(through);
+        self.check();
+        freed
+    }
+
+    fn pop(&mut self, through: i64) -> Weight {
+        let mut freed = Weight::default();
+        while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {
+            self.rows -= oldest.entries.len();
+            freed.chunks += 1;
+            freed.bytes += oldest.weight();
+            self.chunks.pop_front();
+        }
+        freed
+    }
+
+    /// What all its chunks take.
+    pub(crate) fn weight(&self) -> Weight {
+        Weight { chunks: self.chunks.len(), bytes: self.chunks.iter().map(Chunk::weight).sum() }
+    }
+
+    /// What comes after `cursor`, as far as one write should go.
+    pub(crate) fn take(&self, cursor: i64, wants: Option<&dyn Fn(&M) -> bool>) -> Taken {
+        if cursor < self.floor {
+            return Taken::Behind(self.floor);
+        }
+        let nth = self.chunks.partition_point(|chunk| chunk.last() <= cursor);
+        let Some(chunk) = self.chunks.get(nth) else {
+            return Taken::Frames { frames: Bytes::new(), cursor: cursor.max(self.head), ends: None };
+        };
+        let from = chunk.entries.partition_point(|entry| entry.id <= cursor);
+        Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
+    }
+
+    /// The frames of the last `most` rows that `wants` takes; `None` when the ring can't tell, in which case the table
+    /// can.
+    pub(crate) fn last(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Last> {
+        let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
+        let mut id = None;
+        'ring: for chunk in self.chunks.iter().rev() {
+            for (index, entry) in chunk.entries.iter().enumerate().rev() {
+                if found.len() == most {
+                    break 'ring;
+                }
+                if entry.id > self.floor && wants(&entry.mark) {
+                    found.push(chunk.bytes.slice(chunk.start_of(index)..entry.end));
+                    id = id.or(Some(entry.id));
+                }
+            }
+        }
+        let ends = self.chunks.back().and_then(|chunk| chunk.ends);
+        (found.len() == most || self.whole).then(|| Last {
+            frames: found.iter().rev().flat_map(|frame| frame.iter().copied()).collect(),
+            id,
+            ends,
+        })
+    }
+
+    /// The invariants, in debug builds.
+    fn check(&self) {
+        if cfg!(debug_assertions) {
+            assert!(self.floor <= self.head, "the floor is not above the head");
+            assert_eq!(self.rows, self.chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>());
+            let mut before = i64::MIN;
+            for chunk in &self.chunks {
+                assert!(chunk.last() > self.floor, "a chunk with nothing above the floor is forgotten");
+                assert_eq!(chunk.entries.last().map(|entry| entry.end), Some(chunk.bytes.len()));
+                assert!(chunk.entries.first().is_some_and(|first| first.id > before), "ids ascend");
+                before = chunk.last();
+            }
+            assert!(before <= self.head, "no row is above the head");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! [`Table`]: what the fan-out reads of the table. The simulation has one of its own.
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use oasis_store::{Filter, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+
+/// Reads of the table, each in one snapshot. Rows never change.
+pub(crate) trait Table: Send + Sync {
+    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have.
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
+    /// The last rows below `before` that a new subscriber is shown, newest first.
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
+    /// The highest id there has been.
+    fn head(&self) -> Read<'_, i64>;
+    /// The first id recorded at or after `since`.
+    fn first_id_since(&self, since: Timestamp) -> Read<'_, Option<i64>>;
+}
+
+/// Rows that were read in one snapshot.
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<StoredEvent>,
+    /// Up to where the family of the rows has been pruned.
+    pub(crate) pruned_through: i64,
+    /// The highest id that the snapshot knows of.
+    pub(crate) head: i64,
+    /// There are more rows in the span that was asked for.
+    pub(crate) more: bool,
+}
+
+/// One read under way. Boxed: few subscribers read the table at a time.
+pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Rows of one batch.
+const BATCH: i64 = 500;
+
+impl Table for Store {
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
+        Box::pin(async move {
+            let order = Order::OldestFirst { after, upto };
+            let page = Store::page(self, &PageQuery::ticker(Some(rows), order, BATCH)).await?;
+            let more = page.events.len() as i64 == BATCH;
+            Ok(batch(page, more))
+        })
+    }
+
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
+        Box::pin(async move {
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            Ok(batch(Store::replay(self, rows, before, most).await?, false))
+        })
+    }
+
+    fn head(&self) -> Read<'_, i64> {
+        Box::pin(Store::head(self))
+    }
+
+    fn first_id_since(&self, since: Timestamp) -> Read<'_, Option<i64>> {
+        Box::pin(Store::first_id_since(self, since))
+    }
+}
+
+fn batch(Page { events, pruned_through, newest }: Page, more: bool) -> Batch {
+    Batch { rows: events, pruned_through, head: newest.max(pruned_through), more }
+}

@@ -1,0 +1,189 @@
+//! One topic: a ring of rendered rows, a pulse that wakes its subscribers, and the round of those who wait.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::budget::{Budget, Evict, Weight};
+use super::pulse::{Presence, Pulse, State};
+use super::ring::{Chunk, Last, Ring, Taken};
+use super::round;
+use super::stream::Stream;
+
+/// Topics that this process has made.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// What a topic tells of when its last subscriber has gone.
+pub(crate) trait Home<S: Stream>: Send + Sync {
+    /// Takes the topic out of where it is found.
+    fn forget(&self, topic: &Topic<S>);
+}
+
+/// See the head of this file. It lives while somebody holds it.
+pub(crate) struct Topic<S: Stream> {
+    /// Tells the topics of all streams of a process apart.
+    pub(crate) id: u64,
+    pub(crate) key: S::Topic,
+    ring: RwLock<Ring<S::Mark>>,
+    pulse: watch::Sender<Pulse>,
+    /// Of the round in the pulse.
+    end: Mutex<round::End>,
+    /// Where the ring's bytes are counted; `None` where it is bounded by itself.
+    budget: Option<Arc<Budget>>,
+    home: Weak<dyn Home<S>>,
+}
+
+impl<S: Stream> Topic<S> {
+    /// A topic that has every row after `state.head`, none yet.
+    pub(crate) fn new(
+        key: S::Topic,
+        state: State,
+        budget: Option<Arc<Budget>>,
+        home: Weak<dyn Home<S>>,
+    ) -> Self {
+        let id = MADE.fetch_add(1, Ordering::Relaxed);
+        let (share, end) = round::begin();
+        let ring = RwLock::new(Ring::new(state.head, false));
+        let pulse = watch::Sender::new(Pulse { state, heartbeat: Bytes::new(), share });
+        Self { id, key, ring, pulse, end: Mutex::new(end), budget, home }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Ring<S::Mark>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Ring<S::Mark>> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Pulse> {
+        self.pulse.subscribe()
+    }
+
+    /// The state as it is now.
+    pub(crate) fn state(&self) -> State {
+        self.pulse.borrow().state
+    }
+
+    /// What comes after `cursor`.
+    pub(crate) fn take(&self, cursor: i64, want: &S::Want) -> Taken {
+        let wants = |mark: &S::Mark| S::wants(want, mark);
+        let ring = self.read();
+        if S::wants_all(want) { ring.take(cursor, None) } else { ring.take(cursor, Some(&wants)) }
+    }
+
+    /// The last rows for a new subscriber, if the ring can tell, and the id up to which it can.
+    pub(crate) fn last(&self, most: usize, want: &S::Want) -> (Option<Last>, i64) {
+        let ring = self.read();
+        (ring.last(most, &|mark| S::is_replayed(mark) && S::wants(want, mark)), ring.head())
+    }
+
+    /// The tail begins, at first or anew: nothing before `chunks` is known any more.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        floor: i64,
+        whole: bool,
+        chunks: Vec<Chunk<S::Mark>>,
+        state: State,
+    ) {
+        let before = std::mem::replace(&mut *self.write(), Ring::new(floor, whole));
+        self.free(before.weight());
+        self.fill(chunks);
+        self.write().advance(state.head);
+        self.pulse.send_modify(|pulse| {
+            let State { beats, ticks, .. } = pulse.state;
+            pulse.state = State { beats, ticks, ..state };
+        });
+    }
+
+    /// Adds what a page has for this topic, and wakes its subscribers; the end of the round that they waited in is
+    /// ready once all have been woken.
+    pub(crate) fn push(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) -> round::End {
+        self.fill(chunks);
+        let head = self.read().head();
+        let (share, end) = round::begin();
+        let mut current = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, end);
+        self.pulse.send_modify(|pulse| {
+            pulse.state.head = head;
+            pulse.state.presence = Presence::Filled;
+            pulse.share = share;
+        });
+        before
+    }
+
+    /// Everything up to `through` has been deleted, and must not be shown any more.
+    pub(crate) fn prune(&self, through: i64) {
+        let freed = self.write().prune(through);
+        self.free(freed);
+    }
+
+    /// A heartbeat: every row up to `routed` has been pushed.
+    pub(crate) fn beat(&self, routed: i64, presence: Presence, heartbeat: Bytes) {
+        let head = {
+            let mut ring = self.write();
+            ring.advance(routed);
+            ring.head()
+        };
+        self.pulse.send_modify(|pulse| {
+            let State { beats, .. } = pulse.state;
+            pulse.state = State { head, presence, beats: beats + 1, ..pulse.state };
+            pulse.heartbeat = heartbeat;
+        });
+    }
+
+    /// A tick, which counts only while the family has no row.
+    pub(crate) fn tick(&self) {
+        self.pulse.send_if_modified(|pulse| {
+            let empty = pulse.state.presence == Presence::Empty;
+            pulse.state.ticks += u64::from(empty);
+            empty
+        });
+    }
+
+    /// Ends all subscribers.
+    pub(crate) fn close(&self) {
+        self.pulse.send_modify(|pulse| pulse.state.closing = true);
+    }
+
+    fn fill(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) {
+        for chunk in chunks {
+            let (last, bytes) = (chunk.last(), chunk.weight());
+            self.write().push(chunk);
+            if let Some(budget) = &self.budget {
+                let weak: Weak<Self> = Arc::downgrade(self);
+                budget.add(weak, last, bytes);
+            }
+        }
+        if let Some(most) = S::RING {
+            let mut ring = self.write();
+            while ring.rows() > most {
+                ring.drop_oldest();
+            }
+        }
+    }
+
+    fn free(&self, freed: Weight) {
+        if let Some(budget) = &self.budget {
+            budget.free(freed);
+        }
+    }
+}
+
+impl<S: Stream> Evict for Topic<S> {
+    fn evict(&self, through: i64) -> Weight {
+        self.write().drop_through(through)
+    }
+}
+
+impl<S: Stream> Drop for Topic<S> {
+    fn drop(&mut self) {
+        let weight = self.read().weight();
+        self.free(weight);
+        if let Some(home) = self.home.upgrade() {
+            home.forget(self);
+        }
+    }
+}

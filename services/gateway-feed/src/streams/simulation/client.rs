@@ -1,0 +1,205 @@
+//! A client that reads the wire like a browser does, and checks that it misses nothing and sees nothing twice.
+
+use std::rc::Rc;
+
+use oasis_core::Channel;
+use serde_json::Value;
+
+use super::table::{History, Past, SimTable};
+
+/// What a client follows.
+#[derive(Clone)]
+pub(super) enum Follows {
+    /// The ticker, or one module of it.
+    Ticker(Option<&'static str>),
+    /// Some channels of the test stream, from their last lines.
+    Test { ids: Vec<String>, last: usize },
+}
+
+impl Follows {
+    fn takes(&self, row: &Past) -> bool {
+        match self {
+            Self::Ticker(module) => {
+                row.channel.is_devhub() && module.is_none_or(|module| row.module == module)
+            }
+            Self::Test { ids, .. } => ids.iter().any(|id| row.channel == test_channel(id)),
+        }
+    }
+
+    /// How many rows a client without a cursor is shown.
+    fn replay(&self) -> usize {
+        match self {
+            Self::Ticker(_) => super::super::ticker::REPLAY,
+            Self::Test { last, .. } => *last,
+        }
+    }
+}
+
+pub(super) fn test_channel(id: &str) -> Channel {
+    Channel::parse(&format!("test:{id}")).unwrap()
+}
+
+/// What a client knows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    /// It waits for the rows that a new client is shown, and has seen so many of them, from the first to the last.
+    Fresh { seen: usize, last: Option<i64> },
+    /// Every row up to this id has been seen, or it was told of the gap.
+    Upto(i64),
+}
+
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) follows: Follows,
+    history: History,
+    table: SimTable,
+    place: Place,
+    /// The rest of a block that has not arrived in full.
+    pending: String,
+    /// The stream began in what is being read, with this head.
+    began: Option<i64>,
+    /// Rows seen, for the log.
+    pub(super) rows: usize,
+    pub(super) gaps: usize,
+    /// The server has ended the stream.
+    pub(super) ended: bool,
+}
+
+impl Client {
+    pub(super) fn new(name: String, follows: Follows, history: &History, table: &SimTable) -> Self {
+        let place = Place::Fresh { seen: 0, last: None };
+        let (history, table, pending) = (Rc::clone(history), table.clone(), String::new());
+        Self { name, follows, history, table, place, pending, began: None, rows: 0, gaps: 0, ended: false }
+    }
+
+    /// What it sends as `Last-Event-ID`.
+    pub(super) fn cursor(&self) -> Option<i64> {
+        match self.place {
+            Place::Fresh { .. } => None,
+            Place::Upto(cursor) => Some(cursor),
+        }
+    }
+
+    /// A new connection: what has not arrived in full is gone.
+    pub(super) fn connected(&mut self) {
+        self.pending.clear();
+        self.ended = false;
+        if let Place::Fresh { .. } = self.place {
+            self.place = Place::Fresh { seen: 0, last: None };
+        }
+    }
+
+    /// Reads what the server sent at once. The rows that a new client is shown come whole.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        self.began = None;
+        self.pending.push_str(std::str::from_utf8(bytes).unwrap());
+        while let Some((block, rest)) = self.pending.split_once("\n\n") {
+            let (block, rest) = (block.to_owned(), rest.to_owned());
+            self.pending = rest;
+            self.block(&block);
+        }
+        if let (Some(head), Place::Fresh { last, .. }) = (self.began, self.place) {
+            self.passed(last.unwrap_or(head));
+        }
+    }
+
+    fn block(&mut self, block: &str) {
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+        let id: Option<i64> = field("id: ").map(|id| id.parse().unwrap());
+        let data: Option<Value> = field("data: ").map(|data| serde_json::from_str(data).unwrap());
+        let name = field("event: ");
+        let kind = data.as_ref().and_then(|data| data["type"].as_str()).map(str::to_owned);
+        match (id, name.or(kind.as_deref()), data) {
+            (Some(id), Some("line") | None, Some(data)) => self.row(id, &data),
+            (Some(id), None, None) => self.passed(id),
+            (None, Some("gap"), Some(data)) => self.gap(&data),
+            (None, Some("close"), _) => self.ended = true,
+            (None, Some("connected"), Some(data)) => self.began = Some(data["head"].as_i64().unwrap_or(0)),
+            // A heartbeat, a mode, a simulated event, a comment, the time to come back.
+            (None, ..) => {}
+            other => panic!("{}: {other:?} is no block of a stream", self.name),
+        }
+    }
+
+    fn row(&mut self, id: i64, data: &Value) {
+        let history = self.history.borrow();
+        let known = history.binary_search_by_key(&id, |row| row.id).map(|nth| &history[nth]);
+        let row = known.unwrap_or_else(|_| panic!("{}: row {id} was never appended", self.name));
+        assert!(self.follows.takes(row), "{}: row {id} is of another topic", self.name);
+        if let Some(text) = data.get("text") {
+            assert_eq!(text.as_str(), Some(id.to_string().as_str()), "{}", self.name);
+        }
+        drop(history);
+        self.rows += 1;
+        match self.place {
+            Place::Fresh { seen, last } => {
+                if let Some(last) = last {
+                    self.misses_nothing(last, id);
+                }
+                self.place = Place::Fresh { seen: seen + 1, last: Some(id) };
+            }
+            Place::Upto(cursor) => {
+                assert!(id > cursor, "{}: row {id} came after {cursor}", self.name);
+                self.misses_nothing(cursor, id);
+                self.place = Place::Upto(id);
+            }
+        }
+    }
+
+    /// A block that only moves the cursor.
+    fn passed(&mut self, id: i64) {
+        match self.place {
+            Place::Fresh { seen, last } => {
+                let most = self.follows.replay();
+                assert!(seen <= most, "{}: {seen} rows were shown", self.name);
+                if let Some(last) = last {
+                    self.misses_nothing(last, id + 1);
+                }
+                if seen < most {
+                    let there = self.rows_between(i64::MIN, id + 1).len();
+                    assert!(there <= seen, "{}: {seen} of {there} rows up to {id} were shown", self.name);
+                }
+            }
+            Place::Upto(cursor) => {
+                assert!(id >= cursor, "{}: the cursor went from {cursor} back to {id}", self.name);
+                self.misses_nothing(cursor, id + 1);
+            }
+        }
+        self.place = Place::Upto(id);
+    }
+
+    fn gap(&mut self, data: &Value) {
+        self.gaps += 1;
+        let (from, to) = (data["from"].as_i64().unwrap(), data["to"].as_i64().unwrap());
+        match data["reason"].as_str().unwrap() {
+            "reset" => {
+                self.place = Place::Fresh { seen: 0, last: None };
+                self.began = Some(to);
+            }
+            _ => {
+                let Place::Upto(cursor) = self.place else { panic!("{}: a gap at the start", self.name) };
+                assert!(from >= cursor && from < to, "{}: a gap from {from} at {cursor}", self.name);
+                self.misses_nothing(cursor, from + 1);
+                let pruned = self.table.0.lock().unwrap().pruned;
+                let pruned = if matches!(self.follows, Follows::Ticker(_)) { pruned.0 } else { pruned.1 };
+                assert!(to <= pruned, "{}: a gap to {to}, pruned through {pruned}", self.name);
+                self.place = Place::Upto(to);
+            }
+        }
+    }
+
+    /// Rows of its topic between two ids that a restored table has not lost.
+    fn rows_between(&self, after: i64, before: i64) -> Vec<i64> {
+        let history = self.history.borrow();
+        let pruned = self.table.0.lock().unwrap().pruned;
+        let pruned = |row: &Past| row.id <= if row.channel.is_devhub() { pruned.0 } else { pruned.1 };
+        let between = history.iter().filter(|row| row.id > after && row.id < before);
+        let gone = |row: &Past| row.lost || after == i64::MIN && pruned(row);
+        between.filter(|row| !gone(row)).filter(|row| self.follows.takes(row)).map(|row| row.id).collect()
+    }
+
+    fn misses_nothing(&self, after: i64, before: i64) {
+        let missed = self.rows_between(after, before);
+        assert!(missed.is_empty(), "{}: missed {missed:?} between {after} and {before}", self.name);
+    }
+}

@@ -1,0 +1,122 @@
+//! The simulated table: rows in id order, retention marks, and servers that fail or lag behind.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::ready;
+use jiff::Timestamp;
+use oasis_core::{Channel, Kind, Layer, Meta, Module, Source, Status, Task, Ts};
+use oasis_store::{Filter, StoreError, StoredEvent};
+use serde_json::json;
+
+use super::super::test_stream::CLOSED;
+use crate::fanout::table::{Batch, Read, Table};
+
+/// Rows of one batch: few, so that many batches are needed.
+const BATCH: usize = 7;
+
+/// Everything that was ever appended, also what is gone.
+pub(super) type History = Rc<RefCell<Vec<Past>>>;
+
+/// One row of the past.
+pub(super) struct Past {
+    pub(super) id: i64,
+    pub(super) channel: Channel,
+    pub(super) module: &'static str,
+    /// A restored table does not have it any more.
+    pub(super) lost: bool,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) rows: Vec<StoredEvent>,
+    /// Up to where the families `devhub` and `test` have been pruned.
+    pub(super) pruned: (i64, i64),
+    pub(super) next: i64,
+    /// The pool's server can't be reached.
+    pub(super) away: bool,
+    /// The pool's server has only the rows up to here.
+    pub(super) replicated: Option<i64>,
+}
+
+impl State {
+    pub(super) fn head(&self) -> i64 {
+        self.rows.last().map_or(0, |row| row.id).max(self.pruned.0).max(self.pruned.1)
+    }
+
+    pub(super) fn append(&mut self, channel: Channel, closes: bool, module: &str) -> i64 {
+        self.next += 1;
+        let id = self.next;
+        let text = json!({ "text": id.to_string() }).to_string();
+        let kind = if closes { CLOSED } else { "line" };
+        self.rows.push(StoredEvent {
+            id,
+            ts: Ts::clamped(Timestamp::UNIX_EPOCH),
+            task: Task::Unset,
+            layer: Layer::unset(),
+            module: Module::parse(module).unwrap(),
+            source: Source::OasisEvents,
+            kind: Kind::parse(kind).unwrap(),
+            status: Status::Info,
+            title: String::new(),
+            reference: String::new(),
+            link: None,
+            channel,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            meta: Some(Meta::stored(text)),
+        });
+        id
+    }
+}
+
+/// The table as the pool sees it.
+#[derive(Clone, Default)]
+pub(super) struct SimTable(pub(super) Arc<Mutex<State>>);
+
+impl SimTable {
+    fn read<T: Send + 'static>(&self, read: impl FnOnce(&State, i64) -> T) -> Read<'static, T> {
+        let state = self.0.lock().unwrap();
+        let outcome = if state.away {
+            Err(StoreError::Connect("the simulated server is away".into()))
+        } else {
+            let visible = state.replicated.unwrap_or(i64::MAX);
+            Ok(read(&state, visible))
+        };
+        Box::pin(ready(outcome))
+    }
+}
+
+impl Table for SimTable {
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
+        self.read(|state, visible| {
+            let found = state.rows.iter().filter(|row| row.id <= visible && rows.accepts(row));
+            let mut found: Vec<_> =
+                found.filter(|row| row.id > after && row.id <= upto).take(BATCH + 1).cloned().collect();
+            let more = found.len() > BATCH;
+            found.truncate(BATCH);
+            batch(state, rows, found, more, visible)
+        })
+    }
+
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
+        self.read(|state, visible| {
+            let found = state.rows.iter().rev().filter(|row| row.id <= visible && rows.accepts(row));
+            let found = found.filter(|row| row.id < before).take(most).cloned().collect();
+            batch(state, rows, found, false, visible)
+        })
+    }
+
+    fn head(&self) -> Read<'_, i64> {
+        self.read(|state, visible| state.head().min(visible))
+    }
+
+    fn first_id_since(&self, _since: Timestamp) -> Read<'_, Option<i64>> {
+        self.read(|_, _| None)
+    }
+}
+
+fn batch(state: &State, rows: &Filter, found: Vec<StoredEvent>, more: bool, visible: i64) -> Batch {
+    let pruned_through = if rows.channel.is_devhub() { state.pruned.0 } else { state.pruned.1 };
+    Batch { rows: found, pruned_through, head: state.head().min(visible), more }
+}

@@ -1,0 +1,313 @@
+//! One simulated world: a table, a tail, a gateway that restarts, and many clients.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oasis_store::{Filter, Update};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::super::test_stream::{Channels, TestStream, User};
+use super::super::ticker::Ticker;
+use super::client::{Client, Follows, test_channel};
+use super::rng::Rng;
+use super::table::{History, Past, SimTable};
+use crate::fanout::budget::Budget;
+use crate::fanout::ends::{CloseReason, Subject};
+use crate::fanout::hub::Hub;
+use crate::fanout::reads::Reads;
+use crate::fanout::stream::Stream;
+use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::topics::{RECENT, Topics};
+
+const CHANNELS: u64 = 20;
+const CLIENTS: usize = 40;
+const ROWS: usize = 300;
+/// So few bytes that private rings lose chunks all the time.
+const RINGS: usize = 6_000;
+/// Rows of one page of the tail.
+const PAGE: usize = 5;
+
+/// One process of a gateway.
+struct Gateway {
+    hub: Arc<Hub>,
+    reads: Arc<Reads>,
+    lines: Arc<Topics<TestStream>>,
+    ticker: Arc<Topics<Ticker>>,
+    clock: JoinHandle<()>,
+    killed: CancellationToken,
+}
+
+impl Gateway {
+    fn start(table: &SimTable) -> Rc<Self> {
+        let reads = Arc::new(Reads::new(Arc::new(table.clone())));
+        let budget = Arc::new(Budget::new(RINGS));
+        let lines = Topics::new(TestStream, budget.clone());
+        let ticker = Topics::new(Ticker::new(usize::MAX), budget);
+        let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()], reads.clone()));
+        let clock = spawn_local({
+            let hub = hub.clone();
+            async move { hub.keep_time().await }
+        });
+        Rc::new(Self { hub, reads, lines, ticker, clock, killed: CancellationToken::new() })
+    }
+
+    fn kill(&self) {
+        self.killed.cancel();
+        self.clock.abort();
+    }
+}
+
+pub(super) struct World {
+    rng: Rng,
+    table: SimTable,
+    history: History,
+    gateway: Rc<RefCell<Rc<Gateway>>>,
+    /// What the tail has read.
+    head: Option<i64>,
+    /// Up to where the tail has seen the families pruned.
+    pruned: (i64, i64),
+    /// The end of the world: nobody drops or lags any more.
+    ending: Rc<Cell<bool>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let table = SimTable::default();
+        let gateway = Rc::new(RefCell::new(Gateway::start(&table)));
+        let history: History = Rc::default();
+        let ending = Rc::new(Cell::new(false));
+        Self { rng: Rng::new(seed), table, history, gateway, head: None, pruned: (0, 0), ending }
+    }
+
+    /// Lives through the world, checks it, and gives what each client saw.
+    pub(super) async fn run(mut self) -> Vec<(usize, usize)> {
+        let clients: Vec<_> = (0..CLIENTS).map(|nth| self.client(nth)).collect();
+        while self.history.borrow().len() < ROWS {
+            self.something_happens().await;
+            sleep(Duration::from_millis(self.rng.below(400))).await;
+        }
+        self.heal().await;
+        let head = self.table.0.lock().unwrap().head();
+        let mut seen = Vec::new();
+        for client in clients {
+            let client = client.await.unwrap();
+            let cursor = client.cursor().unwrap_or_else(|| panic!("{} never began", client.name));
+            assert!(cursor >= head, "{} ended at {cursor} of {head}", client.name);
+            seen.push((client.rows, client.gaps));
+        }
+        self.gateway.borrow().kill();
+        seen
+    }
+
+    async fn something_happens(&mut self) {
+        match self.rng.below(100) {
+            0..50 => self.append(),
+            50..86 => self.tail(PAGE).await,
+            86..89 => self.prune(),
+            89 => self.restore(),
+            90 => {
+                let gateway = Gateway::start(&self.table);
+                std::mem::replace(&mut *self.gateway.borrow_mut(), gateway).kill();
+                self.head = None;
+            }
+            91..93 => {
+                let away = self.rng.once_in(2);
+                self.table.0.lock().unwrap().away = away;
+            }
+            93..95 => {
+                let mut state = self.table.0.lock().unwrap();
+                let behind = state.next - self.rng.below(20).cast_signed();
+                state.replicated = self.rng.once_in(2).then_some(behind);
+            }
+            95..97 => {
+                let user = format!("user-{}", self.rng.below(CLIENTS as u64));
+                let subject: Subject = ("user", user.as_str().into());
+                self.gateway.borrow().hub.ends.end(&subject, CloseReason::Revoked);
+            }
+            _ => sleep(Duration::from_secs(self.rng.below(20))).await,
+        }
+    }
+
+    fn append(&mut self) {
+        let mut state = self.table.0.lock().unwrap();
+        for _ in 0..=self.rng.below(4) {
+            let channel = if self.rng.once_in(6) {
+                oasis_core::Channel::devhub()
+            } else {
+                test_channel(&self.rng.below(CHANNELS).to_string())
+            };
+            let module = if self.rng.once_in(4) { "RARE" } else { "CORE" };
+            let closes = !channel.is_devhub() && self.rng.once_in(40);
+            let id = state.append(channel.clone(), closes, module);
+            self.history.borrow_mut().push(Past { id, channel, module, lost: false });
+        }
+    }
+
+    /// Deletes the older rows of one family.
+    fn prune(&mut self) {
+        let mut state = self.table.0.lock().unwrap();
+        let through = self.rng.below(state.next.cast_unsigned() + 1).cast_signed();
+        state.rows.retain(|row| row.id > through);
+        let through = through.max(state.pruned.0);
+        state.pruned = (through, through);
+    }
+
+    /// An older state of the table is restored; its sequence goes on after the ids that it had.
+    fn restore(&mut self) {
+        let mut state = self.table.0.lock().unwrap();
+        let pruned = state.pruned.0.max(state.pruned.1);
+        let head = state.head();
+        let to = head - self.rng.below(15).cast_signed();
+        if to <= pruned {
+            return;
+        }
+        state.rows.retain(|row| row.id <= to);
+        state.next = state.next.max(head) + 1;
+        for row in self.history.borrow_mut().iter_mut().filter(|row| row.id > to) {
+            row.lost = true;
+        }
+    }
+
+    /// What the tail does with one page: as `oasis_store::Tail`.
+    async fn tail(&mut self, most: usize) {
+        let update = {
+            let state = self.table.0.lock().unwrap();
+            let after = self.head.unwrap_or(-1);
+            let unread_pruned = state.pruned.0 > after || state.pruned.1 > after;
+            if self.head.is_none() || unread_pruned || state.head() < after {
+                self.head = Some(state.head());
+                self.pruned = state.pruned;
+                let devhub: Vec<_> =
+                    state.rows.iter().filter(|row| row.channel.is_devhub()).cloned().collect();
+                let empty = devhub.is_empty();
+                let events = devhub[devhub.len().saturating_sub(usize::from(RECENT))..].to_vec();
+                Update::Start { events, head: state.head(), empty }
+            } else if state.pruned != self.pruned {
+                self.pruned = state.pruned;
+                Update::Pruned(marks(state.pruned))
+            } else {
+                let rows: Vec<_> =
+                    state.rows.iter().filter(|row| row.id > after).take(most).cloned().collect();
+                let Some(last) = rows.last() else { return };
+                self.head = Some(last.id);
+                Update::Events(rows)
+            }
+        };
+        let gateway = self.gateway.borrow().clone();
+        gateway.hub.update(update).await;
+    }
+
+    /// Everything works again, and everybody has the time to catch up.
+    async fn heal(&mut self) {
+        self.ending.set(true);
+        {
+            let mut state = self.table.0.lock().unwrap();
+            (state.away, state.replicated) = (false, None);
+        }
+        loop {
+            self.tail(PAGE).await;
+            let state = self.table.0.lock().unwrap();
+            if self.head == Some(state.head()) && self.pruned == state.pruned {
+                break;
+            }
+        }
+        // More than two heartbeats and the longest pauses.
+        sleep(Duration::from_secs(120)).await;
+        let gateway = self.gateway.borrow().clone();
+        gateway.killed.cancel();
+    }
+
+    fn client(&mut self, nth: usize) -> JoinHandle<Client> {
+        let follows = match nth % 8 {
+            0 => Follows::Ticker(None),
+            1 => Follows::Ticker(Some("RARE")),
+            _ => {
+                let ids = (0..=self.rng.below(3)).map(|_| self.rng.below(CHANNELS).to_string()).collect();
+                Follows::Test { ids, last: [0, 1, 5, 100][nth % 4] }
+            }
+        };
+        let client = Client::new(format!("user-{nth}"), follows, &self.history, &self.table);
+        let (rng, gateway, ending) = (self.rng.fork(), self.gateway.clone(), self.ending.clone());
+        spawn_local(async move { live(client, rng, gateway, ending).await })
+    }
+}
+
+/// A client that connects, reads in its own time, drops and comes back, until the world has ended.
+async fn live(
+    mut client: Client,
+    mut rng: Rng,
+    gateway: Rc<RefCell<Rc<Gateway>>>,
+    ending: Rc<Cell<bool>>,
+) -> Client {
+    loop {
+        if !ending.get() {
+            sleep(Duration::from_millis(rng.below(3_000))).await;
+        }
+        let gateway = gateway.borrow().clone();
+        let begin = client.cursor().map_or(Begin::Fresh, Begin::After);
+        client.connected();
+        match client.follows.clone() {
+            Follows::Ticker(module) => {
+                let mut want = Filter::all(oasis_core::Channel::devhub());
+                want.module.extend(module.map(|module| oasis_core::Module::parse(module).unwrap()));
+                let admission = gateway.ticker.stream.admit(&(), &()).await.unwrap();
+                let shared = (&gateway.ticker, &gateway.reads, &gateway.hub.ends);
+                let subscriber = Subscriber::new(shared, (), want, begin, admission);
+                follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
+            }
+            Follows::Test { ids, last } => {
+                let until = rng.once_in(3).then(|| Instant::now() + Duration::from_secs(rng.below(60)));
+                let user = User { name: client.name.clone(), until: until.filter(|_| !ending.get()) };
+                let topic = Channels::of(ids.iter().map(String::as_str)).unwrap();
+                let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
+                let shared = (&gateway.lines, &gateway.reads, &gateway.hub.ends);
+                let subscriber = Subscriber::new(shared, topic, last, begin, admission);
+                follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
+            }
+        }
+        if ending.get() && gateway.killed.is_cancelled() {
+            return client;
+        }
+    }
+}
+
+/// One connection.
+async fn follow<S: Stream>(
+    client: &mut Client,
+    mut subscriber: Subscriber<S>,
+    gateway: &Gateway,
+    rng: &mut Rng,
+    ending: &Cell<bool>,
+) {
+    loop {
+        let bytes = tokio::select! {
+            biased;
+            () = gateway.killed.cancelled() => return,
+            bytes = subscriber.next() => bytes,
+        };
+        let Some(bytes) = bytes else {
+            assert!(client.ended || matches!(client.follows, Follows::Ticker(_)), "an end without a reason");
+            return;
+        };
+        assert!(!client.ended, "{}: a frame after the end", client.name);
+        client.read(&bytes);
+        if ending.get() {
+            continue;
+        }
+        if rng.once_in(5) {
+            // Its socket is full: the server is not asked for more.
+            let _ = timeout(Duration::from_millis(rng.below(30_000)), gateway.killed.cancelled()).await;
+        }
+        if rng.once_in(25) {
+            return;
+        }
+    }
+}
+
+fn marks(pruned: (i64, i64)) -> i64 {
+    pruned.0.max(pruned.1)
+}

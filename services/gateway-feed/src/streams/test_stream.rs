@@ -1,0 +1,153 @@
+//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, to named users.
+//!
+//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. It has what private streams need:
+//! topics that come and go, a list of ids as one topic, named events, a row that ends the stream, viewers that can be
+//! revoked, and a deadline.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
+use oasis_core::{Channel, Ts};
+use oasis_service::ApiError;
+use oasis_store::{Filter, StoredEvent};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::fanout::ends::{CloseReason, Subject};
+use crate::fanout::frame;
+use crate::fanout::pulse::Presence;
+use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
+
+/// The kind of the row that ends a stream.
+pub(crate) const CLOSED: &str = "test.closed";
+
+/// The lines of channels `test:{id}`.
+pub(crate) struct TestStream;
+
+/// Which channels, in order and each once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Channels(Vec<Channel>);
+
+impl Channels {
+    /// The channels of ids, in any order.
+    pub(crate) fn of<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Self, ApiError> {
+        let channels = ids.map(|id| Channel::parse(&format!("test:{id}")));
+        let mut channels = channels.collect::<Result<Vec<_>, _>>().map_err(|_| ApiError::not_found())?;
+        channels.sort_unstable();
+        channels.dedup();
+        Ok(Self(channels))
+    }
+}
+
+/// Who asks, and until when.
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) until: Option<Instant>,
+}
+
+impl User {
+    /// What a revocation of the user names.
+    pub(crate) fn subject(&self) -> Subject {
+        ("user", self.name.as_str().into())
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Ts,
+    channel: &'a str,
+    text: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Message {
+    Connected { timestamp: Ts },
+    Gap { from: i64, to: i64, reason: &'static str },
+    Close { reason: &'static str },
+}
+
+fn event(name: &str, message: &Message) -> Bytes {
+    let mut out = Vec::with_capacity(96);
+    frame::event(&mut out, name);
+    frame::data(&mut out, message);
+    out.into()
+}
+
+impl Stream for TestStream {
+    const FAMILY: &'static str = "test";
+    const HEARTBEAT: Duration = Duration::from_secs(30);
+
+    type Topic = Channels;
+    type Key = Channel;
+    /// How many of the last lines a new subscriber is shown.
+    type Want = usize;
+    type Mark = ();
+    type Viewer = User;
+    type Permit = ();
+
+    fn keys(topic: &Channels) -> Vec<Channel> {
+        topic.0.clone()
+    }
+
+    fn keys_of(row: &StoredEvent) -> Vec<Channel> {
+        vec![row.channel.clone()]
+    }
+
+    fn rows(topic: &Channels, _want: &usize) -> Vec<Filter> {
+        topic.0.iter().cloned().map(Filter::all).collect()
+    }
+
+    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> ((), Option<CloseReason>) {
+        let text = row.meta.as_ref().and_then(|meta| meta.as_map().get("text")).and_then(Value::as_str);
+        frame::id(out, row.id);
+        frame::event(out, "line");
+        frame::data(out, &Line { timestamp: row.ts, channel: row.channel.as_str(), text });
+        ((), (row.kind.as_str() == CLOSED).then_some(CloseReason::Closed))
+    }
+
+    fn wants_all(_want: &usize) -> bool {
+        true
+    }
+
+    fn wants(_want: &usize, (): &()) -> bool {
+        true
+    }
+
+    fn admit<'a>(
+        &'a self,
+        user: &'a User,
+        _topic: &'a Channels,
+    ) -> BoxFuture<'a, Result<Admission<()>, ApiError>> {
+        Box::pin(ready(if user.name.is_empty() {
+            Err(ApiError::unauthorized("token_missing", "a user is needed"))
+        } else {
+            let deadline = user.until.map(|until| (until, CloseReason::TokenExpired));
+            Ok(Admission { permit: (), subjects: vec![user.subject()], deadline })
+        }))
+    }
+
+    fn fresh(&self, last: &usize) -> Fresh {
+        if *last == 0 { Fresh::Live } else { Fresh::Last(*last) }
+    }
+
+    fn greeting(&self, _topic: &Channels, now: Ts, _presence: Presence, _head: i64) -> Bytes {
+        event("connected", &Message::Connected { timestamp: now })
+    }
+
+    fn gap(&self, from: i64, to: i64, reason: GapReason) -> Bytes {
+        event("gap", &Message::Gap { from, to, reason: reason.as_str() })
+    }
+
+    fn heartbeat(&self, now: Ts) -> Bytes {
+        event("heartbeat", &Message::Connected { timestamp: now })
+    }
+
+    fn close(&self, reason: CloseReason, retry: u64) -> Bytes {
+        let mut out = frame::retry(retry).to_vec();
+        out.extend_from_slice(&event("close", &Message::Close { reason: reason.as_str() }));
+        out.into()
+    }
+}

@@ -1,0 +1,215 @@
+//! The ticker: every event of channel `devhub`, to anybody who may read the gateway, over Server-Sent Events.
+//!
+//! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. What the feed says about itself is an
+//! unnamed message with a `type` and no id, so that it never moves a client's cursor.
+
+mod simulated;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
+use metrics::Gauge;
+use oasis_core::Ts;
+use oasis_service::ApiError;
+use oasis_store::{Filter, StoredEvent};
+use serde::Serialize;
+
+use crate::agents;
+use crate::fanout::ends::CloseReason;
+use crate::fanout::frame;
+use crate::fanout::pulse::Presence;
+use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
+
+/// Events that a new client is shown first.
+pub(crate) const REPLAY: usize = 20;
+/// Events that the ring holds, about 4 MB.
+const RING: usize = 4_096;
+
+/// The ticker.
+pub(crate) struct Ticker {
+    most: usize,
+    open: Arc<Open>,
+}
+
+/// How many clients follow.
+struct Open {
+    count: AtomicUsize,
+    gauge: Gauge,
+}
+
+/// One client that follows, for as long as it lives.
+pub(crate) struct Follows(Arc<Open>);
+
+impl Drop for Follows {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.gauge.decrement(1.0);
+    }
+}
+
+/// What the ring keeps of an event: what filters look at, and whether it only repeats what its agent said before.
+pub(crate) struct Mark {
+    event: StoredEvent,
+    repeat: bool,
+}
+
+impl Ticker {
+    /// For at most `most` clients at a time.
+    pub(crate) fn new(most: usize) -> Self {
+        let open = Open { count: AtomicUsize::new(0), gauge: metrics::gauge!("feed_subscribers") };
+        Self { most, open: Arc::new(open) }
+    }
+}
+
+/// The word for what the feed shows.
+pub(crate) fn mode(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Unread => "starting",
+        Presence::Empty => "mock",
+        Presence::Filled => "live",
+    }
+}
+
+/// What the feed says about itself, the members in the contract's order.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Message<'a> {
+    Connected { ts: Ts, mode: &'a str, head: i64 },
+    Heartbeat { ts: Ts },
+    Mode { mode: &'a str, ts: Ts },
+    Gap { from: i64, to: i64, reason: &'a str },
+}
+
+impl Stream for Ticker {
+    const FAMILY: &'static str = "devhub";
+    const RING: Option<usize> = Some(RING);
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+    const TICK: Option<Duration> = Some(Duration::from_secs(2));
+
+    type Topic = ();
+    type Key = ();
+    type Want = Filter;
+    type Mark = Mark;
+    type Viewer = ();
+    type Permit = Follows;
+
+    fn permanent(&self) -> Vec<()> {
+        vec![()]
+    }
+
+    fn keys((): &()) -> Vec<()> {
+        vec![()]
+    }
+
+    fn keys_of(_row: &StoredEvent) -> Vec<()> {
+        vec![()]
+    }
+
+    /// The family has other channels in theory, such as `devhub:x`.
+    fn shows((): &(), row: &StoredEvent) -> bool {
+        row.channel.is_devhub()
+    }
+
+    fn rows((): &(), want: &Filter) -> Vec<Filter> {
+        vec![want.clone()]
+    }
+
+    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> (Mark, Option<CloseReason>) {
+        frame::id(out, row.id);
+        frame::data(out, &row.ticker());
+        let event = StoredEvent {
+            task: row.task.clone(),
+            layer: row.layer.clone(),
+            module: row.module.clone(),
+            kind: row.kind.clone(),
+            channel: row.channel.clone(),
+            title: String::new(),
+            reference: String::new(),
+            link: None,
+            meta: None,
+            ..*row
+        };
+        (Mark { event, repeat: agents::is_repeat(row) }, None)
+    }
+
+    fn wants_all(want: &Filter) -> bool {
+        want.is_open()
+    }
+
+    fn wants(want: &Filter, mark: &Mark) -> bool {
+        want.accepts(&mark.event)
+    }
+
+    fn is_replayed(mark: &Mark) -> bool {
+        !mark.repeat
+    }
+
+    /// Anybody who may read the gateway, which its routes have asked about, while there is room.
+    fn admit<'a>(&'a self, (): &'a (), (): &'a ()) -> BoxFuture<'a, Result<Admission<Follows>, ApiError>> {
+        let permit = Follows(self.open.clone());
+        self.open.gauge.increment(1.0);
+        let before = self.open.count.fetch_add(1, Ordering::Relaxed);
+        Box::pin(ready(if before < self.most {
+            Ok(Admission { permit, subjects: Vec::new(), deadline: None })
+        } else {
+            Err(ApiError::overloaded("too many clients follow the feed"))
+        }))
+    }
+
+    fn fresh(&self, _want: &Filter) -> Fresh {
+        Fresh::Last(REPLAY)
+    }
+
+    fn greeting(&self, (): &(), now: Ts, presence: Presence, head: i64) -> Bytes {
+        frame::message(&Message::Connected { ts: now, mode: mode(presence), head })
+    }
+
+    fn gap(&self, from: i64, to: i64, reason: GapReason) -> Bytes {
+        frame::message(&Message::Gap { from, to, reason: reason.as_str() })
+    }
+
+    fn heartbeat(&self, now: Ts) -> Bytes {
+        frame::message(&Message::Heartbeat { ts: now })
+    }
+
+    fn while_empty(&self, after: Option<u64>, upto: u64, now: Ts, want: &Filter) -> Bytes {
+        let mut out = Vec::new();
+        for event in simulated::events(after, upto, now).filter(|event| want.accepts(event)) {
+            frame::data(&mut out, &event.ticker());
+        }
+        out.into()
+    }
+
+    fn filled(&self, now: Ts) -> Bytes {
+        frame::message(&Message::Mode { mode: mode(Presence::Filled), ts: now })
+    }
+
+    fn close(&self, _reason: CloseReason, retry: u64) -> Bytes {
+        frame::retry(retry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_the_contract_s_order() {
+        let now: Ts = "2026-01-02T03:04:05Z".parse().unwrap();
+        let ticker = Ticker::new(1);
+        for (frame, text) in [
+            (
+                ticker.greeting(&(), now, Presence::Filled, 7),
+                r#"{"type":"connected","ts":"2026-01-02T03:04:05.000Z","mode":"live","head":7}"#,
+            ),
+            (ticker.heartbeat(now), r#"{"type":"heartbeat","ts":"2026-01-02T03:04:05.000Z"}"#),
+            (ticker.filled(now), r#"{"type":"mode","mode":"live","ts":"2026-01-02T03:04:05.000Z"}"#),
+            (ticker.gap(1, 2, GapReason::Pruned), r#"{"type":"gap","from":1,"to":2,"reason":"pruned"}"#),
+        ] {
+            assert_eq!(frame, format!("data: {text}\n\n"));
+        }
+    }
+}
