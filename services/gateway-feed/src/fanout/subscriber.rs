@@ -192,6 +192,7 @@ impl<S: Stream> Client<S> {
                     // The topic is held, so a closed channel can't be.
                     let _ = self.pulse.changed().await;
                     drop(share);
+                    self.topic.woken();
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a subscriber can't read the table");

@@ -33,6 +33,8 @@ pub(crate) struct Topic<S: Stream> {
     /// Where the ring's bytes are counted; `None` where it is bounded by itself.
     budget: Option<Arc<Budget>>,
     home: Weak<dyn Home<S>>,
+    /// How often a subscriber was woken by the pulse.
+    wakes: AtomicU64,
 }
 
 impl<S: Stream> Topic<S> {
@@ -47,7 +49,7 @@ impl<S: Stream> Topic<S> {
         let (share, end) = round::begin();
         let ring = RwLock::new(Ring::new(state.head, false));
         let pulse = watch::Sender::new(Pulse { state, heartbeat: Bytes::new(), share });
-        Self { id, key, ring, pulse, end: Mutex::new(end), budget, home }
+        Self { id, key, ring, pulse, end: Mutex::new(end), budget, home, wakes: AtomicU64::new(0) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Ring<S::Mark>> {
@@ -65,6 +67,17 @@ impl<S: Stream> Topic<S> {
     /// The state as it is now.
     pub(crate) fn state(&self) -> State {
         self.pulse.borrow().state
+    }
+
+    /// A subscriber was woken by the pulse.
+    pub(crate) fn woken(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often subscribers were.
+    #[cfg(test)]
+    pub(crate) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     /// What comes after `cursor`.

@@ -3,6 +3,8 @@
 pub(crate) mod ticker;
 
 #[cfg(test)]
+mod fanout_tests;
+#[cfg(test)]
 mod simulation;
 #[cfg(any(test, feature = "test-stream"))]
 pub(crate) mod test_stream;

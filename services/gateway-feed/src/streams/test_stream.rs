@@ -41,6 +41,13 @@ impl Channels {
     }
 }
 
+#[cfg(test)]
+impl Channels {
+    pub(crate) fn contains(&self, channel: &Channel) -> bool {
+        self.0.contains(channel)
+    }
+}
+
 /// Who asks, and until when.
 pub(crate) struct User {
     pub(crate) name: String,

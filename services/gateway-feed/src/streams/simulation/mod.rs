@@ -7,7 +7,7 @@
 
 mod client;
 mod rng;
-mod table;
+pub(super) mod table;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -17,35 +17,35 @@ use crate::fanout::table::{Batch, Read, Table};
 const BATCH: usize = 7;
 
 /// Everything that was ever appended, also what is gone.
-pub(super) type History = Rc<RefCell<Vec<Past>>>;
+pub(in crate::streams) type History = Rc<RefCell<Vec<Past>>>;
 
 /// One row of the past.
-pub(super) struct Past {
-    pub(super) id: i64,
-    pub(super) channel: Channel,
-    pub(super) module: &'static str,
+pub(in crate::streams) struct Past {
+    pub(in crate::streams) id: i64,
+    pub(in crate::streams) channel: Channel,
+    pub(in crate::streams) module: &'static str,
     /// A restored table does not have it any more.
-    pub(super) lost: bool,
+    pub(in crate::streams) lost: bool,
 }
 
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) rows: Vec<StoredEvent>,
+pub(in crate::streams) struct State {
+    pub(in crate::streams) rows: Vec<StoredEvent>,
     /// Up to where the families `devhub` and `test` have been pruned.
-    pub(super) pruned: (i64, i64),
-    pub(super) next: i64,
+    pub(in crate::streams) pruned: (i64, i64),
+    pub(in crate::streams) next: i64,
     /// The pool's server can't be reached.
-    pub(super) away: bool,
+    pub(in crate::streams) away: bool,
     /// The pool's server has only the rows up to here.
-    pub(super) replicated: Option<i64>,
+    pub(in crate::streams) replicated: Option<i64>,
 }
 
 impl State {
-    pub(super) fn head(&self) -> i64 {
+    pub(in crate::streams) fn head(&self) -> i64 {
         self.rows.last().map_or(0, |row| row.id).max(self.pruned.0).max(self.pruned.1)
     }
 
-    pub(super) fn append(&mut self, channel: Channel, closes: bool, module: &str) -> i64 {
+    pub(in crate::streams) fn append(&mut self, channel: Channel, closes: bool, module: &str) -> i64 {
         self.next += 1;
         let id = self.next;
         let text = json!({ "text": id.to_string() }).to_string();
@@ -72,7 +72,7 @@ impl State {
 
 /// The table as the pool sees it.
 #[derive(Clone, Default)]
-pub(super) struct SimTable(pub(super) Arc<Mutex<State>>);
+pub(in crate::streams) struct SimTable(pub(in crate::streams) Arc<Mutex<State>>);
 
 impl SimTable {
     fn read<T: Send + 'static>(&self, read: impl FnOnce(&State, i64) -> T) -> Read<'static, T> {

@@ -226,8 +226,10 @@ impl World {
             0 => Follows::Ticker(None),
             1 => Follows::Ticker(Some("RARE")),
             _ => {
-                let ids = (0..=self.rng.below(3)).map(|_| self.rng.below(CHANNELS).to_string()).collect();
-                Follows::Test { ids, last: [0, 1, 5, 100][nth % 4] }
+                let ids: Vec<String> =
+                    (0..=self.rng.below(3)).map(|_| self.rng.below(CHANNELS).to_string()).collect();
+                let channels = Channels::of(ids.iter().map(String::as_str)).unwrap();
+                Follows::Test { channels, last: [0, 1, 5, 100][nth % 4] }
             }
         };
         let client = Client::new(format!("user-{nth}"), follows, &self.history, &self.table);
@@ -259,10 +261,9 @@ async fn live(
                 let subscriber = Subscriber::new(shared, (), want, begin, admission);
                 follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
             }
-            Follows::Test { ids, last } => {
+            Follows::Test { channels: topic, last } => {
                 let until = rng.once_in(3).then(|| Instant::now() + Duration::from_secs(rng.below(60)));
                 let user = User { name: client.name.clone(), until: until.filter(|_| !ending.get()) };
-                let topic = Channels::of(ids.iter().map(String::as_str)).unwrap();
                 let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
                 let shared = (&gateway.lines, &gateway.reads, &gateway.hub.ends);
                 let subscriber = Subscriber::new(shared, topic, last, begin, admission);

@@ -1,0 +1,270 @@
+//! The fan-out with its test tenant: who is woken, what the tail waits for, how one subscriber is ended, and which
+//! bytes are kept.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::poll;
+use oasis_core::Channel;
+use oasis_store::{StoredEvent, Update};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::simulation::table::SimTable;
+use super::test_stream::{Channels, TestStream, User};
+use super::ticker::Ticker;
+use crate::fanout::budget::Budget;
+use crate::fanout::ends::CloseReason;
+use crate::fanout::hub::Hub;
+use crate::fanout::reads::{Cursor, Reads};
+use crate::fanout::stream::Stream;
+use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::topics::Topics;
+
+/// A gateway without sockets, over a table that is empty at first.
+struct Gateway {
+    table: SimTable,
+    hub: Arc<Hub>,
+    reads: Arc<Reads>,
+    lines: Arc<Topics<TestStream>>,
+    ticker: Arc<Topics<Ticker>>,
+    budget: Arc<Budget>,
+}
+
+async fn gateway(rings: usize) -> Gateway {
+    let table = SimTable::default();
+    let reads = Arc::new(Reads::new(Arc::new(table.clone())));
+    let budget = Arc::new(Budget::new(rings));
+    let lines = Topics::new(TestStream, budget.clone());
+    let ticker = Topics::new(Ticker::new(usize::MAX), budget.clone());
+    let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()], reads.clone()));
+    hub.update(Update::Start { events: Vec::new(), head: 0, empty: false }).await;
+    Gateway { table, hub, reads, lines, ticker, budget }
+}
+
+impl Gateway {
+    /// A row that the tail has not read yet.
+    fn row(&self, channel: &str) -> StoredEvent {
+        let mut state = self.table.0.lock().unwrap();
+        state.append(Channel::parse(channel).unwrap(), false, "CORE");
+        state.rows.last().unwrap().clone()
+    }
+
+    async fn append(&self, channel: &str) {
+        self.hub.update(Update::Events(vec![self.row(channel)])).await;
+    }
+
+    async fn follow(&self, ids: &str, name: &str, until: Option<Instant>) -> Subscriber<TestStream> {
+        let user = User { name: name.to_owned(), until };
+        let topic = Channels::of(ids.split(',')).unwrap();
+        let admission = self.lines.stream.admit(&user, &topic).await.unwrap();
+        let shared = (&self.lines, &self.reads, &self.hub.ends);
+        let mut subscriber = Subscriber::new(shared, topic, 0, Begin::Fresh, admission);
+        assert!(text(subscriber.next().await).contains("event: connected"));
+        subscriber
+    }
+
+    async fn follow_ticker(&self) -> Subscriber<Ticker> {
+        let admission = self.ticker.stream.admit(&(), &()).await.unwrap();
+        let shared = (&self.ticker, &self.reads, &self.hub.ends);
+        let everything = oasis_store::Filter::all(Channel::devhub());
+        let mut subscriber = Subscriber::new(shared, (), everything, Begin::Fresh, admission);
+        assert!(text(subscriber.next().await).contains("connected"));
+        subscriber
+    }
+}
+
+fn text(bytes: Option<Bytes>) -> String {
+    String::from_utf8(bytes.expect("a frame").to_vec()).unwrap()
+}
+
+/// Reads a stream to its end, or for ever; what it reads arrives at once.
+fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
+    let (send, receive) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(bytes) = subscriber.next().await {
+            if send.send(text(Some(bytes))).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// Lets every task that can run do so: time that stands still goes on only when none can.
+async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_wakes_the_readers_of_its_topic_and_nobody_else() {
+    let gateway = gateway(usize::MAX).await;
+    let mut one = read(gateway.follow("1", "a", None).await);
+    let mut two = read(gateway.follow("2", "b", None).await);
+    let mut both = read(gateway.follow("2,1", "c", None).await);
+    let mut ticker = read(gateway.follow_ticker().await);
+    settle().await;
+    let topic = |ids: &str| gateway.lines.join(Channels::of(ids.split(',')).unwrap());
+    let wakes =
+        || (topic("1").wakes(), topic("2").wakes(), topic("1,2").wakes(), gateway.ticker.join(()).wakes());
+    assert_eq!(wakes(), (0, 0, 0, 0));
+
+    gateway.append("test:1").await;
+    settle().await;
+    assert_eq!(wakes(), (1, 0, 1, 0));
+    assert!(one.try_recv().unwrap().contains(r#""channel":"test:1""#));
+    assert!(both.try_recv().unwrap().contains(r#""channel":"test:1""#));
+    assert!(two.try_recv().is_err() && ticker.try_recv().is_err());
+
+    gateway.append("devhub").await;
+    gateway.append("elsewhere").await;
+    settle().await;
+    assert_eq!(wakes(), (1, 0, 1, 1));
+    assert!(ticker.try_recv().unwrap().starts_with("id: 2\n"));
+}
+
+/// A topic goes with its last subscriber, and gives back what its ring took.
+#[tokio::test(start_paused = true)]
+async fn a_topic_lives_while_it_has_subscribers() {
+    let gateway = gateway(usize::MAX).await;
+    let (one, other) = (gateway.follow("1", "a", None).await, gateway.follow("1", "b", None).await);
+    assert_eq!(gateway.lines.len(), 1);
+    gateway.append("test:1").await;
+    assert!(gateway.budget.used() > 0);
+    drop(one);
+    assert_eq!(gateway.lines.len(), 1);
+    drop(other);
+    assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0));
+    gateway.append("test:1").await;
+    assert_eq!(gateway.budget.used(), 0, "no topic, no ring");
+}
+
+/// The bytes of a quiet topic go first; its reader then reads the table.
+#[tokio::test(start_paused = true)]
+async fn private_rings_share_a_budget() {
+    let gateway = gateway(2_000).await;
+    let mut quiet = gateway.follow("quiet", "a", None).await;
+    let _busy = gateway.follow("busy", "b", None).await;
+    gateway.append("test:quiet").await;
+    for _ in 0..50 {
+        gateway.append("test:busy").await;
+        assert!(gateway.budget.used() <= 2_000);
+    }
+    assert!(text(quiet.next().await).starts_with("id: 1\n"));
+}
+
+/// A page waits for those who wait for it, not for those who are busy sending.
+#[tokio::test(start_paused = true)]
+async fn the_tail_is_told_once_everybody_has_been_woken() {
+    let gateway = gateway(usize::MAX).await;
+    let topic = gateway.ticker.join(());
+    gateway.append("devhub").await;
+
+    let (waiting, busy) = (topic.subscribe(), topic.subscribe());
+    let share = waiting.borrow().share.clone();
+    let row = gateway.row("devhub");
+    let mut update = pin!(gateway.hub.update(Update::Events(vec![row])));
+    assert_eq!(poll!(update.as_mut()), Poll::Pending);
+    assert_eq!(busy.borrow().state.head, 2);
+    drop(share);
+    assert_eq!(poll!(update.as_mut()), Poll::Ready(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_holds_the_tail_for_long() {
+    let gateway = gateway(usize::MAX).await;
+    let topic = gateway.ticker.join(());
+    let _never_woken = topic.subscribe().borrow().share.clone();
+    gateway.append("devhub").await;
+    assert_eq!(topic.state().head, 1);
+}
+
+/// The deadline and the revocation of one subscriber wake nobody else of its topic.
+#[tokio::test(start_paused = true)]
+async fn one_subscriber_is_ended_and_nobody_else_is_woken() {
+    let gateway = gateway(usize::MAX).await;
+    let hub = gateway.hub.clone();
+    tokio::spawn(async move { hub.ends.run().await });
+    let began = Instant::now();
+    let mut expires = read(gateway.follow("1", "a", Some(began + Duration::from_secs(10))).await);
+    let mut later = read(gateway.follow("1", "a", Some(began + Duration::from_secs(20))).await);
+    let mut revoked = read(gateway.follow("1", "b", None).await);
+    let mut stays = read(gateway.follow("1", "c", None).await);
+
+    let last = expires.recv().await.unwrap();
+    assert!(last.ends_with("event: close\ndata: {\"reason\":\"token_expired\"}\n\n"), "{last}");
+    assert_eq!(expires.recv().await, None);
+    assert!(began.elapsed() < Duration::from_secs(11), "within a second");
+
+    assert_eq!(gateway.hub.ends.end(&("user", "b".into()), CloseReason::Revoked), 1);
+    assert_eq!(gateway.hub.ends.end(&("key", "c".into()), CloseReason::Revoked), 0);
+    assert!(revoked.recv().await.unwrap().contains(r#"{"reason":"revoked"}"#));
+    assert_eq!(revoked.recv().await, None);
+    assert!(later.recv().await.unwrap().contains("token_expired"));
+    assert!((19..=21).contains(&began.elapsed().as_secs()));
+    assert!(stays.try_recv().is_err());
+    assert_eq!(gateway.lines.join(Channels::of(["1"].into_iter()).unwrap()).wakes(), 0);
+}
+
+/// A row may end its stream: what comes after it is not sent any more.
+#[tokio::test(start_paused = true)]
+async fn a_row_ends_the_stream() {
+    let gateway = gateway(usize::MAX).await;
+    let mut lines = read(gateway.follow("1", "a", None).await);
+    let closes = {
+        let mut state = gateway.table.0.lock().unwrap();
+        state.append(Channel::parse("test:1").unwrap(), true, "CORE");
+        state.rows.last().unwrap().clone()
+    };
+    let after = gateway.row("test:1");
+    gateway.hub.update(Update::Events(vec![closes, after])).await;
+    assert!(lines.recv().await.unwrap().starts_with("id: 1\n"));
+    assert!(lines.recv().await.unwrap().contains(r#"{"reason":"closed"}"#));
+    assert_eq!(lines.recv().await, None);
+}
+
+/// Those of a topic who stand at the same place share what one of them reads, failures included.
+#[tokio::test(start_paused = true)]
+async fn those_at_the_same_place_share_a_read_and_few_are_kept() {
+    let gateway = gateway(usize::MAX).await;
+    (0..3).for_each(|_| drop(gateway.row("test:1")));
+    let topic = Channels::of(["1"].into_iter()).unwrap();
+    let read = async |after| {
+        let cursor = Cursor { topic: 7, epoch: 1, after };
+        gateway.reads.stretch(gateway.lines.stream.as_ref(), &topic, &0, cursor, 3).await
+    };
+    let first = read(0).await.unwrap();
+    assert_eq!(first.frames.as_ptr(), read(0).await.unwrap().frames.as_ptr());
+    for after in 1..17 {
+        read(after).await.unwrap();
+    }
+    let again = read(0).await.unwrap();
+    assert_ne!(first.frames.as_ptr(), again.frames.as_ptr());
+    gateway.reads.clear();
+    assert_ne!(again.frames.as_ptr(), read(0).await.unwrap().frames.as_ptr());
+
+    gateway.table.0.lock().unwrap().away = true;
+    assert!(read(1).await.is_err());
+    gateway.table.0.lock().unwrap().away = false;
+    assert!(read(1).await.is_ok(), "a failure is not kept");
+}
+
+/// A read of a server that is behind the tail's counts for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_read_must_reach_what_the_tail_has_read() {
+    let gateway = gateway(1).await;
+    gateway.append("test:1").await;
+    gateway.table.0.lock().unwrap().replicated = Some(0);
+    let topic = Channels::of(["1"].into_iter()).unwrap();
+    let user = User { name: "a".into(), until: None };
+    let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
+    let shared = (&gateway.lines, &gateway.reads, &gateway.hub.ends);
+    let mut lines = read(Subscriber::new(shared, topic, 0, Begin::After(0), admission));
+    assert!(lines.recv().await.unwrap().contains("connected"));
+    assert!(timeout(Duration::from_secs(10), lines.recv()).await.is_err(), "nothing is passed over");
+    gateway.table.0.lock().unwrap().replicated = None;
+    assert!(lines.recv().await.unwrap().starts_with("id: 1\n"));
+}
