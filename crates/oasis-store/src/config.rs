@@ -19,7 +19,8 @@ pub struct DatabaseArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
     /// A direct connection for LISTEN, when DATABASE_URL goes through a transaction pooler
-    #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = optional)]
+    #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL",
+          value_parser = optional)]
     pub listen_database_url: Option<Optional>,
     /// Most connections for reading; writing has one of its own, tailing another
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
@@ -49,10 +50,7 @@ impl DatabaseArgs {
 pub struct Optional(Option<DatabaseUrl>);
 
 fn optional(text: &str) -> Result<Optional, UrlError> {
-    match text.is_empty() {
-        true => Ok(Optional(None)),
-        false => text.parse().map(|url| Optional(Some(url))),
-    }
+    if text.is_empty() { Ok(Optional(None)) } else { text.parse().map(|url| Optional(Some(url))) }
 }
 
 /// A parsed Postgres URL. Its text, which holds a password, is never printed.
@@ -124,7 +122,8 @@ impl FromStr for DatabaseUrl {
             }
             Some(other) => {
                 return Err(UrlError::Option(format!(
-                    "sslmode={other} is unknown: expected disable, allow, prefer, require, verify-ca or verify-full"
+                    "sslmode={other} is unknown: \
+                     expected disable, allow, prefer, require, verify-ca or verify-full"
                 )));
             }
         };
@@ -136,13 +135,15 @@ impl FromStr for DatabaseUrl {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        // A peer that vanished without a word (a NAT entry that timed out) must not hold an append or the tail.
+        // A peer that vanished without a word (a NAT entry that timed out) must not hold an append or the
+        // tail.
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self { config, verify, roots: roots.filter(|_| !system) })
     }
 }
 
-/// `postgres://user@/database?host=/path`, the usual way to name a socket, has no host where a URL has one: puts it there.
+/// `postgres://user@/database?host=/path`, the usual way to name a socket, has no host where a URL has one:
+/// puts it there.
 fn with_a_host(text: &str) -> Cow<'_, str> {
     let named = text.split_once("://").and_then(|(scheme, rest)| {
         let (authority, path) = rest.split_once('/')?;

@@ -77,19 +77,13 @@ fn from_file(path: &Path) -> Result<RootCertStore, Error> {
         let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
         store.add(certificate).map_err(|error| refuse(error.to_string()))?;
     }
-    match store.is_empty() {
-        true => Err(refuse("holds no certificate in PEM form".into())),
-        false => Ok(store),
-    }
+    if store.is_empty() { Err(refuse("holds no certificate in PEM form".into())) } else { Ok(store) }
 }
 
 fn from_system() -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    match store.is_empty() {
-        true => Err(Error::NoRoots),
-        false => Ok(store),
-    }
+    if store.is_empty() { Err(Error::NoRoots) } else { Ok(store) }
 }
 
 /// Verifies that the server holds its certificate's key, and of the certificate only what the mode asks for.

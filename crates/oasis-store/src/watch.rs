@@ -1,5 +1,5 @@
-//! What the deploy-watcher keeps between two polls: up to where each project's log has been read, and the entries that it
-//! could not read.
+//! What the deploy-watcher keeps between two polls: up to where each project's log has been read, and the
+//! entries that it could not read.
 
 use jiff::Timestamp;
 use oasis_core::chain;
@@ -71,7 +71,8 @@ const LACKING: &str = "\
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
     SELECT format('this role needs %s on %s and, under row level security, a policy', n.verb, n.name) \
     FROM (VALUES ('oasis_watch_state', 'SELECT', 'r'), ('oasis_watch_state', 'INSERT', 'a'), \
-      ('oasis_watch_state', 'UPDATE', 'w'), ('oasis_unread_entries', 'INSERT', 'a')) AS n (name, verb, command), \
+      ('oasis_watch_state', 'UPDATE', 'w'), ('oasis_unread_entries', 'INSERT', 'a')) \
+        AS n (name, verb, command), \
       LATERAL (SELECT to_regclass('public.' || n.name)::oid AS oid) AS t \
     WHERE has_table_privilege(t.oid, n.verb) IS NOT TRUE OR row_security_active(t.oid) AND NOT EXISTS ( \
       SELECT FROM policies WHERE polrelid = t.oid AND polcmd IN ('*', n.command))";
@@ -84,8 +85,8 @@ impl Store {
             .map_or_else(|error| vec![error.to_string()], |rows| rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// The lock of those who poll; `None` while another one has it. It is taken in a transaction that stays open, so that it
-    /// holds behind a transaction pooler, too.
+    /// The lock of those who poll; `None` while another one has it. It is taken in a transaction that stays
+    /// open, so that it holds behind a transaction pooler, too.
     ///
     /// # Errors
     /// When the database can't be reached or refuses.
@@ -113,7 +114,8 @@ impl Store {
     /// When the database can't be reached or refuses.
     pub async fn watch_state(&self, project: &str) -> Result<Option<WatchState>, StoreError> {
         self.read(async |client| {
-            let sql = "SELECT cursor, walk_from, walk_began, walk_token FROM public.oasis_watch_state WHERE project = $1";
+            let sql = "SELECT cursor, walk_from, walk_began, walk_token \
+                       FROM public.oasis_watch_state WHERE project = $1";
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
                 // All three or none, says the table.
@@ -149,11 +151,12 @@ impl Store {
         let sql = "WITH unread AS ( \
                      INSERT INTO public.oasis_unread_entries (log_name, ts, insert_id, reason, entry) \
                      SELECT * FROM unnest($6, $7, $8, $9, $10) ON CONFLICT DO NOTHING) \
-                   INSERT INTO public.oasis_watch_state AS kept (project, cursor, walk_from, walk_began, walk_token) \
+                   INSERT INTO public.oasis_watch_state AS kept \
+                     (project, cursor, walk_from, walk_began, walk_token) \
                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project) DO UPDATE SET \
                      cursor = greatest(kept.cursor, excluded.cursor), \
-                     walk_from = excluded.walk_from, walk_began = excluded.walk_began, walk_token = excluded.walk_token, \
-                     kept_at = DEFAULT";
+                     walk_from = excluded.walk_from, walk_began = excluded.walk_began, \
+                     walk_token = excluded.walk_token, kept_at = DEFAULT";
         self.read(async |client| {
             let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 10] = [
                 (&project, Type::TEXT),

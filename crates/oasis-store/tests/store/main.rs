@@ -4,6 +4,7 @@
 
 mod agents;
 mod append;
+mod append_failures;
 mod check;
 mod constraints;
 mod migrations;

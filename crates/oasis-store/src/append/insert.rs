@@ -4,41 +4,9 @@ use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::Object;
-use oasis_core::{DedupKey, Link, NewEvent};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-/// An event as the statement takes it: with what is computed from its fields.
-#[derive(Debug)]
-pub(crate) struct Row {
-    new: NewEvent,
-    title: String,
-    reference: String,
-    meta: String,
-}
-
-impl From<NewEvent> for Row {
-    fn from(mut new: NewEvent) -> Self {
-        let (title, reference) = (new.event.title(), new.event.reference());
-        // While it waits it takes no more than its text does.
-        let meta = std::mem::take(&mut new.meta).to_json();
-        Self { title, reference, meta, new }
-    }
-}
-
-impl Row {
-    pub(crate) fn dedup_key(&self) -> Option<&str> {
-        self.new.dedup_key.as_ref().map(DedupKey::as_str)
-    }
-
-    fn link(&self) -> Option<&str> {
-        self.new.event.link.as_ref().map(Link::as_str)
-    }
-
-    /// About how many bytes it holds while it waits.
-    pub(crate) fn weight(&self) -> usize {
-        512 + self.meta.len() + self.link().map_or(0, str::len) + self.dedup_key().map_or(0, str::len)
-    }
-}
+use super::prepared::PreparedEvent;
 
 /// What became of one event that was to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +18,22 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// `unnest` in the SELECT list hands on row after row, all arrays in step; in FROM each array would be stored as a table
-/// of its own first.
+/// `unnest` in the SELECT list hands on row after row, all arrays in step. In FROM, PostgreSQL would first
+/// store each array as a table of its own.
 const INSERT: &str = "\
     INSERT INTO public.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
-    SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), \
-           unnest($10), unnest($11), unnest($12), unnest($13)";
+    SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), \
+           unnest($9), unnest($10), unnest($11), unnest($12), unnest($13)";
 const ALL: &str = " RETURNING id";
 const PASS_OVER: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
 
-/// What a row means whose dedup key is in the table, or in the same statement, already.
+/// What a row means whose dedup key is already in the table or in the same statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeats {
-    /// The statement fails. Looking out for them costs PostgreSQL up to a sixth of its time, and they are rare.
+pub(super) enum Repeats {
+    /// The statement fails. Looking out for them costs PostgreSQL up to a sixth of its time, and they are
+    /// rare.
     Refused,
     /// The row is passed over.
     PassedOver,
@@ -89,28 +58,28 @@ impl ToSql for Json<'_> {
 }
 
 /// Appends `rows` in one transaction and says what became of each, in their order.
-pub(crate) async fn insert(
+pub(super) async fn insert(
     client: &Object,
-    rows: &[&Row],
+    rows: &[&PreparedEvent],
     repeats: Repeats,
 ) -> Result<Vec<Appended>, tokio_postgres::Error> {
-    fn column<'a, T>(rows: &[&'a Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
+    fn column<'a, T>(rows: &[&'a PreparedEvent], field: impl Fn(&'a PreparedEvent) -> T) -> Vec<T> {
         rows.iter().map(|row| field(row)).collect()
     }
-    let ts = column(rows, |row| row.new.event.ts.instant());
+    let ts = column(rows, |row| row.event().ts.instant());
     let texts: [Vec<&str>; 9] = [
-        column(rows, |row| row.new.event.task.as_str()),
-        column(rows, |row| row.new.event.layer()),
-        column(rows, |row| row.new.event.module.as_str()),
-        column(rows, |row| row.new.event.source.as_str()),
-        column(rows, |row| row.new.event.kind.as_str()),
-        column(rows, |row| row.new.event.status.as_str()),
-        column(rows, |row| row.title.as_str()),
-        column(rows, |row| row.reference.as_str()),
-        column(rows, |row| row.new.channel.as_str()),
+        column(rows, |row| row.event().task.as_str()),
+        column(rows, |row| row.event().layer()),
+        column(rows, |row| row.event().module.as_str()),
+        column(rows, |row| row.event().source.as_str()),
+        column(rows, |row| row.event().kind.as_str()),
+        column(rows, |row| row.event().status.as_str()),
+        column(rows, |row| row.title()),
+        column(rows, |row| row.reference()),
+        column(rows, |row| row.channel().as_str()),
     ];
     let [vtid, layer, module, source, kind, status, title, reference, channel] = &texts;
-    let meta = column(rows, |row| Json(&row.meta));
+    let meta = column(rows, |row| Json(row.meta()));
     let link = column(rows, |row| row.link());
     let dedup_key = column(rows, |row| row.dedup_key());
     let params: [(&(dyn ToSql + Sync), Type); 13] = [
@@ -156,11 +125,11 @@ pub(crate) async fn insert(
     Ok(outcome)
 }
 
-/// Looks up the ids of the events that duplicates repeat. A statement of its own, since the first one's snapshot may
-/// be older than the original's commit.
+/// Looks up the ids of the events that duplicates repeat. A statement of its own, since the first one's
+/// snapshot may be older than the original's commit.
 async fn find_originals(
     client: &Object,
-    rows: &[&Row],
+    rows: &[&PreparedEvent],
     outcome: &mut [Appended],
 ) -> Result<(), tokio_postgres::Error> {
     let keys: Vec<&str> = rows

@@ -1,0 +1,213 @@
+//! Appends that fail: who is answered what, in time, and that nothing of theirs lands later.
+
+use std::time::Duration;
+
+use oasis_postgres::testing;
+use oasis_store::{ANSWER_WITHIN, AppendError};
+use tokio::time::Instant;
+
+use crate::append::together;
+use crate::{client, database, new, parse, plain_insert, store};
+
+/// A row that only the table refuses, by a CHECK of the user's own, say, fails its caller and nobody whom it
+/// shares a statement with.
+#[tokio::test]
+async fn a_refused_row_fails_its_own_caller_alone() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let own = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666')";
+    client.batch_execute(own).await.unwrap();
+    let appender = store(&db.url).appender().unwrap();
+    let is_bad = |caller: usize| [0, 13, 14, 63].contains(&caller);
+    let calls = (0..64).map(|caller| {
+        let second = if is_bad(caller) { "DEV-TEST-6666" } else { "UNSET" };
+        vec![new(&format!("DEV-TEST-{caller:06}"), None), new(second, Some(&caller.to_string()))]
+    });
+    for (caller, answer) in together(&appender, calls).await.into_iter().enumerate() {
+        if is_bad(caller) {
+            assert!(matches!(answer, Err(AppendError::Refused(_))), "{caller}: {answer:?}");
+        } else {
+            assert_eq!(answer.unwrap().len(), 2, "{caller}");
+        }
+    }
+    let stored = "SELECT vtid FROM oasis_events WHERE vtid <> 'UNSET' ORDER BY vtid";
+    let stored: Vec<String> = client.query(stored, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let good: Vec<String> =
+        (0..64).filter(|caller| !is_bad(*caller)).map(|caller| format!("DEV-TEST-{caller:06}")).collect();
+    assert_eq!(stored, good);
+    let seconds = "SELECT count(*) FROM oasis_events WHERE vtid = 'UNSET'";
+    assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
+}
+
+/// While another session sits in an active transaction, callers are told within 8 s of arriving, none of
+/// their rows lands later, and all is well when it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
+    let db = database().await;
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
+    let holder = client(&db.url).await;
+    holder.batch_execute(&format!("BEGIN; {}", plain_insert(1))).await.unwrap();
+    let active = tokio::spawn(async move {
+        holder.batch_execute("SELECT pg_sleep(14)").await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    let mut callers = tokio::task::JoinSet::new();
+    let mut arrivals = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..100 {
+        arrivals.tick().await;
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let arrived = Instant::now();
+            let answer = appender.append(vec![new("DEV-TEST-0002", None)], arrived).await;
+            (answer, arrived.elapsed())
+        });
+    }
+    let reasons = store.check(oasis_store::Need::Write).await;
+    assert!(reasons.iter().any(|reason| reason.contains("holds the writers' lock")), "{reasons:?}");
+    let mut refused = 0;
+    while let Some(caller) = callers.join_next().await {
+        let (answer, took) = caller.unwrap();
+        assert!(took <= ANSWER_WITHIN, "{took:?}");
+        assert!(matches!(answer, Err(AppendError::Stalled)), "{answer:?}");
+        refused += 1;
+    }
+    assert_eq!(refused, 100);
+    active.await.unwrap();
+    appender.append(vec![new("DEV-TEST-0003", None)], Instant::now()).await.unwrap();
+    assert!(store.check(oasis_store::Need::Write).await.is_empty());
+    let rows = client(&db.url).await;
+    let rows = rows.query("SELECT vtid FROM oasis_events ORDER BY id", &[]).await.unwrap();
+    let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows, ["UNSET", "DEV-TEST-000001", "DEV-TEST-0003"]);
+}
+
+/// Whatever was acknowledged is there after the server was killed, once; rows with a key survive the crash by
+/// being sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_rows_survive_a_crash_of_postgres() {
+    let cluster = testing::cluster().await;
+    let url = cluster.url("postgres");
+    oasis_store::migrate(&parse(&url)).await.unwrap();
+    let appender = store(&url).appender().unwrap();
+    let (send, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+    let mut writers = tokio::task::JoinSet::new();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for writer in 0..8 {
+        let (appender, send, stop) = (appender.clone(), send.clone(), stop.clone());
+        writers.spawn(async move {
+            for nth in 0.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                let key = format!("{writer}-{nth}");
+                if appender.append(vec![new("UNSET", Some(&key))], Instant::now()).await.is_ok() {
+                    send.send(format!("test:{key}")).unwrap();
+                }
+            }
+        });
+    }
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..200 {
+            keys.push(acknowledged.recv().await.unwrap());
+        }
+        cluster.kill().unwrap();
+        cluster.restart().unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(send);
+    while let Some(key) = acknowledged.recv().await {
+        keys.push(key);
+    }
+    let client = client(&url).await;
+    let rows = client.query("SELECT dedup_key FROM oasis_events", &[]).await.unwrap();
+    let mut stored: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    stored.sort();
+    keys.sort();
+    assert!(keys.is_sorted_by(|a, b| a < b));
+    let missing: Vec<_> = keys.iter().filter(|key| stored.binary_search(key).is_err()).collect();
+    assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");
+}
+
+#[tokio::test]
+async fn without_a_database_callers_hear_in_time() {
+    let appender = store("postgres://u:p@127.0.0.1:1/d").appender().unwrap();
+    let arrived = Instant::now();
+    let error = appender.append(vec![new("UNSET", None)], arrived).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unavailable(_)), "{error:?}");
+    assert!(arrived.elapsed() < ANSWER_WITHIN);
+}
+
+/// The trigger's time-out does not cover a wait for the table itself; a statement that waits for it is
+/// cancelled, so that what was told 503 does not land later, and no session is left waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_the_table_itself_leaves_nothing_behind() {
+    let db = database().await;
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    let holder = client(&db.url).await;
+    holder.batch_execute("BEGIN; LOCK TABLE oasis_events IN SHARE MODE").await.unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for nth in 0..20 {
+        let appender = appender.clone();
+        callers.spawn(async move {
+            let arrived = Instant::now();
+            let key = format!("{nth}");
+            let key = (nth % 2 == 0).then_some(key.as_str());
+            let error = appender.append(vec![new("UNSET", key)], arrived).await.unwrap_err();
+            assert!(matches!(error, AppendError::Stalled), "{error:?}");
+            assert!(arrived.elapsed() <= ANSWER_WITHIN, "{:?}", arrived.elapsed());
+        });
+    }
+    let mut named = false;
+    while !named {
+        named = store
+            .check(oasis_store::Need::Write)
+            .await
+            .iter()
+            .any(|reason| reason.contains("pg_terminate_backend"));
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.unwrap();
+    }
+    let watcher = client(&db.url).await;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'oasis_events'::regclass";
+    assert_eq!(watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0), 0);
+    holder.batch_execute("COMMIT").await.unwrap();
+    appender.append(vec![new("DEV-TEST-0001", None)], Instant::now()).await.unwrap();
+    let rows = watcher.query("SELECT FROM oasis_events", &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+/// A connection on which writing fails is not used again: after a read-only spell appends go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_spell_ends() {
+    let db = database().await;
+    let admin = client(&db.url).await;
+    let name: String = admin.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    admin
+        .batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        .await
+        .unwrap();
+    let store = store(&db.url);
+    let appender = store.appender().unwrap();
+    let error = appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unavailable(_)), "{error:?}");
+    let reasons = store.check(oasis_store::Need::Write).await;
+    assert!(reasons.iter().any(|reason| reason.contains("read-only")), "{reasons:?}");
+    admin.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
+    appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
+}
+
+/// Whoever has no time left when their turn comes is told so, and nothing lands.
+#[tokio::test]
+async fn who_is_late_is_not_sent() {
+    let db = database().await;
+    let appender = store(&db.url).appender().unwrap();
+    let arrived = Instant::now() - Duration::from_secs(5);
+    let error = appender.append(vec![new("UNSET", None)], arrived).await.unwrap_err();
+    assert!(matches!(error, AppendError::Late), "{error:?}");
+    assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
+}
