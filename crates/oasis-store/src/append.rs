@@ -12,6 +12,7 @@ mod error;
 mod insert;
 mod prepared;
 mod queue;
+mod refusal;
 mod verdict;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::store::{self, Store};
 pub use error::AppendError;
 pub use insert::Appended;
 pub use prepared::PreparedEvent;
+pub use refusal::{Refusal, RefusedEvent};
 
 use batcher::Batcher;
 use queue::{Job, Queue};

@@ -20,7 +20,7 @@ mod tls;
 mod watch;
 
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
-pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent};
+pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};
 pub use error::StoreError;

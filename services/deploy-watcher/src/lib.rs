@@ -9,6 +9,7 @@ mod known;
 pub mod logs;
 pub mod poll;
 pub mod polled;
+mod quarantine;
 pub mod routes;
 mod traffic;
 

@@ -9,13 +9,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::NewEvent;
 use oasis_service::random;
-use oasis_store::{AppendError, Appender, Store, UnreadEntry, Walk, WatchState};
+use oasis_store::{AppendError, Appender, Refusal, Store, UnreadEntry, Walk, WatchState};
 use tokio::time::{Instant, sleep};
 
-use crate::audit;
 use crate::known::Known;
 use crate::logs::{Ask, Listed, Logs, LogsError, Page};
 use crate::polled::{Last, PollError, Polled, Read};
+use crate::{audit, quarantine};
 
 /// List calls of one poll, over all projects: Google allows 60 a minute.
 pub(crate) const MOST_CALLS: u32 = 30;
@@ -187,11 +187,11 @@ impl<L: Logs> Watcher<L> {
                     events.push((listed, new));
                 }
                 Ok(_) => {}
-                Err(reason) => unread.push(put_aside(project, listed, reason)),
+                Err(reason) => unread.push(quarantine::unreadable(project, listed, &reason)),
             }
         }
-        for (listed, why) in self.append(events, read).await? {
-            unread.push(put_aside(project, listed, why));
+        for (listed, refusal) in self.append(events, read).await? {
+            unread.push(quarantine::refused(project, listed, &refusal));
         }
         read.unread += unread.len();
         metrics::counter!("deploy_entries_unread_total").increment(unread.len() as u64);
@@ -203,7 +203,7 @@ impl<L: Logs> Watcher<L> {
         &self,
         events: Vec<(&'e Listed, NewEvent)>,
         read: &mut Read,
-    ) -> Result<Vec<(&'e Listed, String)>, PollError> {
+    ) -> Result<Vec<(&'e Listed, Box<Refusal>)>, PollError> {
         let all: Vec<NewEvent> = events.iter().map(|(_, new)| new.clone()).collect();
         let append = async |events| {
             let appended = self.appender.append(events, Instant::now()).await?;
@@ -216,7 +216,7 @@ impl<L: Logs> Watcher<L> {
                 for (listed, new) in events {
                     match append(vec![new]).await {
                         Ok(new) => read.published += new,
-                        Err(AppendError::Refused(why)) => refused.push((listed, why)),
+                        Err(AppendError::Refused(refusal)) => refused.push((listed, refusal)),
                         Err(error) => return Err(error.into()),
                     }
                 }
@@ -238,15 +238,6 @@ impl Budget {
     fn allows(&self) -> bool {
         self.spent < self.most && Instant::now() < self.until
     }
-}
-
-fn put_aside(project: &str, listed: &Listed, reason: String) -> UnreadEntry {
-    // Postgres has no room for a NUL in a text.
-    let text = |text: &str| text.replace('\0', "\u{fffd}");
-    let (log_name, insert_id) = (text(&listed.id.log_name), text(&listed.id.insert_id));
-    tracing::warn!(project, insert_id, reason, "an entry can't be read; it is kept in oasis_unread_entries");
-    let (timestamp, entry) = (listed.id.timestamp, listed.bytes.clone());
-    UnreadEntry { log_name, timestamp, insert_id, reason: text(&reason), entry }
 }
 
 /// As Postgres keeps it, in whole microseconds.

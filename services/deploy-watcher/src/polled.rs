@@ -72,7 +72,7 @@ impl PollError {
         match self {
             Self::Logs { why, .. } => why.code(),
             Self::Store(_) => "database_unavailable",
-            Self::Append(why) => why.told().0,
+            Self::Append(why) => why.told().map_or("internal", |(code, _)| code),
         }
     }
 }

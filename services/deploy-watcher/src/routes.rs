@@ -60,17 +60,18 @@ fn failed(error: PollError) -> ApiError {
     match error {
         PollError::Logs { ref why, .. } => {
             let (code, hint, said) = (why.code(), why.hint(), error.to_string());
-            match why.is_passing() {
-                true => ApiError::unavailable(code, said, error).hint(hint),
-                false => ApiError::bad_gateway(code, said, error).hint(hint),
+            if why.is_passing() {
+                ApiError::unavailable(code, said, error).hint(hint)
+            } else {
+                ApiError::bad_gateway(code, said, error).hint(hint)
             }
         }
         PollError::Store(_) => {
             ApiError::unavailable("database_unavailable", "the database can't be read or written now", error)
         }
-        PollError::Append(ref why) => {
-            let (code, said) = why.told();
-            ApiError::unavailable(code, said, error)
-        }
+        PollError::Append(ref why) => match why.told() {
+            Some((code, said)) => ApiError::unavailable(code, said, error),
+            None => ApiError::internal(error),
+        },
     }
 }

@@ -222,7 +222,10 @@ impl Gateway {
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    let (code, message) = error.told();
-    ApiError::unavailable(code, message, error)
-        .hint("send it again; with a dedup_key an event is stored once")
+    match error.told() {
+        Some((code, message)) => ApiError::unavailable(code, message, error)
+            .hint("send it again; with a dedup_key an event is stored once"),
+        // Our types took what the table refuses: sent again, it is refused again.
+        None => ApiError::internal(error),
+    }
 }

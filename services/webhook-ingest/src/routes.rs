@@ -230,7 +230,10 @@ fn bad_payload(message: String) -> ApiError {
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    let (code, message) = error.told();
-    ApiError::unavailable(code, message, error)
-        .hint("redeliver it from the webhook's list of recent deliveries")
+    match error.told() {
+        Some((code, message)) => ApiError::unavailable(code, message, error)
+            .hint("redeliver it from the webhook's list of recent deliveries"),
+        // Our types took what the table refuses: redelivered, it is refused again.
+        None => ApiError::internal(error),
+    }
 }

@@ -17,6 +17,7 @@ use super::error::AppendError;
 use super::insert::{Appended, Repeats, insert};
 use super::prepared::PreparedEvent;
 use super::queue::{Job, Queue};
+use super::refusal::Refusal;
 use super::verdict::{Circumstances, Failure, PAUSE, Reason, Verdict, verdict};
 use crate::check;
 
@@ -194,6 +195,11 @@ impl Batcher {
                     unfinished.pause = after;
                 }
                 Verdict::Halves => halved.push(job),
+                // Whoever handles the error logs it.
+                Verdict::Refuse => {
+                    let refusal = Refusal::new(error.and_then(Error::as_db_error), &job.rows);
+                    job.answer(Err(AppendError::Refused(Box::new(refusal))));
+                }
                 Verdict::Answer(reason) => job.answer_failed(error_of(reason, &text)),
             }
         }
@@ -243,7 +249,6 @@ impl Batcher {
 /// The error of a verdict, with what the database said.
 fn error_of(reason: Reason, text: &str) -> AppendError {
     match reason {
-        Reason::Refused => AppendError::Refused(text.to_owned()),
         Reason::Stalled => AppendError::Stalled,
         Reason::Unavailable => AppendError::Unavailable(text.to_owned()),
         Reason::Unknown => AppendError::Unknown(text.to_owned()),

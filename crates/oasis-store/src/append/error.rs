@@ -1,11 +1,14 @@
 //! Why an append failed, and what its caller is told.
 
+use super::refusal::Refusal;
+
 /// Why an append failed. Nothing was stored, unless it says that it is not known.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// The table refused the caller's own rows (SQLSTATE class 22 or 23).
+    /// The table refuses the rows, and would refuse them again (SQLSTATE class 22 or 23): our types and its
+    /// constraints disagree.
     #[error("the table refused the event: {0}")]
-    Refused(String),
+    Refused(Box<Refusal>),
     /// Another session held a lock that writers need, all the while.
     #[error("another session holds a lock that writers need; /ready names it")]
     Stalled,
@@ -27,14 +30,15 @@ pub enum AppendError {
 
 impl AppendError {
     /// What the sender of the events is told: a code, and a sentence without what only the log should say.
-    pub fn told(&self) -> (&'static str, &'static str) {
+    /// `None` for a defect of ours, which sending the events again does not mend.
+    pub fn told(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Refused(_) => ("not_stored", "the table refused it"),
-            Self::Stalled => ("database_busy", "another session holds the table"),
-            Self::Unavailable(_) => ("database_unavailable", "the database can't be written to now"),
-            Self::Unknown(_) => ("outcome_unknown", "the database did not confirm it"),
-            Self::Late => ("late", "there was no time left to write it"),
-            Self::Overloaded => ("overloaded", "too much waits to be written"),
+            Self::Refused(_) => None,
+            Self::Stalled => Some(("database_busy", "another session holds the table")),
+            Self::Unavailable(_) => Some(("database_unavailable", "the database can't be written to now")),
+            Self::Unknown(_) => Some(("outcome_unknown", "the database did not confirm it")),
+            Self::Late => Some(("late", "there was no time left to write it")),
+            Self::Overloaded => Some(("overloaded", "too much waits to be written")),
         }
     }
 }

@@ -104,14 +104,15 @@ pub(super) enum Verdict {
     },
     /// It is tried again with only half of the appends that it shared the statement with.
     Halves,
+    /// It is answered now: the table refuses it for good.
+    Refuse,
     /// It is answered now.
     Answer(Reason),
 }
 
-/// Why an append fails: an [`AppendError`](super::AppendError) without its particulars.
+/// Why an append fails that might have been stored at another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    Refused,
     Stalled,
     Unavailable,
     Unknown,
@@ -132,7 +133,7 @@ pub(super) fn verdict(failure: Failure, its: Circumstances) -> Verdict {
         (Failure::Repeat, Repeats::Refused) => again(Duration::ZERO, Reason::Late),
         // One caller's bad row must not fail another's.
         (Failure::Repeat, Repeats::PassedOver) | (Failure::Refused, _) if its.shared => Verdict::Halves,
-        (Failure::Repeat, Repeats::PassedOver) | (Failure::Refused, _) => Verdict::Answer(Reason::Refused),
+        (Failure::Repeat, Repeats::PassedOver) | (Failure::Refused, _) => Verdict::Refuse,
         (Failure::Lost, _) if its.repeatable => again(PAUSE, Reason::Unknown),
         (Failure::Lost, _) => Verdict::Answer(Reason::Unknown),
         (Failure::CannotWrite, _) => Verdict::Answer(Reason::Unavailable),

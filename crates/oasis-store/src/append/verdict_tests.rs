@@ -28,8 +28,8 @@ fn again(millis: u64, otherwise: Reason) -> Verdict {
 
 #[test]
 fn each_row() {
-    use Reason::{Late, Refused, Stalled, Unavailable, Unknown};
-    use Verdict::{Answer, Halves};
+    use Reason::{Late, Stalled, Unavailable, Unknown};
+    use Verdict::{Answer, Halves, Refuse};
     let late_doubtful = Circumstances { in_time: false, ..DOUBTFUL };
     let late_keyed = Circumstances { repeatable: true, ..LATE };
     let shared_late = Circumstances { shared: true, ..LATE };
@@ -53,13 +53,13 @@ fn each_row() {
         ("a repeat is met first", SqlState::UNIQUE_VIOLATION, KEYED, again(0, Late)),
         ("… among others", SqlState::UNIQUE_VIOLATION, shared_keyed, again(0, Late)),
         ("… and no time is left", SqlState::UNIQUE_VIOLATION, late_keyed, Answer(Late)),
-        ("another unique index refuses it", SqlState::UNIQUE_VIOLATION, PASSING_OVER, Answer(Refused)),
+        ("another unique index refuses it", SqlState::UNIQUE_VIOLATION, PASSING_OVER, Refuse),
         ("… in a shared batch", SqlState::UNIQUE_VIOLATION, shared_passing_over, Halves),
-        ("a CHECK refuses it", SqlState::CHECK_VIOLATION, FIRST, Answer(Refused)),
-        ("… the second time, too", SqlState::CHECK_VIOLATION, PASSING_OVER, Answer(Refused)),
+        ("a CHECK refuses it", SqlState::CHECK_VIOLATION, FIRST, Refuse),
+        ("… the second time, too", SqlState::CHECK_VIOLATION, PASSING_OVER, Refuse),
         ("… in a shared batch", SqlState::CHECK_VIOLATION, SHARED, Halves),
-        ("… with no time left", SqlState::CHECK_VIOLATION, LATE, Answer(Refused)),
-        ("a text that Postgres can't store", SqlState::CHARACTER_NOT_IN_REPERTOIRE, KEYED, Answer(Refused)),
+        ("… with no time left", SqlState::CHECK_VIOLATION, LATE, Refuse),
+        ("a text that Postgres can't store", SqlState::CHARACTER_NOT_IN_REPERTOIRE, KEYED, Refuse),
         ("… in a shared batch", SqlState::CHARACTER_NOT_IN_REPERTOIRE, shared_keyed, Halves),
         ("read-only", SqlState::READ_ONLY_SQL_TRANSACTION, KEYED, Answer(Unavailable)),
         ("… for many", SqlState::READ_ONLY_SQL_TRANSACTION, shared_keyed, Answer(Unavailable)),
@@ -127,6 +127,10 @@ fn every_combination() {
                 }
                 Verdict::Halves => {
                     assert!(its.shared, "{failure:?} {its:?}");
+                    continue;
+                }
+                Verdict::Refuse => {
+                    assert!(!its.shared && matches!(failure, Refused | Repeat), "{failure:?} {its:?}");
                     continue;
                 }
                 Verdict::Answer(reason) => reason,

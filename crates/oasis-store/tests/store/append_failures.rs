@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oasis_core::{Meta, NewEvent};
 use oasis_postgres::testing;
 use oasis_store::{ANSWER_WITHIN, AppendError};
 use tokio::time::Instant;
@@ -37,6 +38,52 @@ async fn a_refused_row_fails_its_own_caller_alone() {
     assert_eq!(stored, good);
     let seconds = "SELECT count(*) FROM oasis_events WHERE vtid = 'UNSET'";
     assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
+}
+
+/// What a log may say of a refusal: the rule and what every event has in the open. The database's own text is
+/// not taken over: it shows the row, or whatever else the caller sent.
+#[tokio::test]
+async fn a_refusal_says_which_rule_and_which_event_and_nothing_private() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let rules = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666'); \
+                 CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 RAISE '%', NEW.meta USING ERRCODE = '22023', COLUMN = 'meta'; END $$; \
+                 CREATE TRIGGER tell BEFORE INSERT ON oasis_events FOR EACH ROW \
+                 WHEN (NEW.vtid = 'DEV-TEST-7777') EXECUTE FUNCTION tell()";
+    client.batch_execute(rules).await.unwrap();
+    let appender = store(&db.url).appender().unwrap();
+    let refused = async |events: Vec<NewEvent>| {
+        let mut events = events;
+        for event in &mut events {
+            event.meta = Meta::default().with("note", Some("private"));
+        }
+        let error = appender.append(events, Instant::now()).await.unwrap_err();
+        assert!(error.told().is_none() && !format!("{error} {error:?}").contains("private"), "{error:?}");
+        let text = error.to_string();
+        let AppendError::Refused(refusal) = error else { panic!("{error:?}") };
+        (*refusal, text)
+    };
+    let (refusal, text) = refused(vec![new("DEV-TEST-6666", Some("private"))]).await;
+    assert_eq!((refusal.sqlstate.as_str(), refusal.constraint.as_deref()), ("23514", Some("own")));
+    assert_eq!((refusal.events.len(), refusal.of), (1, 1));
+    assert_eq!(
+        text,
+        "the table refused the event: SQLSTATE 23514, constraint own; \
+         vtid DEV-TEST-6666, kind task.step, source oasis.events, module CORE, channel devhub"
+    );
+    let (refusal, text) = refused(vec![new("DEV-TEST-7777", None)]).await;
+    assert_eq!((refusal.sqlstate.as_str(), refusal.constraint), ("22023", None));
+    assert_eq!(refusal.column.as_deref(), Some("meta"));
+    assert!(text.contains("SQLSTATE 22023, column meta; vtid DEV-TEST-7777"), "{text}");
+    // All or nothing: it is one of these. Each kind of event is named once, and not too many.
+    let (refusal, text) =
+        refused(vec![new("UNSET", None), new("UNSET", None), new("DEV-TEST-6666", None)]).await;
+    assert_eq!((refusal.events.len(), refusal.of), (2, 3));
+    assert!(text.contains("one of 3 events; vtid UNSET"), "{text}");
+    let many = (6_660..6_760).map(|number| new(&format!("DEV-TEST-{number}"), None)).collect();
+    let (refusal, text) = refused(many).await;
+    assert!(refusal.of == 100 && refusal.events.len() < 10 && text.len() < 1_000, "{text}");
 }
 
 /// While another session sits in an active transaction, callers are told within 8 s of arriving, none of

@@ -129,6 +129,9 @@ async fn what_the_table_refuses_is_put_aside() {
     let row = stand.sql.query_one("SELECT insert_id, reason FROM oasis_unread_entries", &[]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "s00001");
     assert!(row.get::<_, &str>(1).contains("ours"), "{:?}", row.get::<_, &str>(1));
+    // The entry is kept whole. The reason, which is logged as well, says nothing of what stands in it.
+    assert!(row.get::<_, &str>(1).contains("23514"), "{:?}", row.get::<_, &str>(1));
+    assert!(!row.get::<_, &str>(1).contains("gateway-00001"), "{:?}", row.get::<_, &str>(1));
     assert_eq!(stand.poll().await.seen, 0);
 }
 

@@ -217,6 +217,26 @@ async fn who_may_send() {
     open.stop().await;
 }
 
+/// Our own types took the event and the table did not: a defect of ours, which sending it again does not
+/// mend.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_table_alone_refuses_is_our_defect() {
+    let db = database().await;
+    let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'DEV-TEST-6666')";
+    postgres(&db.url).await.batch_execute(refuse).await.unwrap();
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let bad = plain(json!({ "vtid": "DEV-TEST-6666" }));
+    for body in [bad.clone(), json!([plain(json!({})), bad])] {
+        let answer = post(gateway.address, "/events/ingest", body.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.error().0.as_str()), (500, "internal"));
+        assert!(answer.json()["error"]["hint"].is_null(), "{}", answer.json());
+        assert!(answer.headers.get("retry-after").is_none(), "{:?}", answer.headers);
+    }
+    assert_eq!(stored(&gateway).await, Vec::<Value>::new());
+    assert_eq!(post(gateway.address, "/events/ingest", plain(json!({})).to_string()).await.status, 201);
+    gateway.stop().await;
+}
+
 /// That an agent is lost or back is for the gateways to say, whichever form it comes in.
 #[tokio::test(flavor = "multi_thread")]
 async fn losses_and_returns_of_agents_are_not_taken() {

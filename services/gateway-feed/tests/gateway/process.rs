@@ -198,6 +198,30 @@ async fn kill_9_loses_nothing_that_was_answered() {
     assert_eq!(stored(&client).await, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
+/// The log says once what the table refused: by which rule, and of the event what every event has.
+#[tokio::test]
+async fn what_the_table_refuses_is_logged_once_and_without_what_is_private() {
+    let database = database().await;
+    let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'DEV-TEST-6666')";
+    postgres(&database.url).await.batch_execute(refuse).await.unwrap();
+    let mut gateway = Process::start(&database).await;
+    let event = json!({
+        "source": "oasis.events", "kind": "task.init", "status": "info",
+        "vtid": "DEV-TEST-6666", "module": "SHOP",
+        "meta": { "note": "hunter2" }, "dedup_key": "hunter3", "link": "https://hunter4.example/",
+    });
+    assert_eq!(post(gateway.address, "/events/ingest", event.to_string()).await.status, 500);
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    let log = gateway.log.take().unwrap().join().unwrap();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
+    let [line] = said[..] else { panic!("{said:?} of {log}") };
+    for part in ["ours", "DEV-TEST-6666", "task.init", "oasis.events", "SHOP", "devhub", "\"ERROR\""] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!log.contains("hunter"), "{log}");
+}
+
 #[test]
 fn help_lists_every_variable_and_no_value() {
     let mut command = binary(&[("INGEST_TOKENS", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]);

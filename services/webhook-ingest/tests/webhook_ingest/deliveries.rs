@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use hyper::Method;
 use oasis_postgres::testing;
+use rustix::process::Signal;
 use serde_json::json;
+use tokio_postgres::NoTls;
 
+use crate::github::{Client, Push};
 use crate::payloads::{ALL, event_of, text, variant};
+use crate::process::{LEAVES_WITHIN, Receiver, database, free_port};
 use crate::server::{JSON, SECRET, Server, sign};
 
 #[tokio::test]
@@ -171,4 +175,29 @@ async fn an_empty_database_is_503_until_it_is_migrated() {
     oasis_store::migrate(&url.parse().unwrap()).await.unwrap();
     assert_eq!(server.deliver("push", payload).await.status, 200);
     assert_eq!(server.rows().await.len(), 1);
+}
+
+/// Our own types took the event and the table did not: a defect of ours. A redelivery would be refused as well.
+#[tokio::test]
+async fn what_the_table_alone_refuses_is_our_defect() {
+    let database = database().await;
+    let (sql, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (kind <> 'push')";
+    sql.batch_execute(refuse).await.unwrap();
+    let mut receiver = Receiver::start(&database.url, free_port()).await;
+    let answer = Client::new(receiver.address).deliver(&Push::new(0, 0)).await.unwrap();
+    assert_eq!(answer.refusal(), (500, "internal"));
+    assert!(answer.body["error"]["hint"].is_null(), "{}", answer.body);
+    assert!(!answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
+    receiver.signal(Signal::TERM);
+    assert!(receiver.ended(LEAVES_WITHIN).await.success());
+    // Once, with what every event has, and with nothing of the payload.
+    let log = receiver.log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
+    let [line] = said[..] else { panic!("{said:?} of {log}") };
+    for part in ["ours", "UNSET", "push", "github.actions", "CORE", "devhub", "\"ERROR\""] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(text("push.branch").contains("Codertocat") && !log.contains("Codertocat"), "{log}");
 }

@@ -117,6 +117,11 @@ impl Receiver {
         self.log.lock().unwrap().lines().any(|line| line.contains(text))
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
