@@ -80,6 +80,8 @@ pub(crate) struct Beats {
     failures: u32,
     /// No beat before this.
     pause_until: Instant,
+    /// What the last beat said, if it was refused for that.
+    refused: Option<Doing>,
 }
 
 /// The last beat that was told.
@@ -121,6 +123,7 @@ impl Beats {
             told: None,
             failures: 0,
             pause_until: now,
+            refused: None,
         }
     }
 
@@ -129,9 +132,9 @@ impl Beats {
         if self.doing.ended.is_some() {
             return;
         }
-        if doing.ended.is_some() {
-            // There may be no later.
-            self.pause_until = now;
+        // There may be no later after an end; and only what was refused need not be said again.
+        if doing.ended.is_some() || self.refused.as_ref().is_some_and(|refused| *refused != doing) {
+            (self.pause_until, self.refused) = (now, None);
         }
         self.doing = doing;
     }
@@ -206,7 +209,7 @@ impl Beats {
             let next = now + if first { every.mul_f64(spread) } else { every };
             self.told = Some(Told { doing, at, next, doubted: false });
         }
-        (self.failures, self.pause_until) = (0, now);
+        (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
     /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back together.
@@ -218,7 +221,16 @@ impl Beats {
         let longest = LONGEST_PAUSE.min(self.interval);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest);
         self.failures = self.failures.saturating_add(1);
-        self.pause_until = now + pause.mul_f64(0.5 + chance / 2.0);
+        (self.pause_until, self.refused) = (now + pause.mul_f64(0.5 + chance / 2.0), None);
+    }
+
+    /// It was refused for what it said, and would be refused again. The next beat is due after an interval, as if this
+    /// one had been told.
+    pub(crate) fn refused(&mut self, now: Instant) {
+        self.sent = None;
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = now + self.stored_every(&self.doing);
+        self.refused = Some(self.doing.clone());
     }
 
     /// Whether the agent has ended.

@@ -249,6 +249,43 @@ fn a_short_interval_is_not_backed_off_beyond_itself() {
     }
 }
 
+/// What was refused is not said again before its next turn; anything else is due at once.
+#[test]
+fn a_beat_that_is_refused_waits_for_its_next_turn() {
+    for (refused, turn) in [(vtid(1), 600), (idle(), 600), (vtid(2), 600)] {
+        let mut clock = Clock::new();
+        let mut beats = beats(600 * SECOND, vtid(2), &clock);
+        if refused != vtid(2) {
+            told(&mut beats, &clock);
+            clock.pass(SECOND);
+        }
+        beats.set(refused.clone(), clock.now);
+        let first = beats.beat(clock.now, clock.ts());
+        beats.refused(clock.now);
+        assert_eq!(beats.due(), Some(clock.now + turn * SECOND));
+        // The same once more is nothing else.
+        beats.set(refused.clone(), clock.now + SECOND);
+        assert_eq!(beats.due(), Some(clock.now + turn * SECOND));
+        clock.pass(turn * SECOND);
+        let next = beats.beat(clock.now, clock.ts());
+        assert!(meta(&next, "seq").as_u64() > meta(&first, "seq").as_u64());
+        assert_eq!(meta(&next, "failed_attempts"), 1);
+        beats.refused(clock.now);
+        clock.pass(SECOND);
+        beats.set(vtid(3), clock.now);
+        assert_eq!(beats.due(), Some(clock.now));
+        told(&mut beats, &clock);
+        assert_eq!(beats.due(), Some(clock.now + 600 * SECOND));
+    }
+    let mut clock = Clock::new();
+    let mut beats = beats(600 * SECOND, vtid(1), &clock);
+    beats.beat(clock.now, clock.ts());
+    beats.refused(clock.now);
+    clock.pass(SECOND);
+    beats.set(ended(vtid(1), Ending::well()), clock.now);
+    assert_eq!(beats.due(), Some(clock.now));
+}
+
 /// A gap before anything was told began with the agent.
 #[test]
 fn a_first_beat_that_is_late_says_since_when() {

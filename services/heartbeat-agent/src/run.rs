@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::beats::{Beats, Doing};
-use crate::way::{Outlet, Untold};
+use crate::way::{Outlet, Prospect, Untold};
 
 /// What an agent is said to do.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub(crate) async fn run(
     trouble: watch::Sender<Option<Trouble>>,
     chance: fn() -> f64,
 ) {
+    // Whether the last beat was refused for what it said.
+    let mut refused = false;
     loop {
         let Orders { doing, suspended } = orders.borrow_and_update().clone();
         beats.set(doing, Instant::now());
@@ -50,29 +52,42 @@ pub(crate) async fn run(
                     tracing::info!("beats are told again");
                 }
                 beats.arrived(Instant::now(), chance());
+                refused = false;
                 trouble.send_if_modified(|trouble| trouble.take().is_some());
             }
             Err(error) => {
+                let prospect = error.prospect();
                 // Whoever waits for the end to be told would wait in vain.
-                let gives_up = beats.ended() && error.is_final();
-                complain(&error, beats.failures(), gives_up);
+                let gives_up = beats.ended() && prospect != Prospect::Passing;
+                complain(&error, beats.failures(), refused, gives_up);
+                refused = prospect == Prospect::Refused;
                 let since = trouble.borrow().as_ref().map_or(event.event.ts, |trouble| trouble.since);
                 trouble.send_replace(Some(Trouble { since, why: error.to_string() }));
                 if gives_up {
                     return;
                 }
-                beats.failed(Instant::now(), chance());
+                match prospect {
+                    Prospect::Passing | Prospect::Denied => beats.failed(Instant::now(), chance()),
+                    Prospect::Refused => beats.refused(Instant::now()),
+                }
             }
         }
     }
 }
 
-/// The first of a series is told to whoever reads the log, the others to who looks closer.
-fn complain(error: &Untold, failures: u32, gives_up: bool) {
-    match failures {
+/// The first of a series is told to whoever reads the log, the others to who looks closer. `refused`: whether the beat
+/// before was refused for what it said.
+fn complain(error: &Untold, failures: u32, refused: bool, gives_up: bool) {
+    match error.prospect() {
         _ if gives_up => tracing::warn!(%error, "the end could not be told"),
-        0 => tracing::warn!(%error, "a beat could not be told; it is tried again"),
-        _ => tracing::debug!(%error, failures, "a beat could not be told"),
+        Prospect::Refused if !refused => tracing::warn!(%error, "a beat was refused and is not sent again"),
+        Prospect::Refused => tracing::debug!(%error, failures, "the next beat is refused, too"),
+        Prospect::Passing | Prospect::Denied if failures == 0 => {
+            tracing::warn!(%error, "a beat could not be told; it is tried again");
+        }
+        Prospect::Passing | Prospect::Denied => {
+            tracing::debug!(%error, failures, "a beat could not be told");
+        }
     }
 }
 

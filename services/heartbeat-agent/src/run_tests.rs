@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use oasis_core::{NewEvent, Vtid};
+use hyper::StatusCode;
+use oasis_core::{NewEvent, Task, Vtid};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -18,6 +19,8 @@ struct Fake {
     told: Arc<Mutex<Vec<NewEvent>>>,
     tries: Arc<Mutex<usize>>,
     shut: Arc<Mutex<bool>>,
+    /// Whoever hears of this task refuses it.
+    refuses: Option<u32>,
     /// Whoever tells something waits for a permit, if there is one to wait for.
     slow: Option<Arc<Semaphore>>,
 }
@@ -30,6 +33,13 @@ impl Outlet for Fake {
         }
         if *self.shut.lock().unwrap() {
             return Err(Untold::Late);
+        }
+        if self.refuses.map(task).map(Task::Vtid) == Some(event.event.task.clone()) {
+            return Err(Untold::Refused {
+                status: StatusCode::BAD_REQUEST,
+                code: "bad_event".into(),
+                said: "no such task".into(),
+            });
         }
         self.told.lock().unwrap().push(event.clone());
         Ok(())
@@ -95,6 +105,29 @@ async fn ten_minutes_without_a_way_out_keep_only_what_is_so() {
     assert!(fake.last("gap_since").is_string() && fake.last("failed_attempts").as_u64() > Some(20));
     heartbeat.stop().await;
     assert_eq!(fake.told().last().unwrap(), "success DEV-CICDL-0009");
+}
+
+/// The same beat would be refused again. So the next one is due after an interval, as if it had been told, or when there
+/// is something else to tell.
+#[tokio::test(start_paused = true)]
+async fn a_beat_that_is_refused_is_not_tried_as_if_nobody_answered() {
+    let fake = Fake { refuses: Some(1), ..Fake::default() };
+    let heartbeat = fake.start(600, Some(1));
+    sleep(Duration::from_secs(599)).await;
+    assert_eq!(fake.tries(), 1);
+    assert!(heartbeat.trouble().unwrap().why.contains("no such task"));
+    sleep(Duration::from_secs(3_002)).await;
+    assert_eq!(fake.tries(), 7);
+    heartbeat.set_vtid(Some(task(2)));
+    sleep(MOMENT).await;
+    assert_eq!((fake.told(), heartbeat.trouble()), (vec!["in_progress DEV-CICDL-0002".into()], None));
+    assert_eq!(fake.last("failed_attempts"), 7);
+    // Back to what is refused: it is tried, once, and so is the end.
+    heartbeat.set_vtid(Some(task(1)));
+    sleep(Duration::from_secs(500)).await;
+    assert_eq!(fake.tries(), 9);
+    heartbeat.stop().await;
+    assert_eq!(fake.tries(), 10);
 }
 
 /// While a beat is under way many changes may come; the last is told.

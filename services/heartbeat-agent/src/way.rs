@@ -48,6 +48,8 @@ pub enum Untold {
     Refused {
         /// Its status.
         status: StatusCode,
+        /// Its code, or nothing if something else answered in its place.
+        code: String,
         /// Its message and hint.
         said: String,
     },
@@ -56,17 +58,45 @@ pub enum Untold {
     Late,
 }
 
+/// What becomes of a beat that is sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// It may arrive: what is in its way passes by itself.
+    Passing,
+    /// It is denied until somebody changes a setting, here or there.
+    Denied,
+    /// It is refused for what it says.
+    Refused,
+}
+
 impl Untold {
-    /// Whether the same beat would be refused again.
-    pub(crate) fn is_final(&self) -> bool {
+    /// What becomes of the same beat if it is sent once more. Both ways out give the same answer.
+    pub(crate) fn prospect(&self) -> Prospect {
         match self {
-            Self::Append(why) => matches!(why, AppendError::Refused(_)),
-            Self::Refused { status, .. } => {
-                status.is_client_error()
-                    && !matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
-            }
-            Self::Gateway(_) | Self::Late => false,
+            Self::Append(AppendError::Refused(_)) => Prospect::Refused,
+            Self::Append(
+                AppendError::Stalled
+                | AppendError::Unavailable(_)
+                | AppendError::Unknown(_)
+                | AppendError::Late
+                | AppendError::Overloaded,
+            )
+            | Self::Gateway(_)
+            | Self::Late => Prospect::Passing,
+            Self::Refused { status, code, .. } => prospect(*status, code),
         }
+    }
+}
+
+/// What a gateway's refusal means. Ingest answers 400 to an event that it does not take, and 500 `internal` to one that
+/// the table does not take.
+fn prospect(status: StatusCode, code: &str) -> Prospect {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Prospect::Refused,
+        StatusCode::INTERNAL_SERVER_ERROR if code == "internal" => Prospect::Refused,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Prospect::Passing,
+        status if status.is_client_error() => Prospect::Denied,
+        _ => Prospect::Passing,
     }
 }
 
@@ -131,7 +161,7 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
         (_, Some(location)) => format!("redirects are not followed: GATEWAY_URL may have to be {location}"),
         (_, None) => "is GATEWAY_URL the address of a gateway?".to_owned(),
     };
-    Err(Untold::Refused { status: answer.status, said })
+    Err(Untold::Refused { status: answer.status, code: text("code").to_owned(), said })
 }
 
 /// The event in the form of ingest.
@@ -149,4 +179,32 @@ fn body(NewEvent { event, meta, dedup_key, .. }: &NewEvent) -> Value {
         "meta": meta.as_map(),
         "dedup_key": key,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_event_says_is_refused() {
+        for (status, code, expected) in [
+            (400, "bad_event", Prospect::Refused),
+            (413, "body_too_large", Prospect::Refused),
+            (500, "internal", Prospect::Refused),
+            // Not in the form of a gateway: whatever stands in front of it.
+            (500, "", Prospect::Passing),
+            (401, "bad_token", Prospect::Denied),
+            (403, "ingest_disabled", Prospect::Denied),
+            (404, "", Prospect::Denied),
+            (301, "", Prospect::Passing),
+            (408, "body_timeout", Prospect::Passing),
+            (429, "", Prospect::Passing),
+            (502, "", Prospect::Passing),
+            (503, "database_unavailable", Prospect::Passing),
+            (503, "outcome_unknown", Prospect::Passing),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(prospect(status, code), expected, "{status} {code}");
+        }
+    }
 }

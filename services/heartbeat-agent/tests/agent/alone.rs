@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::{Running, Stand, agent, finished, until_async};
+use crate::{Running, Stand, agent, finished, refused_once, until_async};
 
 #[tokio::test]
 async fn it_beats_until_it_is_asked_to_stop() {
@@ -170,4 +171,18 @@ async fn a_database_that_comes_later_is_told_the_gap() {
     assert!(meta["gap_since"].is_string() && meta["failed_attempts"].as_u64() > Some(0), "{meta}");
     running.signal(Signal::TERM);
     assert_eq!(running.ended().await.code(), Some(0));
+}
+
+/// What a gateway would be told as well: the same beat would be refused again, and what is said next is sent at once.
+#[tokio::test]
+async fn a_beat_that_the_table_refuses_is_not_sent_again() {
+    let stand = Stand::new().await;
+    let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'IDLE' OR status <> 'info')";
+    stand.sql.batch_execute(refuse).await.unwrap();
+    let mut command = stand.agent(&["--interval", "1h", "--log", "debug"]);
+    command.stderr(Stdio::piped());
+    let why = "the table refused the event: SQLSTATE 23514, constraint ours; vtid IDLE";
+    let log = refused_once(command, stand.home.path(), why).await;
+    assert!(log.contains(why) && !log.contains("instance"), "{log}");
+    assert_eq!(stand.pings().await, ["in_progress DEV-CICDL-0031", "success DEV-CICDL-0031"]);
 }

@@ -13,14 +13,14 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Running, agent, finished, until_async};
+use crate::{Running, agent, finished, refused_once, until_async};
 
 /// As much of a gateway as takes events.
 struct Sink {
     tokens: Tokens,
     taken: Arc<Mutex<Vec<Value>>>,
-    /// How many requests are refused before one is taken.
-    refuses: Mutex<usize>,
+    /// What the next requests are refused with.
+    refusals: Mutex<Vec<ApiError>>,
 }
 
 impl App for Sink {
@@ -31,12 +31,9 @@ impl App for Sink {
         if !bearer(request.headers()).is_some_and(|token| self.tokens.accept(token)) {
             return Err(ApiError::unauthorized("bad_token", "this token may not send events"));
         }
-        {
-            let mut refuses = self.refuses.lock().unwrap();
-            if *refuses > 0 {
-                *refuses -= 1;
-                return Err(ApiError::overloaded("too much waits"));
-            }
+        let refusal = self.refusals.lock().unwrap().pop();
+        if let Some(refusal) = refusal {
+            return Err(refusal);
         }
         let body = context.read_body(request.into_body(), 1 << 20).await?;
         self.taken.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
@@ -49,10 +46,10 @@ impl App for Sink {
 }
 
 /// Its address, and what it has taken.
-async fn sink(refuses: usize) -> (String, Arc<Mutex<Vec<Value>>>) {
+async fn sink(refusals: Vec<ApiError>) -> (String, Arc<Mutex<Vec<Value>>>) {
     let taken = Arc::<Mutex<Vec<Value>>>::default();
     let tokens = "s3cret".parse().unwrap();
-    let app = Sink { tokens, taken: Arc::clone(&taken), refuses: Mutex::new(refuses) };
+    let app = Sink { tokens, taken: Arc::clone(&taken), refusals: Mutex::new(refusals) };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hub", listener.local_addr().unwrap());
     tokio::spawn(serve(Arc::new(app), listener, Limits::default(), Shutdown::manual()));
@@ -61,7 +58,7 @@ async fn sink(refuses: usize) -> (String, Arc<Mutex<Vec<Value>>>) {
 
 #[tokio::test]
 async fn what_is_sent_is_an_event_of_ingests_own_form() {
-    let (url, taken) = sink(0).await;
+    let (url, taken) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
     let flags = [
         "--agent",
@@ -99,7 +96,8 @@ async fn what_is_sent_is_an_event_of_ingests_own_form() {
 /// It goes on trying, and its log says why, without the token.
 #[tokio::test]
 async fn a_gateway_that_refuses_is_tried_again() {
-    let (url, taken) = sink(2).await;
+    let busy = || ApiError::overloaded("too much waits");
+    let (url, taken) = sink(vec![busy(), busy()]).await;
     let home = tempfile::tempdir().unwrap();
     let mut command = agent(home.path(), &["--agent", "planner", "--interval", "2s", "--log", "debug"]);
     command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret").stderr(Stdio::piped());
@@ -117,9 +115,34 @@ async fn a_gateway_that_refuses_is_tried_again() {
     assert_eq!(taken.last().unwrap()["status"], "success");
 }
 
+/// Whether ingest does not take the event or the table does not: the same beat would be refused again, so it is not sent
+/// again as if nobody had answered. What is said next is.
+#[tokio::test]
+async fn a_beat_that_a_gateway_refuses_is_not_sent_again() {
+    let defect = || ApiError::internal(std::io::Error::other("private"));
+    for (refusal, why) in [
+        (defect(), "the gateway answered 500 Internal Server Error: something went wrong here"),
+        (
+            ApiError::bad_request("bad_event", "no such kind"),
+            "the gateway answered 400 Bad Request: no such kind",
+        ),
+    ] {
+        let (url, taken) = sink(vec![refusal]).await;
+        let home = tempfile::tempdir().unwrap();
+        let mut command = agent(home.path(), &["--agent", "planner", "--interval", "1h", "--log", "debug"]);
+        command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "s3cret").stderr(Stdio::piped());
+        let log = refused_once(command, home.path(), why).await;
+        assert!(log.contains(why), "{log}");
+        let taken = taken.lock().unwrap().clone();
+        let [next, end] = &taken[..] else { panic!("{taken:?}") };
+        assert_eq!((&next["vtid"], &next["meta"]["failed_attempts"]), (&json!("DEV-CICDL-0031"), &json!(1)));
+        assert_eq!(end["status"], "success");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_token_is_told() {
-    let (url, taken) = sink(0).await;
+    let (url, taken) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
     let mut command = agent(home.path(), &["--agent", "planner", "--log", "info", "--", "true"]);
     command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "wr0ng");
@@ -136,7 +159,7 @@ async fn a_wrong_token_is_told() {
 /// Who wrapped a command hears nothing of it, since the output is the command's; who asks is told.
 #[tokio::test]
 async fn status_says_why_nothing_can_be_told() {
-    let (url, _) = sink(0).await;
+    let (url, _) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
     let script = "until heartbeat-agent status | grep 'nothing could be told'; do sleep 0.01; done";
     let mut command = agent(home.path(), &["--agent", "planner", "--", "sh", "-c", script]);
@@ -150,7 +173,7 @@ async fn status_says_why_nothing_can_be_told() {
 /// A file's last newline is no part of the token; what no header can carry, or is a list, is refused.
 #[tokio::test]
 async fn tokens_are_trimmed_and_checked() {
-    let (url, taken) = sink(0).await;
+    let (url, taken) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
     for (token, code) in [(" s3cret\n", 0), ("a,b", 2), ("a\nb", 2), (" ", 2)] {
         let mut command = agent(home.path(), &["--agent", "planner", "--", "true"]);

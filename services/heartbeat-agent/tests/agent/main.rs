@@ -161,6 +161,31 @@ impl Drop for Running {
     }
 }
 
+/// Runs an agent whose first beat is refused: its status says why, and the next task is told at once, however long
+/// the interval. Gives its log.
+async fn refused_once(command: Command, home: &Path, why: &str) -> String {
+    let mut running = Running::start_with(command);
+    let ask = async |flags: &[&str]| finished(agent(home, flags), Vec::new()).await;
+    until_async("its status says why", async || {
+        let status = ask(&["status"]).await;
+        String::from_utf8_lossy(&status.out).contains(why)
+    })
+    .await;
+    assert_eq!(ask(&["set-vtid", "DEV-CICDL-0031"]).await.code, Some(0));
+    until_async("its status is well again", async || {
+        ask(&["status"]).await.out == b"planner works on DEV-CICDL-0031\n"
+    })
+    .await;
+    running.signal(Signal::TERM);
+    let mut stderr = running.child.stderr.take().unwrap();
+    assert_eq!(running.ended().await.code(), Some(0));
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    assert_eq!(log.matches("a beat was refused").count(), 1, "{log}");
+    assert!(!log.contains("it is tried again"), "{log}");
+    log
+}
+
 /// Its children as the system lists them: pid and state.
 fn children(of: Pid) -> Vec<(i32, char)> {
     let stat = |path: PathBuf| {
