@@ -121,8 +121,9 @@ pub(super) enum Reason {
 
 /// Decides about one append.
 pub(super) fn verdict(failure: Failure, its: Circumstances) -> Verdict {
-    let again = |after, reason| {
-        let otherwise = if its.doubtful { Reason::Unknown } else { reason };
+    let reason = |reason| if its.doubtful { Reason::Unknown } else { reason };
+    let again = |after, otherwise| {
+        let otherwise = reason(otherwise);
         if its.in_time { Verdict::Again { after, otherwise } } else { Verdict::Answer(otherwise) }
     };
     match (failure, its.repeats) {
@@ -136,7 +137,7 @@ pub(super) fn verdict(failure: Failure, its: Circumstances) -> Verdict {
         (Failure::Repeat, Repeats::PassedOver) | (Failure::Refused, _) => Verdict::Refuse,
         (Failure::Lost, _) if its.repeatable => again(PAUSE, Reason::Unknown),
         (Failure::Lost, _) => Verdict::Answer(Reason::Unknown),
-        (Failure::CannotWrite, _) => Verdict::Answer(Reason::Unavailable),
+        (Failure::CannotWrite, _) => Verdict::Answer(reason(Reason::Unavailable)),
     }
 }
 

@@ -258,3 +258,28 @@ async fn who_is_late_is_not_sent() {
     assert!(matches!(error, AppendError::Late), "{error:?}");
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
+
+/// A session that is ended in the middle of an append leaves it open whether the rows are stored. With keys they are sent
+/// again; and if that fails for another reason, the outcome of the first attempt is still unknown.
+#[tokio::test]
+async fn what_may_be_stored_is_not_said_to_have_failed() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    // A sequence counts also what is rolled back.
+    let end = "CREATE SEQUENCE tries; CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+               IF nextval('tries') % 2 = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); \
+               ELSIF EXISTS (SELECT FROM full_disk) THEN RAISE 'full' USING ERRCODE = '53100'; END IF; \
+               RETURN NULL; END $$; \
+               CREATE TRIGGER ends BEFORE INSERT ON oasis_events EXECUTE FUNCTION ends(); \
+               CREATE TABLE full_disk ()";
+    client.batch_execute(end).await.unwrap();
+    let appender = store(&db.url).appender().unwrap();
+    let append = async |key| appender.append(vec![new("UNSET", key)], Instant::now()).await;
+    assert!(!append(Some("a")).await.unwrap()[0].duplicate);
+    client.batch_execute("INSERT INTO full_disk DEFAULT VALUES").await.unwrap();
+    assert!(matches!(append(Some("b")).await, Err(AppendError::Unknown(_))));
+    assert!(matches!(append(None).await, Err(AppendError::Unknown(_))));
+    // No session is ended this time.
+    assert!(matches!(append(Some("c")).await, Err(AppendError::Unavailable(_))));
+    assert_eq!(client.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 1);
+}
