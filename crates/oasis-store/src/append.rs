@@ -59,8 +59,8 @@ impl Store {
         self.start_appender(None)
     }
 
-    /// Likewise for a program that seldom appends: the connection is closed when nothing has been appended for
-    /// `linger`, so that thousands of such programs need not be connected all the time.
+    /// Likewise for a program that seldom appends: the connection is closed when nothing has been appended
+    /// for `linger`, so that thousands of such programs need not be connected all the time.
     ///
     /// # Errors
     /// As of [`Store::appender`].
@@ -92,10 +92,21 @@ impl Appender {
         events: Vec<NewEvent>,
         arrived: Instant,
     ) -> Result<Vec<Appended>, AppendError> {
-        if events.is_empty() {
+        self.append_prepared(events.into_iter().map(PreparedEvent::from).collect(), arrived).await
+    }
+
+    /// Likewise, for a caller that needs what is computed from an event, such as its title.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append_prepared(
+        &self,
+        rows: Vec<PreparedEvent>,
+        arrived: Instant,
+    ) -> Result<Vec<Appended>, AppendError> {
+        if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<PreparedEvent> = events.into_iter().map(PreparedEvent::from).collect();
         let weight = rows.iter().map(PreparedEvent::weight).sum::<usize>();
         let kib = u32::try_from(weight.div_ceil(1_024)).map_err(|_| AppendError::Overloaded)?;
         let memory = self.memory.clone().try_acquire_many_owned(kib).map_err(|_| AppendError::Overloaded)?;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use oasis_core::{NewEvent, Ts};
 use oasis_service::telemetry::DETAILS;
 use oasis_service::{ApiError, App, NotReady, Request, RequestBody, RequestContext, Response, response};
-use oasis_store::{AppendError, Appender, Need, Store};
+use oasis_store::{AppendError, Appender, Need, PreparedEvent, Store};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -88,7 +88,8 @@ impl WebhookIngest {
         let outcome = self.take(&head.headers, body, context, arrived).await;
         let word = match &outcome {
             Ok(Outcome::Stored { id, vtid, title }) => {
-                tracing::info!(target: DETAILS, delivery, outcome = "stored", id, vtid, title, "delivery stored");
+                let outcome = "stored";
+                tracing::info!(target: DETAILS, delivery, outcome, id, vtid, title, "delivery stored");
                 "stored"
             }
             Ok(Outcome::Duplicate) => {
@@ -147,8 +148,9 @@ impl WebhookIngest {
         state_known: bool,
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
-        let (vtid, title) = (new.event.task.as_str().to_owned(), new.event.title());
-        let appended = self.appender.append(vec![new], arrived).await.map_err(not_stored)?;
+        let event = PreparedEvent::from(new);
+        let (vtid, title) = (event.event().task.as_str().to_owned(), event.title().to_owned());
+        let appended = self.appender.append_prepared(vec![event], arrived).await.map_err(not_stored)?;
         let first = appended.first();
         if first.is_some_and(|appended| appended.duplicate) {
             return Ok(Outcome::Duplicate);
@@ -211,8 +213,8 @@ fn event_name(headers: &HeaderMap) -> Result<&str, ApiError> {
     })
 }
 
-/// GitHub's id of the delivery, which is in its list of recent deliveries. Nothing vouches for it, so it is taken
-/// into the log only if it looks like one.
+/// GitHub's id of the delivery, which is in its list of recent deliveries. Nothing vouches for it, so it is
+/// taken into the log only if it looks like one.
 fn delivery_id(headers: &HeaderMap) -> Option<&str> {
     let id = only(headers, &DELIVERY)?.to_str().ok()?;
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

@@ -28,7 +28,7 @@ impl PreparedEvent {
         &self.event
     }
 
-    /// The event's title.
+    /// The title of the event.
     pub fn title(&self) -> &str {
         &self.title
     }
