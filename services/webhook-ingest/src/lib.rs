@@ -36,11 +36,13 @@ pub struct Config {
     pub database: DatabaseArgs,
 
     /// The secret that the webhook was made with
-    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET",
+          value_parser = secret)]
     pub github_webhook_secret: Secret,
 
     /// The secret that was used before, accepted as well while it is being changed
-    #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET", value_parser = line)]
+    #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET",
+          value_parser = line)]
     pub github_webhook_secret_previous: Option<Secret>,
 
     /// Prefixes that make a VTID in a title, a branch or a commit message
@@ -52,8 +54,8 @@ pub struct Config {
     pub github_modules: Modules,
 }
 
-/// A secret as it was typed into GitHub's form, which takes one line. A file or a secret manager often ends it with
-/// a line break that nobody meant.
+/// A secret as it was typed into GitHub's form, which takes one line. A file or a secret manager often ends
+/// it with a line break that nobody meant.
 fn line(text: &str) -> Result<Secret, Infallible> {
     text.trim_end_matches(['\r', '\n']).parse()
 }
@@ -62,8 +64,8 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
     line(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time later;
-/// deliveries are answered 503 meanwhile.
+/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time
+/// later; deliveries are answered 503 meanwhile.
 ///
 /// # Errors
 /// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.

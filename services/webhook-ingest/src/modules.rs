@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use oasis_core::{Invalid, Module};
 
-/// The modules of repositories, `owner/repo=GATEWAY,other/*=repository,…`. An exact name beats an owner's `*`; among
-/// equals the first counts; a repository that nothing names has `CORE`. Owners and names match in any case, as on
-/// GitHub.
+/// The modules of repositories, `owner/repo=GATEWAY,other/*=repository,…`. An exact name beats an owner's
+/// `*`; among equals the first counts; a repository that nothing names has `CORE`. Owners and names match in
+/// any case, as on GitHub.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modules(Vec<Entry>);
 

@@ -34,10 +34,8 @@ impl Secrets {
     /// When it is missing, malformed or made of other bytes or with another secret.
     pub fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), BadSignature> {
         let tag = tag(header)?;
-        match self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok()) {
-            true => Ok(()),
-            false => Err(BadSignature::Mismatch),
-        }
+        let matches = self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok());
+        if matches { Ok(()) } else { Err(BadSignature::Mismatch) }
     }
 }
 

@@ -4,8 +4,8 @@ use oasis_core::github;
 use oasis_core::{Meta, Status};
 use serde::Deserialize;
 
+use super::facts::{Facts, Place, cut, first_link, headline, known};
 use super::json::{self, Commit, Login, Moment, Repository, Text};
-use super::{Facts, Place, cut, first_link, headline, known};
 
 #[derive(Deserialize)]
 pub(super) struct PullRequestDelivery<'a> {
@@ -79,8 +79,8 @@ pub(super) struct Push<'a> {
 }
 
 /// VTID: `ref`, the head commit's message, the messages of `commits` in their order. ts: the repository's
-/// `pushed_at`, the head commit's `timestamp`. link: `compare`. A tag is pushed too, and a deletion has no head commit
-/// and a zero `after`.
+/// `pushed_at`, the head commit's `timestamp`. link: `compare`. A tag is pushed too, and a deletion has no
+/// head commit and a zero `after`.
 pub(super) fn push(push: Push<'_>) -> Facts<'_> {
     let (id, message, timestamp) =
         push.head_commit.map(|commit| (commit.id, commit.message, commit.timestamp)).unwrap_or_default();
@@ -119,8 +119,8 @@ pub(super) struct CreateOrDelete<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// A branch or a tag that came or went. VTID: its name. The payload has no time of its own; making and deleting a ref
-/// is a push, so ts: the repository's `pushed_at`, `updated_at`. link: the repository.
+/// A branch or a tag that came or went. VTID: its name. The payload has no time of its own; making and
+/// deleting a ref is a push, so ts: the repository's `pushed_at`, `updated_at`. link: the repository.
 pub(super) fn create_or_delete(its: CreateOrDelete<'_>) -> Facts<'_> {
     let name = its.reference.as_deref();
     let (place, key) = match its.ref_type.as_deref() {
@@ -165,8 +165,8 @@ struct Release<'a> {
     created_at: Option<Moment>,
 }
 
-/// VTID: `name`, `tag_name`, `target_commitish`. ts: `published_at` when published, released or pre-released, else
-/// `updated_at`; `created_at` (the date of the commit) only for want of better when it comes into being.
+/// VTID: `name`, `tag_name`, `target_commitish`. ts: `published_at` when published, released or pre-released,
+/// else `updated_at`; `created_at` (the date of the commit) only for want of better when it comes into being.
 /// link: `html_url`.
 pub(super) fn release(delivery: ReleaseDelivery<'_>) -> Facts<'_> {
     let ReleaseDelivery { action, release: its, repository, sender } = delivery;

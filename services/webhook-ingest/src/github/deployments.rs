@@ -4,9 +4,9 @@ use oasis_core::github;
 use oasis_core::{Meta, Status};
 use serde::Deserialize;
 
+use super::facts::{Facts, Place, cut, first_link, headline, known};
 use super::json::{self, Login, Moment, Repository, Text};
 use super::runs::title_of_run;
-use super::{Facts, Place, cut, first_link, headline, known};
 
 #[derive(Deserialize)]
 pub(super) struct DeploymentDelivery<'a> {

@@ -3,8 +3,8 @@
 use oasis_core::{Meta, Status};
 use serde::Deserialize;
 
+use super::facts::{Facts, cut, first_link, known};
 use super::json::{self, Login, Moment, Repository, Text};
-use super::{Facts, cut, first_link, known};
 
 #[derive(Deserialize)]
 pub(super) struct Ping<'a> {

@@ -1,7 +1,8 @@
-//! GitHub's JSON: strings that borrow from the body, times in all their forms, and the parts that events share.
+//! GitHub's JSON: strings that borrow from the body, times in all their forms, and the parts that events
+//! share.
 //!
-//! The structs of this folder name only the fields that are used. A struct with [`Text`] in it marks its first such
-//! field `#[serde(borrow)]`, which lets all of them borrow.
+//! The structs of this folder name only the fields that are used. A struct with [`Text`] in it marks its
+//! first such field `#[serde(borrow)]`, which lets all of them borrow.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +13,10 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::error::Category;
 
-use super::Unreadable;
+/// A payload that is not what GitHub sends. The message names the place and never quotes the payload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the payload cannot be read: {0}")]
+pub struct Unreadable(String);
 
 /// Reads all of `payload`, which must be one JSON object.
 pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Unreadable> {
@@ -84,9 +88,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 // JSON writes a NUL as an escape, so a string that holds one is never borrowed.
-                match text.contains('\0') {
-                    true => Err(E::custom("a string holds a NUL")),
-                    false => Ok(Cow::Owned(text.to_owned())),
+                if text.contains('\0') {
+                    Err(E::custom("a string holds a NUL"))
+                } else {
+                    Ok(Cow::Owned(text.to_owned()))
                 }
             }
         }
@@ -95,8 +100,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A time as GitHub writes one: RFC 3339 in most places, whole seconds of Unix time in the repository of a push.
-/// A zero time, one before Unix time began, and what is no time at all cannot be used.
+/// A time as GitHub writes one: RFC 3339 in most places, whole seconds of Unix time in the repository of a
+/// push. A zero time, one before Unix time began, and what is no time at all cannot be used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(Option<Ts>);
 

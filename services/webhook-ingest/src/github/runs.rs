@@ -4,8 +4,8 @@ use oasis_core::Meta;
 use oasis_core::github::{Run, run};
 use serde::Deserialize;
 
+use super::facts::{Facts, Place, cut, first_link, headline};
 use super::json::{self, Commit, Login, Moment, Numbered, Repository, Text};
-use super::{Facts, Place, cut, first_link, headline};
 
 #[derive(Deserialize)]
 pub(super) struct WorkflowRunDelivery<'a> {
@@ -80,8 +80,8 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// What the `display_title` of a run is: the headline of the commit if a push started it, else a pull request's
-/// title (or the name that the workflow gives its runs, which stands in the same place).
+/// What the `display_title` of a run is: the headline of the commit if a push started it, else a pull
+/// request's title (or the name that the workflow gives its runs, which stands in the same place).
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,
@@ -223,8 +223,8 @@ struct App<'a> {
     name: Option<Text<'a>>,
 }
 
-/// VTID: `head_branch`, the head commit's message. ts: `updated_at`, `created_at`. A suite has no page of its own;
-/// link: the checks of its commit.
+/// VTID: `head_branch`, the head commit's message. ts: `updated_at`, `created_at`. A suite has no page of its
+/// own; link: the checks of its commit.
 pub(super) fn check_suite(delivery: CheckSuiteDelivery<'_>) -> Facts<'_> {
     let CheckSuiteDelivery { action, check_suite: its, repository, sender } = delivery;
     let message = its.head_commit.and_then(|commit| commit.message);

@@ -177,7 +177,8 @@ async fn an_empty_database_is_503_until_it_is_migrated() {
     assert_eq!(server.rows().await.len(), 1);
 }
 
-/// Our own types took the event and the table did not: a defect of ours. A redelivery would be refused as well.
+/// Our own types took the event and the table did not: a defect of ours. A redelivery would be refused as
+/// well.
 #[tokio::test]
 async fn what_the_table_alone_refuses_is_our_defect() {
     let database = database().await;

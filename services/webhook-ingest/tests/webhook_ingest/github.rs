@@ -1,4 +1,5 @@
-//! GitHub as its clients' patience would have it: connections that stay open, and the same bytes until they are taken.
+//! GitHub as its clients' patience would have it: connections that stay open, and the same bytes until they
+//! are taken.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -158,8 +159,8 @@ impl Load {
         reached.await.expect("deliveries go on").expect("the senders are at work");
     }
 
-    /// Lets every sender finish the delivery it is at, and gives what has been taken, in the form of [`Push::stored`],
-    /// sorted.
+    /// Lets every sender finish the delivery it is at, and gives what has been taken, in the form of
+    /// [`Push::stored`], sorted.
     pub(crate) async fn finish(self) -> Vec<(String, String)> {
         self.stop.send_replace(true);
         let mut all = self.senders.join_all().await.concat();

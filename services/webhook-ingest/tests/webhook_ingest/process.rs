@@ -51,8 +51,8 @@ pub(crate) fn finished(mut command: Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// A port that is free now. Below those that systems give to outgoing connections: a client that keeps trying such
-/// a one while nobody listens can be connected to itself.
+/// A port that is free now. Below those that systems give to outgoing connections: a client that keeps trying
+/// such a one while nobody listens can be connected to itself.
 pub(crate) fn free_port() -> u16 {
     let random = || (RandomState::new().hash_one(0) % 12_000) as u16;
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();

@@ -140,7 +140,10 @@ proptest! {
 
     #[test]
     fn reading_is_total_for_a_damaged_payload(
-        which in 0..ALL.len(), place in any::<prop::sample::Index>(), damage in any_json(), cut in any::<prop::sample::Index>(),
+        which in 0..ALL.len(),
+        place in any::<prop::sample::Index>(),
+        damage in any_json(),
+        cut in any::<prop::sample::Index>(),
     ) {
         let (name, text) = ALL[which];
         let mut payload: Value = serde_json::from_str(text).unwrap();
@@ -150,13 +153,18 @@ proptest! {
             *value = damage;
         }
         holds(event_of(name), &serde_json::to_vec(&payload).unwrap())?;
-        prop_assert!(read(event_of(name), &text.as_bytes()[..cut.index(text.len())], &Rules::default(), received()).is_err());
+        let cut = &text.as_bytes()[..cut.index(text.len())];
+        prop_assert!(read(event_of(name), cut, &Rules::default(), received()).is_err());
     }
 
     #[test]
-    fn the_first_place_with_a_vtid_wins(held in prop::array::uniform3(any::<bool>()), event_name in select(vec!["workflow_run", "push", "release"])) {
+    fn the_first_place_with_a_vtid_wins(
+        held in prop::array::uniform3(any::<bool>()),
+        event_name in select(vec!["workflow_run", "push", "release"]),
+    ) {
         let vtids = ["DEV-AAA-0001", "DEV-BBB-0002", "DEV-CCC-0003"];
-        let [a, b, c] = [0, 1, 2].map(|i| if held[i] { format!("x/{}: y", vtids[i]) } else { "no-task-0001".to_owned() });
+        let text = |i: usize| if held[i] { format!("x/{}: y", vtids[i]) } else { "no-task-0001".to_owned() };
+        let [a, b, c] = [0, 1, 2].map(text);
         let payload = match event_name {
             "workflow_run" => json!({
                 "action": "completed",

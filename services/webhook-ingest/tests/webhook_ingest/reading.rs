@@ -209,8 +209,8 @@ fn deployments() {
         json!({
             "repository": "Codertocat/Hello-World", "action": "created", "actor": "Codertocat",
             "vtid_from": "branch", "name": "pages build and deployment", "branch": "vt/DEV-BBB-0002",
-            "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "run_id": 289_782_451, "environment": "github-pages",
-            "status": "in_progress",
+            "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "run_id": 289_782_451,
+            "environment": "github-pages", "status": "in_progress",
         })
     );
 }

@@ -171,16 +171,11 @@ fn checks_have_their_branch_only() {
         ],
     );
     assert_eq!(vtid(&suite), ("DEV-CICDL-0031", Some("commit_message")));
-    assert_eq!(
-        strict(&suite),
-        (
-            "2019-05-15T15:21:14.000Z".to_owned(),
-            "success",
-            Some(
-                "https://github.com/Codertocat/Hello-World/commit/ec26c3e57ca3a959ca5aad62de7213c562f8c821/checks"
-            )
-        )
+    let checks = concat!(
+        "https://github.com/Codertocat/Hello-World/commit/",
+        "ec26c3e57ca3a959ca5aad62de7213c562f8c821/checks"
     );
+    assert_eq!(strict(&suite), ("2019-05-15T15:21:14.000Z".to_owned(), "success", Some(checks)));
 }
 
 #[test]

@@ -21,6 +21,10 @@ const SIZE: usize = 17 << 10;
 /// How much more memory the process may ever have had during the stall, in KiB.
 const GROWTH: u64 = 50 << 10;
 
+/// Whether a writer waits for the lock.
+const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks \
+                     WHERE relation = 'oasis_events_lock'::regclass AND NOT granted)";
+
 async fn session(url: &str) -> Session {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -78,8 +82,8 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
         holder
             .batch_execute(
                 "BEGIN; INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
-                 VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
-                 'vt/UNSET-event'); SELECT pg_sleep(60)",
+                 VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', \
+                 'UNSET-CORE-EVENT', 'vt/UNSET-event'); SELECT pg_sleep(60)",
             )
             .await
     });
@@ -92,8 +96,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
     let all = join_all(pushes.chunks(EACH).map(|pushes| at_once(&receiver, pushes)));
     // While they wait, the probe says who is in the way.
     let probe = async {
-        let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'oasis_events_lock'::regclass AND NOT granted)";
-        until(&observer, waits).await;
+        until(&observer, WAITS).await;
         let deadline = Instant::now() + ANSWERED_WITHIN;
         loop {
             let ready = client.get("/ready").await.unwrap();
@@ -153,8 +156,7 @@ async fn what_is_in_flight_at_the_signal_is_stored_and_answered() {
         // The first waits in the database, so it is in flight for certain; the others most likely are.
         let first = tokio::spawn(async move { Client::new(address).deliver(&Push::new(0, 0)).await });
         let observer = session(&database.url).await;
-        let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'oasis_events_lock'::regclass AND NOT granted)";
-        until(&observer, waits).await;
+        until(&observer, WAITS).await;
         let others: Vec<_> = (1..20)
             .map(|number| {
                 let push = Push::new(number, 0);
