@@ -1,6 +1,7 @@
 //! Reads an entry of Cloud Run's audit logs: an entry in, an OASIS event out. Pure.
 //!
-//! - `activity`: somebody asked for a deploy, which is `in_progress`, or a `failure` when it was refused at once
+//! - `activity`: somebody asked for a deploy, which is `in_progress`, or a `failure` when it was refused at
+//!   once
 //! - `system_event`: what came of it, told by the Ready condition of a Revision or of its Service
 
 use oasis_core::{
@@ -69,7 +70,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Somebody asked for a deploy. The entries of one long-running operation are one event, unless it ends refused.
+/// Somebody asked for a deploy. The entries of one long-running operation are one event, unless it ends
+/// refused.
 fn asked<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
@@ -106,9 +108,9 @@ fn revision_asked_for(request: &Value) -> Option<&str> {
         .or_else(|| text(request, &["service", "template", "revision"]))
 }
 
-/// What came of a deploy. A revision's success is told two or three times, and by its service as well: all of these
-/// are one event, that of the operation that made the revision. One that only sends traffic elsewhere makes none, and
-/// the service alone tells of it.
+/// What came of a deploy. A revision's success is told two or three times, and by its service as well: all of
+/// these are one event, that of the operation that made the revision. One that only sends traffic elsewhere
+/// makes none, and the service alone tells of it.
 fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let response = &entry.response;
     let kind = text(response, &["kind"]).ok_or(Unreadable("the response has no kind"))?;
@@ -168,7 +170,8 @@ fn operation(object: &Value) -> Option<&str> {
     text(object, &["metadata", "annotations", "run.googleapis.com/operation-id"])
 }
 
-/// Whether this generation of the service made the revision, by the name that Cloud Run gives: `gateway-00042-abc`.
+/// Whether this generation of the service made the revision, by the name that Cloud Run gives:
+/// `gateway-00042-abc`.
 fn is_of(revision: &str, generation: f64) -> bool {
     revision.contains(&format!("-{generation:05}-"))
 }
@@ -219,7 +222,8 @@ impl Deploy<'_> {
     }
 }
 
-/// Where labels stand, what was asked for before what came of it, a service's before its template's; v1 and v2.
+/// Where labels stand, what was asked for before what came of it, a service's before its template's; v1 and
+/// v2.
 const LABELS: [&[&str]; 8] = [
     &["request", "service", "metadata", "labels"],
     &["request", "service", "labels"],

@@ -1,5 +1,6 @@
-//! A fake of Cloud Logging on loopback, over real gRPC: for tests, and for the demonstration. It knows as much of the
-//! filter as decides which entries of ours there are: the project, and the time that it begins at.
+//! A fake of Cloud Logging on loopback, over real gRPC: for tests, and for the demonstration. It knows as
+//! much of the filter as decides which entries of ours there are: the project, and the time that it begins
+//! at.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -80,7 +81,8 @@ impl FakeLogging {
         format!("http://{}", self.address)
     }
 
-    /// Adds an entry in Cloud Logging's JSON (what is none is passed over), and forgets those that are older than `age`.
+    /// Adds an entry in Cloud Logging's JSON (what is none is passed over), and forgets those that are older
+    /// than `age`.
     pub fn add(&self, json: &Value, age: SignedDuration) {
         let oldest = (Timestamp::now() - age).as_second();
         self.with(|log| {
@@ -101,8 +103,8 @@ impl Drop for FakeLogging {
     }
 }
 
-/// An entry as Cloud Logging shows it in JSON; `None` when it is not of that form. A `protoPayload` becomes an audit
-/// record, anything else none.
+/// An entry as Cloud Logging shows it in JSON; `None` when it is not of that form. A `protoPayload` becomes
+/// an audit record, anything else none.
 pub fn entry(json: &Value) -> Option<LogEntry> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let labels = json["resource"]["labels"].as_object().into_iter().flatten();

@@ -1,4 +1,5 @@
-//! Entries that have been stored a short while ago. Each poll reads them again, and they need not be sent again.
+//! Entries that have been stored a short while ago. Each poll reads them again, and they need not be sent
+//! again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,8 @@ use jiff::Timestamp;
 
 use crate::logs::{EntryId, Listed};
 
-/// Entries of one project. Beyond these all are forgotten: the table knows them by their keys, it only costs more.
+/// Entries of one project. Beyond these all are forgotten: the table knows them by their keys, it only costs
+/// more.
 const MOST: usize = 20_000;
 
 /// What is known of each project, each with a cursor of its own.
@@ -41,11 +43,13 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::Raw;
 
     fn listed(numbers: std::ops::Range<usize>, second: i64) -> Vec<Listed> {
         let timestamp = Timestamp::from_second(second).unwrap();
         let id = |number: usize| EntryId { log_name: "log".into(), timestamp, insert_id: number.to_string() };
-        numbers.map(|n| Listed { id: id(n), bytes: Vec::new(), entry: Err(String::new()) }).collect()
+        let listed = |number| Listed { id: id(number), raw: Raw::new(Vec::new), entry: Err(String::new()) };
+        numbers.map(listed).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod fake;
 mod known;
 pub mod logs;
 pub mod poll;
-pub mod polled;
+pub mod poll_report;
 mod quarantine;
 pub mod routes;
 mod traffic;
@@ -28,7 +28,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use logs::gcloud::{self, CloudLogging};
 use poll::Watcher;
-use polled::{PollError, Polled};
+use poll_report::{PollError, PollReport};
 use routes::DeployWatcher;
 
 /// Reads Cloud Run's deploys from Cloud Logging and appends them as OASIS events
@@ -44,7 +44,8 @@ pub struct Config {
     pub database: DatabaseArgs,
 
     /// Ids of the projects whose deploys are watched, with commas between them
-    #[arg(long, env = "GCP_PROJECT", value_name = "IDS", value_delimiter = ',', required = true, value_parser = project)]
+    #[arg(long, env = "GCP_PROJECT", value_name = "IDS", value_delimiter = ',', required = true,
+          value_parser = project)]
     pub gcp_project: Vec<String>,
 
     /// Poll by itself this often, besides whenever POST /poll is asked
@@ -72,9 +73,10 @@ pub struct Config {
 fn project(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
     let text = text.trim();
-    match (1..=100).contains(&text.len()) && text.chars().all(fits) {
-        true => Ok(text.to_owned()),
-        false => Err("expected a project's id, such as my-project-123".to_owned()),
+    if (1..=100).contains(&text.len()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a project's id, such as my-project-123".to_owned())
     }
 }
 
@@ -88,7 +90,8 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
     let most = poll::MOST_CALLS;
     anyhow::ensure!(
         config.gcp_project.len() <= most as usize,
-        "GCP_PROJECT names more than {most} projects, and a poll makes {most} calls: run another watcher for the rest"
+        "GCP_PROJECT names more than {most} projects, and a poll makes {most} calls: \
+         run another watcher for the rest"
     );
     let store =
         Store::new(config.database.clone(), DeployWatcher::NAME).context("setting up the database")?;
@@ -108,7 +111,7 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
 ///
 /// # Errors
 /// What kept it from polling.
-pub async fn once(config: &Config) -> anyhow::Result<Polled> {
+pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
     let (_, watcher) = watcher(config)?;
     watcher.poll().await.map_err(|error| match &error {
         PollError::Logs { why, .. } => {
@@ -119,8 +122,8 @@ pub async fn once(config: &Config) -> anyhow::Result<Polled> {
     })
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be away at the start and at any
-/// time later; polls say so meanwhile.
+/// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be away at the
+/// start and at any time later; polls say so meanwhile.
 ///
 /// # Errors
 /// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
@@ -145,7 +148,7 @@ async fn keep_polling(app: Arc<DeployWatcher>, every: Duration, shutdown: Shutdo
     while !shutdown.is_triggered() {
         due.tick().await;
         match panics::catch(app.watcher.poll()).await {
-            Ok(Ok(Polled::Read(read))) if read.seen > 0 => {
+            Ok(Ok(PollReport::Read(read))) if read.seen > 0 => {
                 tracing::info!(seen = read.seen, published = read.published, unread = read.unread, "polled");
             }
             Ok(Ok(_)) => {}

@@ -1,5 +1,5 @@
-//! A poll: each project's log from where the last one ended, page by page, and what was read is stored before the cursor
-//! moves. A crash anywhere repeats a page at the most, whose events have dedup keys.
+//! A poll: each project's log from where the last one ended, page by page, and what was read is stored before
+//! the cursor moves. A crash anywhere repeats a page at the most, whose events have dedup keys.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::known::Known;
 use crate::logs::{Ask, Listed, Logs, LogsError, Page};
-use crate::polled::{Last, PollError, Polled, Read};
+use crate::poll_report::{Last, PollError, PollReport, Read};
 use crate::{audit, quarantine};
 
 /// List calls of one poll, over all projects: Google allows 60 a minute.
@@ -59,35 +59,37 @@ impl<L: Logs> Watcher<L> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads what is new in each project's log. A project that can't be read does not keep the others from it.
+    /// Reads what is new in each project's log. A project that can't be read does not keep the others from
+    /// it.
     ///
     /// # Errors
     /// The first failure, after all projects have been tried.
-    pub async fn poll(&self) -> Result<Polled, PollError> {
-        let polled = self.try_poll().await;
+    pub async fn poll(&self) -> Result<PollReport, PollError> {
+        let report = self.try_poll().await;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &polled {
-            Ok(Polled::Skipped { .. }) => {}
-            Ok(Polled::Read(_)) => *last = Last { good: Some(Timestamp::now()), failure: None },
+        match &report {
+            Ok(PollReport::Skipped { .. }) => {}
+            Ok(PollReport::Read(_)) => *last = Last { good: Some(Timestamp::now()), failure: None },
             Err(error) => last.failure = Some(error.code()),
         }
-        polled
+        report
     }
 
-    async fn try_poll(&self) -> Result<Polled, PollError> {
+    async fn try_poll(&self) -> Result<PollReport, PollError> {
         let Some(lock) = self.store.watch_lock().await? else {
-            return Ok(Polled::Skipped { ok: true, skipped: "another poll is under way" });
+            return Ok(PollReport::Skipped { ok: true, skipped: "another poll is under way" });
         };
         let read = self.read_all().await;
         lock.release().await;
-        read.map(Polled::Read)
+        read.map(PollReport::Read)
     }
 
     async fn read_all(&self) -> Result<Read, PollError> {
         let mut budget = Budget { spent: 0, most: 0, until: Instant::now() + POLL_WITHIN };
         let mut read = Read { ok: true, ..Read::default() };
         let (mut cursor, mut failure) = (None, None);
-        // Another one is first each time, so that one whose calls hang does not always keep the same ones waiting.
+        // Another one is first each time, so that one whose calls hang does not always keep the same ones
+        // waiting.
         let first = self.polls.fetch_add(1, Ordering::Relaxed) % self.projects.len().max(1);
         let projects = self.projects.iter().cycle().skip(first).take(self.projects.len());
         for (nth, project) in projects.enumerate() {
@@ -105,7 +107,8 @@ impl<L: Logs> Watcher<L> {
         failure.map_or(Ok(read), Err)
     }
 
-    /// Reads a project's log to its end, or as far as the budget goes, and gives the time of the newest entry read.
+    /// Reads a project's log to its end, or as far as the budget goes, and gives the time of the newest entry
+    /// read.
     async fn walk(
         &self,
         project: &str,
@@ -122,8 +125,8 @@ impl<L: Logs> Watcher<L> {
             let token = state.walk.as_ref().map(|walk| walk.token.as_str());
             let page = match self.page(Ask { project, from, token }, budget).await {
                 Ok(page) => page,
-                // The token is too old. Everything up to the cursor is stored, so another walk begins there; whoever
-                // comes after a crash must not try the token again.
+                // The token is too old. Everything up to the cursor is stored, so another walk begins there;
+                // whoever comes after a crash must not try the token again.
                 Err(LogsError::Refused(why)) if token.is_some() && !begun_anew => {
                     tracing::warn!(project, why, "the walk can't be resumed and begins anew");
                     (begun_anew, state.walk) = (true, None);
@@ -135,8 +138,9 @@ impl<L: Logs> Watcher<L> {
             };
             let unread = self.keep(project, &page.entries, read).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
-            // No further than when the walk began, however long ago: what came since may stand on pages that were passed,
-            // and the next walk must find it. Nor does an entry of the future hide those that come before it.
+            // No further than when the walk began, however long ago: what came since may stand on pages that
+            // were passed, and the next walk must find it. Nor does an entry of the future hide those that
+            // come before it.
             let newest = newest.map(|newest| whole(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
             state.walk = page.next.map(|token| Walk { from, began, token });

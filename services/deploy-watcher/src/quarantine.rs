@@ -34,6 +34,6 @@ fn put_aside(listed: &Listed, reason: &str) -> UnreadEntry {
         timestamp: listed.id.timestamp,
         insert_id: text(&listed.id.insert_id),
         reason: text(reason),
-        entry: listed.bytes.clone(),
+        entry: listed.raw.encode(),
     }
 }

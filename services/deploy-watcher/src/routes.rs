@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::logs::gcloud::CloudLogging;
 use crate::poll::Watcher;
-use crate::polled::{Last, PollError};
+use crate::poll_report::{Last, PollError};
 
 /// The watcher.
 pub struct DeployWatcher {
@@ -30,8 +30,8 @@ impl App for DeployWatcher {
         match (context.path(), request.method()) {
             ("/poll", &Method::POST) => {
                 context.matched("/poll");
-                let polled = self.watcher.poll().await.map_err(failed)?;
-                response::json(StatusCode::OK, &polled)
+                let report = self.watcher.poll().await.map_err(failed)?;
+                response::json(StatusCode::OK, &report)
             }
             ("/poll", _) => {
                 context.matched("/poll");

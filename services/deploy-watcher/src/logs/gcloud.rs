@@ -23,7 +23,9 @@ use serde_json::{Map, Number, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Ask, Entry, EntryId, Listed, Logs, LogsError, Page};
+use super::entry::{Entry, EntryId, Listed, Raw};
+use super::error::LogsError;
+use super::list::{Ask, Logs, Page};
 
 /// Google's own address.
 pub const ENDPOINT: &str = "https://logging.googleapis.com";
@@ -36,7 +38,11 @@ const CALL_WITHIN: Duration = Duration::from_secs(30);
 /// The longest that a token may take.
 const TOKEN_WITHIN: Duration = Duration::from_secs(15);
 /// What stands in a log, and nothing more, by the fields that are indexed.
-const DEPLOYS: &str = r#"resource.type="cloud_run_revision" protoPayload.serviceName="run.googleapis.com" (protoPayload.methodName=~"^google\.cloud\.run\.v[12]\.Services\.(Create|Replace|Update)Service$" OR protoPayload.status.message:"Ready condition status changed")"#;
+const DEPLOYS: &str = concat!(
+    r#"resource.type="cloud_run_revision" protoPayload.serviceName="run.googleapis.com" "#,
+    r#"(protoPayload.methodName=~"^google\.cloud\.run\.v[12]\.Services\.(Create|Replace|Update)Service$" "#,
+    r#"OR protoPayload.status.message:"Ready condition status changed")"#,
+);
 
 /// What the token is for; the account's roles decide what it may.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -51,8 +57,8 @@ pub struct CloudLogging {
 }
 
 impl CloudLogging {
-    /// At `endpoint`; `anonymous` sends no credentials, which only a fake accepts, else those are the application
-    /// default ones.
+    /// At `endpoint`; `anonymous` sends no credentials, which only a fake accepts, else those are the
+    /// application default ones.
     pub fn new(endpoint: impl Into<String>, anonymous: bool) -> Self {
         // Does nothing when the process has one.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -60,9 +66,10 @@ impl CloudLogging {
     }
 
     async fn connect(&self) -> Result<(Credentials, Client), LogsError> {
-        let credentials = match self.anonymous {
-            true => anonymous::Builder::new().build(),
-            false => asked_for(async { Builder::default().with_scopes([SCOPE]).build() }).await?,
+        let credentials = if self.anonymous {
+            anonymous::Builder::new().build()
+        } else {
+            asked_for(async { Builder::default().with_scopes([SCOPE]).build() }).await?
         };
         // Before the connection: whoever has no credentials is often not at Google's either.
         token(&credentials).await?;
@@ -98,7 +105,7 @@ impl Logs for CloudLogging {
         }
         let page = answer?.into_inner();
         Ok(Page {
-            entries: page.entries.iter().map(listed).collect(),
+            entries: page.entries.into_iter().map(listed).collect(),
             next: Some(page.next_page_token).filter(|token| !token.is_empty()),
         })
     }
@@ -125,13 +132,13 @@ fn filter(project: &str, from: Timestamp) -> String {
     format!(r#"logName=({} OR {}) {DEPLOYS} timestamp>="{from}""#, log("activity"), log("system_event"))
 }
 
-fn listed(entry: &LogEntry) -> Listed {
+fn listed(entry: LogEntry) -> Listed {
     let id = EntryId {
         log_name: entry.log_name.clone(),
         timestamp: entry.timestamp.as_ref().and_then(instant).unwrap_or(Timestamp::UNIX_EPOCH),
         insert_id: entry.insert_id.clone(),
     };
-    Listed { id, bytes: entry.encode_to_vec(), entry: read(entry) }
+    Listed { id, entry: read(&entry), raw: Raw::new(move || entry.encode_to_vec()) }
 }
 
 fn instant(at: &ProtoTimestamp) -> Option<Timestamp> {

@@ -44,9 +44,10 @@ async fn a_deploy_is_two_events() {
     assert_eq!(
         ready["meta"],
         json!({
-            "project": "acme-prod", "region": "europe-west1", "service": "gateway", "revision": "gateway-00042-abc",
-            "operation": "gateway-42-operation",
-            "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3", "method": "/Services.ReplaceService",
+            "project": "acme-prod", "region": "europe-west1", "service": "gateway",
+            "revision": "gateway-00042-abc", "operation": "gateway-42-operation",
+            "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3",
+            "method": "/Services.ReplaceService",
         })
     );
     for (event, status, seconds) in [(asked, "in_progress", 0), (ready, "success", 20)] {
@@ -97,7 +98,8 @@ async fn a_container_that_does_not_start_is_a_failure_with_its_reason() {
         deploy.service(at(61), "s2", "False"),
     ]);
     assert_eq!(stand.poll().await.published, 2);
-    let why = "SELECT meta->>'reason', meta->>'message', meta->>'revision' FROM oasis_events WHERE status = 'failure'";
+    let why = "SELECT meta->>'reason', meta->>'message', meta->>'revision' \
+               FROM oasis_events WHERE status = 'failure'";
     let row = stand.sql.query_one(why, &[]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "HealthCheckContainerError");
     assert_eq!(row.get::<_, &str>(1), "The user-provided container failed to start");
@@ -132,7 +134,8 @@ async fn traffic_that_goes_elsewhere_is_told_each_time() {
     assert_eq!(split, "gateway-00041-xyz 90%, gateway-00042-abc 10%");
 }
 
-/// A new revision that gets no traffic is the one event that its service and it tell, and its failure is its own.
+/// A new revision that gets no traffic is the one event that its service and it tell, and its failure is its
+/// own.
 #[tokio::test]
 async fn a_revision_without_traffic_is_told_once() {
     let elsewhere = || json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);

@@ -1,4 +1,5 @@
-//! Entries of Cloud Run's audit logs in the shapes that they come in, as `gcloud logging read --format=json` shows them.
+//! Entries of Cloud Run's audit logs in the shapes that they come in, as `gcloud logging read --format=json`
+//! shows them.
 
 use std::sync::LazyLock;
 
@@ -7,6 +8,8 @@ use serde_json::{Value, json};
 
 pub(crate) const PROJECT: &str = "acme-prod";
 pub(crate) const REGION: &str = "europe-west1";
+/// What a service runs.
+const IMAGE: &str = "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3";
 
 /// A moment of the tests, so many seconds after they begin: a quarter of an hour ago.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -86,8 +89,10 @@ impl Deploy {
                     "metadata": { "name": service, "namespace": PROJECT, "labels": labels, "generation": 7 },
                     "spec": {
                         "template": {
-                            "metadata": { "labels": { "vtid": "dev-other-0001", "client.knative.dev/nonce": "abc" } },
-                            "spec": { "containers": [{ "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3" }] },
+                            "metadata": {
+                                "labels": { "vtid": "dev-other-0001", "client.knative.dev/nonce": "abc" },
+                            },
+                            "spec": { "containers": [{ "image": IMAGE }] },
                         },
                         "traffic": [{ "percent": 100, "latestRevision": true }],
                     },
@@ -103,20 +108,29 @@ impl Deploy {
     pub(crate) fn asked_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
         let Self { service, labels, .. } = self;
         let name = format!("projects/{PROJECT}/locations/{REGION}/services/{service}");
-        let mut entry = self.entry("activity", at, id, "", json!({
-            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
-            "serviceName": "run.googleapis.com",
-            "methodName": "google.cloud.run.v2.Services.UpdateService",
-            "resourceName": name,
-            "authenticationInfo": { "principalEmail": "jo@acme.example" },
-            "request": {
-                "@type": "type.googleapis.com/google.cloud.run.v2.UpdateServiceRequest",
-                "service": {
-                    "name": name, "labels": labels,
-                    "template": { "labels": { "vtid": "dev-other-0001" }, "containers": [{ "image": "gcr.io/acme/app@sha256:00" }] },
+        let mut entry = self.entry(
+            "activity",
+            at,
+            id,
+            "",
+            json!({
+                "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+                "serviceName": "run.googleapis.com",
+                "methodName": "google.cloud.run.v2.Services.UpdateService",
+                "resourceName": name,
+                "authenticationInfo": { "principalEmail": "jo@acme.example" },
+                "request": {
+                    "@type": "type.googleapis.com/google.cloud.run.v2.UpdateServiceRequest",
+                    "service": {
+                        "name": name, "labels": labels,
+                        "template": {
+                            "labels": { "vtid": "dev-other-0001" },
+                            "containers": [{ "image": "gcr.io/acme/app@sha256:00" }],
+                        },
+                    },
                 },
-            },
-        }));
+            }),
+        );
         entry["operation"] = json!({
             "id": format!("projects/{PROJECT}/locations/{REGION}/operations/{operation}"),
             "producer": "run.googleapis.com", "first": first, "last": !first,
@@ -158,14 +172,23 @@ impl Deploy {
             }
         }
         let plural = if kind == "Revision" { "revisions" } else { "services" };
-        self.entry("system_event", at, id, &self.revision, json!({
-            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
-            "serviceName": "run.googleapis.com",
-            "methodName": "/Services.ReplaceService",
-            "resourceName": format!("namespaces/{PROJECT}/{plural}/{name}"),
-            "status": { "code": code, "message": format!("Ready condition status changed to {said} for {kind} {name}.") },
-            "response": response,
-        }))
+        self.entry(
+            "system_event",
+            at,
+            id,
+            &self.revision,
+            json!({
+                "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+                "serviceName": "run.googleapis.com",
+                "methodName": "/Services.ReplaceService",
+                "resourceName": format!("namespaces/{PROJECT}/{plural}/{name}"),
+                "status": {
+                    "code": code,
+                    "message": format!("Ready condition status changed to {said} for {kind} {name}."),
+                },
+                "response": response,
+            }),
+        )
     }
 
     /// A revision is ready, or is not.
@@ -176,8 +199,7 @@ impl Deploy {
             "name": self.revision, "namespace": PROJECT, "labels": labels,
             "annotations": Self::annotations(self.operation.as_deref()),
         });
-        let image =
-            json!({ "containers": [{ "image": "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3" }] });
+        let image = json!({ "containers": [{ "image": IMAGE }] });
         self.came("Revision", at, id, ready, metadata, json!({ "spec": image }))
     }
 
@@ -220,7 +242,10 @@ impl Deploy {
         });
         let more = json!({
             "spec": { "traffic": traffic },
-            "status": { "latestCreatedRevisionName": self.revision, "latestReadyRevisionName": self.revision },
+            "status": {
+                "latestCreatedRevisionName": self.revision,
+                "latestReadyRevisionName": self.revision,
+            },
         });
         self.came("Service", at, id, ready, metadata, more)
     }

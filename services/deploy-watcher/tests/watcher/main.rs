@@ -6,6 +6,7 @@ mod cases;
 mod entries;
 mod polls;
 mod process;
+mod quarantine;
 mod server;
 mod splits;
 mod walks;
@@ -13,7 +14,7 @@ mod walks;
 use deploy_watcher::fake::{FakeLogging, entry};
 use deploy_watcher::logs::gcloud::CloudLogging;
 use deploy_watcher::poll::Watcher;
-use deploy_watcher::polled::{Polled, Read};
+use deploy_watcher::poll_report::{PollReport, Read};
 use jiff::SignedDuration;
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{DatabaseArgs, Store};
@@ -47,8 +48,8 @@ impl Stand {
 
     async fn poll(&self) -> Read {
         match self.watcher.poll().await.unwrap() {
-            Polled::Read(read) => read,
-            skipped @ Polled::Skipped { .. } => panic!("{skipped:?}"),
+            PollReport::Read(read) => read,
+            skipped @ PollReport::Skipped { .. } => panic!("{skipped:?}"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pages, late and repeated entries, failures in the middle, the budget of calls, and two who poll at once.
 
 use deploy_watcher::logs::LogsError;
-use deploy_watcher::polled::{PollError, Polled};
+use deploy_watcher::poll_report::{PollError, PollReport};
 use gcloud_sdk::google::logging::v2::ListLogEntriesRequest;
 use jiff::{SignedDuration, Timestamp};
 use oasis_store::{DatabaseArgs, Store};
@@ -46,7 +46,8 @@ async fn pages_are_read_to_the_end_empty_ones_included() {
     });
 }
 
-/// What comes late is found by the next poll; what was stored is not sent again, nor is anything written for it.
+/// What comes late is found by the next poll; what was stored is not sent again, nor is anything written for
+/// it.
 #[tokio::test]
 async fn late_entries_are_found_and_known_ones_are_not_sent_again() {
     let stand = Stand::new().await;
@@ -65,7 +66,7 @@ async fn late_entries_are_found_and_known_ones_are_not_sent_again() {
     assert_eq!((read.seen, read.published), (2, 2));
     // A process that knows nothing repeats nothing.
     let again = watcher(&stand.db.url, &stand.logs, &[PROJECT]);
-    let Polled::Read(read) = again.poll().await.unwrap() else { panic!() };
+    let PollReport::Read(read) = again.poll().await.unwrap() else { panic!() };
     assert_eq!((read.seen > 0, read.published), (true, 0));
     assert_eq!(stand.events().await.len(), 4);
 }
@@ -107,7 +108,8 @@ async fn google_may_stumble() {
     assert!(matches!(error, PollError::Logs { why: LogsError::Quota(_), .. }), "{error}");
 }
 
-/// Thirty calls a poll, and the next one takes up the walk where it was left, even over pages without entries.
+/// Thirty calls a poll, and the next one takes up the walk where it was left, even over pages without
+/// entries.
 #[tokio::test]
 async fn the_rest_is_for_the_next_poll() {
     let stand = Stand::new().await;
@@ -117,7 +119,7 @@ async fn the_rest_is_for_the_next_poll() {
     loop {
         // Each by a process of its own.
         let watcher = watcher(&stand.db.url, &stand.logs, &[PROJECT]);
-        let Polled::Read(read) = watcher.poll().await.unwrap() else { panic!() };
+        let PollReport::Read(read) = watcher.poll().await.unwrap() else { panic!() };
         polls.push((stand.logs.with(|log| log.calls.drain(..).count()), read.published));
         if !read.more {
             break;
@@ -188,7 +190,7 @@ async fn projects_share_the_calls() {
         log.empty_pages = 100;
         log.failures.push_back(Status::unavailable("try again"));
     });
-    let Polled::Read(read) = watcher.poll().await.unwrap() else { panic!() };
+    let PollReport::Read(read) = watcher.poll().await.unwrap() else { panic!() };
     assert_eq!((read.more, calls()), (true, [10, 10, 10]));
     // Another one is the first now, and it is at its end.
     stand
@@ -227,6 +229,6 @@ async fn whoever_comes_while_another_polls_does_nothing() {
     assert!(stand.logs.with(|log| log.calls.is_empty()));
     drop(lock);
     // The server notices a moment later.
-    while matches!(stand.watcher.poll().await.unwrap(), Polled::Skipped { .. }) {}
+    while matches!(stand.watcher.poll().await.unwrap(), PollReport::Skipped { .. }) {}
     assert_eq!(stand.events().await.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deploy_watcher::polled::PollError;
+use deploy_watcher::poll_report::PollError;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Walks that are broken off: tokens that are refused, and crashes between the events and the cursor.
 
 use deploy_watcher::logs::LogsError;
-use deploy_watcher::polled::PollError;
+use deploy_watcher::poll_report::PollError;
 use jiff::Timestamp;
 use tonic::Status;
 
@@ -39,7 +39,8 @@ async fn a_token_that_is_refused_later_begins_a_new_walk() {
     stand.logs.with(|log| assert_eq!(tokens(&log.calls), ["", "2 0", "4 0", "", "2 0", "4 0"]));
 }
 
-/// A token that is refused is not tried again by the next poll, even if there was no call left to do without it.
+/// A token that is refused is not tried again by the next poll, even if there was no call left to do without
+/// it.
 #[tokio::test]
 async fn a_token_that_is_refused_is_forgotten_at_once() {
     let stand = Stand::new().await;
@@ -135,7 +136,8 @@ async fn what_the_table_refuses_is_put_aside() {
     assert_eq!(stand.poll().await.seen, 0);
 }
 
-/// A walk that is taken up long after it was begun has passed what came late meanwhile; the next one finds it.
+/// A walk that is taken up long after it was begun has passed what came late meanwhile; the next one finds
+/// it.
 #[tokio::test]
 async fn what_comes_late_behind_a_long_walk_is_found() {
     let stand = Stand::new().await;

@@ -18,7 +18,7 @@ pub struct Last {
 /// What a poll did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Polled {
+pub enum PollReport {
     /// Nothing: another one is under way, here or in another replica.
     Skipped {
         /// Always true: passing over a poll is no failure.
