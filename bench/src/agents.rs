@@ -5,7 +5,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use heartbeat_agent::{Config, Heartbeat, Way};
+use heartbeat_agent::{Config, Destination, Heartbeat};
 use oasis_core::Vtid;
 use tokio::time::sleep;
 use tokio_postgres::Client;
@@ -191,9 +191,9 @@ impl Agents {
 pub(crate) async fn be(count: usize, every: u64) -> anyhow::Result<()> {
     let url = std::env::var("WAY").context("WAY")?;
     let way = if url.starts_with("http") {
-        Way::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
+        Destination::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
     } else {
-        Way::Postgres(url.parse()?)
+        Destination::Postgres(url.parse()?)
     };
     let mut agents = Vec::with_capacity(count);
     for nth in 0..count {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deploy_watcher::fake::FakeLogging;
-use heartbeat_agent::Way;
+use heartbeat_agent::Destination;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::Vtid;
 use oasis_service::client::Base;
@@ -91,7 +91,7 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
 /// until `shutdown`, beside what else the process does: only its log tells of them.
 pub(crate) async fn run_beside(
     webhook: Base,
-    way: Way,
+    way: Destination,
     secret: &Secret,
     logs: Arc<FakeLogging>,
     shutdown: Shutdown,

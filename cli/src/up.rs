@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use deploy_watcher::fake::FakeLogging;
-use heartbeat_agent::Way;
+use heartbeat_agent::Destination;
 use oasis_service::{Shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -103,7 +103,7 @@ async fn serve(
     for step in &migrated.applied {
         notice(format_args!("applied migration {step}"));
     }
-    let agents = Way::Postgres(url.clone());
+    let agents = Destination::Postgres(url.clone());
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
     services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use heartbeat_agent::{Config, Ending, Heartbeat, Way};
+use heartbeat_agent::{Config, Destination, Ending, Heartbeat};
 use oasis_core::Vtid;
 use oasis_service::Shutdown;
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Has agents beat by `way` until `shutdown`, of which they take their leave. `task` is what the team is at.
 pub(super) async fn run(
-    way: Way,
+    way: Destination,
     seed: u64,
     task: watch::Receiver<Option<Vtid>>,
     shutdown: Shutdown,
@@ -45,7 +45,7 @@ pub(super) async fn run(
 struct Life {
     name: &'static str,
     role: &'static str,
-    way: Way,
+    way: Destination,
     task: watch::Receiver<Option<Vtid>>,
     random: Seeded,
 }

@@ -1,6 +1,6 @@
 //! An agent that beats through the gateway of `oasis up`.
 
-use heartbeat_agent::{Config, Ending, Heartbeat, Way};
+use heartbeat_agent::{Config, Destination, Ending, Heartbeat};
 use oasis_core::Vtid;
 
 use crate::client::Feed;
@@ -12,7 +12,7 @@ async fn an_agent_is_seen_to_work_and_to_end() {
     let up = home.up(&[]);
     let (mut feed, _) = Feed::open(home.port).await;
     let url = format!("http://127.0.0.1:{}", home.port).parse().unwrap();
-    let config = Config::new("web planner", Way::Gateway { url, token: None });
+    let config = Config::new("web planner", Destination::Gateway { url, token: None });
     let agent = Heartbeat::start(config).unwrap();
     assert_eq!(feed.event_of("IDLE").await["title"], "UNSET-WEB-PLANNER-PING");
     agent.set_vtid(Some(Vtid::parse("DEV-AGENT-0042").unwrap()));

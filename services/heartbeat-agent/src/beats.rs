@@ -1,7 +1,8 @@
 //! When an agent beats, and what each beat says. Pure: the time is passed in.
 //!
-//! A beat is due at once when what the agent does is not what was last told, and then once an interval. While beats
-//! can't be told they are not kept: the next one says what is so then, and since when nothing could be heard.
+//! A beat is due at once when what the agent does is not what was last told, and then once an interval. While
+//! beats can't be told they are not kept: the next one says what is so then, and since when nothing could be
+//! heard.
 
 use std::time::Duration;
 
@@ -151,7 +152,8 @@ impl Beats {
 
     /// The beat of now.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
-        // One that may have arrived without our knowing is not told twice; but after an interval it is news again.
+        // One that may have arrived without our knowing is not told twice; but after an interval it is news
+        // again.
         let again = self
             .trying
             .as_ref()
@@ -199,7 +201,8 @@ impl Beats {
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 
-    /// The beat has been told. `chance`, from 0 to 1, spreads those who began at the same moment over the interval.
+    /// The beat has been told. `chance`, from 0 to 1, spreads those who began at the same moment over the
+    /// interval.
     pub(crate) fn arrived(&mut self, now: Instant, chance: f64) {
         if let (Some((doing, _)), Some(at)) = (self.trying.take(), self.sent.take()) {
             let first = self.told.is_none();
@@ -212,7 +215,8 @@ impl Beats {
         (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
-    /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back together.
+    /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back
+    /// together.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
         if let (Some((tried, _)), Some(told)) = (&self.trying, &mut self.told) {
@@ -224,8 +228,8 @@ impl Beats {
         (self.pause_until, self.refused) = (now + pause.mul_f64(0.5 + chance / 2.0), None);
     }
 
-    /// It was refused for what it said, and would be refused again. The next beat is due after an interval, as if this
-    /// one had been told.
+    /// It was refused for what it said, and would be refused again. The next beat is due after an interval,
+    /// as if this one had been told.
     pub(crate) fn refused(&mut self, now: Instant) {
         self.sent = None;
         self.failures = self.failures.saturating_add(1);

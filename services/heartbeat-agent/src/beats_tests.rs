@@ -217,7 +217,8 @@ fn a_try_that_failed_may_have_arrived() {
     assert_eq!(key(&told(&mut beats, &clock)), "4");
 }
 
-/// Whoever was told of a change, perhaps, is told of its end: at once, and not as if nothing had been said between.
+/// Whoever was told of a change, perhaps, is told of its end: at once, and not as if nothing had been said
+/// between.
 #[test]
 fn what_is_as_before_a_try_that_failed_is_news() {
     let mut clock = Clock::new();
@@ -334,8 +335,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever happens: an agent that can be heard is never silent for longer than it promised, a repeat says what the
-    /// one before it said, idle repeats are a minute apart, and numbers only grow.
+    /// Whatever happens: an agent that can be heard is never silent for longer than it promised, a repeat
+    /// says what the one before it said, idle repeats are a minute apart, and numbers only grow.
     #[test]
     fn promises_are_kept(steps in steps(), interval in 1_u64..120) {
         let mut clock = Clock::new();
@@ -364,7 +365,9 @@ proptest! {
                 seq = number;
                 if failing {
                     beats.failed(clock.now, 0.5);
-                    doubted |= before.as_ref().is_some_and(|(last, _)| (&last.event.task, last.event.status) != (&said.0, said.1));
+                    let is_other =
+                        |last: &NewEvent| last.event.task != said.0 || last.event.status != said.1;
+                    doubted |= before.as_ref().is_some_and(|(last, _)| is_other(last));
                     tried = Some(said);
                     continue;
                 }

@@ -15,8 +15,11 @@ use oasis_store::DatabaseUrl;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::beats::Ending;
 use crate::control::{self, Order, Socket};
-use crate::{Config, Ending, Heartbeat, Way, wrap};
+use crate::destination::Destination;
+use crate::heartbeat::{Config, Heartbeat};
+use crate::wrap;
 
 /// The name in logs.
 pub const NAME: &str = "heartbeat-agent";
@@ -29,8 +32,10 @@ pub const NAME: &str = "heartbeat-agent";
     args_conflicts_with_subcommands = true,
     override_usage = "heartbeat-agent --agent NAME [OPTIONS] [-- COMMAND [ARGS]...]\n       \
                       heartbeat-agent set-vtid VTID | idle | status",
-    after_help = "Beats until SIGTERM, or as long as COMMAND runs, whose input, output, signals and exit code are its own.\n\
-                  COMMAND finds its agent by itself: `heartbeat-agent set-vtid DEV-CICDL-0031` in it says what it works on.\n\
+    after_help = "Beats until SIGTERM, or as long as COMMAND runs, whose input, output, signals \
+                  and exit code are its own.\n\
+                  COMMAND finds its agent by itself: `heartbeat-agent set-vtid DEV-CICDL-0031` in it \
+                  says what it works on.\n\
                   One of --gateway-url (which wins) and --database-url must be set."
 )]
 pub struct Cli {
@@ -95,7 +100,8 @@ struct Beat {
     vtid: Option<String>,
 
     /// How often it beats, from 1s to 1d; idle, at most once a minute
-    #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = interval)]
+    #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s",
+          value_parser = interval)]
     interval: Duration,
 
     /// Tell a gateway, such as https://oasis.example
@@ -142,8 +148,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[error("{0}")]
 pub struct Usage(String);
 
-/// Refuses a command line with nothing after `--`, as `-- $COMMAND` does where nothing is in it: clap would take it for an
-/// agent without a command, which beats for ever.
+/// Refuses a command line with nothing after `--`, as `-- $COMMAND` does where nothing is in it: clap would
+/// take it for an agent without a command, which beats for ever.
 ///
 /// # Errors
 /// When it does.
@@ -173,7 +179,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
 async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
     let path = match (&whom.agent, &whom.socket) {
         (None, Some(path)) if path.as_os_str() == wrap::NO_SOCKET => anyhow::bail!(
-            "the agent of this command has no socket, so it can't be talked to; HEARTBEAT_LOG=warn has it say why"
+            "the agent of this command has no socket, so it can't be talked to; \
+             HEARTBEAT_LOG=warn has it say why"
         ),
         (None, Some(path)) => path.clone(),
         _ => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref()).await?,
@@ -191,12 +198,12 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
     };
     let vtid = args.vtid.as_deref().map(Vtid::parse).transpose();
     let vtid = vtid.map_err(|why| Usage(format!("--vtid [env: VTID]: {why}")))?;
-    let way = match (args.gateway_url, args.database_url) {
-        (Some(url), _) => Way::Gateway { url, token: args.ingest_token.map(token).transpose()? },
-        (None, Some(url)) => Way::Postgres(url),
+    let destination = match (args.gateway_url, args.database_url) {
+        (Some(url), _) => Destination::Gateway { url, token: args.ingest_token.map(token).transpose()? },
+        (None, Some(url)) => Destination::Postgres(url),
         (None, None) => {
-            let why = "say where beats go: set GATEWAY_URL (and INGEST_TOKEN) to tell a gateway, or DATABASE_URL to tell \
-                       Postgres itself";
+            let why = "say where beats go: set GATEWAY_URL (and INGEST_TOKEN) to tell a gateway, \
+                       or DATABASE_URL to tell Postgres itself";
             return Err(Usage(why.into()).into());
         }
     };
@@ -204,8 +211,13 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
         let program = Path::new(program);
         program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
     });
-    let config =
-        Config { role: args.role, vtid, interval: args.interval, command, ..Config::new(agent.clone(), way) };
+    let config = Config {
+        role: args.role,
+        vtid,
+        interval: args.interval,
+        command,
+        ..Config::new(agent.clone(), destination)
+    };
     let socket = match args.socket {
         Some(path) => {
             let at = path.display().to_string();
@@ -258,11 +270,10 @@ async fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
 /// A token without what a file or a shell put around it, in a form that a header can carry.
 fn token(token: Secret) -> Result<Secret, Usage> {
     let token = token.expose().trim();
-    match !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {
-        true => Ok(Secret::from(token.to_owned())),
-        false => Err(Usage(
-            "INGEST_TOKEN: expected one token, without blanks, commas or control characters".into(),
-        )),
+    if !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {
+        Ok(Secret::from(token.to_owned()))
+    } else {
+        Err(Usage("INGEST_TOKEN: expected one token, without blanks, commas or control characters".into()))
     }
 }
 
@@ -270,10 +281,7 @@ async fn asked_to_stop() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Under nohup it stays ignored.
-    let mut hangup = match wrap::is_ignored(Signal::HUP) {
-        true => None,
-        false => Some(signal(SignalKind::hangup())?),
-    };
+    let mut hangup = if wrap::is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
     let hung_up = async {
         match &mut hangup {
             Some(hangup) => hangup.recv().await,

@@ -14,7 +14,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::{Doing, Heartbeat, Trouble, who};
+use crate::beats::Doing;
+use crate::heartbeat::Heartbeat;
+use crate::run::Trouble;
+use crate::who;
 
 /// The longest line.
 const LONGEST: u64 = 4_096;
@@ -77,7 +80,8 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Listens for a run of `agent` at its usual place, from which those of runs that were killed are taken away.
+    /// Listens for a run of `agent` at its usual place, from which those of runs that were killed are taken
+    /// away.
     pub(crate) async fn usual(home: &Path, agent: &str) -> io::Result<Self> {
         for left in std::fs::read_dir(home)?.flatten().map(|entry| entry.path()) {
             if agent_of(&left).is_some() && is_left_over(&left).await {
@@ -171,8 +175,8 @@ pub(crate) async fn ask(path: &Path, order: &Order) -> anyhow::Result<String> {
     }
 }
 
-/// Where the sockets of this user's agents are, in the user's own runtime folder if there is one: only this user can
-/// write there.
+/// Where the sockets of this user's agents are, in the user's own runtime folder if there is one: only this
+/// user can write there.
 ///
 /// # Errors
 /// When there is no such place, or somebody else has it.
@@ -218,7 +222,8 @@ pub(crate) async fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<Pat
     match <[PathBuf; 1]>::try_from(found) {
         Ok([path]) => Ok(path),
         Err(none) if none.is_empty() => anyhow::bail!(
-            "no agent{called} runs here under this user; where it runs elsewhere, name its socket with --socket"
+            "no agent{called} runs here under this user; \
+             where it runs elsewhere, name its socket with --socket"
         ),
         Err(several) => {
             let paths: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
@@ -241,14 +246,15 @@ fn is_socket(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|there| there.file_type().is_socket())
 }
 
-/// Whether nobody listens any more at the socket that is at a path. An agent that is stopped still does, and is not waited
-/// for when it takes no more connections. Any other file would refuse them, too.
+/// Whether nobody listens any more at the socket that is at a path. An agent that is stopped still does, and
+/// is not waited for when it takes no more connections. Any other file would refuse them, too.
 async fn is_left_over(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     is_socket(path) && UnixStream::connect(path).await.is_err_and(refused)
 }
 
-/// A name as part of a file's name: short, since the path of a socket is, and without what means something there.
+/// A name as part of a file's name: short, since the path of a socket is, and without what means something
+/// there.
 fn file_name(agent: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     agent.chars().take(40).map(kept).collect()

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::beats::{Beats, Doing};
-use crate::way::{Outlet, Prospect, Untold};
+use crate::destination::{Outlet, Prospect, Untold};
 
 /// What an agent is said to do.
 #[derive(Debug, Clone)]
@@ -75,8 +75,8 @@ pub(crate) async fn run(
     }
 }
 
-/// The first of a series is told to whoever reads the log, the others to who looks closer. `refused`: whether the beat
-/// before was refused for what it said.
+/// The first of a series is told to whoever reads the log, the others to who looks closer. `refused`: whether
+/// the beat before was refused for what it said.
 fn complain(error: &Untold, failures: u32, refused: bool, gives_up: bool) {
     match error.prospect() {
         _ if gives_up => tracing::warn!(%error, "the end could not be told"),
@@ -90,7 +90,3 @@ fn complain(error: &Untold, failures: u32, refused: bool, gives_up: bool) {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "run_tests.rs"]
-mod tests;

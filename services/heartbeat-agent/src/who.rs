@@ -16,7 +16,8 @@ pub(crate) fn this(agent: String, role: Option<String>) -> Pinger {
     Pinger { agent, role, instance, host: Some(host), pid: Some(pid), started }
 }
 
-/// What tells apart those of the same name, host, process and second: containers often have all of them alike.
+/// What tells apart those of the same name, host, process and second: containers often have all of them
+/// alike.
 pub(crate) fn chance() -> String {
     let spread = |bits: u32| random() * f64::from(bits);
     format!("{:06x}{:06x}", spread(1 << 24) as u32, spread(1 << 24) as u32)

@@ -1,4 +1,5 @@
-//! Running the wrapped command: its input and output are ours, signals are passed on, and its end is waited for.
+//! Running the wrapped command: its input and output are ours, signals are passed on, and its end is waited
+//! for.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use rustix::termios::tcgetpgrp;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::Ending;
+use crate::beats::Ending;
 
 /// Signals that are passed on. Those that a terminal alone sends, to the whole group, are not.
 const PASSED_ON: [Signal; 7] =
@@ -49,12 +50,14 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     // Not that of an agent around this one, nor whichever else runs here.
     command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
     let child = command.spawn()?;
-    // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are waited for.
+    // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are
+    // waited for.
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     Ok(Wrapped { pid, ended, signals, passed: HashSet::new() })
 }
 
-/// Where the signals come in. Those that are ignored at the start, as under nohup, stay so, and in the command too.
+/// Where the signals come in. Those that are ignored at the start, as under nohup, stay so, and in the
+/// command too.
 fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(PASSED_ON.len());
     for passed in PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)) {
@@ -71,7 +74,8 @@ fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// Whether this process was told to ignore a signal, as nohup does. Where the system does not say, it was not.
+/// Whether this process was told to ignore a signal, as nohup does. Where the system does not say, it was
+/// not.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -125,8 +129,8 @@ impl Wrapped {
     }
 }
 
-/// Whether an interrupt was most likely typed at the terminal, which sends it to the whole group, the command included:
-/// passed on as well it would be once too often.
+/// Whether an interrupt was most likely typed at the terminal, which sends it to the whole group, the command
+/// included: passed on as well it would be once too often.
 fn is_typed() -> bool {
     let terminal = std::fs::File::open("/dev/tty");
     terminal.is_ok_and(|terminal| tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))

@@ -259,8 +259,9 @@ async fn who_is_late_is_not_sent() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// A session that is ended in the middle of an append leaves it open whether the rows are stored. With keys they are sent
-/// again; and if that fails for another reason, the outcome of the first attempt is still unknown.
+/// A session that is ended in the middle of an append leaves it open whether the rows are stored. With keys
+/// they are sent again; and if that fails for another reason, the outcome of the first attempt is still
+/// unknown.
 #[tokio::test]
 async fn what_may_be_stored_is_not_said_to_have_failed() {
     let db = database().await;

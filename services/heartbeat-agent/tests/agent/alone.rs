@@ -173,7 +173,8 @@ async fn a_database_that_comes_later_is_told_the_gap() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// What a gateway would be told as well: the same beat would be refused again, and what is said next is sent at once.
+/// What a gateway would be told as well: the same beat would be refused again, and what is said next is sent
+/// at once.
 #[tokio::test]
 async fn a_beat_that_the_table_refuses_is_not_sent_again() {
     let stand = Stand::new().await;

@@ -1,4 +1,5 @@
-//! Through a gateway: what is sent, with which token, and what becomes of it when the gateway does not take it.
+//! Through a gateway: what is sent, with which token, and what becomes of it when the gateway does not take
+//! it.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -115,8 +116,8 @@ async fn a_gateway_that_refuses_is_tried_again() {
     assert_eq!(taken.last().unwrap()["status"], "success");
 }
 
-/// Whether ingest does not take the event or the table does not: the same beat would be refused again, so it is not sent
-/// again as if nobody had answered. What is said next is.
+/// Whether ingest does not take the event or the table does not: the same beat would be refused again, so it
+/// is not sent again as if nobody had answered. What is said next is.
 #[tokio::test]
 async fn a_beat_that_a_gateway_refuses_is_not_sent_again() {
     let defect = || ApiError::internal(std::io::Error::other("private"));

@@ -61,8 +61,8 @@ impl Stand {
     }
 }
 
-/// The program with nothing of the environment of the tests but the way to commands, and no signal ignored, as some are
-/// where the tests run in the background.
+/// The program with nothing of the environment of the tests but the way to commands, and no signal ignored,
+/// as some are where the tests run in the background.
 fn agent(home: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);
@@ -161,8 +161,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs an agent whose first beat is refused: its status says why, and the next task is told at once, however long
-/// the interval. Gives its log.
+/// Runs an agent whose first beat is refused: its status says why, and the next task is told at once, however
+/// long the interval. Gives its log.
 async fn refused_once(command: Command, home: &Path, why: &str) -> String {
     let mut running = Running::start_with(command);
     let ask = async |flags: &[&str]| finished(agent(home, flags), Vec::new()).await;

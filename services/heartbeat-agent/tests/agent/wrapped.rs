@@ -57,8 +57,8 @@ async fn input_and_output_are_the_commands_own() {
     assert!(run.err == bytes, "{} bytes out of {}", run.err.len(), bytes.len());
 }
 
-/// Nobody answers for the names of gateways. The resolver opens the file of aliases, and this one never opens: nobody
-/// writes to it.
+/// Nobody answers for the names of gateways. The resolver opens the file of aliases, and this one never
+/// opens: nobody writes to it.
 #[tokio::test]
 async fn a_name_that_is_looked_up_holds_no_end() {
     let home = tempfile::tempdir().unwrap();
@@ -71,7 +71,8 @@ async fn a_name_that_is_looked_up_holds_no_end() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
-/// Neither a way out that refuses nor one that never answers holds a command, and its end waits 5 s at the most.
+/// Neither a way out that refuses nor one that never answers holds a command, and its end waits 5 s at the
+/// most.
 #[tokio::test]
 async fn a_command_is_never_held_up() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! The loop over tokio's own paused clock and a way out that the tests open and shut.
+//! An agent over tokio's own paused clock, and a destination that the tests open and shut.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,8 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::beats::Ending;
-use crate::{Heartbeat, who};
+use crate::destination::{Outlet, Untold};
 
 /// What was told, while it is open.
 #[derive(Clone, Default)]
@@ -54,7 +53,7 @@ impl Fake {
         let beats = Beats::new(pinger, None, interval, doing.clone(), Instant::now());
         let (sender, orders) = watch::channel(Orders { doing, suspended: false });
         let (told, trouble) = watch::channel(None);
-        let task = tokio::spawn(run(beats, self.clone(), orders, told, || 0.5));
+        let task = tokio::spawn(run::run(beats, self.clone(), orders, told, || 0.5));
         Heartbeat { orders: sender, trouble, task: Some(task) }
     }
 
@@ -107,8 +106,8 @@ async fn ten_minutes_without_a_way_out_keep_only_what_is_so() {
     assert_eq!(fake.told().last().unwrap(), "success DEV-CICDL-0009");
 }
 
-/// The same beat would be refused again. So the next one is due after an interval, as if it had been told, or when there
-/// is something else to tell.
+/// The same beat would be refused again. So the next one is due after an interval, as if it had been told, or
+/// when there is something else to tell.
 #[tokio::test(start_paused = true)]
 async fn a_beat_that_is_refused_is_not_tried_as_if_nobody_answered() {
     let fake = Fake { refuses: Some(1), ..Fake::default() };

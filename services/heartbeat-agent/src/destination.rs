@@ -1,4 +1,5 @@
-//! The two ways out: straight to Postgres, or through a gateway for agents that must not hold its credentials.
+//! Where beats go: straight to Postgres, or to a gateway for agents that must not hold the database's
+//! credentials.
 
 use std::time::Duration;
 
@@ -15,14 +16,15 @@ use tokio::time::{Instant, timeout};
 
 /// The name under which the server lists the sessions.
 const NAME: &str = "heartbeat-agent";
-/// A connection that is not needed for this long is closed: of thousands of agents only those are connected that beat.
+/// A connection that is not needed for this long is closed: of thousands of agents only those are connected
+/// that beat.
 const LINGER: Duration = Duration::from_millis(250);
 /// The longest that telling one beat may take.
 pub(crate) const TOLD_WITHIN: Duration = Duration::from_secs(12);
 
 /// Where beats go.
 #[derive(Debug, Clone)]
-pub enum Way {
+pub enum Destination {
     /// Into the table.
     Postgres(DatabaseUrl),
     /// To a gateway's `/events/ingest`.
@@ -70,7 +72,7 @@ pub(crate) enum Prospect {
 }
 
 impl Untold {
-    /// What becomes of the same beat if it is sent once more. Both ways out give the same answer.
+    /// What becomes of the same beat if it is sent once more. Both destinations give the same answer.
     pub(crate) fn prospect(&self) -> Prospect {
         match self {
             Self::Append(AppendError::Refused(_)) => Prospect::Refused,
@@ -88,8 +90,8 @@ impl Untold {
     }
 }
 
-/// What a gateway's refusal means. Ingest answers 400 to an event that it does not take, and 500 `internal` to one that
-/// the table does not take.
+/// What a gateway's refusal means. Ingest answers 400 to an event that it does not take, and 500 `internal`
+/// to one that the table does not take.
 fn prospect(status: StatusCode, code: &str) -> Prospect {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Prospect::Refused,
@@ -106,13 +108,13 @@ pub(crate) trait Outlet: Send + 'static {
     fn tell(&mut self, event: &NewEvent) -> impl Future<Output = Result<(), Untold>> + Send;
 }
 
-/// A way that is open.
+/// A destination that beats can be told to.
 pub(crate) enum Open {
     Postgres(Appender),
     Gateway { url: Base, token: Option<Secret> },
 }
 
-impl Way {
+impl Destination {
     /// Prepares it; nothing is sent yet.
     pub(crate) fn open(self) -> Result<Open, StoreError> {
         Ok(match self {
