@@ -31,4 +31,4 @@ pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use store::Store;
 pub use tail::{Tail, Update};
-pub use watch::{UnreadEntry, Walk, WatchLock, WatchState};
+pub use watch::{LogWalk, UnreadEntry, WatchLock, WatchState};

@@ -16,12 +16,12 @@ pub struct WatchState {
     /// The time of the newest entry that has been read.
     pub cursor: Timestamp,
     /// A walk through the log's pages that is not at its end yet.
-    pub walk: Option<Walk>,
+    pub walk: Option<LogWalk>,
 }
 
 /// Where a walk goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walk {
+pub struct LogWalk {
     /// The time that it reads from.
     pub from: Timestamp,
     /// When its first page was asked for. What came since may stand behind where it is.
@@ -119,7 +119,7 @@ impl Store {
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
                 // All three or none, says the table.
-                let walk = row.get::<_, Option<String>>(3).map(|token| Walk {
+                let walk = row.get::<_, Option<String>>(3).map(|token| LogWalk {
                     from: row.get(1),
                     began: row.get(2),
                     token,

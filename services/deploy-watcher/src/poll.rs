@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::NewEvent;
 use oasis_service::random;
-use oasis_store::{AppendError, Appender, Refusal, Store, UnreadEntry, Walk, WatchState};
+use oasis_store::{AppendError, Appender, LogWalk, Refusal, Store, UnreadEntry, WatchState};
 use tokio::time::{Instant, sleep};
 
 use crate::known::Known;
@@ -143,7 +143,7 @@ impl<L: Logs> Watcher<L> {
             // come before it.
             let newest = newest.map(|newest| whole(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
-            state.walk = page.next.map(|token| Walk { from, began, token });
+            state.walk = page.next.map(|token| LogWalk { from, began, token });
             if kept.as_ref() != Some(&state) || !unread.is_empty() {
                 self.store.keep_watch_state(project, &state, &unread).await?;
                 kept = Some(state.clone());

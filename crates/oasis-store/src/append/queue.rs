@@ -55,9 +55,9 @@ impl Job {
     }
 
     /// Remembers why an attempt failed. Rows that may have landed are not said to have not, whatever comes
-    /// after.
+    /// after; and an append that only becomes late has no reason of its own for that.
     pub(super) fn fail(&mut self, why: AppendError) {
-        if !self.is_doubtful() {
+        if !self.is_doubtful() && !matches!(why, AppendError::Late) {
             self.failed = Some(why);
         }
     }

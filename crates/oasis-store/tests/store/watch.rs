@@ -1,7 +1,7 @@
 //! What the deploy-watcher keeps: its state, who polls, and the rights that it needs.
 
 use jiff::Timestamp;
-use oasis_store::{UnreadEntry, Walk, WatchState};
+use oasis_store::{LogWalk, UnreadEntry, WatchState};
 
 use crate::{client, database, store};
 
@@ -19,7 +19,7 @@ async fn the_state_is_kept_and_its_cursor_never_goes_back() {
     let db = database().await;
     let store = store(&db.url);
     assert_eq!(store.watch_state("acme").await.unwrap(), None);
-    let walk = Some(Walk { from: at(5), began: at(6), token: "next".into() });
+    let walk = Some(LogWalk { from: at(5), began: at(6), token: "next".into() });
     let state = WatchState { cursor: at(10), walk };
     store.keep_watch_state("acme", &state, &[unread("a"), unread("a"), unread("b")]).await.unwrap();
     assert_eq!(store.watch_state("acme").await.unwrap(), Some(state));
