@@ -17,6 +17,7 @@ mod deploys;
 mod events;
 mod fanout;
 mod filters;
+mod flood;
 mod footprint;
 mod history;
 mod http;
@@ -38,6 +39,7 @@ mod sides;
 mod sse;
 mod stack;
 mod throughput;
+mod topics;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -84,6 +86,8 @@ enum What {
     Fanout,
     /// A hundred clients that each want something else among a thousand that want everything
     Filters,
+    /// Thousands of topics with one subscriber each: what a line costs, and what they take
+    Topics,
     /// Memory of a gateway: idle clients, and one that never reads
     Memory,
     /// Statements that a gateway sends while nothing happens
@@ -98,6 +102,8 @@ enum What {
     Append,
     /// The query API over five million events
     Queries,
+    /// The ticker where a million lines of rooms stand between two of its events
+    Flood,
     /// The first events of a new client behind three million pings that say nothing new
     Replay,
     /// Clients that resume a million events behind, and what others notice
@@ -163,6 +169,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Delay => delay::run(&stack, cli.quick).await,
             What::Fanout => fanout::run(&stack, cli.quick).await,
             What::Filters => filters::run(&stack, cli.quick).await,
+            What::Topics => topics::run(&stack, cli.quick).await,
             What::Memory => memory::run(&stack, cli.quick).await,
             What::Idle => idle::run(&stack, cli.quick).await,
             What::Throughput => throughput::run(&stack, cli.quick).await,
@@ -170,6 +177,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             What::Ingest => ingest::run(&stack, cli.quick).await,
             What::Append => append::run(&stack, cli.quick).await,
             What::Queries => queries::run(&stack, cli.quick).await,
+            What::Flood => flood::run(&stack, cli.quick).await,
             What::Replay => replay::run(&stack, cli.quick).await,
             What::Resume => resume::run(&stack, cli.quick).await,
             What::Deploys => deploys::run(&stack, cli.quick).await,

@@ -65,6 +65,7 @@ impl User {
 struct Line<'a> {
     timestamp: Ts,
     channel: &'a str,
+    vtid: &'a str,
     text: Option<&'a str>,
 }
 
@@ -111,7 +112,8 @@ impl Stream for TestStream {
         let text = row.meta.as_ref().and_then(|meta| meta.as_map().get("text")).and_then(Value::as_str);
         frame::id(out, row.id);
         frame::event(out, "line");
-        frame::data(out, &Line { timestamp: row.ts, channel: row.channel.as_str(), text });
+        let (channel, vtid) = (row.channel.as_str(), row.task.as_str());
+        frame::data(out, &Line { timestamp: row.ts, channel, vtid, text });
         ((), (row.kind.as_str() == CLOSED).then_some(CloseReason::Closed))
     }
 

@@ -1,0 +1,159 @@
+//! The ticker's page, replay and resume, where a million lines of rooms stand between two of its events.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio_postgres::Client;
+
+use crate::http::Connection;
+use crate::report::{Bar, Report, Row, Samples};
+use crate::rows;
+use crate::service::Service;
+use crate::sse::Feed;
+use crate::stack::{Database, Stack};
+
+const TASK: &str = "DEV-OLD-0001";
+/// Events before the lines; 20 of them are what a new client begins with.
+const OLD: i64 = 100;
+const REPLAY: usize = 20;
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+const P99: f64 = 10.0;
+/// Lines of one statement.
+const AT_ONCE: i64 = 100_000;
+/// Runs of each form that are not counted.
+const FIRST: usize = 3;
+
+/// How many lines, and how often each form is asked.
+struct Plan {
+    lines: i64,
+    samples: usize,
+}
+
+pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
+    let plan =
+        if quick { Plan { lines: 50_000, samples: 20 } } else { Plan { lines: 1_000_000, samples: 300 } };
+    let mut report = Report::new("flood");
+    let database = stack.database("flood").await?;
+    let client = database.connect().await?;
+    let old = rows::append_many(&client, TASK, OLD).await?;
+    report.progress(format_args!("writing {} lines", plan.lines));
+    let began = Instant::now();
+    lines(&client, plan.lines).await?;
+    let new = rows::append_many(&client, TASK, 1).await?;
+    client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
+    report.note(format!(
+        "{OLD} events, then {} lines of 100 rooms, then one event; written and vacuumed in {:.0} s",
+        plan.lines,
+        began.elapsed().as_secs_f64()
+    ));
+    let gateway = stack.gateway(&database).await?;
+    pages(&gateway, &plan, &mut report).await?;
+
+    let mut shown = old[old.len() - (REPLAY - 1)..].to_vec();
+    shown.extend(&new);
+    feeds(&gateway, "replay of the last 20", "", &shown, &plan, &mut report).await?;
+    let resume = format!("?last_event_id={}", old[old.len() - 2]);
+    let missed = [old[old.len() - 1], new[0]];
+    feeds(&gateway, "resume before the lines", &resume, &missed, &plan, &mut report).await?;
+    report.notes(gateway.stop().await?);
+    started(stack, &database, &mut report).await?;
+    Ok(report)
+}
+
+/// Lines of rooms, as a channel of its own for each.
+async fn lines(client: &Client, count: i64) -> anyhow::Result<()> {
+    let statement = client
+        .prepare(
+            "INSERT INTO public.oasis_events \
+               (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+             SELECT clock_timestamp(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', \
+               'UNSET-CORE-LOG', 'vt/UNSET-log', 'room:' || n % 100, \
+               jsonb_build_object('level', 'info', 'message', 'step ' || n || ' of the build took 1.4 s') \
+             FROM generate_series($1::bigint, $2::bigint) AS n",
+        )
+        .await?;
+    for first in (1..=count).step_by(AT_ONCE as usize) {
+        client.execute(&statement, &[&first, &(first + AT_ONCE - 1).min(count)]).await?;
+    }
+    Ok(())
+}
+
+/// Pages of the query API, which reach over the lines.
+async fn pages(gateway: &Service, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let mut connection = Connection::open(gateway.address).await?;
+    for (name, query) in [
+        ("page of 50", "limit=50"),
+        ("page of one task", "limit=50&vtid=DEV-OLD-0001"),
+        ("page of one status", "limit=50&status=info"),
+        ("page since a time", "limit=50&since=2020-01-01T00:00:00Z"),
+        ("page until a time", "limit=50&until=2100-01-01T00:00:00Z"),
+        ("page of what there is not", "limit=50&status=failure"),
+    ] {
+        let mut times = Vec::new();
+        for nth in 0..plan.samples + FIRST {
+            let (rows, took) = page(&mut connection, gateway.address, query).await?;
+            let expected = if name.ends_with("not") { 0 } else { 50 };
+            ensure!(rows == expected, "{name}: {rows} events instead of {expected}");
+            if nth >= FIRST {
+                times.push(took);
+            }
+        }
+        add(report, name, times);
+    }
+    Ok(())
+}
+
+/// How many events a page has, and how long it took, in milliseconds.
+async fn page(connection: &mut Connection, address: SocketAddr, query: &str) -> anyhow::Result<(usize, f64)> {
+    let request = format!("GET /api/v1/oasis/events?{query} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let asked = Instant::now();
+    let answer = connection.exchange(request.as_bytes()).await?;
+    let took = asked.elapsed().as_secs_f64() * 1_000.0;
+    ensure!(answer.status == 200, "a page was answered with {}: {}", answer.status, answer.body);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&answer.body)?;
+    Ok((rows.len(), took))
+}
+
+/// Connections of the feed, from the request to the last of `expected`.
+async fn feeds(
+    gateway: &Service,
+    name: &str,
+    query: &str,
+    expected: &[i64],
+    plan: &Plan,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut times = Vec::new();
+    for nth in 0..plan.samples + FIRST {
+        let asked = Instant::now();
+        let mut feed = Feed::open_at(gateway.address, query).await?;
+        let mut arrived = asked;
+        for id in expected {
+            let (got, at) = feed.next(ARRIVES_WITHIN).await?;
+            ensure!(got == *id, "{name}: event {got} instead of {id}");
+            arrived = at;
+        }
+        if nth >= FIRST {
+            times.push(arrived.duration_since(asked).as_secs_f64() * 1_000.0);
+        }
+    }
+    add(report, name, times);
+    Ok(())
+}
+
+/// A gateway that starts behind the lines.
+async fn started(stack: &Stack, database: &Database, report: &mut Report) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let gateway = stack.gateway(database).await?;
+    let took = began.elapsed().as_secs_f64() * 1_000.0;
+    report.row(Row::single("start of a gateway to /ready", "ms", took));
+    report.notes(gateway.stop().await?);
+    Ok(())
+}
+
+fn add(report: &mut Report, name: &str, times: Vec<f64>) {
+    let times = Samples::new(times);
+    report.row(Row::of(name, "ms", &times));
+    report.row(Row::single(format!("{name}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
+}
