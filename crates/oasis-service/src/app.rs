@@ -17,11 +17,18 @@ pub trait App: Send + Sync + 'static {
     /// The name in logs, metrics and probes, such as `gateway-feed`.
     const NAME: &'static str;
 
+    /// What the path of a request names; `()` for a service that compares paths where it answers.
+    type Route: Send + Sync;
+
+    /// Parses the path of a request. This happens once, before anything is answered.
+    fn resolve(path: &str) -> Self::Route;
+
     /// Answers a request. HEAD arrives as GET, and the body of its answer is taken off.
     ///
     /// A panic here becomes a 500; the connection lives on.
     fn route(
         &self,
+        route: &Self::Route,
         request: Request,
         context: &RequestContext,
     ) -> impl Future<Output = Result<Response, ApiError>> + Send;
@@ -39,7 +46,7 @@ pub trait App: Send + Sync + 'static {
     fn closing(&self) {}
 
     /// Adds headers to every response, errors and probes included (CORS).
-    fn decorate(&self, _context: &RequestContext, _headers: &mut HeaderMap) {}
+    fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
 /// Why a service cannot do its job; `/ready` shows the reasons, so they carry no secrets.

@@ -62,7 +62,8 @@ async fn respond<A: App>(
     if request.method() == Method::HEAD {
         *request.method_mut() = Method::GET;
     }
-    let (mut response, failure) = match answer(server, context, spare, request).await {
+    let route = A::resolve(context.path());
+    let (mut response, failure) = match answer(server, &route, context, spare, request).await {
         Ok(response) => (response, None),
         Err(error) => {
             let failure = Failure::of(&error);
@@ -74,7 +75,7 @@ async fn respond<A: App>(
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, context.request_id_header());
-    server.app.decorate(context, headers);
+    server.app.decorate(&route, context, headers);
 
     let time = started.elapsed();
     meters::request(A::NAME, context.method(), context.route(), response.status(), time);
@@ -84,6 +85,7 @@ async fn respond<A: App>(
 
 async fn answer<A: App>(
     server: &Server<A>,
+    route: &A::Route,
     context: &RequestContext,
     spare: bool,
     request: Request,
@@ -95,7 +97,7 @@ async fn answer<A: App>(
         return Err(ApiError::overloaded("too many connections are open")
             .header(hyper::header::CONNECTION, HeaderValue::from_static("close")));
     }
-    match panics::catch(server.app.route(request, context)).await {
+    match panics::catch(server.app.route(route, request, context)).await {
         Ok(answer) => answer,
         Err(panic) => Err(ApiError::internal(panic)),
     }

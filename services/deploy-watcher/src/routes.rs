@@ -26,7 +26,16 @@ impl DeployWatcher {
 impl App for DeployWatcher {
     const NAME: &'static str = DeployWatcher::NAME;
 
-    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(
+        &self,
+        _route: &(),
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         match (context.path(), request.method()) {
             ("/poll", &Method::POST) => {
                 context.matched("/poll");

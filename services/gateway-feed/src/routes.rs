@@ -57,7 +57,16 @@ pub(crate) struct Gateway {
 impl App for Gateway {
     const NAME: &'static str = crate::NAME;
 
-    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(
+        &self,
+        _route: &(),
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         let path = request.uri().path();
         let (route, allow) = match path {
             FEED => (FEED, "GET, HEAD, OPTIONS"),
@@ -106,7 +115,7 @@ impl App for Gateway {
     }
 
     /// Any page may read what everybody may read; credentials come in a header or the query, never in a cookie.
-    fn decorate(&self, context: &RequestContext, headers: &mut HeaderMap) {
+    fn decorate(&self, _route: &(), context: &RequestContext, headers: &mut HeaderMap) {
         if matches!(context.path(), FEED | HEALTH | EVENTS | AGENTS) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             headers.insert(

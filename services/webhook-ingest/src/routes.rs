@@ -44,7 +44,16 @@ impl WebhookIngest {
 impl App for WebhookIngest {
     const NAME: &'static str = WebhookIngest::NAME;
 
-    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(
+        &self,
+        _route: &(),
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         match (context.path(), request.method()) {
             ("/webhooks/github", &Method::POST) => {
                 context.matched("/webhooks/github");

@@ -66,7 +66,16 @@ impl Sample {
 impl App for Sample {
     const NAME: &'static str = "sample";
 
-    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(
+        &self,
+        _route: &(),
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/hello") => {
                 context.matched("/hello");
@@ -116,7 +125,7 @@ impl App for Sample {
         self.closing.cancel();
     }
 
-    fn decorate(&self, context: &RequestContext, headers: &mut HeaderMap) {
+    fn decorate(&self, _route: &(), context: &RequestContext, headers: &mut HeaderMap) {
         if context.origin().is_some() {
             headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
         }

@@ -27,7 +27,16 @@ struct Sink {
 impl App for Sink {
     const NAME: &'static str = "sink";
 
-    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(
+        &self,
+        _route: &(),
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/hub/events/ingest"));
         if !bearer(request.headers()).is_some_and(|token| self.tokens.accept(token)) {
             return Err(ApiError::unauthorized("bad_token", "this token may not send events"));
