@@ -1,7 +1,7 @@
 //! The binary: flags, logs, signals; everything else is in the library.
 
 use anyhow::Context;
-use gateway_feed::{Config, run};
+use gateway_feed::{Config, NAME, run};
 use oasis_service::{Shutdown, args, telemetry};
 
 #[tokio::main]
@@ -10,7 +10,7 @@ async fn main() -> anyhow::Result<()> {
     if config.service.healthcheck {
         return config.service.healthcheck().context("not ready");
     }
-    telemetry::init("gateway-feed", &config.service.log)?;
+    telemetry::init(NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = config.service.bind().await?;
     run(config, listener, shutdown).await

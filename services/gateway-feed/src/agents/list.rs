@@ -14,8 +14,7 @@ use super::Agents;
 use super::heard::Heard;
 use super::registry::State;
 use super::telling::seconds;
-use crate::events::Room;
-use crate::params;
+use crate::query::{AnswerBudget, params};
 
 /// The parameters of the list.
 const PARAMETERS: &[&str] = &["vtid", "state", "agent", "token"];
@@ -43,7 +42,12 @@ struct Shown<'a> {
 
 impl Agents {
     /// Answers with all agents that the parameters ask for. Unless readers are known, people's e-mail addresses are withheld.
-    pub(crate) fn list(&self, room: &Room, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
+    pub(crate) fn list(
+        &self,
+        budget: &AnswerBudget,
+        uri: &Uri,
+        readers_known: bool,
+    ) -> Result<Response, ApiError> {
         let query = Query::parse(uri.query(), PARAMETERS)?;
         let tasks: Vec<Task> = params::values(&query, "vtid")?;
         let states: Vec<State> = params::values(&query, "state")?;
@@ -62,7 +66,7 @@ impl Agents {
             .filter(|shown| takes(&names, &shown.agent.as_str()))
             .collect();
         shown.sort_by(|a, b| (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance)));
-        room.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
+        budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
     /// Those that `wanted` takes; `None` while nobody is known. The tail waits for the registry, so it is not held for long.

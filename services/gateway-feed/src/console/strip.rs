@@ -1,13 +1,14 @@
-//! Scripts and style sheets without comments, types and indentation, which are a third of them and which a browser has no
-//! use for. They are formatted by a tool, so few rules do.
+//! Scripts and style sheets without comments, types and indentation, which are a third of them and which a
+//! browser has no use for. They are formatted by a tool, so few rules do.
 
-/// A script without what a browser has no use for. It must hold no text that goes over several lines, and no comment
-/// behind code.
+/// A script without what a browser has no use for. It must hold no text that goes over several lines, and no
+/// comment behind code.
 pub(super) fn script(content: &str) -> String {
     let mut kept = String::with_capacity(content.len());
     for line in without_comments(content) {
         let begins = line.chars().next().unwrap_or_default();
-        // A line's end means nothing before these, nor do the signs that ended the last line of a block or list.
+        // A line's end means nothing before these, nor do the signs that ended the last line of a block or
+        // list.
         if matches!(begins, '}' | ')' | ']' | '.' | '?' | ':' | '&' | '|') && kept.ends_with('\n') {
             kept.pop();
         }
@@ -53,7 +54,8 @@ fn is_idle(before: char, after: char) -> bool {
     (is_sign(before) || is_sign(after)) && !(joins(before) && joins(after))
 }
 
-/// Leaves out blanks beside signs, but for texts, and for what stands behind a slash, which may begin a pattern.
+/// Leaves out blanks beside signs, but for texts, and for what stands behind a slash, which may begin a
+/// pattern.
 fn push_code(kept: &mut String, line: &str) {
     // One text within another is not told apart.
     if line.matches('`').count() > 2 {

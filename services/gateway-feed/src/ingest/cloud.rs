@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Refusal};
-use super::{is_json, json};
+use super::json::{self, is_json};
 
 /// Attributes that are kept beside those with a place of their own.
 const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
@@ -46,7 +46,7 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
     let data = match (body.is_empty(), content_type) {
         (true, _) => None,
         (false, content_type) if content_type.is_none_or(is_json) => {
-            Some(json(body).map_err(|refusal| Refusal::field("data", refusal.message))?)
+            Some(json::value(body).map_err(|refusal| Refusal::field("data", refusal.message))?)
         }
         (false, _) => {
             let text =
@@ -75,10 +75,8 @@ fn decode(value: &str) -> Option<Value> {
 }
 
 fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Refusal> {
-    let present = |text: &str| match text.is_empty() {
-        true => Err(Invalid::new("it is empty")),
-        false => Ok(text.to_owned()),
-    };
+    let present =
+        |text: &str| if text.is_empty() { Err(Invalid::new("it is empty")) } else { Ok(text.to_owned()) };
     fields.required("specversion", |version| match version {
         "1.0" => Ok(()),
         _ => Err(Invalid::new("expected 1.0")),

@@ -1,113 +1,12 @@
-//! `POST /events/ingest`: one event or an array of them, in three forms, all or nothing.
+//! `POST /events/ingest`, `POST /api/v1/oasis/events`: one event or an array of them, in three forms, all or
+//! nothing.
 
+mod answer;
 mod cloud;
+mod events;
 mod fields;
+mod json;
 mod older;
 mod plain;
 
-use hyper::header::{CONTENT_TYPE, HeaderMap};
-use oasis_core::ping::{BACK, LOST};
-use oasis_core::{NewEvent, Source, Ts};
-use oasis_service::ApiError;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
-
-use self::fields::Refusal;
-
-/// Events of one request.
-pub(crate) const MOST_EVENTS: usize = 1_000;
-/// Bytes of one request: so many events with the largest `meta` each.
-pub(crate) const MOST_BYTES: usize = 20 << 20;
-
-/// Bytes of one event: several times what `meta` may hold, since text can be escaped and spaced.
-const MOST_EVENT_BYTES: usize = 128 << 10;
-
-/// The events of a request that was received at `now`.
-///
-/// # Errors
-/// 415 for what is not JSON, 400 for the rest; the message names the event and the field.
-pub(crate) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewEvent>, ApiError> {
-    if headers.contains_key("ce-specversion") {
-        let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
-        return Ok(vec![event]);
-    }
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !is_json(content_type) {
-        return Err(ApiError::unsupported_media_type("events are sent as JSON")
-            .hint("add the header Content-Type: application/json"));
-    }
-    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        return Ok(vec![
-            object(body).and_then(|event| one(event, now)).map_err(|refusal| refused(None, &refusal))?,
-        ]);
-    }
-    // As slices of the body first: a value can take twenty times the memory of its text.
-    let events: Vec<&RawValue> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if events.is_empty() {
-        return Err(ApiError::bad_request("bad_event", "the array holds no event"));
-    }
-    if events.len() > MOST_EVENTS {
-        return Err(ApiError::bad_request(
-            "too_many_events",
-            format!("{} events in one request: at most {MOST_EVENTS} are allowed", events.len()),
-        ));
-    }
-    let read = |(nth, event): (usize, &&RawValue)| {
-        let event = object(event.get().as_bytes()).and_then(|event| one(event, now));
-        event.map_err(|refusal| refused(Some(nth), &refusal))
-    };
-    events.iter().enumerate().map(read).collect()
-}
-
-/// One event's text as a JSON object.
-fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    match json(text)? {
-        Value::Object(event) => Ok(event),
-        _ => Err(Refusal::new("expected an event, a JSON object")),
-    }
-}
-
-/// A value of at most [`MOST_EVENT_BYTES`] of text.
-fn json(text: &[u8]) -> Result<Value, Refusal> {
-    if text.len() > MOST_EVENT_BYTES {
-        return Err(Refusal::new(format!("it is too large: at most {MOST_EVENT_BYTES} bytes for one event")));
-    }
-    serde_json::from_slice(text).map_err(|error| Refusal::new(format!("not JSON: {error}")))
-}
-
-/// Tells the forms apart by what only they have.
-fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
-    let event = if event.contains_key("specversion") {
-        cloud::structured(event, now)
-    } else if event.contains_key("service") || event.contains_key("event") {
-        older::read(event, now)
-    } else {
-        plain::read(event, now)
-    }?;
-    match event.event.kind.as_str() {
-        kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
-            hint: Some("send pings: whether an agent is lost or back follows from them".into()),
-            ..Refusal::field("kind", format!("{kind} of source agent.ping is said by gateways alone"))
-        }),
-        _ => Ok(event),
-    }
-}
-
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
-fn refused(nth: Option<usize>, refusal: &Refusal) -> ApiError {
-    let at = nth.map_or_else(String::new, |nth| format!("event {nth}: "));
-    let error = ApiError::bad_request("bad_event", format!("{at}{}", refusal.message));
-    let error = match &refusal.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
-    };
-    match nth {
-        Some(_) if refusal.hint.is_none() => error.hint("nothing of this request was stored"),
-        _ => error,
-    }
-}
+pub(crate) use answer::answer;

@@ -1,5 +1,5 @@
-//! The form of agents that are older than this gateway: `{service, event, tenant?, status, notes?, git_sha?, rid?,
-//! metadata?, timestamp?}`.
+//! The form of agents that are older than this gateway: `{service, event, tenant?, status, notes?, git_sha?,
+//! rid?, metadata?, timestamp?}`.
 
 use oasis_core::{Channel, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts};
 use serde_json::{Map, Value};

@@ -1,0 +1,43 @@
+//! Who may send events: nobody, those who present a token, or everybody.
+
+use hyper::HeaderMap;
+use oasis_service::{ApiError, Tokens, bearer};
+
+/// Those who may send events.
+#[derive(Debug)]
+pub(crate) struct Senders {
+    tokens: Tokens,
+    anonymous: bool,
+}
+
+impl Senders {
+    /// Everybody if `anonymous`, else those with one of the tokens.
+    pub(crate) fn new(tokens: Tokens, anonymous: bool) -> Self {
+        Self { tokens, anonymous }
+    }
+
+    /// Whether there are any.
+    pub(crate) fn exist(&self) -> bool {
+        self.anonymous || !self.tokens.is_empty()
+    }
+
+    /// Lets a request through whose header has a token.
+    ///
+    /// # Errors
+    /// 403 when nobody may send; 401 when its token is missing or not accepted.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if self.anonymous {
+            return Ok(());
+        }
+        if self.tokens.is_empty() {
+            return Err(ApiError::forbidden("ingest_disabled", "this gateway takes no events")
+                .hint("set INGEST_TOKENS to the tokens that may send, or INGEST_ANONYMOUS=true"));
+        }
+        match bearer(headers) {
+            Some(token) if self.tokens.accept(token) => Ok(()),
+            Some(_) => Err(ApiError::unauthorized("bad_token", "this token may not send events")),
+            None => Err(ApiError::unauthorized("token_missing", "sending events needs a token")
+                .hint("send Authorization: Bearer … with one of INGEST_TOKENS")),
+        }
+    }
+}

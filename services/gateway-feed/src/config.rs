@@ -1,0 +1,53 @@
+//! What the gateway is told at its start: the flags and variables of the environment.
+
+use clap::Parser;
+use oasis_service::{ServiceArgs, Tokens};
+use oasis_store::DatabaseArgs;
+
+/// The name in logs, metrics, probes and the database's list of sessions.
+pub const NAME: &str = "gateway-feed";
+
+/// Shows every event as it happens: a public ticker (Server-Sent Events), a query API, and ingest
+#[derive(Debug, Clone, Parser)]
+#[command(name = NAME, version)]
+pub struct Config {
+    /// Where to listen, and what to log.
+    #[command(flatten)]
+    pub service: ServiceArgs<8080>,
+
+    /// Where the table is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// Tokens that may read, comma-separated; without any, everybody may, and e-mail addresses in meta are
+    /// withheld
+    #[arg(
+        long,
+        env = "READ_TOKENS",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub read_tokens: Tokens,
+
+    /// Tokens that may send events, comma-separated
+    #[arg(
+        long,
+        env = "INGEST_TOKENS",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub ingest_tokens: Tokens,
+
+    /// Let everybody send events, without a token
+    #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub ingest_anonymous: bool,
+
+    /// Most clients that may follow the feed at the same time
+    #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
+    pub max_subscribers: usize,
+}

@@ -1,0 +1,27 @@
+//! `GET /-/{HASH}/{PATH}`: what the pages are made of.
+
+use hyper::{HeaderMap, StatusCode};
+use oasis_service::{ApiError, Response};
+
+use super::bundle::BUNDLE;
+
+/// What is at `path`, which stands after `/-/`.
+///
+/// # Errors
+/// 404 for a file that there is not, or not any more.
+pub(crate) fn asset(path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let Some((path, content)) = BUNDLE.find(path) else {
+        return Err(ApiError::not_found().hint("the page is at /; reload it"));
+    };
+    let cache = "public, max-age=31536000, immutable";
+    Ok(content.answer(StatusCode::OK, content_type(path), cache, headers))
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("html") => "text/html; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,88 @@
+//! One content, plain and compressed, and the headers that it is served with.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue, VARY};
+use hyper::{HeaderMap, StatusCode};
+use oasis_service::{Response, response};
+
+/// A content, and the same compressed once somebody has asked for it.
+pub(super) struct Content {
+    plain: Bytes,
+    gzip: OnceLock<Bytes>,
+}
+
+impl Content {
+    pub(super) fn new(plain: String) -> Self {
+        Self { plain: plain.into(), gzip: OnceLock::new() }
+    }
+
+    pub(super) fn plain(&self) -> &Bytes {
+        &self.plain
+    }
+
+    pub(super) fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain.len() / 2), Compression::best());
+            // A vector takes all that is written; were it not so, the plain text would do.
+            let _ = encoder.write_all(&self.plain);
+            encoder.finish().unwrap_or_default().into()
+        })
+    }
+
+    /// An answer to a request with the headers `asked`, compressed if they allow that.
+    pub(super) fn answer(
+        &self,
+        status: StatusCode,
+        content_type: &'static str,
+        cache: &'static str,
+        asked: &HeaderMap,
+    ) -> Response {
+        let packed = takes_gzip(asked);
+        let bytes = if packed { self.gzip() } else { &self.plain };
+        let mut answer = response::content(status, content_type, bytes.clone());
+        let headers = answer.headers_mut();
+        if packed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+        headers
+            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        answer
+    }
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let offered = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    offered.flat_map(|list| list.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let never = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !never
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_negotiated() {
+        for (offered, taken) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, identity", false),
+            ("br, x-gzip", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(offered))]);
+            assert_eq!(takes_gzip(&headers), taken, "{offered}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,117 @@
+//! What is served: the files of `console/app` and `console/client`, embedded.
+
+/// A file below `console/`, and what is in it.
+pub(super) type File = (&'static str, &'static str);
+
+/// The document of every page, which names the scripts and style sheets.
+pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.html");
+
+/// Scripts that no other imports: the two that the document names itself, and what is only types.
+const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/types.js"];
+
+macro_rules! files {
+    ($($path:literal,)*) => { &[$(($path, include_str!(concat!("../../../../console/", $path)))),*] };
+}
+
+pub(super) const FILES: &[File] = files![
+    "app/agents.js",
+    "app/axis.js",
+    "app/base.css",
+    "app/beats.js",
+    "app/chart.js",
+    "app/dialogs.css",
+    "app/dom.js",
+    "app/drawer.js",
+    "app/filters.css",
+    "app/filters.js",
+    "app/groups.js",
+    "app/hand.js",
+    "app/header.js",
+    "app/home.css",
+    "app/home.js",
+    "app/how-to-send.js",
+    "app/index.html",
+    "app/journey.js",
+    "app/keys.js",
+    "app/look.js",
+    "app/main.js",
+    "app/narrow.css",
+    "app/notify.js",
+    "app/now.css",
+    "app/now.js",
+    "app/pages.css",
+    "app/parts.css",
+    "app/past.js",
+    "app/rate.js",
+    "app/row.js",
+    "app/run.js",
+    "app/runs.js",
+    "app/settings.js",
+    "app/steps.js",
+    "app/store.js",
+    "app/task.js",
+    "app/theme.js",
+    "app/ticker.css",
+    "app/ticker.js",
+    "app/time.js",
+    "app/top.css",
+    "app/view.js",
+    "client/backoff.js",
+    "client/connector.js",
+    "client/errors.js",
+    "client/feed.js",
+    "client/index.js",
+    "client/ledger.js",
+    "client/poll.js",
+    "client/query.js",
+    "client/sse.js",
+    "client/stream.js",
+    "client/timers.js",
+    "client/types.js",
+    "client/wire.js",
+];
+
+/// The scripts that others import.
+pub(super) fn modules() -> impl Iterator<Item = &'static str> {
+    let paths = FILES.iter().map(|(path, _)| *path);
+    paths.filter(|path| path.ends_with(".js") && !NOT_MODULES.contains(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_embedded() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
+        let mut there = BTreeSet::new();
+        for folder in ["app", "client"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if !name.ends_with(".md") && !name.ends_with(".ts") {
+                    there.insert(format!("{folder}/{name}"));
+                }
+            }
+        }
+        let embedded: BTreeSet<_> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, there);
+    }
+
+    /// What `strip` takes for granted.
+    #[test]
+    fn no_text_goes_over_lines_and_no_comment_follows_code() {
+        for (path, content) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
+            for (number, line) in content.lines().enumerate() {
+                // Within a text that goes on, blanks would be text; behind a comment, all that follows
+                // is one.
+                let goes_on = line.matches('`').count() % 2 == 1;
+                let ends_in_comment = line.contains(" // ");
+                let is_comment = line.trim_start().starts_with(['*', '/']);
+                assert!(is_comment || !(goes_on || ends_in_comment), "{path}:{}", number + 1);
+            }
+        }
+    }
+}

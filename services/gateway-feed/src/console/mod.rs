@@ -1,0 +1,14 @@
+//! The Live Console: the files of `console/`, embedded.
+//!
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
+//! - `GET /-/{HASH}/…`: what it is made of. HASH is over all files, so an answer never changes
+
+mod asset;
+mod bundle;
+mod content;
+mod files;
+mod page;
+mod strip;
+
+pub(crate) use asset::asset;
+pub(crate) use page::Page;

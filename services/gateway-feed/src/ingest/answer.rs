@@ -1,0 +1,67 @@
+//! Answering a request that sends events: 201 once all of them are committed.
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use oasis_core::Ts;
+use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use oasis_store::{AppendError, Appender};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::events;
+use crate::access::Senders;
+
+/// Bytes of one request: as many events as it may have, with the largest `meta` each.
+const MOST_BYTES: usize = 20 << 20;
+
+/// The answer to a request that was stored.
+#[derive(Serialize)]
+struct Stored {
+    /// Always true: a request that was not stored is answered with an `error`.
+    ok: bool,
+    /// The id of the only event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+    /// The id of each event, in their order; null for a duplicate of one that has been pruned.
+    ids: Vec<Option<i64>>,
+    /// How many of them were there already.
+    duplicates: usize,
+}
+
+/// Stores the events of a request.
+///
+/// # Errors
+/// What [`Senders::admit`] refuses, 400, 413 and 415 for what is wrong with the request, 503 when the table
+/// can't be written, 500 when it refuses what our types took.
+pub(crate) async fn answer(
+    senders: &Senders,
+    appender: &Appender,
+    request: Request,
+    context: &RequestContext,
+) -> Result<Response, ApiError> {
+    let arrived = Instant::now();
+    senders.admit(request.headers())?;
+    Query::parse(request.uri().query(), &[])?;
+    let (head, body) = request.into_parts();
+    let body = context.read_body(body, MOST_BYTES).await?;
+    let events = events::read(&head.headers, &body, Ts::clamped(Timestamp::now()))?;
+    drop(body);
+    let appended = appender.append(events, arrived).await.map_err(not_stored)?;
+    let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
+    let stored = Stored {
+        ok: true,
+        id: ids.first().copied().flatten().filter(|_| ids.len() == 1),
+        duplicates: appended.iter().filter(|appended| appended.duplicate).count(),
+        ids,
+    };
+    response::json(StatusCode::CREATED, &stored)
+}
+
+fn not_stored(error: AppendError) -> ApiError {
+    match error.told() {
+        Some((code, message)) => ApiError::unavailable(code, message, error)
+            .hint("send it again; with a dedup_key an event is stored once"),
+        // Our types took what the table refuses: sent again, it is refused again.
+        None => ApiError::internal(error),
+    }
+}

@@ -1,0 +1,67 @@
+//! The memory that answers may take while they wait to be sent. Clients that ask for much and read slowly are
+//! refused before they take the memory of the feed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, HeaderValue};
+use oasis_service::{ApiError, Response, response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// KiB of answers that wait to be sent.
+const MOST_KIB: usize = 64 << 10;
+
+/// The memory that is left, in KiB.
+pub(crate) struct AnswerBudget(Arc<Semaphore>);
+
+impl AnswerBudget {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_KIB)))
+    }
+
+    /// An answer of JSON, which takes its share of the budget until it is sent.
+    ///
+    /// # Errors
+    /// 503 when the budget is spent.
+    pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
+        let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+        let share = self.0.clone().try_acquire_many_owned(kib);
+        let share = share.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
+        let bytes = Bytes::from_owner(Counted { text, _share: share });
+        let mut answer = response::content(StatusCode::OK, "application/json", bytes);
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
+}
+
+/// An answer that gives its share back once it is dropped, which is when it has been sent.
+struct Counted {
+    text: Vec<u8>,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_takes_its_share_until_it_is_dropped() {
+        let budget = AnswerBudget::new();
+        let half = || budget.answer(vec![b' '; MOST_KIB * 512]);
+        let (first, second) = (half().unwrap(), half().unwrap());
+        let refused = budget.answer(b"[]".to_vec()).unwrap_err();
+        assert_eq!((refused.status().as_u16(), refused.code()), (503, "overloaded"));
+        drop(first);
+        let third = half().unwrap();
+        assert!(half().is_err());
+        drop((second, third));
+        assert_eq!(budget.0.available_permits(), MOST_KIB);
+    }
+}

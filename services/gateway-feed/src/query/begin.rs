@@ -1,0 +1,59 @@
+//! The feed's parameters, and where a client begins.
+
+use oasis_service::{ApiError, Query};
+use oasis_store::Filter;
+
+use super::params::{bad, natural, time, with_filter};
+use crate::fanout::subscriber::Begin;
+
+/// The feed's parameters.
+pub(crate) const FEED: &[&str] =
+    &with_filter::<{ Filter::FIELDS.len() + 3 }>(&["since", "last_event_id", "token"]);
+
+/// Where a client of the feed begins: its header beats `last_event_id`, which beats `since`. An empty cursor
+/// is none.
+pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
+    let given = query.get("last_event_id").filter(|id| !id.is_empty());
+    let given = given
+        .map(|id| natural(id.as_bytes()).ok_or_else(|| bad("last_event_id", "expected the id of an event")));
+    let given = given.transpose()?;
+    let since = time(query, "since")?;
+    if let Some(header) = header.filter(|id| !id.is_empty()) {
+        return match natural(header) {
+            Some(id) => Ok(Begin::After(id)),
+            None => Err(ApiError::bad_request(
+                "bad_header",
+                "header `Last-Event-ID`: expected the id of an event",
+            )),
+        };
+    }
+    Ok(match (given, since) {
+        (Some(id), _) => Begin::After(id),
+        (None, Some(since)) => Begin::Since(since.instant()),
+        (None, None) => Begin::Fresh,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use oasis_core::Ts;
+
+    use super::*;
+
+    #[test]
+    fn cursors() {
+        let of = |query: &str, header: Option<&str>| {
+            begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
+        };
+        let since: Ts = "2026-01-01T22:00:00Z".parse().unwrap();
+        assert_eq!(of("", None).unwrap(), Begin::Fresh);
+        assert_eq!(of("last_event_id=5&since=2026-01-02T00:00:00Z", None).unwrap(), Begin::After(5));
+        assert_eq!(of("last_event_id=5", Some("7")).unwrap(), Begin::After(7));
+        assert_eq!(of("last_event_id=", Some("")).unwrap(), Begin::Fresh);
+        assert_eq!(of("since=2026-01-02T00:00:00+02:00", None).unwrap(), Begin::Since(since.instant()));
+        assert!(of("last_event_id=x", Some("7")).is_err());
+        assert!(of("", Some("abc")).is_err());
+        assert!(of("", Some("-1")).is_err());
+        assert!(of("since=nonsense", Some("7")).is_err());
+    }
+}

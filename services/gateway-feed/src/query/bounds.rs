@@ -1,0 +1,109 @@
+//! The query API's parameters, and the bounds of one answer.
+
+use std::ops::RangeInclusive;
+
+use oasis_core::Ts;
+use oasis_service::{ApiError, Query};
+use oasis_store::Filter;
+
+use super::params::{bad, natural, time, with_filter};
+
+/// The query API's parameters.
+pub(super) const EVENTS: &[&str] =
+    &with_filter::<{ Filter::FIELDS.len() + 6 }>(&["since", "until", "limit", "offset", "before", "token"]);
+
+/// Rows of one answer.
+const LIMITS: RangeInclusive<i64> = 1..=1_000;
+/// Rows that may be passed over; further back, `before` pages in constant time.
+const MOST_OFFSET: i64 = 100_000;
+
+/// The bounds of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) since: Option<Ts>,
+    pub(super) until: Option<Ts>,
+    pub(super) limit: i64,
+    pub(super) offset: i64,
+    pub(super) before: Option<i64>,
+}
+
+pub(super) fn bounds(query: &Query) -> Result<Bounds, ApiError> {
+    let (since, until) = (time(query, "since")?, time(query, "until")?);
+    if let (Some(since), Some(until)) = (since, until)
+        && since > until
+    {
+        return Err(bad("until", "it is earlier than `since`"));
+    }
+    Ok(Bounds {
+        since,
+        until,
+        limit: number(query, "limit", LIMITS)?.unwrap_or(50),
+        offset: number(query, "offset", 0..=MOST_OFFSET)?.unwrap_or(0),
+        before: number(query, "before", 0..=i64::MAX)?,
+    })
+}
+
+fn number(query: &Query, name: &'static str, range: RangeInclusive<i64>) -> Result<Option<i64>, ApiError> {
+    let Some(text) = query.get(name) else { return Ok(None) };
+    match natural(text.as_bytes()).filter(|number| range.contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None if *range.end() == i64::MAX => Err(bad(name, "expected the id of an event")),
+        None => Err(bad(name, format!("expected a whole number from {} to {}", range.start(), range.end()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oasis_core::{Module, Status, Task};
+
+    use super::super::params::filter;
+    use super::*;
+
+    fn events(query: &str) -> Result<(Filter, Bounds), ApiError> {
+        let query = Query::parse(Some(query), EVENTS)?;
+        Ok((filter(&query)?, bounds(&query)?))
+    }
+
+    #[test]
+    fn filters() {
+        let (filter, bounds) =
+            events("vtid=dev-cicdl-0031,UNSET&status=failure&module=core&limit=7").unwrap();
+        let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
+        assert_eq!(vtids, ["DEV-CICDL-0031", "UNSET"]);
+        assert_eq!((filter.status, filter.module), (vec![Status::Failure], vec![Module::core()]));
+        assert_eq!((bounds.limit, bounds.offset, bounds.before), (7, 0, None));
+        assert!(events("vtid=ALL").unwrap().0.is_open());
+    }
+
+    #[test]
+    fn whatever_is_bad_is_named() {
+        for (query, name) in [
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=abc", "limit"),
+            ("limit=", "limit"),
+            ("limit=-1", "limit"),
+            ("limit=+5", "limit"),
+            ("offset=-1", "offset"),
+            ("before=x", "before"),
+            ("before=99999999999999999999", "before"),
+            ("since=yesterday", "since"),
+            ("until=", "until"),
+            ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
+            ("vtid=nonsense", "vtid"),
+            ("vtid=", "vtid"),
+            ("vtid=DEV-CICDL-0031,", "vtid"),
+            ("status=done", "status"),
+            ("source=github", "source"),
+            ("kind=Push", "kind"),
+            ("layer=a-b", "layer"),
+            ("colour=red", "colour"),
+            ("limit=5&limit=5", "limit"),
+        ] {
+            let error = events(query).unwrap_err();
+            assert!(error.message().contains(&format!("`{name}`")), "{query}: {}", error.message());
+        }
+        let many = format!("kind={}", vec!["a"; 60].join(","));
+        assert!(events(&many).is_ok(), "repeated values count once");
+    }
+}

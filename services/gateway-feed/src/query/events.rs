@@ -1,0 +1,106 @@
+//! The query API: `GET /api/v1/oasis/events`, newest first by id.
+
+use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue, LINK};
+use oasis_core::{Meta, Task, Ticker, Ts, meta};
+use oasis_service::{ApiError, Query, Response};
+use oasis_store::{Columns, Order, PageQuery, Store, StoredEvent};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+
+use super::answer_budget::AnswerBudget;
+use super::bounds::{Bounds, EVENTS, bounds};
+use super::params;
+
+/// An event as the query API shows it: the ten fields in their order, then what is stored beside them.
+#[derive(Serialize)]
+struct EventView<'a> {
+    #[serde(flatten)]
+    ticker: Ticker<'a>,
+    id: i64,
+    recorded_at: String,
+    channel: &'a str,
+    meta: Box<RawValue>,
+}
+
+/// The queries, which share a part of the connections.
+pub(crate) struct EventQueries {
+    store: Store,
+    /// Queries that read the table at the same time.
+    reads: Semaphore,
+}
+
+impl EventQueries {
+    /// Queries that use at most half of the `connections`: the other half is for the feed and for /ready.
+    pub(crate) fn new(store: Store, connections: u16) -> Self {
+        Self { store, reads: Semaphore::new(usize::from(connections.div_ceil(2))) }
+    }
+
+    /// Answers a query. Unless readers are known, people's e-mail addresses in `meta` are withheld.
+    ///
+    /// Few are read at a time, and what waits to be sent is bounded: clients that ask for much and read
+    /// slowly take neither the memory nor the connections of the feed.
+    pub(crate) async fn list(
+        &self,
+        budget: &AnswerBudget,
+        uri: &Uri,
+        readers_known: bool,
+    ) -> Result<Response, ApiError> {
+        let query = Query::parse(uri.query(), EVENTS)?;
+        let filter = params::filter(&query)?;
+        let Bounds { since, until, limit, offset, before } = bounds(&query)?;
+        let order = Order::NewestFirst { before };
+        let page = PageQuery {
+            filter: Some(&filter),
+            order,
+            limit,
+            offset,
+            since,
+            until,
+            columns: Columns::WithMeta,
+        };
+        // The semaphore is never closed.
+        let _turn = self.reads.acquire().await.ok();
+        let read = self.store.page(&page).await.map_err(|error| {
+            ApiError::unavailable("database_unavailable", "the events can't be read now", error)
+        })?;
+        let events = read.events;
+        let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
+        let mut answer = budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)?;
+        let headers = answer.headers_mut();
+        if query.get("vtid").is_some() {
+            let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
+            let asked = if vtids.is_empty() { "ALL".to_owned() } else { vtids.join(",") };
+            headers.insert(HeaderName::from_static("x-vtid"), value(&asked)?);
+        }
+        if let Some(last) = events.last().filter(|_| events.len() as i64 == limit) {
+            headers.insert(LINK, value(&format!("<{}>; rel=\"next\"", next(uri, &query, last.id)))?);
+        }
+        Ok(answer)
+    }
+}
+
+fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiError> {
+    let meta = event.meta.as_ref().map_or("{}", Meta::as_json);
+    let meta = if readers_known { meta.to_owned() } else { meta::withhold_emails(meta) };
+    Ok(EventView {
+        ticker: event.ticker(),
+        id: event.id,
+        recorded_at: Ts::clamped(event.recorded_at).to_string(),
+        channel: event.channel.as_str(),
+        meta: RawValue::from_string(meta).map_err(ApiError::internal)?,
+    })
+}
+
+/// The address of the page after this one. A token is left out: it stays with whoever has it.
+fn next(uri: &Uri, query: &Query, last: i64) -> String {
+    let mut next = form_urlencoded::Serializer::new(String::new());
+    next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));
+    next.append_pair("before", &last.to_string());
+    format!("{}?{}", uri.path(), next.finish())
+}
+
+fn value(text: &str) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(text).map_err(ApiError::internal)
+}

@@ -1,0 +1,76 @@
+//! Reading the parameters of a request. Each one that is bad, repeated or unknown is a 400 that names it.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use oasis_core::{Channel, Ts};
+use oasis_service::{ApiError, Query};
+use oasis_store::Filter;
+
+/// Values in one comma-separated list.
+const MOST_VALUES: usize = 50;
+
+/// The parameters of a request that takes a filter: the fields of the filter, and then its own.
+pub(super) const fn with_filter<const N: usize>(own: &[&'static str]) -> [&'static str; N] {
+    let fields = Filter::FIELDS;
+    assert!(N == fields.len() + own.len());
+    let mut names = [""; N];
+    let mut nth = 0;
+    while nth < N {
+        names[nth] = if nth < fields.len() { fields[nth].name } else { own[nth - fields.len()] };
+        nth += 1;
+    }
+    names
+}
+
+/// A 400 that names the parameter.
+pub(crate) fn bad(name: &str, why: impl Display) -> ApiError {
+    ApiError::bad_request("bad_parameter", format!("parameter `{name}`: {why}"))
+}
+
+/// The filter of a request, on the public channel.
+pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
+    let mut filter = Filter::all(Channel::devhub());
+    for field in Filter::FIELDS {
+        let texts = list(query, field.name)?;
+        field.accept(&mut filter, &texts).map_err(|why| bad(field.name, why))?;
+    }
+    Ok(filter)
+}
+
+/// The values of a comma-separated list, each text once; none when it was not given (or, for tasks, is
+/// `ALL`).
+pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a str>, ApiError> {
+    let Some(given) = query.get(name) else { return Ok(Vec::new()) };
+    if name == "vtid" && given.eq_ignore_ascii_case("ALL") {
+        return Ok(Vec::new());
+    }
+    let mut texts: Vec<&str> = given.split(',').map(str::trim).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    if texts.len() <= MOST_VALUES {
+        Ok(texts)
+    } else {
+        Err(bad(name, format!("at most {MOST_VALUES} values")))
+    }
+}
+
+/// The values of a comma-separated list, as their type reads them.
+pub(crate) fn values<T>(query: &Query, name: &'static str) -> Result<Vec<T>, ApiError>
+where
+    T: FromStr<Err: Display>,
+{
+    list(query, name)?.iter().map(|text| text.parse().map_err(|why| bad(name, why))).collect()
+}
+
+/// A natural number of digits alone, such as the id of an event.
+pub(super) fn natural(text: &[u8]) -> Option<i64> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
+}
+
+/// An instant, if it was given. An offset's plus sign that was sent without its escape arrives as a blank.
+pub(super) fn time(query: &Query, name: &'static str) -> Result<Option<Ts>, ApiError> {
+    let parse = |text: &str| text.replace(' ', "+").parse::<Ts>().map_err(|why| bad(name, why));
+    query.get(name).map(parse).transpose()
+}

@@ -1,0 +1,177 @@
+//! What the path of a request names. It is parsed once, into a closed set: a new route fails to compile
+//! wherever its name, its methods, its readers or its answer must be decided.
+
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue,
+};
+use hyper::{Method, StatusCode};
+use oasis_service::{ApiError, Response, response};
+
+use crate::console::Page;
+
+pub(crate) const FEED: &str = "/api/v1/devhub/feed";
+const HEALTH: &str = "/api/v1/devhub/health";
+const EVENTS: &str = "/api/v1/oasis/events";
+const AGENTS: &str = "/api/v1/oasis/agents";
+const INGEST: &str = "/events/ingest";
+const PAGE: &str = "/";
+const ASSETS: &str = "/-/";
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The ticker.
+    Feed,
+    /// Whether the gateway is alive, and what the feed shows.
+    Health,
+    /// The query API, and ingest under its second address.
+    Events,
+    /// The agents and their states.
+    Agents,
+    /// Ingest.
+    Ingest,
+    /// A page of the Live Console.
+    Page(Page),
+    /// A file that the pages are made of, by what follows the prefix.
+    Asset(String),
+}
+
+/// What a method asks of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Read,
+    Send,
+    /// A browser asks whether a page of another origin may read.
+    Preflight,
+}
+
+impl Route {
+    /// `None` for a path that names nothing here.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        if let Some(asset) = path.strip_prefix(ASSETS) {
+            return Some(Self::Asset(asset.to_owned()));
+        }
+        match path {
+            FEED => Some(Self::Feed),
+            HEALTH => Some(Self::Health),
+            EVENTS => Some(Self::Events),
+            AGENTS => Some(Self::Agents),
+            INGEST => Some(Self::Ingest),
+            _ => Page::parse(path).map(Self::Page),
+        }
+    }
+
+    /// The name in metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Feed => FEED,
+            Self::Health => HEALTH,
+            Self::Events => EVENTS,
+            Self::Agents => AGENTS,
+            Self::Ingest => INGEST,
+            Self::Page(_) => PAGE,
+            Self::Asset(_) => ASSETS,
+        }
+    }
+
+    /// The only list of the methods that it answers, as the header `Allow` has it.
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Feed | Self::Health | Self::Agents => "GET, HEAD, OPTIONS",
+            Self::Events => "GET, HEAD, POST, OPTIONS",
+            Self::Ingest => "POST",
+            Self::Page(_) | Self::Asset(_) => "GET, HEAD",
+        }
+    }
+
+    fn answers(&self, method: &Method) -> bool {
+        self.methods().split(", ").any(|answered| answered == method.as_str())
+    }
+
+    /// What `method` asks of it.
+    ///
+    /// # Errors
+    /// 405 when it does not answer the method.
+    pub(crate) fn action(&self, method: &Method) -> Result<Action, ApiError> {
+        let asked = match *method {
+            Method::GET | Method::HEAD => Some(Action::Read),
+            Method::POST => Some(Action::Send),
+            Method::OPTIONS => Some(Action::Preflight),
+            _ => None,
+        };
+        asked.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
+    }
+
+    /// Lets pages of any origin read what a route shows that answers preflights. Everybody may read it, or
+    /// credentials come in a header or the query, never in a cookie.
+    pub(crate) fn allow_origins(&self, headers: &mut HeaderMap) {
+        if self.answers(&Method::OPTIONS) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("Link, Retry-After, X-VTID, X-Request-Id"),
+            );
+        }
+    }
+
+    /// The answer to a preflight: pages of other origins may read, and not send.
+    pub(crate) fn preflight(&self) -> Response {
+        let mut answer = response::status(StatusCode::NO_CONTENT);
+        let headers = answer.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static(self.methods()));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Cache-Control, Last-Event-ID, X-Request-Id"),
+        );
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, route) in [
+            (FEED, Some(Route::Feed)),
+            (HEALTH, Some(Route::Health)),
+            (EVENTS, Some(Route::Events)),
+            (AGENTS, Some(Route::Agents)),
+            (INGEST, Some(Route::Ingest)),
+            ("/", Some(Route::Page(Page::Known))),
+            ("/agents", Some(Route::Page(Page::Known))),
+            ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Known))),
+            ("/vtid/nothing", Some(Route::Page(Page::NoSuchTask))),
+            ("/vtid/", None),
+            ("/vtid/DEV-CICDL-0031/", None),
+            ("/-/", Some(Route::Asset(String::new()))),
+            ("/-/abc/app/main.js", Some(Route::Asset("abc/app/main.js".to_owned()))),
+            ("/-", None),
+            ("/api/v1/devhub/feed/", None),
+            ("", None),
+        ] {
+            assert_eq!(Route::parse(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn methods() {
+        let named = |route: &Route| {
+            let methods = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS, Method::PUT];
+            methods.map(|method| route.action(&method).ok())
+        };
+        let (read, send, preflight) = (Some(Action::Read), Some(Action::Send), Some(Action::Preflight));
+        for route in [Route::Feed, Route::Health, Route::Agents] {
+            assert_eq!(named(&route), [read, read, None, preflight, None], "{route:?}");
+        }
+        assert_eq!(named(&Route::Events), [read, read, send, preflight, None]);
+        assert_eq!(named(&Route::Ingest), [None, None, send, None, None]);
+        for route in [Route::Page(Page::Known), Route::Asset(String::new())] {
+            assert_eq!(named(&route), [read, read, None, None, None], "{route:?}");
+        }
+    }
+}
