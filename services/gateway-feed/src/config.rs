@@ -50,4 +50,9 @@ pub struct Config {
     /// Most clients that may follow the feed at the same time
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
+
+    /// Serve the test stream, for the bench
+    #[cfg(feature = "test-stream")]
+    #[arg(long, env = "TEST_STREAM", hide = true)]
+    pub test_stream: bool,
 }

@@ -29,16 +29,10 @@ pub use config::{Config, NAME};
 
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
-use crate::fanout::budget::Budget;
-use crate::fanout::hub::Hub;
-use crate::fanout::reads::Reads;
-use crate::fanout::topics::{RECENT, Topics};
+use crate::fanout::topics::RECENT;
 use crate::query::{AnswerBudget, EventQueries};
 use crate::routes::Gateway;
-use crate::streams::ticker::Ticker;
-
-/// The bytes that the rings of all private topics share.
-const PRIVATE_RINGS: usize = 32 << 20;
+use crate::streams::Streams;
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time
 /// later: clients of the feed are kept and told once it is back.
@@ -49,23 +43,21 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
-    let reads = Arc::new(Reads::new(Arc::new(store.clone())));
-    let ticker = Topics::new(Ticker::new(config.max_subscribers), Arc::new(Budget::new(PRIVATE_RINGS)));
-    let hub = Arc::new(Hub::new(vec![ticker.clone()], reads.clone()));
+    let streams = Arc::new(Streams::new(Arc::new(store.clone()), config.max_subscribers));
     let agents = Arc::new(Agents::new());
     // All go on until this function ends and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
-        let (hub, agents, tail) = (hub.clone(), agents.clone(), store.tail().recent(RECENT));
+        let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));
         tail.run_async(move |update| {
             agents.update(&update);
-            let hub = hub.clone();
-            async move { hub.update(update).await }
+            let streams = streams.clone();
+            async move { streams.update(update).await }
         })
     });
     tasks.spawn({
-        let hub = hub.clone();
-        async move { hub.keep_time().await }
+        let streams = streams.clone();
+        async move { streams.keep_time().await }
     });
     tasks.spawn({
         let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
@@ -78,10 +70,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         store,
         appender,
-        hub,
-        reads,
-        ticker,
+        streams,
         agents,
+        #[cfg(feature = "test-stream")]
+        test_stream: config.test_stream,
     };
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
     tokio::select! {

@@ -11,6 +11,8 @@ use oasis_service::{ApiError, Response, response};
 use crate::console::Page;
 
 pub(crate) const FEED: &str = "/api/v1/devhub/feed";
+#[cfg(feature = "test-stream")]
+const TEST: &str = "/api/v1/test/";
 const HEALTH: &str = "/api/v1/devhub/health";
 const EVENTS: &str = "/api/v1/oasis/events";
 const AGENTS: &str = "/api/v1/oasis/agents";
@@ -23,6 +25,9 @@ const ASSETS: &str = "/-/";
 pub(crate) enum Route {
     /// The ticker.
     Feed,
+    /// Lines of the test stream, by the ids of their channels.
+    #[cfg(feature = "test-stream")]
+    TestLines(String),
     /// Whether the gateway is alive, and what the feed shows.
     Health,
     /// The query API, and ingest under its second address.
@@ -52,6 +57,10 @@ impl Route {
         if let Some(asset) = path.strip_prefix(ASSETS) {
             return Some(Self::Asset(asset.to_owned()));
         }
+        #[cfg(feature = "test-stream")]
+        if let Some(ids) = path.strip_prefix(TEST).and_then(|rest| rest.strip_suffix("/lines")) {
+            return Some(Self::TestLines(ids.to_owned()));
+        }
         match path {
             FEED => Some(Self::Feed),
             HEALTH => Some(Self::Health),
@@ -66,6 +75,8 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Feed => FEED,
+            #[cfg(feature = "test-stream")]
+            Self::TestLines(_) => TEST,
             Self::Health => HEALTH,
             Self::Events => EVENTS,
             Self::Agents => AGENTS,
@@ -78,6 +89,8 @@ impl Route {
     /// The only list of the methods that it answers, as the header `Allow` has it.
     fn methods(&self) -> &'static str {
         match self {
+            #[cfg(feature = "test-stream")]
+            Self::TestLines(_) => "GET, HEAD, OPTIONS",
             Self::Feed | Self::Health | Self::Agents => "GET, HEAD, OPTIONS",
             Self::Events => "GET, HEAD, POST, OPTIONS",
             Self::Ingest => "POST",

@@ -9,34 +9,30 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderValue};
 use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response};
 use oasis_store::{Appender, Need, Store};
 
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
-use crate::fanout::hub::Hub;
-use crate::fanout::reads::Reads;
-use crate::fanout::stream::Stream;
-use crate::fanout::subscriber::Subscriber;
-use crate::fanout::topics::Topics;
 use crate::health::health;
 use crate::query::{self, AnswerBudget, EventQueries, params};
 use crate::route::{Action, FEED, Route};
-use crate::streams::ticker::{self, Ticker};
+use crate::streams::{Asked, Streams, ticker};
 use crate::{config, console, ingest};
 
 pub(crate) struct Gateway {
     pub(crate) store: Store,
     pub(crate) appender: Appender,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) reads: Arc<Reads>,
-    pub(crate) ticker: Arc<Topics<Ticker>>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) events: EventQueries,
     pub(crate) answers: AnswerBudget,
     pub(crate) readers: Readers,
     pub(crate) senders: Senders,
+    /// Whether the test stream is served.
+    #[cfg(feature = "test-stream")]
+    pub(crate) test_stream: bool,
 }
 
 impl App for Gateway {
@@ -65,9 +61,13 @@ impl App for Gateway {
         }
         match route {
             Route::Feed => self.feed(&request).await,
+            #[cfg(feature = "test-stream")]
+            Route::TestLines(ids) if self.test_stream => self.test_lines(&request, ids).await,
+            #[cfg(feature = "test-stream")]
+            Route::TestLines(_) => Err(ApiError::not_found()),
             Route::Health => {
                 Query::parse(request.uri().query(), &[])?;
-                health(ticker::mode(self.ticker.state().presence))
+                health(ticker::mode(self.streams.ticker.state().presence))
             }
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request)?;
@@ -89,13 +89,13 @@ impl App for Gateway {
     async fn ready(&self) -> Result<(), NotReady> {
         let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
         let mut reasons: Vec<String> =
-            self.hub.trouble().map(|why| format!("the feed can't read: {why}")).into_iter().collect();
+            self.streams.trouble().map(|why| format!("the feed can't read: {why}")).into_iter().collect();
         reasons.extend(self.store.check(need).await);
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
     fn closing(&self) {
-        self.hub.close();
+        self.streams.close();
     }
 
     fn decorate(&self, route: &Self::Route, _context: &RequestContext, headers: &mut HeaderMap) {
@@ -106,23 +106,26 @@ impl App for Gateway {
 }
 
 impl Gateway {
-    /// The ticker. It answers 200 whatever the database does: an EventSource gives up for good on anything
-    /// else.
+    /// The ticker.
     async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
         self.readers.admit(request)?;
         let query = Query::parse(request.uri().query(), query::FEED)?;
         let filter = params::filter(&query)?;
         let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
         let begin = query::begin(&query, cursor)?;
-        let admission = self.ticker.stream.admit(&(), &()).await?;
-        let shared = (&self.ticker, &self.reads, &self.hub.ends);
-        let subscriber = Subscriber::new(shared, (), filter, begin, admission);
-        let mut answer = Response::new(subscriber.into_body());
-        let headers = answer.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // Proxies neither keep nor compress nor buffer it.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-        Ok(answer)
+        self.streams.open(&self.streams.ticker, Asked { viewer: (), topic: (), want: filter, begin }).await
+    }
+
+    /// The lines of some channels of the test stream.
+    #[cfg(feature = "test-stream")]
+    async fn test_lines(&self, request: &Request, ids: &str) -> Result<Response, ApiError> {
+        use crate::streams::test_stream::{Channels, User};
+
+        let query = Query::parse(request.uri().query(), &["user", "last"])?;
+        let viewer = User { name: query.get("user").unwrap_or_default().to_owned(), until: None };
+        let want = query.get("last").and_then(|last| last.parse().ok()).unwrap_or(0);
+        let begin = query::begin(&query, request.headers().get("last-event-id").map(HeaderValue::as_bytes))?;
+        let topic = Channels::of(ids.split(','))?;
+        self.streams.open(&self.streams.test, Asked { viewer, topic, want, begin }).await
     }
 }

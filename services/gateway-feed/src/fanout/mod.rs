@@ -6,8 +6,8 @@
 //! filters and frames. What a stream shows, to whom and how, are the policies of [`stream::Stream`].
 
 #![cfg_attr(
-    not(any(test, feature = "test-stream")),
-    allow(dead_code, reason = "the ticker, which is the only tenant then, uses only a part")
+    not(test),
+    allow(dead_code, reason = "the ticker, which is the only stream yet, uses only a part")
 )]
 
 pub(crate) mod budget;

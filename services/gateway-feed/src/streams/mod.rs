@@ -1,4 +1,5 @@
-//! The streams: each is one file that says which rows it shows, to whom, and how a connection lives.
+//! The streams: each is one file that says which rows it shows, to whom, and how a connection lives. Here they are
+//! put on one hub, and opened.
 
 pub(crate) mod ticker;
 
@@ -8,3 +9,104 @@ mod fanout_tests;
 mod simulation;
 #[cfg(any(test, feature = "test-stream"))]
 pub(crate) mod test_stream;
+
+use std::sync::Arc;
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use oasis_service::{ApiError, Response};
+use oasis_store::Update;
+
+use crate::fanout::budget::Budget;
+use crate::fanout::hub::Hub;
+use crate::fanout::reads::Reads;
+use crate::fanout::stream::Stream;
+use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::table::Table;
+use crate::fanout::topics::Topics;
+
+use ticker::Ticker;
+
+/// The bytes that the rings of all private topics share.
+const PRIVATE_RINGS: usize = 32 << 20;
+
+/// All streams of a gateway.
+pub(crate) struct Streams {
+    hub: Hub,
+    reads: Arc<Reads>,
+    pub(crate) ticker: Arc<Topics<Ticker>>,
+    #[cfg(feature = "test-stream")]
+    pub(crate) test: Arc<Topics<test_stream::TestStream>>,
+}
+
+/// What a client asks of a stream.
+pub(crate) struct Asked<S: Stream> {
+    pub(crate) viewer: S::Viewer,
+    pub(crate) topic: S::Topic,
+    pub(crate) want: S::Want,
+    pub(crate) begin: Begin,
+}
+
+impl Streams {
+    /// Streams over `table`; the ticker has at most `most` clients.
+    pub(crate) fn new(table: Arc<dyn Table>, most: usize) -> Self {
+        let reads = Arc::new(Reads::new(table));
+        let budget = Arc::new(Budget::new(PRIVATE_RINGS));
+        let ticker = Topics::new(Ticker::new(most), budget.clone());
+        #[cfg(feature = "test-stream")]
+        let test = Topics::new(test_stream::TestStream, budget);
+        let hub = Hub::new(
+            vec![
+                ticker.clone(),
+                #[cfg(feature = "test-stream")]
+                test.clone(),
+            ],
+            reads.clone(),
+        );
+        Self {
+            hub,
+            reads,
+            ticker,
+            #[cfg(feature = "test-stream")]
+            test,
+        }
+    }
+
+    /// What the tail calls with each update.
+    pub(crate) async fn update(&self, update: Update) {
+        self.hub.update(update).await;
+    }
+
+    /// Keeps time for all subscribers until it is dropped.
+    pub(crate) async fn keep_time(&self) {
+        self.hub.keep_time().await;
+    }
+
+    /// Why the tail can't read now.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.hub.trouble()
+    }
+
+    /// Ends all subscribers, now and later.
+    pub(crate) fn close(&self) {
+        self.hub.close();
+    }
+
+    /// Answers with a stream, if the viewer may read it. Whatever the database does, it answers 200 then: an
+    /// EventSource gives up for good on anything else.
+    pub(crate) async fn open<S: Stream>(
+        &self,
+        topics: &Arc<Topics<S>>,
+        asked: Asked<S>,
+    ) -> Result<Response, ApiError> {
+        let Asked { viewer, topic, want, begin } = asked;
+        let admission = topics.stream.admit(&viewer, &topic).await?;
+        let shared = (topics, &self.reads, &self.hub.ends);
+        let mut answer = Response::new(Subscriber::new(shared, topic, want, begin, admission).into_body());
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        // Proxies neither keep nor compress nor buffer it.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        Ok(answer)
+    }
+}
