@@ -149,9 +149,9 @@ const isOver = (state) => state === "stopped" || state === "replaced";
 
 export class AgentsPage {
   #context;
-  #summary = h("p", { class: "summary" });
+  #summary = h("p.summary", {});
   #body = h("tbody");
-  #note = h("div", { class: "note" });
+  #note = h("div.note", {});
   #table;
   element;
   title = "Agents";
@@ -163,17 +163,17 @@ export class AgentsPage {
       h("th", { scope: "col" }, name),
     );
     this.#table = h(
-      "table",
-      { class: "agents" },
-      h("caption", { class: "offscreen" }, "Agents, the silent ones first"),
+      "table.agents",
+      {},
+      h("caption.offscreen", {}, "Agents, the silent ones first"),
       h("thead", {}, h("tr", {}, ...head)),
       this.#body,
     );
     this.element = h(
-      "div",
-      { class: "page" },
-      h("div", { class: "page-head" }, h("h1", {}, "Agents"), this.#summary),
-      h("section", { class: "panel" }, this.#note, this.#table),
+      "div.page",
+      {},
+      h("div.page-head", {}, h("h1", {}, "Agents"), this.#summary),
+      h("section.panel", {}, this.#note, this.#table),
     );
     context.agents.addEventListener("change", () => this.tick(Date.now()));
     this.#body.addEventListener("click", (event) => {
@@ -230,7 +230,7 @@ export class AgentsPage {
 
 function makeRow() {
   const cells = ["state", "name", "task", "since", "seen", "where"];
-  return h("tr", {}, ...cells.map((name) => h("td", { class: `${name}-of` })));
+  return h("tr", {}, ...cells.map((name) => h(`td.${name}-of`)));
 }
 
 /** @param {HTMLElement} row @param {Agent} agent @param {number} now */
@@ -249,14 +249,14 @@ function update(row, agent, now) {
         "span",
         { class: `status s-${badly ? "failure" : agent.state}`, title: SAYS[agent.state] },
         icon(badly ? "failure" : agent.state === "replaced" ? "lost" : agent.state),
-        h("span", { class: "word" }, badly ? "failed" : agent.state),
+        h("span.word", {}, badly ? "failed" : agent.state),
       ),
     );
     fill(
       name,
       makeButton("name", {}, h("bdi", {}, agent.agent)),
       agent.role?.toLowerCase() !== agent.agent.toLowerCase() &&
-        h("span", { class: "quiet" }, h("bdi", {}, agent.role)),
+        h("span.quiet", {}, h("bdi", {}, agent.role)),
     );
     fill(task, taskLink(agent.vtid));
     fill(since, time(agent.since, ""));

@@ -27,20 +27,20 @@ export function drawChart(chart, items, now) {
   const width = Math.max(320, chart.clientWidth - 84);
   const many = manyOf(items);
   const { scale, parts, from, to } = toScale(items, now, many.size > 0 ? NAME / width : 0);
-  const axis = h("div", { class: "axis", "aria-hidden": "true" });
-  const grid = h("div", { class: "grid", "aria-hidden": "true" });
+  const axis = h("div.axis", { "aria-hidden": "true" });
+  const grid = h("div.grid", { "aria-hidden": "true" });
   const round = (/** @type {number} */ share) => `${(100 * share).toFixed(3)}%`;
   let edge = 0;
   for (const part of parts) {
     if (part.folded) {
       const fold = h(
-        "span",
-        { class: "fold", title: `${duration(part.to - part.from)} without anything` },
+        "span.fold",
+        { title: `${duration(part.to - part.from)} without anything` },
         brief(part.to - part.from),
       );
       fold.style.left = round(part.at + part.width / 2);
       axis.append(fold);
-      const mark = h("i", { class: "folded" });
+      const mark = h("i.folded", {});
       mark.style.left = round(part.at);
       mark.style.width = round(part.width);
       grid.append(mark);
@@ -54,8 +54,8 @@ export function drawChart(chart, items, now) {
       const share = scale(at);
       if (share < edge || share * width > width - 30) continue;
       const label = h(
-        "span",
-        { class: "tick" },
+        "span.tick",
+        {},
         found.step >= DAY || to - from > DAY
           ? moment(at, now)
           : found.step < 60_000
@@ -72,8 +72,8 @@ export function drawChart(chart, items, now) {
   if (!chart.querySelector(".lanes")) {
     fill(
       chart,
-      h("div", { class: "lane axis-lane" }, h("span", { class: "lane-name" }), h("div")),
-      h("div", { class: "lanes" }, h("div"), h("div")),
+      h("div.lane.axis-lane", {}, h("span.lane-name", {}), h("div")),
+      h("div.lanes", {}, h("div"), h("div")),
     );
   }
   for (const [at, drawn] of /** @type {const} */ ([
@@ -89,11 +89,11 @@ export function drawChart(chart, items, now) {
     ([lane]) => lane,
     ([, name]) =>
       h(
-        "div",
-        { class: "lane", role: "group", "aria-label": name },
-        h("span", { class: "lane-name" }, name),
-        h("div", { class: "track" }),
-        h("div", { class: "names", "aria-hidden": "true" }),
+        "div.lane",
+        { role: "group", "aria-label": name },
+        h("span.lane-name", {}, name),
+        h("div.track", {}),
+        h("div.names", { "aria-hidden": "true" }),
       ),
     (element, [lane]) => {
       const its = items.filter((item) => item.lane === lane);
@@ -139,8 +139,8 @@ const makeBar = () =>
   h(
     "button",
     { type: "button" },
-    h("span", { class: "length" }, h("span", { class: "waiting" })),
-    h("span", { class: "label" }, icon(""), h("bdi")),
+    h("span.length", {}, h("span.waiting", {})),
+    h("span.label", {}, icon(""), h("bdi")),
   );
 
 /**

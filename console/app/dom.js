@@ -3,14 +3,24 @@
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
+ * A name that begins with `on` is a listener; null and false are left out.
+ *
+ * @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Attribute
+ */
+
+/**
+ * Makes an element.
+ *
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} [attributes] What begins with `on` is a listener; null and false are left out.
+ * @param {K | `${K}.${string}`} what Its tag, and its classes after dots: `section.panel.failures`.
+ * @param {Record<string, Attribute>} [attributes]
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[K]}
  */
-export function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+export function h(what, attributes = {}, ...children) {
+  const [tag, ...classes] = what.split(".");
+  const element = document.createElement(/** @type {K} */ (tag));
+  if (classes.length > 0) element.className = classes.join(" ");
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -28,6 +38,23 @@ export function h(tag, attributes = {}, ...children) {
  */
 export const makeButton = (kind, attributes, ...children) =>
   h("button", { type: "button", class: kind, ...attributes }, ...children);
+
+/**
+ * A part of a page under a heading that names it.
+ *
+ * @param {string} kind Its class.
+ * @param {string} id That of the heading.
+ * @param {Child[]} heading
+ * @param {Child} tool What stands at the end of the heading's line.
+ * @param {...Child} children
+ */
+export const panel = (kind, id, heading, tool, ...children) =>
+  h(
+    `section.panel.${kind}`,
+    { "aria-labelledby": id },
+    h("header", {}, h("h2", { id }, ...heading), tool),
+    ...children,
+  );
 
 /** @param {Element} element @param {Child[]} children */
 function append(element, children) {
@@ -136,7 +163,7 @@ export async function copy(text) {
     return true;
   } catch {
     // Without a secure context there is no clipboard but the old one.
-    const area = h("textarea", { readonly: true, "aria-hidden": "true", class: "offscreen" });
+    const area = h("textarea.offscreen", { readonly: true, "aria-hidden": "true" });
     area.value = text;
     (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();

@@ -23,7 +23,7 @@ const MOST_NODES = 2_000;
 
 export class Drawer {
   #context;
-  #dialog = h("dialog", { class: "drawer", "aria-labelledby": "drawer-title" });
+  #dialog = h("dialog.drawer", { "aria-labelledby": "drawer-title" });
   /** @type {AbortController | null} */
   #loading = null;
   #shown = "";
@@ -54,7 +54,7 @@ export class Drawer {
     this.#shown = name;
     this.#loading?.abort();
     if (event) this.#draw(event);
-    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, skeleton()));
+    else fill(this.#dialog, this.#head("Event", null), h("div.body", {}, skeleton()));
     if (!this.#dialog.open) this.#dialog.showModal();
     if (id !== null && !event?.meta) void this.#load(id, event);
   }
@@ -82,10 +82,10 @@ export class Drawer {
 
   /** @param {AnyEvent | null} event @param {HTMLElement[]} says */
   #failed(event, says) {
-    const note = h("div", { class: "note" }, ...says);
+    const note = h("div.note", {}, ...says);
     const old = this.#dialog.querySelector(".meta-part");
     if (event && old) fill(old, h("h3", {}, "Meta"), note);
-    else fill(this.#dialog, this.#head("Event", null), h("div", { class: "body" }, note));
+    else fill(this.#dialog, this.#head("Event", null), h("div.body", {}, note));
   }
 
   /** @param {string} title @param {AnyEvent | null} event */
@@ -104,16 +104,14 @@ export class Drawer {
     const { receivedAt, simulated, meta: held, ...told } = event;
     const fields = Object.entries(told)
       .filter(([name, value]) => name === "link" || value !== null)
-      .map(([name, value]) =>
-        h("div", { class: "field" }, h("dt", {}, name), h("dd", {}, shownField(name, value))),
-      );
+      .map(([name, value]) => h("div.field", {}, h("dt", {}, name), h("dd", {}, shownField(name, value))));
     const isStored = event.id !== null;
     const meta = !isStored
-      ? h("p", { class: "quiet" }, "Simulated events have none and are never stored.")
+      ? h("p.quiet", {}, "Simulated events have none and are never stored.")
       : held
         ? Object.keys(held).length > 0
           ? tree(held)
-          : h("p", { class: "quiet" }, "Empty.")
+          : h("p.quiet", {}, "Empty.")
         : skeleton();
     const json = JSON.stringify({ ...told, meta: held }, null, 2);
     const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : ""}`;
@@ -122,17 +120,17 @@ export class Drawer {
       this.#dialog,
       this.#head([held?.name, kindWords(event.kind)].filter(Boolean).join(" \u00b7 "), event),
       h(
-        "div",
-        { class: "actions" },
+        "div.actions",
+        {},
         copyButton("Copy as JSON", json),
         isStored && copyButton("Copy as curl", curl),
         outLink(event.link, "Open the link", "Open"),
       ),
       h(
-        "div",
-        { class: "body", tabindex: 0, role: "region", "aria-label": "Fields and meta" },
+        "div.body",
+        { tabindex: 0, role: "region", "aria-label": "Fields and meta" },
         h("dl", {}, ...fields),
-        h("div", { class: "meta-part" }, h("h3", {}, "Meta"), meta),
+        h("div.meta-part", {}, h("h3", {}, "Meta"), meta),
       ),
     );
     if (focused) this.#dialog.querySelector("button")?.focus();
@@ -166,14 +164,14 @@ function tree(value) {
     if (typeof value !== "object" || value === null)
       return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
     const entries = Object.entries(value);
-    const list = h("ul", { class: "tree" });
+    const list = h("ul.tree", {});
     for (const [key, inner] of entries) {
       if (left-- <= 0) {
         list.append(h("li", {}, "and more: copy it as JSON"));
         break;
       }
       const nested = typeof inner === "object" && inner !== null && Object.keys(inner).length > 0;
-      const name = h("bdi", { class: "key" }, key);
+      const name = h("bdi.key", {}, key);
       if (nested && depth < 32) {
         const size = Object.keys(inner).length;
         list.append(
@@ -187,7 +185,7 @@ function tree(value) {
                 "summary",
                 {},
                 name,
-                h("span", { class: "quiet" }, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
+                h("span.quiet", {}, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
               ),
               node(inner, depth + 1),
             ),

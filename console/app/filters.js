@@ -36,7 +36,7 @@ export class Filters {
   #view;
   #change;
   #text;
-  #chips = h("div", { class: "chips", "aria-label": "Filters that are set", role: "group" });
+  #chips = h("div.chips", { "aria-label": "Filters that are set", role: "group" });
   /** @type {Map<string, HTMLButtonElement>} */
   #switches = new Map();
   /** @type {Map<Facet, HTMLButtonElement>} */
@@ -88,7 +88,7 @@ export class Filters {
         icon("down"),
       );
       this.#buttons.set(facet, button);
-      return h("div", { class: "menu-of" }, button);
+      return h("div.menu-of", {}, button);
     });
     /** @param {"hideGreen" | "mine" | "beats"} name @param {string} text @param {string} title */
     const toggle = (name, text, title) => {
@@ -105,13 +105,13 @@ export class Filters {
       return button;
     };
     this.element = h(
-      "div",
-      { class: "filters", role: "search", "aria-label": "Filters" },
-      h("div", { class: "search" }, this.#text, h("kbd", { "aria-hidden": "true" }, "/")),
-      h("div", { class: "facets" }, ...menus),
+      "div.filters",
+      { role: "search", "aria-label": "Filters" },
+      h("div.search", {}, this.#text, h("kbd", { "aria-hidden": "true" }, "/")),
+      h("div.facets", {}, ...menus),
       h(
-        "div",
-        { class: "switches" },
+        "div.switches",
+        {},
         toggle("hideGreen", "Hide green", "Leave out what succeeded"),
         toggle("mine", "My tasks", "Only tasks with a star"),
         toggle("beats", "Heartbeats", "Also show agents' pings that say nothing new"),
@@ -149,8 +149,8 @@ export class Filters {
         makeButton(
           "chip",
           { onclick: () => this.#remove(facet, value) },
-          h("span", { class: "offscreen" }, "Remove "),
-          h("span", { class: "of" }, NAMES[facet]),
+          h("span.offscreen", {}, "Remove "),
+          h("span.of", {}, NAMES[facet]),
           " ",
           h("bdi", {}, shown(facet, value)),
           icon("close"),
@@ -200,7 +200,7 @@ export class Filters {
     const counts = this.#store.facets[facet] ?? new Map();
     const seen = facet === "status" ? STATUSES : [...counts.keys()].sort();
     const values = [...new Set([...view.facets[facet], ...seen])];
-    const list = h("div", { class: "options" });
+    const list = h("div.options", {});
     const draw = (/** @type {string} */ text) => {
       const found = values.filter((value) => shown(facet, value).toLowerCase().includes(text.toLowerCase()));
       fill(
@@ -215,17 +215,16 @@ export class Filters {
               onchange: (/** @type {any} */ event) => this.#set(facet, value, event.target.checked),
             }),
             h("bdi", {}, shown(facet, value)),
-            h("span", { class: "times" }, counts.get(value) ?? ""),
+            h("span.times", {}, counts.get(value) ?? ""),
           ),
         ),
-        found.length === 0 && h("p", { class: "quiet" }, text ? "Enter adds it" : "None seen yet"),
+        found.length === 0 && h("p.quiet", {}, text ? "Enter adds it" : "None seen yet"),
       );
     };
     const input =
       facet !== "status" &&
-      h("input", {
+      h("input.small", {
         type: "text",
-        class: "small",
         placeholder: `Find or add`,
         "aria-label": `Find or add a value of ${NAMES[facet]}`,
         autocomplete: "off",
@@ -239,7 +238,7 @@ export class Filters {
         },
       });
     draw("");
-    const menu = h("div", { class: "menu", role: "group", "aria-label": NAMES[facet] }, input, list);
+    const menu = h("div.menu", { role: "group", "aria-label": NAMES[facet] }, input, list);
     const button = this.#buttons.get(facet);
     button?.setAttribute("aria-expanded", "true");
     button?.after(menu);

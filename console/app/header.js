@@ -161,11 +161,11 @@ export class Header {
       title: "Letters, digits and signs, no blanks",
     });
     const form = h(
-      "form",
-      { class: "token" },
+      "form.token",
+      {},
       h("label", { for: "token" }, "Token"),
       input,
-      h("button", { type: "submit", class: "small" }, "Use it"),
+      h("button.small", { type: "submit" }, "Use it"),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();

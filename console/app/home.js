@@ -1,7 +1,7 @@
 // The first page: failures and what runs on one side, the ticker on the other, filters above both.
 
 import { beatFilter } from "./beats.js";
-import { byId, fill, h, makeButton, setText } from "./dom.js";
+import { byId, fill, h, makeButton, panel, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
 import { failureNote, icon, skeleton } from "./look.js";
@@ -50,8 +50,8 @@ export class Home {
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
-  #count = h("span", { class: "count" });
-  #note = h("div", { class: "ticker-note" });
+  #count = h("span.count", {});
+  #note = h("div.ticker-note", {});
   #oldest = 0;
   element;
   title = "Live";
@@ -85,11 +85,12 @@ export class Home {
     element.id = "ticker";
     for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
     this.#unread.addEventListener("click", () => this.#ticker.toTop());
-    const list = h(
-      "section",
-      { class: "panel ticker", "aria-labelledby": "ticker-title" },
-      h("header", {}, h("h2", { id: "ticker-title" }, "Ticker ", this.#count), this.#pause),
-      h("div", { class: "list" }, this.#unread, element, this.#note),
+    const list = panel(
+      "ticker",
+      "ticker-title",
+      ["Ticker ", this.#count],
+      this.#pause,
+      h("div.list", {}, this.#unread, element, this.#note),
     );
     /** @param {string} name @param {string} text */
     const tab = (name, text) =>
@@ -99,17 +100,17 @@ export class Home {
         text,
       );
     this.element = h(
-      "div",
-      { class: "home", "data-side": "now" },
-      h("h1", { class: "offscreen" }, "Live"),
+      "div.home",
+      { "data-side": "now" },
+      h("h1.offscreen", {}, "Live"),
       this.#filters.element,
       h(
-        "div",
-        { class: "sides", role: "group", "aria-label": "What to show" },
+        "div.sides",
+        { role: "group", "aria-label": "What to show" },
         tab("now", "Now"),
         tab("ticker", "Ticker"),
       ),
-      h("div", { class: "columns" }, this.#now.element, list),
+      h("div.columns", {}, this.#now.element, list),
     );
   }
 
@@ -281,7 +282,7 @@ export class Home {
     this.#unread.hidden = count === 0;
     if (this.#unread.dataset.text !== text) {
       this.#unread.dataset.text = text;
-      fill(this.#unread, text, h("span", { class: "arrow", "aria-hidden": "true" }, "\u2191"));
+      fill(this.#unread, text, h("span.arrow", { "aria-hidden": "true" }, "\u2191"));
     }
     const pressed = String(paused);
     if (this.#pause.ariaPressed === pressed && this.#pause.hasChildNodes()) return;

@@ -10,15 +10,10 @@ export function howToSend() {
     setText(button, (await copy(command)) ? "Copied" : "Select it by hand"),
   );
   return h(
-    "div",
-    { class: "how" },
+    "div.how",
+    {},
     h("p", {}, "No event yet. Send one, and it appears here at once:"),
     h("pre", { tabindex: 0 }, command),
-    h(
-      "p",
-      { class: "quiet" },
-      button,
-      " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'.",
-    ),
+    h("p.quiet", {}, button, " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'."),
   );
 }

@@ -57,9 +57,9 @@ export function listen(on) {
 
 export function makeHelp() {
   const rows = KEYS.map(([keys, what]) =>
-    h("div", { class: "field" }, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)),
+    h("div.field", {}, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)),
   );
-  const dialog = h("dialog", { class: "help", "aria-labelledby": "help-title" });
+  const dialog = h("dialog.help", { "aria-labelledby": "help-title" });
   dialog.append(
     h(
       "header",
@@ -68,8 +68,8 @@ export function makeHelp() {
       makeButton("tool", { "aria-label": "Close", onclick: () => dialog.close() }, icon("close")),
     ),
     h(
-      "div",
-      { class: "body" },
+      "div.body",
+      {},
       h("dl", {}, ...rows),
       h("h3", {}, "What you see"),
       h(

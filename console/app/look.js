@@ -67,7 +67,7 @@ export function statusMark(status) {
     "span",
     { class: `status s-${SHAPES[status] ? status : "info"}` },
     icon(status),
-    h("span", { class: "word" }, word(status)),
+    h("span.word", {}, word(status)),
   );
 }
 
@@ -137,12 +137,8 @@ function decode(part) {
  * @param {number} [tabindex]
  */
 export function taskLink(vtid, tabindex) {
-  if (!isTask(vtid)) return h("span", { class: "task none" }, vtid === "IDLE" ? "idle" : "no task");
-  return h(
-    "a",
-    { class: "task", href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex },
-    vtid,
-  );
+  if (!isTask(vtid)) return h("span.task.none", {}, vtid === "IDLE" ? "idle" : "no task");
+  return h("a.task", { href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex }, vtid);
 }
 
 /**
@@ -156,8 +152,8 @@ export function outLink(address, label, text) {
   const href = webAddress(address);
   if (!href) return null;
   return h(
-    "a",
-    { class: "out", href, target: "_blank", rel: "noopener noreferrer", "aria-label": label, title: label },
+    "a.out",
+    { href, target: "_blank", rel: "noopener noreferrer", "aria-label": label, title: label },
     text ?? "",
     icon("out"),
   );
@@ -165,7 +161,7 @@ export function outLink(address, label, text) {
 
 /** Where rows will be, while they are waited for. */
 export const skeleton = () =>
-  h("div", { class: "skeleton rows", role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
+  h("div.skeleton.rows", { role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
 
 /**
  * What can't be shown, and a way to try again.

@@ -1,6 +1,6 @@
 // What has failed and is not green again, and what runs or waits: one row for each run.
 
-import { fill, h, keyed, makeButton, setText } from "./dom.js";
+import { fill, h, keyed, makeButton, panel, setText } from "./dom.js";
 import { failureNames, jobsSay, rowMatches } from "./groups.js";
 import {
   describeLink,
@@ -32,17 +32,17 @@ const shown = new WeakMap();
 export class Now {
   #store;
   #dismissed;
-  #failures = h("ul", { class: "runs", "aria-labelledby": "failures-title" });
-  #active = h("ul", { class: "runs", "aria-labelledby": "now-title" });
-  #failuresCount = h("span", { class: "count" });
-  #activeCount = h("span", { class: "count" });
+  #failures = h("ul.runs", { "aria-labelledby": "failures-title" });
+  #active = h("ul.runs", { "aria-labelledby": "now-title" });
+  #failuresCount = h("span.count", {});
+  #activeCount = h("span.count", {});
   #failuresPart;
-  #note = h("div", { class: "note" });
+  #note = h("div.note", {});
   #more = makeButton("link more", {});
   #all = false;
   /** @type {(event: import("./run.js").AnyEvent) => boolean} */
   #matches = () => true;
-  #empty = h("p", { class: "quiet pad" });
+  #empty = h("p.quiet.pad", {});
   #open;
   #changed;
   element;
@@ -65,25 +65,19 @@ export class Now {
         .filter((row) => rowMatches(row, this.#matches));
       dismissed.add(failures.flatMap(failureNames));
     });
-    this.#failuresPart = h(
-      "section",
-      { class: "panel failures", "aria-labelledby": "failures-title" },
-      h("header", {}, h("h2", { id: "failures-title" }, "Recent failures ", this.#failuresCount), all),
+    this.#failuresPart = panel(
+      "failures",
+      "failures-title",
+      ["Recent failures ", this.#failuresCount],
+      all,
       this.#failures,
       this.#more,
     );
     this.element = h(
-      "div",
-      { class: "now" },
+      "div.now",
+      {},
       this.#failuresPart,
-      h(
-        "section",
-        { class: "panel", "aria-labelledby": "now-title" },
-        h("header", {}, h("h2", { id: "now-title" }, "Now ", this.#activeCount)),
-        this.#note,
-        this.#active,
-        this.#empty,
-      ),
+      panel("active", "now-title", ["Now ", this.#activeCount], null, this.#note, this.#active, this.#empty),
     );
     this.#more.addEventListener("click", () => {
       this.#all = !this.#all;
@@ -164,14 +158,14 @@ function makeRow(failed) {
   return h(
     "li",
     {},
-    h("span", { class: "mark" }),
+    h("span.mark", {}),
     h(
-      "div",
-      { class: "body" },
-      h("div", { class: "first" }, makeButton("name", {}), h("span", { class: "link-out" })),
-      h("div", { class: "second" }),
+      "div.body",
+      {},
+      h("div.first", {}, makeButton("name", {}), h("span.link-out", {})),
+      h("div.second", {}),
     ),
-    h("div", { class: "times" }, h("span", { class: "run-time" }), h("span", { class: "queue-time" })),
+    h("div.times", {}, h("span.run-time", {}), h("span.queue-time", {})),
     dismiss,
   );
 }
@@ -205,14 +199,14 @@ function update(element, row, now) {
           },
           jobs || kind,
         ),
-      run.attempt > 1 && h("span", { class: "of" }, `attempt ${run.attempt}`),
+      run.attempt > 1 && h("span.of", {}, `attempt ${run.attempt}`),
     );
     const about = run.about || run.branch || describeLink(event.link);
     fill(part(element, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
     fill(
       part(element, ".second"),
       taskLink(run.event.vtid),
-      h("span", { class: "about", title: about }, h("bdi", {}, withoutTask(about, run.event.vtid))),
+      h("span.about", { title: about }, h("bdi", {}, withoutTask(about, run.event.vtid))),
     );
   }
   showTimes(element, state, now);

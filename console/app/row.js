@@ -18,7 +18,7 @@ export function makeRow(event, number, selected, name) {
   const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
   const open = makeButton("kind", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
   /** @param {string} name @param {...import("./dom.js").Child} children */
-  const cell = (name, ...children) => h("span", { role: "cell", class: `c-${name}` }, ...children);
+  const cell = (name, ...children) => h(`span.c-${name}`, { role: "cell" }, ...children);
   const row = h(
     "div",
     {
@@ -60,10 +60,10 @@ export function nameRow(row, event, name) {
 /** The line above the columns. */
 export function tickerHead() {
   /** @param {string} name @param {string} text */
-  const head = (name, text) => h("span", { role: "columnheader", class: `c-${name}` }, text);
+  const head = (name, text) => h(`span.c-${name}`, { role: "columnheader" }, text);
   return h(
-    "div",
-    { class: "row head", role: "row", "aria-rowindex": 1 },
+    "div.row.head",
+    { role: "row", "aria-rowindex": 1 },
     head("time", "Time"),
     head("status", "Status"),
     head("task", "Task"),

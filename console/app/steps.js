@@ -22,10 +22,10 @@ export function drawSteps(list, steps, now) {
       h(
         "li",
         {},
-        step.gap !== null && h("span", { class: "hop" }, duration(step.gap)),
+        step.gap !== null && h("span.hop", {}, duration(step.gap)),
         h(
-          "span",
-          { class: "step" },
+          "span.step",
+          {},
           icon(step.event.status),
           h("strong", {}, step.name),
           time(step.at, moment(step.at, now)),
@@ -35,6 +35,6 @@ export function drawSteps(list, steps, now) {
     first &&
       last &&
       first !== last &&
-      h("li", { class: "total" }, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
+      h("li.total", {}, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
   );
 }

@@ -2,7 +2,7 @@
 
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
-import { fill, h, makeButton, setText } from "./dom.js";
+import { fill, h, makeButton, panel, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
 import { describeLink, failureNote, icon, outLink, skeleton } from "./look.js";
 import { drawSteps } from "./steps.js";
@@ -36,13 +36,13 @@ export class TaskPage {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   #name = h("h1", {});
-  #about = h("p", { class: "about-task" });
+  #about = h("p.about-task", {});
   #star = makeButton("switch star", {});
-  #links = h("span", { class: "links" });
-  #steps = h("ol", { class: "steps", "aria-label": "Steps", tabindex: 0 });
-  #chart = h("div", { class: "chart" });
-  #note = h("div", { class: "note" });
-  #count = h("span", { class: "count" });
+  #links = h("span.links", {});
+  #steps = h("ol.steps", { "aria-label": "Steps", tabindex: 0 });
+  #chart = h("div.chart", {});
+  #note = h("div.note", {});
+  #count = h("span.count", {});
   #parts;
   #ticker;
   element;
@@ -66,29 +66,13 @@ export class TaskPage {
       nameOf: (event) => store.runs.nameOf(event),
     });
     this.#parts = [
-      h(
-        "section",
-        { class: "panel journey", "aria-labelledby": "journey-title" },
-        h("header", {}, h("h2", { id: "journey-title" }, "Journey")),
-        this.#steps,
-        this.#chart,
-      ),
-      h(
-        "section",
-        { class: "panel ticker", "aria-labelledby": "task-events" },
-        h("header", {}, h("h2", { id: "task-events" }, "Events ", this.#count)),
-        h("div", { class: "list" }, this.#ticker.element),
-      ),
+      panel("journey", "journey-title", ["Journey"], null, this.#steps, this.#chart),
+      panel("ticker", "task-events", ["Events ", this.#count], null, h("div.list", {}, this.#ticker.element)),
     ];
     this.element = h(
-      "div",
-      { class: "page task-page" },
-      h(
-        "div",
-        { class: "page-head" },
-        h("div", { class: "task-title" }, this.#name, this.#star, this.#links),
-        this.#about,
-      ),
+      "div.page.task-page",
+      {},
+      h("div.page-head", {}, h("div.task-title", {}, this.#name, this.#star, this.#links), this.#about),
       this.#note,
       ...this.#parts,
     );
@@ -267,7 +251,7 @@ export class TaskPage {
       this.#about,
       typeof title === "string" && h("bdi", {}, title.replace(`[${this.#task}]`, "").trim()),
       " ",
-      typeof meta("repository") === "string" && h("span", { class: "quiet" }, String(meta("repository"))),
+      typeof meta("repository") === "string" && h("span.quiet", {}, String(meta("repository"))),
     );
     fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
   }

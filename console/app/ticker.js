@@ -51,12 +51,12 @@ export class Ticker {
    * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, anew: () => void, nameOf: (event: AnyEvent) => string, bottom?: () => void }} on `anew` is to call reset().
    */
   constructor(label, on) {
-    const scroller = h("div", { class: "scroller", tabindex: 0, role: "table", "aria-label": label });
+    const scroller = h("div.scroller", { tabindex: 0, role: "table", "aria-label": label });
     this.#scroller = scroller;
     this.#on = on;
-    this.#anchor = h("div", { class: "anchor", role: "rowgroup" });
-    this.#sheet = h("div", { class: "sheet", role: "presentation" }, this.#anchor);
-    scroller.append(h("div", { role: "rowgroup", class: "head-group" }, tickerHead()), this.#sheet);
+    this.#anchor = h("div.anchor", { role: "rowgroup" });
+    this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
+    scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
     this.#hand = new Hand(scroller, () => this.#catchUp());
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const measure = () => {
