@@ -2,12 +2,17 @@
 
 /** @typedef {import("./runs.js").AnyEvent} AnyEvent */
 
-/** What a ping says beyond being alive: the last state of each agent. @returns {(event: AnyEvent) => boolean} */
-export function beatFilter() {
+/**
+ * Says of each event, in their order, whether it has a row: a ping that only repeats its agent's last has none.
+ *
+ * @param {boolean} [all] Whether every ping has one.
+ * @returns {(event: AnyEvent) => boolean}
+ */
+export function beatFilter(all = false) {
   /** @type {Map<string, string>} */
   const last = new Map();
   return (event) => {
-    if (event.source !== "agent.ping" || event.kind !== "ping") return true;
+    if (all || event.source !== "agent.ping" || event.kind !== "ping") return true;
     const says = `${event.vtid}|${event.status}`;
     if (last.get(event.module) === says) return false;
     if (last.size > 5_000) last.clear();

@@ -197,7 +197,7 @@ export class Filters {
     this.#close(false);
     if (same) return;
     const view = this.#view();
-    const counts = this.#store.facets[facet] ?? new Map();
+    const counts = this.#store.tally.facets[facet];
     const seen = facet === "status" ? STATUSES : [...counts.keys()].sort();
     const values = [...new Set([...view.facets[facet], ...seen])];
     const list = h("div.options", {});

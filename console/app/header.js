@@ -45,7 +45,7 @@ export class Header {
 
   /** @param {number} now */
   show(now) {
-    const { feed, rate } = this.#store;
+    const { feed, tally } = this.#store;
     const { state, retryAt, transport } = feed;
     const wait = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
     this.#badge.dataset.state = state;
@@ -68,8 +68,8 @@ export class Header {
         "From when events happened at their source until they came here: the middle one of the last 15";
       delay.classList.toggle("far", behind > 60_000);
     }
-    setText(byId("rate-number"), rate.perMinute(now).toLocaleString());
-    this.#spark(rate.minutes(now));
+    setText(byId("rate-number"), tally.rate.perMinute(now).toLocaleString());
+    this.#spark(tally.rate.minutes(now));
     this.#showBanner();
   }
 

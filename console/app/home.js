@@ -133,7 +133,7 @@ export class Home {
     if (key === this.#key && !anew) return;
     this.#key = key;
     const matches = this.#matcher(false);
-    this.#notABeat = view.beats ? () => true : beatFilter();
+    this.#notABeat = beatFilter(view.beats);
     this.#matches = (event) => matches(event) && this.#notABeat(event);
     this.runMatches = this.#matcher(true);
     this.#ticker.reset(store.events.filter((event) => this.#matches(event)));
@@ -217,8 +217,8 @@ export class Home {
         this.#atEnd = page.next === null;
         const newest = page.events[0]?.id ?? 0;
         const events = page.events.reverse();
-        if (filterCount(view) === 0) store.countOlder(events.filter(({ id }) => id < first));
-        const notABeat = view.beats ? () => true : beatFilter();
+        if (filterCount(view) === 0) store.tally.takeOlder(events);
+        const notABeat = beatFilter(view.beats);
         if (anew)
           this.#ticker.reset(store.events.filter(({ id }) => (id ?? 0) > newest).filter(this.#matches));
         // The feed may have begun meanwhile with some of them.

@@ -4,9 +4,8 @@
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
 import { RUNNING, readPast } from "./past.js";
-import { Rate } from "./rate.js";
 import { Runs } from "./runs.js";
-import { FACETS, noteValue } from "./view.js";
+import { Tally } from "./tally.js";
 
 /** @typedef {import("./run.js").AnyEvent} AnyEvent */
 /** @typedef {import("./run.js").Run} Run */
@@ -18,11 +17,9 @@ const SLACK = 5_000;
 export class Store extends EventTarget {
   feed;
   runs = new Runs();
-  rate = new Rate();
+  tally = new Tally();
   /** @type {AnyEvent[]} The oldest first. */
   events = [];
-  /** @type {Record<string, Map<string, number>>} What values events have, and how often. */
-  facets = Object.fromEntries(FACETS.map((facet) => [facet, new Map()]));
   /** @type {"loading" | "ready" | "failed"} Whether what ran before the page was opened is known. */
   seeded = "loading";
   /** @type {unknown} */
@@ -31,7 +28,6 @@ export class Store extends EventTarget {
   gap = null;
   token;
   #seeding = 0;
-  #countedFrom = Number.POSITIVE_INFINITY;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #learning;
   #lastAsked = 0;
@@ -45,7 +41,7 @@ export class Store extends EventTarget {
     this.feed.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "reset") this.#forget();
       else {
-        this.rate.clear();
+        this.tally.rate.clear();
         // What ended or failed in it is known to the query API, if to anybody.
         void this.seed();
       }
@@ -55,8 +51,8 @@ export class Store extends EventTarget {
     this.feed.addEventListener("state", ({ detail }) => {
       if (detail.state === "live" && this.events.some((event) => event.id === null)) this.#forget();
       if (detail.state === "live" && this.seeded === "failed") void this.seed();
-      if (detail.state === "live") this.rate.resume();
-      else if (detail.previous === "live") this.rate.stop(Date.now());
+      if (detail.state === "live") this.tally.rate.resume();
+      else if (detail.previous === "live") this.tally.rate.stop(Date.now());
       this.dispatchEvent(new CustomEvent("state", { detail }));
     });
   }
@@ -70,9 +66,7 @@ export class Store extends EventTarget {
   #forget() {
     this.events = [];
     this.runs.clear();
-    this.rate.clear();
-    this.#countedFrom = Number.POSITIVE_INFINITY;
-    for (const facet of FACETS) this.facets[facet]?.clear();
+    this.tally.clear();
     this.dispatchEvent(new Event("reset"));
     void this.seed();
   }
@@ -83,37 +77,12 @@ export class Store extends EventTarget {
     for (const event of events) {
       const row = this.runs.take(event);
       if (row && !replay && !event.simulated) failed.push(row);
-      this.#count(event);
-      this.rate.add(replay ? Date.parse(event.ts) : event.receivedAt);
       this.events.push(event);
     }
-    const first = events[0];
-    if (first && !replay) this.rate.completeSince(first.receivedAt);
+    this.tally.take(events, replay);
     if (this.events.length > MOST + SLACK) this.events.splice(0, this.events.length - MOST);
     this.dispatchEvent(new CustomEvent("events", { detail: { events, replay } }));
     if (failed.length > 0) this.dispatchEvent(new CustomEvent("failed", { detail: failed }));
-  }
-
-  /** @param {AnyEvent} event @param {boolean} [older] */
-  #count(event, older) {
-    for (const facet of FACETS) noteValue(this.facets[facet] ?? new Map(), event[facet], older);
-  }
-
-  /**
-   * Older events, without a gap to those that are here: for the rate and the values that are offered.
-   *
-   * @param {readonly import("../client/types.js").StoredEvent[]} events The oldest first.
-   */
-  countOlder(events) {
-    for (const event of events) {
-      if (event.id >= this.#countedFrom) continue;
-      this.#count(event, true);
-      this.rate.add(Date.parse(event.recorded_at));
-    }
-    const oldest = events[0];
-    if (!oldest) return;
-    this.#countedFrom = Math.min(this.#countedFrom, oldest.id);
-    this.rate.completeSince(Date.parse(oldest.recorded_at));
   }
 
   /**

@@ -27,3 +27,9 @@ test("a ping is worth a row when it says another thing than the agent's last", (
   assert.ok(shows(ping("B", "info", { kind: "ping.lost" })), "what the gateway says of an agent is no ping");
   assert.ok(shows(ping("B", "info", { source: "oasis.events" })));
 });
+
+test("where all pings are wanted, each has a row", () => {
+  const shows = beatFilter(true);
+  assert.ok(shows(ping("A", "info")));
+  assert.ok(shows(ping("A", "info")));
+});

@@ -49,6 +49,7 @@ pub(super) const FILES: &[File] = files![
     "app/settings.js",
     "app/steps.js",
     "app/store.js",
+    "app/tally.js",
     "app/task.js",
     "app/theme.js",
     "app/ticker.css",
