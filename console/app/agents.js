@@ -1,8 +1,10 @@
 // The agents: who lives, on what, since when. Those that went silent stand first.
 
 import { listAgents } from "../client/index.js";
-import { fill, h, keyed, makeButton, setText } from "./dom.js";
+import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
+import { isBeat } from "./kinds.js";
 import { failureNote, icon, skeleton, taskLink, time } from "./look.js";
+import { isFailure, isPing, word } from "./sets.js";
 import { short } from "./time.js";
 
 /**
@@ -89,18 +91,18 @@ export class Agents extends EventTarget {
   constructor(store) {
     super();
     this.#store = store;
-    store.addEventListener("events", (event) => {
-      /** @type {import("./run.js").AnyEvent[]} */
-      const events = /** @type {CustomEvent} */ (event).detail.events;
-      const kinds = events.flatMap((one) => (one.source === "agent.ping" && one.id !== null ? one.kind : []));
-      if (kinds.length > 0)
+    on(store, "events", (event) => {
+      /** @type {import("./event.js").AnyEvent[]} */
+      const events = event.detail.events;
+      const pings = events.flatMap((one) => (isPing(one) && one.id !== null ? one : []));
+      if (pings.length > 0)
         this.soon(
           SETTLE_MS,
-          kinds.some((kind) => kind !== "ping"),
+          pings.some((ping) => !isBeat(ping)),
         );
     });
-    document.addEventListener("visibilitychange", () => this.soon(0));
-    store.addEventListener("state", () => {
+    on(document, "visibilitychange", () => this.soon(0));
+    on(store, "state", () => {
       if (store.feed.state === "live") this.soon(0);
     });
   }
@@ -149,9 +151,9 @@ const isOver = (state) => state === "stopped" || state === "replaced";
 
 export class AgentsPage {
   #context;
-  #summary = h("p.summary", {});
+  #summary = h("p.summary.quiet");
   #body = h("tbody");
-  #note = h("div.note", {});
+  #note = h("div.note");
   #table;
   element;
   title = "Agents";
@@ -164,19 +166,17 @@ export class AgentsPage {
     );
     this.#table = h(
       "table.agents",
-      {},
-      h("caption.offscreen", {}, "Agents, the silent ones first"),
-      h("thead", {}, h("tr", {}, ...head)),
+      h("caption.offscreen", "Agents, the silent ones first"),
+      h("thead", h("tr", ...head)),
       this.#body,
     );
     this.element = h(
       "div.page",
-      {},
-      h("div.page-head", {}, h("h1", {}, "Agents"), this.#summary),
-      h("section.panel", {}, this.#note, this.#table),
+      h("div.page-head", h("h1", "Agents"), this.#summary),
+      h("section.panel", this.#note, this.#table),
     );
-    context.agents.addEventListener("change", () => this.tick(Date.now()));
-    this.#body.addEventListener("click", (event) => {
+    on(context.agents, "change", () => this.tick(Date.now()));
+    on(this.#body, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const row = /** @type {HTMLElement | null} */ (target.closest("tr"));
       const id = Number(row?.dataset.last);
@@ -217,7 +217,7 @@ export class AgentsPage {
     else if (kind === "empty")
       fill(
         this.#note,
-        h("p", {}, "No agent has been heard of. An agent appears with its first heartbeat:"),
+        h("p", "No agent has been heard of. An agent appears with its first heartbeat:"),
         h(
           "pre",
           { tabindex: 0 },
@@ -230,7 +230,7 @@ export class AgentsPage {
 
 function makeRow() {
   const cells = ["state", "name", "task", "since", "seen", "where"];
-  return h("tr", {}, ...cells.map((name) => h(`td.${name}-of`)));
+  return h("tr", ...cells.map((name) => h(`td.${name}-of`)));
 }
 
 /** @param {HTMLElement} row @param {Agent} agent @param {number} now */
@@ -242,26 +242,25 @@ function update(row, agent, now) {
     row.dataset.version = version;
     row.dataset.last = String(agent.last_id);
     row.className = `agent a-${agent.state}`;
-    const badly = agent.state === "stopped" && agent.status === "failure";
+    const failed = agent.state === "stopped" && agent.status && isFailure(agent.status) ? agent.status : null;
     fill(
       state,
       h(
         "span",
-        { class: `status s-${badly ? "failure" : agent.state}`, title: SAYS[agent.state] },
-        icon(badly ? "failure" : agent.state === "replaced" ? "lost" : agent.state),
-        h("span.word", {}, badly ? "failed" : agent.state),
+        { class: `status s-${failed ?? agent.state}`, title: SAYS[agent.state] },
+        icon(failed ?? (agent.state === "replaced" ? "lost" : agent.state)),
+        h("span.word", failed ? word(failed) : agent.state),
       ),
     );
     fill(
       name,
-      makeButton("name", {}, h("bdi", {}, agent.agent)),
-      agent.role?.toLowerCase() !== agent.agent.toLowerCase() &&
-        h("span.quiet", {}, h("bdi", {}, agent.role)),
+      makeButton("name", {}, h("bdi", agent.agent)),
+      agent.role?.toLowerCase() !== agent.agent.toLowerCase() && h("span.quiet", h("bdi", agent.role)),
     );
     fill(task, taskLink(agent.vtid));
     fill(since, time(agent.since, ""));
     fill(seen, time(agent.seen, ""));
-    fill(where, h("bdi", {}, agent.where));
+    fill(where, h("bdi", agent.where));
   }
   /** @param {HTMLElement} cell @param {string} text */
   const tell = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);

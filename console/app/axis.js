@@ -1,5 +1,7 @@
 // Where on one axis, and in which row, the items of a journey stand. Pure.
 
+import { kindWords } from "./kinds.js";
+
 /** @typedef {import("./journey.js").Item} Item */
 
 /** A pause that takes more of the axis than this is drawn shorter, */
@@ -69,7 +71,7 @@ export function toScale(items, now, inset = 0) {
 const MANY = 6;
 
 /** @param {Item} item */
-const nameOfRow = (item) => (item.point ? item.event.kind.replaceAll("_", " ") : item.name);
+const nameOfRow = (item) => (item.point ? kindWords(item.event.kind) : item.name);
 
 /**
  * The names of which there are many, each with its lane in front.

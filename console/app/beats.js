@@ -1,6 +1,8 @@
 // Which pings are worth a row. Pure.
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+import { isBeat } from "./kinds.js";
+
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
  * Says of each event, in their order, whether it has a row: a ping that only repeats its agent's last has none.
@@ -12,7 +14,7 @@ export function beatFilter(all = false) {
   /** @type {Map<string, string>} */
   const last = new Map();
   return (event) => {
-    if (all || event.source !== "agent.ping" || event.kind !== "ping") return true;
+    if (all || !isBeat(event)) return true;
     const says = `${event.vtid}|${event.status}`;
     if (last.get(event.module) === says) return false;
     if (last.size > 5_000) last.clear();

@@ -2,18 +2,15 @@
 
 import { manyOf, toRows, toScale } from "./axis.js";
 import { fill, h, keyed, setText } from "./dom.js";
-import { icon, kindWords, word } from "./look.js";
+import { kindWords } from "./kinds.js";
+import { icon } from "./look.js";
+import { word } from "./sets.js";
 import { clock, DAY, duration, moment, ticks } from "./time.js";
 
 /** @typedef {import("./journey.js").Item} Item */
 
-const LANES = /** @type {const} */ ([
-  ["code", "Code"],
-  ["checks", "Checks"],
-  ["deploys", "Deploys"],
-  ["agents", "Agents"],
-  ["events", "Events"],
-]);
+/** In their order. @type {Record<import("./sets.js").Lane, string>} */
+const LANES = { code: "Code", checks: "Checks", deploys: "Deploys", agents: "Agents", events: "Events" };
 
 /** The width of a row's name. */
 const NAME = 110;
@@ -40,7 +37,7 @@ export function drawChart(chart, items, now) {
       );
       fold.style.left = round(part.at + part.width / 2);
       axis.append(fold);
-      const mark = h("i.folded", {});
+      const mark = h("i.folded");
       mark.style.left = round(part.at);
       mark.style.width = round(part.width);
       grid.append(mark);
@@ -55,14 +52,13 @@ export function drawChart(chart, items, now) {
       if (share < edge || share * width > width - 30) continue;
       const label = h(
         "span.tick",
-        {},
         found.step >= DAY || to - from > DAY
           ? moment(at, now)
           : found.step < 60_000
             ? clock(at)
             : clock(at).slice(0, 5),
       );
-      const line = h("i", {});
+      const line = h("i");
       label.style.left = line.style.left = round(share);
       edge = share + 70 / width;
       axis.append(label);
@@ -70,11 +66,7 @@ export function drawChart(chart, items, now) {
     }
   }
   if (!chart.querySelector(".lanes")) {
-    fill(
-      chart,
-      h("div.lane.axis-lane", {}, h("span.lane-name", {}), h("div")),
-      h("div.lanes", {}, h("div"), h("div")),
-    );
+    fill(chart, h("div.lane.axis-lane", h("span.lane-name"), h("div")), h("div.lanes", h("div"), h("div")));
   }
   for (const [at, drawn] of /** @type {const} */ ([
     [".axis-lane > :last-child", axis],
@@ -85,14 +77,14 @@ export function drawChart(chart, items, now) {
   }
   keyed(
     /** @type {Element} */ (chart.querySelector(".lanes > :last-child")),
-    LANES.filter(([lane]) => items.some((item) => item.lane === lane)),
+    Object.entries(LANES).filter(([lane]) => items.some((item) => item.lane === lane)),
     ([lane]) => lane,
     ([, name]) =>
       h(
         "div.lane",
         { role: "group", "aria-label": name },
-        h("span.lane-name", {}, name),
-        h("div.track", {}),
+        h("span.lane-name", name),
+        h("div.track"),
         h("div.names", { "aria-hidden": "true" }),
       ),
     (element, [lane]) => {
@@ -109,7 +101,7 @@ export function drawChart(chart, items, now) {
       if (!track || !names) return;
       fill(names);
       for (const [row, name] of new Map(rows.map((placed) => [placed.row, placed.name]))) {
-        const there = h("span", {}, name);
+        const there = h("span", name);
         there.style.top = `${row * 24 + 4}px`;
         names.append(there);
       }
@@ -139,8 +131,8 @@ const makeBar = () =>
   h(
     "button",
     { type: "button" },
-    h("span.length", {}, h("span.waiting", {})),
-    h("span.label", {}, icon(""), h("bdi")),
+    h("span.length", h("span.waiting")),
+    h("span.label", icon("info"), h("bdi")),
   );
 
 /**

@@ -5,7 +5,7 @@
 /**
  * A name that begins with `on` is a listener; null and false are left out.
  *
- * @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Attribute
+ * @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes
  */
 
 /**
@@ -13,31 +13,47 @@
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K | `${K}.${string}`} what Its tag, and its classes after dots: `section.panel.failures`.
- * @param {Record<string, Attribute>} [attributes]
- * @param {...Child} children
+ * @param {...(Attributes | Child)} parts
  * @returns {HTMLElementTagNameMap[K]}
  */
-export function h(what, attributes = {}, ...children) {
+export function h(what, ...parts) {
   const [tag, ...classes] = what.split(".");
   const element = document.createElement(/** @type {K} */ (tag));
   if (classes.length > 0) element.className = classes.join(" ");
+  for (const part of parts) {
+    if (part && typeof part === "object" && !(part instanceof Node)) setAttributes(element, part);
+    else append(element, part);
+  }
+  return element;
+}
+
+/** @param {Element} element @param {Attributes} attributes */
+function setAttributes(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false)
       element.setAttribute(name, String(value));
   }
-  append(element, children);
-  return element;
 }
 
 /**
- * @param {string} kind Its class.
- * @param {Parameters<typeof h>[1]} attributes
+ * @param {string} kind Its classes, with dots between them.
+ * @param {Attributes} attributes
  * @param {...Child} children
  */
 export const makeButton = (kind, attributes, ...children) =>
-  h("button", { type: "button", class: kind, ...attributes }, ...children);
+  h(`button.${kind}`, { type: "button", ...attributes }, ...children);
+
+/**
+ * @template {string} N
+ * @param {EventTarget} target
+ * @param {N} names One, or several with blanks between them.
+ * @param {(event: N extends keyof WindowEventMap ? WindowEventMap[N] : CustomEvent) => void} listener
+ */
+export function on(target, names, listener) {
+  for (const name of names.split(" ")) target.addEventListener(name, /** @type {any} */ (listener));
+}
 
 /**
  * A part of a page under a heading that names it.
@@ -52,22 +68,20 @@ export const panel = (kind, id, heading, tool, ...children) =>
   h(
     `section.panel.${kind}`,
     { "aria-labelledby": id },
-    h("header", {}, h("h2", { id }, ...heading), tool),
+    h("header", h("h2", { id }, ...heading), tool),
     ...children,
   );
 
-/** @param {Element} element @param {Child[]} children */
-function append(element, children) {
-  for (const child of children) {
-    if (child === null || child === undefined || child === false) continue;
+/** @param {Element} element @param {Child} child */
+function append(element, child) {
+  if (child !== null && child !== undefined && child !== false)
     element.append(typeof child === "number" ? String(child) : child);
-  }
 }
 
 /** @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
   element.replaceChildren();
-  append(element, children);
+  for (const child of children) append(element, child);
 }
 
 /**
@@ -140,20 +154,6 @@ export function keyed(parent, items, keyOf, make, update) {
   // What is moved loses the focus.
   if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused))
     focused.focus({ preventScroll: true });
-}
-
-/**
- * A link that leads out, if the address is one a browser may be sent to.
- *
- * @param {string | null} address
- */
-export function webAddress(address) {
-  try {
-    const url = new URL(address ?? "");
-    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
-  } catch {
-    return null;
-  }
 }
 
 /** @param {string} text */

@@ -1,21 +1,13 @@
 // One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
 
-import { copy, fill, h, makeButton, setText } from "./dom.js";
-import {
-  describeLink,
-  failureNote,
-  icon,
-  kindWords,
-  outLink,
-  skeleton,
-  statusMark,
-  taskLink,
-  time,
-} from "./look.js";
-import { isTask } from "./run.js";
+import { copy, fill, h, makeButton, on, setText } from "./dom.js";
+import { isTask } from "./event.js";
+import { kindWords } from "./kinds.js";
+import { describeLink } from "./links.js";
+import { failureNote, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 import { exact } from "./time.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /** Levels of meta that are opened at first, and how much of it is shown at all. */
 const OPEN = 2;
@@ -32,12 +24,12 @@ export class Drawer {
   constructor(context) {
     this.#context = context;
     document.body.append(this.#dialog);
-    this.#dialog.addEventListener("close", () => {
+    on(this.#dialog, "close", () => {
       this.#loading?.abort();
       this.#shown = "";
       context.closed();
     });
-    this.#dialog.addEventListener("click", (event) => {
+    on(this.#dialog, "click", (event) => {
       // The backdrop is the dialog's own, outside of what it holds.
       if (event.target === this.#dialog) this.#dialog.close();
     });
@@ -54,7 +46,7 @@ export class Drawer {
     this.#shown = name;
     this.#loading?.abort();
     if (event) this.#draw(event);
-    else fill(this.#dialog, this.#head("Event", null), h("div.body", {}, skeleton()));
+    else fill(this.#dialog, this.#head("Event", null), h("div.body", skeleton()));
     if (!this.#dialog.open) this.#dialog.showModal();
     if (id !== null && !event?.meta) void this.#load(id, event);
   }
@@ -82,10 +74,10 @@ export class Drawer {
 
   /** @param {AnyEvent | null} event @param {HTMLElement[]} says */
   #failed(event, says) {
-    const note = h("div.note", {}, ...says);
+    const note = h("div.note", ...says);
     const old = this.#dialog.querySelector(".meta-part");
-    if (event && old) fill(old, h("h3", {}, "Meta"), note);
-    else fill(this.#dialog, this.#head("Event", null), h("div.body", {}, note));
+    if (event && old) fill(old, h("h3", "Meta"), note);
+    else fill(this.#dialog, this.#head("Event", null), h("div.body", note));
   }
 
   /** @param {string} title @param {AnyEvent | null} event */
@@ -95,7 +87,7 @@ export class Drawer {
       { "aria-label": "Close", title: "Close (Esc)", onclick: () => this.#dialog.close() },
       icon("close"),
     );
-    return h("header", {}, event && statusMark(event.status), h("h2", { id: "drawer-title" }, title), close);
+    return h("header", event && statusMark(event.status), h("h2", { id: "drawer-title" }, title), close);
   }
 
   /** @param {AnyEvent} event */
@@ -104,14 +96,14 @@ export class Drawer {
     const { receivedAt, simulated, meta: held, ...told } = event;
     const fields = Object.entries(told)
       .filter(([name, value]) => name === "link" || value !== null)
-      .map(([name, value]) => h("div.field", {}, h("dt", {}, name), h("dd", {}, shownField(name, value))));
+      .map(([name, value]) => h("div.field", h("dt", name), h("dd", shownField(name, value))));
     const isStored = event.id !== null;
     const meta = !isStored
-      ? h("p.quiet", {}, "Simulated events have none and are never stored.")
+      ? h("p.quiet", "Simulated events have none and are never stored.")
       : held
         ? Object.keys(held).length > 0
           ? tree(held)
-          : h("p.quiet", {}, "Empty.")
+          : h("p.quiet", "Empty.")
         : skeleton();
     const json = JSON.stringify({ ...told, meta: held }, null, 2);
     const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : ""}`;
@@ -121,7 +113,6 @@ export class Drawer {
       this.#head([held?.name, kindWords(event.kind)].filter(Boolean).join(" \u00b7 "), event),
       h(
         "div.actions",
-        {},
         copyButton("Copy as JSON", json),
         isStored && copyButton("Copy as curl", curl),
         outLink(event.link, "Open the link", "Open"),
@@ -129,8 +120,8 @@ export class Drawer {
       h(
         "div.body",
         { tabindex: 0, role: "region", "aria-label": "Fields and meta" },
-        h("dl", {}, ...fields),
-        h("div.meta-part", {}, h("h3", {}, "Meta"), meta),
+        h("dl", ...fields),
+        h("div.meta-part", h("h3", "Meta"), meta),
       ),
     );
     if (focused) this.#dialog.querySelector("button")?.focus();
@@ -143,13 +134,13 @@ function shownField(name, value) {
   if (name === "ts" || name === "recorded_at") return time(text, exact(Date.parse(text)) || text);
   if (name === "vtid" && isTask(text)) return taskLink(text);
   if (name === "link") return value === null ? "none" : outLink(text, `Open ${describeLink(text)}`, text);
-  return h("bdi", {}, text);
+  return h("bdi", text);
 }
 
 /** @param {string} label @param {string} text */
 function copyButton(label, text) {
   const button = makeButton("small", {}, label);
-  button.addEventListener("click", async () => {
+  on(button, "click", async () => {
     setText(button, (await copy(text)) ? "Copied" : "Not allowed");
     setTimeout(() => setText(button, label), 1_500);
   });
@@ -164,28 +155,26 @@ function tree(value) {
     if (typeof value !== "object" || value === null)
       return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
     const entries = Object.entries(value);
-    const list = h("ul.tree", {});
+    const list = h("ul.tree");
     for (const [key, inner] of entries) {
       if (left-- <= 0) {
-        list.append(h("li", {}, "and more: copy it as JSON"));
+        list.append(h("li", "and more: copy it as JSON"));
         break;
       }
       const nested = typeof inner === "object" && inner !== null && Object.keys(inner).length > 0;
-      const name = h("bdi.key", {}, key);
+      const name = h("bdi.key", key);
       if (nested && depth < 32) {
         const size = Object.keys(inner).length;
         list.append(
           h(
             "li",
-            {},
             h(
               "details",
               { open: depth < OPEN },
               h(
                 "summary",
-                {},
                 name,
-                h("span.quiet", {}, Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
+                h("span.quiet", Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
               ),
               node(inner, depth + 1),
             ),
@@ -195,11 +184,10 @@ function tree(value) {
         list.append(
           h(
             "li",
-            {},
             name,
             " ",
             nested
-              ? h("bdi", {}, JSON.stringify(inner))
+              ? h("bdi", JSON.stringify(inner))
               : node(
                   Array.isArray(inner) ? "[]" : typeof inner === "object" && inner !== null ? "{}" : inner,
                   depth,

@@ -1,8 +1,10 @@
 // The bar of filters: a text, a menu for each facet, switches, and what is set as chips to take away.
 
-import { fill, h, makeButton } from "./dom.js";
-import { icon, kindWords, sourceName, word } from "./look.js";
-import { FACETS, filterCount, normal } from "./view.js";
+import { fill, h, makeButton, on } from "./dom.js";
+import { kindWords } from "./kinds.js";
+import { icon } from "./look.js";
+import { STATUSES, sourceFacts, word } from "./sets.js";
+import { eachFacet, FACETS, filterCount, normal } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Facet} Facet */
@@ -19,17 +21,18 @@ const NAMES = {
 /** A text is looked for once the fingers rest: it goes through all events, and to the gateway. */
 const TYPING_MS = 150;
 
-const STATUSES = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
+/** @param {string} value */
+const asItIs = (value) => value;
 
-/** @param {Facet} facet @param {string} value */
-const shown = (facet, value) =>
-  facet === "status"
-    ? word(value)
-    : facet === "source"
-      ? sourceName(value)
-      : facet === "kind"
-        ? kindWords(value)
-        : value;
+/** How a value is shown, which the address may hold whatever it is. @type {Record<Facet, (value: any) => string>} */
+const SHOWN = {
+  status: word,
+  source: (value) => sourceFacts(value).name,
+  kind: kindWords,
+  module: asItIs,
+  layer: asItIs,
+  vtid: asItIs,
+};
 
 export class Filters {
   #store;
@@ -88,7 +91,7 @@ export class Filters {
         icon("down"),
       );
       this.#buttons.set(facet, button);
-      return h("div.menu-of", {}, button);
+      return h("div.menu-of", button);
     });
     /** @param {"hideGreen" | "mine" | "beats"} name @param {string} text @param {string} title */
     const toggle = (name, text, title) => {
@@ -107,27 +110,26 @@ export class Filters {
     this.element = h(
       "div.filters",
       { role: "search", "aria-label": "Filters" },
-      h("div.search", {}, this.#text, h("kbd", { "aria-hidden": "true" }, "/")),
-      h("div.facets", {}, ...menus),
+      h("div.search", this.#text, h("kbd", { "aria-hidden": "true" }, "/")),
+      h("div.facets", ...menus),
       h(
         "div.switches",
-        {},
         toggle("hideGreen", "Hide green", "Leave out what succeeded"),
         toggle("mine", "My tasks", "Only tasks with a star"),
         toggle("beats", "Heartbeats", "Also show agents' pings that say nothing new"),
       ),
       this.#chips,
     );
-    document.addEventListener("pointerdown", (event) => {
+    on(document, "pointerdown", (event) => {
       if (this.#open && !(/** @type {Element} */ (event.target).closest?.(".menu-of"))) this.#close(false);
     });
-    this.element.addEventListener("keydown", (event) => {
+    on(this.element, "keydown", (event) => {
       if (event.key !== "Escape" || !this.#open) return;
       event.stopPropagation();
       this.#close(true);
     });
-    addEventListener("popstate", () => this.#close(false));
-    this.element.addEventListener("focusout", (event) => {
+    on(window, "popstate", () => this.#close(false));
+    on(this.element, "focusout", (event) => {
       const to = /** @type {Element | null} */ (event.relatedTarget);
       if (this.#open && to && !to.closest(".menu-of")) this.#close(false);
     });
@@ -149,10 +151,10 @@ export class Filters {
         makeButton(
           "chip",
           { onclick: () => this.#remove(facet, value) },
-          h("span.offscreen", {}, "Remove "),
-          h("span.of", {}, NAMES[facet]),
+          h("span.offscreen", "Remove "),
+          h("span.of", NAMES[facet]),
           " ",
-          h("bdi", {}, shown(facet, value)),
+          h("bdi", SHOWN[facet](value)),
           icon("close"),
         ),
       ),
@@ -161,7 +163,7 @@ export class Filters {
       this.#change(
         {
           q: "",
-          facets: { status: [], source: [], kind: [], module: [], layer: [], vtid: [] },
+          facets: eachFacet(() => []),
           hideGreen: false,
           mine: false,
         },
@@ -200,25 +202,24 @@ export class Filters {
     const counts = this.#store.tally.facets[facet];
     const seen = facet === "status" ? STATUSES : [...counts.keys()].sort();
     const values = [...new Set([...view.facets[facet], ...seen])];
-    const list = h("div.options", {});
+    const list = h("div.options");
     const draw = (/** @type {string} */ text) => {
-      const found = values.filter((value) => shown(facet, value).toLowerCase().includes(text.toLowerCase()));
+      const found = values.filter((value) => SHOWN[facet](value).toLowerCase().includes(text.toLowerCase()));
       fill(
         list,
         ...found.slice(0, 200).map((value) =>
           h(
             "label",
-            {},
             h("input", {
               type: "checkbox",
               checked: this.#view().facets[facet].includes(value),
               onchange: (/** @type {any} */ event) => this.#set(facet, value, event.target.checked),
             }),
-            h("bdi", {}, shown(facet, value)),
-            h("span.times", {}, counts.get(value) ?? ""),
+            h("bdi", SHOWN[facet](value)),
+            h("span.times", counts.get(value) ?? ""),
           ),
         ),
-        found.length === 0 && h("p.quiet", {}, text ? "Enter adds it" : "None seen yet"),
+        found.length === 0 && h("p.quiet", text ? "Enter adds it" : "None seen yet"),
       );
     };
     const input =

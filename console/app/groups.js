@@ -1,6 +1,9 @@
 // A run and its jobs are one thing to whoever looks: what is told of them together. Pure.
 
-/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+import { isRunKey } from "./run.js";
+import { isActive, isFailure, rank } from "./sets.js";
+
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./run.js").Run} Run */
 
 /**
@@ -22,24 +25,11 @@
  * @property {Run[]} failed
  */
 
-/** @param {string} status */
-export const isActive = (status) => status === "queued" || status === "in_progress";
-
-/** @param {{ status: string }} run */
-const isFailed = (run) => run.status === "failure";
-
-/** @param {string} status */
-export const rank = (status) => (status === "queued" ? 0 : status === "in_progress" ? 1 : 2);
-
-/** @param {string} key That of a run or a job. */
-export function groupKey(key) {
-  const run = /^job\|(.+\/actions\/runs\/[0-9]+)\/job\//.exec(key)?.[1];
-  return run ? `workflow_run|${run}` : key;
-}
+/** @param {Run} run */
+const isFailed = (run) => isFailure(run.status);
 
 /** This failure of a run, not its next. Only what the feed tells, so that it stays the same. @param {Run} run */
-export const failureName = (run) =>
-  `${run.key}|${run.key.startsWith("workflow_run|") && run.attempt ? run.attempt : run.at}`;
+export const failureName = (run) => `${run.key}|${isRunKey(run.key) && run.attempt ? run.attempt : run.at}`;
 
 /** The names by which a failure is dismissed. @param {Row} row */
 export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);

@@ -1,5 +1,7 @@
 // Whether a hand is on a list, which then should not move: what is pointed at is what is meant.
 
+import { on } from "./dom.js";
+
 /** A pointer that has rested for so long no longer means anything. */
 const REST_MS = 2_000;
 /** And so long after a key, or after a row got the focus: then it may be one that a dialog gave back. */
@@ -18,31 +20,27 @@ export class Hand {
     this.#letsGo = letsGo;
     let at = "";
     let down = false;
-    element.addEventListener("pointerdown", () => {
+    on(element, "pointerdown", () => {
       down = true;
       this.#hold(PRESS_MS);
     });
-    for (const name of ["pointerup", "pointercancel"]) {
-      addEventListener(name, () => {
-        if (down) this.#hold(REST_MS);
-        down = false;
-      });
-    }
-    element.addEventListener("pointermove", ({ clientX, clientY }) => {
+    on(window, "pointerup pointercancel", () => {
+      if (down) this.#hold(REST_MS);
+      down = false;
+    });
+    on(element, "pointermove", ({ clientX, clientY }) => {
       // It also tells of rows that move under a pointer that rests.
       const now = `${clientX} ${clientY}`;
       if (now !== at && !down) this.#hold(REST_MS);
       at = now;
     });
-    element.addEventListener("pointerleave", ({ pointerType }) => {
+    on(element, "pointerleave", ({ pointerType }) => {
       if (pointerType === "mouse" && !down) this.#hold(0);
     });
-    for (const name of ["keydown", "focusin"]) {
-      element.addEventListener(name, ({ target }) => {
-        if (target !== element && !down) this.#hold(READ_MS);
-      });
-    }
-    element.addEventListener("focusout", () => {
+    on(element, "keydown focusin", ({ target }) => {
+      if (target !== element && !down) this.#hold(READ_MS);
+    });
+    on(element, "focusout", () => {
       if (!down) this.#hold(0);
     });
   }

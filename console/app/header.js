@@ -1,6 +1,6 @@
 // The line on top: how the connection is, how far behind, how much comes.
 
-import { byId, fill, h, makeButton, setText, svg } from "./dom.js";
+import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";
 import { MINUTES } from "./rate.js";
 import { keepToken, TOKEN } from "./settings.js";
@@ -37,8 +37,8 @@ export class Header {
   /** @param {import("./store.js").Store} store */
   constructor(store) {
     this.#store = store;
-    this.#retry.addEventListener("click", () => store.feed.retry());
-    store.addEventListener("gap", () => {
+    on(this.#retry, "click", () => store.feed.retry());
+    on(store, "gap", () => {
       this.#said = "";
     });
   }
@@ -110,13 +110,12 @@ export class Header {
     banner.hidden = false;
     if (reason === "unauthorized" || reason === "forbidden") return this.#askForToken(error?.message ?? "");
     if (state === "mock") {
-      const details = h("details", {}, h("summary", {}, "Send the first real one"), howToSend());
+      const details = h("details", h("summary", "Send the first real one"), howToSend());
       return fill(
         banner,
         h(
           "p",
-          {},
-          h("strong", {}, "Simulated."),
+          h("strong", "Simulated."),
           " No event has been stored yet; what you see never happened and is gone with the first real event.",
         ),
         details,
@@ -127,12 +126,7 @@ export class Header {
         events.length > 0 ? " What is shown stays, and what is missed now comes once it is back." : "";
       return fill(
         banner,
-        h(
-          "p",
-          {},
-          h("strong", {}, (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."),
-          kept,
-        ),
+        h("p", h("strong", (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."), kept),
       );
     }
     if (gap && state === "live") {
@@ -145,7 +139,7 @@ export class Header {
         this.#showBanner();
       };
       const close = makeButton("small", { onclick }, "Close");
-      return fill(banner, h("p", {}, text), close);
+      return fill(banner, h("p", text), close);
     }
     banner.hidden = true;
   }
@@ -162,20 +156,15 @@ export class Header {
     });
     const form = h(
       "form.token",
-      {},
       h("label", { for: "token" }, "Token"),
       input,
       h("button.small", { type: "submit" }, "Use it"),
     );
-    form.addEventListener("submit", (event) => {
+    on(form, "submit", (event) => {
       event.preventDefault();
       keepToken(input.value.trim());
       location.reload();
     });
-    fill(
-      this.#banner,
-      h("p", {}, h("strong", {}, "This gateway wants a token to be read."), ` ${why}`),
-      form,
-    );
+    fill(this.#banner, h("p", h("strong", "This gateway wants a token to be read."), ` ${why}`), form);
   }
 }

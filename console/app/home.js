@@ -1,7 +1,7 @@
 // The first page: failures and what runs on one side, the ticker on the other, filters above both.
 
 import { beatFilter } from "./beats.js";
-import { byId, fill, h, makeButton, panel, setText } from "./dom.js";
+import { byId, fill, h, makeButton, on, panel, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
 import { failureNote, icon, skeleton } from "./look.js";
@@ -10,7 +10,7 @@ import { Ticker } from "./ticker.js";
 import { moment } from "./time.js";
 import { filterCount, filterKey, matcher, serverFilters, home as unfiltered } from "./view.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const PAGE = 200;
 /** A page of which the gateway leaves out little: under a free text most of it is read in vain. */
@@ -50,8 +50,8 @@ export class Home {
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
-  #count = h("span.count", {});
-  #note = h("div.ticker-note", {});
+  #count = h("span.count");
+  #note = h("div.ticker-note");
   #oldest = 0;
   element;
   title = "Live";
@@ -83,14 +83,14 @@ export class Home {
     });
     const { element } = this.#ticker;
     element.id = "ticker";
-    for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
-    this.#unread.addEventListener("click", () => this.#ticker.toTop());
+    on(store, "seeded learned", () => this.#ticker.rename());
+    on(this.#unread, "click", () => this.#ticker.toTop());
     const list = panel(
       "ticker",
       "ticker-title",
       ["Ticker ", this.#count],
       this.#pause,
-      h("div.list", {}, this.#unread, element, this.#note),
+      h("div.list", this.#unread, element, this.#note),
     );
     /** @param {string} name @param {string} text */
     const tab = (name, text) =>
@@ -102,7 +102,7 @@ export class Home {
     this.element = h(
       "div.home",
       { "data-side": "now" },
-      h("h1.offscreen", {}, "Live"),
+      h("h1.offscreen", "Live"),
       this.#filters.element,
       h(
         "div.sides",
@@ -110,7 +110,7 @@ export class Home {
         tab("now", "Now"),
         tab("ticker", "Ticker"),
       ),
-      h("div.columns", {}, this.#now.element, list),
+      h("div.columns", this.#now.element, list),
     );
   }
 
@@ -268,12 +268,12 @@ export class Home {
       const until = moment(this.#searched, Date.now());
       fill(
         this.#note,
-        h("p", {}, `Searched back to ${until}; ${some ? "few" : "none"} matched.`),
+        h("p", `Searched back to ${until}; ${some ? "few" : "none"} matched.`),
         makeButton("small", { onclick: goOn }, "Go on"),
       );
     } else if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "empty") fill(this.#note, howToSend());
-    else fill(this.#note, kind && h("p", {}, WHY_EMPTY[kind]));
+    else fill(this.#note, kind && h("p", WHY_EMPTY[kind]));
   }
 
   /** @param {number} count @param {boolean} paused */

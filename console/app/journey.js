@@ -1,15 +1,18 @@
 // A task's way from its first commit to its deployment: lanes of bars and points on one axis. Pure.
 
-import { isActive } from "./groups.js";
+import { metaText } from "./event.js";
+import { isMoment, isStep, laneOf, nameOf, pullEndStep, RUN } from "./kinds.js";
 import { attemptOf, runKey } from "./run.js";
+import { isActive, ofStatus, phaseOf } from "./sets.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
-/** @typedef {"code" | "checks" | "deploys" | "agents" | "events"} LaneName */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
+/** @typedef {import("./sets.js").Status} Status */
+/** @typedef {import("./sets.js").Lane} Lane */
 
 /**
  * @typedef {object} Item
  * @property {string} key
- * @property {LaneName} lane
+ * @property {Lane} lane
  * @property {string} name
  * @property {AnyEvent} event The last of it.
  * @property {number} from
@@ -24,36 +27,18 @@ import { attemptOf, runKey } from "./run.js";
 /** An agent that pings at least so often works without a break. */
 const BREAK_MS = 5 * 60_000;
 
-/** @param {AnyEvent} event @returns {LaneName} */
-export function laneOf(event) {
-  if (event.source === "agent.ping") return "agents";
-  if (event.source === "gcp.deploy" || /^(deploy|release)/.test(event.kind)) return "deploys";
-  if (/^(workflow|check)_/.test(event.kind)) return "checks";
-  if (/^(push|create|delete|pull_request)$/.test(event.kind)) return "code";
-  return "events";
-}
+/** @type {[string, string]} */
+const DONE = ["Checks done", "Deploy done"];
 
-/** @param {unknown} value */
-const text = (value) => (typeof value === "string" ? value : "");
-
-/** @param {AnyEvent} event */
-function nameOf(event) {
-  const { meta = {}, kind } = event;
-  if (event.source === "agent.ping") return text(meta.agent) || event.module.toLowerCase();
-  if (kind === "pull_request") {
-    const number = /\/pull\/([0-9]+)/.exec(event.link ?? "")?.[1];
-    const what =
-      event.status === "success"
-        ? "merged"
-        : event.status === "cancelled"
-          ? "closed"
-          : text(meta.action).replaceAll("_", " ");
-    return `PR ${number ? `#${number}` : ""} ${what}`.replace(/ +/g, " ").trim();
-  }
-  if (kind === "push") return `push ${text(meta.sha).slice(0, 7)}`.trim();
-  if (kind === "release") return text(meta.tag) || kind;
-  return text(meta.name) || text(meta.service) || text(meta.environment) || kind.replaceAll("_", " ");
-}
+/** What a task's checks have come to, and what its deployment has. @type {Record<Status, [string, string]>} */
+const ENDS = {
+  queued: DONE,
+  in_progress: DONE,
+  success: ["Checks green", "Deployed"],
+  failure: ["Checks failed", "Deploy failed"],
+  cancelled: ["Checks cancelled", "Deploy cancelled"],
+  info: DONE,
+};
 
 /** @param {AnyEvent} event */
 const timeOf = (event) => Date.parse(event.ts);
@@ -75,18 +60,9 @@ export function toItems(events, now) {
     const lane = laneOf(event);
     const at = timeOf(event);
     if (lane === "agents") takePing(items, open, event, at);
-    else if (lane === "code" || event.kind === "release" || (lane === "events" && !isRun(event, open))) {
-      items.push({
-        key: `${event.id}`,
-        lane,
-        name: nameOf(event),
-        event,
-        from: at,
-        began: at,
-        to: at,
-        point: true,
-        attempt: 0,
-      });
+    else if (isMoment(event) || (lane === "events" && !isRun(event, open))) {
+      const key = `${event.id}`;
+      items.push({ ...begin(key, event, at, lane), began: at, to: at, point: true });
     } else takeRun(items, open, event, at, lane);
   }
   for (const item of items) {
@@ -97,10 +73,23 @@ export function toItems(events, now) {
   return items.sort((a, b) => a.from - b.from || (a.key < b.key ? -1 : 1));
 }
 
+/** @param {string} key @param {AnyEvent} event @param {number} at @param {Lane} lane @returns {Item} */
+const begin = (key, event, at, lane) => ({
+  key,
+  lane,
+  name: nameOf(event),
+  event,
+  from: at,
+  began: null,
+  to: null,
+  point: false,
+  attempt: 0,
+});
+
 /** @param {AnyEvent} event @param {Map<string, Item>} open */
 const isRun = (event, open) => isActive(event.status) || open.has(runKey(event) ?? "");
 
-/** @param {Item[]} items @param {Map<string, Item>} open @param {AnyEvent} event @param {number} at @param {LaneName} lane */
+/** @param {Item[]} items @param {Map<string, Item>} open @param {AnyEvent} event @param {number} at @param {Lane} lane */
 function takeRun(items, open, event, at, lane) {
   const key = runKey(event) ?? "";
   const attempt = attemptOf(event);
@@ -111,47 +100,30 @@ function takeRun(items, open, event, at, lane) {
     (attempt > 0 && item.attempt > 0 && attempt !== item.attempt) ||
     (item.to !== null && active)
   ) {
-    item = {
-      key: `${key}|${event.id}`,
-      lane,
-      name: nameOf(event),
-      event,
-      from: at,
-      began: null,
-      to: null,
-      point: false,
-      attempt,
-    };
+    item = { ...begin(`${key}|${event.id}`, event, at, lane), attempt };
     open.set(key, item);
     items.push(item);
   }
   item.event = event;
   if (event.meta) item.name = nameOf(event);
-  if (event.status === "in_progress") item.began ??= at;
+  if (phaseOf(event.status) === "runs") item.began ??= at;
   if (!active) item.to = at;
 }
 
 /** @param {Item[]} items @param {Map<string, Item>} open @param {AnyEvent} event @param {number} at */
 function takePing(items, open, event, at) {
-  const key = `agent|${text(event.meta?.instance) || event.module}`;
+  const key = `agent|${metaText(event, "instance") || event.module}`;
   let item = open.get(key) ?? open.get(`agent|${event.module}`);
-  const works = event.status === "in_progress";
+  const works = phaseOf(event.status) === "runs";
   if (item && (item.to !== null || at - timeOf(item.event) > BREAK_MS)) {
     item.to ??= timeOf(item.event);
     item = undefined;
   }
   if (!item) {
-    item = {
-      key: `${key}|${event.id}`,
-      lane: "agents",
-      name: nameOf(event),
-      event,
-      from: at,
-      began: at,
-      to: works ? null : at,
-      point: !works,
-      attempt: 0,
-    };
+    item = begin(`${key}|${event.id}`, event, at, "agents");
+    item.began = at;
+    item.point = !works;
+    item.to = works ? null : at;
     open.set(key, item);
     open.set(`agent|${event.module}`, item);
     items.push(item);
@@ -176,33 +148,23 @@ export function toMilestones(items) {
       .filter(is)
       .sort((a, b) => (a.to ?? 0) - (b.to ?? 0))
       .at(-1);
-  const closed = last(
-    (item) =>
-      item.event.kind === "pull_request" &&
-      (item.event.status === "success" || item.event.status === "cancelled"),
-  );
+  /** @param {Item} item */
+  const isEnded = (item) => item.to !== null;
+  const closed = last((item) => pullEndStep(item.event) !== null);
   const checks =
-    last((item) => item.lane === "checks" && item.to !== null && item.event.kind === "workflow_run") ??
-    last((item) => item.lane === "checks" && item.to !== null);
-  const deploy = last((item) => item.lane === "deploys" && item.to !== null && !item.point);
-  const ended = /** @type {Record<string, string>} */ ({
-    success: "green",
-    failure: "failed",
-    cancelled: "cancelled",
-  });
+    last((item) => item.lane === "checks" && isEnded(item) && item.event.kind === RUN) ??
+    last((item) => item.lane === "checks" && isEnded(item));
+  const deploy = last((item) => item.lane === "deploys" && isEnded(item) && !item.point);
+  /** @param {Item | undefined} item */
+  const ends = (item) => (item ? ofStatus(ENDS, item.event.status) : DONE);
   /** @type {[string, Item | undefined][]} */
   const found = [
-    ["First push", first((item) => item.event.kind === "push")],
-    ["PR opened", first((item) => item.event.kind === "pull_request" && item !== closed)],
-    [`Checks ${ended[checks?.event.status ?? ""] ?? "done"}`, checks],
-    [closed?.event.status === "cancelled" ? "PR closed" : "Merged", closed],
-    [
-      deploy?.event.status === "success"
-        ? "Deployed"
-        : `Deploy ${ended[deploy?.event.status ?? ""] ?? "done"}`,
-      deploy,
-    ],
-    ["Released", last((item) => item.event.kind === "release")],
+    ["First push", first((item) => isStep(item.event, "push"))],
+    ["PR opened", first((item) => isStep(item.event, "pull") && item !== closed)],
+    [ends(checks)[0], checks],
+    [(closed && pullEndStep(closed.event)) ?? "", closed],
+    [ends(deploy)[1], deploy],
+    ["Released", last((item) => isStep(item.event, "release"))],
   ];
   const steps = found.flatMap(([name, item]) =>
     item ? [{ name, at: item.to ?? item.from, event: item.event }] : [],

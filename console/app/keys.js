@@ -1,6 +1,6 @@
 // The keyboard, and the page that explains it.
 
-import { h, makeButton } from "./dom.js";
+import { h, makeButton, on } from "./dom.js";
 import { icon } from "./look.js";
 
 /** @type {[string[], string][]} */
@@ -20,11 +20,11 @@ const KEYS = [
 const CHORD_MS = 1_000;
 
 /**
- * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => boolean, go: (page: "home" | "agents") => void, help: () => void }} on
+ * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => boolean, go: (page: "home" | "agents") => void, help: () => void }} does
  */
-export function listen(on) {
+export function listen(does) {
   let chordUntil = 0;
-  document.addEventListener("keydown", (event) => {
+  on(document, "keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const dialog = document.querySelector("dialog[open]");
@@ -40,16 +40,16 @@ export function listen(on) {
     chordUntil = 0;
     const own = target.matches("button, a, summary, label");
     const inList = target.matches(".row button, .row a");
-    if (chord && (event.key === "a" || event.key === "h")) on.go(event.key === "a" ? "agents" : "home");
+    if (chord && (event.key === "a" || event.key === "h")) does.go(event.key === "a" ? "agents" : "home");
     else if (event.key === "g") chordUntil = event.timeStamp + CHORD_MS;
-    else if (event.key === "/") on.search();
-    else if (event.key === "j") on.move(1);
-    else if (event.key === "k") on.move(-1);
-    else if (event.key === "?") on.help();
+    else if (event.key === "/") does.search();
+    else if (event.key === "j") does.move(1);
+    else if (event.key === "k") does.move(-1);
+    else if (event.key === "?") does.help();
     else if (event.key === "Enter" && !own) {
-      if (!on.enter()) return;
+      if (!does.enter()) return;
     } else if (event.key === " " && (!own || inList)) {
-      if (!on.space()) return;
+      if (!does.space()) return;
     } else return;
     event.preventDefault();
   });
@@ -57,29 +57,26 @@ export function listen(on) {
 
 export function makeHelp() {
   const rows = KEYS.map(([keys, what]) =>
-    h("div.field", {}, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, what)),
+    h("div.field", h("dt", ...keys.map((key) => h("kbd", key))), h("dd", what)),
   );
   const dialog = h("dialog.help", { "aria-labelledby": "help-title" });
   dialog.append(
     h(
       "header",
-      {},
       h("h2", { id: "help-title" }, "Keyboard"),
       makeButton("tool", { "aria-label": "Close", onclick: () => dialog.close() }, icon("close")),
     ),
     h(
       "div.body",
-      {},
-      h("dl", {}, ...rows),
-      h("h3", {}, "What you see"),
+      h("dl", ...rows),
+      h("h3", "What you see"),
       h(
         "p",
-        {},
         "Recent failures stay until they are green again, dismissed, or a day old. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant.",
       ),
     ),
   );
-  dialog.addEventListener("click", (event) => {
+  on(dialog, "click", (event) => {
     if (event.target === dialog) dialog.close();
   });
   document.body.append(dialog);

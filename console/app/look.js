@@ -1,26 +1,21 @@
 // How an event looks: icons, words, and what its link says to a person.
 
-import { h, makeButton, svg, webAddress } from "./dom.js";
-import { isTask } from "./run.js";
+import { h, makeButton, svg } from "./dom.js";
+import { isTask } from "./event.js";
+import { isLost } from "./kinds.js";
+import { webAddress } from "./links.js";
+import { word } from "./sets.js";
 import { clock, exact } from "./time.js";
 
-/** @type {Record<string, string>} */
-const WORDS = {
-  queued: "queued",
-  in_progress: "running",
-  success: "success",
-  failure: "failed",
-  cancelled: "cancelled",
-  info: "info",
-};
-
-/** @param {string} status */
-export const word = (status) => WORDS[status] ?? status;
+/** @typedef {import("./sets.js").Status} Status */
+/** @typedef {import("../client/types.js").Agent["state"]} AgentState */
+/** @typedef {"star" | "out" | "close" | "bell" | "theme" | "help" | "down"} Tool */
+/** @typedef {Status | AgentState | Tool} Icon */
 
 /**
  * Each state has a shape of its own, so that none is told by its colour alone: paths, each with its class before it.
  *
- * @type {Record<string, string>}
+ * @type {Record<Icon, string>}
  */
 const SHAPES = {
   queued: "dashed M14 8a6 6 0 1 1-12 0 6 6 0 0 1 12 0z",
@@ -44,14 +39,14 @@ const SHAPES = {
   down: "M4.5 6.5L8 10l3.5-3.5",
 };
 
-/** @type {Map<string, Element>} Made once, and copied from then on. */
+/** @type {Map<Icon, Element>} Made once, and copied from then on. */
 const made = new Map();
 
-/** @param {string} name */
+/** @param {Icon} name */
 export function icon(name) {
   let found = made.get(name);
   if (!found) {
-    const paths = (SHAPES[name] ?? SHAPES.info ?? "").split("|").map((shape) => {
+    const paths = (SHAPES[name] ?? SHAPES.info).split("|").map((shape) => {
       const at = shape.indexOf("M");
       return svg("path", { class: shape.slice(0, at).trim(), d: shape.slice(at) });
     });
@@ -61,13 +56,13 @@ export function icon(name) {
   return /** @type {Element} */ (found.cloneNode(true));
 }
 
-/** @param {string} status */
+/** @param {Status | "lost"} status */
 export function statusMark(status) {
   return h(
     "span",
     { class: `status s-${SHAPES[status] ? status : "info"}` },
     icon(status),
-    h("span.word", {}, word(status)),
+    h("span.word", status === "lost" ? status : word(status)),
   );
 }
 
@@ -79,56 +74,8 @@ export function time(ts, text) {
   return element;
 }
 
-/** @param {string} kind */
-export const kindWords = (kind) => kind.replaceAll("_", " ");
-
 /** @param {{ kind: string }} event */
-export const failureWord = ({ kind }) => (kind === "ping.lost" ? "lost" : "failed");
-
-/** @type {Record<string, string>} */
-const SOURCES = {
-  "github.actions": "GitHub",
-  "gcp.deploy": "Cloud Run",
-  "agent.ping": "Agent",
-  "oasis.events": "Event",
-};
-
-/** @param {string} source */
-export const sourceName = (source) => SOURCES[source] ?? source;
-
-/**
- * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run`.
- *
- * @param {string | null} link
- */
-export function describeLink(link) {
-  const address = webAddress(link);
-  if (!address) return "";
-  const url = new URL(address);
-  const parts = url.pathname.split("/").filter(Boolean).map(decode);
-  if (url.hostname === "console.cloud.google.com" && parts[1] === "detail")
-    return `${parts[3] ?? ""} in ${parts[2] ?? ""}`;
-  if (url.hostname !== "github.com" || parts.length < 2)
-    return `${url.hostname}${url.pathname === "/" ? "" : decode(url.pathname)}`.slice(0, 120);
-  const [owner, repository, what, id, ...rest] = parts;
-  const place = `${owner}/${repository}`;
-  if (what === "pull") return `${place} #${id}`;
-  if (what === "commit" || what === "compare")
-    // Of two commits that are compared the later one says what was pushed.
-    return `${place} ${(id?.split("...").at(-1) ?? "").replace(/^[0-9a-f]{12,40}$/, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
-  if (what === "releases") return `${place} ${rest.join("/")}`;
-  if (what === "actions" && id === "runs") return `${place} ${rest.includes("job") ? "job" : "run"}`;
-  return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
-}
-
-/** @param {string} part */
-function decode(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
+export const failureWord = (event) => (isLost(event) ? "lost" : "failed");
 
 /**
  * The task as a link to its page; what is no task as plain words.
@@ -137,7 +84,7 @@ function decode(part) {
  * @param {number} [tabindex]
  */
 export function taskLink(vtid, tabindex) {
-  if (!isTask(vtid)) return h("span.task.none", {}, vtid === "IDLE" ? "idle" : "no task");
+  if (!isTask(vtid)) return h("span.task.none", vtid === "IDLE" ? "idle" : "no task");
   return h("a.task", { href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex }, vtid);
 }
 

@@ -1,7 +1,7 @@
 // Starts the page: which view the address asks for, what every view shares, and the clock that keeps them current.
 
 import { Agents, AgentsPage } from "./agents.js";
-import { byId, fill, setText } from "./dom.js";
+import { byId, fill, on, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { rowMatches } from "./groups.js";
 import { Header } from "./header.js";
@@ -14,7 +14,7 @@ import { Store } from "./store.js";
 import { TaskPage } from "./task.js";
 import { formatView, parseView } from "./view.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./view.js").View} View */
 
 /** How often what runs is drawn, however much comes. */
@@ -146,9 +146,9 @@ function show(view) {
   draw();
 }
 
-addEventListener("popstate", () => show(parseView(location.pathname, location.search)));
+on(window, "popstate", () => show(parseView(location.pathname, location.search)));
 
-document.addEventListener("click", (event) => {
+on(document, "click", (event) => {
   const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
   if (
     !link ||
@@ -212,30 +212,28 @@ function soon() {
   }, wait);
 }
 
-store.addEventListener("events", (event) => {
-  const { events, replay } = /** @type {CustomEvent} */ (event).detail;
+on(store, "events", (event) => {
+  const { events, replay } = event.detail;
   home.take(events, replay);
   task?.take(events);
   soon();
 });
-store.addEventListener("failed", (event) => {
+on(store, "failed", (event) => {
   notifier.failed(
-    /** @type {CustomEvent} */ (event).detail.filter((/** @type {import("./groups.js").Row} */ row) =>
-      rowMatches(row, home.runMatches),
-    ),
+    event.detail.filter((/** @type {import("./groups.js").Row} */ row) => rowMatches(row, home.runMatches)),
   );
 });
-for (const name of ["state", "seeded", "learned", "gap"]) store.addEventListener(name, soon);
-store.addEventListener("state", () => {
+on(store, "state seeded learned gap", soon);
+on(store, "state", () => {
   header.show(Date.now());
   if (store.feed.state !== "live") return;
   home.connected();
   task?.connected();
 });
-store.addEventListener("reset", () => home.show(true));
-for (const kept of [stars, dismissed]) kept.addEventListener("change", () => home.show());
-dismissed.addEventListener("change", draw);
-agents.addEventListener("change", soon);
+on(store, "reset", () => home.show(true));
+for (const kept of [stars, dismissed]) on(kept, "change", () => home.show());
+on(dismissed, "change", draw);
+on(agents, "change", soon);
 setInterval(draw, 1_000);
 
 const themeButton = byId("theme");
@@ -248,25 +246,25 @@ function showTheme() {
   themeButton.setAttribute("aria-label", isDark() ? "Use the light theme" : "Use the dark theme");
   themeButton.title = isDark() ? "Light theme" : "Dark theme";
 }
-themeButton.addEventListener("click", () => {
+on(themeButton, "click", () => {
   // What the system has anyway is not chosen: it is followed again.
   theme = isDark() === dark.matches ? (isDark() ? "light" : "dark") : null;
   remember("theme", theme);
   showTheme();
 });
-addEventListener("storage", (event) => {
+on(window, "storage", (event) => {
   if (event.key !== "oasis.theme") return;
   theme = recall("theme");
   showTheme();
 });
-dark.addEventListener("change", showTheme);
+on(dark, "change", showTheme);
 fill(themeButton, icon("theme"));
 showTheme();
 const helpButton = byId("help");
 helpButton.setAttribute("aria-label", "Keyboard and help");
 helpButton.title = "Help (?)";
 fill(helpButton, icon("help"));
-helpButton.addEventListener("click", () => help.showModal());
+on(helpButton, "click", () => help.showModal());
 
 listen({
   search: () => {

@@ -1,7 +1,8 @@
 // Failures where nobody looks: a desktop notification, the title and the icon of the tab.
 
-import { byId, fill } from "./dom.js";
-import { failureWord, icon, kindWords } from "./look.js";
+import { byId, fill, on } from "./dom.js";
+import { kindWords } from "./kinds.js";
+import { failureWord, icon } from "./look.js";
 import { recall, remember } from "./settings.js";
 
 /** @typedef {import("./groups.js").Row} Row */
@@ -26,7 +27,7 @@ export class Notifier {
     this.#button.hidden = !able;
     if (!able) return;
     this.#on = recall("notify") === "on" && Notification.permission === "granted";
-    this.#button.addEventListener("click", () => void this.#toggle());
+    on(this.#button, "click", () => void this.#toggle());
     this.#show();
   }
 

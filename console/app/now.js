@@ -1,19 +1,11 @@
 // What has failed and is not green again, and what runs or waits: one row for each run.
 
-import { fill, h, keyed, makeButton, panel, setText } from "./dom.js";
+import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
 import { failureNames, jobsSay, rowMatches } from "./groups.js";
-import {
-  describeLink,
-  failureNote,
-  failureWord,
-  icon,
-  kindWords,
-  outLink,
-  skeleton,
-  statusMark,
-  taskLink,
-  time,
-} from "./look.js";
+import { isLost, kindWords } from "./kinds.js";
+import { describeLink } from "./links.js";
+import { failureNote, failureWord, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
+import { isPing, phaseOf } from "./sets.js";
 import { duration, short } from "./time.js";
 
 /** @typedef {import("./groups.js").Row} Row */
@@ -34,15 +26,15 @@ export class Now {
   #dismissed;
   #failures = h("ul.runs", { "aria-labelledby": "failures-title" });
   #active = h("ul.runs", { "aria-labelledby": "now-title" });
-  #failuresCount = h("span.count", {});
-  #activeCount = h("span.count", {});
+  #failuresCount = h("span.count");
+  #activeCount = h("span.count");
   #failuresPart;
-  #note = h("div.note", {});
-  #more = makeButton("link more", {});
+  #note = h("div.note");
+  #more = makeButton("link.more", {});
   #all = false;
-  /** @type {(event: import("./run.js").AnyEvent) => boolean} */
+  /** @type {(event: import("./event.js").AnyEvent) => boolean} */
   #matches = () => true;
-  #empty = h("p.quiet.pad", {});
+  #empty = h("p.quiet.pad");
   #open;
   #changed;
   element;
@@ -59,7 +51,7 @@ export class Now {
     this.#dismissed = dismissed;
     this.#open = open;
     const all = makeButton("link", {}, "Dismiss all");
-    all.addEventListener("click", () => {
+    on(all, "click", () => {
       const failures = store.runs
         .failures(Date.now(), dismissed.values)
         .filter((row) => rowMatches(row, this.#matches));
@@ -75,15 +67,14 @@ export class Now {
     );
     this.element = h(
       "div.now",
-      {},
       this.#failuresPart,
       panel("active", "now-title", ["Now ", this.#activeCount], null, this.#note, this.#active, this.#empty),
     );
-    this.#more.addEventListener("click", () => {
+    on(this.#more, "click", () => {
       this.#all = !this.#all;
       this.#changed();
     });
-    this.element.addEventListener("click", (event) => {
+    on(this.element, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const element = /** @type {HTMLElement | null} */ (target.closest("li"));
       const row = element && shown.get(element);
@@ -113,7 +104,7 @@ export class Now {
 
   /**
    * @param {number} now
-   * @param {(event: import("./run.js").AnyEvent) => boolean} matches
+   * @param {(event: import("./event.js").AnyEvent) => boolean} matches
    * @param {boolean} filtered
    */
   show(now, matches, filtered) {
@@ -154,18 +145,12 @@ export class Now {
 function makeRow(failed) {
   const dismiss =
     failed &&
-    makeButton("dismiss tool", { "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
+    makeButton("dismiss.tool", { "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
   return h(
     "li",
-    {},
-    h("span.mark", {}),
-    h(
-      "div.body",
-      {},
-      h("div.first", {}, makeButton("name", {}), h("span.link-out", {})),
-      h("div.second", {}),
-    ),
-    h("div.times", {}, h("span.run-time", {}), h("span.queue-time", {})),
+    h("span.mark"),
+    h("div.body", h("div.first", makeButton("name", {}), h("span.link-out")), h("div.second")),
+    h("div.times", h("span.run-time"), h("span.queue-time.quiet")),
     dismiss,
   );
 }
@@ -184,12 +169,11 @@ function update(element, row, now) {
   if (element.dataset.version !== version) {
     element.dataset.version = version;
     element.className = `run s-${state.status}`;
-    const agent = event.source === "agent.ping";
-    fill(part(element, ".mark"), statusMark(event.kind === "ping.lost" ? "lost" : state.status));
-    const kind = agent ? `agent ${failureWord(event)}` : run.name && kindWords(run.event.kind);
+    fill(part(element, ".mark"), statusMark(isLost(event) ? "lost" : state.status));
+    const kind = isPing(event) ? `agent ${failureWord(event)}` : run.name && kindWords(run.event.kind);
     fill(
       part(element, ".name"),
-      h("bdi", {}, run.name || kindWords(run.event.kind)),
+      h("bdi", run.name || kindWords(run.event.kind)),
       (jobs || kind) &&
         h(
           "span",
@@ -199,14 +183,14 @@ function update(element, row, now) {
           },
           jobs || kind,
         ),
-      run.attempt > 1 && h("span.of", {}, `attempt ${run.attempt}`),
+      run.attempt > 1 && h("span.of", `attempt ${run.attempt}`),
     );
     const about = run.about || run.branch || describeLink(event.link);
     fill(part(element, ".link-out"), outLink(event.link, `Open ${describeLink(event.link)}`));
     fill(
       part(element, ".second"),
       taskLink(run.event.vtid),
-      h("span.about", { title: about }, h("bdi", {}, withoutTask(about, run.event.vtid))),
+      h("span.about", { title: about }, h("bdi", withoutTask(about, run.event.vtid))),
     );
   }
   showTimes(element, state, now);
@@ -215,27 +199,39 @@ function update(element, row, now) {
 /** @param {HTMLElement} element @param {Run} run @param {number} now */
 function showTimes(element, run, now) {
   const ran = part(element, ".run-time");
-  const waited = part(element, ".queue-time");
-  if (run.status === "queued") {
-    setText(ran, "");
-    setText(waited, `queued ${run.queuedAt === null ? "" : duration(now - run.queuedAt)}`);
-  } else if (run.status === "in_progress") {
-    setText(ran, run.startedAt === null ? "" : duration(now - run.startedAt));
-    setText(
-      waited,
-      run.queuedAt !== null && run.startedAt !== null
-        ? `queued ${duration(run.startedAt - run.queuedAt)}`
-        : "",
-    );
-  } else {
-    const ended = run.endedAt ?? run.at;
-    if (ran.dataset.at !== String(ended)) {
-      ran.dataset.at = String(ended);
-      fill(ran, time(ended, ""));
+  const { first, ended, second } = timesOf(run, now);
+  if (ended !== null && ran.dataset.at !== String(ended)) {
+    ran.dataset.at = String(ended);
+    fill(ran, time(ended, ""));
+  }
+  setText(ended === null ? ran : /** @type {Element} */ (ran.firstElementChild), first);
+  setText(part(element, ".queue-time"), second);
+}
+
+/**
+ * How long it runs, or when it ended; and how long it waited, or took.
+ *
+ * @param {Run} run
+ * @param {number} now
+ * @returns {{ first: string, ended: number | null, second: string }}
+ */
+function timesOf({ status, at, queuedAt, startedAt, endedAt }, now) {
+  switch (phaseOf(status)) {
+    case "waits": {
+      const waits = queuedAt === null ? "" : duration(now - queuedAt);
+      return { first: "", ended: null, second: `queued ${waits}` };
     }
-    setText(/** @type {Element} */ (ran.firstElementChild), `${short(now - ended)} ago`);
-    const from = run.startedAt ?? run.queuedAt;
-    setText(waited, from === null ? "" : `after ${duration(ended - from)}`);
+    case "runs": {
+      const runs = startedAt === null ? "" : duration(now - startedAt);
+      const isKnown = queuedAt !== null && startedAt !== null;
+      return { first: runs, ended: null, second: isKnown ? `queued ${duration(startedAt - queuedAt)}` : "" };
+    }
+    case "ended": {
+      const ended = endedAt ?? at;
+      const from = startedAt ?? queuedAt;
+      const took = from === null ? "" : `after ${duration(ended - from)}`;
+      return { first: `${short(now - ended)} ago`, ended, second: took };
+    }
   }
 }
 

@@ -1,14 +1,15 @@
 // What ran, waited and failed before the page was opened: asked of the query API.
 
 import { RECENT_MS, SILENT_MS } from "./runs.js";
+import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
 
 /** @typedef {import("../client/types.js").StoredEvent} StoredEvent */
 /** @typedef {import("./store.js").Store["query"]} Query */
 /** @typedef {(agent: string[]) => Promise<import("../client/types.js").Agent[]>} ListAgents */
 
-/** Sources of what runs: all but the agents, whose pings are many. */
-export const RUNNING = ["oasis.events", "github.actions", "gcp.deploy"];
-const ENDS = ["success", "failure", "cancelled", "info"];
+const BEGINS = STATUSES.filter(isActive);
+const ENDS = STATUSES.filter((status) => !isActive(status));
+const FAILURES = STATUSES.filter(isFailure);
 /** So many values the gateway takes at once. */
 const BATCH = 50;
 const MOST_TASKS = 300;
@@ -26,13 +27,13 @@ const ago = (ms) => new Date(Date.now() - ms).toISOString();
  */
 export async function readPast(query, listAgents) {
   const [begun, ended, failed] = await Promise.all([
-    query({ source: RUNNING, status: ["queued", "in_progress"] }, { limit: 500, since: ago(SILENT_MS) }),
+    query({ source: RUNNING, status: BEGINS }, { limit: 500, since: ago(SILENT_MS) }),
     query({ source: RUNNING, status: ENDS }, { limit: 500 }),
-    query({ status: ["failure"] }, { limit: 200, since: ago(RECENT_MS) }),
+    query({ status: FAILURES }, { limit: 200, since: ago(RECENT_MS) }),
   ]);
   const floor = floorOf(ended);
-  const pings = failed.events.filter((event) => event.source === "agent.ping");
-  const told = [...begun.events, ...failed.events.filter((event) => event.source !== "agent.ping")];
+  const pings = failed.events.filter(isPing);
+  const told = [...begun.events, ...failed.events.filter((event) => !isPing(event))];
   const all = [...told.filter((event) => event.id >= floor), ...ended.events];
   const early = told.filter((event) => event.id < floor);
   const tasks = [...new Set(early.map((event) => event.vtid))].slice(0, MOST_TASKS);
@@ -66,7 +67,8 @@ async function stillLost(pings, listAgents) {
   /** @type {Map<string, number>} */
   const heard = new Map();
   for (const row of await listAgents(agent))
-    if (row.status !== "failure") heard.set(row.agent, Math.max(row.last_id, heard.get(row.agent) ?? 0));
+    if (!(row.status && isFailure(row.status)))
+      heard.set(row.agent, Math.max(row.last_id, heard.get(row.agent) ?? 0));
   const known = new Set(agent);
   return pings.filter((event) => known.has(nameOf(event)) && event.id > (heard.get(nameOf(event)) ?? 0));
 }

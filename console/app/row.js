@@ -1,10 +1,13 @@
 // A row of the list of events, and the line above its columns.
 
 import { fill, h, makeButton } from "./dom.js";
-import { describeLink, kindWords, outLink, sourceName, statusMark, taskLink, time, word } from "./look.js";
+import { kindWords } from "./kinds.js";
+import { describeLink } from "./links.js";
+import { outLink, statusMark, taskLink, time } from "./look.js";
+import { sourceFacts, word } from "./sets.js";
 import { moment } from "./time.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
  * @param {AnyEvent} event
@@ -33,7 +36,7 @@ export function makeRow(event, number, selected, name) {
     cell("kind", open),
     cell("module", event.module),
     cell("what"),
-    cell("source", sourceName(event.source)),
+    cell("source", sourceFacts(event.source).name),
     cell("out", outLink(link, `Open ${what || "the link"}`)),
   );
   nameRow(row, event, name);
@@ -54,7 +57,7 @@ export function nameRow(row, event, name) {
   if (row.dataset.name === name) return;
   row.dataset.name = name;
   const cell = /** @type {HTMLElement} */ (row.querySelector(".c-what"));
-  fill(cell, name && h("b", {}, h("bdi", {}, name)), h("bdi", {}, describeLink(event.link)));
+  fill(cell, name && h("b", h("bdi", name)), h("bdi", describeLink(event.link)));
 }
 
 /** The line above the columns. */

@@ -1,14 +1,12 @@
 // One run, as its events tell of it in any order. Pure.
 
-import { isActive, rank } from "./groups.js";
+import { isTask, metaText, ownName } from "./event.js";
+import { familyOf, isDeployment, JOB, RUN } from "./kinds.js";
+import { attemptIn, runOfJob, withoutAttempt } from "./links.js";
+import { isActive, isPing, phaseOf, rank } from "./sets.js";
 
 /** @typedef {import("../client/types.js").Status} Status */
-
-/**
- * An event of the feed, or of the query API.
- *
- * @typedef {import("../client/types.js").Ticker & { id: number | null, receivedAt?: number, simulated?: boolean, recorded_at?: string, channel?: string, meta?: Record<string, unknown> }} AnyEvent
- */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
  * @typedef {object} Run
@@ -28,11 +26,11 @@ import { isActive, rank } from "./groups.js";
  * @property {number} metaOf The id of the event whose meta was looked at; 0 for none.
  */
 
-/** @type {Record<string, string>} */
-const FAMILIES = { workflow_job: "job", check_run: "job", deployment_status: "deployment" };
+/** Of a name or a title no more is kept. */
+const MOST_TEXT = 300;
 
-/** @param {string} vtid */
-export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== "";
+/** Which of its times an event tells. @type {Record<import("./sets.js").Phase, "queuedAt" | "startedAt" | "endedAt">} */
+const TIMES = { waits: "queuedAt", runs: "startedAt", ended: "endedAt" };
 
 /**
  * Which run an event is of; null if it is of none. A link names the run, without its attempt; a deployment's link may
@@ -41,20 +39,25 @@ export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== 
  * @param {AnyEvent} event
  */
 export function runKey(event) {
-  if (event.source === "agent.ping") return null;
-  const family = FAMILIES[event.kind] ?? event.kind;
-  const byTask = `${family}|${event.vtid}|${event.module}`;
-  if (!event.link || (family === "deployment" && isTask(event.vtid))) return byTask;
-  const link = event.link.replace(/[?#].*$/, "").replace(/\/attempts\/[0-9]+\/?$/, "");
-  return `${family}|${link}`;
+  if (isPing(event)) return null;
+  const family = familyOf(event.kind);
+  const isNamedByTask = !event.link || (isDeployment(event) && isTask(event.vtid));
+  return `${family}|${isNamedByTask ? `${event.vtid}|${event.module}` : withoutAttempt(event.link ?? "")}`;
 }
 
-/** @param {AnyEvent} event */
-export function attemptOf(event) {
-  const told = event.meta?.attempt;
-  if (typeof told === "number" && told > 0) return told;
-  const link = /\/actions\/runs\/[0-9]+(?:\/attempts\/([0-9]+))?\/?$/.exec(event.link ?? "");
-  return link ? Number(link[1] ?? 1) : 0;
+/** The key of the run, given that of one of its jobs; any other key as it is. @param {string} key */
+export function groupKey(key) {
+  const run = key.startsWith(`${JOB}|`) && runOfJob(key.slice(JOB.length + 1));
+  return run ? `${RUN}|${run}` : key;
+}
+
+/** Whether it is the key of a run that has jobs and attempts. @param {string} key */
+export const isRunKey = (key) => key.startsWith(`${RUN}|`);
+
+/** The attempt of a run; 0 where nothing says. @param {AnyEvent} event */
+export function attemptOf({ meta, link }) {
+  const told = meta?.attempt;
+  return typeof told === "number" && told > 0 ? told : attemptIn(link);
 }
 
 /**
@@ -71,9 +74,6 @@ function isLater(run, next, attempt, at) {
   const order = rank(next.status) - rank(run.status);
   return order !== 0 ? order > 0 : (next.id ?? 0) > (run.event.id ?? 0);
 }
-
-/** @param {unknown} value */
-export const text = (value) => (typeof value === "string" ? value.slice(0, 300) : "");
 
 /**
  * @param {Run} run
@@ -137,17 +137,15 @@ export function begin(key, event, attempt, at, seenAt) {
  * @param {number} at
  */
 function times(run, status, at) {
-  if (status === "queued") run.queuedAt = Math.min(run.queuedAt ?? at, at);
-  else if (status === "in_progress") run.startedAt = Math.min(run.startedAt ?? at, at);
-  else run.endedAt = Math.max(run.endedAt ?? at, at);
+  const name = TIMES[phaseOf(status)];
+  run[name] = Math[name === "endedAt" ? "max" : "min"](run[name] ?? at, at);
 }
 
 /** @param {Run} run @param {AnyEvent} event */
 export function learn(run, event) {
-  const { meta } = event;
-  if (!meta) return;
+  if (!event.meta) return;
   run.metaOf = event.id ?? 0;
-  run.name = text(meta.name) || text(meta.service) || text(meta.environment) || run.name;
-  run.about = text(meta.title) || run.about;
-  run.branch = text(meta.branch) || run.branch;
+  run.name = ownName(event).slice(0, MOST_TEXT) || run.name;
+  run.about = metaText(event, "title").slice(0, MOST_TEXT) || run.about;
+  run.branch = metaText(event, "branch").slice(0, MOST_TEXT) || run.branch;
 }

@@ -1,9 +1,12 @@
 // What runs and what has failed: a run and its jobs are one row. Pure: the time is passed in.
 
-import { failing, failureName, groupKey, inOrder, running } from "./groups.js";
-import { attemptOf, begin, follow, isTask, learn, runKey, text } from "./run.js";
+import { agentName, isTask, metaText } from "./event.js";
+import { failing, failureName, inOrder, running } from "./groups.js";
+import { isNoRun } from "./kinds.js";
+import { attemptOf, begin, follow, groupKey, isRunKey, learn, runKey } from "./run.js";
+import { isFailure, isPing, isSuccess, sourceFacts } from "./sets.js";
 
-/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./groups.js").Group} Group */
 /** @typedef {import("./groups.js").Row} Row */
@@ -19,8 +22,6 @@ const MOST_JOBS = 500;
 /** Tasks of which it is known what succeeded last, and of each so many. */
 const MOST_GREEN = 1_000;
 const GREEN_EACH = 8;
-/** What happens at once, and never fails. */
-const POINTS = /^(push|create|delete|ping|pull_request|release)$/;
 
 export class Runs {
   /** @type {Map<string, Run>} */
@@ -50,9 +51,9 @@ export class Runs {
     const at = Date.parse(event.ts);
     if (Number.isNaN(at)) return null;
     const seenAt = event.receivedAt ?? Date.parse(event.recorded_at ?? event.ts);
-    if (event.source === "agent.ping") return this.#ping(event, at, seenAt);
+    if (isPing(event)) return this.#ping(event, at, seenAt);
     const key = runKey(event);
-    if (key === null || (event.source === "github.actions" && POINTS.test(event.kind))) return null;
+    if (key === null || isNoRun(event)) return null;
     const attempt = attemptOf(event);
     const run = this.byKey.get(key);
     if (!run) {
@@ -77,11 +78,12 @@ export class Runs {
   #ping(event, at, seenAt) {
     const key = `agent|${event.module}`;
     // One that says again that it failed has failed once.
-    if (event.status === "failure" && event.kind === this.byKey.get(key)?.event.kind) return null;
+    const failed = isFailure(event.status);
+    if (failed && event.kind === this.byKey.get(key)?.event.kind) return null;
     this.#drop(key);
-    if (event.status !== "failure") return null;
+    if (!failed) return null;
     const run = begin(key, event, 0, at, seenAt);
-    run.name = text(event.meta?.agent) || event.module.toLowerCase();
+    run.name = agentName(event);
     run.metaOf = -1;
     return this.#keep(run);
   }
@@ -92,8 +94,8 @@ export class Runs {
    * @param {AnyEvent} event
    */
   nameOf(event) {
-    if (event.source === "gcp.deploy") return "";
-    return text(event.meta?.name) || (this.byKey.get(runKey(event) ?? "")?.name ?? "");
+    if (sourceFacts(event.source).isNamedByLink) return "";
+    return metaText(event, "name") || (this.byKey.get(runKey(event) ?? "")?.name ?? "");
   }
 
   /** What an event says of a run beside its state. @param {AnyEvent} event */
@@ -104,7 +106,7 @@ export class Runs {
 
   /** @param {Run} run @param {AnyEvent} event @param {number} at */
   #succeeded(run, event, at) {
-    if (event.status !== "success" || !isTask(event.vtid)) return;
+    if (!isSuccess(event.status) || !isTask(event.vtid)) return;
     const key = greenKey(event);
     const last = this.#green.get(key) ?? [];
     this.#green.delete(key);
@@ -126,7 +128,7 @@ export class Runs {
       group.jobs.set(run.key, run);
       if (group.jobs.size > MOST_JOBS) {
         const [oldest] = group.jobs.values();
-        const out = [...group.jobs.values()].find((job) => job.status !== "failure") ?? oldest ?? run;
+        const out = [...group.jobs.values()].find((job) => !isFailure(job.status)) ?? oldest ?? run;
         group.jobs.delete(out.key);
         this.byKey.delete(out.key);
       }
@@ -135,9 +137,9 @@ export class Runs {
     if (failed || running(group, () => true)) this.#shown.add(key);
     else this.#shown.delete(key);
     this.#bound();
-    const row = run.status === "failure" ? failed : null;
+    const row = isFailure(run.status) ? failed : null;
     // What has no attempts has failed anew.
-    const attempt = key.startsWith("workflow_run|") ? row?.run.attempt || 1 : 0;
+    const attempt = isRunKey(key) ? row?.run.attempt || 1 : 0;
     if (!row || (attempt > 0 && attempt <= group.told)) return null;
     group.told = attempt;
     return row;

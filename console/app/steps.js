@@ -21,13 +21,11 @@ export function drawSteps(list, steps, now) {
     ...steps.map((step) =>
       h(
         "li",
-        {},
-        step.gap !== null && h("span.hop", {}, duration(step.gap)),
+        step.gap !== null && h("span.hop", duration(step.gap)),
         h(
-          "span.step",
-          {},
+          `span.step.s-${step.event.status}`,
           icon(step.event.status),
-          h("strong", {}, step.name),
+          h("strong", step.name),
           time(step.at, moment(step.at, now)),
         ),
       ),
@@ -35,6 +33,6 @@ export function drawSteps(list, steps, now) {
     first &&
       last &&
       first !== last &&
-      h("li.total", {}, h("span", {}, "in all"), h("strong", {}, duration(last.at - first.at))),
+      h("li.total", h("span", "in all"), h("strong", duration(last.at - first.at))),
   );
 }

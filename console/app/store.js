@@ -3,11 +3,12 @@
 // the query API for what is older.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
-import { RUNNING, readPast } from "./past.js";
+import { readPast } from "./past.js";
 import { Runs } from "./runs.js";
+import { RUNNING } from "./sets.js";
 import { Tally } from "./tally.js";
 
-/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("../client/types.js").Filters} Filters */
 

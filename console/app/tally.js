@@ -1,24 +1,14 @@
 // What is counted of events: how often they come, and which values they have. Pure.
 
 import { Rate } from "./rate.js";
-import { FACETS, noteValue } from "./view.js";
+import { eachFacet, FACETS, noteValue } from "./view.js";
 
-/** @typedef {import("./run.js").AnyEvent} AnyEvent */
-
-/** @returns {Map<string, number>} */
-const noValues = () => new Map();
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 export class Tally {
   rate = new Rate();
   /** What values events have, and how often. */
-  facets = {
-    status: noValues(),
-    source: noValues(),
-    kind: noValues(),
-    module: noValues(),
-    layer: noValues(),
-    vtid: noValues(),
-  };
+  facets = eachFacet(() => /** @type {Map<string, number>} */ (new Map()));
   /** The ids between which everything is counted: the feed and a query may both bring the same event. */
   #from = Number.POSITIVE_INFINITY;
   #to = 0;

@@ -2,13 +2,15 @@
 
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
-import { fill, h, makeButton, panel, setText } from "./dom.js";
+import { fill, h, makeButton, on, panel, setText } from "./dom.js";
 import { toItems, toMilestones } from "./journey.js";
-import { describeLink, failureNote, icon, outLink, skeleton } from "./look.js";
+import { isStep } from "./kinds.js";
+import { describeLink } from "./links.js";
+import { failureNote, icon, outLink, skeleton } from "./look.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /** The history that is loaded, and in which pages. */
 const MOST = 2_000;
@@ -35,14 +37,14 @@ export class TaskPage {
   #notABeat = beatFilter();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
-  #name = h("h1", {});
-  #about = h("p.about-task", {});
-  #star = makeButton("switch star", {});
-  #links = h("span.links", {});
+  #name = h("h1");
+  #about = h("p.about-task");
+  #star = makeButton("switch.star", {});
+  #links = h("span.links");
   #steps = h("ol.steps", { "aria-label": "Steps", tabindex: 0 });
-  #chart = h("div.chart", {});
-  #note = h("div.note", {});
-  #count = h("span.count", {});
+  #chart = h("div.chart");
+  #note = h("div.note");
+  #count = h("span.count");
   #parts;
   #ticker;
   element;
@@ -51,12 +53,12 @@ export class TaskPage {
   constructor(context) {
     this.#context = context;
     const { stars, store } = context;
-    this.#star.addEventListener("click", () => stars.set(this.#task, !stars.values.has(this.#task)));
-    stars.addEventListener("change", () => this.#showStar());
-    store.addEventListener("gap", () => this.#begin());
-    for (const name of ["seeded", "learned"]) store.addEventListener(name, () => this.#ticker.rename());
+    on(this.#star, "click", () => stars.set(this.#task, !stars.values.has(this.#task)));
+    on(stars, "change", () => this.#showStar());
+    on(store, "gap", () => this.#begin());
+    on(store, "seeded learned", () => this.#ticker.rename());
     // Labels take another part of the axis then.
-    addEventListener("resize", () => {
+    on(window, "resize", () => {
       this.#dirty = true;
     });
     this.#ticker = new Ticker("Events of this task, newest first", {
@@ -67,16 +69,15 @@ export class TaskPage {
     });
     this.#parts = [
       panel("journey", "journey-title", ["Journey"], null, this.#steps, this.#chart),
-      panel("ticker", "task-events", ["Events ", this.#count], null, h("div.list", {}, this.#ticker.element)),
+      panel("ticker", "task-events", ["Events ", this.#count], null, h("div.list", this.#ticker.element)),
     ];
     this.element = h(
       "div.page.task-page",
-      {},
-      h("div.page-head", {}, h("div.task-title", {}, this.#name, this.#star, this.#links), this.#about),
+      h("div.page-head", h("div.task-title", this.#name, this.#star, this.#links), this.#about),
       this.#note,
       ...this.#parts,
     );
-    this.#chart.addEventListener("click", (event) => {
+    on(this.#chart, "click", (event) => {
       const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
       const found = bar ? this.#events.get(Number(bar.dataset.id)) : undefined;
       if (found) context.open(found);
@@ -230,12 +231,11 @@ export class TaskPage {
         this.#note,
         h(
           "p",
-          {},
           `Nothing is known of ${this.#task}. Name it in a pull request's title, a branch or a commit message, and its events appear here.`,
         ),
       );
     else if (this.#more)
-      fill(this.#note, h("p", {}, `There is more: these are its last ${count.toLocaleString()} events.`));
+      fill(this.#note, h("p", `There is more: these are its last ${count.toLocaleString()} events.`));
     else fill(this.#note);
   }
 
@@ -245,13 +245,13 @@ export class TaskPage {
     /** @param {string} name */
     const meta = (name) =>
       newest.map((event) => event.meta?.[name]).find((value) => typeof value === "string" && value !== "");
-    const pull = newest.find((event) => event.kind === "pull_request");
+    const pull = newest.find((event) => isStep(event, "pull"));
     const title = pull?.meta?.title ?? meta("title");
     fill(
       this.#about,
-      typeof title === "string" && h("bdi", {}, title.replace(`[${this.#task}]`, "").trim()),
+      typeof title === "string" && h("bdi", title.replace(`[${this.#task}]`, "").trim()),
       " ",
-      typeof meta("repository") === "string" && h("span.quiet", {}, String(meta("repository"))),
+      typeof meta("repository") === "string" && h("span.quiet", String(meta("repository"))),
     );
     fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
   }

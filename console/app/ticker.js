@@ -2,11 +2,11 @@
 // read never moves: once scrolled away, or paused, new events wait above until they are asked for; and for a moment, while
 // a hand is on the list.
 
-import { h } from "./dom.js";
+import { h, on } from "./dom.js";
 import { Hand } from "./hand.js";
 import { makeRow, nameRow, tickerHead } from "./row.js";
 
-/** @typedef {import("./runs.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /** Rows beyond both edges, so that a fast hand finds them there. */
 const OVERSCAN = 4;
@@ -44,21 +44,21 @@ export class Ticker {
   /** Where it is scrolled to: asking the element would make it lay out anew, with each chunk that comes. */
   #top = 0;
   #frame = 0;
-  #on;
+  #does;
 
   /**
    * @param {string} label
-   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, anew: () => void, nameOf: (event: AnyEvent) => string, bottom?: () => void }} on `anew` is to call reset().
+   * @param {{ open: (event: AnyEvent) => void, unread: (count: number, paused: boolean) => void, anew: () => void, nameOf: (event: AnyEvent) => string, bottom?: () => void }} does `anew` is to call reset().
    */
-  constructor(label, on) {
+  constructor(label, does) {
     const scroller = h("div.scroller", { tabindex: 0, role: "table", "aria-label": label });
     this.#scroller = scroller;
-    this.#on = on;
+    this.#does = does;
     this.#anchor = h("div.anchor", { role: "rowgroup" });
     this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
     scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
     this.#hand = new Hand(scroller, () => this.#catchUp());
-    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    on(scroller, "scroll", () => this.#scrolled());
     const measure = () => {
       const before = this.#viewport;
       this.#viewport = scroller.clientHeight;
@@ -74,7 +74,7 @@ export class Ticker {
     };
     new ResizeObserver(measure).observe(scroller);
     measure();
-    scroller.addEventListener("click", (event) => {
+    on(scroller, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const row = /** @type {HTMLElement | null} */ (target.closest(".row"));
       if (!row || target.closest("a")) return;
@@ -96,7 +96,7 @@ export class Ticker {
   rename() {
     for (const [number, row] of this.#made) {
       const event = this.#rows[number - this.#first];
-      if (event) nameRow(row, event, this.#on.nameOf(event));
+      if (event) nameRow(row, event, this.#does.nameOf(event));
     }
   }
 
@@ -210,7 +210,7 @@ export class Ticker {
 
   openSelected() {
     const event = this.#selected === null ? undefined : this.#rows[this.#selected - this.#first];
-    if (event) this.#on.open(event);
+    if (event) this.#does.open(event);
     return Boolean(event);
   }
 
@@ -223,7 +223,7 @@ export class Ticker {
 
   #catchUp() {
     if (this.#waits()) return;
-    if (this.#missed > 0) return this.#on.anew();
+    if (this.#missed > 0) return this.#does.anew();
     if (this.#shown === this.#rows.length) return;
     this.#shown = this.#rows.length;
     this.#soon();
@@ -240,11 +240,11 @@ export class Ticker {
     this.#top = this.#scroller.scrollTop;
     this.#catchUp();
     this.#soon();
-    if (this.#shown * this.#height - this.#top - this.#viewport < 10 * this.#height) this.#on.bottom?.();
+    if (this.#shown * this.#height - this.#top - this.#viewport < 10 * this.#height) this.#does.bottom?.();
   }
 
   #tell() {
-    this.#on.unread(this.#rows.length - this.#shown + this.#missed, this.#paused);
+    this.#does.unread(this.#rows.length - this.#shown + this.#missed, this.#paused);
   }
 
   #topRow() {
@@ -285,7 +285,7 @@ export class Ticker {
       if (!row) {
         const event = this.#rows[number - this.#first];
         if (!event) continue;
-        row = makeRow(event, number, number === this.#selected, this.#on.nameOf(event));
+        row = makeRow(event, number, number === this.#selected, this.#does.nameOf(event));
         row.style.top = `${-number * height}px`;
         this.#made.set(number, row);
         if (above) above.after(row);

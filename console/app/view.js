@@ -1,5 +1,7 @@
 // What the address bar says: which page, and what of it is shown. Pure.
 
+import { isSuccess } from "./sets.js";
+
 /** The filters that the gateway knows too; each a list of which one must match. */
 export const FACETS = /** @type {const} */ (["status", "source", "kind", "module", "layer", "vtid"]);
 
@@ -21,8 +23,12 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
 const MOST_VALUES = 50;
 const MOST_TEXT = 200;
 
-/** @returns {Record<Facet, string[]>} */
-const noFacets = () => ({ status: [], source: [], kind: [], module: [], layer: [], vtid: [] });
+/**
+ * @template T
+ * @param {(facet: Facet) => T} make
+ */
+export const eachFacet = (make) =>
+  /** @type {Record<Facet, T>} */ (Object.fromEntries(FACETS.map((facet) => [facet, make(facet)])));
 
 /** @returns {View} */
 export function home() {
@@ -30,7 +36,7 @@ export function home() {
     page: "home",
     task: "",
     q: "",
-    facets: noFacets(),
+    facets: eachFacet(() => []),
     hideGreen: false,
     mine: false,
     beats: false,
@@ -151,7 +157,7 @@ export function noteValue(counts, value, older = false) {
   for (const oldest of counts.keys()) return void counts.delete(oldest);
 }
 
-/** @typedef {import("./run.js").AnyEvent} AnyEvent */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
  * Says of an event whether it is shown.
@@ -171,7 +177,7 @@ export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } 
   const mine = view.mine ? new Set(starred) : null;
   const hideGreen = view.hideGreen && !anyStatus;
   return (event) => {
-    if (hideGreen && event.status === "success") return false;
+    if (hideGreen && isSuccess(event.status)) return false;
     for (const [facet, set] of sets) if (!set.has(event[facet])) return false;
     if (mine && !mine.has(event.vtid)) return false;
     if (words.length === 0) return true;

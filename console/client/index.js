@@ -4,6 +4,7 @@
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 /** @typedef {import("./types.js").Agent} Agent */
 /** @typedef {import("./types.js").Status} Status */
+/** @typedef {import("./types.js").Source} Source */
 /** @typedef {import("./types.js").Filters} Filters */
 /** @typedef {import("./types.js").FeedOptions} FeedOptions */
 /** @typedef {import("./types.js").FeedState} FeedState */

@@ -2,6 +2,8 @@
 
 /** @typedef {"queued" | "in_progress" | "success" | "failure" | "cancelled" | "info"} Status */
 
+/** @typedef {"oasis.events" | "github.actions" | "gcp.deploy" | "agent.ping"} Source */
+
 /**
  * The ten fields of every event.
  *
@@ -10,7 +12,7 @@
  * @property {string} vtid The task, or `UNSET`, or `IDLE`.
  * @property {string} layer
  * @property {string} module
- * @property {string} source
+ * @property {Source} source
  * @property {string} kind
  * @property {Status} status
  * @property {string} title

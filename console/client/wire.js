@@ -81,7 +81,7 @@ export function toTicker(value) {
     vtid: text(value.vtid),
     layer: text(value.layer),
     module: text(value.module),
-    source: text(value.source),
+    source: /** @type {import("./types.js").Source} */ (text(value.source)),
     kind: text(value.kind),
     status: /** @type {import("./types.js").Status} */ (text(value.status)),
     title: text(value.title),

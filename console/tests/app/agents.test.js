@@ -6,7 +6,7 @@ import { readAgents } from "../../app/agents.js";
 import { failureNames } from "../../app/groups.js";
 import { event, NONE, NOW, of } from "./events.js";
 
-/** @typedef {import("../../app/run.js").AnyEvent["status"]} Status */
+/** @typedef {import("../../app/event.js").AnyEvent["status"]} Status */
 
 /** @param {Status} status @param {number} second @param {string} [kind] @param {string} [module] */
 const ping = (status, second, kind = "ping", module = "PLANNER") =>

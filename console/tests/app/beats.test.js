@@ -4,7 +4,7 @@ import { beatFilter } from "../../app/beats.js";
 
 /** @param {string} module @param {string} status @param {object} [more] */
 const ping = (module, status, more = {}) =>
-  /** @type {import("../../app/runs.js").AnyEvent} */ (
+  /** @type {import("../../app/event.js").AnyEvent} */ (
     /** @type {unknown} */ ({
       id: 1,
       vtid: "IDLE",

@@ -8,10 +8,10 @@ export const NOW = START + 60_000;
 export const NONE = new Set();
 let ids = 0;
 
-/** @param {Partial<import("../../app/run.js").AnyEvent> & { second?: number }} of */
+/** @param {Partial<import("../../app/event.js").AnyEvent> & { second?: number }} of */
 export function event({ second = 0, ...of }) {
   const ts = of.ts ?? new Date(START + second * 1_000).toISOString();
-  return /** @type {import("../../app/run.js").AnyEvent} */ ({
+  return /** @type {import("../../app/event.js").AnyEvent} */ ({
     id: ++ids,
     ts,
     vtid: "DEV-CICDL-0031",
@@ -28,7 +28,7 @@ export function event({ second = 0, ...of }) {
   });
 }
 
-/** @param {...import("../../app/run.js").AnyEvent} events */
+/** @param {...import("../../app/event.js").AnyEvent} events */
 export function of(...events) {
   const runs = new Runs();
   for (const one of events) runs.take(one);

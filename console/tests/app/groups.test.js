@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { failureNames, jobsSay, rowMatches } from "../../app/groups.js";
 import { event, NONE, NOW, of, orders, RUN } from "./events.js";
 
-/** @typedef {import("../../app/run.js").AnyEvent} AnyEvent */
+/** @typedef {import("../../app/event.js").AnyEvent} AnyEvent */
 
 /** @param {number} n @param {AnyEvent["status"]} status @param {number} second @param {Partial<AnyEvent>} [more] */
 const job = (n, status, second, more = {}) =>

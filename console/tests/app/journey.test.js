@@ -14,7 +14,7 @@ let ids = 0;
  * @param {object} [more]
  */
 const event = (second, kind, status, more = {}) =>
-  /** @type {import("../../app/runs.js").AnyEvent} */ (
+  /** @type {import("../../app/event.js").AnyEvent} */ (
     /** @type {unknown} */ ({
       id: ++ids,
       ts: new Date(START + second * 1_000).toISOString(),

@@ -99,7 +99,7 @@ test("the next deploy of a service does not begin when the last one did", () => 
 
 test("however many runs there are, few are kept: the oldest go, but what is shown goes last", () => {
   const runs = of(event({ status: "failure" }), event({ link: `${RUN}1`, status: "in_progress" }));
-  /** @param {number} i @param {Partial<import("../../app/run.js").AnyEvent>} more */
+  /** @param {number} i @param {Partial<import("../../app/event.js").AnyEvent>} more */
   const other = (i, more) =>
     runs.take(event({ vtid: "UNSET", link: `https://github.com/acme/x/actions/runs/${i}`, ...more }));
   for (let i = 0; i < 12_000; i++) other(i, { status: "success" });

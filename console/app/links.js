@@ -1,0 +1,66 @@
+// What the addresses that events link to say: GitHub's and Cloud Run's. Pure.
+
+/**
+ * The address, if it is one to which a browser may be sent.
+ *
+ * @param {string | null} address
+ */
+export function webAddress(address) {
+  try {
+    const url = new URL(address ?? "");
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The same for all attempts of a run. @param {string} link */
+export const withoutAttempt = (link) => link.replace(/[?#].*$/, "").replace(/\/attempts\/[0-9]+\/?$/, "");
+
+/** The attempt of a run; 0 where it is no run's address. @param {string | null} link */
+export function attemptIn(link) {
+  const run = /\/actions\/runs\/[0-9]+(?:\/attempts\/([0-9]+))?\/?$/.exec(link ?? "");
+  return run ? Number(run[1] ?? 1) : 0;
+}
+
+/** The run's address in that of one of its jobs. @param {string} link */
+export const runOfJob = (link) => /^(.+\/actions\/runs\/[0-9]+)\/job\//.exec(link)?.[1];
+
+/** `#100` of a pull request's address; else empty. @param {string | null} link */
+export const pullNumber = (link) => /\/pull\/([0-9]+)/.exec(link ?? "")?.[0].replace("/pull/", "#") ?? "";
+
+/**
+ * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run`.
+ *
+ * @param {string | null} link
+ */
+export function describeLink(link) {
+  const address = webAddress(link);
+  if (!address) return "";
+  const url = new URL(address);
+  const parts = url.pathname.split("/").filter(Boolean).map(decode);
+  if (url.hostname === "console.cloud.google.com" && parts[1] === "detail")
+    return `${parts[3] ?? ""} in ${parts[2] ?? ""}`;
+  if (url.hostname !== "github.com" || parts.length < 2)
+    return `${url.hostname}${url.pathname === "/" ? "" : decode(url.pathname)}`.slice(0, 120);
+  const [owner, repository, what, id, ...rest] = parts;
+  const place = `${owner}/${repository}`;
+  if (what === "pull") return `${place} #${id}`;
+  if (what === "commit" || what === "compare") {
+    // Of two commits that are compared the later one says what was pushed.
+    const commit = id?.split("...").at(-1) ?? "";
+    return `${place} ${commit.replace(/^[0-9a-f]{12,40}$/, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
+  }
+  if (what === "releases") return `${place} ${rest.join("/")}`;
+  if (what === "actions" && id === "runs") return `${place} ${rest.includes("job") ? "job" : "run"}`;
+  return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
+}
+
+/** @param {string} part */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
