@@ -14,11 +14,14 @@ macro_rules! files {
 }
 
 pub(super) const FILES: &[File] = files![
+    "app/agents.css",
     "app/agents.js",
     "app/axis.js",
     "app/base.css",
     "app/beats.js",
+    "app/chart.css",
     "app/chart.js",
+    "app/controls.css",
     "app/dialogs.css",
     "app/dom.js",
     "app/drawer.js",
@@ -41,7 +44,6 @@ pub(super) const FILES: &[File] = files![
     "app/notify.js",
     "app/now.css",
     "app/now.js",
-    "app/pages.css",
     "app/parts.css",
     "app/past.js",
     "app/rate.js",
@@ -53,6 +55,7 @@ pub(super) const FILES: &[File] = files![
     "app/steps.js",
     "app/store.js",
     "app/tally.js",
+    "app/task.css",
     "app/task.js",
     "app/theme.js",
     "app/ticker.css",
