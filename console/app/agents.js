@@ -158,7 +158,7 @@ export class AgentsPage {
   element;
   title = "Agents";
 
-  /** @param {import("./main.js").Context} context */
+  /** @param {import("./router.js").Context} context */
   constructor(context) {
     this.#context = context;
     const head = ["State", "Agent", "Task", "Since", "Last seen", "Where"].map((name) =>

@@ -20,7 +20,7 @@ export class Drawer {
   #loading = null;
   #shown = "";
 
-  /** @param {import("./main.js").Context} context */
+  /** @param {import("./router.js").Context} context */
   constructor(context) {
     this.#context = context;
     document.body.append(this.#dialog);
@@ -147,54 +147,34 @@ function copyButton(label, text) {
   return button;
 }
 
+/** @param {unknown} value @returns {value is object} */
+const isNode = (value) => typeof value === "object" && value !== null;
+
 /** @param {Record<string, unknown>} value */
 function tree(value) {
   let left = MOST_NODES;
   /** @param {unknown} value @param {number} depth @returns {HTMLElement} */
   const node = (value, depth) => {
-    if (typeof value !== "object" || value === null)
+    if (!isNode(value))
       return h("bdi", { class: `v-${value === null ? "null" : typeof value}` }, String(value));
-    const entries = Object.entries(value);
     const list = h("ul.tree");
-    for (const [key, inner] of entries) {
+    for (const [key, inner] of Object.entries(value)) {
       if (left-- <= 0) {
         list.append(h("li", "and more: copy it as JSON"));
         break;
       }
-      const nested = typeof inner === "object" && inner !== null && Object.keys(inner).length > 0;
       const name = h("bdi.key", key);
-      if (nested && depth < 32) {
-        const size = Object.keys(inner).length;
-        list.append(
-          h(
-            "li",
-            h(
-              "details",
-              { open: depth < OPEN },
-              h(
-                "summary",
-                name,
-                h("span.quiet", Array.isArray(inner) ? ` ${size} items` : ` ${size} fields`),
-              ),
-              node(inner, depth + 1),
-            ),
-          ),
+      const size = isNode(inner) ? Object.keys(inner).length : 0;
+      if (size > 0 && depth < 32) {
+        const says = h("span.quiet", ` ${size} ${Array.isArray(inner) ? "items" : "fields"}`);
+        const details = h(
+          "details",
+          { open: depth < OPEN },
+          h("summary", name, says),
+          node(inner, depth + 1),
         );
-      } else {
-        list.append(
-          h(
-            "li",
-            name,
-            " ",
-            nested
-              ? h("bdi", JSON.stringify(inner))
-              : node(
-                  Array.isArray(inner) ? "[]" : typeof inner === "object" && inner !== null ? "{}" : inner,
-                  depth,
-                ),
-          ),
-        );
-      }
+        list.append(h("li", details));
+      } else list.append(h("li", name, " ", node(isNode(inner) ? JSON.stringify(inner) : inner, depth)));
     }
     return list;
   };

@@ -6,18 +6,12 @@ import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
 import { failureNote, icon, skeleton } from "./look.js";
 import { Now } from "./now.js";
+import { Older } from "./older.js";
 import { Ticker } from "./ticker.js";
 import { moment } from "./time.js";
-import { filterCount, filterKey, matcher, serverFilters, home as unfiltered } from "./view.js";
+import { filterCount, filterKey, matcher, home as unfiltered } from "./view.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
-
-const PAGE = 200;
-/** A page of which the gateway leaves out little: under a free text most of it is read in vain. */
-const BIG_PAGE = 1_000;
-/** Pages that are read at once for a few rows, and how many rows these are. */
-const MOST_PAGES = 10;
-const ENOUGH = 20;
 
 /** @type {Record<string, string>} */
 const WHY_EMPTY = {
@@ -38,52 +32,37 @@ export class Home {
   #matches = () => true;
   /** Whether the filters choose what runs or has failed. @type {ReturnType<typeof matcher>} */
   runMatches = () => true;
-  #notABeat = beatFilter();
-  /** @type {AbortController | null} */
-  #older = null;
-  #atEnd = false;
-  /** Up to when was searched, in vain. */
-  #searched = 0;
-  /** @type {unknown} */
-  #error = null;
+  #older;
   /** Whether someone chose the side, which on a narrow screen is all there is. */
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
   #count = h("span.count");
   #note = h("div.ticker-note");
-  #oldest = 0;
   element;
   title = "Live";
 
-  /** @param {import("./main.js").Context} context */
+  /** @param {import("./router.js").Context} context */
   constructor(context) {
     this.#context = context;
     const { store } = context;
     this.#filters = new Filters(store, () => context.view, context.change);
-    this.#now = new Now(
-      store,
-      context.dismissed,
-      (run) => context.open(run.event),
-      () => this.tick(Date.now()),
-    );
+    this.#now = new Now(context, () => this.tick(Date.now()));
     this.#pause = makeButton("small", {
       "aria-pressed": "false",
       "aria-keyshortcuts": "Space",
       onclick: () => this.togglePause(),
     });
-    this.#ticker = new Ticker("Events, newest first", {
-      open: (event) => context.open(event),
+    this.#ticker = new Ticker("Events, newest first", context, {
       unread: (count, paused) => this.#showUnread(count, paused),
       anew: () => this.show(true),
       bottom: () => {
-        if (!this.#searched && !this.#error) void this.#loadOlder(true);
+        if (!this.#older.searched && !this.#older.error) void this.#older.load(true);
       },
-      nameOf: (event) => store.runs.nameOf(event),
     });
     const { element } = this.#ticker;
     element.id = "ticker";
-    on(store, "seeded learned", () => this.#ticker.rename());
+    this.#older = new Older(context, this.#ticker, () => this.#showNote());
     on(this.#unread, "click", () => this.#ticker.toTop());
     const list = panel(
       "ticker",
@@ -133,16 +112,12 @@ export class Home {
     if (key === this.#key && !anew) return;
     this.#key = key;
     const matches = this.#matcher(false);
-    this.#notABeat = beatFilter(view.beats);
-    this.#matches = (event) => matches(event) && this.#notABeat(event);
+    const notABeat = beatFilter(view.beats);
+    this.#matches = (event) => matches(event) && notABeat(event);
     this.runMatches = this.#matcher(true);
     this.#ticker.reset(store.events.filter((event) => this.#matches(event)));
-    this.#older?.abort();
-    this.#older = null;
-    this.#atEnd = false;
-    this.#oldest = this.#searched = 0;
-    this.#error = null;
-    if (store.feed.state === "live") void this.#loadOlder();
+    this.#older.reset(view, matches);
+    if (store.feed.state === "live") void this.#older.load();
     this.tick(Date.now());
   }
 
@@ -158,12 +133,12 @@ export class Home {
   /** @param {readonly AnyEvent[]} events @param {boolean} replay */
   take(events, replay) {
     this.#ticker.push(events.filter((event) => this.#matches(event)));
-    if (replay && this.#oldest === 0) void this.#loadOlder();
+    if (replay && this.#older.isDue) void this.#older.load();
   }
 
   /** The gateway answers, perhaps again: what could not be asked is asked now. */
   connected() {
-    if (this.#oldest === 0 || this.#error) void this.#loadOlder();
+    if (this.#older.isDue) void this.#older.load();
   }
 
   /** What changes with time alone, and runs. @param {number} now */
@@ -177,95 +152,37 @@ export class Home {
     return shown;
   }
 
-  /**
-   * Asks for what came before the oldest that is here; the gateway leaves out what it can.
-   *
-   * @param {boolean} [more] Whether some rows more are wanted, however many there are.
-   */
-  async #loadOlder(more = false) {
-    const { stars, store } = this.#context;
-    const view = this.view;
-    if (this.#older || this.#atEnd || store.feed.state === "mock") return;
-    const control = new AbortController();
-    this.#older = control;
-    this.#searched = 0;
-    this.#error = null;
-    this.#showNote();
-    const starred = [...stars.values];
-    const matches = this.#matcher(false);
-    const limit = view.q || view.hideGreen ? BIG_PAGE : PAGE;
-    try {
-      let found = 0;
-      let until = 0;
-      const isEnough = () => this.#atEnd || found >= ENOUGH || (!more && this.#ticker.length >= 2 * ENOUGH);
-      for (let pages = 0; pages === 0 || (pages < MOST_PAGES && !isEnough()); pages++) {
-        // The feed begins without the pings that only repeat: where they are shown, its beginning is asked for as well.
-        const anew = view.beats && this.#oldest === 0;
-        const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
-        const before = this.#oldest || (anew ? undefined : first);
-        const page = await store.query(serverFilters(view, starred), {
-          before,
-          limit,
-          signal: control.signal,
-        });
-        if (control.signal.aborted) return;
-        const last = page.events.at(-1);
-        if (last) {
-          this.#oldest = last.id;
-          until = Date.parse(last.recorded_at);
-        }
-        this.#atEnd = page.next === null;
-        const newest = page.events[0]?.id ?? 0;
-        const events = page.events.reverse();
-        if (filterCount(view) === 0) store.tally.takeOlder(events);
-        const notABeat = beatFilter(view.beats);
-        if (anew)
-          this.#ticker.reset(store.events.filter(({ id }) => (id ?? 0) > newest).filter(this.#matches));
-        // The feed may have begun meanwhile with some of them.
-        const from = this.#ticker.oldest?.id ?? Number.POSITIVE_INFINITY;
-        const fresh = events.filter((event) => event.id < from && matches(event) && notABeat(event));
-        this.#ticker.prepend(fresh);
-        found += fresh.length;
-      }
-      if (!isEnough()) this.#searched = until;
-    } catch (error) {
-      if (control.signal.aborted) return;
-      this.#error = error;
-    }
-    this.#older = null;
-    this.#showNote();
-  }
-
   /** Why there is nothing to see. */
   #whyEmpty() {
     const { store, stars } = this.#context;
     const { state } = store.feed;
     if (state === "reconnecting" || state === "offline") return "gone";
-    if (this.#older || state === "connecting") return "loading";
+    if (this.#older.isLoading || state === "connecting") return "loading";
     if (this.view.mine && stars.values.size === 0) return "no-stars";
     return filterCount(this.view) > 0 ? "no-match" : "empty";
   }
 
   #showNote() {
+    const { error, searched } = this.#older;
     const some = this.#ticker.length > 0;
-    const kind = this.#error ? "error" : this.#searched ? "searched" : some ? "" : this.#whyEmpty();
-    const key = [kind, some, this.#searched, this.#error].join();
+    const kind = error ? "error" : searched ? "searched" : some ? "" : this.#whyEmpty();
+    const key = [kind, some, searched, error].join();
     const { dataset } = this.#note;
     if (dataset.key === key) return;
     dataset.key = key;
     dataset.kind = kind;
     this.#note.classList.toggle("below", some && kind !== "");
     const goOn = async () => {
-      await this.#loadOlder(true);
+      await this.#older.load(true);
       // The button that was pressed is gone.
       if (document.activeElement === document.body)
         (this.#note.querySelector("button") ?? byId("ticker")).focus({ preventScroll: true });
     };
     if (kind === "error") {
       const what = some ? "Older events can't be read" : "The events can't be read";
-      fill(this.#note, ...failureNote(what, this.#error, goOn));
+      fill(this.#note, ...failureNote(what, error, goOn));
     } else if (kind === "searched") {
-      const until = moment(this.#searched, Date.now());
+      const until = moment(searched, Date.now());
       fill(
         this.#note,
         h("p", `Searched back to ${until}; ${some ? "few" : "none"} matched.`),

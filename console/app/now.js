@@ -22,8 +22,7 @@ const NAMED = 5;
 const shown = new WeakMap();
 
 export class Now {
-  #store;
-  #dismissed;
+  #context;
   #failures = h("ul.runs", { "aria-labelledby": "failures-title" });
   #active = h("ul.runs", { "aria-labelledby": "now-title" });
   #failuresCount = h("span.count");
@@ -35,33 +34,21 @@ export class Now {
   /** @type {(event: import("./event.js").AnyEvent) => boolean} */
   #matches = () => true;
   #empty = h("p.quiet.pad");
-  #open;
-  #changed;
   element;
 
   /**
-   * @param {import("./store.js").Store} store
-   * @param {import("./settings.js").KeptSet} dismissed
-   * @param {(run: Run) => void} open
+   * @param {import("./router.js").Context} context
    * @param {() => void} changed
    */
-  constructor(store, dismissed, open, changed) {
-    this.#changed = changed;
-    this.#store = store;
-    this.#dismissed = dismissed;
-    this.#open = open;
-    const all = makeButton("link", {}, "Dismiss all");
-    on(all, "click", () => {
-      const failures = store.runs
-        .failures(Date.now(), dismissed.values)
-        .filter((row) => rowMatches(row, this.#matches));
-      dismissed.add(failures.flatMap(failureNames));
-    });
+  constructor(context, changed) {
+    const { dismissed } = context;
+    this.#context = context;
+    const onclick = () => dismissed.add(this.#failed(Date.now()).flatMap(failureNames));
     this.#failuresPart = panel(
       "failures",
       "failures-title",
       ["Recent failures ", this.#failuresCount],
-      all,
+      makeButton("link", { onclick }, "Dismiss all"),
       this.#failures,
       this.#more,
     );
@@ -72,7 +59,7 @@ export class Now {
     );
     on(this.#more, "click", () => {
       this.#all = !this.#all;
-      this.#changed();
+      changed();
     });
     on(this.element, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
@@ -83,23 +70,29 @@ export class Now {
         const next = element.nextElementSibling ?? element.previousElementSibling;
         dismissed.add(failureNames(row));
         /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".dismiss"))?.focus();
-      } else this.#open(row.state);
+      } else context.open(row.state.event);
     });
   }
 
-  /**
-   * @param {import("./store.js").Store["seeded"]} seeded
-   * @param {unknown} error
-   * @returns {import("./dom.js").Child[]}
-   */
-  #says(seeded, error) {
-    if (seeded === "ready") return [];
-    if (seeded === "loading") return [skeleton()];
-    return failureNote(
-      "What ran before this page was opened is not known",
-      error,
-      () => void this.#store.seed(),
-    );
+  /** @returns {import("./dom.js").Child[]} */
+  #says() {
+    const { store } = this.#context;
+    switch (store.seeded) {
+      case "ready":
+        return [];
+      case "loading":
+        return [skeleton()];
+      case "failed": {
+        const what = "What ran before this page was opened is not known";
+        return failureNote(what, store.seedError, () => void store.seed());
+      }
+    }
+  }
+
+  /** @param {number} now */
+  #failed(now) {
+    const { store, dismissed } = this.#context;
+    return store.runs.failures(now, dismissed.values).filter((row) => rowMatches(row, this.#matches));
   }
 
   /**
@@ -109,8 +102,9 @@ export class Now {
    */
   show(now, matches, filtered) {
     this.#matches = matches;
-    const { runs, seeded, seedError } = this.#store;
-    const failures = runs.failures(now, this.#dismissed.values).filter((row) => rowMatches(row, matches));
+    const { store } = this.#context;
+    const { runs, seeded } = store;
+    const failures = this.#failed(now);
     const active = runs.active(now).filter((row) => rowMatches(row, matches));
     const rows = [failures.slice(0, this.#all ? MOST : FEW), active.slice(0, MOST)];
     this.#more.hidden = failures.length <= FEW;
@@ -133,10 +127,10 @@ export class Now {
     );
     if (this.#note.dataset.seeded !== seeded) {
       this.#note.dataset.seeded = seeded;
-      fill(this.#note, ...this.#says(seeded, seedError));
+      fill(this.#note, ...this.#says());
     }
     const inSight = rows.flat().flatMap(({ run, failed }) => [run, ...failed.slice(0, NAMED)]);
-    this.#store.learn([...inSight, ...runs.unsure]);
+    store.learn([...inSight, ...runs.unsure]);
     return { failures: failures.length, active: active.length };
   }
 }

@@ -7,8 +7,8 @@ export class Rate {
   /** @type {Map<number, number>} */
   #counts = new Map();
   /** From when on every event was counted. */
-  #from = Number.POSITIVE_INFINITY;
-  #stopped = Number.POSITIVE_INFINITY;
+  #from = Infinity;
+  #stopped = Infinity;
 
   /** @param {number} at @param {number} [count] */
   add(at, count = 1) {
@@ -34,12 +34,12 @@ export class Rate {
 
   /** What came meanwhile is told now, and counted by its own time. */
   resume() {
-    this.#stopped = Number.POSITIVE_INFINITY;
+    this.#stopped = Infinity;
   }
 
   clear() {
     this.#counts.clear();
-    this.#from = Number.POSITIVE_INFINITY;
+    this.#from = Infinity;
   }
 
   /**

@@ -60,20 +60,21 @@ export function nameRow(row, event, name) {
   fill(cell, name && h("b", h("bdi", name)), h("bdi", describeLink(event.link)));
 }
 
+const HEADS = {
+  time: "Time",
+  status: "Status",
+  task: "Task",
+  kind: "Event",
+  module: "Module",
+  what: "Where",
+  source: "Source",
+  out: "Link",
+};
+
 /** The line above the columns. */
-export function tickerHead() {
-  /** @param {string} name @param {string} text */
-  const head = (name, text) => h(`span.c-${name}`, { role: "columnheader" }, text);
-  return h(
+export const tickerHead = () =>
+  h(
     "div.row.head",
     { role: "row", "aria-rowindex": 1 },
-    head("time", "Time"),
-    head("status", "Status"),
-    head("task", "Task"),
-    head("kind", "Event"),
-    head("module", "Module"),
-    head("what", "Where"),
-    head("source", "Source"),
-    head("out", "Link"),
+    ...Object.entries(HEADS).map(([name, text]) => h(`span.c-${name}`, { role: "columnheader" }, text)),
   );
-}

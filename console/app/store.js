@@ -37,7 +37,7 @@ export class Store extends EventTarget {
   constructor(token) {
     super();
     this.token = token;
-    this.feed = new OasisFeed({ token, keep: 50, maxTries: Number.POSITIVE_INFINITY });
+    this.feed = new OasisFeed({ token, keep: 50, maxTries: Infinity });
     this.feed.addEventListener("events", ({ detail }) => this.#take(detail.events, detail.replay));
     this.feed.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "reset") this.#forget();

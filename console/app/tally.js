@@ -10,13 +10,13 @@ export class Tally {
   /** What values events have, and how often. */
   facets = eachFacet(() => /** @type {Map<string, number>} */ (new Map()));
   /** The ids between which everything is counted: the feed and a query may both bring the same event. */
-  #from = Number.POSITIVE_INFINITY;
+  #from = Infinity;
   #to = 0;
 
   clear() {
     this.rate.clear();
     for (const facet of FACETS) this.facets[facet].clear();
-    this.#from = Number.POSITIVE_INFINITY;
+    this.#from = Infinity;
     this.#to = 0;
   }
 

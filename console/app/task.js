@@ -49,23 +49,19 @@ export class TaskPage {
   #ticker;
   element;
 
-  /** @param {import("./main.js").Context} context */
+  /** @param {import("./router.js").Context} context */
   constructor(context) {
     this.#context = context;
     const { stars, store } = context;
     on(this.#star, "click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     on(stars, "change", () => this.#showStar());
     on(store, "gap", () => this.#begin());
-    on(store, "seeded learned", () => this.#ticker.rename());
     // Labels take another part of the axis then.
     on(window, "resize", () => {
       this.#dirty = true;
     });
-    this.#ticker = new Ticker("Events of this task, newest first", {
-      open: (event) => context.open(event),
-      unread: () => {},
+    this.#ticker = new Ticker("Events of this task, newest first", context, {
       anew: () => this.#fillTicker(),
-      nameOf: (event) => store.runs.nameOf(event),
     });
     this.#parts = [
       panel("journey", "journey-title", ["Journey"], null, this.#steps, this.#chart),

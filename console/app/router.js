@@ -1,0 +1,71 @@
+// Which view is shown: the one that the address asks for. Links and changes of a view become steps of the history.
+
+import { on } from "./dom.js";
+import { formatView, parseView } from "./view.js";
+
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
+/** @typedef {import("./view.js").View} View */
+
+/**
+ * What the views share.
+ *
+ * @typedef {object} Context
+ * @property {import("./store.js").Store} store
+ * @property {View} view
+ * @property {import("./settings.js").KeptSet} stars
+ * @property {import("./settings.js").KeptSet} dismissed
+ * @property {import("./agents.js").Agents} agents
+ * @property {(change: Partial<View>, replace: boolean) => void} change
+ * @property {(event: AnyEvent) => void} open
+ * @property {(id: number) => void} openId
+ * @property {() => void} closed
+ */
+
+const read = () => parseView(location.pathname, location.search);
+
+export class Router {
+  view = read();
+  #show;
+
+  /** @param {(before: View) => void} show */
+  constructor(show) {
+    this.#show = show;
+    on(window, "popstate", () => this.#set(read()));
+    on(document, "click", (event) => {
+      const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
+      const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+      if (!link || event.defaultPrevented || !isPlain) return;
+      event.preventDefault();
+      const url = new URL(link.getAttribute("href") ?? "/", location.href);
+      this.go(parseView(url.pathname, url.search), false);
+    });
+  }
+
+  /** @param {View} view @param {boolean} replace Whether it is no step of its own to go back. */
+  go(view, replace) {
+    const address = formatView(view);
+    if (address === `${location.pathname}${location.search}`) return;
+    const state = view.event === null ? null : this.view.event === null ? { opened: true } : history.state;
+    history[replace ? "replaceState" : "pushState"](state, "", address);
+    this.#set(view);
+  }
+
+  /** From one event to the next is no step of its own. @param {number} event */
+  openEvent(event) {
+    this.go({ ...this.view, event }, this.view.event !== null);
+  }
+
+  /** Closing is going back, if opening went forward. */
+  closeEvent() {
+    if (this.view.event === null) return;
+    if (history.state?.opened) history.back();
+    else this.go({ ...this.view, event: null }, true);
+  }
+
+  /** @param {View} view */
+  #set(view) {
+    const before = this.view;
+    this.view = view;
+    this.#show(before);
+  }
+}

@@ -1,0 +1,34 @@
+// The button that changes the theme. What the system has is followed until another is chosen.
+
+import { fill, on } from "./dom.js";
+import { icon } from "./look.js";
+import { recall, remember } from "./settings.js";
+
+/** @param {HTMLElement} button */
+export function makeThemeButton(button) {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let theme = recall("theme");
+  const isDark = () => (theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  const show = () => {
+    if (theme) document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+    const other = isDark() ? "light" : "dark";
+    button.ariaLabel = `Use the ${other} theme`;
+    button.title = isDark() ? "Light theme" : "Dark theme";
+  };
+  on(button, "click", () => {
+    // What the system has anyway is not chosen: it is followed again.
+    theme = isDark() === dark.matches ? (isDark() ? "light" : "dark") : null;
+    remember("theme", theme);
+    show();
+  });
+  // Another tab has changed it.
+  on(window, "storage", (event) => {
+    if (event.key !== "oasis.theme") return;
+    theme = recall("theme");
+    show();
+  });
+  on(dark, "change", show);
+  fill(button, icon("theme"));
+  show();
+}

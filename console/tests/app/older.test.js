@@ -1,0 +1,130 @@
+// Older events are read in pages, as many as a list needs and no more.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Older } from "../../app/older.js";
+import { Rows } from "../../app/rows.js";
+import { Runs } from "../../app/runs.js";
+import { Tally } from "../../app/tally.js";
+import { parseView } from "../../app/view.js";
+import { event, NONE } from "./events.js";
+
+/** @typedef {import("../../app/event.js").AnyEvent} AnyEvent */
+
+/** @param {number} count @param {Partial<AnyEvent>} [more] */
+const history = (count, more = {}) =>
+  Array.from({ length: count }, (_, i) => {
+    const one = event({ id: i + 1, second: i, ...more });
+    return { ...one, recorded_at: one.ts };
+  });
+
+/**
+ * A store over a gateway that keeps `all`, of which the feed has brought the last ones.
+ *
+ * @param {ReturnType<typeof history>} all
+ * @param {number} brought
+ */
+function stage(all, brought) {
+  /** @type {(number | undefined)[]} */
+  const asked = [];
+  const control = { fails: false };
+  const store = {
+    feed: { state: "live" },
+    events: brought > 0 ? all.slice(-brought) : [],
+    runs: new Runs(),
+    tally: new Tally(),
+    query: async (
+      /** @type {object} */ _filters,
+      /** @type {{ before?: number, limit: number }} */ options,
+    ) => {
+      asked.push(options.before);
+      if (control.fails) throw new Error("no answer");
+      const older = all.filter(({ id }) => (id ?? 0) < (options.before ?? Infinity)).reverse();
+      const events = older.slice(0, options.limit);
+      return { events, next: older.length > events.length ? (events.at(-1)?.id ?? null) : null };
+    },
+  };
+  const list = new Rows();
+  list.reset(store.events);
+  let changes = 0;
+  const context = /** @type {any} */ ({ store, stars: { values: NONE } });
+  const older = new Older(context, list, () => changes++);
+  return { older, list, asked, control, store, changes: () => changes };
+}
+
+/** @param {string} search */
+const view = (search) => parseView("/", search);
+const all = () => true;
+
+test("a page is read from before the first that the feed brought, and then from before its own end", async () => {
+  const { older, list, asked, store } = stage(history(500), 20);
+  older.reset(view(""), all);
+  assert.ok(older.isDue);
+  await older.load();
+  assert.deepEqual([asked, list.length, older.isDue], [[481], 220, false]);
+  await older.load(true);
+  assert.deepEqual([asked, list.length], [[481, 281], 420]);
+  await older.load(true);
+  await older.load(true);
+  assert.deepEqual([asked, list.length], [[481, 281, 81], 500], "at the end nothing is asked");
+  assert.equal(
+    store.tally.facets.kind.get("workflow_run"),
+    480,
+    "what the feed brought is the feed's to count",
+  );
+});
+
+test("where few match it reads on, but not for ever, and says how far", async () => {
+  const { older, list, asked } = stage(history(20_000), 0);
+  older.reset(view("?q=needle"), ({ id }) => id === 15_000);
+  await older.load();
+  assert.equal(asked.length, 10);
+  assert.equal(list.length, 1);
+  assert.ok(older.searched > 0);
+  await older.load(true);
+  assert.equal(asked.length, 20, "it goes on where it ended");
+  assert.equal(asked[10], 10_001);
+});
+
+test("a failure is kept until the next try, and what another view asked for is not shown", async () => {
+  const { older, list, control, changes } = stage(history(100), 0);
+  older.reset(view(""), all);
+  control.fails = true;
+  await older.load();
+  assert.match(String(older.error), /no answer/);
+  assert.ok(older.isDue);
+  control.fails = false;
+  const loading = older.load();
+  assert.ok(older.isLoading);
+  assert.equal(older.error, null);
+  older.reset(view("?status=failure"), all);
+  await loading;
+  assert.deepEqual([list.length, older.isLoading], [0, false]);
+  const before = changes();
+  await older.load();
+  assert.deepEqual(
+    [list.length, changes() - before],
+    [100, 2],
+    "it says when it begins and when it has ended",
+  );
+});
+
+test("repeated pings are left out, unless all are wanted: then the feed's beginning is read again", async () => {
+  const pings = history(50, { source: "agent.ping", kind: "ping", status: "info" });
+  const quiet = stage(pings, 1);
+  quiet.older.reset(view(""), all);
+  await quiet.older.load();
+  assert.equal(quiet.list.length, 2);
+  const { older, list, asked } = stage(pings, 1);
+  older.reset(view("?heartbeats=1"), all);
+  await older.load();
+  assert.deepEqual([asked, list.length], [[undefined], 50]);
+});
+
+test("while events are simulated there is nothing older", async () => {
+  const { older, asked, store } = stage(history(100), 0);
+  store.feed.state = "mock";
+  older.reset(view(""), all);
+  await older.load();
+  assert.deepEqual(asked, []);
+});
