@@ -99,7 +99,11 @@ export function manyOf(items) {
  * @param {number} [least] The part that the shortest bar takes.
  */
 export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.01) {
-  /** @type {{ name: string, end: number, bar: number, last: { labelled: boolean } }[]} Where each row ends with its last label, and with its last bar. */
+  /**
+   * Where each row ends: with its last label, and with its last bar.
+   *
+   * @type {{ name: string, end: number, bar: number, last: { labelled: boolean } }[]}
+   */
   const rows = [];
   return items.map((item) => {
     const name = many.has(`${item.lane} ${nameOfRow(item)}`) ? nameOfRow(item) : "";

@@ -1,13 +1,13 @@
-// Which pings are worth a row. Pure.
+// Which pings get a row. Pure.
 
 import { isBeat } from "./kinds.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
- * Says of each event, in their order, whether it has a row: a ping that only repeats its agent's last has none.
+ * Makes a filter over events in their order: a ping that repeats the last one of its agent gets no row.
  *
- * @param {boolean} [all] Whether every ping has one.
+ * @param {boolean} [all] Whether every ping gets one.
  * @returns {(event: AnyEvent) => boolean}
  */
 export function beatFilter(all = false) {

@@ -124,7 +124,8 @@ const brief = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
 function labelOf(item, now, row = "") {
   if (item.point) return item.name;
   const took = (item.to ?? now) - (item.began ?? item.from);
-  return `${row ? "" : `${item.name} `}${item.attempt > 1 ? `(attempt ${item.attempt}) ` : ""}${duration(took)}`;
+  const attempt = item.attempt > 1 && `(attempt ${item.attempt})`;
+  return [!row && item.name, attempt, duration(took)].filter(Boolean).join(" ");
 }
 
 const makeBar = () =>
@@ -148,10 +149,10 @@ function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   const waits = item.began !== null && item.began > item.from;
   const waited = waits ? `, queued ${duration((item.began ?? 0) - item.from)}` : "";
   const said = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
-  const kind = `bar s-${event.status}${item.point ? " point" : ""}${flip ? " flip" : ""}${item.to === null ? " live" : ""}`;
   if (!bar.classList.contains(`s-${event.status}`))
     bar.querySelector(".icon")?.replaceWith(icon(event.status));
-  bar.className = kind;
+  const kinds = [item.point && "point", flip && "flip", item.to === null && "live"];
+  bar.className = ["bar", `s-${event.status}`, ...kinds].filter(Boolean).join(" ");
   bar.title = bar.ariaLabel = said;
   bar.dataset.id = String(event.id ?? "");
   setText(/** @type {Element} */ (bar.querySelector("bdi")), labelled ? labelOf(item, now, name) : "");

@@ -88,10 +88,10 @@ export function fill(element, ...children) {
  * Sets a text only if it is another: what stays the same costs no layout.
  *
  * @param {Node} node
- * @param {string} text
+ * @param {string | number} text
  */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (node.textContent !== String(text)) node.textContent = String(text);
 }
 
 /**

@@ -1,4 +1,5 @@
-// One event in full. A native dialog: the browser keeps the focus inside, gives it back, and closes it with Esc.
+// One event in full, in a native dialog: the browser keeps the focus inside, returns it, and closes it with
+// Esc.
 
 import { copy, fill, h, makeButton, on, setText } from "./dom.js";
 import { isTask } from "./event.js";
@@ -106,7 +107,9 @@ export class Drawer {
           : h("p.quiet", "Empty.")
         : skeleton();
     const json = JSON.stringify({ ...told, meta: held }, null, 2);
-    const curl = `curl '${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1'${this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : ""}`;
+    const address = `${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1`;
+    const token = this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : "";
+    const curl = `curl '${address}'${token}`;
     const focused = this.#dialog.contains(document.activeElement);
     fill(
       this.#dialog,

@@ -24,7 +24,11 @@ const TYPING_MS = 150;
 /** @param {string} value */
 const asItIs = (value) => value;
 
-/** How a value is shown, which the address may hold whatever it is. @type {Record<Facet, (value: any) => string>} */
+/**
+ * How a value is shown. Values come from the address too, so they may be anything.
+ *
+ * @type {Record<Facet, (value: any) => string>}
+ */
 const SHOWN = {
   status: word,
   source: (value) => sourceFacts(value).name,
@@ -142,7 +146,7 @@ export class Filters {
     if (this.#text.value !== view.q && this.#shownText !== view.q) this.#text.value = view.q;
     this.#shownText = view.q;
     for (const [name, button] of this.#switches) {
-      button.setAttribute("aria-pressed", String(view[/** @type {"hideGreen" | "mine" | "beats"} */ (name)]));
+      button.ariaPressed = String(view[/** @type {"hideGreen" | "mine" | "beats"} */ (name)]);
     }
     for (const [facet, button] of this.#buttons)
       button.classList.toggle("set", view.facets[facet].length > 0);
@@ -241,7 +245,7 @@ export class Filters {
     draw("");
     const menu = h("div.menu", { role: "group", "aria-label": NAMES[facet] }, input, list);
     const button = this.#buttons.get(facet);
-    button?.setAttribute("aria-expanded", "true");
+    if (button) button.ariaExpanded = "true";
     button?.after(menu);
     this.#open = { facet, menu };
     /** @type {HTMLElement | null} */ (menu.querySelector("input"))?.focus();
@@ -254,7 +258,7 @@ export class Filters {
     this.#open = null;
     menu.remove();
     const button = this.#buttons.get(facet);
-    button?.setAttribute("aria-expanded", "false");
+    if (button) button.ariaExpanded = "false";
     if (focus) button?.focus();
   }
 }

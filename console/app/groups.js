@@ -28,7 +28,12 @@ import { isActive, isFailure, rank } from "./sets.js";
 /** @param {Run} run */
 const isFailed = (run) => isFailure(run.status);
 
-/** This failure of a run, not its next. Only what the feed tells, so that it stays the same. @param {Run} run */
+/**
+ * The name of this failure of a run; the next one gets another. It uses only fields of the feed, so it never
+ * changes.
+ *
+ * @param {Run} run
+ */
 export const failureName = (run) => `${run.key}|${isRunKey(run.key) && run.attempt ? run.attempt : run.at}`;
 
 /** The names by which a failure is dismissed. @param {Row} row */
@@ -52,7 +57,8 @@ function current(group) {
 }
 
 /**
- * A run that has ended decides for its jobs: one that may fail is no failure. While it runs, its first failed job is.
+ * Once a run has ended its own status counts, so a job that may fail is no failure. Until then its first
+ * failed job counts.
  *
  * @param {Group} group
  * @param {(decides: Run, failed: Run) => boolean} stands Whether this failure is still of interest.
@@ -90,7 +96,8 @@ export function jobsSay({ run, state, jobs, failed }) {
   if (jobs.length < 2) return "";
   const done = jobs.filter((job) => !isActive(job.status)).length;
   if (failed.length === 0) return `${done} of ${jobs.length} jobs done`;
-  return `${failed.length} of ${jobs.length} jobs failed${state !== run && isActive(run.status) ? " so far" : ""}`;
+  const soFar = state !== run && isActive(run.status) ? " so far" : "";
+  return `${failed.length} of ${jobs.length} jobs failed${soFar}`;
 }
 
 /**

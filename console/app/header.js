@@ -93,10 +93,8 @@ export class Header {
     const spark = byId("spark");
     spark.replaceChildren(...bars);
     const known = minutes.filter((count) => count !== null);
-    spark.setAttribute(
-      "aria-label",
-      `Events a minute over the last half hour; at most ${most.toLocaleString()}, known for ${known.length} minutes`,
-    );
+    const bounds = `at most ${most.toLocaleString()}, known for ${known.length} minutes`;
+    spark.ariaLabel = `Events a minute over the last half hour; ${bounds}`;
   }
 
   #showBanner() {
@@ -130,10 +128,13 @@ export class Header {
       );
     }
     if (gap && state === "live") {
+      const first = ((gap.from ?? 0) + 1).toLocaleString();
+      const last = (gap.to ?? 0).toLocaleString();
+      const why = gap.reason === "pruned" ? ": they are no longer kept" : "";
       const text =
         gap.reason === "reset"
           ? "The gateway's database is another than before, or was restored: the list has begun anew."
-          : `Events ${((gap.from ?? 0) + 1).toLocaleString()} to ${(gap.to ?? 0).toLocaleString()} are not in this list${gap.reason === "pruned" ? ": they are no longer kept" : ""}.`;
+          : `Events ${first} to ${last} are not in this list${why}.`;
       const onclick = () => {
         this.#store.gap = null;
         this.#showBanner();

@@ -30,7 +30,11 @@ const BREAK_MS = 5 * 60_000;
 /** @type {[string, string]} */
 const DONE = ["Checks done", "Deploy done"];
 
-/** What a task's checks have come to, and what its deployment has. @type {Record<Status, [string, string]>} */
+/**
+ * What a task's checks have come to, and what its deployment has.
+ *
+ * @type {Record<Status, [string, string]>}
+ */
 const ENDS = {
   queued: DONE,
   in_progress: DONE,
@@ -89,7 +93,13 @@ const begin = (key, event, at, lane) => ({
 /** @param {AnyEvent} event @param {Map<string, Item>} open */
 const isRun = (event, open) => isActive(event.status) || open.has(runKey(event) ?? "");
 
-/** @param {Item[]} items @param {Map<string, Item>} open @param {AnyEvent} event @param {number} at @param {Lane} lane */
+/**
+ * @param {Item[]} items
+ * @param {Map<string, Item>} open
+ * @param {AnyEvent} event
+ * @param {number} at
+ * @param {Lane} lane
+ */
 function takeRun(items, open, event, at, lane) {
   const key = runKey(event) ?? "";
   const attempt = attemptOf(event);

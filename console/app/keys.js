@@ -20,8 +20,16 @@ const KEYS = [
 const CHORD_MS = 1_000;
 
 /**
- * @param {{ search: () => void, move: (by: number) => void, enter: () => boolean, space: () => boolean, go: (page: "home" | "agents") => void, help: () => void }} does
+ * @typedef {object} Actions
+ * @property {() => void} search
+ * @property {(by: number) => void} move
+ * @property {() => boolean} enter Whether it opened something.
+ * @property {() => boolean} space Whether there was something to pause.
+ * @property {(page: "home" | "agents") => void} go
+ * @property {() => void} help
  */
+
+/** @param {Actions} does */
 export function listen(does) {
   let chordUntil = 0;
   on(document, "keydown", (event) => {
@@ -72,7 +80,10 @@ export function makeHelp() {
       h("h3", "What you see"),
       h(
         "p",
-        "Recent failures stay until they are green again, dismissed, or a day old. A run that says nothing for six hours is forgotten. The address holds every filter: send it to share the view. Times are in your zone; hover for the exact instant.",
+        "Recent failures stay until they are green again, dismissed, or a day old. ",
+        "A run that says nothing for six hours is forgotten. ",
+        "The address holds every filter: send it to share the view. ",
+        "Times are in your zone; hover for the exact instant.",
       ),
     ),
   );

@@ -1,5 +1,5 @@
-// The kinds of events that the page knows, in one table: GitHub's, Cloud Run's and the agents'. Any other kind is one that
-// a caller of the gateway has made up: it stands for something that goes on. Pure.
+// The kinds of events that the page knows, in one table: those of GitHub, of Cloud Run and of the agents.
+// Every other kind was made up by a caller of the gateway and stands for work that takes time. Pure.
 
 import { agentName, metaText, ownName } from "./event.js";
 import { pullNumber } from "./links.js";
@@ -10,25 +10,29 @@ import { isPing, ofStatus, sourceFacts } from "./sets.js";
 /** @typedef {import("./sets.js").Lane} Lane */
 
 /**
- * - `moment`: it happens at once, and never runs or fails
- * - `run`: it has jobs and attempts
- * - `job`: one of a run
- * - `deployment`: its task names it, as its link may change on its way
- * - `work`: whatever else goes on and ends
- * - `greeting`: GitHub says that a webhook has been set up
+ * - `moment`: takes no time, so it never runs or fails
+ * - `run`: has jobs and attempts
+ * - `job`: one job of a run
+ * - `deployment`: is identified by its task, because its link may change
+ * - `work`: anything else that takes time
+ * - `greeting`: GitHub's notice that a webhook has been set up
  *
  * @typedef {"moment" | "run" | "job" | "deployment" | "work" | "greeting"} Nature
  */
 
 /**
  * @typedef {object} KindFacts
- * @property {Lane} lane Where it stands in a task's journey.
+ * @property {Lane} lane Its lane in a task's journey.
  * @property {Nature} is
- * @property {"push" | "pull" | "release"} [step] The step of a task that it is.
- * @property {(event: AnyEvent) => string} [name] What it is called in a journey; else as a run calls itself.
+ * @property {"push" | "pull" | "release"} [step] Its step in a task's journey.
+ * @property {(event: AnyEvent) => string} [name] Its label in a journey; by default the name in its meta.
  */
 
-/** How a pull request may have ended: the word in its name, and the step. @type {Record<Status, [string, string] | null>} */
+/**
+ * How a pull request ended: the word in its label, and the name of the step.
+ *
+ * @type {Record<Status, [string, string] | null>}
+ */
 const PULL_ENDS = {
   queued: null,
   in_progress: null,
@@ -41,7 +45,7 @@ const PULL_ENDS = {
 /** @param {AnyEvent} event */
 const pullEnd = (event) => ofStatus(PULL_ENDS, event.status);
 
-/** The step with which a pull request ended; null while it is open. @param {AnyEvent} event */
+/** The step that ends a pull request; null while it is open. @param {AnyEvent} event */
 export const pullEndStep = (event) => (isStep(event, "pull") ? (pullEnd(event)?.[1] ?? null) : null);
 
 /** @param {AnyEvent} event */
@@ -50,7 +54,7 @@ function pullName(event) {
   return ["PR", pullNumber(event.link), what].filter(Boolean).join(" ");
 }
 
-/** The kind that tells of a run itself, and what those of its jobs have in common. */
+/** The kind of a run, and the family of its jobs. */
 export const RUN = "workflow_run";
 export const JOB = "job";
 
@@ -81,7 +85,7 @@ const KINDS = {
   ping: { lane: "events", is: "greeting" },
 };
 
-/** The lane of kinds that others have made up, by what they begin with. @type {[string, Lane][]} */
+/** The lanes of other kinds, by their first letters. @type {[string, Lane][]} */
 const BEGINNINGS = [
   ["workflow_", "checks"],
   ["check_", "checks"],
@@ -97,16 +101,16 @@ function factsOf(kind) {
   return { lane, is: "work" };
 }
 
-/** The kind as people read it. @param {string} kind */
+/** A kind in words. @param {string} kind */
 export const kindWords = (kind) => kind.replaceAll("_", " ");
 
 /** @param {AnyEvent} event @returns {Lane} */
 export const laneOf = (event) => sourceFacts(event.source).lane ?? factsOf(event.kind).lane;
 
-/** Whether it is a point in a journey whatever its state. @param {{ kind: string }} event */
+/** Whether it is always a point in a journey. @param {{ kind: string }} event */
 export const isMoment = ({ kind }) => factsOf(kind).is === "moment";
 
-/** Whether it never makes a run. @param {AnyEvent} event */
+/** Whether an event can never be part of a run. @param {AnyEvent} event */
 export const isNoRun = ({ source, kind }) =>
   sourceFacts(source).isGitHub && ["moment", "greeting"].includes(factsOf(kind).is);
 
@@ -116,14 +120,14 @@ export const isStep = ({ kind }, step) => factsOf(kind).step === step;
 /** @param {{ kind: string }} event */
 export const isDeployment = ({ kind }) => factsOf(kind).is === "deployment";
 
-/** What an event is called in a journey. @param {AnyEvent} event */
+/** The label of an event in a journey. @param {AnyEvent} event */
 export function nameOf(event) {
   if (isPing(event)) return agentName(event);
   return factsOf(event.kind).name?.(event) ?? (ownName(event) || kindWords(event.kind));
 }
 
 /**
- * What the kinds have in common that tell of the same thing: `check_run` and `workflow_job` of a job.
+ * Kinds of one family report on the same thing: `check_run` and `workflow_job` both report on a job.
  *
  * @param {string} kind
  */
@@ -132,8 +136,8 @@ export function familyOf(kind) {
   return is === "job" || is === "deployment" ? is : kind;
 }
 
-/** Whether a ping only says how its agent is. @param {AnyEvent} event */
+/** Whether an agent sent this ping itself. @param {AnyEvent} event */
 export const isBeat = (event) => isPing(event) && event.kind === "ping";
 
-/** Whether the gateway says of an agent that it is lost. @param {{ kind: string }} event */
+/** Whether it is the gateway's notice that an agent is lost. @param {{ kind: string }} event */
 export const isLost = ({ kind }) => kind === "ping.lost";

@@ -13,7 +13,8 @@ import { clock, exact } from "./time.js";
 /** @typedef {Status | AgentState | Tool} Icon */
 
 /**
- * Each state has a shape of its own, so that none is told by its colour alone: paths, each with its class before it.
+ * Each state has its own shape, so that colour alone never tells them apart: paths, each with its class in
+ * front.
  *
  * @type {Record<Icon, string>}
  */

@@ -1,6 +1,7 @@
 // Starts the page: makes its views, shows the one that the address asks for, and keeps what is shown current.
 
-import { Agents, AgentsPage } from "./agents.js";
+import { Agents } from "./agents.js";
+import { AgentsPage } from "./agents-page.js";
 import { byId, fill, on, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { rowMatches } from "./groups.js";
@@ -118,7 +119,7 @@ function draw() {
   markTab(shown.failures, page.title);
   const missing = byId("agents-count");
   missing.hidden = agents.missing === 0;
-  setText(missing, String(agents.missing));
+  setText(missing, agents.missing);
   speak(store, shown, now);
 }
 

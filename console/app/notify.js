@@ -48,9 +48,8 @@ export class Notifier {
       (this.#on
         ? "Notifications of failures are on; they follow the filters"
         : "Notify me of failures that match the filters");
-    this.#button.setAttribute("aria-pressed", String(this.#on));
-    this.#button.setAttribute("aria-label", title);
-    this.#button.title = title;
+    this.#button.ariaPressed = String(this.#on);
+    this.#button.ariaLabel = this.#button.title = title;
     fill(this.#button, icon("bell"));
   }
 
@@ -109,14 +108,13 @@ export function markTab(failures, title) {
   const text = `${failures > 0 ? `(${failures}) ` : ""}${title} · OASIS DevHub`;
   if (document.title !== text) document.title = text;
   const shown = failures > 9 ? "9+" : String(failures);
-  const mark =
-    failures > 0
-      ? `<rect width="32" height="32" rx="7" fill="#c4312a"/><text x="16" y="23" font-family="sans-serif" font-size="${shown.length > 1 ? 17 : 20}" font-weight="700" fill="#fff" text-anchor="middle">${shown}</text>`
-      : '<rect width="32" height="32" rx="7" fill="#2f6f4f"/><circle cx="16" cy="16" r="6.5" fill="none" stroke="#fff" stroke-width="3.5"/>';
+  const font = `font-family="sans-serif" font-size="${shown.length > 1 ? 17 : 20}" font-weight="700"`;
+  const number = `<text x="16" y="23" ${font} fill="#fff" text-anchor="middle">${shown}</text>`;
+  const ring = `<circle cx="16" cy="16" r="6.5" fill="none" stroke="#fff" stroke-width="3.5"/>`;
+  const [colour, sign] = failures > 0 ? ["#c4312a", number] : ["#2f6f4f", ring];
+  const mark = `<rect width="32" height="32" rx="7" fill="${colour}"/>${sign}`;
   if (mark === marked) return;
   marked = mark;
-  byId("favicon").setAttribute(
-    "href",
-    `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${mark}</svg>`)}`,
-  );
+  const image = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${mark}</svg>`;
+  byId("favicon").setAttribute("href", `data:image/svg+xml,${encodeURIComponent(image)}`);
 }

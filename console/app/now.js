@@ -110,8 +110,8 @@ export class Now {
     this.#more.hidden = failures.length <= FEW;
     setText(this.#more, this.#all ? "Show fewer" : `Show all ${Math.min(failures.length, MOST)}`);
     this.#failuresPart.hidden = failures.length === 0;
-    setText(this.#failuresCount, String(failures.length));
-    setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : String(active.length));
+    setText(this.#failuresCount, failures.length);
+    setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : active.length);
     for (const [i, list] of [this.#failures, this.#active].entries())
       keyed(
         list,

@@ -1,5 +1,5 @@
-// The events from before those with which the feed began: read in pages of the query API while the list has few rows, or
-// more are asked for.
+// The events from before the feed's first one. They are read in pages of the query API while the list has few
+// rows, and when more are asked for.
 
 import { beatFilter } from "./beats.js";
 import { filterCount, home, serverFilters } from "./view.js";
@@ -16,7 +16,7 @@ const ENOUGH = 20;
 /** @typedef {Pick<import("./ticker.js").Ticker, "length" | "oldest" | "reset" | "prepend">} List */
 
 export class Older {
-  /** Up to when was searched, in vain; 0 where enough was found. */
+  /** How far back the search went without finding enough rows; 0 if it found enough. */
   searched = 0;
   /** @type {unknown} */
   error = null;
@@ -29,8 +29,9 @@ export class Older {
   /** @type {AbortController | null} */
   #loading = null;
   #atEnd = false;
-  /** The id of the oldest that was read; 0 for none. */
+  /** The id of the oldest event that was read, and when it was recorded; 0 for none. */
   #oldest = 0;
+  #reached = 0;
 
   /**
    * @param {Pick<import("./router.js").Context, "store" | "stars">} context
@@ -47,13 +48,13 @@ export class Older {
     return this.#loading !== null;
   }
 
-  /** Whether it is still to be asked for, or has to be again. */
+  /** Whether the first page has not been read, or the last try has failed. */
   get isDue() {
     return this.#oldest === 0 || Boolean(this.error);
   }
 
   /**
-   * Another list, or another view of it.
+   * Begins again, for another view.
    *
    * @param {import("./view.js").View} view
    * @param {(event: AnyEvent) => boolean} matches
@@ -69,9 +70,9 @@ export class Older {
   }
 
   /**
-   * Asks for what came before the oldest that is here; the gateway leaves out what it can.
+   * Reads what came before the oldest event of the list; the gateway filters as far as it can.
    *
-   * @param {boolean} [more] Whether some rows more are wanted, however many there are.
+   * @param {boolean} [more] Whether to add rows even if the list has enough.
    */
   async load(more = false) {
     if (this.#loading || this.#atEnd || this.#context.store.feed.state === "mock") return;
@@ -82,16 +83,12 @@ export class Older {
     this.#changed();
     try {
       let found = 0;
-      let until = 0;
       const isEnough = () => this.#atEnd || found >= ENOUGH || (!more && this.#list.length >= 2 * ENOUGH);
       for (let pages = 0; pages === 0 || (pages < MOST_PAGES && !isEnough()); pages++) {
-        const page = await this.#read(control.signal);
+        found += await this.#readPage(control.signal);
         if (control.signal.aborted) return;
-        const last = page.events.at(-1);
-        if (last) until = Date.parse(last.recorded_at);
-        found += this.#show(page);
       }
-      if (!isEnough()) this.searched = until;
+      if (!isEnough()) this.searched = this.#reached;
     } catch (error) {
       if (control.signal.aborted) return;
       this.error = error;
@@ -100,36 +97,35 @@ export class Older {
     this.#changed();
   }
 
-  /** The feed begins without the pings that only repeat: where they are shown, its beginning is read as well. */
-  get #isFromBeginning() {
-    return this.#view.beats && this.#oldest === 0;
-  }
-
-  /** @param {AbortSignal} signal */
-  #read(signal) {
+  /** @param {AbortSignal} signal @returns {Promise<number>} The number of new rows. */
+  async #readPage(signal) {
     const { stars, store } = this.#context;
+    const view = this.#view;
+    const matches = this.#matches;
+    // The feed begins without repeated pings; where these are shown, its beginning is read as well.
+    const isFromBeginning = view.beats && this.#oldest === 0;
     const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
-    return store.query(serverFilters(this.#view, [...stars.values]), {
-      before: this.#oldest || (this.#isFromBeginning ? undefined : first),
-      limit: this.#view.q || this.#view.hideGreen ? BIG_PAGE : PAGE,
+    const { events, next } = await store.query(serverFilters(view, [...stars.values]), {
+      before: this.#oldest || (isFromBeginning ? undefined : first),
+      limit: view.q || view.hideGreen ? BIG_PAGE : PAGE,
       signal,
     });
-  }
-
-  /** @param {Awaited<ReturnType<import("./store.js").Store["query"]>>} page @returns {number} Rows that are new. */
-  #show({ events, next }) {
-    const { store } = this.#context;
+    if (signal.aborted) return 0;
     const newest = events[0]?.id ?? 0;
-    if (this.#isFromBeginning)
-      this.#list.reset(store.events.filter((event) => (event.id ?? 0) > newest && this.#matches(event)));
-    this.#oldest = events.at(-1)?.id ?? this.#oldest;
+    const last = events.at(-1);
+    if (last) {
+      this.#oldest = last.id;
+      this.#reached = Date.parse(last.recorded_at);
+    }
     this.#atEnd = next === null;
     events.reverse();
-    if (filterCount(this.#view) === 0) store.tally.takeOlder(events);
-    // The feed may have begun meanwhile with some of them.
+    if (filterCount(view) === 0) store.tally.takeOlder(events);
+    if (isFromBeginning)
+      this.#list.reset(store.events.filter((event) => (event.id ?? 0) > newest && matches(event)));
+    // Meanwhile the feed may have brought some of them.
     const from = this.#list.oldest?.id ?? Infinity;
-    const notABeat = beatFilter(this.#view.beats);
-    const fresh = events.filter((event) => event.id < from && this.#matches(event) && notABeat(event));
+    const notABeat = beatFilter(view.beats);
+    const fresh = events.filter((event) => event.id < from && matches(event) && notABeat(event));
     this.#list.prepend(fresh);
     return fresh.length;
   }

@@ -18,8 +18,9 @@ const MOST_TASKS = 300;
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 
 /**
- * What began or failed is of use only with all that came after it, so what is older than the last ends is asked for by
- * its task, and left out where even that does not reach so far back.
+ * An event that something began or failed is useful only together with all later events. Those older than the
+ * last page of ends are therefore read by task, and left out where even that page does not reach back far
+ * enough.
  *
  * @param {Query} query
  * @param {ListAgents} listAgents

@@ -1,4 +1,5 @@
-// Which view is shown: the one that the address asks for. Links and changes of a view become steps of the history.
+// The view that the address names. Links within the page and changes of the view become entries of the
+// history.
 
 import { on } from "./dom.js";
 import { formatView, parseView } from "./view.js";
@@ -41,7 +42,7 @@ export class Router {
     });
   }
 
-  /** @param {View} view @param {boolean} replace Whether it is no step of its own to go back. */
+  /** @param {View} view @param {boolean} replace Whether it replaces the current entry. */
   go(view, replace) {
     const address = formatView(view);
     if (address === `${location.pathname}${location.search}`) return;
@@ -50,7 +51,7 @@ export class Router {
     this.#set(view);
   }
 
-  /** From one event to the next is no step of its own. @param {number} event */
+  /** Going from one event to the next adds no entry. @param {number} event */
   openEvent(event) {
     this.go({ ...this.view, event }, this.view.event !== null);
   }

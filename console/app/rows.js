@@ -1,22 +1,22 @@
-// The events of a list that may be very long: which are shown, and which wait above until they are asked for. Pure.
+// The events of a list that may be very long: which of them are shown, and which wait above. Pure.
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const MOST = 50_000;
-/** What is cut at once when there are too many: cutting costs as much as there is. */
+/** This many are removed at a time, because each removal costs as much as the list is long. */
 const SLACK = 5_000;
 
-/** Each event has a number, which stays the same while the list does. */
+/** Each event has a number, which never changes while the list grows. */
 export class Rows {
   /** @type {AnyEvent[]} The oldest first. */
   #events = [];
-  /** The number of the first of them. */
+  /** The number of the oldest. */
   first = 0;
-  /** How many are shown; those after wait. */
+  /** How many are shown; the newer ones wait. */
   shown = 0;
-  /** How many came for which there was no room, as what is shown stays. */
+  /** How many were dropped because what is shown had to stay. */
   #missed = 0;
-  /** @type {Set<number | null>} Those that did not come by themselves: the feed may bring them again. */
+  /** @type {Set<number | null>} Ids that a query brought: the feed may bring them again. */
   #asked = new Set();
 
   get length() {
@@ -27,7 +27,7 @@ export class Rows {
     return this.#events[0];
   }
 
-  /** The number of the newest that is shown. */
+  /** The number of the newest one that is shown. */
   get top() {
     return this.first + this.shown - 1;
   }
@@ -36,7 +36,7 @@ export class Rows {
     return this.length - this.shown + this.#missed;
   }
 
-  /** Whether events came that are not here: the list has to be made from the beginning. */
+  /** Whether events were dropped, so that the list has to be filled again. */
   get isBroken() {
     return this.#missed > 0;
   }
@@ -46,7 +46,7 @@ export class Rows {
     return this.#events[number - this.first];
   }
 
-  /** Another list. @param {AnyEvent[]} events */
+  /** Replaces the list. @param {AnyEvent[]} events */
   reset(events) {
     this.#events = events.slice(-MOST);
     this.first = 0;
@@ -56,11 +56,11 @@ export class Rows {
   }
 
   /**
-   * New events, which are not shown yet.
+   * Adds new events, which are not shown yet.
    *
    * @param {readonly AnyEvent[]} events
-   * @param {boolean} stays Whether what is shown stays.
-   * @returns {boolean} Whether there were any.
+   * @param {boolean} stays Whether what is shown has to stay.
+   * @returns {boolean} Whether any of them were new.
    */
   push(events, stays) {
     const fresh = this.#asked.size > 0 ? events.filter((event) => !this.#asked.has(event.id)) : events;
@@ -75,7 +75,7 @@ export class Rows {
     return fresh.length > 0;
   }
 
-  /** Events from before the oldest. @param {readonly AnyEvent[]} events */
+  /** Adds events from before the oldest. @param {readonly AnyEvent[]} events */
   prepend(events) {
     const room = Math.max(0, MOST - this.length);
     const more = events.slice(-room || events.length).slice(0, room);
@@ -86,12 +86,12 @@ export class Rows {
     this.shown += more.length;
   }
 
-  /** Shows what waited. */
+  /** Shows the events that waited. */
   showAll() {
     this.shown = this.length;
   }
 
-  /** Begins to number from 0 again. @returns {number} By how much each number is less. */
+  /** Numbers from 0 again. @returns {number} How much lower each number is now. */
   renumber() {
     const by = this.first;
     this.first = 0;

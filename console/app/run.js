@@ -26,15 +26,19 @@ import { isActive, isPing, phaseOf, rank } from "./sets.js";
  * @property {number} metaOf The id of the event whose meta was looked at; 0 for none.
  */
 
-/** Of a name or a title no more is kept. */
+/** Names and titles are cut to this length. */
 const MOST_TEXT = 300;
 
-/** Which of its times an event tells. @type {Record<import("./sets.js").Phase, "queuedAt" | "startedAt" | "endedAt">} */
+/**
+ * The time of a run that an event of this phase reports.
+ *
+ * @type {Record<import("./sets.js").Phase, "queuedAt" | "startedAt" | "endedAt">}
+ */
 const TIMES = { waits: "queuedAt", runs: "startedAt", ended: "endedAt" };
 
 /**
- * Which run an event is of; null if it is of none. A link names the run, without its attempt; a deployment's link may
- * change on its way, so its task names it.
+ * The key of the run that an event reports on; null for a ping. A run is identified by its link without the
+ * attempt, a deployment by its task, because its link may change.
  *
  * @param {AnyEvent} event
  */
@@ -45,7 +49,7 @@ export function runKey(event) {
   return `${family}|${isNamedByTask ? `${event.vtid}|${event.module}` : withoutAttempt(event.link ?? "")}`;
 }
 
-/** The key of the run, given that of one of its jobs; any other key as it is. @param {string} key */
+/** The key of the run for the key of one of its jobs; any other key stays as it is. @param {string} key */
 export function groupKey(key) {
   const run = key.startsWith(`${JOB}|`) && runOfJob(key.slice(JOB.length + 1));
   return run ? `${RUN}|${run}` : key;
@@ -61,7 +65,8 @@ export function attemptOf({ meta, link }) {
 }
 
 /**
- * Whether `next` tells of a later state than `run` is in: attempt, then time, then an end beats what is not one.
+ * Whether `next` reports a later state than that of `run`: by attempt, then by time, then an end beats the
+ * rest.
  *
  * @param {Run} run
  * @param {AnyEvent} next

@@ -28,7 +28,7 @@ export class Runs {
   byKey = new Map();
   /** @type {Map<string, Group>} The one that was heard of last stands last. */
   #groups = new Map();
-  /** @type {Set<string>} Groups with something that runs, waits, or has failed: the few of which a page shows rows. */
+  /** @type {Set<string>} Groups in which something runs, waits or has failed: only these are shown. */
   #shown = new Set();
   /** @type {Map<string, { run: Run, at: number }[]>} What of this module, kind and task succeeded last. */
   #green = new Map();
@@ -68,8 +68,8 @@ export class Runs {
   }
 
   /**
-   * An agent that is lost or has ended badly, until something of its name is heard again. The order in which events
-   * are stored counts: clocks of agents differ.
+   * An agent that is lost or has failed is a failure until an agent of its name reports again. The order of
+   * storage counts, because the clocks of agents differ.
    *
    * @param {AnyEvent} event
    * @param {number} at
@@ -207,8 +207,8 @@ export class Runs {
   }
 
   /**
-   * Whether the same has succeeded for the same task since: of this module and kind, and, once that is known, of this
-   * name, as a workflow that lints says nothing of one that tests.
+   * Whether the same thing has succeeded for the same task since. The module and the kind must be the same,
+   * and the name once it is known: a workflow that lints says nothing about one that tests.
    *
    * @param {Run} run
    * @param {number} at

@@ -1,6 +1,6 @@
-// The closed sets of an event's fields, and what the page has to know of each of their values. Pure.
+// The closed sets of an event's fields, and what the page knows about each of their values. Pure.
 //
-// A value that is added to one of the types is an error of types in each table that lacks it.
+// When a type gains a value, the type checker reports every table that lacks it.
 
 /** @typedef {import("../client/types.js").Status} Status */
 /** @typedef {import("../client/types.js").Source} Source */
@@ -25,7 +25,7 @@ const STATUS = {
 export const STATUSES = /** @type {Status[]} */ (Object.keys(STATUS));
 
 /**
- * What a table says of a status. A newer gateway may send one that this page does not know: it is treated like `info`.
+ * The entry of a status. A newer gateway may send a status that this page does not know; it counts as `info`.
  *
  * @template T
  * @param {Record<Status, T>} table
@@ -39,13 +39,13 @@ export const word = (status) => STATUS[status]?.word ?? status;
 /** @param {Status} status */
 export const phaseOf = (status) => ofStatus(STATUS, status).phase;
 
-/** The further a run has got, the higher. @type {Record<Phase, number>} */
+/** The later a phase, the higher its rank. @type {Record<Phase, number>} */
 const RANKS = { waits: 0, runs: 1, ended: 2 };
 
 /** @param {Status} status */
 export const rank = (status) => RANKS[phaseOf(status)];
 
-/** @param {Status} status */
+/** Whether it waits or runs. @param {Status} status */
 export const isActive = (status) => phaseOf(status) !== "ended";
 
 /** @param {Status} status */
@@ -57,9 +57,9 @@ export const isSuccess = (status) => ofStatus(STATUS, status).outcome === "good"
 /**
  * @typedef {object} SourceFacts
  * @property {string} name
- * @property {Lane | null} lane Where its events stand in a journey; null where their kind decides.
- * @property {boolean} isGitHub Its kinds are GitHub's, of which some never make a run.
- * @property {boolean} isNamedByLink The link of its runs already says what they are called.
+ * @property {Lane | null} lane The lane of its events in a journey; null if their kind decides.
+ * @property {boolean} isGitHub Whether its kinds are GitHub's, some of which are never part of a run.
+ * @property {boolean} isNamedByLink Whether the link of a run already shows its name.
  */
 
 /** @type {Record<Source, SourceFacts>} */
@@ -70,12 +70,12 @@ const SOURCE = {
   "agent.ping": { name: "Agent", lane: "agents", isGitHub: false, isNamedByLink: false },
 };
 
-/** A newer gateway may have a source that this page does not know. @param {Source} source */
+/** A newer gateway may send a source that this page does not know. @param {Source} source */
 export const sourceFacts = (source) =>
   Object.hasOwn(SOURCE, source) ? SOURCE[source] : { ...SOURCE["oasis.events"], name: source };
 
-/** Whether it tells of an agent; all others tell of what runs. @param {{ source: Source }} event */
+/** Whether it reports on an agent; all other events report on work. @param {{ source: Source }} event */
 export const isPing = ({ source }) => sourceFacts(source).lane === "agents";
 
-/** Sources of what runs: all but the agents, whose pings are many. */
+/** The sources of runs: all but the agents, whose pings are many. */
 export const RUNNING = /** @type {Source[]} */ (Object.keys(SOURCE)).filter((source) => !isPing({ source }));

@@ -1,6 +1,6 @@
-// What the page knows: the events that came, the runs they make, how often they come. One feed without filters serves
-// every view, so that no failure is missed while something else is looked at; views choose from what is here, and ask
-// the query API for what is older.
+// What the page knows: the events, the runs they make, and their rate. One feed without filters serves every
+// view, so no failure is missed while another view is open. Views filter what is here, and read what is older
+// from the query API.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
 import { readPast } from "./past.js";
@@ -47,15 +47,21 @@ export class Store extends EventTarget {
         void this.seed();
       }
       this.gap = detail;
-      this.dispatchEvent(new Event("gap"));
+      this.#tell("gap");
     });
     this.feed.addEventListener("state", ({ detail }) => {
-      if (detail.state === "live" && this.events.some((event) => event.id === null)) this.#forget();
-      if (detail.state === "live" && this.seeded === "failed") void this.seed();
-      if (detail.state === "live") this.tally.rate.resume();
-      else if (detail.previous === "live") this.tally.rate.stop(Date.now());
-      this.dispatchEvent(new CustomEvent("state", { detail }));
+      if (detail.state === "live") {
+        if (this.events.some((event) => event.id === null)) this.#forget();
+        if (this.seeded === "failed") void this.seed();
+        this.tally.rate.resume();
+      } else if (detail.previous === "live") this.tally.rate.stop(Date.now());
+      this.#tell("state");
     });
+  }
+
+  /** @param {string} name @param {unknown} [detail] */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   start() {
@@ -68,7 +74,7 @@ export class Store extends EventTarget {
     this.events = [];
     this.runs.clear();
     this.tally.clear();
-    this.dispatchEvent(new Event("reset"));
+    this.#tell("reset");
     void this.seed();
   }
 
@@ -82,8 +88,8 @@ export class Store extends EventTarget {
     }
     this.tally.take(events, replay);
     if (this.events.length > MOST + SLACK) this.events.splice(0, this.events.length - MOST);
-    this.dispatchEvent(new CustomEvent("events", { detail: { events, replay } }));
-    if (failed.length > 0) this.dispatchEvent(new CustomEvent("failed", { detail: failed }));
+    this.#tell("events", { events, replay });
+    if (failed.length > 0) this.#tell("failed", failed);
   }
 
   /**
@@ -118,11 +124,12 @@ export class Store extends EventTarget {
       this.seeded = "failed";
       this.seedError = error;
     }
-    this.dispatchEvent(new Event("seeded"));
+    this.#tell("seeded");
   }
 
   /**
-   * Runs that came over the feed have no name, which stands in their meta: asks for those in sight, not too often.
+   * Reads the names of the runs in sight, not too often: a name is part of the meta, which the feed does not
+   * carry.
    *
    * @param {readonly Run[]} runs
    */
@@ -143,7 +150,7 @@ export class Store extends EventTarget {
         for (const event of events.reverse()) this.runs.learn(event);
         // Asked once: a busy feed must not make it ask for ever.
         for (const run of unknown) run.metaOf ||= -1;
-        this.dispatchEvent(new Event("learned"));
+        this.#tell("learned");
       } catch {
         // Their kind is shown instead; the next look asks again.
       }

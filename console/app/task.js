@@ -3,6 +3,7 @@
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, on, panel, setText } from "./dom.js";
+import { metaText } from "./event.js";
 import { toItems, toMilestones } from "./journey.js";
 import { isStep } from "./kinds.js";
 import { describeLink } from "./links.js";
@@ -113,7 +114,7 @@ export class TaskPage {
 
   #showStar() {
     const starred = this.#context.stars.values.has(this.#task);
-    this.#star.setAttribute("aria-pressed", String(starred));
+    this.#star.ariaPressed = String(starred);
     fill(this.#star, icon("star"), starred ? "Starred" : "Star");
   }
 
@@ -227,7 +228,8 @@ export class TaskPage {
         this.#note,
         h(
           "p",
-          `Nothing is known of ${this.#task}. Name it in a pull request's title, a branch or a commit message, and its events appear here.`,
+          `Nothing is known of ${this.#task}. `,
+          "Name it in a pull request's title, a branch or a commit message, and its events appear here.",
         ),
       );
     else if (this.#more)
@@ -239,16 +241,11 @@ export class TaskPage {
   #drawHead(events) {
     const newest = events.sort((a, b) => (b.id ?? 0) - (a.id ?? 0));
     /** @param {string} name */
-    const meta = (name) =>
-      newest.map((event) => event.meta?.[name]).find((value) => typeof value === "string" && value !== "");
+    const meta = (name) => newest.map((event) => metaText(event, name)).find(Boolean);
     const pull = newest.find((event) => isStep(event, "pull"));
-    const title = pull?.meta?.title ?? meta("title");
-    fill(
-      this.#about,
-      typeof title === "string" && h("bdi", title.replace(`[${this.#task}]`, "").trim()),
-      " ",
-      typeof meta("repository") === "string" && h("span.quiet", String(meta("repository"))),
-    );
+    const title = (pull && metaText(pull, "title")) || meta("title") || "";
+    const repository = h("span.quiet", meta("repository"));
+    fill(this.#about, h("bdi", title.replace(`[${this.#task}]`, "").trim()), " ", repository);
     fill(this.#links, pull && outLink(pull.link, "Open the pull request", describeLink(pull.link)));
   }
 

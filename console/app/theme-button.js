@@ -8,17 +8,17 @@ import { recall, remember } from "./settings.js";
 export function makeThemeButton(button) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let theme = recall("theme");
-  const isDark = () => (theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  const isDark = () => (theme ? theme === "dark" : dark.matches);
+  const other = () => (isDark() ? "light" : "dark");
   const show = () => {
     if (theme) document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
-    const other = isDark() ? "light" : "dark";
-    button.ariaLabel = `Use the ${other} theme`;
+    button.ariaLabel = `Use the ${other()} theme`;
     button.title = isDark() ? "Light theme" : "Dark theme";
   };
   on(button, "click", () => {
     // What the system has anyway is not chosen: it is followed again.
-    theme = isDark() === dark.matches ? (isDark() ? "light" : "dark") : null;
+    theme = isDark() === dark.matches ? other() : null;
     remember("theme", theme);
     show();
   });

@@ -1,6 +1,6 @@
-// A list of events of which only the rows in sight are in the document, each of the same height. What is read never
-// moves: once scrolled away, or paused, new events wait above until they are asked for; and for a moment, while a hand
-// is on the list.
+// A list of events. Only the rows in sight are in the document, all of the same height. Rows never move while
+// somebody reads them: once the list is scrolled or paused, and for a moment after a hand was on it, new
+// events wait above.
 
 import { h, on } from "./dom.js";
 import { Hand } from "./hand.js";
@@ -57,7 +57,7 @@ export class Ticker {
     this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
     scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
     this.#hand = new Hand(scroller, () => this.#catchUp());
-    // What rows are called has become known.
+    // The names of rows have become known.
     on(context.store, "seeded learned", () => {
       for (const [number, row] of this.#made) {
         const event = this.#rows.at(number);
@@ -262,7 +262,8 @@ export class Ticker {
         this.#made.delete(number);
       }
     }
-    // The document's order is what is heard: new rows follow the one above them, which may be the selected one, out of sight.
+    // Screen readers follow the document's order, so a new row follows the one above it, which may be the
+    // selected row out of sight.
     let above = this.#made.get(Math.max(last, this.#selected ?? last));
     for (let number = last; number >= first; number--) {
       let row = this.#made.get(number);

@@ -9,7 +9,7 @@ export const DAY = 24 * HOUR;
 const two = (n) => String(n).padStart(2, "0");
 
 /**
- * How long something took or takes, in its two largest units: `850 ms`, `12 s`, `3 m 04 s`, `2 h 10 m`, `3 d 4 h`.
+ * A duration in its two largest units: `850 ms`, `12 s`, `3 m 04 s`, `2 h 10 m`, `3 d 4 h`.
  *
  * @param {number} ms
  */

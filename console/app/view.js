@@ -128,8 +128,8 @@ export function serverFilters(view, starred) {
   if (view.mine) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
-    // No task of mine matches: one that nobody has, named as the gateway takes it. Of more tasks than the gateway takes
-    // it sends all, and they are chosen here.
+    // If no starred task matches, ask for a task that does not exist. If there are more tasks than the
+    // gateway takes, ask for all events and choose here.
     if (both.length <= MOST_VALUES) filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
@@ -160,12 +160,13 @@ export function noteValue(counts, value, older = false) {
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
- * Says of an event whether it is shown.
+ * Makes the filter that decides which events are shown.
  *
  * @param {View} view
  * @param {readonly string[]} starred
- * @param {{ anyStatus?: boolean, nameOf?: (event: AnyEvent) => string }} [options] Where a status is a state of something
- *   that goes on, all are of interest. What an event is called, as far as that is known, can be looked for, too.
+ * @param {object} [options]
+ * @param {boolean} [options.anyStatus] Whether the status does not matter, as for runs, whose status changes.
+ * @param {(event: AnyEvent) => string} [options.nameOf] The known name of an event, which the text may match.
  * @returns {(event: AnyEvent) => boolean}
  */
 export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } = {}) {
@@ -181,8 +182,9 @@ export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } 
     for (const [facet, set] of sets) if (!set.has(event[facet])) return false;
     if (mine && !mine.has(event.vtid)) return false;
     if (words.length === 0) return true;
-    const text =
-      `${event.vtid} ${event.title} ${event.module} ${event.source} ${event.kind} ${event.status} ${event.link ?? ""} ${nameOf(event)}`.toLowerCase();
+    const { vtid, title, module, source, kind, status, link } = event;
+    const texts = [vtid, title, module, source, kind, status, link ?? "", nameOf(event)];
+    const text = texts.join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   };
 }

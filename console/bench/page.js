@@ -1,5 +1,5 @@
-// What docs/console.md quotes of the page: from a frame's arrival to its pixels at 200 events/s, and a minute of
-// 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
+// Measures what docs/console.md quotes: the time from a frame's arrival to its pixels at 200 events/s, and a
+// minute of 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
 //
 //   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds] [events per second]
 
@@ -10,8 +10,8 @@ const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
 const STATUSES = ["queued", "in_progress", "success", "success", "failure", "info"];
 
 /**
- * Runs in the page: notes when the bytes of an event came, and when the frame that shows its row was painted (the first
- * task after that frame's layout and paint; what the compositor adds is not in it).
+ * Runs in the page: notes when the bytes of an event came, and when the frame that shows its row was painted
+ * (the first task after that frame's layout and paint; what the compositor adds is not in it).
  */
 function watch() {
   /** @type {Map<number, number>} */
@@ -131,13 +131,17 @@ async function measure(rate) {
     heaps.push(await heap());
     const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
     console.log(
-      `${rate} events/s: ${sent.sent + more.sent} sent in ${(sent.seconds + more.seconds).toFixed(1)} s, ${delays.length} drawn as rows`,
+      `${rate} events/s: ${sent.sent + more.sent} sent in ${(sent.seconds + more.seconds).toFixed(1)} s,`,
+      `${delays.length} drawn as rows`,
     );
     console.log(
-      `  frame received to painted: median ${ms(quantile(delays, 0.5))}, 95 % ${ms(quantile(delays, 0.95))}, 99 % ${ms(quantile(delays, 0.99))}, most ${ms(quantile(delays, 1))}`,
+      `  frame received to painted: median ${ms(quantile(delays, 0.5))}, 95 % ${ms(quantile(delays, 0.95))},`,
+      `99 % ${ms(quantile(delays, 0.99))}, most ${ms(quantile(delays, 1))}`,
     );
     console.log(
-      `  long tasks (over 50 ms): ${long.length}, over 100 ms: ${long.filter((/** @type {number} */ one) => one > 100).length}, most ${ms(Math.max(0, ...long))}`,
+      `  long tasks (over 50 ms): ${long.length},`,
+      `over 100 ms: ${long.filter((/** @type {number} */ one) => one > 100).length},`,
+      `most ${ms(Math.max(0, ...long))}`,
     );
     console.log(
       `  heap after collection: ${heaps.map((one) => one.toFixed(1)).join(" → ")} MB; ${nodes} elements`,

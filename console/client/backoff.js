@@ -8,8 +8,8 @@ const LEAST_ASKED_MS = 100;
 const MOST_ASKED_MS = 300_000;
 
 /**
- * Waits that double from the first to the most. Up to half is added at random, so that those who lost the same server
- * don't all come back in one moment.
+ * Waits that double from the first to the most. Up to half is added at random, so that those who lost the
+ * same server don't all come back in one moment.
  */
 export class Backoff {
   #random;
@@ -46,7 +46,8 @@ export class Backoff {
     // Beyond, the sum is at the most anyway; the bound keeps the power finite.
     const doubled = this.#first * 2 ** Math.min(this.#attempts, 30);
     this.#attempts += 1;
-    // What is added is at most half, so two thirds of the most stay within it. What the server asked for is not cut.
+    // At most half is added, so two thirds of the maximum stay within it. What the server asked for is not
+    // cut.
     const least = Math.max(Math.min(doubled, (MOST_MS * 2) / 3), this.#first);
     return Math.round(least * (1 + this.#random() / 2));
   }

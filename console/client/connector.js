@@ -17,12 +17,15 @@ const SILENCES = 2;
 /** What is added at random to the wait that a server asks for. */
 const SPREAD_MS = 1_000;
 
+/** @typedef {import("./types.js").Reason} Reason */
+/** @typedef {import("./errors.js").OasisError} OasisError */
+
 /**
  * @typedef {object} Change
  * @property {import("./types.js").FeedState} state
- * @property {import("./types.js").Reason} reason
+ * @property {Reason} reason
  * @property {number | null} [retryAt]
- * @property {import("./errors.js").OasisError | null} [error]
+ * @property {OasisError | null} [error]
  */
 
 /**
@@ -37,7 +40,7 @@ const SPREAD_MS = 1_000;
  * @property {import("./ledger.js").Ledger} ledger
  * @property {(change: Change) => void} onState
  * @property {() => void} onHeartbeat
- * @property {(reason: import("./types.js").Reason, error: import("./errors.js").OasisError | null) => void} onOver
+ * @property {(reason: Reason, error: OasisError | null) => void} onOver
  */
 
 export class Connector {

@@ -27,7 +27,8 @@ export class OasisError extends Error {
 }
 
 /**
- * Reads the error of an answer. One that is not in the gateway's form (a proxy's page) gets the code `http_STATUS`.
+ * Reads the error of an answer. If it has another form than the gateway's (a proxy's page), its code is
+ * `http_STATUS`.
  *
  * @param {Response} response
  * @param {() => number} now

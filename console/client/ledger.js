@@ -46,8 +46,8 @@ export class Ledger {
   }
 
   /**
-   * The middle one: some events are told long after their time, such as a check that ended while another was asked
-   * for, and say nothing of the feed.
+   * The middle one: some events are told long after their time, such as a check that ended while another was
+   * asked for, and say nothing of the feed.
    */
   get delay() {
     return [...this.#late].sort((a, b) => a - b)[this.#late.length >> 1] ?? null;
@@ -158,8 +158,8 @@ export class Ledger {
   /** @param {import("./types.js").GapDetail} gap */
   #gap(gap) {
     if (gap.reason === "reset") {
-      // The last events follow, whose ids lie below. No cursor, until the first of them has come: a connection that
-      // is lost just now begins with the last events again.
+      // The last events follow, whose ids lie below. No cursor, until the first of them has come: a
+      // connection that is lost just now begins with the last events again.
       this.beginAnew();
       this.#head = gap.to ?? 0;
     } else if (gap.to !== null && gap.to > (this.cursor ?? -1)) {

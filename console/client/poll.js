@@ -1,5 +1,7 @@
 // What is new since the last look, from the query API: for where a stream can't get through.
 
+/** @typedef {import("./types.js").StoredEvent} StoredEvent */
+
 /** As many as the feed begins with. */
 const RECENT = 20;
 /** Usually more than there is to find, and enough to begin with. */
@@ -11,7 +13,7 @@ const MOST = 10_000;
 
 /**
  * @typedef {object} Polled
- * @property {import("./types.js").StoredEvent[]} events Oldest first.
+ * @property {StoredEvent[]} events Oldest first.
  * @property {import("./types.js").GapDetail | null} gap What lies before them.
  * @property {number | null} upTo Everything up to this id is in them, or passed over.
  */
@@ -22,11 +24,11 @@ export class Poller {
   #foundNone = false;
 
   /**
-   * Everything after the cursor; without one, the last few. Pages are read from the newest back to the cursor, so what
-   * is committed meanwhile is left to the next call.
+   * Everything after the cursor; without one, the last few. Pages are read from the newest back to the
+   * cursor, so what is committed meanwhile is left to the next call.
    *
    * @param {number | null} cursor
-   * @param {(page: { before?: number, limit: number }) => Promise<{ events: import("./types.js").StoredEvent[] }>} query
+   * @param {(page: { before?: number, limit: number }) => Promise<{ events: StoredEvent[] }>} query
    * @returns {Promise<Polled>}
    */
   async next(cursor, query) {
@@ -44,7 +46,7 @@ export class Poller {
       const gap = { from: cursor, to: newest, reason: /** @type {const} */ ("reset") };
       return { events: recent(page), gap, upTo: newest };
     }
-    /** @type {import("./types.js").StoredEvent[]} */
+    /** @type {StoredEvent[]} */
     const found = [];
     for (;;) {
       for (const event of page) if (event.id > known) found.push(event);
@@ -64,7 +66,7 @@ export class Poller {
 /**
  * What the feed would begin with: pings that only repeat what was said are left out.
  *
- * @param {import("./types.js").StoredEvent[]} page
+ * @param {StoredEvent[]} page
  */
 const recent = (page) =>
   page

@@ -3,6 +3,8 @@
 import { OasisError, readError } from "./errors.js";
 import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId, toTicker } from "./wire.js";
 
+/** @typedef {import("./types.js").StoredEvent} StoredEvent */
+
 /**
  * @typedef {object} QueryOptions
  * @property {string} [url] The gateway's address; by default the page's own origin.
@@ -29,8 +31,8 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  * A page of events, the newest first.
  *
  * @param {QueryOptions} [options]
- * @returns {Promise<{ events: import("./types.js").StoredEvent[], next: number | null }>} `next` is the `before` of
- *   the page after this one; null where there is none.
+ * @returns {Promise<{ events: StoredEvent[], next: number | null }>} `next` is the `before` of the page after
+ *   this one; null if there is none.
  * @throws {OasisError}
  */
 export async function queryEvents({
@@ -107,7 +109,7 @@ async function attempt(signal, work) {
 /**
  * @param {number} id
  * @param {Record<string, unknown>} row
- * @returns {import("./types.js").StoredEvent}
+ * @returns {StoredEvent}
  */
 const toStored = (id, row) => ({
   id,

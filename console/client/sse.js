@@ -1,7 +1,7 @@
 // A parser of event streams (the Server-Sent Events of the HTML standard), fed with bytes as they arrive.
 //
-// Lines end with CR, LF or CRLF, wherever the chunks are cut. What is unfinished when a connection breaks is never
-// seen, so it is resumed before that event.
+// Lines end with CR, LF or CRLF, wherever the chunks are cut. What is unfinished when a connection breaks is
+// never seen, so it is resumed before that event.
 
 /** The longest line, and the most data of one block, in bytes. */
 export const MOST_BYTES = 1024 * 1024;
@@ -34,7 +34,8 @@ const emptyBlock = () => ({ data: null, id: null, event: "", retry: null });
 
 /** The parser of one connection. */
 export class SseParser {
-  // Lines are decoded one by one, which no character ever spans. A BOM counts only at the begin of the stream.
+  // Lines are decoded one by one, as no character spans two. A BOM counts only at the beginning of the
+  // stream.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** @type {Uint8Array[]} The parts of a line whose end has not come. */
   #parts = [];

@@ -1,5 +1,5 @@
-// One connection of the feed, and how it ends. Uses fetch rather than EventSource, which tells neither of a status nor
-// of silence, and takes no headers.
+// One connection of the feed, and how it ends. Uses fetch rather than EventSource, which tells neither of a
+// status nor of silence, and takes no headers.
 
 import { OasisError, readError } from "./errors.js";
 import { BlockTooLarge, SseParser } from "./sse.js";
@@ -9,8 +9,8 @@ import { childOf } from "./timers.js";
 const FIRST_BYTE_MS = 10_000;
 
 /**
- * How a connection ended: it may be tried again (`lost`, `absent`), or not (`refused`, `done`), or streams don't get
- * through at all (`unstreamable`).
+ * How a connection ended: it may be tried again (`lost`, `absent`), or not (`refused`, `done`), or streams
+ * don't get through at all (`unstreamable`).
  *
  * @typedef {object} End
  * @property {"lost" | "absent" | "refused" | "done" | "unstreamable"} kind

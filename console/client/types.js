@@ -31,7 +31,15 @@
 
 /** @typedef {Ticker & Received} OasisEvent */
 
-/** @typedef {Ticker & { id: number, recorded_at: string, channel: string, meta: Record<string, unknown> }} StoredEvent */
+/**
+ * @typedef {object} Stored
+ * @property {number} id
+ * @property {string} recorded_at
+ * @property {string} channel
+ * @property {Record<string, unknown>} meta
+ */
+
+/** @typedef {Ticker & Stored} StoredEvent */
 
 /**
  * One run of an agent.
@@ -54,10 +62,12 @@
  * @property {number} last_id The id of its last ping.
  */
 
+/** @typedef {"vtid" | "layer" | "module" | "source" | "kind" | "status"} FilterName */
+
 /**
  * What to see; each a value, a comma-separated list or an array. An empty one is none.
  *
- * @typedef {Partial<Record<"vtid" | "layer" | "module" | "source" | "kind" | "status", string | readonly string[]>>} Filters
+ * @typedef {Partial<Record<FilterName, string | readonly string[]>>} Filters
  */
 
 /**
@@ -84,9 +94,9 @@
  * - `done`: the server says that it is over (204)
  * - `gave_up`: as many tries in a row as `maxTries` have failed
  *
- * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" | "closed"
- *   | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" | "bad_request"
- *   | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up"} Reason
+ * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" |
+ *   "closed" | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" |
+ *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up"} Reason
  */
 
 /**
@@ -130,10 +140,12 @@
  * @property {string} [url] The gateway's address; by default the page's own origin.
  * @property {string} [token] One of the gateway's READ_TOKENS.
  * @property {Filters} [filters]
- * @property {number | string | null} [lastEventId] Go on after this event; without it, begin with the last 20.
+ * @property {number | string | null} [lastEventId] Resume after this event; by default, begin with the last
+ *   20.
  * @property {number} [keep] How many events `events` holds at most; by default 5,000.
  * @property {number} [maxTries] Tries in a row without success; by default 10, Infinity for no end.
- * @property {number} [silence] Milliseconds without a byte until the connection counts as lost; by default 40,000.
+ * @property {number} [silence] After so many milliseconds without a byte the connection is lost; by default
+ *   40,000.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [now]
  * @property {(work: () => void, milliseconds: number) => unknown} [setTimeout]

@@ -51,7 +51,11 @@ test("agents that live need no place", () => {
 });
 
 const AT = "2026-01-02T03:00:00.000Z";
-/** @param {string} state @param {string} started @param {Partial<import("../../client/types.js").Agent>} [more] */
+/**
+ * @param {string} state
+ * @param {string} started
+ * @param {Partial<import("../../client/types.js").Agent>} [more]
+ */
 const agent = (state, started, more = {}) =>
   /** @type {import("../../client/types.js").Agent} */ ({
     agent: "planner",
@@ -67,7 +71,7 @@ const agent = (state, started, more = {}) =>
     ...more,
   });
 
-test("a lost agent is replaced by one of its name that was started since, and then nobody needs to look", () => {
+test("a lost agent is replaced by one of its name that was started since; nobody needs to look then", () => {
   const replaced = (/** @type {import("../../client/types.js").Agent[]} */ ...rows) =>
     readAgents(rows).map(({ state }) => state);
   const old = "2026-01-02T01:00:00.000Z";

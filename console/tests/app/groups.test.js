@@ -7,7 +7,12 @@ import { event, NONE, NOW, of, orders, RUN } from "./events.js";
 
 /** @typedef {import("../../app/event.js").AnyEvent} AnyEvent */
 
-/** @param {number} n @param {AnyEvent["status"]} status @param {number} second @param {Partial<AnyEvent>} [more] */
+/**
+ * @param {number} n
+ * @param {AnyEvent["status"]} status
+ * @param {number} second
+ * @param {Partial<AnyEvent>} [more]
+ */
 const job = (n, status, second, more = {}) =>
   event({ kind: "check_run", link: `${RUN}/job/${n}`, status, second, ...more });
 /** @param {AnyEvent["status"]} status @param {number} second @param {number} [attempt] */

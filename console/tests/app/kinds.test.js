@@ -37,7 +37,7 @@ test("each of GitHub's kinds has its lane, and what happens at once makes no run
   assert.deepEqual(facts("deployment_status"), ["deploys", "", "deployment"]);
 });
 
-test("a kind that a caller has made up goes by what it begins with, and may run whatever it is called", () => {
+test("a kind that a caller has made up goes by its beginning, and may run whatever it is called", () => {
   const own = (/** @type {string} */ kind) => {
     const one = event({ kind, source: "oasis.events" });
     return [laneOf(one), isMoment(one), isNoRun(one), familyOf(kind)];

@@ -56,7 +56,7 @@ function stage(all, brought) {
 const view = (search) => parseView("/", search);
 const all = () => true;
 
-test("a page is read from before the first that the feed brought, and then from before its own end", async () => {
+test("a page is read from before the first that the feed brought, the next from before it", async () => {
   const { older, list, asked, store } = stage(history(500), 20);
   older.reset(view(""), all);
   assert.ok(older.isDue);
@@ -109,7 +109,7 @@ test("a failure is kept until the next try, and what another view asked for is n
   );
 });
 
-test("repeated pings are left out, unless all are wanted: then the feed's beginning is read again", async () => {
+test("repeated pings are left out; where all are wanted the feed's beginning is read again", async () => {
   const pings = history(50, { source: "agent.ping", kind: "ping", status: "info" });
   const quiet = stage(pings, 1);
   quiet.older.reset(view(""), all);

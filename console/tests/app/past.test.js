@@ -8,7 +8,11 @@ import { event, NONE, of } from "./events.js";
 /** @typedef {import("../../client/types.js").StoredEvent} StoredEvent */
 /** @typedef {import("../../client/types.js").Agent} Agent */
 
-/** A gateway with these events, which refuses what the real one does. @param {ReturnType<typeof event>[]} events */
+/**
+ * A gateway with these events, which refuses what the real one does.
+ *
+ * @param {ReturnType<typeof event>[]} events
+ */
 function gateway(events) {
   const stored = /** @type {StoredEvent[]} */ (
     events.map((one) => ({ ...one, recorded_at: one.ts, channel: "devhub", meta: one.meta ?? {} }))

@@ -32,7 +32,7 @@ test("in any order the state is the same: attempt, then time, then an end", () =
   }
 });
 
-test("failures stay until the same run, or the same thing of the same task, is green, or they are dismissed", () => {
+test("failures stay until the same run, or the same of the same task, is green, or are dismissed", () => {
   const failed = event({ status: "failure", second: 1 });
   assert.equal(of(failed).failures(NOW, NONE).length, 1);
   assert.equal(

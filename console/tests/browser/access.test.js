@@ -10,7 +10,12 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage();
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
-/** What axe finds serious or critical, in words. @param {import("playwright-core").Page} page @returns {Promise<string[]>} */
+/**
+ * What axe finds serious or critical, in words.
+ *
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<string[]>}
+ */
 async function violations(page) {
   // Evaluated as the browser's console does it, which the page's policy against eval does not concern.
   await page.evaluate(axe);

@@ -17,7 +17,7 @@ const ping = (agent, status, meta = {}) =>
     meta: { agent, instance: "h:1:2", ...meta },
   });
 
-test("an agent that ended badly is a failure until one of its name is heard again, also after a reload", async () => {
+test("an agent that ended badly is a failure until its name is heard again, reloaded or not", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await stack.send([event(), ping("planner", "failure")]);
   const row = page.locator(".failures .run", { hasText: "planner" });

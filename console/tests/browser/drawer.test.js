@@ -85,7 +85,7 @@ test("an event is copied as JSON, and as the curl that asks for it", async () =>
   await close();
 });
 
-test("back and forward close the drawer and open it again, and a link to an event closes to its list", async () => {
+test("back and forward close the drawer and open it; a link to an event closes to its list", async () => {
   const [first, second] = await stack.send([event({ kind: "walked" }), event({ kind: "walked" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked`);

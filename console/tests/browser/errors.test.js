@@ -1,4 +1,5 @@
-// The query API fails while the feed works: each part of the page says what it can't show, and gets it with its button.
+// The query API fails while the feed works: each part of the page says what it can't show, and its button
+// gets it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -35,7 +35,7 @@ test("the first paint is within 200 ms, and everything within 150 KiB", async ()
   await close();
 });
 
-test("a task of more than 2,000 events shows its last ones, says that there are more, and goes on", async () => {
+test("a task of more than 2,000 events shows the last ones, says that there are more, goes on", async () => {
   const vtid = "DEV-LARGE-0001";
   await stack.sendMany(2_300, { vtid });
   const [last] = await stack.send([event({ vtid, source: "github.actions", kind: "push" })]);

@@ -85,7 +85,7 @@ test("a pause outlives another filter, a task's page and its star", async () => 
   await close();
 });
 
-test("a row that is pressed opens, however fast new ones come, and a pointer that rests stops nothing", async () => {
+test("a row that is pressed opens, however fast new ones come; a pointer at rest stops nothing", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
   await stack.sendMany(50, { kind: "fast" });
   await rowsInSight(page, 20);

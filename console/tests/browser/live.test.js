@@ -7,7 +7,7 @@ import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
 
-test("simulated events say so, and are gone with the first real one; what comes appears without a reload", async () => {
+test("simulated events say so, and go with the first real one; events appear by themselves", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "mock");
   await page.locator("#ticker .row[data-simulated]").first().waitFor();

@@ -1,5 +1,5 @@
-// What lies between the page and the gateway breaks, falls silent or holds streams back: the page says so, and nothing is
-// missing or doubled once it is better.
+// What lies between the page and the gateway breaks, falls silent or holds streams back: the page says so,
+// and nothing is missing or doubled once it is better.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";

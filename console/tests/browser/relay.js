@@ -7,9 +7,9 @@ export const FEED = "/api/v1/devhub/feed";
 
 export class Relay {
   /**
-   * `hold` keeps streams back, as one that waits for the whole answer; `silence` lets nothing more through of what is
-   * under way, nor of anything that begins; `lost` knows of no feed; `late` lets of a stream only its greeting through,
-   * until release().
+   * `hold` keeps streams back, as one that waits for the whole answer; `silence` lets nothing more through of
+   * what is under way, nor of anything that begins; `lost` knows of no feed; `late` lets of a stream only its
+   * greeting through, until release().
    *
    * @type {"pass" | "hold" | "silence" | "lost" | "late"}
    */

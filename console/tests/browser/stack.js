@@ -1,4 +1,4 @@
-// A real stack (`oasis up`) and a real browser for the tests. OASIS_BIN names the binary, CHROMIUM the browser.
+// A real stack (`oasis up`) and a real browser for tests. OASIS_BIN names the binary, CHROMIUM the browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -190,7 +190,12 @@ export async function open(browser, url, options = {}) {
 /** @param {import("playwright-core").Page} page @param {string} state */
 export const inState = (page, state) => page.locator(`#state[data-state="${state}"]`).waitFor();
 
-/** The ids of the ticker's rows in sight, the newest first. @param {import("playwright-core").Page} page @returns {Promise<number[]>} */
+/**
+ * The ids of the ticker's rows in sight, the newest first.
+ *
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<number[]>}
+ */
 export const shownIds = (page) =>
   page.evaluate(() =>
     [...document.querySelectorAll("#ticker .row[data-id]")]
@@ -199,8 +204,8 @@ export const shownIds = (page) =>
   );
 
 /**
- * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment. More than
- * twenty, with which the feed begins, say that older ones have been asked for.
+ * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment.
+ * More than twenty, with which the feed begins, say that older ones have been asked for.
  *
  * @param {import("playwright-core").Page} page
  * @param {number} least

@@ -32,7 +32,7 @@ test("what came for a task while another page was shown is there on the way back
   await close();
 });
 
-test("Space does not hold a task's events, and repeated pings fill neither the list nor its count", async () => {
+test("Space does not hold a task's events; repeated pings fill neither the list nor its count", async () => {
   const vtid = "DEV-PINGS-0001";
   const ping = { vtid, source: "agent.ping", kind: "ping", module: "PINGER", status: "in_progress" };
   await stack.send(Array.from({ length: 5 }, () => event(ping)));

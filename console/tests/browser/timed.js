@@ -18,7 +18,12 @@ export const pass = (page, condition, what) =>
     return condition();
   }, what);
 
-/** A page whose time a test can let pass. @param {import("playwright-core").Browser} browser @param {string} url */
+/**
+ * A page whose time a test can let pass.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ */
 export async function openTimed(browser, url) {
   const opened = await open(browser, "about:blank");
   await opened.page.clock.install();

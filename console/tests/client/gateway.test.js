@@ -1,5 +1,5 @@
-// The client and a real gateway: `OASIS_BIN=target/debug/oasis node --test tests/client/gateway.test.js`. Takes three
-// ports from OASIS_PORT on (19080).
+// The client and a real gateway: `OASIS_BIN=target/debug/oasis node --test tests/client/gateway.test.js`.
+// Takes three ports from OASIS_PORT on (19080).
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -14,6 +14,7 @@ macro_rules! files {
 }
 
 pub(super) const FILES: &[File] = files![
+    "app/agents-page.js",
     "app/agents.css",
     "app/agents.js",
     "app/axis.js",

@@ -1,0 +1,132 @@
+// The page of the agents: who lives, on what, since when. Those that went silent stand first.
+
+import { factsOf, ORDER } from "./agents.js";
+import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
+import { failureNote, icon, skeleton, taskLink, time } from "./look.js";
+import { isFailure, word } from "./sets.js";
+import { short } from "./time.js";
+
+/** @typedef {import("./agents.js").Agent} Agent */
+
+/** So many that are no more are shown. */
+const MOST_OVER = 50;
+
+export class AgentsPage {
+  #context;
+  #summary = h("p.summary.quiet");
+  #body = h("tbody");
+  #note = h("div.note");
+  #table;
+  element;
+  title = "Agents";
+
+  /** @param {import("./router.js").Context} context */
+  constructor(context) {
+    this.#context = context;
+    const head = ["State", "Agent", "Task", "Since", "Last seen", "Where"].map((name) =>
+      h("th", { scope: "col" }, name),
+    );
+    this.#table = h(
+      "table.agents",
+      h("caption.offscreen", "Agents, the silent ones first"),
+      h("thead", h("tr", ...head)),
+      this.#body,
+    );
+    this.element = h(
+      "div.page",
+      h("div.page-head", h("h1", "Agents"), this.#summary),
+      h("section.panel", this.#note, this.#table),
+    );
+    on(context.agents, "change", () => this.tick(Date.now()));
+    on(this.#body, "click", (event) => {
+      const target = /** @type {Element} */ (event.target);
+      const row = /** @type {HTMLElement | null} */ (target.closest("tr"));
+      const id = Number(row?.dataset.last);
+      if (row && id > 0 && !target.closest("a")) context.openId(id);
+    });
+  }
+
+  show() {
+    this.#context.agents.soon(0);
+    this.tick(Date.now());
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    const { agents } = this.#context;
+    let over = 0;
+    const list = agents.list.filter((one) => factsOf(one).is !== "over" || ++over <= MOST_OVER);
+    const counts = ORDER.map(
+      (state) => `${agents.list.filter((one) => one.state === state).length} ${state}`,
+    );
+    setText(this.#summary, counts.filter((text) => !text.startsWith("0 ")).join(", "));
+    keyed(
+      this.#body,
+      list,
+      (agent) => agent.key,
+      () => makeRow(),
+      (row, agent) => update(row, agent, now),
+    );
+    this.#table.hidden = list.length === 0;
+    const kind =
+      list.length > 0 && agents.state !== "failed" ? "" : agents.state === "ready" ? "empty" : agents.state;
+    const version = `${kind}|${agents.error}`;
+    if (this.#note.dataset.version === version) return;
+    this.#note.dataset.version = version;
+    if (kind === "loading") fill(this.#note, skeleton());
+    else if (kind === "failed")
+      fill(this.#note, ...failureNote("The agents can't be read", agents.error, () => agents.soon(0)));
+    else if (kind === "empty")
+      fill(
+        this.#note,
+        h("p", "No agent has been heard of. An agent appears with its first heartbeat:"),
+        h(
+          "pre",
+          { tabindex: 0 },
+          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… heartbeat-agent --agent planner -- python planner.py`,
+        ),
+      );
+    else fill(this.#note);
+  }
+}
+
+function makeRow() {
+  const cells = ["state", "name", "task", "since", "seen", "where"];
+  return h("tr", ...cells.map((name) => h(`td.${name}-of`)));
+}
+
+/** @param {HTMLElement} row @param {Agent} agent @param {number} now */
+function update(row, agent, now) {
+  const [state, name, task, since, seen, where] = /** @type {HTMLElement[]} */ ([...row.children]);
+  if (!state || !name || !task || !since || !seen || !where) return;
+  const version = JSON.stringify(agent);
+  if (row.dataset.version !== version) {
+    row.dataset.version = version;
+    row.dataset.last = String(agent.last_id);
+    row.className = `agent a-${agent.state}`;
+    const failed = agent.state === "stopped" && agent.status && isFailure(agent.status) ? agent.status : null;
+    fill(
+      state,
+      h(
+        "span",
+        { class: `status s-${failed ?? agent.state}`, title: factsOf(agent).hint },
+        icon(failed ?? (agent.state === "replaced" ? "lost" : agent.state)),
+        h("span.word", failed ? word(failed) : agent.state),
+      ),
+    );
+    fill(
+      name,
+      makeButton("name", {}, h("bdi", agent.agent)),
+      agent.role?.toLowerCase() !== agent.agent.toLowerCase() && h("span.quiet", h("bdi", agent.role)),
+    );
+    fill(task, taskLink(agent.vtid));
+    fill(since, time(agent.since, ""));
+    fill(seen, time(agent.seen, ""));
+    fill(where, h("bdi", agent.where));
+  }
+  /** @param {HTMLElement} cell @param {string} text */
+  const tell = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);
+  tell(since, short(now - agent.since));
+  const every = agent.interval ? `, every ${agent.interval}s` : "";
+  tell(seen, `${short(now - agent.seen)} ago${every}`);
+}
