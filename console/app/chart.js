@@ -15,6 +15,9 @@ const LANES = { code: "Code", checks: "Checks", deploys: "Deploys", agents: "Age
 /** The width of a row's name. */
 const NAME = 110;
 
+/** @param {number} share */
+const percent = (share) => `${(100 * share).toFixed(3)}%`;
+
 /**
  * @param {HTMLElement} chart
  * @param {Item[]} items
@@ -26,7 +29,6 @@ export function drawChart(chart, items, now) {
   const { scale, parts, from, to } = toScale(items, now, many.size > 0 ? NAME / width : 0);
   const axis = h("div.axis", { "aria-hidden": "true" });
   const grid = h("div.grid", { "aria-hidden": "true" });
-  const round = (/** @type {number} */ share) => `${(100 * share).toFixed(3)}%`;
   let edge = 0;
   for (const part of parts) {
     if (part.folded) {
@@ -35,11 +37,11 @@ export function drawChart(chart, items, now) {
         { title: `${duration(part.to - part.from)} without anything` },
         brief(part.to - part.from),
       );
-      fold.style.left = round(part.at + part.width / 2);
+      fold.style.left = percent(part.at + part.width / 2);
       axis.append(fold);
       const mark = h("i.folded");
-      mark.style.left = round(part.at);
-      mark.style.width = round(part.width);
+      mark.style.left = percent(part.at);
+      mark.style.width = percent(part.width);
       grid.append(mark);
       edge = part.at + part.width;
       continue;
@@ -59,7 +61,7 @@ export function drawChart(chart, items, now) {
             : clock(at).slice(0, 5),
       );
       const line = h("i");
-      label.style.left = line.style.left = round(share);
+      label.style.left = line.style.left = percent(share);
       edge = share + 70 / width;
       axis.append(label);
       grid.append(line);
@@ -159,8 +161,8 @@ function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   const waiting = /** @type {HTMLElement} */ (bar.querySelector(".waiting"));
   const queued =
     waits && !item.point ? ((item.began ?? 0) - item.from) / Math.max(1, (item.to ?? now) - item.from) : 0;
-  waiting.style.width = `${(100 * queued).toFixed(1)}%`;
-  bar.style.left = `${(100 * left).toFixed(3)}%`;
-  bar.style.width = `${(100 * (right - left)).toFixed(3)}%`;
+  waiting.style.width = percent(queued);
+  bar.style.left = percent(left);
+  bar.style.width = percent(right - left);
   bar.style.top = `${row * 24 + 4}px`;
 }

@@ -59,7 +59,7 @@ export const RUN = "workflow_run";
 export const JOB = "job";
 
 /** @type {Record<string, KindFacts>} */
-const KINDS = {
+const TABLE = {
   push: {
     lane: "code",
     is: "moment",
@@ -85,6 +85,8 @@ const KINDS = {
   ping: { lane: "events", is: "greeting" },
 };
 
+const KINDS = new Map(Object.entries(TABLE));
+
 /** The lanes of other kinds, by their first letters. @type {[string, Lane][]} */
 const BEGINNINGS = [
   ["workflow_", "checks"],
@@ -95,7 +97,7 @@ const BEGINNINGS = [
 
 /** @param {string} kind @returns {KindFacts} */
 function factsOf(kind) {
-  const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  const known = KINDS.get(kind);
   if (known) return known;
   const lane = BEGINNINGS.find(([beginning]) => kind.startsWith(beginning))?.[1] ?? "events";
   return { lane, is: "work" };

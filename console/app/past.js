@@ -4,7 +4,9 @@ import { RECENT_MS, SILENT_MS } from "./runs.js";
 import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
 
 /** @typedef {import("../client/types.js").StoredEvent} StoredEvent */
-/** @typedef {import("./store.js").Store["query"]} Query */
+/** @typedef {Awaited<ReturnType<typeof import("../client/index.js").queryEvents>>} Page */
+/** @typedef {{ before?: number, limit?: number, since?: string }} Options */
+/** @typedef {(filters: import("../client/types.js").Filters, options?: Options) => Promise<Page>} Query */
 /** @typedef {(agent: string[]) => Promise<import("../client/types.js").Agent[]>} ListAgents */
 
 const BEGINS = STATUSES.filter(isActive);
@@ -51,7 +53,7 @@ export async function readPast(query, listAgents) {
   return [...all, ...(await stillLost(pings, listAgents))];
 }
 
-/** The id from which on a page of the newest has all. @param {Awaited<ReturnType<Query>>} page */
+/** The id from which on a page of the newest has all. @param {Page} page */
 const floorOf = ({ events, next }) => (next === null ? 0 : (events.at(-1)?.id ?? 0));
 
 /**

@@ -77,5 +77,7 @@ export const sourceFacts = (source) =>
 /** Whether it reports on an agent; all other events report on work. @param {{ source: Source }} event */
 export const isPing = ({ source }) => sourceFacts(source).lane === "agents";
 
+export const SOURCES = /** @type {Source[]} */ (Object.keys(SOURCE));
+
 /** The sources of runs: all but the agents, whose pings are many. */
-export const RUNNING = /** @type {Source[]} */ (Object.keys(SOURCE)).filter((source) => !isPing({ source }));
+export const RUNNING = SOURCES.filter((source) => !isPing({ source }));

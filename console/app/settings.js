@@ -20,6 +20,13 @@ function write(name, value) {
   }
 }
 
+/** Calls `work` when another tab has changed what is kept. @param {string} name @param {() => void} work */
+export function onChangeElsewhere(name, work) {
+  globalThis.addEventListener?.("storage", ({ key }) => {
+    if (key === `oasis.${name}`) work();
+  });
+}
+
 /** A set of texts, of which the oldest are forgotten beyond a bound. */
 export class KeptSet extends EventTarget {
   #name;
@@ -31,9 +38,7 @@ export class KeptSet extends EventTarget {
     super();
     this.#name = name;
     this.#values = this.#read();
-    // Another tab has changed it.
-    globalThis.addEventListener?.("storage", (event) => {
-      if (event.key !== `oasis.${name}`) return;
+    onChangeElsewhere(name, () => {
       this.#values = this.#read();
       this.dispatchEvent(new Event("change"));
     });

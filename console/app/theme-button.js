@@ -2,7 +2,7 @@
 
 import { fill, on } from "./dom.js";
 import { icon } from "./look.js";
-import { recall, remember } from "./settings.js";
+import { onChangeElsewhere, recall, remember } from "./settings.js";
 
 /** @param {HTMLElement} button */
 export function makeThemeButton(button) {
@@ -11,8 +11,9 @@ export function makeThemeButton(button) {
   const isDark = () => (theme ? theme === "dark" : dark.matches);
   const other = () => (isDark() ? "light" : "dark");
   const show = () => {
-    if (theme) document.documentElement.dataset.theme = theme;
-    else delete document.documentElement.dataset.theme;
+    const { dataset } = document.documentElement;
+    if (theme) dataset.theme = theme;
+    else delete dataset.theme;
     button.ariaLabel = `Use the ${other()} theme`;
     button.title = isDark() ? "Light theme" : "Dark theme";
   };
@@ -22,9 +23,7 @@ export function makeThemeButton(button) {
     remember("theme", theme);
     show();
   });
-  // Another tab has changed it.
-  on(window, "storage", (event) => {
-    if (event.key !== "oasis.theme") return;
+  onChangeElsewhere("theme", () => {
     theme = recall("theme");
     show();
   });

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { STATUSES } from "../../app/sets.js";
 import { event, inState, open } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
-const STATUSES = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
 const PAGES = /** @type {const} */ ([
   ["/", ".run"],
   ["/vtid/DEV-CICDL-0031", ".bar"],
