@@ -83,7 +83,8 @@ export class AgentsPage {
         h(
           "pre",
           { tabindex: 0 },
-          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… heartbeat-agent --agent planner -- python planner.py`,
+          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… `,
+          "heartbeat-agent --agent planner -- python planner.py",
         ),
       );
     else fill(this.#note);

@@ -15,7 +15,7 @@ async function taken(field) {
   return listed?.split(", ").sort();
 }
 
-test("the page has an entry for each status and each source that the gateway takes, and for no other", async () => {
+test("the page has an entry for each status and each source that the gateway takes", async () => {
   assert.deepEqual(await taken("status"), [...STATUSES].sort());
   assert.deepEqual(await taken("source"), [...SOURCES].sort());
 });
