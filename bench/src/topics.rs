@@ -1,7 +1,7 @@
 //! Thousands of topics with one subscriber each: what a line into one of them costs, and what they take.
 //!
-//! The gateway is built with its test stream, whose channels are `test:{id}` (`cargo build --release --workspace` does
-//! so; the stream is served only where `TEST_STREAM` says so).
+//! The gateway is built with its test stream, whose channels are `test:{id}` (`cargo build --release
+//! --workspace` does so; the stream is served only where `TEST_STREAM` says so).
 
 use std::time::{Duration, Instant};
 

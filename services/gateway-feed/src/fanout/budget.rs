@@ -1,7 +1,7 @@
 //! The memory that the rings of all private topics share: the oldest bytes anywhere go first.
 //!
-//! A topic that loses its oldest chunk has a higher floor; a subscriber that still needed it reads the table. So one
-//! busy topic can take the memory of quiet ones, but never their rows.
+//! A topic that loses its oldest chunk has a higher floor; a subscriber that still needed it reads the table.
+//! So one busy topic can take the memory of quiet ones, but never their rows.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! Ends single subscribers: at a deadline, or because a subject may no longer read.
 //!
-//! One queue of deadlines serves all subscribers of all streams, and an index by subject finds those that a revocation
-//! ends. A subscriber waits for its own [`Ending`] beside its topic's pulse, so nobody else of the topic is woken.
-//! A subscriber without a deadline and without a subject has none and costs nothing here.
+//! One queue of deadlines serves all subscribers of all streams, and an index by subject finds those that a
+//! revocation ends. A subscriber waits for its own [`Ending`] beside its topic's pulse, so nobody else of the
+//! topic is woken. A subscriber without a deadline and without a subject has none and costs nothing here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,8 +35,8 @@ impl CloseReason {
     }
 }
 
-/// What a revocation names: a user, a token, a key, a room. The first part is the sort, so that none can be taken for
-/// another.
+/// What a revocation names: a user, a token, a key, a room. The first part is the sort, so that none can be
+/// taken for another.
 pub(crate) type Subject = (&'static str, Arc<str>);
 
 /// A deadline, and why the subscriber ends then.

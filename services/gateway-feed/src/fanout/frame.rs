@@ -1,7 +1,7 @@
 //! Server-Sent Events as bytes: the only file that knows the wire format.
 //!
-//! The format is that of the HTML standard: a block of lines ends with an empty line, and a block without `data` moves
-//! a client's cursor without an event.
+//! The format is that of the HTML standard: a block of lines ends with an empty line, and a block without
+//! `data` moves a client's cursor without an event.
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -6,12 +6,13 @@
 //!                                             Reads ◀── older than the ring ── Subscriber ──▶ client
 //! ```
 //!
-//! Who waits for what: the tail waits for the rounds of the topics that a page touched, one second at the most. A
-//! subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the table. Nobody waits for
-//! a subscriber whose client reads slowly: it finds itself behind the ring and reads the table.
+//! Who waits for what: the tail waits for the rounds of the topics that a page touched, one second at the
+//! most. A subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the
+//! table. Nobody waits for a subscriber whose client reads slowly: it finds itself behind the ring and reads
+//! the table.
 //!
-//! Who drops what: a topic goes with its last subscriber, and its ring with it; a ring's oldest chunk goes when the
-//! ring or the shared budget is full; a share of a round goes when its subscriber wakes.
+//! Who drops what: a topic goes with its last subscriber, and its ring with it; a ring's oldest chunk goes
+//! when the ring or the shared budget is full; a share of a round goes when its subscriber wakes.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -28,7 +29,8 @@ use super::reads::Reads;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest that the tail waits for subscribers to have looked at a page. They are only waiting for a processor.
+/// The longest that the tail waits for subscribers to have looked at a page. They are only waiting for a
+/// processor.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// See the head of this file.
@@ -46,8 +48,9 @@ impl Hub {
         Self { tenants, reads, ends: Arc::default(), trouble }
     }
 
-    /// What the tail calls with each update. It comes back from events once every subscriber that waited for them has
-    /// been woken, so that the tail outruns only clients that can't keep up, and a surge waits in the table.
+    /// What the tail calls with each update. It comes back from events once every subscriber that waited for
+    /// them has been woken, so that the tail outruns only clients that can't keep up, and a surge waits in
+    /// the table.
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {

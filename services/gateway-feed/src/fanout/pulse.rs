@@ -1,6 +1,8 @@
-//! The pulse of a topic: one watched value, any change of which wakes the topic's subscribers and nobody else.
+//! The pulse of a topic: one watched value, any change of which wakes the topic's subscribers and nobody
+//! else.
 //!
-//! There is no queue for each subscriber that could overflow: a subscriber compares the state with what it has sent.
+//! There is no queue for each subscriber that could overflow: a subscriber compares the state with what it
+//! has sent.
 
 use bytes::Bytes;
 

@@ -1,8 +1,9 @@
 //! Reading the table for subscribers that are older than their topic's ring.
 //!
-//! Subscribers of a topic often stand at the same place: after a restart of the gateway, or after a surge that was
-//! faster than they. What one of them reads is kept for a while for the others, as rendered bytes, and those who come
-//! while it is being read wait for it. Rows never change, so it stays true until something is pruned.
+//! Subscribers of a topic often stand at the same place: after a restart of the gateway, or after a surge
+//! that was faster than they. What one of them reads is kept for a while for the others, as rendered bytes,
+//! and those who come while it is being read wait for it. Rows never change, so it stays true until something
+//! is pruned.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,8 @@ const AT_ONCE: usize = 4;
 /// Stretches that are kept, and their bytes.
 const KEPT: usize = 16;
 const KEPT_BYTES: usize = 16 << 20;
-/// Reading is a third of the time at the most: the processors are also those of the subscribers that follow live.
+/// Reading is a third of the time at the most: the processors are also those of the subscribers that follow
+/// live.
 const RESTS: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(50);
 

@@ -1,7 +1,7 @@
 //! The last rows of a topic, rendered: a bounded row of chunks, each the page that it was read with.
 //!
-//! A subscriber is a cursor into the ring. Every row of the topic after `floor`, up to `head`, is in it; a subscriber
-//! whose cursor is older than `floor` reads the table instead.
+//! A subscriber is a cursor into the ring. Every row of the topic after `floor`, up to `head`, is in it; a
+//! subscriber whose cursor is older than `floor` reads the table instead.
 
 use std::collections::VecDeque;
 
@@ -125,7 +125,8 @@ pub(crate) struct Ring<M> {
 }
 
 impl<M> Ring<M> {
-    /// A ring that has everything after `floor`, which is nothing yet. `whole` says that there is nothing before.
+    /// A ring that has everything after `floor`, which is nothing yet. `whole` says that there is nothing
+    /// before.
     pub(crate) fn new(floor: i64, whole: bool) -> Self {
         Self { chunks: VecDeque::new(), rows: 0, floor, head: floor, whole }
     }
@@ -170,7 +171,8 @@ impl<M> Ring<M> {
         freed
     }
 
-    /// Forgets what has been deleted up to `through`. A chunk that holds more keeps its bytes, below the floor.
+    /// Forgets what has been deleted up to `through`. A chunk that holds more keeps its bytes, below the
+    /// floor.
     pub(crate) fn prune(&mut self, through: i64) -> Weight {
         let freed = self.pop(through);
         self.floor = self.floor.max(through);
@@ -208,8 +210,8 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The frames of the last `most` rows that `wants` takes; `None` when the ring can't tell, in which case the table
-    /// can.
+    /// The frames of the last `most` rows that `wants` takes; `None` when the ring can't tell, in which case
+    /// the table can.
     pub(crate) fn last(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Last> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;

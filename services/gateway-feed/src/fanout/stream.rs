@@ -20,7 +20,8 @@ use super::pulse::Presence;
 pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// The family of channels whose rows it shows. A family belongs to one stream.
     const FAMILY: &'static str;
-    /// Rows in a topic's ring; `None` where the ring's bytes come out of the budget that private streams share.
+    /// Rows in a topic's ring; `None` where the ring's bytes come out of the budget that private streams
+    /// share.
     const RING: Option<usize> = None;
     /// How often a client hears something.
     const HEARTBEAT: Duration;
@@ -103,8 +104,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// What a client hears when nothing happens. It is rendered once for all subscribers.
     fn heartbeat(&self, now: Ts) -> Bytes;
 
-    /// What a subscriber is shown while the family has no row: what came after the tick `after` (`None` for a new
-    /// subscriber), up to and with the tick `upto`.
+    /// What a subscriber is shown while the family has no row: what came after the tick `after` (`None` for a
+    /// new subscriber), up to and with the tick `upto`.
     fn while_empty(&self, _after: Option<u64>, _upto: u64, _now: Ts, _want: &Self::Want) -> Bytes {
         Bytes::new()
     }

@@ -1,7 +1,7 @@
 //! One client of a stream: a cursor, what it wants, and the order in which it is sent things.
 //!
-//! Replay, resume and recovery from lag are one path: take what the topic's ring has after the cursor, or, when the
-//! cursor is older than the ring, a stretch of the table.
+//! Replay, resume and recovery from lag are one path: take what the topic's ring has after the cursor, or,
+//! when the cursor is older than the ring, a stretch of the table.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -94,7 +94,8 @@ impl<S: Stream> Subscriber<S> {
         })))
     }
 
-    /// The next bytes for the client; `None` at the end. Once its end is reached, nothing but the last frame follows.
+    /// The next bytes for the client; `None` at the end. Once its end is reached, nothing but the last frame
+    /// follows.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -144,7 +145,8 @@ struct Client<S: Stream> {
     epoch: u64,
     beats: u64,
     ticks: u64,
-    /// When the table may be read again. A timer takes a millisecond at the least, so none is set for the past.
+    /// When the table may be read again. A timer takes a millisecond at the least, so none is set for the
+    /// past.
     rested_at: Instant,
     /// When reading the table may be tried again after a failure.
     retry_at: Option<Instant>,

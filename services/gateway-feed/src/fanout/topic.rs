@@ -111,8 +111,8 @@ impl<S: Stream> Topic<S> {
         });
     }
 
-    /// Adds what a page has for this topic, and wakes its subscribers; the end of the round that they waited in is
-    /// ready once all have been woken.
+    /// Adds what a page has for this topic, and wakes its subscribers; the end of the round that they waited
+    /// in is ready once all have been woken.
     pub(crate) fn push(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) -> round::End {
         self.fill(chunks);
         let head = self.read().head();

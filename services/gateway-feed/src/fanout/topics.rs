@@ -1,8 +1,8 @@
 //! All topics of one stream: they are joined by subscribers, and given the rows of a page.
 //!
-//! Joining has no gap. One lock covers the head and the index: the tail sets the head and looks a page's topics up
-//! under it, and a topic is made under it with the head as its floor. So a topic either existed when the page was
-//! looked up, and gets the page, or its floor covers the page, and the table has it.
+//! Joining has no gap. One lock covers the head and the index: the tail sets the head and looks a page's
+//! topics up under it, and a topic is made under it with the head as its floor. So a topic either existed
+//! when the page was looked up, and gets the page, or its floor covers the page, and the table has it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,8 +18,8 @@ use super::round;
 use super::stream::Stream;
 use super::topic::{Home, Topic};
 
-/// Rows that a permanent topic's ring is filled with when the tail begins, so that clients that reconnect after a
-/// restart find theirs without a query.
+/// Rows that a permanent topic's ring is filled with when the tail begins, so that clients that reconnect
+/// after a restart find theirs without a query.
 pub(crate) const RECENT: u16 = 2_048;
 
 /// See the head of this file.

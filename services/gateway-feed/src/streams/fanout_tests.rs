@@ -1,5 +1,5 @@
-//! The fan-out with its test tenant: who is woken, what the tail waits for, how one subscriber is ended, and which
-//! bytes are kept.
+//! The fan-out with its test tenant: who is woken, what the tail waits for, how one subscriber is ended, and
+//! which bytes are kept.
 
 use std::pin::pin;
 use std::sync::Arc;

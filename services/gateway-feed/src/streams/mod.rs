@@ -1,5 +1,5 @@
-//! The streams: each is one file that says which rows it shows, to whom, and how a connection lives. Here they are
-//! put on one hub, and opened.
+//! The streams: each is one file that says which rows it shows, to whom, and how a connection lives. Here
+//! they are put on one hub, and opened.
 
 pub(crate) mod ticker;
 

@@ -1,8 +1,9 @@
-//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, to named users.
+//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, to named
+//! users.
 //!
-//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. It has what private streams need:
-//! topics that come and go, a list of ids as one topic, named events, a row that ends the stream, viewers that can be
-//! revoked, and a deadline.
+//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. It has what private
+//! streams need: topics that come and go, a list of ids as one topic, named events, a row that ends the
+//! stream, viewers that can be revoked, and a deadline.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The ticker: every event of channel `devhub`, to anybody who may read the gateway, over Server-Sent Events.
 //!
-//! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. What the feed says about itself is an
-//! unnamed message with a `type` and no id, so that it never moves a client's cursor.
+//! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. What the feed says about itself
+//! is an unnamed message with a `type` and no id, so that it never moves a client's cursor.
 
 mod simulated;
 
@@ -50,7 +50,8 @@ impl Drop for Follows {
     }
 }
 
-/// What the ring keeps of an event: what filters look at, and whether it only repeats what its agent said before.
+/// What the ring keeps of an event: what filters look at, and whether it only repeats what its agent said
+/// before.
 pub(crate) struct Mark {
     event: StoredEvent,
     repeat: bool,

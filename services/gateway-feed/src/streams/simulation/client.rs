@@ -1,4 +1,5 @@
-//! A client that reads the wire like a browser does, and checks that it misses nothing and sees nothing twice.
+//! A client that reads the wire like a browser does, and checks that it misses nothing and sees nothing
+//! twice.
 
 use std::rc::Rc;
 
@@ -43,7 +44,8 @@ pub(super) fn test_channel(id: &str) -> Channel {
 /// What a client knows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// It waits for the rows that a new client is shown, and has seen so many of them, from the first to the last.
+    /// It waits for the rows that a new client is shown, and has seen so many of them, from the first to the
+    /// last.
     Fresh { seen: usize, last: Option<i64> },
     /// Every row up to this id has been seen, or it was told of the gap.
     Upto(i64),

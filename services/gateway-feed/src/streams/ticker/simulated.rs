@@ -1,5 +1,5 @@
-//! Simulated events, shown only while the table holds no event at all: a newcomer sees what a feed looks like. They
-//! are never stored and have no id.
+//! Simulated events, shown only while the table holds no event at all: a newcomer sees what a feed looks
+//! like. They are never stored and have no id.
 
 use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
@@ -56,8 +56,8 @@ fn event(nth: u64, now: Ts) -> StoredEvent {
     }
 }
 
-/// What a client is shown after the tick `after`, up to and with the tick `upto`: a new client sees a few events that
-/// came before, and one that was away for long no more than a new one.
+/// What a client is shown after the tick `after`, up to and with the tick `upto`: a new client sees a few
+/// events that came before, and one that was away for long no more than a new one.
 pub(crate) fn events(after: Option<u64>, upto: u64, now: Ts) -> impl Iterator<Item = StoredEvent> {
     let first = after.map_or(upto, |after| upto.max(after + FIRST)) + 1;
     (first..=upto + FIRST).map(move |nth| event(nth, now))
