@@ -1,7 +1,5 @@
-//! `GET /api/v1/oasis/agents`: who there is, and how they are.
+//! `GET /api/v1/oasis/agents`: the agents and their states.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -10,17 +8,16 @@ use oasis_service::{ApiError, Query, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Agents;
-use super::heard::Heard;
-use super::registry::State;
-use super::telling::seconds;
+use super::observation::Observation;
+use super::shared::Agents;
+use super::state::State;
 use crate::query::{AnswerBudget, params};
 
 /// The parameters of the list.
 const PARAMETERS: &[&str] = &["vtid", "state", "agent", "token"];
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct AgentView<'a> {
     agent: String,
     role: Option<String>,
     instance: String,
@@ -41,7 +38,8 @@ struct Shown<'a> {
 }
 
 impl Agents {
-    /// Answers with all agents that the parameters ask for. Unless readers are known, people's e-mail addresses are withheld.
+    /// Answers with all agents that the parameters ask for. Unless readers are known, people's e-mail
+    /// addresses are withheld.
     pub(crate) fn list(
         &self,
         budget: &AnswerBudget,
@@ -60,7 +58,7 @@ impl Agents {
             ApiError::unavailable("starting", "the agents are not known yet", "the table was not read")
                 .hint("ask again in a moment; /ready says when the database is away")
         })?;
-        let mut shown: Vec<Shown<'_>> = known
+        let mut shown: Vec<AgentView<'_>> = known
             .iter()
             .map(|one| show(one, readers_known))
             .filter(|shown| takes(&names, &shown.agent.as_str()))
@@ -69,7 +67,8 @@ impl Agents {
         budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
-    /// Those that `wanted` takes; `None` while nobody is known. The tail waits for the registry, so it is not held for long.
+    /// Those that `wanted` takes; `None` while the agents are not known. The tail waits for the registry, so
+    /// it is not held for long.
     fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Known>> {
         let registry = self.registry();
         let all = registry.is_known().then(|| registry.all(self.now()))?;
@@ -88,17 +87,14 @@ fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
 
 /// An agent as it was at the moment of the question.
 struct Known {
-    ping: Arc<Heard>,
+    ping: Arc<Observation>,
     state: State,
     since: Ts,
 }
 
-fn show(Known { ping, state, since }: &Known, readers_known: bool) -> Shown<'_> {
-    let text = |text: &String| match readers_known {
-        true => text.clone(),
-        false => without_addresses(text),
-    };
-    Shown {
+fn show(Known { ping, state, since }: &Known, readers_known: bool) -> AgentView<'_> {
+    let text = |text: &String| if readers_known { text.clone() } else { without_addresses(text) };
+    AgentView {
         agent: text(&ping.who.agent),
         role: ping.who.role.as_ref().map(text),
         instance: text(&ping.who.instance),
@@ -112,7 +108,7 @@ fn show(Known { ping, state, since }: &Known, readers_known: bool) -> Shown<'_> 
         status: (*state == State::Stopped).then_some(ping.status),
         since: *since,
         last_seen: Ts::clamped(ping.recorded_at).to_string(),
-        interval: ping.interval.map(seconds),
+        interval: ping.interval_seconds(),
         last_id: ping.id,
     }
 }
@@ -123,22 +119,4 @@ fn without_addresses(text: &str) -> String {
     }
     let withheld = meta::withhold_emails(&Value::from(text).to_string());
     serde_json::from_str(&withheld).unwrap_or_default()
-}
-
-/// A word that is no state.
-#[derive(Debug)]
-pub(crate) struct NoState;
-
-impl fmt::Display for NoState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected one of {}", State::ALL.map(State::as_str).join(", "))
-    }
-}
-
-impl FromStr for State {
-    type Err = NoState;
-
-    fn from_str(text: &str) -> Result<Self, NoState> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(NoState)
-    }
 }

@@ -1,19 +1,12 @@
-//! Whether the table can be asked at all, and appended to. While it can't, nobody can ping, and afterwards an agent waits for
-//! a while before it tries again: so an interval during which the table did not answer counts for nothing.
-
-use std::time::Duration;
+//! Whether the table answers, and could be appended to. While it does not, no agent can ping, and afterwards
+//! an agent waits for a while before it tries again. So an interval during which the table did not answer
+//! does not count.
 
 use oasis_store::Store;
 use tokio::time::sleep;
 
-use super::Agents;
-
-/// How often the table is asked while somebody is watched; nobody asks while nobody is.
-const EVERY: Duration = Duration::from_secs(2);
-/// An answer that took longer says that the table hung.
-const SLOW: Duration = Duration::from_secs(1);
-/// How long an answer is believed in: until the next one must be there.
-pub(super) const BELIEVED: Duration = EVERY.saturating_add(SLOW);
+use super::pace::{EVERY, SLOW};
+use super::shared::Agents;
 
 impl Agents {
     /// Asks until it is dropped.

@@ -1,8 +1,9 @@
-//! Which agents there are and how each of them is: a function of what the table says, read in id order, and of a clock
-//! that is given. No event is made up here that every other gateway would not make up as well, with the same key.
+//! Which agents there are and how each of them is: a function of what the table says, read in id order, and
+//! of a clock that is given. Every gateway that has read the same computes the same notices, with the same
+//! keys.
 //!
-//! An agent is known by its last ping, and by its last losses and which of them a `ping.back` has answered. It is lost when the table
-//! says so of its last ping; the clock only says whom to tell the table of.
+//! An agent is known by its last ping, by its last losses, and by which of them a `ping.back` has answered.
+//! It is lost when the table says so about its last ping; the clock only says which losses to report.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,72 +11,74 @@ use std::time::Duration;
 use oasis_core::Ts;
 use oasis_store::ENDED_AGENTS_STAY;
 
-pub(crate) use super::agent::{Agent, State};
-use super::heard::{Heard, Said};
-use super::probe::BELIEVED;
-use super::telling::Telling;
+use super::agent::Agent;
+use super::notice::Notice;
+use super::observation::{Observation, Report};
+use super::pace::BELIEVED;
+use super::state::State;
 
-/// What is read before the table's own account of all agents is there.
+/// Observations that are kept while the table's own account of all agents is awaited.
 const MOST_EARLY: usize = 50_000;
-/// How long nobody is looked for to be forgotten, after nobody was found.
+/// How long the registry counts as full after it found no agent to forget.
 const FULL: Duration = Duration::from_secs(1);
 
 /// All agents.
 #[derive(Debug)]
-pub(crate) struct Registry {
+pub(super) struct Registry {
     agents: HashMap<String, Agent>,
     most: usize,
     /// What was read while the table's own account was awaited; `None` once that is there.
-    early: Option<Vec<(Heard, Duration)>>,
+    early: Option<Vec<(Observation, Duration)>>,
     /// Counts the times the tail began.
     epoch: u64,
-    /// The table can't be read now: nobody is counted as late.
+    /// The table can't be read now: no agent counts as late.
     away: bool,
-    /// Until then the table is taken to answer. Later nobody is late, nor missed.
-    pub(crate) believed_until: Duration,
-    /// Nobody can be forgotten until then.
+    /// Until then the table is taken to answer. Later no agent is late, nor missed.
+    believed_until: Duration,
+    /// Until then no agent can be forgotten.
     full_until: Duration,
     /// Events of new instances for which there was no room.
-    pub(crate) turned_away: u64,
+    pub(super) turned_away: u64,
 }
 
 impl Registry {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             agents: HashMap::new(),
             most,
             early: Some(Vec::new()),
             epoch: 0,
             away: true,
-            believed_until: Duration::MAX,
+            believed_until: Duration::ZERO,
             full_until: Duration::ZERO,
             turned_away: 0,
         }
     }
 
     /// The tail begins, perhaps at another table: nothing is known until [`Registry::seed`].
-    pub(crate) fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         self.agents.clear();
         self.early = Some(Vec::new());
         self.epoch += 1;
     }
 
     /// What a [`Registry::seed`] must name, if one is wanted and can be had.
-    pub(crate) fn wants_seed(&self) -> Option<u64> {
+    pub(super) fn wants_seed(&self) -> Option<u64> {
         (!self.is_known() && !self.away).then_some(self.epoch)
     }
 
     /// Whether the table's account is there.
-    pub(crate) fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.early.is_none()
     }
 
-    /// Takes in the table's own account, in id order and with ages by the database's clock, and then what was read since it
-    /// was asked for. The count begins now. It must be asked for again when the tail began anew meanwhile, or read too much.
-    pub(crate) fn seed(
+    /// Takes in the table's own account, in id order and with ages by the database's clock, and then what was
+    /// read since it was asked for. The count begins now. The account must be asked for again if the tail has
+    /// begun again meanwhile, or has read too much.
+    pub(super) fn seed(
         &mut self,
         epoch: u64,
-        heard: impl IntoIterator<Item = (Heard, Duration)>,
+        account: impl IntoIterator<Item = (Observation, Duration)>,
         now: Duration,
     ) {
         let Some(early) = self.early.take_if(|_| epoch == self.epoch) else { return };
@@ -83,42 +86,42 @@ impl Registry {
             self.early = Some(Vec::new());
             return;
         }
-        // An agent is known by its ping, and the last one may have come after what else is said of it.
+        // An agent is known by its ping, and the last one may have come after the other events about it.
         let (pings, others): (Vec<_>, Vec<_>) =
-            heard.into_iter().partition(|(heard, _)| heard.said == Said::Ping);
-        for (heard, age) in pings.into_iter().chain(others) {
-            self.take(heard, now, millis(now) - millis(age));
+            account.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
+        for (observation, age) in pings.into_iter().chain(others) {
+            self.take(observation, now, millis(now) - millis(age));
         }
-        for (heard, at) in early {
-            self.take(heard, at, millis(at));
+        for (observation, at) in early {
+            self.take(observation, at, millis(at));
         }
     }
 
     /// Takes in what the tail has read.
-    pub(crate) fn hear(&mut self, heard: Heard, now: Duration) {
+    pub(super) fn observe(&mut self, observation: Observation, now: Duration) {
         match &mut self.early {
-            Some(early) if early.len() < MOST_EARLY => early.push((heard, now)),
+            Some(early) if early.len() < MOST_EARLY => early.push((observation, now)),
             Some(_) => {}
-            None => self.take(heard, now, millis(now)),
+            None => self.take(observation, now, millis(now)),
         }
     }
 
-    fn take(&mut self, heard: Heard, now: Duration, said_at: i64) {
-        if let Some(agent) = self.agents.get_mut(&heard.who.instance) {
-            return agent.hear(heard, now, said_at);
+    fn take(&mut self, observation: Observation, now: Duration, reported_at: i64) {
+        if let Some(agent) = self.agents.get_mut(&observation.who.instance) {
+            return agent.observe(observation, now, reported_at);
         }
-        if heard.said != Said::Ping {
+        if observation.report != Report::Ping {
             return;
         }
         if self.agents.len() >= self.most && !self.make_room(now) {
             self.turned_away += 1;
             return;
         }
-        self.agents.insert(heard.who.instance.clone(), Agent::new(heard, now, said_at));
+        self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
     }
 
-    /// Forgets those that pinged longest ago of those that promise nothing, else of others that ended, up to a tenth of
-    /// all at a time.
+    /// Forgets agents that promise no further ping, else others that have ended: those that pinged longest
+    /// ago, up to a tenth of all at a time.
     fn make_room(&mut self, now: Duration) -> bool {
         if now < self.full_until {
             return false;
@@ -139,25 +142,26 @@ impl Registry {
     }
 
     /// The table can't be read.
-    pub(crate) fn down(&mut self) {
+    pub(super) fn down(&mut self) {
         self.away = true;
     }
 
-    /// The table is read again: whoever pinged meanwhile could not be heard, so the count begins anew.
-    pub(crate) fn up(&mut self, now: Duration) {
+    /// The table is read again. Pings could not be read meanwhile, so the count begins again.
+    pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
             self.count_anew(now);
         }
     }
 
-    /// Whether there is anybody who can be missed.
-    pub(crate) fn watches(&self) -> bool {
+    /// Whether there is an agent that can be missed.
+    pub(super) fn watches(&self) -> bool {
         self.agents.values().any(|agent| !agent.has_ended())
     }
 
-    /// The table was asked at `sent` whether it answers. When it did not, or not in time, or was not asked for longer than
-    /// its last answer is believed in, nobody could ping for a while: the count begins anew at the end of that.
-    pub(crate) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
+    /// The table was asked at `sent` whether it answers. If it did not, or not in time, or was not asked for
+    /// longer than its last answer is believed, no agent could ping for a while: the count begins again at
+    /// the end of that.
+    pub(super) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);
         if let Some(now) = answered.filter(|_| !(in_time && all_along)) {
@@ -165,43 +169,36 @@ impl Registry {
         }
     }
 
-    /// Nobody was listened to for a while.
-    pub(crate) fn count_anew(&mut self, now: Duration) {
-        self.agents.values_mut().for_each(|agent| agent.counted_from = now);
+    /// Pings could not be read for a while: every agent has its whole time again.
+    pub(super) fn count_anew(&mut self, now: Duration) {
+        self.agents.values_mut().for_each(|agent| agent.count_from(now));
     }
 
-    /// Forgets those that ended, once nothing was said of them for a day.
-    pub(crate) fn forget(&mut self, now: Duration) {
+    /// Forgets agents that have ended, a day after the last event about them.
+    pub(super) fn forget(&mut self, now: Duration) {
         let oldest = millis(now) - millis(ENDED_AGENTS_STAY);
-        self.agents.retain(|_, agent| agent.said_at >= oldest || !agent.has_ended());
+        self.agents.retain(|_, agent| !agent.is_forgotten(oldest));
     }
 
-    /// At most `most` events that the table lacks, as every gateway would put them.
-    pub(crate) fn due(&self, now: Duration, ts: Ts, most: usize) -> Vec<Telling> {
+    /// At most `most` notices that the table lacks; every gateway computes the same ones.
+    pub(super) fn due(&self, now: Duration, ts: Ts, most: usize) -> Vec<Notice> {
         if self.away || !self.is_known() {
             return Vec::new();
         }
         let answers = now <= self.believed_until;
         let due = self.agents.values().flat_map(|agent| agent.due(now, ts));
-        due.filter(|telling| telling.back || answers).take(most).collect()
+        due.filter(|notice| answers || !notice.is_loss()).take(most).collect()
     }
 
-    /// The table has been told: it is not told again, whatever becomes of the row.
-    pub(crate) fn told(&mut self, telling: &Telling) {
-        if let Some(agent) = self.agents.get_mut(&telling.instance) {
-            match telling.back {
-                false => agent.told = telling.about,
-                true => agent
-                    .losses
-                    .iter_mut()
-                    .filter(|lost| lost.id == telling.about)
-                    .for_each(|lost| lost.answered = true),
-            }
+    /// The table has been given `notice`, which is not due again, whatever becomes of the row.
+    pub(super) fn notified(&mut self, notice: &Notice) {
+        if let Some(agent) = self.agents.get_mut(&notice.instance) {
+            agent.notified(notice);
         }
     }
 
     /// Every agent with its state.
-    pub(crate) fn all(&self, now: Duration) -> impl Iterator<Item = (&Agent, State)> {
+    pub(super) fn all(&self, now: Duration) -> impl Iterator<Item = (&Agent, State)> {
         let now = (!self.away && now <= self.believed_until).then_some(now);
         self.agents.values().map(move |agent| (agent, agent.state(now)))
     }

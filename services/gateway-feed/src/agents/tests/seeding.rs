@@ -1,5 +1,6 @@
-//! What a gateway that starts anew knows of the agents is what it would know had it been there all the time: over random
-//! histories in a real table, one registry hears all of them and another one is given what the table says at the end.
+//! What a gateway that starts anew knows of the agents is what it would know had it been there all the time:
+//! over random histories in a real table, one registry hears all of them and another one is given what the
+//! table says at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,8 +15,10 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
-use super::heard::Heard;
-use super::registry::{Registry, State};
+use super::helpers::believing;
+use crate::agents::observation::Observation;
+use crate::agents::registry::Registry;
+use crate::agents::state::State;
 
 /// Instances, each with a history of its own.
 const HISTORIES: usize = 1_500;
@@ -31,7 +34,8 @@ enum Said {
     },
     /// The last ping again.
     Repeat,
-    /// After so many of its events; what it names is the ping that many back, or nothing, or what there can't be.
+    /// After so many of its events; what it names is the ping that many back, or nothing, or what there can't
+    /// be.
     Lost(Named),
     /// Of the loss so many back that has no return.
     Back(Option<usize>),
@@ -73,14 +77,16 @@ fn said() -> impl Strategy<Value = Said> {
         1 => Just(Named::Text),
     ];
     prop_oneof![
-        4 => (status, interval, task).prop_map(|(status, interval, task)| Said::Ping { status, interval, task }),
+        4 => (status, interval, task)
+            .prop_map(|(status, interval, task)| Said::Ping { status, interval, task }),
         3 => Just(Said::Repeat),
         4 => named.prop_map(Said::Lost),
         3 => prop::option::weighted(0.9, 0..3usize).prop_map(Said::Back),
     ]
 }
 
-/// With the hours that pass before each. The first is a ping: only gateways say that one is lost, and of those that pinged.
+/// With the hours that pass before each. The first is a ping: only gateways say that one is lost, and of
+/// those that pinged.
 fn history() -> impl Strategy<Value = Vec<(Said, u32)>> {
     let first = said().prop_filter("a ping", |said| matches!(said, Said::Ping { .. }));
     let hours = prop_oneof![12 => Just(0_u32), 1 => Just(2_u32), 1 => Just(30_u32)];
@@ -167,13 +173,17 @@ fn rows(next: &mut i64, instance: &str, history: &[(Said, u32)], hours_ago: u32)
 }
 
 async fn insert(client: &tokio_postgres::Client, rows: &[Row]) {
-    let sql = "INSERT INTO oasis_events (id, ts, vtid, layer, module, source, kind, status, title, ref, meta, recorded_at) \
+    let sql = "INSERT INTO oasis_events \
+           (id, ts, vtid, layer, module, source, kind, status, title, ref, meta, recorded_at) \
          OVERRIDING SYSTEM VALUE \
-         SELECT id, now(), vtid, layer, 'X', 'agent.ping', kind, status, layer || '-X-' || upper(replace(kind, '.', '-')), \
-                'vt/' || vtid || '-' || replace(kind, '.', '-'), meta::jsonb, clock_timestamp() - hours * interval '1 hour' \
+         SELECT id, now(), vtid, layer, 'X', 'agent.ping', kind, status, \
+                layer || '-X-' || upper(replace(kind, '.', '-')), \
+                'vt/' || vtid || '-' || replace(kind, '.', '-'), meta::jsonb, \
+                clock_timestamp() - hours * interval '1 hour' \
          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[]) \
            AS said (id, kind, status, vtid, meta, hours) \
-         CROSS JOIN LATERAL (SELECT CASE vtid WHEN 'IDLE' THEN 'UNSET' ELSE 'TEST' END AS layer) AS layers ORDER BY id";
+         CROSS JOIN LATERAL (SELECT CASE vtid WHEN 'IDLE' THEN 'UNSET' ELSE 'TEST' END AS layer) AS layers \
+         ORDER BY id";
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let text = |field: fn(&Row) -> &str| rows.iter().map(field).collect::<Vec<&str>>();
     let hours: Vec<i32> = rows.iter().map(|row| row.hours_ago).collect();
@@ -203,9 +213,9 @@ fn view(registry: &Registry, now: Duration) -> BTreeMap<String, (State, i64, BTr
         .all(now)
         .map(|(agent, state)| (agent.ping.who.instance.clone(), (state, agent.ping.id, BTreeSet::new())))
         .collect();
-    for telling in registry.due(now, Ts::clamped(Timestamp::UNIX_EPOCH), usize::MAX) {
-        let key = telling.event.unwrap().dedup_key.as_ref().map(DedupKey::as_str).unwrap().to_owned();
-        view.get_mut(&telling.instance).unwrap().2.insert(key);
+    for notice in registry.due(now, Ts::clamped(Timestamp::UNIX_EPOCH), usize::MAX) {
+        let key = notice.event.unwrap().dedup_key.as_ref().map(DedupKey::as_str).unwrap().to_owned();
+        view.get_mut(&notice.instance).unwrap().2.insert(key);
     }
     view
 }
@@ -230,7 +240,7 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
 
     let store = Store::new(DatabaseArgs::new(db.url.parse().unwrap()), "test").unwrap();
     let [mut live, mut seeded] = [(); 2].map(|()| {
-        let mut registry = Registry::new(HISTORIES);
+        let mut registry = believing(HISTORIES);
         registry.start();
         registry.up(Duration::ZERO);
         registry
@@ -240,16 +250,18 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
     let all = read(&store).await;
     assert_eq!(all.len(), written.len());
     for old in [true, false] {
-        let heard =
-            all.iter().filter_map(Heard::read).filter(|heard| heard.who.instance.starts_with("old") == old);
+        let observation = all
+            .iter()
+            .filter_map(Observation::read)
+            .filter(|observation| observation.who.instance.starts_with("old") == old);
         let at = if old { Duration::ZERO } else { now };
-        heard.for_each(|heard| live.hear(heard, at));
+        observation.for_each(|observation| live.observe(observation, at));
     }
     live.forget(now);
     live.count_anew(now);
     let said = store.agents().await.unwrap();
-    let heard = said.iter().map(|said| (Heard::read(&said.event).unwrap(), said.age));
-    seeded.seed(seeded.wants_seed().unwrap(), heard, now);
+    let observation = said.iter().map(|said| (Observation::read(&said.event).unwrap(), said.age));
+    seeded.seed(seeded.wants_seed().unwrap(), observation, now);
 
     let mut seen = BTreeMap::new();
     // Before anybody is late, and when everybody is missed.

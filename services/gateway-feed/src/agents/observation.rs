@@ -1,0 +1,109 @@
+//! [`Observation`]: what an event says about an agent, as far as it is kept.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oasis_core::ping::{self, BACK, LOST, PING, Pinger};
+use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
+use oasis_store::StoredEvent;
+use serde_json::{Map, Value};
+
+/// Which of the three kinds an event about an agent has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The agent is alive, or has stopped.
+    Ping,
+    /// A gateway missed it.
+    Lost {
+        /// The last ping that had been read of it. `None` if the event names none that can exist: then all
+        /// pings before the event came before the loss.
+        last_id: Option<i64>,
+        /// When that was recorded.
+        last_seen: Timestamp,
+    },
+    /// A gateway saw a ping of it again.
+    Back {
+        /// The loss that it is back from; `None` if the event does not name it.
+        lost_id: Option<i64>,
+    },
+}
+
+/// An event about an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Observation {
+    pub(super) id: i64,
+    pub(super) report: Report,
+    pub(super) who: Pinger,
+    pub(super) ts: Ts,
+    pub(super) task: Task,
+    pub(super) layer: Layer,
+    pub(super) module: Module,
+    pub(super) status: Status,
+    /// How long after it the next ping comes at the latest, as it promises.
+    pub(super) interval: Option<Duration>,
+    pub(super) recorded_at: Timestamp,
+}
+
+impl Observation {
+    /// Reads an event; `None` for one that is not about an agent, or not in the public channel.
+    pub(super) fn read(event: &StoredEvent) -> Option<Self> {
+        if event.source != Source::AgentPing || !event.channel.is_devhub() {
+            return None;
+        }
+        let empty = Map::new();
+        // `Meta` keeps the object that it parses, for `is_repeat`, too.
+        let meta = event.meta.as_ref().map_or(&empty, Meta::as_map);
+        let report = match event.kind.as_str() {
+            PING => Report::Ping,
+            LOST => Report::Lost {
+                last_id: meta.get("last_id").and_then(Value::as_i64).filter(|id| (0..=event.id).contains(id)),
+                last_seen: meta
+                    .get("last_seen")
+                    .and_then(Value::as_str)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(event.recorded_at),
+            },
+            BACK => Report::Back { lost_id: meta.get("lost_id").and_then(Value::as_i64) },
+            _ => return None,
+        };
+        Some(Self {
+            id: event.id,
+            report,
+            who: Pinger::read(meta, event.module.as_str()),
+            ts: event.ts,
+            task: event.task.clone(),
+            layer: event.layer.clone(),
+            module: event.module.clone(),
+            status: event.status,
+            interval: ping::interval(meta),
+            recorded_at: event.recorded_at,
+        })
+    }
+
+    /// Whether its agent has said goodbye with it.
+    pub(super) fn stopped(&self) -> bool {
+        match self.status {
+            Status::Success | Status::Failure | Status::Cancelled => true,
+            Status::Queued | Status::InProgress | Status::Info => false,
+        }
+    }
+
+    /// Whether its agent is at a task.
+    pub(super) fn works(&self) -> bool {
+        self.status == Status::InProgress
+    }
+
+    /// The interval in seconds; a whole number of them is written as such.
+    pub(super) fn interval_seconds(&self) -> Option<Value> {
+        self.interval.map(|interval| match interval.subsec_nanos() {
+            0 => interval.as_secs().into(),
+            _ => interval.as_secs_f64().into(),
+        })
+    }
+}
+
+/// Whether an event only repeats what its agent said before; its `meta` must have been read.
+pub(crate) fn is_repeat(event: &StoredEvent) -> bool {
+    event.source == Source::AgentPing
+        && event.meta.as_ref().is_some_and(|meta| ping::is_repeat(meta.as_map()))
+}

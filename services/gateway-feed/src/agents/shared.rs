@@ -1,0 +1,71 @@
+//! [`Agents`]: the registry, shared by the tail, the clock and the requests.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use oasis_store::{MOST_AGENTS, Update};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::observation::{Observation, Report};
+use super::registry::Registry;
+
+/// How long the tail has to read what the table holds before an agent is reported as lost.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// The agents, shared by the tail, the clock and the requests.
+pub(crate) struct Agents {
+    registry: Mutex<Registry>,
+    /// Zero of the clock: the monotonic time of this process.
+    zero: Instant,
+    /// The last id that the tail has read.
+    read: watch::Sender<i64>,
+}
+
+impl Agents {
+    pub(crate) fn new() -> Self {
+        Self {
+            registry: Mutex::new(Registry::new(MOST_AGENTS)),
+            zero: Instant::now(),
+            read: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.zero.elapsed()
+    }
+
+    /// What the tail calls with each update.
+    pub(crate) fn update(&self, update: &Update) {
+        let now = self.now();
+        let mut registry = self.registry();
+        match update {
+            Update::Start { head, .. } => {
+                registry.start();
+                self.read.send_replace(*head);
+            }
+            Update::Events(events) => {
+                for observation in events.iter().filter_map(Observation::read) {
+                    if matches!(observation.report, Report::Lost { .. }) {
+                        metrics::counter!("feed_agents_lost_total").increment(1);
+                    }
+                    registry.observe(observation, now);
+                }
+                self.read.send_replace(events.last().map_or(0, |event| event.id));
+            }
+            Update::Pruned(_) => {}
+            Update::Up { .. } => registry.up(now),
+            Update::Down(_) => registry.down(),
+        }
+    }
+
+    /// Whether the tail has read everything up to `id`, now or in time.
+    pub(super) async fn has_read(&self, id: i64) -> bool {
+        let mut read = self.read.subscribe();
+        timeout(READ_WITHIN, read.wait_for(|read| *read >= id)).await.is_ok()
+    }
+}

@@ -1,0 +1,72 @@
+//! What the table says at the start of the tail, and the returns that are still due then.
+
+use std::collections::BTreeMap;
+
+use super::helpers::{back, believing, due, keys, lost, ping, seconds, state};
+use crate::agents::state::State;
+
+#[test]
+fn at_the_start_the_table_says_who_there_is_and_the_count_begins() {
+    let mut registry = believing(10);
+    assert!(!registry.is_known() && registry.wants_seed().is_none());
+    registry.start();
+    registry.up(seconds(1));
+    let epoch = registry.wants_seed().unwrap();
+    // Read by the tail while the table is asked.
+    registry.observe(ping(12, "b", "info"), seconds(2));
+    registry.observe(lost(13, "c", 9), seconds(2));
+    let table = [
+        ping(1, "a", "in_progress"),
+        ping(5, "a", "in_progress"),
+        ping(9, "c", "info"),
+        ping(11, "b", "info"),
+    ];
+    registry.seed(epoch + 1, table.clone().map(|observation| (observation, seconds(86_000))), seconds(3));
+    assert!(!registry.is_known(), "that was asked for another start");
+    registry.seed(epoch, table.map(|observation| (observation, seconds(86_000))), seconds(3));
+    let states: BTreeMap<String, (State, i64)> = registry
+        .all(seconds(91))
+        .map(|(agent, state)| (agent.ping.who.instance.clone(), (state, agent.ping.id)))
+        .collect();
+    let expected = [("a", (State::Working, 5)), ("b", (State::Idle, 12)), ("c", (State::Lost, 9))];
+    assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)).into());
+    assert_eq!((keys(&registry, 152).len(), keys(&registry, 153).len()), (1, 2));
+    registry.start();
+    assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "another table");
+}
+
+/// A loss whose return was not told, because nobody watched then.
+#[test]
+fn a_return_that_is_owed_is_told_after_a_restart() {
+    let events = [ping(1, "i", "info"), lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
+    for (known, owed) in [(3, 1), (4, 0)] {
+        let mut registry = believing(10);
+        registry.start();
+        registry.up(seconds(0));
+        let epoch = registry.wants_seed().unwrap();
+        registry.seed(
+            epoch,
+            events[..known].iter().cloned().map(|observation| (observation, seconds(9))),
+            seconds(0),
+        );
+        assert_eq!((state(&registry, 0), due(&registry, 0).len()), (State::Idle, owed));
+    }
+}
+
+/// Of a ping that says something new the table gives only that one, so what was lost before it comes first.
+#[test]
+fn a_return_with_news_is_told_after_a_restart() {
+    let events = [lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
+    for (known, owed) in [(2, vec!["gateway:back:i:2".to_owned()]), (3, vec![])] {
+        let mut registry = believing(10);
+        registry.start();
+        registry.up(seconds(0));
+        let epoch = registry.wants_seed().unwrap();
+        registry.seed(
+            epoch,
+            events[..known].iter().cloned().map(|observation| (observation, seconds(9))),
+            seconds(0),
+        );
+        assert_eq!((state(&registry, 0), keys(&registry, 0)), (State::Idle, owed.into_iter().collect()));
+    }
+}
