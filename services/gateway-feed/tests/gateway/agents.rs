@@ -1,4 +1,5 @@
-//! Agents as clients see them: who there is, who is lost and who is back, and what a new reader of the feed is spared.
+//! Agents as clients see them: who there is, who is lost and who is back, and what a new reader of the feed
+//! is spared.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,11 +12,16 @@ use crate::client::{Block, Feed, get, post, send};
 use crate::{Gateway, database, insert, postgres};
 
 const AGENTS: &str = "/api/v1/oasis/agents";
+/// Inserts a ping of a module with a meta, past every gateway.
+const INSERT_PING: &str = "INSERT INTO oasis_events \
+      (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+    VALUES (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', \
+            'vt/IDLE-ping', $2::text::jsonb)";
 
 /// A ping, as an agent in any language sends it.
 pub(crate) async fn ping(address: SocketAddr, instance: &str, status: &str, meta: Value) -> i64 {
-    let mut whole = json!({ "agent": "planner", "role": "PLANNER", "instance": instance, "host": "build-7", "pid": 42,
-                            "started": "2026-01-02T03:04:05.000Z" });
+    let mut whole = json!({ "agent": "planner", "role": "PLANNER", "instance": instance, "host": "build-7",
+                            "pid": 42, "started": "2026-01-02T03:04:05.000Z" });
     whole.as_object_mut().unwrap().extend(meta.as_object().unwrap().clone());
     let event = json!({ "source": "agent.ping", "kind": "ping", "status": status, "module": "PLANNER",
                         "vtid": "DEV-TEST-0001", "meta": whole });
@@ -80,7 +86,8 @@ async fn everybody_is_listed_with_what_they_do() {
         let rows = &rows;
         async move {
             let sql = "SELECT to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), \
-                       to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM oasis_events WHERE id = $1";
+                       to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') \
+                       FROM oasis_events WHERE id = $1";
             let row = rows.query_one(sql, &[&id]).await.unwrap();
             (row.get::<_, String>(0), row.get::<_, String>(1))
         }
@@ -88,9 +95,16 @@ async fn everybody_is_listed_with_what_they_do() {
     let (last_seen, since) = (seen(last).await.0, seen(first).await.1);
     let text = std::str::from_utf8(&shown.body).unwrap();
     let expected = format!(
-        r#"[{{"agent":"planner","role":"[withheld]","instance":"a","host":"build-7","pid":42,"started":"2026-01-02T03:04:05.000Z","module":"PLANNER","vtid":"DEV-TEST-0001","layer":"TEST","state":"working","status":null,"since":"{since}","last_seen":"{}","interval":60,"last_id":{last}}}]"#,
+        concat!(
+            r#"[{{"agent":"planner","role":"[withheld]","instance":"a","host":"build-7","pid":42,"#,
+            r#""started":"2026-01-02T03:04:05.000Z","module":"PLANNER","vtid":"DEV-TEST-0001","#,
+            r#""layer":"TEST","state":"working","status":null,"since":"{since}","last_seen":"{seen}","#,
+            r#""interval":60,"last_id":{last}}}]"#
+        ),
+        since = since,
         // The database rounds what the service cuts.
-        all[1]["last_seen"].as_str().unwrap(),
+        seen = all[1]["last_seen"].as_str().unwrap(),
+        last = last,
     );
     assert_eq!(text, expected);
     assert_eq!(last_seen[..19], all[1]["last_seen"].as_str().unwrap()[..19]);
@@ -186,7 +200,8 @@ async fn two_gateways_tell_of_one_loss_and_one_return() {
         let all = until(gateway.address, &["lost", "stopped"]).await;
         assert_eq!((&all[0]["last_id"], &all[0]["vtid"]), (&last_id.into(), &"DEV-TEST-0001".into()));
     }
-    let lost = "SELECT id, vtid, layer, module, status, meta::text, dedup_key FROM oasis_events WHERE kind = 'ping.lost'";
+    let lost = "SELECT id, vtid, layer, module, status, meta::text, dedup_key FROM oasis_events \
+                WHERE kind = 'ping.lost'";
     let rows = sql.query(lost, &[]).await.unwrap();
     assert_eq!(rows.len(), 1);
     let text = |column: usize| rows[0].get::<_, String>(column);
@@ -240,13 +255,11 @@ async fn what_happened_while_nobody_watched_is_made_up_for() {
     ping(gateway.address, "x", "in_progress", json!({ "interval": 1 })).await;
     until(gateway.address, &["lost"]).await;
     gateway.stop().await;
-    let pinged = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) VALUES \
-        (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', 'vt/IDLE-ping', $2::text::jsonb)";
     for (module, meta) in [
         ("PLANNER", json!({ "agent": "planner", "instance": "x", "interval": 60, "repeat": true })),
         ("DIED", json!({ "interval": 1 })),
     ] {
-        sql.execute(pinged, &[&module, &meta.to_string()]).await.unwrap();
+        sql.execute(INSERT_PING, &[&module, &meta.to_string()]).await.unwrap();
     }
     let gateway = Gateway::start(&db.url, &[]).await;
     let all = until(gateway.address, &["lost", "idle"]).await;
@@ -255,8 +268,8 @@ async fn what_happened_while_nobody_watched_is_made_up_for() {
     gateway.stop().await;
 }
 
-/// Twenty agents that only say again what they said before do not fill the replay, whether it comes from the ring or from
-/// the table; who follows live hears them all.
+/// Twenty agents that only say again what they said before do not fill the replay, whether it comes from the
+/// ring or from the table; who follows live hears them all.
 #[tokio::test(flavor = "multi_thread")]
 async fn repeats_are_live_but_not_replayed() {
     let db = database().await;
@@ -289,8 +302,9 @@ async fn repeats_are_live_but_not_replayed() {
 
     // More than the ring holds.
     let many = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-                SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
-                       '{\"repeat\": true, \"agent\": \"many\"}' FROM generate_series(1, 5000)";
+                SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', \
+                       'vt/IDLE-ping', '{\"repeat\": true, \"agent\": \"many\"}' \
+                FROM generate_series(1, 5000)";
     sql.batch_execute(many).await.unwrap();
     let restarted = Gateway::start(&db.url, &[]).await;
     for gateway in [gateway, restarted] {
@@ -311,8 +325,10 @@ async fn without_the_right_to_append_agents_are_shown() {
     let role = format!("oasis_watcher_{}", std::process::id());
     owner
         .batch_execute(&format!(
-            "CREATE ROLE {role} LOGIN PASSWORD 'pw'; GRANT SELECT ON oasis_events, oasis_feed_state TO {role}; \
-             CREATE POLICY p ON oasis_events TO {role} USING (true); CREATE POLICY p ON oasis_feed_state TO {role} USING (true)"
+            "CREATE ROLE {role} LOGIN PASSWORD 'pw'; \
+             GRANT SELECT ON oasis_events, oasis_feed_state TO {role}; \
+             CREATE POLICY p ON oasis_events TO {role} USING (true); \
+             CREATE POLICY p ON oasis_feed_state TO {role} USING (true)"
         ))
         .await
         .unwrap();
@@ -320,12 +336,10 @@ async fn without_the_right_to_append_agents_are_shown() {
     let reader_url = format!("{before}://{role}:pw@{}", at.split_once('@').unwrap().1);
     let reader = Gateway::start(&reader_url, &[]).await;
     until(reader.address, &[]).await;
-    let ping = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) VALUES \
-        (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', 'vt/IDLE-ping', $2::text::jsonb)";
-    owner.execute(ping, &[&"ADA", &r#"{"interval": 1}"#]).await.unwrap();
+    owner.execute(INSERT_PING, &[&"ADA", &r#"{"interval": 1}"#]).await.unwrap();
     until(reader.address, &["late"]).await;
     // It would have told a second later; by the time that another becomes late that is long over.
-    owner.execute(ping, &[&"ZOE", &r#"{"interval": 2}"#]).await.unwrap();
+    owner.execute(INSERT_PING, &[&"ZOE", &r#"{"interval": 2}"#]).await.unwrap();
     until(reader.address, &["late", "idle"]).await;
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
@@ -338,7 +352,8 @@ async fn without_the_right_to_append_agents_are_shown() {
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
-/// Nobody is lost who pinged, only because the tail does not hear it: here its session is held up, and nothing else.
+/// Nobody is lost who pinged, only because the tail does not hear it: here its session is held up, and
+/// nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_that_is_held_up_loses_nobody() {
     let db = database().await;
@@ -347,15 +362,18 @@ async fn a_tail_that_is_held_up_loses_nobody() {
     until(gateway.address, &[]).await;
     ping(gateway.address, "x", "in_progress", json!({ "interval": 1 })).await;
     until(gateway.address, &["working"]).await;
-    let tail = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gateway-feed' \
-                AND query LIKE '%newest%LIMIT%' AND query LIKE '%oasis_feed_state%' AND query LIKE '%found.id%'";
+    let tail = "SELECT pid FROM pg_stat_activity \
+                WHERE datname = current_database() AND application_name = 'gateway-feed' \
+                AND query LIKE '%newest%LIMIT%' AND query LIKE '%oasis_feed_state%' \
+                AND query LIKE '%found.id%'";
     let tails = sql.query(tail, &[]).await.unwrap();
     assert_eq!(tails.len(), 1, "the session of the tail");
     let tail = Pid::from_raw(tails[0].get(0)).unwrap();
     kill_process(tail, Signal::STOP).unwrap();
     let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
     // It is missed, and then it is asked how far the table goes.
-    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
+    let asked = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
     while sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();

@@ -164,8 +164,10 @@ async fn other_channels_stay_out_of_the_ticker() {
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &[]).await;
     insert(&sql, "DEV-TEST-0001", "info", 1).await;
-    let other = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) VALUES \
-         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event', 'room:1')";
+    let other = "INSERT INTO oasis_events \
+           (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
+         VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+                 'vt/UNSET-event', 'room:1')";
     sql.batch_execute(other).await.unwrap();
     ready(&gateway).await;
     let mut feed = Feed::open(gateway.address, "", &[]).await;

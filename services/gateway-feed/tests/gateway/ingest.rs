@@ -23,8 +23,8 @@ async fn the_three_forms() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let full = plain(json!({
-        "vtid": "abc-cicdl-0031", "module": "GATEWAY", "link": "https://example.com/x", "ts": "2026-01-02T03:04:05+01:00",
-        "meta": {"a": [1, null]}, "dedup_key": "k1"
+        "vtid": "abc-cicdl-0031", "module": "GATEWAY", "link": "https://example.com/x",
+        "ts": "2026-01-02T03:04:05+01:00", "meta": {"a": [1, null]}, "dedup_key": "k1"
     }));
     let first = post(gateway.address, "/events/ingest", full.to_string()).await;
     assert_eq!(first.status, 201);
@@ -39,14 +39,16 @@ async fn the_three_forms() {
 
     let older = json!({
         "service": "oasis-agent", "event": "Task Init", "tenant": "acme", "status": "blocked", "notes": "n",
-        "git_sha": "abc", "rid": "r", "metadata": {"vtid": "DEV-CICDL-0031", "source": "agent.ping", "x": 1, "notes": "m"},
+        "git_sha": "abc", "rid": "r",
+        "metadata": {"vtid": "DEV-CICDL-0031", "source": "agent.ping", "x": 1, "notes": "m"},
         "timestamp": "2026-01-02T03:04:05.678Z"
     });
     assert_eq!(post(gateway.address, "/events/ingest", older.to_string()).await.status, 201);
 
     let cloud = json!({
-        "specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.Build-Done", "time": "2026-01-02T03:04:05Z",
-        "subject": "s", "traceid": "t", "data": {"vtid": "VTID-0007", "layer": "INFRA", "status": "success", "extra": true}
+        "specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.Build-Done",
+        "time": "2026-01-02T03:04:05Z", "subject": "s", "traceid": "t",
+        "data": {"vtid": "VTID-0007", "layer": "INFRA", "status": "success", "extra": true}
     });
     let structured = &[("content-type", "application/cloudevents+json")];
     let answer = send(gateway.address, "POST", "/events/ingest", structured, cloud.to_string()).await;
@@ -251,7 +253,10 @@ async fn losses_and_returns_of_agents_are_not_taken() {
         let many = json!([plain(json!({})), forged]).to_string();
         let answer = post(gateway.address, "/events/ingest", many).await;
         assert!(answer.error().1.starts_with("event 1: `kind`"), "{:?}", answer.error());
-        let older = json!({"service": "a", "event": kind.to_uppercase(), "status": "info", "metadata": {"source": "agent.ping"}});
+        let older = json!({
+            "service": "a", "event": kind.to_uppercase(), "status": "info",
+            "metadata": {"source": "agent.ping"}
+        });
         let answer = post(gateway.address, "/events/ingest", older.to_string()).await;
         assert!(answer.status == 400 && answer.error().1.contains(kind), "{:?}", answer.body);
         let other = plain(json!({"kind": kind})).to_string();

@@ -67,8 +67,8 @@ async fn insert(client: &tokio_postgres::Client, vtid: &str, status: &str, count
     let layer = vtid.split('-').nth(1).unwrap_or("UNSET");
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
-         SELECT now(), '{vtid}', '{layer}', 'CORE', 'oasis.events', 'event', '{status}', '{layer}-CORE-EVENT', \
-                'vt/{vtid}-event' FROM generate_series(1, {count}) RETURNING id"
+         SELECT now(), '{vtid}', '{layer}', 'CORE', 'oasis.events', 'event', '{status}', \
+                '{layer}-CORE-EVENT', 'vt/{vtid}-event' FROM generate_series(1, {count}) RETURNING id"
     );
     client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }

@@ -1,6 +1,6 @@
 //! The query API: filters, paging, what it says of people.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{get, post};
 use crate::{Gateway, database, insert, postgres};
@@ -49,8 +49,11 @@ async fn people_are_shown_to_readers_who_are_known() {
     let db = database().await;
     let public = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let known = Gateway::start(&db.url, &["--read-tokens", "t"]).await;
-    let event = r#"{"source":"oasis.events","kind":"note","status":"info","meta":{"by":"Ann <ann@example.com>","n":1}}"#;
-    assert_eq!(post(public.address, "/events/ingest", event).await.status, 201);
+    let event = json!({
+        "source": "oasis.events", "kind": "note", "status": "info",
+        "meta": {"by": "Ann <ann@example.com>", "n": 1}
+    });
+    assert_eq!(post(public.address, "/events/ingest", event.to_string()).await.status, 201);
     let shown = get(public.address, "/api/v1/oasis/events").await.json();
     assert_eq!(shown[0]["meta"].to_string(), r#"{"by":"Ann <[withheld]>","n":1}"#);
     let shown = get(known.address, "/api/v1/oasis/events?token=t").await.json();

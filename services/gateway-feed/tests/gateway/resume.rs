@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 use crate::client::{Block, Feed};
 use crate::{Gateway, database, insert, postgres};
 
-/// Writes `count` events in small transactions, through crashes of the server, and says the ids that were confirmed.
+/// Writes `count` events in small transactions, through crashes of the server, and says the ids that were
+/// confirmed.
 fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
     let url = url.to_owned();
     tokio::spawn(async move {
@@ -22,8 +23,9 @@ fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>>
             };
             tokio::spawn(connection);
             let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
-                       SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
-                       'vt/UNSET-event' FROM generate_series(1, 1 + $1 % 20) RETURNING id";
+                       SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', \
+                              'UNSET-CORE-EVENT', 'vt/UNSET-event' \
+                       FROM generate_series(1, 1 + $1 % 20) RETURNING id";
             while ids.len() < count {
                 let size = i32::try_from(ids.len() % 97).unwrap();
                 let Ok(rows) = client.query(sql, &[&size]).await else { break };

@@ -94,7 +94,8 @@ async fn a_server_that_hangs_for_a_while_loses_nobody() {
     gateway.stop().await;
 }
 
-/// The table can be read all the time, and nobody can append: an index is built, or a transaction keeps the writers' lock.
+/// The table can be read all the time, and nobody can append: an index is built, or a transaction keeps the
+/// writers' lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_wait_for_a_lock_are_not_lost() {
     let db = database().await;
@@ -128,7 +129,8 @@ async fn the_table_is_asked_only_while_somebody_is_watched() {
     ping(gateway.address, "a", "success", json!({ "interval": 60 })).await;
     ping(gateway.address, "b", "info", json!({})).await;
     until(gateway.address, &["stopped", "idle"]).await;
-    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT max(id)%'";
+    let asked = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND query LIKE 'SELECT max(id)%'";
     let asked = async || sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0);
     // Twice as long as from one question to the next.
     sleep(Duration::from_secs(4)).await;
