@@ -71,8 +71,8 @@ impl Side {
             .prepare(
                 "INSERT INTO public.oasis_events \
                    (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
-                 SELECT clock_timestamp(), 'BENCH-LINES-0001', 'LINES', 'CORE', 'oasis.events', 'log', 'info', \
-                   'LINES-CORE-LOG', 'vt/BENCH-LINES-0001-log', 'test:' || id, \
+                 SELECT clock_timestamp(), 'BENCH-LINES-0001', 'LINES', 'CORE', 'oasis.events', \
+                   'log', 'info', 'LINES-CORE-LOG', 'vt/BENCH-LINES-0001-log', 'test:' || id, \
                    jsonb_build_object('text', $2::text) \
                  FROM unnest($1::text[]) AS id",
             )

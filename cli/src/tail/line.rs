@@ -4,6 +4,7 @@ use std::io;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use oasis_core::Status;
 use serde_json::Value;
 
 use crate::output::{self, Paint, printable};
@@ -59,14 +60,8 @@ impl Printer {
             Err(_) => ts,
         };
         let status = field("status");
-        let colour = match status.as_str() {
-            "queued" => 33,
-            "in_progress" => 36,
-            "success" => 32,
-            "failure" => 31,
-            "cancelled" => 35,
-            _ => 37,
-        };
+        // A newer gateway may know more of them.
+        let colour = status.parse().map_or(37, colour);
         // Padded before it is painted: escape sequences would count as width.
         let status = paint.with(colour, &format!("{status:<11}"));
         let link =
@@ -80,6 +75,18 @@ impl Printer {
             paint.dim(&link)
         );
         line.trim_end().to_owned()
+    }
+}
+
+/// The terminal's colour for a status.
+fn colour(status: Status) -> u8 {
+    match status {
+        Status::Queued => 33,
+        Status::InProgress => 36,
+        Status::Success => 32,
+        Status::Failure => 31,
+        Status::Cancelled => 35,
+        Status::Info => 37,
     }
 }
 

@@ -83,3 +83,13 @@ closed_set! {
         Info = "info",
     }
 }
+
+impl Status {
+    /// Whether what it reports is over.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Success | Self::Failure | Self::Cancelled => true,
+            Self::Queued | Self::InProgress | Self::Info => false,
+        }
+    }
+}

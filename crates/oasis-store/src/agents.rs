@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oasis_core::ping;
+use oasis_core::{Status, ping};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -137,6 +137,9 @@ fn statement() -> String {
              ORDER BY {INSTANCE}, {SAID}, (e.id + 0) LIMIT 1"
         )
     };
+    let finals: Vec<String> =
+        Status::ALL.iter().filter(|status| status.is_final()).map(|status| format!("'{status}'")).collect();
+    let finals = finals.join(", ");
     format!(
         "WITH RECURSIVE walk (instance, n) AS ( \
            SELECT first.instance, 1::bigint FROM ({first}) AS first \
@@ -156,7 +159,7 @@ fn statement() -> String {
          ), wanted AS ( \
            SELECT ends.ended, said.* FROM agents JOIN said AS ping ON ping.id = agents.pinged \
              CROSS JOIN LATERAL (SELECT CASE \
-               WHEN agents.lost >= agents.pinged OR ping.status IN ('success', 'failure', 'cancelled') THEN 1 \
+               WHEN agents.lost >= agents.pinged OR ping.status IN ({finals}) THEN 1 \
                WHEN CASE jsonb_typeof(ping.meta -> 'interval') WHEN 'number' THEN (ping.meta ->> 'interval')::numeric > 0 END THEN 0 \
                ELSE 2 END AS ended) AS ends \
              JOIN said ON said.instance = agents.instance \

@@ -82,10 +82,7 @@ impl Observation {
 
     /// Whether its agent has said goodbye with it.
     pub(super) fn stopped(&self) -> bool {
-        match self.status {
-            Status::Success | Status::Failure | Status::Cancelled => true,
-            Status::Queued | Status::InProgress | Status::Info => false,
-        }
+        self.status.is_final()
     }
 
     /// Whether its agent is at a task.
