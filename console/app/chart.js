@@ -103,7 +103,7 @@ export function drawChart(chart, items, now) {
       if (!track || !names) return;
       fill(names);
       for (const [row, name] of new Map(rows.map((placed) => [placed.row, placed.name]))) {
-        const there = h("span", name);
+        const there = h("span.clip", name);
         there.style.top = `${row * 24 + 4}px`;
         names.append(there);
       }

@@ -143,7 +143,7 @@ function makeRow(failed) {
   return h(
     "li",
     h("span.mark"),
-    h("div.body", h("div.first", makeButton("name", {}), h("span.link-out")), h("div.second")),
+    h("div.body", h("div.first", makeButton("name.clip", {}), h("span.link-out")), h("div.second")),
     h("div.times", h("span.run-time"), h("span.queue-time.quiet")),
     dismiss,
   );
@@ -184,7 +184,7 @@ function update(element, row, now) {
     fill(
       part(element, ".second"),
       taskLink(run.event.vtid),
-      h("span.about", { title: about }, h("bdi", withoutTask(about, run.event.vtid))),
+      h("span.about.clip", { title: about }, h("bdi", withoutTask(about, run.event.vtid))),
     );
   }
   showTimes(element, state, now);

@@ -19,9 +19,9 @@ export function makeRow(event, number, selected, name) {
   const { link } = event;
   const what = describeLink(link);
   const label = `${kindWords(event.kind)}, ${word(event.status)}, ${event.vtid}, ${event.module}`;
-  const open = makeButton("kind", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
+  const open = makeButton("kind.clip", { tabindex: -1, "aria-label": label }, kindWords(event.kind));
   /** @param {string} name @param {...import("./dom.js").Child} children */
-  const cell = (name, ...children) => h(`span.c-${name}`, { role: "cell" }, ...children);
+  const cell = (name, ...children) => h(`span.clip.c-${name}`, { role: "cell" }, ...children);
   const row = h(
     "div",
     {
@@ -76,5 +76,5 @@ export const tickerHead = () =>
   h(
     "div.row.head",
     { role: "row", "aria-rowindex": 1 },
-    ...Object.entries(HEADS).map(([name, text]) => h(`span.c-${name}`, { role: "columnheader" }, text)),
+    ...Object.entries(HEADS).map(([name, text]) => h(`span.clip.c-${name}`, { role: "columnheader" }, text)),
   );
