@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError, Weak};
 pub(crate) trait Evict: Send + Sync {
     /// Forgets its chunks up to the one whose last row is `through`, and gives what that frees.
     fn evict(&self, through: i64) -> Weight;
+    /// Whether it still has the chunk whose last row is `last`.
+    fn holds(&self, last: i64) -> bool;
 }
 
 /// Chunks, and what they take.
@@ -29,7 +31,7 @@ pub(crate) struct Budget {
     oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
 }
 
-/// Places of chunks that are gone, beside as many as there are chunks, before the queue is cleared of them.
+/// The queue is cleared of chunks that are gone once it is twice as long as there are chunks, and this much longer.
 const GONE: usize = 1_024;
 
 impl Budget {
@@ -41,20 +43,29 @@ impl Budget {
 
     /// Counts a chunk of `topic` whose last row is `last`, and makes room. No lock of a topic may be held.
     pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
-        let mut used = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
+        // A topic whose last holder this becomes ends with it, which takes locks: not under the one below.
+        let mut held = Vec::new();
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.push_back((topic, last));
-        while used > self.most {
+        while self.used() > self.most {
             let Some((topic, through)) = oldest.pop_front() else { break };
             if let Some(topic) = topic.upgrade() {
                 self.free(topic.evict(through));
+                held.push(topic);
             }
-            used = self.bytes.load(Ordering::Relaxed);
         }
         if oldest.len() > 2 * chunks + GONE {
-            oldest.retain(|(topic, _)| topic.strong_count() > 0);
+            oldest.retain(|(topic, last)| {
+                let Some(topic) = topic.upgrade() else { return false };
+                let holds = topic.holds(*last);
+                held.push(topic);
+                holds
+            });
         }
+        drop(oldest);
+        drop(held);
     }
 
     /// A topic has forgotten chunks by itself.
@@ -87,6 +98,10 @@ mod tests {
             let gone = before - chunks.len();
             Weight { chunks: gone, bytes: 10 * gone }
         }
+
+        fn holds(&self, last: i64) -> bool {
+            self.0.lock().unwrap().contains(&last)
+        }
     }
 
     fn push(budget: &Budget, ring: &Arc<Ring>, last: i64) {
@@ -113,6 +128,16 @@ mod tests {
             budget.free(ring.evict(last));
         }
         assert_eq!(budget.used(), 0);
+        assert!(budget.oldest.lock().unwrap().len() <= GONE + 2);
+    }
+
+    #[test]
+    fn the_queue_does_not_grow_with_a_topic_that_forgets_its_chunks() {
+        let (budget, ring) = (Budget::new(usize::MAX), Arc::new(Ring::default()));
+        for last in 0..10_000 {
+            push(&budget, &ring, last);
+            budget.free(ring.evict(last));
+        }
         assert!(budget.oldest.lock().unwrap().len() <= GONE + 2);
     }
 }

@@ -56,6 +56,7 @@ struct Inner {
     open: HashMap<u64, Open>,
     deadlines: BTreeSet<(Instant, u64)>,
     subjects: HashMap<Subject, BTreeSet<u64>>,
+    revocations: u64,
 }
 
 /// One subscriber that has not been ended.
@@ -106,9 +107,16 @@ impl Ends {
     /// Ends every subscriber of `subject`, and says how many there were.
     pub(crate) fn end(&self, subject: &Subject, reason: CloseReason) -> usize {
         let mut inner = self.lock();
+        inner.revocations += 1;
         let ids = inner.subjects.get(subject).cloned().unwrap_or_default();
         ids.iter().for_each(|id| inner.finish(*id, Some(reason)));
         ids.len()
+    }
+
+    /// Counts the revocations. One that comes between the admission of a viewer and the registration of the
+    /// subscriber ends nobody: the viewer must be admitted again.
+    pub(crate) fn revocations(&self) -> u64 {
+        self.lock().revocations
     }
 
     /// Ends subscribers at their deadlines, until it is dropped.

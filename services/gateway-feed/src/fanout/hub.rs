@@ -25,7 +25,6 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::ends::Ends;
 use super::pulse::Presence;
-use super::reads::Reads;
 use super::round;
 use super::topics::Tenant;
 
@@ -36,16 +35,15 @@ const ROUND: Duration = Duration::from_secs(1);
 /// See the head of this file.
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
-    reads: Arc<Reads>,
     pub(crate) ends: Arc<Ends>,
     /// Why the tail can't read now.
     trouble: RwLock<Option<String>>,
 }
 
 impl Hub {
-    pub(crate) fn new(tenants: Vec<Arc<dyn Tenant>>, reads: Arc<Reads>) -> Self {
+    pub(crate) fn new(tenants: Vec<Arc<dyn Tenant>>) -> Self {
         let trouble = RwLock::new(Some("the table has not been read yet".into()));
-        Self { tenants, reads, ends: Arc::default(), trouble }
+        Self { tenants, ends: Arc::default(), trouble }
     }
 
     /// What the tail calls with each update. It comes back from events once every subscriber that waited for
@@ -54,7 +52,6 @@ impl Hub {
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {
-                self.reads.clear();
                 for (tenant, rows) in self.tenants.iter().zip(self.by_family(events)) {
                     let ticker = tenant.family() == Family::devhub().as_str();
                     let presence = if ticker && empty { Presence::Empty } else { Presence::Filled };
@@ -68,7 +65,6 @@ impl Hub {
             }
             Update::Pruned(through) => {
                 self.tenants.iter().for_each(|tenant| tenant.pruned(through));
-                self.reads.clear();
             }
             Update::Up { listening } => {
                 metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
@@ -124,7 +120,6 @@ impl Hub {
             let mut heartbeat = every(heartbeat);
             loop {
                 heartbeat.tick().await;
-                self.reads.clear();
                 tenant.beat(Ts::clamped(Timestamp::now()));
             }
         };

@@ -17,7 +17,7 @@ pub(crate) mod frame;
 pub(crate) mod hub;
 pub(crate) mod pulse;
 pub(crate) mod reads;
-mod ring;
+pub(crate) mod ring;
 mod round;
 pub(crate) mod stream;
 pub(crate) mod subscriber;

@@ -127,11 +127,13 @@ impl Reads {
             reaches(&batch, head)?;
             rows.extend(batch.rows);
         }
+        rows.retain(|row| S::shows(topic, row));
         rows.sort_unstable_by_key(|row| row.id);
+        rows.dedup_by_key(|row| row.id);
         let rows = &rows[rows.len().saturating_sub(most)..];
         let mut out = Vec::new();
         let mut ends = None;
-        rows.iter().for_each(|row| ends = stream.render(row, &mut out).1);
+        rows.iter().for_each(|row| ends = stream.render(row, &mut out));
         Ok(Last { frames: out.into(), id: rows.last().map(|row| row.id), ends })
     }
 
@@ -140,9 +142,14 @@ impl Reads {
         Ok(self.table.head().await?)
     }
 
-    /// The first id recorded at or after `since`.
-    pub(crate) async fn first_id_since(&self, since: Timestamp) -> Result<Option<i64>, ReadError> {
-        Ok(self.table.first_id_since(since).await?)
+    /// The cursor before the first row recorded at or after `since`; `head`, which the tail has read, where there is
+    /// none.
+    pub(crate) async fn cursor_since(&self, since: Timestamp, head: i64) -> Result<i64, ReadError> {
+        match self.table.first_id_since(since).await? {
+            Some(first) => Ok(first - 1),
+            None if self.table.head().await? >= head => Ok(head),
+            None => Err(ReadError::Stale),
+        }
     }
 
     fn shared(&self, cursor: Cursor) -> Shared {
@@ -184,15 +191,16 @@ impl Reads {
             }
             rows.extend(batch.rows);
         }
-        rows.retain(|row| row.id <= whole);
+        rows.retain(|row| row.id > pruned && row.id <= whole && S::shows(topic, row));
         rows.sort_unstable_by_key(|row| row.id);
+        rows.dedup_by_key(|row| row.id);
         let mut out = Vec::with_capacity(rows.len() * 384 + 96);
         if pruned > after {
             out.extend_from_slice(&stream.gap(after, pruned, GapReason::Pruned));
         }
         let (mut last, mut ends) = (None, None);
         for row in &rows {
-            ends = stream.render(row, &mut out).1;
+            ends = stream.render(row, &mut out);
             last = Some(row.id);
             if ends.is_some() {
                 break;

@@ -19,6 +19,8 @@ pub(crate) struct Chunk<M> {
     entries: Vec<Entry<M>>,
     /// The stream ends behind the last row.
     ends: Option<CloseReason>,
+    /// The memory that it takes, about.
+    weight: usize,
 }
 
 /// One row of a chunk.
@@ -55,8 +57,10 @@ impl<M> Renderer<M> {
 
     fn finish(&mut self, ends: Option<CloseReason>) {
         let entries = std::mem::take(&mut self.entries);
-        let bytes = std::mem::take(&mut self.bytes).into();
-        self.done.push(Chunk { bytes, entries, ends });
+        let bytes = std::mem::take(&mut self.bytes);
+        // `Bytes` keeps the capacity.
+        let weight = bytes.capacity() + entries.capacity() * size_of::<Entry<M>>() + CHUNK_BYTES;
+        self.done.push(Chunk { bytes: bytes.into(), entries, ends, weight });
     }
 
     /// The chunks, oldest first; none is empty.
@@ -81,7 +85,7 @@ impl<M> Chunk<M> {
 
     /// The memory that it takes, about.
     pub(crate) fn weight(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry<M>>() + CHUNK_BYTES
+        self.weight
     }
 
     /// The frames from the row `from` on that `wants` takes; all of them without a copy when it is `None`.
@@ -162,9 +166,9 @@ impl<M> Ring<M> {
 
     /// Forgets the chunks up to the one whose last row is `through`.
     pub(crate) fn drop_through(&mut self, through: i64) -> Weight {
-        let freed = self.pop(through);
-        if freed.chunks > 0 {
-            self.floor = self.floor.max(through);
+        let (freed, last) = self.pop(through);
+        if let Some(last) = last {
+            self.floor = self.floor.max(last);
             self.whole = false;
         }
         self.check();
@@ -174,22 +178,29 @@ impl<M> Ring<M> {
     /// Forgets what has been deleted up to `through`. A chunk that holds more keeps its bytes, below the
     /// floor.
     pub(crate) fn prune(&mut self, through: i64) -> Weight {
-        let freed = self.pop(through);
+        let (freed, _) = self.pop(through);
         self.floor = self.floor.max(through);
         self.head = self.head.max(through);
         self.check();
         freed
     }
 
-    fn pop(&mut self, through: i64) -> Weight {
-        let mut freed = Weight::default();
+    /// Forgets chunks: what they took, and the last row of the last of them.
+    fn pop(&mut self, through: i64) -> (Weight, Option<i64>) {
+        let (mut freed, mut last) = (Weight::default(), None);
         while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {
             self.rows -= oldest.entries.len();
             freed.chunks += 1;
             freed.bytes += oldest.weight();
+            last = Some(oldest.last());
             self.chunks.pop_front();
         }
-        freed
+        (freed, last)
+    }
+
+    /// Whether it has the chunk whose last row is `last`.
+    pub(crate) fn holds(&self, last: i64) -> bool {
+        self.chunks.binary_search_by_key(&last, Chunk::last).is_ok()
     }
 
     /// What all its chunks take.

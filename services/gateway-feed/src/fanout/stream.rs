@@ -63,7 +63,10 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
 
     /// Appends the frame of `row` to `out`, and says whether the stream ends behind it.
-    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> (Self::Mark, Option<CloseReason>);
+    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
+
+    /// What the ring keeps of `row`.
+    fn mark(&self, row: &StoredEvent) -> Self::Mark;
 
     /// Whether a subscriber wants every row of its topic.
     fn wants_all(want: &Self::Want) -> bool;

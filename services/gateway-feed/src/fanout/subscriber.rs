@@ -18,12 +18,12 @@ use oasis_service::response::{Body, boxed};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use super::ends::{CloseReason, Ending, Ends};
+use super::ends::{CloseReason, Ending};
 use super::frame;
 use super::pulse::{Presence, Pulse, State};
-use super::reads::{Cursor, ReadError, Reads, Stretch};
+use super::reads::{Cursor, ReadError, Stretch};
 use super::ring::Taken;
-use super::stream::{Admission, Fresh, GapReason, Stream};
+use super::stream::{Fresh, GapReason, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
 
@@ -57,17 +57,15 @@ pub(crate) struct Subscriber<S: Stream> {
 impl<S: Stream> Subscriber<S> {
     /// A client that may read.
     pub(crate) fn new(
-        (topics, reads, ends): (&Arc<Topics<S>>, &Arc<Reads>, &Arc<Ends>),
-        topic: S::Topic,
-        want: S::Want,
-        begin: Begin,
-        admission: Admission<S::Permit>,
+        topics: &Arc<Topics<S>>,
+        (topic, want, begin): (S::Topic, S::Want, Begin),
+        permit: S::Permit,
+        ending: Option<Ending>,
     ) -> Self {
         let topic = topics.join(topic);
         let client = Client {
             pulse: topic.subscribe(),
             topics: topics.clone(),
-            reads: reads.clone(),
             topic,
             want,
             begin: Some(begin),
@@ -81,8 +79,7 @@ impl<S: Stream> Subscriber<S> {
             retry_at: None,
             ends: None,
         };
-        let ending = ends.register(admission.subjects, admission.deadline);
-        Self { client, ending, ended: false, _permit: admission.permit }
+        Self { client, ending, ended: false, _permit: permit }
     }
 
     /// The subscriber as a response's body.
@@ -131,7 +128,6 @@ enum Next {
 
 struct Client<S: Stream> {
     topics: Arc<Topics<S>>,
-    reads: Arc<Reads>,
     topic: Arc<Topic<S>>,
     want: S::Want,
     pulse: watch::Receiver<Pulse>,
@@ -226,22 +222,22 @@ impl<S: Stream> Client<S> {
         let head = self.topics.state().head;
         let opening = match begin {
             Begin::Fresh => self.fresh().await?,
-            Begin::After(cursor) if cursor > head && cursor > self.reads.head().await? => {
+            Begin::After(cursor) if cursor > head && cursor > self.topics.reads.head().await? => {
                 self.reset(cursor).await?
             }
             Begin::After(cursor) => {
                 Opening { gap: None, replay: Bytes::new(), cursor, told: Some(cursor), ends: None }
             }
             Begin::Since(since) => {
-                let first = self.reads.first_id_since(since).await?;
-                let cursor = first.map_or(head, |id| id - 1);
+                let cursor = self.topics.reads.cursor_since(since, head).await?;
                 Opening { gap: None, replay: Bytes::new(), cursor, told: None, ends: None }
             }
         };
         let Opening { gap, replay, cursor, told, ends } = opening;
         let now = Ts::clamped(Timestamp::now());
         let stream = &self.topics.stream;
-        let greeting = stream.greeting(&self.topic.key, now, state.presence, head.max(cursor));
+        let greeting =
+            stream.greeting(&self.topic.key, now, state.presence, self.topics.routed().max(cursor));
         let mut out = BytesMut::from(&greeting[..]);
         out.extend_from_slice(&gap.unwrap_or_default());
         out.extend_from_slice(&replay);
@@ -260,50 +256,61 @@ impl<S: Stream> Client<S> {
 
     /// What a connected client hears next, if there is anything.
     async fn follow(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
-        if state.epoch != self.epoch {
-            self.epoch = state.epoch;
-            if self.cursor > state.head && self.cursor > self.reads.head().await? {
-                let reset = Box::pin(self.reset(self.cursor)).await?;
-                let mut out = BytesMut::from(&reset.gap.unwrap_or_default()[..]);
-                out.extend_from_slice(&reset.replay);
-                out.extend_from_slice(&frame::cursor(reset.cursor));
-                (self.cursor, self.told, self.ends) = (reset.cursor, reset.cursor, reset.ends);
-                return Ok(Some(out.freeze()));
-            }
-        }
-        let stream = &self.topics.stream;
+        // The head may have passed the cursor again since the table went back.
+        let of_another_table = state.epoch != self.epoch
+            && self.topics.back_since(self.epoch).is_some_and(|head| head < self.cursor);
         if self.presence != state.presence {
             self.presence = state.presence;
-            let filled = stream.filled(Ts::clamped(Timestamp::now()));
+            let filled = self.topics.stream.filled(Ts::clamped(Timestamp::now()));
             if !filled.is_empty() {
                 return Ok(Some(filled));
             }
         }
-        if self.cursor < state.head
-            && let Some(frames) = self.rows(state).await?
-        {
-            return Ok(Some(frames));
-        }
-        let stream = &self.topics.stream;
+        // Before anything that reads the table: the client hears something while it is away.
         if self.beats != state.beats {
             self.beats = state.beats;
             let mut out = BytesMut::new();
-            if self.told != self.cursor {
-                self.told = self.cursor;
-                out.extend_from_slice(&stream.cursor(self.cursor));
+            if !of_another_table {
+                self.pass_over(state);
+                if self.told != self.cursor {
+                    self.told = self.cursor;
+                    out.extend_from_slice(&self.topics.stream.cursor(self.cursor));
+                }
             }
             out.extend_from_slice(&self.pulse.borrow().heartbeat);
             return Ok(Some(out.freeze()));
         }
+        if of_another_table {
+            let reset = Box::pin(self.reset(self.cursor)).await?;
+            self.epoch = state.epoch;
+            let mut out = BytesMut::from(&reset.gap.unwrap_or_default()[..]);
+            out.extend_from_slice(&reset.replay);
+            out.extend_from_slice(&frame::cursor(reset.cursor));
+            (self.cursor, self.told, self.ends) = (reset.cursor, reset.cursor, reset.ends);
+            return Ok(Some(out.freeze()));
+        }
+        self.epoch = state.epoch;
         if state.presence == Presence::Empty && self.ticks != state.ticks {
             let after = std::mem::replace(&mut self.ticks, state.ticks);
             let now = Ts::clamped(Timestamp::now());
-            let shown = stream.while_empty(Some(after), state.ticks, now, &self.want);
+            let shown = self.topics.stream.while_empty(Some(after), state.ticks, now, &self.want);
             if !shown.is_empty() {
                 return Ok(Some(shown));
             }
         }
-        Ok(None)
+        self.rows(state).await
+    }
+
+    /// Passes over what is not wanted, as far as the ring tells, so that a heartbeat has a recent cursor.
+    fn pass_over(&mut self, state: State) {
+        while self.cursor < state.head {
+            match self.topic.take(self.cursor, &self.want) {
+                Taken::Frames { frames, cursor, ends: None } if frames.is_empty() && cursor > self.cursor => {
+                    self.cursor = cursor;
+                }
+                Taken::Frames { .. } | Taken::Behind(_) => return,
+            }
+        }
     }
 
     /// The next rows that are wanted, up to the topic's head.
@@ -337,7 +344,7 @@ impl<S: Stream> Client<S> {
         }
         let cursor = Cursor { topic: self.topic.id, epoch: self.epoch, after: self.cursor };
         let stream = &self.topics.stream;
-        let read = self.reads.stretch(stream.as_ref(), &self.topic.key, &self.want, cursor, floor);
+        let read = self.topics.reads.stretch(stream, &self.topic.key, &self.want, cursor, floor);
         let Stretch { frames, cursor, ends, rest } = read.await?;
         self.rested_at = Instant::now() + rest;
         Ok((frames, cursor, ends))
@@ -366,9 +373,8 @@ impl<S: Stream> Client<S> {
                 let last = match last {
                     Some(last) => last,
                     None => {
-                        let read =
-                            self.reads.last(stream.as_ref(), &self.topic.key, &self.want, (cursor, most));
-                        read.await?
+                        let reads = &self.topics.reads;
+                        reads.last(stream, &self.topic.key, &self.want, (cursor, most)).await?
                     }
                 };
                 Ok(Opening { gap: None, replay: last.frames, cursor, told: last.id, ends: last.ends })

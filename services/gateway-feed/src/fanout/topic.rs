@@ -34,6 +34,7 @@ pub(crate) struct Topic<S: Stream> {
     budget: Option<Arc<Budget>>,
     home: Weak<dyn Home<S>>,
     /// How often a subscriber was woken by the pulse.
+    #[cfg(test)]
     wakes: AtomicU64,
 }
 
@@ -49,7 +50,17 @@ impl<S: Stream> Topic<S> {
         let (share, end) = round::begin();
         let ring = RwLock::new(Ring::new(state.head, false));
         let pulse = watch::Sender::new(Pulse { state, heartbeat: Bytes::new(), share });
-        Self { id, key, ring, pulse, end: Mutex::new(end), budget, home, wakes: AtomicU64::new(0) }
+        Self {
+            id,
+            key,
+            ring,
+            pulse,
+            end: Mutex::new(end),
+            budget,
+            home,
+            #[cfg(test)]
+            wakes: AtomicU64::new(0),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Ring<S::Mark>> {
@@ -71,6 +82,7 @@ impl<S: Stream> Topic<S> {
 
     /// A subscriber was woken by the pulse.
     pub(crate) fn woken(&self) {
+        #[cfg(test)]
         self.wakes.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -101,10 +113,14 @@ impl<S: Stream> Topic<S> {
         chunks: Vec<Chunk<S::Mark>>,
         state: State,
     ) {
-        let before = std::mem::replace(&mut *self.write(), Ring::new(floor, whole));
+        // Made aside: nobody sees half of it.
+        let mut ring = Ring::new(floor, whole);
+        let added: Vec<(i64, usize)> = chunks.iter().map(|chunk| (chunk.last(), chunk.weight())).collect();
+        chunks.into_iter().for_each(|chunk| ring.push(chunk));
+        ring.advance(state.head);
+        let before = std::mem::replace(&mut *self.write(), ring);
         self.free(before.weight());
-        self.fill(chunks);
-        self.write().advance(state.head);
+        added.into_iter().for_each(|(last, bytes)| self.count(last, bytes));
         self.pulse.send_modify(|pulse| {
             let State { beats, ticks, .. } = pulse.state;
             pulse.state = State { beats, ticks, ..state };
@@ -141,8 +157,8 @@ impl<S: Stream> Topic<S> {
             ring.head()
         };
         self.pulse.send_modify(|pulse| {
-            let State { beats, .. } = pulse.state;
-            pulse.state = State { head, presence, beats: beats + 1, ..pulse.state };
+            let State { beats, head: pushed, .. } = pulse.state;
+            pulse.state = State { head: head.max(pushed), presence, beats: beats + 1, ..pulse.state };
             pulse.heartbeat = heartbeat;
         });
     }
@@ -165,16 +181,20 @@ impl<S: Stream> Topic<S> {
         for chunk in chunks {
             let (last, bytes) = (chunk.last(), chunk.weight());
             self.write().push(chunk);
-            if let Some(budget) = &self.budget {
-                let weak: Weak<Self> = Arc::downgrade(self);
-                budget.add(weak, last, bytes);
-            }
+            self.count(last, bytes);
         }
         if let Some(most) = S::RING {
             let mut ring = self.write();
             while ring.rows() > most {
                 ring.drop_oldest();
             }
+        }
+    }
+
+    fn count(self: &Arc<Self>, last: i64, bytes: usize) {
+        if let Some(budget) = &self.budget {
+            let weak: Weak<Self> = Arc::downgrade(self);
+            budget.add(weak, last, bytes);
         }
     }
 
@@ -188,6 +208,10 @@ impl<S: Stream> Topic<S> {
 impl<S: Stream> Evict for Topic<S> {
     fn evict(&self, through: i64) -> Weight {
         self.write().drop_through(through)
+    }
+
+    fn holds(&self, last: i64) -> bool {
+        self.read().holds(last)
     }
 }
 

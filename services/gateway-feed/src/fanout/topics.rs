@@ -13,18 +13,25 @@ use oasis_store::StoredEvent;
 
 use super::budget::Budget;
 use super::pulse::{Presence, State};
+use super::reads::Reads;
 use super::ring::Renderer;
 use super::round;
 use super::stream::Stream;
+use super::table::Table;
 use super::topic::{Home, Topic};
 
 /// Rows that a permanent topic's ring is filled with when the tail begins, so that clients that reconnect
 /// after a restart find theirs without a query.
 pub(crate) const RECENT: u16 = 2_048;
 
+/// Times that the table went back which are told apart.
+const MOST_BACK: usize = 32;
+
 /// See the head of this file.
 pub(crate) struct Topics<S: Stream> {
-    pub(crate) stream: Arc<S>,
+    pub(crate) stream: S,
+    /// A stream's own: one whose subscribers have much to catch up with does not keep another waiting.
+    pub(crate) reads: Reads,
     inner: Mutex<Inner<S>>,
     budget: Arc<Budget>,
     /// Itself, for the topics to tell when they end.
@@ -42,6 +49,8 @@ struct Inner<S: Stream> {
     state: State,
     /// Every row up to this id has been pushed to its topics.
     routed: i64,
+    /// The epochs that began because the table had gone back, and to which id, oldest first.
+    went_back: Vec<(u64, i64)>,
 }
 
 /// What the tail and the clock tell the topics of a stream, whichever it is.
@@ -65,7 +74,7 @@ pub(crate) trait Tenant: Send + Sync {
 }
 
 impl<S: Stream> Topics<S> {
-    pub(crate) fn new(stream: S, budget: Arc<Budget>) -> Arc<Self> {
+    pub(crate) fn new(stream: S, table: Arc<dyn Table>, budget: Arc<Budget>) -> Arc<Self> {
         let state =
             State { presence: Presence::Unread, head: 0, epoch: 0, beats: 0, ticks: 0, closing: false };
         let inner = Inner {
@@ -74,9 +83,11 @@ impl<S: Stream> Topics<S> {
             permanent: Vec::new(),
             state,
             routed: 0,
+            went_back: Vec::new(),
         };
         let topics = Arc::new_cyclic(|this| Self {
-            stream: Arc::new(stream),
+            stream,
+            reads: Reads::new(table),
             inner: Mutex::new(inner),
             budget,
             this: this.clone(),
@@ -118,6 +129,11 @@ impl<S: Stream> Topics<S> {
         self.lock().routed
     }
 
+    /// The lowest id that the table has gone back to since `epoch`, as a restored one does.
+    pub(crate) fn back_since(&self, epoch: u64) -> Option<i64> {
+        self.lock().went_back.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
+    }
+
     /// How many topics there are.
     pub(crate) fn len(&self) -> usize {
         self.lock().topics.len()
@@ -134,17 +150,27 @@ impl<S: Stream> Inner<S> {
         self.topics.values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Each row with each topic that shows it.
-    fn find<'a>(&self, rows: &'a [StoredEvent]) -> Vec<(&'a StoredEvent, Arc<Topic<S>>)> {
+    fn went_back(&mut self, epoch: u64, head: i64) {
+        self.went_back.push((epoch, head));
+        if self.went_back.len() > MOST_BACK {
+            // As if the oldest had happened with the next: whoever has missed both goes back far enough.
+            let (_, oldest) = self.went_back.remove(0);
+            self.went_back[0].1 = self.went_back[0].1.min(oldest);
+        }
+    }
+
+    /// Each row with each topic that may show it, to be dropped without the lock.
+    fn candidates<'a>(&self, rows: &'a [StoredEvent]) -> Vec<(&'a StoredEvent, Arc<Topic<S>>)> {
         let mut found: Vec<(&StoredEvent, Arc<Topic<S>>)> = Vec::new();
         for row in rows {
             let first = found.len();
-            for key in S::keys_of(row) {
-                for topic in self.index.get(&key).into_iter().flatten().filter_map(Weak::upgrade) {
+            let keys = S::keys_of(row);
+            for key in &keys {
+                for topic in self.index.get(key).into_iter().flatten() {
                     // A topic that is found under several keys of a row shows the row once.
-                    let known = found[first..].iter().any(|(_, other)| Arc::ptr_eq(other, &topic));
-                    if !known && S::shows(&topic.key, row) {
-                        found.push((row, topic));
+                    let is_this = |(_, other): &(_, Arc<_>)| Weak::as_ptr(topic) == Arc::as_ptr(other);
+                    if keys.len() == 1 || !found[first..].iter().any(is_this) {
+                        found.extend(topic.upgrade().map(|topic| (row, topic)));
                     }
                 }
             }
@@ -188,7 +214,11 @@ impl<S: Stream> Tenant for Topics<S> {
         // Once filled, always filled: what is shown of an empty family would be taken for rows.
         let filled = presence == Presence::Filled || inner.state.presence == Presence::Filled;
         let presence = if filled { Presence::Filled } else { presence };
-        inner.state = State { presence, head, epoch: inner.state.epoch + 1, ..inner.state };
+        let epoch = inner.state.epoch + 1;
+        if head < inner.state.head {
+            inner.went_back(epoch, head);
+        }
+        inner.state = State { presence, head, epoch, ..inner.state };
         inner.routed = head;
         let topics = inner.all();
         for topic in &topics {
@@ -200,24 +230,26 @@ impl<S: Stream> Tenant for Topics<S> {
             let floor = recent.first().map_or(head, |first| first.id - 1);
             let mut renderer = Renderer::new(recent.len());
             for row in recent {
-                renderer.add(row.id, |out| self.stream.render(row, out));
+                renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
             }
             topic.start(floor, recent.len() < usize::from(RECENT), renderer.chunks(), inner.state);
         }
-        // The last one that drops a topic takes the lock.
         drop(inner);
+        // The last one that drops a topic takes the lock.
         drop(topics);
+        self.reads.clear();
     }
 
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End> {
-        let found = {
+        let candidates = {
             let mut inner = self.lock();
             inner.state.head = head;
             if !rows.is_empty() {
                 inner.state.presence = Presence::Filled;
             }
-            inner.find(rows)
+            inner.candidates(rows)
         };
+        let found = candidates.into_iter().filter(|(row, topic)| S::shows(&topic.key, row));
         let mut touched: Vec<Touched<S>> = Vec::new();
         let mut places: HashMap<u64, usize> = HashMap::new();
         for (row, topic) in found {
@@ -226,7 +258,7 @@ impl<S: Stream> Tenant for Topics<S> {
                 touched.push((topic, Renderer::new(expected)));
                 touched.len() - 1
             });
-            touched[place].1.add(row.id, |out| self.stream.render(row, out));
+            touched[place].1.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
         }
         let ends = touched.into_iter().map(|(topic, renderer)| topic.push(renderer.chunks())).collect();
         self.lock().routed = head;
@@ -235,17 +267,21 @@ impl<S: Stream> Tenant for Topics<S> {
 
     fn pruned(&self, through: i64) {
         self.all().iter().for_each(|topic| topic.prune(through));
+        self.reads.clear();
     }
 
     fn beat(&self, now: Ts) {
         metrics::gauge!("feed_topics", "family" => S::FAMILY).set(self.len() as f64);
         metrics::gauge!("feed_ring_bytes").set(self.budget.used() as f64);
         let heartbeat = self.stream.heartbeat(now);
-        let (routed, presence) = {
-            let inner = self.lock();
-            (inner.routed, inner.state.presence)
-        };
-        self.all().iter().for_each(|topic| topic.beat(routed, presence, heartbeat.clone()));
+        self.reads.clear();
+        // Under the lock, or the tail could begin anew meanwhile.
+        let inner = self.lock();
+        let topics = inner.all();
+        let (routed, presence) = (inner.routed, inner.state.presence);
+        topics.iter().for_each(|topic| topic.beat(routed, presence, heartbeat.clone()));
+        drop(inner);
+        drop(topics);
     }
 
     fn tick(&self) {

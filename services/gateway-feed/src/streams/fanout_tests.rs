@@ -14,21 +14,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::simulation::table::SimTable;
-use super::test_stream::{Channels, TestStream, User};
+use super::test_stream::{Channels, Seat, TestStream, User};
 use super::ticker::Ticker;
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::CloseReason;
 use crate::fanout::hub::Hub;
-use crate::fanout::reads::{Cursor, Reads};
+use crate::fanout::reads::Cursor;
+use crate::fanout::ring::Taken;
 use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 
 /// A gateway without sockets, over a table that is empty at first.
 struct Gateway {
     table: SimTable,
     hub: Arc<Hub>,
-    reads: Arc<Reads>,
     lines: Arc<Topics<TestStream>>,
     ticker: Arc<Topics<Ticker>>,
     budget: Arc<Budget>,
@@ -36,13 +37,13 @@ struct Gateway {
 
 async fn gateway(rings: usize) -> Gateway {
     let table = SimTable::default();
-    let reads = Arc::new(Reads::new(Arc::new(table.clone())));
+    let shared: Arc<dyn Table> = Arc::new(table.clone());
     let budget = Arc::new(Budget::new(rings));
-    let lines = Topics::new(TestStream, budget.clone());
-    let ticker = Topics::new(Ticker::new(usize::MAX), budget.clone());
-    let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()], reads.clone()));
+    let lines = Topics::new(TestStream, shared.clone(), budget.clone());
+    let ticker = Topics::new(Ticker::new(usize::MAX), shared, budget.clone());
+    let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
     hub.update(Update::Start { events: Vec::new(), head: 0, empty: false }).await;
-    Gateway { table, hub, reads, lines, ticker, budget }
+    Gateway { table, hub, lines, ticker, budget }
 }
 
 impl Gateway {
@@ -61,17 +62,18 @@ impl Gateway {
         let user = User { name: name.to_owned(), until };
         let topic = Channels::of(ids.split(',')).unwrap();
         let admission = self.lines.stream.admit(&user, &topic).await.unwrap();
-        let shared = (&self.lines, &self.reads, &self.hub.ends);
-        let mut subscriber = Subscriber::new(shared, topic, 0, Begin::Fresh, admission);
+        let ending = self.hub.ends.register(admission.subjects, admission.deadline);
+        let mut subscriber = Subscriber::new(&self.lines, (topic, 0, Begin::Fresh), admission.permit, ending);
         assert!(text(subscriber.next().await).contains("event: connected"));
         subscriber
     }
 
     async fn follow_ticker(&self) -> Subscriber<Ticker> {
         let admission = self.ticker.stream.admit(&(), &()).await.unwrap();
-        let shared = (&self.ticker, &self.reads, &self.hub.ends);
+        let ending = self.hub.ends.register(admission.subjects, admission.deadline);
         let everything = oasis_store::Filter::all(Channel::devhub());
-        let mut subscriber = Subscriber::new(shared, (), everything, Begin::Fresh, admission);
+        let mut subscriber =
+            Subscriber::new(&self.ticker, ((), everything, Begin::Fresh), admission.permit, ending);
         assert!(text(subscriber.next().await).contains("connected"));
         subscriber
     }
@@ -153,6 +155,8 @@ async fn private_rings_share_a_budget() {
         gateway.append("test:busy").await;
         assert!(gateway.budget.used() <= 2_000);
     }
+    let topic = gateway.lines.join(Channels::of(["quiet"].into_iter()).unwrap());
+    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "its only chunk has gone");
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
@@ -178,8 +182,45 @@ async fn nobody_holds_the_tail_for_long() {
     let gateway = gateway(usize::MAX).await;
     let topic = gateway.ticker.join(());
     let _never_woken = topic.subscribe().borrow().share.clone();
+    let began = Instant::now();
     gateway.append("devhub").await;
     assert_eq!(topic.state().head, 1);
+    assert_eq!(began.elapsed().as_secs(), 1);
+}
+
+/// A client that can't be given its rows hears that the connection works.
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_on_while_the_table_is_away() {
+    let gateway = gateway(1).await;
+    let streams = gateway.hub.clone();
+    tokio::spawn(async move { streams.keep_time().await });
+    let mut lines = gateway.follow("1", "a", None).await;
+    gateway.append("test:1").await;
+    gateway.append("test:1").await;
+    gateway.table.0.lock().unwrap().away = true;
+    for _ in 0..3 {
+        let heard = timeout(Duration::from_secs(31), lines.next()).await.expect("in time");
+        assert!(text(heard).contains("event: heartbeat"));
+    }
+    gateway.table.0.lock().unwrap().away = false;
+    assert!(text(lines.next().await).starts_with("id: 1\n"));
+}
+
+/// The table ends a stream where the ring does.
+#[tokio::test(start_paused = true)]
+async fn a_row_ends_the_stream_for_those_who_read_the_table() {
+    let gateway = gateway(usize::MAX).await;
+    drop(gateway.row("test:1"));
+    gateway.table.0.lock().unwrap().append(Channel::parse("test:1").unwrap(), true, "CORE");
+    drop(gateway.row("test:1"));
+    gateway.hub.update(Update::Start { events: Vec::new(), head: 3, empty: true }).await;
+    let topic = Channels::of(["1"].into_iter()).unwrap();
+    let mut lines = read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), Seat, None));
+    assert!(lines.recv().await.unwrap().contains("connected"));
+    let rows = lines.recv().await.unwrap();
+    assert!(rows.starts_with("id: 1\n") && rows.contains("id: 2\n") && !rows.contains("id: 3\n"), "{rows}");
+    assert!(lines.recv().await.unwrap().contains(r#"{"reason":"closed"}"#));
+    assert_eq!(lines.recv().await, None);
 }
 
 /// The deadline and the revocation of one subscriber wake nobody else of its topic.
@@ -234,7 +275,7 @@ async fn those_at_the_same_place_share_a_read_and_few_are_kept() {
     let topic = Channels::of(["1"].into_iter()).unwrap();
     let read = async |after| {
         let cursor = Cursor { topic: 7, epoch: 1, after };
-        gateway.reads.stretch(gateway.lines.stream.as_ref(), &topic, &0, cursor, 3).await
+        gateway.lines.reads.stretch(&gateway.lines.stream, &topic, &0, cursor, 3).await
     };
     let first = read(0).await.unwrap();
     assert_eq!(first.frames.as_ptr(), read(0).await.unwrap().frames.as_ptr());
@@ -243,11 +284,12 @@ async fn those_at_the_same_place_share_a_read_and_few_are_kept() {
     }
     let again = read(0).await.unwrap();
     assert_ne!(first.frames.as_ptr(), again.frames.as_ptr());
-    gateway.reads.clear();
+    gateway.lines.reads.clear();
     assert_ne!(again.frames.as_ptr(), read(0).await.unwrap().frames.as_ptr());
 
     gateway.table.0.lock().unwrap().away = true;
-    assert!(read(1).await.is_err());
+    let (one, other) = futures_util::future::join(read(1), read(1)).await;
+    assert!(one.is_err() && other.is_err());
     gateway.table.0.lock().unwrap().away = false;
     assert!(read(1).await.is_ok(), "a failure is not kept");
 }
@@ -261,8 +303,9 @@ async fn a_read_must_reach_what_the_tail_has_read() {
     let topic = Channels::of(["1"].into_iter()).unwrap();
     let user = User { name: "a".into(), until: None };
     let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
-    let shared = (&gateway.lines, &gateway.reads, &gateway.hub.ends);
-    let mut lines = read(Subscriber::new(shared, topic, 0, Begin::After(0), admission));
+    let ending = gateway.hub.ends.register(admission.subjects, admission.deadline);
+    let mut lines =
+        read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), admission.permit, ending));
     assert!(lines.recv().await.unwrap().contains("connected"));
     assert!(timeout(Duration::from_secs(10), lines.recv()).await.is_err(), "nothing is passed over");
     gateway.table.0.lock().unwrap().replicated = None;

@@ -17,9 +17,9 @@ use oasis_service::{ApiError, Response};
 use oasis_store::Update;
 
 use crate::fanout::budget::Budget;
+use crate::fanout::ends::{Ending, Ends};
 use crate::fanout::hub::Hub;
-use crate::fanout::reads::Reads;
-use crate::fanout::stream::Stream;
+use crate::fanout::stream::{Admission, Stream};
 use crate::fanout::subscriber::{Begin, Subscriber};
 use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
@@ -32,7 +32,6 @@ const PRIVATE_RINGS: usize = 32 << 20;
 /// All streams of a gateway.
 pub(crate) struct Streams {
     hub: Hub,
-    reads: Arc<Reads>,
     pub(crate) ticker: Arc<Topics<Ticker>>,
     #[cfg(feature = "test-stream")]
     pub(crate) test: Arc<Topics<test_stream::TestStream>>,
@@ -49,22 +48,17 @@ pub(crate) struct Asked<S: Stream> {
 impl Streams {
     /// Streams over `table`; the ticker has at most `most` clients.
     pub(crate) fn new(table: Arc<dyn Table>, most: usize) -> Self {
-        let reads = Arc::new(Reads::new(table));
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
-        let ticker = Topics::new(Ticker::new(most), budget.clone());
+        let ticker = Topics::new(Ticker::new(most), table.clone(), budget.clone());
         #[cfg(feature = "test-stream")]
-        let test = Topics::new(test_stream::TestStream, budget);
-        let hub = Hub::new(
-            vec![
-                ticker.clone(),
-                #[cfg(feature = "test-stream")]
-                test.clone(),
-            ],
-            reads.clone(),
-        );
+        let test = Topics::new(test_stream::TestStream, table, budget);
+        let hub = Hub::new(vec![
+            ticker.clone(),
+            #[cfg(feature = "test-stream")]
+            test.clone(),
+        ]);
         Self {
             hub,
-            reads,
             ticker,
             #[cfg(feature = "test-stream")]
             test,
@@ -99,14 +93,31 @@ impl Streams {
         asked: Asked<S>,
     ) -> Result<Response, ApiError> {
         let Asked { viewer, topic, want, begin } = asked;
-        let admission = topics.stream.admit(&viewer, &topic).await?;
-        let shared = (topics, &self.reads, &self.hub.ends);
-        let mut answer = Response::new(Subscriber::new(shared, topic, want, begin, admission).into_body());
+        let (permit, ending) = admitted(&topics.stream, &self.hub.ends, &viewer, &topic).await?;
+        let subscriber = Subscriber::new(topics, (topic, want, begin), permit, ending);
+        let mut answer = Response::new(subscriber.into_body());
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         // Proxies neither keep nor compress nor buffer it.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         Ok(answer)
+    }
+}
+
+/// Admits a viewer, and registers the subscriber's end before any revocation can be missed.
+async fn admitted<S: Stream>(
+    stream: &S,
+    ends: &Arc<Ends>,
+    viewer: &S::Viewer,
+    topic: &S::Topic,
+) -> Result<(S::Permit, Option<Ending>), ApiError> {
+    loop {
+        let revocations = ends.revocations();
+        let Admission { permit, subjects, deadline } = stream.admit(viewer, topic).await?;
+        let ending = ends.register(subjects, deadline);
+        if ends.revocations() == revocations {
+            return Ok((permit, ending));
+        }
     }
 }

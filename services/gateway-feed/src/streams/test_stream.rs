@@ -62,6 +62,9 @@ impl User {
     }
 }
 
+/// What a subscriber holds.
+pub(crate) struct Seat;
+
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: Ts,
@@ -95,7 +98,7 @@ impl Stream for TestStream {
     type Want = usize;
     type Mark = ();
     type Viewer = User;
-    type Permit = ();
+    type Permit = Seat;
 
     fn keys(topic: &Channels) -> Vec<Channel> {
         topic.0.clone()
@@ -109,13 +112,15 @@ impl Stream for TestStream {
         topic.0.iter().cloned().map(Filter::all).collect()
     }
 
-    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> ((), Option<CloseReason>) {
+    fn mark(&self, _row: &StoredEvent) {}
+
+    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason> {
         let text = row.meta.as_ref().and_then(|meta| meta.as_map().get("text")).and_then(Value::as_str);
         frame::id(out, row.id);
         frame::event(out, "line");
         let (channel, vtid) = (row.channel.as_str(), row.task.as_str());
         frame::data(out, &Line { timestamp: row.ts, channel, vtid, text });
-        ((), (row.kind.as_str() == CLOSED).then_some(CloseReason::Closed))
+        (row.kind.as_str() == CLOSED).then_some(CloseReason::Closed)
     }
 
     fn wants_all(_want: &usize) -> bool {
@@ -130,12 +135,12 @@ impl Stream for TestStream {
         &'a self,
         user: &'a User,
         _topic: &'a Channels,
-    ) -> BoxFuture<'a, Result<Admission<()>, ApiError>> {
+    ) -> BoxFuture<'a, Result<Admission<Seat>, ApiError>> {
         Box::pin(ready(if user.name.is_empty() {
             Err(ApiError::unauthorized("token_missing", "a user is needed"))
         } else {
             let deadline = user.until.map(|until| (until, CloseReason::TokenExpired));
-            Ok(Admission { permit: (), subjects: vec![user.subject()], deadline })
+            Ok(Admission { permit: Seat, subjects: vec![user.subject()], deadline })
         }))
     }
 

@@ -118,9 +118,13 @@ impl Stream for Ticker {
         vec![want.clone()]
     }
 
-    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> (Mark, Option<CloseReason>) {
+    fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason> {
         frame::id(out, row.id);
         frame::data(out, &row.ticker());
+        None
+    }
+
+    fn mark(&self, row: &StoredEvent) -> Mark {
         let event = StoredEvent {
             task: row.task.clone(),
             layer: row.layer.clone(),
@@ -133,7 +137,7 @@ impl Stream for Ticker {
             meta: None,
             ..*row
         };
-        (Mark { event, repeat: agents::is_repeat(row) }, None)
+        Mark { event, repeat: agents::is_repeat(row) }
     }
 
     fn wants_all(want: &Filter) -> bool {

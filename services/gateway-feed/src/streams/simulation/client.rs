@@ -7,7 +7,7 @@ use oasis_core::Channel;
 use serde_json::Value;
 
 use super::super::test_stream::Channels;
-use super::table::{History, Past, SimTable};
+use super::table::{History, Past, Restores, SimTable};
 
 /// What a client follows.
 #[derive(Clone)]
@@ -55,6 +55,11 @@ pub(super) struct Client {
     pub(super) name: String,
     pub(super) follows: Follows,
     history: History,
+    restores: Restores,
+    /// How many of the restored tables it has been told of, or did not see.
+    restored: usize,
+    /// How many there were when it was last told of one.
+    resets: usize,
     table: SimTable,
     place: Place,
     /// The rest of a block that has not arrived in full.
@@ -69,10 +74,31 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(name: String, follows: Follows, history: &History, table: &SimTable) -> Self {
+    pub(super) fn new(
+        name: String,
+        follows: Follows,
+        history: &History,
+        restores: &Restores,
+        table: &SimTable,
+    ) -> Self {
         let place = Place::Fresh { seen: 0, last: None };
-        let (history, table, pending) = (Rc::clone(history), table.clone(), String::new());
-        Self { name, follows, history, table, place, pending, began: None, rows: 0, gaps: 0, ended: false }
+        let (history, restores) = (Rc::clone(history), Rc::clone(restores));
+        let (table, pending) = (table.clone(), String::new());
+        Self {
+            name,
+            follows,
+            history,
+            restores,
+            restored: 0,
+            resets: 0,
+            table,
+            place,
+            pending,
+            began: None,
+            rows: 0,
+            gaps: 0,
+            ended: false,
+        }
     }
 
     /// What it sends as `Last-Event-ID`.
@@ -101,9 +127,20 @@ impl Client {
             self.pending = rest;
             self.block(&block);
         }
+        if self.began.is_some() {
+            // A cursor that a restored table has passed again tells nobody anything.
+            self.restored = self.restores.borrow().len();
+        }
         if let (Some(head), Place::Fresh { last, .. }) = (self.began, self.place) {
             self.passed(last.unwrap_or(head));
         }
+    }
+
+    /// While it is connected, it is told that the table went back behind its cursor before anything else.
+    fn knows_its_table(&mut self, cursor: i64) {
+        let unknown = self.restores.borrow()[self.restored..].iter().any(|to| *to < cursor);
+        assert!(self.began.is_some() || !unknown, "{}: no word of a restored table at {cursor}", self.name);
+        self.restored = self.restores.borrow().len();
     }
 
     fn block(&mut self, block: &str) {
@@ -145,6 +182,7 @@ impl Client {
                 self.place = Place::Fresh { seen: seen + 1, last: Some(id) };
             }
             Place::Upto(cursor) => {
+                self.knows_its_table(cursor);
                 assert!(id > cursor, "{}: row {id} came after {cursor}", self.name);
                 self.misses_nothing(cursor, id);
                 self.place = Place::Upto(id);
@@ -167,6 +205,7 @@ impl Client {
                 }
             }
             Place::Upto(cursor) => {
+                self.knows_its_table(cursor);
                 assert!(id >= cursor, "{}: the cursor went from {cursor} back to {id}", self.name);
                 self.misses_nothing(cursor, id + 1);
             }
@@ -179,11 +218,15 @@ impl Client {
         let (from, to) = (data["from"].as_i64().unwrap(), data["to"].as_i64().unwrap());
         match data["reason"].as_str().unwrap() {
             "reset" => {
+                let restores = self.restores.borrow().len();
+                assert!(self.resets < restores, "{}: a reset for nothing", self.name);
+                (self.resets, self.restored) = (restores, restores);
                 self.place = Place::Fresh { seen: 0, last: None };
                 self.began = Some(to);
             }
             _ => {
                 let Place::Upto(cursor) = self.place else { panic!("{}: a gap at the start", self.name) };
+                self.knows_its_table(cursor);
                 assert!(from >= cursor && from < to, "{}: a gap from {from} at {cursor}", self.name);
                 self.misses_nothing(cursor, from + 1);
                 let pruned = self.table.0.lock().unwrap().pruned;
@@ -201,7 +244,7 @@ impl Client {
         let pruned = |row: &Past| row.id <= if row.channel.is_devhub() { pruned.0 } else { pruned.1 };
         let first = history.partition_point(|row| row.id <= after);
         let between = history[first..].iter().take_while(|row| row.id < before);
-        let gone = |row: &Past| row.lost || after == i64::MIN && pruned(row);
+        let gone = |row: &Past| after == i64::MIN && pruned(row);
         between.filter(|row| !gone(row)).filter(|row| self.follows.takes(row)).map(|row| row.id).collect()
     }
 

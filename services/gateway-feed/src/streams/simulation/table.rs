@@ -16,7 +16,10 @@ use crate::fanout::table::{Batch, Read, Table};
 /// Rows of one batch: few, so that many batches are needed.
 const BATCH: usize = 7;
 
-/// Everything that was ever appended, also what is gone.
+/// The heads of the tables that were restored, in their order.
+pub(in crate::streams) type Restores = Rc<RefCell<Vec<i64>>>;
+
+/// Everything that was appended to the table that there is, also what has been pruned.
 pub(in crate::streams) type History = Rc<RefCell<Vec<Past>>>;
 
 /// One row of the past.
@@ -24,8 +27,6 @@ pub(in crate::streams) struct Past {
     pub(in crate::streams) id: i64,
     pub(in crate::streams) channel: Channel,
     pub(in crate::streams) module: &'static str,
-    /// A restored table does not have it any more.
-    pub(in crate::streams) lost: bool,
 }
 
 #[derive(Default)]

@@ -14,13 +14,13 @@ use super::super::test_stream::{Channels, TestStream, User};
 use super::super::ticker::Ticker;
 use super::client::{Client, Follows, test_channel};
 use super::rng::Rng;
-use super::table::{History, Past, SimTable};
+use super::table::{History, Past, Restores, SimTable};
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::{CloseReason, Subject};
 use crate::fanout::hub::Hub;
-use crate::fanout::reads::Reads;
 use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::table::Table;
 use crate::fanout::topics::{RECENT, Topics};
 
 const CHANNELS: u64 = 20;
@@ -28,31 +28,33 @@ const CLIENTS: usize = 40;
 const ROWS: usize = 300;
 /// So few bytes that private rings lose chunks all the time.
 const RINGS: usize = 6_000;
+/// Longer than any client hears nothing.
+const SILENT: Duration = Duration::from_secs(45);
 /// Rows of one page of the tail.
 const PAGE: usize = 5;
 
 /// One process of a gateway.
 struct Gateway {
     hub: Arc<Hub>,
-    reads: Arc<Reads>,
     lines: Arc<Topics<TestStream>>,
     ticker: Arc<Topics<Ticker>>,
+    budget: Arc<Budget>,
     clock: JoinHandle<()>,
     killed: CancellationToken,
 }
 
 impl Gateway {
     fn start(table: &SimTable) -> Rc<Self> {
-        let reads = Arc::new(Reads::new(Arc::new(table.clone())));
+        let shared: Arc<dyn Table> = Arc::new(table.clone());
         let budget = Arc::new(Budget::new(RINGS));
-        let lines = Topics::new(TestStream, budget.clone());
-        let ticker = Topics::new(Ticker::new(usize::MAX), budget);
-        let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()], reads.clone()));
+        let lines = Topics::new(TestStream, shared.clone(), budget.clone());
+        let ticker = Topics::new(Ticker::new(usize::MAX), shared, budget.clone());
+        let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
         let clock = spawn_local({
             let hub = hub.clone();
             async move { hub.keep_time().await }
         });
-        Rc::new(Self { hub, reads, lines, ticker, clock, killed: CancellationToken::new() })
+        Rc::new(Self { hub, lines, ticker, budget, clock, killed: CancellationToken::new() })
     }
 
     fn kill(&self) {
@@ -70,6 +72,9 @@ pub(super) struct World {
     head: Option<i64>,
     /// Up to where the tail has seen the families pruned.
     pruned: (i64, i64),
+    /// Rows that restored tables did not have any more.
+    lost: usize,
+    restores: Restores,
     /// The end of the world: nobody drops or lags any more.
     ending: Rc<Cell<bool>>,
 }
@@ -80,13 +85,15 @@ impl World {
         let gateway = Rc::new(RefCell::new(Gateway::start(&table)));
         let history: History = Rc::default();
         let ending = Rc::new(Cell::new(false));
-        Self { rng: Rng::new(seed), table, history, gateway, head: None, pruned: (0, 0), ending }
+        let (lost, restores) = (0, Restores::default());
+        let rng = Rng::new(seed);
+        Self { rng, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
     }
 
     /// Lives through the world, checks it, and gives what each client saw.
     pub(super) async fn run(mut self) -> Vec<(usize, usize)> {
         let clients: Vec<_> = (0..CLIENTS).map(|nth| self.client(nth)).collect();
-        while self.history.borrow().len() < ROWS {
+        while self.history.borrow().len() + self.lost < ROWS {
             self.something_happens().await;
             sleep(Duration::from_millis(self.rng.below(400))).await;
         }
@@ -99,7 +106,9 @@ impl World {
             assert!(cursor >= head, "{} ended at {cursor} of {head}", client.name);
             seen.push((client.rows, client.gaps));
         }
-        self.gateway.borrow().kill();
+        let gateway = self.gateway.borrow();
+        gateway.kill();
+        assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0), "what nobody reads is not kept");
         seen
     }
 
@@ -108,7 +117,7 @@ impl World {
             0..50 => self.append(),
             50..86 => self.tail(PAGE).await,
             86..89 => self.prune(),
-            89 => self.restore(),
+            89 => self.restore().await,
             90 => {
                 let gateway = Gateway::start(&self.table);
                 std::mem::replace(&mut *self.gateway.borrow_mut(), gateway).kill();
@@ -143,7 +152,7 @@ impl World {
             let module = if self.rng.once_in(4) { "RARE" } else { "CORE" };
             let closes = !channel.is_devhub() && self.rng.once_in(40);
             let id = state.append(channel.clone(), closes, module);
-            self.history.borrow_mut().push(Past { id, channel, module, lost: false });
+            self.history.borrow_mut().push(Past { id, channel, module });
         }
     }
 
@@ -156,20 +165,24 @@ impl World {
         state.pruned = (through, through);
     }
 
-    /// An older state of the table is restored; its sequence goes on after the ids that it had.
-    fn restore(&mut self) {
-        let mut state = self.table.0.lock().unwrap();
-        let pruned = state.pruned.0.max(state.pruned.1);
-        let head = state.head();
-        let to = head - self.rng.below(15).cast_signed();
-        if to <= pruned {
-            return;
+    /// An older state of the table is restored, and its ids are used again. The server starts anew, so the tail
+    /// notices before anything is appended.
+    async fn restore(&mut self) {
+        {
+            let mut state = self.table.0.lock().unwrap();
+            let pruned = state.pruned.0.max(state.pruned.1);
+            let to = state.head() - 1 - self.rng.below(15).cast_signed();
+            if to <= pruned {
+                return;
+            }
+            state.rows.retain(|row| row.id <= to);
+            state.next = to;
+            let mut history = self.history.borrow_mut();
+            self.lost += history.iter().filter(|row| row.id > to).count();
+            history.retain(|row| row.id <= to);
+            self.restores.borrow_mut().push(to);
         }
-        state.rows.retain(|row| row.id <= to);
-        state.next = state.next.max(head) + 1;
-        for row in self.history.borrow_mut().iter_mut().filter(|row| row.id > to) {
-            row.lost = true;
-        }
+        self.tail(PAGE).await;
     }
 
     /// What the tail does with one page: as `oasis_store::Tail`.
@@ -232,7 +245,7 @@ impl World {
                 Follows::Test { channels, last: [0, 1, 5, 100][nth % 4] }
             }
         };
-        let client = Client::new(format!("user-{nth}"), follows, &self.history, &self.table);
+        let client = Client::new(format!("user-{nth}"), follows, &self.history, &self.restores, &self.table);
         let (rng, gateway, ending) = (self.rng.fork(), self.gateway.clone(), self.ending.clone());
         spawn_local(async move { live(client, rng, gateway, ending).await })
     }
@@ -257,16 +270,16 @@ async fn live(
                 let mut want = Filter::all(oasis_core::Channel::devhub());
                 want.module.extend(module.map(|module| oasis_core::Module::parse(module).unwrap()));
                 let admission = gateway.ticker.stream.admit(&(), &()).await.unwrap();
-                let shared = (&gateway.ticker, &gateway.reads, &gateway.hub.ends);
-                let subscriber = Subscriber::new(shared, (), want, begin, admission);
+                let end = gateway.hub.ends.register(admission.subjects, admission.deadline);
+                let subscriber = Subscriber::new(&gateway.ticker, ((), want, begin), admission.permit, end);
                 follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
             }
             Follows::Test { channels: topic, last } => {
                 let until = rng.once_in(3).then(|| Instant::now() + Duration::from_secs(rng.below(60)));
                 let user = User { name: client.name.clone(), until: until.filter(|_| !ending.get()) };
                 let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
-                let shared = (&gateway.lines, &gateway.reads, &gateway.hub.ends);
-                let subscriber = Subscriber::new(shared, topic, last, begin, admission);
+                let end = gateway.hub.ends.register(admission.subjects, admission.deadline);
+                let subscriber = Subscriber::new(&gateway.lines, (topic, last, begin), admission.permit, end);
                 follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
             }
         }
@@ -288,8 +301,9 @@ async fn follow<S: Stream>(
         let bytes = tokio::select! {
             biased;
             () = gateway.killed.cancelled() => return,
-            bytes = subscriber.next() => bytes,
+            bytes = timeout(SILENT, subscriber.next()) => bytes,
         };
+        let bytes = bytes.unwrap_or_else(|_| panic!("{} hears nothing", client.name));
         let Some(bytes) = bytes else {
             assert!(client.ended || matches!(client.follows, Follows::Ticker(_)), "an end without a reason");
             return;
