@@ -62,17 +62,10 @@ const BLOCKERS: &str = "\
 impl Store {
     /// Asks the database whether `need` can be met now.
     pub async fn check(&self, need: Need) -> Readiness {
-        let version = self.read(async |client| version(client).await).await;
-        match version {
+        match self.read(async |client| behind(client).await).await {
             Err(error) => return vec![error.to_string()],
-            Ok(None) => return vec!["the database has no table oasis_events: run `oasis migrate`".into()],
-            Ok(Some(version)) if version < migrate::latest() => {
-                return vec![format!(
-                    "the database is at version {version}, this program needs {}: run `oasis migrate`",
-                    migrate::latest()
-                )];
-            }
-            Ok(Some(_)) => {}
+            Ok(Some(reason)) => return vec![reason],
+            Ok(None) => {}
         }
         self.read(async |client| {
             let mut reasons = guards(client, need).await?;
@@ -86,13 +79,23 @@ impl Store {
     }
 }
 
-async fn version(client: &Client) -> Result<Option<i64>, tokio_postgres::Error> {
+/// Why the database can't do for this program, if it has not all of its migrations.
+async fn behind(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let there = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
     if !client.query_typed(there, &[]).await?.first().is_some_and(|row| row.get(0)) {
+        return Ok(Some("the database has no table oasis_events: run `oasis migrate`".into()));
+    }
+    let Some(needed) = migrate::steps().pop() else { return Ok(None) };
+    let applied = "SELECT version, name, checksum FROM public.oasis_schema_history ORDER BY version";
+    let rows = client.query_typed(applied, &[]).await?;
+    if rows.iter().any(|row| row.get::<_, Option<&str>>(2) == Some(needed.checksum.to_string().as_str())) {
         return Ok(None);
     }
-    let rows = client.query_typed("SELECT max(version)::int8 FROM public.oasis_schema_history", &[]).await?;
-    Ok(rows.first().and_then(|row| row.get(0)))
+    let newest = rows.last().map_or_else(
+        || "empty".to_owned(),
+        |row| format!("at V{}__{}", row.get::<_, i64>(0), row.get::<_, Option<&str>>(1).unwrap_or_default()),
+    );
+    Ok(Some(format!("the database is {newest}, this program needs {needed}: run `oasis migrate`")))
 }
 
 async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres::Error> {

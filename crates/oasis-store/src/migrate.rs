@@ -1,32 +1,25 @@
 //! Bringing a database up to date, once, however many start at the same time.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use oasis_core::chain;
 use tokio::time::timeout;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
 use crate::tls;
 
-mod embedded {
-    refinery::embed_migrations!("../../migrations");
-}
+mod script;
+mod steps;
 
-/// Where refinery keeps what has been applied.
-const HISTORY: &str = "oasis_schema_history";
-/// The key of the advisory lock that one migrator holds at a time ("oasis" in ASCII).
-const LOCK: i64 = 0x006f_6173_6973;
+pub use script::migration_script;
+pub(crate) use steps::steps;
+
 /// The longest that logging in may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
-/// The newest version that this build knows.
-pub(crate) fn latest() -> i64 {
-    embedded::migrations::runner().get_migrations().iter().map(|m| m.version()).max().unwrap_or_default()
-}
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +38,8 @@ pub enum MigrateError {
     Store(#[from] StoreError),
     /// There is a table of this name that is not ours.
     #[error(
-        "there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed. It differs: {0}. \
-         Rename it, or name another database"
+        "there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed. \
+         It differs: {0}. Rename it, or name another database"
     )]
     Foreign(String),
     /// A step failed, or the history is not one that this build can go on from.
@@ -86,36 +79,46 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
 
 async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
     // Ends with the session, so a migrator that dies leaves no lock behind.
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
-    let ours: bool =
-        client.query_one("SELECT to_regclass('public.' || $1) IS NOT NULL", &[&HISTORY]).await?.get(0);
+    client.execute("SELECT pg_advisory_lock($1)", &[&script::LOCK]).await?;
+    let history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
+    let ours: bool = client.query_one(history, &[]).await?.get(0);
     if !ours && let Some(difference) = foreign_table(client).await? {
         return Err(MigrateError::Foreign(difference));
     }
-    client.batch_execute("SET search_path = public").await?;
-    let report = embedded::migrations::runner()
-        .set_migration_table_name(HISTORY)
-        .run_async(client)
-        .await
-        .map_err(|error| MigrateError::Failed(chain(&error)))?;
-    client
-        .batch_execute(&format!(
-            "ALTER TABLE public.{HISTORY} ENABLE ROW LEVEL SECURITY; GRANT SELECT ON public.{HISTORY} TO PUBLIC; {}",
-            history_policy()
-        ))
-        .await?;
-    Ok(Migrated {
-        applied: report.applied_migrations().iter().map(ToString::to_string).collect(),
-        version: latest(),
-    })
+    client.batch_execute(script::SETTINGS).await?;
+    let steps = steps();
+    client.batch_execute(&script::history(&steps)).await.map_err(|error| failed("the history", &error))?;
+    let done = "SELECT coalesce(max(version), 0) FROM public.oasis_schema_history";
+    let done: i64 = client.query_one(done, &[]).await?.get(0);
+    let mut migrated = Migrated { applied: Vec::new(), version: done };
+    let mut before = None;
+    for step in &steps {
+        if step.version > done {
+            let apply = script::apply(step, before);
+            client.batch_execute(&apply).await.map_err(|error| failed(&step.to_string(), &error))?;
+            migrated.applied.push(step.to_string());
+            migrated.version = step.version;
+        }
+        before = Some(step);
+    }
+    Ok(migrated)
 }
 
-/// Any role may see which version a database has: `/ready` of a service with few rights must be able to tell.
-fn history_policy() -> String {
-    format!(
-        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'public.{HISTORY}'::regclass) THEN \
-         CREATE POLICY oasis_version ON public.{HISTORY} FOR SELECT USING (true); END IF; END $$;"
-    )
+/// What the server said of a statement that failed, with its advice.
+fn failed(what: &str, error: &tokio_postgres::Error) -> MigrateError {
+    let Some(said) = error.as_db_error() else {
+        return MigrateError::Failed(format!("{what}: {}", chain(error)));
+    };
+    let mut text = said.message().to_owned();
+    // A sentence that a script raised says what it is about.
+    if *said.code() != SqlState::RAISE_EXCEPTION {
+        text = format!("{what} failed, and nothing of it was kept: {text}");
+    }
+    if let Some(hint) = said.hint() {
+        text.push_str(". ");
+        text.push_str(hint);
+    }
+    MigrateError::Failed(text)
 }
 
 /// The columns that the first migration makes, and their types.
@@ -167,41 +170,6 @@ async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres
     for name in there.keys().filter(|name| COLUMNS.iter().all(|(ours, _)| ours != name)) {
         differences.push(format!("column {name} is not ours"));
     }
-    differences.push(format!("there is no {HISTORY} beside it"));
+    differences.push("there is no oasis_schema_history beside it".to_owned());
     Ok(Some(differences.join("; ")))
-}
-
-/// The migrations as plain SQL for psql or any other client, which applies what is missing and records it as
-/// [`migrate`] does. Each step is one statement, and so one transaction.
-pub fn migration_script() -> String {
-    let mut script = format!(
-        "-- OASIS DevHub: the schema. It is safe to run again: what is there is left alone.\n\
-         SET search_path = public;\n\
-         DO $oasis$ BEGIN\n    \
-         PERFORM pg_advisory_xact_lock({LOCK});\n    \
-         IF to_regclass('public.oasis_events') IS NOT NULL AND to_regclass('public.{HISTORY}') IS NULL THEN\n        \
-         RAISE 'there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed';\n    \
-         END IF;\nEND $oasis$;\n\
-         CREATE TABLE IF NOT EXISTS public.{HISTORY}(\n    version INT8 PRIMARY KEY,\n    name VARCHAR(255),\n    \
-         applied_on VARCHAR(255),\n    checksum VARCHAR(255));\n\
-         ALTER TABLE public.{HISTORY} ENABLE ROW LEVEL SECURITY;\n\
-         GRANT SELECT ON public.{HISTORY} TO PUBLIC;\n{}\n",
-        history_policy()
-    );
-    for migration in embedded::migrations::runner().get_migrations() {
-        let (version, name, checksum) = (migration.version(), migration.name(), migration.checksum());
-        let sql = migration.sql().unwrap_or_default();
-        // Writing to a String has no way to fail.
-        let _ = write!(
-            script,
-            "\nDO $oasis_step$ BEGIN\n\
-             PERFORM pg_advisory_xact_lock({LOCK});\n\
-             IF EXISTS (SELECT FROM public.{HISTORY} WHERE version = {version}) THEN RETURN; END IF;\n\
-             EXECUTE $oasis_sql$\n{sql}\n$oasis_sql$;\n\
-             INSERT INTO public.{HISTORY} VALUES ({version}, '{name}', \
-             to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}');\n\
-             END $oasis_step$;\n"
-        );
-    }
-    script
 }

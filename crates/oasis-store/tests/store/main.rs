@@ -8,6 +8,7 @@ mod append_failures;
 mod check;
 mod constraints;
 mod migrations;
+mod older;
 mod order;
 mod pages;
 mod pooled;

@@ -75,7 +75,7 @@ async fn a_new_function_is_for_whom_the_old_one_was_for() {
          GRANT EXECUTE ON FUNCTION oasis_first_id_since TO \"{reader}\""
     );
     client.batch_execute(&before).await.unwrap();
-    client.batch_execute(include_str!("../../../../migrations/V3__pages_by_time.sql")).await.unwrap();
+    client.batch_execute(include_str!("old_migrations/V3__pages_by_time.sql")).await.unwrap();
     for (role, may) in [(&reader, true), (&other, false)] {
         let asked = "SELECT has_function_privilege($1::text, $2::text, 'EXECUTE')";
         let row = client.query_one(asked, &[role, &ids_between]).await.unwrap();

@@ -1,0 +1,112 @@
+DO $oasis$
+DECLARE
+    -- Version, name and checksum of each step of this build, and of those that were folded into its first
+    -- step.
+    known constant jsonb := '{known}';
+    older constant jsonb := '{older}';
+    applied jsonb;
+    found jsonb;
+    expected jsonb;
+    restored jsonb;
+    difference text;
+    mend text;
+BEGIN
+    PERFORM pg_advisory_xact_lock({lock});
+    -- Every name below and in the steps says its schema.
+    PERFORM set_config('search_path', 'pg_catalog', true);
+
+    IF to_regclass('{schema}.oasis_schema_history') IS NULL THEN
+        CREATE TABLE {schema}.oasis_schema_history (
+            version    int8 PRIMARY KEY,
+            name       varchar(255),
+            applied_on varchar(255),
+            checksum   varchar(255)
+        );
+    END IF;
+    -- Any role may see which version a database has: /ready of a service with few rights must be able to
+    -- tell.
+    ALTER TABLE {schema}.oasis_schema_history ENABLE ROW LEVEL SECURITY;
+    GRANT SELECT ON {schema}.oasis_schema_history TO PUBLIC;
+    IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = '{schema}.oasis_schema_history'::regclass) THEN
+        CREATE POLICY oasis_version ON {schema}.oasis_schema_history FOR SELECT USING (true);
+    END IF;
+
+    SELECT coalesce(jsonb_agg(jsonb_build_array(h.version, h.name, h.checksum) ORDER BY h.version), '[]')
+        INTO applied FROM {schema}.oasis_schema_history AS h;
+    IF applied = '[]' AND to_regclass('{schema}.oasis_events') IS NOT NULL THEN
+        RAISE 'there is a table {schema}.oasis_events that OASIS DevHub did not make; nothing was changed'
+            USING HINT = 'Rename it, or name another database.';
+    END IF;
+    IF applied = (SELECT coalesce(jsonb_agg(k.step ORDER BY k.nth), '[]')
+                  FROM jsonb_array_elements(known) WITH ORDINALITY AS k (step, nth)
+                  WHERE k.nth <= jsonb_array_length(applied)) THEN
+        RETURN;
+    END IF;
+    IF applied <> older THEN
+        IF applied <@ older THEN
+            RAISE 'the database is at version % of the older migrations, which are now one; '
+                    'nothing was changed', jsonb_array_length(applied)
+                USING HINT = format('Bring it to version %s with the build that made it and run this again, '
+                    'or name an empty database.', jsonb_array_length(older));
+        END IF;
+        RAISE 'the database has migrations that this build does not know (%); nothing was changed',
+                (SELECT string_agg(format('V%s__%s', a.step ->> 0, a.step ->> 1), ', ' ORDER BY a.nth)
+                 FROM jsonb_array_elements(applied) WITH ORDINALITY AS a (step, nth)
+                 WHERE NOT known @> jsonb_build_array(a.step))
+            USING HINT = 'Run the build that made it, or a newer one; or name another database.';
+    END IF;
+
+    -- The older migrations made this database. What they made is compared with what the first step makes here
+    -- and now, in a schema of its own, of which nothing remains.
+    EXECUTE $oasis_describe${describe}$oasis_describe$ INTO found USING '{schema_name}';
+    BEGIN
+        CREATE SCHEMA {scratch};
+        EXECUTE $oasis_sql${first_step}$oasis_sql$;
+        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO expected USING '{scratch_name}';
+        -- A dump holds constraints as the catalogue shows them. Restored from that text, some have fewer
+        -- parentheses.
+        FOR mend IN
+            SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I %3$s',
+                c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
+            FROM pg_constraint AS c WHERE c.connamespace = '{scratch}'::regnamespace AND c.contype = 'c'
+        LOOP
+            EXECUTE mend;
+        END LOOP;
+        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO restored USING '{scratch_name}';
+        RAISE SQLSTATE 'OASIS';
+    EXCEPTION
+        WHEN SQLSTATE 'OASIS' THEN NULL;
+        WHEN insufficient_privilege THEN
+            RAISE 'this role may not create the schema {scratch}, in which the older migrations are compared '
+                    'with the present ones (%); nothing was changed', SQLERRM
+                USING HINT = format(
+                    'Run this as the owner of the database, or GRANT CREATE ON DATABASE %I TO %I.',
+                    current_database(), current_user);
+        WHEN duplicate_schema THEN
+            RAISE 'the schema {scratch}, in which the older migrations are compared with the present ones, '
+                    'exists already; nothing was changed'
+                USING HINT = 'Rename that schema, then run this again.';
+    END;
+    SELECT string_agg(CASE
+            WHEN found ->> name IS NULL THEN format('%s is missing', name)
+            WHEN expected ->> name IS NULL THEN format('%s is not ours', name)
+            WHEN length(found ->> name) + length(expected ->> name) > 300 THEN format('%s differs', name)
+            ELSE format('%s is %s, not %s', name, found ->> name, expected ->> name) END, '; ' ORDER BY name)
+        INTO difference
+        FROM (SELECT jsonb_object_keys(found) UNION SELECT jsonb_object_keys(expected)) AS names (name)
+        WHERE found ->> name IS DISTINCT FROM expected ->> name
+          AND found ->> name IS DISTINCT FROM restored ->> name
+          -- Users write policies for their own roles, and ours are for a role that may be younger than the
+          -- table.
+          AND NOT (name LIKE 'policy %' AND (expected ->> name IS NULL OR found ->> name IS NULL));
+    IF difference IS NOT NULL THEN
+        RAISE 'the tables of this database are not as the older migrations made them; nothing was changed. '
+                'They differ: %', difference
+            USING HINT = 'Undo what differs, then run this again; or name an empty database.';
+    END IF;
+    DELETE FROM {schema}.oasis_schema_history;
+    INSERT INTO {schema}.oasis_schema_history SELECT (step ->> 0)::int8, step ->> 1,
+        to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), step ->> 2
+        FROM jsonb_array_element(known, 0) AS step;
+END
+$oasis$;

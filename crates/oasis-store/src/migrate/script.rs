@@ -1,0 +1,71 @@
+//! The statements that bring a database up to date: one for its history, then one for each step. `oasis
+//! migrate` sends them one by one. Printed, they are a script for psql or any other client.
+
+use super::steps::{SCHEMA, SCRATCH, Step, in_schema, steps};
+
+/// The key of the advisory lock that one migrator holds at a time ("oasis" in ASCII).
+pub(super) const LOCK: i64 = 0x006f_6173_6973;
+
+/// The migrations that were folded into the first step before any release: version, name and checksum.
+const OLDER: [(i64, &str, u64); 6] = [
+    (1, "oasis_events", 1_710_496_114_106_011_917),
+    (2, "cheaper_checks", 12_354_579_570_162_891_860),
+    (3, "pages_by_time", 14_571_873_025_161_614_614),
+    (4, "checks_are_valid", 1_209_747_550_111_116_053),
+    (5, "deploy_watcher", 1_808_392_638_879_437_170),
+    (6, "agents", 11_641_559_178_483_061_841),
+];
+
+/// Settings of the session: a step may take longer than a statement usually may.
+pub(super) const SETTINGS: &str = "SET statement_timeout = 0";
+
+/// The migrations as plain SQL for psql or any other client, which applies what is missing and records it as
+/// [`migrate`](crate::migrate) does. Each step is one statement, and so one transaction.
+pub fn migration_script() -> String {
+    let steps = steps();
+    let mut script = format!(
+        "-- OASIS DevHub: the schema. It is safe to run again: what is there is left alone.\n\
+         -- For psql: psql -v ON_ERROR_STOP=1 -f\n{SETTINGS};\n\n{}",
+        history(&steps)
+    );
+    for (nth, step) in steps.iter().enumerate() {
+        script.push('\n');
+        script.push_str(&apply(step, nth.checked_sub(1).map(|before| &steps[before])));
+    }
+    script
+}
+
+/// Makes the history where there is none, and refuses one that these steps can't follow. A database of the
+/// older migrations gets the present history if its tables are what the first step makes.
+pub(super) fn history(steps: &[Step]) -> String {
+    let list = |steps: Vec<(i64, &str, u64)>| {
+        let steps: Vec<String> = steps
+            .iter()
+            .map(|(version, name, checksum)| format!("[{version}, \"{name}\", \"{checksum}\"]"))
+            .collect();
+        format!("[{}]", steps.join(", "))
+    };
+    let known = steps.iter().map(|step| (step.version, step.name.as_str(), step.checksum)).collect();
+    let first = steps.first().map(|step| step.sql(SCRATCH)).unwrap_or_default();
+    in_schema(include_str!("history.sql"), SCHEMA)
+        .replace("{known}", &list(known))
+        .replace("{older}", &list(OLDER.to_vec()))
+        .replace("{lock}", &LOCK.to_string())
+        .replace("{schema_name}", SCHEMA)
+        .replace("{scratch}", SCRATCH)
+        .replace("{scratch_name}", SCRATCH)
+        .replace("{describe}", include_str!("describe.sql"))
+        .replace("{first_step}", &first)
+}
+
+/// Applies a step that is missing and records it.
+pub(super) fn apply(step: &Step, before: Option<&Step>) -> String {
+    let previous = before.map_or_else(|| "NULL".to_owned(), |before| format!("'{}'", before.checksum));
+    in_schema(include_str!("step.sql"), SCHEMA)
+        .replace("{lock}", &LOCK.to_string())
+        .replace("{version}", &step.version.to_string())
+        .replace("{name}", &step.name)
+        .replace("{checksum}", &step.checksum.to_string())
+        .replace("{previous}", &previous)
+        .replace("{sql}", &step.sql(SCHEMA))
+}

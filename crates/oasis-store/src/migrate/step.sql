@@ -1,0 +1,17 @@
+DO $oasis$
+BEGIN
+    PERFORM pg_advisory_xact_lock({lock});
+    IF EXISTS (SELECT FROM {schema}.oasis_schema_history
+               WHERE version = {version} AND checksum = '{checksum}') THEN
+        RETURN;
+    END IF;
+    IF (SELECT checksum FROM {schema}.oasis_schema_history ORDER BY version DESC LIMIT 1)
+            IS DISTINCT FROM {previous} THEN
+        RAISE 'V{version}__{name} does not follow on the migrations of this database; nothing was changed';
+    END IF;
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    EXECUTE $oasis_sql${sql}$oasis_sql$;
+    INSERT INTO {schema}.oasis_schema_history VALUES ({version}, '{name}',
+        to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '{checksum}');
+END
+$oasis$;
