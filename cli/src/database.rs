@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
+use oasis_core::Family;
 use oasis_store::{DatabaseArgs, DatabaseUrl, Store, migrate, migration_script};
 
 use crate::output::{Usage, line, notice};
@@ -113,7 +114,7 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
             notice(format_args!("{rows} events deleted so far"));
         }
     };
-    let pruned = store.prune(args.keep, tell).await?;
+    let pruned = store.prune(&Family::devhub(), args.keep, tell).await?;
     line(format_args!("deleted {} events; all up to id {} are gone", pruned.rows, pruned.through))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// No answer in time.
     #[error("the database did not answer within {} s", .0.as_secs())]
     Slow(Duration),
+    /// The marks of `oasis_feed_state` are not what `oasis prune` writes.
+    #[error("the column families of oasis_feed_state can't be read: {0}")]
+    Marks(#[source] serde_json::Error),
     /// A newer version wrote a row with a value that this one does not know.
     #[error("event {id} can't be read by this version: {why}")]
     Newer {

@@ -1,8 +1,9 @@
-//! Retention: deletes the oldest events and records up to where, so that readers can be told.
+//! Retention: deletes the oldest events of a family and records up to where, so that readers can be told.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oasis_core::Family;
 use tokio_postgres::types::Type;
 
 use crate::error::StoreError;
@@ -13,20 +14,36 @@ use crate::store::Store;
 pub struct Pruned {
     /// Rows deleted.
     pub rows: u64,
-    /// The highest id that has been pruned, by this run or an earlier one.
+    /// The highest id of the family that has been pruned, by this run or an earlier one.
     pub through: i64,
 }
 
+/// One transaction of a prune.
+struct Step {
+    rows: u64,
+    /// The ids up to this one have been dealt with.
+    reached: i64,
+}
+
+/// The mark of family $1.
+const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
+                    ELSE coalesce((families ->> $1)::int8, 0) END FROM public.oasis_feed_state)";
+
 impl Store {
-    /// Rows deleted in one transaction: short enough that nobody waits for it.
+    /// Ids that are dealt with in one transaction: short enough that nobody waits for it.
     const PRUNE_STEP: i64 = 10_000;
 
-    /// Deletes every event recorded more than `keep` ago, oldest first, a transaction per 10,000 ids. Readers see
-    /// the mark move with the rows, and are woken to look at it. `progress` is told the rows deleted so far.
+    /// Deletes every event of `family` recorded more than `keep` ago, oldest first, in short transactions. Readers see the
+    /// mark of the family move with the rows, and are woken to look at it. `progress` is told the rows deleted so far.
     ///
     /// # Errors
     /// When the database can't be reached or refuses; what was deleted until then stays deleted and recorded.
-    pub async fn prune(&self, keep: Duration, progress: impl Fn(u64)) -> Result<Pruned, StoreError> {
+    pub async fn prune(
+        &self,
+        family: &Family,
+        keep: Duration,
+        progress: impl Fn(u64),
+    ) -> Result<Pruned, StoreError> {
         let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
         let (oldest, bound) = self
             .read(async |client| {
@@ -38,29 +55,57 @@ impl Store {
                 Ok((row.get::<_, i64>(0), row.get::<_, i64>(1)))
             })
             .await?;
-        let (mut rows, mut next) = (0, oldest);
-        while next < bound {
-            let through = (next + Self::PRUNE_STEP).min(bound) - 1;
-            rows += self.prune_through(through).await?;
+        let (mut rows, mut reached) = (0, oldest - 1);
+        while reached < bound - 1 {
+            let step = self.prune_step(family, reached, bound).await?;
+            rows += step.rows;
             progress(rows);
-            next = through + 1;
+            reached = step.reached;
         }
+        let sql = format!("SELECT coalesce({MARK}, 0)");
         let through = self
             .read(async |client| {
-                let sql = "SELECT pruned_through FROM public.oasis_feed_state";
-                Ok(client.query_typed(sql, &[]).await?.first().map_or(0, |row| row.get(0)))
+                let rows = client.query_typed(&sql, &[(&family.as_str(), Type::TEXT)]).await?;
+                Ok(rows.first().map_or(0, |row| row.get(0)))
             })
             .await?;
         Ok(Pruned { rows, through })
     }
 
-    async fn prune_through(&self, through: i64) -> Result<u64, StoreError> {
-        let sql = "WITH mark AS (UPDATE public.oasis_feed_state SET pruned_through = greatest(pruned_through, $1)), \
-                   gone AS (DELETE FROM public.oasis_events WHERE id <= $1 RETURNING 1) \
-                   SELECT count(*), pg_notify('oasis_events', '') FROM gone";
+    /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. Its mark is the highest id that was
+    /// deleted, so that a reader who has seen that one has missed nothing.
+    async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<Step, StoreError> {
+        let (old, reached, mark) = if *family == Family::devhub() {
+            // Along its own index, over the rows of other channels between two of its own.
+            let old = "SELECT e.id FROM public.oasis_events AS e \
+                       WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
+                       ORDER BY e.id + 0 LIMIT $4";
+            let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
+            (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
+        } else {
+            // No index is of a family; its rows are looked for in so many ids of all channels.
+            let old = "SELECT e.id FROM public.oasis_events AS e WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
+                       AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
+            let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
+                        coalesce((families ->> $1)::int8, 0), gone.through)))";
+            (old, "least($3 - 1, $2 + $4)", mark)
+        };
+        let sql = format!(
+            "WITH deleted AS (DELETE FROM public.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
+             gone AS (SELECT count(*) AS rows, max(id) AS through, {reached} AS reached FROM deleted), \
+             mark AS (UPDATE public.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
+             SELECT rows, reached, CASE WHEN rows > 0 THEN pg_notify('oasis_events', '') END FROM gone"
+        );
         self.read(async |client| {
-            let rows = client.query_typed(sql, &[(&through, Type::INT8)]).await?;
-            Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+            let family = family.as_str();
+            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+                (&family, Type::TEXT),
+                (&after, Type::INT8),
+                (&bound, Type::INT8),
+                (&Self::PRUNE_STEP, Type::INT8),
+            ];
+            let row = &client.query_typed(&sql, &params).await?[0];
+            Ok(Step { rows: row.get::<_, i64>("rows").unsigned_abs(), reached: row.get("reached") })
         })
         .await
     }
@@ -71,20 +116,26 @@ impl Store {
     /// When the database can't be reached.
     pub async fn head(&self) -> Result<i64, StoreError> {
         let sql = "SELECT greatest((SELECT max(id) FROM public.oasis_events), \
-                   (SELECT pruned_through FROM public.oasis_feed_state), 0)";
+                   (SELECT greatest(pruned_through, (SELECT max(value::int8) FROM jsonb_each_text(families))) \
+                    FROM public.oasis_feed_state), 0)";
         self.read(async |client| Ok(client.query_typed(sql, &[]).await?.first().map_or(0, |row| row.get(0))))
             .await
     }
 
-    /// The first id recorded at or after `since`, if there is one.
+    /// The first id recorded at or after `since` that a row of `family` can have, if there is one: what was pruned of
+    /// the family is passed over, though older rows of others are still there.
     ///
     /// # Errors
     /// When the database can't be reached.
-    pub async fn first_id_since(&self, since: Timestamp) -> Result<Option<i64>, StoreError> {
+    pub async fn first_id_since(&self, family: &Family, since: Timestamp) -> Result<Option<i64>, StoreError> {
+        let sql = format!(
+            "SELECT CASE WHEN first.id IS NOT NULL THEN greatest(first.id, {MARK} + 1) END \
+             FROM (SELECT public.oasis_first_id_since($2) AS id) AS first"
+        );
         self.read(async |client| {
-            let rows = client
-                .query_typed("SELECT public.oasis_first_id_since($1)", &[(&since, Type::TIMESTAMPTZ)])
-                .await?;
+            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+                [(&family.as_str(), Type::TEXT), (&since, Type::TIMESTAMPTZ)];
+            let rows = client.query_typed(&sql, &params).await?;
             Ok(rows.first().and_then(|row| row.get(0)))
         })
         .await

@@ -5,34 +5,25 @@
 //! every 2 s. A sweep a minute covers a notification that got lost, and tells a dead connection.
 
 use std::future::ready;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use oasis_core::chain;
-use tokio::sync::Notify;
+use oasis_core::{Channel, chain};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client};
 
-use crate::config::DatabaseUrl;
+use self::session::Session;
 use crate::error::StoreError;
 use crate::event::StoredEvent;
-use crate::page::{Columns, Order, Page, PageQuery, Statement, page_of};
+use crate::filter::Filter;
+use crate::marks::Marks;
+use crate::page::{Columns, Order, Page, PageQuery};
 use crate::store::Store;
 
-/// The notification channel of the table.
-const NOTIFICATIONS: &str = "oasis_events";
+mod session;
+
 /// How often the table is read when nothing is heard.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How often it is read when nothing can be heard.
 const POLL: Duration = Duration::from_secs(2);
-/// How long to wait for a notification of our own.
-const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// Rows of one read.
-const PAGE: i64 = 500;
-/// The longest that one read may take.
-const READ_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a tail tells its handler.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,17 +31,18 @@ pub enum Update {
     /// Where the tail begins, at first and after a discontinuity: a restored database has a lower head than was
     /// seen, or rows that were not read have been pruned. Nothing before `events` is known to the handler any more.
     Start {
-        /// The last events up to `head`, oldest first.
+        /// The last events of the ticker up to `head`, oldest first.
         events: Vec<StoredEvent>,
-        /// The id after which the tail goes on; what has been pruned counts.
+        /// The id after which the tail goes on, over all channels; what has been pruned counts.
         head: i64,
-        /// Whether the table holds no event at all.
+        /// Whether the table holds no event of the ticker.
         empty: bool,
     },
-    /// The next events, in id order. Never empty. Here and in `Start` what agents say comes with its `meta`.
+    /// The next events of all channels, in id order. Never empty. Here and in `Start` those have their `meta` that
+    /// [`Columns::Tail`] names.
     Events(Vec<StoredEvent>),
-    /// Everything up to this id has been deleted, and must not be shown any more.
-    Pruned(i64),
+    /// Of each family, everything up to its mark has been deleted and must not be shown any more.
+    Pruned(Marks),
     /// The tail reads again, and whether it is woken (else it polls).
     Up {
         /// Whether LISTEN works.
@@ -65,7 +57,7 @@ pub struct Tail {
     store: Store,
     recent: i64,
     head: Option<i64>,
-    pruned: i64,
+    marks: Marks,
     /// Statements can't be prepared.
     plain: bool,
 }
@@ -79,10 +71,10 @@ impl Store {
 
 impl Tail {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, recent: 0, head: None, pruned: 0, plain: false }
+        Self { store, recent: 0, head: None, marks: Marks::default(), plain: false }
     }
 
-    /// Begin with the last `recent` events instead of at the head.
+    /// Begin with the last `recent` events of the ticker instead of at the head.
     #[must_use]
     pub fn recent(mut self, recent: u16) -> Self {
         self.recent = i64::from(recent);
@@ -145,8 +137,8 @@ impl Tail {
                 metrics::counter!("tail_lost_notifications_total").increment(1);
             }
             let pause = if listening { SWEEP } else { POLL };
-            woken = timeout(pause, session.woken.notified()).await.is_ok();
-            if session.driver.is_finished() {
+            woken = timeout(pause, session.woken()).await.is_ok();
+            if session.is_closed() {
                 return Err(StoreError::Connect("the connection was closed".into()));
             }
             if !listening && probed.elapsed() > SWEEP {
@@ -180,23 +172,24 @@ impl Tail {
         session: &Session,
         handle: &mut impl FnMut(Update) -> F,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT coalesce(max(id), 0), count(id) = 0, \
-                   coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) \
-                   FROM (SELECT id FROM public.oasis_events ORDER BY id DESC LIMIT 1) AS newest";
-        let rows = session.read(session.client.query_typed(sql, &[])).await?;
-        let (newest, empty, pruned): (i64, bool, i64) =
-            rows.first().map_or((0, true, 0), |row| (row.get(0), row.get(1), row.get(2)));
-        let head = newest.max(pruned);
+        let ticker = Filter::all(Channel::devhub());
+        let last = async |before, limit| {
+            let order = Order::NewestFirst { before };
+            let query = PageQuery::ticker(Some(&ticker), order, limit);
+            session.page(&PageQuery { columns: Columns::Tail, ..query }).await
+        };
+        let Page { events: newest, marks, newest: head, .. } = last(None, 1).await?;
+        let (pruned, empty) = (marks.highest(), newest.is_empty());
+        let head = head.max(pruned);
         if self.head.is_some_and(|seen| pruned <= seen && seen <= head) {
             return Ok(());
         }
         let mut events = Vec::new();
         if self.recent > 0 {
-            let order = Order::NewestFirst { before: Some(head + 1) };
-            events = session.page(&with_meta_of_agents(order, self.recent)).await?.events;
+            events = last(Some(head + 1), self.recent).await?.events;
             events.reverse();
         }
-        (self.head, self.pruned) = (Some(head), pruned);
+        (self.head, self.marks) = (Some(head), marks);
         handle(Update::Start { events, head, empty }).await;
         Ok(())
     }
@@ -212,128 +205,27 @@ impl Tail {
             let after = self.head.unwrap_or_default();
             let page = session.next(after).await;
             // A proxy may pass notifications on and still change servers between statements.
-            self.plain |= session.next.is_some() && page.as_ref().is_err_and(is_refusal);
+            self.plain |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
             let page = page?;
             // Rows that were never read have been deleted, or this is not the table that was being read.
-            if page.pruned_through > after || page.newest.max(page.pruned_through) < after {
+            let pruned = page.marks.highest();
+            if pruned > after || page.newest.max(pruned) < after {
                 self.start(session, handle).await?;
                 continue;
             }
-            if page.pruned_through > self.pruned {
-                self.pruned = page.pruned_through;
-                handle(Update::Pruned(self.pruned)).await;
+            if page.marks != self.marks {
+                self.marks = page.marks.clone();
+                handle(Update::Pruned(page.marks)).await;
             }
             let Some(last) = page.events.last() else { return Ok(any) };
             self.head = Some(last.id);
             any = true;
-            let more = page.events.len() as i64 == PAGE;
             handle(Update::Events(page.events)).await;
-            if !more {
+            if !page.more {
                 return Ok(any);
             }
         }
     }
-}
-
-/// One connection that listens and reads. Its driver task ends with it.
-struct Session {
-    client: Client,
-    woken: Arc<Notify>,
-    probed: Arc<Notify>,
-    probe: String,
-    /// Reads the next page, once the session is known to be one and the same server's.
-    next: Option<tokio_postgres::Statement>,
-    driver: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Session {
-    async fn open(store: &Store, url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
-        let (client, mut connection) = connected
-            .map_err(|_| StoreError::Slow(READ_WITHIN))?
-            .map_err(|error| StoreError::Connect(chain(&error)))?;
-        let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let driver = tokio::spawn({
-            let (woken, probed) = (woken.clone(), probed.clone());
-            async move {
-                let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
-                while let Some(Ok(message)) = messages.next().await {
-                    if let AsyncMessage::Notification(notification) = message {
-                        match notification.channel() {
-                            NOTIFICATIONS => woken.notify_one(),
-                            _ => probed.notify_one(),
-                        }
-                    }
-                }
-                // So that the tail finds out at once.
-                woken.notify_one();
-            }
-        });
-        // The process and the moment make it ours among all that listen.
-        let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-        let session = Self { client, woken, probed, probe, next: None, driver };
-        let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
-        session.read(session.client.batch_execute(&listen)).await?;
-        Ok(session)
-    }
-
-    /// Whether a notification that another connection sends arrives here.
-    async fn hears(&self, store: &Store) -> bool {
-        let sent = store
-            .read(async |client| {
-                client.query_typed("SELECT pg_notify($1, '')", &[(&self.probe, Type::TEXT)]).await
-            })
-            .await;
-        sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
-    }
-
-    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind most
-    /// transaction poolers the next read may reach another session, which knows nothing of it.
-    async fn prepare(&mut self) -> Result<(), StoreError> {
-        let statement = Statement::of(&next_page(0));
-        let types: Vec<Type> = statement.params.iter().map(|param| param.bind().1).collect();
-        // With the values known it looks cheaper to the planner each time, by more than the planning costs; and without
-        // them dear enough to be compiled, for longer than it runs.
-        let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
-        self.read(self.client.batch_execute(settings)).await?;
-        self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
-        Ok(())
-    }
-
-    /// The events after `after`.
-    async fn next(&self, after: i64) -> Result<Page, StoreError> {
-        let Some(prepared) = &self.next else { return self.page(&next_page(after)).await };
-        let statement = Statement::of(&next_page(after));
-        let params: Vec<_> = statement.params.iter().map(|param| param.bind().0).collect();
-        page_of(&self.read(self.client.query(prepared, &params)).await?)
-    }
-
-    async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        let statement = Statement::of(query);
-        let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
-        page_of(&self.read(self.client.query_typed(&statement.sql, &params)).await?)
-    }
-
-    async fn read<T>(
-        &self,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, StoreError> {
-        Ok(timeout(READ_WITHIN, work).await.map_err(|_| StoreError::Slow(READ_WITHIN))??)
-    }
-}
-
-fn next_page<'a>(after: i64) -> PageQuery<'a> {
-    with_meta_of_agents(Order::OldestFirst { after, upto: i64::MAX }, PAGE)
-}
-
-fn with_meta_of_agents<'a>(order: Order, limit: i64) -> PageQuery<'a> {
-    PageQuery { columns: Columns::WithMetaOfAgents, ..PageQuery::ticker(None, order, limit) }
 }
 
 /// Whether the server answered, and refused.

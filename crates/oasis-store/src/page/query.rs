@@ -1,6 +1,6 @@
 //! [`PageQuery`]: which rows a reader wants, which way, and how much of each.
 
-use oasis_core::Ts;
+use oasis_core::{Channel, Ts};
 
 use crate::filter::Filter;
 
@@ -28,8 +28,16 @@ pub enum Columns {
     Ticker,
     /// `meta` too.
     WithMeta,
-    /// `meta` too, of what agents say alone.
-    WithMetaOfAgents,
+    /// `meta` too, of the rows whose readers need it when they follow the table: those of other channels than the
+    /// ticker's, those of agents, and those of workflow runs.
+    Tail,
+}
+
+impl Columns {
+    /// What the stream of a channel shows: the ticker has no `meta`, and what other streams show is in it.
+    pub fn of_channel(channel: &Channel) -> Self {
+        if channel.is_devhub() { Self::Ticker } else { Self::WithMeta }
+    }
 }
 
 /// One page that a reader asks for.
@@ -49,11 +57,25 @@ pub struct PageQuery<'a> {
     pub until: Option<Ts>,
     /// How much of each row.
     pub columns: Columns,
+    /// The page ends with the row with which its `meta` and `link` exceed so many bytes.
+    pub most_bytes: Option<i64>,
 }
 
 impl<'a> PageQuery<'a> {
+    /// What [`PageQuery::most_bytes`] should be wherever somebody reads one page after the other.
+    pub const MOST_BYTES: i64 = 4 << 20;
+
     /// What the feed shows of the rows that pass `filter`.
     pub fn ticker(filter: Option<&'a Filter>, order: Order, limit: i64) -> Self {
-        Self { filter, order, limit, offset: 0, since: None, until: None, columns: Columns::Ticker }
+        Self {
+            filter,
+            order,
+            limit,
+            offset: 0,
+            since: None,
+            until: None,
+            columns: Columns::Ticker,
+            most_bytes: None,
+        }
     }
 }

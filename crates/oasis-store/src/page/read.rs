@@ -2,21 +2,43 @@
 
 use tokio_postgres::Row;
 
+use super::by_time;
 use super::query::PageQuery;
 use super::statement::Statement;
 use crate::error::StoreError;
 use crate::event::StoredEvent;
+use crate::marks::Marks;
 use crate::store::Store;
 
-/// A page, and what had been pruned when it was read (in the same snapshot).
+/// A page, and the state of the table when it was read (in the same snapshot).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The rows in the order asked for.
     pub events: Vec<StoredEvent>,
-    /// Ids up to this one are gone.
-    pub pruned_through: i64,
-    /// The highest id in the table, 0 when it is empty.
+    /// Whether more rows follow in that order.
+    pub more: bool,
+    /// Up to which ids rows are gone.
+    pub marks: Marks,
+    /// The highest id in the table, over all channels; 0 when it is empty.
     pub newest: i64,
+}
+
+impl Page {
+    /// The rows of a [`Statement`] whose page has at most `limit` events.
+    pub(crate) fn read(rows: &[Row], limit: i64) -> Result<Self, StoreError> {
+        let mut page = Self { events: Vec::new(), more: false, marks: Marks::default(), newest: 0 };
+        let Some((state, rows)) = rows.split_first() else { return Ok(page) };
+        page.marks = Marks::read(state.try_get("pruned_through")?, state.try_get("families")?)?;
+        page.newest = state.try_get("newest")?;
+        let kept = rows.len().min(usize::try_from(limit).unwrap_or_default());
+        page.events = rows[..kept].iter().map(StoredEvent::from_row).collect::<Result<_, _>>()?;
+        let found = match rows.first() {
+            Some(first) => first.try_get::<_, Option<i64>>("found")?,
+            None => None,
+        };
+        page.more = found.map_or(rows.len(), |found| usize::try_from(found).unwrap_or_default()) > kept;
+        Ok(page)
+    }
 }
 
 impl Store {
@@ -25,32 +47,19 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        if let Some(near) = Statement::near(query) {
+        if let Some(near) = by_time::near(query) {
             let rows = self.rows(&near).await?;
             if rows.first().is_some_and(|row| row.get("settled")) {
-                return page_of(&rows);
+                return Page::read(&rows, query.limit);
             }
         }
         // What was appended meanwhile has higher ids than anything that was not settled.
-        let rows = self.rows(&Statement::of(query)).await?;
-        page_of(&rows)
+        let statement = by_time::far(query).unwrap_or_else(|| Statement::by_id(query));
+        Page::read(&self.rows(&statement).await?, query.limit)
     }
 
     pub(super) async fn rows(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<_> = statement.params.iter().map(|param| param.bind()).collect();
+        let params = statement.params.bind();
         self.read(async |client| client.query_typed(&statement.sql, &params).await).await
     }
-}
-
-/// Reads the result of a [`Statement`]: there is a row, with the marks alone, even when no event matches.
-pub(crate) fn page_of(rows: &[Row]) -> Result<Page, StoreError> {
-    let mut page = Page { events: Vec::with_capacity(rows.len()), pruned_through: 0, newest: 0 };
-    for row in rows {
-        page.pruned_through = row.try_get("pruned_through")?;
-        page.newest = row.try_get("newest")?;
-        if row.try_get::<_, Option<i64>>("id")?.is_some() {
-            page.events.push(StoredEvent::from_row(row)?);
-        }
-    }
-    Ok(page)
 }

@@ -4,9 +4,11 @@
 use oasis_core::ping::PING;
 use oasis_core::{Source, Task};
 
-use super::query::{Order, PageQuery};
-use super::read::{Page, page_of};
-use super::statement::{Param, Statement, Walk, fields};
+use super::param::{Param, Params};
+use super::query::{Columns, Order, PageQuery};
+use super::read::Page;
+use super::statement::{Statement, fields};
+use super::walk::Walk;
 use crate::error::StoreError;
 use crate::filter::Filter;
 use crate::store::Store;
@@ -21,44 +23,38 @@ impl Store {
     /// When the database can't be reached or does not answer in time.
     pub async fn replay(&self, filter: &Filter, before: i64, limit: i64) -> Result<Page, StoreError> {
         let order = Order::NewestFirst { before: Some(before) };
-        let rows =
-            self.rows(&Statement::replay(&PageQuery::ticker(Some(filter), order, limit), filter)).await?;
-        page_of(&rows)
+        let columns = Columns::of_channel(&filter.channel);
+        let query = PageQuery { columns, ..PageQuery::ticker(Some(filter), order, limit) };
+        Page::read(&self.rows(&replay(&query, filter)).await?, limit)
     }
 }
 
-impl Statement {
-    /// What agents said and what all others did are found apart and merged.
-    fn replay(query: &PageQuery<'_>, filter: &Filter) -> Self {
-        let mut this = Self::default();
-        let limit = this.param(Param::Id(query.limit));
-        let mut parts = Vec::new();
-        if filter.channel.is_devhub() {
-            let (among, rest) = apart(filter);
-            for walk in [
-                among.and_then(|filter| among_agents(query, &filter, &mut this)),
-                rest.and_then(|filter| others(query, &filter, &mut this)),
-                news(query, filter, &mut this),
-            ] {
-                parts.extend(walk.map(|walk| walk.sql(&fields_and_meta(), &limit)));
-            }
-        } else {
-            let mut walk = Walk::of(query, &mut this);
-            walk.conditions.push(format!("(e.source <> 'agent.ping' OR {NEWS})"));
-            parts.push(walk.sql(&fields_and_meta(), &limit));
+/// What agents said and what all others did are found apart and merged.
+fn replay(query: &PageQuery<'_>, filter: &Filter) -> Statement {
+    let mut params = Params::default();
+    let limit = params.add(Param::Id(query.limit.saturating_add(1)));
+    let mut parts = Vec::new();
+    if filter.channel.is_devhub() {
+        let (among, rest) = apart(filter);
+        for walk in [
+            among.and_then(|filter| among_agents(query, &filter, &mut params)),
+            rest.and_then(|filter| others(query, &filter, &mut params)),
+            news(query, filter, &mut params),
+        ] {
+            parts.extend(walk.map(|walk| walk.sql(&fields_and_meta(), &limit)));
         }
-        let parts: Vec<String> = parts
-            .iter()
-            .map(|found| format!("(SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {limit})"))
-            .collect();
-        let all = parts.join(" UNION ALL ");
-        this.finish(
-            query,
-            "",
-            &format!("SELECT every.* FROM ({all}) AS every ORDER BY every.id DESC LIMIT {limit}"),
-        );
-        this
+    } else {
+        let mut walk = Walk::of(query, &mut params);
+        walk.conditions.push(format!("(e.source <> 'agent.ping' OR {NEWS})"));
+        parts.push(walk.sql(&fields_and_meta(), &limit));
     }
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|found| format!("(SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {limit})"))
+        .collect();
+    let all = parts.join(" UNION ALL ");
+    let page = format!("SELECT every.* FROM ({all}) AS every ORDER BY every.id DESC LIMIT {limit}");
+    Statement::of(query, params, "", "", &page)
 }
 
 fn fields_and_meta() -> String {
@@ -89,18 +85,18 @@ fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
 }
 
 /// What others did that has such a value: along the index `oasis_events_among_agents`.
-fn among_agents(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
+fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
     if sources(filter) == [Source::AgentPing] {
         return None;
     }
-    let mut walk = Walk::along_ids(query, filter, statement);
+    let mut walk = Walk::along_ids(query, filter, params);
     walk.conditions.push("e.source <> 'agent.ping' AND (e.kind = 'ping' OR e.vtid = 'IDLE')".to_owned());
     Some(walk)
 }
 
 /// What others than agents did. Where the index on status and source leads, it leads past the pings, as it does where
 /// nothing else would.
-fn others(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
+fn others(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
     let mut sources = sources(filter);
     sources.retain(|source| *source != Source::AgentPing);
     if sources.is_empty() {
@@ -109,7 +105,7 @@ fn others(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> 
     let by_source = filter.is_open() || !filter.status.is_empty() || !filter.source.is_empty();
     let many = sources.len() > 1;
     let own = if by_source { Filter { source: sources, ..filter.clone() } } else { filter.clone() };
-    let mut walk = Walk::of(&PageQuery { filter: Some(&own), ..query.clone() }, statement);
+    let mut walk = Walk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
     // Over a list of sources it would say nothing more, and look so selective to the planner that it expects long walks and
     // compiles the statement (JIT), for longer than it runs.
     if !(by_source && many) {
@@ -119,16 +115,13 @@ fn others(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> 
 }
 
 /// What agents said that was new: along the index of it, or, where tasks are named, along theirs.
-fn news(query: &PageQuery<'_>, filter: &Filter, statement: &mut Statement) -> Option<Walk> {
+fn news(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
     let sources = sources(filter);
     if !sources.contains(&Source::AgentPing) {
         return None;
     }
     let tasks = !filter.vtid.is_empty() && filter.vtid.iter().all(|task| matches!(task, Task::Vtid(_)));
-    let mut walk = match tasks {
-        true => Walk::of(query, statement),
-        false => Walk::along_ids(query, filter, statement),
-    };
+    let mut walk = if tasks { Walk::of(query, params) } else { Walk::along_ids(query, filter, params) };
     walk.conditions.push(NEWS.to_owned());
     Some(walk)
 }

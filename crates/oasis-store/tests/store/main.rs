@@ -5,6 +5,7 @@
 mod agents;
 mod append;
 mod append_failures;
+mod channels;
 mod check;
 mod constraints;
 mod migrations;
@@ -14,6 +15,8 @@ mod pages;
 mod pooled;
 mod proxied;
 mod replay;
+mod retention;
+mod sizes;
 mod times;
 mod watch;
 

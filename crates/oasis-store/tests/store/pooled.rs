@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use oasis_core::Family;
 use oasis_store::{Need, Order, PageQuery, Store, Update, WatchState};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -117,7 +118,7 @@ async fn everything_works_behind_a_transaction_pooler() {
     store.keep_watch_state("acme", &state, &[]).await.unwrap();
     assert_eq!(store.watch_state("acme").await.unwrap(), Some(state));
 
-    let pruned = store.prune(std::time::Duration::from_secs(0), |_| ()).await.unwrap();
+    let pruned = store.prune(&Family::devhub(), std::time::Duration::from_secs(0), |_| ()).await.unwrap();
     assert_eq!(pruned.rows, 150);
     while !matches!(next(&mut updates).await, Update::Pruned(_)) {}
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);

@@ -63,8 +63,8 @@ impl Hub {
                 // Those who have not been woken in time are not waited for.
                 let _ = timeout(ROUND, join_all(rounds)).await;
             }
-            Update::Pruned(through) => {
-                self.tenants.iter().for_each(|tenant| tenant.pruned(through));
+            Update::Pruned(marks) => {
+                self.tenants.iter().for_each(|tenant| tenant.pruned(marks.of(tenant.family())));
             }
             Update::Up { listening } => {
                 metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));

@@ -2,11 +2,13 @@
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use oasis_store::{Filter, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use oasis_core::Family;
+use oasis_store::{Columns, Filter, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
-/// Reads of the table, each in one snapshot. Rows never change.
+/// Reads of the table, each in a snapshot of its own. Rows never change.
 pub(crate) trait Table: Send + Sync {
-    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have.
+    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have in rows and in
+    /// bytes.
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
     /// The last rows below `before` that a new subscriber is shown, newest first.
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
@@ -37,16 +39,17 @@ impl Table for Store {
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
         Box::pin(async move {
             let order = Order::OldestFirst { after, upto };
-            let page = Store::page(self, &PageQuery::ticker(Some(rows), order, BATCH)).await?;
-            let more = page.events.len() as i64 == BATCH;
-            Ok(batch(page, more))
+            let columns = Columns::of_channel(&rows.channel);
+            let most_bytes = Some(PageQuery::MOST_BYTES);
+            let query = PageQuery { columns, most_bytes, ..PageQuery::ticker(Some(rows), order, BATCH) };
+            Ok(batch(rows, Store::page(self, &query).await?))
         })
     }
 
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
         Box::pin(async move {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            Ok(batch(Store::replay(self, rows, before, most).await?, false))
+            Ok(batch(rows, Store::replay(self, rows, before, most).await?))
         })
     }
 
@@ -55,10 +58,11 @@ impl Table for Store {
     }
 
     fn first_id_since(&self, since: Timestamp) -> Read<'_, Option<i64>> {
-        Box::pin(Store::first_id_since(self, since))
+        Box::pin(async move { Store::first_id_since(self, &Family::devhub(), since).await })
     }
 }
 
-fn batch(Page { events, pruned_through, newest }: Page, more: bool) -> Batch {
-    Batch { rows: events, pruned_through, head: newest.max(pruned_through), more }
+fn batch(rows: &Filter, Page { events, more, marks, newest }: Page) -> Batch {
+    let pruned_through = marks.of_channel(&rows.channel);
+    Batch { rows: events, pruned_through, head: newest.max(marks.highest()), more }
 }

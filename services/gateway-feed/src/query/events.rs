@@ -52,13 +52,11 @@ impl EventQueries {
         let Bounds { since, until, limit, offset, before } = bounds(&query)?;
         let order = Order::NewestFirst { before };
         let page = PageQuery {
-            filter: Some(&filter),
-            order,
-            limit,
             offset,
             since,
             until,
             columns: Columns::WithMeta,
+            ..PageQuery::ticker(Some(&filter), order, limit)
         };
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await.ok();

@@ -364,8 +364,7 @@ async fn a_tail_that_is_held_up_loses_nobody() {
     until(gateway.address, &["working"]).await;
     let tail = "SELECT pid FROM pg_stat_activity \
                 WHERE datname = current_database() AND application_name = 'gateway-feed' \
-                AND query LIKE '%newest%LIMIT%' AND query LIKE '%oasis_feed_state%' \
-                AND query LIKE '%found.id%'";
+                AND query LIKE '%oasis_feed_state%' AND query LIKE '%sized.%'";
     let tails = sql.query(tail, &[]).await.unwrap();
     assert_eq!(tails.len(), 1, "the session of the tail");
     let tail = Pid::from_raw(tails[0].get(0)).unwrap();

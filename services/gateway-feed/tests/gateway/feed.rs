@@ -286,7 +286,10 @@ async fn pruned_events_leave_a_running_gateway() {
     assert_eq!(live.ids(20).await.last(), Some(&30));
     let args = oasis_store::DatabaseArgs::new(db.url.parse().unwrap());
     let store = oasis_store::Store::new(args, "test").unwrap();
-    assert_eq!(store.prune(std::time::Duration::ZERO, |_| {}).await.unwrap().through, 30);
+    assert_eq!(
+        store.prune(&oasis_core::Family::devhub(), std::time::Duration::ZERO, |_| {}).await.unwrap().through,
+        30
+    );
     // The tail is woken by the prune; the event comes behind it.
     insert(&sql, "DEV-TEST-0001", "info", 1).await;
     assert_eq!(live.event().await.0, 31);

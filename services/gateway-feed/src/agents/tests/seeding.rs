@@ -198,7 +198,7 @@ async fn read(store: &Store) -> Vec<StoredEvent> {
     loop {
         let after = all.last().map_or(0, |event| event.id);
         let order = Order::OldestFirst { after, upto: i64::MAX };
-        let query = PageQuery { columns: Columns::WithMetaOfAgents, ..PageQuery::ticker(None, order, 500) };
+        let query = PageQuery { columns: Columns::Tail, ..PageQuery::ticker(None, order, 500) };
         let page = store.page(&query).await.unwrap();
         if page.events.is_empty() {
             return all;

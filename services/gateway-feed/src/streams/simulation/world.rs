@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oasis_store::{Filter, Update};
+use oasis_core::Family;
+use oasis_store::{Filter, Marks, Update};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -160,9 +161,10 @@ impl World {
     fn prune(&mut self) {
         let mut state = self.table.0.lock().unwrap();
         let through = self.rng.below(state.next.cast_unsigned() + 1).cast_signed();
-        state.rows.retain(|row| row.id > through);
-        let through = through.max(state.pruned.0);
-        state.pruned = (through, through);
+        let devhub = self.rng.once_in(2);
+        state.rows.retain(|row| row.id > through || row.channel.is_devhub() != devhub);
+        let mark = if devhub { &mut state.pruned.0 } else { &mut state.pruned.1 };
+        *mark = through.max(*mark);
     }
 
     /// An older state of the table is restored, and its ids are used again. The server starts anew, so the tail
@@ -185,7 +187,7 @@ impl World {
         self.tail(PAGE).await;
     }
 
-    /// What the tail does with one page: as `oasis_store::Tail`.
+    /// What the tail does with one page.
     async fn tail(&mut self, most: usize) {
         let update = {
             let state = self.table.0.lock().unwrap();
@@ -323,6 +325,7 @@ async fn follow<S: Stream>(
     }
 }
 
-fn marks(pruned: (i64, i64)) -> i64 {
-    pruned.0.max(pruned.1)
+fn marks(pruned: (i64, i64)) -> Marks {
+    let test = Family::parse(TestStream::FAMILY).unwrap();
+    [(Family::devhub(), pruned.0), (test, pruned.1)].into_iter().collect()
 }

@@ -1,0 +1,142 @@
+//! The connection that a tail follows the table on: it listens and reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use oasis_core::chain;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client};
+
+use crate::config::DatabaseUrl;
+use crate::error::StoreError;
+use crate::page::{Columns, Order, Page, PageQuery, Statement};
+use crate::store::Store;
+
+/// The notification channel of the table.
+const NOTIFICATIONS: &str = "oasis_events";
+/// How long to wait for a notification of our own.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// Rows of one read.
+const PAGE: i64 = 500;
+/// The longest that one read may take.
+const READ_WITHIN: Duration = Duration::from_secs(20);
+
+/// One connection that listens and reads. Its driver task ends with it.
+pub(super) struct Session {
+    client: Client,
+    woken: Arc<Notify>,
+    probed: Arc<Notify>,
+    probe: String,
+    /// Reads the next page, once the session is known to be one and the same server's.
+    next: Option<tokio_postgres::Statement>,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Session {
+    pub(super) async fn open(store: &Store, url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
+        let (client, mut connection) = connected
+            .map_err(|_| StoreError::Slow(READ_WITHIN))?
+            .map_err(|error| StoreError::Connect(chain(&error)))?;
+        let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let driver = tokio::spawn({
+            let (woken, probed) = (woken.clone(), probed.clone());
+            async move {
+                let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
+                while let Some(Ok(message)) = messages.next().await {
+                    if let AsyncMessage::Notification(notification) = message {
+                        match notification.channel() {
+                            NOTIFICATIONS => woken.notify_one(),
+                            _ => probed.notify_one(),
+                        }
+                    }
+                }
+                // So that the tail finds out at once.
+                woken.notify_one();
+            }
+        });
+        // The process and the moment make it ours among all that listen.
+        let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+        let session = Self { client, woken, probed, probe, next: None, driver };
+        let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
+        session.read(session.client.batch_execute(&listen)).await?;
+        Ok(session)
+    }
+
+    /// Whether a notification that another connection sends arrives here.
+    pub(super) async fn hears(&self, store: &Store) -> bool {
+        let sent = store
+            .read(async |client| {
+                client.query_typed("SELECT pg_notify($1, '')", &[(&self.probe, Type::TEXT)]).await
+            })
+            .await;
+        sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
+    }
+
+    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind most
+    /// transaction poolers the next read may reach another session, which knows nothing of it.
+    pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
+        let statement = Statement::by_id(&following(0));
+        let types: Vec<Type> = statement.params.bind().into_iter().map(|(_, sql_type)| sql_type).collect();
+        // With the values known it looks cheaper to the planner each time, by more than the planning costs; and without
+        // them dear enough to be compiled, for longer than it runs.
+        let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
+        self.read(self.client.batch_execute(settings)).await?;
+        self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
+        Ok(())
+    }
+
+    /// The events after `after`, of all channels.
+    pub(super) async fn next(&self, after: i64) -> Result<Page, StoreError> {
+        let query = following(after);
+        let Some(prepared) = &self.next else { return self.page(&query).await };
+        let statement = Statement::by_id(&query);
+        let params: Vec<_> = statement.params.bind().into_iter().map(|(value, _)| value).collect();
+        Page::read(&self.read(self.client.query(prepared, &params)).await?, query.limit)
+    }
+
+    /// A page without bounds on `ts`.
+    pub(super) async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
+        let statement = Statement::by_id(query);
+        let rows = self.read(self.client.query_typed(&statement.sql, &statement.params.bind())).await?;
+        Page::read(&rows, query.limit)
+    }
+
+    /// Whether [`Session::next`] keeps a plan in the server.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Waits until rows may have been appended or deleted, or until the connection is closed.
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// Whether the connection is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    async fn read<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        Ok(timeout(READ_WITHIN, work).await.map_err(|_| StoreError::Slow(READ_WITHIN))??)
+    }
+}
+
+/// What follows `after`, as a tail reads it.
+fn following<'a>(after: i64) -> PageQuery<'a> {
+    let order = Order::OldestFirst { after, upto: i64::MAX };
+    let most_bytes = Some(PageQuery::MOST_BYTES);
+    PageQuery { columns: Columns::Tail, most_bytes, ..PageQuery::ticker(None, order, PAGE) }
+}

@@ -1,0 +1,106 @@
+//! Pages that are bounded in bytes: they end early, say so, and the next one goes on where they ended.
+
+use oasis_core::Channel;
+use oasis_store::{Columns, Filter, Order, Page, PageQuery, StoredEvent, Update};
+use tokio_postgres::Client;
+
+use crate::{client, database, follow, next, store, until_up};
+
+/// Of a bounded page, and of the `meta` of one row.
+const MOST: usize = PageQuery::MOST_BYTES as usize;
+const META: usize = 16 << 10;
+
+/// Rows with a `meta` of 16 KiB, which compresses to next to nothing.
+async fn fill(client: &Client, rows: i64, channel: &str) {
+    let sql = format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+         SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', 'vt/UNSET-log', \
+                '{channel}', jsonb_build_object('m', repeat('x', {META} - 9)) FROM generate_series(1, {rows})"
+    );
+    client.batch_execute(&sql).await.unwrap();
+    let size = "SELECT max(octet_length(meta::text)) FROM oasis_events";
+    assert_eq!(client.query_one(size, &[]).await.unwrap().get::<_, i32>(0) as usize, META);
+}
+
+fn size(events: &[StoredEvent]) -> usize {
+    events.iter().filter_map(|event| event.meta.as_ref()).map(|meta| meta.as_json().len()).sum()
+}
+
+#[tokio::test]
+async fn a_page_ends_once_its_rows_exceed_the_bound() {
+    const ROWS: i64 = 600;
+    let db = database().await;
+    fill(&client(&db.url).await, ROWS, "room:1").await;
+    let store = store(&db.url);
+    let filter = Filter::all(Channel::parse("room:1").unwrap());
+    for newest in [false, true] {
+        let mut ids = Vec::new();
+        let mut pages = 0;
+        loop {
+            let last: Option<i64> = ids.last().copied();
+            let order = match newest {
+                true => Order::NewestFirst { before: last },
+                false => Order::OldestFirst { after: last.unwrap_or(0), upto: i64::MAX },
+            };
+            let open = PageQuery::ticker(Some(&filter), order, 500);
+            let bounded =
+                PageQuery { columns: Columns::WithMeta, most_bytes: Some(PageQuery::MOST_BYTES), ..open };
+            let Page { events, more, newest: head, .. } = store.page(&bounded).await.unwrap();
+            let (all, but_one) = (size(&events), size(&events[..events.len() - 1]));
+            assert!(but_one <= MOST, "{but_one} bytes before the last row");
+            assert_eq!(more, all > MOST, "{all} bytes in {} rows", events.len());
+            assert_eq!(head, ROWS);
+            ids.extend(events.iter().map(|event| event.id));
+            pages += 1;
+            if !more {
+                break;
+            }
+        }
+        let mut all: Vec<i64> = (1..=ROWS).collect();
+        if newest {
+            all.reverse();
+        }
+        assert_eq!(ids, all);
+        assert_eq!(pages, 3, "257 rows exceed 4 MiB");
+    }
+
+    // Without the bound, and without meta, rows alone count.
+    let order = Order::NewestFirst { before: None };
+    for columns in [Columns::WithMeta, Columns::Ticker] {
+        let open = PageQuery { columns, ..PageQuery::ticker(Some(&filter), order, 500) };
+        let most_bytes = (columns == Columns::Ticker).then_some(PageQuery::MOST_BYTES);
+        let page = store.page(&PageQuery { most_bytes, ..open }).await.unwrap();
+        assert_eq!((page.events.len(), page.more), (500, true));
+    }
+    // As many rows as there are are all of them; and a page has a row, however large.
+    let exact = PageQuery { columns: Columns::WithMeta, ..PageQuery::ticker(Some(&filter), order, ROWS) };
+    let page = store.page(&exact).await.unwrap();
+    assert_eq!((page.events.len() as i64, page.more), (ROWS, false));
+    let page = store.page(&PageQuery { most_bytes: Some(0), ..exact }).await.unwrap();
+    assert_eq!((page.events.len(), page.more), (1, true));
+    // What an offset passes over does not count.
+    let offset = PageQuery { offset: ROWS - 3, limit: 3, most_bytes: Some(PageQuery::MOST_BYTES), ..exact };
+    let page = store.page(&offset).await.unwrap();
+    assert_eq!((page.events.len(), page.more), (3, false));
+    let nothing = PageQuery { offset: ROWS, ..offset };
+    let page = store.page(&nothing).await.unwrap();
+    assert_eq!((page.events.len(), page.more, page.newest), (0, false, ROWS));
+}
+
+/// The tail reads `meta` of rooms, and no page of it is larger.
+#[tokio::test]
+async fn a_tail_reads_large_rows_in_small_pages() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let mut updates = follow(store(&db.url).tail());
+    until_up(&mut updates).await;
+    fill(&client, 600, "room:1").await;
+    let mut ids = Vec::new();
+    while ids.len() < 600 {
+        if let Update::Events(events) = next(&mut updates).await {
+            assert!(size(&events) <= MOST + META, "{} rows", events.len());
+            ids.extend(events.iter().map(|event| event.id));
+        }
+    }
+    assert_eq!(ids, (1..=600).collect::<Vec<i64>>());
+}
