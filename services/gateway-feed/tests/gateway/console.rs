@@ -52,7 +52,7 @@ async fn whoever_takes_gzip_gets_the_same_in_fewer_bytes() {
     let gateway = Gateway::start(&db.url, &[]).await;
     let html = get(gateway.address, "/").await.body;
     let html = String::from_utf8(html.to_vec()).unwrap();
-    let script = html.split('"').find(|part| part.ends_with("/app/main.js")).unwrap();
+    let script = html.split(['"', '=', '>']).find(|part| part.ends_with("/app/main.js")).unwrap();
     for path in ["/", script] {
         let plain = get(gateway.address, path).await;
         let packed = send(gateway.address, "GET", path, &[("accept-encoding", "br, gzip")], "").await;
