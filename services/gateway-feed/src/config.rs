@@ -1,4 +1,4 @@
-//! What the gateway is told at its start: the flags and variables of the environment.
+//! The configuration of the gateway: its flags, each with a variable of the environment.
 
 use clap::Parser;
 use oasis_service::{ServiceArgs, Tokens};

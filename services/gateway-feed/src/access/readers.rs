@@ -1,4 +1,4 @@
-//! Who may read: everybody, or those who present a token.
+//! Who may read: everyone, or those who present a token.
 
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
@@ -9,7 +9,7 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Without any token everybody may read.
+    /// Without any token, everyone may read.
     pub(crate) fn new(tokens: Tokens) -> Self {
         Self { tokens }
     }

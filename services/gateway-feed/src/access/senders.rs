@@ -1,4 +1,4 @@
-//! Who may send events: nobody, those who present a token, or everybody.
+//! Who may send events: no one, those who present a token, or everyone.
 
 use hyper::HeaderMap;
 use oasis_service::{ApiError, Tokens, bearer};
@@ -11,7 +11,7 @@ pub(crate) struct Senders {
 }
 
 impl Senders {
-    /// Everybody if `anonymous`, else those with one of the tokens.
+    /// Everyone if `anonymous`, else those with one of the tokens.
     pub(crate) fn new(tokens: Tokens, anonymous: bool) -> Self {
         Self { tokens, anonymous }
     }
@@ -24,7 +24,7 @@ impl Senders {
     /// Lets a request through whose header has a token.
     ///
     /// # Errors
-    /// 403 when nobody may send; 401 when its token is missing or not accepted.
+    /// 403 when no one may send; 401 when its token is missing or not accepted.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.anonymous {
             return Ok(());

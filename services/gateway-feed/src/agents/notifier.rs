@@ -88,7 +88,7 @@ impl Notifier {
                 Err(error) => {
                     // Where this could not be written, no ping could.
                     if !matches!(error, AppendError::Refused(_) | AppendError::Overloaded) {
-                        agents.registry().count_anew(agents.now());
+                        agents.registry().restart_count(agents.now());
                     }
                     failed = Some(error);
                 }
@@ -125,7 +125,7 @@ impl Notifier {
             self.not_before = Some(Instant::now() + NO_RIGHT);
         } else if self.without_right {
             // It may have been the database that took no writes.
-            agents.registry().count_anew(agents.now());
+            agents.registry().restart_count(agents.now());
         }
         self.without_right = !may;
         Ok(may)

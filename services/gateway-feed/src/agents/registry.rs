@@ -149,7 +149,7 @@ impl Registry {
     /// The table is read again. Pings could not be read meanwhile, so the count begins again.
     pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
-            self.count_anew(now);
+            self.restart_count(now);
         }
     }
 
@@ -165,12 +165,12 @@ impl Registry {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);
         if let Some(now) = answered.filter(|_| !(in_time && all_along)) {
-            self.count_anew(now);
+            self.restart_count(now);
         }
     }
 
     /// Pings could not be read for a while: every agent has its whole time again.
-    pub(super) fn count_anew(&mut self, now: Duration) {
+    pub(super) fn restart_count(&mut self, now: Duration) {
         self.agents.values_mut().for_each(|agent| agent.count_from(now));
     }
 

@@ -1,4 +1,4 @@
-//! The watch over the agents: it asks the table who there is, keeps time, and has the notices appended.
+//! The watch over the agents: it keeps time, measures, and has the notices appended.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Agents {
         let now = self.now();
         let mut registry = self.registry();
         if now.saturating_sub(before) > TICK + HELD_UP {
-            registry.count_anew(now);
+            registry.restart_count(now);
         }
         registry.forget(now);
         measure(&registry, now);

@@ -10,7 +10,7 @@ use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// A content, and the same compressed once somebody has asked for it.
+/// A content, which is compressed when a browser first asks for that.
 pub(super) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,

@@ -3,7 +3,7 @@
 use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
 use serde_json::{Map, Value};
 
-/// Why an event is refused, for whoever sent it.
+/// Why an event is refused, for its sender.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,

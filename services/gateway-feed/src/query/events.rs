@@ -91,7 +91,7 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiEr
     })
 }
 
-/// The address of the page after this one. A token is left out: it stays with whoever has it.
+/// The address of the page after this one. It does not repeat a token.
 fn next(uri: &Uri, query: &Query, last: i64) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));

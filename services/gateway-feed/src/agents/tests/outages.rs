@@ -16,7 +16,7 @@ fn an_outage_loses_nobody() {
     registry.up(seconds(10_100));
     assert_eq!((state(&registry, 10_089), state(&registry, 10_090)), (State::Working, State::Late));
     assert_eq!((due(&registry, 10_149), due(&registry, 10_150).len()), (vec![], 1));
-    registry.count_anew(seconds(10_150));
+    registry.restart_count(seconds(10_150));
     assert_eq!((due(&registry, 10_299), due(&registry, 10_300).len()), (vec![], 1));
 }
 

@@ -258,7 +258,7 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
         observation.for_each(|observation| live.observe(observation, at));
     }
     live.forget(now);
-    live.count_anew(now);
+    live.restart_count(now);
     let said = store.agents().await.unwrap();
     let observation = said.iter().map(|said| (Observation::read(&said.event).unwrap(), said.age));
     seeded.seed(seeded.wants_seed().unwrap(), observation, now);
