@@ -30,17 +30,6 @@ CREATE INDEX IF NOT EXISTS oasis_events_devhub ON {schema}.oasis_events ((id + 0
 CREATE INDEX IF NOT EXISTS oasis_events_devhub_ts ON {schema}.oasis_events ((id >> 13), ts)
     WITH (deduplicate_items = off) WHERE channel = 'devhub';
 
--- Retention. pruned_through is the mark of family devhub, which the previous version reads. The marks of
--- the other families are in the same row, so that a page reads them in one snapshot and the rights to the
--- table cover them.
-ALTER TABLE {schema}.oasis_feed_state
-    ADD COLUMN families jsonb NOT NULL DEFAULT '{}',
-    ADD CONSTRAINT oasis_feed_state_families CHECK (jsonb_typeof(families) = 'object');
-COMMENT ON COLUMN {schema}.oasis_feed_state.pruned_through IS
-    'Rows of channel devhub up to this id are gone.';
-COMMENT ON COLUMN {schema}.oasis_feed_state.families IS
-    'For each other family of channels, by its name: rows up to this id are gone.';
-
 -- As before, but of the ticker alone: the function goes from one block with rows of the ticker to the next,
 -- however many rows of other channels are between them.
 CREATE OR REPLACE FUNCTION {schema}.oasis_ids_between(
@@ -132,14 +121,29 @@ BEGIN
 END
 $$;
 
--- The regular expression costs an append what an index does not quite, and the usual kinds fit it. So they
--- are compared first; with that, the appends of the ticker cost what they did. The rows that are there are
--- looked at by the next step. Readers wait from here to the end, which is next.
+-- Readers wait from here to the end, which is next.
+
+-- Retention. pruned_through is the mark of family devhub, which the previous version reads. The marks of
+-- the other families are in the same row, so that a page reads them in one snapshot and the rights to the
+-- table cover them.
+ALTER TABLE {schema}.oasis_feed_state
+    ADD COLUMN families jsonb NOT NULL DEFAULT '{}',
+    ADD CONSTRAINT oasis_feed_state_families CHECK (jsonb_typeof(families) = 'object');
+COMMENT ON COLUMN {schema}.oasis_feed_state.pruned_through IS
+    'Rows of channel devhub up to this id are gone.';
+COMMENT ON COLUMN {schema}.oasis_feed_state.families IS
+    'For each other family of channels, by its name: rows up to this id are gone.';
+
+-- The usual modules and kinds are compared before the regular expressions, which they fit. That saves an
+-- append most of what the new index costs it. The next step has a look at the rows that are there.
 ALTER TABLE {schema}.oasis_events
+    DROP CONSTRAINT oasis_events_module,
     DROP CONSTRAINT oasis_events_kind,
+    ADD CONSTRAINT oasis_events_module CHECK (
+        module = 'CORE' OR octet_length(module) <= 64 AND module ~ '^[A-Z](-?[A-Z0-9])*$') NOT VALID,
     ADD CONSTRAINT oasis_events_kind CHECK (
-        kind IN ('log', 'push', 'ping', 'pull_request', 'workflow_run', 'workflow_job', 'check_run',
-            'check_suite', 'deployment', 'deployment_status', 'deploy', 'cast.progress')
+        kind IN ('workflow_job', 'workflow_run', 'push', 'ping', 'log', 'check_run', 'pull_request',
+            'deployment_status', 'check_suite', 'deployment', 'deploy', 'cast.progress')
         OR octet_length(kind) <= 64 AND kind ~ '^[a-z](\.?[a-z0-9_])*$') NOT VALID;
 
 -- Nothing needs the old index any more.

@@ -1,4 +1,5 @@
-//! Whether the database can do its part: reachable, up to date, every guard of the order in place, nobody in the way.
+//! Whether the database can do its part: reachable, up to date, every guard of the order in place, nobody
+//! in the way.
 
 use std::time::Duration;
 
@@ -28,26 +29,29 @@ const GUARDS: &str = "\
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
     SELECT pg_is_in_recovery() AS standby, \
       (SELECT count(*) FROM pg_trigger WHERE tgrelid = e.oid AND tgenabled = 'A' \
-         AND tgname IN ('oasis_events_order', 'oasis_events_notify', 'oasis_events_append_only')) AS triggers, \
+         AND tgname IN ('oasis_events_order', 'oasis_events_notify', 'oasis_events_append_only') \
+      ) AS triggers, \
       (SELECT attidentity::text FROM pg_attribute WHERE attrelid = e.oid AND attname = 'id') AS identity, \
       (SELECT seqcache FROM pg_sequence WHERE seqrelid = s.oid) AS cache, \
-      CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') THEN pg_sequence_last_value(s.oid) END AS drawn, \
+      CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') \
+         THEN pg_sequence_last_value(s.oid) END AS drawn, \
       current_setting('transaction_read_only') = 'on' AS read_only, \
-      has_table_privilege(e.oid, 'SELECT') AND NOT (row_security_active(e.oid) AND NOT EXISTS (SELECT FROM policies \
-         WHERE polrelid = e.oid AND polcmd IN ('*', 'r'))) AS may_read, \
-      has_any_column_privilege(e.oid, 'INSERT') AND NOT (row_security_active(e.oid) AND NOT EXISTS (SELECT FROM policies \
-         WHERE polrelid = e.oid AND polcmd IN ('*', 'a'))) AS may_write, \
-      has_table_privilege(f.oid, 'SELECT') AND NOT (row_security_active(f.oid) AND NOT EXISTS (SELECT FROM policies \
-         WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state \
+      has_table_privilege(e.oid, 'SELECT') AND NOT (row_security_active(e.oid) AND NOT EXISTS ( \
+         SELECT FROM policies WHERE polrelid = e.oid AND polcmd IN ('*', 'r'))) AS may_read, \
+      has_any_column_privilege(e.oid, 'INSERT') AND NOT (row_security_active(e.oid) AND NOT EXISTS ( \
+         SELECT FROM policies WHERE polrelid = e.oid AND polcmd IN ('*', 'a'))) AS may_write, \
+      has_table_privilege(f.oid, 'SELECT') AND NOT (row_security_active(f.oid) AND NOT EXISTS ( \
+         SELECT FROM policies WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state \
     FROM (SELECT 'public.oasis_events'::regclass AS oid) AS e, \
          (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
 
-/// Sessions that writers wait for: whoever holds the writers' lock, and whoever keeps a session waiting for that or for
-/// the table itself (an `ALTER TABLE`). How long a transaction is open is seen only by a role with pg_read_all_stats, or
-/// of one's own sessions.
+/// Sessions that writers wait for: whoever holds the writers' lock, and whoever keeps a session waiting for
+/// that or for the table itself (an `ALTER TABLE`). How long a transaction is open is seen only by a role
+/// with pg_read_all_stats, or of one's own sessions.
 const BLOCKERS: &str = "\
-    WITH locks AS (SELECT * FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+    WITH locks AS (SELECT * FROM pg_locks \
+        WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND relation IN ('public.oasis_events'::regclass, 'public.oasis_events_lock'::regclass)), \
       waiting AS (SELECT pid, extract(epoch FROM clock_timestamp() - min(waitstart))::float8 AS waited \
         FROM locks WHERE NOT granted GROUP BY pid), \
@@ -142,7 +146,8 @@ async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres
         // Without a right to the sequence its value reads as null, as it does before the first row.
         if drawn.is_some_and(|drawn| drawn < newest) {
             reasons.push(format!(
-                "the sequence of oasis_events.id is behind the table (restored?): run SELECT setval('public.oasis_events_id_seq', {})",
+                "the sequence of oasis_events.id is behind the table (restored?): run \
+                 SELECT setval('public.oasis_events_id_seq', {})",
                 newest + 1_000_000
             ));
         }
@@ -162,7 +167,8 @@ async fn blockers(client: &Client) -> Result<Readiness, tokio_postgres::Error> {
                 .get::<_, Option<f64>>(3)
                 .map_or_else(String::new, |seconds| format!(", its transaction open for {seconds:.0} s"));
             format!(
-                "session {pid} (user {}, application {:?}) holds the writers' lock{held}: end its transaction, or SELECT pg_terminate_backend({pid})",
+                "session {pid} (user {}, application {:?}) holds the writers' lock{held}: end its \
+                 transaction, or SELECT pg_terminate_backend({pid})",
                 row.get::<_, Option<&str>>(1).unwrap_or("unknown"),
                 row.get::<_, Option<&str>>(2).unwrap_or_default(),
             )

@@ -33,8 +33,9 @@ impl Store {
     /// Ids that are dealt with in one transaction: short enough that nobody waits for it.
     const PRUNE_STEP: i64 = 10_000;
 
-    /// Deletes every event of `family` recorded more than `keep` ago, oldest first, in short transactions. Readers see the
-    /// mark of the family move with the rows, and are woken to look at it. `progress` is told the rows deleted so far.
+    /// Deletes every event of `family` recorded more than `keep` ago, oldest first, in short transactions.
+    /// Readers see the mark of the family move with the rows, and are woken to look at it. `progress` is
+    /// told the rows deleted so far.
     ///
     /// # Errors
     /// When the database can't be reached or refuses; what was deleted until then stays deleted and recorded.
@@ -72,8 +73,8 @@ impl Store {
         Ok(Pruned { rows, through })
     }
 
-    /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. Its mark is the highest id that was
-    /// deleted, so that a reader who has seen that one has missed nothing.
+    /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. Its mark is the
+    /// highest id that was deleted, so that a reader who has seen that one has missed nothing.
     async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<Step, StoreError> {
         let (old, reached, mark) = if *family == Family::devhub() {
             // Along its own index, over the rows of other channels between two of its own.
@@ -84,7 +85,8 @@ impl Store {
             (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
         } else {
             // No index is of a family; its rows are looked for in so many ids of all channels.
-            let old = "SELECT e.id FROM public.oasis_events AS e WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
+            let old = "SELECT e.id FROM public.oasis_events AS e \
+                       WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
                        AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
             let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
                         coalesce((families ->> $1)::int8, 0), gone.through)))";
@@ -116,14 +118,15 @@ impl Store {
     /// When the database can't be reached.
     pub async fn head(&self) -> Result<i64, StoreError> {
         let sql = "SELECT greatest((SELECT max(id) FROM public.oasis_events), \
-                   (SELECT greatest(pruned_through, (SELECT max(value::int8) FROM jsonb_each_text(families))) \
+                   (SELECT greatest(pruned_through, \
+                      (SELECT max(value::int8) FROM jsonb_each_text(families))) \
                     FROM public.oasis_feed_state), 0)";
         self.read(async |client| Ok(client.query_typed(sql, &[]).await?.first().map_or(0, |row| row.get(0))))
             .await
     }
 
-    /// The first id recorded at or after `since` that a row of `family` can have, if there is one: what was pruned of
-    /// the family is passed over, though older rows of others are still there.
+    /// The first id recorded at or after `since` that a row of `family` can have, if there is one: what was
+    /// pruned of the family is passed over, though older rows of others are still there.
     ///
     /// # Errors
     /// When the database can't be reached.

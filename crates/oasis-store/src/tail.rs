@@ -1,8 +1,9 @@
 //! Following the table: every committed event once, in id order, woken by NOTIFY.
 //!
-//! One connection of its own LISTENs and reads. LISTEN counts as working only once this session has heard a NOTIFY
-//! that another one sent (a transaction pooler accepts LISTEN and delivers nothing); until then the table is polled
-//! every 2 s. A sweep a minute covers a notification that got lost, and tells a dead connection.
+//! One connection of its own LISTENs and reads. LISTEN counts as working only once this session has heard a
+//! NOTIFY that another one sent (a transaction pooler accepts LISTEN and delivers nothing); until then the
+//! table is polled every 2 s. A sweep a minute covers a notification that got lost, and tells a dead
+//! connection.
 
 use std::future::ready;
 use std::time::Duration;
@@ -28,8 +29,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// What a tail tells its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// Where the tail begins, at first and after a discontinuity: a restored database has a lower head than was
-    /// seen, or rows that were not read have been pruned. Nothing before `events` is known to the handler any more.
+    /// Where the tail begins, at first and after a discontinuity: a restored database has a lower head than
+    /// was seen, or rows that were not read have been pruned. Nothing before `events` is known to the
+    /// handler any more.
     Start {
         /// The last events of the ticker up to `head`, oldest first.
         events: Vec<StoredEvent>,
@@ -38,8 +40,8 @@ pub enum Update {
         /// Whether the table holds no event of the ticker.
         empty: bool,
     },
-    /// The next events of all channels, in id order. Never empty. Here and in `Start` those have their `meta` that
-    /// [`Columns::Tail`] names.
+    /// The next events of all channels, in id order. Never empty. Here and in `Start` those have their
+    /// `meta` that [`Columns::Tail`] names.
     Events(Vec<StoredEvent>),
     /// Of each family, everything up to its mark has been deleted and must not be shown any more.
     Pruned(Marks),
@@ -81,7 +83,8 @@ impl Tail {
         self
     }
 
-    /// Follows the table until the future is dropped, reconnecting for ever, and tells `handle` what it reads.
+    /// Follows the table until the future is dropped, reconnecting for ever, and tells `handle` what it
+    /// reads.
     pub async fn run(self, mut handle: impl FnMut(Update)) {
         self.run_async(|update| {
             handle(update);
@@ -90,7 +93,8 @@ impl Tail {
         .await;
     }
 
-    /// Like [`Tail::run`]; nothing more is read until `handle` is done, so what it can't take yet waits in the table.
+    /// Like [`Tail::run`]; nothing more is read until `handle` is done, so what it can't take yet waits in
+    /// the table.
     pub async fn run_async<F: Future<Output = ()>>(mut self, mut handle: impl FnMut(Update) -> F) {
         let mut failures: u32 = 0;
         loop {

@@ -1,5 +1,5 @@
-//! Pages of the ticker with bounds on `ts`, which is the producer's time and in no order: first a look at the newest
-//! rows, then, if that did not settle the page, the index on `ts`.
+//! Pages of the ticker with bounds on `ts`, which is the producer's time and in no order: first a look at
+//! the newest rows, then, if that did not settle the page, the index on `ts`.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ const NEAR: i64 = 1_000;
 /// The fields of a filter that `oasis_ids_between` takes, in its order.
 const FIELDS: [&str; 6] = ["vtid", "status", "source", "kind", "module", "layer"];
 
-/// The statement that settles a page if a walk over the newest of the rows that it asks for but for the bounds does, as
-/// it does for values that are rare and for times near the head. `None` for pages of other forms. It tells whether it
-/// did as `settled`.
+/// The statement that settles a page if a walk over the newest of the rows that it asks for but for the
+/// bounds does, as it does for values that are rare and for times near the head. `None` for pages of other
+/// forms. It tells whether it did as `settled`.
 pub(super) fn near(query: &PageQuery<'_>) -> Option<Statement> {
     bounded(query)?;
     let mut params = Params::default();
@@ -44,7 +44,8 @@ pub(super) fn near(query: &PageQuery<'_>) -> Option<Statement> {
     Some(Statement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
 }
 
-/// The statement of a page however far back: the function finds its ids by time. `None` for pages of other forms.
+/// The statement of a page however far back: the function finds its ids by time. `None` for pages of other
+/// forms.
 pub(super) fn far(query: &PageQuery<'_>) -> Option<Statement> {
     let filter = bounded(query)?;
     let mut named: BTreeMap<&str, Vec<String>> = filter.named().into_iter().collect();

@@ -28,8 +28,8 @@ pub enum Columns {
     Ticker,
     /// `meta` too.
     WithMeta,
-    /// `meta` too, of the rows whose readers need it when they follow the table: those of other channels than the
-    /// ticker's, those of agents, and those of workflow runs.
+    /// `meta` too, of the rows whose readers need it when they follow the table: those of other channels
+    /// than the ticker's, those of agents, and those of workflow runs.
     Tail,
 }
 

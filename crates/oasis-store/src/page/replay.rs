@@ -1,5 +1,5 @@
-//! The last events for a new reader of the feed: pings that only repeat the one before are left out, or twenty agents
-//! would fill it. However many of them stand at the head, hardly any is looked at.
+//! The last events for a new reader of the feed: pings that only repeat the one before are left out, or
+//! twenty agents would fill it. However many of them stand at the head, hardly any is looked at.
 
 use oasis_core::ping::PING;
 use oasis_core::{Source, Task};
@@ -66,7 +66,8 @@ fn sources(filter: &Filter) -> Vec<Source> {
     if filter.source.is_empty() { Source::ALL.to_vec() } else { filter.source.clone() }
 }
 
-/// Takes the values that agents have by the million out of a filter: what asks for those alone, and what asks for the rest.
+/// Takes the values that agents have by the million out of a filter: what asks for those alone, and what
+/// asks for the rest.
 fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     fn split<T: Clone>(values: &[T], is: impl Fn(&T) -> bool) -> Option<(Vec<T>, Vec<T>)> {
         let (those, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
@@ -94,8 +95,8 @@ fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> 
     Some(walk)
 }
 
-/// What others than agents did. Where the index on status and source leads, it leads past the pings, as it does where
-/// nothing else would.
+/// What others than agents did. Where the index on status and source leads, it leads past the pings, as it
+/// does where nothing else would.
 fn others(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
     let mut sources = sources(filter);
     sources.retain(|source| *source != Source::AgentPing);
@@ -106,8 +107,8 @@ fn others(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option
     let many = sources.len() > 1;
     let own = if by_source { Filter { source: sources, ..filter.clone() } } else { filter.clone() };
     let mut walk = Walk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
-    // Over a list of sources it would say nothing more, and look so selective to the planner that it expects long walks and
-    // compiles the statement (JIT), for longer than it runs.
+    // Over a list of sources it would say nothing more, and look so selective to the planner that it
+    // expects long walks and compiles the statement (JIT), for longer than it runs.
     if !(by_source && many) {
         walk.conditions.push("e.source <> 'agent.ping'".to_owned());
     }

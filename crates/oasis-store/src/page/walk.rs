@@ -22,8 +22,8 @@ impl Walk {
         let mut conditions = vec!["true".to_owned()];
         let leads =
             query.filter.map_or_else(Leads::default, |filter| Leads::of(filter, params, &mut conditions));
-        // The rows of all channels are walked along the primary key, which must not serve a filter's order: between
-        // two rows of a channel there may be millions of others.
+        // The rows of all channels are walked along the primary key, which must not serve a filter's order:
+        // between two rows of a channel there may be millions of others.
         let id = if query.filter.is_some() { "(e.id + 0)" } else { "e.id" };
         let mut bound = "true".to_owned();
         match query.order {
@@ -35,8 +35,8 @@ impl Walk {
             Order::OldestFirst { after, upto } => {
                 let after = params.add(Param::Id(after));
                 conditions.push(format!("{id} > {after}"));
-                // Outside the inner LIMIT it gives the same rows; inside, a planner without statistics takes the span
-                // for so few rows that it gathers and sorts all that are left.
+                // Outside the inner LIMIT it gives the same rows; inside, a planner without statistics
+                // takes the span for so few rows that it gathers and sorts all that are left.
                 if upto < i64::MAX {
                     let upto = params.add(Param::Id(upto));
                     bound = format!("found.id <= {upto}");
@@ -46,8 +46,8 @@ impl Walk {
         Self { leads, conditions, bound, id, direction: direction(query.order) }
     }
 
-    /// A walk along an index of ids alone, back from the bound of `query`: what `filter` asks for is looked at in each
-    /// row, as expressions that no other index serves.
+    /// A walk along an index of ids alone, back from the bound of `query`: what `filter` asks for is looked
+    /// at in each row, as expressions that no other index serves.
     pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Self {
         let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
         for (field, accepted) in filter.named() {
@@ -154,8 +154,8 @@ impl Leads {
     }
 }
 
-/// The index on status and source serves whoever names one of them: both sets are closed, so the other is every
-/// member of its set.
+/// The index on status and source serves whoever names one of them: both sets are closed, so the other is
+/// every member of its set.
 pub(super) struct Pair {
     pub(super) status: Vec<String>,
     pub(super) source: Vec<String>,

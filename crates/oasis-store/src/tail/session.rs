@@ -82,13 +82,13 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind most
-    /// transaction poolers the next read may reach another session, which knows nothing of it.
+    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind
+    /// most transaction poolers the next read may reach another session, which knows nothing of it.
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
         let statement = Statement::by_id(&following(0));
         let types: Vec<Type> = statement.params.bind().into_iter().map(|(_, sql_type)| sql_type).collect();
-        // With the values known it looks cheaper to the planner each time, by more than the planning costs; and without
-        // them dear enough to be compiled, for longer than it runs.
+        // With the values known it looks cheaper to the planner each time, by more than the planning costs;
+        // and without them dear enough to be compiled, for longer than it runs.
         let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
         self.read(self.client.batch_execute(settings)).await?;
         self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);

@@ -15,9 +15,12 @@ use crate::{client, database, store};
 
 /// An event of an agent, so many hours old.
 async fn said(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
-    let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, recorded_at) \
-               VALUES (now(), 'IDLE', 'UNSET', 'PLANNER', 'agent.ping', $1, $2, 'UNSET-PLANNER-' || upper(replace($1, '.', '-')), \
-                       'vt/IDLE-' || replace($1, '.', '-'), $3::text::jsonb, clock_timestamp() - $4::int * interval '1 hour') \
+    let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, \
+        recorded_at) \
+               VALUES (now(), 'IDLE', 'UNSET', 'PLANNER', 'agent.ping', $1, $2, \
+               'UNSET-PLANNER-' || upper(replace($1, '.', '-')), \
+                       'vt/IDLE-' || replace($1, '.', '-'), $3::text::jsonb, \
+                       clock_timestamp() - $4::int * interval '1 hour') \
                RETURNING id";
     client.query_one(sql, &[&kind, &status, &meta.to_string(), &hours]).await.unwrap().get(0)
 }
@@ -63,8 +66,10 @@ async fn each_instance_has_its_last_of_every_sort() {
     said(&sql, "note", "info", &who("busy"), 0).await;
     said(&sql, "ping.lost", "failure", &who("never seen"), 0).await;
     sql.batch_execute(
-        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) VALUES \
-         (now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', 'room:1')",
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
+         VALUES \
+         (now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
+         'room:1')",
     )
     .await
     .unwrap();
@@ -118,7 +123,8 @@ async fn many_are_read_in_pages() {
     assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
 }
 
-/// Of too many those that promise nothing are left out first, and then those that ended, whenever they were heard.
+/// Of too many those that promise nothing are left out first, and then those that ended, whenever they were
+/// heard.
 #[tokio::test]
 async fn those_that_are_watched_come_first() {
     let db = database().await;
@@ -156,7 +162,8 @@ fn metas() -> impl Strategy<Value = Map<String, Value>> {
     let text = prop_oneof![
         3 => "[a-e]{0,2}".prop_map(Value::from),
         1 => "\\PC{0,8}".prop_map(Value::from),
-        1 => (190..210usize, prop::sample::select(vec!["x", "é", "😀"])).prop_map(|(n, c)| Value::from(c.repeat(n))),
+        1 => (190..210usize, prop::sample::select(vec!["x", "é", "😀"]))
+            .prop_map(|(n, c)| Value::from(c.repeat(n))),
         1 => Just(json!(7)),
         1 => Just(json!(null)),
         1 => Just(json!(["a"])),
@@ -181,7 +188,8 @@ fn metas() -> impl Strategy<Value = Map<String, Value>> {
     )
 }
 
-/// Whatever a meta says: the index keeps apart what `Pinger::read` keeps apart, and a promise is one for both.
+/// Whatever a meta says: the index keeps apart what `Pinger::read` keeps apart, and a promise is one for
+/// both.
 #[tokio::test]
 async fn the_index_and_the_reader_mean_the_same_instances() {
     let db = database().await;

@@ -1,5 +1,5 @@
-//! The ticker beside other channels: however many of their rows there are, and wherever they are, no statement of the
-//! ticker's path looks at them.
+//! The ticker beside other channels: however many of their rows there are, and wherever they are, no
+//! statement of the ticker's path looks at them.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Family, Source, Status, Ts};
@@ -17,7 +17,8 @@ const EVENTS: [i64; 3] = [20_000, 1, 30];
 async fn flood(client: &Client) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
-         SELECT '2026-01-01'::timestamptz, 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', \
+         SELECT '2026-01-01'::timestamptz, 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', \
+         'UNSET-CORE-LOG', \
                 'vt/UNSET-log', 'room:' || n % 50 FROM generate_series(1, {FLOOD}) AS n"
     );
     client.batch_execute(&sql).await.unwrap();
@@ -30,9 +31,11 @@ async fn events(client: &Client, first: i64, rows: i64) {
     let sources: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
-         SELECT '2026-01-01'::timestamptz + n * interval '1 minute', 'DEV-AAA-' || 1000 + n % 9, 'AAA', 'CORE', \
+         SELECT '2026-01-01'::timestamptz + n * interval '1 minute', 'DEV-AAA-' || 1000 + n % 9, 'AAA', \
+         'CORE', \
                 ({sources})[1 + n / {per} % {of}], 'push', ({statuses})[1 + n % {per}], 'AAA-CORE-PUSH', \
-                'vt/DEV-AAA-' || 1000 + n % 9 || '-push' FROM generate_series({first}, {first} + {rows} - 1) AS n",
+                'vt/DEV-AAA-' || 1000 + n % 9 || '-push' \
+                FROM generate_series({first}, {first} + {rows} - 1) AS n",
         sources = list(&sources),
         statuses = list(&statuses),
         per = statuses.len(),
@@ -139,7 +142,8 @@ async fn rows_of_rooms_are_not_looked_at() {
     }
 }
 
-/// Pages by time over stretches of other channels give what a scan gives, wherever the blocks of ids begin and end.
+/// Pages by time over stretches of other channels give what a scan gives, wherever the blocks of ids begin
+/// and end.
 #[tokio::test]
 async fn pages_by_time_pass_over_rooms() {
     const STRETCHES: i64 = 40;
@@ -148,11 +152,13 @@ async fn pages_by_time_pass_over_rooms() {
     // Four rows of the ticker, then rows of a room: from none to more than a block of them.
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
-         SELECT '2026-01-01'::timestamptz + interval '1 minute' * CASE n % 3 WHEN 0 THEN stretch ELSE 500 - stretch END, \
+         SELECT '2026-01-01'::timestamptz + interval '1 minute' * CASE n % 3 WHEN 0 THEN stretch \
+         ELSE 500 - stretch END, \
                 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', 'vt/UNSET-log', \
                 CASE WHEN n <= 4 THEN 'devhub' ELSE 'room:1' END \
          FROM generate_series(1, {STRETCHES}) AS stretch, \
-              generate_series(1, 4 + CASE WHEN stretch % 8 = 0 THEN 20000 ELSE stretch * 3 END) AS n ORDER BY stretch, n"
+              generate_series(1, 4 + CASE WHEN stretch % 8 = 0 THEN 20000 ELSE stretch * 3 END) AS n \
+              ORDER BY stretch, n"
     );
     client.batch_execute(&sql).await.unwrap();
     let store = crate::store(&db.url);
@@ -164,7 +170,8 @@ async fn pages_by_time_pass_over_rooms() {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         Ts::clamped(start + jiff::SignedDuration::from_mins(minute))
     };
-    let ids_between = "SELECT array_agg(id) FROM oasis_ids_between($1::text::timestamptz, $2::text::timestamptz, \
+    let ids_between = "SELECT array_agg(id) FROM oasis_ids_between($1::text::timestamptz, \
+        $2::text::timestamptz, \
                        $3, $4, NULL, NULL, NULL, NULL, NULL, NULL) AS id";
     for minute in 0..=40 {
         for (since, until) in [(minute, minute + 3), (minute, 500), (0, minute), (490 - minute, 500 - minute)]

@@ -34,13 +34,19 @@ async fn every_missing_guard_is_named() {
             "GENERATED ALWAYS",
         ),
         (
-            "SELECT setval('oasis_events_id_seq', 1), nextval('oasis_events_id_seq'); INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) SELECT ts, vtid, layer, module, source, kind, status, title, ref FROM oasis_events; SELECT setval('oasis_events_id_seq', 1)",
+            "SELECT setval('oasis_events_id_seq', 1), nextval('oasis_events_id_seq'); \
+             INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
+             SELECT ts, vtid, layer, module, source, kind, status, title, ref FROM oasis_events; \
+             SELECT setval('oasis_events_id_seq', 1)",
             "SELECT setval('oasis_events_id_seq', 1000)",
             "behind the table",
         ),
         (
-            "ALTER TABLE oasis_events FORCE ROW LEVEL SECURITY; CREATE ROLE oasis_reader; GRANT SELECT, INSERT ON oasis_events TO oasis_reader; GRANT SELECT ON SEQUENCE oasis_events_id_seq TO oasis_reader; SET ROLE oasis_reader; RESET ROLE",
-            "DROP OWNED BY oasis_reader; DROP ROLE oasis_reader; ALTER TABLE oasis_events NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE oasis_events FORCE ROW LEVEL SECURITY; CREATE ROLE oasis_reader; \
+             GRANT SELECT, INSERT ON oasis_events TO oasis_reader; \
+             GRANT SELECT ON SEQUENCE oasis_events_id_seq TO oasis_reader; SET ROLE oasis_reader; RESET ROLE",
+            "DROP OWNED BY oasis_reader; DROP ROLE oasis_reader; \
+             ALTER TABLE oasis_events NO FORCE ROW LEVEL SECURITY",
             "",
         ),
     ] {

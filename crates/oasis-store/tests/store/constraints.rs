@@ -214,10 +214,12 @@ async fn rewritten_constraints_accept_the_same_rows() {
 
     let mut runner = TestRunner::deterministic();
     let fields = [
-        "[A-Z]{1,9}-[A-Z0-9]{1,17}-[0-9]{3,7}|(VTID|DEV|UNSET|IDLE)(-[0-9]{3,7})?|[A-Z]{2}-(A1|B)(-[0-9]{4})?|[A-Z0-9-]{0,12}",
+        "[A-Z]{1,9}-[A-Z0-9]{1,17}-[0-9]{3,7}|(VTID|DEV|UNSET|IDLE)(-[0-9]{3,7})?\
+         |[A-Z]{2}-(A1|B)(-[0-9]{4})?|[A-Z0-9-]{0,12}",
         "A1|B|[A-Z][A-Z0-9]{0,16}|[A-Z0-9a-]{0,4}",
-        "[A-Z]{1,3}(-[A-Z0-9]{0,3}){0,3}|A[A-Z0-9]{62,65}|[A-Z0-9é\n-]{0,5}",
-        "[a-z]{1,3}([._][a-z0-9_]{0,3}){0,3}|a[a-z0-9]{62,65}|[a-z0-9._é\n]{0,5}|(push|cast\\.progress)[a-z.]{0,2}",
+        "[A-Z]{1,3}(-[A-Z0-9]{0,3}){0,3}|A[A-Z0-9]{62,65}|[A-Z0-9é\n-]{0,5}|CORE[A-Z-]{0,2}",
+        "[a-z]{1,3}([._][a-z0-9_]{0,3}){0,3}|a[a-z0-9]{62,65}|[a-z0-9._é\n]{0,5}\
+         |(push|cast\\.progress)[a-z.]{0,2}",
         "https?://[a-z:@/?#.\\[\\]]{0,8}[ -~é\n]{0,6}|[ -~]{0,8}|http://h/a{2030,2045}",
         "devhub|[a-z][a-z0-9_]{0,33}(:[A-Za-z0-9._-]{0,130})?|[a-z0-9]{0,3}:[A-Za-z0-9: é\n._-]{0,5}",
     ];
@@ -228,7 +230,8 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let [vtid, layer, module, kind, link, channel] = &values;
     client
         .execute(
-            "CREATE TEMP TABLE sample AS SELECT vtid, layer, module, kind, link, channel, title, ref FROM oasis_events",
+            "CREATE TEMP TABLE sample AS SELECT vtid, layer, module, kind, link, channel, title, ref \
+             FROM oasis_events",
             &[],
         )
         .await
@@ -249,7 +252,8 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let names = ["vtid", "layer", "module", "kind", "title", "ref", "link", "channel"];
     for (name, after) in names.iter().flat_map(|name| [(name, &older), (name, &present)]) {
         let name = format!("oasis_events_{name}");
-        // A layer is only looked at closely where the VTID does not name it; the VTID's own constraint does the rest.
+        // A layer is only looked at closely where the VTID does not name it; the VTID's own constraint does
+        // the rest.
         let accepts = |checks: &BTreeMap<String, String>| {
             format!(
                 "coalesce(({}), true) AND coalesce(({}), true)",

@@ -79,7 +79,8 @@ async fn a_changed_function_is_for_those_it_was_for() {
     let ids_between = "oasis_ids_between(timestamptz, timestamptz, bigint, bigint, \
                        text[], text[], text[], text[], text[], text[])";
     let before = format!(
-        "CREATE ROLE \"{reader}\"; CREATE ROLE {other}; GRANT EXECUTE ON FUNCTION {ids_between} TO \"{reader}\""
+        "CREATE ROLE \"{reader}\"; CREATE ROLE {other}; \
+         GRANT EXECUTE ON FUNCTION {ids_between} TO \"{reader}\""
     );
     client.batch_execute(&before).await.unwrap();
     let migrated = oasis_store::migrate(&parse(&db.url)).await.unwrap();
@@ -109,7 +110,8 @@ async fn indexes_may_be_built_beforehand() {
     client.batch_execute(&plain_insert(1)).await.unwrap();
     let definitions = "SELECT pg_get_indexdef(indexrelid), indisvalid, indexrelid::int8 FROM pg_index \
                        JOIN pg_class ON pg_class.oid = indexrelid \
-                       WHERE relname LIKE 'oasis_events_%' AND indrelid = 'oasis_events'::regclass ORDER BY relname";
+                       WHERE relname LIKE 'oasis_events_%' AND indrelid = 'oasis_events'::regclass \
+                       ORDER BY relname";
     for statement in builds.split_inclusive(';').filter(|statement| statement.contains("CREATE")) {
         client.batch_execute(statement).await.unwrap();
     }
@@ -150,8 +152,10 @@ async fn the_previous_version_goes_on() {
     let by_time = "SELECT count(*) FROM public.oasis_ids_between( \
                    '-infinity', 'infinity', 3, 50, NULL, NULL, NULL, NULL, NULL, NULL)";
     assert_eq!(count(by_time).await, 2);
-    let prune = "WITH mark AS (UPDATE public.oasis_feed_state SET pruned_through = greatest(pruned_through, 1)), \
-                 gone AS (DELETE FROM public.oasis_events WHERE id <= 1 RETURNING 1) SELECT count(*) FROM gone";
+    let prune = "WITH mark AS (UPDATE public.oasis_feed_state \
+                   SET pruned_through = greatest(pruned_through, 1)), \
+                 gone AS (DELETE FROM public.oasis_events WHERE id <= 1 RETURNING 1) \
+                 SELECT count(*) FROM gone";
     assert_eq!(count(prune).await, 1);
     assert_eq!(count("SELECT pruned_through FROM public.oasis_feed_state").await, 1);
     let store = crate::store(&db.url);

@@ -83,7 +83,8 @@ async fn an_older_database_goes_on_with_all_that_it_holds() {
                 "DO $$ DECLARE restore text; BEGIN \
                    FOR restore IN SELECT format( \
                        'ALTER TABLE oasis_events DROP CONSTRAINT %1$I, ADD CONSTRAINT %1$I %2$s', \
-                       conname, pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = 'oasis_events'::regclass AND contype = 'c' \
+                       conname, pg_get_constraintdef(oid)) FROM pg_constraint \
+                       WHERE conrelid = 'oasis_events'::regclass AND contype = 'c' \
                    LOOP EXECUTE restore; END LOOP; END $$",
             )
             .await

@@ -6,8 +6,8 @@ use tokio_postgres::error::SqlState;
 
 use crate::{client, collect, database, follow, plain_insert, store, until_up};
 
-/// 8 connections write 20,000 rows in transactions that commit late, out of order, and sometimes roll back, while two
-/// tails follow. Without the ordering trigger this fails.
+/// 8 connections write 20,000 rows in transactions that commit late, out of order, and sometimes roll back,
+/// while two tails follow. Without the ordering trigger this fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn overlapping_writers_lose_nothing() {
     const WRITERS: usize = 8;
@@ -66,10 +66,13 @@ async fn the_table_is_append_only() {
         "UPDATE oasis_events SET id = DEFAULT",
         "TRUNCATE oasis_events",
         "TRUNCATE oasis_events RESTART IDENTITY",
-        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, dedup_key) VALUES \
-         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event', 'a') \
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, dedup_key) \
+         VALUES \
+         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+         'vt/UNSET-event', 'a') \
          ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO UPDATE SET status = 'success'",
-        "MERGE INTO oasis_events USING (SELECT 1) AS one ON true WHEN MATCHED THEN UPDATE SET status = 'info'",
+        "MERGE INTO oasis_events USING (SELECT 1) AS one ON true WHEN MATCHED THEN UPDATE \
+         SET status = 'info'",
     ] {
         let error = client.batch_execute(sql).await.unwrap_err();
         assert_eq!(error.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{sql}: {error:?}");
@@ -84,13 +87,15 @@ async fn nobody_chooses_an_id() {
     let db = database().await;
     let client = client(&db.url).await;
     let columns = "id, ts, vtid, layer, module, source, kind, status, title, ref";
-    let values = "7, now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event'";
+    let values = "7, now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+        'vt/UNSET-event'";
     let plain =
         client.batch_execute(&format!("INSERT INTO oasis_events ({columns}) VALUES ({values})")).await;
     assert_eq!(plain.unwrap_err().code(), Some(&SqlState::GENERATED_ALWAYS));
 }
 
-/// Another role has only the rights that the documentation gives it, and those do not include the id or the lock.
+/// Another role has only the rights that the documentation gives it, and those do not include the id or the
+/// lock.
 #[tokio::test]
 async fn other_roles_see_nothing_and_hold_nothing() {
     let db = database().await;
@@ -98,7 +103,8 @@ async fn other_roles_see_nothing_and_hold_nothing() {
     let role = format!("oasis_role_{}", std::process::id());
     let documented = format!(
         "CREATE ROLE {role}; \
-         GRANT INSERT (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
+         GRANT INSERT (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, \
+         dedup_key) \
              ON oasis_events TO {role}; \
          CREATE POLICY {role} ON oasis_events TO {role} USING (true) WITH CHECK (true);"
     );
@@ -111,8 +117,10 @@ async fn other_roles_see_nothing_and_hold_nothing() {
         "DO $$ BEGIN LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE; END $$",
         "SELECT FROM oasis_feed_state",
         "DELETE FROM oasis_events",
-        "INSERT INTO oasis_events (id, ts, vtid, layer, module, source, kind, status, title, ref) OVERRIDING SYSTEM VALUE \
-         VALUES (7, now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event')",
+        "INSERT INTO oasis_events (id, ts, vtid, layer, module, source, kind, status, title, ref) \
+         OVERRIDING SYSTEM VALUE \
+         VALUES (7, now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+         'vt/UNSET-event')",
         "CREATE TEMP TABLE t (); CREATE TRIGGER x BEFORE INSERT ON t EXECUTE FUNCTION oasis_events_order()",
     ] {
         let error = owner.batch_execute(forbidden).await.unwrap_err();
@@ -122,7 +130,8 @@ async fn other_roles_see_nothing_and_hold_nothing() {
     owner
         .batch_execute(&format!(
             "RESET ROLE; CREATE SCHEMA evil AUTHORIZATION {role}; SET ROLE {role}; \
-             CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT 1/0; SELECT $1'; \
+             CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT 1/0; \
+             SELECT $1'; \
              SET search_path = evil, pg_catalog, public; SET synchronous_commit = off; {}",
             plain_insert(3)
         ))
@@ -189,8 +198,10 @@ async fn notifications_say_that_rows_went_in() {
         }
     });
     listener.batch_execute("LISTEN oasis_events").await.unwrap();
-    let keyed = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, dedup_key) VALUES \
-         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event', 'a') \
+    let keyed = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, \
+        dedup_key) VALUES \
+         (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+         'vt/UNSET-event', 'a') \
          ON CONFLICT DO NOTHING";
     client.batch_execute(keyed).await.unwrap();
     client.batch_execute(keyed).await.unwrap();
@@ -200,12 +211,14 @@ async fn notifications_say_that_rows_went_in() {
     assert_eq!(heard.recv().await.unwrap(), "end");
 }
 
-/// Every way to insert draws its ids under the lock: while one transaction holds it, none of the others has drawn any.
+/// Every way to insert draws its ids under the lock: while one transaction holds it, none of the others has
+/// drawn any.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_insert_waits_before_it_draws() {
     let db = database().await;
     let holder = client(&db.url).await;
-    let row = "now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', 'vt/UNSET-event'";
+    let row = "now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
+        'vt/UNSET-event'";
     let columns = "ts, vtid, layer, module, source, kind, status, title, ref";
     holder
         .batch_execute(&format!("CREATE VIEW through AS SELECT {columns} FROM oasis_events"))
@@ -214,10 +227,14 @@ async fn every_form_of_insert_waits_before_it_draws() {
     for (nth, sql) in [
         format!("INSERT INTO oasis_events ({columns}) VALUES ({row}), ({row})"),
         format!("INSERT INTO oasis_events ({columns}) SELECT {row} FROM generate_series(1, 3)"),
-        format!("WITH w AS (INSERT INTO oasis_events ({columns}) VALUES ({row}) RETURNING id) SELECT * FROM w"),
+        format!(
+            "WITH w AS (INSERT INTO oasis_events ({columns}) VALUES ({row}) RETURNING id) \
+             SELECT * FROM w"
+        ),
         format!("INSERT INTO through VALUES ({row})"),
         format!(
-            "MERGE INTO oasis_events USING (SELECT 1) AS one ON false WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({row})"
+            "MERGE INTO oasis_events USING (SELECT 1) AS one ON false WHEN NOT MATCHED THEN \
+             INSERT ({columns}) VALUES ({row})"
         ),
     ]
     .into_iter()

@@ -14,14 +14,18 @@ const ROWS: i64 = 400;
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
-         SELECT '2026-01-01'::timestamptz + n * interval '1 minute', v, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET'), \
-                m, s, k, st, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET') || '-' || m || '-' || upper(k), \
+         SELECT '2026-01-01'::timestamptz + n * interval '1 minute', v, coalesce(nullif(split_part(v, '-', \
+         2), ''), 'UNSET'), \
+                m, s, k, st, coalesce(nullif(split_part(v, '-', 2), ''), \
+                'UNSET') || '-' || m || '-' || upper(k), \
                 'vt/' || v || '-' || k, CASE WHEN n % 17 = 0 THEN 'room:' || (n % 3) ELSE 'devhub' END, \
                 jsonb_build_object('n', n) \
          FROM (SELECT n, (ARRAY['DEV-AAA-0001', 'DEV-BBB-0002', 'UNSET'])[1 + n % 3] AS v, \
-                      (ARRAY['CORE', 'FEED'])[1 + n % 2] AS m, (ARRAY['oasis.events', 'agent.ping'])[1 + n / 7 % 2] AS s, \
+                      (ARRAY['CORE', 'FEED'])[1 + n % 2] \
+                      AS m, (ARRAY['oasis.events', 'agent.ping'])[1 + n / 7 % 2] AS s, \
                       (ARRAY['push', 'ping', 'deploy'])[1 + n / 5 % 3] AS k, \
-                      (ARRAY['info', 'success', 'failure'])[1 + n / 11 % 3] AS st FROM generate_series(1, {ROWS}) AS n) AS row"
+                      (ARRAY['info', 'success', 'failure'])[1 + n / 11 % 3] AS st \
+                      FROM generate_series(1, {ROWS}) AS n) AS row"
     );
     client(url).await.batch_execute(&sql).await.unwrap();
 }
@@ -129,7 +133,11 @@ async fn an_event_reads_back_as_it_was_written() {
     let page = store.page(&query).await.unwrap();
     assert_eq!(
         serde_json::to_string(&page.events[0].ticker()).unwrap(),
-        r#"{"ts":"2026-01-02T03:04:05.678Z","vtid":"DEV-TEST-0001","layer":"TEST","module":"CORE","source":"oasis.events","kind":"task.step","status":"info","title":"TEST-CORE-TASK-STEP","ref":"vt/DEV-TEST-0001-task-step","link":"https://example.com/%C3%A4"}"#
+        concat!(
+            r#"{"ts":"2026-01-02T03:04:05.678Z","vtid":"DEV-TEST-0001","layer":"TEST","module":"CORE","#,
+            r#""source":"oasis.events","kind":"task.step","status":"info","title":"TEST-CORE-TASK-STEP","#,
+            r#""ref":"vt/DEV-TEST-0001-task-step","link":"https://example.com/%C3%A4"}"#,
+        )
     );
     assert_eq!(page.events[0].meta.as_ref().unwrap().as_json(), r#"{"who": "änne", "run_id": 7}"#);
 }
@@ -152,7 +160,8 @@ async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
     assert_eq!((events.len(), events[0].id, head, empty), (20, ROWS - 20, ROWS, false));
 
     let client = client(&db.url).await;
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()";
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE application_name = 'test' AND datname = current_database()";
     client.batch_execute(cut).await.unwrap();
     client.batch_execute(&plain_insert(1)).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await[0].id, ROWS + 1);

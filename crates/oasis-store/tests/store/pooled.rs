@@ -1,5 +1,5 @@
-//! Behind PgBouncer in transaction mode, which gives each transaction any server session: nothing that is said to the
-//! database relies on one.
+//! Behind PgBouncer in transaction mode, which gives each transaction any server session: nothing that is
+//! said to the database relies on one.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -33,7 +33,8 @@ impl PgBouncer {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let settings = format!(
             "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n",
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = \
+             transaction\ndefault_pool_size = 4\n",
             url.host_str().unwrap(),
             url.port().unwrap_or(5432),
             url.username(),

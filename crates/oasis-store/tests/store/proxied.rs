@@ -1,5 +1,5 @@
-//! Behind a proxy that passes notifications on and prepares nothing, or forgets what was prepared because it changes servers
-//! between statements: the tail plans each read and goes on.
+//! Behind a proxy that passes notifications on and prepares nothing, or forgets what was prepared because
+//! it changes servers between statements: the tail plans each read and goes on.
 
 use oasis_store::Update;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};

@@ -1,5 +1,5 @@
-//! The last events for a new reader: every filter gives what a scan without repeats gives, and a long run of repeats at
-//! the head costs nothing.
+//! The last events for a new reader: every filter gives what a scan without repeats gives, and a long run
+//! of repeats at the head costs nothing.
 
 use oasis_core::Source;
 use oasis_store::{Columns, DatabaseArgs, Order, PageQuery, Store, StoredEvent, Update};
@@ -21,10 +21,12 @@ async fn fill(client: &Client, rows: i64) {
          FROM (SELECT n, v, m, s, k, st, meta, coalesce(nullif(split_part(v, '-', 2), ''), 'UNSET') AS l \
                FROM (SELECT n, (ARRAY['DEV-AAA-0001', 'DEV-BBB-0002', 'UNSET', 'IDLE'])[1 + n % 4] AS v, \
                       (ARRAY['CORE', 'FEED'])[1 + n % 2] AS m, \
-                      (ARRAY['oasis.events', 'agent.ping', 'agent.ping', 'github.actions'])[1 + n / 7 % 4] AS s, \
+                      (ARRAY['oasis.events', 'agent.ping', 'agent.ping', \
+                      'github.actions'])[1 + n / 7 % 4] AS s, \
                       (ARRAY['push', 'ping', 'ping', 'deploy'])[1 + n / 5 % 4] AS k, \
                       (ARRAY['info', 'success', 'in_progress'])[1 + n / 11 % 3] AS st, \
-                      (ARRAY['{{\"repeat\": true}}', '{{}}', '{{\"repeat\": true, \"a\": 1}}', '{{\"repeat\": \"true\"}}', \
+                      (ARRAY['{{\"repeat\": true}}', '{{}}', '{{\"repeat\": true, \"a\": 1}}', \
+                      '{{\"repeat\": \"true\"}}', \
                              '{{\"repeat\": true}}', '{{\"repeat\": [true]}}'])[1 + n % 6] AS meta \
                     FROM generate_series(1, {rows}) AS n) AS few) AS row"
     );
@@ -94,7 +96,8 @@ pub(crate) fn as_reader(url: &str) -> String {
 
 /// How many pages of the table and its indexes all sessions that have ended have looked at.
 pub(crate) async fn pages_looked_at(client: &Client) -> i64 {
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' AND datname = current_database()";
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' \
+        AND datname = current_database()";
     // What a session looked at is counted before it is gone.
     while client.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let sql = "SELECT (heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0) + \
@@ -108,13 +111,16 @@ pub(crate) async fn pages_looked_at(client: &Client) -> i64 {
 async fn repeats_at_the_head_are_not_looked_at() {
     let db = database().await;
     let sql = client(&db.url).await;
-    // What a session looked at may be counted a second later, but before it is gone: this one's before the others'.
+    // What a session looked at may be counted a second later, but before it is gone: this one's before the
+    // others'.
     let filler = client(&as_reader(&db.url)).await;
     // It would be counted among those who look at pages.
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     fill(&filler, 60).await;
-    let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
-                   SELECT now(), 'IDLE', 'UNSET', 'CORE', 'agent.ping', 'ping', 'in_progress', 'UNSET-CORE-PING', \
+    let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, \
+        ref, meta) \
+                   SELECT now(), 'IDLE', 'UNSET', 'CORE', 'agent.ping', 'ping', 'in_progress', \
+                   'UNSET-CORE-PING', \
                           'vt/IDLE-ping', '{\"repeat\": true}' FROM generate_series(1, 60000)";
     filler.batch_execute(repeats).await.unwrap();
     drop(filler);

@@ -14,8 +14,10 @@ use crate::{client, collect, database, follow, next, store, until_up};
 /// Two events of the ticker, then `lines` of two rooms, so many times, recorded so many hours ago.
 async fn fill_ago(client: &Client, times: i64, lines: i64, hours: i64) {
     let sql = format!(
-        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, recorded_at) \
-         SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', 'vt/UNSET-log', \
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, \
+         recorded_at) \
+         SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', \
+         'vt/UNSET-log', \
                 CASE WHEN n % ({lines} + 2) < 2 THEN 'devhub' ELSE 'room:' || n % 2 END, \
                 clock_timestamp() - interval '{hours} hours' \
          FROM generate_series(0, {times} * ({lines} + 2) - 1) AS n ORDER BY n"
@@ -90,16 +92,19 @@ async fn each_family_is_pruned_for_itself() {
     assert_eq!((again.rows, again.through), (0, 100));
 }
 
-/// Only what is old enough goes, in several transactions, and a family whose name begins like another's stays.
+/// Only what is old enough goes, in several transactions, and a family whose name begins like another's
+/// stays.
 #[tokio::test]
 async fn a_long_prune_goes_step_by_step() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
     fill_ago(&client, 11_000, 2, 48).await;
-    let other = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, recorded_at) \
+    let other = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, \
+        channel, recorded_at) \
                  SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', \
-                        'vt/UNSET-log', 'roommate:1', clock_timestamp() - interval '48 hours' FROM generate_series(1, 10)";
+                        'vt/UNSET-log', 'roommate:1', clock_timestamp() - interval '48 hours' \
+                        FROM generate_series(1, 10)";
     client.batch_execute(other).await.unwrap();
     fill(&client, 1, 2).await;
     let keep = Duration::from_secs(24 * 3_600);

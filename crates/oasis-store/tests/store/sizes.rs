@@ -14,7 +14,8 @@ const META: usize = 16 << 10;
 async fn fill(client: &Client, rows: i64, channel: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
-         SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', 'vt/UNSET-log', \
+         SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', \
+         'vt/UNSET-log', \
                 '{channel}', jsonb_build_object('m', repeat('x', {META} - 9)) FROM generate_series(1, {rows})"
     );
     client.batch_execute(&sql).await.unwrap();

@@ -1,5 +1,5 @@
-//! Pages with bounds on `ts`, which follows no order: whatever a producer's clock said and however late it told, they
-//! give what a plain scan gives.
+//! Pages with bounds on `ts`, which follows no order: whatever a producer's clock said and however late it
+//! told, they give what a plain scan gives.
 
 use oasis_core::Ts;
 use oasis_store::{Order, PageQuery, StoredEvent};
@@ -12,20 +12,24 @@ use crate::{client, database, filter, store};
 /// More than are looked at before a page is sought by time, and more than one block of ids.
 const ROWS: i64 = 24_000;
 
-/// A third with a `ts` that follows the id, some late or ahead of it, a third imported long after, and a third whose
-/// `ts` follows nothing. Ids have holes, one of them longer than a block, and blocks in which nothing is in bounds.
+/// A third with a `ts` that follows the id, some late or ahead of it, a third imported long after, and a
+/// third whose `ts` follows nothing. Ids have holes, one of them longer than a block, and blocks in which
+/// nothing is in bounds.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
          SELECT '2026-01-01'::timestamptz + \
                 CASE WHEN n % 97 = 0 THEN n - 5000 WHEN n % 101 = 0 THEN n + 3000 WHEN n <= {third} THEN n \
-                     WHEN n <= 2 * {third} THEN n - {third} - 100000 ELSE abs(hashint8(n)::int8) % {ROWS} END * interval '1 minute', \
-                vtid, layer, 'CORE', source, kind, status, layer || '-CORE-' || upper(kind), 'vt/' || vtid || '-' || kind, \
+                     WHEN n <= 2 * {third} THEN n - {third} - 100000 \
+                     ELSE abs(hashint8(n)::int8) % {ROWS} END * interval '1 minute', \
+                vtid, layer, 'CORE', source, kind, status, layer || '-CORE-' || upper(kind), \
+                'vt/' || vtid || '-' || kind, \
                 CASE WHEN n % 41 = 0 THEN 'room:1' ELSE 'devhub' END \
          FROM (SELECT n, 'DEV-' || layer || '-0001' AS vtid, layer, \
                       CASE WHEN n % 3 = 0 THEN 'agent.ping' ELSE 'oasis.events' END AS source, \
                       CASE WHEN n % 4001 = 0 THEN 'rare' WHEN n % 2 = 0 THEN 'push' ELSE 'ping' END AS kind, \
-                      CASE WHEN n % 3999 = 0 THEN 'failure' WHEN n % 5 = 0 THEN 'success' ELSE 'info' END AS status \
+                      CASE WHEN n % 3999 = 0 THEN 'failure' WHEN n % 5 = 0 THEN 'success' ELSE 'info' END \
+                      AS status \
                FROM (SELECT n, CASE WHEN n % 4003 = 0 THEN 'BBB' ELSE 'AAA' END AS layer \
                      FROM generate_series($1::int8, $2::int8) AS n) AS numbers) AS events ORDER BY n",
         third = ROWS / 3,

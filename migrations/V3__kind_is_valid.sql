@@ -1,4 +1,0 @@
--- Reads the table once, while appends and reads go on. Every row passed the constraint that step 2 replaced, and
--- the present one accepts the same.
-SET LOCAL lock_timeout = '3s';
-ALTER TABLE {schema}.oasis_events VALIDATE CONSTRAINT oasis_events_kind;
