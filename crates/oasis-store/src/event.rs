@@ -6,7 +6,8 @@ use tokio_postgres::Row;
 
 use crate::error::StoreError;
 
-/// The columns of a [`StoredEvent`]; each is read by its name. `meta` stands apart: not every reader wants it.
+/// The columns of a [`StoredEvent`]; each is read by its name. `meta` stands apart: not every reader wants
+/// it.
 pub(crate) const COLUMNS: [&str; 13] = [
     "id",
     "ts",
@@ -23,8 +24,8 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "recorded_at",
 ];
 
-/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so its texts are
-/// not parsed again; only the closed sets are, since a newer version may know more of them.
+/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so its
+/// texts are not parsed again; only the closed sets are, since a newer version may know more of them.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of the contract")]
 pub struct StoredEvent {

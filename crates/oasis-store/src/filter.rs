@@ -1,7 +1,8 @@
 //! [`Filter`]: which rows of a channel a reader wants.
 //!
-//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry makes the field of the struct, the
-//! parameter of every request that takes filters, the comparison with an event, and the condition in SQL.
+//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry makes the field of the
+//! struct, the parameter of every request that takes filters, the comparison with an event, and the condition
+//! in SQL.
 
 use oasis_core::{Channel, Invalid, Kind, Layer, Module, Source, Status, Task};
 
@@ -42,7 +43,8 @@ accepted! {
 
 macro_rules! filter_fields {
     ($($(#[$doc:meta])* $name:ident: $type:ty = |$event:ident| $value:expr;)+) => {
-        /// Which rows a reader wants: a channel, and for each field the values that it accepts (none: any value).
+        /// Which rows a reader wants: a channel, and for each field the values that it accepts (none: any
+        /// value).
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct Filter {
             /// The topic.
@@ -88,7 +90,8 @@ macro_rules! filter_fields {
                 self.channel == event.channel $(&& { let $event = event; takes(&self.$name, $value) })+
             }
 
-            /// The column of each field that is named, and the texts that it accepts, in the order of the list.
+            /// The column of each field that is named, and the texts that it accepts, in the order of the
+            /// list.
             pub(crate) fn named(&self) -> Vec<(&'static str, Vec<String>)> {
                 let mut named = Vec::new();
                 $(if !self.$name.is_empty() {

@@ -1,5 +1,5 @@
-//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, agents, watch, check,
-//! migrate, prune.
+//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, agents, watch,
+//! check, migrate, prune.
 //!
 //! Statements are sent unnamed (`query_typed`): they work behind a transaction pooler, and each is planned
 //! for its own values, without which rare values of a filter are served by a walk over the whole table.

@@ -52,8 +52,9 @@ impl Store {
     }
 }
 
-/// A connection with a read under way. Dropped before its end (too slow, or the one who asked has gone away), the read
-/// is cancelled in the server and the connection closed: the next reader must not get the cancellation.
+/// A connection with a read under way. Dropped before its end (too slow, or the one who asked has gone away),
+/// the read is cancelled in the server and the connection closed: the next reader must not get the
+/// cancellation.
 struct Reading<'a> {
     client: Option<Object>,
     tls: &'a MakeRustlsConnect,

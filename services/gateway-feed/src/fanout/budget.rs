@@ -31,7 +31,8 @@ pub(crate) struct Budget {
     oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
 }
 
-/// The queue is cleared of chunks that are gone once it is twice as long as there are chunks, and this much longer.
+/// The queue is cleared of chunks that are gone once it is twice as long as there are chunks, and this much
+/// longer.
 const GONE: usize = 1_024;
 
 impl Budget {

@@ -142,8 +142,8 @@ impl Reads {
         Ok(self.table.head().await?)
     }
 
-    /// The cursor before the first row recorded at or after `since`; `head`, which the tail has read, where there is
-    /// none.
+    /// The cursor before the first row recorded at or after `since`; `head`, which the tail has read, where
+    /// there is none.
     pub(crate) async fn cursor_since(&self, since: Timestamp, head: i64) -> Result<i64, ReadError> {
         match self.table.first_id_since(since).await? {
             Some(first) => Ok(first - 1),

@@ -7,8 +7,8 @@ use oasis_store::{Columns, Filter, Order, Page, PageQuery, Store, StoreError, St
 
 /// Reads of the table, each in a snapshot of its own. Rows never change.
 pub(crate) trait Table: Send + Sync {
-    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have in rows and in
-    /// bytes.
+    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have in
+    /// rows and in bytes.
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
     /// The last rows below `before` that a new subscriber is shown, newest first.
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;

@@ -167,8 +167,8 @@ impl World {
         *mark = through.max(*mark);
     }
 
-    /// An older state of the table is restored, and its ids are used again. The server starts anew, so the tail
-    /// notices before anything is appended.
+    /// An older state of the table is restored, and its ids are used again. The server starts anew, so the
+    /// tail notices before anything is appended.
     async fn restore(&mut self) {
         {
             let mut state = self.table.0.lock().unwrap();
