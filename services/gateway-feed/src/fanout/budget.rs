@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 
 /// A topic that has chunks in the budget.
 pub(crate) trait Evict: Send + Sync {
-    /// Forgets its chunks up to the one whose last row is `through`, and gives what that frees.
+    /// Forgets every chunk whose last row is at or below `through`, and returns what that frees.
     fn evict(&self, through: i64) -> Weight;
     /// Whether it still has the chunk whose last row is `last`.
     fn holds(&self, last: i64) -> bool;

@@ -2,7 +2,8 @@
 //!
 //! One queue of deadlines serves all subscribers of all streams, and an index by subject finds those that a
 //! revocation ends. A subscriber waits for its own [`Ending`] beside its topic's pulse, so nobody else of the
-//! topic is woken. A subscriber without a deadline and without a subject has none and costs nothing here.
+//! topic is woken. A subscriber without a deadline and without a subject has no `Ending` and costs nothing
+//! here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +47,7 @@ pub(crate) type Deadline = (Instant, CloseReason);
 #[derive(Default)]
 pub(crate) struct Ends {
     inner: Mutex<Inner>,
-    /// The first deadline is another one.
+    /// The queue has an earlier deadline than before.
     changed: Notify,
 }
 
@@ -78,7 +79,8 @@ impl Ends {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An end at `deadline`, and with each of `subjects`; `None` when there is neither.
+    /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. `None` when
+    /// there is neither.
     pub(crate) fn register(
         self: &Arc<Self>,
         subjects: Vec<Subject>,
@@ -175,7 +177,7 @@ impl Ending {
     pub(crate) async fn wait(&mut self) -> CloseReason {
         match (&mut self.reason).await {
             Ok(reason) => reason,
-            // It has been taken already.
+            // The reason has been taken already.
             Err(_) => std::future::pending().await,
         }
     }

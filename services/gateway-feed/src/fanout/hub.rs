@@ -28,7 +28,7 @@ use super::pulse::Presence;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest that the tail waits for subscribers to have looked at a page. They are only waiting for a
+/// The longest that the tail waits for subscribers to have looked at a page. Each of them only waits for a
 /// processor.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -74,7 +74,7 @@ impl Hub {
         }
     }
 
-    /// Gives a page to the streams. What it returns are the rounds that end with it.
+    /// Gives a page to the streams, and returns the rounds that the page ends.
     fn route(&self, events: Vec<StoredEvent>) -> Vec<round::End> {
         metrics::counter!("feed_events_total").increment(events.len() as u64);
         let Some(head) = events.last().map(|last| last.id) else { return Vec::new() };

@@ -15,7 +15,7 @@ pub(crate) enum Presence {
     Unread,
     /// The table holds no row of the stream's family.
     Empty,
-    /// It holds some, or held some once.
+    /// The table holds rows of the family, or once held some.
     Filled,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Pulse {
     pub(crate) state: State,
     /// The frame of the last heartbeat.
     pub(crate) heartbeat: Bytes,
-    /// Of the current round.
+    /// A share of the current round.
     pub(crate) share: Share,
 }
 

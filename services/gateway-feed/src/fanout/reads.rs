@@ -26,8 +26,8 @@ const AT_ONCE: usize = 4;
 /// Stretches that are kept, and their bytes.
 const KEPT: usize = 16;
 const KEPT_BYTES: usize = 16 << 20;
-/// Reading is a third of the time at the most: the processors are also those of the subscribers that follow
-/// live.
+/// A subscriber reads for at most a third of its time, because subscribers that follow live need the
+/// processors, too.
 const RESTS: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
@@ -180,7 +180,7 @@ impl Reads {
         let _permit = self.permit().await;
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
-        // Of several choices only what lies before the first that has more rows is known in full.
+        // With several filters, rows are complete only up to the lowest last row of those that have more.
         let (mut whole, mut pruned) = (floor, 0);
         for filter in S::rows(topic, want) {
             let batch = self.table.page(&filter, after, floor).await?;

@@ -1,4 +1,5 @@
-//! The last rows of a topic, rendered: a bounded row of chunks, each the page that it was read with.
+//! The last rows of a topic, rendered: a bounded list of chunks. A chunk holds the rows of one page of the
+//! tail.
 //!
 //! A subscriber is a cursor into the ring. Every row of the topic after `floor`, up to `head`, is in it; a
 //! subscriber whose cursor is older than `floor` reads the table instead.
@@ -129,7 +130,7 @@ pub(crate) struct Ring<M> {
 }
 
 impl<M> Ring<M> {
-    /// A ring that has everything after `floor`, which is nothing yet. `whole` says that there is nothing
+    /// An empty ring, which will hold every row after `floor`. `whole` says that there is nothing
     /// before.
     pub(crate) fn new(floor: i64, whole: bool) -> Self {
         Self { chunks: VecDeque::new(), rows: 0, floor, head: floor, whole }
@@ -221,8 +222,8 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The frames of the last `most` rows that `wants` takes; `None` when the ring can't tell, in which case
-    /// the table can.
+    /// The frames of the last `most` rows that `wants` takes; `None` when the ring holds too few rows to
+    /// tell; the table can tell then.
     pub(crate) fn last(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Last> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;

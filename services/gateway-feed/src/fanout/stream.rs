@@ -43,7 +43,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Rows.
 
-    /// The topics that live though nobody subscribes to them.
+    /// The topics that live even without a subscriber.
     fn permanent(&self) -> Vec<Self::Topic> {
         Vec::new()
     }
@@ -59,7 +59,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         true
     }
 
-    /// What the rows of a subscriber are in the table. Several choices are merged in id order.
+    /// The filters that select a subscriber's rows in the table. Their rows are merged in id order.
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
 
     /// Appends the frame of `row` to `out`, and says whether the stream ends behind it.
@@ -90,7 +90,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Life.
 
-    /// How a subscriber without a cursor begins, and one whose cursor is of another table.
+    /// How a subscriber begins that has no cursor, or whose cursor belongs to another table.
     fn fresh(&self, want: &Self::Want) -> Fresh;
 
     /// The first frame, once the table can be read; `head` is the last id that the tail has read.

@@ -30,7 +30,7 @@ use super::topics::Topics;
 /// Where a client begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// As the stream has it for clients without a cursor.
+    /// As the stream begins for clients without a cursor.
     Fresh,
     /// After this id.
     After(i64),
@@ -141,8 +141,8 @@ struct Client<S: Stream> {
     epoch: u64,
     beats: u64,
     ticks: u64,
-    /// When the table may be read again. A timer takes a millisecond at the least, so none is set for the
-    /// past.
+    /// When the table may be read again. No timer is set for a moment that has passed: a timer takes at least
+    /// a millisecond.
     rested_at: Instant,
     /// When reading the table may be tried again after a failure.
     retry_at: Option<Instant>,
@@ -173,7 +173,7 @@ impl<S: Stream> Client<S> {
             }
             let state = self.pulse.borrow_and_update().state;
             if state.closing {
-                // In waves.
+                // Clients leave in waves.
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
@@ -213,7 +213,7 @@ impl<S: Stream> Client<S> {
                     Ok(Some(frame::comment("waiting for the database")))
                 }
                 _ => {
-                    // What changed is still to be looked at, and nothing else may come for a while.
+                    // The change has not been handled yet, and no other may follow for a while.
                     self.pulse.mark_changed();
                     Ok(None)
                 }
@@ -359,7 +359,7 @@ impl<S: Stream> Client<S> {
 
     /// Begins as the stream has it.
     async fn fresh(&self) -> Result<Opening, ReadError> {
-        // Before the ring is looked at: what has been routed by then is in it.
+        // Read before the ring: every row up to it is in the ring by then.
         let routed = self.topics.routed();
         let stream = &self.topics.stream;
         match stream.fresh(&self.want) {

@@ -15,9 +15,9 @@ use super::stream::Stream;
 /// Topics that this process has made.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// What a topic tells of when its last subscriber has gone.
+/// The index of topics, which learns of the end of a topic.
 pub(crate) trait Home<S: Stream>: Send + Sync {
-    /// Takes the topic out of where it is found.
+    /// Removes the topic from the index.
     fn forget(&self, topic: &Topic<S>);
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Topic<S: Stream> {
 }
 
 impl<S: Stream> Topic<S> {
-    /// A topic that has every row after `state.head`, none yet.
+    /// A topic with an empty ring, which will hold every row after `state.head`.
     pub(crate) fn new(
         key: S::Topic,
         state: State,
@@ -105,7 +105,7 @@ impl<S: Stream> Topic<S> {
         (ring.last(most, &|mark| S::is_replayed(mark) && S::wants(want, mark)), ring.head())
     }
 
-    /// The tail begins, at first or anew: nothing before `chunks` is known any more.
+    /// The tail starts or restarts: nothing before `chunks` is known any more.
     pub(crate) fn start(
         self: &Arc<Self>,
         floor: i64,

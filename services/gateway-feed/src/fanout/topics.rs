@@ -59,7 +59,7 @@ pub(crate) trait Tenant: Send + Sync {
     fn family(&self) -> &'static str;
     /// The time between two heartbeats, and between two ticks.
     fn periods(&self) -> (Duration, Option<Duration>);
-    /// The tail begins with the stream's last rows, oldest first, at most [`RECENT`].
+    /// The tail starts or restarts. `recent` are the stream's last rows, oldest first, at most [`RECENT`].
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence);
     /// The stream's rows of a page that reaches to `head`; gives the rounds that end with it.
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End>;
@@ -139,7 +139,8 @@ impl<S: Stream> Topics<S> {
         self.lock().topics.len()
     }
 
-    /// Those that live, to be dropped without the lock: the last one that drops a topic takes it.
+    /// Every topic that lives. Drop them after the lock is released: whoever drops a topic last takes the
+    /// lock.
     fn all(&self) -> Vec<Arc<Topic<S>>> {
         self.lock().all()
     }
@@ -226,7 +227,7 @@ impl<S: Stream> Tenant for Topics<S> {
                 topic.start(head, false, Vec::new(), inner.state);
                 continue;
             }
-            // When the oldest of the last rows is not the first of the table, those before it are elsewhere.
+            // Rows before the oldest of these are in the table only.
             let floor = recent.first().map_or(head, |first| first.id - 1);
             let mut renderer = Renderer::new(recent.len());
             for row in recent {

@@ -1,10 +1,11 @@
 //! A seeded simulation of the table, the tail, the topics and their subscribers, in virtual time and without
 //! sockets.
 //!
-//! For every seed, each client sees exactly the rows of its topic, once and in order, or the gap that it is
-//! told of. A world appends rows to many channels, prunes, restores an older table, loses the database, lets
-//! the servers of pool and tail differ, and restarts the gateway; clients lag, drop, come back, are revoked
-//! and expire. A failing seed prints itself; `SEED=n cargo test -p gateway-feed simulation` replays it.
+//! For every seed, the model of a client checks that it sees the rows of its topic once and in order, or is
+//! told of the gap. A world appends rows to many channels, prunes, restores an older table, loses the
+//! database, lets the servers of pool and tail differ, and restarts the gateway; clients lag, drop, come
+//! back, are revoked and expire. A failing seed prints itself; `SEED=n cargo test -p gateway-feed simulation`
+//! replays it.
 
 mod client;
 mod rng;
