@@ -2,7 +2,7 @@
 //! refused in words and left alone.
 
 use oasis_postgres::testing::{self, TestDatabase};
-use oasis_store::{MigrateError, migrate, migration_script};
+use oasis_store::{MigrateError, Need, migrate, migration_script};
 use tokio_postgres::Client;
 
 use crate::{client, parse, plain_insert};
@@ -97,7 +97,10 @@ async fn an_older_database_goes_on_with_all_that_it_holds() {
             rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
         };
         let before = rows().await;
+        let reasons = crate::store(&db.url).check(Need::ReadWrite).await.join("; ");
+        assert!(reasons.contains("at V6__agents") && reasons.contains("run `oasis migrate`"), "{reasons}");
         bring_up_to_date(&db, printed).await.unwrap();
+        assert_eq!(crate::store(&db.url).check(Need::ReadWrite).await, Vec::<String>::new());
         assert_eq!(rows().await, before);
         assert_eq!(without_times(history(&client).await), fresh);
         let scratch = "SELECT count(*) FROM pg_namespace WHERE nspname = 'oasis_scratch'";
