@@ -108,6 +108,11 @@ impl Family {
         }
     }
 
+    /// A family that the table or a constant of ours holds.
+    pub fn stored(text: &str) -> Self {
+        Self(Name::new(text))
+    }
+
     /// The public ticker's family.
     pub const fn devhub() -> Self {
         Self(Name::Devhub)

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use oasis_core::Family;
 use oasis_store::{StoreError, StoredEvent};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -144,8 +145,13 @@ impl Reads {
 
     /// The cursor before the first row recorded at or after `since`; `head`, which the tail has read, where
     /// there is none.
-    pub(crate) async fn cursor_since(&self, since: Timestamp, head: i64) -> Result<i64, ReadError> {
-        match self.table.first_id_since(since).await? {
+    pub(crate) async fn cursor_since(
+        &self,
+        family: &str,
+        since: Timestamp,
+        head: i64,
+    ) -> Result<i64, ReadError> {
+        match self.table.first_id_since(&Family::stored(family), since).await? {
             Some(first) => Ok(first - 1),
             None if self.table.head().await? >= head => Ok(head),
             None => Err(ReadError::Stale),

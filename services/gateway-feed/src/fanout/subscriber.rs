@@ -229,7 +229,7 @@ impl<S: Stream> Client<S> {
                 Opening { gap: None, replay: Bytes::new(), cursor, told: Some(cursor), ends: None }
             }
             Begin::Since(since) => {
-                let cursor = self.topics.reads.cursor_since(since, head).await?;
+                let cursor = self.topics.reads.cursor_since(S::FAMILY, since, head).await?;
                 Opening { gap: None, replay: Bytes::new(), cursor, told: None, ends: None }
             }
         };

@@ -14,8 +14,8 @@ pub(crate) trait Table: Send + Sync {
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
     /// The highest id there has been.
     fn head(&self) -> Read<'_, i64>;
-    /// The first id recorded at or after `since`.
-    fn first_id_since(&self, since: Timestamp) -> Read<'_, Option<i64>>;
+    /// The first id of a family that was recorded at or after `since`.
+    fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>>;
 }
 
 /// Rows that were read in one snapshot.
@@ -57,8 +57,8 @@ impl Table for Store {
         Box::pin(Store::head(self))
     }
 
-    fn first_id_since(&self, since: Timestamp) -> Read<'_, Option<i64>> {
-        Box::pin(async move { Store::first_id_since(self, &Family::devhub(), since).await })
+    fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>> {
+        Box::pin(Store::first_id_since(self, family, since))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::ready;
 use jiff::Timestamp;
-use oasis_core::{Channel, Kind, Layer, Meta, Module, Source, Status, Task, Ts};
+use oasis_core::{Channel, Family, Kind, Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::{Filter, StoreError, StoredEvent};
 use serde_json::json;
 
@@ -112,7 +112,7 @@ impl Table for SimTable {
         self.read(|state, visible| state.head().min(visible))
     }
 
-    fn first_id_since(&self, _since: Timestamp) -> Read<'_, Option<i64>> {
+    fn first_id_since<'a>(&'a self, _family: &'a Family, _since: Timestamp) -> Read<'a, Option<i64>> {
         self.read(|_, _| None)
     }
 }
