@@ -38,8 +38,8 @@ impl Plan {
         if quick {
             Self { many: 500, rounds: 1, turn: seconds(2), long: seconds(5), settle: seconds(1) }
         } else {
-            // Longer than the heartbeat's 30 s, so that every client has been written to again.
-            Self { many: MANY, rounds: 3, turn: seconds(20), long: seconds(300), settle: seconds(32) }
+            // A turn has one heartbeat of each client, with lines and without; the settling has one, too.
+            Self { many: MANY, rounds: 3, turn: seconds(30), long: seconds(300), settle: seconds(32) }
         }
     }
 }
