@@ -128,9 +128,7 @@ impl Reads {
             reaches(&batch, head)?;
             rows.extend(batch.rows);
         }
-        rows.retain(|row| S::shows(topic, row));
-        rows.sort_unstable_by_key(|row| row.id);
-        rows.dedup_by_key(|row| row.id);
+        merge(&mut rows, |row| S::shows(topic, row));
         let rows = &rows[rows.len().saturating_sub(most)..];
         let mut out = Vec::new();
         let mut ends = None;
@@ -197,9 +195,7 @@ impl Reads {
             }
             rows.extend(batch.rows);
         }
-        rows.retain(|row| row.id > pruned && row.id <= whole && S::shows(topic, row));
-        rows.sort_unstable_by_key(|row| row.id);
-        rows.dedup_by_key(|row| row.id);
+        merge(&mut rows, |row| row.id > pruned && row.id <= whole && S::shows(topic, row));
         let mut out = Vec::with_capacity(rows.len() * 384 + 96);
         if pruned > after {
             out.extend_from_slice(&stream.gap(after, pruned, GapReason::Pruned));
@@ -227,6 +223,13 @@ impl Reads {
         // It is never closed.
         self.permits.acquire().await.ok()
     }
+}
+
+/// Puts the rows of several filters in id order, each once, and keeps those that are `shown`.
+fn merge(rows: &mut Vec<StoredEvent>, shown: impl Fn(&StoredEvent) -> bool) {
+    rows.retain(shown);
+    rows.sort_unstable_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
 }
 
 /// A read counts only if its snapshot has everything that the tail has read.

@@ -134,6 +134,11 @@ impl<S: Stream> Topics<S> {
         self.lock().went_back.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
     }
 
+    /// Adds a row as the stream shows it.
+    fn render(&self, row: &StoredEvent, renderer: &mut Renderer<S::Mark>) {
+        renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
+    }
+
     /// How many topics there are.
     pub(crate) fn len(&self) -> usize {
         self.lock().topics.len()
@@ -231,7 +236,7 @@ impl<S: Stream> Tenant for Topics<S> {
             let floor = recent.first().map_or(head, |first| first.id - 1);
             let mut renderer = Renderer::new(recent.len());
             for row in recent {
-                renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
+                self.render(row, &mut renderer);
             }
             topic.start(floor, recent.len() < usize::from(RECENT), renderer.chunks(), inner.state);
         }
@@ -259,7 +264,7 @@ impl<S: Stream> Tenant for Topics<S> {
                 touched.push((topic, Renderer::new(expected)));
                 touched.len() - 1
             });
-            touched[place].1.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
+            self.render(row, &mut touched[place].1);
         }
         let ends = touched.into_iter().map(|(topic, renderer)| topic.push(renderer.chunks())).collect();
         self.lock().routed = head;
