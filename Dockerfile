@@ -1,8 +1,8 @@
-# An image for each program: `docker build --target gateway-feed .`, and likewise webhook-ingest,
-# deploy-watcher, heartbeat-agent, oasis.
-# What is built is in one layer for the dependencies, which changes with Cargo.lock only, and one for our own code.
+# Builds an image for each program: `docker build --target gateway-feed .`, or webhook-ingest, deploy-watcher,
+# heartbeat-agent, oasis.
+# The dependencies are built in a layer of their own, which changes only with Cargo.lock.
 
-FROM rust:1.92-bookworm AS toolchain
+FROM rust:1.95-bookworm AS toolchain
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never
 RUN cargo install --locked cargo-chef@0.1.78
@@ -20,9 +20,11 @@ RUN cargo build --release --locked \
     --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
 RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher heartbeat-agent oasis
 
-# The C library, certificates, a user without rights; no shell.
+# The C library, certificates and a user without rights. There is no shell.
 FROM scratch AS runtime
 COPY --from=build /image/ /
+COPY LICENSE-MIT LICENSE-APACHE /licenses/
+LABEL org.opencontainers.image.licenses="MIT OR Apache-2.0"
 USER 65532:65532
 ENV HOST=0.0.0.0
 
@@ -44,7 +46,7 @@ EXPOSE 8082
 HEALTHCHECK --interval=10s --timeout=7s --start-period=10s CMD ["/deploy-watcher", "--healthcheck"]
 ENTRYPOINT ["/deploy-watcher"]
 
-# For a COPY into an agent's own image; see docs/agents.md.
+# Copy this program into an agent's own image; see docs/agents.md.
 FROM runtime AS heartbeat-agent
 COPY --from=build /src/target/release/heartbeat-agent /heartbeat-agent
 ENTRYPOINT ["/heartbeat-agent"]

@@ -1,8 +1,7 @@
-//! Packages depend on each other in one direction: `core ← store ← services ← cli`, with `service` beside
-//! `store`.
+//! Checks that packages depend on each other in one direction only.
 //!
-//! The check reads the tables of dependencies in each `Cargo.toml`. The folder of a package decides what it
-//! may use.
+//! The order is `core ← store ← services ← cli`, and `service` has the same place as `store`. The check reads
+//! the dependency tables of each `Cargo.toml`. The folder of a package determines which packages it may use.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
@@ -12,23 +11,24 @@ struct Package<'a> {
     manifest: &'a str,
     folder: &'a str,
     name: &'a str,
-    /// The names in its tables, and whether each is for tests only.
+    /// The names in the dependency tables. The flag is set for a dependency that only tests use.
     dependencies: Vec<(&'a str, bool)>,
 }
 
-/// What stands in the same place of the line.
+/// A place in the dependency order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Core,
     Store,
     Service,
-    /// A private PostgreSQL for one machine. It knows nothing of events.
+    /// The package that runs a private PostgreSQL. It does not depend on the events.
     Postgres,
     Services,
     Cli,
-    /// Measures the others.
+    /// The benchmarks of the other packages.
     Bench,
-    Tidy,
+    /// The check of the code's shape, and the examples: they use no other package.
+    Alone,
 }
 
 impl Layer {
@@ -40,27 +40,28 @@ impl Layer {
             "crates/oasis-postgres" => Some(Self::Postgres),
             "cli" => Some(Self::Cli),
             "bench" => Some(Self::Bench),
-            "tidy" => Some(Self::Tidy),
+            "tidy" => Some(Self::Alone),
+            folder if folder.starts_with("examples/") => Some(Self::Alone),
             folder => folder.starts_with("services/").then_some(Self::Services),
         }
     }
 
     /// The layers that this one may use.
-    fn below(self) -> &'static [Self] {
+    fn allowed(self) -> &'static [Self] {
         use Layer::{Core, Postgres, Service, Services, Store};
         match self {
-            Self::Core | Self::Postgres | Self::Tidy => &[],
+            Self::Core | Self::Postgres | Self::Alone => &[],
             Self::Store | Self::Service => &[Core],
             Self::Services => &[Core, Store, Service],
             Self::Cli | Self::Bench => &[Core, Store, Service, Services, Postgres],
         }
     }
 
-    /// The layers that its tests may use as well.
-    fn below_tests(self) -> &'static [Self] {
+    /// The layers that only the tests of this layer may use.
+    fn allowed_in_tests(self) -> &'static [Self] {
         match self {
             Self::Store | Self::Services => &[Self::Postgres],
-            Self::Core | Self::Service | Self::Postgres | Self::Cli | Self::Bench | Self::Tidy => &[],
+            Self::Core | Self::Service | Self::Postgres | Self::Cli | Self::Bench | Self::Alone => &[],
         }
     }
 }
@@ -73,31 +74,31 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
     let Some(layer) = Layer::of(package.folder) else {
-        let problem = "the package has no place in the line: say in tidy/src/crates.rs what it may depend on";
+        let problem = "the package has no layer: say in tidy/src/crates.rs which packages it may depend on";
         return vec![Finding::new(package.manifest, problem)];
     };
-    let ours = package.dependencies.iter().filter_map(|(name, for_tests)| {
-        // Tests may ask for features of their own package.
+    let in_workspace = package.dependencies.iter().filter_map(|(name, for_tests)| {
+        // A package may name itself, to enable its own features for its tests.
         let dependency = all.iter().find(|other| other.name == *name && other.name != package.name)?;
         Some((dependency, Layer::of(dependency.folder)?, *for_tests))
     });
-    ours.filter(|(_, below, for_tests)| {
-        let is_below = layer.below().contains(below) || *for_tests && layer.below_tests().contains(below);
-        !is_below
-    })
-    .map(|(dependency, _, for_tests)| {
+    let forbidden = in_workspace.filter(|(_, used, for_tests)| {
+        let allowed_in_tests = *for_tests && layer.allowed_in_tests().contains(used);
+        !layer.allowed().contains(used) && !allowed_in_tests
+    });
+    let report = |(dependency, _, for_tests): (&Package<'_>, Layer, bool)| {
         let what = if for_tests { "its tests depend" } else { "it depends" };
         let problem = format!(
             "{what} on {}, which is not below it (core <- store, service <- services <- cli): \
-             move what both need into a crate below",
+             move what both need into a crate below both",
             dependency.name
         );
         Finding::new(package.manifest, problem)
-    })
-    .collect()
+    };
+    forbidden.map(report).collect()
 }
 
-/// Manifests are read line by line: a `[…dependencies]` heading, then a name at the start of each line.
+/// Reads a manifest line by line: a `[…dependencies]` heading, then a name at the start of each line.
 fn package<'a>(path: &'a str, text: &'a str) -> Option<Package<'a>> {
     let folder = path.strip_suffix("/Cargo.toml")?;
     let (mut table, mut name, mut dependencies) = ("", None, Vec::new());
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn downwards_is_allowed() {
+    fn dependencies_on_lower_layers_are_allowed() {
         let feed = "[package]\nname = \"feed\"\n[dependencies]\nserde = \"1\"\noasis-core.workspace = true\n\
                     [dev-dependencies]\noasis-postgres = { workspace = true }\n";
         let cli = "[package]\nname = \"oasis\"\n[target.'cfg(unix)'.dependencies]\nfeed.workspace = true\n";
@@ -139,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn tests_may_name_their_own_package() {
+    fn a_package_may_depend_on_itself_for_its_tests() {
         let own = "[package]\nname = \"one\"\n[dev-dependencies]\none = { workspace = true }\n";
         assert_eq!(findings(&[("services/one/Cargo.toml", own)]), Vec::<String>::new());
     }
 
     #[test]
-    fn upwards_and_sideways_are_found() {
+    fn dependencies_on_higher_or_equal_layers_are_found() {
         let core = "[package]\nname = \"oasis-core\"\n[dependencies]\noasis-postgres.workspace = true\n";
         let one = "[package]\nname = \"one\"\n[dependencies]\noasis-postgres.workspace = true\n";
         let two = "[package]\nname = \"two\"\n[dev-dependencies]\none.workspace = true\n";
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_crate_needs_its_place() {
+    fn a_package_without_a_layer_is_found() {
         let found = findings(&[("crates/oasis-utils/Cargo.toml", "[package]\nname = \"oasis-utils\"\n")]);
         assert!(found[0].contains("say in tidy/src/crates.rs"), "{found:?}");
     }

@@ -1,13 +1,13 @@
-//! Every relative link in the documents resolves: its file exists, and its anchor is a heading of that file.
+//! Checks that every relative link in the documents leads to a file, and to a heading if it has an anchor.
 
 use crate::finding::Finding;
 use crate::markdown::{anchors, links};
 use crate::paths::join;
 use crate::tree::Tree;
 
-/// Checks the documents for readers: the three at the root, `docs/`, and the READMEs of the console.
+/// Checks all Markdown files.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let documents = tree.texts().filter(|(path, _)| is_document(path));
+    let documents = tree.texts().filter(|(path, _)| path.ends_with(".md"));
     documents
         .flat_map(|(path, text)| links(text).into_iter().map(move |(line, target)| (path, line, target)))
         .filter_map(|(path, line, target)| {
@@ -16,15 +16,9 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-fn is_document(path: &str) -> bool {
-    matches!(path, "README.md" | "ARCHITECTURE.md" | "CHANGELOG.md")
-        || path.starts_with("docs/") && path.ends_with(".md")
-        || path.starts_with("console/") && path.ends_with("/README.md")
-}
-
-/// What is wrong with a link to `target` in the document at `path`.
+/// The problem of a link to `target` in the document at `path`, or `None` if the link resolves.
 fn broken(tree: &Tree, path: &str, target: &str) -> Option<String> {
-    // A scheme, or an absolute path on the server that shows the page.
+    // URLs and absolute paths are not checked.
     if target.contains(':') || target.starts_with('/') {
         return None;
     }
@@ -34,8 +28,8 @@ fn broken(tree: &Tree, path: &str, target: &str) -> Option<String> {
         return Some(format!("the link to {target} leads nowhere: correct it, or add the file"));
     };
     let anchor = anchor?;
-    let is_there = tree.text(&linked).is_some_and(|text| anchors(text).iter().any(|there| there == anchor));
-    (!is_there).then(|| format!("{linked} has no heading #{anchor}: link to one that it has"))
+    let exists = tree.text(&linked).is_some_and(|text| anchors(text).iter().any(|heading| heading == anchor));
+    (!exists).then(|| format!("{linked} has no heading #{anchor}: correct the link, or add the heading"))
 }
 
 #[cfg(test)]
@@ -43,23 +37,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_that_resolve_pass() {
+    fn links_that_resolve_are_accepted() {
         let tree = Tree::from_iter([
             ("README.md", "[a](docs/api.md#paging) [b](docs) [c](https://x.example/y) [d](#here)\n# Here"),
             ("docs/api.md", "[up](../README.md)\n## Paging"),
-            ("services/x/README.md", "[not looked at](nowhere.md)"),
+            ("src/links.rs", "[not a document](nowhere.md)"),
         ]);
         assert_eq!(check(&tree), []);
     }
 
     #[test]
-    fn links_that_lead_nowhere_are_found() {
+    fn broken_links_are_found() {
         let tree = Tree::from_iter([
             ("README.md", "\n[a](docs/old.md) [b](../outside.md)"),
             ("docs/api.md", "[a](../README.md#gone)"),
-            ("console/react/README.md", "[a](missing.js)"),
+            ("examples/README.md", "[a](missing.js)"),
         ]);
         let places: Vec<String> = check(&tree).into_iter().map(|finding| finding.place).collect();
-        assert_eq!(places, ["README.md:2", "README.md:2", "console/react/README.md:1", "docs/api.md:1"]);
+        assert_eq!(places, ["README.md:2", "README.md:2", "docs/api.md:1", "examples/README.md:1"]);
     }
 }

@@ -1,0 +1,23 @@
+# `just` lists these recipes. They need just, from https://just.systems; CONTRIBUTING.md has the plain commands.
+
+_default:
+    @just --list
+
+# The fast check after a change to one crate: `just check gateway-feed`
+check crate:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo test --package {{crate}} --lib --bins --locked
+    cargo test --package oasis-tidy --locked
+
+# All tests of one crate, with PostgreSQL and sockets
+test crate:
+    cargo test --package {{crate}} --locked
+
+# Everything that CI runs
+ci:
+    .ci/run
+
+# The local stack, with a made-up team at work
+demo:
+    cargo oasis up --demo
