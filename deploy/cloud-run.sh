@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Deploys the services to Cloud Run, each with an account of its own that may do what it must and nothing
-# else, and has Cloud Scheduler poll deploy-watcher. May be run again at any time, also after it was stopped.
+# Deploys the services to Cloud Run, and makes Cloud Scheduler poll deploy-watcher. Each service has its own
+# account with only the rights that it needs. The script can be run again at any time, even after an
+# interruption.
 set -euo pipefail
 
 usage() {
@@ -8,33 +9,34 @@ usage() {
 Usage: cloud-run.sh [--dry-run] PROJECT REGION IMAGES VTID
 
   PROJECT    the id of the Google Cloud project
-  REGION     such as europe-west1
-  IMAGES     where the images are, such as europe-west1-docker.pkg.dev/PROJECT/oasis; each is
-             IMAGES/SERVICE:TAG
+  REGION     the region, such as europe-west1
+  IMAGES     the repository of the images, such as europe-west1-docker.pkg.dev/PROJECT/oasis; the image of a
+             service is IMAGES/SERVICE:TAG
   VTID       the task that this deploy belongs to, such as DEV-CICDL-0031
-  --dry-run  print what would be done, and do nothing
+  --dry-run  print the commands that change something, and run none of them
 
-In Secret Manager there must be oasis-database-url, oasis-ingest-tokens, and oasis-webhook-secret, which
-deploy/setup-webhook.sh makes. These are used while they are there, and taken from the services when they
-are not:
-  oasis-read-tokens             who may read the feed; everybody, without it
-  oasis-listen-database-url     LISTEN_DATABASE_URL, where oasis-database-url is that of a transaction pooler
-  oasis-database-ca             a certificate, as the file /etc/oasis/ca.pem
-  oasis-webhook-secret-previous the webhook's secret of before, during its rotation
+Secret Manager must have the secrets oasis-database-url, oasis-ingest-tokens and oasis-webhook-secret.
+deploy/setup-webhook.sh makes the last one. The following secrets are optional. If one of them does not exist,
+the services are deployed without it:
+  oasis-read-tokens             tokens for reading the feed; without them, anyone can read it
+  oasis-listen-database-url     LISTEN_DATABASE_URL, if oasis-database-url is a transaction pooler's URL
+  oasis-database-ca             a certificate, mounted as the file /etc/oasis/ca.pem
+  oasis-webhook-secret-previous the previous secret of the webhook, during its rotation
 
-Variables of the environment:
-  TAG               of the images (latest)
-  GCP_PROJECT       ids of the projects whose deploys are watched, with commas between them (PROJECT)
-  CLOUD_SQL         PROJECT:REGION:INSTANCE, to be reached by its socket
-  NETWORK, SUBNET   a network that private addresses are reached through
-  WITHOUT_PREVIOUS  yes leaves oasis-webhook-secret-previous out, at the end of the rotation
+Environment variables, with their defaults in parentheses:
+  TAG               tag of the images (latest)
+  GCP_PROJECT       comma-separated ids of the projects whose deploys are watched (PROJECT)
+  CLOUD_SQL         PROJECT:REGION:INSTANCE of a Cloud SQL instance, to connect through its socket
+  NETWORK, SUBNET   network and subnet, to connect to private addresses
+  WITHOUT_PREVIOUS  yes leaves out oasis-webhook-secret-previous, at the end of the rotation
 
-What else was set on a service, such as other variables, stays as it is; so do the last CLOUD_SQL and NETWORK.
+All other settings of a service stay as they are. If CLOUD_SQL, NETWORK or SUBNET is not set, the services
+keep its last value.
 
-Who runs it must be owner of PROJECT, or have these roles there: serviceusage.serviceUsageAdmin,
+The caller must be an owner of PROJECT, or have these roles in it: serviceusage.serviceUsageAdmin,
 iam.serviceAccountAdmin, iam.serviceAccountUser, secretmanager.admin, run.admin, cloudscheduler.admin,
-artifactregistry.reader. And resourcemanager.projectIamAdmin in each project of GCP_PROJECT and in that of
-CLOUD_SQL.
+artifactregistry.reader. The caller also needs resourcemanager.projectIamAdmin in each project of GCP_PROJECT
+and in the project of CLOUD_SQL.
 EOF
 }
 
@@ -69,29 +71,29 @@ refuse() {
 [[ $region =~ ^[a-z]+-[a-z]+[0-9]+$ ]] ||
   refuse "\"$region\" is not a region: expected one such as europe-west1"
 [[ $images =~ ^[^[:space:]:@]+$ ]] ||
-  refuse "\"$images\" is not where images are: expected HOST/PATH, without a tag"
+  refuse "\"$images\" is not a repository of images: expected HOST/PATH, without a tag"
 [[ $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || refuse "\"$tag\" is not a tag of images"
 
-# Older ones have a domain before a colon.
+# Older project ids start with a domain and a colon.
 id='([a-z0-9.-]+:)?[a-z][-a-z0-9]*[a-z0-9]'
 blanks='[[:space:]]'
 watched=$(sed -E "s/$blanks*,$blanks*/,/g; s/^$blanks+//; s/$blanks+\$//" <<<"${GCP_PROJECT:-$project}")
 [[ $watched =~ ^$id(,$id)*$ ]] ||
-  refuse "GCP_PROJECT: \"$watched\" are not ids of projects, with commas between them"
+  refuse "GCP_PROJECT: \"$watched\" is not a comma-separated list of project ids"
 IFS=, read -r -a projects <<<"$watched"
 [ ${#projects[@]} -le 30 ] || refuse 'GCP_PROJECT: deploy-watcher watches at most 30 projects'
 
 apis=(run secretmanager cloudscheduler logging iam cloudresourcemanager)
-placed=()
+connection_flags=()
 if [ -n "${CLOUD_SQL-}" ]; then
   [[ $CLOUD_SQL =~ ^$id:[a-z0-9-]+:[a-z0-9-]+$ ]] ||
     refuse "CLOUD_SQL: \"$CLOUD_SQL\" is not an instance: expected PROJECT:REGION:INSTANCE"
   apis+=(sqladmin)
-  placed+=(--set-cloudsql-instances "$CLOUD_SQL")
+  connection_flags+=(--set-cloudsql-instances "$CLOUD_SQL")
 fi
 if [ -n "${NETWORK-}${SUBNET-}" ]; then
-  [[ -n "${NETWORK-}" && -n "${SUBNET-}" ]] || refuse 'NETWORK and SUBNET go together'
-  placed+=(--network "$NETWORK" --subnet "$SUBNET" --vpc-egress private-ranges-only)
+  [[ -n "${NETWORK-}" && -n "${SUBNET-}" ]] || refuse 'NETWORK and SUBNET must be set together'
+  connection_flags+=(--network "$NETWORK" --subnet "$SUBNET" --vpc-egress private-ranges-only)
 fi
 
 case $vtid in
@@ -110,19 +112,19 @@ run() {
   fi
 }
 
-# A new account, and what it was granted, are not known everywhere at once: within two minutes, as a rule of
-# IAM. Waits that long, and for nothing else.
+# Runs a command. If it fails because an IAM change has not taken effect yet, retries it for two minutes. A
+# new account and its grants usually take effect everywhere within that time.
 exec 3>&1
-patiently() {
-  local said attempt
+retry_iam() {
+  local errors attempt
   for attempt in {1..13}; do
-    if said=$(run "$@" 2>&1 >&3 | tee >(cat >&2)); then return 0; fi
-    case $said in
+    if errors=$(run "$@" 2>&1 >&3 | tee >(cat >&2)); then return 0; fi
+    case $errors in
       *'ervice account'*'does not exist'* | *'Permission denied on secret'*) ;;
       *) return 1 ;;
     esac
     if [ "$attempt" -lt 13 ]; then
-      printf 'that may not be known everywhere yet: trying again\n' >&2
+      printf 'a change of IAM may not have taken effect yet: trying again\n' >&2
       sleep "${IAM_PAUSE:-10}"
     fi
   done
@@ -135,30 +137,31 @@ email() { printf '%s@%s.iam.gserviceaccount.com' "$1" "$project"; }
 grant() {
   local role=$1 name=$2
   shift 2
-  patiently "$@" --role "$role" --member "serviceAccount:$(email "$name")" --condition None --format none
+  retry_iam "$@" --role "$role" --member "serviceAccount:$(email "$name")" --condition None --format none
 }
 
 account() {
   local name=$1
-  if ! there gcloud iam service-accounts describe "$(email "$name")" --project "$project"; then
+  if ! exists gcloud iam service-accounts describe "$(email "$name")" --project "$project"; then
     run gcloud iam service-accounts create "$name" --project "$project"
   fi
 }
 
-# Each secret is readable by the accounts of the services that get it, and no other.
+# mount SERVICE VARIABLE SECRET: mounts a secret in a service, and lets the account of the service read it.
 mount() {
   local name=$1 variable=$2 secret=$3
   grant roles/secretmanager.secretAccessor "$name" \
     gcloud secrets add-iam-policy-binding "$secret" --project "$project"
-  # This very version: "latest" would be another one for each instance that starts after a rotation.
+  # The version is pinned: with "latest", instances that start after a rotation would get another value.
   local version
   version=$(gcloud secrets versions describe latest \
     --secret "$secret" --project "$project" --format 'value(name)')
   mounted+=("$variable=$secret:${version##*/}")
 }
 
-# Instances that start while a deploy still names a secret that is gone would fail.
-mount_if_there() {
+# mount_if_exists SERVICE VARIABLE SECRET: mounts an optional secret, or unmounts it if it does not exist. An
+# instance cannot start if a secret of its service is missing.
+mount_if_exists() {
   if has_secret "$3"; then mount "$@"; else unmounted+=("$2"); fi
 }
 
@@ -171,7 +174,7 @@ service() {
     grant roles/cloudsql.client "$name" gcloud projects add-iam-policy-binding "${CLOUD_SQL%:*:*}"
   fi
   mount "$name" DATABASE_URL oasis-database-url
-  mount_if_there "$name" /etc/oasis/ca.pem oasis-database-ca
+  mount_if_exists "$name" /etc/oasis/ca.pem oasis-database-ca
 }
 
 with_commas() {
@@ -184,9 +187,9 @@ deploy() {
   shift
   labels=$("$here/ensure-vtid.sh" "$name" "$vtid" "$layer" "$name")
   if [ ${#unmounted[@]} -gt 0 ]; then set -- --remove-secrets "$(with_commas "${unmounted[@]}")" "$@"; fi
-  patiently gcloud run deploy "$name" --project "$project" --region "$region" --image "$images/$name:$tag" \
+  retry_iam gcloud run deploy "$name" --project "$project" --region "$region" --image "$images/$name:$tag" \
     --service-account "$(email "$name")" --update-secrets "$(with_commas "${mounted[@]}")" "$labels" \
-    "${placed[@]}" "$@"
+    "${connection_flags[@]}" "$@"
 }
 
 address() {
@@ -206,35 +209,36 @@ for secret in oasis-database-url oasis-ingest-tokens oasis-webhook-secret; do
   fi
 done
 
-# The feed. One instance is always there and has its processor between requests, too (--no-cpu-throttling): it
-# follows the table. A stream is a request: 3600 s is the longest that Cloud Run allows, and clients resume
-# after it. Each of up to 1,000 clients is a request under way. Any instance serves any client: no session
-# affinity. Each instance may hold ten connections to the database, of webhook-ingest nine: with at most four
-# and four they are 76.
+# The feed follows the table, so one instance always runs, with CPU between requests (--no-cpu-throttling).
+# A stream is one request. Cloud Run allows at most 3600 s for a request, and clients resume after it. Each
+# client is one concurrent request, and an instance has up to 1,000 of them. Any instance can serve any
+# client, so there is no session affinity. An instance of gateway-feed has up to ten connections to the
+# database, and an instance of webhook-ingest has up to nine. With four instances of each, these are 76
+# connections.
 service gateway-feed
 mount gateway-feed INGEST_TOKENS oasis-ingest-tokens
-mount_if_there gateway-feed READ_TOKENS oasis-read-tokens
-mount_if_there gateway-feed LISTEN_DATABASE_URL oasis-listen-database-url
+mount_if_exists gateway-feed READ_TOKENS oasis-read-tokens
+mount_if_exists gateway-feed LISTEN_DATABASE_URL oasis-listen-database-url
 if [[ " ${unmounted[*]} " == *' READ_TOKENS '* ]]; then
-  printf 'note: there is no secret oasis-read-tokens, so everybody may read the feed\n' >&2
+  printf 'note: the secret oasis-read-tokens does not exist, so anyone can read the feed\n' >&2
 fi
 deploy gateway-feed --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 \
   --no-cpu-throttling --concurrency 1000 --timeout 3600 --no-session-affinity --cpu 1 --memory 512Mi
 
-# GitHub waits 10 s and does not try again: one instance is kept warm. Its deliveries are signed, so anybody
-# may ask. A delivery may have 25 MiB, and each request under way holds its own.
+# GitHub waits 10 s and does not retry, so one instance always runs. Deliveries are signed, so Cloud Run does
+# not authenticate the sender. A delivery has up to 25 MiB, and each concurrent request holds one delivery.
 service webhook-ingest
 mount webhook-ingest GITHUB_WEBHOOK_SECRET oasis-webhook-secret
 if [ -n "${WITHOUT_PREVIOUS-}" ]; then
   unmounted+=(GITHUB_WEBHOOK_SECRET_PREVIOUS)
 else
-  mount_if_there webhook-ingest GITHUB_WEBHOOK_SECRET_PREVIOUS oasis-webhook-secret-previous
+  mount_if_exists webhook-ingest GITHUB_WEBHOOK_SECRET_PREVIOUS oasis-webhook-secret-previous
 fi
 deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 \
   --concurrency 80 --timeout 30 --cpu 1 --memory 512Mi
 
-# Only Cloud Scheduler may ask it, and it alone can reach it: at the run.app address the Scheduler of the same
-# project counts as internal. One instance: a poll at a time is all that there is to do.
+# Only the account of Cloud Scheduler may call deploy-watcher. Internal ingress accepts calls of the run.app
+# address by the Scheduler of the same project. One instance is enough, because there is one poll at a time.
 service deploy-watcher
 for watched_project in "${projects[@]}"; do
   grant roles/logging.viewer deploy-watcher gcloud projects add-iam-policy-binding "$watched_project"
@@ -247,15 +251,16 @@ grant roles/run.invoker oasis-scheduler \
   gcloud run services add-iam-policy-binding deploy-watcher --project "$project" --region "$region"
 url=$(address deploy-watcher)
 verb=create
-if there gcloud scheduler jobs describe deploy-watcher --project "$project" --location "$region"; then
+if exists gcloud scheduler jobs describe deploy-watcher --project "$project" --location "$region"; then
   verb=update
 fi
-# Every minute. A poll that takes longer goes on, and the next one is told that it does.
-patiently gcloud scheduler jobs "$verb" http deploy-watcher --project "$project" --location "$region" \
+# Polls every minute. While a longer poll is under way, the next request is answered without a poll.
+retry_iam gcloud scheduler jobs "$verb" http deploy-watcher --project "$project" --location "$region" \
   --schedule '* * * * *' --http-method POST --uri "$url/poll" --attempt-deadline 180s \
   --oidc-token-audience "$url" --oidc-service-account-email "$(email oasis-scheduler)" --format none
 
 feed=$(address gateway-feed)
 webhook=$(address webhook-ingest)
-printf '\nThe page and the feed: %s\n' "$feed"
-printf 'The webhook: deploy/setup-webhook.sh %s %s says what to paste in GitHub\n' "$project" "$webhook"
+printf '\nThe address of the page and the feed: %s\n' "$feed"
+printf 'To see the settings of the webhook for GitHub, run: deploy/setup-webhook.sh %s %s\n' \
+  "$project" "$webhook"

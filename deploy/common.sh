@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it, once $project is set.
+# The common part of the scripts in this folder. A script sets $project and then sources this file.
 # shellcheck shell=bash disable=SC2154
 
 if [[ ! $project =~ ^[a-z][-a-z0-9]*[a-z0-9]$ ]]; then
@@ -9,20 +9,21 @@ if ! command -v gcloud >/dev/null; then
   printf 'error: gcloud is not installed, or not on PATH\n' >&2
   exit 1
 fi
-# What gcloud says is read here at times, so a question of its would be seen by nobody.
+# The scripts sometimes capture the output of gcloud, so a prompt would not be visible.
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
-# Whether there is what a command describes. Any other answer than "not found" ends the script: what only
-# could not be looked at must not be left out, or made anew.
-there() {
-  local said
-  if said=$("$@" 2>&1 </dev/null); then return 0; fi
-  case $said in
+# exists COMMAND…: whether the "describe" command finds its resource. Any error except "not found" ends the
+# script, because a resource that could not be read must not count as missing.
+exists() {
+  local output
+  if output=$("$@" 2>&1 </dev/null); then return 0; fi
+  case $output in
     *NOT_FOUND*) return 1 ;;
   esac
-  printf 'error: %s:\n%s\n' "$*" "$said" >&2
+  printf 'error: %s:\n%s\n' "$*" "$output" >&2
   exit 1
 }
 
-# Whether a secret is there, with a version: one without is what is left of a script that was stopped.
-has_secret() { there gcloud secrets versions describe latest --secret "$1" --project "$project"; }
+# has_secret SECRET: whether the secret exists and has a version. An interrupted run can leave a secret
+# without a version.
+has_secret() { exists gcloud secrets versions describe latest --secret "$1" --project "$project"; }

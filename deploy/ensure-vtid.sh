@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Refuses a deploy that names no valid task, and prints the flag that labels it:
+# Prints the flag that labels a deploy with its task, and fails if the task is not valid:
 #
 #   gcloud run deploy gateway "$(deploy/ensure-vtid.sh gateway DEV-CICDL-0031 CICDL GATEWAY)" …
 #
-# deploy-watcher reads these labels; Cloud Run demands them in small letters.
+# deploy-watcher reads these labels. Cloud Run requires them in lowercase.
 set -euo pipefail
 
 usage() {
   cat <<'EOF'
 Usage: ensure-vtid.sh SERVICE VTID LAYER MODULE
 
-  SERVICE  the Cloud Run service that is deployed
-  VTID     its task: PREFIX-LAYER-NUMBER, such as DEV-CICDL-0031, or VTID-NUMBER, such as VTID-0031
-  LAYER    the task's layer, such as CICDL; it must be the one in the VTID, if that has one
-  MODULE   what the feed shows the service as, such as GATEWAY
+  SERVICE  the Cloud Run service to deploy
+  VTID     the task of the deploy, such as DEV-CICDL-0031 (PREFIX-LAYER-NUMBER) or VTID-0031
+  LAYER    the task's layer, such as CICDL; it must be the layer in the VTID, if the VTID has one
+  MODULE   the service's module in the feed, such as GATEWAY
 
-Prints the flag --labels=… for `gcloud run deploy`. Ends with 1, and says why, when one of them is not valid.
+Prints the flag --labels=… for `gcloud run deploy`. An invalid argument is an error
+with exit code 1.
 EOF
 }
 
@@ -42,19 +43,19 @@ layer=${3^^}
 module=${4^^}
 
 [[ $service =~ ^[a-z]([-a-z0-9]{0,47}[a-z0-9])?$ ]] ||
-  refuse "\"$service\" is not a Cloud Run service: expected small letters, digits and dashes, at most 49"
+  refuse "\"$service\" is not a Cloud Run service: expected lowercase letters, digits and dashes, at most 49"
 if [[ $vtid =~ ^VTID-[0-9]{4,6}$ ]]; then
-  of_vtid=$layer
+  vtid_layer=$layer
 elif [[ $vtid =~ ^[A-Z]{2,8}-([A-Z][A-Z0-9]{1,15})-[0-9]{4,6}$ ]]; then
-  of_vtid=${BASH_REMATCH[1]}
+  vtid_layer=${BASH_REMATCH[1]}
 else
   refuse "\"$2\" is not a VTID: expected one such as DEV-CICDL-0031 or VTID-0031"
 fi
 [[ $layer =~ ^[A-Z][A-Z0-9]{0,15}$ ]] ||
   refuse "\"$3\" is not a layer: expected a letter, then letters and digits, at most 16"
-[ "$layer" = "$of_vtid" ] ||
-  refuse "the layer is $layer, but $vtid is of layer $of_vtid"
-# A label has at most 63 characters, one less than a module.
+[ "$layer" = "$vtid_layer" ] ||
+  refuse "the layer is $layer, but $vtid is of layer $vtid_layer"
+# A label has at most 63 characters. The module of an event has at most 64.
 [[ $module =~ ^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$ && ${#module} -le 63 ]] ||
   refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them, at most 63"
 

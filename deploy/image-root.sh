@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Puts together the root of an image without a distribution in it: what these programs are linked with,
-# certificates to trust, a user without rights. The Dockerfile runs it where the programs were built.
+# Makes the root folder of an image that has no Linux distribution. The folder has the libraries of the
+# programs, the trusted certificates and a user without rights. The Dockerfile runs this script in its build
+# stage.
 #
 #   image-root.sh ROOT PROGRAM…
 set -euo pipefail
@@ -9,7 +10,7 @@ shift
 
 mkdir -p "$root"/{etc/ssl/certs,tmp}
 chmod 1777 "$root/tmp"
-# Where each is looked for: the loader by its own path, the others in their folders or in /usr/lib.
+# ldd prints the paths at which the programs look up the loader and their libraries. Keep these paths.
 ldd "$@" | grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while read -r library; do
   mkdir -p "$root$(dirname "$library")"
   cp -L "$library" "$root$library"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the secret that GitHub signs its deliveries with, keeps it in Secret Manager, and says what to paste
-# where.
+# Makes the secret that GitHub signs its deliveries with, stores it in Secret Manager, and prints the settings
+# for GitHub.
 set -euo pipefail
 
 usage() {
@@ -8,13 +8,12 @@ usage() {
 Usage: setup-webhook.sh [--dry-run] [--rotate] PROJECT [URL]
 
   PROJECT    the id of the Google Cloud project that webhook-ingest runs in
-  URL        where webhook-ingest is, such as https://webhook-ingest-….run.app; leave it out before the
+  URL        the address of webhook-ingest, such as https://webhook-ingest-….run.app; leave it out before the
              first deploy, which needs the secret
-  --rotate   make a new secret; the one before stays valid as oasis-webhook-secret-previous
-  --dry-run  print what would be done, and do nothing
+  --rotate   make a new secret; the previous one stays valid as oasis-webhook-secret-previous
+  --dry-run  print the commands that change something, and run none of them
 
-Run again without --rotate it changes nothing and says once more what to paste where. The secret is never
-printed.
+A second run without --rotate changes nothing and prints the settings again. The secret is never printed.
 EOF
 }
 
@@ -54,7 +53,7 @@ fi
 secret=oasis-webhook-secret
 previous=$secret-previous
 
-keep() {
+run_gcloud() {
   if [ -n "$dry_run" ]; then
     printf 'would run: gcloud %s\n' "$*"
     cat >/dev/null
@@ -62,49 +61,51 @@ keep() {
     gcloud "$@" >/dev/null
   fi
 }
-# The value comes on standard input, so that it is in no list of processes.
-store() {
-  if ! there gcloud secrets describe "$1" --project "$project"; then
-    keep secrets create "$1" --project "$project" --replication-policy automatic </dev/null
+# add_version SECRET: adds a version to the secret. Its value is read from standard input, so that it does not
+# appear in the list of processes.
+add_version() {
+  if ! exists gcloud secrets describe "$1" --project "$project"; then
+    run_gcloud secrets create "$1" --project "$project" --replication-policy automatic </dev/null
   fi
-  keep secrets versions add "$1" --project "$project" --data-file=-
+  run_gcloud secrets versions add "$1" --project "$project" --data-file=-
 }
-value() { gcloud secrets versions access latest --secret "$1" --project "$project"; }
+latest_value() { gcloud secrets versions access latest --secret "$1" --project "$project"; }
 new_secret() {
-  local made
-  made=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
-  printf '%s' "$made" | store "$secret"
+  local value
+  value=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+  printf '%s' "$value" | add_version "$secret"
 }
 
 if ! has_secret "$secret"; then
   new_secret
   [ -n "$dry_run" ] || printf 'made the secret %s\n' "$secret"
 elif [ -n "$rotate" ]; then
-  # What is deployed goes on with the versions that it was deployed with.
-  current=$(value "$secret")
+  # A deployed service keeps the versions of its secrets until the next deploy.
+  current=$(latest_value "$secret")
   if ! has_secret "$previous"; then
-    printf '%s' "$current" | store "$previous"
+    printf '%s' "$current" | add_version "$previous"
   else
-    # It may still be the one that GitHub has, unless this script was stopped before there was a new one.
-    kept=$(value "$previous")
+    # GitHub may still use the previous secret. If both values are equal, an earlier run was interrupted
+    # before it made a new secret.
+    kept=$(latest_value "$previous")
     if [ "$kept" != "$current" ]; then
-      printf 'error: a rotation is under way: end it as it said, and delete the secret %s first\n' \
+      printf 'error: a rotation is under way: finish its steps, and delete the secret %s first\n' \
         "$previous" >&2
       exit 1
     fi
   fi
   new_secret
-  [ -n "$dry_run" ] || printf 'made a new secret; the one before is in %s\n' "$previous"
+  [ -n "$dry_run" ] || printf 'made a new secret; the previous one is in %s\n' "$previous"
 else
-  printf 'the secret %s is there already\n' "$secret"
+  printf 'the secret %s exists already\n' "$secret"
 fi
 
 if [ -z "$url" ]; then
-  printf 'Deploy now; deploy/cloud-run.sh says at its end how to go on.\n'
+  printf 'Deploy now with deploy/cloud-run.sh, which prints the next step.\n'
 else
   cat <<EOF
 
-In GitHub, Settings → Webhooks → Add webhook, of the repository or the organisation:
+In GitHub, in the repository or the organisation, under Settings → Webhooks → Add webhook, enter:
   Payload URL   $url/webhooks/github
   Content type  application/json
   Secret        gcloud secrets versions access latest --secret $secret --project $project
@@ -113,10 +114,10 @@ fi
 if [ -n "$rotate" ]; then
   cat <<EOF
 
-To change it without losing a delivery:
+To rotate the secret without losing a delivery:
   1. deploy webhook-ingest again (deploy/cloud-run.sh), which then accepts both secrets
-  2. paste the new secret in GitHub
-  3. when its recent deliveries are answered 200, deploy with WITHOUT_PREVIOUS=yes, and then
+  2. enter the new secret in GitHub
+  3. check in GitHub that recent deliveries were answered 200, deploy with WITHOUT_PREVIOUS=yes, and then run
      gcloud secrets delete $previous --project $project
 EOF
 fi

@@ -1,4 +1,4 @@
-//! Thousands of agents that beat, and what the feed notices of them; and what one agent costs where it runs.
+//! Measures the effect of thousands of agents on the feed, and the cost of one agent on its machine.
 
 use std::io::Read;
 use std::process::{ChildStdin, Command, Stdio};
@@ -12,26 +12,26 @@ use tokio_postgres::Client;
 
 use crate::child::Process;
 use crate::delivery::Deliveries;
-use crate::latency::{HISTORY, Measured, measure};
+use crate::latency::{HISTORY, Latencies, measure};
 use crate::processes::{Meter, kib};
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
-use crate::service::beside_us;
+use crate::service::sibling_binary;
 use crate::stack::Stack;
 
 const NAME: &str = "agents";
 const AGENT: &str = "heartbeat-agent";
 const WARM_UP: usize = 60;
-/// Agents are started this far apart, so that no more than a few connect to PostgreSQL at the same time.
+/// The time between two starts, so that only a few agents connect to PostgreSQL at the same time.
 const APART: Duration = Duration::from_millis(20);
-/// How long the last of them may take.
+/// The time limit for the first beat of the last agent, and for the last agent to end.
 const ALL_WITHIN: Duration = Duration::from_secs(120);
-/// Agents whose own cost is measured.
+/// The number of agents whose own cost is measured.
 const FEW: usize = 5;
-const MOST_RSS_MB: f64 = 10.0;
-const MOST_CPU_PERCENT: f64 = 0.1;
-/// The feed's delay with agents, as a multiple of what it is without.
-const MOST_RATIO: f64 = 1.5;
+const MAX_RSS_MB: f64 = 10.0;
+const MAX_CPU_PERCENT: f64 = 0.1;
+/// The maximum delay of the feed with agents, as a multiple of the delay without agents.
+const MAX_RATIO: f64 = 1.5;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let (agents, every, samples, watched) = if quick {
@@ -50,41 +50,41 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let mut deliveries = Deliveries::new()?;
     let alone = measure(&mut deliveries, &gateway, &webhooks, &[stack.watched()], WARM_UP, samples).await?;
     report.row(Row::of("delivery to frame, without agents", "ms", &alone.arrived).cpu(alone.cpu));
-    let alone = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
-    report.row(Row::single("… p99", "ms", alone.1));
-    for (name, url) in [("through a gateway", address.as_str()), ("straight to PostgreSQL", database.url())] {
+    let (median_alone, p99_alone) = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
+    report.row(Row::single("delivery to frame, without agents, p99", "ms", p99_alone));
+    for (name, url) in [("through a gateway", address.as_str()), ("directly to PostgreSQL", database.url())] {
         report.progress(format_args!("{agents} agents {name}"));
         let before = pings(&client).await?;
-        let crowd = Agents::start(agents, every, url)?;
-        crowd.until_all(&client, before.agents + agents as i64).await?;
-        // Those that began together have been spread over an interval by then.
+        let fleet = Agents::start(agents, every, url)?;
+        fleet.until_all(&client, before.agents + agents as i64).await?;
+        // After one interval, even agents that started together beat at different times.
         sleep(every).await;
         let (began, first) = (Instant::now(), pings(&client).await?);
-        let all = [stack.watched(), crowd.process.watched()];
-        let Measured { arrived, cpu, .. } =
+        let all = [stack.watched(), fleet.process.watched()];
+        let Latencies { arrived, cpu, .. } =
             measure(&mut deliveries, &gateway, &webhooks, &all, WARM_UP, samples).await?;
         let rate = (pings(&client).await?.count - first.count) as f64 / began.elapsed().as_secs_f64();
         let (median, p99) = (arrived.quantile(0.5), arrived.quantile(0.99));
         report.row(Row::of(format!("delivery to frame, {agents} agents {name}"), "ms", &arrived).cpu(cpu));
-        report.row(Row::single("… p99", "ms", p99));
-        report.row(
-            Row::single("… the median by that without", "×", median / alone.0).bar(Bar::AtMost(MOST_RATIO)),
-        );
+        report.row(Row::single(format!("delivery to frame, {agents} agents {name}, p99"), "ms", p99));
+        let what = format!("{agents} agents {name}: ratio of the median to that without agents");
+        let ratio = Row::single(what, "×", median / median_alone);
+        report.row(ratio.bar(Bar::AtMost(MAX_RATIO)));
         report.note(format!(
-            "{name}: {rate:.1} pings a second were stored, p99 {:.2} times that without",
-            p99 / alone.1
+            "{name}: {rate:.1} pings a second were stored; the p99 is {:.2} times that without agents",
+            p99 / p99_alone
         ));
-        crowd.stop().await?;
+        fleet.stop().await?;
         cost(&mut report, name, url, every, watched).await?;
     }
     report.note(format!(
-        "{agents} agents in a process of their own, by the library, each with its own connections, at one \
-         beat in {} s; deliveries as in latency",
+        "one process runs {agents} agents of the library, each with its own connections and one beat in {} \
+         s; the deliveries are those of the scenario latency",
         every.as_secs()
     ));
     report.note(format!(
-        "cost: {FEW} processes of heartbeat-agent, at work, one beat in {} s, over {} s; CPU from the \
-         kernel, in ticks of 10 ms",
+        "cost of one agent: {FEW} processes of heartbeat-agent that work on a task, each with one beat in \
+         {} s, are measured for {} s; the kernel counts processor time in ticks of 10 ms",
         every.as_secs(),
         watched.as_secs()
     ));
@@ -93,7 +93,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// What one agent takes where it runs.
+/// Measures memory and processor time of one agent.
 async fn cost(
     report: &mut Report,
     name: &str,
@@ -101,12 +101,12 @@ async fn cost(
     every: Duration,
     over: Duration,
 ) -> anyhow::Result<()> {
-    let way = if url.starts_with("http") { "GATEWAY_URL" } else { "DATABASE_URL" };
+    let destination = if url.starts_with("http") { "GATEWAY_URL" } else { "DATABASE_URL" };
     let every = format!("{}s", every.as_secs());
     let mut few = Vec::new();
     for nth in 0..FEW {
-        let mut command = Command::new(beside_us(AGENT)?);
-        command.env_clear().env(way, url).args(["--vtid", "DEV-BENCH-0002", "--log", "off"]);
+        let mut command = Command::new(sibling_binary(AGENT)?);
+        command.env_clear().env(destination, url).args(["--vtid", "DEV-BENCH-0002", "--log", "off"]);
         command.args(["--agent", &format!("few-{nth}"), "--interval", &every]);
         few.push(Process::start(AGENT, command.stdin(Stdio::null()))?);
     }
@@ -119,23 +119,24 @@ async fn cost(
     let rss = rss.collect::<anyhow::Result<Vec<_>>>()?;
     report.row(
         Row::of(format!("{AGENT} {name}: memory (RSS)"), "MB", &Samples::new(rss))
-            .bar(Bar::AtMost(MOST_RSS_MB)),
+            .bar(Bar::AtMost(MAX_RSS_MB)),
     );
     report.row(
         Row::of(format!("{AGENT} {name}: processor"), "%", &Samples::new(percent))
-            .bar(Bar::AtMost(MOST_CPU_PERCENT)),
+            .bar(Bar::AtMost(MAX_CPU_PERCENT)),
     );
     for mut agent in few {
         agent.terminate();
         let deadline = Instant::now() + ALL_WITHIN;
         while agent.ended()?.is_none() {
-            ensure!(Instant::now() < deadline, "an agent does not leave");
+            ensure!(Instant::now() < deadline, "an agent did not end in time");
             sleep(APART).await;
         }
     }
     Ok(())
 }
 
+/// The number of stored pings, and of the agents that sent them.
 struct Pings {
     count: i64,
     agents: i64,
@@ -148,10 +149,10 @@ async fn pings(client: &Client) -> anyhow::Result<Pings> {
     Ok(Pings { count: row.get(0), agents: row.get(1) })
 }
 
-/// Agents in a process of their own: this program itself, with a hidden argument.
+/// Agents in a process of their own: this program, started with a hidden argument.
 struct Agents {
     process: Process,
-    // Closed, they take their leave.
+    // The agents stop when this is closed.
     stdin: ChildStdin,
 }
 
@@ -160,7 +161,7 @@ impl Agents {
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
         command.args(["--agents", &count.to_string(), "--every", &every.as_secs().to_string()]);
-        command.env_clear().env("WAY", url).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.env_clear().env("DESTINATION", url).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut process = Process::start(NAME, &mut command)?;
         let stdin = process.pipes().0.context("the agents' input")?;
         Ok(Self { process, stdin })
@@ -169,7 +170,7 @@ impl Agents {
     async fn until_all(&self, client: &Client, agents: i64) -> anyhow::Result<()> {
         let deadline = Instant::now() + ALL_WITHIN;
         while pings(client).await?.agents < agents {
-            ensure!(Instant::now() < deadline, "not all agents have beaten");
+            ensure!(Instant::now() < deadline, "not all agents have sent a beat in time");
             sleep(Duration::from_millis(500)).await;
         }
         Ok(())
@@ -180,17 +181,17 @@ impl Agents {
         drop(stdin);
         let deadline = Instant::now() + ALL_WITHIN;
         while process.ended()?.is_none() {
-            ensure!(Instant::now() < deadline, "the agents do not leave");
+            ensure!(Instant::now() < deadline, "the agents did not end in time");
             sleep(APART).await;
         }
         Ok(())
     }
 }
 
-/// Is `count` agents, until the input ends.
-pub(crate) async fn be(count: usize, every: u64) -> anyhow::Result<()> {
-    let url = std::env::var("WAY").context("WAY")?;
-    let way = if url.starts_with("http") {
+/// Runs `count` agents until standard input ends.
+pub(crate) async fn beat(count: usize, every: u64) -> anyhow::Result<()> {
+    let url = std::env::var("DESTINATION").context("DESTINATION is not set")?;
+    let destination = if url.starts_with("http") {
         Destination::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
     } else {
         Destination::Postgres(url.parse()?)
@@ -199,7 +200,7 @@ pub(crate) async fn be(count: usize, every: u64) -> anyhow::Result<()> {
     for nth in 0..count {
         let vtid = Some(Vtid::parse("DEV-BENCH-0001")?);
         let interval = Duration::from_secs(every);
-        let config = Config { vtid, interval, ..Config::new(format!("agent-{nth}"), way.clone()) };
+        let config = Config { vtid, interval, ..Config::new(format!("agent-{nth}"), destination.clone()) };
         agents.push(Heartbeat::start(config)?);
         sleep(APART).await;
     }

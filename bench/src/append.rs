@@ -1,10 +1,10 @@
-//! Rows a second through the very batcher that the services use, from many callers of one process, and what
-//! one append alone takes; beside it, the same rows in batches of the same size as PostgreSQL takes them best
-//! from one session. The generator is the batcher's process here.
+//! Measures the batcher of the services: rows a second from many callers in one process, and the time of an
+//! append by a single caller. The peers are COPY and INSERT with batches of the same size, which one session
+//! sends in PostgreSQL's fastest form. The batcher runs in the process of the generator.
 
 mod events;
-mod measured;
 mod plain;
+mod series;
 
 use std::time::{Duration, Instant};
 
@@ -20,43 +20,44 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
 use crate::stack::{Database, Stack};
 use events::{Events, Size};
-use measured::Measured;
 use plain::{Form, insert_plain};
+use series::Series;
 
 const CALLERS: usize = 64;
-/// Between two appends of somebody who is alone.
+/// The time between two appends of a single caller.
 const PACE: Duration = Duration::from_millis(10);
 
 struct Plan {
     rounds: usize,
     events: usize,
-    /// Rows that are there before, in the second table.
+    /// Rows in the table before the second part of the scenario.
     history: usize,
-    /// Appends of somebody who is alone, in each round.
+    /// Appends of a single caller, in each round.
     alone: usize,
 }
 
-/// Somebody who appends: how many callers, of how many events each.
+/// A measured case: each caller appends `each` events at a time.
 struct Case {
     what: &'static str,
     each: usize,
     size: Size,
-    /// Rows a second, from an empty table.
+    /// The required rows a second, starting from an empty table.
     bar: Option<f64>,
 }
 
 const CASES: [Case; 3] = [
-    Case { what: "64 callers of one event", each: 1, size: Size::Plain, bar: Some(30_000.0) },
-    Case { what: "64 callers of ten events", each: 10, size: Size::Plain, bar: Some(40_000.0) },
-    Case { what: "64 callers of one delivery's event", each: 1, size: Size::Delivery, bar: None },
+    Case { what: "64 callers, one event each", each: 1, size: Size::Plain, bar: Some(30_000.0) },
+    Case { what: "64 callers, ten events each", each: 10, size: Size::Plain, bar: Some(40_000.0) },
+    Case { what: "64 callers, the event of one delivery each", each: 1, size: Size::Delivery, bar: None },
 ];
 
-/// PostgreSQL by itself, with the batches that the callers' appends make.
+/// The peers: statements sent to PostgreSQL directly. A statement has as many rows as all callers together
+/// append at a time.
 const PEERS: [(&str, Form, usize); 4] = [
-    ("COPY, 64 rows at once", Form::Copy, CALLERS),
-    ("INSERT of VALUES, 64 rows at once", Form::Insert, CALLERS),
-    ("COPY, 640 rows at once", Form::Copy, CALLERS * 10),
-    ("COPY into a bare table, 64 rows at once", Form::CopyBare, CALLERS),
+    ("COPY, 64 rows per statement", Form::Copy, CALLERS),
+    ("INSERT of VALUES, 64 rows per statement", Form::Insert, CALLERS),
+    ("COPY, 640 rows per statement", Form::Copy, CALLERS * 10),
+    ("COPY into a bare table, 64 rows per statement", Form::CopyBare, CALLERS),
 ];
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -73,7 +74,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     rows::make_bare(&client).await?;
     let appender = appender(&database)?;
     let watched = [stack.watched()];
-    let (mut ours, mut theirs) = (CASES.map(|_| Measured::default()), PEERS.map(|_| Measured::default()));
+    let (mut ours, mut theirs) = (CASES.map(|_| Series::default()), PEERS.map(|_| Series::default()));
     let mut alone = Vec::new();
     for round in 1..=plan.rounds {
         for (case, measured) in CASES.iter().zip(&mut ours) {
@@ -95,45 +96,46 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             row = row.bar(Bar::AtLeast(bar));
         }
         report.row(row);
-        report.row(Row::of(format!("{}, p99 of an answer", case.what), "ms", &Samples::new(measured.p99())));
+        report.row(Row::of(format!("{}: answer time, p99", case.what), "ms", &Samples::new(measured.p99())));
     }
     for ((what, ..), measured) in PEERS.iter().zip(&theirs) {
         report.row(measured.rate(what));
     }
     for (what, ours, theirs) in [
-        ("callers of one beside COPY, 64 rows at once", &ours[0], &theirs[0]),
-        ("callers of one beside INSERT, 64 rows at once", &ours[0], &theirs[1]),
-        ("callers of ten beside COPY, 640 rows at once", &ours[1], &theirs[2]),
+        ("ratio: one event each / COPY, 64 rows per statement", &ours[0], &theirs[0]),
+        ("ratio: one event each / INSERT, 64 rows per statement", &ours[0], &theirs[1]),
+        ("ratio: ten events each / COPY, 640 rows per statement", &ours[1], &theirs[2]),
     ] {
-        report.row(ours.beside(theirs, what));
+        report.row(ours.ratio(theirs, what));
     }
     let alone = Samples::new(alone);
-    report.row(Row::of("an append alone", "ms", &alone));
-    report.row(Row::single("an append alone, p99", "ms", alone.quantile(0.99)));
+    report.row(Row::of("single append", "ms", &alone));
+    report.row(Row::single("single append, p99", "ms", alone.quantile(0.99)));
 
     empty(&client).await?;
     append_history(&appender, &mut events, plan.history).await?;
-    let mut ours = [&CASES[0], &CASES[1]].map(|case| (case, Measured::default()));
+    let mut ours = [&CASES[0], &CASES[1]].map(|case| (case, Series::default()));
     for round in 1..=plan.rounds {
         for (case, measured) in &mut ours {
             client.batch_execute("CHECKPOINT").await?;
             append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
-            report.progress(format_args!("round {round}: after a history: {:.0} /s", measured.last()));
+            report.progress(format_args!("round {round}: after the history: {:.0} /s", measured.last()));
         }
     }
     for (case, measured) in &ours {
         report.row(measured.rate(&format!("{}, after {} rows", case.what, plan.history)));
     }
     report.note(format!(
-        "{} rounds in turns, of {} events each from an empty table, then after {} and more; a checkpoint \
-         before each; processors used are those of the last round; {} bytes of JSON each, and a key like a \
-         delivery's",
-        plan.rounds,
-        plan.events,
-        plan.history,
+        "{} alternating rounds of {} events, first into an empty table, then into a table with {} or more \
+         rows; a checkpoint before each round",
+        plan.rounds, plan.events, plan.history
+    ));
+    report.note("the processors used are those of the last round");
+    report.note(format!(
+        "each event has {} bytes of JSON, and a dedup key in the form of a delivery's",
         events::json_length(&client).await?
     ));
-    report.note("the events and the peers' statements are made before the clock starts");
+    report.note("the events and the peers' statements are prepared before the clock starts");
     Ok(report)
 }
 
@@ -141,7 +143,8 @@ fn appender(database: &Database) -> anyhow::Result<Appender> {
     Ok(Store::new(DatabaseArgs::new(database.url().parse()?), "bench-append")?.appender()?)
 }
 
-/// Empties both tables. Ours forbids it to everybody but its owner, who has to switch that off.
+/// Empties both tables. A trigger of the events table forbids TRUNCATE, so the trigger is disabled for that
+/// time.
 async fn empty(client: &Client) -> anyhow::Result<()> {
     let guard = "TRIGGER oasis_events_append_only";
     client
@@ -153,14 +156,15 @@ async fn empty(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Appends all events from as many callers as there are, each its next ones as soon as the last are answered.
+/// Appends all events from `CALLERS` callers. Each caller sends its next events as soon as its last append
+/// is answered.
 async fn append(
     appender: &Appender,
     client: &Client,
     case: &Case,
     events: Vec<NewEvent>,
     watched: &[(&'static str, u32)],
-    measured: &mut Measured,
+    measured: &mut Series,
 ) -> anyhow::Result<()> {
     let (before, total, each) = (rows::count(client).await?, events.len(), case.each);
     let mut shares: Vec<Vec<Vec<NewEvent>>> = vec![Vec::new(); CALLERS];
@@ -175,23 +179,23 @@ async fn append(
     for share in shares {
         let appender = appender.clone();
         callers.spawn(async move {
-            let mut took = Vec::with_capacity(share.len());
+            let mut times = Vec::with_capacity(share.len());
             for own in share {
                 let (sent, count) = (tokio::time::Instant::now(), own.len());
                 let appended = appender.append(own, sent).await?;
-                took.push(sent.elapsed().as_secs_f64() * 1_000.0);
+                times.push(sent.elapsed().as_secs_f64() * 1_000.0);
                 let stored = appended.iter().all(|one| one.id.is_some() && !one.duplicate);
                 ensure!(
                     stored && appended.len() == count,
-                    "the events are new, the answer says {appended:?}"
+                    "the events are new, but the answer is {appended:?}"
                 );
             }
-            anyhow::Ok(took)
+            anyhow::Ok(times)
         });
     }
     let mut answers = Vec::new();
-    while let Some(took) = callers.join_next().await {
-        answers.extend(took??);
+    while let Some(times) = callers.join_next().await {
+        answers.extend(times??);
     }
     measured.rates.push(total as f64 / began.elapsed().as_secs_f64());
     measured.cpu = meter.text();
@@ -201,18 +205,18 @@ async fn append(
     Ok(())
 }
 
-/// Milliseconds to each answer of somebody who is alone.
+/// Appends the events one at a time, and returns the time of each append in milliseconds.
 async fn one_at_a_time(appender: &Appender, events: Vec<NewEvent>) -> anyhow::Result<Vec<f64>> {
-    let mut took = Vec::new();
+    let mut times = Vec::new();
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for event in events {
         pace.tick().await;
         let sent = tokio::time::Instant::now();
         appender.append(vec![event], sent).await?;
-        took.push(sent.elapsed().as_secs_f64() * 1_000.0);
+        times.push(sent.elapsed().as_secs_f64() * 1_000.0);
     }
-    Ok(took)
+    Ok(times)
 }
 
 async fn append_history(appender: &Appender, events: &mut Events, count: usize) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! A process of our own: ended by its id, at the latest when it is dropped.
+//! A child process, which is ended by its process id, at the latest when its handle is dropped.
 
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The contract gives a service 10 s to leave.
-pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(12);
+/// A service must end within 10 s. This allows a little more.
+pub(crate) const END_WITHIN: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running process.
@@ -26,22 +26,22 @@ impl Process {
         self.child.id()
     }
 
-    /// What a [`Meter`](crate::processes::Meter) takes.
+    /// The name and id for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
         (self.name, self.pid())
     }
 
-    /// Its end of the pipes, where they were asked for.
+    /// Our ends of the pipes to its input and output, if there are any.
     pub(crate) fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {
         (self.child.stdin.take(), self.child.stdout.take())
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
-    /// An error once it has ended.
+    /// Returns an error if the process has ended.
     pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
         match self.ended()? {
             Some(status) => bail!("{} ended with {status}", self.name),
@@ -49,12 +49,12 @@ impl Process {
         }
     }
 
-    /// Asks it to leave.
+    /// Asks the process to end.
     pub(crate) fn terminate(&mut self) {
         if matches!(self.child.try_wait(), Ok(None))
             && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
         {
-            // It has not been waited for, so the id is still its own.
+            // The process has not been waited for, so the id is still its own.
             let _ = kill_process(pid, Signal::TERM);
         }
     }
@@ -62,7 +62,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let deadline = Instant::now() + LEAVE_WITHIN;
+        let deadline = Instant::now() + END_WITHIN;
         self.terminate();
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {

@@ -1,6 +1,6 @@
-//! Thousands of clients on one thread that does little more than read: epoll, one buffer for all, and a
-//! search for what each event has once. Light enough not to be what is measured, and its processor time is
-//! told apart.
+//! Runs thousands of clients on one thread. The thread does little more than read: it waits with epoll,
+//! reads into one buffer, and searches for a mark that each event has once. So it hardly distorts the
+//! figures. Its processor time is reported as the generator's.
 
 mod client;
 
@@ -20,60 +20,64 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use client::Reader;
-pub(crate) use client::{Got, Keep};
+pub(crate) use client::{Keep, Received};
 
 use crate::events::MARK;
 
-/// The largest read.
+/// The maximum length of a read.
 const BUFFER: usize = 256 << 10;
-/// Clients that may be waiting for their first bytes while more connect.
+/// The maximum number of connected clients that wait for their first bytes.
 const AT_ONCE: usize = 200;
 const BEGIN_WITHIN: Duration = Duration::from_secs(60);
-/// What tells the pipe that ends it from a client.
+/// The epoll data of the socket that ends the thread. All other data are the indexes of clients.
 const END: u64 = u64::MAX;
 
-/// What one client asks for.
+/// The path that one client requests, and the data that it keeps from the answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
-    /// With its query.
+pub(crate) struct Subscription {
+    /// The path, with its query.
     pub(crate) path: String,
     pub(crate) keep: Keep,
 }
 
-/// Clients that are connected and read whatever comes.
+/// Connected clients that read everything that the server sends.
 pub(crate) struct Crowd {
     shared: Arc<Shared>,
     end: UnixStream,
-    reader: Option<JoinHandle<anyhow::Result<Vec<Got>>>>,
+    reader: Option<JoinHandle<anyhow::Result<Vec<Received>>>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// Clients that have got their first bytes.
+    /// The number of clients that have received their first bytes.
     begun: AtomicUsize,
     closed: AtomicUsize,
-    /// Events that all of them together have got.
+    /// The number of events that all clients together have received.
     events: AtomicU64,
-    /// The number of those to tell of.
+    /// The number of events at which `changed` is notified.
     goal: AtomicU64,
     failed: AtomicBool,
-    /// Everybody has begun, the goal is reached, a client was closed, or it failed.
-    told: Notify,
+    /// Notified when a client has begun or was closed, when the goal is reached, and when the thread has
+    /// failed.
+    changed: Notify,
 }
 
 impl Crowd {
-    /// Connects one client for each of `asks` and waits until each has got its first bytes.
-    pub(crate) async fn connect(address: SocketAddr, asks: Vec<Ask>) -> anyhow::Result<Self> {
+    /// Connects a client for each of `subscriptions`, and waits until each has received its first bytes.
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        subscriptions: Vec<Subscription>,
+    ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared { goal: AtomicU64::new(u64::MAX), ..Shared::default() });
         let (end, ended) = UnixStream::pair()?;
-        let count = asks.len();
+        let count = subscriptions.len();
         let reader = thread::Builder::new().name("crowd".into()).spawn({
             let shared = shared.clone();
             move || {
-                let result = read_all(address, &asks, &shared, &ended);
+                let result = read_all(address, &subscriptions, &shared, &ended);
                 if result.is_err() {
                     shared.failed.store(true, SeqCst);
-                    shared.told.notify_one();
+                    shared.changed.notify_one();
                 }
                 result
             }
@@ -82,59 +86,59 @@ impl Crowd {
         let waited = crowd.wait(BEGIN_WITHIN, |shared| shared.begun.load(SeqCst) == count).await;
         if let Err(error) = waited {
             let begun = crowd.shared.begun.load(SeqCst);
-            // Its own error says more than that nobody came.
+            // If the thread has failed, its own error says more than the time-out.
             crowd.finish()?;
-            return Err(error.context(format!("{begun} of {count} clients have begun")));
+            return Err(error.context(format!("only {begun} of {count} clients received their first bytes")));
         }
         Ok(crowd)
     }
 
-    /// `count` clients that ask for the same and count what they get, of which `checked` also keep the
-    /// numbers.
-    pub(crate) fn asks(path: &str, count: usize, checked: usize) -> Vec<Ask> {
-        let one = |n: usize| {
-            // Spread over all of them.
+    /// The subscriptions of `count` clients to the same path. All count their events, and `checked` of them
+    /// also keep the numbers of the events.
+    pub(crate) fn subscriptions(path: &str, count: usize, checked: usize) -> Vec<Subscription> {
+        let subscription = |n: usize| {
+            // The checked clients are spread evenly over all clients.
             let check = checked > 0 && n.is_multiple_of(count.div_ceil(checked));
-            Ask { path: path.to_owned(), keep: if check { Keep::Numbers } else { Keep::Count } }
+            Subscription { path: path.to_owned(), keep: if check { Keep::Numbers } else { Keep::Count } }
         };
-        (0..count).map(one).collect()
+        (0..count).map(subscription).collect()
     }
 
-    /// Waits until they have got `events` together.
+    /// Waits until all clients together have received `events` events.
     pub(crate) async fn until(&self, events: u64, within: Duration) -> anyhow::Result<()> {
         self.shared.goal.store(events, SeqCst);
         let waited = self.wait(within, |shared| shared.events.load(SeqCst) >= events).await;
         waited.with_context(|| {
             format!(
-                "{} of {events} deliveries have come; {} clients were closed",
+                "{} of {events} events were received; {} clients were closed",
                 self.shared.events.load(SeqCst),
                 self.closed()
             )
         })
     }
 
-    /// Clients that the server has closed.
+    /// The number of clients whose connection the server has closed.
     pub(crate) fn closed(&self) -> usize {
         self.shared.closed.load(SeqCst)
     }
 
-    /// Reads what is still there, closes all, and gives what each client got.
-    pub(crate) fn finish(&mut self) -> anyhow::Result<Vec<Got>> {
-        // It may have ended by itself.
+    /// Reads what has arrived, closes all clients, and returns what each has received.
+    pub(crate) fn finish(&mut self) -> anyhow::Result<Vec<Received>> {
+        // This write fails if the thread has already ended.
         let _ = self.end.write_all(b"e");
-        let reader = self.reader.take().context("the crowd has ended")?;
+        let reader = self.reader.take().context("the crowd has already ended")?;
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     async fn wait(&self, within: Duration, done: impl Fn(&Shared) -> bool) -> anyhow::Result<()> {
         let wait = async {
             loop {
-                let told = self.shared.told.notified();
+                let changed = self.shared.changed.notified();
                 if done(&self.shared) {
                     return Ok(());
                 }
                 ensure!(!self.shared.failed.load(SeqCst), "the reading thread failed");
-                told.await;
+                changed.await;
             }
         };
         timeout(within, wait).await.with_context(|| format!("not within {} s", within.as_secs()))?
@@ -161,26 +165,26 @@ struct Clients<'a> {
 
 fn read_all(
     address: SocketAddr,
-    asks: &[Ask],
+    subscriptions: &[Subscription],
     shared: &Shared,
     ended: &UnixStream,
-) -> anyhow::Result<Vec<Got>> {
+) -> anyhow::Result<Vec<Received>> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, ended, EventData::new_u64(END), EventFlags::IN)?;
     let (mark, buffer) = (Finder::new(MARK), vec![0; BUFFER]);
     let mut clients = Clients { streams: Vec::new(), readers: Vec::new(), mark, buffer, shared };
     let mut ready = Vec::with_capacity(1_024);
     loop {
-        while clients.streams.len() < asks.len()
+        while clients.streams.len() < subscriptions.len()
             && clients.streams.len() < shared.begun.load(SeqCst) + AT_ONCE
         {
-            let ask = &asks[clients.streams.len()];
-            let stream = connect(address, &ask.path)?;
+            let subscription = &subscriptions[clients.streams.len()];
+            let stream = connect(address, &subscription.path)?;
             let data = EventData::new_u64(clients.streams.len() as u64);
-            // On the edge: one read that does not fill the buffer has taken all there was.
+            // Edge-triggered: a read that does not fill the buffer has taken everything.
             epoll::add(&epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
             clients.streams.push(Some(stream));
-            clients.readers.push(Reader::new(ask.keep));
+            clients.readers.push(Reader::new(subscription.keep));
         }
         ready.clear();
         epoll::wait(&epoll, spare_capacity(&mut ready), None)?;
@@ -195,14 +199,14 @@ fn read_all(
         let before = shared.events.fetch_add(events, SeqCst);
         let goal = shared.goal.load(SeqCst);
         if (before..before + events).contains(&(goal.wrapping_sub(1))) {
-            shared.told.notify_one();
+            shared.changed.notify_one();
         }
         if end {
-            // What a server sent too much is counted too.
+            // This last read also counts events that the server sent more than once.
             for client in 0..clients.streams.len() {
                 clients.read(client)?;
             }
-            return Ok(clients.readers.into_iter().map(Reader::got).collect());
+            return Ok(clients.readers.into_iter().map(Reader::received).collect());
         }
     }
 }
@@ -216,7 +220,8 @@ fn connect(address: SocketAddr, path: &str) -> anyhow::Result<TcpStream> {
 }
 
 impl Clients<'_> {
-    /// Reads all that there is for one client, and gives how many events that completed.
+    /// Reads everything that has arrived for a client, and returns the number of events that are now
+    /// complete.
     fn read(&mut self, client: usize) -> anyhow::Result<u64> {
         let (stream, reader) = (&mut self.streams[client], &mut self.readers[client]);
         let mut events = 0;
@@ -225,14 +230,14 @@ impl Clients<'_> {
                 Ok(0) => {
                     *stream = None;
                     self.shared.closed.fetch_add(1, SeqCst);
-                    self.shared.told.notify_one();
+                    self.shared.changed.notify_one();
                 }
                 Ok(length) => {
                     let began = reader.began();
                     events += reader.take(&self.buffer[..length], &self.mark)?;
                     if !began && reader.began() {
                         self.shared.begun.fetch_add(1, SeqCst);
-                        self.shared.told.notify_one();
+                        self.shared.changed.notify_one();
                     }
                     if length < self.buffer.len() {
                         return Ok(events);
@@ -240,7 +245,7 @@ impl Clients<'_> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(events),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => bail!("a client was cut off: {error}"),
+                Err(error) => bail!("the connection of a client broke: {error}"),
             }
         }
         Ok(events)

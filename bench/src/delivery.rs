@@ -1,4 +1,5 @@
-//! Signed deliveries of GitHub's, made before the clock starts: one real body, with another run id each time.
+//! Makes signed GitHub deliveries before the clock starts. They share one real body, but each has a
+//! different run id.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,28 +12,28 @@ use ring::hmac;
 
 use crate::load::Requests;
 
-/// What webhook-ingest is started with.
+/// The secret of the webhook-ingest that is measured.
 pub(crate) const SECRET: &str = "a secret for measuring";
 
 const PAYLOAD: &[u8] =
     include_bytes!("../../services/webhook-ingest/tests/payloads/workflow_run.dispatched.json");
-/// Where the run's own id stands in it.
+/// The run's own id in the payload.
 const RUN: &[u8] = b"\"id\":1589141559";
 const RUN_DIGITS: usize = 10;
-/// Every id from here on has as many digits as the real one, so that all bodies are of the same length.
+/// The first run id. It has as many digits as the real one, so all bodies have the same length.
 const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Deliveries to make ready for each second of load; more than any run has taken.
+/// Deliveries to prepare for each second of load: more than any run has used.
 const READY: usize = 30_000;
 
-/// What tells one delivery from another.
+/// The parts of a delivery that differ.
 pub(crate) struct Delivery {
     run: [u8; RUN_DIGITS],
     signature: [u8; 64],
 }
 
-/// Makes deliveries, of which no two are the same.
+/// Makes deliveries that all differ.
 pub(crate) struct Deliveries {
     next: u64,
     key: hmac::Key,
@@ -41,7 +42,7 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let at = find(PAYLOAD, RUN).context("the payload has no run id where one is expected")?;
+        let at = find(PAYLOAD, RUN).context("the payload does not contain the expected run id")?;
         let end = at + RUN.len();
         let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
         Ok(Self { next: FIRST_RUN, key, run_at: end - RUN_DIGITS..end })
@@ -52,7 +53,7 @@ impl Deliveries {
         PAYLOAD.len()
     }
 
-    /// Signs the next `count`, on all processors.
+    /// Signs the next `count` deliveries, on all processors.
     pub(crate) fn sign(&mut self, count: usize) -> Vec<Delivery> {
         let first = self.next;
         self.next += count as u64;
@@ -80,7 +81,7 @@ impl Deliveries {
         runs.iter().map(&mut sign_one).collect()
     }
 
-    /// A request to `address` that takes any delivery.
+    /// A request to `address`, into which any delivery can be written.
     pub(crate) fn request(&self, address: SocketAddr) -> Request {
         let mut bytes = format!(
             "POST /webhooks/github HTTP/1.1\r\nHost: {address}\r\nUser-Agent: GitHub-Hookshot/oasis-bench\r\n\
@@ -99,7 +100,8 @@ impl Deliveries {
         Request { bytes, delivery_at, signature_at, run_at: body_at + self.run_at.start }
     }
 
-    /// Enough for any load of this length: each connection takes the next one that none has taken.
+    /// Prepares enough deliveries for a load of this length. The connections share them: each takes the next
+    /// one.
     pub(crate) fn for_load(
         &mut self,
         address: SocketAddr,
@@ -125,7 +127,7 @@ impl Requests for SignedRequests {
     }
 }
 
-/// The bytes of one request, of which only what differs is written anew.
+/// The bytes of one request. Only the parts that differ are written again.
 pub(crate) struct Request {
     bytes: Vec<u8>,
     delivery_at: usize,

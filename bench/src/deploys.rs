@@ -1,4 +1,5 @@
-//! A poll of deploy-watcher over five thousand entries, from a fake of Cloud Logging over real gRPC.
+//! Measures a poll of deploy-watcher over five thousand log entries, which a fake Cloud Logging serves over
+//! real gRPC.
 
 use std::time::Instant;
 
@@ -13,19 +14,20 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::service::Service;
 use crate::stack::Stack;
 
-/// One a round.
+/// The databases: one for each round.
 const DATABASES: [&str; 5] = ["deploys_1", "deploys_2", "deploys_3", "deploys_4", "deploys_5"];
 const DEPLOYS: &str = "deploy-watcher";
 const PROJECT: &str = "bench";
-/// What an entry has besides what is read: environment variables, conditions, annotations.
+/// The length in bytes of an environment variable that deploy-watcher does not read. It stands for the
+/// environment variables, conditions and annotations of a real entry.
 const PADDING: usize = 6_000;
-const MOST_SECONDS: f64 = 5.0;
-const MOST_RSS_MB: f64 = 64.0;
+const MAX_SECONDS: f64 = 5.0;
+const MAX_RSS_MB: f64 = 64.0;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let (rounds, entries) = if quick { (1, 400) } else { (DATABASES.len(), 5_000) };
     let mut report = Report::new("deploys");
-    let fake = FakeLogging::start().await.context("starting the fake of Cloud Logging")?;
+    let fake = FakeLogging::start().await.context("starting the fake Cloud Logging")?;
     fake.with(|log| log.entries.extend((0..entries).filter_map(|nth| entry(&ready(nth)))));
     let (mut first, mut again, mut peak, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), String::new());
     for name in &DATABASES[..rounds] {
@@ -45,21 +47,22 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.notes(service.stop().await?);
     }
     report.row(
-        Row::of(format!("a poll that reads {entries} entries"), "s", &Samples::new(first))
-            .bar(Bar::AtMost(MOST_SECONDS))
+        Row::of(format!("poll that reads {entries} entries"), "s", &Samples::new(first))
+            .bar(Bar::AtMost(MAX_SECONDS))
             .cpu(cpu),
     );
-    report.row(Row::of("most memory it took (RSS)", "MB", &Samples::new(peak)).bar(Bar::AtMost(MOST_RSS_MB)));
-    report.row(Row::of("the next poll, which finds nothing new", "ms", &Samples::new(again)));
+    report.row(Row::of("peak memory (RSS)", "MB", &Samples::new(peak)).bar(Bar::AtMost(MAX_RSS_MB)));
+    report.row(Row::of("next poll, without new entries", "ms", &Samples::new(again)));
     report.note(format!(
-        "{rounds} rounds, each over an empty table; each entry has {} bytes as JSON, comes over gRPC from \
-         the bench's own process, and becomes an event",
+        "{rounds} rounds, each over an empty table; each entry has {} bytes as JSON and becomes one event",
         ready(0).to_string().len()
     ));
+    report.note("the bench's own process serves the entries over gRPC");
     Ok(report)
 }
 
-/// A revision that is ready, each a second after the one before; the last an hour ago.
+/// The log entry of a revision that became ready. Entry 0 is 3 hours old, and each is a second later than
+/// the one before.
 fn ready(nth: usize) -> Value {
     let at = Timestamp::now() - SignedDuration::from_hours(3) + SignedDuration::from_secs(nth as i64);
     let (service, revision) = (format!("service-{}", nth % 50), format!("service-{}-{nth:05}-abc", nth % 50));
@@ -95,7 +98,7 @@ fn ready(nth: usize) -> Value {
     })
 }
 
-/// Polls, and gives how long it took in seconds.
+/// Polls once, checks the result, and returns the time of the poll in seconds.
 async fn poll(service: &Service, expected: usize) -> anyhow::Result<f64> {
     let mut connection = Connection::open(service.address).await?;
     let request = format!("POST /poll HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", service.address);
@@ -106,7 +109,7 @@ async fn poll(service: &Service, expected: usize) -> anyhow::Result<f64> {
     let done = (&read["seen"], &read["published"], &read["more"]);
     ensure!(
         answer.status == 200 && done == (&json!(expected), &json!(expected), &json!(false)),
-        "a poll came to {}: {}",
+        "a poll was answered with {}: {}",
         answer.status,
         answer.body
     );

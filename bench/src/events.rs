@@ -1,14 +1,14 @@
-//! The events that are fanned out: ten fields, about 300 bytes of JSON, each with a number that tells it from
-//! all others, whichever server carries it.
+//! The events of the fan-out. Each has ten fields, about 300 bytes as JSON, and a unique number. They are
+//! the same for every server.
 //!
-//! The fields of an event follow from its number, so that what a filter matches can be foretold.
+//! The fields of an event follow from its number, so the matches of a filter can be computed.
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
-/// What stands in every one of them once, and in nothing else that a server sends.
+/// The mark: bytes that every event contains once, and that nothing else from a server contains.
 pub(crate) const MARK: &[u8] = b"\"vtid\":\"BENCH-";
-/// What stands before the number.
+/// The text before an event's number.
 const NUMBER_AFTER: &[u8] = b"/actions/runs/";
 const NUMBER_DIGITS: usize = 10;
 
@@ -59,7 +59,7 @@ impl Event {
         format!("https://github.com/example/devhub/actions/runs/{:010}", self.number)
     }
 
-    /// As the feed shows it, for servers that are given it ready made.
+    /// The event as JSON, as the feed shows it. Peers get the event in this form.
     pub(crate) fn json(&self) -> String {
         format!(
             "{{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"{}\",\"layer\":\"CICDL\",\"module\":\"{}\",\
@@ -77,19 +77,19 @@ impl Event {
     }
 }
 
-/// The number of the event that `json` is.
+/// The number of the event in `json`.
 pub(crate) fn number_of(json: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(json, NUMBER_AFTER)? + NUMBER_AFTER.len();
     std::str::from_utf8(json.get(at..at + NUMBER_DIGITS)?).ok()?.parse().ok()
 }
 
-/// What a client asks to see of them.
+/// A filter: the values that certain fields of an event must have.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct Filter {
     terms: Vec<(&'static str, String)>,
 }
 
-impl Wanted {
+impl Filter {
     pub(crate) fn accepts(&self, event: &Event) -> bool {
         self.terms.iter().all(|(field, value)| {
             *value
@@ -103,23 +103,22 @@ impl Wanted {
         })
     }
 
-    /// As the feed's query, with its question mark.
+    /// The filter as a query of the feed, with its question mark.
     pub(crate) fn query(&self) -> String {
         let terms: Vec<String> = self.terms.iter().map(|(field, value)| format!("{field}={value}")).collect();
         format!("?{}", terms.join("&"))
     }
 
-    /// `count` of them, no two the same: most want one task, the others a kind, a module or two fields at
-    /// once.
-    pub(crate) fn different(count: u64) -> Vec<Self> {
-        let one = |n: u64| match n % 10 {
+    /// `count` distinct filters. Most are for one task, the others for a kind or for two fields at once.
+    pub(crate) fn distinct(count: u64) -> Vec<Self> {
+        let terms = |n: u64| match n % 10 {
             0 => vec![("kind", kind(n / 10))],
             1 => vec![("module", module(n / 10)), ("status", STATUSES[(n / 10) as usize % 6].to_owned())],
             2 => vec![("source", SOURCES[(n / 10) as usize % 4].to_owned()), ("kind", kind(n / 10))],
             3 => vec![("status", STATUSES[(n / 10) as usize % 6].to_owned()), ("vtid", vtid(n))],
             _ => vec![("vtid", vtid(n))],
         };
-        (0..count).map(|n| Self { terms: one(n) }).collect()
+        (0..count).map(|n| Self { terms: terms(n) }).collect()
     }
 }
 
@@ -135,7 +134,7 @@ fn module(number: u64) -> String {
     format!("SERVICE-{:02}", number % MODULES)
 }
 
-/// Spreads neighbouring numbers over all values, the same each time.
+/// Spreads consecutive numbers over all values, in the same way each time.
 fn spread(number: u64) -> u64 {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 16
@@ -158,7 +157,7 @@ impl<'a> Inserts<'a> {
         Ok(Self { client, statement: client.prepare(sql).await? })
     }
 
-    /// In their order, as one statement and transaction.
+    /// Appends the events in their order, as one statement and transaction.
     pub(crate) async fn append(&self, events: &[Event]) -> anyhow::Result<()> {
         let column = |of: fn(&Event) -> String| events.iter().map(of).collect::<Vec<String>>();
         let columns = [
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_of_the_size_that_is_told() {
+    fn an_event_has_about_300_bytes_its_mark_and_its_number() {
         let json = Event::new(1_234).json();
         assert!((280..340).contains(&json.len()), "{} bytes: {json}", json.len());
         assert_eq!(memchr::memmem::find_iter(json.as_bytes(), MARK).count(), 1);
@@ -191,16 +190,16 @@ mod tests {
     }
 
     #[test]
-    fn filters_differ_and_match_little() {
-        let wanted = Wanted::different(100);
-        let mut queries: Vec<String> = wanted.iter().map(Wanted::query).collect();
+    fn filters_are_distinct_and_match_few_events() {
+        let filters = Filter::distinct(100);
+        let mut queries: Vec<String> = filters.iter().map(Filter::query).collect();
         queries.sort();
         queries.dedup();
         assert_eq!(queries.len(), 100);
         let events: Vec<Event> = (0..10_000).map(Event::new).collect();
-        for wanted in &wanted {
-            let matched = events.iter().filter(|event| wanted.accepts(event)).count();
-            assert!(matched < 700, "{}: {matched}", wanted.query());
+        for filter in &filters {
+            let matched = events.iter().filter(|event| filter.accepts(event)).count();
+            assert!(matched < 700, "{}: {matched}", filter.query());
         }
     }
 }

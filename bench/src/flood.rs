@@ -1,4 +1,4 @@
-//! The ticker's page, replay and resume, where a million lines of rooms stand between two of its events.
+//! Measures the ticker's pages, replay and resume with a million lines of rooms between two of its events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,18 +14,21 @@ use crate::sse::Feed;
 use crate::stack::Stack;
 
 const TASK: &str = "DEV-OLD-0001";
-/// Events before the lines; 20 of them are what a new client begins with.
+/// Events before the lines.
 const OLD: i64 = 100;
+/// A new client begins with this many events.
 const REPLAY: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+/// The bar for each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
+/// More events than the gateway keeps in memory for the ticker.
 const MORE_THAN_A_RING: i64 = 5_000;
-/// Lines of one statement.
+/// Lines per statement.
 const AT_ONCE: i64 = 100_000;
-/// Runs of each form that are not counted.
-const FIRST: usize = 3;
+/// The number of runs of each form that warm up and are not counted.
+const WARM_UP: usize = 3;
 
-/// How many lines, and how often each form is asked.
+/// The number of lines, and the number of counted runs of each form.
 struct Plan {
     lines: i64,
     samples: usize,
@@ -40,11 +43,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let old = rows::append_many(&client, TASK, OLD).await?;
     report.progress(format_args!("writing {} lines", plan.lines));
     let began = Instant::now();
-    lines(&client, plan.lines).await?;
+    append_lines(&client, plan.lines).await?;
     let new = rows::append_many(&client, TASK, 1).await?;
     client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
     report.note(format!(
-        "{OLD} events, then {} lines of 100 rooms, then one event; written and vacuumed in {:.0} s",
+        "the table has {OLD} events, then {} lines of 100 rooms, then one event; they were written and \
+         vacuumed in {:.0} s",
         plan.lines,
         began.elapsed().as_secs_f64()
     ));
@@ -56,7 +60,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     feeds(&gateway, "replay of the last 20", "", &shown, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
 
-    // So many that a ring holds none of those before the lines: a resume there reads the table.
+    // After these events, the gateway's ring holds no event from before the lines. So a resume from before
+    // the lines reads the table.
     rows::append_many(&client, TASK, MORE_THAN_A_RING).await?;
     let began = Instant::now();
     let gateway = stack.gateway(&database).await?;
@@ -64,13 +69,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(Row::single("start of a gateway to /ready", "ms", took));
     let resume = format!("?last_event_id={}", old[old.len() - 2]);
     let missed = [old[old.len() - 1], new[0]];
-    feeds(&gateway, "resume before the lines", &resume, &missed, &plan, &mut report).await?;
+    feeds(&gateway, "resume from before the lines", &resume, &missed, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// Lines of rooms, as a channel of its own for each.
-async fn lines(client: &Client, count: i64) -> anyhow::Result<()> {
+/// Appends lines of rooms, each room in a channel of its own.
+async fn append_lines(client: &Client, count: i64) -> anyhow::Result<()> {
     let statement = client
         .prepare(
             "INSERT INTO public.oasis_events \
@@ -87,7 +92,7 @@ async fn lines(client: &Client, count: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Pages of the query API, which reach over the lines.
+/// Measures pages of the query API that reach across the lines.
 async fn pages(gateway: &Service, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut connection = Connection::open(gateway.address).await?;
     for (name, query) in [
@@ -96,23 +101,23 @@ async fn pages(gateway: &Service, plan: &Plan, report: &mut Report) -> anyhow::R
         ("page of one status", "limit=50&status=info"),
         ("page since a time", "limit=50&since=2020-01-01T00:00:00Z"),
         ("page until a time", "limit=50&until=2100-01-01T00:00:00Z"),
-        ("page of what there is not", "limit=50&status=failure"),
+        ("page without events", "limit=50&status=failure"),
     ] {
         let mut times = Vec::new();
-        for nth in 0..plan.samples + FIRST {
+        for nth in 0..plan.samples + WARM_UP {
             let (rows, took) = page(&mut connection, gateway.address, query).await?;
-            let expected = if name.ends_with("not") { 0 } else { 50 };
+            let expected = if name.ends_with("without events") { 0 } else { 50 };
             ensure!(rows == expected, "{name}: {rows} events instead of {expected}");
-            if nth >= FIRST {
+            if nth >= WARM_UP {
                 times.push(took);
             }
         }
-        add(report, name, times);
+        add_rows(report, name, times);
     }
     Ok(())
 }
 
-/// How many events a page has, and how long it took, in milliseconds.
+/// Requests a page, and returns its number of events and the answer time in milliseconds.
 async fn page(connection: &mut Connection, address: SocketAddr, query: &str) -> anyhow::Result<(usize, f64)> {
     let request = format!("GET /api/v1/oasis/events?{query} HTTP/1.1\r\nHost: {address}\r\n\r\n");
     let asked = Instant::now();
@@ -123,7 +128,7 @@ async fn page(connection: &mut Connection, address: SocketAddr, query: &str) -> 
     Ok((rows.len(), took))
 }
 
-/// Connections of the feed, from the request to the last of `expected`.
+/// Opens the feed repeatedly, and measures the time from the request to the last of the `expected` events.
 async fn feeds(
     gateway: &Service,
     name: &str,
@@ -133,7 +138,7 @@ async fn feeds(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let mut times = Vec::new();
-    for nth in 0..plan.samples + FIRST {
+    for nth in 0..plan.samples + WARM_UP {
         let asked = Instant::now();
         let mut feed = Feed::open_at(gateway.address, query).await?;
         let mut arrived = asked;
@@ -142,15 +147,15 @@ async fn feeds(
             ensure!(got == *id, "{name}: event {got} instead of {id}");
             arrived = at;
         }
-        if nth >= FIRST {
+        if nth >= WARM_UP {
             times.push(arrived.duration_since(asked).as_secs_f64() * 1_000.0);
         }
     }
-    add(report, name, times);
+    add_rows(report, name, times);
     Ok(())
 }
 
-fn add(report: &mut Report, name: &str, times: Vec<f64>) {
+fn add_rows(report: &mut Report, name: &str, times: Vec<f64>) {
     let times = Samples::new(times);
     report.row(Row::of(name, "ms", &times));
     report.row(Row::single(format!("{name}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));

@@ -1,5 +1,5 @@
-//! What each binary takes before it has done anything: time from its start to the first 200 of `/ready`, size
-//! on disk, memory.
+//! Measures each binary before it does any work: the time from its start to the first 200 of `/ready`, its
+//! size on disk, and its idle memory.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use crate::delivery::SECRET;
 use crate::processes::kib;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::rows;
-use crate::service::{Service, beside_us};
+use crate::service::{Service, sibling_binary};
 use crate::stack::{GATEWAY, Stack, WEBHOOKS};
 
-/// Between two questions whether it is ready.
-const LOOK: Duration = Duration::from_millis(1);
-const MOST_READY_MS: f64 = 100.0;
-const MOST_SIZE_MB: f64 = 15.0;
-const MOST_RSS_MB: f64 = 20.0;
+/// The time between two requests for `/ready`.
+const POLL: Duration = Duration::from_millis(1);
+const MAX_READY_MS: f64 = 100.0;
+const MAX_SIZE_MB: f64 = 15.0;
+const MAX_RSS_MB: f64 = 20.0;
 const HISTORY: i64 = 100_000;
 const DEPLOYS: &str = "deploy-watcher";
 
@@ -36,36 +36,37 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     for name in [GATEWAY, WEBHOOKS, DEPLOYS] {
         let (mut ready, mut rss) = (Vec::new(), Vec::new());
         for _ in 0..starts {
-            let program = Command::new(beside_us(name)?);
+            let program = Command::new(sibling_binary(name)?);
             let began = Instant::now();
-            let service = Service::launch(name, program, &settings, stack.dir(), LOOK).await?;
+            let service = Service::launch(name, program, &settings, stack.dir(), POLL).await?;
             ready.push(began.elapsed().as_secs_f64() * 1_000.0);
-            // What starting up took is given back or not by then.
+            // By then, the memory that only the start needed is free again.
             sleep(Duration::from_secs(1)).await;
             rss.push(kib(service.pid(), "VmRSS")? * 1_024.0 / 1e6);
             report.notes(service.stop().await?);
         }
         report.row(
             Row::of(format!("{name}: start to ready"), "ms", &Samples::new(ready))
-                .bar(Bar::AtMost(MOST_READY_MS)),
+                .bar(Bar::AtMost(MAX_READY_MS)),
         );
         report.row(
             Row::of(format!("{name}: idle memory (RSS)"), "MB", &Samples::new(rss))
-                .bar(Bar::AtMost(MOST_RSS_MB)),
+                .bar(Bar::AtMost(MAX_RSS_MB)),
         );
     }
     for name in [GATEWAY, WEBHOOKS, DEPLOYS, "oasis"] {
-        let program = beside_us(name)?;
+        let program = sibling_binary(name)?;
         let size = program.metadata().with_context(|| format!("the size of {}", program.display()))?.len();
         report.row(
             Row::single(format!("{name}: size, stripped"), "MB", size as f64 / 1e6)
-                .bar(Bar::AtMost(MOST_SIZE_MB)),
+                .bar(Bar::AtMost(MAX_SIZE_MB)),
         );
     }
     report.note(format!(
-        "{starts} starts of each, over {history} events; from before the process is made to the first 200 of \
-         /ready, asked every {} ms; memory a second later",
-        LOOK.as_millis()
+        "{starts} starts of each service, over a table with {history} events; a start lasts from before the \
+         process is created to the first 200 of /ready, which is requested every {} ms",
+        POLL.as_millis()
     ));
+    report.note("idle memory is read one second after the service is ready");
     Ok(report)
 }

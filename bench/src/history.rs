@@ -1,5 +1,5 @@
-//! A table with a long history: what a busy team leaves behind, with tasks, kinds and states of very
-//! different weight, and some events that were told late.
+//! Fills a table with a long history: the events of a busy team. Some tasks, kinds and statuses are frequent
+//! and some rare, and some events were recorded late.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use tokio_postgres::types::Type;
 
 use crate::rows;
 
-/// Where it is: scenarios share it.
+/// The database of the history. Scenarios share it.
 pub(crate) const DATABASE: &str = "history";
 const FILL: &str = include_str!("history/fill.sql");
-/// Rows of one statement.
+/// Rows per statement.
 const AT_ONCE: i64 = 100_000;
-/// When the first event is recorded; one comes every 6 s.
+/// The first event is recorded 6 s after this time, and then one every 6 s.
 const BEGAN: &str = "2025-01-01 00:00:00+00";
 
 /// A filled table.
 pub(crate) struct History {
     rows: i64,
-    /// How long it took to insert them, and to have them vacuumed and analysed.
+    /// The times of the INSERTs and of the VACUUM (ANALYZE); `None` if an earlier scenario ran them.
     made: Option<(Duration, Duration)>,
 }
 
 impl History {
-    /// Appends `rows` events, the same ones each time, unless an earlier scenario has.
+    /// Appends `rows` events unless an earlier scenario did. They are the same in each run.
     pub(crate) async fn fill(client: &Client, rows: i64) -> anyhow::Result<Self> {
         let began = Instant::now();
         if rows::count(client).await? >= rows {
@@ -41,13 +41,13 @@ impl History {
         }
         let inserted = began.elapsed();
         let began = Instant::now();
-        // As autovacuum does in time.
+        // Otherwise autovacuum would do this later, during the measurements.
         client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
-        anyhow::ensure!(rows::count(client).await? == rows, "the history is not all there");
+        anyhow::ensure!(rows::count(client).await? == rows, "the history is incomplete");
         Ok(Self { rows, made: Some((inserted, began.elapsed())) })
     }
 
-    /// The moment when this share of the events had been recorded, give or take some seconds, as a parameter.
+    /// The moment when this share of the events had been recorded, plus `seconds`, as a query parameter.
     pub(crate) async fn moment(&self, client: &Client, share: f64, seconds: f64) -> anyhow::Result<String> {
         let sql = "SELECT to_char(($1::timestamptz + $2 * interval '1 s') AT TIME ZONE 'UTC', \
                    'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
@@ -56,7 +56,7 @@ impl History {
         Ok(client.query_one(&statement, &[&BEGAN, &seconds]).await?.get(0))
     }
 
-    /// How it was made, in a sentence.
+    /// Describes in a sentence how the history was made.
     pub(crate) fn describe(&self) -> String {
         match self.made {
             Some((inserted, vacuumed)) => format!(
@@ -66,7 +66,7 @@ impl History {
                 inserted.as_secs_f64(),
                 vacuumed.as_secs_f64()
             ),
-            None => format!("{} events, those of the scenario before", self.rows),
+            None => format!("{} events, appended by an earlier scenario", self.rows),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 with as little work as it can be done with: bytes that are ready to send, and the answer's status
-//! and body.
+//! An HTTP/1.1 client that does as little work as possible: it sends ready-made bytes, and reads the status
+//! and the body of the answer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than any service takes by its own rules.
+/// Longer than any service takes to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// An answer whose length was given.
+/// An answer with a Content-Length.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
-    /// Its bytes, with the empty line.
+    /// The length of the head in bytes, with the empty line.
     pub(crate) length: usize,
     pub(crate) content_length: Option<usize>,
     /// Whether the body comes in chunks.
@@ -31,10 +31,10 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head that `bytes` begin with; `None` while it is not complete.
+    /// Parses the head at the start of `bytes`; `None` while it is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-        let text = std::str::from_utf8(&bytes[..end]).context("an answer that is not text")?;
+        let text = std::str::from_utf8(&bytes[..end]).context("the head of the answer is not text")?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
         let field = |wanted: &str| {
@@ -44,7 +44,7 @@ impl Head {
             })
         };
         Ok(Some(Self {
-            status: status.context("an answer without a status")?,
+            status: status.context("the answer has no status")?,
             length: end + 4,
             content_length: field("content-length").and_then(|length| length.parse().ok()),
             chunked: field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")),
@@ -52,7 +52,7 @@ impl Head {
     }
 }
 
-/// A connection that is kept.
+/// A keep-alive connection.
 pub(crate) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
@@ -78,7 +78,7 @@ impl Connection {
                 bail!("the connection was closed before the answer");
             }
             let Some(head) = Head::parse(&self.received)? else { continue };
-            let length = head.content_length.context("an answer without a length")?;
+            let length = head.content_length.context("the answer has no Content-Length")?;
             if self.received.len() >= head.length + length {
                 let body = self.received[head.length..].to_vec();
                 return Ok(Answer { status: head.status, body: String::from_utf8(body)? });
@@ -87,7 +87,7 @@ impl Connection {
     }
 }
 
-/// One GET on a connection of its own.
+/// Sends one GET on a new connection.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     Connection::open(address).await?.exchange(request.as_bytes()).await
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads() {
+    fn the_head_of_an_answer_is_parsed() {
         assert_eq!(Head::parse(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
         let head = |text: &str| Head::parse(text.as_bytes()).unwrap().unwrap();
         let whole = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\nContent-Length: 2\r\n\r\n{}";

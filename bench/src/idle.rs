@@ -1,4 +1,4 @@
-//! What a gateway with many clients asks the database while nothing happens: every statement is counted in
+//! Counts the statements that a gateway with many clients sends while nothing happens. They are read from
 //! PostgreSQL's own log.
 
 use std::fs;
@@ -14,7 +14,7 @@ use crate::rows;
 use crate::sse::FEED;
 use crate::stack::{GATEWAY, Stack};
 
-/// What the contract allows one query in.
+/// The gateway may send at most one query in this many seconds.
 const MINUTE: f64 = 60.0;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -23,12 +23,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let database = stack.database("idle").await?;
     let client = database.connect().await?;
     rows::append_many(&client, "DEV-IDLE-0001", 100).await?;
-    // For sessions that begin from now on.
+    // This applies to sessions that begin from now on.
     client.batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", database.name)).await?;
     let gateway = stack.gateway(&database).await?;
-    let crowd = Crowd::connect(gateway.address, Crowd::asks(FEED, clients, 0)).await?;
+    let crowd = Crowd::connect(gateway.address, Crowd::subscriptions(FEED, clients, 0)).await?;
     report.progress(format_args!("{} clients are connected", clients - crowd.closed()));
-    // What connecting and getting ready have caused is over by then.
+    // By then, the gateway has sent its statements for the start and for new clients.
     sleep(Duration::from_secs(1)).await;
 
     let from = now()?;
@@ -38,7 +38,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let cpu = meter.text();
     let log = fs::read_to_string(stack.log()).context("reading PostgreSQL's log")?;
     let all = statements(&log, database.name);
-    let during: Vec<&Statement> = all.iter().filter(|said| (from..to).contains(&said.at)).collect();
+    let during: Vec<&Statement> = all.iter().filter(|sent| (from..to).contains(&sent.at)).collect();
 
     report.row(
         Row::single(
@@ -51,19 +51,20 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     );
     let pauses = during.windows(2).map(|pair| pair[1].at - pair[0].at);
     if let Some(shortest) = pauses.min_by(f64::total_cmp) {
-        // The log's clock may be set meanwhile, by a little.
-        report.row(Row::single("shortest time between two", "s", shortest).bar(Bar::AtLeast(MINUTE - 0.1)));
+        // The times in the log are from the system clock, which may be adjusted a little in this time.
+        let row = Row::single("shortest time between two statements", "s", shortest);
+        report.row(row.bar(Bar::AtLeast(MINUTE - 0.1)));
     }
-    // A log in which nothing is seen would make the best of figures.
+    // Without this check, a log without any statements would give the best figure.
     anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log does not show the gateway's statements");
     report.note(format!(
-        "the log shows {} statements from the gateway before that, while it started; {} of {clients} clients \
-         were connected at the end",
-        all.iter().filter(|said| said.at < from).count(),
+        "the log shows {} statements from the gateway before the measurement, while it started; {} of \
+         {clients} clients were connected at the end",
+        all.iter().filter(|sent| sent.at < from).count(),
         clients - crowd.closed()
     ));
-    for said in during {
-        report.note(format!("{:.1} s into it: {}", said.at - from, said.text));
+    for sent in during {
+        report.note(format!("after {:.1} s: {}", sent.at - from, sent.text));
     }
     drop(crowd);
     report.notes(gateway.stop().await?);
@@ -82,19 +83,19 @@ struct Statement {
     text: String,
 }
 
-/// Those of a log whose lines begin with [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
+/// The gateway's statements in a log whose lines begin with [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
 fn statements(log: &str, database: &str) -> Vec<Statement> {
-    let one = |line: &str| {
+    let read = |line: &str| {
         let mut fields = line.splitn(4, '|');
         let at = fields.next()?.parse().ok()?;
         let ours = fields.next()? == GATEWAY && fields.next()? == database;
         let text = fields.next()?.strip_prefix("LOG:")?.trim_start();
-        let said = text
+        let sql = text
             .strip_prefix("statement: ")
             .or_else(|| text.split_once("execute ")?.1.split_once(": ").map(|s| s.1))?;
-        ours.then(|| Statement { at, text: shortened(said) })
+        ours.then(|| Statement { at, text: shortened(sql) })
     };
-    log.lines().filter_map(one).collect()
+    log.lines().filter_map(read).collect()
 }
 
 fn shortened(sql: &str) -> String {
@@ -109,15 +110,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_are_the_gateway_s_own() {
+    fn only_statements_of_the_gateway_are_found() {
         let log = "1.500|gateway-feed|idle|LOG:  statement: LISTEN a\n\
                    2.500|gateway-feed|idle|LOG:  execute <unnamed>: SELECT 1\n\
                    2.500|gateway-feed|idle|DETAIL:  parameters: $1 = '1'\n\
                    3.500|gateway-feed|other|LOG:  execute <unnamed>: SELECT 2\n\
                    4.500|oasis-bench|idle|LOG:  statement: SELECT 3\n\
                    \tand more\n";
-        let said = |at, text: &str| Statement { at, text: text.into() };
+        let sent = |at, text: &str| Statement { at, text: text.into() };
         let found = statements(log, "idle");
-        assert_eq!(found, [said(1.5, "LISTEN a"), said(2.5, "SELECT 1")]);
+        assert_eq!(found, [sent(1.5, "LISTEN a"), sent(2.5, "SELECT 1")]);
     }
 }

@@ -1,5 +1,6 @@
-//! Small events, one a request, on `POST /events/ingest`, beside what `pgbench` inserts as single rows on 32
-//! connections: the same row, into the same table and into a copy of it without triggers, taking turns.
+//! Measures small events on `POST /events/ingest`, one per request. In alternating rounds, `pgbench` inserts
+//! single rows with the same values on 32 connections: into the same table, and into a copy of it without
+//! triggers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use crate::stack::{Database, Stack};
 
 const TOKEN: &str = "a-token-for-measuring";
 const TABLE: &str = "public.oasis_events";
-/// All of the table but its triggers.
+/// A copy of the table with everything but its triggers.
 const COPY: &str = "bench_copy";
+/// The length of an event's number, in digits.
 const DIGITS: usize = 10;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -31,7 +33,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     client.batch_execute(&format!("CREATE TABLE {COPY} (LIKE {TABLE} INCLUDING ALL)")).await?;
     let gateway = stack.gateway_with(&database, &[("INGEST_TOKENS", TOKEN)]).await?;
     let mut events = Events { address: gateway.address, next: Arc::default() };
-    let pgbench = pgbench::look();
+    let pgbench = pgbench::check();
     if let Err(why) = &pgbench {
         report.missing(pgbench::NAME, why);
     }
@@ -71,27 +73,26 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         }
     }
     let row = |what: &str, unit, values: &[f64]| Row::of(what, unit, &Samples::new(values.to_vec()));
-    report.row(row("events, one a request, 64 connections", "/s", &ours).cpu(ours_cpu));
-    report.row(row("events for each CPU second of the gateway", "", &by_server));
-    report.row(row("answer, p99", "ms", &p99));
+    report.row(row("events, one per request, 64 connections", "/s", &ours).cpu(ours_cpu));
+    report.row(row("events per CPU second of the gateway", "", &by_server));
+    report.row(row("answer time, p99", "ms", &p99));
     if pgbench.is_ok() {
         report.row(row("pgbench, 32 clients, the same table", "/s", &table).cpu(table_cpu));
         report.row(row("pgbench, 32 clients, a copy without triggers", "/s", &copy).cpu(copy_cpu));
         report.row(
-            Row::ratio("events for each of pgbench's rows, the same table", &ours, &table)
-                .bar(Bar::MoreThan(1.0)),
+            Row::ratio("ratio: events / pgbench, the same table", &ours, &table).bar(Bar::MoreThan(1.0)),
         );
-        report.row(Row::ratio("the same to the copy without triggers", &ours, &copy));
+        report.row(Row::ratio("ratio: events / pgbench, a copy without triggers", &ours, &copy));
         report.note(
-            "pgbench: prepared statement with the values in it, 2 threads; the copy has the same indexes and \
-             CHECKs",
+            "pgbench: 2 threads, a prepared statement that contains the values; the copy has the same \
+             indexes and CHECKs",
         );
     }
     report.note(format!(
-        "{rounds} rounds in turns, {CONNECTIONS} connections, events of {} bytes for {} s each, every one \
-         committed and counted; a checkpoint before each",
-        Event::new(gateway.address, 0).body().len(),
-        time.as_secs()
+        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each; an \
+         event has {} bytes, and every event was committed and counted",
+        time.as_secs(),
+        Event::new(gateway.address, 0).body().len()
     ));
     report.notes(gateway.stop().await?);
     Ok(report)
@@ -113,7 +114,7 @@ async fn send(
     Ok(load)
 }
 
-/// The row of an [`Event`], with pgbench.
+/// Inserts the row of an [`Event`] with pgbench.
 async fn insert(stack: &Stack, database: &Database, into: &str, time: Duration) -> anyhow::Result<f64> {
     let sql = format!(
         "INSERT INTO {into} (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta) \
@@ -126,7 +127,7 @@ async fn insert(stack: &Stack, database: &Database, into: &str, time: Duration) 
     pgbench::run(stack, database, sql, time).await
 }
 
-/// Events of which no two have the same link.
+/// Makes events with distinct links.
 struct Events {
     address: SocketAddr,
     next: Arc<AtomicU64>,
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_json_and_differ() {
+    fn an_event_is_json_with_its_number_in_the_link() {
         let mut event = Event::new(SocketAddr::from(([127, 0, 0, 1], 8080)), 0);
         event.numbered(4_321);
         let value: serde_json::Value = serde_json::from_slice(event.body()).unwrap();

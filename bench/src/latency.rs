@@ -1,5 +1,5 @@
-//! How long it takes, on an otherwise idle stack, from the first byte of a signed delivery to the frame at a
-//! client of the feed.
+//! Measures the time from the first byte of a signed delivery to its frame at a client of the feed, on an
+//! otherwise idle stack.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::service::Service;
 use crate::sse::Feed;
 use crate::stack::Stack;
 
-/// 20 a second.
+/// 20 deliveries a second.
 const EVERY: Duration = Duration::from_millis(50);
-/// Events that are there before the first delivery.
+/// Events in the table before the first delivery.
 pub(crate) const HISTORY: i64 = 100_000;
-/// Events that a client begins with.
+/// Events with which a client begins.
 const RECENT: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 
@@ -33,18 +33,18 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let (warm_up, samples) = if quick { (10, 40) } else { (60, 400) };
     let mut report = Report::new("latency");
     let database = stack.database("latency").await?;
-    // A table with a history: on an empty one every plan is a good one.
+    // The table gets a history, since any query plan is good on an empty table.
     rows::append_many(&database.connect().await?, "DEV-HISTORY-0001", HISTORY).await?;
     let gateway = stack.gateway(&database).await?;
     let webhooks = stack.webhooks(&database).await?;
-    let Measured { arrived, answered, cpu } =
+    let Latencies { arrived, answered, cpu } =
         measure(&mut Deliveries::new()?, &gateway, &webhooks, &[stack.watched()], warm_up, samples).await?;
     report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu));
     report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(15.0)));
-    report.row(Row::of("delivery to its answer, after the commit", "ms", &answered));
+    report.row(Row::of("delivery to answer, after the commit", "ms", &answered));
     report.note(format!(
         "{samples} deliveries of {} bytes, 20 a second, after {warm_up} to warm up; one client on the \
-         feed; {HISTORY} events in the table before",
+         feed; {HISTORY} events in the table at the start",
         Deliveries::body_length()
     ));
     report.notes(webhooks.stop().await?);
@@ -52,17 +52,17 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// What was measured, in milliseconds.
-pub(crate) struct Measured {
+/// The times in milliseconds.
+pub(crate) struct Latencies {
     /// From the first byte of a delivery to the frame.
     pub(crate) arrived: Samples,
-    /// To its answer.
+    /// From the first byte of a delivery to its answer.
     pub(crate) answered: Samples,
-    /// What the services, and others that were named, used meanwhile.
+    /// Processors used by the services and by the processes named in `others`.
     pub(crate) cpu: String,
 }
 
-/// Sends deliveries one by one and waits for the frame of each; other events may come in between.
+/// Sends deliveries one by one, and waits for the frame of each. Other events may come in between.
 pub(crate) async fn measure(
     deliveries: &mut Deliveries,
     gateway: &Service,
@@ -70,7 +70,7 @@ pub(crate) async fn measure(
     others: &[(&'static str, u32)],
     warm_up: usize,
     samples: usize,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<Latencies> {
     let mut feed = Feed::open(gateway.address).await?;
     for _ in 0..RECENT {
         feed.next(ARRIVES_WITHIN).await?;
@@ -94,7 +94,7 @@ pub(crate) async fn measure(
         let stored: Stored = serde_json::from_str(&answer.body).context(answer.body)?;
         let at = loop {
             let (id, at) = feed.next(ARRIVES_WITHIN).await?;
-            ensure!(id <= stored.id, "the feed showed event {id} before {}", stored.id);
+            ensure!(id <= stored.id, "the feed showed event {id} before event {}", stored.id);
             if id == stored.id {
                 break at;
             }
@@ -104,7 +104,7 @@ pub(crate) async fn measure(
             arrived.push(milliseconds(at.duration_since(sent)));
         }
     }
-    Ok(Measured { arrived: Samples::new(arrived), answered: Samples::new(answered), cpu: meter.text() })
+    Ok(Latencies { arrived: Samples::new(arrived), answered: Samples::new(answered), cpu: meter.text() })
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -1,4 +1,5 @@
-//! Requests as fast as they are answered: each connection sends its next one as soon as the last is answered.
+//! Sends requests as fast as a service answers them: each connection sends its next request as soon as its
+//! last one is answered.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,34 +15,34 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 /// The requests of one connection, ready to send.
 pub(crate) trait Requests: Send + 'static {
-    /// The next one; `None` when there are no more.
+    /// The next request; `None` when there are no more.
     fn next(&mut self) -> Option<&[u8]>;
 }
 
-/// What came of it.
+/// The figures of a load.
 pub(crate) struct Load {
     /// Answers a second.
     pub(crate) rate: f64,
-    /// Of the time to an answer, in milliseconds.
+    /// The 99th percentile of the answer time, in milliseconds.
     pub(crate) p99: f64,
-    /// Acknowledged, including those that came after the clock had stopped.
+    /// Acknowledged requests, including those whose answer came after the end.
     pub(crate) stored: i64,
-    /// Processors that each of the watched was using.
+    /// Processors that each of the watched processes used.
     pub(crate) cpu: String,
-    /// Processor seconds of each of the watched.
+    /// Processor seconds of each of the watched processes.
     pub(crate) seconds: Vec<f64>,
 }
 
 impl Load {
-    /// An error unless what was acknowledged is what the table has.
+    /// Returns an error unless the number of stored rows is that of the acknowledged requests.
     pub(crate) fn ensure_stored(&self, stored: i64) -> anyhow::Result<()> {
-        ensure!(stored == self.stored, "{} requests were acknowledged, {stored} are stored", self.stored);
+        ensure!(stored == self.stored, "{} requests were acknowledged, but {stored} are stored", self.stored);
         Ok(())
     }
 }
 
-/// Sends to `address` for this long what `requests` gives each connection; every answer must have this status
-/// and tell an id.
+/// Sends requests to `address` for this long. `requests` is called once per connection and makes its
+/// requests. Every answer must have this status and contain an id.
 pub(crate) async fn drive<R: Requests>(
     address: SocketAddr,
     status: u16,
@@ -61,7 +62,7 @@ pub(crate) async fn drive<R: Requests>(
             let mut took: Vec<f64> = Vec::new();
             let mut late = 0;
             while began.elapsed() < time {
-                let request = requests.next().context("more requests would have gone through")?;
+                let request = requests.next().context("too few requests were prepared")?;
                 let sent = Instant::now();
                 let answer = connection.exchange(request).await?;
                 ensure!(

@@ -1,9 +1,10 @@
 //! `oasis-bench`: measures the release binaries on this machine and prints a table.
 //!
-//! Each scenario is a file with a `run` that gives a [`Report`](report::Report). Everything that is measured
-//! runs as a process of its own, over a private PostgreSQL that keeps what it commits; all of it is gone
-//! again at the end, also after Ctrl-C. Exit codes: 0 all bars are met, 1 one is missed or the run failed,
-//! 130 interrupted.
+//! Each scenario is a file with a `run` that returns a [`Report`](report::Report). The measured programs run
+//! as processes of their own, over a private PostgreSQL with durable commits. Only `append` measures in this
+//! process. The database and all other files are removed at the end, even after Ctrl-C. Exit codes: 0 if all
+//! bars are met; 1 if a bar is missed, a peer is missing or a measurement failed; 130 if the run was
+//! interrupted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -34,8 +35,8 @@ mod replay;
 mod report;
 mod resume;
 mod rows;
+mod servers;
 mod service;
-mod sides;
 mod sse;
 mod stack;
 mod throughput;
@@ -56,76 +57,78 @@ use stack::Stack;
 #[derive(Parser)]
 #[command(name = "oasis-bench", version, after_help = "Build first: cargo build --release --workspace")]
 struct Cli {
-    /// What to measure; everything if nothing is named
+    /// Scenarios to measure; all by default
     #[arg(value_enum)]
-    what: Vec<What>,
-    /// A smoke test: a fraction of the size and the time, and figures that mean little
+    scenarios: Vec<Scenario>,
+    /// Smoke test: small sizes and short times, so the figures mean little
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Be the peer that only writes
+    /// Run as the floor, the peer that only writes
     #[arg(long, hide = true)]
     floor: bool,
-    /// Be so many agents
+    /// Run this many agents
     #[arg(long, hide = true)]
     agents: Option<usize>,
-    /// Seconds between their beats
+    /// Seconds between the beats of an agent
     #[arg(long, hide = true, default_value_t = 60)]
     every: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// From a signed delivery to the frame at a client of the feed
+enum Scenario {
+    /// Time from a signed delivery to its frame at a client of the feed
     Latency,
-    /// From a commit to the frame at a hundred clients, beside Nchan
+    /// Time from a commit to its frame at a hundred clients, compared with Nchan
     Delay,
-    /// Events to a thousand clients, beside Nchan and one bare write for each
+    /// Processor time of events to a thousand clients, compared with Nchan and with bare writes
     Fanout,
-    /// A hundred clients that each want something else among a thousand that want everything
+    /// Processor time of a hundred clients with a filter each, added to a thousand without one
     Filters,
-    /// Thousands of topics with one subscriber each: what a line costs, and what they take
+    /// Processor time and memory of thousands of topics with one subscriber each
     Topics,
-    /// Memory of a gateway: idle clients, and one that never reads
+    /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,
     /// Statements that a gateway sends while nothing happens
     Idle,
-    /// Deliveries a second, beside PostgreSQL's own single-row inserts
+    /// Deliveries a second, compared with PostgreSQL's own single-row inserts
     Throughput,
-    /// Deliveries a second, beside Express 5 and pg; and a feed that polls
+    /// Deliveries a second, compared with Express 5 and pg, and the delay of a feed that polls
     Webhooks,
-    /// Small events a second on POST /events/ingest, beside pgbench
+    /// Small events a second on POST /events/ingest, compared with pgbench
     Ingest,
-    /// Rows a second through the batcher, beside PostgreSQL's own COPY and INSERT
+    /// Rows a second through the batcher, compared with PostgreSQL's own COPY and INSERT
     Append,
-    /// The query API over five million events
+    /// Answer times of the query API over five million events
     Queries,
-    /// The ticker where a million lines of rooms stand between two of its events
+    /// Answer times of the ticker with a million room lines between two of its events
     Flood,
-    /// The first events of a new client behind three million pings that say nothing new
+    /// Time to a new client's first events, which are older than three million repeated pings
     Replay,
-    /// Clients that resume a million events behind, and what others notice
+    /// Clients that resume a million events behind, and their effect on live clients
     Resume,
-    /// A poll of deploy-watcher over five thousand entries
+    /// Time and memory of a poll of deploy-watcher over five thousand log entries
     Deploys,
-    /// What two thousand agents that beat cost the feed, and one agent where it runs
+    /// The effect of two thousand agents on the feed, and the cost of one agent
     Agents,
-    /// Start to /ready, size and idle memory of each binary
+    /// Time from start to /ready, size and idle memory of each binary
     Footprint,
 }
 
-// One thread: the generator is to take as little as it can from what it measures.
+// One thread, so that the generator takes little processor time from the programs that it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let measured = match (cli.floor, cli.agents) {
-        (true, _) => peers::floor::serve().context("the floor").map(|()| Some(true)),
-        (_, Some(count)) => agents::be(count, cli.every).await.context("the agents").map(|()| Some(true)),
-        _ => measured(&cli).await,
+    let outcome = match (cli.floor, cli.agents) {
+        (true, _) => peers::floor::serve().context("running the floor").map(|()| Some(true)),
+        (_, Some(count)) => {
+            agents::beat(count, cli.every).await.context("running the agents").map(|()| Some(true))
+        }
+        _ => measure(&cli).await,
     };
-    match measured {
+    match outcome {
         Ok(Some(true)) => ExitCode::SUCCESS,
         Ok(Some(false)) => ExitCode::FAILURE,
         Ok(None) => ExitCode::from(130),
@@ -136,11 +139,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether all bars are met; `None` when it was interrupted.
-async fn measured(cli: &Cli) -> anyhow::Result<Option<bool>> {
+/// Measures the scenarios. Returns whether all bars are met, or `None` after an interrupt.
+async fn measure(cli: &Cli) -> anyhow::Result<Option<bool>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // Dropping the run ends every process that it started.
+    // An interrupt drops the run, which ends every process that it started.
     let run = tokio::select! {
         run = run(cli) => run?,
         _ = interrupt.recv() => return Ok(None),
@@ -158,39 +161,39 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
     eprintln!("starting a private PostgreSQL");
     let stack = Stack::start().await?;
     let mut run = Run::new(stack.describe().await?, cli.quick);
-    let all = What::value_variants();
-    for what in if cli.what.is_empty() { all } else { &cli.what } {
-        // No variant is hidden.
-        let name = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let all = Scenario::value_variants();
+    for scenario in if cli.scenarios.is_empty() { all } else { &cli.scenarios } {
+        // `to_possible_value` returns `None` only for a hidden variant, and no variant is hidden.
+        let name = scenario.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         eprintln!("measuring {name}");
         let load_before = processes::load()?;
-        let measured = match what {
-            What::Latency => latency::run(&stack, cli.quick).await,
-            What::Delay => delay::run(&stack, cli.quick).await,
-            What::Fanout => fanout::run(&stack, cli.quick).await,
-            What::Filters => filters::run(&stack, cli.quick).await,
-            What::Topics => topics::run(&stack, cli.quick).await,
-            What::Memory => memory::run(&stack, cli.quick).await,
-            What::Idle => idle::run(&stack, cli.quick).await,
-            What::Throughput => throughput::run(&stack, cli.quick).await,
-            What::Webhooks => webhooks::run(&stack, cli.quick).await,
-            What::Ingest => ingest::run(&stack, cli.quick).await,
-            What::Append => append::run(&stack, cli.quick).await,
-            What::Queries => queries::run(&stack, cli.quick).await,
-            What::Flood => flood::run(&stack, cli.quick).await,
-            What::Replay => replay::run(&stack, cli.quick).await,
-            What::Resume => resume::run(&stack, cli.quick).await,
-            What::Deploys => deploys::run(&stack, cli.quick).await,
-            What::Agents => agents::run(&stack, cli.quick).await,
-            What::Footprint => footprint::run(&stack, cli.quick).await,
+        let measured = match scenario {
+            Scenario::Latency => latency::run(&stack, cli.quick).await,
+            Scenario::Delay => delay::run(&stack, cli.quick).await,
+            Scenario::Fanout => fanout::run(&stack, cli.quick).await,
+            Scenario::Filters => filters::run(&stack, cli.quick).await,
+            Scenario::Topics => topics::run(&stack, cli.quick).await,
+            Scenario::Memory => memory::run(&stack, cli.quick).await,
+            Scenario::Idle => idle::run(&stack, cli.quick).await,
+            Scenario::Throughput => throughput::run(&stack, cli.quick).await,
+            Scenario::Webhooks => webhooks::run(&stack, cli.quick).await,
+            Scenario::Ingest => ingest::run(&stack, cli.quick).await,
+            Scenario::Append => append::run(&stack, cli.quick).await,
+            Scenario::Queries => queries::run(&stack, cli.quick).await,
+            Scenario::Flood => flood::run(&stack, cli.quick).await,
+            Scenario::Replay => replay::run(&stack, cli.quick).await,
+            Scenario::Resume => resume::run(&stack, cli.quick).await,
+            Scenario::Deploys => deploys::run(&stack, cli.quick).await,
+            Scenario::Agents => agents::run(&stack, cli.quick).await,
+            Scenario::Footprint => footprint::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"));
         match measured {
             Ok(mut report) => {
-                report.note(format!("load average when it began: {load_before:.2}"));
+                report.note(format!("load average at the start: {load_before:.2}"));
                 run.reports.push(report);
             }
-            // What others measured is worth its while.
+            // The other scenarios are still measured.
             Err(error) => run.failed(format!("{error:#}")),
         }
     }
@@ -202,7 +205,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         super::Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,5 @@
-//! What clients cost a gateway in memory: thousands that are idle, then one that never reads.
+//! Measures the memory that a gateway needs for its clients: for thousands of idle ones, then for one that
+//! never reads.
 
 mod idle_clients;
 mod plan;

@@ -1,4 +1,4 @@
-//! What this project is measured beside.
+//! The programs that this project is compared with.
 
 pub(crate) mod express;
 pub(crate) mod floor;

@@ -1,4 +1,4 @@
-//! `pgbench`: PostgreSQL's own load generator, with a single-row INSERT of the event that `ingest` sends.
+//! Runs `pgbench`, PostgreSQL's own load generator, as the peer of the scenario `ingest`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ pub(crate) const NAME: &str = "pgbench";
 pub(crate) const CLIENTS: usize = 32;
 const THREADS: usize = 2;
 
-/// Whether it is there, or why not.
-pub(crate) fn look() -> Result<(), String> {
+/// Checks that pgbench can be run. The error says why not.
+pub(crate) fn check() -> Result<(), String> {
     match Command::new(NAME).arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("pgbench --version ended with {}", output.status)),
@@ -23,8 +23,8 @@ pub(crate) fn look() -> Result<(), String> {
     }
 }
 
-/// Runs `sql`, in which `:n` is another number each time, as a transaction of its own on all clients for this
-/// long, and gives how many a second.
+/// Runs `sql` on all clients for this long, again and again, each time as one transaction. Returns the
+/// transactions per second. `:n` in `sql` is a random number.
 pub(crate) async fn run(
     stack: &Stack,
     database: &Database,
@@ -50,23 +50,23 @@ fn blocking(script: &Path, url: &str, sql: &str, time: Duration) -> anyhow::Resu
         .arg(url)
         .output()
         .context("running pgbench")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "pgbench ended with {}: {}", output.status, complaint.trim());
-    rate(&said).with_context(|| format!("pgbench gave no rate: {said}"))
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "pgbench ended with {}: {}", output.status, stderr.trim());
+    rate(&stdout).with_context(|| format!("pgbench printed no rate: {stdout}"))
 }
 
-fn rate(said: &str) -> Option<f64> {
-    said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+fn rate(stdout: &str) -> Option<f64> {
+    stdout.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_rate_is_found() {
-        let said = "number of failed transactions: 0 (0.000%)\nlatency average = 3.1 ms\n\
+    fn the_rate_is_read_from_the_output() {
+        let stdout = "number of failed transactions: 0 (0.000%)\nlatency average = 3.1 ms\n\
                     tps = 2713.250000 (without initial connection time)\n";
-        assert_eq!(super::rate(said), Some(2713.25));
+        assert_eq!(super::rate(stdout), Some(2713.25));
         assert_eq!(super::rate("pgbench: error"), None);
     }
 }

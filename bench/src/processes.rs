@@ -1,4 +1,4 @@
-//! What the kernel says of processes, from `/proc`: memory and processor time.
+//! Reads the memory and the processor time of processes from the kernel's `/proc`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-/// Ticks a second of the times in `/proc`: 100 on every architecture that Linux shows to programs today.
+/// Clock ticks per second in `/proc` (`USER_HZ`): 100 on x86-64 and ARM64.
 const TICKS: f64 = 100.0;
 
-/// A size from `/proc/PID/status` in KiB: `VmRSS` is now, `VmHWM` the most ever.
+/// A size from `/proc/PID/status` in KiB: `VmRSS` is the current memory, `VmHWM` the highest so far.
 pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("reading the memory of process {pid}; this needs Linux"))?;
@@ -18,7 +18,13 @@ pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
     value.with_context(|| format!("process {pid} has no {field}"))
 }
 
-/// The processes that a process started and that run.
+/// Resets the kernel's high-water mark of the memory (`VmHWM`).
+pub(crate) fn reset_peak(pid: u32) -> anyhow::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+        .context("resetting the memory peak; this needs Linux and the right to write clear_refs")
+}
+
+/// The ids of the running processes that a process has started.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let table = Table::read();
     table.0.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child).collect()
@@ -26,18 +32,18 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
 
 /// The load average of the last minute.
 pub(crate) fn load() -> anyhow::Result<f64> {
-    let text = fs::read_to_string("/proc/loadavg").context("this needs Linux")?;
-    text.split(' ').next().and_then(|load| load.parse().ok()).context("reading /proc/loadavg")
+    let text = fs::read_to_string("/proc/loadavg").context("reading /proc/loadavg; this needs Linux")?;
+    text.split(' ').next().and_then(|load| load.parse().ok()).context("/proc/loadavg has no load average")
 }
 
-/// Processor time that processes take from one moment to another, children that they started included.
+/// Measures the processor time of processes and of their children, from a moment on.
 pub(crate) struct Meter {
     began: Instant,
     watched: Vec<(&'static str, u32, f64)>,
 }
 
 impl Meter {
-    /// Begins for the processes named, and for this one.
+    /// Starts measuring the processes `watched`, and this one.
     pub(crate) fn start(watched: &[(&'static str, u32)]) -> Self {
         let table = Table::read();
         let own = ("generator", std::process::id());
@@ -48,7 +54,7 @@ impl Meter {
         }
     }
 
-    /// Processors that each was using since the start, such as `PostgreSQL 0.91, generator 0.20`.
+    /// Processors that each process used since the start, such as `PostgreSQL 0.91, generator 0.20`.
     pub(crate) fn text(&self) -> String {
         let (elapsed, table) = (self.began.elapsed().as_secs_f64(), Table::read());
         let used = |pid, before: f64| (table.seconds(pid) - before) / elapsed;
@@ -57,7 +63,7 @@ impl Meter {
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// Processor seconds of one of them since the start.
+    /// Processor seconds of one process since the start.
     pub(crate) fn seconds(&self, pid: u32) -> f64 {
         let before = self.watched.iter().find(|(_, watched, _)| *watched == pid).map_or(0.0, |found| found.2);
         Table::read().seconds(pid) - before
@@ -66,26 +72,26 @@ impl Meter {
 
 struct Stat {
     parent: u32,
-    /// Its own, and that of children that have ended.
+    /// The processor seconds of the process itself and of those of its children that have ended.
     seconds: f64,
 }
 
-/// All processes there are.
+/// All processes of the machine.
 struct Table(BTreeMap<u32, Stat>);
 
 impl Table {
     fn read() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        // One that ends meanwhile is counted with its parent.
+        // A process that ends during this loop has no entry. Its time is then part of its parent's.
         Self(
             pids.filter_map(|pid| Some((pid, stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)))
                 .collect(),
         )
     }
 
-    /// The process and its children: PostgreSQL has one for each session. Our own children are what is
-    /// measured, so for ourselves they don't count.
+    /// Processor seconds of a process and its children. PostgreSQL, for example, has a child for each
+    /// session. For the bench itself the children do not count, since they are the measured programs.
     fn seconds(&self, pid: u32) -> f64 {
         let own = self.0.get(&pid).map_or(0.0, |stat| stat.seconds);
         if pid == std::process::id() {
@@ -95,7 +101,7 @@ impl Table {
     }
 }
 
-/// The name, the second field, may hold blanks and parentheses.
+/// Parses a line of `/proc/PID/stat`. The name, its second field, may contain blanks and parentheses.
 fn stat(line: &str) -> Option<Stat> {
     let fields: Vec<&str> = line.rsplit_once(") ")?.1.split(' ').collect();
     let ticks: f64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();
@@ -107,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_line_of_the_kernel_s() {
+    fn a_line_of_proc_stat_is_parsed() {
         let line = "42 (a) b) S 7 42 42 0 -1 4194304 1 2 3 4 100 50 25 25 20 0 1 0 99 1 1";
         let stat = stat(line).unwrap();
         assert_eq!((stat.parent, stat.seconds), (7, 2.0));
     }
 
     #[test]
-    fn this_process_has_memory() {
+    fn the_memory_of_this_process_is_read() {
         assert!(kib(std::process::id(), "VmRSS").unwrap() > 100.0);
         assert!(kib(std::process::id(), "VmNothing").is_err());
     }

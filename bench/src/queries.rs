@@ -1,5 +1,5 @@
-//! The query API over a long history: each form of query some hundreds of times, in random order on one
-//! connection, and then from several connections at once.
+//! Measures the query API over a long history. Each form of query is sent some hundreds of times in random
+//! order, first on one connection, then on several connections at once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,16 +17,17 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::stack::Stack;
 
 const PATH: &str = "/api/v1/oasis/events";
+/// The bar for the 99th percentile of a form, in milliseconds.
 const P99: f64 = 10.0;
-/// Page 1,000 beside page 1.
+/// The bar for the ratio of page 1,000 to page 1.
 const FAR: f64 = 2.0;
 /// Events before page 1,000 at 50 a page.
 const BEFORE_FAR: i64 = 999 * 50;
 const CONNECTIONS: usize = 8;
-/// A form that takes longer than this in all is asked no more; what it has shown by then is enough.
+/// A form whose answers took longer than this in all is not sent again: it has enough samples.
 const ENOUGH: Duration = Duration::from_secs(20);
 
-/// A form of query, with a bar or for information.
+/// A form of query, with a bar or only for information.
 struct Form {
     name: String,
     query: Query,
@@ -34,14 +35,15 @@ struct Form {
 }
 
 enum Query {
-    One(String),
-    /// A task that is another one each time.
+    /// The same query each time.
+    Fixed(String),
+    /// A query for a different task each time.
     Tasks,
 }
 
 impl Form {
     fn new(name: impl Into<String>, query: impl Into<String>) -> Self {
-        Self { name: name.into(), query: Query::One(query.into()), bar: true }
+        Self { name: name.into(), query: Query::Fixed(query.into()), bar: true }
     }
 
     fn info(name: impl Into<String>, query: impl Into<String>) -> Self {
@@ -50,14 +52,14 @@ impl Form {
 
     fn request(&self, address: SocketAddr, random: &mut Random) -> String {
         let query = match &self.query {
-            Query::One(query) => query.clone(),
+            Query::Fixed(query) => query.clone(),
             Query::Tasks => format!("vtid={}", task(random.below(50_000))),
         };
         format!("GET {PATH}?{query} HTTP/1.1\r\nHost: {address}\r\n\r\n")
     }
 }
 
-/// A task of the history, by its number.
+/// The task of the history with this number.
 fn task(number: u64) -> String {
     const HUES: [&str; 8] = ["CICDL", "GATEWY", "OASIS", "AGENT", "INFRA", "DATA", "VISUAL", "SECURE"];
     format!("DEV-{}-{number:05}", HUES[number as usize % HUES.len()])
@@ -81,13 +83,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     for form in forms.iter() {
         let mut count = 0;
         for _ in 0..3 {
-            count = asked(&mut connection, &form.request(gateway.address, &mut random)).await?.0;
+            count = ask(&mut connection, &form.request(gateway.address, &mut random)).await?.0;
         }
         counts.push(format!("{} {count}", form.name));
     }
     let meter = Meter::start(&[gateway.watched(), stack.watched()]);
     let order = random.shuffled(forms.len(), samples);
-    let alone = measured(gateway.address, &forms, &order, 2).await?;
+    let alone = measure(gateway.address, &forms, &order, 2).await?;
     let cpu = meter.text();
     let began = Instant::now();
     let mut together = JoinSet::new();
@@ -99,11 +101,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             .map(|at| known[at])
             .collect();
         let (forms, address) = (forms.clone(), gateway.address);
-        together.spawn(async move { measured(address, &forms, &order, 3 + number as u64).await });
+        together.spawn(async move { measure(address, &forms, &order, 3 + number as u64).await });
     }
-    let mut of_all = Vec::new();
+    let mut all = Vec::new();
     while let Some(times) = together.join_next().await {
-        of_all.extend(times??.into_values().flatten());
+        all.extend(times??.into_values().flatten());
     }
     let took = began.elapsed().as_secs_f64();
 
@@ -117,31 +119,32 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let at = forms.iter().position(|form| form.name == name).context("no such form")?;
         anyhow::Ok(Samples::new(alone.get(&at).cloned().unwrap_or_default()).quantile(0.5))
     };
-    for name in FOLLOWED.map(|(name, _)| name) {
+    for name in PAGED.map(|(name, _)| name) {
         let ratio = median(&far(name))? / median(name)?;
-        report.row(Row::single(format!("{name}: page 1,000 by page 1"), "×", ratio).bar(Bar::AtMost(FAR)));
+        let row = Row::single(format!("{name}: ratio page 1,000 / page 1"), "×", ratio);
+        report.row(row.bar(Bar::AtMost(FAR)));
     }
-    let of_all = Samples::new(of_all);
-    let rate = of_all.len() as f64 / took;
-    let rate = Row::single(format!("all with a bar, {CONNECTIONS} connections"), "/s", rate);
+    let all = Samples::new(all);
+    let rate = all.len() as f64 / took;
+    let rate = Row::single(format!("forms with a bar, {CONNECTIONS} connections"), "/s", rate);
     report.row(rate.cpu(cpu));
-    report.row(Row::of(format!("all with a bar, {CONNECTIONS} connections"), "ms", &of_all));
+    report.row(Row::of(format!("forms with a bar, {CONNECTIONS} connections"), "ms", &all));
     report.row(Row::single(
-        format!("all with a bar, {CONNECTIONS} connections, p99"),
+        format!("forms with a bar, {CONNECTIONS} connections, p99"),
         "ms",
-        of_all.quantile(0.99),
+        all.quantile(0.99),
     ));
     report.note(format!(
-        "each form {samples} times in random order on one connection after 3 to warm up; processors used are \
-         those of that, with one connection"
+        "each form was sent {samples} times in random order on one connection, after 3 times to warm up; \
+         the processors used are those with one connection"
     ));
     report.note(format!("events in an answer: {}", counts.join("; ")));
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// What is followed to its page 1,000.
-const FOLLOWED: [(&str, &str); 3] =
+/// The queries that are also measured at their page 1,000.
+const PAGED: [(&str, &str); 3] =
     [("newest", ""), ("status info", "status=info"), ("status failure", "status=failure")];
 
 fn far(name: &str) -> String {
@@ -172,21 +175,21 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         Form::new("layer CICDL", "layer=CICDL"),
         Form::new("layer RARE (rare)", "layer=RARE"),
         Form::new("until far back", format!("until={back}")),
-        Form::new("until half way back", format!("until={middle}")),
+        Form::new("until the middle of the history", format!("until={middle}")),
         Form::new("until before an import of old events", format!("until={imported}")),
-        Form::new("until almost the beginning", format!("until={early}")),
-        Form::new("until before everything", "until=2020-01-01T00:00:00Z"),
+        Form::new("until shortly after the first event", format!("until={early}")),
+        Form::new("until before the first event", "until=2020-01-01T00:00:00Z"),
         Form::new("until tomorrow", format!("until={soon}")),
         Form::new("since half a minute ago", format!("since={now}")),
         Form::new("since far back", format!("since={back}")),
         Form::new("a minute far back", format!("since={back}&until={minute}")),
         Form::new("an hour far back", format!("since={back}&until={hour}")),
-        Form::new("a quarter far back", format!("since={back}&until={quarter}")),
+        Form::new("a quarter of the history", format!("since={back}&until={quarter}")),
         Form::new("an hour far back, one status", format!("since={back}&until={hour}&status=failure")),
         Form::new("an hour far back, a rare status", format!("since={back}&until={hour}&status=cancelled")),
         Form::new("an hour far back, one kind", format!("since={back}&until={hour}&kind=push")),
         Form::new(
-            "a quarter far back, the busiest task",
+            "a quarter of the history, the busiest task",
             format!("since={back}&until={quarter}&vtid={}", task(0)),
         ),
         Form::new("until far back, status info", format!("until={back}&status=info")),
@@ -205,13 +208,13 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         Form::info("the busiest task, status cancelled", format!("vtid={}&status=cancelled", task(0))),
     ];
     let mut connection = Connection::open(address).await?;
-    for (name, query) in FOLLOWED {
+    for (name, query) in PAGED {
         let request =
             format!("GET {PATH}?{query}&limit=1&offset={BEFORE_FAR} HTTP/1.1\r\nHost: {address}\r\n\r\n");
         let answer = connection.exchange(request.as_bytes()).await?;
         ensure!(answer.status == 200, "the gateway answered {}: {}", answer.status, answer.body);
         let found: serde_json::Value = serde_json::from_str(&answer.body)?;
-        // A smoke test's table is too short for some; its first page is then repeated.
+        // In a smoke test the table is too short for some queries. Then the first page is measured again.
         let before = found[0]["id"].as_i64().map_or(String::new(), |id| format!("&before={id}"));
         forms.push(Form::new(name, query));
         forms.push(Form::new(far(name), format!("{query}{before}")));
@@ -219,8 +222,8 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
     Ok(forms)
 }
 
-/// How long each answer took in ms, by form.
-async fn measured(
+/// Sends the forms in this order, and returns the answer times in milliseconds by form.
+async fn measure(
     address: SocketAddr,
     forms: &[Form],
     order: &[usize],
@@ -235,13 +238,13 @@ async fn measured(
             continue;
         }
         let request = forms[*form].request(address, &mut random);
-        of_form.push(asked(&mut connection, &request).await?.1.as_secs_f64() * 1_000.0);
+        of_form.push(ask(&mut connection, &request).await?.1.as_secs_f64() * 1_000.0);
     }
     Ok(times)
 }
 
-/// How many events an answer has, and how long it took.
-async fn asked(connection: &mut Connection, request: &str) -> anyhow::Result<(usize, Duration)> {
+/// Sends a request, and returns the number of events in the answer and the answer time.
+async fn ask(connection: &mut Connection, request: &str) -> anyhow::Result<(usize, Duration)> {
     let sent = Instant::now();
     let answer = connection.exchange(request.as_bytes()).await?;
     let took = sent.elapsed();
@@ -249,7 +252,7 @@ async fn asked(connection: &mut Connection, request: &str) -> anyhow::Result<(us
     Ok((answer.body.matches("\"recorded_at\":").count(), took))
 }
 
-/// Numbers that are the same in each run (splitmix64).
+/// Pseudo-random numbers, the same in each run (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -261,9 +264,9 @@ impl Random {
         (z ^ (z >> 31)) % bound
     }
 
-    /// Each number below `of` so many times, in random order.
-    fn shuffled(&mut self, of: usize, times: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..of * times).map(|number| number % of).collect();
+    /// Every number below `count`, `times` times each, in random order.
+    fn shuffled(&mut self, count: usize, times: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count * times).map(|number| number % count).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, self.below(at as u64 + 1) as usize);
         }
@@ -276,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_has_each_form_as_often() {
+    fn an_order_has_every_form_equally_often() {
         let order = Random(7).shuffled(5, 40);
         assert!((0..5).all(|form| order.iter().filter(|at| **at == form).count() == 40));
         assert_ne!(order[..5], [0, 1, 2, 3, 4]);

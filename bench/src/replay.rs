@@ -1,5 +1,5 @@
-//! The first twenty events of a new client, where millions of pings that only repeat the one before stand
-//! between it and them.
+//! Measures the time to the first twenty events of a new client. They are older than millions of pings that
+//! only repeat the one before.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,12 @@ use crate::rows;
 use crate::sse::Feed;
 use crate::stack::Stack;
 
-/// Events that a client begins with.
+/// Events with which a client begins.
 const RECENT: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+/// The bar for each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
-/// Repeats of one statement.
+/// Repeated pings per statement.
 const AT_ONCE: i64 = 100_000;
 const TASK: &str = "DEV-OLD-0001";
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let database = stack.database("replay").await?;
     let client = database.connect().await?;
     let old = rows::append_many(&client, TASK, RECENT as i64).await?;
-    report.progress(format_args!("writing {repeats} repeats"));
+    report.progress(format_args!("writing {repeats} repeated pings"));
     let began = Instant::now();
     let pings = client
         .prepare(
@@ -42,18 +43,19 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
     report.note(format!(
-        "{RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before, written and \
-         vacuumed in {:.0} s; from the request to the last of the {RECENT} events",
+        "the table has {RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before; \
+         they were written and vacuumed in {:.0} s",
         began.elapsed().as_secs_f64()
     ));
+    report.note(format!("times are from the request to the last of the {RECENT} events"));
     let gateway = stack.gateway(&database).await?;
     for (name, query) in [
-        ("everything", ""),
+        ("no filter", ""),
         ("one status", "?status=info"),
         ("one source", "?source=oasis.events"),
         ("one task", "?vtid=DEV-OLD-0001"),
         ("one layer", "?layer=OLD"),
-        ("two kinds, pings among them", "?kind=event,ping"),
+        ("two kinds, one of which is ping", "?kind=event,ping"),
     ] {
         let mut times = Vec::new();
         for nth in 0..samples + 3 {

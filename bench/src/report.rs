@@ -1,4 +1,4 @@
-//! What was measured: rows with a median, a spread and a bar, as a Markdown table or JSON.
+//! The report: rows with a median, a spread and a bar, as a Markdown table or JSON.
 
 mod number;
 mod row;
@@ -13,20 +13,20 @@ use number::number;
 pub(crate) use row::{Bar, Row};
 pub(crate) use samples::Samples;
 
-/// Everything that one call of the program measured.
+/// All figures of one run of the program.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
     /// The machine and the database.
     setting: String,
     quick: bool,
-    /// One for each scenario.
+    /// One for each measured scenario.
     pub(crate) reports: Vec<Report>,
-    /// Why others have none.
+    /// The errors of the scenarios that failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<String>,
 }
 
-/// One scenario.
+/// The figures of one scenario.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     scenario: &'static str,
@@ -36,7 +36,7 @@ pub(crate) struct Report {
     notes: Vec<String>,
 }
 
-/// A peer that is not here.
+/// A peer that could not be measured.
 #[derive(Debug, Serialize)]
 struct Missing {
     peer: &'static str,
@@ -52,12 +52,12 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Says on standard error how far the scenario is.
+    /// Prints the progress of the scenario to standard error.
     pub(crate) fn progress(&self, text: impl fmt::Display) {
         eprintln!("  {}: {text}", self.scenario);
     }
 
-    /// Says something about the figures; what was said before is not said again.
+    /// Adds a note about the figures, unless it was added before.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -65,8 +65,8 @@ impl Report {
         }
     }
 
-    /// Names a peer that could not be measured beside us, and what would change that. It stands in the table,
-    /// and no bar that needs the peer is said to be met.
+    /// Adds a peer that could not be measured, and the reason. The peer appears in the table. The run then
+    /// does not count as passed, since a bar may need the peer.
     pub(crate) fn missing(&mut self, peer: &'static str, why: impl fmt::Display) {
         self.missing.push(Missing { peer, why: why.to_string() });
     }
@@ -86,20 +86,20 @@ impl Run {
         self.failures.push(why);
     }
 
-    /// Whether no bar is missed, and no peer that one needs.
+    /// Whether all bars are met, no peer is missing and no scenario failed.
     pub(crate) fn met(&self) -> bool {
         let judged = self.failures.is_empty() && self.reports.iter().all(|report| report.missing.is_empty());
         judged && self.reports.iter().flat_map(|report| &report.rows).all(|row| row.met != Some(false))
     }
 
-    /// A section with a table for each scenario.
+    /// The report in Markdown: a section with a table for each scenario.
     pub(crate) fn markdown(&self) -> String {
         let mut out = format!("{}\n", self.setting);
         if self.quick {
             out.push_str("\nA smoke test (`--quick`): these figures mean little.\n");
         }
         for why in &self.failures {
-            // Writing to a String has no way to fail.
+            // Writing to a String cannot fail.
             let _ = write!(out, "\n**failed**: {why}\n");
         }
         for report in &self.reports {
@@ -112,7 +112,7 @@ impl Run {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## {}\n", self.scenario)?;
-        writeln!(f, "| what | median | spread | bar | met | processors used |\n|---|---|---|---|---|---|")?;
+        writeln!(f, "| figure | median | spread | bar | met | processors used |\n|---|---|---|---|---|---|")?;
         for row in &self.rows {
             let spread = match row.samples {
                 1 => String::new(),
@@ -136,20 +136,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missed_bar_shows() {
+    fn a_missed_bar_is_shown() {
         let mut run = Run::new("two cores".into(), false);
         let mut report = Report::new("latency");
         report.row(Row::single("p99", "ms", 25.0).bar(Bar::AtMost(20.0)));
         run.reports.push(report);
         assert!(!run.met());
         let markdown = run.markdown();
-        for part in ["\n## latency\n\n| what |", "\n| p99 | 25 ms |  | ≤ 20 | **no** |  |\n"] {
+        for part in ["\n## latency\n\n| figure |", "\n| p99 | 25 ms |  | ≤ 20 | **no** |  |\n"] {
             assert!(markdown.contains(part), "{markdown}");
         }
     }
 
     #[test]
-    fn a_missing_peer_shows() {
+    fn a_missing_peer_is_shown() {
         let mut run = Run::new("two cores".into(), false);
         let mut report = Report::new("fan-out");
         report.missing("Nchan", "apt-get install libnginx-mod-nchan");

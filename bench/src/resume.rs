@@ -1,37 +1,38 @@
-//! Clients that come back far behind: when their first event comes, what the gateway's memory does while they
-//! read on, and what clients who never left notice of it.
+//! Measures clients that resume far behind: the time to their first event, the gateway's memory while they
+//! read, and their effect on live clients.
 
 mod client;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_postgres::Client;
 
 use crate::history::History;
-use crate::processes::{Meter, kib};
+use crate::processes::{Meter, kib, reset_peak};
 use crate::report::{Bar, Report, Row, Samples};
 use crate::sse::Feed;
 use crate::stack::Stack;
 
 use client::{Resumed, Resumers};
 
-/// 50 a second.
+/// 50 events a second.
 const EVERY: Duration = Duration::from_millis(20);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
-/// Events that a client begins with.
+/// Events with which a client begins.
 const RECENT: usize = 20;
+/// Clients that resume at the same time.
 const MANY: usize = 20;
 
 struct Plan {
     rows: i64,
+    /// The events that a client that resumes has missed.
     behind: i64,
-    /// Clients that never left.
+    /// Live clients, which stay connected.
     live: usize,
     samples: usize,
     rounds: usize,
@@ -63,10 +64,10 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     first_events(&client, gateway.address, after, &plan, &mut report).await?;
 
-    report.progress("one client reads all of it");
+    report.progress("one client reads all events that it missed");
     sleep(Duration::from_secs(1)).await;
     let before = kib(gateway.pid(), "VmRSS")?;
-    forget_peak(gateway.pid())?;
+    reset_peak(gateway.pid())?;
     let meter = Meter::start(&[gateway.watched(), stack.watched()]);
     let began = Instant::now();
     let (address, behind) = (gateway.address, plan.behind as u64);
@@ -75,10 +76,10 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         spawn_blocking(move || Resumed::ask(address, "", after)?.read(behind, &never, &AtomicU64::new(0)))
             .await??;
     let took = began.elapsed().as_secs_f64();
-    ensure!(read == behind, "{read} events came, not {behind}");
+    ensure!(read == behind, "{read} events arrived instead of {behind}");
     report.row(Row::single("events to one client that resumes", "/s", read as f64 / took).cpu(meter.text()));
     let growth = (kib(gateway.pid(), "VmHWM")? - before) / 1_024.0;
-    report.row(Row::single("growth of the gateway at its highest meanwhile", "MiB", growth));
+    report.row(Row::single("peak memory growth of the gateway during this", "MiB", growth));
     report.note(format!("one client read {read} events, each once and in order, in {took:.1} s"));
 
     live(stack, &client, &gateway, after, &plan, &mut report).await?;
@@ -86,7 +87,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// How long it takes until a client that resumes has got the first event.
+/// Measures the time until a client that resumes has its first event.
 async fn first_events(
     client: &Client,
     address: SocketAddr,
@@ -100,7 +101,7 @@ async fn first_events(
     for (name, query) in [
         ("first event", String::new()),
         ("first event, one status", "?status=failure".to_owned()),
-        ("first event, a task with one event since", format!("?vtid={rare}")),
+        ("first event, the rarest task", format!("?vtid={rare}")),
     ] {
         let samples = plan.samples;
         let times = spawn_blocking(move || {
@@ -113,13 +114,13 @@ async fn first_events(
         });
         let times = Samples::new(times.await??);
         report.row(Row::of(format!("{name}, {} behind", plan.behind), "ms", &times));
-        let highest = Row::single(format!("{name}, p99"), "ms", times.quantile(0.99));
-        report.row(highest.bar(Bar::AtMost(50.0)));
+        let p99 = Row::single(format!("{name}, p99"), "ms", times.quantile(0.99));
+        report.row(p99.bar(Bar::AtMost(50.0)));
     }
     Ok(())
 }
 
-/// What live clients notice: without anybody who resumes, with one, and with many, in turns.
+/// Measures the delay of live clients while none, one and many clients resume, in alternating phases.
 async fn live(
     stack: &Stack,
     client: &Client,
@@ -148,13 +149,13 @@ async fn live(
                 plan.live
             ));
             let before = kib(gateway.pid(), "VmRSS")?;
-            forget_peak(gateway.pid())?;
+            reset_peak(gateway.pid())?;
             let meter = Meter::start(&[gateway.watched(), stack.watched()]);
             let reading = Resumers::start(gateway.address, resumers, after, plan.behind as u64);
             if resumers > 0 {
                 let began = Instant::now();
-                while reading.heard() == 0 {
-                    ensure!(began.elapsed() < ARRIVES_WITHIN, "nobody who resumes gets anything");
+                while reading.received() == 0 {
+                    ensure!(began.elapsed() < ARRIVES_WITHIN, "no client that resumes got an event in time");
                     sleep(Duration::from_millis(5)).await;
                 }
             }
@@ -167,7 +168,7 @@ async fn live(
         }
     }
     let p99s = p99s.map(Samples::new);
-    let names = ["nobody resumes", "one resumes", "20 resume"];
+    let names = ["no client resumes", "one client resumes", "20 clients resume"];
     for (at, name) in names.iter().enumerate() {
         let median = Samples::new(std::mem::take(&mut all[at])).quantile(0.5);
         report.row(Row::single(format!("commit to frame, median, {name}"), "ms", median));
@@ -175,28 +176,27 @@ async fn live(
         report.row(p99.cpu(std::mem::take(&mut cpu[at])));
         if at > 0 {
             let ratio = p99s[at].quantile(0.5) / p99s[0].quantile(0.5);
-            report.row(
-                Row::single(format!("that p99 by the one alone, {name}"), "×", ratio).bar(Bar::AtMost(2.0)),
-            );
+            let row = Row::single(format!("ratio of the p99s: {name} / no client resumes"), "×", ratio);
+            report.row(row.bar(Bar::AtMost(2.0)));
             let rates = Samples::new(std::mem::take(&mut rates[at]));
-            report.row(Row::of(format!("events to those who resume, {name}"), "/s", &rates));
+            report.row(Row::of(format!("events to clients that resume, {name}"), "/s", &rates));
             let growths = Samples::new(std::mem::take(&mut growths[at]));
-            report.row(Row::of(format!("growth of the gateway at its highest, {name}"), "MiB", &growths));
+            report.row(Row::of(format!("peak memory growth of the gateway, {name}"), "MiB", &growths));
         }
     }
     report.note(format!(
-        "{} live clients, 50 events a second, {} rounds of {} s each in turns; a frame that came before the \
-         commit was confirmed counts as 0 ms; those who resume read on threads of the generator, on the same \
-         processors",
+        "{} live clients, 50 events a second, {} alternating rounds of {} s each",
         plan.live,
         plan.rounds,
         plan.phase.as_secs()
     ));
+    report.note("a frame that came before the commit was confirmed counts as 0 ms");
+    report.note("clients that resume read on threads of the generator, on the same processors");
     Ok(())
 }
 
-/// Appends events at their pace, and gives for each client and event the time in ms from the commit to the
-/// frame.
+/// Appends events at a steady pace, and returns the time from the commit to the frame for each client and
+/// event, in milliseconds.
 async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::Result<Vec<f64>> {
     let insert = client
         .prepare(
@@ -218,14 +218,9 @@ async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::R
     for feed in feeds {
         for (id, at) in &committed {
             let (got, arrived) = feed.next(ARRIVES_WITHIN).await?;
-            ensure!(got == *id, "a live client got event {got} when {id} was the next");
+            ensure!(got == *id, "a live client got event {got} instead of {id}");
             times.push(arrived.saturating_duration_since(*at).as_secs_f64() * 1_000.0);
         }
     }
     Ok(times)
-}
-
-/// The kernel's mark of the most memory ever begins anew.
-fn forget_peak(pid: u32) -> anyhow::Result<()> {
-    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("this needs Linux and the right to")
 }

@@ -1,19 +1,19 @@
-//! Rows written with SQL rather than through a service: many at once, and one at a time as fast as PostgreSQL
-//! itself goes on one connection.
+//! Writes rows with SQL instead of through a service: many at once, or one at a time, as fast as PostgreSQL
+//! takes them on one connection.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio_postgres::{Client, Row};
 
-/// Rows of one statement.
+/// Rows per statement.
 const AT_ONCE: i64 = 250;
 const TABLE: &str = "public.oasis_events";
 const BARE: &str = "bench_bare";
 
-/// Appends `count` events of the task `vtid`, in as many statements as it takes, and gives their ids.
+/// Appends `count` events of the task `vtid`, in as many statements as needed, and returns their ids.
 pub(crate) async fn append_many(client: &Client, vtid: &str, count: i64) -> anyhow::Result<Vec<i64>> {
-    let layer = vtid.split('-').nth(1).context("a VTID with a layer")?;
+    let layer = vtid.split('-').nth(1).context("the VTID has no layer")?;
     let sql = format!(
         "INSERT INTO {TABLE} (ts, vtid, layer, module, source, kind, status, title, ref, link) \
          SELECT clock_timestamp(), '{vtid}', '{layer}', 'CORE', 'oasis.events', 'event', 'info', \
@@ -29,17 +29,17 @@ pub(crate) async fn append_many(client: &Client, vtid: &str, count: i64) -> anyh
     Ok(ids)
 }
 
-/// How many rows there are.
+/// The number of rows in the table.
 pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one(&format!("SELECT count(*) FROM {TABLE}"), &[]).await?.get(0))
 }
 
-/// Where single rows go.
+/// The table for single rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// The table as it is, with its triggers, constraints and indexes.
+    /// The table of the events, with its triggers, constraints and indexes.
     Table,
-    /// One with the same columns and nothing else.
+    /// A table with the same columns and nothing else.
     Bare,
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn make_bare(client: &Client) -> anyhow::Result<()> {
     Ok(client.batch_execute(&sql).await?)
 }
 
-/// The last event that a service stored, to be stored again and again under other keys.
+/// The last event that a service stored, to be stored again under other keys.
 pub(crate) struct Template(Row);
 
 impl Template {
@@ -61,8 +61,8 @@ impl Template {
         Ok(Self(client.query_one(&sql, &[]).await?))
     }
 
-    /// Inserts single rows for this long, each a transaction of its own, and gives how many a second. `keys`
-    /// counts the dedup keys that have been used.
+    /// Inserts single rows for this long, each in a transaction of its own, and returns the rows per second.
+    /// `keys` counts the dedup keys that have been used.
     pub(crate) async fn insert(
         &self,
         client: &Client,
@@ -84,7 +84,7 @@ impl Template {
         let mut rows = 0_u64;
         while began.elapsed() < time {
             *keys += 1;
-            // As long as the key of a delivery.
+            // This key is as long as the dedup key of a delivery.
             let key = format!("github:workflow_run:{keys:064x}");
             client
                 .execute(

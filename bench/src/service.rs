@@ -1,4 +1,5 @@
-//! One service as a process of its own: started on a free port, awaited, and ended by its id.
+//! Runs a service as a separate process: starts it on a free port, waits until it is ready, and ends it by
+//! its process id.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,13 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::child::{LEAVE_WITHIN, Process};
+use crate::child::{END_WITHIN, Process};
 use crate::http;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running service; dropping it ends it.
+/// A running service. Dropping it ends the process.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     process: Process,
@@ -23,16 +24,17 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the release binary `name` that stands beside this program, and waits until it is ready.
+    /// Starts the release binary `name` from the folder of this program, and waits until it is ready.
     pub(crate) async fn start(
         name: &'static str,
         settings: &[(&str, &str)],
         logs: &Path,
     ) -> anyhow::Result<Self> {
-        Self::launch(name, Command::new(beside_us(name)?), settings, logs, POLL).await
+        Self::launch(name, Command::new(sibling_binary(name)?), settings, logs, POLL).await
     }
 
-    /// Starts any program that listens where `HOST` and `PORT` say, and asks whether it is ready that often.
+    /// Starts a program that listens on `HOST` and `PORT`, and requests `/ready` at intervals of `poll`
+    /// until it is ready.
     pub(crate) async fn launch(
         name: &'static str,
         mut program: Command,
@@ -44,7 +46,8 @@ impl Service {
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         program
-            // Nothing that happens to be set here changes what is measured; logging is as by default.
+            // No other variable of the bench's environment may change the service. Logging keeps its
+            // default.
             .env_clear()
             .env("HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())
@@ -65,7 +68,7 @@ impl Service {
         self.process.pid()
     }
 
-    /// What a [`Meter`](crate::processes::Meter) takes.
+    /// The name and id for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
         self.process.watched()
     }
@@ -88,46 +91,47 @@ impl Service {
         }
     }
 
-    /// Asks it to leave, waits for its end, and gives what its log complained of.
+    /// Ends the service, waits for its end, and returns the problems that its exit and its log show.
     pub(crate) async fn stop(mut self) -> anyhow::Result<Vec<String>> {
         let name = self.name();
-        let mut troubles = Vec::new();
-        let begun = Instant::now();
+        let mut problems = Vec::new();
+        let began = Instant::now();
         match self.process.ended()? {
-            Some(status) => troubles.push(format!("{name} ended by itself with {status}")),
+            Some(status) => problems.push(format!("{name} ended by itself with {status}")),
             None => {
                 self.process.terminate();
                 let status = loop {
                     if let Some(status) = self.process.ended()? {
                         break status;
                     }
-                    if begun.elapsed() > LEAVE_WITHIN {
-                        bail!("{name} did not leave within {} s of SIGTERM", LEAVE_WITHIN.as_secs());
+                    if began.elapsed() > END_WITHIN {
+                        bail!("{name} did not end within {} s of SIGTERM", END_WITHIN.as_secs());
                     }
                     tokio::time::sleep(POLL).await;
                 };
                 if !status.success() {
-                    troubles.push(format!("{name} left with {status}"));
+                    problems.push(format!("{name} ended with {status}"));
                 }
             }
         }
-        troubles.extend(complaints(name, &fs::read_to_string(&self.log)?));
-        // The log of a long run is large.
+        problems.extend(complaints(name, &fs::read_to_string(&self.log)?));
+        // The log is not kept, since that of a long run is large.
         fs::remove_file(&self.log)?;
-        Ok(troubles)
+        Ok(problems)
     }
 }
 
-pub(crate) fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
+/// The path of a binary in the folder of this program.
+pub(crate) fn sibling_binary(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
     let program = own.parent().context("this program has no folder")?.join(name);
     if !program.is_file() {
-        bail!("there is no {}: run `cargo build --release --workspace` first", program.display());
+        bail!("{} is missing: run `cargo build --release --workspace` first", program.display());
     }
     Ok(program)
 }
 
-/// Nobody opens connections between the choice and the service's start, so the port stays free.
+/// A free local address. The bench opens no other port before the service starts, so the port stays free.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?)
@@ -138,12 +142,12 @@ fn last_line(log: &Path) -> String {
     text.lines().last().unwrap_or("it logged nothing").to_owned()
 }
 
-/// Warnings and errors of a log of JSON lines: each message with how often it came.
+/// The warnings and errors in a log of JSON lines, each with the number of times that it was logged.
 fn complaints(name: &str, log: &str) -> Vec<String> {
     let mut found: Vec<(String, usize)> = Vec::new();
     for line in log.lines().filter(|line| !line.contains("\"severity\":\"INFO\"")) {
         let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
-        let said = match serde_json::from_str::<Value>(line) {
+        let entry = match serde_json::from_str::<Value>(line) {
             Ok(value) => [text(&value, "severity"), text(&value, "message"), text(&value, "error")]
                 .into_iter()
                 .flatten()
@@ -151,12 +155,12 @@ fn complaints(name: &str, log: &str) -> Vec<String> {
                 .join(": "),
             Err(_) => line.to_owned(),
         };
-        match found.iter_mut().find(|(known, _)| *known == said) {
+        match found.iter_mut().find(|(known, _)| *known == entry) {
             Some((_, times)) => *times += 1,
-            None => found.push((said, 1)),
+            None => found.push((entry, 1)),
         }
     }
-    found.into_iter().map(|(said, times)| format!("{name} logged {times} times: {said}")).collect()
+    found.into_iter().map(|(entry, times)| format!("{name} logged {times} times: {entry}")).collect()
 }
 
 #[cfg(test)]
@@ -164,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_counted() {
+    fn equal_warnings_and_errors_are_counted_together() {
         let log = "{\"severity\":\"INFO\",\"message\":\"listening\"}\n\
                    {\"severity\":\"WARNING\",\"message\":\"m\",\"error\":\"e\"}\n\
                    {\"severity\":\"WARNING\",\"message\":\"m\",\"error\":\"e\"}\nplain\n";

@@ -1,5 +1,4 @@
-//! Clients of the feed: one that notes when each event arrived, a crowd that only stays connected, and one
-//! that never reads.
+//! Clients of the feed: one that records when each event arrived, and one that never reads.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,8 +15,8 @@ use crate::http::Head;
 pub(crate) const FEED: &str = "/api/v1/devhub/feed";
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Connects and asks for the feed; nothing is read yet.
-async fn ask(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
+/// Connects and requests the feed. Nothing is read yet.
+async fn request(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
@@ -29,7 +28,7 @@ async fn ask(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> a
     Ok(stream)
 }
 
-/// Reads up to the first bytes of the body, which it gives.
+/// Reads until the first bytes of the body have arrived, and returns them.
 async fn begin(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     let read = async {
         let mut received = Vec::with_capacity(16 << 10);
@@ -49,10 +48,10 @@ async fn begin(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     timeout(ANSWER_WITHIN, read).await.context("the feed did not begin in time")?
 }
 
-/// A client that reads as fast as it can and tells of each event when its frame was complete here.
+/// A client that reads as fast as it can, and records when the frame of each event was complete here.
 pub(crate) struct Feed {
     arrivals: mpsc::UnboundedReceiver<(i64, Instant)>,
-    // Dropping it ends the reader.
+    // Dropping this set ends the task that reads.
     _reader: JoinSet<()>,
 }
 
@@ -61,11 +60,11 @@ impl Feed {
         Self::open_at(address, "").await
     }
 
-    /// With a query, its question mark included.
+    /// Opens the feed with a query, which includes its question mark.
     pub(crate) async fn open_at(address: SocketAddr, query: &str) -> anyhow::Result<Self> {
-        let mut stream = ask(address, query, None).await?;
+        let mut stream = request(address, query, None).await?;
         let first = begin(&mut stream).await?;
-        let (tell, arrivals) = mpsc::unbounded_channel();
+        let (send, arrivals) = mpsc::unbounded_channel();
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             let (mut chunks, mut scanner) = (Chunks::default(), Scanner::default());
@@ -73,8 +72,8 @@ impl Feed {
             loop {
                 let now = Instant::now();
                 let mut arrived = |id| {
-                    // Nobody is there to tell only while this client is being dropped.
-                    let _ = tell.send((id, now));
+                    // The receiver is gone only while this client is dropped.
+                    let _ = send.send((id, now));
                 };
                 chunks.take(&received, |data| scanner.take(data, &mut arrived));
                 received.clear();
@@ -94,16 +93,16 @@ impl Feed {
     }
 }
 
-/// A client that never reads and has little room for what it does not read; it is gone when dropped.
-pub(crate) struct Stalled(#[expect(dead_code, reason = "held open, and nothing else")] TcpStream);
+/// A client that never reads and has a small receive buffer. Dropping it closes the connection.
+pub(crate) struct Stalled(#[expect(dead_code, reason = "keeps the connection open")] TcpStream);
 
 impl Stalled {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self(ask(address, "", Some(4_096)).await?))
+        Ok(Self(request(address, "", Some(4_096)).await?))
     }
 }
 
-/// Takes a body in chunked transfer coding apart, in whatever pieces it comes.
+/// Decodes a body in chunked transfer coding that arrives in pieces of any size.
 #[derive(Default)]
 pub(crate) struct Chunks {
     state: Chunk,
@@ -111,13 +110,14 @@ pub(crate) struct Chunks {
 
 #[derive(Default, Clone, Copy)]
 enum Chunk {
-    /// In the line with the size; what of it is known.
+    /// At the start of the line with the size.
     #[default]
     Begin,
+    /// In the line with the size; the digits so far.
     Size(usize),
-    /// This many bytes of data are to come.
+    /// In the data; this many bytes are still to come.
     Data(usize),
-    /// The line break after the data.
+    /// In the line break after the data.
     End,
 }
 
@@ -149,8 +149,8 @@ fn digit(byte: u8) -> Option<usize> {
     char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok())
 }
 
-/// Finds the events in a stream: blocks that have an id and data. An id alone moves a client's cursor, and
-/// data alone is what the feed says of itself.
+/// Finds the events in a stream: blocks with an id and data. A block with only an id moves the cursor, and a
+/// block with only data is a message about the feed.
 #[derive(Default)]
 struct Scanner {
     line: Vec<u8>,
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_found_in_whatever_pieces_they_come() {
+    fn events_are_found_in_pieces_of_any_size() {
         let frames = [
             "data: {\"type\":\"connected\"}\n\nid: 1\ndata: {}\n\nid: 2\ndata: {}\n\n",
             "id: 2\n\n",

@@ -1,4 +1,4 @@
-//! What everything runs on: a private, durable PostgreSQL in a folder of its own, a database for each
+//! The base of all scenarios: a private, durable PostgreSQL in a folder of its own, a database for each
 //! scenario, and the services over it.
 
 use std::fs;
@@ -14,25 +14,25 @@ use tokio_postgres::{Client, NoTls};
 use crate::delivery::SECRET;
 use crate::service::Service;
 
-/// How PostgreSQL's log tells which session a line is of: when, which program, which database.
+/// The prefix of a line in PostgreSQL's log: time, program and database of the session.
 pub(crate) const LOG_PREFIX: &str = "%n|%a|%d|";
-/// Also the name of its sessions.
+/// The name of the gateway's binary and of its sessions.
 pub(crate) const GATEWAY: &str = "gateway-feed";
 pub(crate) const WEBHOOKS: &str = "webhook-ingest";
-/// The name of our own sessions.
+/// The name of the bench's own sessions.
 const NAME: &str = "oasis-bench";
 
-/// The private PostgreSQL; dropping it ends the server and removes the folder.
+/// The private PostgreSQL. Dropping it ends the server and removes the folder.
 pub(crate) struct Stack {
-    server: Server,
+    postgres: Postgres,
 }
 
-struct Server {
+struct Postgres {
     cluster: Cluster,
     dir: PathBuf,
 }
 
-/// One database of it, up to date.
+/// One database, with the current schema.
 pub(crate) struct Database {
     pub(crate) name: &'static str,
     pub(crate) url: String,
@@ -40,14 +40,14 @@ pub(crate) struct Database {
 
 impl Stack {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        // If this is interrupted meanwhile, the result is dropped, and the server with it.
-        let server = spawn_blocking(Server::start).await??;
-        Ok(Self { server })
+        // If the start is interrupted, its result is dropped, and that ends the server.
+        let postgres = spawn_blocking(Postgres::start).await??;
+        Ok(Self { postgres })
     }
 
     /// The machine and the database, in a sentence.
     pub(crate) async fn describe(&self) -> anyhow::Result<String> {
-        let client = connect(&self.server.url("postgres")).await?;
+        let client = connect(&self.postgres.url("postgres")).await?;
         let show = async |name: &str| -> anyhow::Result<String> {
             Ok(client.query_one(&format!("SHOW {name}"), &[]).await?.get(0))
         };
@@ -60,10 +60,10 @@ impl Stack {
         ))
     }
 
-    /// A new database with the table in it.
+    /// Creates a database with the current schema.
     pub(crate) async fn database(&self, name: &'static str) -> anyhow::Result<Database> {
-        self.server.create_database(name).await?;
-        let url = self.server.url(name);
+        self.postgres.create_database(name).await?;
+        let url = self.postgres.url(name);
         oasis_store::migrate(&url.parse()?).await?;
         Ok(Database { name, url })
     }
@@ -72,7 +72,7 @@ impl Stack {
         self.gateway_with(database, &[]).await
     }
 
-    /// A gateway with more settings than where its table is.
+    /// Starts a gateway with these settings in addition to its `DATABASE_URL`.
     pub(crate) async fn gateway_with(
         &self,
         database: &Database,
@@ -87,29 +87,29 @@ impl Stack {
         Service::start(WEBHOOKS, &settings, self.dir()).await
     }
 
-    /// What a [`Meter`](crate::processes::Meter) takes.
+    /// The name and id for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
-        ("PostgreSQL", self.server.pid().unwrap_or_default())
+        ("PostgreSQL", self.postgres.pid().unwrap_or_default())
     }
 
-    /// The folder of everything; what is put there goes with it.
+    /// The folder for all files of the run. It is removed at the end.
     pub(crate) fn dir(&self) -> &Path {
-        &self.server.dir
+        &self.postgres.dir
     }
 
     /// PostgreSQL's own log.
     pub(crate) fn log(&self) -> PathBuf {
-        self.server.dir().join("server.log")
+        self.postgres.dir().join("server.log")
     }
 }
 
 impl Database {
-    /// Where it is, for the store's own pools.
+    /// The URL of the database.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// A session of our own.
+    /// Opens a session of the bench itself.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
         connect(&self.url).await
     }
@@ -118,17 +118,18 @@ impl Database {
 async fn connect(url: &str) -> anyhow::Result<Client> {
     let mut config: tokio_postgres::Config = url.parse()?;
     let (client, connection) = config.application_name(NAME).connect(NoTls).await?;
-    // Its error reaches whoever waits for a statement.
+    // An error of the connection appears at the next statement.
     tokio::spawn(connection);
     Ok(client)
 }
 
-impl Server {
+impl Postgres {
     fn start() -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("oasis-bench-{}", std::process::id()));
-        // As root the server's account has to pass through; the data below is closed to all others.
+        // If this runs as root, the account of PostgreSQL must be able to traverse the folder. The data
+        // inside is closed to all others.
         let made = fs::DirBuilder::new().mode(0o711).create(&dir);
-        made.with_context(|| format!("making {}", dir.display()))?;
+        made.with_context(|| format!("creating {}", dir.display()))?;
         let settings = vec![("log_line_prefix".to_owned(), LOG_PREFIX.to_owned())];
         let cluster = Cluster::start(Options { settings, ..Options::new(dir.join("postgres")) });
         match cluster {
@@ -141,7 +142,7 @@ impl Server {
     }
 }
 
-impl Deref for Server {
+impl Deref for Postgres {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
@@ -149,10 +150,10 @@ impl Deref for Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Postgres {
     fn drop(&mut self) {
         match self.cluster.stop() {
-            // It may stand elsewhere than asked for.
+            // The cluster may be in another folder than the one that was requested.
             Ok(_) => [self.cluster.dir(), &self.dir].into_iter().for_each(remove),
             Err(error) => eprintln!("PostgreSQL did not stop: {error}"),
         }
@@ -163,6 +164,6 @@ fn remove(dir: &Path) {
     if dir.exists()
         && let Err(error) = fs::remove_dir_all(dir)
     {
-        eprintln!("{} stays behind: {error}", dir.display());
+        eprintln!("{} could not be removed: {error}", dir.display());
     }
 }

@@ -1,5 +1,5 @@
-//! Signed deliveries a second on 64 connections, beside the rate at which PostgreSQL itself takes single rows
-//! on one connection: the same rows, into the same table, taking turns.
+//! Measures signed deliveries a second on 64 connections. In alternating rounds, one connection inserts the
+//! same rows one by one into the same table, as fast as PostgreSQL takes them.
 
 use std::time::Duration;
 
@@ -55,12 +55,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(rate("deliveries, 64 connections", &alone.deliveries, &alone.cpu[0]));
     report.row(rate("single-row INSERTs into the table, 1 connection", &alone.table, &alone.cpu[1]));
     report.row(
-        Row::ratio("deliveries for each such INSERT", &alone.deliveries, &alone.table)
+        Row::ratio("ratio: deliveries / INSERTs into the table", &alone.deliveries, &alone.table)
             .bar(Bar::MoreThan(1.0)),
     );
     report.row(rate("single-row INSERTs into a bare table, 1 connection", &alone.bare, &alone.cpu[2]));
-    report.row(Row::ratio("deliveries for each such INSERT", &alone.deliveries, &alone.bare));
-    report.row(Row::of("answer to a delivery at that rate, p99", "ms", &Samples::new(alone.p99)));
+    report.row(Row::ratio("ratio: deliveries / INSERTs into a bare table", &alone.deliveries, &alone.bare));
+    report.row(Row::of("delivery to answer, 64 connections, p99", "ms", &Samples::new(alone.p99)));
 
     let gateway = stack.gateway(&database).await?;
     let mut feed = Feed::open(gateway.address).await?;
@@ -68,16 +68,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let watched = [webhooks.watched(), gateway.watched(), stack.watched()];
     let followed =
         rounds(&plan, &client, &webhooks, &mut deliveries, (&template, &mut keys), &watched, &report).await?;
-    report.row(rate(
-        "deliveries, with a gateway and one client following",
+    report.row(rate("deliveries, with a gateway and one client", &followed.deliveries, &followed.cpu[0]));
+    report.row(rate("single-row INSERTs, with a gateway and one client", &followed.table, &followed.cpu[1]));
+    report.row(Row::ratio(
+        "ratio: deliveries / INSERTs, with a gateway and one client",
         &followed.deliveries,
-        &followed.cpu[0],
+        &followed.table,
     ));
-    report.row(rate("single-row INSERTs, followed likewise", &followed.table, &followed.cpu[1]));
-    report.row(Row::ratio("deliveries for each such INSERT", &followed.deliveries, &followed.table));
 
     let stored = rows::count(&client).await? - before;
-    // A client begins with the last 20.
+    // A client begins with the last 20 events.
     let mut last = 0;
     for _ in 0..stored + 20 {
         let (id, _) = feed.next(ARRIVES_WITHIN).await?;
@@ -85,14 +85,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         last = id;
     }
     report.note(format!(
-        "{} rounds in turns: deliveries of {} bytes for {} s, then INSERTs for {} s each; a checkpoint \
-         before each; processors used are those of the last round",
+        "{} alternating rounds: deliveries of {} bytes for {} s, then INSERTs into each table for {} s; a \
+         checkpoint before each part",
         plan.rounds,
         Deliveries::body_length(),
         plan.deliveries.as_secs(),
         plan.inserts.as_secs()
     ));
-    report.note(format!("the following client got all {stored} events once and in order"));
+    report.note("the processors used are those of the last round");
+    report.note(format!("the client of the gateway got all {stored} events once and in order"));
     drop(feed);
     report.notes(gateway.stop().await?);
     report.notes(webhooks.stop().await?);
@@ -126,7 +127,7 @@ async fn rounds(
         for (into, rates, cpu) in
             [(Target::Table, &mut figures.table, 1), (Target::Bare, &mut figures.bare, 2)]
         {
-            // Nobody follows a bare table.
+            // A gateway does not follow a bare table.
             if into == Target::Bare && watched.iter().any(|(name, _)| *name == GATEWAY) {
                 continue;
             }
@@ -139,7 +140,7 @@ async fn rounds(
     Ok(figures)
 }
 
-/// Posts distinct deliveries on all connections.
+/// Sends distinct deliveries on all connections.
 async fn post(
     webhooks: &Service,
     deliveries: &mut Deliveries,

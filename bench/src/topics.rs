@@ -1,7 +1,8 @@
-//! Thousands of topics with one subscriber each: what a line into one of them costs, and what they take.
+//! Measures thousands of topics with one subscriber each: the processor time of a line in one of them, and
+//! the memory of a subscriber.
 //!
-//! The gateway is built with its test stream, whose channels are `test:{id}` (`cargo build --release
-//! --workspace` does so; the stream is served only where `TEST_STREAM` says so).
+//! The gateway must be built with its test stream, whose channels are `test:{id}` (`cargo build --release
+//! --workspace` does that). The gateway serves the stream only if `TEST_STREAM` is set.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +10,30 @@ use anyhow::ensure;
 use tokio::time::sleep;
 use tokio_postgres::{Client, Statement};
 
-use crate::crowd::{Ask, Crowd, Keep};
+use crate::crowd::{Crowd, Keep, Subscription};
 use crate::processes::{Meter, kib};
 use crate::report::{Bar, Report, Row, Samples};
 use crate::service::Service;
 use crate::stack::Stack;
 
-/// Topics of the two gateways.
+/// The numbers of topics of the two gateways.
 const FEW: usize = 100;
 const MANY: usize = 10_000;
-/// Lines of one statement, and statements a second.
+/// Lines per statement.
 const LINES: usize = 10;
+/// Statements per second.
 const STATEMENTS: u32 = 100;
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How large, and how long.
+/// The size of the scenario, and the length of its parts.
 struct Plan {
     many: usize,
     rounds: usize,
+    /// The time with lines, and the time without, of one gateway in one round.
     turn: Duration,
+    /// The time with lines for the growth of the memory.
     long: Duration,
+    /// The time between the connections and the reading of the memory.
     settle: Duration,
 }
 
@@ -38,26 +43,27 @@ impl Plan {
         if quick {
             Self { many: 500, rounds: 1, turn: seconds(2), long: seconds(5), settle: seconds(1) }
         } else {
-            // A turn has one heartbeat of each client, with lines and without; the settling has one, too.
+            // Heartbeats are 30 s apart: each client gets one in a turn with lines, one in a turn without,
+            // and one while it settles.
             Self { many: MANY, rounds: 3, turn: seconds(30), long: seconds(300), settle: seconds(32) }
         }
     }
 }
 
-/// One gateway with a crowd of a subscriber for each topic.
-struct Side {
+/// A gateway, and a crowd with one subscriber for each topic.
+struct TopicGateway {
     gateway: Service,
     client: Client,
     insert: Statement,
     crowd: Crowd,
     topics: usize,
     sent: u64,
-    /// Memory for each subscriber, in KiB.
-    each: f64,
+    /// Memory per subscriber, in KiB.
+    kib_each: f64,
     random: u64,
 }
 
-impl Side {
+impl TopicGateway {
     async fn start(
         stack: &Stack,
         name: &'static str,
@@ -80,14 +86,15 @@ impl Side {
         sleep(settle.min(Duration::from_secs(3))).await;
         let before = kib(gateway.pid(), "VmRSS")?;
         let path = |topic| format!("/api/v1/test/{topic}/lines?user=user-{topic}");
-        let asks = (0..topics).map(|topic| Ask { path: path(topic), keep: Keep::Count }).collect();
-        let crowd = Crowd::connect(gateway.address, asks).await?;
+        let subscription = |topic| Subscription { path: path(topic), keep: Keep::Count };
+        let subscriptions = (0..topics).map(subscription).collect();
+        let crowd = Crowd::connect(gateway.address, subscriptions).await?;
         sleep(settle).await;
-        let each = (kib(gateway.pid(), "VmRSS")? - before) / topics as f64;
-        Ok(Self { gateway, client, insert, crowd, topics, sent: 0, each, random: 1 })
+        let kib_each = (kib(gateway.pid(), "VmRSS")? - before) / topics as f64;
+        Ok(Self { gateway, client, insert, crowd, topics, sent: 0, kib_each, random: 1 })
     }
 
-    /// Sends lines into random topics for so long, and waits until they have all arrived.
+    /// Sends lines to random topics for this long, and waits until all have arrived.
     async fn lines(&mut self, time: Duration) -> anyhow::Result<()> {
         let text = "a line of a log, as long as most of them are: step 7 of 12 took 1.4 s";
         let began = Instant::now();
@@ -103,7 +110,7 @@ impl Side {
         self.crowd.until(self.sent, ARRIVE_WITHIN).await
     }
 
-    /// Processor seconds of the gateway for a second of lines, less those of a second without.
+    /// The gateway's processor seconds per second with lines, minus those per second without lines.
     async fn cost(&mut self, turn: Duration) -> anyhow::Result<f64> {
         let pid = self.gateway.pid();
         let meter = Meter::start(&[self.gateway.watched()]);
@@ -114,7 +121,7 @@ impl Side {
         Ok((meter.seconds(pid) - idle) / turn.as_secs_f64())
     }
 
-    /// Any topic: a linear congruence is random enough, and the same each time.
+    /// A random topic. A linear congruential generator is random enough, and gives the same topics each time.
     fn topic(&mut self) -> usize {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -125,8 +132,9 @@ impl Side {
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let plan = Plan::new(quick);
     let mut report = Report::new("topics");
-    let mut few = Side::start(stack, "topics_few", FEW, plan.settle.min(Duration::from_secs(3))).await?;
-    let mut many = Side::start(stack, "topics_many", plan.many, plan.settle).await?;
+    let settle = plan.settle.min(Duration::from_secs(3));
+    let mut few = TopicGateway::start(stack, "topics_few", FEW, settle).await?;
+    let mut many = TopicGateway::start(stack, "topics_many", plan.many, plan.settle).await?;
     report.progress(format_args!("{} subscribers are connected", FEW + plan.many));
     let (mut costs_few, mut costs_many) = (Vec::new(), Vec::new());
     for round in 1..=plan.rounds {
@@ -136,29 +144,29 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     let rate = LINES as u32 * STATEMENTS;
     for (topics, costs) in [(FEW, &costs_few), (plan.many, &costs_many)] {
-        let what = format!("{topics} topics, {rate} lines/s: processors for the lines");
+        let what = format!("{topics} topics, {rate} lines/s: processors used for the lines");
         report.row(Row::of(what, "", &Samples::new(costs.clone())));
     }
     report.row(
-        Row::ratio("a line among many topics for one among few", &costs_many, &costs_few)
+        Row::ratio("ratio: cost of a line, many topics / few topics", &costs_many, &costs_few)
             .bar(Bar::AtMost(1.2)),
     );
-    let each = format!("each idle subscriber of a topic of its own, of {}", plan.many);
-    report.row(Row::single(each, "KiB", many.each).bar(Bar::AtMost(7.0)));
+    let each = format!("memory per idle subscriber, {} topics with one subscriber each", plan.many);
+    report.row(Row::single(each, "KiB", many.kib_each).bar(Bar::AtMost(7.0)));
 
     let before = kib(many.gateway.pid(), "VmRSS")?;
     many.lines(plan.long).await?;
     let after = kib(many.gateway.pid(), "VmRSS")?;
-    let what = format!("growth of the gateway over {} s of lines", plan.long.as_secs());
+    let what = format!("memory growth of the gateway over {} s of lines", plan.long.as_secs());
     report.row(Row::single(what, "MiB", (after - before) / 1_024.0).bar(Bar::AtMost(40.0)));
-    for side in [few, many] {
-        ensure!(side.crowd.closed() == 0, "{} subscribers were closed", side.crowd.closed());
+    for tested in [few, many] {
+        ensure!(tested.crowd.closed() == 0, "{} subscribers were closed", tested.crowd.closed());
         report.note(format!(
             "{} topics: all {} lines arrived, each at its topic's subscriber",
-            side.topics, side.sent
+            tested.topics, tested.sent
         ));
-        drop(side.crowd);
-        report.notes(side.gateway.stop().await?);
+        drop(tested.crowd);
+        report.notes(tested.gateway.stop().await?);
     }
     Ok(report)
 }

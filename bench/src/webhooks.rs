@@ -1,5 +1,5 @@
-//! Signed deliveries on 64 connections: ours beside Express's, on the same PostgreSQL, taking turns; and how
-//! late a feed is that polls.
+//! Compares webhook-ingest with Express: signed deliveries on 64 connections, over the same PostgreSQL, in
+//! alternating rounds. Also measures the delay of Express's feed, which polls.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,16 +19,19 @@ use crate::sse::Feed;
 use crate::stack::Stack;
 
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
-/// Clients of the feed that polls, and events for them.
+/// Clients of the feed that polls.
 const FOLLOWERS: usize = 100;
+/// The interval of the events for these clients.
 const EVERY: Duration = Duration::from_millis(190);
 
-/// One server's figures, a round each.
+/// The figures of one server, with one value per round.
 #[derive(Default)]
 struct Figures {
     rate: Vec<f64>,
     p99: Vec<f64>,
+    /// Deliveries per processor second of the server.
     by_server: Vec<f64>,
+    /// Deliveries per processor second of the server and PostgreSQL together.
     by_both: Vec<f64>,
     cpu: String,
 }
@@ -48,9 +51,9 @@ impl Figures {
             Row::of(format!("{who}: {what}"), unit, &Samples::new(values.to_vec()))
         };
         report.row(row("deliveries", "/s", &self.rate).cpu(self.cpu.clone()));
-        report.row(row("deliveries for each CPU second of the server", "", &self.by_server));
-        report.row(row("the same with PostgreSQL's CPU", "", &self.by_both));
-        report.row(row("answer, p99", "ms", &self.p99));
+        report.row(row("deliveries per CPU second of the server", "", &self.by_server));
+        report.row(row("deliveries per CPU second, PostgreSQL included", "", &self.by_both));
+        report.row(row("answer time, p99", "ms", &self.p99));
     }
 }
 
@@ -71,7 +74,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     };
 
     let (mut ours, mut theirs) = (Figures::default(), Figures::default());
-    // The first is to warm up: Node compiles what it runs often.
+    // Round 0 warms up and is not counted: Node compiles code only once it has run often.
     for round in 0..=rounds {
         let time = if round == 0 { Duration::from_secs(2).min(time) } else { time };
         let before = rows::count(&client).await?;
@@ -92,32 +95,28 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     ours.rows(&mut report, "webhook-ingest");
     report.note(format!(
-        "{rounds} rounds in turns, {CONNECTIONS} connections, deliveries of {} bytes for {} s each, every \
-         one committed and counted; a checkpoint before each",
-        Deliveries::body_length(),
-        time.as_secs()
+        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each; a \
+         delivery has {} bytes, and every delivery was committed and counted",
+        time.as_secs(),
+        Deliveries::body_length()
     ));
     if let Some(express) = express {
         theirs.rows(&mut report, express::NAME);
-        report.row(
-            Row::ratio("deliveries, ours to Express's", &ours.rate, &theirs.rate).bar(Bar::AtLeast(2.0)),
-        );
-        report.row(
-            Row::ratio(
-                "for each CPU second of the server, ours to Express's",
-                &ours.by_server,
-                &theirs.by_server,
-            )
-            .bar(Bar::AtLeast(5.0)),
-        );
-        report.row(Row::ratio("the same with PostgreSQL's CPU", &ours.by_both, &theirs.by_both));
+        let ratio = Row::ratio("ratio to Express: deliveries", &ours.rate, &theirs.rate);
+        report.row(ratio.bar(Bar::AtLeast(2.0)));
+        let what = "ratio to Express: deliveries per CPU second of the server";
+        let ratio = Row::ratio(what, &ours.by_server, &theirs.by_server);
+        report.row(ratio.bar(Bar::AtLeast(5.0)));
+        let what = "ratio to Express: deliveries per CPU second, PostgreSQL included";
+        report.row(Row::ratio(what, &ours.by_both, &theirs.by_both));
         report.note(format!(
-            "{}: one process, NODE_ENV=production, a pool of 10 connections with named statements; into a \
-             table with {}",
+            "{}: one process with NODE_ENV=production and a pool of 10 connections with named statements; \
+             its table has {}",
             express::NAME,
-            express::TABLE_SAID
+            express::TABLE_IN_WORDS
         ));
-        // Sessions tell PostgreSQL what they have done when they end, if not before.
+        // PostgreSQL may count the statements of a session only when the session ends, so Express is
+        // restarted before its polls are counted.
         report.notes(express.stop().await?);
         match express::start(stack, &database).await? {
             Ok(express) => {
@@ -143,7 +142,7 @@ async fn post(
     load::drive(server.address, 200, time, &watched, deliveries.for_load(server.address, time)).await
 }
 
-/// What a feed costs and how late it is whose clients each ask every 2 seconds.
+/// Measures the cost and the delay of a feed whose clients query the table every 2 seconds.
 async fn polling(
     report: &mut Report,
     client: &Client,
@@ -155,7 +154,7 @@ async fn polling(
     let mut feeds = Vec::new();
     for _ in 0..FOLLOWERS {
         feeds.push(Feed::open(express.address).await?);
-        // So that their clocks don't all tick at once.
+        // The pause spreads the clients' timers.
         sleep(Duration::from_millis(20)).await;
     }
     let statement = client
@@ -181,24 +180,24 @@ async fn polling(
     for feed in &mut feeds {
         for (expected, committed) in &committed {
             let (id, at) = feed.next(ARRIVES_WITHIN).await?;
-            ensure!(id == *expected, "Express's feed showed event {id}, {expected} was the next");
+            ensure!(id == *expected, "Express's feed showed event {id} instead of {expected}");
             delays.push(at.saturating_duration_since(*committed).as_secs_f64() * 1_000.0);
         }
     }
     let (cpu, took) = (meter.text(), began.elapsed().as_secs_f64());
-    // Our own are not the feed's.
-    let asked = transactions(client).await? - before - i64::from(events);
+    // The bench's own statements do not count.
+    let polls = transactions(client).await? - before - i64::from(events);
     let delays = Samples::new(delays);
     report.row(
         Row::of(format!("{}: commit to frame, {FOLLOWERS} clients that poll", express::NAME), "ms", &delays)
             .cpu(cpu),
     );
-    report.row(Row::single(format!("{}: the same, p99", express::NAME), "ms", delays.quantile(0.99)));
-    report.row(Row::single(format!("{}: statements of that feed", express::NAME), "/s", asked as f64 / took));
+    report.row(Row::single(format!("{}: commit to frame, p99", express::NAME), "ms", delays.quantile(0.99)));
+    report.row(Row::single(format!("{}: statements of the feed", express::NAME), "/s", polls as f64 / took));
     Ok(())
 }
 
-/// Committed in this database so far; each of the peer's statements is one.
+/// Transactions committed in this database so far. Each statement of the peer is one.
 async fn transactions(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
     Ok(client.query_one(sql, &[]).await?.get(0))

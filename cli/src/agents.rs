@@ -1,4 +1,4 @@
-//! `oasis agents`: who there is, and how they are, as a table.
+//! `oasis agents`: prints the agents and their states as a table.
 
 use std::io;
 use std::process::ExitCode;
@@ -17,18 +17,18 @@ use crate::refusal::Refusal;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis agents                               every agent: at work, idle, late, lost, stopped
-  oasis agents --state late,lost             those to look after
-  oasis agents --vtid DEV-CICDL-0031         who is at one task
-  oasis agents --json | jq -r '.[].instance' the array as the gateway sends it
+  oasis agents                               all agents: working, idle, late, lost, stopped
+  oasis agents --state late,lost             agents that need attention
+  oasis agents --vtid DEV-CICDL-0031         agents that work on one task
+  oasis agents --json | jq -r '.[].instance' the JSON array as the gateway sends it
 
-Those that stopped or were lost stay for a day. Ages are told by the clock of this machine.";
+Stopped and lost agents stay in the list for a day. Ages are relative to the clock of this machine.";
 
-/// The largest answer: some thousand agents.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
-const HEADS: [&str; 7] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID"];
-/// The widest that a column becomes, in characters.
-const WIDEST: usize = 40;
+/// The limit for the gateway's answer.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+const HEADERS: [&str; 7] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID"];
+/// The maximum width of a column, in characters.
+const MAX_WIDTH: usize = 40;
 
 /// Flags of `oasis agents`.
 #[derive(clap::Args, Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 /// Prints the agents once.
 ///
 /// # Errors
-/// When the gateway can't be reached or refuses, or the output can't be written.
+/// The gateway cannot be reached or refuses the request, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let given = [("state", &args.state), ("vtid", &args.vtid)];
     let given = given.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -62,23 +62,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut request = args.gateway.url.request(Method::GET, &path).body(Full::<Bytes>::default())?;
     http::authorize(request.headers_mut(), args.gateway.token.as_ref())?;
     let mut sender = http::connect(&args.gateway.url).await?;
-    let answer = http::exchange_up_to(&mut sender, request, MOST_BYTES).await?;
+    let answer = http::exchange_up_to(&mut sender, request, MAX_BYTES).await?;
     if !answer.status.is_success() {
         return Err(Refusal::read(&answer).into());
     }
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
     let agents: Vec<Value> = serde_json::from_str(text).with_context(|| {
         format!(
-            "{} answers with something else than agents: is --url the address of gateway-feed?",
+            "{} did not answer with a list of agents: is --url the address of gateway-feed?",
             args.gateway.url
         )
     })?;
     match (args.json, agents.is_empty()) {
         (true, _) => output::line(text.trim_end())?,
         (false, true) if query.is_empty() => {
-            notice("no agents: each appears with its first ping, and those that ended are shown for a day");
+            notice("no agents: an agent appears with its first ping, and stays for a day after it ended");
         }
-        (false, true) => notice("no agents that match"),
+        (false, true) => notice("no agent matches the filters"),
         (false, false) => {
             let lines = table(&agents, Timestamp::now(), Paint::for_stream(&io::stdout()));
             output::line(lines.join("\n"))?;
@@ -91,16 +91,16 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
     let rows: Vec<[String; 7]> = agents.iter().map(|agent| cells(agent, now)).collect();
     let widths: [usize; 7] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
+        cells.chain([HEADERS[column].len()]).max().unwrap_or_default()
     });
-    // Padded before it is painted: escape sequences would count as width.
+    // Pad before painting: escape sequences would count as width.
     let padded = |row: &[String; 7]| -> [String; 7] {
         std::array::from_fn(|column| {
             let blanks = widths[column] - row[column].chars().count();
             format!("{}{}", row[column], " ".repeat(blanks))
         })
     };
-    let heads = paint.dim(padded(&HEADS.map(str::to_owned)).join("  ").trim_end());
+    let header = paint.dim(padded(&HEADERS.map(str::to_owned)).join("  ").trim_end());
     let lines = rows.iter().map(|row| {
         let mut cells = padded(row);
         cells[6].truncate(cells[6].trim_end().len());
@@ -115,7 +115,7 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
         cells[2] = paint.with(colour, &cells[2]);
         cells.join("  ").trim_end().to_owned()
     });
-    std::iter::once(heads).chain(lines).collect()
+    std::iter::once(header).chain(lines).collect()
 }
 
 fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
@@ -140,22 +140,22 @@ fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
     [or_dash("agent"), or_dash("role"), state, or_dash("vtid"), age("since"), age("last_seen"), place]
 }
 
-/// One line without anything that a terminal could take for a command, cut where it is too long for a column.
+/// `text` as one printable line, cut if it is too long for a column.
 fn short(text: &str) -> String {
     let text = printable(text).replace('\n', " ");
-    match text.char_indices().nth(WIDEST) {
-        Some(_) => text.chars().take(WIDEST - 1).chain(['…']).collect(),
+    match text.char_indices().nth(MAX_WIDTH) {
+        Some(_) => text.chars().take(MAX_WIDTH - 1).chain(['…']).collect(),
         None => text,
     }
 }
 
-/// How long ago, in its largest unit or two: `5s`, `12m`, `3h 20m`, `2d 4h`. A clock that is behind sees no
-/// future.
+/// An age in one or two units: `5s`, `12m`, `3h 20m`, `2d 4h`. A negative age, which means that this clock
+/// is behind, becomes `0s`.
 fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
-    let two = |large: i64, unit: &str, small: i64, less: &str| match small {
-        0 => format!("{large}{unit}"),
-        _ => format!("{large}{unit} {small}{less}"),
+    let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large}{large_unit}"),
+        _ => format!("{large}{large_unit} {small}{small_unit}"),
     };
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_what_is_in_them() {
+    fn columns_are_as_wide_as_their_content() {
         let agents = [
             json!({ "agent": "planner", "role": "PLANNER", "instance": "h:1:2", "host": "build-7", "pid": 42,
                     "vtid": "DEV-CICDL-0031", "state": "working", "status": null,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_hostile_stays_one_plain_line() {
+    fn missing_and_hostile_fields_become_one_printable_line() {
         let agent = format!("a\x1b[2J\nb{}", "x".repeat(100));
         let hostile = json!({ "role": "a\u{202e}b", "agent": agent, "state": "\x07", "since": 7 });
         let lines = lines(false, &[json!({}), hostile]);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_short() {
+    fn ages_have_at_most_two_units() {
         let shown = [-5, 0, 59, 60, 3_599, 3_600, 12_000, 86_399, 86_400, 187_200].map(age);
         assert_eq!(shown, ["0s", "0s", "59s", "1m", "59m", "1h", "3h 20m", "23h 59m", "1d", "2d 4h"]);
     }

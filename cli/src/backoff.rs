@@ -1,30 +1,30 @@
-//! How long to wait before the next attempt: longer each time, and never in step with others.
+//! Back-off between attempts: waits that double, with random jitter.
 
 use std::time::Duration;
 
 use crate::random;
 
-/// Waits that double from `first` to at most `most`. Up to half is added at random, so that clients which
-/// lost the same server do not all come back in one moment.
+/// Waits that double from `first` up to `max`. Up to half of each wait is added at random, so that clients
+/// that lost the same server do not all reconnect at the same moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     first: Duration,
-    most: Duration,
+    max: Duration,
     attempts: u32,
 }
 
 impl Backoff {
-    /// Starts at `first`.
-    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { first, most, attempts: 0 }
+    /// A back-off whose first wait is `first`.
+    pub(crate) const fn new(first: Duration, max: Duration) -> Self {
+        Self { first, max, attempts: 0 }
     }
 
-    /// Starts at `first` from now on, as the server asked. It may ask for more than `most`.
+    /// Changes the first wait to the time that the server asked for, which may be longer than `max`.
     pub(crate) fn set_first(&mut self, first: Duration) {
         self.first = first;
     }
 
-    /// It worked: the next wait is the first again.
+    /// Starts again at the first wait, after a success.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }
@@ -37,10 +37,10 @@ impl Backoff {
     fn next_with(&mut self, jitter: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
-        // What is added is at most half, so two thirds of the most stay within it. The first wait is what the
-        // server may have asked for, and is never cut.
-        let least = doubled.min(self.most.mul_f64(2.0 / 3.0)).max(self.first);
-        least.mul_f64(1.0 + jitter / 2.0)
+        // Jitter adds at most half, so two thirds of `max` keep the sum within `max`. The server may have
+        // asked for the first wait, so that one is never reduced.
+        let base = doubled.min(self.max.mul_f64(2.0 / 3.0)).max(self.first);
+        base.mul_f64(1.0 + jitter / 2.0)
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_to_the_most_and_starts_again() {
+    fn waits_double_up_to_the_maximum_and_start_again_after_a_reset() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         let seconds: Vec<u64> = (0..7).map(|_| backoff.next_with(0.0).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 20, 20]);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asks_for_is_the_least() {
+    fn a_wait_is_never_shorter_than_the_server_asked_for() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         backoff.set_first(Duration::from_secs(60));
         assert_eq!(backoff.next_with(0.0).as_secs(), 60);

@@ -1,4 +1,4 @@
-//! `oasis migrate` and `oasis prune`: what is done to a database rather than through a service.
+//! `oasis migrate` and `oasis prune`: the commands that connect to the database directly.
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -15,20 +15,20 @@ Examples:
   DATABASE_URL=postgres://… oasis migrate
   oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
 
-It is safe to run at any time and by several at once: what is there already is left alone.";
+It is safe to run this at any time, even several times at once: steps that were applied before are skipped.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   DATABASE_URL=postgres://… oasis prune --keep 90d
   DATABASE_URL=postgres://… oasis prune --keep '12 weeks'
 
-Clients whose last event is gone are told so when they come back.";
+A client that resumes after a deleted event gets a gap message.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArgs {
-    /// Postgres URL; sslmode and sslrootcert mean what libpq says
+    /// PostgreSQL URL; sslmode and sslrootcert work as in libpq
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
     /// Print the SQL for `psql -f` instead of running it
@@ -36,16 +36,17 @@ pub(crate) struct MigrateArgs {
     print: bool,
 }
 
-/// Brings a database up to date, or prints how.
+/// Brings the schema of a database up to date, or prints the SQL for it.
 ///
 /// # Errors
-/// When the database can't be reached, refuses a step, or holds a table of that name that is not ours.
+/// The database cannot be reached, refuses a step, or has a table `oasis_events` that OASIS DevHub did not
+/// make.
 pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     if args.print {
         line(migration_script())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let missing = || Usage("name the database: set DATABASE_URL or pass --database-url".into());
+    let missing = || Usage("no database given: set DATABASE_URL or pass --database-url".into());
     let url = args.database_url.ok_or_else(missing)?;
     let migrated = migrate(&url).await?;
     for step in &migrated.applied {
@@ -61,35 +62,36 @@ pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Delete what was recorded longer ago than this, such as 90d, 36h or '12 weeks'
+    /// Delete events that were recorded longer ago than this, such as 90d, 36h or '12 weeks'
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: Duration,
-    /// Allow a --keep of less than an hour, which deletes (nearly) everything
+    /// Allow --keep below an hour, which deletes (nearly) everything
     #[arg(long)]
     everything: bool,
 }
 
-/// Whoever keeps less than this has more likely mistyped than meant it.
-const LEAST_KEPT: Duration = Duration::from_secs(3_600);
+/// A smaller `--keep` is probably a typing error.
+const MIN_KEEP: Duration = Duration::from_secs(3_600);
 
-/// Tells how far a long prune has got. The last count is the result's to tell, so each is told once the next
-/// is known.
+/// The progress messages of a long prune. A count is printed when the next one is known, since the last count
+/// is part of the result.
 #[derive(Default)]
 struct Progress(Cell<Option<u64>>);
 
 impl Progress {
-    /// Takes the latest count, and gives the one to tell now. Steps over holes in the ids change nothing.
+    /// Takes the latest count, and returns the count to print now, if any. A step over a hole in the ids does
+    /// not change the count and prints nothing.
     fn step(&self, rows: u64) -> Option<u64> {
         self.0.replace(Some(rows)).filter(|before| *before != rows && *before > 0)
     }
 }
 
-/// A span of at most 100 years, days counting as 24 hours.
+/// Parses a span of at most 100 years, with days of 24 hours.
 fn age(text: &str) -> Result<Duration, String> {
     let span: Span = text.parse().map_err(|_| "expected a span such as 90d, 36h or '12 weeks'".to_owned())?;
     let seconds = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| "days and weeks are as far as it goes: a month has no fixed length".to_owned())?
+        .map_err(|_| "months and years have no fixed length: use days or weeks".to_owned())?
         .as_secs();
     match u64::try_from(seconds) {
         Ok(seconds) if seconds <= 100 * 366 * 86_400 => Ok(Duration::from_secs(seconds)),
@@ -97,25 +99,24 @@ fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Deletes the oldest events.
+/// Deletes old events of the ticker.
 ///
 /// # Errors
-/// When so little is kept that it must be a mistake, or the database can't be reached or refuses.
+/// `--keep` is below an hour without `--everything`, or the database cannot be reached or refuses.
 pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
-    if args.keep < LEAST_KEPT && !args.everything {
-        let why =
-            "a --keep of less than an hour deletes (nearly) all events: add --everything if that is meant";
+    if args.keep < MIN_KEEP && !args.everything {
+        let why = "--keep below an hour deletes (nearly) all events: add --everything if you mean it";
         return Err(Usage(why.into()).into());
     }
     let store = Store::new(args.database, "oasis prune")?;
     let progress = Progress::default();
-    let tell = |rows| {
+    let report = |rows| {
         if let Some(rows) = progress.step(rows) {
             notice(format_args!("{rows} events deleted so far"));
         }
     };
-    let pruned = store.prune(&Family::devhub(), args.keep, tell).await?;
-    line(format_args!("deleted {} events; all up to id {} are gone", pruned.rows, pruned.through))?;
+    let pruned = store.prune(&Family::devhub(), args.keep, report).await?;
+    line(format_args!("deleted {} events; the ticker is pruned up to id {}", pruned.rows, pruned.through))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,18 +125,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_count_is_told_twice() {
-        let told = |counts: &[u64]| {
+    fn each_count_is_printed_once_and_the_last_is_left_to_the_result() {
+        let printed = |counts: &[u64]| {
             let progress = Progress::default();
             counts.iter().filter_map(|rows| progress.step(*rows)).collect::<Vec<_>>()
         };
-        assert_eq!(told(&[7]), [0; 0]);
-        assert_eq!(told(&[0, 7, 7]), [0; 0]);
-        assert_eq!(told(&[7, 7, 9, 12]), [7, 9]);
+        assert_eq!(printed(&[7]), [0; 0]);
+        assert_eq!(printed(&[0, 7, 7]), [0; 0]);
+        assert_eq!(printed(&[7, 7, 9, 12]), [7, 9]);
     }
 
     #[test]
-    fn ages() {
+    fn ages_are_spans_of_up_to_100_years_without_months() {
         assert_eq!(age("90d"), Ok(Duration::from_secs(90 * 86_400)));
         assert_eq!(age("12 weeks"), Ok(Duration::from_secs(84 * 86_400)));
         assert_eq!(age("0s"), Ok(Duration::ZERO));

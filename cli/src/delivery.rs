@@ -1,8 +1,7 @@
-//! Deliveries as GitHub makes them: signed, named, posted to webhook-ingest, and sent again while it cannot
-//! take them.
+//! Sends deliveries to webhook-ingest as GitHub does, with a signature and an event name. Retries while the
+//! service cannot take a delivery.
 //!
-//! Sending one twice does no harm, because webhook-ingest folds the same event name with the same bytes into
-//! one.
+//! Sending a delivery twice does no harm: webhook-ingest stores the same event name with the same bytes once.
 
 use std::io;
 use std::time::Duration;
@@ -24,24 +23,24 @@ use crate::refusal::Refusal;
 const PATH: &str = "/webhooks/github";
 const ATTEMPTS: u32 = 5;
 
-/// What became of a delivery.
+/// The result of a delivery.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It is in the table now.
+    /// The event is stored now.
     Stored,
-    /// It was there before.
+    /// The event was stored before.
     Duplicate,
     /// The feed does not show events of this type.
     Ignored,
-    /// The service does not want it.
+    /// The service refused the delivery.
     Refused(Refusal),
-    /// The service could not take it, or its answer made no sense.
+    /// The service could not take the delivery, or its answer is not that of webhook-ingest.
     Failed(anyhow::Error),
-    /// The service could not be reached at all.
+    /// No connection to the service.
     Unreachable(anyhow::Error),
 }
 
-/// Sends deliveries one after the other over a connection that it keeps.
+/// Sends deliveries one after the other over one connection.
 pub(crate) struct Courier {
     base: Base,
     key: hmac::Key,
@@ -50,35 +49,35 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// A courier to the webhook-ingest at `base`, which may also be the full address of its webhook.
+    /// A courier to the webhook-ingest at `base`, which may include the path of the webhook.
     pub(crate) fn new(base: Base, secret: &Secret) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         Self { base, key, connection: None, attempts: ATTEMPTS }
     }
 
-    /// Makes at most so many attempts for each delivery.
+    /// Sets the maximum number of attempts per delivery.
     pub(crate) fn attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
 
-    /// Delivers `body` as an event named `event`; a service that is away or answers 503 is asked again a few
-    /// times.
+    /// Delivers `body` as an event named `event`. While the service is away or answers 503, the delivery is
+    /// retried.
     pub(crate) async fn deliver(&mut self, event: &str, body: Bytes) -> Outcome {
         let id = random::guid();
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
             let outcome = self.attempt(event, &id, body.clone()).await;
-            let passing = match &outcome {
+            let retryable = match &outcome {
                 Outcome::Refused(refusal) => refusal.status == StatusCode::SERVICE_UNAVAILABLE,
                 Outcome::Failed(_) | Outcome::Unreachable(_) => true,
                 Outcome::Stored | Outcome::Duplicate | Outcome::Ignored => false,
             };
             match outcome {
-                Outcome::Refused(refusal) if passing && attempt == self.attempts => {
+                Outcome::Refused(refusal) if retryable && attempt == self.attempts => {
                     return Outcome::Failed(refusal.into());
                 }
-                outcome if !passing || attempt == self.attempts => return outcome,
+                outcome if !retryable || attempt == self.attempts => return outcome,
                 _ => {}
             }
             attempt += 1;
@@ -118,7 +117,7 @@ impl Courier {
             .header("X-GitHub-Delivery", id)
             .header("X-Hub-Signature-256", sign(&self.key, &body))
             .body(Full::new(body))
-            .with_context(|| format!("{event:?} cannot be the name of an event"))
+            .with_context(|| format!("{event:?} is not a valid event name"))
     }
 }
 
@@ -144,9 +143,9 @@ fn read(answer: &Answer) -> Outcome {
         Ok(Accepted { ok: true, duplicate: true }) => Outcome::Duplicate,
         Ok(Accepted { ok: true, .. }) => Outcome::Stored,
         _ => {
-            let nonsense = io::Error::from(io::ErrorKind::InvalidData);
-            Outcome::Failed(anyhow::Error::new(nonsense).context(format!(
-                "{} without webhook-ingest's answer: is the address that of webhook-ingest?",
+            let invalid = io::Error::from(io::ErrorKind::InvalidData);
+            Outcome::Failed(anyhow::Error::new(invalid).context(format!(
+                "the answer ({}) is not that of webhook-ingest: check the address",
                 answer.status
             )))
         }
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_as_githubs_documentation_shows() {
+    fn a_signature_matches_the_example_of_githubs_documentation() {
         let courier = courier("http://h:8081");
         let request = courier.request("push", "id", Bytes::from_static(b"Hello, World!")).unwrap();
         assert_eq!(request.uri(), "/webhooks/github");
@@ -174,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn the_full_address_of_the_webhook_is_taken_as_it_is() {
+    fn an_address_that_includes_the_webhook_is_used_unchanged() {
         let request = courier("http://h/x/webhooks/github/").request("push", "id", Bytes::new()).unwrap();
         assert_eq!(request.uri(), "/x/webhooks/github");
     }
 
     #[test]
-    fn answers() {
+    fn each_answer_has_its_outcome() {
         let of = |status: u16, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap();
             read(&Answer { status, location: None, body: body.into() })

@@ -1,5 +1,4 @@
-//! A made-up team at work: a lively, properly signed set of GitHub deliveries, sent to webhook-ingest over
-//! HTTP.
+//! `oasis demo`: signs the deliveries of a made-up team, and sends them to webhook-ingest over HTTP.
 
 mod agents;
 pub(crate) mod deploys;
@@ -27,18 +26,18 @@ use crate::backoff::Backoff;
 use crate::delivery::{Courier, Outcome};
 use crate::output;
 use crate::random;
-use story::{Beat, Story};
+use story::{Delivery, Story};
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis demo                        keep a feed lively, until Ctrl-C
-  oasis demo --count 500 --speed 50 fill one quickly
-  oasis demo --seed 7               the same story again
+  oasis demo                        send deliveries at a natural pace until Ctrl-C
+  oasis demo --count 500 --speed 50 fill a feed quickly
+  oasis demo --seed 7               repeat the same story
 
-The people, repositories and tasks are made up; the deliveries have the shape of GitHub's own and are stored
-for good.";
+The people, repositories and tasks are made up. The deliveries have the shape of GitHub's own, and their
+events stay in the table.";
 
-/// How long the fake of Cloud Logging keeps an entry; each poll looks back a part of it.
+/// How long the fake Cloud Logging keeps an entry: longer than a poll of deploy-watcher looks back.
 const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
 /// Flags of `oasis demo`.
@@ -48,21 +47,20 @@ pub(crate) struct Args {
     /// Address of webhook-ingest
     #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
     url: Base,
-    /// The secret that webhook-ingest checks signatures with
+    /// Secret with which webhook-ingest checks signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
     secret: Secret,
     #[command(flatten)]
     pace: Pace,
 }
 
-/// Which story is told, how fast and how long. The default is a new one each time, at the speed of life,
-/// without end.
+/// The story to play, its speed and its length. The default is a new story, in real time, without end.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(crate) struct Pace {
-    /// Tell the story of this number rather than a new one
+    /// Seed of the story; the same seed gives the same story
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// How many times faster than life
+    /// Speed, as a multiple of real time
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     pub(crate) speed: Option<f64>,
     /// End after N deliveries
@@ -70,106 +68,114 @@ pub(crate) struct Pace {
     pub(crate) count: Option<u64>,
 }
 
-/// Sends deliveries until Ctrl-C or SIGTERM, or until as many were sent as asked for.
+/// Sends deliveries until Ctrl-C or SIGTERM, or until `--count` deliveries are sent.
 ///
 /// # Errors
-/// When the signal handlers cannot be installed, or the output cannot be written.
+/// The signal handlers cannot be installed, or standard output cannot be written.
 pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
-    // One attempt each, so that a wrong address shows at once; the demo tries on by itself.
+    // The courier tries each delivery once, so that a wrong address is reported at once. `Demo::send`
+    // retries.
     let courier = Courier::new(args.url, &args.secret).attempts(1);
-    let mut demo =
-        Demo { courier, logs: None, task: watch::Sender::new(None), voice: Voice::Terminal, refused: 0 };
+    let mut demo = Demo {
+        courier,
+        logs: None,
+        task: watch::Sender::new(None),
+        reporter: Reporter::Terminal,
+        refused: 0,
+    };
     tokio::select! {
         () = shutdown.triggered() => {}
-        told = demo.tell(&args.pace) => told?,
+        played = demo.play(&args.pace) => played?,
     }
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Sends deliveries to the webhook-ingest at `webhook`, and deploys to `logs`, and has agents beat by `way`,
-/// until `shutdown`, beside what else the process does: only its log tells of them.
-pub(crate) async fn run_beside(
+/// Runs the demo alongside the services of `oasis up` until `shutdown`, and reports only to the log.
+/// Deliveries go to the webhook-ingest at `webhook`, deploys to `logs`, the agents' beats to `destination`.
+pub(crate) async fn run_in_background(
     webhook: Base,
-    way: Destination,
+    destination: Destination,
     secret: &Secret,
     logs: Arc<FakeLogging>,
     shutdown: Shutdown,
 ) {
     let courier = Courier::new(webhook, secret);
     let task = watch::Sender::new(None);
-    let agents = agents::run(way, u64::from_le_bytes(random::bytes()), task.subscribe(), shutdown.clone());
-    let mut demo = Demo { courier, logs: Some(logs), task, voice: Voice::Log, refused: 0 };
+    let seed = u64::from_le_bytes(random::bytes());
+    let agents = agents::run(destination, seed, task.subscribe(), shutdown.clone());
+    let mut demo = Demo { courier, logs: Some(logs), task, reporter: Reporter::Log, refused: 0 };
     let pace = Pace::default();
-    let told = async {
+    let played = async {
         tokio::select! {
             () = shutdown.triggered() => {}
-            // Without an end, and nothing is written that could fail.
-            _ = demo.tell(&pace) => {}
+            // Here the demo has no end, and it writes nothing that could fail.
+            _ = demo.play(&pace) => {}
         }
     };
-    if let ((), Err(error)) = tokio::join!(told, agents) {
-        warn!(error = format!("{error:#}"), "the demo's agents ended");
+    if let ((), Err(error)) = tokio::join!(played, agents) {
+        warn!(error = format!("{error:#}"), "the demo's agents failed");
     }
 }
 
-/// The telling of a story. While webhook-ingest is away it stands still.
+/// Plays a story. It pauses while webhook-ingest is away.
 struct Demo {
     courier: Courier,
-    /// Where Cloud Run's entries go.
+    /// Takes the log entries of Cloud Run.
     logs: Option<Arc<FakeLogging>>,
-    /// What the team is at, for the agents.
+    /// The task of the last delivery, for the agents.
     task: watch::Sender<Option<Vtid>>,
-    voice: Voice,
+    reporter: Reporter,
     /// How many deliveries were refused.
     refused: u64,
 }
 
 impl Demo {
-    async fn tell(&mut self, pace: &Pace) -> anyhow::Result<()> {
+    async fn play(&mut self, pace: &Pace) -> anyhow::Result<()> {
         let mut story = Story::new(pace.seed.unwrap_or_else(|| u64::from_le_bytes(random::bytes())));
         let speed = pace.speed.unwrap_or(1.0);
         let mut sent = 0;
         while pace.count.is_none_or(|count| sent < count) {
             let pause = story.pause().div_f64(speed);
-            // The first goes out at once: it shows whether anybody is there.
+            // The first delivery is sent at once, so that a wrong address is reported at once.
             if sent > 0 {
                 sleep(pause).await;
             }
-            let beat = story.beat(Timestamp::now());
-            self.send(&beat).await?;
-            self.task.send_replace(Vtid::parse(&beat.vtid).ok());
-            if let (Some(logs), Some(logged)) = (&self.logs, &beat.logged) {
-                logs.add(logged, LOGGED_FOR);
+            let delivery = story.next(Timestamp::now());
+            self.send(&delivery).await?;
+            self.task.send_replace(Vtid::parse(&delivery.vtid).ok());
+            if let (Some(logs), Some(entry)) = (&self.logs, &delivery.log_entry) {
+                logs.add(entry, LOGGED_FOR);
             }
             sent += 1;
         }
         Ok(())
     }
 
-    /// Sends one delivery, however long its recipient is away.
-    async fn send(&mut self, beat: &Beat) -> anyhow::Result<()> {
-        let body = Bytes::from(beat.payload.to_string());
+    /// Sends one delivery. While webhook-ingest is away, it retries without end.
+    async fn send(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
+        let body = Bytes::from(delivery.payload.to_string());
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         let mut away = false;
         loop {
-            let outcome = self.courier.deliver(beat.event, body.clone()).await;
+            let outcome = self.courier.deliver(delivery.event, body.clone()).await;
             let error = match outcome {
                 Outcome::Failed(error) | Outcome::Unreachable(error) => error,
                 Outcome::Refused(refusal) => {
                     self.refused += 1;
-                    self.voice.trouble(beat, "a demo delivery was refused", &refusal.to_string());
+                    self.reporter.problem(delivery, "a demo delivery was refused", &refusal.to_string());
                     return Ok(());
                 }
-                taken => {
+                accepted => {
                     if away {
-                        self.voice.better("demo deliveries arrive again");
+                        self.reporter.recovered("demo deliveries arrive again");
                     }
-                    return self.voice.taken(beat, &taken);
+                    return self.reporter.accepted(delivery, &accepted);
                 }
             };
             if !away {
-                self.voice.trouble(beat, "demo deliveries do not arrive; trying on", &format!("{error:#}"));
+                let why = format!("{error:#}");
+                self.reporter.problem(delivery, "demo deliveries do not arrive; retrying", &why);
             }
             away = true;
             sleep(backoff.next()).await;
@@ -177,21 +183,21 @@ impl Demo {
     }
 }
 
-/// Where it is told what becomes of the deliveries.
+/// Where the demo reports the outcomes of its deliveries.
 #[derive(Debug, Clone, Copy)]
-enum Voice {
-    /// A line for each on standard output, troubles on standard error.
+enum Reporter {
+    /// One line per delivery on standard output, problems on standard error.
     Terminal,
     /// The log.
     Log,
 }
 
-impl Voice {
-    fn taken(self, beat: &Beat, outcome: &Outcome) -> anyhow::Result<()> {
-        let (event, task) = (beat.event, &beat.vtid);
+impl Reporter {
+    fn accepted(self, delivery: &Delivery, outcome: &Outcome) -> anyhow::Result<()> {
+        let (event, task) = (delivery.event, &delivery.vtid);
         let what = match outcome {
             Outcome::Duplicate => "already stored",
-            Outcome::Ignored => "not for the feed:",
+            Outcome::Ignored => "ignored",
             _ => "stored",
         };
         match self {
@@ -201,15 +207,15 @@ impl Voice {
         Ok(())
     }
 
-    fn trouble(self, beat: &Beat, what: &str, why: &str) {
-        let event = beat.event;
+    fn problem(self, delivery: &Delivery, what: &str, why: &str) {
+        let event = delivery.event;
         match self {
             Self::Terminal => output::notice(format_args!("{what}: {event}: {}", output::printable(why))),
             Self::Log => warn!(event, error = why, "{what}"),
         }
     }
 
-    fn better(self, what: &str) {
+    fn recovered(self, what: &str) {
         match self {
             Self::Terminal => output::notice(what),
             Self::Log => info!("{what}"),

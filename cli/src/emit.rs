@@ -23,7 +23,7 @@ Examples:
              --meta host=db1 --meta attempt:=3
   oasis emit --kind deploy --status success --meta '{\"region\":\"europe-west1\"}' --dedup-key deploy-4711
 
-The id of the event goes to standard output. With --dedup-key it is safe to send an event again.";
+The id of the event is printed to standard output. With --dedup-key it is safe to send an event again.";
 
 /// Flags of `oasis emit`.
 #[derive(clap::Args, Debug)]
@@ -32,37 +32,37 @@ pub(crate) struct Args {
     /// Address of gateway-feed
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     url: Base,
-    /// Token to send with: one of the server's INGEST_TOKENS
+    /// Token for sending: one of the server's INGEST_TOKENS
     #[arg(long, env = "INGEST_TOKEN")]
     token: Option<Secret>,
-    /// What happened, such as task.init
+    /// Kind of the event, such as task.init
     #[arg(long, value_parser = Kind::parse)]
     kind: Kind,
-    /// Its state: queued, in_progress, success, failure, cancelled or info
+    /// Status: queued, in_progress, success, failure, cancelled or info
     #[arg(long)]
     status: Status,
-    /// The task it belongs to, such as DEV-CICDL-0031
+    /// Task that the event belongs to, such as DEV-CICDL-0031
     #[arg(long)]
     vtid: Option<Task>,
     /// Layer of an event whose VTID names none
     #[arg(long, value_parser = |text: &str| Layer::parse(&text.to_ascii_uppercase()))]
     layer: Option<Layer>,
-    /// The service it is about, such as DATABASE
+    /// Service that the event is about, such as DATABASE
     #[arg(long, value_parser = |text: &str| Module::parse(&text.to_ascii_uppercase()))]
     module: Option<Module>,
-    /// Where it comes from: oasis.events, github.actions, gcp.deploy or agent.ping
+    /// Source: oasis.events, github.actions, gcp.deploy or agent.ping
     #[arg(long, default_value = "oasis.events")]
     source: Source,
-    /// Where to read more
+    /// Link to more information
     #[arg(long, value_name = "URL", value_parser = Link::parse)]
     link: Option<Link>,
-    /// When it happened (RFC 3339), or how long ago (15m, 2h, 1d); now if left out
+    /// Time of the event (RFC 3339), or its age (15m, 2h, 1d); now by default
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     ts: Option<Ts>,
-    /// More about it: a JSON object, key=text or key:=JSON; may be repeated
+    /// Details: a JSON object, key=text or key:=JSON; may be repeated
     #[arg(long, value_parser = parse_meta)]
     meta: Vec<Map<String, Value>>,
-    /// Two events with the same key are one
+    /// Key of the event: of two events with the same key only the first is stored
     #[arg(long, value_name = "KEY")]
     dedup_key: Option<String>,
 }
@@ -95,7 +95,7 @@ impl Args {
 /// Sends the event.
 ///
 /// # Errors
-/// When the service refuses it or cannot be reached.
+/// The service refuses the event or cannot be reached, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let body = args.body()?.to_string();
     let mut request = args
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut sender = http::connect(&args.url).await?;
     let answer = http::exchange(&mut sender, request).await.with_context(|| match args.dedup_key {
         Some(_) => "the event may or may not be stored; with its dedup key it is safe to send it again",
-        None => "the event may or may not be stored; give it a --dedup-key and it is safe to send it again",
+        None => "the event may or may not be stored; without a --dedup-key it is not safe to send it again",
     })?;
     if !answer.status.is_success() {
         return Err(Refusal::read(&answer).into());
@@ -115,25 +115,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let value: Value = serde_json::from_slice(&answer.body)
         .ok()
         .filter(Value::is_object)
-        .context("the answer is not that of the ingest API: is --url the address of gateway-feed?")?;
+        .context("the answer is not one of the ingest API: is --url the address of gateway-feed?")?;
     if value.get("duplicates").and_then(Value::as_u64).is_some_and(|duplicates| duplicates > 0) {
-        notice("an event with this dedup key was there before");
+        notice("an event with this dedup key was stored before");
     }
-    // One that was there before may have been pruned since, and then has no id any more.
+    // An event that was stored before may be pruned by now. Then it has no id.
     if let Some(id) = id(&value) {
         output::line(id)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The id in an answer.
+/// The id of the stored event, from either form of the answer.
 fn id(answer: &Value) -> Option<u64> {
     answer.get("id").or_else(|| answer.get("ids")?.get(0)).and_then(Value::as_u64)
 }
 
-/// Reads `{…}`, `key:=JSON` or `key=text`.
+/// Parses `{…}`, `key:=JSON` or `key=text`.
 fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
-    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("no JSON: {error}"));
+    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("not JSON: {error}"));
     if text.trim_start().starts_with('{') {
         return match json(text)? {
             Value::Object(map) => Ok(map),
@@ -168,9 +168,9 @@ mod tests {
     }
 
     #[test]
-    fn flags_become_a_body_without_what_was_left_out() {
-        let least = parse(&["--kind", "task.init", "--status", "queued"]).unwrap().body().unwrap();
-        assert_eq!(least, json!({"kind": "task.init", "status": "queued", "source": "oasis.events"}));
+    fn the_body_leaves_out_flags_that_are_not_given() {
+        let minimal = parse(&["--kind", "task.init", "--status", "queued"]).unwrap().body().unwrap();
+        assert_eq!(minimal, json!({"kind": "task.init", "status": "queued", "source": "oasis.events"}));
         let flags = "--kind=k --status=info --vtid=dev-cicdl-0031 --layer=infra --module=my-db \
                      --link=https://h/ --ts=2026-01-02T03:04:05Z --dedup-key=d \
                      --meta={\"a\":1} --meta=b=2 --meta=c:=[3] --meta=a=x=y";
@@ -188,12 +188,12 @@ mod tests {
     #[test]
     fn bad_flags_say_what_is_expected() {
         for (flags, part) in [
-            (&["--kind=Task", "--status=info"][..], "expected small letters"),
+            (&["--kind=Task", "--status=info"][..], "expected a text of at most 64 characters"),
             (&["--kind=k", "--status=done"], "in_progress"),
             (&["--kind=k"], "--status"),
             (&["--kind=k", "--status=info", "--meta=x"], "expected key=text"),
             (&["--kind=k", "--status=info", "--meta==x"], "expected key=text"),
-            (&["--kind=k", "--status=info", "--meta={"], "no JSON"),
+            (&["--kind=k", "--status=info", "--meta={"], "not JSON"),
             (&["--kind=k", "--status=info", "--link=/x"], "absolute"),
         ] {
             let message = parse(flags).unwrap_err();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_of_an_answer() {
+    fn the_id_is_read_from_both_forms_of_an_answer() {
         assert_eq!(id(&json!({"ok": true, "ids": [7]})), Some(7));
         assert_eq!(id(&json!({"ok": true, "id": 8})), Some(8));
         assert_eq!(id(&json!({"ok": true, "ids": [null]})), None);

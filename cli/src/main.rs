@@ -1,6 +1,6 @@
-//! `oasis`: OASIS DevHub from the command line.
+//! The command line `oasis`.
 //!
-//! Each command is a module with its `Args` and a `run`. Exit codes: 0 done, 1 failed, 2 used wrongly.
+//! Each command is a module with its `Args` and a `run`. Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 mod agents;
 mod backoff;
@@ -32,27 +32,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start everything on this machine: PostgreSQL, gateway-feed, webhook-ingest.
+    /// Start PostgreSQL, gateway-feed and webhook-ingest on this machine.
     Up(up::Args),
-    /// Bring a database up to date.
+    /// Bring the schema of a database up to date.
     Migrate(database::MigrateArgs),
-    /// Delete the oldest events.
+    /// Delete old events of the ticker.
     Prune(Box<database::PruneArgs>),
     /// Follow the live feed in the terminal.
     Tail(tail::Args),
-    /// Show which agents there are, and how they are.
+    /// List the agents and their states.
     Agents(agents::Args),
     /// Send one event.
     Emit(emit::Args),
     /// Send GitHub payload files as signed webhook deliveries.
     Replay(replay::Args),
-    /// Send the deliveries of a made-up team at work, until stopped.
+    /// Send the GitHub deliveries of a made-up team until stopped.
     Demo(demo::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match oasis_service::args::parse::<Cli>().command {
+    let result = match oasis_service::args::parse::<Cli>().command {
         Command::Up(args) => up::run(args).await,
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,
     };
-    done.unwrap_or_else(|error| output::report(&error))
+    result.unwrap_or_else(|error| output::report(&error))
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound_and_shows_examples() {
+    fn the_command_line_is_valid_and_every_command_shows_examples() {
         Cli::command().debug_assert();
         for mut command in Cli::command().get_subcommands().cloned() {
             let help = command.render_long_help().to_string();

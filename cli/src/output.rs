@@ -1,4 +1,4 @@
-//! What goes to the terminal: lines whose reader may leave, colours, and the end of a failed command.
+//! Output to the terminal: lines, colours, and the error that ends a command.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -7,41 +7,42 @@ use std::process::ExitCode;
 use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Whoever read our output has left (`| head`): the end of the command, and no failure.
+/// The reader of standard output has closed it (`| head`). This ends the command without a failure.
 #[derive(Debug, thiserror::Error)]
-#[error("the reader of the output has left")]
-pub(crate) struct ReaderLeft;
+#[error("standard output was closed")]
+pub(crate) struct OutputClosed;
 
-/// The command was used wrongly in a way that its flags alone do not show.
+/// Wrong usage that clap does not detect. The exit code is 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
-/// Writes one line to standard output at once.
+/// Writes one line to standard output and flushes it.
 ///
 /// # Errors
-/// [`ReaderLeft`], or what else the system says.
+/// [`OutputClosed`], or another error of the system.
 pub(crate) fn line(line: impl fmt::Display) -> anyhow::Result<()> {
     let mut text = line.to_string();
     text.push('\n');
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
         Err(error) => Err(anyhow::Error::new(error).context("standard output cannot be written")),
     }
 }
 
-/// Fails once the other end of standard output is closed, so that a command with nothing to print ends too.
+/// Fails if the reader has closed standard output, so that a command ends even while it has nothing to
+/// print.
 ///
 /// # Errors
-/// [`ReaderLeft`].
-pub(crate) fn expect_reader() -> anyhow::Result<()> {
+/// [`OutputClosed`].
+pub(crate) fn expect_open_output() -> anyhow::Result<()> {
     let stdout = io::stdout();
     let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
-    let asked = poll(&mut watched, Some(&Timespec::default()));
-    if asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
-        Err(ReaderLeft.into())
+    let polled = poll(&mut watched, Some(&Timespec::default()));
+    if polled.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
+        Err(OutputClosed.into())
     } else {
         Ok(())
     }
@@ -50,17 +51,17 @@ pub(crate) fn expect_reader() -> anyhow::Result<()> {
 /// Writes one line to standard error, dimmed on a terminal.
 pub(crate) fn notice(text: impl fmt::Display) {
     let paint = Paint::for_stream(&io::stderr());
-    // Standard error is the last resort: there is nowhere to say that it is closed.
+    // If standard error is closed, there is nowhere left to report it.
     let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&text.to_string()));
 }
 
-/// Says on standard error why a command ended, and gives its exit code.
+/// Prints to standard error why a command ended, and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if error.is::<ReaderLeft>() {
+    if error.is::<OutputClosed>() {
         return ExitCode::SUCCESS;
     }
     if let Some(error) = error.downcast_ref::<clap::Error>() {
-        // It has its own `error:`, and says what the use is.
+        // clap prints `error:` and the usage itself.
         let _ = error.print();
         return ExitCode::from(2);
     }
@@ -71,15 +72,15 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
-/// `text` without what a terminal could take for a command, or what is not seen and turns or hides what
-/// stands beside it; line breaks stay.
+/// `text` with hostile characters replaced: control characters, which a terminal could take for commands, and
+/// invisible ones, which can reorder or hide the text next to them. Line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
     let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Unicode's separators of lines and paragraphs, and its format controls (those of direction first of all),
-/// but for the few that are seen.
+/// Whether `c` is a line or paragraph separator of Unicode, or a format control, such as those of text
+/// direction. The few visible format controls do not count.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -87,7 +88,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Colours, or none.
+/// Whether text is coloured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint(bool);
 
@@ -97,11 +98,11 @@ impl Paint {
 
     /// Colours on a terminal, unless `NO_COLOR` is set.
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(stream.is_terminal() && !refused)
+        let disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(stream.is_terminal() && !disabled)
     }
 
-    /// Never or always.
+    /// Colours always or never.
     #[cfg(test)]
     pub(crate) const fn fixed(colours: bool) -> Self {
         Self(colours)
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_do_not_reach_the_terminal() {
+    fn control_and_invisible_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\u{9b}c\r\nd"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\nd");
         let directions = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200f}\u{61c}";
         let unseen = "\u{200b}\u{2028}\u{2029}\u{feff}\u{ad}\u{180e}\u{fff9}\u{1d173}\u{e0041}";

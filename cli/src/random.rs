@@ -1,13 +1,22 @@
-//! Randomness: the system's for names and jitter, and a seeded sequence for what must be the same again.
+//! Random numbers: the system's for ids, secrets and jitter, and a seeded sequence for the demo.
 
+use anyhow::anyhow;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Random bytes from the system; zeros where it has none, since nothing here is a secret.
-pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+/// Random bytes from the system, for a secret.
+///
+/// # Errors
+/// The system's generator fails.
+pub(crate) fn secret<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
-    // On failure the bytes stay zero: a delivery's name or a wait is then less varied, and nothing is unsafe.
-    let _ = SystemRandom::new().fill(&mut bytes);
-    bytes
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| anyhow!("the system's random number generator failed"))?;
+    Ok(bytes)
+}
+
+/// Random bytes for ids and jitter. They are zero if the system's generator fails.
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+    secret().unwrap_or([0; N])
 }
 
 /// A number in `0.0..1.0` from the system.
@@ -15,7 +24,7 @@ pub(crate) fn unit() -> f64 {
     to_unit(u64::from_le_bytes(bytes()))
 }
 
-/// A name in the form of a random UUID, such as GitHub gives each delivery.
+/// A random UUID, the form of GitHub's delivery ids.
 pub(crate) fn guid() -> String {
     let value = u128::from_le_bytes(bytes());
     let versioned = value & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
@@ -23,7 +32,7 @@ pub(crate) fn guid() -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// A sequence that its seed determines (SplitMix64).
+/// A pseudo-random sequence that its seed determines (SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Seeded(u64);
 
@@ -47,7 +56,7 @@ impl Seeded {
         to_unit(self.bits())
     }
 
-    /// Whether something that happens in `percent` of all cases happens now.
+    /// True in `percent` of all cases.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.bits() % 100 < percent
     }
@@ -69,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guids_have_their_form_and_differ() {
+    fn guids_are_random_uuids_and_differ() {
         let one = guid();
         let groups: Vec<usize> = one.split('-').map(str::len).collect();
         assert_eq!(groups, [8, 4, 4, 4, 12]);

@@ -1,5 +1,4 @@
-//! What a service says when it refuses: `{"error":{"code","message","hint"}}`, or whatever stands in front of
-//! it says.
+//! The error answer of a service, `{"error":{"code","message","hint"}}`, or of a proxy in front of it.
 
 use std::fmt;
 
@@ -7,12 +6,12 @@ use hyper::StatusCode;
 use oasis_service::client::Answer;
 use serde::Deserialize;
 
-/// An answer that is no success, for a person to read.
+/// An error answer, to be shown to a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// The answer's status.
     pub(crate) status: StatusCode,
-    /// The service's word for it, if the answer is in the service's form.
+    /// The service's error code, if the answer has the form of our services.
     pub(crate) code: Option<String>,
     message: String,
     hint: Option<String>,
@@ -43,7 +42,7 @@ impl Refusal {
         let message = if start.is_empty() {
             "the server gave no reason".to_owned()
         } else {
-            format!("the server says: {start}")
+            format!("the server answered: {start}")
         };
         let hint = answer.location.as_ref().map(|to| format!("it redirects to {to}: pass the right --url"));
         Self { status, code: None, message, hint }
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_form_and_any_other() {
+    fn error_answers_of_services_and_of_other_servers_are_shown() {
         let ours =
             r#"{"error":{"code":"unauthorized","message":"A token is needed.","hint":"Pass --token."}}"#;
         assert_eq!(
@@ -91,7 +90,7 @@ mod tests {
         assert_eq!(refusal(400, None, bare).to_string(), "m (400 c)");
         assert_eq!(
             refusal(502, None, "<html>\n  Bad  gateway").to_string(),
-            "the server says: <html> Bad gateway (502 Bad Gateway)"
+            "the server answered: <html> Bad gateway (502 Bad Gateway)"
         );
         assert_eq!(
             refusal(301, Some("https://h/"), "").to_string(),

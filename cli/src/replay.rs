@@ -20,14 +20,14 @@ use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis replay push.json                          the file's name names the event
-  oasis replay --event workflow_run run-1.json    or a flag does
+  oasis replay push.json                          the file name gives the event
+  oasis replay --event workflow_run run-1.json    the flag gives the event
   oasis replay payload-examples/                  a directory: push/one.payload.json, issues.opened.json, …
   oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
-  oasis replay index.json                         a collection such as @octokit/webhooks-examples has
+  oasis replay index.json                         a collection, as in @octokit/webhooks-examples
 
-Exit code 1 says that a delivery was refused or failed. Sending a file again does no harm: the same event
-name and the same bytes are stored once.";
+Exit code 1 means that a delivery was refused or failed. It is safe to send a file again: the same event name
+with the same bytes is stored once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]
@@ -39,36 +39,33 @@ pub(crate) struct Args {
     /// Address of webhook-ingest
     #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
     url: Base,
-    /// The secret that webhook-ingest checks signatures with
+    /// Secret with which webhook-ingest checks signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
     secret: Secret,
-    /// Name of the event that every payload is; else a file's or its directory's name says it
+    /// Event name of all payloads; by default the name of the file or of its directory gives it
     #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
     event: Option<String>,
-    /// How many deliveries may be under way at once; 1 keeps their order
+    /// Deliveries in progress at the same time; 1 keeps their order
     #[arg(long, value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
     /// Send only the first N payloads
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Print only what was refused or failed
+    /// Print only refused and failed deliveries
     #[arg(short, long)]
     quiet: bool,
 }
 
-/// Sends the payloads and says what became of them.
+/// Sends the payloads and prints a summary.
 ///
 /// # Errors
-/// When a path cannot be read as payloads; nothing is sent then.
+/// A path cannot be read as payloads. Then nothing is sent.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut payloads = payloads::load(&args.paths, args.event.as_deref())?;
     payloads.truncate(args.limit.unwrap_or(usize::MAX));
     if payloads.is_empty() {
-        return Err(output::Usage(
-            "there is no payload to send: name JSON files, or directories of them".into(),
-        )
-        .into());
+        return Err(output::Usage("no payloads: pass JSON files, or directories of them".into()).into());
     }
     let bar = progress(payloads.len(), args.quiet);
     let summary = send(payloads, &args, &bar).await;
@@ -96,18 +93,18 @@ async fn send(payloads: Vec<Payload>, args: &Args, bar: &ProgressBar) -> Summary
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-    summary.not_sent(take(&queue, |queue| queue.len()));
+    summary.not_sent(with_queue(&queue, |queue| queue.len()));
     summary
 }
 
 async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: ProgressBar) -> Summary {
     let mut summary = Summary::default();
-    while let Some(payload) = take(&queue, VecDeque::pop_front) {
+    while let Some(payload) = with_queue(&queue, VecDeque::pop_front) {
         let outcome = courier.deliver(&payload.event, payload.body).await;
         bar.inc(1);
         let unreachable = matches!(outcome, Outcome::Unreachable(_));
         summary.count(&payload.event, &payload.origin, outcome);
-        // Waiting for a service that is not there once more for each payload would help nobody.
+        // With each further payload, this worker would only wait for the service again.
         if unreachable {
             break;
         }
@@ -115,7 +112,7 @@ async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: P
     summary
 }
 
-fn take<T>(queue: &Mutex<VecDeque<Payload>>, action: impl FnOnce(&mut VecDeque<Payload>) -> T) -> T {
+fn with_queue<T>(queue: &Mutex<VecDeque<Payload>>, action: impl FnOnce(&mut VecDeque<Payload>) -> T) -> T {
     action(&mut queue.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
@@ -123,7 +120,7 @@ fn progress(total: usize, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }
-    // Standard error, and nothing at all where that is no terminal.
+    // The bar is on standard error, and hidden if that is not a terminal.
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}") {
         Ok(style) => bar.with_style(style),

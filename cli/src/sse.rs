@@ -1,41 +1,41 @@
-//! A parser for Server-Sent Events (the event stream format of the HTML standard), fed with bytes as they
+//! A parser for Server-Sent Events (the event stream format of the HTML standard) that takes bytes as they
 //! arrive.
 //!
-//! Lines end with CR, LF or CRLF, wherever the chunks are cut. An id counts only once its block is complete,
-//! so a connection that breaks in the middle of an event resumes before that event.
+//! Lines end with CR, LF or CRLF, and chunks may be cut anywhere. An id counts only once its block is
+//! complete, so a client whose connection breaks inside an event resumes before that event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The longest line, and the most data of one block, in bytes.
-pub(crate) const MOST_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-/// A complete block: a message, or only a step of the cursor.
+/// A complete block: a message, or only a move of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// The event's name; empty for an unnamed message.
+    /// The event name; empty for an unnamed message.
     pub(crate) event: String,
     /// The data lines, joined by line feeds; none in a block that only moves the cursor.
     pub(crate) data: Option<String>,
-    /// Where to resume after this block; empty until the stream has named an id.
+    /// The id from which to resume after this block; empty until the stream has named one.
     pub(crate) id: String,
 }
 
-/// The stream has a line or a block over [`MOST_BYTES`].
+/// The stream has a line or a block over [`MAX_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the stream has a line or an event of more than {} KiB: this is no feed of ours", MOST_BYTES / 1024)]
+#[error("a line or an event exceeds {} KiB: is --url the address of gateway-feed?", MAX_BYTES / 1024)]
 pub(crate) struct TooLong;
 
 /// The parser of one connection.
 #[derive(Debug)]
 pub(crate) struct Parser {
     line: Vec<u8>,
-    /// The last byte was a CR, so that an LF now belongs to it.
+    /// The last byte was a CR, so an LF that follows belongs to it.
     after_cr: bool,
     first_line: bool,
     event: String,
     data: Option<String>,
-    /// The id of the block under way; it outlives the block, as the standard says.
+    /// The id of the current block. It outlives the block, as the standard requires.
     id: String,
     /// The id of the last complete block.
     committed: String,
@@ -44,7 +44,7 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// A parser for a connection that resumes after `last_event_id`, or starts with an empty one.
+    /// A parser for a connection that resumes after `last_event_id`. An empty id starts without one.
     pub(crate) fn new(last_event_id: &str) -> Self {
         Self {
             line: Vec::new(),
@@ -59,10 +59,10 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes; the blocks that they complete are then in [`Parser::next_block`].
+    /// Takes the next bytes. [`Parser::next_block`] returns the blocks that they complete.
     ///
     /// # Errors
-    /// [`TooLong`]; the parser must not be used any further.
+    /// [`TooLong`]. The parser must not be used after it.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), TooLong> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
@@ -71,7 +71,7 @@ impl Parser {
             }
             let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
             let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.line.len() + part.len() > MOST_BYTES {
+            if self.line.len() + part.len() > MAX_BYTES {
                 return Err(TooLong);
             }
             self.line.extend_from_slice(part);
@@ -103,7 +103,7 @@ impl Parser {
             self.complete();
             return Ok(());
         }
-        // A character never spans two lines, so each line can be decoded for itself.
+        // A character never spans two lines, so each line can be decoded by itself.
         let line = String::from_utf8_lossy(line);
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -112,10 +112,10 @@ impl Parser {
             "data" => return self.append(value),
             "id" if !value.contains('\0') => value.clone_into(&mut self.id),
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // Digits alone fail to parse only where they are too many: as good as for ever.
+                // Digits fail to parse only if there are too many, so the wait is practically endless.
                 self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
             }
-            // A comment has an empty field name; any other field is ignored.
+            // A comment has an empty field name. All other fields are ignored.
             _ => {}
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Parser {
     fn append(&mut self, value: &str) -> Result<(), TooLong> {
         match &mut self.data {
             None => self.data = Some(value.to_owned()),
-            Some(data) if data.len() + value.len() < MOST_BYTES => {
+            Some(data) if data.len() + value.len() < MAX_BYTES => {
                 data.push('\n');
                 data.push_str(value);
             }

@@ -19,7 +19,7 @@ fn block(event: &str, data: Option<&str>, id: &str) -> (String, Option<String>, 
 }
 
 #[test]
-fn the_examples_of_the_standard() {
+fn the_examples_of_the_standard_are_parsed() {
     assert_eq!(parse("data: YHOO\ndata: +2\ndata: 10\n\n"), [block("", Some("YHOO\n+2\n10"), "")]);
     assert_eq!(
         parse(": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n"),
@@ -37,7 +37,7 @@ fn the_examples_of_the_standard() {
 }
 
 #[test]
-fn every_line_end_ends_a_line() {
+fn a_line_ends_with_lf_cr_or_crlf() {
     for end in ["\n", "\r", "\r\n"] {
         let stream = ["id: 7", "data: a", "data: b", "", "data: c", "", ""].join(end);
         assert_eq!(parse(stream), [block("", Some("a\nb"), "7"), block("", Some("c"), "7")], "{end:?}");
@@ -92,11 +92,11 @@ fn bad_utf_8_is_replaced() {
 }
 
 #[test]
-fn memory_is_bounded() {
+fn lines_and_blocks_are_bounded() {
     let piece = [b'a'; 1_000];
     let pushed = |head: &[u8], tail: &[u8]| {
         let mut parser = Parser::new("");
-        (0..=MOST_BYTES / 900).try_for_each(|_| {
+        (0..=MAX_BYTES / 900).try_for_each(|_| {
             parser.push(head)?;
             parser.push(&piece)?;
             parser.push(tail)
@@ -108,7 +108,7 @@ fn memory_is_bounded() {
     assert_eq!(pushed(b"data: ", b"\n\n"), Ok(()));
 }
 
-/// A line of a stream: all that has a meaning, and some that has none.
+/// A line of a stream, with a meaning or without.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_server_writes_is_what_is_read(
+    fn the_blocks_that_a_server_writes_are_read(
         sent in proptest::collection::vec(("[^\r\n]{1,30}(\n[^\r\n]{0,30}){0,2}", 1_u32..999), 0..12),
     ) {
         let mut stream = String::new();
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_accepted(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         parse(bytes);
     }
 }

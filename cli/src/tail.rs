@@ -1,4 +1,4 @@
-//! `oasis tail`: follows the feed in the terminal, across lost connections, with nothing lost or doubled.
+//! `oasis tail`: follows the feed in the terminal. Across lost connections, no event is lost or repeated.
 
 mod args;
 mod feed;
@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 pub(crate) use args::Args;
 
-/// Follows the feed until it is stopped, or has printed what was asked for.
+/// Follows the feed until the command is stopped or has printed all requested events.
 ///
 /// # Errors
-/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first.
-/// Lost connections are no errors.
+/// The server refuses, standard output cannot be written, or a tail with `-n` or `--no-follow` cannot connect
+/// for the first time. Lost connections are not errors.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     feed::follow(&args).await?;
     Ok(ExitCode::SUCCESS)

@@ -1,13 +1,13 @@
-//! Times on the command line.
+//! Parses times on the command line.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_service::args::span;
 
-/// Reads a time (RFC 3339), or how long ago it was (`15m`, `2h 30m`, `1d`).
+/// Parses a time (RFC 3339), or an age (`15m`, `2h 30m`, `1d`).
 ///
 /// # Errors
-/// When it is neither; the message is for whoever typed it.
+/// The text is neither, or the time is out of range.
 pub(crate) fn parse_time(text: &str) -> Result<Ts, String> {
     match text.parse::<Ts>() {
         Ok(ts) => Ok(ts),
@@ -16,7 +16,7 @@ pub(crate) fn parse_time(text: &str) -> Result<Ts, String> {
                 .checked_sub(ago)
                 .map_err(|error| error.to_string())
                 .and_then(|instant| Ts::new(instant).map_err(|invalid| invalid.to_string())),
-            None => Err(format!("{invalid}, or how long ago, such as 15m or 1d")),
+            None => Err(format!("{invalid}, or an age such as 15m or 1d")),
         },
     }
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_or_how_long_ago() {
+    fn a_time_or_an_age_is_parsed() {
         assert_eq!(parse_time("2026-01-02T03:04:05+02:00").unwrap().to_string(), "2026-01-02T01:04:05.000Z");
         let day_ago = parse_time("1d").unwrap().instant();
         let age = Timestamp::now().duration_since(day_ago).as_secs();

@@ -1,4 +1,4 @@
-//! `oasis up`: the whole system in one process, over a private PostgreSQL, until Ctrl-C.
+//! `oasis up`: runs the whole system in one process, with a private PostgreSQL, until Ctrl-C.
 
 mod args;
 mod banner;
@@ -28,12 +28,12 @@ pub(crate) use args::Args;
 /// Runs everything until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When a port is taken, the environment has a bad setting for a service, PostgreSQL can't be had, the
-/// database can't be migrated, or a service ends by itself.
+/// A port is taken, the environment has a bad setting for a service, PostgreSQL cannot be started, the
+/// database cannot be migrated, or a service ends by itself.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init("oasis", &args.log)?;
     let shutdown = Shutdown::on_signals()?;
-    // First, so that a taken port costs nothing else.
+    // The ports are bound first: if one is taken, nothing else has been started.
     let gateway = bind(&args.host, args.port).await?;
     let webhooks = bind(&args.host, args.port + 1).await?;
     let deploys = if args.demo || args.gcp_project.is_some() {
@@ -46,9 +46,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(secret) => secret.expose().to_owned(),
         None => kept_secret(&args.data.join("webhook-secret"))?,
     };
-    // Before PostgreSQL is started or even downloaded, which a bad setting would make vain.
+    // The settings are read before PostgreSQL is downloaded or started, so that a bad one fails at once.
     let logs = if args.demo {
-        Some(Arc::new(FakeLogging::start().await.context("starting a fake of Cloud Logging")?))
+        Some(Arc::new(FakeLogging::start().await.context("starting the fake Cloud Logging")?))
     } else {
         None
     };
@@ -65,13 +65,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(deploys) = &mut configs.deploys {
         deploys.database.database_url = database_url;
     }
-    let kept = cluster.clone().map(|cluster| tokio::spawn(postgres::keep_up(cluster, shutdown.clone())));
+    let keeper = cluster.clone().map(|cluster| tokio::spawn(postgres::keep_up(cluster, shutdown.clone())));
     let listeners = Listeners { gateway, webhooks, deploys };
     let served = serve(&args, configs, &secret, listeners, logs, shutdown.clone()).await;
-    if let Some(kept) = kept {
-        // Or it would start what is stopped here.
+    if let Some(keeper) = keeper {
+        // Otherwise the keeper would restart the PostgreSQL that is stopped here.
         shutdown.trigger();
-        let _ = kept.await;
+        let _ = keeper.await;
     }
     if let Some(cluster) = cluster {
         notice("stopping PostgreSQL");
@@ -111,11 +111,12 @@ async fn serve(
     if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
         services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
     }
-    // Whoever read it may have left (`| head`), or the disk is full: neither ends what is up.
+    // If standard output is closed (`| head`) or its disk is full, the services still go on.
     let _ = banner::show(args, secret, reading_is_guarded);
     if !is_loopback(&args.host) {
         notice(
-            "these ports are open to others: whoever reaches them may read, and send events without a token",
+            "these ports are open to other machines: anyone who reaches them can send events without a \
+             token, and read events unless READ_TOKENS is set",
         );
     }
     let demo = logs.map(|logs| {
@@ -123,13 +124,13 @@ async fn serve(
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
         tokio::spawn(async move {
             if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
-                demo::run_beside(base, agents, &secret, logs, shutdown).await;
+                demo::run_in_background(base, agents, &secret, logs, shutdown).await;
             }
         })
     });
     let mut outcome = Ok(());
     while let Some(ended) = services.join_next().await {
-        // One that ends by itself takes the others along.
+        // A service that ends by itself ends the others, too.
         shutdown.trigger();
         outcome = outcome.and(ended.context("a service failed").and_then(|ended| ended));
     }
@@ -139,10 +140,10 @@ async fn serve(
     outcome
 }
 
-/// Where the services listen.
+/// The sockets on which the services listen.
 struct Listeners {
     gateway: TcpListener,
     webhooks: TcpListener,
-    /// Where deploys are watched.
+    /// Only if deploys are watched.
     deploys: Option<TcpListener>,
 }

@@ -1,15 +1,15 @@
-// The page of the agents: who lives, on what, since when. Those that went silent stand first.
+// The agents page: one row per agent with its state, its task and its times, silent agents first.
 
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
-import { failureNote, icon, skeleton, taskLink, time } from "./look.js";
+import { failureNote, icon, skeleton, taskLink, time } from "./labels.js";
 import { isFailure, word } from "./sets.js";
 import { short } from "./time.js";
 
 /** @typedef {import("./agents.js").Agent} Agent */
 
-/** So many that are no more are shown. */
-const MOST_OVER = 50;
+/** The maximum number of stopped or replaced agents that are shown. */
+const MOST_ENDED = 50;
 
 export class AgentsPage {
   #context;
@@ -28,7 +28,7 @@ export class AgentsPage {
     );
     this.#table = h(
       "table.agents",
-      h("caption.offscreen", "Agents, the silent ones first"),
+      h("caption.offscreen", "Agents, silent ones first"),
       h("thead", h("tr", ...head)),
       this.#body,
     );
@@ -54,8 +54,8 @@ export class AgentsPage {
   /** @param {number} now */
   tick(now) {
     const { agents } = this.#context;
-    let over = 0;
-    const list = agents.list.filter((one) => factsOf(one).is !== "over" || ++over <= MOST_OVER);
+    let ended = 0;
+    const list = agents.list.filter((one) => factsOf(one).is !== "ended" || ++ended <= MOST_ENDED);
     const counts = ORDER.map(
       (state) => `${agents.list.filter((one) => one.state === state).length} ${state}`,
     );
@@ -79,7 +79,7 @@ export class AgentsPage {
     else if (kind === "empty")
       fill(
         this.#note,
-        h("p", "No agent has been heard of. An agent appears with its first heartbeat:"),
+        h("p", "No agent has sent a heartbeat yet. An agent appears with its first one:"),
         h(
           "pre",
           { tabindex: 0 },
@@ -126,8 +126,8 @@ function update(row, agent, now) {
     fill(where, h("bdi", agent.where));
   }
   /** @param {HTMLElement} cell @param {string} text */
-  const tell = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);
-  tell(since, short(now - agent.since));
+  const setTime = (cell, text) => setText(/** @type {Element} */ (cell.firstElementChild), text);
+  setTime(since, short(now - agent.since));
   const every = agent.interval ? `, every ${agent.interval}s` : "";
-  tell(seen, `${short(now - agent.seen)} ago${every}`);
+  setTime(seen, `${short(now - agent.seen)} ago${every}`);
 }

@@ -1,5 +1,5 @@
-// The agents, as the query API lists them. They are read every half minute, and soon after a ping on their
-// page.
+// Reads the list of agents from the query API every half minute. Reads it sooner after the gateway reports a
+// lost or returned agent, and after any ping while the agents page is open.
 
 import { listAgents } from "../client/index.js";
 import { on } from "./dom.js";
@@ -7,13 +7,13 @@ import { isBeat } from "./kinds.js";
 import { isPing } from "./sets.js";
 
 /**
- * An agent that went silent is replaced once another of its name has been started.
+ * A silent agent counts as replaced once another agent with its name has started.
  *
  * @typedef {import("../client/types.js").Agent["state"] | "replaced"} State
  */
 
 /**
- * As the gateway tells, with its times in milliseconds.
+ * An agent as the gateway lists it, with times in milliseconds.
  *
  * @typedef {Omit<import("../client/types.js").Agent, "state" | "since" | "started"> & Row} Agent
  */
@@ -28,30 +28,30 @@ import { isPing } from "./sets.js";
  */
 
 const EVERY_MS = 30_000;
-/** How often at the most, while somebody looks at them: there may be thousands, and each pings. */
+/** The minimum time between two urgent reads, because thousands of agents may ping. */
 const SOON_MS = 5_000;
 const AGAIN_MS = 1_500;
 const SETTLE_MS = 400;
-/** Clocks of agents differ. */
+/** The allowance for the difference between the clocks of agents. */
 const SKEW_MS = 60_000;
 
 /**
- * The states in order of urgency: silent agents need attention, agents that are over do not.
+ * The states in order of urgency: silent agents need attention, ended agents do not.
  *
- * @type {Record<State, { hint: string | null, is: "silent" | "alive" | "over" }>}
+ * @type {Record<State, { hint: string | null, is: "silent" | "alive" | "ended" }>}
  */
 const STATES = {
   lost: { hint: "Silent for more than 2.5 intervals", is: "silent" },
   late: { hint: "Silent for more than 1.5 intervals", is: "silent" },
   working: { hint: null, is: "alive" },
   idle: { hint: null, is: "alive" },
-  stopped: { hint: "Has said that it stopped", is: "over" },
-  replaced: { hint: "Went silent; another of its name has been started since", is: "over" },
+  stopped: { hint: "The agent reported that it stopped", is: "ended" },
+  replaced: { hint: "Went silent; another agent with this name has started since", is: "ended" },
 };
 
 export const ORDER = /** @type {State[]} */ (Object.keys(STATES));
 
-/** A newer gateway may send a state that this page does not know. @param {Agent} agent */
+/** A newer gateway may send a state that this page does not know; it counts as idle. @param {Agent} agent */
 export const factsOf = ({ state }) => STATES[state] ?? STATES.idle;
 
 /** @param {Agent} agent */
@@ -68,13 +68,13 @@ const readAgent = (row) => ({
 });
 
 /**
- * In the order in which they need somebody to look.
+ * Sorts the agents by urgency, then by name, and marks the replaced ones.
  *
  * @param {import("../client/types.js").Agent[]} rows
  */
 export function readAgents(rows) {
   const agents = rows.map(readAgent);
-  /** @type {Map<string, number>} When the last one of this name was started. */
+  /** @type {Map<string, number>} When the newest agent of each name started. */
   const newest = new Map();
   for (const { agent, started } of agents) if (started > (newest.get(agent) ?? 0)) newest.set(agent, started);
   for (const agent of agents) {
@@ -87,7 +87,7 @@ export function readAgents(rows) {
   );
 }
 
-/** Shared by the header and the page. */
+/** The list of agents, shared by the header and the agents page. */
 export class Agents extends EventTarget {
   /** @type {Agent[]} */
   list = [];
@@ -122,13 +122,18 @@ export class Agents extends EventTarget {
     });
   }
 
-  /** @param {number} wait @param {boolean} [matters] More than that one lives. */
-  soon(wait, matters = false) {
-    const seen = matters || location.pathname.startsWith("/agents");
+  /**
+   * Plans a read, unless an earlier one is planned.
+   *
+   * @param {number} wait
+   * @param {boolean} [urgent] Whether the gateway has reported a lost or returned agent.
+   */
+  soon(wait, urgent = false) {
+    const isUrgent = urgent || location.pathname.startsWith("/agents");
     const failed = this.state === "failed";
-    const apart = document.hidden ? 4 * EVERY_MS : failed ? AGAIN_MS : seen ? SOON_MS : EVERY_MS;
+    const interval = document.hidden ? 4 * EVERY_MS : failed ? AGAIN_MS : isUrgent ? SOON_MS : EVERY_MS;
     const now = Date.now();
-    const at = Math.max(now + wait, this.#asked + apart);
+    const at = Math.max(now + wait, this.#asked + interval);
     if (this.#timer !== undefined && this.#due <= at) return;
     clearTimeout(this.#timer);
     this.#due = at;
@@ -153,7 +158,7 @@ export class Agents extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** How many need somebody to look. */
+  /** The number of late and lost agents. */
   get missing() {
     return this.list.filter(isSilent).length;
   }

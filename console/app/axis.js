@@ -1,20 +1,21 @@
-// Where on one axis, and in which row, the items of a journey stand. Pure.
+// The layout of a journey: the position of each item on the time axis, and its row. Pure.
 
 import { kindWords } from "./kinds.js";
 
 /** @typedef {import("./journey.js").Item} Item */
 
-/** A pause that takes more of the axis than this is drawn shorter, */
+/** A pause that takes more than this share of the axis is folded. */
 const LONG = 0.3;
-/** and then takes this much. */
+/** The share of the axis that a folded pause takes. */
 const FOLDED = 0.05;
 
 /**
- * From an instant to its place on the axis, 0 to 1. Long pauses, in which nothing goes on, are folded.
+ * Makes the scale that maps an instant to a position on the axis, from 0 to 1. Long pauses, in which no item
+ * runs, are folded.
  *
  * @param {readonly Item[]} items
  * @param {number} now
- * @param {number} [inset] What is left free at its beginning.
+ * @param {number} [inset] The share that stays free at the left end of the axis.
  */
 export function toScale(items, now, inset = 0) {
   const spans = items
@@ -29,7 +30,8 @@ export function toScale(items, now, inset = 0) {
     if (begin > end) pauses.push([end, begin]);
     end = Math.max(end, stop);
   }
-  // What is long is long beside what is left once the long ones are folded: so the longest go first.
+  // Each fold shortens the rest of the axis, and the next pause is measured against that rest. So the longest
+  // pause is folded first.
   const byLength = [...pauses].sort((a, b) => b[1] - b[0] - (a[1] - a[0]));
   let left = to - from;
   /** @type {Set<[number, number]>} */
@@ -67,14 +69,14 @@ export function toScale(items, now, inset = 0) {
   return { scale, parts, from, to };
 }
 
-/** Runs of one name beyond this many share a row, of which the name stands at its beginning. */
+/** If a name has more items than this, they share rows that show the name once, at the left end. */
 const MANY = 6;
 
 /** @param {Item} item */
 const nameOfRow = (item) => (item.point ? kindWords(item.event.kind) : item.name);
 
 /**
- * The names of which there are many, each with its lane in front.
+ * The names with so many items that they share rows, each prefixed with its lane.
  *
  * @param {readonly Item[]} items
  */
@@ -89,18 +91,18 @@ export function manyOf(items) {
 }
 
 /**
- * Rows for the items of a lane so that none covers another.
+ * Assigns the items of a lane to rows so that no bar covers another.
  *
- * @param {readonly Item[]} items In order of their beginning.
+ * @param {readonly Item[]} items In order of their start.
  * @param {(at: number) => number} scale
  * @param {number} now
- * @param {(item: Item, row: string) => number} labelOf The part of the axis that its label takes.
- * @param {ReadonlySet<string>} [many] What manyOf() says.
- * @param {number} [least] The part that the shortest bar takes.
+ * @param {(item: Item, row: string) => number} labelOf The share of the axis that the item's label takes.
+ * @param {ReadonlySet<string>} [many] The result of manyOf().
+ * @param {number} [least] The share of the axis that the shortest bar takes.
  */
 export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.01) {
   /**
-   * Where each row ends: with its last label, and with its last bar.
+   * The end of each row: `end` includes its last label, `bar` only its last bar.
    *
    * @type {{ name: string, end: number, bar: number, last: { labelled: boolean } }[]}
    */
@@ -111,7 +113,7 @@ export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.0
     const right = scale(item.to ?? now);
     const label = labelOf(item, name);
     const bar = Math.max(right, left + least);
-    // Near the right edge a label stands to the left of its bar.
+    // Near the right edge, the label goes to the left of its bar.
     const flip = left + Math.max(right - left, label) > 1;
     const begin = flip ? Math.min(left, right - label) : left;
     const placed = { item, row: 0, name, left, right, flip, labelled: true };
@@ -120,7 +122,7 @@ export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.0
     );
     if (placed.row < 0) placed.row = rows.length;
     const taken = rows[placed.row];
-    // Where a row is of one name, a label that has no room gives way.
+    // In a row of one name, a label without room is left out.
     placed.labelled = !taken || taken.bar <= begin;
     placed.flip &&= placed.labelled;
     if (taken && taken.end > begin) taken.last.labelled = false;

@@ -1,13 +1,13 @@
-// Which pings get a row. Pure.
+// Decides which pings get a row in a list of events. Pure.
 
 import { isBeat } from "./kinds.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
- * Makes a filter over events in their order: a ping that repeats the last one of its agent gets no row.
+ * Makes a filter that drops pings that repeat the agent's previous ping. Call it with the events in order.
  *
- * @param {boolean} [all] Whether every ping gets one.
+ * @param {boolean} [all] Whether to keep every ping.
  * @returns {(event: AnyEvent) => boolean}
  */
 export function beatFilter(all = false) {
@@ -15,10 +15,10 @@ export function beatFilter(all = false) {
   const last = new Map();
   return (event) => {
     if (all || !isBeat(event)) return true;
-    const says = `${event.vtid}|${event.status}`;
-    if (last.get(event.module) === says) return false;
+    const state = `${event.vtid}|${event.status}`;
+    if (last.get(event.module) === state) return false;
     if (last.size > 5_000) last.clear();
-    last.set(event.module, says);
+    last.set(event.module, state);
     return true;
   };
 }

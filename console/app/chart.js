@@ -1,18 +1,18 @@
-// The journey drawn: lanes of bars and points over one axis.
+// Draws a task's journey: lanes of bars and points over one time axis.
 
 import { manyOf, toRows, toScale } from "./axis.js";
 import { fill, h, keyed, setText } from "./dom.js";
 import { kindWords } from "./kinds.js";
-import { icon } from "./look.js";
+import { icon } from "./labels.js";
 import { word } from "./sets.js";
 import { clock, DAY, duration, moment, ticks } from "./time.js";
 
 /** @typedef {import("./journey.js").Item} Item */
 
-/** In their order. @type {Record<import("./sets.js").Lane, string>} */
+/** The lanes from top to bottom. @type {Record<import("./sets.js").Lane, string>} */
 const LANES = { code: "Code", checks: "Checks", deploys: "Deploys", agents: "Agents", events: "Events" };
 
-/** The width of a row's name. */
+/** The width of a row's name, in pixels. */
 const NAME = 110;
 
 /** @param {number} share */
@@ -34,7 +34,7 @@ export function drawChart(chart, items, now) {
     if (part.folded) {
       const fold = h(
         "span.fold",
-        { title: `${duration(part.to - part.from)} without anything` },
+        { title: `${duration(part.to - part.from)} without activity` },
         brief(part.to - part.from),
       );
       fold.style.left = percent(part.at + part.width / 2);
@@ -74,8 +74,8 @@ export function drawChart(chart, items, now) {
     [".axis-lane > :last-child", axis],
     [".lanes > :first-child", grid],
   ])) {
-    const there = chart.querySelector(at);
-    if (!there?.isEqualNode(drawn)) there?.replaceWith(drawn);
+    const old = chart.querySelector(at);
+    if (!old?.isEqualNode(drawn)) old?.replaceWith(drawn);
   }
   keyed(
     /** @type {Element} */ (chart.querySelector(".lanes > :last-child")),
@@ -90,9 +90,9 @@ export function drawChart(chart, items, now) {
         h("div.names", { "aria-hidden": "true" }),
       ),
     (element, [lane]) => {
-      const its = items.filter((item) => item.lane === lane);
+      const laneItems = items.filter((item) => item.lane === lane);
       const rows = toRows(
-        its,
+        laneItems,
         scale,
         now,
         (item, name) => (labelOf(item, now, name).length * 6.6 + 26) / width,
@@ -103,9 +103,9 @@ export function drawChart(chart, items, now) {
       if (!track || !names) return;
       fill(names);
       for (const [row, name] of new Map(rows.map((placed) => [placed.row, placed.name]))) {
-        const there = h("span.clip", name);
-        there.style.top = `${row * 24 + 4}px`;
-        names.append(there);
+        const label = h("span.clip", name);
+        label.style.top = `${row * 24 + 4}px`;
+        names.append(label);
       }
       track.style.height = `${(Math.max(...rows.map(({ row }) => row)) + 1) * 24 + 8}px`;
       keyed(
@@ -122,7 +122,7 @@ export function drawChart(chart, items, now) {
 /** @param {number} ms */
 const brief = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
 
-/** @param {Item} item @param {number} now @param {string} [row] The name of its row. */
+/** @param {Item} item @param {number} now @param {string} [row] The name that the row shows. */
 function labelOf(item, now, row = "") {
   if (item.point) return item.name;
   const took = (item.to ?? now) - (item.began ?? item.from);
@@ -139,7 +139,7 @@ const makeBar = () =>
   );
 
 /**
- * Only what is another is changed, so that a hint stays which is being read.
+ * Updates a bar in place, so that an open tooltip stays.
  *
  * @param {HTMLElement} bar
  * @param {ReturnType<typeof toRows>[number]} placed
@@ -150,12 +150,12 @@ function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   const label = labelOf(item, now);
   const waits = item.began !== null && item.began > item.from;
   const waited = waits ? `, queued ${duration((item.began ?? 0) - item.from)}` : "";
-  const said = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
+  const title = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
   if (!bar.classList.contains(`s-${event.status}`))
     bar.querySelector(".icon")?.replaceWith(icon(event.status));
   const kinds = [item.point && "point", flip && "flip", item.to === null && "live"];
   bar.className = ["bar", `s-${event.status}`, ...kinds].filter(Boolean).join(" ");
-  bar.title = bar.ariaLabel = said;
+  bar.title = bar.ariaLabel = title;
   bar.dataset.id = String(event.id ?? "");
   setText(/** @type {Element} */ (bar.querySelector("bdi")), labelled ? labelOf(item, now, name) : "");
   const waiting = /** @type {HTMLElement} */ (bar.querySelector(".waiting"));

@@ -1,9 +1,10 @@
-// Small helpers over the DOM. Text is always set as text: nothing here parses HTML.
+// Small helpers for the DOM. They set text only as text and never parse HTML.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
- * A name that begins with `on` is a listener; null and false are left out.
+ * Attributes of an element. A function becomes a listener: `onclick` listens for `click`. Null, undefined and
+ * false are left out.
  *
  * @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes
  */
@@ -12,7 +13,7 @@
  * Makes an element.
  *
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K | `${K}.${string}`} what Its tag, and its classes after dots: `section.panel.failures`.
+ * @param {K | `${K}.${string}`} what The tag, with classes after dots: `section.panel.failures`.
  * @param {...(Attributes | Child)} parts
  * @returns {HTMLElementTagNameMap[K]}
  */
@@ -38,7 +39,7 @@ function setAttributes(element, attributes) {
 }
 
 /**
- * @param {string} kind Its classes, with dots between them.
+ * @param {string} kind The button's classes, separated by dots.
  * @param {Attributes} attributes
  * @param {...Child} children
  */
@@ -48,7 +49,7 @@ export const makeButton = (kind, attributes, ...children) =>
 /**
  * @template {string} N
  * @param {EventTarget} target
- * @param {N} names One, or several with blanks between them.
+ * @param {N} names One event name, or several separated by spaces.
  * @param {(event: N extends keyof WindowEventMap ? WindowEventMap[N] : CustomEvent) => void} listener
  */
 export function on(target, names, listener) {
@@ -56,12 +57,12 @@ export function on(target, names, listener) {
 }
 
 /**
- * A part of a page under a heading that names it.
+ * Makes a section of a page with a heading.
  *
- * @param {string} kind Its class.
- * @param {string} id That of the heading.
+ * @param {string} kind The section's class.
+ * @param {string} id The id of the heading.
  * @param {Child[]} heading
- * @param {Child} tool What stands at the end of the heading's line.
+ * @param {Child} tool The element at the end of the heading's line.
  * @param {...Child} children
  */
 export const panel = (kind, id, heading, tool, ...children) =>
@@ -85,7 +86,7 @@ export function fill(element, ...children) {
 }
 
 /**
- * Sets a text only if it is another: what stays the same costs no layout.
+ * Sets a text only if it differs, because setting a text costs a layout.
  *
  * @param {Node} node
  * @param {string | number} text
@@ -95,7 +96,7 @@ export function setText(node, text) {
 }
 
 /**
- * An element that the page's HTML holds.
+ * Returns an element of index.html.
  *
  * @param {string} id
  */
@@ -120,7 +121,7 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * Rows of a list that keep their elements, and so their focus, while their data changes.
+ * Updates the rows of a list. A row keeps its element, and so its focus, while its data changes.
  *
  * @template T
  * @param {Element} parent
@@ -132,17 +133,17 @@ export function svg(tag, attributes, ...children) {
 export function keyed(parent, items, keyOf, make, update) {
   const wanted = new Map(items.map((item) => [keyOf(item), item]));
   /** @type {Map<string, HTMLElement>} */
-  const there = new Map();
+  const existing = new Map();
   for (const child of [...parent.children]) {
     const key = child instanceof HTMLElement ? child.dataset.key : undefined;
-    if (key !== undefined && wanted.has(key)) there.set(key, /** @type {HTMLElement} */ (child));
+    if (key !== undefined && wanted.has(key)) existing.set(key, /** @type {HTMLElement} */ (child));
     else child.remove();
   }
   const focused = document.activeElement;
   /** @type {Element | null} */
   let at = parent.firstElementChild;
   for (const [key, item] of wanted) {
-    let element = there.get(key);
+    let element = existing.get(key);
     if (!element) {
       element = make(item);
       element.dataset.key = key;
@@ -151,18 +152,18 @@ export function keyed(parent, items, keyOf, make, update) {
     if (element === at) at = at.nextElementSibling;
     else parent.insertBefore(element, at);
   }
-  // What is moved loses the focus.
+  // An element that is moved loses the focus.
   if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused))
     focused.focus({ preventScroll: true });
 }
 
-/** @param {string} text */
+/** Copies a text to the clipboard. Returns whether that worked. @param {string} text */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without a secure context there is no clipboard but the old one.
+    // Without a secure context, only the old clipboard command is available.
     const area = h("textarea.offscreen", { readonly: true, "aria-hidden": "true" });
     area.value = text;
     (document.querySelector("dialog[open]") ?? document.body).append(area);

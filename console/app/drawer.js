@@ -1,16 +1,16 @@
-// One event in full, in a native dialog: the browser keeps the focus inside, returns it, and closes it with
-// Esc.
+// Shows one event in full, in a native dialog. The browser keeps the focus inside, restores it on close and
+// handles Esc.
 
 import { copy, fill, h, makeButton, on, setText } from "./dom.js";
 import { isTask } from "./event.js";
 import { kindWords } from "./kinds.js";
+import { failureNote, icon, outLink, skeleton, statusMark, taskLink, time } from "./labels.js";
 import { describeLink } from "./links.js";
-import { failureNote, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 import { exact } from "./time.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** Levels of meta that are opened at first, and how much of it is shown at all. */
+/** The number of levels of `meta` that are open at first, and the maximum number of its nodes shown. */
 const OPEN = 2;
 const MOST_NODES = 2_000;
 
@@ -31,7 +31,7 @@ export class Drawer {
       context.closed();
     });
     on(this.#dialog, "click", (event) => {
-      // The backdrop is the dialog's own, outside of what it holds.
+      // A click on the backdrop has the dialog itself as its target.
       if (event.target === this.#dialog) this.#dialog.close();
     });
   }
@@ -40,7 +40,10 @@ export class Drawer {
     if (this.#dialog.open) this.#dialog.close();
   }
 
-  /** @param {AnyEvent | null} event @param {number | null} id Known where the event is not. */
+  /**
+   * @param {AnyEvent | null} event Null if only the id is known.
+   * @param {number | null} id Null for a simulated event.
+   */
   show(event, id) {
     const name = id === null ? `mock-${event?.ts}` : String(id);
     if (this.#shown === name && this.#dialog.open) return;
@@ -64,18 +67,17 @@ export class Drawer {
       if (control.signal.aborted) return;
       const found = events[0]?.id === id ? events[0] : null;
       if (found) this.#draw(found);
-      else
-        this.#failed(event, [h("p", { role: "alert" }, `Event ${id} is not kept any more, or never was.`)]);
+      else this.#failed(event, [h("p", { role: "alert" }, `Event ${id} was pruned or never existed.`)]);
     } catch (error) {
       if (control.signal.aborted) return;
       const retry = () => void this.#load(id, event);
-      this.#failed(event, failureNote("Its meta can't be read", error, retry));
+      this.#failed(event, failureNote("The event's meta can't be read", error, retry));
     }
   }
 
-  /** @param {AnyEvent | null} event @param {HTMLElement[]} says */
-  #failed(event, says) {
-    const note = h("div.note", ...says);
+  /** @param {AnyEvent | null} event @param {HTMLElement[]} content */
+  #failed(event, content) {
+    const note = h("div.note", ...content);
     const old = this.#dialog.querySelector(".meta-part");
     if (event && old) fill(old, h("h3", "Meta"), note);
     else fill(this.#dialog, this.#head("Event", null), h("div.body", note));
@@ -93,27 +95,27 @@ export class Drawer {
 
   /** @param {AnyEvent} event */
   #draw(event) {
-    // Whatever the gateway tells of it, in its order; the rest is what the client noted.
-    const { receivedAt, simulated, meta: held, ...told } = event;
-    const fields = Object.entries(told)
+    // All fields from the gateway, in its order, without those that the client added.
+    const { receivedAt, simulated, meta: knownMeta, ...stored } = event;
+    const fields = Object.entries(stored)
       .filter(([name, value]) => name === "link" || value !== null)
       .map(([name, value]) => h("div.field", h("dt", name), h("dd", shownField(name, value))));
     const isStored = event.id !== null;
     const meta = !isStored
-      ? h("p.quiet", "Simulated events have none and are never stored.")
-      : held
-        ? Object.keys(held).length > 0
-          ? tree(held)
+      ? h("p.quiet", "Simulated events have no meta and are never stored.")
+      : knownMeta
+        ? Object.keys(knownMeta).length > 0
+          ? tree(knownMeta)
           : h("p.quiet", "Empty.")
         : skeleton();
-    const json = JSON.stringify({ ...told, meta: held }, null, 2);
+    const json = JSON.stringify({ ...stored, meta: knownMeta }, null, 2);
     const address = `${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1`;
     const token = this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : "";
     const curl = `curl '${address}'${token}`;
     const focused = this.#dialog.contains(document.activeElement);
     fill(
       this.#dialog,
-      this.#head([held?.name, kindWords(event.kind)].filter(Boolean).join(" \u00b7 "), event),
+      this.#head([knownMeta?.name, kindWords(event.kind)].filter(Boolean).join(" \u00b7 "), event),
       h(
         "div.actions",
         copyButton("Copy as JSON", json),
@@ -163,17 +165,17 @@ function tree(value) {
     const list = h("ul.tree");
     for (const [key, inner] of Object.entries(value)) {
       if (left-- <= 0) {
-        list.append(h("li", "and more: copy it as JSON"));
+        list.append(h("li", "more fields: use Copy as JSON"));
         break;
       }
       const name = h("bdi.key", key);
       const size = isNode(inner) ? Object.keys(inner).length : 0;
       if (size > 0 && depth < 32) {
-        const says = h("span.quiet", ` ${size} ${Array.isArray(inner) ? "items" : "fields"}`);
+        const summary = h("span.quiet", ` ${size} ${Array.isArray(inner) ? "items" : "fields"}`);
         const details = h(
           "details",
           { open: depth < OPEN },
-          h("summary", name, says),
+          h("summary", name, summary),
           node(inner, depth + 1),
         );
         list.append(h("li", details));

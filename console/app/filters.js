@@ -1,8 +1,8 @@
-// The bar of filters: a text, a menu for each facet, switches, and what is set as chips to take away.
+// The filter bar: a text field, a menu per facet, switches, and a removable chip per active filter.
 
 import { fill, h, makeButton, on } from "./dom.js";
 import { kindWords } from "./kinds.js";
-import { icon } from "./look.js";
+import { icon } from "./labels.js";
 import { STATUSES, sourceFacts, word } from "./sets.js";
 import { eachFacet, FACETS, filterCount, normal } from "./view.js";
 
@@ -18,14 +18,14 @@ const NAMES = {
   layer: "Layer",
   vtid: "Task",
 };
-/** A text is looked for once the fingers rest: it goes through all events, and to the gateway. */
+/** The text filter waits for this pause in typing, because it searches every event and asks the gateway. */
 const TYPING_MS = 150;
 
 /** @param {string} value */
-const asItIs = (value) => value;
+const asIs = (value) => value;
 
 /**
- * How a value is shown. Values come from the address too, so they may be anything.
+ * The displayed form of a value. Values also come from the address, so they may be any text.
  *
  * @type {Record<Facet, (value: any) => string>}
  */
@@ -33,9 +33,9 @@ const SHOWN = {
   status: word,
   source: (value) => sourceFacts(value).name,
   kind: kindWords,
-  module: asItIs,
-  layer: asItIs,
-  vtid: asItIs,
+  module: asIs,
+  layer: asIs,
+  vtid: asIs,
 };
 
 export class Filters {
@@ -43,7 +43,7 @@ export class Filters {
   #view;
   #change;
   #text;
-  #chips = h("div.chips", { "aria-label": "Filters that are set", role: "group" });
+  #chips = h("div.chips", { "aria-label": "Active filters", role: "group" });
   /** @type {Map<string, HTMLButtonElement>} */
   #switches = new Map();
   /** @type {Map<Facet, HTMLButtonElement>} */
@@ -78,7 +78,7 @@ export class Filters {
         clearTimeout(this.#wait);
         this.#wait = setTimeout(() => {
           if (this.#view().page !== "home") return;
-          // One step back undoes all that was typed at once.
+          // Back removes the whole typed text at once, so only the first change adds a history entry.
           this.#change({ q: this.#text.value }, this.#typing);
           this.#typing = true;
         }, TYPING_MS);
@@ -118,9 +118,9 @@ export class Filters {
       h("div.facets", ...menus),
       h(
         "div.switches",
-        toggle("hideGreen", "Hide green", "Leave out what succeeded"),
+        toggle("hideGreen", "Hide green", "Hide events with status success"),
         toggle("mine", "My tasks", "Only tasks with a star"),
-        toggle("beats", "Heartbeats", "Also show agents' pings that say nothing new"),
+        toggle("beats", "Heartbeats", "Also show pings that repeat an agent's last one"),
       ),
       this.#chips,
     );
@@ -140,7 +140,7 @@ export class Filters {
     this.show();
   }
 
-  /** Shows what the view says. */
+  /** Shows the filters of the current view. */
   show() {
     const view = this.#view();
     if (this.#text.value !== view.q && this.#shownText !== view.q) this.#text.value = view.q;
@@ -182,7 +182,7 @@ export class Filters {
     this.#text.select();
   }
 
-  /** The focus goes on to the next chip. @param {Facet} facet @param {string} value */
+  /** Removes a filter and moves the focus to the next chip. @param {Facet} facet @param {string} value */
   #remove(facet, value) {
     const chips = () => [.../** @type {NodeListOf<HTMLElement>} */ (this.#chips.querySelectorAll(".chip"))];
     const at = chips().indexOf(/** @type {HTMLElement} */ (document.activeElement));
@@ -190,11 +190,11 @@ export class Filters {
     (chips()[at] ?? chips().at(-1) ?? this.#text).focus();
   }
 
-  /** @param {Facet} facet @param {string} value @param {boolean} there */
-  #set(facet, value, there) {
+  /** @param {Facet} facet @param {string} value @param {boolean} isSet */
+  #set(facet, value, isSet) {
     const { facets } = this.#view();
     const values = facets[facet].filter((other) => other !== value);
-    this.#change({ facets: { ...facets, [facet]: there ? [...values, value] : values } }, false);
+    this.#change({ facets: { ...facets, [facet]: isSet ? [...values, value] : values } }, false);
   }
 
   /** @param {Facet} facet */
@@ -223,7 +223,7 @@ export class Filters {
             h("span.times", counts.get(value) ?? ""),
           ),
         ),
-        found.length === 0 && h("p.quiet", text ? "Enter adds it" : "None seen yet"),
+        found.length === 0 && h("p.quiet", text ? "Press Enter to add it" : "None seen yet"),
       );
     };
     const input =
@@ -231,7 +231,7 @@ export class Filters {
       h("input.small", {
         type: "text",
         placeholder: `Find or add`,
-        "aria-label": `Find or add a value of ${NAMES[facet]}`,
+        "aria-label": `Find or add a value for ${NAMES[facet]}`,
         autocomplete: "off",
         spellcheck: "false",
         oninput: (/** @type {any} */ event) => draw(event.target.value.trim()),

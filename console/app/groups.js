@@ -1,4 +1,4 @@
-// A run and its jobs are one thing to whoever looks: what is told of them together. Pure.
+// Combines a run and its jobs into one row. Pure.
 
 import { isRunKey } from "./run.js";
 import { isActive, isFailure, rank } from "./sets.js";
@@ -8,46 +8,51 @@ import { isActive, isFailure, rank } from "./sets.js";
 
 /**
  * @typedef {object} Group
- * @property {string} key That of the run, also while the run is not known.
- * @property {Run | null} run
+ * @property {string} key The run's key, also while the run is unknown.
+ * @property {Run | null} run Null while the run is unknown.
  * @property {Map<string, Run>} jobs
- * @property {number} told The attempt whose failure has been told; 0 for none.
+ * @property {number} reported The last attempt whose failure was reported; 0 for none.
  */
 
 /**
- * What is shown of a group.
+ * The row that shows a group.
  *
  * @typedef {object} Row
- * @property {string} key
- * @property {Run} run What gives the name: the run, or one of its jobs while the run is not known.
- * @property {Run} state What gives the state, the times and the link, and is opened.
- * @property {Run[]} jobs Those of this attempt, as far as they are known.
- * @property {Run[]} failed
+ * @property {string} key The group's key.
+ * @property {Run} run The source of the name: the run, or one of its jobs while the run is unknown.
+ * @property {Run} state The source of the state, the times and the link. A click opens its event.
+ * @property {Run[]} jobs The known jobs of this attempt.
+ * @property {Run[]} failed The jobs of this attempt that failed.
  */
 
 /** @param {Run} run */
 const isFailed = (run) => isFailure(run.status);
 
 /**
- * The name of this failure of a run; the next one gets another. It uses only fields of the feed, so it never
- * changes.
+ * The name of a run's current failure. Each failure of a run has its own name. The name uses only fields that
+ * the feed carries, so it stays the same when the run's `meta` becomes known.
  *
  * @param {Run} run
  */
 export const failureName = (run) => `${run.key}|${isRunKey(run.key) && run.attempt ? run.attempt : run.at}`;
 
-/** The names by which a failure is dismissed. @param {Row} row */
+/** The names under which a failure is dismissed. @param {Row} row */
 export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);
 
-/** What an earlier attempt left is older than this one. @param {Run} job @param {Run} run */
+/**
+ * Whether a job belongs to the run's current attempt. Jobs of earlier attempts are older.
+ *
+ * @param {Run} job
+ * @param {Run} run
+ */
 const isOfAttempt = (job, run) => job.at >= (run.queuedAt ?? run.startedAt ?? 0);
 
-/** @param {Group} group @returns {{ run: Run | null, jobs: Run[] }} */
+/** The current attempt of a group. @param {Group} group @returns {{ run: Run | null, jobs: Run[] }} */
 function current(group) {
   const { run } = group;
   const jobs = [...group.jobs.values()];
   if (!run) return { run, jobs };
-  // Jobs that began after the run had ended are of its next attempt, which is still to be told.
+  // Jobs that began after the run ended belong to its next attempt, whose first run event is still to come.
   const next = isActive(run.status)
     ? []
     : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? 0) > run.at);
@@ -57,42 +62,45 @@ function current(group) {
 }
 
 /**
- * Once a run has ended its own status counts, so a job that may fail is no failure. Until then its first
- * failed job counts.
+ * The row of a failed group. While the run is active, its first failed job makes it a failure. Once the run
+ * has ended, only its own status counts, because some jobs are allowed to fail.
  *
  * @param {Group} group
- * @param {(decides: Run, failed: Run) => boolean} stands Whether this failure is still of interest.
- * @returns {Row | null}
+ * @param {(runOrJob: Run, failed: Run) => boolean} isOpen Whether the failure is recent, not fixed and not
+ *   dismissed. `runOrJob` is the run, or the failed job while the run is unknown.
+ * @returns {Row | null} Null if nothing has failed.
  */
-export function failing(group, stands) {
+export function failing(group, isOpen) {
   const { run, jobs } = current(group);
   const failed = jobs.filter(isFailed).sort((a, b) => a.at - b.at);
   const parts = !run || isActive(run.status) ? failed : isFailed(run) ? [run] : [];
-  const state = parts.find((part) => stands(run ?? part, part));
+  const state = parts.find((part) => isOpen(run ?? part, part));
   return state ? { key: group.key, run: run ?? state, state, jobs, failed } : null;
 }
 
 /**
+ * The row of a group that runs or waits.
+ *
  * @param {Group} group
- * @param {(seenAt: number) => boolean} lives Whether that is recent enough.
- * @returns {Row | null}
+ * @param {(seenAt: number) => boolean} isRecent
+ * @returns {Row | null} Null if nothing runs or waits, or if the last event is not recent.
  */
-export function running(group, lives) {
+export function running(group, isRecent) {
   const { run, jobs } = current(group);
   const [state] = (run ? [run] : jobs).filter((one) => isActive(one.status)).sort(inOrder);
-  if (!state || ![state, ...jobs].some((one) => lives(one.seenAt))) return null;
+  if (!state || ![state, ...jobs].some((one) => isRecent(one.seenAt))) return null;
   return { key: group.key, run: state, state, jobs, failed: jobs.filter(isFailed) };
 }
 
-/** What began last is first, and what waits stands below what runs. @param {Run} a @param {Run} b */
+/** Sorts running runs before waiting ones, and newer before older ones. @param {Run} a @param {Run} b */
 export const inOrder = (a, b) =>
   rank(b.status) - rank(a.status) || since(b) - since(a) || (a.key < b.key ? -1 : 1);
 
 /** @param {Run} run */
 const since = (run) => run.startedAt ?? run.queuedAt ?? run.at;
 
-/** How its jobs are; empty where that says no more than its state. @param {Row} row */
-export function jobsSay({ run, state, jobs, failed }) {
+/** A summary of a row's jobs; empty if the row has fewer than two. @param {Row} row */
+export function jobsSummary({ run, state, jobs, failed }) {
   if (jobs.length < 2) return "";
   const done = jobs.filter((job) => !isActive(job.status)).length;
   if (failed.length === 0) return `${done} of ${jobs.length} jobs done`;
@@ -101,7 +109,7 @@ export function jobsSay({ run, state, jobs, failed }) {
 }
 
 /**
- * Whether a filter chooses the run, or one of its jobs.
+ * Whether a filter matches the run or one of its jobs.
  *
  * @param {Row} row
  * @param {(event: AnyEvent) => boolean} matches

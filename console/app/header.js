@@ -1,4 +1,4 @@
-// The line on top: how the connection is, how far behind, how much comes.
+// The header: the connection's state, the delay of events, their rate, and the banner below it.
 
 import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";
@@ -19,10 +19,10 @@ const WORDS = {
 const REASONS = {
   network: "The gateway can't be reached.",
   closed: "The gateway ended the connection.",
-  silence: "The gateway fell silent.",
+  silence: "The gateway stopped responding.",
   busy: "The gateway is busy.",
-  server_error: "The gateway has an error.",
-  not_a_feed: "What answers there is not the gateway.",
+  server_error: "The gateway reports an error.",
+  not_a_feed: "The response is not from the gateway.",
 };
 
 export class Header {
@@ -31,15 +31,15 @@ export class Header {
   #word = byId("state-word");
   #retry = byId("retry");
   #banner = byId("banner");
-  #said = "";
-  #drawn = "";
+  #bannerKey = "";
+  #sparkKey = "";
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
     this.#store = store;
     on(this.#retry, "click", () => store.feed.retry());
     on(store, "gap", () => {
-      this.#said = "";
+      this.#bannerKey = "";
     });
   }
 
@@ -64,8 +64,7 @@ export class Header {
     delay.hidden = behind === null || state !== "live";
     if (behind !== null) {
       setText(delay, `${duration(behind)} behind`);
-      delay.title =
-        "From when events happened at their source until they came here: the middle one of the last 15";
+      delay.title = "Time from an event at its source to its arrival here: the median of the last 15 events";
       delay.classList.toggle("far", behind > 60_000);
     }
     setText(byId("rate-number"), tally.rate.perMinute(now).toLocaleString());
@@ -76,8 +75,8 @@ export class Header {
   /** @param {(number | null)[]} minutes */
   #spark(minutes) {
     const key = minutes.join();
-    if (key === this.#drawn) return;
-    this.#drawn = key;
+    if (key === this.#sparkKey) return;
+    this.#sparkKey = key;
     const most = Math.max(1, ...minutes.map((count) => count ?? 0));
     const width = 120 / MINUTES;
     const bars = minutes.map((count, i) => {
@@ -94,34 +93,34 @@ export class Header {
     spark.replaceChildren(...bars);
     const known = minutes.filter((count) => count !== null);
     const bounds = `at most ${most.toLocaleString()}, known for ${known.length} minutes`;
-    spark.ariaLabel = `Events a minute over the last half hour; ${bounds}`;
+    spark.ariaLabel = `Events per minute over the last half hour; ${bounds}`;
   }
 
   #showBanner() {
     const { feed, gap, events } = this.#store;
     const { state, reason, error } = feed;
     const key = [state, reason, error?.message, gap?.reason, gap?.to, events.length > 0].join();
-    if (key === this.#said) return;
-    this.#said = key;
+    if (key === this.#bannerKey) return;
+    this.#bannerKey = key;
     const banner = this.#banner;
     banner.dataset.state = state;
     banner.hidden = false;
     if (reason === "unauthorized" || reason === "forbidden") return this.#askForToken(error?.message ?? "");
     if (state === "mock") {
-      const details = h("details", h("summary", "Send the first real one"), howToSend());
+      const details = h("details", h("summary", "Send the first real event"), howToSend());
       return fill(
         banner,
         h(
           "p",
           h("strong", "Simulated."),
-          " No event has been stored yet; what you see never happened and is gone with the first real event.",
+          " No event is stored yet. These events never happened, and the first real event removes them.",
         ),
         details,
       );
     }
     if (state === "reconnecting" || (state === "offline" && reason !== "stopped")) {
       const kept =
-        events.length > 0 ? " What is shown stays, and what is missed now comes once it is back." : "";
+        events.length > 0 ? " The events shown here stay. Missed events arrive after the reconnect." : "";
       return fill(
         banner,
         h("p", h("strong", (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."), kept),
@@ -130,11 +129,11 @@ export class Header {
     if (gap && state === "live") {
       const first = ((gap.from ?? 0) + 1).toLocaleString();
       const last = (gap.to ?? 0).toLocaleString();
-      const why = gap.reason === "pruned" ? ": they are no longer kept" : "";
+      const why = gap.reason === "pruned" ? ": they are no longer stored" : "";
       const text =
         gap.reason === "reset"
-          ? "The gateway's database is another than before, or was restored: the list has begun anew."
-          : `Events ${first} to ${last} are not in this list${why}.`;
+          ? "The gateway's database was replaced or restored. The list has started over."
+          : `Events ${first} to ${last} are missing from this list${why}.`;
       const onclick = () => {
         this.#store.gap = null;
         this.#showBanner();
@@ -153,7 +152,7 @@ export class Header {
       autocomplete: "off",
       required: true,
       pattern: `\\s*${TOKEN}\\s*`,
-      title: "Letters, digits and signs, no blanks",
+      title: "Letters, digits and punctuation, no spaces",
     });
     const form = h(
       "form.token",
@@ -166,6 +165,6 @@ export class Header {
       keepToken(input.value.trim());
       location.reload();
     });
-    fill(this.#banner, h("p", h("strong", "This gateway wants a token to be read."), ` ${why}`), form);
+    fill(this.#banner, h("p", h("strong", "This gateway requires a token."), ` ${why}`), form);
   }
 }

@@ -1,10 +1,10 @@
-// The first page: failures and what runs on one side, the ticker on the other, filters above both.
+// The home page: failures and active runs on one side, the ticker on the other, filters above both.
 
 import { beatFilter } from "./beats.js";
 import { byId, fill, h, makeButton, on, panel, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
-import { failureNote, icon, skeleton } from "./look.js";
+import { failureNote, icon, skeleton } from "./labels.js";
 import { Now } from "./now.js";
 import { Older } from "./older.js";
 import { Ticker } from "./ticker.js";
@@ -16,13 +16,13 @@ import { filterCount, filterKey, matcher, home as unfiltered } from "./view.js";
 /** @type {Record<string, string>} */
 const WHY_EMPTY = {
   "no-stars": "No task has a star yet. Open a task and press Star to follow it here.",
-  "no-match": "Nothing matches these filters. New events that do will appear here.",
-  gone: "Nothing can be shown until the gateway answers.",
+  "no-match": "No event matches these filters. New events that match will appear here.",
+  gone: "Events appear here once the gateway responds.",
 };
 
 export class Home {
   #context;
-  /** Its own, as it was last looked at: the address may be that of another page. */
+  /** The last view of this page. The address may be that of another page. */
   view = unfiltered();
   #filters;
   #now;
@@ -30,10 +30,10 @@ export class Home {
   #key = "";
   /** @type {(event: AnyEvent) => boolean} */
   #matches = () => true;
-  /** Whether the filters choose what runs or has failed. @type {ReturnType<typeof matcher>} */
+  /** Whether the filters match a run, whatever its status. @type {ReturnType<typeof matcher>} */
   runMatches = () => true;
   #older;
-  /** Whether someone chose the side, which on a narrow screen is all there is. */
+  /** Whether the user chose the side. A narrow screen shows only one side. */
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
@@ -55,7 +55,7 @@ export class Home {
     });
     this.#ticker = new Ticker("Events, newest first", context, {
       unread: (count, paused) => this.#showUnread(count, paused),
-      anew: () => this.show(true),
+      refill: () => this.show(true),
       bottom: () => {
         if (!this.#older.searched && !this.#older.error) void this.#older.load(true);
       },
@@ -85,7 +85,7 @@ export class Home {
       this.#filters.element,
       h(
         "div.sides",
-        { role: "group", "aria-label": "What to show" },
+        { role: "group", "aria-label": "Panel to show" },
         tab("now", "Now"),
         tab("ticker", "Ticker"),
       ),
@@ -102,14 +102,14 @@ export class Home {
     }
   }
 
-  /** The view has changed, or what it is a view of. @param {boolean} [anew] */
-  show(anew = false) {
+  /** Shows the current view. @param {boolean} [force] Whether to fill the list even if no filter changed. */
+  show(force = false) {
     const { stars, store } = this.#context;
     if (this.#context.view.page === "home") this.view = this.#context.view;
     const view = this.view;
     this.#filters.show();
     const key = `${filterKey(view)}|${view.mine ? [...stars.values].join() : ""}`;
-    if (key === this.#key && !anew) return;
+    if (key === this.#key && !force) return;
     this.#key = key;
     const matches = this.#matcher(false);
     const notABeat = beatFilter(view.beats);
@@ -136,23 +136,23 @@ export class Home {
     if (replay && this.#older.isDue) void this.#older.load();
   }
 
-  /** The gateway answers, perhaps again: what could not be asked is asked now. */
+  /** Called when the feed becomes live. Sends the query that failed or could not be sent before. */
   connected() {
     if (this.#older.isDue) void this.#older.load();
   }
 
-  /** What changes with time alone, and runs. @param {number} now */
+  /** Updates the content that changes with time. @param {number} now */
   tick(now) {
     const shown = this.#now.show(now, this.runMatches, filterCount(this.view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
     this.#showNote();
-    // Nothing runs while nothing has come, and what is simulated is in the ticker.
+    // In mock mode no run exists, and the simulated events are in the ticker.
     const side = this.#context.store.feed.state === "mock" ? "ticker" : "now";
     if (!this.#chosen && this.element.dataset.side !== side) this.#side(side, false);
     return shown;
   }
 
-  /** Why there is nothing to see. */
+  /** The reason why the list is empty. */
   #whyEmpty() {
     const { store, stars } = this.#context;
     const { state } = store.feed;
@@ -164,29 +164,29 @@ export class Home {
 
   #showNote() {
     const { error, searched } = this.#older;
-    const some = this.#ticker.length > 0;
-    const kind = error ? "error" : searched ? "searched" : some ? "" : this.#whyEmpty();
-    const key = [kind, some, searched, error].join();
+    const hasRows = this.#ticker.length > 0;
+    const kind = error ? "error" : searched ? "searched" : hasRows ? "" : this.#whyEmpty();
+    const key = [kind, hasRows, searched, error].join();
     const { dataset } = this.#note;
     if (dataset.key === key) return;
     dataset.key = key;
     dataset.kind = kind;
-    this.#note.classList.toggle("below", some && kind !== "");
-    const goOn = async () => {
+    this.#note.classList.toggle("below", hasRows && kind !== "");
+    const searchFurther = async () => {
       await this.#older.load(true);
-      // The button that was pressed is gone.
+      // The pressed button no longer exists, so the focus needs a new place.
       if (document.activeElement === document.body)
         (this.#note.querySelector("button") ?? byId("ticker")).focus({ preventScroll: true });
     };
     if (kind === "error") {
-      const what = some ? "Older events can't be read" : "The events can't be read";
-      fill(this.#note, ...failureNote(what, error, goOn));
+      const what = hasRows ? "Older events can't be read" : "The events can't be read";
+      fill(this.#note, ...failureNote(what, error, searchFurther));
     } else if (kind === "searched") {
       const until = moment(searched, Date.now());
       fill(
         this.#note,
-        h("p", `Searched back to ${until}; ${some ? "few" : "none"} matched.`),
-        makeButton("small", { onclick: goOn }, "Go on"),
+        h("p", `Searched back to ${until}; ${hasRows ? "few" : "none"} matched.`),
+        makeButton("small", { onclick: searchFurther }, "Search further"),
       );
     } else if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "empty") fill(this.#note, howToSend());

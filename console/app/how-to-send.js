@@ -1,8 +1,8 @@
-// What is shown where no event has come yet.
+// The hint that is shown while no event is stored: a command that sends the first one.
 
 import { copy, h, makeButton, on, setText } from "./dom.js";
 
-/** The command that sends a first event, to be copied. */
+/** Makes the hint, with the command and a button that copies it. */
 export function howToSend() {
   const command = [
     `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\`,
@@ -12,8 +12,8 @@ export function howToSend() {
   on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Select it by hand"));
   return h(
     "div.how",
-    h("p", "No event yet. Send one, and it appears here at once:"),
+    h("p", "No events yet. Send one, and it appears here at once:"),
     h("pre", { tabindex: 0 }, command),
-    h("p.quiet", button, " A gateway with INGEST_TOKENS also wants -H 'Authorization: Bearer …'."),
+    h("p.quiet", button, " If the gateway has INGEST_TOKENS, add -H 'Authorization: Bearer …'."),
   );
 }

@@ -1,4 +1,5 @@
-// A task's way from its first commit to its deployment: lanes of bars and points on one axis. Pure.
+// Turns a task's events into its journey from the first commit to the deployment: bars and points in lanes.
+// Pure.
 
 import { metaText } from "./event.js";
 import { isMoment, isStep, laneOf, nameOf, pullEndStep, RUN } from "./kinds.js";
@@ -14,24 +15,24 @@ import { isActive, ofStatus, phaseOf } from "./sets.js";
  * @property {string} key
  * @property {Lane} lane
  * @property {string} name
- * @property {AnyEvent} event The last of it.
+ * @property {AnyEvent} event The last event of the item.
  * @property {number} from
- * @property {number | null} began When it left the queue, where that is known.
- * @property {number | null} to Null while it goes on.
- * @property {boolean} point It happened at once.
+ * @property {number | null} began When the item left the queue; null if unknown.
+ * @property {number | null} to Null while the item runs.
+ * @property {boolean} point Whether the item takes no time.
  * @property {number} attempt
  */
 
 /** @typedef {{ name: string, at: number, event: AnyEvent, gap: number | null }} Milestone */
 
-/** An agent that pings at least so often works without a break. */
+/** A longer time between two pings of an agent ends its bar. */
 const BREAK_MS = 5 * 60_000;
 
 /** @type {[string, string]} */
 const DONE = ["Checks done", "Deploy done"];
 
 /**
- * What a task's checks have come to, and what its deployment has.
+ * The names of the steps that end a task's checks and its deployment.
  *
  * @type {Record<Status, [string, string]>}
  */
@@ -50,7 +51,7 @@ const timeOf = (event) => Date.parse(event.ts);
 /**
  * @param {readonly AnyEvent[]} events In any order.
  * @param {number} now
- * @returns {Item[]} In order of their beginning.
+ * @returns {Item[]} In order of their start.
  */
 export function toItems(events, now) {
   const sorted = events
@@ -70,7 +71,7 @@ export function toItems(events, now) {
     } else takeRun(items, open, event, at, lane);
   }
   for (const item of items) {
-    // A ping is a promise for a while only.
+    // Without a ping for longer than `BREAK_MS`, the agent no longer counts as working.
     if (item.lane === "agents" && item.to === null && now - timeOf(item.event) > BREAK_MS)
       item.to = timeOf(item.event);
   }
@@ -144,7 +145,7 @@ function takePing(items, open, event, at) {
 }
 
 /**
- * The steps of a task that people ask for, and how long lay between them.
+ * The main steps of a task, with the time between them.
  *
  * @param {readonly Item[]} items
  * @returns {Milestone[]}

@@ -1,36 +1,36 @@
-// The keyboard, and the page that explains it.
+// The keyboard shortcuts, and the dialog that explains them.
 
 import { h, makeButton, on } from "./dom.js";
-import { icon } from "./look.js";
+import { icon } from "./labels.js";
 
 /** @type {[string[], string][]} */
 const KEYS = [
   [["/"], "Go to the filter"],
-  [["j"], "Next event, further back"],
-  [["k"], "Previous event, newer"],
+  [["j"], "Next event (older)"],
+  [["k"], "Previous event (newer)"],
   [["Enter"], "Open the event"],
-  [["Space"], "Pause the ticker, or resume"],
+  [["Space"], "Pause or resume the ticker"],
   [["g", "h"], "Live page"],
   [["g", "a"], "Agents"],
-  [["Esc"], "Close what is open, leave the filter"],
+  [["Esc"], "Close the dialog or menu, or leave the filter"],
   [["?"], "This help"],
 ];
 
-/** A second key counts for so long after the first. */
+/** The maximum time between the two keys of a chord such as `g h`. */
 const CHORD_MS = 1_000;
 
 /**
  * @typedef {object} Actions
  * @property {() => void} search
  * @property {(by: number) => void} move
- * @property {() => boolean} enter Whether it opened something.
- * @property {() => boolean} space Whether there was something to pause.
+ * @property {() => boolean} enter Returns whether it opened an event.
+ * @property {() => boolean} space Returns whether the page has a ticker to pause.
  * @property {(page: "home" | "agents") => void} go
  * @property {() => void} help
  */
 
-/** @param {Actions} does */
-export function listen(does) {
+/** @param {Actions} actions */
+export function listen(actions) {
   let chordUntil = 0;
   on(document, "keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -39,7 +39,7 @@ export function listen(does) {
     if (dialog && !(dialog.matches(".drawer") && (event.key === "j" || event.key === "k"))) return;
     if (target.matches("input, textarea, select, [contenteditable]")) {
       if (event.key !== "Escape") return;
-      // The browser would empty a search field without a word; what is filtered stays in sight.
+      // By default, Esc clears a search field. Here it only leaves the field, so the filter stays visible.
       event.preventDefault();
       target.blur();
       return;
@@ -48,16 +48,16 @@ export function listen(does) {
     chordUntil = 0;
     const own = target.matches("button, a, summary, label");
     const inList = target.matches(".row button, .row a");
-    if (chord && (event.key === "a" || event.key === "h")) does.go(event.key === "a" ? "agents" : "home");
+    if (chord && (event.key === "a" || event.key === "h")) actions.go(event.key === "a" ? "agents" : "home");
     else if (event.key === "g") chordUntil = event.timeStamp + CHORD_MS;
-    else if (event.key === "/") does.search();
-    else if (event.key === "j") does.move(1);
-    else if (event.key === "k") does.move(-1);
-    else if (event.key === "?") does.help();
+    else if (event.key === "/") actions.search();
+    else if (event.key === "j") actions.move(1);
+    else if (event.key === "k") actions.move(-1);
+    else if (event.key === "?") actions.help();
     else if (event.key === "Enter" && !own) {
-      if (!does.enter()) return;
+      if (!actions.enter()) return;
     } else if (event.key === " " && (!own || inList)) {
-      if (!does.space()) return;
+      if (!actions.space()) return;
     } else return;
     event.preventDefault();
   });
@@ -80,10 +80,10 @@ export function makeHelp() {
       h("h3", "What you see"),
       h(
         "p",
-        "Recent failures stay until they are green again, dismissed, or a day old. ",
-        "A run that says nothing for six hours is forgotten. ",
+        "A recent failure stays until its run is green, you dismiss it, or it is a day old. ",
+        "A run without a new event for six hours is removed. ",
         "The address holds every filter: send it to share the view. ",
-        "Times are in your zone; hover for the exact instant.",
+        "Times are in your time zone; hover over one for the exact instant.",
       ),
     ),
   );

@@ -1,5 +1,5 @@
-// The kinds of events that the page knows, in one table: those of GitHub, of Cloud Run and of the agents.
-// Every other kind was made up by a caller of the gateway and stands for work that takes time. Pure.
+// The kinds of events that the page knows: a table for GitHub and Cloud Run, and predicates for pings. Every
+// other kind was chosen by a producer, and counts as work that takes time. Pure.
 
 import { agentName, metaText, ownName } from "./event.js";
 import { pullNumber } from "./links.js";
@@ -13,23 +13,23 @@ import { isPing, ofStatus, sourceFacts } from "./sets.js";
  * - `moment`: takes no time, so it never runs or fails
  * - `run`: has jobs and attempts
  * - `job`: one job of a run
- * - `deployment`: is identified by its task, because its link may change
+ * - `deployment`: identified by its task, because its link may change
  * - `work`: anything else that takes time
- * - `greeting`: GitHub's notice that a webhook has been set up
+ * - `greeting`: GitHub's notice that a webhook was set up
  *
  * @typedef {"moment" | "run" | "job" | "deployment" | "work" | "greeting"} Nature
  */
 
 /**
  * @typedef {object} KindFacts
- * @property {Lane} lane Its lane in a task's journey.
+ * @property {Lane} lane The kind's lane in a task's journey.
  * @property {Nature} is
- * @property {"push" | "pull" | "release"} [step] Its step in a task's journey.
- * @property {(event: AnyEvent) => string} [name] Its label in a journey; by default the name in its meta.
+ * @property {"push" | "pull" | "release"} [step] The kind's step in a task's journey.
+ * @property {(event: AnyEvent) => string} [name] The label in a journey; by default the name in `meta`.
  */
 
 /**
- * How a pull request ended: the word in its label, and the name of the step.
+ * The end of a pull request: the word in its label, and the name of its step.
  *
  * @type {Record<Status, [string, string] | null>}
  */
@@ -87,7 +87,7 @@ const TABLE = {
 
 const KINDS = new Map(Object.entries(TABLE));
 
-/** The lanes of other kinds, by their first letters. @type {[string, Lane][]} */
+/** The lanes of other kinds, by prefix. @type {[string, Lane][]} */
 const BEGINNINGS = [
   ["workflow_", "checks"],
   ["check_", "checks"],
@@ -109,10 +109,10 @@ export const kindWords = (kind) => kind.replaceAll("_", " ");
 /** @param {AnyEvent} event @returns {Lane} */
 export const laneOf = (event) => sourceFacts(event.source).lane ?? factsOf(event.kind).lane;
 
-/** Whether it is always a point in a journey. @param {{ kind: string }} event */
+/** Whether an event is always a point in a journey. @param {{ kind: string }} event */
 export const isMoment = ({ kind }) => factsOf(kind).is === "moment";
 
-/** Whether an event can never be part of a run. @param {AnyEvent} event */
+/** Whether an event is never part of a run. @param {AnyEvent} event */
 export const isNoRun = ({ source, kind }) =>
   sourceFacts(source).isGitHub && ["moment", "greeting"].includes(factsOf(kind).is);
 
@@ -129,7 +129,8 @@ export function nameOf(event) {
 }
 
 /**
- * Kinds of one family report on the same thing: `check_run` and `workflow_job` both report on a job.
+ * The family of a kind. Kinds of one family report on the same thing: `check_run` and `workflow_job` both
+ * report on a job.
  *
  * @param {string} kind
  */
@@ -138,8 +139,8 @@ export function familyOf(kind) {
   return is === "job" || is === "deployment" ? is : kind;
 }
 
-/** Whether an agent sent this ping itself. @param {AnyEvent} event */
+/** Whether an event is a ping from an agent, not the gateway's notice about one. @param {AnyEvent} event */
 export const isBeat = (event) => isPing(event) && event.kind === "ping";
 
-/** Whether it is the gateway's notice that an agent is lost. @param {{ kind: string }} event */
+/** Whether an event is the gateway's notice that an agent is lost. @param {{ kind: string }} event */
 export const isLost = ({ kind }) => kind === "ping.lost";

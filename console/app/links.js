@@ -1,7 +1,7 @@
-// What the addresses that events link to say: GitHub's and Cloud Run's. Pure.
+// Parses the links of events, which are mostly addresses of GitHub and Cloud Run. Pure.
 
 /**
- * The address, if it is one to which a browser may be sent.
+ * The address if it is safe as a link (http or https), else null.
  *
  * @param {string | null} address
  */
@@ -14,23 +14,23 @@ export function webAddress(address) {
   }
 }
 
-/** The same for all attempts of a run. @param {string} link */
+/** A link that is the same for all attempts of a run. @param {string} link */
 export const withoutAttempt = (link) => link.replace(/[?#].*$/, "").replace(/\/attempts\/[0-9]+\/?$/, "");
 
-/** The attempt of a run; 0 where it is no run's address. @param {string | null} link */
+/** The attempt of a run; 0 if the link is not a run's address. @param {string | null} link */
 export function attemptIn(link) {
   const run = /\/actions\/runs\/[0-9]+(?:\/attempts\/([0-9]+))?\/?$/.exec(link ?? "");
   return run ? Number(run[1] ?? 1) : 0;
 }
 
-/** The run's address in that of one of its jobs. @param {string} link */
+/** The address of a job's run; undefined if the link is not a job's address. @param {string} link */
 export const runOfJob = (link) => /^(.+\/actions\/runs\/[0-9]+)\/job\//.exec(link)?.[1];
 
-/** `#100` of a pull request's address; else empty. @param {string | null} link */
+/** `#100` for the address of pull request 100; empty for any other link. @param {string | null} link */
 export const pullNumber = (link) => /\/pull\/([0-9]+)/.exec(link ?? "")?.[0].replace("/pull/", "#") ?? "";
 
 /**
- * What a link points at, in few words: `acme/gateway #100`, `acme/gateway run`.
+ * A short description of a link's target: `acme/gateway #100`, `acme/gateway run`.
  *
  * @param {string | null} link
  */
@@ -47,7 +47,7 @@ export function describeLink(link) {
   const place = `${owner}/${repository}`;
   if (what === "pull") return `${place} #${id}`;
   if (what === "commit" || what === "compare") {
-    // Of two commits that are compared the later one says what was pushed.
+    // A comparison names two commits. The second one was pushed.
     const commit = id?.split("...").at(-1) ?? "";
     return `${place} ${commit.replace(/^[0-9a-f]{12,40}$/, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
   }

@@ -1,4 +1,4 @@
-// Starts the page: makes its views, shows the one that the address asks for, and keeps what is shown current.
+// Starts the page: makes its views, shows the one that the address names, and keeps it up to date.
 
 import { Agents } from "./agents.js";
 import { AgentsPage } from "./agents-page.js";
@@ -8,7 +8,7 @@ import { rowMatches } from "./groups.js";
 import { Header } from "./header.js";
 import { Home } from "./home.js";
 import { listen, makeHelp } from "./keys.js";
-import { icon } from "./look.js";
+import { icon } from "./labels.js";
 import { markTab, Notifier } from "./notify.js";
 import { Router } from "./router.js";
 import { KeptSet, takeToken } from "./settings.js";
@@ -21,7 +21,7 @@ import { formatView, parseView } from "./view.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** How often what runs is drawn, however much comes. */
+/** The minimum time between two draws, whatever the rate of events. */
 const DRAW_MS = 250;
 
 const store = new Store(takeToken());
@@ -30,10 +30,10 @@ const dismissed = new KeptSet("dismissed");
 const agents = new Agents(store);
 const router = new Router(show);
 
-/** @type {AnyEvent | null} The one in the drawer, if it is at hand. */
+/** @type {AnyEvent | null} The event in the drawer, if more than its id is known. */
 let opened = null;
 
-/** Whether `j` and `k` went on from the event that was opened: the focus goes to the last one then. */
+/** Whether `j` or `k` moved on from the opened event. If so, the last event gets the focus on close. */
 let moved = false;
 
 /** @type {import("./router.js").Context} */
@@ -86,7 +86,7 @@ function current() {
   }
 }
 
-/** The first page as it was last looked at. */
+/** The last view of the home page. */
 const homeView = () => ({ ...home.view, event: null });
 
 /** @param {import("./view.js").View} before */
@@ -104,8 +104,8 @@ function show(before) {
   byId("live").setAttribute("href", view.page === "home" ? "/" : formatView(homeView()));
   if (view.event === null) drawer.close();
   else {
-    const isIt = (/** @type {AnyEvent | null} */ event) => event?.id === view.event;
-    drawer.show(isIt(opened) ? opened : (store.events.find(isIt) ?? null), view.event);
+    const isShown = (/** @type {AnyEvent | null} */ event) => event?.id === view.event;
+    drawer.show(isShown(opened) ? opened : (store.events.find(isShown) ?? null), view.event);
   }
   draw();
 }
@@ -125,14 +125,14 @@ function draw() {
 
 let planned = false;
 let wait = DRAW_MS;
-function soon() {
+function scheduleDraw() {
   if (planned) return;
   planned = true;
   setTimeout(() => {
     planned = false;
     const begin = performance.now();
     draw();
-    // However busy it gets, this takes a tenth of the time at the most.
+    // Draw less often if drawing is slow, so that it takes at most a tenth of the time.
     wait = Math.min(2_000, Math.max(DRAW_MS, 10 * (performance.now() - begin)));
   }, wait);
 }
@@ -141,13 +141,13 @@ on(store, "events", (event) => {
   const { events, replay } = event.detail;
   home.take(events, replay);
   task?.take(events);
-  soon();
+  scheduleDraw();
 });
 on(store, "failed", (event) => {
   const rows = /** @type {Row[]} */ (event.detail);
   notifier.failed(rows.filter((row) => rowMatches(row, home.runMatches)));
 });
-on(store, "state seeded learned gap", soon);
+on(store, "state seeded learned gap", scheduleDraw);
 on(store, "state", () => {
   header.show(Date.now());
   if (store.feed.state !== "live") return;
@@ -157,7 +157,7 @@ on(store, "state", () => {
 on(store, "reset", () => home.show(true));
 for (const kept of [stars, dismissed]) on(kept, "change", () => home.show());
 on(dismissed, "change", draw);
-on(agents, "change", soon);
+on(agents, "change", scheduleDraw);
 setInterval(draw, 1_000);
 
 makeThemeButton(byId("theme"));

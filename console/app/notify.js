@@ -1,13 +1,13 @@
-// Failures where nobody looks: a desktop notification, the title and the icon of the tab.
+// Reports failures outside the page: desktop notifications, the title and the icon of the tab.
 
 import { byId, fill, on } from "./dom.js";
 import { kindWords } from "./kinds.js";
-import { failureWord, icon } from "./look.js";
+import { failureWord, icon } from "./labels.js";
 import { recall, remember } from "./settings.js";
 
 /** @typedef {import("./groups.js").Row} Row */
 
-/** So many at once are told as one. */
+/** More failures than this within `GATHER_MS` become one notification. */
 const MANY = 3;
 const GATHER_MS = 1_500;
 
@@ -62,7 +62,7 @@ export class Notifier {
       this.#gathered = [];
       this.#timer = undefined;
       if (gathered.length > MANY)
-        this.#tell(
+        this.#notify(
           `${gathered.length} failures`,
           gathered
             .map(({ run }) => run.event.vtid)
@@ -74,7 +74,7 @@ export class Notifier {
       else
         for (const row of gathered) {
           const { name, event } = row.run;
-          this.#tell(
+          this.#notify(
             `${name || kindWords(event.kind)} ${failureWord(event)}`,
             `${event.vtid} ${event.module}`,
             row.key,
@@ -85,7 +85,7 @@ export class Notifier {
   }
 
   /** @param {string} title @param {string} body @param {string} tag @param {Row | null} row */
-  #tell(title, body, tag, row) {
+  #notify(title, body, tag, row) {
     try {
       const note = new Notification(title, { body, tag });
       note.onclick = () => {
@@ -94,7 +94,7 @@ export class Notifier {
         if (row) this.#open(row);
       };
     } catch {
-      // Chrome on Android has them for service workers alone, and says so only here.
+      // Chrome on Android allows notifications only from service workers, and reports that only here.
       this.#on = false;
       this.#button.hidden = true;
     }
@@ -103,7 +103,7 @@ export class Notifier {
 
 let marked = "";
 
-/** @param {number} failures @param {string} title */
+/** Sets the title and icon of the tab. @param {number} failures @param {string} title */
 export function markTab(failures, title) {
   const text = `${failures > 0 ? `(${failures}) ` : ""}${title} · OASIS DevHub`;
   if (document.title !== text) document.title = text;

@@ -1,24 +1,24 @@
-// What has failed and is not green again, and what runs or waits: one row for each run.
+// Lists recent failures and active runs: one row per run.
 
 import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
-import { failureNames, jobsSay, rowMatches } from "./groups.js";
+import { failureNames, jobsSummary, rowMatches } from "./groups.js";
 import { isLost, kindWords } from "./kinds.js";
+import { failureNote, failureWord, icon, outLink, skeleton, statusMark, taskLink, time } from "./labels.js";
 import { describeLink } from "./links.js";
-import { failureNote, failureWord, icon, outLink, skeleton, statusMark, taskLink, time } from "./look.js";
 import { isPing, phaseOf } from "./sets.js";
 import { duration, short } from "./time.js";
 
 /** @typedef {import("./groups.js").Row} Row */
 /** @typedef {import("./run.js").Run} Run */
 
-/** Rows that are drawn; there is no use in more. */
+/** The maximum number of rows in each list. */
 const MOST = 30;
-/** Failures beyond these are shown when asked for, so that what runs stays in sight. */
+/** The number of failures shown at first, so that active runs stay in sight. */
 const FEW = 6;
-/** Failed jobs that are named. */
+/** The number of failed jobs that a row names. */
 const NAMED = 5;
 
-/** @type {WeakMap<HTMLElement, Row>} What an element shows. */
+/** @type {WeakMap<HTMLElement, Row>} The row that an element shows. */
 const shown = new WeakMap();
 
 export class Now {
@@ -75,7 +75,7 @@ export class Now {
   }
 
   /** @returns {import("./dom.js").Child[]} */
-  #says() {
+  #noteContent() {
     const { store } = this.#context;
     switch (store.seeded) {
       case "ready":
@@ -83,7 +83,7 @@ export class Now {
       case "loading":
         return [skeleton()];
       case "failed": {
-        const what = "What ran before this page was opened is not known";
+        const what = "Earlier runs can't be read";
         return failureNote(what, store.seedError, () => void store.seed());
       }
     }
@@ -121,13 +121,11 @@ export class Now {
         (element, row) => update(element, row, now),
       );
     this.#empty.hidden = active.length > 0 || seeded !== "ready";
-    setText(
-      this.#empty,
-      filtered ? "Nothing that matches the filters runs or waits." : "Nothing runs or waits.",
-    );
+    const suffix = filtered ? " that matches the filters" : "";
+    setText(this.#empty, `Nothing${suffix} is running or queued.`);
     if (this.#note.dataset.seeded !== seeded) {
       this.#note.dataset.seeded = seeded;
-      fill(this.#note, ...this.#says());
+      fill(this.#note, ...this.#noteContent());
     }
     const inSight = rows.flat().flatMap(({ run, failed }) => [run, ...failed.slice(0, NAMED)]);
     store.learn([...inSight, ...runs.unsure]);
@@ -157,7 +155,7 @@ function update(element, row, now) {
   shown.set(element, row);
   const { run, state, failed } = row;
   const { event } = state;
-  const jobs = jobsSay(row);
+  const jobs = jobsSummary(row);
   const names = failed.slice(0, NAMED).map((job) => job.name);
   const version = [event.id, state.status, run.attempt, run.metaOf, jobs, ...names].join("|");
   if (element.dataset.version !== version) {
@@ -203,7 +201,8 @@ function showTimes(element, run, now) {
 }
 
 /**
- * How long it runs, or when it ended; and how long it waited, or took.
+ * The times of a row. `first` is the run time so far, or the time since the run ended at `ended`. `second` is
+ * the time in the queue, or the duration of a run that has ended.
  *
  * @param {Run} run
  * @param {number} now
@@ -229,5 +228,5 @@ function timesOf({ status, at, queuedAt, startedAt, endedAt }, now) {
   }
 }
 
-/** The task stands beside it. @param {string} about @param {string} vtid */
+/** A title without the task, which the row already shows. @param {string} about @param {string} vtid */
 const withoutTask = (about, vtid) => about.replace(`[${vtid}]`, "").trim();

@@ -1,5 +1,5 @@
-// The events from before the feed's first one. They are read in pages of the query API while the list has few
-// rows, and when more are asked for.
+// Reads events that are older than the feed's first one from the query API, page by page. It reads while the
+// list has few rows, and when the reader scrolls to its end.
 
 import { beatFilter } from "./beats.js";
 import { filterCount, home, serverFilters } from "./view.js";
@@ -7,16 +7,16 @@ import { filterCount, home, serverFilters } from "./view.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const PAGE = 200;
-/** A page of which the gateway leaves out little: under a free text most of it is read in vain. */
+/** The page size for filters that only the console knows, because it then drops most of the events. */
 const BIG_PAGE = 1_000;
-/** Pages that are read at once for a few rows, and how many rows these are. */
+/** One load reads up to this many pages, until it has found `ENOUGH` rows. */
 const MOST_PAGES = 10;
 const ENOUGH = 20;
 
 /** @typedef {Pick<import("./ticker.js").Ticker, "length" | "oldest" | "reset" | "prepend">} List */
 
 export class Older {
-  /** How far back the search went without finding enough rows; 0 if it found enough. */
+  /** The time that a search reached without finding enough rows, in milliseconds; 0 if it found enough. */
   searched = 0;
   /** @type {unknown} */
   error = null;
@@ -29,7 +29,7 @@ export class Older {
   /** @type {AbortController | null} */
   #loading = null;
   #atEnd = false;
-  /** The id of the oldest event that was read, and when it was recorded; 0 for none. */
+  /** The id of the oldest event that was read, and the time when it was recorded; 0 if none was read. */
   #oldest = 0;
   #reached = 0;
 
@@ -48,13 +48,13 @@ export class Older {
     return this.#loading !== null;
   }
 
-  /** Whether the first page has not been read, or the last try has failed. */
+  /** Whether no page has been read, or the last load failed. */
   get isDue() {
     return this.#oldest === 0 || Boolean(this.error);
   }
 
   /**
-   * Begins again, for another view.
+   * Starts again for another view.
    *
    * @param {import("./view.js").View} view
    * @param {(event: AnyEvent) => boolean} matches
@@ -70,7 +70,7 @@ export class Older {
   }
 
   /**
-   * Reads what came before the oldest event of the list; the gateway filters as far as it can.
+   * Reads events that are older than all that were read. The gateway applies the filters that it knows.
    *
    * @param {boolean} [more] Whether to add rows even if the list has enough.
    */
@@ -102,7 +102,7 @@ export class Older {
     const { stars, store } = this.#context;
     const view = this.#view;
     const matches = this.#matches;
-    // The feed begins without repeated pings; where these are shown, its beginning is read as well.
+    // The feed starts without repeated pings. If the view shows them, read the newest events again.
     const isFromBeginning = view.beats && this.#oldest === 0;
     const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
     const { events, next } = await store.query(serverFilters(view, [...stars.values]), {
@@ -122,7 +122,7 @@ export class Older {
     if (filterCount(view) === 0) store.tally.takeOlder(events);
     if (isFromBeginning)
       this.#list.reset(store.events.filter((event) => (event.id ?? 0) > newest && matches(event)));
-    // Meanwhile the feed may have brought some of them.
+    // The feed may have delivered some of these events meanwhile.
     const from = this.#list.oldest?.id ?? Infinity;
     const notABeat = beatFilter(view.beats);
     const fresh = events.filter((event) => event.id < from && matches(event) && notABeat(event));

@@ -1,4 +1,4 @@
-// How many events a minute there were, over the last half hour. Pure.
+// Counts events per minute over the last half hour. Pure.
 
 const MINUTE = 60_000;
 export const MINUTES = 30;
@@ -6,8 +6,9 @@ export const MINUTES = 30;
 export class Rate {
   /** @type {Map<number, number>} */
   #counts = new Map();
-  /** From when on every event was counted. */
+  /** The time since which every event has been counted. */
   #from = Infinity;
+  /** The time at which the connection was lost; Infinity while it is up. */
   #stopped = Infinity;
 
   /** @param {number} at @param {number} [count] */
@@ -17,7 +18,7 @@ export class Rate {
     if (this.#counts.size > 4 * MINUTES) this.#prune(minute - MINUTES);
   }
 
-  /** Every event since then has been added. @param {number} at */
+  /** Notes that every event since this time has been added. @param {number} at */
   completeSince(at) {
     this.#from = Math.min(this.#from, at);
   }
@@ -27,12 +28,12 @@ export class Rate {
     for (const minute of this.#counts.keys()) if (minute < oldest) this.#counts.delete(minute);
   }
 
-  /** From now on nothing comes. @param {number} at */
+  /** Notes that the connection is lost, so no event arrives. @param {number} at */
   stop(at) {
     this.#stopped = at;
   }
 
-  /** What came meanwhile is told now, and counted by its own time. */
+  /** Notes that the connection is back. Missed events follow and count in the minutes of their own times. */
   resume() {
     this.#stopped = Infinity;
   }
@@ -43,7 +44,7 @@ export class Rate {
   }
 
   /**
-   * The minutes, the oldest first and the one that runs last; null where it is not known.
+   * The counts of the last 30 minutes, oldest first; the current minute is last. An unknown count is null.
    *
    * @param {number} now
    * @returns {(number | null)[]}
@@ -58,7 +59,7 @@ export class Rate {
     });
   }
 
-  /** Events in the last 60 s, as far as minutes tell. @param {number} now */
+  /** The events in the last 60 s, estimated from whole minutes. @param {number} now */
   perMinute(now) {
     const last = Math.floor(now / MINUTE);
     const part = (now % MINUTE) / MINUTE;

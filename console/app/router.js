@@ -1,5 +1,5 @@
-// The view that the address names. Links within the page and changes of the view become entries of the
-// history.
+// Keeps the view and the address in step. Links within the page and changes of the view become history
+// entries.
 
 import { on } from "./dom.js";
 import { formatView, parseView } from "./view.js";
@@ -8,7 +8,7 @@ import { formatView, parseView } from "./view.js";
 /** @typedef {import("./view.js").View} View */
 
 /**
- * What the views share.
+ * The state and actions that the views share.
  *
  * @typedef {object} Context
  * @property {import("./store.js").Store} store
@@ -42,7 +42,7 @@ export class Router {
     });
   }
 
-  /** @param {View} view @param {boolean} replace Whether it replaces the current entry. */
+  /** @param {View} view @param {boolean} replace Whether the view replaces the current history entry. */
   go(view, replace) {
     const address = formatView(view);
     if (address === `${location.pathname}${location.search}`) return;
@@ -51,12 +51,12 @@ export class Router {
     this.#set(view);
   }
 
-  /** Going from one event to the next adds no entry. @param {number} event */
+  /** Opens an event. A move from one open event to the next adds no history entry. @param {number} event */
   openEvent(event) {
     this.go({ ...this.view, event }, this.view.event !== null);
   }
 
-  /** Closing is going back, if opening went forward. */
+  /** Closes the event: goes back if opening it added an entry, else replaces the entry. */
   closeEvent() {
     if (this.view.event === null) return;
     if (history.state?.opened) history.back();

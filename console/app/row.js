@@ -1,9 +1,9 @@
-// A row of the list of events, and the line above its columns.
+// Makes a row of the list of events, and the header row above it.
 
 import { fill, h, makeButton } from "./dom.js";
 import { kindWords } from "./kinds.js";
+import { outLink, statusMark, taskLink, time } from "./labels.js";
 import { describeLink } from "./links.js";
-import { outLink, statusMark, taskLink, time } from "./look.js";
 import { sourceFacts, word } from "./sets.js";
 import { moment } from "./time.js";
 
@@ -13,7 +13,7 @@ import { moment } from "./time.js";
  * @param {AnyEvent} event
  * @param {number} number
  * @param {boolean} selected
- * @param {string} name What the run calls itself, where that is known.
+ * @param {string} name The run's name; empty while it is unknown.
  */
 export function makeRow(event, number, selected, name) {
   const { link } = event;
@@ -47,7 +47,7 @@ export function makeRow(event, number, selected, name) {
 }
 
 /**
- * Says what the run of a row calls itself, which may become known only later.
+ * Sets the name of the run in a row. The name may become known after the row was made.
  *
  * @param {HTMLElement} row
  * @param {AnyEvent} event
@@ -71,7 +71,7 @@ const HEADS = {
   out: "Link",
 };
 
-/** The line above the columns. */
+/** The header row. */
 export const tickerHead = () =>
   h(
     "div.row.head",

@@ -1,23 +1,23 @@
-// The events of a list that may be very long: which of them are shown, and which wait above. Pure.
+// The events of a list that may be very long: those that are shown, and newer ones that wait. Pure.
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const MOST = 50_000;
-/** This many are removed at a time, because each removal costs as much as the list is long. */
+/** The number of events removed at once, because a removal costs time in proportion to the list's length. */
 const SLACK = 5_000;
 
-/** Each event has a number, which never changes while the list grows. */
+/** Each event has a number, which stays the same while the list grows. */
 export class Rows {
-  /** @type {AnyEvent[]} The oldest first. */
+  /** @type {AnyEvent[]} Oldest first. */
   #events = [];
-  /** The number of the oldest. */
+  /** The number of the oldest event. */
   first = 0;
-  /** How many are shown; the newer ones wait. */
+  /** The number of events that are shown. Newer ones wait. */
   shown = 0;
-  /** How many were dropped because what is shown had to stay. */
+  /** The number of new events that were dropped because the shown ones had to stay. */
   #missed = 0;
-  /** @type {Set<number | null>} Ids that a query brought: the feed may bring them again. */
-  #asked = new Set();
+  /** @type {Set<number | null>} The ids that came from a query, which the feed may deliver again. */
+  #queried = new Set();
 
   get length() {
     return this.#events.length;
@@ -27,7 +27,7 @@ export class Rows {
     return this.#events[0];
   }
 
-  /** The number of the newest one that is shown. */
+  /** The number of the newest event that is shown. */
   get top() {
     return this.first + this.shown - 1;
   }
@@ -36,7 +36,7 @@ export class Rows {
     return this.length - this.shown + this.#missed;
   }
 
-  /** Whether events were dropped, so that the list has to be filled again. */
+  /** Whether events were dropped, so that the list must be filled again. */
   get isBroken() {
     return this.#missed > 0;
   }
@@ -52,18 +52,18 @@ export class Rows {
     this.first = 0;
     this.shown = this.length;
     this.#missed = 0;
-    this.#asked.clear();
+    this.#queried.clear();
   }
 
   /**
    * Adds new events, which are not shown yet.
    *
    * @param {readonly AnyEvent[]} events
-   * @param {boolean} stays Whether what is shown has to stay.
-   * @returns {boolean} Whether any of them were new.
+   * @param {boolean} stays Whether the shown events must stay.
+   * @returns {boolean} Whether any event was new.
    */
   push(events, stays) {
-    const fresh = this.#asked.size > 0 ? events.filter((event) => !this.#asked.has(event.id)) : events;
+    const fresh = this.#queried.size > 0 ? events.filter((event) => !this.#queried.has(event.id)) : events;
     if (stays && (this.isBroken || this.length + fresh.length > MOST + SLACK)) this.#missed += fresh.length;
     else for (const event of fresh) this.#events.push(event);
     const over = this.length - MOST;
@@ -75,23 +75,23 @@ export class Rows {
     return fresh.length > 0;
   }
 
-  /** Adds events from before the oldest. @param {readonly AnyEvent[]} events */
+  /** Adds events that are older than all others. @param {readonly AnyEvent[]} events */
   prepend(events) {
     const room = Math.max(0, MOST - this.length);
     const more = events.slice(-room || events.length).slice(0, room);
     if (more.length === 0) return;
-    for (const event of more) this.#asked.add(event.id);
+    for (const event of more) this.#queried.add(event.id);
     this.#events = [...more, ...this.#events];
     this.first -= more.length;
     this.shown += more.length;
   }
 
-  /** Shows the events that waited. */
+  /** Shows the events that wait. */
   showAll() {
     this.shown = this.length;
   }
 
-  /** Numbers from 0 again. @returns {number} How much lower each number is now. */
+  /** Numbers the events from 0 again. @returns {number} By how much each number decreased. */
   renumber() {
     const by = this.first;
     this.first = 0;

@@ -1,4 +1,4 @@
-// One run, as its events tell of it in any order. Pure.
+// Builds the state of one run from its events, which may arrive in any order. Pure.
 
 import { isTask, metaText, ownName } from "./event.js";
 import { familyOf, isDeployment, JOB, RUN } from "./kinds.js";
@@ -11,26 +11,26 @@ import { isActive, isPing, phaseOf, rank } from "./sets.js";
 /**
  * @typedef {object} Run
  * @property {string} key
- * @property {AnyEvent} event The one that decides its state.
+ * @property {AnyEvent} event The event that decides the run's state.
  * @property {Status} status
- * @property {number} attempt 0 where nothing says.
- * @property {number} at The `ts` of that event.
- * @property {number | null} queuedAt When this attempt was queued,
- * @property {number | null} startedAt began to run,
- * @property {number | null} endedAt and ended.
- * @property {number} after When the one before it ended; what is older is none of its.
- * @property {number} seenAt When it was last heard of, by our clock or the gateway's.
- * @property {string} name What it calls itself, once its meta is known; else empty.
- * @property {string} about The title of what it works on, likewise.
+ * @property {number} attempt 0 if unknown.
+ * @property {number} at The `ts` of `event`, in milliseconds.
+ * @property {number | null} queuedAt When the current attempt was queued; null if unknown.
+ * @property {number | null} startedAt When the current attempt started; null if unknown.
+ * @property {number | null} endedAt When the current attempt ended; null if it has not.
+ * @property {number} after When the previous attempt ended. Older events do not belong to the current one.
+ * @property {number} seenAt When the last event was received (browser's clock) or recorded (gateway's clock).
+ * @property {string} name The run's name; empty while its `meta` is unknown.
+ * @property {string} about The title of the change that the run works on; empty while its `meta` is unknown.
  * @property {string} branch
- * @property {number} metaOf The id of the event whose meta was looked at; 0 for none.
+ * @property {number} metaOf The id of the event whose `meta` was read; 0 for none, -1 to never ask for it.
  */
 
 /** Names and titles are cut to this length. */
 const MOST_TEXT = 300;
 
 /**
- * The time of a run that an event of this phase reports.
+ * The property of a run that an event of each phase sets.
  *
  * @type {Record<import("./sets.js").Phase, "queuedAt" | "startedAt" | "endedAt">}
  */
@@ -49,24 +49,24 @@ export function runKey(event) {
   return `${family}|${isNamedByTask ? `${event.vtid}|${event.module}` : withoutAttempt(event.link ?? "")}`;
 }
 
-/** The key of the run for the key of one of its jobs; any other key stays as it is. @param {string} key */
+/** Turns the key of a job into the key of its run, and keeps any other key. @param {string} key */
 export function groupKey(key) {
   const run = key.startsWith(`${JOB}|`) && runOfJob(key.slice(JOB.length + 1));
   return run ? `${RUN}|${run}` : key;
 }
 
-/** Whether it is the key of a run that has jobs and attempts. @param {string} key */
+/** Whether a key is that of a run that has jobs and attempts. @param {string} key */
 export const isRunKey = (key) => key.startsWith(`${RUN}|`);
 
-/** The attempt of a run; 0 where nothing says. @param {AnyEvent} event */
+/** The attempt of a run; 0 if unknown. @param {AnyEvent} event */
 export function attemptOf({ meta, link }) {
-  const told = meta?.attempt;
-  return typeof told === "number" && told > 0 ? told : attemptIn(link);
+  const attempt = meta?.attempt;
+  return typeof attempt === "number" && attempt > 0 ? attempt : attemptIn(link);
 }
 
 /**
- * Whether `next` reports a later state than that of `run`: by attempt, then by time, then an end beats the
- * rest.
+ * Whether `next` reports a later state than the one in `run`. Attempts decide first, then times, then phases.
+ * The end is the last phase.
  *
  * @param {Run} run
  * @param {AnyEvent} next
@@ -81,15 +81,17 @@ function isLater(run, next, attempt, at) {
 }
 
 /**
+ * Updates a run with another of its events.
+ *
  * @param {Run} run
  * @param {AnyEvent} event
  * @param {number} attempt
  * @param {number} at
- * @returns {boolean} Whether its state is now what this event says.
+ * @returns {boolean} Whether the event now decides the run's state.
  */
 export function follow(run, event, attempt, at) {
   if (!isLater(run, event, attempt, at)) {
-    // It came late, but may say when this attempt was queued or began.
+    // The event came late, but it may give the time when this attempt was queued or began.
     if (attempt === run.attempt && isActive(event.status) && at > run.after) times(run, event.status, at);
     return false;
   }
@@ -106,6 +108,8 @@ export function follow(run, event, attempt, at) {
 }
 
 /**
+ * Makes a run from the first event that the page has of it.
+ *
  * @param {string} key
  * @param {AnyEvent} event
  * @param {number} attempt
@@ -146,7 +150,7 @@ function times(run, status, at) {
   run[name] = Math[name === "endedAt" ? "max" : "min"](run[name] ?? at, at);
 }
 
-/** @param {Run} run @param {AnyEvent} event */
+/** Sets the run's name, title and branch from the event's `meta`. @param {Run} run @param {AnyEvent} event */
 export function learn(run, event) {
   if (!event.meta) return;
   run.metaOf = event.id ?? 0;

@@ -1,4 +1,4 @@
-// What runs and what has failed: a run and its jobs are one row. Pure: the time is passed in.
+// Keeps the runs that are active or have failed. A run and its jobs are one row. Pure: callers pass the time.
 
 import { agentName, isTask, metaText } from "./event.js";
 import { failing, failureName, inOrder, running } from "./groups.js";
@@ -11,28 +11,29 @@ import { isFailure, isPing, isSuccess, sourceFacts } from "./sets.js";
 /** @typedef {import("./groups.js").Group} Group */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** A run that says nothing for so long is forgotten: its end was missed. */
+/** A run without a new event for this long is not shown as active: its end was probably missed. */
 export const SILENT_MS = 6 * 3_600_000;
-/** A failure that nobody cared for is no longer a recent one. */
+/** A failure is recent for this long. */
 export const RECENT_MS = 24 * 3_600_000;
 const MOST_RUNS = 5_000;
-/** So many are dropped at a time, as looking for them takes a while. */
+/** The number of runs dropped at once, because the search for runs to drop takes time. */
 const SLACK = 500;
 const MOST_JOBS = 500;
-/** Tasks of which it is known what succeeded last, and of each so many. */
+/** The number of combinations of module, kind and task whose last successes are kept. */
 const MOST_GREEN = 1_000;
+/** The number of successes that are kept for each combination. */
 const GREEN_EACH = 8;
 
 export class Runs {
   /** @type {Map<string, Run>} */
   byKey = new Map();
-  /** @type {Map<string, Group>} The one that was heard of last stands last. */
+  /** @type {Map<string, Group>} The group with the newest event is last. */
   #groups = new Map();
-  /** @type {Set<string>} Groups in which something runs, waits or has failed: only these are shown. */
+  /** @type {Set<string>} The groups that are active or failed. Only these are shown. */
   #shown = new Set();
-  /** @type {Map<string, { run: Run, at: number }[]>} What of this module, kind and task succeeded last. */
+  /** @type {Map<string, { run: Run, at: number }[]>} The last successes of each module, kind and task. */
   #green = new Map();
-  /** @type {Set<Run>} Runs whose names decide whether a failure has become green. */
+  /** @type {Set<Run>} The runs whose unknown names decide whether a failure is fixed. */
   unsure = new Set();
 
   clear() {
@@ -44,8 +45,10 @@ export class Runs {
   }
 
   /**
+   * Adds an event.
+   *
    * @param {AnyEvent} event
-   * @returns {Row | null} What has failed by it, once for each attempt of a run.
+   * @returns {Row | null} The row of a new failure, once for each attempt of a run; else null.
    */
   take(event) {
     const at = Date.parse(event.ts);
@@ -68,8 +71,8 @@ export class Runs {
   }
 
   /**
-   * An agent that is lost or has failed is a failure until an agent of its name reports again. The order of
-   * storage counts, because the clocks of agents differ.
+   * Adds a ping. A lost or failed agent is a failure until an agent with its name reports again. The order of
+   * ids decides, not `ts`, because the clocks of agents differ.
    *
    * @param {AnyEvent} event
    * @param {number} at
@@ -77,7 +80,7 @@ export class Runs {
    */
   #ping(event, at, seenAt) {
     const key = `agent|${event.module}`;
-    // One that says again that it failed has failed once.
+    // An agent that repeats its failure counts once.
     const failed = isFailure(event.status);
     if (failed && event.kind === this.byKey.get(key)?.event.kind) return null;
     this.#drop(key);
@@ -89,7 +92,7 @@ export class Runs {
   }
 
   /**
-   * What the run of an event calls itself; empty while that is not known.
+   * The name of an event's run; empty while it is unknown.
    *
    * @param {AnyEvent} event
    */
@@ -98,7 +101,7 @@ export class Runs {
     return metaText(event, "name") || (this.byKey.get(runKey(event) ?? "")?.name ?? "");
   }
 
-  /** What an event says of a run beside its state. @param {AnyEvent} event */
+  /** Sets the name of a run from an event of the query API; its state stays. @param {AnyEvent} event */
   learn(event) {
     const run = this.byKey.get(runKey(event) ?? "");
     if (run && (run.event.id === event.id || attemptOf(event) === run.attempt)) learn(run, event);
@@ -118,7 +121,7 @@ export class Runs {
   /** @param {Run} run */
   #keep(run) {
     const key = groupKey(run.key);
-    const group = this.#groups.get(key) ?? { key, run: null, jobs: new Map(), told: 0 };
+    const group = this.#groups.get(key) ?? { key, run: null, jobs: new Map(), reported: 0 };
     this.#groups.delete(key);
     this.#groups.set(key, group);
     this.byKey.set(run.key, run);
@@ -128,9 +131,9 @@ export class Runs {
       group.jobs.set(run.key, run);
       if (group.jobs.size > MOST_JOBS) {
         const [oldest] = group.jobs.values();
-        const out = [...group.jobs.values()].find((job) => !isFailure(job.status)) ?? oldest ?? run;
-        group.jobs.delete(out.key);
-        this.byKey.delete(out.key);
+        const dropped = [...group.jobs.values()].find((job) => !isFailure(job.status)) ?? oldest ?? run;
+        group.jobs.delete(dropped.key);
+        this.byKey.delete(dropped.key);
       }
     }
     const failed = failing(group, () => true);
@@ -138,14 +141,14 @@ export class Runs {
     else this.#shown.delete(key);
     this.#bound();
     const row = isFailure(run.status) ? failed : null;
-    // What has no attempts has failed anew.
+    // Without attempts, each failure is a new one.
     const attempt = isRunKey(key) ? row?.run.attempt || 1 : 0;
-    if (!row || (attempt > 0 && attempt <= group.told)) return null;
-    group.told = attempt;
+    if (!row || (attempt > 0 && attempt <= group.reported)) return null;
+    group.reported = attempt;
     return row;
   }
 
-  /** What is shown goes last. */
+  /** Drops the oldest groups if there are too many runs. Groups that are shown go last. */
   #bound() {
     if (this.byKey.size <= MOST_RUNS) return;
     for (const shown of [false, true])
@@ -177,7 +180,7 @@ export class Runs {
   }
 
   /**
-   * What runs or waits.
+   * The rows of runs that run or wait.
    *
    * @param {number} now
    */
@@ -187,31 +190,31 @@ export class Runs {
   }
 
   /**
-   * What has failed and has not become green: the latest first.
+   * The rows of recent failures that are neither fixed nor dismissed, newest first.
    *
    * @param {number} now
-   * @param {ReadonlySet<string>} dismissed Names of failures, as failureName() makes them.
+   * @param {ReadonlySet<string>} dismissed The names of failures, from failureName().
    */
   failures(now, dismissed) {
     this.unsure.clear();
     const rows = this.#rows((group) =>
       failing(
         group,
-        (decides, failed) =>
+        (runOrJob, failed) =>
           now - failed.seenAt < RECENT_MS &&
-          !this.isGreen(decides, failed.at) &&
-          !dismissed.has(failureName(decides)),
+          !this.isGreen(runOrJob, failed.at) &&
+          !dismissed.has(failureName(runOrJob)),
       ),
     );
     return rows.sort((a, b) => b.state.at - a.state.at || (b.state.event.id ?? 0) - (a.state.event.id ?? 0));
   }
 
   /**
-   * Whether the same thing has succeeded for the same task since. The module and the kind must be the same,
-   * and the name once it is known: a workflow that lints says nothing about one that tests.
+   * Whether a failure is fixed: a later run of the same task, module and kind has succeeded. If both names
+   * are known, they must also be equal, because a lint workflow says nothing about a test workflow.
    *
    * @param {Run} run
-   * @param {number} at
+   * @param {number} at The time of the failure.
    */
   isGreen(run, at) {
     const later = (this.#green.get(greenKey(run.event)) ?? []).filter((green) => green.at > at);

@@ -1,4 +1,4 @@
-// The closed sets of an event's fields, and what the page knows about each of their values. Pure.
+// The closed sets of values for an event's fields, with the page's facts about each value. Pure.
 //
 // When a type gains a value, the type checker reports every table that lacks it.
 
@@ -9,7 +9,7 @@
 /** @typedef {"code" | "checks" | "deploys" | "agents" | "events"} Lane */
 
 /**
- * In the order in which the filter offers them.
+ * The statuses, in the order in which the filter menu lists them.
  *
  * @type {Record<Status, { word: string, phase: Phase, outcome: "good" | "bad" | null }>}
  */
@@ -25,7 +25,8 @@ const STATUS = {
 export const STATUSES = /** @type {Status[]} */ (Object.keys(STATUS));
 
 /**
- * The entry of a status. A newer gateway may send a status that this page does not know; it counts as `info`.
+ * The entry for a status. A newer gateway may send a status that this page does not know. Such a status
+ * counts as `info`.
  *
  * @template T
  * @param {Record<Status, T>} table
@@ -45,7 +46,7 @@ const RANKS = { waits: 0, runs: 1, ended: 2 };
 /** @param {Status} status */
 export const rank = (status) => RANKS[phaseOf(status)];
 
-/** Whether it waits or runs. @param {Status} status */
+/** Whether a run with this status waits or runs. @param {Status} status */
 export const isActive = (status) => phaseOf(status) !== "ended";
 
 /** @param {Status} status */
@@ -57,7 +58,7 @@ export const isSuccess = (status) => ofStatus(STATUS, status).outcome === "good"
 /**
  * @typedef {object} SourceFacts
  * @property {string} name
- * @property {Lane | null} lane The lane of its events in a journey; null if their kind decides.
+ * @property {Lane | null} lane The lane of the source's events in a journey; null if their kind decides.
  * @property {boolean} isGitHub Whether its kinds are GitHub's, some of which are never part of a run.
  * @property {boolean} isNamedByLink Whether the link of a run already shows its name.
  */
@@ -74,10 +75,10 @@ const SOURCE = {
 export const sourceFacts = (source) =>
   Object.hasOwn(SOURCE, source) ? SOURCE[source] : { ...SOURCE["oasis.events"], name: source };
 
-/** Whether it reports on an agent; all other events report on work. @param {{ source: Source }} event */
+/** Whether an event reports on an agent; all others report on work. @param {{ source: Source }} event */
 export const isPing = ({ source }) => sourceFacts(source).lane === "agents";
 
 export const SOURCES = /** @type {Source[]} */ (Object.keys(SOURCE));
 
-/** The sources of runs: all but the agents, whose pings are many. */
+/** The sources of runs: all except the source of pings. */
 export const RUNNING = SOURCES.filter((source) => !isPing({ source }));

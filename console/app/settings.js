@@ -1,4 +1,5 @@
-// What this browser remembers: tasks with a star, dismissed failures, the theme. Bounded, and of any content.
+// Reads and writes the browser's storage: starred tasks, dismissed failures, the theme, notifications, the
+// token. Other code may have changed the content, so it is validated.
 
 const MOST = 1_000;
 
@@ -16,18 +17,18 @@ function write(name, value) {
   try {
     localStorage.setItem(`oasis.${name}`, JSON.stringify(value));
   } catch {
-    // Private windows and full disks: it holds until the page is closed.
+    // In a private window or on a full disk, the value lasts until the page is closed.
   }
 }
 
-/** Calls `work` when another tab has changed what is kept. @param {string} name @param {() => void} work */
+/** Calls `work` when another tab has changed the value. @param {string} name @param {() => void} work */
 export function onChangeElsewhere(name, work) {
   globalThis.addEventListener?.("storage", ({ key }) => {
     if (key === `oasis.${name}`) work();
   });
 }
 
-/** A set of texts, of which the oldest are forgotten beyond a bound. */
+/** A stored set of texts. Beyond 1,000, it drops the oldest. */
 export class KeptSet extends EventTarget {
   #name;
   /** @type {Set<string>} */
@@ -54,10 +55,10 @@ export class KeptSet extends EventTarget {
     return this.#values;
   }
 
-  /** @param {string} value @param {boolean} there */
-  set(value, there) {
+  /** @param {string} value @param {boolean} isMember */
+  set(value, isMember) {
     this.#values.delete(value);
-    if (there) this.add([value]);
+    if (isMember) this.add([value]);
     else this.#keep();
   }
 
@@ -86,7 +87,7 @@ export const recall = (name) => {
 /** @param {string} name @param {string | null} value */
 export const remember = (name, value) => write(name, value);
 
-/** The token: taken out of the address, kept as long as the tab. */
+/** Takes the token out of the address, or reads the one that this tab has kept. */
 export function takeToken() {
   const url = new URL(location.href);
   const token = url.searchParams.get("token");
@@ -103,7 +104,7 @@ export function takeToken() {
   }
 }
 
-/** What a token is made of, as a form checks it. A header takes nothing else. */
+/** The pattern of a token, also for the form. A header cannot carry other characters. */
 export const TOKEN = "[!-~]+";
 
 /** @param {string | null} token */
@@ -115,6 +116,6 @@ export function keepToken(token) {
     if (token) sessionStorage.setItem("oasis.token", token);
     else sessionStorage.removeItem("oasis.token");
   } catch {
-    // As above.
+    // Without storage, the token lasts until the page is closed.
   }
 }

@@ -1,11 +1,11 @@
-// What a screen reader is told without being asked: a change of the connection, and new failures.
+// Announces connection changes and new failures to screen readers.
 
 import { byId, setText } from "./dom.js";
 
-/** How often, at the most. */
-const SAY_MS = 20_000;
+/** The minimum time between two announcements. */
+const APART_MS = 20_000;
 
-let said = { at: 0, state: "", failures: 0 };
+let last = { at: 0, state: "", failures: 0 };
 
 /**
  * @param {import("./store.js").Store} store
@@ -14,11 +14,11 @@ let said = { at: 0, state: "", failures: 0 };
  */
 export function speak({ feed, seeded }, { failures, active }, now) {
   const { state } = feed;
-  const changed = state !== said.state && state !== "connecting";
-  const more = failures > said.failures && seeded === "ready";
-  if (failures < said.failures) said.failures = failures;
-  if (!(changed || more) || now - said.at < SAY_MS) return;
-  said = { at: now, state, failures };
+  const changed = state !== last.state && state !== "connecting";
+  const more = failures > last.failures && seeded === "ready";
+  if (failures < last.failures) last.failures = failures;
+  if (!(changed || more) || now - last.at < APART_MS) return;
+  last = { at: now, state, failures };
   const connection = state === "live" ? "Live" : state;
   setText(byId("spoken"), `${connection}. ${failures} recent failures, ${active} running or queued.`);
 }

@@ -1,7 +1,7 @@
-// The steps of a task in a row, and how long lay between them.
+// Draws the steps of a task in a row, with the time between them.
 
 import { fill, h } from "./dom.js";
-import { icon, time } from "./look.js";
+import { icon, time } from "./labels.js";
 import { duration, moment } from "./time.js";
 
 /**
@@ -33,6 +33,6 @@ export function drawSteps(list, steps, now) {
     first &&
       last &&
       first !== last &&
-      h("li.total", h("span", "in all"), h("strong", duration(last.at - first.at))),
+      h("li.total", h("span", "total"), h("strong", duration(last.at - first.at))),
   );
 }

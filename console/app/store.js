@@ -1,9 +1,9 @@
-// What the page knows: the events, the runs they make, and their rate. One feed without filters serves every
-// view, so no failure is missed while another view is open. Views filter what is here, and read what is older
-// from the query API.
+// Holds the page's data: the events, the runs that follow from them, and their rate. One feed without filters
+// serves every view, so a view misses no failure while another one is open. Views filter these events and
+// read older ones from the query API.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
-import { readPast } from "./past.js";
+import { readHistory } from "./history.js";
 import { Runs } from "./runs.js";
 import { RUNNING } from "./sets.js";
 import { Tally } from "./tally.js";
@@ -19,9 +19,9 @@ export class Store extends EventTarget {
   feed;
   runs = new Runs();
   tally = new Tally();
-  /** @type {AnyEvent[]} The oldest first. */
+  /** @type {AnyEvent[]} Oldest first. */
   events = [];
-  /** @type {"loading" | "ready" | "failed"} Whether what ran before the page was opened is known. */
+  /** @type {"loading" | "ready" | "failed"} Whether the runs from before the page was opened are known. */
   seeded = "loading";
   /** @type {unknown} */
   seedError = null;
@@ -43,11 +43,11 @@ export class Store extends EventTarget {
       if (detail.reason === "reset") this.#forget();
       else {
         this.tally.rate.clear();
-        // What ended or failed in it is known to the query API, if to anybody.
+        // The query API may still have the ends and failures of runs in the gap.
         void this.seed();
       }
       this.gap = detail;
-      this.#tell("gap");
+      this.#emit("gap");
     });
     this.feed.addEventListener("state", ({ detail }) => {
       if (detail.state === "live") {
@@ -55,12 +55,12 @@ export class Store extends EventTarget {
         if (this.seeded === "failed") void this.seed();
         this.tally.rate.resume();
       } else if (detail.previous === "live") this.tally.rate.stop(Date.now());
-      this.#tell("state");
+      this.#emit("state");
     });
   }
 
   /** @param {string} name @param {unknown} [detail] */
-  #tell(name, detail) {
+  #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -69,12 +69,12 @@ export class Store extends EventTarget {
     void this.seed();
   }
 
-  /** Nothing of what was shown is true any more. */
+  /** Drops all data, because it was simulated or the database was restored. */
   #forget() {
     this.events = [];
     this.runs.clear();
     this.tally.clear();
-    this.#tell("reset");
+    this.#emit("reset");
     void this.seed();
   }
 
@@ -88,8 +88,8 @@ export class Store extends EventTarget {
     }
     this.tally.take(events, replay);
     if (this.events.length > MOST + SLACK) this.events.splice(0, this.events.length - MOST);
-    this.#tell("events", { events, replay });
-    if (failed.length > 0) this.#tell("failed", failed);
+    this.#emit("events", { events, replay });
+    if (failed.length > 0) this.#emit("failed", failed);
   }
 
   /**
@@ -100,12 +100,12 @@ export class Store extends EventTarget {
     return queryEvents({ token: this.token, filters, ...options });
   }
 
-  /** Learns what ran, waited and failed before the page was opened. */
+  /** Reads the runs that were active or had failed before the page was opened. */
   async seed() {
     const seeding = ++this.#seeding;
     this.seeded = "loading";
     try {
-      const all = await readPast(
+      const all = await readHistory(
         (filters, options) => this.query(filters, options),
         (agent) => listAgents({ token: this.token, filters: { agent } }),
       );
@@ -115,7 +115,7 @@ export class Store extends EventTarget {
       );
       for (const event of this.events)
         if (event.id !== null && !byId.has(event.id)) byId.set(event.id, event);
-      // What has come meanwhile came before its past was known: all of it anew, in its order.
+      // The feed delivered events before their history was known, so take all events again, in order.
       this.runs.clear();
       for (const [, event] of [...byId].sort(([a], [b]) => a - b)) this.runs.take(event);
       this.seeded = "ready";
@@ -124,11 +124,11 @@ export class Store extends EventTarget {
       this.seeded = "failed";
       this.seedError = error;
     }
-    this.#tell("seeded");
+    this.#emit("seeded");
   }
 
   /**
-   * Reads the names of the runs in sight, not too often: a name is part of the meta, which the feed does not
+   * Reads the names of the runs in sight, at most every 3 s. The names are in `meta`, which the feed does not
    * carry.
    *
    * @param {readonly Run[]} runs
@@ -148,11 +148,11 @@ export class Store extends EventTarget {
           { before: newest + 1, limit: 100 },
         );
         for (const event of events.reverse()) this.runs.learn(event);
-        // Asked once: a busy feed must not make it ask for ever.
+        // Ask only once for each run, or a busy feed would cause endless queries.
         for (const run of unknown) run.metaOf ||= -1;
-        this.#tell("learned");
+        this.#emit("learned");
       } catch {
-        // Their kind is shown instead; the next look asks again.
+        // The rows show the kind instead. The next call asks again.
       }
       this.#learning = undefined;
     }, wait);

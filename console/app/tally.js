@@ -1,4 +1,4 @@
-// What is counted of events: how often they come, and which values they have. Pure.
+// Counts events per minute and per value of their fields. Pure.
 
 import { Rate } from "./rate.js";
 import { eachFacet, FACETS, noteValue } from "./view.js";
@@ -7,9 +7,9 @@ import { eachFacet, FACETS, noteValue } from "./view.js";
 
 export class Tally {
   rate = new Rate();
-  /** What values events have, and how often. */
+  /** The values of each facet, with their counts. */
   facets = eachFacet(() => /** @type {Map<string, number>} */ (new Map()));
-  /** The ids between which everything is counted: the feed and a query may both bring the same event. */
+  /** The range of counted ids. The feed and a query may both deliver the same event. */
   #from = Infinity;
   #to = 0;
 
@@ -21,9 +21,9 @@ export class Tally {
   }
 
   /**
-   * Events of the feed.
+   * Counts events of the feed.
    *
-   * @param {readonly import("../client/types.js").OasisEvent[]} events The oldest first.
+   * @param {readonly import("../client/types.js").OasisEvent[]} events Oldest first.
    * @param {boolean} replay
    */
   take(events, replay) {
@@ -36,9 +36,9 @@ export class Tally {
   }
 
   /**
-   * Events of a query, without a gap to those that the feed brings.
+   * Counts events of a query. There must be no gap between them and the events of the feed.
    *
-   * @param {readonly import("../client/types.js").StoredEvent[]} events The oldest first.
+   * @param {readonly import("../client/types.js").StoredEvent[]} events Oldest first.
    */
   takeOlder(events) {
     for (const event of this.#fresh(events)) {
@@ -50,7 +50,7 @@ export class Tally {
   }
 
   /**
-   * Those that are not counted yet. Simulated ones have no id, and come once.
+   * The events that are not counted yet. Simulated events have no id and arrive only once.
    *
    * @template {AnyEvent} E
    * @param {readonly E[]} events

@@ -1,4 +1,4 @@
-// The page of one task: its steps, its journey on one axis, and its events.
+// The page of one task: its steps, its journey and its events.
 
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
@@ -6,19 +6,19 @@ import { fill, h, makeButton, on, panel, setText } from "./dom.js";
 import { metaText } from "./event.js";
 import { toItems, toMilestones } from "./journey.js";
 import { isStep } from "./kinds.js";
+import { failureNote, icon, outLink, skeleton } from "./labels.js";
 import { describeLink } from "./links.js";
-import { failureNote, icon, outLink, skeleton } from "./look.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** The history that is loaded, and in which pages. */
+/** The maximum number of events that are loaded, and the page size of the queries. */
 const MOST = 2_000;
 const PAGE = 500;
-/** Bars beyond this many say nothing more. */
+/** The maximum number of bars that are drawn; more would be unreadable. */
 const MOST_ITEMS = 300;
-/** Live events bring no meta: it is asked for once they settle. */
+/** Live events carry no `meta`. The page reads it this long after the first of them. */
 const SETTLE_MS = 1_500;
 
 export class TaskPage {
@@ -32,7 +32,7 @@ export class TaskPage {
   /** @type {unknown} */
   #error = null;
   #dirty = true;
-  /** Events came while another page was shown. */
+  /** Whether events arrived while another page was shown. */
   #stale = false;
   #drawnAt = 0;
   #notABeat = beatFilter();
@@ -57,12 +57,12 @@ export class TaskPage {
     on(this.#star, "click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     on(stars, "change", () => this.#showStar());
     on(store, "gap", () => this.#begin());
-    // Labels take another part of the axis then.
+    // The share of the axis that a label takes depends on the width.
     on(window, "resize", () => {
       this.#dirty = true;
     });
     this.#ticker = new Ticker("Events of this task, newest first", context, {
-      anew: () => this.#fillTicker(),
+      refill: () => this.#fillTicker(),
     });
     this.#parts = [
       panel("journey", "journey-title", ["Journey"], null, this.#steps, this.#chart),
@@ -135,7 +135,7 @@ export class TaskPage {
         if (control.signal.aborted) return;
         for (const event of page.events) this.#events.set(event.id, event);
         before = page.next;
-        // What is seen first needs no more than one page, and each drawing takes its time.
+        // The first page of events fills the screen. Drawing after every page would slow down loading.
         if (before !== null && !drawn) this.#redraw();
         drawn = true;
       } while (before !== null && this.#events.size < MOST);
@@ -162,17 +162,17 @@ export class TaskPage {
 
   /** @param {readonly AnyEvent[]} events */
   take(events) {
-    const its = events.filter(
+    const added = events.filter(
       (event) => event.vtid === this.#task && event.id !== null && !this.#events.has(event.id),
     );
-    if (its.length === 0) return;
-    for (const event of its) this.#events.set(event.id ?? 0, event);
+    if (added.length === 0) return;
+    for (const event of added) this.#events.set(event.id ?? 0, event);
     if (this.#events.size > 2 * MOST) {
       const ids = [...this.#events.keys()].sort((a, b) => a - b).slice(0, this.#events.size - MOST);
       for (const id of ids) this.#events.delete(id);
       this.#more = true;
     }
-    if (!this.#loading) this.#ticker.push(its.filter(this.#notABeat));
+    if (!this.#loading) this.#ticker.push(added.filter(this.#notABeat));
     this.#dirty = true;
     if (!this.element.isConnected) this.#stale = true;
     else this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
@@ -192,7 +192,7 @@ export class TaskPage {
       for (const event of events) if (this.#events.has(event.id)) this.#events.set(event.id, event);
       this.#dirty = true;
     } catch {
-      // Their kind stands for their name.
+      // The rows show the kind instead of the name.
     }
   }
 
@@ -222,18 +222,18 @@ export class TaskPage {
   /** @param {number} count */
   #drawNote(count) {
     if (this.#error)
-      fill(this.#note, ...failureNote("Its history can't be read", this.#error, () => void this.#load()));
+      fill(this.#note, ...failureNote("The history can't be read", this.#error, () => void this.#load()));
     else if (count === 0 && !this.#loading)
       fill(
         this.#note,
         h(
           "p",
-          `Nothing is known of ${this.#task}. `,
-          "Name it in a pull request's title, a branch or a commit message, and its events appear here.",
+          `No events for ${this.#task} yet. `,
+          "Name it in a pull request title, a branch or a commit message, and its events appear here.",
         ),
       );
     else if (this.#more)
-      fill(this.#note, h("p", `There is more: these are its last ${count.toLocaleString()} events.`));
+      fill(this.#note, h("p", `Only the last ${count.toLocaleString()} events are shown.`));
     else fill(this.#note);
   }
 

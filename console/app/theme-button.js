@@ -1,7 +1,7 @@
-// The button that changes the theme. What the system has is followed until another is chosen.
+// The button that switches the theme. The page follows the system's theme until the user chooses the other.
 
 import { fill, on } from "./dom.js";
-import { icon } from "./look.js";
+import { icon } from "./labels.js";
 import { onChangeElsewhere, recall, remember } from "./settings.js";
 
 /** @param {HTMLElement} button */
@@ -18,7 +18,7 @@ export function makeThemeButton(button) {
     button.title = isDark() ? "Light theme" : "Dark theme";
   };
   on(button, "click", () => {
-    // What the system has anyway is not chosen: it is followed again.
+    // If the user switches back to the system's theme, the page follows the system again.
     theme = isDark() === dark.matches ? other() : null;
     remember("theme", theme);
     show();

@@ -1,8 +1,8 @@
-// Before the first paint, and so not a module: the theme that was chosen.
+// Applies the chosen theme. This is not a module, so it runs before the first paint.
 
 try {
   const theme = JSON.parse(localStorage.getItem("oasis.theme") ?? "null");
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 } catch {
-  // The system's, then.
+  // Without storage, the page follows the system's theme.
 }

@@ -1,63 +1,63 @@
-// A list of events. Only the rows in sight are in the document, all of the same height. Rows never move while
-// somebody reads them: once the list is scrolled or paused, and for a moment after a hand was on it, new
-// events wait above.
+// Shows a list of events. Only the rows in sight are in the document, and all have the same height. Rows do
+// not move while the reader uses them: new events wait while the list is scrolled or paused, and for a moment
+// after the last use of the pointer or the keyboard.
 
 import { h, on } from "./dom.js";
-import { Hand } from "./hand.js";
+import { Pointer } from "./pointer.js";
 import { makeRow, nameRow, tickerHead } from "./row.js";
 import { Rows } from "./rows.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** Rows beyond both edges, so that a fast hand finds them there. */
+/** The number of extra rows beyond each edge, so that fast scrolling shows rows at once. */
 const OVERSCAN = 4;
-/** The line above the columns, which stays in sight. */
+/** The height of the header row, which stays in sight, in pixels. */
 const HEAD = 28;
-/** A browser's layout ends at some 33 million pixels, so numbers begin anew before they get there. */
+/** Rows are renumbered from 0 above this number: a browser's layout ends at some 33 million pixels. */
 const MOST_NUMBER = 300_000;
 
 /**
  * @typedef {object} Actions
- * @property {(count: number, paused: boolean) => void} [unread] So many wait.
- * @property {() => void} anew Calls reset(): events came for which there was no room.
- * @property {() => void} [bottom] The end of the list is in sight.
+ * @property {(count: number, paused: boolean) => void} [unread] Gets the number of waiting events.
+ * @property {() => void} refill Must call reset(): new events were dropped for lack of room.
+ * @property {() => void} [bottom] Called when the end of the list comes into sight.
  */
 
 export class Ticker {
   #scroller;
   #sheet;
-  /** Rows hang from here, below by their number: a new one on top moves nothing but this. */
+  /** The parent of the rows. A row's number sets its place in it, so a new row moves only this element. */
   #anchor;
   #rows = new Rows();
   #paused = false;
-  #hand;
+  #pointer;
   #height = 32;
   /** @type {Map<number, HTMLElement>} */
   #made = new Map();
   /** @type {number | null} The number of the selected row. */
   #selected = null;
   #viewport = 0;
-  /** Where it is scrolled to: asking the element would make it lay out anew, with each chunk that comes. */
+  /** The scroll position. Reading it from the element would force a layout with each chunk of events. */
   #top = 0;
   #frame = 0;
   #context;
-  #does;
+  #actions;
 
   /**
    * @param {string} label
    * @param {import("./router.js").Context} context
-   * @param {Actions} does
+   * @param {Actions} actions
    */
-  constructor(label, context, does) {
+  constructor(label, context, actions) {
     const scroller = h("div.scroller", { tabindex: 0, role: "table", "aria-label": label });
     this.#scroller = scroller;
     this.#context = context;
-    this.#does = does;
+    this.#actions = actions;
     this.#anchor = h("div.anchor", { role: "rowgroup" });
     this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
     scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
-    this.#hand = new Hand(scroller, () => this.#catchUp());
-    // The names of rows have become known.
+    this.#pointer = new Pointer(scroller, () => this.#catchUp());
+    // The names of runs have become known.
     on(context.store, "seeded learned", () => {
       for (const [number, row] of this.#made) {
         const event = this.#rows.at(number);
@@ -69,7 +69,7 @@ export class Ticker {
       const before = this.#viewport;
       this.#viewport = scroller.clientHeight;
       if (this.#viewport === 0) return;
-      // What leaves the page forgets where it was scrolled to.
+      // An element that leaves the document loses its scroll position.
       if (before === 0) this.#scrollTo(this.#top);
       const height = Number.parseInt(getComputedStyle(scroller).getPropertyValue("--row"), 10) || 32;
       if (height !== this.#height) {
@@ -89,7 +89,7 @@ export class Ticker {
     });
   }
 
-  /** What is to be put into the page. */
+  /** The element to put into the page. */
   get element() {
     return this.#scroller;
   }
@@ -107,16 +107,16 @@ export class Ticker {
     return this.#rows.oldest;
   }
 
-  /** Another list. @param {AnyEvent[]} events */
+  /** Replaces the list. @param {AnyEvent[]} events */
   reset(events) {
     this.#rows.reset(events);
     this.#selected = null;
     this.#scrollTo(0);
     this.#redraw();
-    this.#tell();
+    this.#reportUnread();
   }
 
-  /** New events. @param {readonly AnyEvent[]} events */
+  /** Adds new events. @param {readonly AnyEvent[]} events */
   push(events) {
     if (!this.#rows.push(events, this.#waits())) return;
     if (this.#selected !== null && this.#selected < this.#rows.first) this.#selected = null;
@@ -131,7 +131,7 @@ export class Ticker {
     this.#redraw();
   }
 
-  /** Events from before the oldest. @param {readonly AnyEvent[]} events */
+  /** Adds events that are older than all others. @param {readonly AnyEvent[]} events */
   prepend(events) {
     this.#rows.prepend(events);
     this.#soon();
@@ -141,12 +141,12 @@ export class Ticker {
   pause(paused) {
     this.#paused = paused;
     if (!paused) this.toTop();
-    this.#tell();
+    this.#reportUnread();
   }
 
-  /** Shows what waited. */
+  /** Shows the waiting events and scrolls to the top. */
   toTop() {
-    this.#paused = this.#hand.holds = false;
+    this.#paused = this.#pointer.holds = false;
     if (this.#scroller.querySelector(":focus")) this.#scroller.focus({ preventScroll: true });
     this.#selected = null;
     this.#scrollTo(0);
@@ -158,7 +158,7 @@ export class Ticker {
   move(by) {
     const { first, shown, top } = this.#rows;
     if (shown === 0) return;
-    // One that was selected long ago, and is out of sight now, is not where anybody reads.
+    // If the selected row is out of sight, the reader is elsewhere, so start from the top row in sight.
     const row = top - (this.#selected ?? Infinity) - this.#topRow();
     const isNear = row >= -1 && row * this.#height <= this.#viewport;
     const from = isNear && this.#selected !== null ? this.#selected : top - this.#topRow() + Math.sign(by);
@@ -189,16 +189,16 @@ export class Ticker {
     return Boolean(event);
   }
 
-  /** Whether new events wait above. */
+  /** Whether new events must wait. */
   #waits() {
-    // A dialog covers the row that was opened, and gives the focus back to it.
-    const reads = this.#hand.holds || (this.#selected !== null && document.querySelector("dialog[open]"));
-    return this.#paused || this.#top >= 1 || Boolean(reads);
+    // An open dialog returns the focus to the row that opened it, so the row must stay in place.
+    const inUse = this.#pointer.holds || (this.#selected !== null && document.querySelector("dialog[open]"));
+    return this.#paused || this.#top >= 1 || Boolean(inUse);
   }
 
   #catchUp() {
     if (this.#waits()) return;
-    if (this.#rows.isBroken) return this.#does.anew();
+    if (this.#rows.isBroken) return this.#actions.refill();
     if (this.#rows.waiting === 0) return;
     this.#rows.showAll();
     this.#soon();
@@ -216,7 +216,7 @@ export class Ticker {
     this.#catchUp();
     this.#soon();
     if (this.#rows.shown * this.#height - this.#top - this.#viewport < 10 * this.#height)
-      this.#does.bottom?.();
+      this.#actions.bottom?.();
   }
 
   /** @param {AnyEvent} event */
@@ -224,8 +224,8 @@ export class Ticker {
     return this.#context.store.runs.nameOf(event);
   }
 
-  #tell() {
-    this.#does.unread?.(this.#rows.waiting, this.#paused);
+  #reportUnread() {
+    this.#actions.unread?.(this.#rows.waiting, this.#paused);
   }
 
   #topRow() {
@@ -238,7 +238,7 @@ export class Ticker {
     this.#soon();
   }
 
-  /** However much comes, it is drawn once a frame. */
+  /** Draws once per frame, whatever the rate of events. */
   #soon() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
@@ -262,8 +262,8 @@ export class Ticker {
         this.#made.delete(number);
       }
     }
-    // Screen readers follow the document's order, so a new row follows the one above it, which may be the
-    // selected row out of sight.
+    // Screen readers follow the document's order, so insert each new row after the row above it. That may be
+    // the selected row, which stays in the document out of sight.
     let above = this.#made.get(Math.max(last, this.#selected ?? last));
     for (let number = last; number >= first; number--) {
       let row = this.#made.get(number);
@@ -285,6 +285,6 @@ export class Ticker {
     this.#anchor.style.transform = `translateY(${top * height}px)`;
     this.#sheet.style.height = `${shown * height}px`;
     this.#scroller.ariaRowCount = String(shown + 1);
-    this.#tell();
+    this.#reportUnread();
   }
 }

@@ -1,4 +1,4 @@
-// Durations and times as people read them. Pure, but for the reader's own zone and language.
+// Formats durations and times. Pure, except that results depend on the reader's time zone and language.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -23,7 +23,7 @@ export function duration(ms) {
 }
 
 /**
- * A duration in its largest unit only, for what is narrow: `45s`, `3m`, `2h`, `5d`.
+ * A duration in its largest unit only, for narrow places: `45s`, `3m`, `2h`, `5d`.
  *
  * @param {number} ms
  */
@@ -39,7 +39,7 @@ export function short(ms) {
 const isTime = (ms) => Number.isFinite(ms) && Math.abs(ms) <= 8.64e15;
 
 /**
- * The time of day in the reader's zone, always 24 hours and so always as wide.
+ * The time of day in the reader's zone, in 24-hour format, so that every time has the same width.
  *
  * @param {number} ms
  */
@@ -53,7 +53,7 @@ export function clock(ms) {
 let date;
 
 /**
- * The time of day; with the date in front where that is another day than `now`'s.
+ * The time of day. If it is on another day than `now`, the date comes first and seconds are left out.
  *
  * @param {number} ms
  * @param {number} now
@@ -70,14 +70,14 @@ export function moment(ms, now) {
 let full;
 
 /**
- * The instant in full: in the reader's zone, and as it stands in the event.
+ * The instant in full: in the reader's zone, and in UTC as in the event.
  *
  * @param {number} ms
  */
 export function exact(ms) {
   if (!isTime(ms)) return "";
   const at = new Date(ms);
-  // Made once: making one costs more than all else of a row.
+  // The formatter is made once, because making it costs more than the rest of a row.
   full ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   return `${full.format(at)}\n${at.toISOString()}`;
 }
@@ -89,7 +89,7 @@ const STEPS = [1, 2, 5, 10, 15, 30]
   .concat([1, 2, 7, 14, 28].map((n) => n * DAY));
 
 /**
- * Round instants between two others, at most `most` of them.
+ * Round instants from `from` to `to`, at most `most` + 1 of them.
  *
  * @param {number} from
  * @param {number} to

@@ -1,8 +1,8 @@
-// What the address bar says: which page, and what of it is shown. Pure.
+// Converts between the address and the view: the page, its filters and the open event. Pure.
 
 import { isSuccess } from "./sets.js";
 
-/** The filters that the gateway knows too; each a list of which one must match. */
+/** The filters that the gateway also knows. Each is a list of values, one of which must match. */
 export const FACETS = /** @type {const} */ (["status", "source", "kind", "module", "layer", "vtid"]);
 
 /** @typedef {(typeof FACETS)[number]} Facet */
@@ -19,7 +19,7 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
  * @property {number | null} event The event in the drawer.
  */
 
-/** Shown values are bounded, whatever a link says, and so the gateway bounds them. */
+/** Limits on filters from a link. `MOST_VALUES` is also the gateway's limit for one filter. */
 const MOST_VALUES = 50;
 const MOST_TEXT = 200;
 
@@ -73,12 +73,12 @@ export function parseView(pathname, search) {
   return view;
 }
 
-/** A value as the gateway writes it. @param {Facet} facet @param {string} value */
+/** A value in the case that the gateway stores. @param {Facet} facet @param {string} value */
 export const normal = (facet, value) =>
   ["kind", "source", "status"].includes(facet) ? value.toLowerCase() : value.toUpperCase();
 
 /**
- * The address of a view; the shortest one that parseView() reads the same way.
+ * The shortest address from which parseView() makes the same view.
  *
  * @param {View} view
  */
@@ -113,7 +113,7 @@ export const filterCount = (view) =>
 export const filterKey = (view) => formatView({ ...view, page: "home", task: "", event: null });
 
 /**
- * What the gateway can leave out by itself. Free text and hide-green are ours alone.
+ * The filters for the gateway. Free text and hide-green apply only in the page.
  *
  * @param {View} view
  * @param {readonly string[]} starred
@@ -129,21 +129,21 @@ export function serverFilters(view, starred) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
     // If no starred task matches, ask for a task that does not exist. If there are more tasks than the
-    // gateway takes, ask for all events and choose here.
+    // gateway accepts, ask for all events and filter here.
     if (both.length <= MOST_VALUES) filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
 }
 
-/** Values of a facet that are offered. */
+/** The maximum number of values of a facet that a menu lists. */
 const MOST_OFFERED = 200;
 
 /**
- * Counts a value of a facet; of many, those seen last are kept.
+ * Counts a value of a facet. Beyond 200 values, the one that was seen longest ago is dropped.
  *
  * @param {Map<string, number>} counts
  * @param {string} value
- * @param {boolean} [older] It is older than those that are there.
+ * @param {boolean} [older] Whether the event is older than all that were counted.
  */
 export function noteValue(counts, value, older = false) {
   const count = counts.get(value) ?? 0;
@@ -165,7 +165,7 @@ export function noteValue(counts, value, older = false) {
  * @param {View} view
  * @param {readonly string[]} starred
  * @param {object} [options]
- * @param {boolean} [options.anyStatus] Whether the status does not matter, as for runs, whose status changes.
+ * @param {boolean} [options.anyStatus] Whether to ignore the status, as for runs, whose status changes.
  * @param {(event: AnyEvent) => string} [options.nameOf] The known name of an event, which the text may match.
  * @returns {(event: AnyEvent) => boolean}
  */

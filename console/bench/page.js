@@ -1,5 +1,5 @@
-// Measures what docs/console.md quotes: the time from a frame's arrival to its pixels at 200 events/s, and a
-// minute of 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
+// Measures the figures in docs/console.md: the time from the arrival of a frame to its paint, long tasks and
+// the heap, at 200 and at 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
 //
 //   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds] [events per second]
 
@@ -10,12 +10,12 @@ const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
 const STATUSES = ["queued", "in_progress", "success", "success", "failure", "info"];
 
 /**
- * Runs in the page: notes when the bytes of an event came, and when the frame that shows its row was painted
- * (the first task after that frame's layout and paint; what the compositor adds is not in it).
+ * Runs in the page. Records when the bytes of an event arrived, and when its row was painted. The time of the
+ * paint is that of the first task after the frame's layout and paint, without the compositor's time.
  */
 function watch() {
   /** @type {Map<number, number>} */
-  const came = new Map();
+  const arrived = new Map();
   const measured = { delays: /** @type {number[]} */ ([]), long: /** @type {number[]} */ ([]) };
   Object.assign(globalThis, { measured });
   const { read } = ReadableStreamDefaultReader.prototype;
@@ -24,7 +24,8 @@ function watch() {
     const chunk = await read.call(this);
     const at = performance.now();
     if (chunk.value instanceof Uint8Array) {
-      for (const [, id] of decoder.decode(chunk.value).matchAll(/^id: ?(\d+)/gm)) came.set(Number(id), at);
+      const ids = decoder.decode(chunk.value).matchAll(/^id: ?(\d+)/gm);
+      for (const [, id] of ids) arrived.set(Number(id), at);
     }
     return /** @type {any} */ (chunk);
   };
@@ -41,11 +42,11 @@ function watch() {
       port1.onmessage = () => {
         const at = performance.now();
         for (const id of ids) {
-          const from = came.get(id);
+          const from = arrived.get(id);
           if (from !== undefined) measured.delays.push(at - from);
-          came.delete(id);
+          arrived.delete(id);
         }
-        if (came.size > 100_000) came.clear();
+        if (arrived.size > 100_000) arrived.clear();
         port1.close();
       };
       port2.postMessage(0);
@@ -53,14 +54,14 @@ function watch() {
   });
 }
 
-/** @param {Stack} stack @param {number} rate @param {number} seconds */
+/** Sends events at a steady rate. @param {Stack} stack @param {number} rate @param {number} seconds */
 async function send(stack, rate, seconds) {
   const begin = performance.now();
   const every = 20;
   let sent = 0;
   let most = 0;
   /** @type {Promise<unknown>[]} */
-  const under = [];
+  const pending = [];
   while (performance.now() - begin < seconds * 1_000) {
     const due = Math.floor(((performance.now() - begin) * rate) / 1_000) - sent;
     most = Math.max(most, due);
@@ -77,12 +78,12 @@ async function send(stack, rate, seconds) {
         });
       });
       sent += due;
-      under.push(stack.send(events));
-      if (under.length > 20) await under.shift();
+      pending.push(stack.send(events));
+      if (pending.length > 20) await pending.shift();
     }
     await new Promise((resolve) => setTimeout(resolve, every));
   }
-  await Promise.all(under);
+  await Promise.all(pending);
   return { sent, seconds: (performance.now() - begin) / 1_000 };
 }
 
@@ -106,7 +107,7 @@ async function measure(rate) {
       await session.send("HeapProfiler.collectGarbage");
       return page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize / 1e6);
     };
-    // The list is full first: what grows while it fills is what it holds.
+    // Fill the list first, because the heap grows while it fills.
     if (rate >= 1_000) {
       await stack.sendMany(56_000);
       await until(async () => ((await shownIds(page))[0] ?? 0) >= 56_000, "the list is full", 120_000);
@@ -117,7 +118,7 @@ async function measure(rate) {
     });
     const heaps = [await heap()];
     const sent = await send(stack, rate, SECONDS / 2);
-    // The collection that is forced here, while nothing comes, is no work of the page's.
+    // The garbage collection that is forced here, between two loads, does not count as a long task.
     const longBefore = await page.evaluate(() => /** @type {any} */ (globalThis).measured.long.length);
     heaps.push(await heap());
     await page.evaluate(async (length) => {
@@ -126,7 +127,7 @@ async function measure(rate) {
     }, longBefore);
     const more = await send(stack, rate, SECONDS / 2);
     const last = (await stack.send([event()]))[0];
-    await until(async () => ((await shownIds(page))[0] ?? 0) === last, "the last one is drawn", 60_000);
+    await until(async () => ((await shownIds(page))[0] ?? 0) === last, "the last event is drawn", 60_000);
     const { delays, long } = await page.evaluate(() => /** @type {any} */ (globalThis).measured);
     heaps.push(await heap());
     const nodes = await page.evaluate(() => document.querySelectorAll("*").length);

@@ -1,39 +1,40 @@
-// How long to wait before the next attempt: longer each time, and never in step with others.
+// Computes the waits between connection attempts. They grow up to a maximum, and a random part keeps clients
+// from reconnecting at the same time.
 
 export const FIRST_MS = 1_000;
 export const MOST_MS = 30_000;
 
-/** A server may ask for longer waits than ours, but not for any, nor to be asked without end. */
+/** The bounds on a wait that a server asks for. They prevent a busy loop and an endless wait. */
 const LEAST_ASKED_MS = 100;
 const MOST_ASKED_MS = 300_000;
 
 /**
- * Waits that double from the first to the most. Up to half is added at random, so that those who lost the
- * same server don't all come back in one moment.
+ * Doubles each wait, from 1 s up to 20 s, and adds up to half at random, so that clients that lost the same
+ * server do not all reconnect at once.
  */
 export class Backoff {
   #random;
   #first = FIRST_MS;
   #attempts = 0;
 
-  /** @param {() => number} random Gives 0 up to, but not with, 1. */
+  /** @param {() => number} random Returns a number from 0 up to, but not including, 1. */
   constructor(random = Math.random) {
     this.#random = random;
   }
 
   /**
-   * What the server asked for with `retry:` is the first wait from now on.
+   * Uses the wait that the server asked for with `retry:` as the first wait from now on.
    *
-   * @param {number} milliseconds
+   * @param {number} milliseconds Clamped to the range from 100 ms to 5 minutes.
    */
   ask(milliseconds) {
     this.#first = Math.min(Math.max(milliseconds, LEAST_ASKED_MS), MOST_ASKED_MS);
   }
 
   /**
-   * It worked: the next wait is the first again, as the server that answered asked for, else our own.
+   * Starts again with the first wait after a success.
    *
-   * @param {number | null} asked
+   * @param {number | null} asked The first wait that the server asked for; null for the default of 1 s.
    */
   reset(asked = null) {
     this.#attempts = 0;
@@ -41,13 +42,13 @@ export class Backoff {
     if (asked !== null) this.ask(asked);
   }
 
-  /** The next wait in milliseconds. */
+  /** The next wait, in milliseconds. */
   next() {
-    // Beyond, the sum is at the most anyway; the bound keeps the power finite.
+    // The wait reaches its maximum long before 30 attempts; the bound keeps the power finite.
     const doubled = this.#first * 2 ** Math.min(this.#attempts, 30);
     this.#attempts += 1;
-    // At most half is added, so two thirds of the maximum stay within it. What the server asked for is not
-    // cut.
+    // The random part adds at most half, so the wait without it is capped at two thirds of the maximum. A
+    // wait that the server asked for is not capped.
     const least = Math.max(Math.min(doubled, (MOST_MS * 2) / 3), this.#first);
     return Math.round(least * (1 + this.#random() / 2));
   }

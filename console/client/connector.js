@@ -1,4 +1,5 @@
-// Stays connected: tries, waits, tries again, and polls where streams don't get through.
+// Keeps the feed connected: connects, waits after a failure, tries again, and polls where streams do not get
+// through.
 
 import { Backoff } from "./backoff.js";
 import { Poller } from "./poll.js";
@@ -7,14 +8,14 @@ import { broken, end, readStream } from "./stream.js";
 import { childOf } from "./timers.js";
 import { address, FEED, headers } from "./wire.js";
 
-/** A connection that stood this long, or brought an event, is a success. */
+/** A connection that lasted this long, or delivered an event, counts as a success. */
 const PROVEN_MS = 5_000;
 const POLL_MS = 2_000;
-/** How often a stream is tried while polling. */
+/** How often the client tries a stream while it polls. */
 const PROBE_MS = 60_000;
-/** So many connections in a row that fell silent are taken for a proxy that holds back what is small. */
+/** After this many silent connections in a row, assume a proxy that buffers small chunks, and poll. */
 const SILENCES = 2;
-/** What is added at random to the wait that a server asks for. */
+/** The maximum random addition to the wait that a server asks for. */
 const SPREAD_MS = 1_000;
 
 /** @typedef {import("./types.js").Reason} Reason */
@@ -40,10 +41,11 @@ const SPREAD_MS = 1_000;
  * @property {import("./ledger.js").Ledger} ledger
  * @property {(change: Change) => void} onState
  * @property {() => void} onHeartbeat
- * @property {(reason: Reason, error: OasisError | null) => void} onOver
+ * @property {(reason: Reason, error: OasisError | null) => void} onEnd
  */
 
 export class Connector {
+  /** Attempts since the last success. */
   tries = 0;
   /** @type {"sse" | "poll"} */
   transport = "sse";
@@ -54,7 +56,7 @@ export class Connector {
   #filters = {};
   /** @type {AbortController | null} */
   #run = null;
-  /** @type {(() => void) | null} Ends the wait for the next try. */
+  /** @type {(() => void) | null} Ends the wait for the next attempt. */
   #wake = null;
   #silences = 0;
   #probeAt = 0;
@@ -72,9 +74,11 @@ export class Connector {
   }
 
   /**
+   * Starts a new run.
+   *
    * @param {import("./types.js").Filters} filters
    * @param {"sse" | "poll"} transport
-   * @param {() => void} announce Is called when all is set; what it calls may halt this run again.
+   * @param {() => void} announce Called before the first attempt. It may halt the run.
    */
   begin(filters, transport, announce) {
     this.halt();
@@ -86,7 +90,7 @@ export class Connector {
     this.#silences = 0;
     this.#backoff.reset();
     announce();
-    void this.#keepOn(run.signal);
+    void this.#loop(run.signal);
   }
 
   halt() {
@@ -95,49 +99,49 @@ export class Connector {
     this.#wake = null;
   }
 
-  /** What polls have found before says nothing of what they find next. */
+  /** Forgets what earlier polls found, because the filters have changed. */
   forget() {
     this.#poller = new Poller();
   }
 
-  /** Ends the wait for the next try; false if there is none. */
+  /** Ends the wait for the next attempt. Returns false if there is no wait. */
   wake() {
     const wake = this.#wake;
     wake?.();
     return wake !== null;
   }
 
-  /** The gateway has greeted. */
+  /** Notes that the gateway has sent its `connected` message. */
   connected() {
     this.#connectedAt = this.#setup.timers.now();
   }
 
   /** @param {AbortSignal} signal */
-  async #keepOn(signal) {
+  async #loop(signal) {
     while (!signal.aborted) {
       this.tries += 1;
-      const ended = await (this.transport === "sse" ? this.#stream(signal) : this.#polls(signal));
+      const ended = await (this.transport === "sse" ? this.#stream(signal) : this.#poll(signal));
       if (signal.aborted) return;
       if (ended.kind === "unstreamable") {
-        // The server is there, so this was no failed try.
+        // The server responded, so the attempt did not fail.
         this.tries -= 1;
-        this.#toPolls();
+        this.#switchToPolling();
         continue;
       }
       const final = ended.kind === "refused" || ended.kind === "done";
       if (final || this.tries >= this.#setup.maxTries) {
         this.#run = null;
-        this.#setup.onOver(final ? ended.reason : "gave_up", ended.error);
+        this.#setup.onEnd(final ? ended.reason : "gave_up", ended.error);
         return;
       }
       this.#silences = ended.reason === "silence" ? this.#silences + 1 : 0;
-      if (this.#silences >= SILENCES && this.transport === "sse") this.#toPolls();
+      if (this.#silences >= SILENCES && this.transport === "sse") this.#switchToPolling();
       await this.#wait(ended, signal);
       if (!signal.aborted) this.#setup.onState({ state: "reconnecting", reason: "trying" });
     }
   }
 
-  #toPolls() {
+  #switchToPolling() {
     this.#silences = 0;
     this.transport = "poll";
     this.#probeAt = this.#setup.timers.now() + PROBE_MS;
@@ -161,14 +165,14 @@ export class Connector {
     free();
   }
 
-  /** @param {number | null} asked What the server wants to be waited for, if it said so. */
+  /** @param {number | null} asked The wait that the server asked for; null if it asked for none. */
   #succeeded(asked) {
     this.tries = 0;
     this.#backoff.reset(asked);
   }
 
   /**
-   * One connection.
+   * Opens one stream and reads it to its end.
    *
    * @param {AbortSignal} signal
    * @param {() => void} [onFirstByte]
@@ -180,8 +184,8 @@ export class Connector {
     this.#connectedAt = null;
     /** @type {number | null} */
     let asked = null;
-    /** @param {number} fresh */
-    const judge = (fresh) => {
+    /** @param {number} fresh The number of new events. */
+    const noteSuccess = (fresh) => {
       const since = this.#connectedAt;
       if (since !== null && (fresh > 0 || timers.now() - since >= PROVEN_MS)) this.#succeeded(asked);
     };
@@ -200,24 +204,24 @@ export class Connector {
           this.#backoff.ask(retry);
         }
         const fresh = ledger.takeBlocks(blocks, signal);
-        if (!signal.aborted) judge(fresh);
+        if (!signal.aborted) noteSuccess(fresh);
       },
     });
-    if (!signal.aborted) judge(0);
+    if (!signal.aborted) noteSuccess(0);
     return ended;
   }
 
   /**
-   * Polls until that fails, or a stream has taken over and ended.
+   * Polls until a poll fails, or until a stream has taken over and ended.
    *
    * @param {AbortSignal} signal
    * @returns {Promise<import("./stream.js").End>}
    */
-  async #polls(signal) {
+  async #poll(signal) {
     const { timers, ledger, onState, onHeartbeat } = this.#setup;
     const polls = childOf(signal);
     const probe = childOf(signal);
-    const { signal: going } = polls.controller;
+    const { signal: pollSignal } = polls.controller;
     /** @type {Promise<import("./stream.js").End> | null} */
     let stream = null;
     const takeOver = () => {
@@ -226,27 +230,28 @@ export class Connector {
     };
     let worked = false;
     try {
-      while (!going.aborted) {
-        const polled = await this.#poll(going);
-        if (going.aborted) break;
-        if ("kind" in polled) {
-          // Whatever holds streams back lets polls through, so this is something else.
+      while (!pollSignal.aborted) {
+        const result = await this.#pollOnce(pollSignal);
+        if (pollSignal.aborted) break;
+        if ("kind" in result) {
+          // A proxy that only holds streams back lets the first poll through. If that poll failed, the cause
+          // is something else, so try streams again.
           if (!worked) this.transport = "sse";
-          return polled;
+          return result;
         }
         this.#succeeded(null);
         onState({ state: "live", reason: "polling" });
-        if (!going.aborted) ledger.takePolled(polled, !worked, going);
-        if (!going.aborted) onHeartbeat();
+        if (!pollSignal.aborted) ledger.takePoll(result, !worked, pollSignal);
+        if (!pollSignal.aborted) onHeartbeat();
         worked = true;
-        if (stream === null && !going.aborted && timers.now() >= this.#probeAt) {
+        if (stream === null && !pollSignal.aborted && timers.now() >= this.#probeAt) {
           stream = this.#stream(probe.controller.signal, takeOver);
           stream.then(() => {
-            if (!going.aborted) stream = null;
+            if (!pollSignal.aborted) stream = null;
             this.#probeAt = timers.now() + PROBE_MS;
           });
         }
-        await timers.sleep(POLL_MS, going);
+        await timers.sleep(POLL_MS, pollSignal);
       }
       return stream && !signal.aborted ? await stream : end("lost", "closed");
     } finally {
@@ -258,13 +263,13 @@ export class Connector {
 
   /**
    * @param {AbortSignal} signal
-   * @returns {Promise<import("./poll.js").Polled | import("./stream.js").End>}
+   * @returns {Promise<import("./poll.js").PollResult | import("./stream.js").End>}
    */
-  async #poll(signal) {
+  async #pollOnce(signal) {
     const { url, token, fetch, timers, silence, ledger } = this.#setup;
     const { controller, free } = childOf(signal);
     let silent = false;
-    const heard = timers.after(silence, controller.signal, () => {
+    const cancelTimeout = timers.after(silence, controller.signal, () => {
       silent = true;
       controller.abort();
     });
@@ -274,7 +279,7 @@ export class Connector {
     } catch (error) {
       return silent ? end("lost", "silence") : broken(error);
     } finally {
-      heard();
+      cancelTimeout();
       free();
     }
   }

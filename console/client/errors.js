@@ -1,25 +1,25 @@
-// What the gateway says when it refuses: JSON with a code, a message and perhaps a hint.
+// Reads the gateway's errors: JSON with a code, a message and an optional hint.
 
-/** Of an error's body; ours are far shorter. */
+/** The longest error body that is read; the gateway's own bodies are far shorter. */
 const MOST_BYTES = 64 * 1024;
-/** A page that is left open all day comes back within the hour. */
+/** The longest `Retry-After` that is followed: a page left open all day reconnects within the hour. */
 const MOST_WAIT_MS = 3_600_000;
 
-/** A refusal of the server, or an answer that isn't one of its own. */
+/** A failed request: an error response, a response that is not the gateway's, or no response. */
 export class OasisError extends Error {
   /**
    * @param {string} code
    * @param {string} message
    * @param {string | null} hint
-   * @param {number} status The status of the answer; 0 without one.
-   * @param {number | null} retryAfter How long the server asks to be left alone, in milliseconds.
+   * @param {number} status The HTTP status of the response; 0 if there is no response.
+   * @param {number | null} retryAfter How long the server asks to wait before a retry, in milliseconds.
    */
   constructor(code, message, hint = null, status = 0, retryAfter = null) {
     super(message);
     this.name = "OasisError";
-    /** What went wrong, for programs: `bad_parameter`, `token_missing`, … */
+    /** Identifies the error for programs: `bad_parameter`, `token_missing`, … */
     this.code = code;
-    /** What can be done about it, if there is anything. */
+    /** Advice on how to solve the problem; null if there is none. */
     this.hint = hint;
     this.status = status;
     this.retryAfter = retryAfter;
@@ -27,7 +27,7 @@ export class OasisError extends Error {
 }
 
 /**
- * Reads the error of an answer. If it has another form than the gateway's (a proxy's page), its code is
+ * Reads the error in a response. If the body is not in the gateway's format (a proxy's page), the code is
  * `http_STATUS`.
  *
  * @param {Response} response
@@ -38,22 +38,23 @@ export async function readError(response, now = Date.now) {
   const { status } = response;
   const wait = retryAfter(response.headers.get("retry-after"), now());
   try {
-    const told = JSON.parse(await start(response))?.error;
-    if (typeof told?.code === "string" && typeof told.message === "string") {
-      const hint = typeof told.hint === "string" ? told.hint : null;
-      return new OasisError(told.code, told.message, hint, status, wait);
+    const error = JSON.parse(await readBody(response))?.error;
+    if (typeof error?.code === "string" && typeof error.message === "string") {
+      const hint = typeof error.hint === "string" ? error.hint : null;
+      return new OasisError(error.code, error.message, hint, status, wait);
     }
   } catch {
-    // No JSON, or the answer broke off: its status says enough.
+    // The body is not JSON, or it broke off. The status is enough.
   }
   return new OasisError(`http_${status}`, `the server answered ${status}`, null, status, wait);
 }
 
 /**
- * `Retry-After` is a number of seconds or a date.
+ * Parses `Retry-After`, which is a number of seconds or a date (RFC 9110, section 10.2.3).
  *
  * @param {string | null} value
  * @param {number} now
+ * @returns {number | null} Milliseconds, at most one hour; null if the value is missing or invalid.
  */
 function retryAfter(value, now) {
   if (!value) return null;
@@ -61,8 +62,8 @@ function retryAfter(value, now) {
   return Number.isNaN(wait) ? null : Math.min(Math.max(wait, 0), MOST_WAIT_MS);
 }
 
-/** @param {Response} response */
-async function start(response) {
+/** Reads the body, but stops after the chunk that exceeds 64 KiB. @param {Response} response */
+async function readBody(response) {
   const reader = response.body?.getReader();
   if (!reader) return response.text();
   const decoder = new TextDecoder();

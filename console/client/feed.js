@@ -1,4 +1,4 @@
-// The feed as a page uses it: it stays connected, and tells its events, its state and its gaps.
+// Defines `OasisFeed`, which stays connected and dispatches events, state changes and gaps.
 
 import { Connector } from "./connector.js";
 import { Ledger } from "./ledger.js";
@@ -9,7 +9,7 @@ import { address, checkToken, ownOrigin, toId } from "./wire.js";
 
 const CustomEvent =
   globalThis.CustomEvent ??
-  // Node 18 has none.
+  // Node 18 has no global CustomEvent.
   class extends Event {
     /**
      * @param {string} type
@@ -34,7 +34,7 @@ export class OasisFeed extends EventTarget {
   #error = null;
   /** @type {number | null} */
   #retryAt = null;
-  /** Between start() and its end. */
+  /** Whether start() was called, and neither stop() nor a 204 has ended the feed since. */
   #started = false;
   #online = () => this.retry();
 
@@ -42,11 +42,11 @@ export class OasisFeed extends EventTarget {
   constructor(options = {}) {
     super();
     const { url = ownOrigin(), token, filters = {}, lastEventId = null, keep = 5_000 } = options;
-    // A bad address would else look like a broken network.
+    // Without this check, an invalid address looks like a network failure.
     new URL(url, globalThis.location?.href);
     checkToken(token);
     const cursor = lastEventId === "" ? null : toId(lastEventId);
-    if (cursor === null && lastEventId) throw new TypeError("lastEventId is not the id of an event");
+    if (cursor === null && lastEventId) throw new TypeError("lastEventId must be the id of an event");
     const timers = new Timers(options);
     this.#filters = { ...filters };
     this.#ledger = new Ledger({
@@ -54,9 +54,9 @@ export class OasisFeed extends EventTarget {
       cursor,
       now: timers.now,
       listener: {
-        events: (detail) => this.#tell("events", detail),
-        gap: (detail) => this.#tell("gap", detail),
-        heartbeat: (detail) => this.#tell("heartbeat", detail),
+        events: (detail) => this.#emit("events", detail),
+        gap: (detail) => this.#emit("gap", detail),
+        heartbeat: (detail) => this.#emit("heartbeat", detail),
         mode: (mode, connected) => {
           if (connected) this.#connector.connected();
           this.#set({ state: mode, reason: connected ? "connected" : "mode" });
@@ -73,8 +73,8 @@ export class OasisFeed extends EventTarget {
       timers,
       ledger: this.#ledger,
       onState: (change) => this.#set(change),
-      onHeartbeat: () => this.#tell("heartbeat", { ts: null }),
-      onOver: (reason, error) => this.#over(reason, error),
+      onHeartbeat: () => this.#emit("heartbeat", { ts: null }),
+      onEnd: (reason, error) => this.#end(reason, error),
     });
   }
 
@@ -82,37 +82,37 @@ export class OasisFeed extends EventTarget {
     return this.#state;
   }
 
-  /** Why the state is what it is. */
+  /** Why the feed is in this state. */
   get reason() {
     return this.#reason;
   }
 
-  /** What the server said, or what broke, if that is why. */
+  /** The error that led to this state; null if no error did. */
   get error() {
     return this.#error;
   }
 
-  /** When the next try is, in milliseconds since the epoch; null while none is planned. */
+  /** The time of the next attempt, in milliseconds since the epoch; null while none is planned. */
   get retryAt() {
     return this.#retryAt;
   }
 
-  /** Tries since the last success. */
+  /** Attempts since the last success. */
   get tries() {
     return this.#connector.tries;
   }
 
-  /** The last events, at most `keep`, the oldest first. Read it anew each time, and don't change it. */
+  /** The last events, at most `keep`, oldest first. Do not keep or change the array: read it each time. */
   get events() {
     return /** @type {readonly import("./types.js").OasisEvent[]} */ (this.#ledger.events);
   }
 
-  /** Where a reconnect goes on; also past what a filter leaves out. */
+  /** The cursor from which a reconnect resumes. It also passes events that the filters leave out. */
   get lastEventId() {
     return this.#ledger.cursor;
   }
 
-  /** How far behind its `ts` the newest live event came, in milliseconds; null before one came. */
+  /** The median delay from `ts` to arrival over the last 15 live events, in ms; null before the first. */
   get delay() {
     return this.#ledger.delay;
   }
@@ -125,12 +125,12 @@ export class OasisFeed extends EventTarget {
     return /** @type {Readonly<import("./types.js").Filters>} */ (this.#filters);
   }
 
-  /** Connects, and stays so; after stop(), goes on where it stood. */
+  /** Connects and stays connected. After stop(), resumes from the last event. */
   start() {
     if (!this.#connector.running) this.#begin("start", "sse");
   }
 
-  /** Ends everything: no connection and no timer is left. */
+  /** Closes the connection and clears every timer. */
   stop() {
     this.#started = false;
     this.#connector.halt();
@@ -138,13 +138,13 @@ export class OasisFeed extends EventTarget {
     this.#set({ state: "offline", reason: "stopped" });
   }
 
-  /** Tries now rather than at `retryAt`, and anew where it was given up. */
+  /** Connects now instead of at `retryAt`. Also starts again after the feed gave up or was refused. */
   retry() {
     if (!this.#connector.wake() && this.#started && !this.#connector.running) this.#begin("retry", "sse");
   }
 
   /**
-   * Shows something else from now on, beginning with the last 20 that match.
+   * Changes the filters. The feed starts again with the last 20 events that match.
    *
    * @param {import("./types.js").Filters} filters
    */
@@ -153,7 +153,7 @@ export class OasisFeed extends EventTarget {
     this.#filters = { ...filters };
     this.#connector.halt();
     this.#connector.forget();
-    this.#ledger.beginAnew();
+    this.#ledger.reset();
     if (this.#started) this.#begin("filters", this.transport);
   }
 
@@ -193,8 +193,8 @@ export class OasisFeed extends EventTarget {
    * @param {import("./types.js").Reason} reason
    * @param {import("./errors.js").OasisError | null} error
    */
-  #over(reason, error) {
-    // Another network makes no difference to a server that has said no.
+  #end(reason, error) {
+    // A new network connection does not change the answer of a server that refused.
     if (reason !== "gave_up") globalThis.window?.removeEventListener("online", this.#online);
     if (reason === "done") this.#started = false;
     this.#set({ state: "offline", reason, error });
@@ -204,20 +204,20 @@ export class OasisFeed extends EventTarget {
   #set({ state, reason, retryAt = null, error = null }) {
     const previous = this.#state;
     if (state === previous && retryAt === this.#retryAt && reason === this.#reason) return;
-    // A poll that goes on is no news.
+    // Each successful poll reports `live` again; listeners hear of it once.
     if (state === previous && state === "live") return;
     this.#state = state;
     this.#reason = reason;
     this.#retryAt = retryAt;
     this.#error = error;
-    this.#tell("state", { state, previous, retryAt, reason, error });
+    this.#emit("state", { state, previous, retryAt, reason, error });
   }
 
   /**
    * @param {keyof FeedEventMap} type
    * @param {unknown} detail
    */
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

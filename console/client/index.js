@@ -1,4 +1,4 @@
-// Everything that is for others to use.
+// The public interface of the client.
 
 /** @typedef {import("./types.js").OasisEvent} OasisEvent */
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */

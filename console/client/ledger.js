@@ -1,4 +1,4 @@
-// What came: the events that are kept, the cursor, the mode. Knows nothing of connections and time-outs.
+// The state of a feed: its kept events, its cursor and its mode. It does not know connections or timeouts.
 
 import { isObject, toEvent, toId } from "./wire.js";
 
@@ -10,16 +10,16 @@ import { isObject, toEvent, toId } from "./wire.js";
  * @property {(mode: "live" | "mock", connected: boolean) => void} mode
  */
 
-/** So many of the newest live events tell how far behind the feed is. */
+/** The number of newest live events over which the delay is measured. */
 const RECENT = 15;
 
 export class Ledger {
   /** @type {import("./types.js").OasisEvent[]} */
   #kept = [];
-  /** @type {number | null} Everything up to this id was shown or passed over. */
+  /** @type {number | null} Every event up to this id was delivered or skipped. */
   cursor;
-  /** @type {number[]} How late each of the newest live events came, in milliseconds. */
-  #late = [];
+  /** @type {number[]} The delay of each of the newest live events, in milliseconds. */
+  #delays = [];
   #keep;
   #now;
   #listener;
@@ -39,43 +39,43 @@ export class Ledger {
     this.#listener = listener;
   }
 
-  /** The last events, at most as many as are to be kept. */
+  /** The last events, at most `keep`. */
   get events() {
     this.#trim(0);
     return this.#kept;
   }
 
   /**
-   * The middle one: some events are told long after their time, such as a check that ended while another was
-   * asked for, and say nothing of the feed.
+   * The median delay. An average would be wrong, because some sources report an event long after its `ts`.
    */
   get delay() {
-    return [...this.#late].sort((a, b) => a - b)[this.#late.length >> 1] ?? null;
+    return [...this.#delays].sort((a, b) => a - b)[this.#delays.length >> 1] ?? null;
   }
 
   /**
-   * Taking the first out of many moves all the others, so it is done seldom.
+   * Drops the oldest events. Removing the first elements of a long array moves all the others, so callers
+   * allow some slack.
    *
-   * @param {number} slack
+   * @param {number} slack How many events beyond `keep` may stay.
    */
   #trim(slack) {
     const over = this.#kept.length - this.#keep;
     if (over > slack) this.#kept.splice(0, over);
   }
 
-  /** Forgets everything: what comes next has nothing to do with what was shown. */
-  beginAnew() {
+  /** Forgets the events, the cursor and the delays. */
+  reset() {
     this.#kept.length = 0;
     this.cursor = null;
-    this.#late = [];
+    this.#delays = [];
   }
 
   /**
-   * Takes in what one chunk of the network has completed.
+   * Processes the blocks that one network chunk completed.
    *
    * @param {import("./sse.js").Block[]} blocks
-   * @param {AbortSignal} signal A listener may end it all in the middle.
-   * @returns {number} How many events were new.
+   * @param {AbortSignal} signal Aborted if a listener stops the feed between two blocks.
+   * @returns {number} The number of new events.
    */
   takeBlocks(blocks, signal) {
     let fresh = 0;
@@ -89,7 +89,7 @@ export class Ledger {
       } else if (value) {
         fresh += this.#event(id, value, signal);
       }
-      // What was not delivered must come again.
+      // An event that was not delivered must come again, so the cursor does not pass it.
       if (signal.aborted) return fresh;
       if (id !== null && id > (this.cursor ?? -1)) this.cursor = id;
     }
@@ -98,13 +98,13 @@ export class Ledger {
   }
 
   /**
-   * Takes in what a poll has found.
+   * Processes the result of a poll.
    *
-   * @param {import("./poll.js").Polled} polled
-   * @param {boolean} replay
+   * @param {import("./poll.js").PollResult} result
+   * @param {boolean} replay Whether the events were stored before the feed connected.
    * @param {AbortSignal} signal
    */
-  takePolled({ events, gap, upTo }, replay, signal) {
+  takePoll({ events, gap, upTo }, replay, signal) {
     this.#forgetSimulated();
     this.#head = replay ? Number.MAX_SAFE_INTEGER : 0;
     if (gap) this.#gap(gap);
@@ -133,7 +133,7 @@ export class Ledger {
           to: toId(value.to),
           reason: value.reason === "reset" ? "reset" : "pruned",
         });
-      // What a newer server has to say besides is no event.
+      // Ignore other types, which a newer server may send.
     }
   }
 
@@ -158,9 +158,9 @@ export class Ledger {
   /** @param {import("./types.js").GapDetail} gap */
   #gap(gap) {
     if (gap.reason === "reset") {
-      // The last events follow, whose ids lie below. No cursor, until the first of them has come: a
-      // connection that is lost just now begins with the last events again.
-      this.beginAnew();
+      // The last events follow, with ids below the old cursor. The cursor stays null until the first of them
+      // arrives. If the connection is lost before that, the next one starts with the last events again.
+      this.reset();
       this.#head = gap.to ?? 0;
     } else if (gap.to !== null && gap.to > (this.cursor ?? -1)) {
       this.cursor = gap.to;
@@ -172,11 +172,11 @@ export class Ledger {
    * @param {number | null} id
    * @param {Record<string, unknown>} value
    * @param {AbortSignal} signal
-   * @returns {number} 1 if it was new.
+   * @returns {number} 1 if the event is new, else 0.
    */
   #event(id, value, signal) {
     const replay = id !== null && id <= this.#head;
-    // Without an id, an event that is not simulated has no place.
+    // Only simulated events may lack an id, and only ids after the cursor are new.
     if (id === null ? !this.#mock : id <= (this.cursor ?? -1)) return 0;
     if (replay !== this.#batchIsReplay) this.#flush();
     if (signal.aborted) return 0;
@@ -191,18 +191,18 @@ export class Ledger {
     this.#batch = [];
     for (const event of batch.slice(-this.#keep)) this.#kept.push(event);
     this.#trim(this.#keep / 4);
-    if (!this.#batchIsReplay) this.#note(batch.slice(-RECENT));
+    if (!this.#batchIsReplay) this.#noteDelays(batch.slice(-RECENT));
     this.#listener.events({ events: batch, replay: this.#batchIsReplay });
   }
 
   /** @param {import("./types.js").OasisEvent[]} events */
-  #note(events) {
-    const late = events
+  #noteDelays(events) {
+    const delays = events
       .filter((event) => !event.simulated)
       .map((event) => event.receivedAt - Date.parse(event.ts));
-    // Clocks differ, but nothing arrives before it happens.
-    const known = late.filter((ms) => !Number.isNaN(ms)).map((ms) => Math.max(ms, 0));
-    this.#late = [...this.#late, ...known].slice(-RECENT);
+    // Clocks differ, so a measured delay may be negative.
+    const known = delays.filter((ms) => !Number.isNaN(ms)).map((ms) => Math.max(ms, 0));
+    this.#delays = [...this.#delays, ...known].slice(-RECENT);
   }
 }
 

@@ -1,38 +1,38 @@
-// What is new since the last look, from the query API: for where a stream can't get through.
+// Polls the query API for new events, where a stream cannot get through.
 
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 
-/** As many as the feed begins with. */
+/** The number of events with which the feed begins. */
 const RECENT = 20;
-/** Usually more than there is to find, and enough to begin with. */
+/** The size of a poll's first page. It usually holds all events since the last poll. */
 const FIRST_PAGE = 100;
-/** The most that the gateway gives at once. */
+/** The largest page that the gateway returns. */
 const PAGE = 1_000;
-/** More than these are not held in memory to be shown at once. */
+/** A poll that finds this many events stops and reports a gap. */
 const MOST = 10_000;
 
 /**
- * @typedef {object} Polled
+ * @typedef {object} PollResult
  * @property {StoredEvent[]} events Oldest first.
- * @property {import("./types.js").GapDetail | null} gap What lies before them.
- * @property {number | null} upTo Everything up to this id is in them, or passed over.
+ * @property {import("./types.js").GapDetail | null} gap The gap before the events.
+ * @property {number | null} upTo Every event up to this id is in the result or was skipped.
  */
 
 export class Poller {
-  /** @type {number | null} The newest id that a poll has found. */
+  /** @type {number | null} The newest id that any poll found. */
   #newest = null;
   #foundNone = false;
 
   /**
-   * Everything after the cursor; without one, the last few. Pages are read from the newest back to the
-   * cursor, so what is committed meanwhile is left to the next call.
+   * Reads the events after the cursor, or the last 20 if there is no cursor. Pages are read from the newest
+   * event back to the cursor, so the next call finds events that are committed meanwhile.
    *
    * @param {number | null} cursor
    * @param {(page: { before?: number, limit: number }) => Promise<{ events: StoredEvent[] }>} query
-   * @returns {Promise<Polled>}
+   * @returns {Promise<PollResult>}
    */
   async next(cursor, query) {
-    // Where nothing was to be found, everything is new.
+    // If the last poll found no event, every event is new.
     const known = cursor ?? (this.#foundNone ? 0 : null);
     let limit = FIRST_PAGE;
     let { events: page } = await query({ limit });
@@ -41,7 +41,7 @@ export class Poller {
     const before = this.#newest;
     this.#newest = newest ?? before;
     if (known === null) return { events: recent(page), gap: null, upTo: newest };
-    // Pruning takes the oldest first: the newest is gone only if the table is another.
+    // Pruning removes the oldest events first, so a lower newest id means a restored database.
     if (newest !== null && before !== null && newest < before) {
       const gap = { from: cursor, to: newest, reason: /** @type {const} */ ("reset") };
       return { events: recent(page), gap, upTo: newest };
@@ -64,7 +64,7 @@ export class Poller {
 }
 
 /**
- * What the feed would begin with: pings that only repeat what was said are left out.
+ * The events with which a stream would begin, without pings that repeat an agent's last one.
  *
  * @param {StoredEvent[]} page
  */

@@ -1,4 +1,4 @@
-// The query API: pages of stored events, and the agents.
+// Reads pages of stored events and the list of agents from the query API.
 
 import { OasisError, readError } from "./errors.js";
 import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId, toTicker } from "./wire.js";
@@ -10,9 +10,9 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  * @property {string} [url] The gateway's address; by default the page's own origin.
  * @property {string} [token] One of the gateway's READ_TOKENS.
  * @property {import("./types.js").Filters} [filters]
- * @property {string} [since] RFC 3339: only what happened then or later.
- * @property {string} [until] RFC 3339: only what happened then or earlier.
- * @property {number} [before] Only ids below this one: the `next` of the page before.
+ * @property {string} [since] RFC 3339: only events with a `ts` at or after this time.
+ * @property {string} [until] RFC 3339: only events with a `ts` at or before this time.
+ * @property {number} [before] Only ids below this one: the `next` of the previous page.
  * @property {number} [limit] 1 to 1000; by default 50.
  * @property {AbortSignal} [signal]
  * @property {typeof globalThis.fetch} [fetch]
@@ -28,11 +28,11 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  */
 
 /**
- * A page of events, the newest first.
+ * Reads a page of events, newest first.
  *
  * @param {QueryOptions} [options]
- * @returns {Promise<{ events: StoredEvent[], next: number | null }>} `next` is the `before` of the page after
- *   this one; null if there is none.
+ * @returns {Promise<{ events: StoredEvent[], next: number | null }>} `next` is the `before` of the next page;
+ *   null if this is the last page.
  * @throws {OasisError}
  */
 export async function queryEvents({
@@ -55,7 +55,7 @@ export async function queryEvents({
 }
 
 /**
- * The agents, and how they are.
+ * Lists the agents and their states.
  *
  * @param {AgentOptions} [options]
  * @returns {Promise<import("./types.js").Agent[]>}
@@ -82,13 +82,14 @@ async function getRows(target, token, { signal, fetch = globalThis.fetch.bind(gl
   if (!response.ok) throw await readError(response);
   const rows = await attempt(signal, () => response.json());
   if (!Array.isArray(rows)) {
-    throw new OasisError("bad_answer", "the answer is not a list", "is url the gateway's?", response.status);
+    const hint = "check that url is the gateway's address";
+    throw new OasisError("bad_answer", "the response is not a list", hint, response.status);
   }
   return { rows: /** @type {unknown[]} */ (rows), response };
 }
 
 /**
- * Whatever fails but for the caller's own signal is an OasisError.
+ * Turns every failure into an OasisError, except an abort by the caller's signal.
  *
  * @template T
  * @param {AbortSignal | undefined} signal
@@ -100,8 +101,8 @@ async function attempt(signal, work) {
   } catch (error) {
     if (signal?.aborted) throw error;
     if (error instanceof SyntaxError)
-      throw new OasisError("bad_answer", `the answer is no JSON: ${error.message}`);
-    // Why not is not told to pages, and "Failed to fetch" says nothing to people.
+      throw new OasisError("bad_answer", `the response is not JSON: ${error.message}`);
+    // Browsers hide the cause from pages, and "Failed to fetch" does not help a reader.
     throw new OasisError("network", "the gateway can't be reached");
   }
 }

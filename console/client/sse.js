@@ -1,9 +1,9 @@
-// A parser of event streams (the Server-Sent Events of the HTML standard), fed with bytes as they arrive.
+// Parses event streams (Server-Sent Events, in the HTML standard) from bytes as they arrive.
 //
-// Lines end with CR, LF or CRLF, wherever the chunks are cut. What is unfinished when a connection breaks is
-// never seen, so it is resumed before that event.
+// Lines end with CR, LF or CRLF, even if a chunk ends between CR and LF. The parser never returns a block
+// that is incomplete when the connection breaks, so the client resumes before its event.
 
-/** The longest line, and the most data of one block, in bytes. */
+/** The maximum length of a line, and of the data of one block, in bytes. */
 export const MOST_BYTES = 1024 * 1024;
 
 const LF = 10;
@@ -11,20 +11,20 @@ const CR = 13;
 const BOM = "\ufeff";
 
 /**
- * What stood between two empty lines.
+ * The fields between two empty lines.
  *
  * @typedef {object} Block
- * @property {string | null} data The data lines, joined by line feeds; null without any.
- * @property {string | null} id The id that this block names, "" to forget it; null without one.
+ * @property {string | null} data The data lines, joined by line feeds; null if there are none.
+ * @property {string | null} id The id; "" if the block clears it; null if the block has no id.
  * @property {string} event The event's name; "" for an unnamed message.
- * @property {number | null} retry How long to wait before reconnecting, in milliseconds.
+ * @property {number | null} retry The wait before a reconnect, in milliseconds; null if the block has none.
  * @property {string} [comment] The last comment.
  */
 
-/** The stream has a line or a block over the bound; nothing more can be made of it. */
+/** The stream has a line or block over the limit. The parser cannot continue. */
 export class BlockTooLarge extends Error {
   constructor() {
-    super(`the stream has a line or an event of more than ${MOST_BYTES / 1024} KiB: this is no feed of ours`);
+    super(`the stream has a line or event over ${MOST_BYTES / 1024} KiB: check the gateway's address`);
     this.name = "BlockTooLarge";
   }
 }
@@ -32,12 +32,12 @@ export class BlockTooLarge extends Error {
 /** @returns {Block} */
 const emptyBlock = () => ({ data: null, id: null, event: "", retry: null });
 
-/** The parser of one connection. */
+/** Parses the stream of one connection. */
 export class SseParser {
-  // Lines are decoded one by one, as no character spans two. A BOM counts only at the beginning of the
-  // stream.
+  // Each line is decoded by itself, since no character spans two lines. A byte order mark is dropped only at
+  // the start of the stream.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  /** @type {Uint8Array[]} The parts of a line whose end has not come. */
+  /** @type {Uint8Array[]} The parts of a line whose end has not arrived. */
   #parts = [];
   #partBytes = 0;
   #afterCr = false;
@@ -50,11 +50,11 @@ export class SseParser {
   #lineBytes = 0;
 
   /**
-   * Takes the next bytes.
+   * Parses the next bytes.
    *
    * @param {Uint8Array} bytes
-   * @returns {Block[]} The blocks that they complete.
-   * @throws {BlockTooLarge} The parser must not be used any further then.
+   * @returns {Block[]} The blocks that the bytes complete.
+   * @throws {BlockTooLarge} Do not use the parser after this error.
    */
   feed(bytes) {
     /** @type {Block[]} */
@@ -89,7 +89,7 @@ export class SseParser {
   }
 
   /**
-   * The line that ends with these bytes.
+   * Returns the line that ends with these bytes.
    *
    * @param {Uint8Array} end
    */

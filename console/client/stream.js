@@ -1,16 +1,16 @@
-// One connection of the feed, and how it ends. Uses fetch rather than EventSource, which tells neither of a
-// status nor of silence, and takes no headers.
+// Reads one connection of the feed and classifies its end. Uses fetch because EventSource reports neither the
+// status nor silence, and takes no headers.
 
 import { OasisError, readError } from "./errors.js";
 import { BlockTooLarge, SseParser } from "./sse.js";
 import { childOf } from "./timers.js";
 
-/** A feed speaks at once; one that doesn't stands behind a proxy that holds everything back. */
+/** The gateway sends its first bytes at once. If none arrive in this time, a proxy holds the stream back. */
 const FIRST_BYTE_MS = 10_000;
 
 /**
- * How a connection ended: it may be tried again (`lost`, `absent`), or not (`refused`, `done`), or streams
- * don't get through at all (`unstreamable`).
+ * How a connection ended. The client tries again after `lost` and `absent`, stops after `refused` and `done`,
+ * and polls after `unstreamable`, because streams do not get through.
  *
  * @typedef {object} End
  * @property {"lost" | "absent" | "refused" | "done" | "unstreamable"} kind
@@ -39,7 +39,7 @@ const FIRST_BYTE_MS = 10_000;
 export const end = (kind, reason, error = null) => ({ kind, reason, error });
 
 /**
- * Opens a connection and reads until it ends, whoever ends it. Nothing of it stays behind.
+ * Opens a connection and reads it until either side ends it. Leaves no timer or listener behind.
  *
  * @param {Connection} connection
  * @returns {Promise<End>}
@@ -47,49 +47,49 @@ export const end = (kind, reason, error = null) => ({ kind, reason, error });
 export async function readStream({ target, headers, fetch, timers, silence, signal, onFirstByte, onBlocks }) {
   const { controller, free } = childOf(signal);
   /** @type {End | null} */
-  let given = null;
+  let givenUp = null;
   /** @param {End} end */
   const giveUp = (end) => {
-    given = end;
+    givenUp = end;
     controller.abort();
   };
-  let heardAt = timers.now();
-  const watch = () => {
-    const rest = heardAt + silence - timers.now();
-    // Looked at now and then rather than set anew with each chunk: there may be a thousand a second.
-    if (rest > 0) timers.after(rest, controller.signal, watch);
+  let lastByteAt = timers.now();
+  const checkSilence = () => {
+    const rest = lastByteAt + silence - timers.now();
+    // A single timer checks for silence. Resetting it with each chunk would cost a thousand timers a second.
+    if (rest > 0) timers.after(rest, controller.signal, checkSilence);
     else giveUp(end("lost", "silence"));
   };
-  watch();
+  checkSilence();
   try {
     const response = await fetch(target, { headers, cache: "no-store", signal: controller.signal });
-    heardAt = timers.now();
+    lastByteAt = timers.now();
     const refused = await refusal(response, timers.now);
-    if (refused) return given ?? refused;
+    if (refused) return givenUp ?? refused;
     const reader = response.body?.getReader?.();
     if (!reader) return end("unstreamable", "silence");
-    // A fetch of somebody's own may not heed the signal.
+    // A custom `fetch` may ignore the signal.
     controller.signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
-    const spoken = timers.after(FIRST_BYTE_MS, controller.signal, () =>
+    const cancelTimeout = timers.after(FIRST_BYTE_MS, controller.signal, () =>
       giveUp(end("unstreamable", "silence")),
     );
     const parser = new SseParser();
     let first = true;
     for (;;) {
       const { done, value } = await reader.read();
-      if (controller.signal.aborted) return given ?? end("lost", "closed");
+      if (controller.signal.aborted) return givenUp ?? end("lost", "closed");
       if (done) return end("lost", "closed");
       if (value.length === 0) continue;
-      heardAt = timers.now();
+      lastByteAt = timers.now();
       if (first) {
         first = false;
-        spoken();
+        cancelTimeout();
         onFirstByte();
       }
       onBlocks(parser.feed(value));
     }
   } catch (error) {
-    return given ?? broken(error);
+    return givenUp ?? broken(error);
   } finally {
     controller.abort();
     free();
@@ -97,7 +97,7 @@ export async function readStream({ target, headers, fetch, timers, silence, sign
 }
 
 /**
- * What a failed request or a broken connection means.
+ * Classifies a failed request or a broken connection.
  *
  * @param {unknown} error
  */
@@ -107,12 +107,12 @@ export function broken(error) {
   if (error instanceof BlockTooLarge) {
     return end("lost", "block_too_large", new OasisError("block_too_large", message));
   }
-  const told = error instanceof OasisError ? error : new OasisError("network", message);
-  return end("lost", told.code === "bad_answer" ? "not_a_feed" : "network", told);
+  const cause = error instanceof OasisError ? error : new OasisError("network", message);
+  return end("lost", cause.code === "bad_answer" ? "not_a_feed" : "network", cause);
 }
 
 /**
- * What is wrong with an answer; null if it is a feed.
+ * Classifies a response that is not a feed; null if it is one.
  *
  * @param {Response} response
  * @param {() => number} now
@@ -122,13 +122,10 @@ async function refusal(response, now) {
   if (!response.ok) return refusedWith(await readError(response, now));
   const type = response.headers.get("content-type") ?? "";
   if (response.status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(type)) return null;
-  const hint = "is url the gateway's address?";
-  // It may pass: a hotel's network answers everything with a page of its own until one has signed in.
-  return end(
-    "lost",
-    "not_a_feed",
-    new OasisError("not_a_feed", "the answer is no feed", hint, response.status),
-  );
+  const hint = "check that url is the gateway's address";
+  const message = "the response is not an event stream";
+  // This may be temporary: a captive portal answers every request with its own page until the user signs in.
+  return end("lost", "not_a_feed", new OasisError("not_a_feed", message, hint, response.status));
 }
 
 /** @param {OasisError} error */

@@ -1,6 +1,6 @@
-// The clock, the timers and the network of one feed, all of which a test may replace.
+// The clock and the timers of one feed, which a test may replace.
 
-/** Timers overflow beyond, and fire at once. */
+/** A timer with a longer delay overflows and fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export class Timers {
@@ -9,18 +9,19 @@ export class Timers {
 
   /** @param {import("./types.js").FeedOptions} options */
   constructor({ now, setTimeout, clearTimeout }) {
-    // Browsers want these called as the window's.
+    // Browsers require that these are called as methods of the window.
     this.now = now ?? Date.now;
     this.#set = setTimeout ?? ((work, milliseconds) => globalThis.setTimeout(work, milliseconds));
     this.#clear = clearTimeout ?? ((timer) => globalThis.clearTimeout(timer));
   }
 
   /**
-   * Calls `work` after a while, unless what it gives back is called or the signal comes before.
+   * Calls `work` after a delay, unless it is cancelled or the signal aborts first.
    *
    * @param {number} milliseconds
    * @param {AbortSignal} signal
    * @param {() => void} work
+   * @returns {() => void} Cancels the timer.
    */
   after(milliseconds, signal, work) {
     const cancel = () => {
@@ -59,7 +60,8 @@ export class Timers {
 }
 
 /**
- * A controller that is aborted with its parent, or by itself. `free` takes it off the parent.
+ * Makes a controller that aborts when its parent does, and that can also be aborted alone. `free` removes its
+ * listener from the parent.
  *
  * @param {AbortSignal} parent
  */

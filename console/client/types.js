@@ -8,8 +8,8 @@
  * The ten fields of every event.
  *
  * @typedef {object} Ticker
- * @property {string} ts When it happened at its source: RFC 3339, UTC, milliseconds.
- * @property {string} vtid The task, or `UNSET`, or `IDLE`.
+ * @property {string} ts When the event happened at its source: RFC 3339, UTC, milliseconds.
+ * @property {string} vtid The task's VTID, `UNSET` or `IDLE`.
  * @property {string} layer
  * @property {string} module
  * @property {Source} source
@@ -17,16 +17,16 @@
  * @property {Status} status
  * @property {string} title
  * @property {string} ref
- * @property {string | null} link An http(s) address; anything else the wire may hold becomes null.
+ * @property {string | null} link An http(s) address. The client turns any other value into null.
  */
 
 /**
- * What the feed tells of an event beside its fields.
+ * The fields that the feed adds to an event.
  *
  * @typedef {object} Received
- * @property {number | null} id Its place in the feed; null if it is simulated.
- * @property {number} receivedAt Milliseconds since the epoch.
- * @property {boolean} simulated It never happened: the gateway has no event to show yet.
+ * @property {number | null} id The event's id; null if the event is simulated.
+ * @property {number} receivedAt When the client received the event, in milliseconds since the epoch.
+ * @property {boolean} simulated Whether the event is simulated, because the gateway has no stored event yet.
  */
 
 /** @typedef {Ticker & Received} OasisEvent */
@@ -55,44 +55,47 @@
  * @property {string} vtid
  * @property {string} layer
  * @property {"working" | "idle" | "late" | "lost" | "stopped"} state
- * @property {Status | null} status How it stopped.
- * @property {string} since The `ts` of the event with which it took its task and state.
- * @property {string} last_seen When its last ping was recorded.
- * @property {number | null} interval Seconds.
- * @property {number} last_id The id of its last ping.
+ * @property {Status | null} status The status with which the agent stopped; null otherwise.
+ * @property {string} since The `ts` of the event that set the agent's task and state.
+ * @property {string} last_seen When the agent's last ping was recorded.
+ * @property {number | null} interval The promised interval between pings, in seconds.
+ * @property {number} last_id The id of the agent's last ping.
  */
 
 /** @typedef {"vtid" | "layer" | "module" | "source" | "kind" | "status"} FilterName */
 
 /**
- * What to see; each a value, a comma-separated list or an array. An empty one is none.
+ * Filters for events. Each filter is a value, a comma-separated list or an array. An empty filter matches
+ * every event.
  *
  * @typedef {Partial<Record<FilterName, string | readonly string[]>>} Filters
  */
 
 /**
- * - `connecting`: the first connection, or the first with another filter
- * - `live`: events come as they are committed
- * - `mock`: the gateway has none yet and shows simulated ones
- * - `reconnecting`: the connection was lost; `retryAt` says when it is tried again, null while it is
- * - `offline`: not started, stopped or refused; tried again only if `retryAt` says so
+ * - `connecting`: the first connection, or the first one after the filters changed
+ * - `live`: events arrive as they are committed
+ * - `mock`: the gateway has no stored event yet and sends simulated ones
+ * - `reconnecting`: the connection was lost; `retryAt` is the time of the next attempt, null during one
+ * - `offline`: not started, stopped, refused or given up; `retryAt` is set if another attempt follows
  *
  * @typedef {"connecting" | "live" | "mock" | "reconnecting" | "offline"} FeedState
  */
 
 /**
- * Why the state is what it is.
+ * Why the feed is in its state.
  *
- * - `start`, `filters`, `retry`, `stopped`: as asked
- * - `connected`, `mode`, `polling`: as the gateway says
- * - `trying`: the wait is over
- * - `closed`: the server ended the connection; `network`: it broke, or never stood
- * - `silence`: nothing was heard for too long
- * - `block_too_large`, `not_a_feed`: what came is no feed
- * - `busy` (429, 503), `server_error`: the server can't now
- * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (any other): the server says no
- * - `done`: the server says that it is over (204)
- * - `gave_up`: as many tries in a row as `maxTries` have failed
+ * - `start`, `filters`, `retry`, `stopped`: the page called `start()`, `setFilters()`, `retry()` or `stop()`;
+ *   `retry` also means that the browser is online again
+ * - `connected`, `mode`: the gateway sent its first message, or changed its mode
+ * - `polling`: a poll succeeded
+ * - `trying`: the wait is over and an attempt runs
+ * - `closed`: the server closed the connection; `network`: the connection broke or could not be opened
+ * - `silence`: no byte arrived for too long
+ * - `block_too_large`, `not_a_feed`: the response is not the gateway's feed
+ * - `busy` (429, 503), `server_error` (408, 425, other 5xx): the server cannot answer now
+ * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (other 4xx): the server refused
+ * - `done`: the server ended the feed (204)
+ * - `gave_up`: `maxTries` attempts in a row failed
  *
  * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" |
  *   "closed" | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" |
@@ -105,19 +108,20 @@
  * @property {FeedState} previous
  * @property {number | null} retryAt
  * @property {Reason} reason
- * @property {import("./errors.js").OasisError | null} error What the server said, or what broke.
+ * @property {import("./errors.js").OasisError | null} error The error that led to the state, if one did.
  */
 
 /**
  * @typedef {object} EventsDetail
  * @property {OasisEvent[]} events Oldest first.
- * @property {boolean} replay They were there before the connection was.
+ * @property {boolean} replay Whether the events were stored before the feed connected.
  */
 
 /**
- * - `pruned`: the events after `from`, up to `to`, are no longer kept
- * - `reset`: the database was restored; what was shown may be no longer true and the last events follow
- * - `skipped`: too many for one poll; the events after `from`, up to `to`, can be had from `queryEvents`
+ * - `pruned`: the events after `from`, up to and including `to`, are no longer stored
+ * - `reset`: the database was restored; earlier events may no longer exist, and the last events follow
+ * - `skipped`: too many events for one poll; read those after `from`, up to and including `to`, with
+ *   `queryEvents`
  *
  * @typedef {object} GapDetail
  * @property {number | null} from
@@ -125,7 +129,7 @@
  * @property {"pruned" | "reset" | "skipped"} reason
  */
 
-/** @typedef {{ ts: string | null }} HeartbeatDetail The gateway's time; null from a poll. */
+/** @typedef {{ ts: string | null }} HeartbeatDetail The gateway's time; null if a poll caused the event. */
 
 /**
  * @typedef {object} FeedEventMap
@@ -141,11 +145,12 @@
  * @property {string} [token] One of the gateway's READ_TOKENS.
  * @property {Filters} [filters]
  * @property {number | string | null} [lastEventId] Resume after this event; by default, begin with the last
- *   20.
- * @property {number} [keep] How many events `events` holds at most; by default 5,000.
- * @property {number} [maxTries] Tries in a row without success; by default 10, Infinity for no end.
- * @property {number} [silence] After so many milliseconds without a byte the connection is lost; by default
- *   40,000.
+ *   20 events.
+ * @property {number} [keep] The maximum length of `events`; by default 5,000.
+ * @property {number} [maxTries] Give up after this many failed attempts in a row; by default 10. Infinity
+ *   never gives up.
+ * @property {number} [silence] Milliseconds without a byte after which the connection counts as lost; by
+ *   default 40,000.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [now]
  * @property {(work: () => void, milliseconds: number) => unknown} [setTimeout]

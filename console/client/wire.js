@@ -1,23 +1,26 @@
-// The gateway's addresses, headers and events.
+// Builds the gateway's addresses and headers, and parses its events.
 
 export const FEED = "/api/v1/devhub/feed";
 export const EVENTS = "/api/v1/oasis/events";
 export const AGENTS = "/api/v1/oasis/agents";
 
-/** The origin of the page; where there is none (outside of a browser), the address must be given. */
+/** The origin of the page. @throws {TypeError} Outside a browser, where there is no page. */
 export function ownOrigin() {
   const origin = globalThis.location?.origin;
-  if (!origin) throw new TypeError("url is needed where there is no page: the gateway's address");
+  if (!origin) throw new TypeError("url is required outside a browser: pass the gateway's address");
   return origin;
 }
 
 /** @param {string} [token] */
 export function checkToken(token) {
-  // A header takes nothing else, and fetch would report it as a broken network.
-  if (token && !/^[\x21-\x7e]+$/.test(token)) throw new TypeError("token has characters that no token has");
+  // A header cannot carry other characters, and fetch would report them as a network failure.
+  if (token && !/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError("token may only contain printable ASCII characters, and no spaces");
 }
 
 /**
+ * Builds an address. Parameters that are null, undefined or empty are left out.
+ *
  * @param {string} url The gateway's address.
  * @param {string} path
  * @param {Readonly<Record<string, string | number | readonly string[] | null | undefined>>} parameters
@@ -44,7 +47,7 @@ export function headers(token, accept) {
 }
 
 /**
- * The id of an event as a number; null for what is none. Ids stay far below where numbers get coarse.
+ * Parses the id of an event; null if the value is not an id. Ids stay far below `Number.MAX_SAFE_INTEGER`.
  *
  * @param {unknown} value
  */
@@ -63,14 +66,14 @@ export const isObject = (value) => typeof value === "object" && value !== null &
 const text = (value) => (typeof value === "string" ? value : "");
 
 /**
- * A link that is safe to put into a page: http(s) or none.
+ * A link that is safe to put into a page: an http(s) address, or null.
  *
  * @param {unknown} value
  */
 const webLink = (value) => (typeof value === "string" && /^https?:\/\//i.test(value) ? value : null);
 
 /**
- * The ten fields, whatever the wire held.
+ * Reads the ten fields of an event. A field with the wrong type becomes empty.
  *
  * @param {Record<string, unknown>} value
  * @returns {import("./types.js").Ticker}

@@ -1,23 +1,23 @@
-//! One violation of a rule.
+//! [`Finding`]: the report of one violation.
 
 use std::fmt;
 
-/// Where the violation is, and what to do about it.
+/// A violation of a rule: its place and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// A path, with a line where there is one.
+    /// A path, or a path and a line.
     pub place: String,
-    /// The problem and its remedy, in a sentence or two.
+    /// The problem and its remedy, in one or two sentences.
     pub problem: String,
 }
 
 impl Finding {
-    /// A finding in a file as a whole.
+    /// A finding about a whole file.
     pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { place: place.into(), problem: problem.into() }
     }
 
-    /// A finding in one line of a file, counted from 1.
+    /// A finding about one line of a file. Lines are counted from 1.
     pub fn at(path: &str, line: usize, problem: impl Into<String>) -> Self {
         Self::new(format!("{path}:{line}"), problem)
     }

@@ -1,7 +1,8 @@
-//! The modules of the Live Console and of its client form no circle.
+//! Checks that the modules of the Live Console and of its client form no dependency cycle.
 //!
-//! An arrow is a static `import … from "./x.js"` or `export … from "./x.js"`, as the formatter lays it
-//! out: it begins a line and ends with a semicolon. Types that a JSDoc comment imports are no arrows.
+//! A dependency is a static `import … from "./x.js"` or `export … from "./x.js"`. The code must have the
+//! layout of the formatter: the statement starts a line and ends with a semicolon. A type that a JSDoc
+//! comment imports is not a dependency.
 
 use crate::finding::Finding;
 use crate::graph::Graph;
@@ -24,14 +25,14 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    let report = |circle: Vec<&str>| {
+    let report = |cycle: Vec<&str>| {
         let problem = format!(
-            "the module is part of a circle: move what its modules share into one below them{}",
-            graph.describe(&circle)
+            "the module is part of a cycle: move what its modules share into a module below them{}",
+            graph.describe(&cycle)
         );
-        Finding::new(circle[0], problem)
+        Finding::new(cycle[0], problem)
     };
-    graph.circles().into_iter().map(report).collect()
+    graph.cycles().into_iter().map(report).collect()
 }
 
 struct Import {
@@ -39,15 +40,15 @@ struct Import {
     names: Vec<String>,
 }
 
-/// The imports of modules that are named by a relative path.
+/// The imports by a relative path.
 fn imports(text: &str) -> Vec<Import> {
-    let begins = |line: &str| {
+    let starts_import = |line: &str| {
         line.starts_with("import ") || line.starts_with("export {") || line.starts_with("export *")
     };
     let mut found = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if begins(line)
+        if starts_import(line)
             && let Some((statement, _)) = text[at..].split_once(';')
         {
             found.extend(import(statement));
@@ -60,14 +61,14 @@ fn imports(text: &str) -> Vec<Import> {
 fn import(statement: &str) -> Option<Import> {
     let (clause, module) = match statement.rsplit_once(" from ") {
         Some((clause, module)) => (clause.get("import".len()..)?, module),
-        // For its effects alone.
+        // `import "./x.js"` imports no names.
         None => ("", statement.strip_prefix("import ")?),
     };
     let module = module.trim().strip_prefix(['"', '\''])?.strip_suffix(['"', '\''])?;
     let names = clause.split(['{', '}', ',']).map(str::trim).filter(|name| !name.is_empty());
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     if names.is_empty() {
-        names.push("effects".to_owned());
+        names.push("side effects".to_owned());
     }
     module.starts_with('.').then(|| Import { module: module.to_owned(), names })
 }
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_over_both_folders_is_found() {
+    fn a_cycle_across_both_folders_is_found() {
         let found = findings(&[
             ("console/app/main.js", "import { Feed } from \"../client/index.js\";\nimport \"./dom.js\";\n"),
             ("console/app/dom.js", "export const h = 1;\n"),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn types_packages_and_other_folders_are_no_arrows() {
+    fn types_packages_and_other_folders_do_not_count() {
         let found = findings(&[
             ("console/app/a.js", "import { b } from \"./b.js\";\nimport { c } from \"node:c\";\n"),
             ("console/app/b.js", "/** @typedef {import(\"./a.js\").A} A */\nexport const b = 1;\n"),

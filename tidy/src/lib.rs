@@ -1,7 +1,7 @@
-//! Checks of the code itself, over the files that git tracks.
+//! Checks the files of this repository: its dependencies, sizes, links and map.
 //!
-//! `cargo run -p oasis-tidy` checks this repository, `cargo run -p oasis-tidy -- ROOT` another clone of it.
-//! `cargo test` does the first. Each check is a function from the [`Tree`] to its [`Finding`]s.
+//! `cargo run -p oasis-tidy` checks this repository, as `cargo test` does. `cargo run -p oasis-tidy -- ROOT`
+//! checks another clone of it. Each check is a function from the [`Tree`] to its [`Finding`]s.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -20,17 +20,17 @@ mod tree;
 pub use finding::Finding;
 pub use tree::Tree;
 
-/// A rule: its name, and what violates it.
+/// A rule: its name, and the function that finds its violations.
 pub type Check = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// All rules.
 pub const CHECKS: &[Check] = &[
-    ("arrows between Rust files", rust::check),
-    ("arrows between JavaScript modules", javascript::check),
+    ("dependencies between Rust files", rust::check),
+    ("dependencies between JavaScript modules", javascript::check),
     ("dependencies between packages", crates::check),
     ("length of files", text::check_files),
     ("length of lines", text::check_lines),
-    ("notes about work that is left", text::check_notes),
+    ("notes about open work", text::check_notes),
     ("links", links::check),
     ("the map", map::check),
 ];

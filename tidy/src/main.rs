@@ -1,5 +1,6 @@
-//! Prints what is untidy in a clone of the repository, this one unless another is named, and fails if
-//! anything is.
+//! Prints the findings in a clone of the repository, and fails if there are any.
+//!
+//! The argument is the path of the clone. Without it, this repository is checked.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,11 +1,12 @@
-//! The map in ARCHITECTURE.md names every folder, and nothing that does not exist.
+//! Checks that the map in ARCHITECTURE.md names every folder, and no path that does not exist.
 //!
-//! The map is the table under the heading `## The map`. Its first column names folders or files; a row that
-//! begins with `…` goes on with the folder of the row above. Whatever else stands as code in a row and has
-//! the form of a path is a file or folder somewhere below that folder, or is named from the root.
+//! The map is the table under the heading `## The map`. The first column of a row names folders or files. A
+//! row that starts with `…` belongs to the folders of the row above. The other code spans of a row can name
+//! paths, too. Such a path must exist below the row's folders or at the root.
 //!
-//! A folder must be named when it is at the root and holds files of source, or when it is one level deeper
-//! and holds some at any depth. `src`, `tests`, `benches` and `examples` are parts of their package.
+//! The map must name each folder at the root that has source files directly in it. It must also name each
+//! folder one level deeper that has source files at any depth. The folders `src`, `tests`, `benches` and
+//! `examples` of a package need no row.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     findings.extend(unnamed.map(|folder| {
         Finding::new(
             folder,
-            format!("the map in {DOCUMENT} does not name the folder: add a row that says what it is"),
+            format!("the map in {DOCUMENT} does not name the folder: add a row that describes it"),
         )
     }));
     findings
@@ -39,8 +40,9 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 struct Row<'a> {
     line: usize,
-    /// What the first column names, here or in the row above.
+    /// The paths in the first column, or in that of a row above if this row starts with `…`.
     folders: Vec<&'a str>,
+    /// All paths that the row names.
     paths: Vec<&'a str>,
 }
 
@@ -49,7 +51,7 @@ fn rows(text: &str) -> Vec<Row<'_>> {
     let section = section.take_while(|(_, line)| !line.starts_with("## "));
     let mut folders: Vec<&str> = Vec::new();
     let mut rows = Vec::new();
-    // The first two are the head of the table.
+    // The first two lines are the head of the table.
     for (index, line) in section.filter(|(_, line)| line.starts_with('|')).skip(2) {
         let first = line.split('|').nth(1).unwrap_or_default();
         let mut paths: Vec<&str> = Vec::new();
@@ -97,7 +99,7 @@ impl Row<'_> {
     }
 }
 
-/// The folders that must be named.
+/// The folders that the map must name.
 fn folders(tree: &Tree) -> BTreeSet<String> {
     let sources = tree.texts().filter(|(path, text)| language(path, text).is_some());
     sources
@@ -111,7 +113,7 @@ fn folders(tree: &Tree) -> BTreeSet<String> {
         .collect()
 }
 
-/// A file that is named names the folder that it is in.
+/// Whether the map names `folder`, or a file directly in it.
 fn is_named(tree: &Tree, folder: &str, named: &BTreeSet<&str>) -> bool {
     named.contains(folder)
         || named.iter().any(|path| {
@@ -146,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_names_everything_passes() {
+    fn a_complete_map_is_accepted() {
         assert_eq!(findings(&[("docs/data.json", ""), ("data/rows.json", "")]), Vec::<String>::new());
     }
 
     #[test]
-    fn folders_that_are_not_named_are_found() {
+    fn folders_missing_from_the_map_are_found() {
         let found = findings(&[("crates/new/src/lib.rs", ""), ("cli/scripts/a.sh", ""), ("web/a.js", "")]);
         let places: Vec<_> = found.iter().filter_map(|finding| finding.split(':').next()).collect();
         assert_eq!(places, ["cli/scripts", "crates/new", "web"]);

@@ -1,13 +1,13 @@
-//! As much of Markdown as links and headings need.
+//! Finds the links, headings and code spans in Markdown.
 
 use std::collections::BTreeMap;
 
-/// The lines outside fenced blocks, counted from 1, without their code spans.
+/// The lines outside fenced blocks, without their code spans. Each has its number, counted from 1.
 fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut fenced = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
-        let begins = line.trim_start();
-        if begins.starts_with("```") || begins.starts_with("~~~") {
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
             fenced = !fenced;
             return None;
         }
@@ -16,7 +16,7 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
 }
 
 fn without_code(line: &str) -> String {
-    // A span between one pair of backticks in two is code; without a pair, nothing is.
+    // Every second part between backticks is code. If a backtick has no partner, nothing counts as code.
     if line.matches('`').count() % 2 == 1 {
         return line.to_owned();
     }
@@ -28,14 +28,14 @@ pub(crate) fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// The targets of links and images, with their lines.
+/// The targets of links and images, each with its line.
 pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in prose(text) {
         for (before, end) in [("](", ')'), ("src=\"", '"'), ("href=\"", '"')] {
             let after = line.match_indices(before).map(|(at, _)| &line[at + before.len()..]);
             let targets = after.filter_map(|rest| rest.split_once(end)).map(|(target, _)| target);
-            // What follows a space is a title.
+            // The text after a space is a title.
             let targets = targets.filter_map(|target| target.split_whitespace().next());
             found.extend(targets.map(|target| (number, target.to_owned())));
         }
@@ -46,7 +46,7 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The anchors of the headings, as GitHub makes them.
+/// The anchors that GitHub makes for the headings.
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut fenced = false;
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_are_those_of_github() {
+    fn anchors_follow_the_rules_of_github() {
         let text = "# `GET /events`: the feed\n## What's new?\n## A\n```\n# not one\n```\n## A\n";
         assert_eq!(anchors(text), ["get-events-the-feed", "whats-new", "a", "a-1"]);
     }

@@ -1,6 +1,6 @@
-//! Paths of the tree as text, with forward slashes.
+//! Joins the paths of the tree, and determines the language of a file.
 
-/// The path `relative` from the folder of the file at `from`; `None` when it leaves the tree.
+/// Resolves `relative` from the folder of the file at `from`. `None` if the result is outside the tree.
 pub(crate) fn join(from: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
@@ -16,18 +16,18 @@ pub(crate) fn join(from: &str, relative: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// What a file is, as far as the checks tell files apart.
+/// The languages of source files that the checks distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Rust,
     JavaScript,
     Sql,
     Shell,
-    /// Other text that people write: pages, styles, documents, descriptions of interfaces.
+    /// Other text that people write: pages, styles, documents and YAML.
     Page,
 }
 
-/// `None` for configuration, data and what a tool writes.
+/// The language of the file at `path`. `None` for configuration, data and generated files.
 pub(crate) fn language(path: &str, text: &str) -> Option<Language> {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
@@ -49,14 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_joined_from_the_folder_of_a_file() {
+    fn paths_are_relative_to_the_folder_of_a_file() {
         assert_eq!(join("docs/api.md", "../README.md").as_deref(), Some("README.md"));
         assert_eq!(join("README.md", "./docs/api.md").as_deref(), Some("docs/api.md"));
         assert_eq!(join("README.md", "../other"), None);
     }
 
     #[test]
-    fn scripts_without_an_extension_are_known_by_their_first_line() {
+    fn the_first_line_identifies_a_script_without_an_extension() {
         assert_eq!(language(".ci/run", "#!/usr/bin/env bash\n"), Some(Language::Shell));
         assert_eq!(language(".ci/expected", "#!/usr/bin/env python3\n"), None);
         assert_eq!(language(".ci/rows.mjs", ""), Some(Language::JavaScript));

@@ -1,21 +1,21 @@
-//! The arrows between the files of each Rust crate point one way.
+//! Checks that the files of each Rust crate depend on each other in one direction.
 //!
-//! A file has an arrow to another when it uses a name that the other defines: in a `use`, in a path within
-//! an expression, a type, a pattern, an attribute or the arguments of a macro. A path that goes through a
-//! re-export counts as an arrow to the file that defines the name, so `use crate::X` is harmless where
-//! `lib.rs` only re-exports `X`. Declaring a module is not an arrow, and neither is naming the module
-//! itself. Methods are not followed: an arrow comes from the name of a type, not from its use.
+//! A file depends on another file if it uses a name that the other file defines. The name may be in a `use`,
+//! or in a path within an expression, a type, a pattern, an attribute or the arguments of a macro. A path
+//! through a re-export counts for the file that defines the name. So `use crate::X` is allowed where `lib.rs`
+//! only re-exports `X`. The declaration or the name of a module is not a dependency. The name of a type is
+//! one, but a call of its methods is not.
 //!
-//! - No file uses a name that is defined above it: in the `mod.rs`, `lib.rs` or `main.rs`, or in the `x.rs`
-//!   of `x/y.rs`, that declares its module, or one that declares that. A parent may use its children.
-//! - The other arrows form no circle.
+//! - No file may use a name that a file above it defines. The file that declares a module is above the file
+//!   of that module. For example, `lib.rs` and `x.rs` are above `x/y.rs`.
+//! - The other dependencies must not form a cycle.
 //!
-//! Code for tests is left out: `#[cfg(test)]`, files in `tests/`. The roots are `src/lib.rs` and
+//! Code under `#[cfg(test)]` and files in `tests/` are not checked. The roots are `src/lib.rs` and
 //! `src/main.rs` of each folder with a `Cargo.toml`.
 
+mod mentions;
 mod module;
 mod modules;
-mod named;
 mod resolve;
 
 use std::collections::BTreeSet;
@@ -42,12 +42,12 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     let mut above: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (id, module) in krate.modules.iter().enumerate() {
         above.extend(krate.files_above(id).into_iter().map(|file| (module.file.as_str(), file)));
-        for definition in arrows(&krate, id) {
+        for definition in used_definitions(&krate, id) {
             graph.add(&module.file, definition.file, &definition.name);
         }
     }
     let mut findings = Vec::new();
-    for (from, to, names) in graph.arrows().filter(|(from, to, _)| above.contains(&(*from, *to))) {
+    for (from, to, names) in graph.edges().filter(|(from, to, _)| above.contains(&(*from, *to))) {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let problem = format!(
             "uses {} of {to}, which is above it: move what both need into a file below",
@@ -55,30 +55,31 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
         );
         findings.push(Finding::new(from, problem));
     }
-    // They have been reported.
+    // The edges to files above are reported already.
     for (from, to) in above {
         graph.remove(from, to);
     }
-    for circle in graph.circles() {
+    for cycle in graph.cycles() {
         let problem = format!(
-            "the file is part of a circle: move what its files share into one below them{}",
-            graph.describe(&circle)
+            "the file is part of a cycle: move what its files share into a file below them{}",
+            graph.describe(&cycle)
         );
-        findings.push(Finding::new(circle[0], problem));
+        findings.push(Finding::new(cycle[0], problem));
     }
     findings
 }
 
-/// What the module `id` names and does not define itself, or does: [`Graph::add`] tells them apart.
-fn arrows(krate: &Crate, id: usize) -> Vec<resolve::Definition<'_>> {
+/// The definitions that the module `id` uses. Some may be in its own file. [`Graph::add`] ignores them.
+fn used_definitions(krate: &Crate, id: usize) -> Vec<resolve::Definition<'_>> {
     let module = &krate.modules[id];
-    let mut definitions: Vec<_> = module.used.iter().flat_map(|path| krate.definitions(id, path)).collect();
-    // A glob of a module counts by the names that are used; one of an enum is a use of the enum.
+    let mut definitions: Vec<_> =
+        module.imported.iter().flat_map(|path| krate.definitions(id, path)).collect();
+    // A glob of an enum is a use of the enum. A glob of a module counts only for the mentioned names.
     definitions.extend(module.globs.iter().flat_map(|path| krate.definitions(id, path)));
-    for named in &module.named {
-        let path = &named.segments;
+    for mention in &module.mentions {
+        let path = &mention.segments;
         definitions.extend(match path.as_slice() {
-            [name] if named.is_macro => krate.macro_definition(id, name).into_iter().collect(),
+            [name] if mention.is_macro => krate.macro_definition(id, name).into_iter().collect(),
             [_] => krate.definitions_through_globs(id, path),
             _ => krate.definitions(id, path),
         });

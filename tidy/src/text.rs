@@ -1,18 +1,19 @@
-//! Files and lines of code stay short, and no note asks for work that is left.
+//! Checks that files and lines of code are short, and that no file has notes about open work.
 
 use crate::finding::Finding;
 use crate::paths::{Language, language};
 use crate::tree::Tree;
 
-/// Lines of a file. A longer one holds a second idea.
-const FILE: usize = 400;
-/// Characters of a line; rustfmt.toml has the same number.
-const LINE: usize = 110;
+/// The largest number of lines in a file. A longer file usually has more than one purpose.
+const MAX_LINES: usize = 400;
+/// The largest number of characters in a line. rustfmt.toml has the same number.
+const MAX_CHARS: usize = 110;
 
-/// Migrations as databases have applied them. Their checksums forbid every change, one of a comment included.
+/// The folder of migrations that databases have applied. Because of their checksums, not even a comment may
+/// change.
 const APPLIED: &str = "/old_migrations/";
 
-/// Rust, JavaScript, SQL and shell: tests, too.
+/// The files with Rust, JavaScript, SQL or shell code, including tests.
 fn code(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.texts().filter(|(path, text)| match language(path, text) {
         Some(Language::Rust | Language::JavaScript | Language::Sql | Language::Shell) => {
@@ -22,32 +23,33 @@ fn code(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// No file of code is over 400 lines.
+/// Finds the files of code with more than 400 lines.
 pub(crate) fn check_files(tree: &Tree) -> Vec<Finding> {
-    let long = code(tree).map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > FILE);
+    let counted = code(tree).map(|(path, text)| (path, text.lines().count()));
+    let long = counted.filter(|(_, lines)| *lines > MAX_LINES);
     long.map(|(path, lines)| {
-        let problem =
-            format!("{lines} lines, and {FILE} are allowed: move its second idea into a file of its own");
+        let problem = format!("{lines} lines, but at most {MAX_LINES} are allowed: split the file");
         Finding::new(path, problem)
     })
     .collect()
 }
 
-/// No line of code is over 110 characters.
+/// Finds the lines of code with more than 110 characters.
 pub(crate) fn check_lines(tree: &Tree) -> Vec<Finding> {
     let lines = code(tree).flat_map(|(path, text)| {
         text.lines().enumerate().map(move |(index, line)| (path, index + 1, line.chars().count()))
     });
-    let long = lines.filter(|(_, _, characters)| *characters > LINE);
+    let long = lines.filter(|(_, _, characters)| *characters > MAX_CHARS);
     long.map(|(path, line, characters)| {
-        Finding::at(path, line, format!("{characters} characters, and {LINE} are allowed: break the line"))
+        let problem = format!("{characters} characters, but at most {MAX_CHARS} are allowed: break the line");
+        Finding::at(path, line, problem)
     })
     .collect()
 }
 
-/// No file has a note about work that is left.
+/// Finds the notes about open work.
 pub(crate) fn check_notes(tree: &Tree) -> Vec<Finding> {
-    // Put together here, so that this file does not find itself.
+    // Each word is split into two parts, so that the check does not find this line.
     let needles = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"]].map(|parts| parts.concat());
     let lines = tree
         .texts()
@@ -65,7 +67,7 @@ pub(crate) fn check_notes(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// A word in a line is not part of a longer one, nor of a name with dashes.
+/// Whether a line has `word` by itself, and not as part of a longer word or of a name with dashes.
 fn has_word(line: &str, word: &str) -> bool {
     let is_joined = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
     line.match_indices(word).any(|(at, _)| {
@@ -83,34 +85,34 @@ mod tests {
 
     #[test]
     fn long_files_of_code_are_found() {
-        let (most, more) = ("\n".repeat(FILE), "\n".repeat(FILE + 1));
+        let (allowed, long) = ("\n".repeat(MAX_LINES), "\n".repeat(MAX_LINES + 1));
         let tree = Tree::from_iter([
-            ("a.rs", most.as_str()),
-            ("b.rs", &more),
-            ("tests/c.js", &more),
-            ("d.css", &more),
-            ("package-lock.json", &more),
+            ("a.rs", allowed.as_str()),
+            ("b.rs", &long),
+            ("tests/c.js", &long),
+            ("d.css", &long),
+            ("package-lock.json", &long),
         ]);
         assert_eq!(places(&check_files(&tree)), ["b.rs", "tests/c.js"]);
     }
 
     #[test]
-    fn long_lines_are_counted_in_characters() {
-        let (most, more) = ("é".repeat(LINE), format!("short\n{}\n", "x".repeat(LINE + 1)));
-        let script = format!("#!/usr/bin/env bash\n{more}");
+    fn the_length_of_lines_is_counted_in_characters() {
+        let (allowed, long) = ("é".repeat(MAX_CHARS), format!("short\n{}\n", "x".repeat(MAX_CHARS + 1)));
+        let script = format!("#!/usr/bin/env bash\n{long}");
         let tree = Tree::from_iter([
-            ("a.rs", most.as_str()),
-            ("b.sql", &more),
-            ("migrations/V2__later.sql", &more),
-            ("tests/old_migrations/V2__before.sql", &more),
+            ("a.rs", allowed.as_str()),
+            ("b.sql", &long),
+            ("migrations/V2__later.sql", &long),
+            ("tests/old_migrations/V2__before.sql", &long),
             ("run", &script),
-            ("README.md", &more),
+            ("README.md", &long),
         ]);
         assert_eq!(places(&check_lines(&tree)), ["b.sql:2", "migrations/V2__later.sql:2", "run:3"]);
     }
 
     #[test]
-    fn notes_are_found_as_words() {
+    fn only_whole_words_count_as_notes() {
         let note = ["// TO", "DO: later"].concat();
         let (longer, dashed) = (["TO", "DOs"].concat(), ["DEV-XX", "X-0001"].concat());
         let tree = Tree::from_iter([("a.rs", note.as_str()), ("b.md", &longer), ("c.md", &dashed)]);

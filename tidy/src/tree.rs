@@ -1,4 +1,4 @@
-//! The files of the repository, read once, or made up by a test.
+//! [`Tree`]: the files that the checks read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// Paths are relative to the root and have forward slashes.
+/// The files of a repository, or the files that a test makes up. Paths are relative to the root and have
+/// forward slashes.
 #[derive(Debug, Default)]
 pub struct Tree {
     /// The text is `None` for a file that is not UTF-8.
@@ -14,7 +15,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads the files that git tracks under `root`, and new ones that it does not ignore.
+    /// Reads the files under `root` that git tracks, and the new files that it does not ignore.
     ///
     /// # Errors
     /// When `root` is not the working tree of a git repository, or a file cannot be read.
@@ -31,7 +32,7 @@ impl Tree {
         let mut files = BTreeMap::new();
         for path in String::from_utf8(listed.stdout)?.split_terminator('\0') {
             let on_disk = root.join(path);
-            // A file that was deleted stays in the index until the next commit.
+            // A deleted file stays in the index until the next commit.
             if on_disk.is_file() {
                 let bytes = std::fs::read(&on_disk).with_context(|| format!("reading {path}"))?;
                 files.insert(path.to_owned(), String::from_utf8(bytes).ok());
@@ -45,7 +46,7 @@ impl Tree {
         self.files.keys().map(String::as_str)
     }
 
-    /// The path and the text of each text file, in order of the paths.
+    /// The path and the text of each text file, in the order of the paths.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_found_by_their_files() {
+    fn a_folder_exists_if_it_has_a_file() {
         let tree = Tree::from_iter([("docs/api.md", "# API"), ("docs-old.md", "")]);
         assert!(tree.has("docs") && tree.has("docs/") && tree.has("docs/api.md"));
         assert!(!tree.has("doc") && !tree.has("docs/api") && !tree.has("docs-old"));

@@ -1,4 +1,4 @@
-//! The repository keeps the rules. `cargo run -p oasis-tidy` prints the same.
+//! Checks this repository. `cargo run -p oasis-tidy` prints the same findings.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

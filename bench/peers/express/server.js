@@ -1,9 +1,9 @@
-// What users have today: GitHub's deliveries taken by Express 5 and stored with pg, one INSERT each, and a
-// feed whose every client asks the database again every 2 seconds. One process, as `node server.js` is; it
-// logs nothing.
+// The setup that users have today. Express 5 takes GitHub's deliveries, and pg stores each with one INSERT.
+// For every client of the feed, the server queries the database every 2 seconds. It runs as one process, as
+// `node server.js` starts it, without a log.
 //
-// It does what webhook-ingest does for the events that the bench sends (workflow_run): size cap, signature
-// over the raw bytes, JSON, VTID, state, one row; 200 once that is committed.
+// For the events that the bench sends (workflow_run), the server does the work of webhook-ingest: size limit,
+// signature over the raw bytes, JSON, VTID, state, one row, and 200 once the row is committed.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import express from "express";
@@ -12,11 +12,11 @@ import pg from "pg";
 const { DATABASE_URL, GITHUB_WEBHOOK_SECRET, HOST, PORT } = process.env;
 const POLL = 2_000;
 
-// timestamptz as the text that Postgres gives; a Date would only be printed again.
+// A timestamptz stays the text that PostgreSQL sends, since a Date would only be formatted as text again.
 pg.types.setTypeParser(1184, (text) => text);
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
 
-// Named, so that each connection prepares it once.
+// Named statements: each connection prepares them once.
 const insert = {
   name: "insert",
   text: `INSERT INTO bench_express
@@ -111,10 +111,10 @@ app.get("/api/v1/devhub/feed", async (request, response) => {
   response.set({ "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" });
   let last = (await pool.query(newest)).rows[0].id;
   response.write('data: {"type":"connected"}\n\n');
-  let isAsking = false;
+  let isPolling = false;
   const timer = setInterval(async () => {
-    if (isAsking) return;
-    isAsking = true;
+    if (isPolling) return;
+    isPolling = true;
     try {
       for (const { id, ...event } of (await pool.query({ ...since, values: [last] })).rows) {
         response.write(`id: ${id}\ndata: ${JSON.stringify(event)}\n\n`);
@@ -123,7 +123,7 @@ app.get("/api/v1/devhub/feed", async (request, response) => {
     } catch (error) {
       console.error(error.message);
     }
-    isAsking = false;
+    isPolling = false;
   }, POLL);
   response.on("close", () => clearInterval(timer));
 });

@@ -1,5 +1,5 @@
-//! Events to append: ten fields of about 300 bytes, spread over tasks, modules and states as a team's are,
-//! each with a key of its own.
+//! Makes the events to append. Each has ten fields with about 300 bytes in all, and a unique key. Tasks,
+//! modules and statuses vary as they do in the events of a team.
 
 use anyhow::Context;
 use oasis_core::{
@@ -17,16 +17,16 @@ const TASKS: u64 = 2_000;
 /// 2026-01-02T03:04:05Z.
 const BEGINNING: i64 = 1_767_323_045;
 
-/// What is stored beside the ten fields.
+/// The details (`meta`) that are stored in addition to the ten fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
-    /// Nothing.
+    /// No details.
     Plain,
-    /// About what `webhook-ingest` stores of a workflow run.
+    /// About as many as `webhook-ingest` stores for a workflow run.
     Delivery,
 }
 
-/// Makes events, no two of the same key.
+/// Makes events with distinct keys.
 #[derive(Default)]
 pub(super) struct Events {
     made: u64,
@@ -36,20 +36,20 @@ impl Events {
     pub(super) fn make(&mut self, count: usize, size: Size) -> Vec<NewEvent> {
         let first = self.made;
         self.made += count as u64;
-        // The words above are all well-formed.
+        // No event fails, since all words above are well-formed.
         (first..self.made).filter_map(|nth| event(nth, size).ok()).collect()
     }
 }
 
 fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
-    // Events of one task come apart from each other.
+    // This puts the events of one task far apart.
     let task = nth.wrapping_mul(7_919) % TASKS;
-    let of = |count: usize, every: u64| (nth / every) as usize % count;
+    let cycle = |count: usize, every: u64| (nth / every) as usize % count;
     let layer = LAYERS[task as usize % LAYERS.len()];
-    // As random as a delivery's key, which is the SHA-256 of its body.
+    // The key of a delivery has the SHA-256 of its body. This key is as random.
     let hash: String =
         digest(&SHA256, &nth.to_be_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    let kind = KINDS[of(KINDS.len(), 3)];
+    let kind = KINDS[cycle(KINDS.len(), 3)];
     let meta = match size {
         Size::Plain => Meta::default(),
         Size::Delivery => Meta::default()
@@ -69,10 +69,10 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
             ts: Ts::from_unix_seconds(BEGINNING + (nth / 50) as i64)?,
             task: format!("DEV-{layer}-{task:04}").parse::<Task>()?,
             layer_hint: None,
-            module: Module::parse(MODULES[of(MODULES.len(), 7)])?,
-            source: Source::ALL[of(Source::ALL.len(), 2)],
+            module: Module::parse(MODULES[cycle(MODULES.len(), 7)])?,
+            source: Source::ALL[cycle(Source::ALL.len(), 2)],
             kind: Kind::parse(kind)?,
-            status: Status::ALL[of(Status::ALL.len(), 1)],
+            status: Status::ALL[cycle(Status::ALL.len(), 1)],
             link: Some(Link::parse(&format!(
                 "https://github.com/example/oasis-devhub/actions/runs/{}",
                 19_000_000_000 + nth
@@ -84,12 +84,12 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
     })
 }
 
-/// The mean length of the ten fields in the table as JSON, as a client of the feed gets them.
+/// The mean length in bytes of the table's events, each as the JSON of ten fields that a client gets.
 pub(super) async fn json_length(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT avg(octet_length(to_json(ten)::text))::int8 \
                FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link \
                      FROM oasis_events LIMIT 10000) AS ten";
-    client.query_one(sql, &[]).await?.get::<_, Option<i64>>(0).context("there are rows")
+    client.query_one(sql, &[]).await?.get::<_, Option<i64>>(0).context("the table is empty")
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn makes_as_many_as_asked_for() {
+    fn the_requested_number_of_events_is_made() {
         let mut events = Events::default();
         assert_eq!(events.make(5_000, Size::Plain).len(), 5_000);
         let more = events.make(10, Size::Delivery);

@@ -1,5 +1,5 @@
-//! The same rows as PostgreSQL takes them best from one session: statements that are made before the clock
-//! starts, one after the other, each its own transaction.
+//! Inserts the same rows in PostgreSQL's fastest forms for one session. The statements are prepared before
+//! the clock starts, and sent one after the other, each in its own transaction.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use futures_util::SinkExt;
 use oasis_core::NewEvent;
 use tokio_postgres::Client;
 
-use super::measured::Measured;
+use super::series::Series;
 use crate::processes::Meter;
 
 const COLUMNS: &str =
@@ -17,20 +17,20 @@ const COLUMNS: &str =
 pub(super) enum Form {
     /// `COPY … FROM STDIN` into the table.
     Copy,
-    /// The same into one with the same columns, and neither index nor CHECK nor trigger.
+    /// `COPY` into a table with the same columns, but without indexes, CHECKs and triggers.
     CopyBare,
     /// One `INSERT` of literal rows into the table.
     Insert,
 }
 
-/// Inserts `events`, `at_once` in each statement.
+/// Inserts `events` with `at_once` rows per statement.
 pub(super) async fn insert_plain(
     client: &Client,
     form: Form,
     at_once: usize,
     events: &[NewEvent],
     watched: &[(&'static str, u32)],
-    measured: &mut Measured,
+    measured: &mut Series,
 ) -> anyhow::Result<()> {
     let statements: Vec<String> = events
         .chunks(at_once)

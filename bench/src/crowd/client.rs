@@ -1,4 +1,4 @@
-//! One client of a crowd: how much it has got, told from the bytes with as little work as that takes.
+//! One client of a crowd: counts what it receives with as little work as possible.
 
 use std::time::Instant;
 
@@ -9,48 +9,48 @@ use crate::events::{MARK, number_of};
 use crate::http::Head;
 use crate::sse::Chunks;
 
-/// What a client keeps of what it gets.
+/// The data that a client keeps from its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// How many events there were.
+    /// Only their count.
     Count,
-    /// The number of each.
+    /// The number of each event.
     Numbers,
-    /// The number of each, and when it was complete here.
+    /// The number of each event, and the time at which it had arrived completely.
     Arrivals,
 }
 
-/// What a client got.
+/// The events that a client has received.
 #[derive(Debug)]
-pub(crate) struct Got {
+pub(crate) struct Received {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
-    /// In order of arrival; empty for one that only counts.
+    /// The events' numbers in the order of arrival; empty for a client that only counts.
     pub(crate) numbers: Vec<u64>,
     pub(crate) arrivals: Vec<Instant>,
 }
 
-/// The reading end of a connection.
+/// The reading end of a client's connection.
 pub(crate) struct Reader {
     keep: Keep,
-    /// The answer's head while it is not complete.
+    /// The head of the answer while it is incomplete.
     head: Option<Vec<u8>>,
-    /// `None` for a body that just goes on until the end.
+    /// `None` for a body without chunks, which ends with the connection.
     chunks: Option<Chunks>,
     began: bool,
     scan: Scan,
-    got: Got,
+    received: Received,
 }
 
 impl Reader {
     pub(crate) fn new(keep: Keep) -> Self {
-        let got = Got { events: 0, bytes: 0, numbers: Vec::new(), arrivals: Vec::new() };
-        Self { keep, head: Some(Vec::new()), chunks: None, began: false, scan: Scan::default(), got }
+        let received = Received { events: 0, bytes: 0, numbers: Vec::new(), arrivals: Vec::new() };
+        Self { keep, head: Some(Vec::new()), chunks: None, began: false, scan: Scan::default(), received }
     }
 
-    /// Takes what has arrived, and gives how many events that completed.
+    /// Takes bytes that have arrived, and returns how many events they complete.
     pub(crate) fn take(&mut self, bytes: &[u8], mark: &Finder<'_>) -> anyhow::Result<u64> {
-        self.got.bytes += bytes.len() as u64;
+        self.received.bytes += bytes.len() as u64;
         let Some(head) = &mut self.head else { return Ok(self.body(bytes, mark)) };
         head.extend_from_slice(bytes);
         let Some(parsed) = Head::parse(head)? else { return Ok(0) };
@@ -63,23 +63,23 @@ impl Reader {
         Ok(self.body(&body, mark))
     }
 
-    /// Whether anything of the body has come.
+    /// Whether a part of the body has arrived.
     pub(crate) fn began(&self) -> bool {
         self.began
     }
 
-    pub(crate) fn got(self) -> Got {
-        self.got
+    pub(crate) fn received(self) -> Received {
+        self.received
     }
 
     fn body(&mut self, bytes: &[u8], mark: &Finder<'_>) -> u64 {
-        let before = self.got.events;
-        let (keep, scan, got) = (self.keep, &mut self.scan, &mut self.got);
+        let before = self.received.events;
+        let (keep, scan, received) = (self.keep, &mut self.scan, &mut self.received);
         let mut data = |data: &[u8]| match keep {
-            Keep::Count => got.events += scan.count(data, mark),
-            Keep::Numbers | Keep::Arrivals => scan.lines(data, mark, |number| {
-                got.events += 1;
-                got.numbers.push(number);
+            Keep::Count => received.events += scan.count(data, mark),
+            Keep::Numbers | Keep::Arrivals => scan.blocks(data, mark, |number| {
+                received.events += 1;
+                received.numbers.push(number);
             }),
         };
         match &mut self.chunks {
@@ -87,46 +87,47 @@ impl Reader {
             None => data(bytes),
         }
         self.began |= !bytes.is_empty();
-        let new = self.got.events - before;
+        let new = self.received.events - before;
         if self.keep == Keep::Arrivals && new > 0 {
-            self.got.arrivals.resize(self.got.numbers.len(), Instant::now());
+            self.received.arrivals.resize(self.received.numbers.len(), Instant::now());
         }
         new
     }
 }
 
-/// Looks for the mark in a stream that comes in any pieces.
+/// Finds the mark in a stream that arrives in pieces of any size.
 #[derive(Default)]
 struct Scan {
-    /// The end of what came before: too short for a mark, or a line that is not complete.
+    /// The last bytes so far: fewer than a mark has, or an incomplete block.
     rest: Vec<u8>,
 }
 
 impl Scan {
-    /// How many marks end in these bytes.
+    /// Returns the number of marks that end in these bytes.
     fn count(&mut self, bytes: &[u8], mark: &Finder<'_>) -> u64 {
-        let most = MARK.len() - 1;
+        let longest = MARK.len() - 1;
         let mut found = 0;
         if !self.rest.is_empty() {
-            let across = &bytes[..bytes.len().min(most)];
+            let across = &bytes[..bytes.len().min(longest)];
             self.rest.extend_from_slice(across);
             found += mark.find_iter(&self.rest).count();
         }
         found += mark.find_iter(bytes).count();
-        if bytes.len() >= most {
+        if bytes.len() >= longest {
             self.rest.clear();
-            self.rest.extend_from_slice(&bytes[bytes.len() - most..]);
+            self.rest.extend_from_slice(&bytes[bytes.len() - longest..]);
         } else if self.rest.is_empty() {
             self.rest.extend_from_slice(bytes);
         } else {
-            let past = self.rest.len().saturating_sub(most);
-            self.rest.drain(..past);
+            let excess = self.rest.len().saturating_sub(longest);
+            self.rest.drain(..excess);
         }
         found as u64
     }
 
-    /// The number of each event whose block is complete: one that has an id and data.
-    fn lines(&mut self, bytes: &[u8], mark: &Finder<'_>, mut event: impl FnMut(u64)) {
+    /// Calls `event` with the number of each event whose block is complete. A block is an event if it has an
+    /// id and data.
+    fn blocks(&mut self, bytes: &[u8], mark: &Finder<'_>, mut event: impl FnMut(u64)) {
         self.rest.extend_from_slice(bytes);
         let mut begin = 0;
         while let Some(end) = memchr::memmem::find(&self.rest[begin..], b"\n\n").map(|at| begin + at) {
@@ -135,7 +136,7 @@ impl Scan {
             let id = lines.clone().any(|line| line.starts_with(b"id: "));
             let data = lines.find_map(|line| line.strip_prefix(b"data: "));
             if let Some(data) = data.filter(|data| id && mark.find(data).is_some()) {
-                // One without a number shows as an event that nobody sent.
+                // An event without a number gets one that was never sent, so the checks of the numbers fail.
                 event(number_of(data).unwrap_or(u64::MAX));
             }
             begin = end + 2;
@@ -149,20 +150,20 @@ mod tests {
     use super::*;
     use crate::events::Event;
 
-    fn got(wire: &[u8], keep: Keep, size: usize) -> Got {
+    fn received(wire: &[u8], keep: Keep, size: usize) -> Received {
         let (mut reader, mark) = (Reader::new(keep), Finder::new(MARK));
         let mut events = 0;
         for piece in wire.chunks(size) {
             events += reader.take(piece, &mark).unwrap();
         }
         assert!(reader.began());
-        let got = reader.got();
-        assert_eq!(got.events, events);
-        got
+        let received = reader.received();
+        assert_eq!(received.events, events);
+        received
     }
 
     #[test]
-    fn events_are_counted_in_whatever_pieces_they_come() {
+    fn events_are_counted_in_pieces_of_any_size() {
         let frame = |number| format!("id: {number}\ndata: {}\n\n", Event::new(number).json());
         let frames: Vec<String> = [
             "data: {\"type\":\"connected\"}\n\n".to_owned(),
@@ -173,7 +174,7 @@ mod tests {
         ]
         .into();
         let plain = format!("HTTP/1.1 200 OK\r\n\r\n{}", frames.concat());
-        // Also with a chunk that ends within an event.
+        // Some chunks end inside an event.
         let parts: Vec<&[u8]> = frames.iter().flat_map(|frame| frame.as_bytes().chunks(150)).collect();
         let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for part in parts {
@@ -183,8 +184,8 @@ mod tests {
         }
         for wire in [plain.as_bytes(), &chunked] {
             for size in 1..wire.len() {
-                assert_eq!(got(wire, Keep::Count, size).events, 3, "in pieces of {size}");
-                let full = got(wire, Keep::Arrivals, size);
+                assert_eq!(received(wire, Keep::Count, size).events, 3, "in pieces of {size}");
+                let full = received(wire, Keep::Arrivals, size);
                 assert_eq!(full.numbers, [7, 8, 9], "in pieces of {size}");
                 assert_eq!((full.arrivals.len(), full.bytes), (3, wire.len() as u64));
             }
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_stream_is_an_error() {
+    fn an_answer_that_is_not_a_stream_is_an_error() {
         let refused = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
         assert!(Reader::new(Keep::Count).take(refused, &Finder::new(MARK)).is_err());
     }

@@ -1,5 +1,6 @@
--- Events number $1 to $2 of a year and more, one every 6 s from $3 on. The same numbers give the same rows.
--- h: 64 evenly spread bits of a number; a share of them as a number from 0 to 1.
+-- Inserts the events with the numbers $1 to $2. Event n is recorded n times 6 s after $3, so five million
+-- events span most of a year. The same numbers give the same rows. h1 and h2 are 64 evenly spread bits for a
+-- number. A column that is made of 16 of these bits is a number from 0 to 1.
 INSERT INTO public.oasis_events
     (ts, vtid, layer, module, source, kind, status, title, ref, link, recorded_at, meta)
 SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
@@ -11,19 +12,19 @@ SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
 FROM (
     SELECT 9000000000 + n AS run, md5(n::text) AS sha, task,
            $3::text::timestamptz + n * interval '6 s' AS recorded_at,
-           -- Mostly told within seconds; some late by hours or months, a few by a clock that goes ahead, and
-           -- 20,000 imported in one go.
+           -- Most events are recorded within seconds. Some are late by hours or months. A few come from a
+           -- clock that is ahead. 20,000 are imported at once.
            CASE WHEN n / 20000 = 150 THEN interval '150 days'
                 WHEN n % 500009 = 2 THEN interval '200 days'
                 WHEN n % 10007 = 3 THEN lateness * interval '60 days'
                 WHEN n % 1009 = 4 THEN lateness * interval '6 hours'
                 WHEN n % 5003 = 5 THEN lateness * interval '-10 minutes'
                 ELSE interval '0.2 s' - ln(1 - lateness) * interval '3 s' END AS lag,
-           CASE WHEN rare THEN 'DEV-RARE-0001' WHEN untold THEN 'UNSET'
+           CASE WHEN rare THEN 'DEV-RARE-0001' WHEN no_task THEN 'UNSET'
                 ELSE 'DEV-' || hue || '-' || lpad(task::text, 5, '0') END AS vtid,
-           CASE WHEN rare THEN 'RARE' WHEN untold THEN 'UNSET' ELSE hue END AS layer,
+           CASE WHEN rare THEN 'RARE' WHEN no_task THEN 'UNSET' ELSE hue END AS layer,
            CASE WHEN n % 500009 = 3 THEN 'ODDITY' ELSE 'SERVICE-' || floor(40 * m * m) END AS module,
-           -- agent.ping and queued are common, and meet ten times in five million.
+           -- agent.ping and queued are common, but occur together only ten times in five million.
            CASE WHEN pair OR s < 0.05 THEN 'agent.ping' WHEN s < 0.0502 THEN 'gcp.deploy'
                 WHEN s < 0.3 THEN 'oasis.events' ELSE 'github.actions' END AS source,
            CASE WHEN n % 500009 = 5 THEN 'release_note'
@@ -35,7 +36,7 @@ FROM (
                 WHEN t < 0.6 THEN 'success' ELSE 'info' END AS status
     FROM (
         SELECT n, n % 1000003 = 17 AS rare, n % 500009 = 7 AS pair,
-               (h1 & 65535) / 65536.0::float8 < 0.15 AS untold,
+               (h1 & 65535) / 65536.0::float8 < 0.15 AS no_task,
                (h1 >> 16 & 65535) / 65536.0::float8 AS m, (h2 & 65535) / 65536.0::float8 AS s,
                (h2 >> 16 & 65535) / 65536.0::float8 AS k, (h2 >> 32 & 65535) / 65536.0::float8 AS t,
                (h1 >> 32 & 65535) / 65536.0::float8 AS lateness, task,

@@ -1,4 +1,4 @@
-//! Clients that are idle, on a gateway of their own, beside as many on an Nchan of their own.
+//! Measures the memory of idle clients, first on a new gateway, then on a new Nchan.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::rows;
 use crate::sse::FEED;
 use crate::stack::Stack;
 
-/// Measures `clients` of each, after they had `settle` to settle.
+/// Measures `clients` clients on each server. The memory is read `settle` after they have connected.
 pub(super) async fn run(
     stack: &Stack,
     name: &'static str,
@@ -29,7 +29,7 @@ pub(super) async fn run(
 
     let before = kib(gateway.pid(), "VmRSS")?;
     let meter = Meter::start(&[gateway.watched()]);
-    let crowd = Crowd::connect(gateway.address, Crowd::asks(FEED, clients, 0)).await?;
+    let crowd = Crowd::connect(gateway.address, Crowd::subscriptions(FEED, clients, 0)).await?;
     report.progress(format_args!("{clients} clients are connected"));
     let connecting = meter.seconds(gateway.pid());
     sleep(settle).await;
@@ -38,14 +38,13 @@ pub(super) async fn run(
 
     report.row(Row::single("gateway without clients", "MiB", before / 1_024.0));
     report.row(Row::single(format!("gateway with {clients} idle clients"), "MiB", after / 1_024.0));
-    report.row(
-        Row::single(format!("each idle client, of {clients}"), "KiB", (after - before) / clients as f64)
-            .bar(Bar::AtMost(10.0)),
-    );
-    report.row(Row::single("highest while they connected", "MiB", kib(gateway.pid(), "VmHWM")? / 1_024.0));
+    let each = (after - before) / clients as f64;
+    let row = Row::single(format!("memory per idle client, {clients} clients"), "KiB", each);
+    report.row(row.bar(Bar::AtMost(10.0)));
+    report.row(Row::single("peak while clients connected", "MiB", kib(gateway.pid(), "VmHWM")? / 1_024.0));
     report.note(format!(
-        "all {clients} clients were connected after {} s; connecting them took {connecting:.2} s of the \
-         gateway's processor time",
+        "all {clients} clients were still connected after {} s; connecting took {connecting:.2} s \
+         of the gateway's processor time",
         settle.as_secs()
     ));
     drop(crowd);
@@ -59,12 +58,12 @@ pub(super) async fn run(
         }
     };
     let before = nchan.worker_kib()?;
-    let crowd = Crowd::connect(nchan.address, Crowd::asks(nchan::PATH, clients, 0)).await?;
+    let crowd = Crowd::connect(nchan.address, Crowd::subscriptions(nchan::PATH, clients, 0)).await?;
     sleep(settle).await;
     ensure!(crowd.closed() == 0, "Nchan closed {} of {clients} clients", crowd.closed());
     let each = (nchan.worker_kib()? - before) / clients as f64;
-    report.row(Row::single(format!("Nchan: each idle client, of {clients}"), "KiB", each));
+    report.row(Row::single(format!("Nchan: memory per idle client, {clients} clients"), "KiB", each));
     drop(crowd);
-    report.notes(nchan.said());
+    report.notes(nchan.log_lines());
     Ok(())
 }

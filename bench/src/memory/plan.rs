@@ -1,16 +1,16 @@
-//! How much the scenario `memory` measures.
+//! The size of the scenario `memory`.
 
 use std::time::Duration;
 
-/// A task that has the first events, so that each client is shown its last 20.
+/// The task of the first events. Each client begins with the last 20 of them.
 pub(super) const QUIET: &str = "DEV-QUIET-0001";
 pub(super) const FIRST_EVENTS: i64 = 100;
 
-/// How large, and how long to let things settle.
+/// The size of the scenario, and the time for which clients settle.
 pub(super) struct Plan {
     pub(super) clients: usize,
     pub(super) events: i64,
-    /// Longer than the heartbeat's 15 s, so that every client has been written to again.
+    /// In a full run, longer than the 15 s between two heartbeats, so that each client has received one.
     pub(super) settle: Duration,
 }
 

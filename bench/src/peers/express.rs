@@ -1,4 +1,5 @@
-//! Express 5 with pg, what users have today: `bench/peers/express/server.js`, one process of Node.
+//! Starts the peer Express 5 with pg, the setup that users have today: one Node process that runs
+//! `bench/peers/express/server.js`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,9 @@ use crate::stack::{Database, Stack};
 pub(crate) const NAME: &str = "Express 5 + pg";
 const POLL: Duration = Duration::from_millis(20);
 
-/// Its table: the event's columns under a serial id, the index that makes a redelivery one row, and the one
-/// that serves a task's events. No trigger, no constraint beyond these, no other index of ours.
+/// The server's table. It has the columns of an event with a serial id, a unique index that keeps out
+/// redeliveries, and an index for the events of a task. It has no triggers, no CHECKs, and none of our other
+/// indexes.
 const TABLE: &str = "\
     CREATE TABLE IF NOT EXISTS bench_express (id bigserial PRIMARY KEY, ts timestamptz NOT NULL, \
     vtid text NOT NULL, layer text NOT NULL, module text NOT NULL, source text NOT NULL, kind text NOT NULL, \
@@ -26,12 +28,12 @@ const TABLE: &str = "\
     dedup_key text UNIQUE); \
     CREATE INDEX IF NOT EXISTS bench_express_vtid ON bench_express (vtid, id)";
 /// [`TABLE`] in words.
-pub(crate) const TABLE_SAID: &str = "\
-    the same columns under a serial id, with the primary key, a unique dedup_key and an index on (vtid, id): \
-    neither triggers nor CHECKs";
+pub(crate) const TABLE_IN_WORDS: &str = "\
+    the same columns with a serial id as primary key, a unique dedup_key and an index on (vtid, id), but \
+    without triggers and CHECKs";
 
-/// Starts it over a table of its own in `database`, which is made unless it is there; or says why that can't
-/// be.
+/// Creates the server's table in `database` if it is missing, and starts the server. The inner error says
+/// why the server cannot be started on this machine.
 pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<Result<Service, String>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/express");
     let node = match spawn_blocking({
@@ -58,21 +60,22 @@ pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one("SELECT count(*) FROM bench_express", &[]).await?.get(0))
 }
 
-/// Fetches its packages unless the ones that are there are those of the lock file; gives the way to Node.
+/// Installs the packages unless those of the lock file are installed, and returns the path of Node.
 fn install(dir: &Path) -> anyhow::Result<PathBuf> {
-    let node = text(Command::new("node").args(["-p", "process.execPath"]), "node")?;
+    let node = run(Command::new("node").args(["-p", "process.execPath"]), "node")?;
     let modified = |path: &str| fs::metadata(dir.join(path)).and_then(|found| found.modified()).ok();
-    // npm writes it last.
+    // npm writes this file last.
     let installed = modified("node_modules/.package-lock.json");
     if installed.is_none() || installed < modified("package-lock.json") {
         let flags = ["ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000"];
-        text(Command::new("npm").args(flags).current_dir(dir), "npm ci")?;
+        run(Command::new("npm").args(flags).current_dir(dir), "npm ci")?;
     }
     Ok(PathBuf::from(node))
 }
 
-/// What a command prints, or the first line of its complaint that is more than a warning.
-fn text(command: &mut Command, name: &str) -> anyhow::Result<String> {
+/// Runs a command, and returns its output. If the command fails, the error quotes the first line of its
+/// standard error that contains `error`.
+fn run(command: &mut Command, name: &str) -> anyhow::Result<String> {
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("running {name}"))?;
     if !status.success() {
         let complaint = String::from_utf8_lossy(&stderr);

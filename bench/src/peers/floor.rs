@@ -1,9 +1,11 @@
-//! The floor: a process that does one `write(2)` for each delivery in a bare loop, and nothing else. What a
-//! server needs beyond it is its own doing; what it needs less, it saves by writing several events at once.
+//! The floor: a process that does one `write(2)` per event and client in a bare loop, and nothing else. A
+//! server that needs more processor time spends it on its own work. A server that needs less saves it by
+//! writing several events at once.
 //!
-//! It is this program itself, started with a hidden argument. On one port it takes clients, on another a
-//! publisher: frames, each after its length. Once the publisher has come no more clients are taken, and when
-//! it leaves they are all closed and the next may come.
+//! The floor is this program, started with a hidden argument. It takes clients on one port and a publisher
+//! on another. The publisher sends the length of each frame, and then the frame. While a publisher is
+//! connected, the floor takes no more clients. When the publisher leaves, the floor closes all clients, and
+//! the next ones may connect.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,24 +19,24 @@ use crate::child::Process;
 use crate::events::Event;
 
 pub(crate) const NAME: &str = "floor";
-/// The argument that makes this program the floor.
+/// The hidden argument that starts this program as the floor.
 const ARGUMENT: &str = "--floor";
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
     Connection: close\r\n\r\n: hi\n\n";
-/// The longest request and the longest frame.
-const MOST: usize = 16 << 10;
+/// The maximum length of a request and of a frame.
+const MAX: usize = 16 << 10;
 
 /// A running floor.
 pub(crate) struct Floor {
     pub(crate) process: Process,
     pub(crate) clients: SocketAddr,
     publishers: SocketAddr,
-    said: BufReader<ChildStdout>,
-    // It ends with us, whatever becomes of us.
+    stdout: BufReader<ChildStdout>,
+    // When this program ends in any way, the pipe closes, and the floor ends.
     _stdin: ChildStdin,
 }
 
-/// What writes frames to all clients.
+/// Sends frames, which the floor writes to all clients.
 pub(crate) struct Publisher {
     stream: tokio::net::TcpStream,
     buffer: Vec<u8>,
@@ -47,12 +49,12 @@ impl Floor {
         command.arg(ARGUMENT).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(NAME, &mut command)?;
         let (stdin, stdout) = process.pipes();
-        let mut said = BufReader::new(stdout.context("the floor's output")?);
+        let mut stdout = BufReader::new(stdout.context("the floor's output")?);
         let mut line = String::new();
-        said.read_line(&mut line)?;
-        let (clients, publishers) = line.trim_end().split_once(' ').context("the floor named no ports")?;
+        stdout.read_line(&mut line)?;
+        let (clients, publishers) = line.trim_end().split_once(' ').context("the floor printed no ports")?;
         let (clients, publishers) = (clients.parse()?, publishers.parse()?);
-        Ok(Self { process, clients, publishers, said, _stdin: stdin.context("the floor's input")? })
+        Ok(Self { process, clients, publishers, stdout, _stdin: stdin.context("the floor's input")? })
     }
 
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
@@ -61,11 +63,11 @@ impl Floor {
         Ok(Publisher { stream, buffer: Vec::new() })
     }
 
-    /// What it did for the publisher that has left: how many writes had to wait for room and were done again.
+    /// The number of writes that had to wait for buffer space, among those of the last publisher's frames.
     pub(crate) fn waited(&mut self) -> anyhow::Result<u64> {
         let mut line = String::new();
-        self.said.read_line(&mut line)?;
-        line.trim_end().parse().with_context(|| format!("the floor said {line:?}"))
+        self.stdout.read_line(&mut line)?;
+        line.trim_end().parse().with_context(|| format!("the floor printed {line:?}"))
     }
 }
 
@@ -79,7 +81,7 @@ impl Publisher {
     }
 }
 
-/// What the process does, until its input ends.
+/// Runs the floor until standard input ends.
 pub(crate) fn serve() -> anyhow::Result<()> {
     let clients = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let publishers = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -111,7 +113,7 @@ fn greet(mut client: TcpStream) -> anyhow::Result<TcpStream> {
     while !request.ends_with(b"\r\n\r\n") {
         let mut piece = [0; 1_024];
         let length = client.read(&mut piece)?;
-        ensure!(length > 0 && request.len() < MOST, "a client without a request");
+        ensure!(length > 0 && request.len() < MAX, "a client sent no complete request");
         request.extend_from_slice(&piece[..length]);
     }
     client.write_all(HEAD)?;
@@ -120,9 +122,9 @@ fn greet(mut client: TcpStream) -> anyhow::Result<TcpStream> {
     Ok(client)
 }
 
-/// The bare loop. Gives how many writes had to wait.
+/// The bare loop: writes each frame to each client. Returns how many writes had to wait.
 fn deliver(mut publisher: TcpStream, clients: &[TcpStream]) -> anyhow::Result<u64> {
-    let mut frame = [0; MOST];
+    let mut frame = [0; MAX];
     let mut waited = 0;
     loop {
         let mut length = [0; 4];
@@ -132,7 +134,7 @@ fn deliver(mut publisher: TcpStream, clients: &[TcpStream]) -> anyhow::Result<u6
             Err(error) => return Err(error.into()),
         }
         let length = u32::from_be_bytes(length) as usize;
-        ensure!(length <= MOST, "a frame of {length} bytes");
+        ensure!(length <= MAX, "a frame of {length} bytes is too long");
         publisher.read_exact(&mut frame[..length])?;
         for mut client in clients {
             let mut rest = &frame[..length];

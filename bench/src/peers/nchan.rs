@@ -1,6 +1,6 @@
-//! Nchan: nginx with its publish-subscribe module, tuned as its users would for this load: one worker,
-//! messages in memory, no access log, EventSource subscribers, and a publisher over a connection that is
-//! kept.
+//! Starts the peer Nchan: nginx with a publish-subscribe module. It is tuned as its users would tune it for
+//! this load. It has one worker, messages in memory, no access log, EventSource subscribers, and a publisher
+//! on a keep-alive connection.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::processes;
 use crate::service::free_address;
 
 pub(crate) const NAME: &str = "Nchan";
-/// Where subscribers go.
+/// The path of the subscribers.
 pub(crate) const PATH: &str = "/feed";
 const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -28,7 +28,7 @@ const INSTALL: &str = "apt-get install nginx-light libnginx-mod-nchan";
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// Requests that are under way at the same time when they go as fast as they can.
+/// Requests in flight at the same time, when events are published as fast as possible.
 const AT_ONCE: usize = 50;
 
 /// A running nginx.
@@ -38,7 +38,7 @@ pub(crate) struct Nchan {
     log: PathBuf,
 }
 
-/// A connection that is kept, and publishes.
+/// Publishes over a keep-alive connection.
 pub(crate) struct Publisher {
     stream: TcpStream,
     address: SocketAddr,
@@ -46,18 +46,18 @@ pub(crate) struct Publisher {
 }
 
 impl Nchan {
-    /// Starts it in a folder of its own below `dir`; the inner error says why it cannot be had on this
-    /// machine.
+    /// Starts nginx in a folder of its own below `dir`. The inner error says why Nchan cannot be started on
+    /// this machine.
     pub(crate) async fn start(dir: &Path) -> anyhow::Result<Result<Self, String>> {
         let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
-            return Ok(Err(format!("there is no nginx: {INSTALL}")));
+            return Ok(Err(format!("nginx is not installed: run {INSTALL}")));
         };
         if !Path::new(MODULE).is_file() {
-            return Ok(Err(format!("there is no {MODULE}: {INSTALL}")));
+            return Ok(Err(format!("{MODULE} is not installed: run {INSTALL}")));
         }
         let address = free_address()?;
         let dir = dir.join(format!("nchan-{}", address.port()));
-        fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
+        fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let config = dir.join("nginx.conf");
         fs::write(&config, configuration(&dir, address))?;
         let log = dir.join("error.log");
@@ -67,7 +67,7 @@ impl Nchan {
         let mut nchan = Self { process: Process::start(NAME, &mut command)?, address, log };
         let deadline = Instant::now() + READY_WITHIN;
         while TcpStream::connect(address).await.is_err() {
-            nchan.process.alive().with_context(|| nchan.said().join("; "))?;
+            nchan.process.alive().with_context(|| nchan.log_lines().join("; "))?;
             ensure!(Instant::now() < deadline, "Nchan is not ready after {} s", READY_WITHIN.as_secs());
             sleep(POLL).await;
         }
@@ -80,15 +80,15 @@ impl Nchan {
         Ok(Publisher { stream, address: self.address, received: Vec::new() })
     }
 
-    /// The memory of its worker, in KiB.
+    /// The memory of the worker, in KiB.
     pub(crate) fn worker_kib(&self) -> anyhow::Result<f64> {
         let workers = processes::children(self.process.pid());
         let [worker] = workers[..] else { bail!("Nchan has {} workers", workers.len()) };
         processes::kib(worker, "VmRSS")
     }
 
-    /// What its log complains of.
-    pub(crate) fn said(&self) -> Vec<String> {
+    /// The first lines of the error log.
+    pub(crate) fn log_lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(|line| format!("{NAME} logged: {line}")).take(5).collect()
     }
@@ -96,10 +96,10 @@ impl Nchan {
 
 impl Publisher {
     pub(crate) async fn send(&mut self, events: &[Event]) -> anyhow::Result<()> {
-        for some in events.chunks(AT_ONCE) {
-            let requests: String = some.iter().map(|event| self.request(event)).collect();
+        for batch in events.chunks(AT_ONCE) {
+            let requests: String = batch.iter().map(|event| self.request(event)).collect();
             self.stream.write_all(requests.as_bytes()).await?;
-            timeout(ANSWER_WITHIN, self.answers(some.len())).await.context("no answer in time")??;
+            timeout(ANSWER_WITHIN, self.answers(batch.len())).await.context("no answer in time")??;
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Publisher {
         while count > 0 {
             if let Some(head) = Head::parse(&self.received)? {
                 ensure!(matches!(head.status, 200..=202), "Nchan answered {}", head.status);
-                let length = head.length + head.content_length.context("an answer without a length")?;
+                let length = head.length + head.content_length.context("the answer has no Content-Length")?;
                 if self.received.len() >= length {
                     self.received.drain(..length);
                     count -= 1;

@@ -1,6 +1,7 @@
-//! Figures as people read them.
+//! Formats the figures of the report.
 
-/// Three digits that count, and thousands with a comma.
+/// Formats a figure. If it has a fraction, it gets two decimals below 10 and one below 100. All other
+/// figures are integers, with commas between the thousands.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         size if value.fract() != 0.0 && size < 10.0 => format!("{value:.2}"),
@@ -25,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers() {
+    fn figures_are_short_and_large_ones_have_commas() {
         for (value, text) in [
             (0.0, "0"),
             (1.2345, "1.23"),

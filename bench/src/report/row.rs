@@ -13,18 +13,18 @@ pub(crate) struct Row {
     pub(super) median: f64,
     pub(super) low: f64,
     pub(super) high: f64,
-    /// How many samples the median is of.
+    /// The number of samples.
     pub(super) samples: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bar: Option<Bar>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) met: Option<bool>,
-    /// Processor time while it was measured.
+    /// Processors used while the figure was measured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) cpu: String,
 }
 
-/// What a median has to keep to.
+/// The bar that a median has to meet.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bar {
@@ -52,7 +52,7 @@ impl Bar {
 }
 
 impl Row {
-    /// A figure that is known from one measurement.
+    /// A figure from one measurement.
     pub(crate) fn single(what: impl Into<String>, unit: &'static str, value: f64) -> Self {
         Self::of(what, unit, &Samples::new(vec![value]))
     }
@@ -64,8 +64,8 @@ impl Row {
         Self { what: what.into(), unit, median, low, high, samples, bar: None, met: None, cpu: String::new() }
     }
 
-    /// What is ours for each of theirs, round by round, since neighbours in time share what else the machine
-    /// was doing.
+    /// The ratio of our figures to theirs, round by round: neighbouring rounds run under the same other load
+    /// of the machine.
     pub(crate) fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Self {
         let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
         Self::of(what, "×", &Samples::new(ratios))
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_figure_meets_no_bar() {
+    fn a_figure_without_samples_misses_its_bar() {
         assert_eq!(Row::of("p99", "ms", &Samples::new(Vec::new())).bar(Bar::AtMost(20.0)).met, Some(false));
     }
 }

@@ -1,6 +1,6 @@
-//! Measurements of one thing, and their quantiles.
+//! The samples of one measurement, and their quantiles.
 
-/// Measurements, in order of size.
+/// Samples, in ascending order.
 #[derive(Debug, Clone)]
 pub(crate) struct Samples(Vec<f64>);
 
@@ -14,8 +14,8 @@ impl Samples {
         self.0.len()
     }
 
-    /// The smallest value that at least this share of the samples do not exceed; the middle of the two middle
-    /// ones for the median of an even number.
+    /// The smallest sample that is not below this share of the samples (nearest rank). The median of an even
+    /// number of samples is the mean of the middle two. Without samples it is NaN.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let Some(last) = self.0.len().checked_sub(1) else { return f64::NAN };
         let rank = share * self.0.len() as f64;
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles() {
+    fn quantiles_are_samples_and_the_median_may_be_a_mean() {
         let samples = Samples::new((1..=400).rev().map(f64::from).collect());
         assert_eq!(samples.quantile(0.0), 1.0);
         assert_eq!(samples.quantile(0.5), 200.5);

@@ -1,5 +1,5 @@
-//! Clients that resume far behind and read as fast as they can, each on a thread of its own, so that their
-//! reading does not delay what else is timed here.
+//! Clients that resume far behind and read as fast as they can. Each has a thread of its own, so that its
+//! reading does not delay other measurements.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,12 +13,12 @@ use anyhow::{Context, bail, ensure};
 use crate::sse::FEED;
 
 const BUFFER: usize = 128 << 10;
-/// Longer than any silence that is still an answer.
+/// It is an error if a feed is silent for longer.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often a client looks whether it is to end.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often a client checks whether it must end.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// One connection to the feed that begins after an event.
+/// A connection to the feed that resumes after an event.
 pub(crate) struct Resumed {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -26,30 +26,31 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// Connects and asks; nothing is read yet.
+    /// Connects and sends the request. Nothing is read yet.
     pub(crate) fn ask(address: SocketAddr, query: &str, after: i64) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-        stream.set_read_timeout(Some(LOOK))?;
+        stream.set_read_timeout(Some(CHECK_EVERY))?;
         let request =
             format!("GET {FEED}{query} HTTP/1.1\r\nHost: {address}\r\nLast-Event-ID: {after}\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         Ok(Self { stream, buffer: vec![0; BUFFER], events: Events { last: after, ..Events::default() } })
     }
 
-    /// Reads on until there are as many events in all, or `end` is set; gives how many there are.
-    pub(crate) fn read(&mut self, until: u64, end: &AtomicBool, heard: &AtomicU64) -> anyhow::Result<u64> {
-        let mut last_heard = Instant::now();
+    /// Reads until `until` events have arrived on this connection or `end` is set. Returns the number of
+    /// events, and adds them to `received` as they arrive.
+    pub(crate) fn read(&mut self, until: u64, end: &AtomicBool, received: &AtomicU64) -> anyhow::Result<u64> {
+        let mut last_read = Instant::now();
         while self.events.count < until && !end.load(Relaxed) {
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => bail!("the feed was closed after {} events", self.events.count),
                 Ok(length) => {
                     let before = self.events.count;
                     self.events.take(&self.buffer[..length])?;
-                    heard.fetch_add(self.events.count - before, Relaxed);
-                    last_heard = Instant::now();
+                    received.fetch_add(self.events.count - before, Relaxed);
+                    last_read = Instant::now();
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    ensure!(last_heard.elapsed() < SILENCE, "the feed went silent");
+                    ensure!(last_read.elapsed() < SILENCE, "the feed went silent");
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -58,8 +59,8 @@ impl Resumed {
     }
 }
 
-/// Counts events and looks that their ids grow. A chunk of the transfer coding ends where a block ends, so
-/// its framing comes as lines of its own.
+/// Counts events, and checks that their ids grow. The gateway ends each chunk of the transfer coding where a
+/// block ends, so the sizes of chunks are on separate lines.
 #[derive(Default)]
 struct Events {
     count: u64,
@@ -99,38 +100,38 @@ impl Events {
     }
 }
 
-/// Some that resume again as soon as they have caught up, until they are ended.
+/// Clients that resume again whenever they have caught up, until they are ended.
 pub(crate) struct Resumers {
     end: Arc<AtomicBool>,
-    heard: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
     began: Instant,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Resumers {
     pub(crate) fn start(address: SocketAddr, count: usize, after: i64, behind: u64) -> Self {
-        let (end, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (end, received) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let thread = |_| {
-            let (end, heard) = (end.clone(), heard.clone());
+            let (end, received) = (end.clone(), received.clone());
             thread::spawn(move || {
                 while !end.load(Relaxed) {
-                    Resumed::ask(address, "", after)?.read(behind, &end, &heard)?;
+                    Resumed::ask(address, "", after)?.read(behind, &end, &received)?;
                 }
                 Ok(())
             })
         };
         let threads = (0..count).map(thread).collect();
-        Self { end, heard, began: Instant::now(), threads }
+        Self { end, received, began: Instant::now(), threads }
     }
 
-    /// Events that all of them together have read.
-    pub(crate) fn heard(&self) -> u64 {
-        self.heard.load(Relaxed)
+    /// Events that all clients together have read.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
     }
 
-    /// Ends them, and gives how many events a second all of them together have read.
+    /// Ends the clients, and returns how many events a second all of them together have read.
     pub(crate) fn end(mut self) -> anyhow::Result<f64> {
-        let rate = self.heard() as f64 / self.began.elapsed().as_secs_f64();
+        let rate = self.received() as f64 / self.began.elapsed().as_secs_f64();
         self.end.store(true, Relaxed);
         for thread in self.threads.drain(..) {
             thread.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_counted_in_whatever_pieces_they_come() {
+    fn events_are_counted_in_pieces_of_any_size() {
         let wire = "HTTP/1.1 200 OK\r\n\r\n1a\r\ndata: {\"type\":\"connected\"}\n\n\r\n\
                     20\r\nid: 5\ndata: {}\n\nid: 8\ndata: {}\n\n\
                     \r\n7\r\nid: 9\n\n\r\n9\r\nid: 11\ndata: {}\n\n\r\n";

@@ -1,5 +1,5 @@
-//! The demo's agents: they work on what the team works on, idle, fall silent and come back, or die and are
-//! started anew.
+//! The demo's agents: they work on the team's tasks, are idle, fall silent for a while, stop, or crash and
+//! start again.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::random::Seeded;
 
-/// Names and roles, as a team of agents has them.
+/// The agents' names and roles.
 const AGENTS: [(&str, &str); 5] = [
     ("planner", "PLANNER"),
     ("coder-1", "CODER"),
@@ -21,20 +21,22 @@ const AGENTS: [(&str, &str); 5] = [
     ("reviewer", "REVIEWER"),
     ("release-bot", "RELEASER"),
 ];
-/// How often they beat: often enough that one is missed within half a minute.
+/// The interval of their beats, so short that a missed one is noticed within half a minute.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Has agents beat by `way` until `shutdown`, of which they take their leave. `task` is what the team is at.
+/// Runs agents that send their beats to `destination`. At `shutdown` they report that they stopped. `task` is
+/// the team's current task.
 pub(super) async fn run(
-    way: Destination,
+    destination: Destination,
     seed: u64,
     task: watch::Receiver<Option<Vtid>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let mut agents = JoinSet::new();
     for (nth, (name, role)) in (0_u64..).zip(AGENTS) {
-        let (way, task, random) = (way.clone(), task.clone(), Seeded::new(seed.wrapping_add(nth)));
-        agents.spawn(Life { name, role, way, task, random }.live(shutdown.clone()));
+        let random = Seeded::new(seed.wrapping_add(nth));
+        let agent = DemoAgent { name, role, destination: destination.clone(), task: task.clone(), random };
+        agents.spawn(agent.run(shutdown.clone()));
     }
     while let Some(ended) = agents.join_next().await {
         ended.context("an agent of the demo failed")??;
@@ -42,51 +44,52 @@ pub(super) async fn run(
     Ok(())
 }
 
-struct Life {
+struct DemoAgent {
     name: &'static str,
     role: &'static str,
-    way: Destination,
+    destination: Destination,
     task: watch::Receiver<Option<Vtid>>,
     random: Seeded,
 }
 
 /// How a run of an agent ends.
-enum End {
+enum Exit {
     Crash,
     Stop(Ending),
 }
 
-impl Life {
-    async fn live(mut self, shutdown: Shutdown) -> anyhow::Result<()> {
-        // One after the other, as they are started.
+impl DemoAgent {
+    async fn run(mut self, shutdown: Shutdown) -> anyhow::Result<()> {
+        // The agents do not all start at the same moment.
         let mut pause = self.seconds(0, 5);
         while timeout(pause, shutdown.triggered()).await.is_err() {
             let role = Some(self.role.to_owned());
-            let config = Config { role, interval: INTERVAL, ..Config::new(self.name, self.way.clone()) };
+            let config = Config::new(self.name, self.destination.clone());
+            let config = Config { role, interval: INTERVAL, ..config };
             let heartbeat = Heartbeat::start(config).context("starting an agent of the demo")?;
             let end = tokio::select! {
                 end = self.work(&heartbeat) => end,
-                () = shutdown.triggered() => End::Stop(Ending::well()),
+                () = shutdown.triggered() => Exit::Stop(Ending::well()),
             };
             match end {
-                End::Crash => heartbeat.vanish(),
-                End::Stop(ending) => heartbeat.stop_as(ending).await,
+                Exit::Crash => heartbeat.vanish(),
+                Exit::Stop(ending) => heartbeat.stop_as(ending).await,
             }
             pause = self.seconds(20, 40);
         }
         Ok(())
     }
 
-    async fn work(&mut self, heartbeat: &Heartbeat) -> End {
+    async fn work(&mut self, heartbeat: &Heartbeat) -> Exit {
         loop {
             sleep(self.seconds(5, 25)).await;
             let task = self.task.borrow().clone();
             heartbeat.set_vtid(task);
             sleep(self.seconds(15, 60)).await;
             match self.random.below(20) {
-                0 => return End::Crash,
-                1 => return End::Stop(Ending { exit_code: Some(1), ..Ending::badly() }),
-                2 => return End::Stop(Ending::well()),
+                0 => return Exit::Crash,
+                1 => return Exit::Stop(Ending { exit_code: Some(1), ..Ending::badly() }),
+                2 => return Exit::Stop(Ending::well()),
                 3 | 4 => {
                     heartbeat.suspend(true);
                     sleep(self.seconds(40, 60)).await;
@@ -98,7 +101,7 @@ impl Life {
         }
     }
 
-    fn seconds(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_secs(least) + Duration::from_secs(most - least).mul_f64(self.random.unit())
+    fn seconds(&mut self, min: u64, max: u64) -> Duration {
+        Duration::from_secs(min) + Duration::from_secs(max - min).mul_f64(self.random.unit())
     }
 }

@@ -1,4 +1,4 @@
-//! What Cloud Run's audit logs say of the demo's deploys: entries in JSON, in the shapes of those that gcloud
+//! The audit log entries of the demo's deploys to Cloud Run: JSON in the shape of the entries that gcloud
 //! causes.
 
 use jiff::Timestamp;
@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::task::{State, Step, Task};
 
-/// The project on Google Cloud.
+/// The demo's project on Google Cloud.
 pub(crate) const PROJECT: &str = "oasis-demo";
 const REGION: &str = "europe-west1";
 
-/// The entry that a step leaves in the logs, if it does.
+/// The log entry of a step, if the step has one.
 pub(super) fn of(task: &Task, step: Step, now: Timestamp) -> Option<Value> {
     match step {
-        Step::Deploy { attempt } => Some(asked(task, attempt, now)),
+        Step::Deploy { attempt } => Some(deploy_request(task, attempt, now)),
         Step::DeployStatus { attempt, state: State::Ended(conclusion) } => {
-            Some(came_of_it(task, attempt, conclusion == "success", now))
+            Some(deploy_result(task, attempt, conclusion == "success", now))
         }
         _ => None,
     }
@@ -48,7 +48,7 @@ fn entry(task: &Task, log: &str, id: &str, revision: &str, now: Timestamp, paylo
     })
 }
 
-fn asked(task: &Task, attempt: u32, now: Timestamp) -> Value {
+fn deploy_request(task: &Task, attempt: u32, now: Timestamp) -> Value {
     let service = task.repository.name;
     let payload = json!({
         "serviceName": "run.googleapis.com",
@@ -68,7 +68,7 @@ fn asked(task: &Task, attempt: u32, now: Timestamp) -> Value {
     entry(task, "activity", &format!("{}-{attempt}-asked", task.id), "", now, payload)
 }
 
-fn came_of_it(task: &Task, attempt: u32, ready: bool, now: Timestamp) -> Value {
+fn deploy_result(task: &Task, attempt: u32, ready: bool, now: Timestamp) -> Value {
     let service = task.repository.name;
     let revision = format!("{service}-{:05}-{:.6}", task.number * 10 + u64::from(attempt), task.merge_sha);
     let (code, status) = if ready { (0, "True") } else { (9, "False") };

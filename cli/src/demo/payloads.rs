@@ -1,4 +1,5 @@
-//! The payloads of the demo, with the names and the shapes of GitHub's own (less the many `*_url` templates).
+//! The payloads of the demo, with the names and shapes of GitHub's own but without most of the `*_url`
+//! templates.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 use super::task::{State, Step, Task};
 use super::team::{ORGANIZATION, Person};
 
-/// The event's name and the payload of `step`, which happens to `task` at `now`.
+/// The event name and the payload of a `step` of `task` at `now`.
 pub(super) fn of(task: &Task, step: Step, now: Timestamp) -> (&'static str, Value) {
     let (event, sender, mut payload) = match step {
         Step::PushBranch => ("push", task.author, push_branch(task, now)),
@@ -38,11 +39,12 @@ pub(super) fn of(task: &Task, step: Step, now: Timestamp) -> (&'static str, Valu
     (event, payload)
 }
 
-/// GitHub's times have whole seconds.
+/// A time as GitHub writes it, in whole seconds.
 fn time(instant: Timestamp) -> String {
     Timestamp::from_second(instant.as_second()).unwrap_or(instant).to_string()
 }
 
+/// The repository's page on GitHub.
 fn page(task: &Task) -> String {
     format!("https://github.com/{ORGANIZATION}/{}", task.repository.name)
 }
@@ -58,19 +60,19 @@ fn user(person: &Person) -> Value {
     })
 }
 
-/// In a push, the times of the repository are numbers.
+/// The repository of a payload. A push has `created_at` and `pushed_at` as numbers, other events as text.
 fn repository(task: &Task, now: Timestamp, push: bool) -> Value {
-    let its = task.repository;
+    let repo = task.repository;
     json!({
-        "id": its.id, "node_id": format!("R_{}", its.id), "name": its.name,
-        "full_name": format!("{ORGANIZATION}/{}", its.name), "private": false, "fork": false,
+        "id": repo.id, "node_id": format!("R_{}", repo.id), "name": repo.name,
+        "full_name": format!("{ORGANIZATION}/{}", repo.name), "private": false, "fork": false,
         "archived": false, "disabled": false, "html_url": page(task), "description": null,
-        "language": its.language,
+        "language": repo.language,
         "owner": {
             "login": ORGANIZATION, "id": 700_000_001, "node_id": "O_700000001", "type": "Organization",
             "html_url": format!("https://github.com/{ORGANIZATION}"), "site_admin": false,
         },
-        "url": format!("https://api.github.com/repos/{ORGANIZATION}/{}", its.name),
+        "url": format!("https://api.github.com/repos/{ORGANIZATION}/{}", repo.name),
         "created_at": if push { json!(1_735_689_600) } else { json!("2025-01-01T00:00:00Z") },
         "pushed_at": if push { json!(now.as_second()) } else { json!(time(now)) },
         "updated_at": time(now), "visibility": "public", "default_branch": "main", "topics": [],
@@ -118,7 +120,8 @@ fn merge_message(task: &Task) -> String {
     format!("Merge pull request #{number} from {ORGANIZATION}/{branch}\n\n[{vtid}] {title}")
 }
 
-fn end(task: &Task, branch: &str, sha: &str) -> Value {
+/// The `head` or `base` of a pull request.
+fn branch_tip(task: &Task, branch: &str, sha: &str) -> Value {
     json!({
         "label": format!("{ORGANIZATION}:{branch}"), "ref": branch, "sha": sha,
         "user": {"login": ORGANIZATION, "id": 700_000_001, "type": "Organization"},
@@ -143,7 +146,8 @@ fn pull_request(task: &Task, action: &str, now: Timestamp, closed: Option<Timest
             "merged_at": merged_at, "merged": merged, "merged_by": merged.then(|| user(task.reviewer)),
             "merge_commit_sha": merged.then_some(&task.merge_sha), "mergeable": null,
             "mergeable_state": "unknown",
-            "head": end(task, &task.branch, &task.head_sha), "base": end(task, "main", &task.base_sha),
+            "head": branch_tip(task, &task.branch, &task.head_sha),
+            "base": branch_tip(task, "main", &task.base_sha),
             "assignees": [], "labels": [], "requested_reviewers": [user(task.reviewer)],
             "author_association": "MEMBER", "comments": 0, "commits": 1, "additions": 42, "deletions": 17,
             "changed_files": 3,
@@ -151,8 +155,8 @@ fn pull_request(task: &Task, action: &str, now: Timestamp, closed: Option<Timest
     })
 }
 
-/// How a run or a check says its state: the words for `status` and `conclusion`.
-fn words(state: State) -> (&'static str, Option<&'static str>) {
+/// The `status` and `conclusion` of a run or a check.
+fn status_and_conclusion(state: State) -> (&'static str, Option<&'static str>) {
     match state {
         State::Queued => ("queued", None),
         State::Running => ("in_progress", None),
@@ -160,7 +164,7 @@ fn words(state: State) -> (&'static str, Option<&'static str>) {
     }
 }
 
-/// The pull request as runs and checks refer to it.
+/// The `pull_requests` of a run or a check.
 fn pull_requests(task: &Task) -> Value {
     json!([{
         "id": task.id, "number": task.number,
@@ -169,7 +173,7 @@ fn pull_requests(task: &Task) -> Value {
 }
 
 fn workflow_run(task: &Task, attempt: u32, state: State, now: Timestamp) -> Value {
-    let (status, conclusion) = words(state);
+    let (status, conclusion) = status_and_conclusion(state);
     let action = if state == State::Queued { "requested" } else { status };
     json!({
         "action": action,
@@ -193,9 +197,9 @@ fn workflow_run(task: &Task, attempt: u32, state: State, now: Timestamp) -> Valu
 }
 
 fn check_run(task: &Task, index: usize, attempt: u32, state: State, now: Timestamp) -> Value {
-    let (status, conclusion) = words(state);
+    let (status, conclusion) = status_and_conclusion(state);
     let name = task.repository.checks.get(index).copied().unwrap_or("test");
-    // Each attempt makes new check runs.
+    // Each attempt has new check runs.
     let id = task.id + 10 * u64::from(attempt) + index as u64;
     json!({
         "action": if conclusion.is_some() { "completed" } else { "created" },
@@ -229,8 +233,8 @@ fn deployment(task: &Task, attempt: u32) -> Value {
     })
 }
 
-/// The run that deploys, as the events of a deployment show it.
-fn deploying(task: &Task, attempt: u32) -> Value {
+/// The workflow run that deploys, as the events of a deployment show it.
+fn deploy_run(task: &Task, attempt: u32) -> Value {
     let id = task.id + 200 + u64::from(attempt);
     json!({
         "id": id, "name": "Deploy", "display_title": merge_message(task).lines().next(),
@@ -245,7 +249,7 @@ fn deployment_created(task: &Task, attempt: u32) -> Value {
     json!({
         "action": "created", "deployment": deployment(task, attempt),
         "workflow": {"name": "Deploy", "path": ".github/workflows/deploy.yml"},
-        "workflow_run": deploying(task, attempt),
+        "workflow_run": deploy_run(task, attempt),
     })
 }
 
@@ -256,7 +260,7 @@ fn deployment_status(task: &Task, attempt: u32, state: State, now: Timestamp) ->
         State::Running => (1, "in_progress"),
         State::Ended(conclusion) => (2, conclusion),
     };
-    let run = deploying(task, attempt);
+    let run = deploy_run(task, attempt);
     json!({
         "action": "created", "deployment": deployment(task, attempt),
         "deployment_status": {

@@ -1,5 +1,5 @@
-//! The story of the demo: several tasks at once, each from its first push to its deployment. A pure function
-//! of its seed and of the times at which it is asked.
+//! The story of the demo: several tasks at once, each from its first push to its deployment. The story
+//! depends only on its seed and on the times that are passed in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use super::team::{PEOPLE, REPOSITORIES, WORK};
 use super::{deploys, payloads};
 use crate::random::Seeded;
 
-/// How many tasks are under way at once.
+/// Tasks in progress at the same time.
 const AT_ONCE: usize = 4;
 /// The number of the first task.
 const FIRST_TASK: u32 = 31;
 
 /// One delivery.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Beat {
-    /// The event's name.
+pub(crate) struct Delivery {
+    /// The event name.
     pub(crate) event: &'static str,
-    /// The task it belongs to.
+    /// The task that the delivery belongs to.
     pub(crate) vtid: String,
     /// The payload, as GitHub would send it.
     pub(crate) payload: Value,
-    /// What Cloud Logging has of it, when it is a deploy to Cloud Run.
-    pub(crate) logged: Option<Value>,
+    /// The entry in Cloud Logging, for a deploy to Cloud Run.
+    pub(crate) log_entry: Option<Value>,
 }
 
-/// The story, told beat by beat, without end.
+/// An endless sequence of deliveries.
 #[derive(Debug)]
 pub(crate) struct Story {
     random: Seeded,
@@ -49,18 +49,18 @@ impl Story {
         story
     }
 
-    /// How long nothing happens: half a second to three.
+    /// The pause before the next delivery: 0.5 to 3 s.
     pub(crate) fn pause(&mut self) -> Duration {
         Duration::from_secs_f64(0.5 + 2.5 * self.random.unit())
     }
 
-    /// What happens `now`.
-    pub(crate) fn beat(&mut self, now: Timestamp) -> Beat {
+    /// The next delivery, which happens at `now`.
+    pub(crate) fn next(&mut self, now: Timestamp) -> Delivery {
         let index = self.random.below(self.tasks.len());
         let task = &mut self.tasks[index];
         let Some(step) = task.plan.pop_front() else {
             self.tasks[index] = self.begin();
-            return self.beat(now);
+            return self.next(now);
         };
         match step {
             Step::OpenPullRequest => task.opened_at = now,
@@ -69,13 +69,13 @@ impl Story {
             _ => {}
         }
         let (event, payload) = payloads::of(task, step, now);
-        Beat { event, vtid: task.vtid.clone(), payload, logged: deploys::of(task, step, now) }
+        Delivery { event, vtid: task.vtid.clone(), payload, log_entry: deploys::of(task, step, now) }
     }
 
     fn begin(&mut self) -> Task {
         let work = &WORK[self.begun as usize % WORK.len()];
         let number = FIRST_TASK + self.begun;
-        // The number of a task has four digits or more, as its grammar says, and at most six.
+        // A VTID has four to six digits.
         let vtid = format!("DEV-{}-{:04}", work.layer, number % 1_000_000);
         let repository = &REPOSITORIES[work.repository];
         let slug = work.title.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -139,7 +139,7 @@ impl Story {
     }
 }
 
-/// A workflow run and its checks; when it does not succeed, its first check is why.
+/// A workflow run and its checks. If the run does not succeed, its first check has the same conclusion.
 fn run(plan: &mut VecDeque<Step>, attempt: u32, checks: usize, conclusion: &'static str) {
     plan.push_back(Step::Run { attempt, state: State::Queued });
     plan.push_back(Step::Run { attempt, state: State::Running });

@@ -5,59 +5,59 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use deploy_watcher::audit;
 use deploy_watcher::fake::FakeLogging;
 use deploy_watcher::logs::gcloud::CloudLogging;
-use deploy_watcher::logs::{Ask, Logs};
+use deploy_watcher::logs::{Logs, PageRequest};
 use jiff::SignedDuration;
 use oasis_core::{Prefixes, Status, Vtid};
 
 use super::*;
 
-fn beats(seed: u64, count: usize) -> Vec<Beat> {
+fn deliveries(seed: u64, count: usize) -> Vec<Delivery> {
     let mut story = Story::new(seed);
     let mut now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     std::iter::repeat_with(|| {
         now += story.pause();
-        story.beat(now)
+        story.next(now)
     })
     .take(count)
     .collect()
 }
 
 #[test]
-fn a_seed_tells_the_same_story_again() {
-    assert_eq!(beats(7, 300), beats(7, 300));
-    assert_ne!(beats(7, 20), beats(8, 20));
+fn a_seed_determines_the_story() {
+    assert_eq!(deliveries(7, 300), deliveries(7, 300));
+    assert_ne!(deliveries(7, 20), deliveries(8, 20));
 }
 
 #[test]
-fn pauses_are_half_a_second_to_three() {
+fn a_pause_takes_half_a_second_to_three_seconds() {
     let mut story = Story::new(1);
     let range = Duration::from_millis(500)..=Duration::from_secs(3);
     assert!((0..1_000).all(|_| range.contains(&story.pause())));
 }
 
 #[test]
-fn it_starts_at_0031_and_tasks_are_interleaved() {
-    let told = beats(7, 30);
-    assert!(told.iter().any(|beat| beat.vtid == "DEV-CICDL-0031"));
-    let changes = told.windows(2).filter(|pair| pair[0].vtid != pair[1].vtid).count();
+fn tasks_start_at_0031_and_are_interleaved() {
+    let story = deliveries(7, 30);
+    assert!(story.iter().any(|delivery| delivery.vtid == "DEV-CICDL-0031"));
+    let changes = story.windows(2).filter(|pair| pair[0].vtid != pair[1].vtid).count();
     assert!(changes > 10, "{changes}");
 }
 
 #[test]
-fn every_delivery_is_new_and_shows_its_task() {
+fn every_delivery_is_new_and_contains_its_task() {
     let mut seen = BTreeSet::new();
-    for beat in beats(7, 2_000) {
-        let text = beat.payload.to_string();
+    for delivery in deliveries(7, 2_000) {
+        let text = delivery.payload.to_string();
         let found = Vtid::find(&text, &Prefixes::default()).map(|vtid| vtid.to_string());
-        assert_eq!(found.as_ref(), Some(&beat.vtid), "{}", beat.event);
-        assert!(seen.insert(text), "{beat:?}");
+        assert_eq!(found.as_ref(), Some(&delivery.vtid), "{}", delivery.event);
+        assert!(seen.insert(text), "{delivery:?}");
     }
 }
 
 #[test]
-fn each_task_goes_from_a_push_to_its_end_in_order() {
+fn each_task_goes_from_its_push_to_its_deployment_in_order() {
     let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Beat { event, vtid, payload, .. } in beats(7, 3_000) {
+    for Delivery { event, vtid, payload, .. } in deliveries(7, 3_000) {
         let run = &payload["workflow_run"];
         let line = match event {
             "workflow_run" => format!("run {} {}", run["run_attempt"], run["conclusion"]),
@@ -71,13 +71,13 @@ fn each_task_goes_from_a_push_to_its_end_in_order() {
         stories.values().filter(|lines| lines.iter().any(|line| line == r#"deploy "success""#)).collect();
     assert!(finished.len() > 50, "{}", finished.len());
     for lines in &finished {
-        let at = |line: &str| lines.iter().position(|told| told == line);
+        let at = |line: &str| lines.iter().position(|own| own == line);
         assert_eq!((at("push"), at("pr false")), (Some(0), Some(1)));
         let green = at(r#"run 1 "success""#).or(at(r#"run 2 "success""#));
         assert!(green < at("pr true") && at("pr true") < at("deployment"), "{lines:?}");
         assert!(at("deployment") < at(r#"deploy "success""#));
     }
-    let any = |line: &str| stories.values().any(|lines| lines.iter().any(|told| told == line));
+    let any = |line: &str| stories.values().any(|lines| lines.iter().any(|own| own == line));
     for line in
         [r#"run 1 "failure""#, r#"run 1 "cancelled""#, r#"run 2 "success""#, r#"deploy "failure""#, "release"]
     {
@@ -86,8 +86,8 @@ fn each_task_goes_from_a_push_to_its_end_in_order() {
 }
 
 #[test]
-fn shapes_are_those_of_github() {
-    for Beat { event, payload, .. } in beats(7, 200) {
+fn payloads_have_the_shape_of_githubs() {
+    for Delivery { event, payload, .. } in deliveries(7, 200) {
         for key in ["repository", "organization", "sender"] {
             assert!(payload[key].is_object(), "{event} lacks {key}");
         }
@@ -102,23 +102,23 @@ fn shapes_are_those_of_github() {
     }
 }
 
-/// What Cloud Run says of the deploys is what deploy-watcher reads: each is asked for, and then ready or not.
+/// deploy-watcher reads each log entry. A deploy is first requested, and then ready or failed.
 #[tokio::test]
-async fn deploys_are_told_by_cloud_run_as_well() {
+async fn deploy_watcher_reads_the_log_entries_of_all_deploys() {
     let logs = FakeLogging::start().await.unwrap();
-    let told = beats(7, 3_000);
+    let story = deliveries(7, 3_000);
     let mut tasks = Vec::new();
-    for beat in &told {
-        if let Some(logged) = &beat.logged {
-            logs.add(logged, SignedDuration::from_hours(24 * 10_000));
-            tasks.push(beat.vtid.as_str());
+    for delivery in &story {
+        if let Some(entry) = &delivery.log_entry {
+            logs.add(entry, SignedDuration::from_hours(24 * 10_000));
+            tasks.push(delivery.vtid.as_str());
         }
     }
     let client = CloudLogging::new(logs.endpoint(), true);
     let (mut read, mut token) = (Vec::new(), None);
     loop {
-        let ask = Ask { project: deploys::PROJECT, from: Timestamp::UNIX_EPOCH, token: token.as_deref() };
-        let page = client.list(ask).await.unwrap();
+        let (project, from) = (deploys::PROJECT, Timestamp::UNIX_EPOCH);
+        let page = client.list(PageRequest { project, from, token: token.as_deref() }).await.unwrap();
         for listed in page.entries {
             read.push(audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("a deploy"));
         }
@@ -133,5 +133,5 @@ async fn deploys_are_told_by_cloud_run_as_well() {
     let ended = count(Status::Success) + count(Status::Failure);
     assert!((ended..ended + 5).contains(&count(Status::InProgress)));
     let keys: HashSet<_> = read.iter().map(|new| new.dedup_key.clone()).collect();
-    assert_eq!(keys.len(), read.len(), "no two are the same event");
+    assert_eq!(keys.len(), read.len(), "two events have the same key");
 }

@@ -1,4 +1,4 @@
-//! A task of the demo, from its first push to its deployment, and the steps that it takes.
+//! A task of the demo, and its steps from the first push to the deployment.
 
 use std::collections::VecDeque;
 
@@ -6,18 +6,18 @@ use jiff::Timestamp;
 
 use super::team::{Person, Repository};
 
-/// How a run, a check or a deployment stands.
+/// The state of a run, a check or a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// It waits to begin.
+    /// Not yet started.
     Queued,
-    /// It runs.
+    /// Running.
     Running,
-    /// It ended with this conclusion.
+    /// Ended with this conclusion.
     Ended(&'static str),
 }
 
-/// What happens next to a task.
+/// A step of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     PushBranch,
@@ -31,7 +31,7 @@ pub(super) enum Step {
     Release,
 }
 
-/// A task, and what GitHub knows of it.
+/// A task, and its data on GitHub.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) vtid: String,
@@ -41,7 +41,7 @@ pub(super) struct Task {
     pub(super) author: &'static Person,
     pub(super) reviewer: &'static Person,
     pub(super) number: u64,
-    /// The first of the ids that GitHub gives to what belongs to this task.
+    /// The first of the ids on GitHub that belong to this task.
     pub(super) id: u64,
     pub(super) base_sha: String,
     pub(super) head_sha: String,
@@ -49,6 +49,6 @@ pub(super) struct Task {
     pub(super) opened_at: Timestamp,
     pub(super) run_started_at: Timestamp,
     pub(super) deployed_at: Timestamp,
-    /// The steps that are left.
+    /// The remaining steps.
     pub(super) plan: VecDeque<Step>,
 }

@@ -1,16 +1,16 @@
-//! Who works on what in the demo. All of it is made up.
+//! The people, repositories and tasks of the demo. All of them are made up.
 
 /// The organisation on GitHub.
 pub(super) const ORGANIZATION: &str = "oasis-demo";
 
-/// Someone of the team.
+/// A member of the team.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Person {
     /// The name on GitHub.
     pub(super) login: &'static str,
     /// The name in commits.
     pub(super) name: &'static str,
-    /// The number on GitHub.
+    /// The id on GitHub.
     pub(super) id: u64,
 }
 
@@ -28,11 +28,11 @@ pub(super) const PEOPLE: [Person; 5] = [
 pub(super) struct Repository {
     /// Its name.
     pub(super) name: &'static str,
-    /// Its number on GitHub.
+    /// Its id on GitHub.
     pub(super) id: u64,
-    /// The language most of it is written in.
+    /// Its main language.
     pub(super) language: &'static str,
-    /// The checks that its pull requests go through.
+    /// The checks of its pull requests.
     pub(super) checks: &'static [&'static str],
 }
 
@@ -44,18 +44,18 @@ pub(super) const REPOSITORIES: [Repository; 4] = [
     Repository { name: "infra", id: 800_000_204, language: "HCL", checks: &["plan"] },
 ];
 
-/// Something to do.
+/// The work of one task.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Work {
-    /// The layer of its task.
+    /// The layer of the VTID.
     pub(super) layer: &'static str,
-    /// Where it is done: an index into [`REPOSITORIES`].
+    /// An index into [`REPOSITORIES`].
     pub(super) repository: usize,
-    /// What is done, as a pull request says it.
+    /// The title of the pull request.
     pub(super) title: &'static str,
 }
 
-/// What there is to do; the team begins anew when all is done.
+/// All work; after the last entry the team starts over.
 pub(super) const WORK: [Work; 14] = [
     Work { layer: "CICDL", repository: 0, title: "Keep the build cache between runs" },
     Work { layer: "CONSL", repository: 1, title: "Show the age of each event" },

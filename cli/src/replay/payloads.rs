@@ -1,4 +1,4 @@
-//! Payloads from files: one each, or a collection of examples.
+//! Reads payloads from files: one per file, or a collection of examples.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,19 @@ use serde_json::value::RawValue;
 
 use crate::output::{Usage, notice};
 
-/// One delivery to be.
+/// The payload of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Payload {
-    /// The event's name.
+    /// The event name.
     pub(super) event: String,
     /// The JSON to sign and send.
     pub(super) body: Bytes,
-    /// Where it came from, for messages.
+    /// The file it came from, for messages.
     pub(super) origin: String,
 }
 
-/// What GitHub's documentation names as webhook events. A file's name is only believed if it is one of these.
+/// The webhook events in GitHub's documentation. Only these are recognised in the name of a file or
+/// directory.
 const EVENTS: &str = " \
     branch_protection_configuration branch_protection_rule check_run check_suite code_scanning_alert \
     commit_comment create custom_property custom_property_values delete dependabot_alert deploy_key \
@@ -36,25 +37,25 @@ const EVENTS: &str = " \
     secret_scanning_scan security_advisory security_and_analysis sponsorship star status sub_issues team \
     team_add watch workflow_dispatch workflow_job workflow_run ";
 
-/// Reads the name of an event from a flag, where any name of GitHub's form is believed.
+/// Parses the event name of a flag: any name in the form of GitHub's.
 ///
 /// # Errors
-/// When it does not have that form.
+/// The text does not have that form.
 pub(super) fn parse_event(text: &str) -> Result<String, String> {
     let fits =
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     fits.then(|| text.to_owned()).ok_or_else(|| "expected a name such as push or workflow_run".to_owned())
 }
 
-/// Reads all payloads of `paths`, in their order; those of a directory in the order of their paths.
+/// Reads all payloads of `paths`, in their order. The files of a directory are sorted by path.
 ///
 /// # Errors
-/// When one cannot be read, is not JSON, or does not show what event it is.
+/// A file cannot be read, is not JSON, or its event is unknown.
 pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec<Payload>> {
     let mut payloads = Vec::new();
     for path in paths {
-        let within = |action| format!("{}: {action}", path.display());
-        if !path.metadata().with_context(|| within("cannot be read"))?.is_dir() {
+        let message = |what| format!("{}: {what}", path.display());
+        if !path.metadata().with_context(|| message("cannot be read"))?.is_dir() {
             file(path, event, &mut payloads)?;
             continue;
         }
@@ -62,16 +63,12 @@ pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec
         walk(path, &mut files)?;
         files.sort();
         let before = files.len();
-        // A directory may hold other JSON as well; what was named file by file may not.
+        // A directory may have other JSON files, too. A file that is named on the command line must be a
+        // payload.
         files.retain(|path| event.is_some() || event_of(path).is_some() || is_collection_name(path));
         if files.len() < before {
-            notice(format_args!(
-                "{}",
-                within(&format!(
-                    "{} JSON files skipped, since no name shows their event",
-                    before - files.len()
-                ))
-            ));
+            let skipped = before - files.len();
+            notice(message(&format!("{skipped} JSON files skipped: their names contain no event")));
         }
         files.iter().try_for_each(|path| file(path, event, &mut payloads))?;
     }
@@ -79,7 +76,7 @@ pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec
 }
 
 /// Collects the JSON files below `directory`. Links to directories are not followed, since they may form a
-/// ring.
+/// cycle.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let unreadable = || format!("{}: cannot be read", directory.display());
     for entry in fs::read_dir(directory).with_context(unreadable)? {
@@ -123,18 +120,18 @@ fn file(path: &Path, event: Option<&str>, payloads: &mut Vec<Payload>) -> anyhow
     }
     let json = serde_json::from_str::<&RawValue>(text).with_context(|| format!("{shown}: not JSON"))?;
     if !json.get().starts_with('{') {
-        bail!("{shown}: a payload is a JSON object");
+        bail!("{shown}: a payload must be a JSON object");
     }
     let Some(event) = event.map(str::to_owned).or_else(|| event_of(path)) else {
-        let message = format!("{shown}: what event is it? Pass --event, or name the file such as push.json");
+        let message = format!("{shown}: unknown event: pass --event, or name the file like push.json");
         return Err(Usage(message).into());
     };
-    // The bytes as they are: a recorded delivery stays the one it was.
+    // The bytes stay unchanged, so that a recorded delivery keeps its dedup key.
     payloads.push(Payload { event, body: bytes.into(), origin: shown.to_string() });
     Ok(())
 }
 
-/// The event that a file's name begins with (a number may stand before it), or else its directory's name.
+/// The event with which the file name begins, after an optional number, or else the directory name.
 fn event_of(path: &Path) -> Option<String> {
     let known = |name: &str| {
         let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || "-_. ".contains(c));
@@ -149,8 +146,7 @@ fn is_collection_name(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "index.json")
 }
 
-/// JSON without the blanks between its tokens. Everything else, the order of the keys included, stays as it
-/// is.
+/// JSON without the whitespace between its tokens. Everything else stays, the order of the keys included.
 fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);
@@ -173,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_show_the_event() {
+    fn file_and_directory_names_give_the_event() {
         for (path, event) in [
             ("push.json", Some("push")),
             ("a/push.with-new-branch.payload.json", Some("push")),
@@ -201,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_files_and_collections() {
+    fn payloads_come_from_directories_files_and_collections() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = root.path().join(path);

@@ -1,4 +1,4 @@
-//! What became of the deliveries of one run.
+//! The outcomes of the deliveries of one run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use crate::delivery::Outcome;
 use crate::output::{notice, printable};
 
-/// How many troubles are told one by one.
-const MOST_TOLD: usize = 10;
+/// How many problems are printed one by one.
+const MAX_PRINTED: usize = 10;
 
-/// Counts per answer.
+/// Counts per outcome.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     stored: usize,
@@ -18,23 +18,23 @@ pub(super) struct Summary {
     refused: BTreeMap<String, usize>,
     failed: usize,
     not_sent: usize,
-    troubles: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl Summary {
     /// Counts the outcome of a delivery of `event` that came from `origin`.
     pub(super) fn count(&mut self, event: &str, origin: &str, outcome: Outcome) {
-        let mut trouble = |reason: String| self.troubles.push(format!("{origin} ({event}): {reason}"));
+        let mut problem = |reason: String| self.problems.push(format!("{origin} ({event}): {reason}"));
         match outcome {
             Outcome::Stored => self.stored += 1,
             Outcome::Duplicate => self.duplicate += 1,
             Outcome::Ignored => *self.ignored.entry(event.to_owned()).or_default() += 1,
             Outcome::Refused(refusal) => {
-                trouble(refusal.to_string());
+                problem(refusal.to_string());
                 *self.refused.entry(refusal.kind()).or_default() += 1;
             }
             Outcome::Failed(error) | Outcome::Unreachable(error) => {
-                trouble(format!("{error:#}"));
+                problem(format!("{error:#}"));
                 self.failed += 1;
             }
         }
@@ -48,29 +48,29 @@ impl Summary {
         self.not_sent += other.not_sent;
         add(&mut self.ignored, other.ignored);
         add(&mut self.refused, other.refused);
-        self.troubles.extend(other.troubles);
+        self.problems.extend(other.problems);
     }
 
-    /// Counts payloads that were given up because the service is away.
+    /// Counts payloads that were not sent because the service is away.
     pub(super) fn not_sent(&mut self, payloads: usize) {
         self.not_sent += payloads;
     }
 
-    /// Whether every payload was sent, and none refused.
+    /// Whether every payload was sent and none was refused or failed.
     pub(super) fn is_clean(&self) -> bool {
         self.refused.is_empty() && self.failed == 0 && self.not_sent == 0
     }
 
-    /// Says on standard error what was refused or failed, and why.
+    /// Prints the refused and failed deliveries and the reasons to standard error.
     pub(super) fn explain(&self) {
-        for trouble in self.troubles.iter().take(MOST_TOLD) {
-            notice(printable(trouble));
+        for problem in self.problems.iter().take(MAX_PRINTED) {
+            notice(printable(problem));
         }
-        if self.troubles.len() > MOST_TOLD {
-            notice(format_args!("… and {} more", self.troubles.len() - MOST_TOLD));
+        if self.problems.len() > MAX_PRINTED {
+            notice(format_args!("… and {} more", self.problems.len() - MAX_PRINTED));
         }
         if self.not_sent > 0 {
-            notice(format_args!("{} payloads were not sent, since the service is away", self.not_sent));
+            notice(format_args!("{} payloads were not sent because the service is away", self.not_sent));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The flags of `oasis tail`, and the request that they make.
+//! The flags of `oasis tail`, and the request for the feed that is made from them.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis tail                                       the last 20 events, then what happens
+  oasis tail                                       the last 20 events, then new ones
   oasis tail --vtid DEV-CICDL-0031                 one task
-  oasis tail --status failure,cancelled --since 2h what went wrong in the last two hours, and goes wrong
+  oasis tail --status failure,cancelled --since 2h failures of the last two hours, then new ones
   oasis tail --json | jq -r .title                 one JSON object per line
-  oasis tail --status success -n 1                 wait for one success
+  oasis tail --status success -n 1                 end after one success
 
-Lost connections are taken up again where they broke; with -n or --no-follow the first must stand. Simulated
-events, which a feed without any shows, count for nothing and are left out of --json. What is said about the
-connection goes to standard error.";
+A lost connection is resumed where it broke. With -n or --no-follow the first attempt to connect must succeed.
+A feed without events shows simulated ones: they do not count, and --json leaves them out. Messages about the
+connection go to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
@@ -32,31 +32,31 @@ pub(crate) struct Args {
     pub(super) gateway: Gateway,
     #[command(flatten)]
     filter: Filter,
-    /// Start with the first event recorded at a time (RFC 3339), or so long ago (15m, 2h, 1d)
+    /// Start with the first event recorded at or after TIME: RFC 3339, or an age such as 15m, 2h or 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Ts>,
-    /// Start after the event of this id; it wins over --since
+    /// Start after the event with this id; overrides --since
     #[arg(long, value_name = "ID")]
     pub(super) last_event_id: Option<u64>,
     /// Print each event as the feed sends it: one JSON object per line
     #[arg(long)]
     pub(super) json: bool,
-    /// End after N events; simulated ones do not count
+    /// End after N events; simulated events do not count
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// End when all that had been stored at the start is printed; where the last of it does not match, the
-    /// next heartbeat tells, after up to 15 s
+    /// End when all events that were stored at the start are printed; if the last of them does not match the
+    /// filter, this takes until the next heartbeat (up to 15 s)
     #[arg(long)]
     pub(super) no_follow: bool,
-    /// Show times in UTC rather than in local time
+    /// Show times in UTC instead of local time
     #[arg(long, conflicts_with = "json")]
     pub(super) utc: bool,
-    /// Connect again when nothing, not even a heartbeat, was heard for so long
+    /// Reconnect when nothing, not even a heartbeat, has arrived for this long
     #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = parse_duration)]
     pub(super) silence: Duration,
 }
 
-/// Which events; each flag takes a comma-separated list.
+/// Which events to show; each flag takes a comma-separated list.
 #[derive(clap::Args, Debug)]
 struct Filter {
     /// Tasks, such as DEV-CICDL-0031
@@ -80,7 +80,7 @@ struct Filter {
 }
 
 impl Args {
-    /// A request for the feed, after the event `last_event_id`.
+    /// The request for the feed, to be resumed after `last_event_id`.
     pub(super) fn request(&self, last_event_id: Option<&str>) -> anyhow::Result<request::Builder> {
         let since = self.since.map(|since| since.to_string());
         let filter = &self.filter;

@@ -1,4 +1,4 @@
-//! The connections of `oasis tail`: open, read, lose, take up again.
+//! The connections of `oasis tail`: each is opened, read, and resumed by the next one when it is lost.
 
 use std::time::Duration;
 
@@ -15,25 +15,26 @@ use tokio::time::{sleep, timeout};
 use super::args::Args;
 use super::line::Printer;
 use crate::backoff::Backoff;
-use crate::output::{expect_reader, notice};
+use crate::output::{expect_open_output, notice};
 use crate::refusal::Refusal;
 use crate::sse::{Block, Parser};
 
-/// A server may ask for longer waits than ours, but not for any.
-const MOST_RETRY: Duration = Duration::from_secs(300);
+/// The longest wait that a server may ask for, longer than our own maximum.
+const MAX_RETRY: Duration = Duration::from_secs(300);
 
 /// How a connection ended.
 enum End {
-    /// All that was asked for is printed.
+    /// All requested events are printed.
     Done,
-    /// It was lost, or never stood, for this reason.
+    /// The connection was lost or could not be made, for this reason.
     Lost(String),
 }
 
 /// Follows the feed that `args` describe.
 ///
 /// # Errors
-/// When the server refuses, the output cannot be written, or a tail that is to end finds no server at first.
+/// The server refuses, standard output cannot be written, or a tail with `-n` or `--no-follow` cannot connect
+/// for the first time.
 pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
     let mut follower = Follower {
         args,
@@ -42,13 +43,13 @@ pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
         cursor: args.last_event_id.map(|id| id.to_string()).unwrap_or_default(),
         until: None,
         printed: 0,
-        reached: false,
+        connected_before: false,
         mock: false,
     };
     while let End::Lost(reason) = follower.connection().await? {
-        expect_reader()?;
+        expect_open_output()?;
         let wait = follower.backoff.next();
-        notice(format_args!("{reason}; connecting again in {:.1} s", wait.as_secs_f64()));
+        notice(format_args!("{reason}; reconnecting in {:.1} s", wait.as_secs_f64()));
         sleep(wait).await;
     }
     Ok(())
@@ -58,14 +59,14 @@ struct Follower<'a> {
     args: &'a Args,
     printer: Printer,
     backoff: Backoff,
-    /// The id after which to resume; empty until one was seen.
+    /// The id after which to resume; empty while there is none.
     cursor: String,
     /// With `--no-follow`, the newest id when the first connection began.
     until: Option<u64>,
     printed: u64,
-    /// A connection has stood, so that there is a feed at this address.
-    reached: bool,
-    /// The feed is in mode `mock`: what it shows without an id never happened.
+    /// A connection has been made before, so the address is right.
+    connected_before: bool,
+    /// The feed is in mode `mock`: events without an id are simulated.
     mock: bool,
 }
 
@@ -75,20 +76,20 @@ impl Follower<'_> {
         let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
         let mut sender = match http::connect(&self.args.gateway.url).await {
             Ok(sender) => sender,
-            // What is to end waits for no server that perhaps never was: a script would hang on a wrong
-            // address.
-            Err(error) if !self.reached && (self.args.no_follow || self.args.count.is_some()) => {
+            // A tail that ends by itself does not wait for a first connection: a script with a wrong address
+            // would hang.
+            Err(error) if !self.connected_before && (self.args.no_follow || self.args.count.is_some()) => {
                 return Err(error.into());
             }
             Err(error) => return Ok(End::Lost(chain(&error))),
         };
-        self.reached = true;
+        self.connected_before = true;
         match timeout(self.args.silence, sender.send_request(request)).await {
             Err(_) => Ok(self.silent()),
             Ok(Err(error)) => Ok(End::Lost(format!("the connection broke: {error}"))),
             Ok(Ok(response)) => match response.status() {
                 StatusCode::OK => self.stream(response).await,
-                // So servers say that a stream is over for good.
+                // By the HTML standard, 204 tells a client not to reconnect.
                 StatusCode::NO_CONTENT => Ok(End::Done),
                 _ => refused(response).await,
             },
@@ -100,7 +101,7 @@ impl Follower<'_> {
         let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
         anyhow::ensure!(
             media_type.trim().eq_ignore_ascii_case("text/event-stream"),
-            "{} answers with something else than a feed: is --url the address of gateway-feed?",
+            "{} did not answer with an event stream: is --url the address of gateway-feed?",
             self.args.gateway.url
         );
         let mut body = response.into_body();
@@ -115,7 +116,7 @@ impl Follower<'_> {
             let Ok(bytes) = frame.into_data() else { continue };
             parser.push(&bytes)?;
             if let Some(retry) = parser.take_retry() {
-                self.backoff.set_first(retry.min(MOST_RETRY));
+                self.backoff.set_first(retry.min(MAX_RETRY));
             }
             while let Some(block) = parser.next_block() {
                 self.backoff.reset();
@@ -127,14 +128,15 @@ impl Follower<'_> {
     }
 
     fn silent(&self) -> End {
-        End::Lost(format!("nothing heard for {} s", self.args.silence.as_secs_f64()))
+        End::Lost(format!("no data for {} s", self.args.silence.as_secs_f64()))
     }
 
-    /// Takes in one block, and says whether it was the last that is wanted.
+    /// Handles one block, and returns whether it was the last one needed.
     fn block(&mut self, block: Block) -> anyhow::Result<bool> {
-        // Named events are of other streams.
+        // Named events belong to other streams.
         let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
-        // A real event moves the cursor, also one that comes just as the mode is about to change.
+        // An event that moves the cursor is real, even if it arrives before the message that changes the
+        // mode.
         let simulated = self.mock && block.id == self.cursor;
         let mut done = match data {
             Some(data) => self.message(&data, simulated)?,
@@ -148,12 +150,12 @@ impl Follower<'_> {
 
     fn message(&mut self, data: &str, simulated: bool) -> anyhow::Result<bool> {
         let Ok(value) = serde_json::from_str::<Value>(data) else {
-            notice("an event that is no JSON was skipped");
+            notice("skipped an event that is not JSON");
             return Ok(false);
         };
         match value.get("type").and_then(Value::as_str) {
             None if simulated => {
-                // Simulated ones come after all that is stored.
+                // Simulated events come after all stored ones.
                 if self.args.no_follow {
                     return Ok(true);
                 }
@@ -165,13 +167,13 @@ impl Follower<'_> {
                 return Ok(self.args.count.is_some_and(|count| self.printed >= count));
             }
             Some("heartbeat") => {
-                expect_reader()?;
+                expect_open_output()?;
                 return Ok(self.mock && self.args.no_follow);
             }
             Some("connected") => return Ok(self.connected(&value)),
             Some("mode") => notice(self.mode(&value)),
             Some("gap") => notice(gap(&value)),
-            // What a newer server has to say besides is no event.
+            // A newer server may have more kinds of messages. They are not events.
             Some(_) => {}
         }
         Ok(false)
@@ -189,7 +191,7 @@ impl Follower<'_> {
         until == 0 || self.cursor.parse::<u64>().is_ok_and(|cursor| cursor >= until)
     }
 
-    /// Remembers the mode that a message announces, and says it.
+    /// Stores the mode that a message announces, and returns its description.
     fn mode(&mut self, value: &Value) -> &'static str {
         self.mock = value.get("mode").and_then(Value::as_str) == Some("mock");
         match (self.mock, self.args.json) {
@@ -200,26 +202,26 @@ impl Follower<'_> {
     }
 }
 
-/// Whether an answer that is no feed will pass; else its reason is the end.
+/// Retries a refusal that may be temporary. Any other refusal ends the command.
 async fn refused(response: Response<Incoming>) -> anyhow::Result<End> {
     let status = response.status();
-    let passing = status.is_server_error()
+    let transient = status.is_server_error()
         || matches!(
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
         );
     let refusal = Refusal::read(&http::read(response).await?);
-    if passing { Ok(End::Lost(refusal.to_string())) } else { Err(refusal.into()) }
+    if transient { Ok(End::Lost(refusal.to_string())) } else { Err(refusal.into()) }
 }
 
 fn gap(value: &Value) -> String {
     match value.get("reason").and_then(Value::as_str) {
         Some("reset") => {
-            "gap: the feed began anew (its database was restored), so what came between is unknown".into()
+            "gap: the feed started over (its database was restored), so the missed events are unknown".into()
         }
         _ => match (number(value.get("from")), number(value.get("to"))) {
-            (Some(from), Some(to)) => format!("gap: the events after {from}, up to {to}, are no longer kept"),
-            _ => "gap: some events are no longer kept".into(),
+            (Some(from), Some(to)) => format!("gap: the events after {from}, up to {to}, were deleted"),
+            _ => "gap: some events were deleted".into(),
         },
     }
 }

@@ -1,4 +1,4 @@
-//! One event as one line.
+//! Prints one event as one line.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::output::{self, Paint, printable};
 
-/// Prints events, as aligned columns or as they are.
+/// Prints events, as aligned columns or as JSON.
 pub(super) struct Printer {
     json: bool,
     zone: TimeZone,
@@ -23,24 +23,23 @@ impl Printer {
         Self { json, zone, paint: Paint::for_stream(&io::stdout()) }
     }
 
-    /// Prints the event that `data` holds, whose JSON is `value`.
+    /// Prints the event whose text is `data` and whose parsed JSON is `value`.
     ///
     /// # Errors
-    /// When standard output cannot be written.
+    /// Standard output cannot be written.
     pub(super) fn event(&self, data: &str, value: &Value) -> anyhow::Result<()> {
         if self.json {
-            // JSON has line breaks only between its tokens, where a blank means the same.
+            // JSON has line breaks only between its tokens, where a space means the same.
             output::line(data.replace(['\r', '\n'], " "))
         } else {
             output::line(self.columns(value, self.paint))
         }
     }
 
-    /// Prints an event that never happened, so that nobody takes it for one that did; programs get none at
-    /// all.
+    /// Prints a simulated event and marks it as such. With `--json` nothing is printed.
     ///
     /// # Errors
-    /// When standard output cannot be written.
+    /// Standard output cannot be written.
     pub(super) fn simulated(&self, value: &Value) -> anyhow::Result<()> {
         if self.json { Ok(()) } else { output::line(self.simulated_columns(value)) }
     }
@@ -60,9 +59,9 @@ impl Printer {
             Err(_) => ts,
         };
         let status = field("status");
-        // A newer gateway may know more of them.
+        // A newer gateway may have more statuses.
         let colour = status.parse().map_or(37, colour);
-        // Padded before it is painted: escape sequences would count as width.
+        // Pad before painting: escape sequences would count as width.
         let status = paint.with(colour, &format!("{status:<11}"));
         let link =
             if value.get("link").is_some_and(Value::is_string) { field("link") } else { String::new() };
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_only_the_terminal_gets_colours() {
+    fn columns_are_aligned_and_only_a_terminal_gets_colours() {
         let event = json!({
             "ts": "2026-01-02T03:04:05.678Z", "vtid": "DEV-CICDL-0031", "status": "failure",
             "title": "CICDL-CORE-WORKFLOW-RUN", "module": "CORE", "link": "https://h/1"
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn simulated_ones_are_dimmed_as_a_whole() {
+    fn simulated_events_are_dimmed_as_a_whole() {
         let event = json!({"ts": "t", "status": "failure"});
         assert_eq!(
             printer(false).simulated_columns(&event),
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_hostile_stays_one_plain_line() {
+    fn missing_and_hostile_fields_become_one_printable_line() {
         assert_eq!(columns(false, &json!({"link": null})).split_whitespace().collect::<String>(), "-----");
         let hostile = columns(false, &json!({"title": "a\x1b[2J\n\u{202e}b", "link": "\x07\n\u{2028}"}));
         assert!(!hostile.contains(|c: char| c.is_control() || "\u{202e}\u{2028}".contains(c)), "{hostile:?}");

@@ -8,22 +8,20 @@ use oasis_store::DatabaseUrl;
 const EXAMPLES: &str = "\
 Examples:
   oasis up                          start everything; Ctrl-C stops it, the data stays in .oasis/
-  oasis up --demo                   with a made-up team at work
+  oasis up --demo                   show a made-up team at work
   oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
-  DATABASE_URL=postgres://… oasis up   over a database of your own
+  DATABASE_URL=postgres://… oasis up   use a database of your own
 
-Anybody who can reach the ports may read and send events; only this machine can, unless --host says
-otherwise.";
+Anyone who can reach the ports can read and send events. Only this machine can, unless --host is set.";
 
 /// Flags of `oasis up`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Keep sending the deliveries of a made-up team, signed, through webhook-ingest, and show its deploys
-    /// and agents
+    /// Show a made-up team at work: signed deliveries through webhook-ingest, deploys and agents
     #[arg(long)]
     pub(super) demo: bool,
-    /// Address to listen on; another than this machine's own opens the ports to others
+    /// Address to listen on; any but a loopback address opens the ports to other machines
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(super) host: String,
     /// Port of gateway-feed; webhook-ingest and deploy-watcher take the next ones
@@ -36,7 +34,7 @@ pub(crate) struct Args {
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<DatabaseUrl>,
-    /// The webhook secret; by default one is made and kept in the folder
+    /// Webhook secret; by default one is generated and kept in the folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) github_webhook_secret: Option<Secret>,
     /// Watch the Cloud Run deploys of these projects, with your own credentials

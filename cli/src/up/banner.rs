@@ -1,30 +1,31 @@
-//! What `oasis up` says once everything is up: where it is, and what to type next.
+//! The text that `oasis up` prints once everything is up: addresses, and commands to paste.
 
 use super::args::Args;
 use super::host::reachable;
 use crate::output::line;
 
-/// Prints it; with `reading_is_guarded` a token is needed to read, which is never shown.
+/// Prints the text. If `reading_is_guarded`, the addresses have a placeholder for the token. The token
+/// itself is never shown.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// Standard output cannot be written.
 pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyhow::Result<()> {
     let host = reachable(&args.host);
     let (port, next, last) = (args.port, args.port + 1, args.port + 2);
-    // Otherwise what is printed here would be answered 401 as it stands.
-    let (query, header, needed, with) = if reading_is_guarded {
+    // Without the placeholder, the printed addresses would be answered with 401.
+    let (query, header, page_note, curl_note) = if reading_is_guarded {
         (
             "?token=TOKEN",
             "-H 'Authorization: Bearer TOKEN' ",
             "   (TOKEN is one of READ_TOKENS)",
-            ", with one of READ_TOKENS for TOKEN",
+            " (TOKEN is one of READ_TOKENS)",
         )
     } else {
         ("", "", "", "")
     };
     line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {}.", args.data.display()))?;
     line("")?;
-    line(format_args!("  page       http://{host}:{port}/{query}{needed}"))?;
+    line(format_args!("  page       http://{host}:{port}/{query}{page_note}"))?;
     line(format_args!("  feed       http://{host}:{port}/api/v1/devhub/feed{query}"))?;
     line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events{query}"))?;
     line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
@@ -38,7 +39,7 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
         line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
     }
     line("")?;
-    line(format_args!("Watch it{with}:"))?;
+    line(format_args!("Follow the feed{curl_note}:"))?;
     line(format_args!("  curl -N {header}http://{host}:{port}/api/v1/devhub/feed"))?;
     line("Send an event:")?;
     line(format_args!(
@@ -49,7 +50,7 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     Ok(())
 }
 
-/// `text` as one word of a shell's command line.
+/// `text` quoted as one word for a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_word_for_the_shell() {
+    fn a_path_is_quoted_as_one_word_for_the_shell() {
         for (text, expected) in [
             (".oasis/database-url", ".oasis/database-url"),
             ("/home/zoë/a b/x", "'/home/zoë/a b/x'"),

@@ -13,15 +13,15 @@ pub(super) struct Configs {
     pub(super) deploys: Option<deploy_watcher::Config>,
 }
 
-/// Our settings, and the rest from the environment, as if each service ran by itself; but the database's URL,
-/// which may not be known yet, is only a placeholder.
+/// Takes some settings from `oasis up` and the rest from the environment, as if each service ran by itself.
+/// The database URL is only a placeholder, since it may not be known yet.
 pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
     let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
     if args.database_url.is_none() {
-        // One that the environment names is about another database than the private one.
+        // A URL from the environment belongs to another database than the private one.
         database.push("--listen-database-url=");
     }
-    // In one word each: a secret may begin with a dash.
+    // Flag and value are one argument, since a secret may begin with a dash.
     let secret = format!("--github-webhook-secret={secret}");
     let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
     let webhooks = [&database[..], &[&secret]].concat();

@@ -1,6 +1,6 @@
-//! Where the services of `oasis up` can be reached.
+//! The host of the services of `oasis up`.
 
-/// The host by which this machine reaches itself.
+/// The host name under which this machine reaches the services.
 pub(super) fn reachable(host: &str) -> &str {
     match host {
         "127.0.0.1" | "0.0.0.0" | "::" | "::1" => "localhost",
@@ -8,7 +8,7 @@ pub(super) fn reachable(host: &str) -> &str {
     }
 }
 
-/// Whether only this machine reaches it.
+/// Whether only this machine can reach `host`.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }

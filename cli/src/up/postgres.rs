@@ -15,29 +15,29 @@ use super::files::write_private;
 use crate::output::notice;
 
 /// The time between two checks that PostgreSQL runs.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts PostgreSQL in `data`, makes the database unless it is there, and writes its URL to a file.
+/// Starts PostgreSQL in `data`, makes the database if it is missing, and writes its URL to a file.
 pub(super) async fn start(data: &Path) -> anyhow::Result<(Arc<Cluster>, DatabaseUrl)> {
     let dir = data.join("postgres");
     notice(if dir.exists() { "starting PostgreSQL" } else { "preparing a private PostgreSQL" });
     let cluster = Arc::new(spawn_blocking(move || Cluster::start(Options::new(dir))).await??);
     cluster.create_database("oasis").await?;
     let url = cluster.url("oasis");
-    // For psql and for programs that write to the table themselves.
+    // The file is for psql, and for programs that write to the table directly.
     write_private(&data.join("database-url"), &url)?;
     let url = url.parse().context("the private database's URL")?;
     Ok((cluster, url))
 }
 
-/// Starts PostgreSQL again whenever it has ended: a full disk ends it too, and nobody else would when there
-/// is room.
+/// Restarts PostgreSQL whenever it has ended. It ends when the disk is full, for example, and would stay down
+/// when there is room again.
 pub(super) async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
     let mut failing = false;
     loop {
         tokio::select! {
             () = shutdown.triggered() => return,
-            () = sleep(LOOK_EVERY) => {}
+            () = sleep(CHECK_EVERY) => {}
         }
         let before = cluster.pid();
         let restarting = cluster.clone();
@@ -45,13 +45,13 @@ pub(super) async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
             Ok(Ok(())) if cluster.pid() == before => {}
             Ok(Ok(())) => {
                 failing = false;
-                notice("PostgreSQL had ended; it runs again");
+                notice("PostgreSQL had ended and was restarted");
             }
             Ok(Err(error)) if !failing => {
                 failing = true;
-                notice(format_args!("PostgreSQL has ended and can't be started; trying on. {error}"));
+                notice(format_args!("PostgreSQL has ended and cannot be restarted; retrying: {error}"));
             }
-            // Said already; or the runtime is going down.
+            // The error was reported before, or the runtime is shutting down.
             Ok(Err(_)) | Err(_) => {}
         }
     }

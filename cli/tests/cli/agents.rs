@@ -1,4 +1,4 @@
-//! `oasis agents`: against answers of every sort, and against a gateway over a database.
+//! `oasis agents` against fake answers, and against a gateway over a database.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const ONE: &str =
     r#"[{"agent":"planner","role":null,"instance":"i","host":"h","pid":7,"vtid":"IDLE","state":"idle"}]"#;
 
 #[test]
-fn flags_become_a_request_and_json_is_passed_on() {
+fn flags_become_a_request_and_json_is_printed_unchanged() {
     let gateway = serve(|_, _| Answer::json("200 OK", ONE));
     let flags = [
         "agents",
@@ -40,19 +40,19 @@ fn flags_become_a_request_and_json_is_passed_on() {
 }
 
 #[test]
-fn nobody_is_no_failure() {
+fn an_empty_list_is_not_a_failure() {
     let gateway = serve(|_, _| Answer::json("200 OK", "[]"));
     let done = oasis(&["agents", "--url", &gateway.url]).finish();
     assert_eq!((done.code, done.stdout.as_str()), (0, ""));
-    assert!(done.stderr.starts_with("no agents: each appears with its first ping"), "{}", done.stderr);
+    assert!(done.stderr.starts_with("no agents: an agent appears with its first ping"), "{}", done.stderr);
     let done = oasis(&["agents", "--url", &gateway.url, "--state", "lost"]).finish();
-    assert_eq!((done.code, done.stderr.as_str()), (0, "no agents that match\n"));
+    assert_eq!((done.code, done.stderr.as_str()), (0, "no agent matches the filters\n"));
     let done = oasis(&["agents", "--url", &gateway.url, "--json"]).finish();
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "[]\n", ""));
 }
 
 #[test]
-fn refusals_and_other_servers_are_told() {
+fn refusals_and_wrong_servers_are_reported() {
     let body = r#"{"error":{"code":"bad_parameter","message":"parameter `state`: expected one of idle"}}"#;
     let gateway = serve(move |_, _| Answer::json("400 Bad Request", body));
     let done = oasis(&["agents", "--url", &gateway.url, "--state", "dead"]).finish();
@@ -65,7 +65,7 @@ fn refusals_and_other_servers_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_shows_who_pinged() {
+async fn a_gateway_lists_an_agent_that_pinged() {
     let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -7,7 +7,7 @@ use crate::process::oasis;
 use crate::replay::{SECRET, stored};
 
 #[test]
-fn signed_deliveries_arrive_even_where_the_service_is_busy_at_first() {
+fn signed_deliveries_arrive_even_if_the_service_is_busy_at_first() {
     let service = serve(|number, request| match number {
         0 => Answer::json("503 Service Unavailable", "{}"),
         _ => stored(request),
@@ -19,9 +19,9 @@ fn signed_deliveries_arrive_even_where_the_service_is_busy_at_first() {
     let lines: Vec<&str> = done.stdout.lines().collect();
     assert_eq!(lines.len(), 60);
     assert!(lines.iter().all(|line| line.starts_with("stored ") && line.contains(" DEV-")), "{lines:?}");
-    let said: Vec<&str> = done.stderr.lines().collect();
-    assert!(said[0].starts_with("demo deliveries do not arrive; trying on: "), "{said:?}");
-    assert_eq!(said[1..], ["demo deliveries arrive again"]);
+    let notices: Vec<&str> = done.stderr.lines().collect();
+    assert!(notices[0].starts_with("demo deliveries do not arrive; retrying: "), "{notices:?}");
+    assert_eq!(notices[1..], ["demo deliveries arrive again"]);
     let requests = service.requests();
     assert_eq!(requests.len(), 61);
     assert_eq!(requests[0].body, requests[1].body);
@@ -31,7 +31,7 @@ fn signed_deliveries_arrive_even_where_the_service_is_busy_at_first() {
 }
 
 #[test]
-fn a_wrong_secret_is_told() {
+fn a_wrong_secret_is_reported() {
     let service = serve(|_, request| stored(request));
     let done =
         oasis(&["demo", "--url", &service.url, "--secret", "wrong", "--count", "1", "--speed", "1000"])
@@ -42,8 +42,8 @@ fn a_wrong_secret_is_told() {
 }
 
 #[test]
-fn a_receiver_that_is_away_is_told_and_waited_for() {
-    // Its connections are closed unanswered at first, as by a proxy without a service behind it.
+fn the_demo_reports_a_service_that_is_away_and_waits_for_it() {
+    // The first connection is closed without an answer, as by a proxy without a service behind it.
     let service = serve(|number, request| match number {
         0 => Answer { parts: Vec::new(), then: Then::Close },
         _ => stored(request),
@@ -52,6 +52,6 @@ fn a_receiver_that_is_away_is_told_and_waited_for() {
         oasis(&["demo", "--url", &service.url, "--secret", SECRET, "--count", "1", "--seed", "7"]).finish();
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert_eq!(done.stdout.lines().count(), 1, "{}", done.stdout);
-    assert!(done.stderr.starts_with("demo deliveries do not arrive; trying on: "), "{}", done.stderr);
+    assert!(done.stderr.starts_with("demo deliveries do not arrive; retrying: "), "{}", done.stderr);
     assert!(!done.stderr.contains("DEBUG"), "{}", done.stderr);
 }

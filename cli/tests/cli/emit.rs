@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use crate::fake::{Answer, Then, serve};
 use crate::process::oasis;
 
-const LEAST: [&str; 5] = ["emit", "--kind", "task.init", "--status", "queued"];
+const MINIMAL: [&str; 5] = ["emit", "--kind", "task.init", "--status", "queued"];
 
 #[test]
 fn the_event_is_sent_and_its_id_printed() {
     let gateway = serve(|_, _| Answer::json("201 Created", r#"{"ok":true,"ids":[4711]}"#));
     let flags = ["--url", &gateway.url, "--vtid", "DEV-CICDL-0031", "--meta", "host=db1", "--meta", "n:=3"];
-    let done = oasis(&[&LEAST[..], &flags].concat()).env("INGEST_TOKEN", "hush").finish();
+    let done = oasis(&[&MINIMAL[..], &flags].concat()).env("INGEST_TOKEN", "hush").finish();
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "4711\n", ""));
     let requests = gateway.requests();
     assert_eq!(requests[0].line, "POST /events/ingest");
@@ -27,37 +27,37 @@ fn the_event_is_sent_and_its_id_printed() {
 }
 
 #[test]
-fn a_duplicate_is_no_failure() {
+fn a_duplicate_is_not_a_failure() {
     let gateway = serve(|_, _| Answer::json("201 Created", r#"{"ok":true,"id":7,"ids":[7],"duplicates":1}"#));
-    let done = oasis(&[&LEAST[..], &["--url", &gateway.url, "--dedup-key", "k"]].concat()).finish();
+    let done = oasis(&[&MINIMAL[..], &["--url", &gateway.url, "--dedup-key", "k"]].concat()).finish();
     assert_eq!((done.code, done.stdout.as_str()), (0, "7\n"));
-    assert_eq!(done.stderr, "an event with this dedup key was there before\n");
+    assert_eq!(done.stderr, "an event with this dedup key was stored before\n");
 }
 
 #[test]
-fn refusals_show_message_and_hint() {
+fn a_refusal_is_shown_with_message_and_hint() {
     let body =
         r#"{"error":{"code":"ingest_closed","message":"Nobody may send.","hint":"Set INGEST_TOKENS."}}"#;
     let gateway = serve(move |_, _| Answer::json("403 Forbidden", body));
-    let done = oasis(&[&LEAST[..], &["--url", &gateway.url, "--token", "hush"]].concat()).finish();
+    let done = oasis(&[&MINIMAL[..], &["--url", &gateway.url, "--token", "hush"]].concat()).finish();
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
     assert_eq!(done.stderr, "error: Nobody may send. (403 ingest_closed)\n  hint: Set INGEST_TOKENS.\n");
 }
 
 #[test]
-fn an_answer_that_never_came_is_told_apart_from_a_refusal() {
+fn without_an_answer_the_outcome_is_reported_as_unknown() {
     let gateway = serve(|_, _| Answer { parts: vec![b"HTTP/1.1 201".to_vec()], then: Then::Close });
-    let done = oasis(&[&LEAST[..], &["--url", &gateway.url]].concat()).finish();
+    let done = oasis(&[&MINIMAL[..], &["--url", &gateway.url]].concat()).finish();
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("the event may or may not be stored"), "{}", done.stderr);
     assert_eq!(gateway.requests().len(), 1);
 }
 
 #[test]
-fn nobody_there_says_so() {
-    // Bound and let go again: a port on which nothing listens.
+fn a_service_that_is_not_running_is_reported() {
+    // Nothing listens on a port that was just released.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let done = oasis(&[&LEAST[..], &["--url", &format!("http://{free}")]].concat()).finish();
+    let done = oasis(&[&MINIMAL[..], &["--url", &format!("http://{free}")]].concat()).finish();
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("is it running"), "{}", done.stderr);
 }

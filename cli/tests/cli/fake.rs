@@ -1,4 +1,4 @@
-//! A fake service: what it answers is a function of the request, down to where the bytes are cut.
+//! A fake service. A function of the test makes each answer, and decides where its bytes are cut.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use ring::hmac;
 /// A request, as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// Such as `GET /path`.
+    /// The method and the path, such as `GET /path`.
     pub(crate) line: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
@@ -23,7 +23,7 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Whether it is signed with `secret` as GitHub does.
+    /// Whether the request is signed with `secret` as GitHub signs.
     pub(crate) fn is_signed(&self, secret: &str) -> bool {
         let hex = self.header("x-hub-signature-256").and_then(|value| value.strip_prefix("sha256="));
         let Some(hex) = hex.filter(|hex| hex.len() == 64) else { return false };
@@ -37,9 +37,9 @@ impl Request {
 pub(crate) enum Then {
     /// The connection takes the next request.
     Next,
-    /// It is closed.
+    /// The connection is closed.
     Close,
-    /// It stays open and silent until the client leaves.
+    /// The connection stays open and silent until the client closes it.
     Silence,
 }
 
@@ -60,13 +60,13 @@ impl Answer {
         Self { parts: vec![text.into_bytes()], then: Then::Next }
     }
 
-    /// An event stream that ends where its connection does.
+    /// An event stream without a length or chunks: it ends with its connection.
     pub(crate) fn feed(body: &str, then: Then) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         Self { parts: vec![head.into(), body.into()], then }
     }
 
-    /// An event stream in HTTP chunks of `size` bytes, of which only `limit` are sent.
+    /// An event stream in HTTP chunks of `size` bytes. Only its first `limit` bytes are sent.
     pub(crate) fn chunked(body: &str, size: usize, limit: usize) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
@@ -83,13 +83,13 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// The requests that have arrived so far.
+    /// The requests that have arrived since the last call.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().try_iter().collect()
     }
 }
 
-/// Serves on a port of its own; `answer` gets the number of the request, from 0, and the request.
+/// Serves on a free port. `answer` gets the number of the request, from 0, and the request.
 pub(crate) fn serve(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Fake {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -105,7 +105,7 @@ pub(crate) fn serve(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + '
     Fake { url, requests: Mutex::new(receive) }
 }
 
-/// Ends when either side closes; a client that leaves in the middle of an answer is part of the tests.
+/// Serves one connection until either side closes it. A client may close it in the middle of an answer.
 fn connection(
     stream: TcpStream,
     answer: &(impl Fn(usize, &Request) -> Answer + ?Sized),
@@ -119,7 +119,7 @@ fn connection(
         let number = {
             let mut seen = seen.lock().unwrap();
             *seen += 1;
-            // Nobody may be interested any more once the test is over.
+            // The receiver is gone once the test is over.
             let _ = send.send(request.clone());
             *seen - 1
         };

@@ -13,7 +13,7 @@ mod tail;
 use process::oasis;
 
 #[test]
-fn wrong_use_is_exit_code_2() {
+fn wrong_usage_ends_with_exit_code_2() {
     for arguments in [
         &["tail", "--url", "localhost:8080"][..],
         &["tail", "--since", "yesterday"],
@@ -32,7 +32,7 @@ fn wrong_use_is_exit_code_2() {
 }
 
 #[test]
-fn pruning_everything_must_be_asked_for() {
+fn pruning_everything_needs_a_flag() {
     let prune = |flags: &[&str]| {
         let url = "postgres://u@127.0.0.1:1/d";
         oasis(&[&["prune", "--database-url", url, "--keep"], flags].concat()).finish()
@@ -40,9 +40,9 @@ fn pruning_everything_must_be_asked_for() {
     for keep in ["0s", "0d", "59m 59s"] {
         let done = prune(&[keep]);
         assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{}", done.stderr);
-        assert!(done.stderr.contains("add --everything if that is meant"), "{}", done.stderr);
+        assert!(done.stderr.contains("add --everything if you mean it"), "{}", done.stderr);
     }
-    // These get as far as the database, which is not there.
+    // These pass the check and fail at the database, which is not there.
     for flags in [&["1h"][..], &["0s", "--everything"]] {
         let done = prune(flags);
         assert_eq!(done.code, 1, "{}", done.stderr);

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Far more than any test needs: reached only where one would hang.
+/// Far more than any test needs. A command that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A command about to run, untouched by the environment of the tests.
+/// A command to run, without the variables of the tests' environment that it reads.
 pub(crate) struct Oasis(Command);
 
 /// `oasis` with these arguments.
@@ -24,7 +24,7 @@ pub(crate) fn oasis<A: AsRef<OsStr>>(arguments: &[A]) -> Oasis {
     Oasis(command)
 }
 
-/// What a command left behind.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: i32,
@@ -38,7 +38,7 @@ impl Oasis {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub(crate) fn finish(self) -> Done {
         let (mut running, lines) = self.start();
         let stdout = thread::spawn(move || lines.map(|line| line.unwrap() + "\n").collect());
@@ -46,7 +46,7 @@ impl Oasis {
         Done { code, stdout: stdout.join().unwrap(), stderr }
     }
 
-    /// Starts it; dropping the lines closes its standard output.
+    /// Starts the command. Dropping the lines closes its standard output.
     pub(crate) fn start(mut self) -> (Running, Lines<BufReader<ChildStdout>>) {
         let mut child = self.0.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -55,14 +55,14 @@ impl Oasis {
     }
 }
 
-/// A running command; it is killed when it is dropped.
+/// A running command. Dropping it kills the process.
 pub(crate) struct Running {
     child: Child,
     stderr: Option<ChildStderr>,
 }
 
 impl Running {
-    /// Waits for its end, and gives its exit code and what it said on standard error.
+    /// Waits for the end of the command, and returns its exit code and standard error.
     pub(crate) fn finish(&mut self) -> (i32, String) {
         let mut stderr = self.stderr.take().unwrap();
         let (send, receive) = mpsc::channel();

@@ -14,7 +14,7 @@ use crate::process::{Done, oasis};
 
 pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
-/// The answer of a webhook-ingest that stores everything that is signed.
+/// The answer of a webhook-ingest that stores every signed delivery.
 pub(crate) fn stored(request: &Request) -> Answer {
     assert_eq!(request.line, "POST /webhooks/github");
     assert_eq!(request.header("content-type"), Some("application/json"));
@@ -90,15 +90,15 @@ fn one_at_a_time_keeps_the_order_and_the_bytes() {
 
 #[test]
 fn deliveries_are_concurrent_and_bounded() {
-    // Each answer waits until three requests are there, so fewer at once would never end.
+    // Each answer waits for three requests, so fewer at once would hang.
     let together = Barrier::new(3);
     let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
     let seen = Arc::clone(&counts);
     let service = serve(move |_, request| {
-        let (under_way, most) = &*seen;
-        most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let (in_progress, max) = &*seen;
+        max.fetch_max(in_progress.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         together.wait();
-        under_way.fetch_sub(1, Ordering::SeqCst);
+        in_progress.fetch_sub(1, Ordering::SeqCst);
         stored(request)
     });
     let (_directory, path) = collection(&["push"; 30]);
@@ -108,7 +108,7 @@ fn deliveries_are_concurrent_and_bounded() {
 }
 
 #[test]
-fn a_service_that_is_busy_is_asked_again_with_the_same_delivery() {
+fn a_busy_service_gets_the_same_delivery_again() {
     let service = serve(|number, request| match number {
         0 | 1 => Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Busy."}}"#),
         _ => stored(request),
@@ -125,7 +125,7 @@ fn a_service_that_is_busy_is_asked_again_with_the_same_delivery() {
 }
 
 #[test]
-fn a_wrong_secret_and_bad_files_say_so() {
+fn a_wrong_secret_and_bad_files_are_reported() {
     let service = serve(|_, request| stored(request));
     let (_directory, path) = collection(&["push", "ping"]);
     let done = replay(&service, &path, &["--secret", "wrong"]);
@@ -141,7 +141,7 @@ fn a_wrong_secret_and_bad_files_say_so() {
     fs::write(&nameless, "{}").unwrap();
     let done = replay(&service, &nameless, &[]);
     assert_eq!(done.code, 2);
-    assert!(done.stderr.contains("Pass --event"), "{}", done.stderr);
+    assert!(done.stderr.contains("pass --event"), "{}", done.stderr);
     assert_eq!(service.requests().len(), 2);
 }
 

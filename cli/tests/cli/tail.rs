@@ -1,4 +1,4 @@
-//! `oasis tail` against feeds that break, refuse, fall silent and say the unusual.
+//! `oasis tail` against feeds that break, refuse, fall silent, or send unusual messages.
 
 use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
@@ -33,12 +33,13 @@ fn titles(stdout: &str) -> Vec<usize> {
 }
 
 #[test]
-fn a_connection_that_breaks_anywhere_loses_and_doubles_nothing() {
+fn a_connection_that_breaks_anywhere_loses_and_repeats_no_event() {
     const EVENTS: usize = 300;
     let feed = serve(|number, request| {
         let after = request.header("last-event-id").map_or(0, |id| id.parse().unwrap());
         let events: String = (after + 1..=EVENTS).map(event).collect();
-        // Primes, so that the cuts fall everywhere: into names, values, characters and between the lines.
+        // The numbers are primes, so that the cuts fall everywhere: in names, values, characters and between
+        // lines.
         let limit = CONNECTED.len() + 150 + number * 37 % 701;
         Answer::chunked(&format!("{CONNECTED}{events}"), 1 + number * 13 % 97, limit)
     });
@@ -49,7 +50,7 @@ fn a_connection_that_breaks_anywhere_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_half_event_at_a_clean_end_is_asked_for_again() {
+fn an_incomplete_event_at_a_clean_end_is_requested_again() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}{}{}", event(8), event(9).trim_end()), Then::Close),
         _ => Answer::feed(&format!("{CONNECTED}{}", event(9)), Then::Silence),
@@ -57,22 +58,22 @@ fn a_half_event_at_a_clean_end_is_asked_for_again() {
     let done = tail(&feed, &["--json", "-n", "2"]).finish();
     assert_eq!(titles(&done.stdout), [8, 9]);
     assert_eq!(feed.requests()[1].header("last-event-id"), Some("8"));
-    assert!(done.stderr.contains("the server closed the connection; connecting again in"), "{}", done.stderr);
+    assert!(done.stderr.contains("the server closed the connection; reconnecting in"), "{}", done.stderr);
 }
 
 #[test]
-fn a_silent_connection_is_given_up() {
+fn a_silent_connection_is_closed() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}{}", event(8)), Then::Silence),
         _ => Answer::feed(&event(9), Then::Silence),
     });
     let done = tail(&feed, &["--json", "-n", "2", "--silence", "200ms"]).finish();
     assert_eq!(titles(&done.stdout), [8, 9]);
-    assert!(done.stderr.contains("nothing heard for 0.2 s"), "{}", done.stderr);
+    assert!(done.stderr.contains("no data for 0.2 s"), "{}", done.stderr);
 }
 
 #[test]
-fn a_cursor_that_only_moves_is_resumed_from() {
+fn a_tail_resumes_from_a_cursor_without_an_event() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}id: 41\n\n"), Then::Close),
         _ => Answer::feed(&event(42), Then::Silence),
@@ -86,7 +87,7 @@ fn a_cursor_that_only_moves_is_resumed_from() {
 }
 
 #[test]
-fn a_replay_that_was_cut_off_before_its_first_id_is_asked_for_again() {
+fn a_replay_that_broke_before_its_first_id_is_requested_again() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(CONNECTED, Then::Close),
         _ => Answer::feed(&event(8), Then::Silence),
@@ -99,7 +100,7 @@ fn a_replay_that_was_cut_off_before_its_first_id_is_asked_for_again() {
 }
 
 #[test]
-fn refusals_end_it_with_message_and_hint() {
+fn a_refusal_ends_the_command_with_message_and_hint() {
     let body =
         r#"{"error":{"code":"unauthorized","message":"This feed needs a token.","hint":"Pass --token."}}"#;
     let feed = serve(move |_, _| Answer::json("401 Unauthorized", body));
@@ -118,25 +119,25 @@ fn refusals_end_it_with_message_and_hint() {
 }
 
 #[test]
-fn troubles_that_pass_are_waited_out() {
+fn a_busy_server_is_retried() {
     let feed = serve(|number, _| match number {
         0 => Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Too many."}}"#),
         _ => Answer::feed(&event(8), Then::Silence),
     });
     let done = tail(&feed, &["--json", "-n", "1"]).finish();
     assert_eq!(titles(&done.stdout), [8]);
-    assert!(done.stderr.starts_with("Too many. (503 busy); connecting again in 1."), "{}", done.stderr);
+    assert!(done.stderr.starts_with("Too many. (503 busy); reconnecting in 1."), "{}", done.stderr);
 }
 
 #[test]
-fn what_is_said_about_the_feed_goes_to_standard_error() {
+fn messages_about_the_feed_go_to_standard_error() {
     let feed = serve(|_, _| {
-        let said = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n\
+        let body = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n\
                     data: {\"type\":\"mode\",\"mode\":\"live\"}\n\n\
                     data: {\"type\":\"gap\",\"from\":3,\"to\":6,\"reason\":\"pruned\"}\n\n\
                     data: {\"type\":\"gap\",\"from\":3,\"to\":6,\"reason\":\"reset\"}\n\n\
                     data: {\"type\":\"news\"}\n\nevent: other\ndata: {}\n\ndata: no JSON\n\n: comment\n\n";
-        Answer::feed(&format!("{said}{}", event(8)), Then::Silence)
+        Answer::feed(&format!("{body}{}", event(8)), Then::Silence)
     });
     let done = tail(&feed, &["-n", "1"]).finish();
     assert_eq!(
@@ -144,28 +145,28 @@ fn what_is_said_about_the_feed_goes_to_standard_error() {
         "2026-01-02 03:04:05  success      DEV-CICDL-0031    é-8                               \
          CORE            https://h/8\n"
     );
-    let said: Vec<&str> = done.stderr.lines().collect();
-    assert!(said[0].ends_with("newest event 0: no events yet, so simulated ones are shown"), "{said:?}");
+    let lines: Vec<&str> = done.stderr.lines().collect();
+    assert!(lines[0].ends_with("newest event 0: no events yet, so simulated ones are shown"), "{lines:?}");
     assert_eq!(
-        said[1..],
+        lines[1..],
         [
             "live",
-            "gap: the events after 3, up to 6, are no longer kept",
-            "gap: the feed began anew (its database was restored), so what came between is unknown",
-            "an event that is no JSON was skipped"
+            "gap: the events after 3, up to 6, were deleted",
+            "gap: the feed started over (its database was restored), so the missed events are unknown",
+            "skipped an event that is not JSON"
         ]
     );
 }
 
 #[test]
-fn simulated_events_are_neither_counted_nor_taken_for_real() {
+fn simulated_events_are_marked_and_not_counted() {
     let mock = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n";
     let simulated = "data: {\"ts\":\"t\",\"title\":\"é-1\",\"status\":\"info\"}\n\n";
     let live = "data: {\"type\":\"mode\",\"mode\":\"live\"}\n\n";
     let again = "data: {\"type\":\"mode\",\"mode\":\"mock\"}\n\n";
-    // Event 8 is real: it has an id, whatever the mode was.
-    let said = [mock, simulated, simulated, &event(8), live, again, simulated, live, &event(9)].concat();
-    let feed = serve(move |_, _| Answer::feed(&said, Then::Silence));
+    // Event 8 is real in any mode, since it has an id.
+    let body = [mock, simulated, simulated, &event(8), live, again, simulated, live, &event(9)].concat();
+    let feed = serve(move |_, _| Answer::feed(&body, Then::Silence));
     let done = tail(&feed, &["--json", "-n", "2"]).finish();
     assert_eq!((done.code, titles(&done.stdout)), (0, vec![8, 9]));
     assert!(done.stderr.contains("only simulated ones, which --json leaves out"), "{}", done.stderr);
@@ -175,38 +176,38 @@ fn simulated_events_are_neither_counted_nor_taken_for_real() {
         done.stdout.lines().map(|line| line.starts_with("(simulated)  t  info ")).collect();
     assert_eq!(marked, [true, true, false, true, false], "{}", done.stdout);
 
-    // Everything was pruned, so no id will ever come.
+    // Everything is pruned, so no id will ever come.
     let empty = mock.replace(":0", ":7");
     for after in [simulated, HEARTBEAT] {
-        let said = format!("{empty}{after}");
-        let feed = serve(move |_, _| Answer::feed(&said, Then::Silence));
+        let body = format!("{empty}{after}");
+        let feed = serve(move |_, _| Answer::feed(&body, Then::Silence));
         let done = tail(&feed, &["--no-follow"]).finish();
         assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{}", done.stderr);
     }
 }
 
 #[test]
-fn what_is_to_end_does_not_wait_for_a_server_that_never_was() {
-    // Nobody listens on a port that has just been given back.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}");
+fn a_tail_that_ends_by_itself_does_not_wait_for_a_first_connection() {
+    // Nothing listens on a port that was just released.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
     for flags in [&["--no-follow"][..], &["-n", "1"]] {
         let done = oasis(&[&["tail", "--url", &url], flags].concat()).finish();
         assert_eq!((done.code, done.stdout.as_str()), (1, ""));
         assert!(done.stderr.starts_with("error: cannot connect to"), "{}", done.stderr);
-        assert!(!done.stderr.contains("connecting again"), "{}", done.stderr);
+        assert!(!done.stderr.contains("reconnecting"), "{}", done.stderr);
     }
 }
 
 #[test]
-fn without_following_it_ends_at_what_was_stored() {
+fn no_follow_ends_at_the_last_stored_event() {
     let all = serve(|_, _| {
         Answer::feed(&format!("{CONNECTED}{}{}{}", event(6), event(7), event(8)), Then::Silence)
     });
     let done = tail(&all, &["--json", "--no-follow"]).finish();
     assert_eq!((done.code, titles(&done.stdout)), (0, vec![6, 7]));
 
-    // A heartbeat alone ends nothing: it may come in the middle of what is still to be sent.
+    // A heartbeat alone does not end the tail: events may still follow.
     let none =
         serve(|_, _| Answer::feed(&format!("{CONNECTED}{HEARTBEAT}{}id: 7\n\n", event(5)), Then::Silence));
     let done = tail(&none, &["--json", "--no-follow"]).finish();
@@ -217,8 +218,8 @@ fn without_following_it_ends_at_what_was_stored() {
 }
 
 #[test]
-fn it_ends_quietly_when_its_reader_leaves() {
-    // Events, which can't be written any more; and a heartbeat, with nothing to write.
+fn a_closed_standard_output_ends_it_without_an_error() {
+    // The second answer is an event, which can no longer be written, or a heartbeat, which writes nothing.
     for after in [event(8), HEARTBEAT.to_owned()] {
         let (arrive, arrived) = mpsc::channel();
         let (release, released) = mpsc::channel();
@@ -233,7 +234,7 @@ fn it_ends_quietly_when_its_reader_leaves() {
         });
         let (mut running, mut lines) = tail(&feed, &["--json", "--silence", "10m"]).start();
         assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
-        // The reader leaves while the second answer is awaited, when nothing but that answer can tell.
+        // Standard output is closed before the second answer, so only that answer can reveal it.
         arrived.recv().unwrap();
         drop(lines);
         release.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! An agent that beats through the gateway of `oasis up`.
+//! Tests an agent that sends its beats through the gateway of `oasis up`.
 
 use heartbeat_agent::{Config, Destination, Ending, Heartbeat};
 use oasis_core::Vtid;
@@ -7,7 +7,7 @@ use crate::client::Feed;
 use crate::process::Home;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_is_seen_to_work_and_to_end() {
+async fn the_feed_shows_an_agent_that_works_and_ends() {
     let home = Home::new();
     let up = home.up(&[]);
     let (mut feed, _) = Feed::open(home.port).await;

@@ -1,4 +1,4 @@
-//! A browser and GitHub, as small as they go.
+//! Minimal clients: one of the feed, and one that sends deliveries as GitHub does.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn exchange(port: u16, request: Request<Full<Bytes>>) -> hyper::Result<Res
     sender.send_request(request).await
 }
 
-/// A push, signed as GitHub does it: the status and the answer.
+/// Sends a push, signed as GitHub signs. Returns the status and the answer.
 pub(crate) async fn push(port: u16, secret: &str, sha: &str) -> (u16, Value) {
     let body = json!({
         "ref": "refs/heads/vt/dev-cicdl-0042-up",
@@ -57,7 +57,7 @@ pub(crate) async fn push(port: u16, secret: &str, sha: &str) -> (u16, Value) {
     (head.status.as_u16(), serde_json::from_slice(&body).unwrap())
 }
 
-/// Whether the gateway on this port can do its job.
+/// Whether the gateway on this port is ready.
 pub(crate) async fn is_ready(port: u16) -> bool {
     let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
     drop(stream);
@@ -105,7 +105,7 @@ impl Feed {
         }
     }
 
-    /// The next event, whatever else is said before it.
+    /// The next event; other messages before it are skipped.
     pub(crate) async fn event(&mut self) -> Value {
         loop {
             let message = self.message().await;
@@ -115,7 +115,7 @@ impl Feed {
         }
     }
 
-    /// The next event of this task.
+    /// The next event of this task; others before it are skipped.
     pub(crate) async fn event_of(&mut self, vtid: &str) -> Value {
         loop {
             let event = self.event().await;

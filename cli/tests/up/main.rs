@@ -1,4 +1,4 @@
-//! `oasis up` as a user runs it: a folder, a terminal, Ctrl-C, and worse.
+//! `oasis up` as a user runs it: in a folder, from a terminal, ended by Ctrl-C or worse.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use client::{Feed, is_ready, push};
-use process::{Home, LEAVES_WITHIN, LIMIT, POLL, Up, runs};
+use process::{ENDS_WITHIN, Home, LIMIT, POLL, Up, runs};
 use rustix::process::{Signal, kill_process};
 
 /// The task of the deliveries that these tests send.
@@ -20,16 +20,16 @@ const VTID: &str = "DEV-CICDL-0042";
 async fn until_ready(port: u16) {
     let deadline = Instant::now() + LIMIT;
     while !is_ready(port).await {
-        assert!(Instant::now() < deadline, "it does not come up");
+        assert!(Instant::now() < deadline, "the gateway did not get ready in time");
         tokio::time::sleep(POLL).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_outlives_ctrl_c_and_kill_9() {
+async fn events_survive_ctrl_c_and_kill_9() {
     let home = Home::new();
     let mut command = home.up_command(&[]);
-    // As docker compose passes variables that are not set.
+    // docker compose passes an unset variable as an empty one.
     command.envs([("DATABASE_URL", ""), ("GITHUB_WEBHOOK_SECRET", ""), ("RUST_LOG", "")]);
     let up = Up::start(command);
     let (gateway, webhooks) = (home.port, home.port + 1);
@@ -39,7 +39,7 @@ async fn an_event_outlives_ctrl_c_and_kill_9() {
         format!("http://localhost:{webhooks}/webhooks/github"),
         secret.clone(),
     ] {
-        assert!(up.said.contains(&part), "{part}: {}", up.said);
+        assert!(up.banner.contains(&part), "{part}: {}", up.banner);
     }
 
     let (mut feed, connected) = Feed::open(gateway).await;
@@ -58,35 +58,35 @@ async fn an_event_outlives_ctrl_c_and_kill_9() {
     assert_eq!(home.postgres(), None);
 
     let up = home.up(&[]);
-    assert_eq!(home.secret(), secret, "the secret stays");
+    assert_eq!(home.secret(), secret, "the secret has changed");
     let (mut feed, connected) = Feed::open(gateway).await;
     assert_eq!((&connected["mode"], feed.event().await), (&"live".into(), event.clone()));
 
     let postgres = home.postgres().expect("a PostgreSQL of its own");
     up.kill();
-    assert!(runs(postgres), "PostgreSQL outlives it, for the next start to adopt");
+    assert!(runs(postgres), "PostgreSQL has ended with its `oasis up`");
     let mut up = home.up(&[]);
     assert_eq!(home.postgres(), Some(postgres));
     let (mut feed, _) = Feed::open(gateway).await;
     assert_eq!(feed.event().await, event);
     up.signal(Signal::TERM);
-    let (code, said) = up.finish(LEAVES_WITHIN);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(!runs(postgres), "an adopted PostgreSQL is stopped too");
+    let (code, stderr) = up.finish(ENDS_WITHIN);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!runs(postgres), "the adopted PostgreSQL is left running");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_at_once() {
+async fn a_second_instance_needs_other_ports_and_shares_the_database() {
     let home = Home::new();
     let first = home.up(&[]);
     let mut second = Up::spawn(home.up_command(&[]));
-    let (code, said) = second.finish(LIMIT);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&format!("port {} ", home.port)) && said.contains("--port"), "{said}");
-    // The first is not disturbed.
+    let (code, stderr) = second.finish(LIMIT);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("port {} ", home.port)) && stderr.contains("--port"), "{stderr}");
+    // The first instance goes on.
     until_ready(home.port).await;
 
-    // On other ports it shares the database, and whoever leaves last turns off the light.
+    // On other ports the second shares the database. The last one to end stops PostgreSQL.
     let other = Home::new();
     let mut command = home.command(env!("CARGO_BIN_EXE_oasis"));
     command.args(["up", "--port", &other.port.to_string()]);
@@ -103,7 +103,7 @@ async fn two_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_is_lively() {
+async fn the_demo_keeps_sending_events() {
     let home = Home::new();
     let up = home.up(&["--demo"]);
     let (mut feed, _) = Feed::open(home.port).await;
@@ -111,7 +111,7 @@ async fn the_demo_is_lively() {
     let mut seen = BTreeSet::new();
     while seen.len() < 3 {
         let event = feed.event().await;
-        // Simulated ones come until the first real one.
+        // Simulated events come until the first real one.
         if event["vtid"] != "DEV-CICDL-0031" {
             seen.insert(event.to_string());
         }
@@ -121,7 +121,7 @@ async fn the_demo_is_lively() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_said_at_once() {
+fn a_database_that_is_not_there_is_reported_at_once() {
     let home = Home::new();
     for (url, expected_code, expected) in [
         ("postgres://u:hunter2@127.0.0.1:1/d", 1, "no connection to the database"),
@@ -129,39 +129,40 @@ fn a_database_that_is_not_there_is_said_at_once() {
     ] {
         let mut command = home.up_command(&[]);
         command.env("DATABASE_URL", url);
-        let (code, said) = Up::spawn(command).finish(Duration::from_secs(20));
-        assert_eq!(code, Some(expected_code), "{said}");
-        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+        let (code, stderr) = Up::spawn(command).finish(Duration::from_secs(20));
+        assert_eq!(code, Some(expected_code), "{stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains("hunter2"), "{stderr}");
     }
-    assert!(!home.path(".oasis/postgres").exists(), "a private database is not what was asked for");
+    assert!(!home.path(".oasis/postgres").exists(), "a private database was also created");
 }
 
 #[test]
-fn a_bad_setting_is_said_before_anything_is_started() {
+fn a_bad_setting_is_reported_before_anything_is_started() {
     let home = Home::new();
     let mut command = home.up_command(&[]);
     command.env("MAX_SUBSCRIBERS", "many");
-    let (code, said) = Up::spawn(command).finish(Duration::from_secs(20));
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.starts_with("error: invalid value 'many'") && said.contains("MAX_SUBSCRIBERS"), "{said}");
-    assert_eq!(said.matches("error:").count(), 1, "{said}");
+    let (code, stderr) = Up::spawn(command).finish(Duration::from_secs(20));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.starts_with("error: invalid value 'many'"), "{stderr}");
+    assert!(stderr.contains("MAX_SUBSCRIBERS"), "{stderr}");
+    assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
     assert!(!home.path(".oasis/postgres").exists());
 }
 
 #[test]
-fn what_it_prints_can_be_typed() {
+fn the_printed_commands_can_be_pasted() {
     let home = Home::new();
-    // The usual folder by another name, so that it is cleared up as usual.
+    // This path leads to the usual folder, so that the test cleans it up as usual.
     std::fs::create_dir_all(home.path(".oasis/it's odd")).unwrap();
     let mut command = home.up_command(&["--data", ".oasis/it's odd/.."]);
-    // The second is about a database of one's own, and none of the private one's business.
+    // LISTEN_DATABASE_URL belongs to another database than the private one and must be ignored.
     command.envs([("READ_TOKENS", "hunter2"), ("LISTEN_DATABASE_URL", "nonsense")]);
     let up = Up::start(command);
     for part in ["/?token=TOKEN ", "curl -N -H 'Authorization: Bearer TOKEN' http", "READ_TOKENS"] {
-        assert!(up.said.contains(part), "{part}: {}", up.said);
+        assert!(up.banner.contains(part), "{part}: {}", up.banner);
     }
-    assert!(!up.said.contains("hunter2"), "{}", up.said);
-    let cat = up.said.lines().find_map(|line| line.split_once("$(cat ")).unwrap().1;
+    assert!(!up.banner.contains("hunter2"), "{}", up.banner);
+    let cat = up.banner.lines().find_map(|line| line.split_once("$(cat ")).unwrap().1;
     let echo = format!("cat {}", cat.strip_suffix(")\"").unwrap());
     let output = home.command("/bin/sh").args(["-c", &echo]).output().unwrap();
     assert!(output.stdout.starts_with(b"postgres"), "{output:?}");
@@ -169,19 +170,19 @@ fn what_it_prints_can_be_typed() {
 }
 
 #[test]
-fn a_database_that_never_answers_does_not_hold_it_for_ever() {
+fn a_database_that_never_answers_ends_the_start() {
     let home = Home::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://u:hunter2@{}/d", silent.local_addr().unwrap());
     let mut command = home.up_command(&[]);
     command.env("DATABASE_URL", url);
-    let (code, said) = Up::spawn(command).finish(Duration::from_secs(30));
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("the database did not answer within"), "{said}");
+    let (code, stderr) = Up::spawn(command).finish(Duration::from_secs(30));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the database did not answer within"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_postgres_that_ends_is_started_again() {
+async fn a_postgres_that_ends_is_restarted() {
     let home = Home::new();
     let up = home.up(&[]);
     let (mut feed, _) = Feed::open(home.port).await;
@@ -195,9 +196,9 @@ async fn a_postgres_that_ends_is_started_again() {
                 (200, _) => break,
                 (status, answer) => assert_eq!(status, 503, "{answer}"),
             }
-            assert!(Instant::now() < deadline, "nobody starts PostgreSQL again");
+            assert!(Instant::now() < deadline, "PostgreSQL was not restarted in time");
         }
-        // The client that was there all the while sees it.
+        // The client that stayed connected gets the event.
         let link = feed.event_of(VTID).await["link"].clone();
         assert!(link.is_string(), "{link}");
         assert_ne!(home.postgres(), Some(postgres));
@@ -206,10 +207,10 @@ async fn a_postgres_that_ends_is_started_again() {
     assert_eq!(home.postgres(), None);
 }
 
-/// Nothing reads what it says, or it can't be written.
+/// The outputs of `oasis up` are closed, full or not read.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outputs_that_are_gone_or_full_harm_nothing() {
+async fn closed_or_full_outputs_do_not_stop_the_services() {
     let home = Home::new();
     let shell = |redirections: &str| {
         let mut command = home.command("/bin/sh");
@@ -229,7 +230,7 @@ async fn outputs_that_are_gone_or_full_harm_nothing() {
 }
 
 #[test]
-fn help_lists_the_variables_and_no_value() {
+fn help_lists_the_variables_without_their_values() {
     let home = Home::new();
     for (command, variables) in [
         ("up", &["DATABASE_URL", "GITHUB_WEBHOOK_SECRET", "RUST_LOG"][..]),
@@ -242,7 +243,7 @@ fn help_lists_the_variables_and_no_value() {
         let output = help.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        // Long ones are broken into two lines.
+        // Help breaks long lines.
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for variable in variables {
             assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");

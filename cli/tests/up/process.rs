@@ -1,4 +1,4 @@
-//! `oasis up` as a process in a folder of its own, and what it leaves there.
+//! Runs `oasis up` as a process in a folder of its own.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,29 +14,29 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
-/// How long it may take to leave.
-pub(crate) const LEAVES_WITHIN: Duration = Duration::from_secs(10);
-/// Far more than anything here takes: reached only where a command would hang.
+/// How long `oasis up` may take to end.
+pub(crate) const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// Far more than any test needs. A command that takes longer hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks at a condition.
+/// The time between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
-/// Polls until it is so.
-pub(crate) fn wait_until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls until the condition holds.
+pub(crate) fn wait_until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
-    while !is_so() {
+    while !holds() {
         assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         thread::sleep(POLL);
     }
 }
 
-/// Whether a process runs. One that is dead counts as ended also while nobody has asked how it ended.
+/// Whether a process runs. A zombie counts as ended.
 pub(crate) fn runs(pid: Pid) -> bool {
     let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
     test_kill_process(pid).is_ok() && line.map_or(true, |line| !line.is_empty())
 }
 
-/// A folder to run in, and three free ports. When it is dropped no PostgreSQL is left in it.
+/// A folder to run in, and three free ports. Dropping it stops a PostgreSQL that still runs in the folder.
 pub(crate) struct Home {
     folder: TempDir,
     pub(crate) port: u16,
@@ -45,7 +45,7 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // As root, PostgreSQL runs as another user, who has to pass through.
+        // If the tests run as root, PostgreSQL runs as another user, who must be able to traverse the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
         Self { folder, port: free_ports() }
     }
@@ -58,14 +58,14 @@ impl Home {
         fs::read_to_string(self.path(".oasis/webhook-secret")).unwrap().trim().to_owned()
     }
 
-    /// The process id of the PostgreSQL that serves the folder.
+    /// The process id of the PostgreSQL of the folder.
     pub(crate) fn postgres(&self) -> Option<Pid> {
         let text = fs::read_to_string(self.path(".oasis/postgres/data/postmaster.pid")).ok()?;
         Pid::from_raw(text.lines().next()?.parse().ok()?)
     }
 
-    /// `program`, as if typed in the folder, with nothing of the tests' environment but what finds programs
-    /// and caches.
+    /// `program`, started in the folder. From the tests' environment it gets only the variables that locate
+    /// programs and caches.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
@@ -75,7 +75,7 @@ impl Home {
         command
     }
 
-    /// `oasis up --port` with these arguments after it.
+    /// `oasis up --port`, followed by these arguments.
     pub(crate) fn up_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_oasis"));
         command.args(["up", "--port", &self.port.to_string()]).args(arguments);
@@ -90,10 +90,10 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // What a failed test or a killed `oasis up` left.
+        // A failed test or a killed `oasis up` leaves PostgreSQL running.
         if let Some(pid) = self.postgres() {
             let _ = kill_process(pid, Signal::QUIT);
-            let deadline = Instant::now() + LEAVES_WITHIN;
+            let deadline = Instant::now() + ENDS_WITHIN;
             while runs(pid) && Instant::now() < deadline {
                 thread::sleep(POLL);
             }
@@ -101,46 +101,45 @@ impl Drop for Home {
     }
 }
 
-/// The first of three free ports that follow each other, below those that systems give to outgoing
-/// connections.
+/// The first of three consecutive free ports, below the range that systems use for outgoing connections.
 fn free_ports() -> u16 {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let random = || 20_000 + (RandomState::new().hash_one(0) % 12_000) as u16;
     std::iter::repeat_with(random).find(|port| (*port..port + 3).all(is_free)).unwrap()
 }
 
-/// A running command; it is killed when it is dropped.
+/// A running command. Dropping it kills the process.
 pub(crate) struct Up {
     child: Child,
-    /// What it has said before it was up.
-    pub(crate) said: String,
+    /// The text that it printed until it was up.
+    pub(crate) banner: String,
     stdout: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
 }
 
 impl Up {
-    /// Starts it, and waits until it has said everything that it says when it is up.
+    /// Starts the command, and waits until it has printed its whole banner.
     pub(crate) fn start(command: Command) -> Self {
         let mut up = Self::spawn(command);
         let mut stdout = BufReader::new(up.child.stdout.take().unwrap());
-        while !up.said.contains("Send an event:\n") {
-            if stdout.read_line(&mut up.said).unwrap() == 0 {
-                let (code, said) = up.finish(LIMIT);
-                panic!("it ended with {code:?} before it was up: {said}");
+        while !up.banner.contains("Send an event:\n") {
+            if stdout.read_line(&mut up.banner).unwrap() == 0 {
+                let (code, stderr) = up.finish(LIMIT);
+                panic!("it ended with {code:?} before it was up: {stderr}");
             }
         }
         up.stdout = Some(collect(stdout));
         up
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts the command without waiting.
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Some(collect(child.stderr.take().unwrap()));
-        Self { child, said: String::new(), stdout: None, stderr }
+        Self { child, banner: String::new(), stdout: None, stderr }
     }
 
-    /// Closes the end at which its output is read.
+    /// Closes the reading end of its standard output.
     pub(crate) fn stop_reading(&mut self) {
         drop(self.child.stdout.take());
     }
@@ -149,7 +148,7 @@ impl Up {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end, and gives the exit code and what it said on standard error.
+    /// Waits for the end of the command, and returns its exit code and standard error.
     pub(crate) fn finish(&mut self, limit: Duration) -> (Option<i32>, String) {
         let mut status = None;
         wait_until(limit, "the end of the command", || {
@@ -160,19 +159,19 @@ impl Up {
         (status.and_then(|status| status.code()), stderr)
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends the command as Ctrl-C does.
     pub(crate) fn interrupt(mut self) {
         self.signal(Signal::INT);
-        let (code, said) = self.finish(LEAVES_WITHIN);
-        assert_eq!(code, Some(0), "{said}");
+        let (code, stderr) = self.finish(ENDS_WITHIN);
+        assert_eq!(code, Some(0), "{stderr}");
     }
 
-    /// Ends it as `kill -9` does.
+    /// Ends the command as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().unwrap();
-        // PostgreSQL, which goes on, has none of our pipes.
-        self.finish(LEAVES_WITHIN);
+        // PostgreSQL goes on, but it does not hold the pipes of the command.
+        self.finish(ENDS_WITHIN);
     }
 }
 

@@ -1,4 +1,4 @@
-// Agents that went silent: a failure until one of their name is heard again.
+// Silent and failed agents: when they are a failure, and when another agent replaces them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const lost = () => ping("failure", 150, "ping.lost");
 /** @param {import("../../app/runs.js").Runs} runs */
 const failed = (runs) => runs.failures(NOW, NONE).map(({ run }) => `${run.name} ${run.event.kind}`);
 
-test("a lost agent and one that ended badly are failures, and never run", () => {
+test("a lost agent and an agent that failed are failures, and never count as running", () => {
   const runs = of(ping("in_progress", 0), lost(), ping("failure", 3, "ping", "TESTER"));
   assert.deepEqual(failed(runs).sort(), ["planner ping.lost", "tester ping"]);
   assert.deepEqual(runs.active(NOW), []);
@@ -25,26 +25,26 @@ test("a lost agent and one that ended badly are failures, and never run", () => 
   assert.equal(runs.failures(NOW, new Set(failureNames(row))).length, 1);
 });
 
-test("whatever is heard of the name next ends it, in the order in which it was stored", () => {
+test("a ping with a later id ends the failure of its agent, even if its time is earlier", () => {
   for (const next of [
     ping("info", 200, "ping.back"),
     ping("in_progress", 0),
     ping("info", 0),
     ping("success", 0),
   ])
-    assert.deepEqual(failed(of(lost(), next)), [], "clocks of agents differ");
+    assert.deepEqual(failed(of(lost(), next)), [], "the clocks of agents differ");
   assert.deepEqual(failed(of(lost(), ping("in_progress", 160, "ping", "OTHER"))), ["planner ping.lost"]);
   assert.deepEqual(failed(of(ping("in_progress", 900), lost())), ["planner ping.lost"]);
 });
 
-test("each loss is told once", () => {
+test("each loss of an agent is reported as a failure", () => {
   const runs = of();
   assert.ok(runs.take(lost()));
   runs.take(ping("info", 200, "ping.back"));
   assert.ok(runs.take(lost()));
 });
 
-test("agents that live need no place", () => {
+test("pings of healthy agents take no memory", () => {
   const runs = of();
   for (let i = 0; i < 100; i++) runs.take(ping("in_progress", i, "ping", `A${i}`));
   assert.equal(runs.byKey.size, 0);
@@ -71,32 +71,32 @@ const agent = (state, started, more = {}) =>
     ...more,
   });
 
-test("a lost agent is replaced by one of its name that was started since; nobody needs to look then", () => {
-  const replaced = (/** @type {import("../../client/types.js").Agent[]} */ ...rows) =>
+test("a silent agent counts as replaced once another agent with its name has started", () => {
+  const states = (/** @type {import("../../client/types.js").Agent[]} */ ...rows) =>
     readAgents(rows).map(({ state }) => state);
   const old = "2026-01-02T01:00:00.000Z";
   const since = "2026-01-02T03:05:00.000Z";
-  assert.deepEqual(replaced(agent("lost", old), agent("working", since)), ["working", "replaced"]);
+  assert.deepEqual(states(agent("lost", old), agent("working", since)), ["working", "replaced"]);
   assert.deepEqual(
-    replaced(agent("lost", old), agent("working", "2026-01-02T01:00:02.000Z")),
+    states(agent("lost", old), agent("working", "2026-01-02T01:00:02.000Z")),
     ["lost", "working"],
-    "they ran beside each other",
+    "both ran at the same time",
   );
-  assert.deepEqual(replaced(agent("lost", old), agent("stopped", since)), ["stopped", "replaced"]);
+  assert.deepEqual(states(agent("lost", old), agent("stopped", since)), ["stopped", "replaced"]);
   assert.deepEqual(
-    replaced(agent("lost", old), agent("lost", since)),
+    states(agent("lost", old), agent("lost", since)),
     ["lost", "replaced"],
-    "the last one counts",
+    "the newest agent counts",
   );
   assert.deepEqual(
-    replaced(agent("lost", "2026-01-02T02:59:50.000Z")),
+    states(agent("lost", "2026-01-02T02:59:50.000Z")),
     ["lost"],
-    "one that died soon after its start replaces nobody, itself least",
+    "an agent that died soon after its start does not replace itself",
   );
-  assert.deepEqual(replaced(agent("lost", old), agent("idle", since, { agent: "tester" })), ["lost", "idle"]);
+  assert.deepEqual(states(agent("lost", old), agent("idle", since, { agent: "tester" })), ["lost", "idle"]);
   assert.deepEqual(
-    replaced(agent("late", old), agent("idle", since, { started: null })),
+    states(agent("late", old), agent("idle", since, { started: null })),
     ["late", "idle"],
-    "when it was started is not known",
+    "its start is unknown",
   );
 });

@@ -16,19 +16,19 @@ const ping = (module, status, more = {}) =>
     })
   );
 
-test("a ping is worth a row when it says another thing than the agent's last", () => {
+test("a ping gets a row only if it differs from the agent's last ping", () => {
   const shows = beatFilter();
   assert.ok(shows(ping("A", "info")));
   assert.ok(!shows(ping("A", "info")));
-  assert.ok(shows(ping("B", "info")), "of another agent");
+  assert.ok(shows(ping("B", "info")), "the ping of another agent");
   assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0031" })));
   assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0032" })));
   assert.ok(!shows(ping("B", "info")));
-  assert.ok(shows(ping("B", "info", { kind: "ping.lost" })), "what the gateway says of an agent is no ping");
+  assert.ok(shows(ping("B", "info", { kind: "ping.lost" })), "the gateway's notice is not an agent's ping");
   assert.ok(shows(ping("B", "info", { source: "oasis.events" })));
 });
 
-test("where all pings are wanted, each has a row", () => {
+test("with all pings shown, each gets a row", () => {
   const shows = beatFilter(true);
   assert.ok(shows(ping("A", "info")));
   assert.ok(shows(ping("A", "info")));

@@ -1,4 +1,4 @@
-// Events a minute, and which values events have.
+// Counts of events per minute, and of the values of their fields.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { noteValue } from "../../app/view.js";
 const MINUTE = 60_000;
 const START = Date.parse("2026-01-02T03:00:00.000Z");
 
-test("minutes without a connection are unknown until what came in them is told", () => {
+test("minutes without a connection are unknown until their events arrive", () => {
   const rate = new Rate();
   rate.completeSince(START);
   rate.add(START);
@@ -20,7 +20,7 @@ test("minutes without a connection are unknown until what came in them is told",
   assert.deepEqual(rate.minutes(now).slice(-5), [1, 0, 1, 0, 0]);
 });
 
-test("of many values those that were seen last are offered, and what is older pushes none out", () => {
+test("beyond the limit, the newest values are kept, and an older event replaces none of them", () => {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (let i = 0; i < 300; i++) noteValue(counts, `DEV-CICDL-${i}`);
@@ -33,5 +33,5 @@ test("of many values those that were seen last are offered, and what is older pu
   noteValue(counts, "DEV-CICDL-100", true);
   assert.equal(counts.get("DEV-CICDL-100"), 2);
   noteValue(counts, "DEV-CICDL-500");
-  assert.ok(!counts.has("DEV-CICDL-100"), "it is still the one seen longest ago");
+  assert.ok(!counts.has("DEV-CICDL-100"), "an older event does not make its value recent");
 });

@@ -1,4 +1,4 @@
-// Events as the feed tells them, for the tests of what is made of them.
+// Makes events as the feed delivers them, for the tests of the page's logic.
 
 import { Runs } from "../../app/runs.js";
 
@@ -28,7 +28,7 @@ export function event({ second = 0, ...of }) {
   });
 }
 
-/** @param {...import("../../app/event.js").AnyEvent} events */
+/** The runs that follow from these events. @param {...import("../../app/event.js").AnyEvent} events */
 export function of(...events) {
   const runs = new Runs();
   for (const one of events) runs.take(one);
@@ -36,7 +36,7 @@ export function of(...events) {
 }
 
 /**
- * Every order of few, and some of many.
+ * 200 shuffled orders of the items, the same on each run.
  *
  * @template T
  * @param {readonly T[]} items

@@ -1,8 +1,8 @@
-// A run and its jobs: one row, one failure, one notification.
+// The group of a run and its jobs: one row, one failure, one notification.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failureNames, jobsSay, rowMatches } from "../../app/groups.js";
+import { failureNames, jobsSummary, rowMatches } from "../../app/groups.js";
 import { event, NONE, NOW, of, orders, RUN } from "./events.js";
 
 /** @typedef {import("../../app/event.js").AnyEvent} AnyEvent */
@@ -20,15 +20,15 @@ const run = (status, second, attempt = 1) =>
   event({ status, second, link: attempt > 1 ? `${RUN}/attempts/${attempt}` : RUN });
 
 /** @param {import("../../app/groups.js").Row[]} rows */
-const tell = (rows) =>
+const texts = (rows) =>
   rows.map((row) =>
-    `${row.run.event.kind} ${row.state.event.kind} ${row.state.status} ${jobsSay(row)}`.trim(),
+    `${row.run.event.kind} ${row.state.event.kind} ${row.state.status} ${jobsSummary(row)}`.trim(),
   );
 
 /** @param {import("../../app/runs.js").Runs} runs @param {ReadonlySet<string>} [dismissed] */
-const failures = (runs, dismissed = NONE) => tell(runs.failures(NOW, dismissed));
+const failures = (runs, dismissed = NONE) => texts(runs.failures(NOW, dismissed));
 
-test("a run takes in its jobs, whichever is told first", () => {
+test("a run and its jobs form one row, in any order of events", () => {
   const events = [
     run("queued", 0),
     run("in_progress", 1),
@@ -39,40 +39,40 @@ test("a run takes in its jobs, whichever is told first", () => {
   ];
   for (const shuffled of orders(events)) {
     const runs = of(...shuffled);
-    assert.deepEqual(tell(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 3 jobs done"]);
+    assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 3 jobs done"]);
     assert.deepEqual(failures(runs), []);
     for (const end of [job(2, "failure", 8), run("failure", 9), job(1, "failure", 8)]) runs.take(end);
-    assert.deepEqual(tell(runs.active(NOW)), []);
+    assert.deepEqual(texts(runs.active(NOW)), []);
     assert.deepEqual(failures(runs), ["workflow_run workflow_run failure 2 of 3 jobs failed"]);
   }
 });
 
-test("while a run goes on its first failed job is a failure; once it has ended, the run decides", () => {
+test("during a run its first failed job is a failure; after its end the run's own status decides", () => {
   const runs = of(run("in_progress", 0), job(1, "failure", 3), job(2, "in_progress", 1));
   assert.deepEqual(failures(runs), ["workflow_run check_run failure 1 of 2 jobs failed so far"]);
-  assert.deepEqual(tell(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 2 jobs failed"]);
+  assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 2 jobs failed"]);
   runs.take(job(2, "success", 6));
-  assert.equal(failures(runs).length, 1, "another job of it that is green makes nothing green");
+  assert.equal(failures(runs).length, 1, "a green job does not fix another job");
   runs.take(run("success", 7));
-  assert.deepEqual(failures(runs), [], "it may fail");
+  assert.deepEqual(failures(runs), [], "the job was allowed to fail");
   runs.take(job(3, "failure", 8));
-  assert.deepEqual(failures(runs), [], "nor does what is told late matter");
+  assert.deepEqual(failures(runs), [], "the failure of a job after the run's end does not count");
 });
 
-test("jobs of a run that nothing is known of are one row as well", () => {
+test("the jobs of an unknown run form one row", () => {
   const runs = of(job(1, "failure", 3), job(2, "failure", 4), job(3, "in_progress", 4));
   assert.deepEqual(failures(runs), ["check_run check_run failure 2 of 3 jobs failed"]);
-  assert.deepEqual(tell(runs.active(NOW)), ["check_run check_run in_progress 2 of 3 jobs failed"]);
+  assert.deepEqual(texts(runs.active(NOW)), ["check_run check_run in_progress 2 of 3 jobs failed"]);
   assert.deepEqual(
     failures(of(job(1, "failure", 3))),
     ["check_run check_run failure"],
-    "one stands by itself",
+    "a single job has no summary",
   );
   const elsewhere = job(2, "failure", 4, { link: "https://ci.example/job/9" });
   assert.equal(failures(of(job(1, "failure", 3), elsewhere)).length, 2);
 });
 
-test("a new attempt begins without the jobs of the last; those told before it stand by themselves", () => {
+test("a new attempt begins without the jobs of the previous one, even if its jobs are reported first", () => {
   const runs = of(
     run("queued", 0),
     job(1, "failure", 5),
@@ -81,22 +81,22 @@ test("a new attempt begins without the jobs of the last; those told before it st
     job(3, "queued", 10),
   );
   assert.deepEqual(failures(runs), [], "a job runs again");
-  assert.deepEqual(tell(runs.active(NOW)), ["check_run check_run queued"]);
+  assert.deepEqual(texts(runs.active(NOW)), ["check_run check_run queued"]);
   runs.take(run("in_progress", 9, 2));
-  assert.deepEqual(tell(runs.active(NOW)), ["workflow_run workflow_run in_progress"]);
+  assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress"]);
   runs.take(job(3, "success", 12));
   runs.take(run("success", 13, 2));
-  assert.deepEqual([...failures(runs), ...tell(runs.active(NOW))], []);
+  assert.deepEqual([...failures(runs), ...texts(runs.active(NOW))], []);
 });
 
-test("the end of the first attempt may have been missed", () => {
+test("a new attempt replaces an attempt whose end was missed", () => {
   const runs = of(run("queued", 0), job(1, "failure", 5), run("queued", 9, 2));
   assert.deepEqual(failures(runs), []);
   runs.take(job(2, "failure", 12));
   assert.deepEqual(failures(runs), ["workflow_run check_run failure"]);
 });
 
-test("a failure is dismissed once for all jobs of an attempt, and stays so when the run ends", () => {
+test("one dismissal covers all jobs of an attempt, and still holds after the run ends", () => {
   const runs = of(run("in_progress", 0), job(1, "failure", 3));
   const [row] = runs.failures(NOW, NONE);
   assert.ok(row);
@@ -106,10 +106,10 @@ test("a failure is dismissed once for all jobs of an attempt, and stays so when 
   runs.take(run("failure", 6));
   assert.deepEqual(failures(runs, dismissed), []);
   runs.take(run("failure", 9, 2));
-  assert.equal(failures(runs, dismissed).length, 1, "the next attempt is another failure");
+  assert.equal(failures(runs, dismissed).length, 1, "the next attempt is a new failure");
 });
 
-test("without a run, each job is dismissed for itself", () => {
+test("while the run is unknown, each job is dismissed separately", () => {
   const runs = of(job(1, "failure", 3), job(2, "failure", 4));
   const dismissed = new Set(runs.failures(NOW, NONE).flatMap(failureNames));
   assert.deepEqual(failures(runs, dismissed), []);
@@ -117,39 +117,39 @@ test("without a run, each job is dismissed for itself", () => {
   assert.equal(failures(runs, dismissed).length, 1);
 });
 
-test("a dismissed failure has the same name when it comes from the query API, which knows more", () => {
-  const told = job(1, "failure", 3);
-  const names = of(told).failures(NOW, NONE).flatMap(failureNames);
-  assert.deepEqual(failures(of({ ...told, meta: { attempt: 1, name: "test" } }), new Set(names)), []);
+test("a failure has the same name from the feed and from the query API", () => {
+  const live = job(1, "failure", 3);
+  const names = of(live).failures(NOW, NONE).flatMap(failureNames);
+  assert.deepEqual(failures(of({ ...live, meta: { attempt: 1, name: "test" } }), new Set(names)), []);
 });
 
-test("a failure is told once for each attempt of a run", () => {
+test("a failure is reported once for each attempt of a run", () => {
   const runs = of(run("in_progress", 0));
   /** @param {AnyEvent} one */
-  const told = (one) => runs.take(one)?.state.event === one;
-  assert.ok(!told(job(1, "in_progress", 1)));
-  assert.ok(told(job(1, "failure", 3)), "at its first failed job");
-  assert.ok(!told(job(2, "failure", 4)));
-  assert.ok(!told(run("failure", 5)));
-  assert.ok(!told(run("in_progress", 7, 2)));
-  assert.ok(!told(job(3, "success", 8)));
-  assert.ok(told(run("failure", 9, 2)), "its next attempt");
-  assert.ok(!told(job(4, "failure", 9)));
+  const reports = (one) => runs.take(one)?.state.event === one;
+  assert.ok(!reports(job(1, "in_progress", 1)));
+  assert.ok(reports(job(1, "failure", 3)), "the first failed job");
+  assert.ok(!reports(job(2, "failure", 4)));
+  assert.ok(!reports(run("failure", 5)));
+  assert.ok(!reports(run("in_progress", 7, 2)));
+  assert.ok(!reports(job(3, "success", 8)));
+  assert.ok(reports(run("failure", 9, 2)), "the next attempt");
+  assert.ok(!reports(job(4, "failure", 9)));
   const green = of(run("success", 5));
-  assert.equal(green.take(job(1, "failure", 4)), null, "it ended well all the same");
+  assert.equal(green.take(job(1, "failure", 4)), null, "the run succeeded despite the job");
   const early = of(job(1, "failure", 3));
   assert.equal(early.take(job(2, "failure", 3)), null);
   assert.equal(early.take(run("failure", 4)), null);
 });
 
-test("a run that says nothing lives as long as its jobs do", () => {
+test("a run without new events stays active as long as its jobs send events", () => {
   const hours = 7 * 3_600;
   const runs = of(run("in_progress", 0), job(1, "in_progress", hours));
   assert.equal(runs.active(NOW + hours * 1_000).length, 1);
   assert.equal(runs.active(NOW + 2 * hours * 1_000).length, 0);
 });
 
-test("a run of another task, module or link is another row, and a filter may choose a job", () => {
+test("a run with another link is another row, and a filter may match only a job", () => {
   const runs = of(
     run("in_progress", 0),
     job(1, "in_progress", 1, { vtid: "UNSET" }),
@@ -161,7 +161,7 @@ test("a run of another task, module or link is another row, and a filter may cho
   assert.equal(rows.filter((row) => rowMatches(row, ({ kind }) => kind === "push")).length, 0);
 });
 
-test("a run with more jobs than are kept stays bounded, and goes with all of them", () => {
+test("the jobs of a run are bounded, and dropping a run drops its jobs", () => {
   const runs = of(run("in_progress", 0));
   for (let i = 0; i < 2_000; i++) runs.take(job(i, "in_progress", 1));
   assert.ok(runs.byKey.size <= 501, `${runs.byKey.size}`);
@@ -171,13 +171,13 @@ test("a run with more jobs than are kept stays bounded, and goes with all of the
   assert.ok(![...runs.byKey.keys()].some((key) => key.includes("/runs/77")));
 });
 
-test("of more jobs than are kept the failed ones stay", () => {
+test("beyond the limit of jobs, failed jobs are kept", () => {
   const jobs = Array.from({ length: 620 }, (_, n) => job(n, n === 0 ? "failure" : "success", 2 + n / 1_000));
   const runs = of(run("in_progress", 0), ...jobs);
   assert.deepEqual(failures(runs), ["workflow_run check_run failure 1 of 500 jobs failed so far"]);
 });
 
-test("an agent that says again that it failed has failed once", () => {
+test("an agent that repeats its failure counts as one failure", () => {
   const ping = (/** @type {number} */ second, /** @type {Partial<AnyEvent>} */ more = {}) =>
     event({
       source: "agent.ping",
@@ -189,7 +189,7 @@ test("an agent that says again that it failed has failed once", () => {
       ...more,
     });
   const runs = of();
-  const told = [
+  const pings = [
     ping(1),
     ping(2),
     ping(3, { status: "in_progress" }),
@@ -197,7 +197,7 @@ test("an agent that says again that it failed has failed once", () => {
     ping(5, { kind: "ping.lost" }),
   ];
   assert.deepEqual(
-    told.map((event) => runs.take(event) !== null),
+    pings.map((event) => runs.take(event) !== null),
     [true, false, false, true, true],
   );
   assert.equal(runs.failures(NOW, NONE).length, 1);

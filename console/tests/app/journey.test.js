@@ -42,7 +42,7 @@ const STORY = [
 ];
 const NOW = START + 7_400_000;
 
-test("each attempt is a bar of its own, what happens at once a point", () => {
+test("each attempt is its own bar, and an event that takes no time is a point", () => {
   const items = toItems([...STORY].reverse(), NOW);
   assert.deepEqual(
     items.map(({ lane, point, attempt, event }) => [lane, point, attempt, event.status]),
@@ -57,7 +57,7 @@ test("each attempt is a bar of its own, what happens at once a point", () => {
   );
 });
 
-test("the steps of a task, and how long lay between them", () => {
+test("a task has its steps in order, with the time between them", () => {
   const steps = toMilestones(toItems(STORY, NOW));
   assert.deepEqual(
     steps.map(({ name, gap }) => [name, gap && gap / 1_000]),
@@ -71,7 +71,7 @@ test("the steps of a task, and how long lay between them", () => {
   );
 });
 
-test("the axis only grows, holds everything, and long pauses are folded", () => {
+test("the axis is monotonic, holds every item, and folds long pauses", () => {
   const items = toItems(STORY, NOW);
   const { scale, parts, from, to } = toScale(items, NOW);
   assert.deepEqual([scale(from), scale(to)], [0, 1]);
@@ -81,10 +81,10 @@ test("the axis only grows, holds everything, and long pauses are folded", () => 
     assert.ok(scale(at) >= last && scale(at) <= 1);
     last = scale(at);
   }
-  assert.ok(scale(START + 90_000) > 0.3, "two minutes are not lost beside two hours");
+  assert.ok(scale(START + 90_000) > 0.3, "two minutes stay visible next to two hours");
 });
 
-test("no bar covers another, nor its label", () => {
+test("no bar covers another bar or its label", () => {
   const many = Array.from({ length: 80 }, (_, i) =>
     event(i * 3, "check_run", "success", {
       link: `https://github.com/acme/x/actions/runs/1/job/${i}`,
@@ -106,7 +106,7 @@ test("no bar covers another, nor its label", () => {
   }
 });
 
-test("many runs of the same name share a row, and a label without room gives way", () => {
+test("many runs of the same name share a row, and a label without room is left out", () => {
   const end = START + 3_700_000;
   const runs = Array.from({ length: 60 }, (_, i) => {
     const more = {
@@ -123,7 +123,7 @@ test("many runs of the same name share a row, and a label without room gives way
   const many = manyOf(items);
   assert.deepEqual([...many].sort(), ["checks CI", "checks Lint"]);
   const { scale, parts } = toScale(items, end, 0.1);
-  assert.equal(scale(START), 0.1, "the names have room");
+  assert.equal(scale(START), 0.1, "the inset leaves room for the names");
   assert.ok(Math.abs((parts.at(-1)?.at ?? 0) + (parts.at(-1)?.width ?? 0) - 1) < 1e-9);
   /** @param {number} label */
   const rowsWith = (label) => toRows(items, scale, end, () => label, many, 0.001);
@@ -134,15 +134,15 @@ test("many runs of the same name share a row, and a label without room gives way
   assert.equal(
     rowsWith(0.1).filter(({ labelled, name }) => labelled && name).length,
     2,
-    "no room but at the end",
+    "only the last label of a row has room",
   );
   assert.ok(
     rowsWith(0.015).every(({ labelled }) => labelled),
-    "room enough",
+    "every label has room",
   );
 });
 
-test("an agent works while it pings, and not after", () => {
+test("an agent's bar ends when its pings stop", () => {
   const ping = (/** @type {number} */ second, /** @type {string} */ status) =>
     event(second, "ping", status, { source: "agent.ping", module: "PLANNER" });
   const one = toItems([ping(0, "in_progress"), ping(60, "in_progress"), ping(90, "info")], START + 100_000);
@@ -154,7 +154,7 @@ test("an agent works while it pings, and not after", () => {
   assert.equal(toItems([ping(0, "in_progress")], START + 3_600_000)[0]?.to, START);
 });
 
-test("minutes that were not watched are unknown rather than empty", () => {
+test("minutes before the first count are unknown, not empty", () => {
   const rate = new Rate();
   rate.completeSince(START);
   rate.add(START, 5);

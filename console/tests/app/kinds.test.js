@@ -1,4 +1,4 @@
-// What the page knows of an event by its kind, its source and its status.
+// The page's facts about each kind, source and status.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ import { event } from "./events.js";
 
 const PULL = "https://github.com/acme/gateway/pull/100";
 
-test("each of GitHub's kinds has its lane, and what happens at once makes no run", () => {
+test("each of GitHub's kinds has its lane, and a moment is never part of a run", () => {
   const facts = (/** @type {string} */ kind) => {
     const one = event({ kind });
     return [laneOf(one), isMoment(one) ? "moment" : "", isNoRun(one) ? "" : familyOf(kind)];
@@ -37,7 +37,7 @@ test("each of GitHub's kinds has its lane, and what happens at once makes no run
   assert.deepEqual(facts("deployment_status"), ["deploys", "", "deployment"]);
 });
 
-test("a kind that a caller has made up goes by its beginning, and may run whatever it is called", () => {
+test("the prefix of a producer's own kind decides its lane, and any such kind may be a run", () => {
   const own = (/** @type {string} */ kind) => {
     const one = event({ kind, source: "oasis.events" });
     return [laneOf(one), isMoment(one), isNoRun(one), familyOf(kind)];
@@ -49,28 +49,28 @@ test("a kind that a caller has made up goes by its beginning, and may run whatev
   assert.deepEqual(own("workflow"), ["events", false, false, "workflow"]);
   assert.deepEqual(own("build"), ["events", false, false, "build"]);
   assert.deepEqual(own("constructor"), ["events", false, false, "constructor"]);
-  assert.deepEqual(own("push"), ["code", true, false, "push"], "GitHub's kinds of another source");
+  assert.deepEqual(own("push"), ["code", true, false, "push"], "one of GitHub's kinds from another source");
 });
 
-test("the source decides the lane where all it tells is of one", () => {
+test("the source decides the lane for Cloud Run and for agents", () => {
   assert.equal(laneOf(event({ source: "gcp.deploy", kind: "traffic" })), "deploys");
   assert.equal(laneOf(event({ source: "agent.ping", kind: "workflow_run" })), "agents");
 });
 
-test("what an event is called in a journey", () => {
-  const called = (/** @type {string} */ kind, /** @type {object} */ more = {}) =>
+test("the label of an event in a journey is its name, or its kind if it has no name", () => {
+  const label = (/** @type {string} */ kind, /** @type {object} */ more = {}) =>
     nameOf(event({ kind, link: null, ...more }));
-  assert.equal(called("push", { meta: { sha: "0123456789abcdef" } }), "push 0123456");
-  assert.equal(called("push"), "push");
-  assert.equal(called("release", { meta: { tag: "v1.2" } }), "v1.2");
-  assert.equal(called("release"), "release");
-  assert.equal(called("workflow_run", { meta: { name: "CI" } }), "CI");
-  assert.equal(called("deploy", { meta: { service: "gateway" } }), "gateway");
-  assert.equal(called("deployment_status"), "deployment status");
-  assert.equal(called("ping", { source: "agent.ping", module: "PLANNER" }), "planner");
+  assert.equal(label("push", { meta: { sha: "0123456789abcdef" } }), "push 0123456");
+  assert.equal(label("push"), "push");
+  assert.equal(label("release", { meta: { tag: "v1.2" } }), "v1.2");
+  assert.equal(label("release"), "release");
+  assert.equal(label("workflow_run", { meta: { name: "CI" } }), "CI");
+  assert.equal(label("deploy", { meta: { service: "gateway" } }), "gateway");
+  assert.equal(label("deployment_status"), "deployment status");
+  assert.equal(label("ping", { source: "agent.ping", module: "PLANNER" }), "planner");
 });
 
-test("a pull request is called by its number and what was done, and is a step once it has ended", () => {
+test("a pull request's label has its number and action, and the end of the request is a step", () => {
   const pull = (/** @type {import("../../client/types.js").Status} */ status, meta = {}) =>
     event({ kind: "pull_request", link: PULL, status, meta });
   assert.equal(nameOf(pull("info", { action: "ready_for_review" })), "PR #100 ready for review");
@@ -84,14 +84,14 @@ test("a pull request is called by its number and what was done, and is a step on
   assert.equal(pullEndStep(event({ kind: "push", status: "success" })), null);
 });
 
-test("pings of agents are told from GitHub's, and a lost agent from one that pings", () => {
+test("agents' pings differ from GitHub's, and the notice of a lost agent is not a ping", () => {
   assert.ok(isBeat(event({ source: "agent.ping", kind: "ping" })));
   assert.ok(!isBeat(event({ source: "github.actions", kind: "ping" })));
   assert.ok(!isBeat(event({ source: "agent.ping", kind: "ping.lost" })));
   assert.ok(isLost(event({ source: "agent.ping", kind: "ping.lost" })));
 });
 
-test("the statuses, in their order, and what each says", () => {
+test("the statuses have an order, a word and an outcome", () => {
   assert.deepEqual(STATUSES, ["queued", "in_progress", "success", "failure", "cancelled", "info"]);
   assert.deepEqual(STATUSES.map(word), ["queued", "running", "success", "failed", "cancelled", "info"]);
   assert.deepEqual(STATUSES.filter(isActive), ["queued", "in_progress"]);
@@ -99,12 +99,12 @@ test("the statuses, in their order, and what each says", () => {
   assert.deepEqual(STATUSES.filter(isFailure), ["failure"]);
 });
 
-test("the sources whose events make runs", () => {
+test("every source except agents has runs", () => {
   assert.deepEqual(RUNNING, ["oasis.events", "github.actions", "gcp.deploy"]);
   assert.equal(sourceFacts("gcp.deploy").name, "Cloud Run");
 });
 
-test("what only a newer gateway knows is shown as it is, and treated like info", () => {
+test("an unknown status or source is shown unchanged, and the status counts as info", () => {
   for (const name of ["paused", "constructor"]) {
     const status = /** @type {import("../../client/types.js").Status} */ (name);
     assert.equal(word(status), name);

@@ -1,4 +1,4 @@
-// Older events are read in pages, as many as a list needs and no more.
+// Older events are read page by page, and only as many as the list needs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,18 +19,18 @@ const history = (count, more = {}) =>
   });
 
 /**
- * A store over a gateway that keeps `all`, of which the feed has brought the last ones.
+ * A store whose gateway has the events in `all`. The feed has delivered the last `delivered` of them.
  *
  * @param {ReturnType<typeof history>} all
- * @param {number} brought
+ * @param {number} delivered
  */
-function stage(all, brought) {
+function stage(all, delivered) {
   /** @type {(number | undefined)[]} */
   const asked = [];
   const control = { fails: false };
   const store = {
     feed: { state: "live" },
-    events: brought > 0 ? all.slice(-brought) : [],
+    events: delivered > 0 ? all.slice(-delivered) : [],
     runs: new Runs(),
     tally: new Tally(),
     query: async (
@@ -56,7 +56,7 @@ function stage(all, brought) {
 const view = (search) => parseView("/", search);
 const all = () => true;
 
-test("a page is read from before the first that the feed brought, the next from before it", async () => {
+test("each page is read from before the oldest known event", async () => {
   const { older, list, asked, store } = stage(history(500), 20);
   older.reset(view(""), all);
   assert.ok(older.isDue);
@@ -66,15 +66,11 @@ test("a page is read from before the first that the feed brought, the next from 
   assert.deepEqual([asked, list.length], [[481, 281], 420]);
   await older.load(true);
   await older.load(true);
-  assert.deepEqual([asked, list.length], [[481, 281, 81], 500], "at the end nothing is asked");
-  assert.equal(
-    store.tally.facets.kind.get("workflow_run"),
-    480,
-    "what the feed brought is the feed's to count",
-  );
+  assert.deepEqual([asked, list.length], [[481, 281, 81], 500], "no query after the last page");
+  assert.equal(store.tally.facets.kind.get("workflow_run"), 480, "the store itself counts the feed's events");
 });
 
-test("where few match it reads on, but not for ever, and says how far", async () => {
+test("if few events match, a load reads a limited number of pages and reports how far it went", async () => {
   const { older, list, asked } = stage(history(20_000), 0);
   older.reset(view("?q=needle"), ({ id }) => id === 15_000);
   await older.load();
@@ -82,11 +78,11 @@ test("where few match it reads on, but not for ever, and says how far", async ()
   assert.equal(list.length, 1);
   assert.ok(older.searched > 0);
   await older.load(true);
-  assert.equal(asked.length, 20, "it goes on where it ended");
+  assert.equal(asked.length, 20, "the next load continues from there");
   assert.equal(asked[10], 10_001);
 });
 
-test("a failure is kept until the next try, and what another view asked for is not shown", async () => {
+test("an error stays until the next load, and a load for an earlier view adds nothing", async () => {
   const { older, list, control, changes } = stage(history(100), 0);
   older.reset(view(""), all);
   control.fails = true;
@@ -105,11 +101,11 @@ test("a failure is kept until the next try, and what another view asked for is n
   assert.deepEqual(
     [list.length, changes() - before],
     [100, 2],
-    "it says when it begins and when it has ended",
+    "a change at the start and at the end of the load",
   );
 });
 
-test("repeated pings are left out; where all are wanted the feed's beginning is read again", async () => {
+test("repeated pings are left out, and a view with all pings reads the newest events again", async () => {
   const pings = history(50, { source: "agent.ping", kind: "ping", status: "info" });
   const quiet = stage(pings, 1);
   quiet.older.reset(view(""), all);
@@ -121,7 +117,7 @@ test("repeated pings are left out; where all are wanted the feed's beginning is 
   assert.deepEqual([asked, list.length], [[undefined], 50]);
 });
 
-test("while events are simulated there is nothing older", async () => {
+test("while events are simulated, no older ones are read", async () => {
   const { older, asked, store } = stage(history(100), 0);
   store.feed.state = "mock";
   older.reset(view(""), all);

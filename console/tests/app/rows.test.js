@@ -1,4 +1,4 @@
-// Which events of a long list are shown, and which wait.
+// The rows of a long list: which are shown, and which wait.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,14 +8,14 @@ import { event } from "./events.js";
 /** @param {number} from @param {number} count */
 const some = (from, count) => Array.from({ length: count }, (_, i) => event({ id: from + i }));
 
-/** The ids of what is shown, and how many wait. @param {Rows} rows */
+/** The ids that are shown, and the number of events that wait. @param {Rows} rows */
 const seen = (rows) => {
   const ids = [];
   for (let number = rows.top; number >= rows.first; number--) ids.push(rows.at(number)?.id);
   return [ids, rows.waiting];
 };
 
-test("new events wait until they are asked for", () => {
+test("new events wait until showAll() is called", () => {
   const rows = new Rows();
   rows.reset(some(1, 3));
   assert.deepEqual(seen(rows), [[3, 2, 1], 0]);
@@ -25,7 +25,7 @@ test("new events wait until they are asked for", () => {
   assert.deepEqual(seen(rows), [[5, 4, 3, 2, 1], 0]);
 });
 
-test("what was asked for keeps every number, and is not shown twice if the feed brings it", () => {
+test("prepending keeps every number, and a prepended event is not added again by the feed", () => {
   const rows = new Rows();
   rows.reset(some(5, 2));
   const { top } = rows;
@@ -36,14 +36,14 @@ test("what was asked for keeps every number, and is not shown twice if the feed 
   assert.ok(!rows.push(some(3, 2), false));
   assert.ok(rows.push(some(3, 5), false));
   rows.showAll();
-  assert.deepEqual(seen(rows), [[7, 6, 5, 6, 5, 4, 3, 2, 1], 0], "the list itself began with 5 and 6");
+  assert.deepEqual(seen(rows), [[7, 6, 5, 6, 5, 4, 3, 2, 1], 0], "5 and 6 did not come from a query");
 });
 
-test("there is a bound: the oldest go, unless what is shown has to stay", () => {
+test("the list is bounded: the oldest events are dropped, unless the shown ones must stay", () => {
   const rows = new Rows();
   rows.reset(some(1, 50_000));
   rows.push(some(50_001, 5_000), false);
-  assert.equal(rows.length, 55_000, "cutting is not done for few");
+  assert.equal(rows.length, 55_000, "small excesses are not cut");
   rows.push(some(55_001, 1), false);
   rows.showAll();
   assert.deepEqual([rows.length, rows.oldest?.id, rows.at(rows.top)?.id], [50_000, 5_002, 55_001]);
@@ -52,17 +52,17 @@ test("there is a bound: the oldest go, unless what is shown has to stay", () => 
   assert.deepEqual(
     [rows.length, rows.waiting, rows.isBroken],
     [50_000, 5_001, true],
-    "no room: they are missed",
+    "without room, new events are dropped",
   );
   rows.push(some(60_003, 1), true);
-  assert.equal(rows.waiting, 5_002, "what follows a gap would stand in the wrong place");
+  assert.equal(rows.waiting, 5_002, "an event after a gap is not added");
   rows.prepend(some(1, 10));
-  assert.equal(rows.length, 50_000, "nor is there room for older ones");
+  assert.equal(rows.length, 50_000, "a full list does not take older events");
   rows.reset(some(1, 60_000));
   assert.deepEqual([rows.length, rows.oldest?.id, rows.waiting, rows.isBroken], [50_000, 10_001, 0, false]);
 });
 
-test("numbers begin again from 0", () => {
+test("renumbering starts from 0 again and keeps the order", () => {
   const rows = new Rows();
   rows.reset(some(1, 50_000));
   rows.push(some(50_001, 6_000), false);

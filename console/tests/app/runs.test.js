@@ -5,7 +5,7 @@ import { attemptOf, runKey } from "../../app/run.js";
 import { SILENT_MS } from "../../app/runs.js";
 import { event, NONE, NOW, of, orders, RUN, START } from "./events.js";
 
-test("a run is one row, with the time it waited apart from the time it ran", () => {
+test("a run is one row, with its queue time separate from its run time", () => {
   const runs = of(event({}), event({ second: 5, status: "in_progress" }));
   const [row, ...others] = runs.active(NOW);
   assert.equal(others.length, 0);
@@ -17,7 +17,7 @@ test("a run is one row, with the time it waited apart from the time it ran", () 
   assert.deepEqual(runs.active(NOW), []);
 });
 
-test("in any order the state is the same: attempt, then time, then an end", () => {
+test("events may come in any order: the attempt decides the state, then the time, then the phase", () => {
   const events = [
     event({ second: 0 }),
     event({ second: 5, status: "in_progress" }),
@@ -32,7 +32,7 @@ test("in any order the state is the same: attempt, then time, then an end", () =
   }
 });
 
-test("failures stay until the same run, or the same of the same task, is green, or are dismissed", () => {
+test("a failure stays until its run or a matching run of its task succeeds, or until it is dismissed", () => {
   const failed = event({ status: "failure", second: 1 });
   assert.equal(of(failed).failures(NOW, NONE).length, 1);
   assert.equal(
@@ -48,14 +48,14 @@ test("failures stay until the same run, or the same of the same task, is green, 
   assert.equal(
     of(failed, event({ ...other, second: 0 })).failures(NOW, NONE).length,
     1,
-    "green before it failed",
+    "the success was before the failure",
   );
   assert.equal(of(failed, event({ ...other, second: 2, kind: "check_run" })).failures(NOW, NONE).length, 1);
   const unset = { vtid: "UNSET" };
   assert.equal(
     of({ ...failed, ...unset }, event({ ...other, ...unset, second: 2 })).failures(NOW, NONE).length,
     1,
-    "no task is not a task",
+    "UNSET does not connect two runs",
   );
   const runs = of(failed);
   const [failure] = runs.failures(NOW, NONE);
@@ -64,12 +64,12 @@ test("failures stay until the same run, or the same of the same task, is green, 
   assert.deepEqual(runs.failures(START + 25 * 3_600_000, NONE), []);
 });
 
-test("what says nothing is forgotten, and pings are no runs", () => {
+test("a run without new events is no longer active, and a ping is not a run", () => {
   assert.deepEqual(of(event({})).active(START + SILENT_MS + 1), []);
   assert.equal(runKey(event({ source: "agent.ping", kind: "ping" })), null);
 });
 
-test("a run has its link for a name, whatever its attempt; a deployment its task", () => {
+test("a run is identified by its link without the attempt, a deployment by its task", () => {
   assert.equal(runKey(event({ link: `${RUN}/attempts/3` })), runKey(event({ link: `${RUN}?x=1` })));
   assert.equal(attemptOf(event({ link: `${RUN}/attempts/3` })), 3);
   assert.equal(attemptOf(event({ link: `${RUN}/job/5` })), 0);
@@ -82,7 +82,7 @@ test("a run has its link for a name, whatever its attempt; a deployment its task
   );
 });
 
-test("the next deploy of a service does not begin when the last one did", () => {
+test("a new deploy of a service does not take the start time of the previous one", () => {
   const deploy = {
     source: "gcp.deploy",
     kind: "deploy",
@@ -97,7 +97,7 @@ test("the next deploy of a service does not begin when the last one did", () => 
   assert.equal(runs.active(NOW)[0]?.state.startedAt, START + 40_000);
 });
 
-test("however many runs there are, few are kept: the oldest go, but what is shown goes last", () => {
+test("the number of runs is bounded: the oldest are dropped, shown ones last", () => {
   const runs = of(event({ status: "failure" }), event({ link: `${RUN}1`, status: "in_progress" }));
   /** @param {number} i @param {Partial<import("../../app/event.js").AnyEvent>} more */
   const other = (i, more) =>
@@ -111,24 +111,24 @@ test("however many runs there are, few are kept: the oldest go, but what is show
   }
   assert.ok(runs.byKey.size <= 5_000);
   const [kept] = runs.active(START + 12_000_000);
-  assert.equal(kept?.state.startedAt, START, "what was heard of lately is not old");
+  assert.equal(kept?.state.startedAt, START, "a run with a recent event is not among the oldest");
   assert.ok(runs.failures(NOW, NONE).length <= 5_000);
 });
 
-test("what happens at once needs no place", () => {
+test("events that take no time take no memory", () => {
   const runs = of();
   for (const kind of ["push", "pull_request", "release", "create", "delete", "ping"])
     runs.take(event({ kind, status: "info", link: `https://github.com/acme/x/${kind}` }));
   assert.equal(runs.byKey.size, 0);
 });
 
-test("a workflow of another name makes nothing green, as soon as both names are known", () => {
+test("a workflow with another name does not fix a failure once both names are known", () => {
   const failed = event({ status: "failure", second: 1 });
   const link = (/** @type {number} */ id) => `https://github.com/acme/gateway/actions/runs/${id}`;
   const lint = event({ link: link(78), status: "success", second: 2 });
   const ci = event({ link: link(79), status: "success", second: 3 });
   const runs = of(failed, lint);
-  assert.equal(runs.failures(NOW, NONE).length, 0, "most tasks have one");
+  assert.equal(runs.failures(NOW, NONE).length, 0, "unknown names count as equal");
   assert.equal(runs.unsure.size, 2);
   runs.learn({ ...failed, meta: { name: "CI" } });
   runs.learn({ ...lint, meta: { name: "Lint" } });
@@ -138,5 +138,5 @@ test("a workflow of another name makes nothing green, as soon as both names are 
   runs.learn({ ...ci, meta: { name: "CI" } });
   assert.equal(runs.failures(NOW, NONE).length, 0);
   runs.take(event({ link: link(80), status: "success", second: 4, meta: { name: "Lint" } }));
-  assert.equal(runs.failures(NOW, NONE).length, 0, "also behind others");
+  assert.equal(runs.failures(NOW, NONE).length, 0, "a later success of another workflow changes nothing");
 });

@@ -1,4 +1,4 @@
-// Every state has a colour, and no style is of a state that is no more.
+// The styles cover every state, and no state that does not exist.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,11 +11,11 @@ const STYLES = readdirSync(APP)
   .map((name) => readFileSync(new URL(name, APP), "utf8").replace(/\/\*.*?\*\//gs, ""))
   .join("\n");
 
-/** What agents are in, which have colours as well. */
+/** The states of agents that have a colour. */
 const AGENTS = ["working", "idle", "late", "lost", "stopped"];
 
 /**
- * The rules with their selectors in full, whatever they are nested in.
+ * The rules of a style sheet, with nested selectors expanded.
  *
  * @param {string} text
  * @param {string[]} parents
@@ -48,19 +48,19 @@ function rulesOf(text, parents = []) {
 const selectorsOf = (property) =>
   rulesOf(STYLES).flatMap(({ selectors, declarations }) => (property.test(declarations) ? selectors : []));
 
-test("every status has its colour", () => {
+test("every status and agent state has a colour", () => {
   const coloured = selectorsOf(/--state:/);
   for (const status of [...STATUSES, ...AGENTS]) assert.ok(coloured.includes(`.s-${status}`), status);
 });
 
-test("a failure's row stands out, and what runs turns", () => {
+test("a failed row has a background, and a running icon turns", () => {
   for (const status of STATUSES.filter(isFailure))
     assert.ok(selectorsOf(/background:/).includes(`.row.s-${status}`), status);
   for (const status of STATUSES.filter((one) => phaseOf(one) === "runs"))
     assert.ok(selectorsOf(/animation: spin/).includes(`.run .i-${status}`), status);
 });
 
-test("no style is left of a state that is no more", () => {
+test("no style names a state that does not exist", () => {
   const states = new Set([...STATUSES, ...AGENTS]);
   const named = [...STYLES.matchAll(/\.s-([a-z_]+)/g)].map(([, name]) => name ?? "");
   assert.ok(named.length >= STATUSES.length);

@@ -1,4 +1,4 @@
-// The feed and the query API bring the same events, in either order: each is counted once.
+// The feed and the query API deliver the same events, in either order. Each is counted once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const counted = ({ rate, facets }) => [
   facets.status.get("queued"),
 ];
 
-test("an event that the feed and a query both bring is counted once, whichever is first", () => {
+test("an event from both the feed and a query is counted once, whichever is first", () => {
   const feedFirst = new Tally();
   feedFirst.take(ALL, true);
   feedFirst.takeOlder(ALL);
@@ -31,7 +31,7 @@ test("an event that the feed and a query both bring is counted once, whichever i
   assert.deepEqual(counted(queryFirst), [20, 10, 20]);
 });
 
-test("a query that holds more on both sides adds only what the feed has not brought", () => {
+test("a query adds only the events that the feed has not delivered", () => {
   const tally = new Tally();
   tally.take(ALL.slice(8, 12), true);
   tally.takeOlder(ALL.slice(4, 16));
@@ -40,7 +40,7 @@ test("a query that holds more on both sides adds only what the feed has not brou
   assert.deepEqual(counted(tally), [20, 10, 20]);
 });
 
-test("simulated events have no id and count each time; what is cleared counts again", () => {
+test("simulated events count each time, and after clear() every event counts again", () => {
   const tally = new Tally();
   const simulated = ALL.map((one) => ({ ...one, id: null, simulated: true }));
   tally.take(simulated, false);
@@ -48,7 +48,7 @@ test("simulated events have no id and count each time; what is cleared counts ag
   assert.deepEqual(counted(tally), [40, 20, 40]);
   tally.clear();
   tally.take(ALL, true);
-  assert.deepEqual(counted(tally), [0, 10, 20], "what is replayed makes no minute known");
+  assert.deepEqual(counted(tally), [0, 10, 20], "after a replay alone, the counts per minute are unknown");
   tally.take(ALL, false);
   assert.deepEqual(counted(tally), [20, 10, 20]);
 });

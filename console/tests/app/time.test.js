@@ -4,23 +4,23 @@ import { clock, duration, exact, moment, short, ticks } from "../../app/time.js"
 
 const MINUTE = 60_000;
 
-test("durations have two units at the most", () => {
-  const said = [0, 999, 1_000, 59_999, MINUTE, 3 * MINUTE + 4_000, 60 * MINUTE, 25 * 60 * MINUTE].map(
+test("a duration has at most two units", () => {
+  const texts = [0, 999, 1_000, 59_999, MINUTE, 3 * MINUTE + 4_000, 60 * MINUTE, 25 * 60 * MINUTE].map(
     duration,
   );
-  assert.deepEqual(said, ["0 ms", "999 ms", "1 s", "59 s", "1 m 00 s", "3 m 04 s", "1 h 00 m", "1 d 1 h"]);
-  assert.equal(duration(-5), "0 ms", "clocks differ, but nothing takes less than no time");
+  assert.deepEqual(texts, ["0 ms", "999 ms", "1 s", "59 s", "1 m 00 s", "3 m 04 s", "1 h 00 m", "1 d 1 h"]);
+  assert.equal(duration(-5), "0 ms", "different clocks may give a negative duration");
   assert.deepEqual([5_000, MINUTE, 3 * 60 * MINUTE, 50 * 60 * MINUTE].map(short), ["5s", "1m", "3h", "2d"]);
 });
 
-test("a time of day is as wide as any other, and another day says so", () => {
+test("a time of day has a fixed width, and a time on another day has a date", () => {
   const at = new Date(2026, 0, 2, 3, 4, 5).getTime();
   assert.equal(clock(at), "03:04:05");
   assert.equal(moment(at, at + MINUTE), "03:04:05");
   assert.match(moment(at, at + 1_440 * MINUTE), /2.*03:04$/);
 });
 
-test("what is no time is none", () => {
+test("an invalid time has a placeholder", () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {
     assert.equal(clock(bad), "--:--:--");
     assert.equal(moment(bad, 0), "unknown");
@@ -28,7 +28,7 @@ test("what is no time is none", () => {
   }
 });
 
-test("ticks are round, in sight, and no more than asked for", () => {
+test("ticks are round, within the range, and limited in number", () => {
   for (const span of [1_500, 90_000, 7 * MINUTE, 300 * MINUTE, 90_000 * MINUTE]) {
     const from = Date.UTC(2026, 4, 5, 6, 7, 8, 9);
     const { step, at } = ticks(from, from + span, 8);

@@ -21,7 +21,7 @@ const EVENT = {
   link: "https://github.com/acme/gateway/actions/runs/1",
 };
 
-test("an address is read, and written as short as it can be", () => {
+test("an address is parsed and formatted in its shortest form", () => {
   for (const address of [
     "/",
     "/agents",
@@ -34,7 +34,7 @@ test("an address is read, and written as short as it can be", () => {
   }
 });
 
-test("whatever a link says, the view is one that can be written again", () => {
+test("the view of any link can be formatted and parsed again", () => {
   let seed = 7;
   const random = (/** @type {number} */ n) => {
     seed = (seed * 48271) % 0x7fffffff;
@@ -66,22 +66,22 @@ test("whatever a link says, the view is one that can be written again", () => {
   }
 });
 
-test("facets, text, green and mine decide together", () => {
+test("facets, text, hide-green and my-tasks must all match", () => {
   const shows = (/** @type {string} */ search, starred = ["DEV-CICDL-0031"]) =>
     matcher(parse(`/${search}`), starred)(EVENT);
   assert.ok(shows(""));
   assert.ok(shows("?status=failure,success&kind=workflow_run"));
   assert.ok(!shows("?status=failure"));
   assert.ok(!shows("?hide=green"));
-  assert.ok(shows("?q=GATEWAY+core"), "all words, in any field, in any case");
+  assert.ok(shows("?q=GATEWAY+core"), "every word, in any field and any case");
   assert.ok(!shows("?q=gateway+nothing"));
   assert.ok(shows("?mine=1"));
   assert.ok(!shows("?mine=1", []));
   const anyStatus = matcher(parse("/?status=failure&hide=green"), [], { anyStatus: true });
-  assert.ok(anyStatus(EVENT), "what runs is shown whatever its state");
+  assert.ok(anyStatus(EVENT), "runs match whatever their status");
 });
 
-test("the gateway is asked for what it knows, and never for everything when nothing is mine", () => {
+test("a query sends only filters that the gateway knows, and my-tasks without a star matches nothing", () => {
   assert.deepEqual(serverFilters(parse("/?q=x&hide=green&status=failure"), []), { status: ["failure"] });
   assert.deepEqual(serverFilters(parse("/?mine=1"), ["A-0001", "B-0002"]), { vtid: ["A-0001", "B-0002"] });
   assert.deepEqual(serverFilters(parse("/?mine=1&vtid=B-0002"), ["A-0001", "B-0002"]), { vtid: ["B-0002"] });
@@ -89,7 +89,7 @@ test("the gateway is asked for what it knows, and never for everything when noth
   assert.equal(filterCount(home()), 0);
 });
 
-test("values are read as the gateway writes them, and more tasks than it takes are chosen here", () => {
+test("values get the gateway's case, and more tasks than it accepts are filtered in the page", () => {
   const { facets } = parseView(
     "/",
     "?kind=Deploy&source=GCP.deploy&status=FAILURE&layer=cicdl&module=api&vtid=dev-a-0001",
@@ -108,7 +108,7 @@ test("values are read as the gateway writes them, and more tasks than it takes a
   assert.deepEqual(serverFilters(mine, stars.slice(1)), { vtid: stars.slice(1) });
 });
 
-test("what an event is called can be looked for", () => {
+test("the text filter also matches the name of an event", () => {
   const view = parseView("/", "?q=retry");
   const event = /** @type {any} */ ({ vtid: "DEV-A-0001", title: "A-CORE-PUSH" });
   assert.equal(matcher(view, [])(event), false);

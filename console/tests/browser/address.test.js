@@ -1,4 +1,4 @@
-// The address and the keyboard: what one typed or chose is not lost on the way, and junk harms nobody.
+// The address and the keyboard: navigation keeps the filters, and invalid input does no harm.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const focused = (page) =>
 const rows = (page, count) =>
   until(async () => (await page.locator("#ticker .row[data-id]").count()) === count, `${count} rows`);
 
-test("Esc leaves the filter and takes nothing away", async () => {
+test("Esc leaves the filter and keeps its text", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.keyboard.press("/");
@@ -31,7 +31,7 @@ test("Esc leaves the filter and takes nothing away", async () => {
   await close();
 });
 
-test("back on the first page its filters are there, and a second click takes them away", async () => {
+test("the home page keeps its filters, and a second click on its link clears them", async () => {
   const { page, close } = await open(browser, `${stack.url}/?kind=two`);
   await rows(page, 1);
   const live = page.getByRole("link", { name: "Live" });
@@ -52,7 +52,7 @@ test("back on the first page its filters are there, and a second click takes the
   await close();
 });
 
-test("j and k go on in the drawer, and one step back closes it", async () => {
+test("j and k show the next and previous event in the drawer, and one Esc closes it", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   for (const key of ["j", "Enter"]) await page.keyboard.press(key);
@@ -70,7 +70,7 @@ test("j and k go on in the drawer, and one step back closes it", async () => {
   await close();
 });
 
-test("a token that no header takes is none", async () => {
+test("a token that a header cannot carry is ignored", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=%C3%A4b&kind=TWO&layer=cicdl`);
   await inState(page, "live");
   await rows(page, 1);
@@ -78,7 +78,7 @@ test("a token that no header takes is none", async () => {
   await close();
 });
 
-test("whoever takes a filter away by keyboard stays among the filters", async () => {
+test("after a filter is removed by keyboard, the focus moves to the next filter", async () => {
   const { page, close } = await open(browser, `${stack.url}/?kind=one,two,three`);
   await page.getByRole("button", { name: "Remove Event two" }).press("Enter");
   await rows(page, 2);
@@ -92,7 +92,7 @@ test("whoever takes a filter away by keyboard stays among the filters", async ()
   await close();
 });
 
-test("a menu goes with the view that it belongs to", async () => {
+test("a filter menu closes when the Back button changes the view", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.getByRole("button", { name: "Status" }).click();
@@ -104,7 +104,7 @@ test("a menu goes with the view that it belongs to", async () => {
   await close();
 });
 
-test("a text that was typed just before leaving does not follow", async () => {
+test("a text typed just before leaving the home page is not applied", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.evaluate(() => {
@@ -121,7 +121,7 @@ test("a text that was typed just before leaving does not follow", async () => {
   await close();
 });
 
-test("the theme needs no storage, and what the system has is followed again", async () => {
+test("without storage, the theme can be chosen, and the system's theme can be followed again", async () => {
   const { page, close } = await open(browser, "about:blank", { colorScheme: "light" });
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "localStorage", {
@@ -143,7 +143,7 @@ test("the theme needs no storage, and what the system has is followed again", as
   await close();
 });
 
-test("what can be no task says so, with its status", async () => {
+test("an invalid VTID gets an explanation with status 404", async () => {
   const { page, close } = await open(browser, stack.url);
   const answer = await page.goto(`${stack.url}/vtid/junk`);
   assert.equal(answer?.status(), 404);
@@ -151,7 +151,7 @@ test("what can be no task says so, with its status", async () => {
   await close();
 });
 
-test("what a run is called can be looked for", async () => {
+test("the text filter finds the name of a run", async () => {
   const link = "https://github.com/acme/gateway/actions/runs/4711";
   const meta = { name: "Answer slowly" };
   const run = { kind: "workflow_run", source: "github.actions", status: "in_progress", link, meta };
@@ -162,6 +162,6 @@ test("what a run is called can be looked for", async () => {
   await page.locator(".run", { hasText: "Answer slowly" }).waitFor();
   await page.getByRole("searchbox").fill("quickly");
   await rows(page, 0);
-  await page.getByText("Nothing that matches the filters runs or waits.").waitFor();
+  await page.getByText("Nothing that matches the filters is running or queued.").waitFor();
   await close();
 });

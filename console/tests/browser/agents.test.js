@@ -1,4 +1,4 @@
-// Agents on the page: what is asked for, and who needs somebody to look.
+// Agents on the page: failures, replaced agents, and the number of queries.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const ping = (agent, status, meta = {}) =>
     meta: { agent, instance: "h:1:2", ...meta },
   });
 
-test("an agent that ended badly is a failure until its name is heard again, reloaded or not", async () => {
+test("a failed agent is a failure until an agent with its name pings, also after a reload", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await stack.send([event(), ping("planner", "failure")]);
   const row = page.locator(".failures .run", { hasText: "planner" });
@@ -29,15 +29,15 @@ test("an agent that ended badly is a failure until its name is heard again, relo
   await row.waitFor({ state: "hidden" });
   await page.reload();
   await inState(page, "live");
-  await page.getByText("Nothing runs or waits.").waitFor();
+  await page.getByText("Nothing is running or queued.").waitFor();
   assert.equal(await page.locator(".failures .run").count(), 0);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a silent agent that another of its name has replaced stands last and is not counted", async () => {
+test("a replaced agent is listed last and not counted as missing", async () => {
   const started = (/** @type {number} */ ago) => new Date(Date.now() - ago).toISOString();
-  // What promises a ping within a second and says nothing more is lost soon.
+  // An agent that promises a ping every second and then falls silent is soon lost.
   await stack.send([
     ping("coder", "in_progress", { instance: "h:3:4", interval: 1, started: started(600_000) }),
     ping("tester", "in_progress", { instance: "h:4:5", interval: 1, started: started(600_000) }),
@@ -57,14 +57,14 @@ test("a silent agent that another of its name has replaced stands last and is no
   await close();
 });
 
-test("however many pings come, agents are asked for seldom", async () => {
+test("the agents are read seldom, however many pings arrive", async () => {
   const { page, close } = await open(browser, "about:blank");
   let asked = 0;
   page.on("request", (request) => {
     if (request.url().endsWith("/oasis/agents")) asked++;
   });
   await page.goto(stack.url);
-  await until(async () => asked === 1, "asked at the start");
+  await until(async () => asked === 1, "the first read");
   for (let i = 0; i < 20; i++) {
     const [id] = await stack.send([ping(`many-${i}`, "in_progress", { interval: 600 })]);
     await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();

@@ -1,20 +1,20 @@
-// What the page copies, and what it is good for.
+// Reads what the page copies, and runs copied commands.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-/** What a context needs that reads what was copied. */
+/** The context options that let a test read the clipboard. */
 export const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
 
 /**
- * Presses a button that copies; says what.
+ * Presses a copy button and returns the copied text.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} name
  */
 export async function copied(page, name) {
   await page.evaluate(() => navigator.clipboard.writeText("nothing"));
-  // By itself rather than by its name, which says for a while that it has been done.
+  // Keep the element, because the button's name changes to "Copied" for a while.
   const button = await page.getByRole("button", { name }).elementHandle();
   await button?.click();
   await page.waitForFunction((button) => button?.textContent === "Copied", button);
@@ -22,7 +22,7 @@ export async function copied(page, name) {
 }
 
 /**
- * Runs a line as whoever pastes it into a shell; says the JSON it prints.
+ * Runs a line in a shell, as if pasted, and returns the JSON that it prints.
  *
  * @param {string} line
  * @param {Record<string, string>} [env]

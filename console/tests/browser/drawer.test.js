@@ -1,4 +1,4 @@
-// One event in full: what it holds stays text, and can be taken along.
+// The drawer: it shows event content as text, copies an event, and works with the browser's history.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
 
-test("whatever an event holds stays text", async () => {
+test("hostile content in an event is shown as text", async () => {
   const bad = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
   const meta = {
     title: bad,
@@ -32,7 +32,7 @@ test("whatever an event holds stays text", async () => {
   await page.goto(`${stack.url}/vtid/DEV-CICDL-0031`);
   await page.locator(".bar", { hasText: "<img src=x" }).waitFor();
   assert.equal(await page.locator("main img, main script").count(), 0);
-  // The table refuses other links; a page must not trust that.
+  // The database refuses other links, but the page must not rely on that.
   await page.route("**/api/v1/oasis/events?*", (route) =>
     route.fulfill({
       json: [
@@ -69,7 +69,7 @@ test("whatever an event holds stays text", async () => {
   await close();
 });
 
-test("an event is copied as JSON, and as the curl that asks for it", async () => {
+test("an event can be copied as JSON, and as a curl command that reads it", async () => {
   const meta = { text: 'it\'s "quoted" $HOME \u202e', list: [1, { deep: null }] };
   const [id = 0] = await stack.send([
     event({ kind: "copied", link: "https://example.com/?a=1&b='2'", meta }),
@@ -85,7 +85,7 @@ test("an event is copied as JSON, and as the curl that asks for it", async () =>
   await close();
 });
 
-test("back and forward close the drawer and open it; a link to an event closes to its list", async () => {
+test("Back and Forward close and open the drawer, and closing a linked event shows its list", async () => {
   const [first, second] = await stack.send([event({ kind: "walked" }), event({ kind: "walked" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked`);
@@ -112,7 +112,7 @@ test("back and forward close the drawer and open it; a link to an event closes t
   await opened(second);
   await page.getByRole("button", { name: "Close" }).click();
   await closed();
-  // Closing went back, so nothing lies between the list and what was before it.
+  // Closing went back in the history, so the entry before the list is next.
   await page.goBack();
   await page.waitForURL(`${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked&event=${first}`);

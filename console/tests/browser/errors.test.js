@@ -1,5 +1,5 @@
-// The query API fails while the feed works: each part of the page says what it can't show, and its button
-// gets it.
+// Failures of the query API while the feed works: each part of the page says what it can't show, and has a
+// button to try again.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ await stack.sendMany(60);
 
 const WHY = "the table can't be read just now";
 
-/** A page to which the query API says no. @param {string} path */
+/** Opens a page for which the query API fails. @param {string} path */
 async function refused(path) {
   const opened = await open(browser, "about:blank");
   const { page } = opened;
@@ -24,64 +24,65 @@ async function refused(path) {
   );
   await page.goto(`${stack.url}${path}`);
   await inState(page, "live");
-  return { ...opened, mended: () => page.unroute("**/api/v1/oasis/**") };
+  return { ...opened, repair: () => page.unroute("**/api/v1/oasis/**") };
 }
 
 /**
- * A part that says why, has a button, keeps saying so while that does not help, and is gone once it does.
+ * Checks a note: it gives the reason and has a button to try again. It stays while the API fails, and
+ * disappears after the API is repaired.
  *
  * @param {import("playwright-core").Locator} part
- * @param {RegExp} says
- * @param {() => Promise<void>} mended
+ * @param {RegExp} text
+ * @param {() => Promise<void>} repair
  */
-async function tryAgain(part, says, mended) {
-  const note = part.filter({ hasText: says });
+async function tryAgain(part, text, repair) {
+  const note = part.filter({ hasText: text });
   await note.filter({ hasText: WHY }).waitFor();
   const asked = part.page().waitForResponse((answer) => answer.status() === 500);
   await note.getByRole("button", { name: "Try again" }).click();
   await asked;
   await note.filter({ hasText: WHY }).waitFor();
-  await mended();
+  await repair();
   await note.getByRole("button", { name: "Try again" }).click();
   await note.waitFor({ state: "hidden" });
 }
 
-test("the list keeps what the feed brought, and asks for older events again", async () => {
-  const { page, faults, close, mended } = await refused("/");
-  await until(async () => (await shownIds(page)).length === 20, "what the feed begins with");
-  await tryAgain(page.locator(".ticker-note"), /Older events can't be read/, mended);
-  await until(async () => (await shownIds(page)).length > 20, "older ones");
+test("the list keeps the events of the feed, and older events can be read again", async () => {
+  const { page, faults, close, repair } = await refused("/");
+  await until(async () => (await shownIds(page)).length === 20, "the first events of the feed");
+  await tryAgain(page.locator(".ticker-note"), /Older events can't be read/, repair);
+  await until(async () => (await shownIds(page)).length > 20, "older events");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("what ran before is not known, and is asked for again", async () => {
-  const { page, faults, close, mended } = await refused("/");
-  await tryAgain(page.locator(".now .note"), /What ran before this page was opened is not known/, mended);
+test("earlier runs can be read again after an error", async () => {
+  const { page, faults, close, repair } = await refused("/");
+  await tryAgain(page.locator(".now .note"), /Earlier runs can't be read/, repair);
   await page.locator(".run.s-in_progress", { hasText: "build" }).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a task's history", async () => {
-  const { page, faults, close, mended } = await refused("/vtid/DEV-CICDL-0031");
-  await tryAgain(page.locator(".task-page .note"), /Its history can't be read/, mended);
+test("a task's history can be read again after an error", async () => {
+  const { page, faults, close, repair } = await refused("/vtid/DEV-CICDL-0031");
+  await tryAgain(page.locator(".task-page .note"), /The history can't be read/, repair);
   await page.locator(".bar", { hasText: "build" }).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("the agents", async () => {
-  const { page, faults, close, mended } = await refused("/agents");
-  await tryAgain(page.locator(".page .note"), /The agents can't be read/, mended);
+test("the agents can be read again after an error", async () => {
+  const { page, faults, close, repair } = await refused("/agents");
+  await tryAgain(page.locator(".page .note"), /The agents can't be read/, repair);
   await page.locator("tr.a-idle", { hasText: "planner" }).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("one event", async () => {
-  const { page, faults, close, mended } = await refused("/?event=2");
-  await tryAgain(page.locator("dialog.drawer[open] .note"), /Its meta can't be read/, mended);
+test("an event's meta can be read again after an error", async () => {
+  const { page, faults, close, repair } = await refused("/?event=2");
+  await tryAgain(page.locator("dialog.drawer[open] .note"), /The event's meta can't be read/, repair);
   await page.locator("dialog.drawer[open] .tree", { hasText: "planner" }).waitFor();
   assert.deepEqual(faults, []);
   await close();

@@ -1,4 +1,4 @@
-// Filters, and the address that holds them.
+// Filters, and the address that carries them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const kinds = (page) =>
     [...new Set([...document.querySelectorAll("#ticker .row .kind")].map((kind) => kind.textContent))].sort(),
   );
 
-test("filters are in the address, and back and forward go through them", async () => {
+test("filters are in the address, and Back and Forward step through them", async () => {
   const ids = await stack.send([
     event({ kind: "one", status: "success" }),
     event({ kind: "two", status: "failure" }),
@@ -27,17 +27,17 @@ test("filters are in the address, and back and forward go through them", async (
   await until(async () => (await kinds(page)).join() === "two", "only failures");
   await page.keyboard.press("Escape");
   await page.getByRole("searchbox").fill("nothing like it");
-  await page.getByText("Nothing matches these filters").waitFor();
+  await page.getByText("No event matches these filters").waitFor();
   assert.equal(new URL(page.url()).search, "?q=nothing+like+it&status=failure");
   await page.goBack();
   await until(async () => (await kinds(page)).join() === "two", "the text is gone");
   await page.goBack();
-  await until(async () => (await kinds(page)).join() === "one,three,two", "all again");
+  await until(async () => (await kinds(page)).join() === "one,three,two", "all events again");
   await page.goForward();
   await until(async () => (await kinds(page)).join() === "two", "forward");
   await page.getByRole("button", { name: "Remove Status failed" }).click();
   await page.getByRole("button", { name: "Hide green" }).click();
-  await until(async () => (await kinds(page)).join() === "three,two", "no green");
+  await until(async () => (await kinds(page)).join() === "three,two", "no successes");
   await page.locator("#ticker").getByRole("link", { name: "STG-OTHER-0001" }).click();
   await page.waitForURL(`${stack.url}/vtid/STG-OTHER-0001`);
   await page.getByRole("button", { name: "Star", exact: true }).click();
@@ -47,7 +47,7 @@ test("filters are in the address, and back and forward go through them", async (
   await close();
 });
 
-test("a filter finds what is older than what the page has", async () => {
+test("a filter finds events that are older than those on the page", async () => {
   const [old] = await stack.send([event({ kind: "rare" })]);
   await stack.sendMany(2_000);
   const { page, close } = await open(browser, `${stack.url}/?kind=rare`);
@@ -56,7 +56,7 @@ test("a filter finds what is older than what the page has", async () => {
   await close();
 });
 
-test("hide=green in a link leaves out what succeeded, also of what is older and what comes", async () => {
+test("hide=green in a link hides successes among older and new events", async () => {
   const vtid = "DEV-GREEN-0001";
   const statuses = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
   const sent = () => stack.send(statuses.map((status) => event({ kind: status, status, vtid })));
@@ -64,7 +64,7 @@ test("hide=green in a link leaves out what succeeded, also of what is older and 
   await stack.sendMany(60);
   const { page, faults, close } = await open(browser, `${stack.url}/?hide=green&vtid=${vtid}`);
   const others = (/** @type {number[]} */ ids) => ids.filter((_, at) => statuses[at] !== "success").reverse();
-  await until(async () => (await shownIds(page)).length >= 5, "older ones");
+  await until(async () => (await shownIds(page)).length >= 5, "older events");
   const live = await sent();
   await page.locator(`#ticker .row[data-id="${live.at(-1)}"]`).waitFor();
   assert.deepEqual(await shownIds(page), [...others(live), ...others(older)]);
@@ -72,12 +72,12 @@ test("hide=green in a link leaves out what succeeded, also of what is older and 
   assert.equal(await button.getAttribute("aria-pressed"), "true");
   await button.click();
   await page.waitForURL(`${stack.url}/?vtid=${vtid}`);
-  await until(async () => (await shownIds(page)).length === 12, "all of them");
+  await until(async () => (await shownIds(page)).length === 12, "all events");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a star is kept over a reload, and so is its end", async () => {
+test("a star and its removal survive a reload", async () => {
   await stack.send([event({ kind: "mine", vtid: "DEV-STARS-0001" }), event({ kind: "other" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/?mine=1`);
   await page.getByText("No task has a star yet").waitFor();
@@ -97,7 +97,7 @@ test("a star is kept over a reload, and so is its end", async () => {
   await close();
 });
 
-test("pings that say nothing new are shown only when they are asked for", async () => {
+test("repeated pings are shown only with the Heartbeats switch", async () => {
   const ping = (/** @type {string} */ status, repeat = false) =>
     event({
       source: "agent.ping",
@@ -118,20 +118,20 @@ test("pings that say nothing new are shown only when they are asked for", async 
   const { page, faults, close } = await open(browser, `${stack.url}/?vtid=DEV-BEATS-0001`);
   const shows = (/** @type {number[]} */ ids, /** @type {string} */ what) =>
     until(async () => (await shownIds(page)).join() === ids.toReversed().join(), what);
-  await shows([idle, working], "what is new");
+  await shows([idle, working], "no repeated pings");
   await page.getByRole("button", { name: "Heartbeats" }).click();
   await page.waitForURL(`${stack.url}/?vtid=DEV-BEATS-0001&heartbeats=1`);
-  await shows(sent, "all");
+  await shows(sent, "all pings");
   sent.push(...(await stack.send([ping("in_progress", true)])));
-  await shows(sent, "one more");
+  await shows(sent, "one more ping");
   await page.reload();
-  await shows(sent, "all, from the address");
+  await shows(sent, "all pings, from the address");
   await page.getByRole("button", { name: "Heartbeats" }).click();
-  await shows([idle, working], "what is new, again");
+  await shows([idle, working], "no repeated pings again");
   const [stopped = 0] = await stack
     .send([ping("in_progress", true), ping("success")])
     .then((ids) => ids.slice(1));
-  await shows([idle, working, stopped], "what is new comes");
+  await shows([idle, working, stopped], "a new state");
   assert.deepEqual(faults, []);
   await close();
 });

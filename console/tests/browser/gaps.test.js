@@ -1,4 +1,4 @@
-// Where events are missing from the list, the page says which, and why.
+// Gaps: the page says which events are missing from the list, and why.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
@@ -13,13 +13,13 @@ after(() => relay.cut());
 await stack.send([event()]);
 
 beforeEach(() => {
-  relay.way = "pass";
+  relay.mode = "pass";
 });
 
 /** @param {number} count */
 const send = (count) => stack.send(Array.from({ length: count }, () => event({ kind: "gap" })));
 
-/** A page that has shown some events, and was then cut off. */
+/** Opens a page, waits for some events, and then cuts its connection. */
 async function cutOff() {
   const opened = await openTimed(browser, `${relay.url}/?kind=gap`);
   await inState(opened.page, "live");
@@ -31,24 +31,21 @@ async function cutOff() {
 }
 
 /** @param {import("playwright-core").Page} page */
-async function comesBack(page) {
+async function reconnect(page) {
   await relay.join();
-  await pass(page, async () => (await badge(page)).startsWith("LIVE"), "it is back");
+  await pass(page, async () => (await badge(page)).startsWith("LIVE"), "the page is live again");
 }
 
-test("events that are no longer kept", async () => {
+test("the banner names events that were pruned while the page was offline", async () => {
   const { page, faults, close, ids } = await cutOff();
   const before = await allIds(page);
   const gone = await send(4);
   await stack.prune();
   const kept = await send(2);
-  await comesBack(page);
+  await reconnect(page);
   const banner = page.locator("#banner");
-  await banner
-    .getByText(
-      `Events ${(ids.at(-1) ?? 0) + 1} to ${gone.at(-1)} are not in this list: they are no longer kept.`,
-    )
-    .waitFor();
+  const range = `${(ids.at(-1) ?? 0) + 1} to ${gone.at(-1)}`;
+  await banner.getByText(`Events ${range} are missing from this list: they are no longer stored.`).waitFor();
   await page.locator(`#ticker .row[data-id="${kept.at(-1)}"]`).waitFor();
   assert.deepEqual(await allIds(page), [...kept.reverse(), ...before]);
   await freeze(page);
@@ -58,35 +55,35 @@ test("events that are no longer kept", async () => {
   await close();
 });
 
-test("more than is shown at once, when polling", async () => {
-  relay.way = "hold";
+test("the banner names events that a poll skipped", async () => {
+  relay.mode = "hold";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=gap`);
   await pass(page, async () => (await badge(page)) === "LIVE, polling", "polling");
   const [known = 0] = await send(1);
-  await pass(page, async () => (await shownIds(page))[0] === known, "what came");
+  await pass(page, async () => (await shownIds(page))[0] === known, "the new event");
   await relay.cut();
   const link = "https://github.com/acme/gateway/actions/runs/99";
   await stack.send([event({ kind: "gap", vtid: "DEV-MISSD-0001", status: "failure", link })]);
   await stack.sendMany(10_500);
   const [last = 0] = await send(1);
-  await comesBack(page);
+  await reconnect(page);
   await page.locator(`#ticker .row[data-id="${last}"]`).waitFor();
-  const said = (await page.locator("#banner", { hasText: "are not in this list" }).textContent()) ?? "";
-  const [, from, to] = /^Events ([\d,]+) to ([\d,]+) are not in this list\./.exec(said) ?? [];
-  assert.equal(Number(from?.replaceAll(",", "")), known + 1, said);
+  const text = (await page.locator("#banner", { hasText: "are missing from" }).textContent()) ?? "";
+  const [, from, to] = /^Events ([\d,]+) to ([\d,]+) are missing from this list\./.exec(text) ?? [];
+  assert.equal(Number(from?.replaceAll(",", "")), known + 1, text);
   const upTo = Number(to?.replaceAll(",", ""));
-  assert.ok(upTo > known && last - upTo >= 10_000, said);
+  assert.ok(upTo > known && last - upTo >= 10_000, text);
   await page.locator(".failures .run", { hasText: "gap" }).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("another database", async () => {
+test("after the database was replaced, the list starts again", async () => {
   const { page, faults, close } = await cutOff();
   await stack.renew();
   const ids = await send(2);
-  await comesBack(page);
-  await page.locator("#banner").getByText("the list has begun anew").waitFor();
+  await reconnect(page);
+  await page.locator("#banner").getByText("The list has started over").waitFor();
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   assert.deepEqual(await allIds(page), ids.reverse());
   ids.unshift(...(await send(1)));

@@ -1,4 +1,4 @@
-// A gateway that wants a token, notifications, and what the browser remembers.
+// Notifications, the browser's storage, and a gateway that requires a token.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,30 +9,30 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage({ READ_TOKENS: "s3cret" });
 await stack.send([event({ kind: "first" })]);
 
-/** Runs in the page: notes what it notifies of. */
+/** Runs in the page: records its notifications. */
 function record() {
-  const told = /** @type {Notification[]} */ ([]);
+  const notes = /** @type {Notification[]} */ ([]);
   const Recorded = new Proxy(Notification, {
     construct(target, given) {
       const note = Reflect.construct(target, given);
-      told.push(note);
+      notes.push(note);
       return note;
     },
   });
-  Object.assign(globalThis, { told, Notification: Recorded });
+  Object.assign(globalThis, { notes, Notification: Recorded });
 }
 
-test("the token leaves the address at once, and lasts as long as the tab", async () => {
+test("the page removes the token from the address at once, and keeps it for the tab", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=s3cret&kind=first`);
   await inState(page, "live");
   assert.equal(page.url(), `${stack.url}/?kind=first`);
   await page.locator("#ticker .row[data-id]").first().waitFor();
   const reloaded = await page.reload();
-  assert.equal(reloaded?.status(), 401, "the address alone opens nothing");
+  assert.equal(reloaded?.status(), 401, "the address alone does not grant access");
   await inState(page, "live");
   await page.locator("#ticker .row[data-id]").first().waitFor();
   await page.goto(`${stack.url}/agents`);
-  await page.getByText("No agent has been heard of").waitFor();
+  await page.getByText("No agent has sent a heartbeat yet").waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
@@ -50,14 +50,14 @@ test("without a token the page asks for one", async () => {
   await close();
 });
 
-test("failures that match the filters are notified, if asked for, and many as one", async () => {
+test("failures that match the filters give a notification, and many failures share one", async () => {
   const { page, faults, close } = await open(browser, "about:blank", { permissions: ["notifications"] });
   await page.addInitScript(record);
   await page.goto(`${stack.url}/?token=s3cret&vtid=DEV-NOTE-0001`);
   await inState(page, "live");
-  const told = () =>
+  const notes = () =>
     page.evaluate(() =>
-      /** @type {{ told: Notification[] }} */ (/** @type {unknown} */ (globalThis)).told.map(
+      /** @type {{ notes: Notification[] }} */ (/** @type {unknown} */ (globalThis)).notes.map(
         ({ title }) => title,
       ),
     );
@@ -67,19 +67,19 @@ test("failures that match the filters are notified, if asked for, and many as on
   await page.locator(".failures .run", { hasText: "quiet" }).waitFor();
   await page.getByRole("button", { name: /Notify me/ }).click();
   await stack.send([failure("loud"), failure("other", "DEV-OTHER-0001")]);
-  await until(async () => (await told()).length > 0, "a notification");
-  assert.deepEqual(await told(), ["loud failed"]);
+  await until(async () => (await notes()).length > 0, "a notification");
+  assert.deepEqual(await notes(), ["loud failed"]);
   await stack.send(Array.from({ length: 9 }, (_, i) => failure(`many${i}`)));
-  await until(async () => (await told()).length > 1, "another");
-  assert.deepEqual(await told(), ["loud failed", "9 failures"]);
-  // It is on again after a reload, and a press on one leads to its event.
+  await until(async () => (await notes()).length > 1, "a second notification");
+  assert.deepEqual(await notes(), ["loud failed", "9 failures"]);
+  // Notifications stay on after a reload, and a click on one opens its event.
   await page.reload();
   await inState(page, "live");
   await page.getByRole("button", { name: /Notifications of failures are on/, pressed: true }).waitFor();
   const [id] = await stack.send([failure("pressed")]);
-  await until(async () => (await told()).join() === "pressed failed", "one after the reload");
+  await until(async () => (await notes()).join() === "pressed failed", "one after the reload");
   await page.evaluate(() => {
-    const [note] = /** @type {{ told: Notification[] }} */ (/** @type {unknown} */ (globalThis)).told;
+    const [note] = /** @type {{ notes: Notification[] }} */ (/** @type {unknown} */ (globalThis)).notes;
     note?.dispatchEvent(new Event("click"));
   });
   await page.waitForURL(`${stack.url}/?vtid=DEV-NOTE-0001&event=${id}`);
@@ -89,15 +89,15 @@ test("failures that match the filters are notified, if asked for, and many as on
   await page.locator(".failures .run", { hasText: "unheard" }).waitFor();
   await page.getByRole("button", { name: /Notify me/ }).click();
   await stack.send([failure("heard")]);
-  await until(async () => (await told()).length > 1, "one more");
-  assert.deepEqual(await told(), ["pressed failed", "heard failed"]);
+  await until(async () => (await notes()).length > 1, "one more");
+  assert.deepEqual(await notes(), ["pressed failed", "heard failed"]);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("where notifications are not allowed, the bell says so", async () => {
+test("if notifications are blocked, the bell says so", async () => {
   const { page, close } = await open(browser, "about:blank");
-  // Nobody is there to answer the browser's question.
+  // In a test, no one answers the browser's prompt.
   await page.addInitScript(() => {
     Notification.requestPermission = async () => "denied";
   });
@@ -110,7 +110,7 @@ test("where notifications are not allowed, the bell says so", async () => {
   await close();
 });
 
-test("the curl that asks for an event names the token without holding it", async () => {
+test("the curl command for an event refers to the token without containing it", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret&event=1`, CLIPBOARD);
   await page.locator("dialog.drawer[open] .meta-part p").waitFor();
   const line = await copied(page, "Copy as curl");
@@ -120,7 +120,7 @@ test("the curl that asks for an event names the token without holding it", async
   await close();
 });
 
-test("a dismissed failure is remembered", async () => {
+test("a dismissed failure stays dismissed after a reload", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret&vtid=DEV-KEEP-0001`);
   await inState(page, "live");
   await stack.send([event({ kind: "annoying", vtid: "DEV-KEEP-0001", status: "failure" })]);
@@ -131,12 +131,12 @@ test("a dismissed failure is remembered", async () => {
   await page.reload();
   await inState(page, "live");
   await page.locator("#ticker .row", { hasText: "annoying" }).waitFor();
-  await page.getByText("Nothing that matches the filters runs or waits.").waitFor();
+  await page.getByText("Nothing that matches the filters is running or queued.").waitFor();
   assert.equal(await failure.count(), 0);
   await close();
 });
 
-test("the theme is the system's until another is chosen, which is kept", async () => {
+test("the page follows the system's theme until the user chooses another, which is stored", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret`, { colorScheme: "light" });
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await background();
@@ -157,6 +157,6 @@ test("the theme is the system's until another is chosen, which is kept", async (
   await page.reload();
   assert.equal(await background(), light);
   await page.emulateMedia({ colorScheme: "dark" });
-  assert.equal(await background(), dark, "what the system had was no choice: it is followed again");
+  assert.equal(await background(), dark, "choosing the system's theme means following the system");
   await close();
 });

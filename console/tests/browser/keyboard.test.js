@@ -1,4 +1,4 @@
-// Everything can be done without a mouse.
+// The page works without a mouse.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage();
 await stack.sendMany(40);
 
-test("everything can be done with the keyboard", async () => {
+test("the keyboard reaches every action", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   const [first, second] = await rowsInSight(page, 25);
   await page.keyboard.press("j");
@@ -27,7 +27,7 @@ test("everything can be done with the keyboard", async () => {
       await page.evaluate(
         () => document.activeElement === document.body || document.activeElement?.closest("dialog"),
       ),
-      "the focus stays within",
+      "the focus stays within the dialog",
     );
   }
   await page.keyboard.press("Escape");
@@ -35,7 +35,7 @@ test("everything can be done with the keyboard", async () => {
   assert.equal(
     await page.evaluate(() => document.activeElement?.closest(".row")?.getAttribute("data-id")),
     String(second),
-    "the focus is given back",
+    "the focus returns to the row",
   );
   await page.waitForURL(`${stack.url}/`);
   await page.keyboard.press("Space");
@@ -45,7 +45,7 @@ test("everything can be done with the keyboard", async () => {
   await page.keyboard.press("/");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
   await page.keyboard.type("jjg?");
-  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "keys typed are text");
+  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "typed keys are text");
   await page.keyboard.press("Escape");
   await page.keyboard.press("g");
   await page.keyboard.press("a");
@@ -61,7 +61,7 @@ test("everything can be done with the keyboard", async () => {
   await close();
 });
 
-test("the focus is given back though the list has learned a name meanwhile", async () => {
+test("the focus returns to the row even if the list has learned a name meanwhile", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   const [first = 0] = await rowsInSight(page, 25);
   await page.keyboard.press("j");

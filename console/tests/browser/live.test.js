@@ -1,4 +1,4 @@
-// What comes over the feed is on the page, each once, whatever happens to the gateway.
+// The live page: each event of the feed appears once, whatever happens to the gateway.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
 
-test("simulated events say so, and go with the first real one; events appear by themselves", async () => {
+test("simulated events are marked, and the first real event removes them; new events appear", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "mock");
   await page.locator("#ticker .row[data-simulated]").first().waitFor();
@@ -29,7 +29,7 @@ test("simulated events say so, and go with the first real one; events appear by 
   await close();
 });
 
-test("the gateway dies and comes back: nothing is missing and nothing is doubled", async () => {
+test("a restart of the gateway loses and duplicates no event", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=crash`);
   await inState(page, "live");
   const ids = await stack.send(Array.from({ length: 5 }, () => event({ kind: "crash" })));
@@ -37,9 +37,9 @@ test("the gateway dies and comes back: nothing is missing and nothing is doubled
   for (const signal of /** @type {const} */ (["SIGKILL", "SIGINT"])) {
     await stack.down(signal);
     await inState(page, "reconnecting");
-    assert.match((await page.locator("#banner").textContent()) ?? "", /What is shown stays/);
+    assert.match((await page.locator("#banner").textContent()) ?? "", /The events shown here stay/);
     await stack.up();
-    // Stored before the page is back: the feed replays them.
+    // These are stored before the page reconnects, so the feed replays them.
     ids.push(...(await stack.send(Array.from({ length: 7 }, () => event({ kind: "crash" })))));
     await inState(page, "live");
     ids.push(...(await stack.send([event({ kind: "crash" })])));
@@ -53,7 +53,7 @@ test("the gateway dies and comes back: nothing is missing and nothing is doubled
   await close();
 });
 
-test("what is read does not move, and what came meanwhile is counted", async () => {
+test("a scrolled or paused list does not move, and counts the new events", async () => {
   await stack.sendMany(300, { kind: "read" });
   const { page, close } = await open(browser, `${stack.url}/?kind=read`);
   const scroller = page.locator("#ticker");
@@ -69,7 +69,7 @@ test("what is read does not move, and what came meanwhile is counted", async () 
         )
         .sort(),
     );
-  await until(async () => !(await shownIds(page)).includes(top), "rows around");
+  await until(async () => !(await shownIds(page)).includes(top), "the rows at the scroll position");
   const seen = await at();
   await stack.send(Array.from({ length: 12 }, () => event({ kind: "read" })));
   await page.locator(".unread", { hasText: "12 new" }).waitFor();
@@ -84,11 +84,11 @@ test("what is read does not move, and what came meanwhile is counted", async () 
   await page.locator(".unread", { hasText: "1 new" }).waitFor();
   assert.equal((await shownIds(page))[0], newest);
   await page.getByRole("button", { name: "Resume" }).click();
-  await until(async () => (await shownIds(page))[0] !== newest, "what waited is shown");
+  await until(async () => (await shownIds(page))[0] !== newest, "the waiting event is shown");
   await close();
 });
 
-test("a task's journey grows while it is looked at", async () => {
+test("a task's journey grows while its page is open", async () => {
   const vtid = "DEV-JOURN-0007";
   const link = "https://github.com/acme/gateway/actions/runs/5";
   await stack.send([
@@ -124,9 +124,9 @@ test("a task's journey grows while it is looked at", async () => {
   await close();
 });
 
-test("an agent appears with its first ping, and how it is", async () => {
+test("an agent appears with its first ping, and its state is kept up to date", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
-  await page.getByText("No agent has been heard of").waitFor();
+  await page.getByText("No agent has sent a heartbeat yet").waitFor();
   const meta = { agent: "planner", role: "PLANNER", instance: "h:1:2", host: "h", pid: 1, interval: 60 };
   await stack.send([
     event({ source: "agent.ping", kind: "ping", module: "PLANNER", status: "in_progress", meta }),

@@ -1,5 +1,5 @@
-// What lies between the page and the gateway breaks, falls silent or holds streams back: the page says so,
-// and nothing is missing or doubled once it is better.
+// Network failures: the connection breaks, falls silent, or a proxy holds streams back. The page says so, and
+// afterwards no event is missing or duplicated.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
@@ -14,23 +14,24 @@ after(() => relay.cut());
 await stack.send([event({ kind: "first" })]);
 
 beforeEach(() => {
-  relay.way = "pass";
+  relay.mode = "pass";
 });
 
-/** Events of a kind of their own. @param {string} kind @param {number} count */
+/** Sends events of one kind. @param {string} kind @param {number} count */
 const send = (kind, count) => stack.send(Array.from({ length: count }, () => event({ kind })));
 
-test("a cut connection: the page counts down, tries at a press, and has missed nothing", async () => {
+test("after a cut connection, the page counts down, retries on request, and loses no event", async () => {
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=cut`);
   await inState(page, "live");
   const ids = await send("cut", 3);
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   await relay.cut();
-  // More than the last twenty, with which a feed begins anew.
+  // More than the last twenty events, with which a new feed would begin.
   ids.push(...(await send("cut", 70)));
   await pass(page, async () => /^RECONNECTING in ([5-9]|\d\d) s$/.test(await badge(page)), "a countdown");
   await freeze(page);
-  assert.match((await page.locator("#banner").textContent()) ?? "", /can't be reached.*What is shown stays/);
+  const banner = (await page.locator("#banner").textContent()) ?? "";
+  assert.match(banner, /can't be reached.*The events shown here stay/);
   assert.deepEqual(await shownIds(page), ids.slice(0, 3).reverse());
   await relay.join();
   await page.getByRole("button", { name: "Retry now" }).click();
@@ -44,17 +45,17 @@ test("a cut connection: the page counts down, tries at a press, and has missed n
   await close();
 });
 
-test("a silent connection is given up, and the network's return is a try at once", async () => {
+test("a silent connection is dropped, and the page retries at once when the network returns", async () => {
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=silent`);
   await inState(page, "live");
   const ids = await send("silent", 2);
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
-  relay.way = "silence";
+  relay.mode = "silence";
   await page.context().setOffline(true);
   ids.push(...(await send("silent", 30)));
   await pass(page, async () => (await badge(page)).startsWith("RECONNECTING"), "silence is noticed");
   await pass(page, async () => /in \d\d s/.test(await badge(page)), "the waits grow");
-  relay.way = "pass";
+  relay.mode = "pass";
   await freeze(page);
   await page.context().setOffline(false);
   await inState(page, "live");
@@ -65,16 +66,16 @@ test("a silent connection is given up, and the network's return is a try at once
   await close();
 });
 
-test("where there is no feed the page is OFFLINE, with a button, and tries on", async () => {
-  relay.way = "lost";
+test("without a feed at the address, the page is OFFLINE, offers a retry, and keeps trying", async () => {
+  relay.mode = "lost";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=first`);
   await inState(page, "offline");
   assert.equal(await badge(page), "OFFLINE");
-  const before = relay.asked(FEED);
-  await pass(page, async () => relay.asked(FEED) > before, "a try by itself");
+  const before = relay.requests(FEED);
+  await pass(page, async () => relay.requests(FEED) > before, "an automatic retry");
   await inState(page, "offline");
   await freeze(page);
-  relay.way = "pass";
+  relay.mode = "pass";
   await page.getByRole("button", { name: "Retry now" }).click();
   await inState(page, "live");
   await page.clock.resume();
@@ -84,26 +85,26 @@ test("where there is no feed the page is OFFLINE, with a button, and tries on", 
   await close();
 });
 
-test("behind a proxy that holds streams back the page polls, until a stream comes through", async () => {
-  relay.way = "hold";
+test("behind a proxy that holds streams back, the page polls until a stream gets through", async () => {
+  relay.mode = "hold";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=held`);
   const ids = await send("held", 2);
   await pass(page, async () => (await badge(page)) === "LIVE, polling", "polling");
-  await pass(page, async () => (await shownIds(page)).length === 2, "what was there");
+  await pass(page, async () => (await shownIds(page)).length === 2, "the stored events");
   ids.push(...(await send("held", 130)));
-  await pass(page, async () => (await shownIds(page))[0] === ids.at(-1), "what came since");
+  await pass(page, async () => (await shownIds(page))[0] === ids.at(-1), "the new events");
   assert.deepEqual(await allIds(page), ids.toReversed());
   await page.evaluate(() => document.querySelector("#ticker")?.scrollTo(0, 0));
-  relay.way = "pass";
+  relay.mode = "pass";
   await pass(page, async () => (await badge(page)) === "LIVE", "a stream");
-  const polls = "/api/v1/oasis/events?limit=100";
-  const polled = relay.asked(polls);
+  const poll = "/api/v1/oasis/events?limit=100";
+  const polls = relay.requests(poll);
   ids.push(...(await send("held", 5)));
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   assert.deepEqual(await allIds(page), ids.toReversed());
   await page.clock.fastForward(10_000);
   await inState(page, "live");
-  assert.equal(relay.asked(polls), polled, "no more polls");
+  assert.equal(relay.requests(poll), polls, "no more polls");
   assert.deepEqual(faults, []);
   await close();
 });

@@ -1,42 +1,46 @@
-// Stands between the page and the gateway, and does what networks do.
+// A relay between the page and the gateway that simulates network failures.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 
 export const FEED = "/api/v1/devhub/feed";
+/** Marks the first message of a stream. */
+const CONNECTED = `"type":"connected"`;
 
 export class Relay {
   /**
-   * `hold` keeps streams back, as one that waits for the whole answer; `silence` lets nothing more through of
-   * what is under way, nor of anything that begins; `lost` knows of no feed; `late` lets of a stream only its
-   * greeting through, until release().
+   * - `pass`: forwards everything
+   * - `hold`: holds the body of streams back, like a proxy that waits for the whole response
+   * - `silence`: forwards no more body bytes, for open and new responses
+   * - `lost`: responds to the feed with 404
+   * - `late`: forwards only the `connected` message of a stream, until release() is called
    *
    * @type {"pass" | "hold" | "silence" | "lost" | "late"}
    */
-  way = "pass";
+  mode = "pass";
   /** @type {(() => void)[]} */
   #late = [];
   /** @type {string[]} */
-  #asked = [];
+  #requests = [];
   #port = 0;
   #server;
 
   /** @param {string} target */
   constructor(target) {
     this.#server = createServer((incoming, outgoing) => {
-      this.#asked.push(incoming.url ?? "");
-      if (this.way === "lost" && incoming.url?.startsWith(FEED)) return outgoing.writeHead(404).end();
+      this.#requests.push(incoming.url ?? "");
+      if (this.mode === "lost" && incoming.url?.startsWith(FEED)) return outgoing.writeHead(404).end();
       const { method, headers } = incoming;
       const onward = request(new URL(incoming.url ?? "/", target), { method, headers }, (answer) => {
         const streams = String(answer.headers["content-type"]).startsWith("text/event-stream");
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
-        const held = this.way === "hold" && streams;
-        let greeting = this.way === "late" && streams ? "" : null;
+        const held = this.mode === "hold" && streams;
+        let greeting = this.mode === "late" && streams ? "" : null;
         answer.on("data", (chunk) => {
           if (greeting !== null) {
             greeting += chunk;
-            const end = greeting.indexOf("\n\n", greeting.indexOf("event: connected")) + 2;
-            if (!greeting.includes("event: connected") || end < 2) return;
+            const end = greeting.indexOf("\n\n", greeting.indexOf(CONNECTED)) + 2;
+            if (!greeting.includes(CONNECTED) || end < 2) return;
             outgoing.write(greeting.slice(0, end));
             const rest = greeting.slice(end);
             greeting = null;
@@ -47,7 +51,7 @@ export class Relay {
             });
             return;
           }
-          if (!held && this.way !== "silence") outgoing.write(chunk);
+          if (!held && this.mode !== "silence") outgoing.write(chunk);
         });
         answer.on("end", () => outgoing.end());
         answer.on("error", () => outgoing.destroy());
@@ -69,18 +73,18 @@ export class Relay {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** How often what begins so was asked for. @param {string} path */
-  asked(path) {
-    return this.#asked.filter((asked) => asked.startsWith(path)).length;
+  /** The number of requests whose address starts with this path. @param {string} path */
+  requests(path) {
+    return this.#requests.filter((address) => address.startsWith(path)).length;
   }
 
-  /** Lets through what was late. */
+  /** Forwards the streams that the mode `late` has stopped. */
   release() {
-    this.way = "pass";
+    this.mode = "pass";
     for (const go of this.#late.splice(0)) go();
   }
 
-  /** Ends all connections, and takes no new ones. */
+  /** Closes all connections and accepts no new ones. */
   async cut() {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -88,6 +92,7 @@ export class Relay {
     await closed;
   }
 
+  /** Accepts connections. After cut(), the port is the same as before. */
   async join() {
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");

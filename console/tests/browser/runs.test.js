@@ -1,4 +1,4 @@
-// A run and its jobs on the page: one row, one notification, dismissed together.
+// A run and its jobs on the page: one row, one notification, one dismissal.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const ci = (id, status, job, more = {}) =>
     ...more,
   });
 
-/** Stands where the browser's own would, and notes what it is asked for. */
+/** Runs in the page: replaces the browser's notifications and records their titles. */
 function fakeNotifications() {
   const notes = /** @type {string[]} */ ([]);
   class Fake {
@@ -66,13 +66,13 @@ test("a run and its jobs are one row, one failure, one notification", async () =
   await page.waitForURL(`${stack.url}/?event=${ended}`);
   await page.keyboard.press("Escape");
   await stack.send([ci(2, "failure")]);
-  await until(async () => (await notes(page)).length === 2, "the next run is told");
+  await until(async () => (await notes(page)).length === 2, "a notification of the next run");
   assert.equal((await notes(page))[0], "CI failed");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a run is dismissed with its jobs, for good; a job that may fail fails no green run", async () => {
+test("a run stays dismissed with its jobs, and a failed job does not fail a green run", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?vtid=DEV-CICDL-0040,DEV-CICDL-0041`);
   await inState(page, "live");
   const vtid = "DEV-CICDL-0040";
@@ -98,7 +98,7 @@ test("a run is dismissed with its jobs, for good; a job that may fail fails no g
   await close();
 });
 
-test("where a notification can't be made, the bell goes", async () => {
+test("if the browser refuses to notify, the bell disappears", async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   await page.addInitScript(fakeNotifications);
   await page.addInitScript(() => localStorage.setItem("refuses", "1"));
@@ -111,7 +111,7 @@ test("where a notification can't be made, the bell goes", async () => {
   await close();
 });
 
-test("what ran is known of more tasks than one query takes", async () => {
+test("active runs are found for more tasks than one query accepts", async () => {
   const begun = Array.from({ length: 60 }, (_, i) =>
     ci(1_000 + i, "in_progress", undefined, { vtid: `DEV-MANY-${1_000 + i}` }),
   );

@@ -1,4 +1,4 @@
-// The page knows the closed sets of the gateway.
+// The page and the gateway agree on the sets of statuses and sources.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -8,14 +8,14 @@ import { event, Stack } from "./stack.js";
 const stack = await Stack.start();
 after(() => stack.remove());
 
-/** The values that the gateway offers when it refuses one. @param {"status" | "source"} field */
-async function taken(field) {
+/** The values that the gateway lists when it refuses one. @param {"status" | "source"} field */
+async function accepted(field) {
   const refused = await stack.send([event({ [field]: "unheard.of" })]).catch(String);
   const listed = /expected one of ([a-z_., ]+)/.exec(String(refused))?.[1];
   return listed?.split(", ").sort();
 }
 
-test("the page has an entry for each status and each source that the gateway takes", async () => {
-  assert.deepEqual(await taken("status"), [...STATUSES].sort());
-  assert.deepEqual(await taken("source"), [...SOURCES].sort());
+test("the page has an entry for each status and source that the gateway accepts", async () => {
+  assert.deepEqual(await accepted("status"), [...STATUSES].sort());
+  assert.deepEqual(await accepted("source"), [...SOURCES].sort());
 });

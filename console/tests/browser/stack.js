@@ -1,4 +1,5 @@
-// A real stack (`oasis up`) and a real browser for tests. OASIS_BIN names the binary, CHROMIUM the browser.
+// Starts a real stack (`oasis up`) and a real browser for tests. OASIS_BIN names the binary, CHROMIUM the
+// browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,10 +10,10 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const OASIS = process.env.OASIS_BIN;
-if (!OASIS) throw new Error("OASIS_BIN is not set: the path of the oasis binary");
+if (!OASIS) throw new Error("OASIS_BIN is not set: set it to the path of the oasis binary");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** How long a condition may take to come true on a slow machine. */
+/** How long a condition may take to become true on a slow machine, in milliseconds. */
 export const PATIENCE = 30_000;
 
 /** @param {number} port @returns {Promise<boolean>} */
@@ -23,24 +24,26 @@ const isFree = (port) =>
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 
-/** Three ports in a row that nobody has. */
+/** The first of three free ports in a row. */
 async function freePorts() {
-  // Each process looks among others first, below those that the system gives away.
+  // Processes start at different ports, all below the range from which the system assigns ports.
   for (let port = 21_000 + 3 * (process.pid % 3_000); port < 32_000; port += 3) {
     const free = await Promise.all([port, port + 1, port + 2].map(isFree));
     if (free.every(Boolean)) return port;
   }
-  throw new Error("no free ports");
+  throw new Error("no three free ports in a row from 21000 to 32000: end other stacks");
 }
 
 /**
+ * Waits until a condition is true.
+ *
  * @param {() => Promise<boolean>} condition
- * @param {string} what
+ * @param {string} what The expected state, for the error.
  */
 export async function until(condition, what, patience = PATIENCE) {
   const end = Date.now() + patience;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${patience} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${patience} ms in vain for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -118,7 +121,7 @@ export class Stack {
     if (code !== 0) throw new Error(`oasis prune ended with ${code}`);
   }
 
-  /** Begins again with an empty database. */
+  /** Starts again with an empty database. */
   async renew() {
     await this.remove();
     await this.up();
@@ -130,7 +133,7 @@ export class Stack {
   }
 
   /**
-   * Sends events; says their ids.
+   * Sends events and returns their ids.
    *
    * @param {object[]} events
    * @returns {Promise<number[]>}
@@ -166,7 +169,8 @@ export const launch = () =>
   chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-precise-memory-info"] });
 
 /**
- * A page, and what went wrong on it. Requests that fail while the gateway is away are no fault of the page's.
+ * Opens a page and records its errors. A request that fails while the gateway is down is not an error of the
+ * page.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
@@ -191,7 +195,7 @@ export async function open(browser, url, options = {}) {
 export const inState = (page, state) => page.locator(`#state[data-state="${state}"]`).waitFor();
 
 /**
- * The ids of the ticker's rows in sight, the newest first.
+ * The ids of the ticker's rows in the document, newest first.
  *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<number[]>}
@@ -204,8 +208,8 @@ export const shownIds = (page) =>
   );
 
 /**
- * The same, once there are so many: a list that has learned a name is drawn anew, and is empty for a moment.
- * More than twenty, with which the feed begins, say that older ones have been asked for.
+ * Waits for at least this many rows and returns their ids. The feed begins with twenty events, so a larger
+ * number also waits for older ones.
  *
  * @param {import("playwright-core").Page} page
  * @param {number} least

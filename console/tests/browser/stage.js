@@ -1,9 +1,9 @@
-// What a file of tests begins with: a stack and a browser of its own, taken away after the last of them.
+// Gives each test file its own stack and browser, and removes both after its last test.
 
 import { after } from "node:test";
 import { launch, Stack } from "./stack.js";
 
-/** @param {Record<string, string>} [env] Of the stack. */
+/** @param {Record<string, string>} [env] The environment of the stack. */
 export async function stage(env) {
   const [stack, browser] = await Promise.allSettled([Stack.start(env), launch()]);
   const remove = async () => {

@@ -1,4 +1,4 @@
-// The page of a task: what came while one was elsewhere, and how much of it there may be.
+// The page of a task: events that arrive while another page is open, the chart, and large tasks.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const RUNS = "https://github.com/acme/gateway/actions/runs";
 const count = (page) =>
   page.evaluate(() => Number(document.querySelector("#task-events .count")?.textContent?.replace(/\D/g, "")));
 
-test("what came for a task while another page was shown is there on the way back", async () => {
+test("events that arrive while another page is open are there on return", async () => {
   const vtid = "DEV-AWAYY-0001";
   const link = `${RUNS}/1`;
   await stack.send([event({ vtid, kind: "first" })]);
@@ -32,25 +32,25 @@ test("what came for a task while another page was shown is there on the way back
   await close();
 });
 
-test("Space does not hold a task's events; repeated pings fill neither the list nor its count", async () => {
+test("Space does not pause a task's events, and repeated pings are neither listed nor counted", async () => {
   const vtid = "DEV-PINGS-0001";
   const ping = { vtid, source: "agent.ping", kind: "ping", module: "PINGER", status: "in_progress" };
   await stack.send(Array.from({ length: 5 }, () => event(ping)));
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
   const rows = page.locator(".task-page .row[data-id]");
   await rows.first().waitFor();
-  assert.equal(await rows.locator(".c-task").first().isVisible(), false, "the heading says it");
+  assert.equal(await rows.locator(".c-task").first().isVisible(), false, "the heading names the task");
   await page.keyboard.press("Space");
   await stack.send(Array.from({ length: 5 }, () => event(ping)));
   const [id] = await stack.send([event({ vtid, kind: "last" })]);
   await page.locator(`.task-page .row[data-id="${id}"]`).waitFor();
-  await until(async () => (await count(page)) === 2, "the count is that of the rows");
+  await until(async () => (await count(page)) === 2, "the count equals the number of rows");
   assert.equal(await rows.count(), 2);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a bar stays the same element while its run goes on, and so does what is read of it", async () => {
+test("a bar keeps its element while its run changes, so an open tooltip stays", async () => {
   const vtid = "DEV-STAYS-0001";
   const run = {
     vtid,
@@ -67,8 +67,8 @@ test("a bar stays the same element while its run goes on, and so does what is re
   const bar = page.locator(".bar.live", { hasText: "CI" });
   await bar.waitFor();
   const handle = await bar.elementHandle();
-  const said = await handle?.getAttribute("title");
-  await until(async () => (await handle?.getAttribute("title")) !== said, "it has become longer");
+  const title = await handle?.getAttribute("title");
+  await until(async () => (await handle?.getAttribute("title")) !== title, "the duration has grown");
   await stack.send([event({ ...run, status: "in_progress" })]);
   await page.locator(".bar.s-in_progress .i-in_progress").waitFor();
   await stack.send([event({ ...run, status: "failure" })]);
@@ -110,7 +110,7 @@ test("a long task's chart leaves room for its events", async () => {
     }).observe({ type: "longtask", buffered: true });
   });
   await page.goto(`${stack.url}/vtid/${vtid}`);
-  await until(async () => (await count(page)) === 2_000, "all are there");
+  await until(async () => (await count(page)) === 2_000, "all events are there");
   console.log(`longest task ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
   const names = page.locator(".names span:not(:empty)");
   assert.deepEqual([...new Set(await names.allTextContents())].sort(), ["CI", "Lint", "Nightly", "push"]);
@@ -122,7 +122,7 @@ test("a long task's chart leaves room for its events", async () => {
   await close();
 });
 
-test("on a phone the steps are one row to swipe", async () => {
+test("on a phone, the steps are one row that scrolls sideways", async () => {
   const vtid = "DEV-PHONE-0001";
   await stack.send([
     event({ vtid, source: "github.actions", kind: "push" }),
@@ -143,11 +143,11 @@ test("on a phone the steps are one row to swipe", async () => {
   await close();
 });
 
-test("a task shows what it has while more of it is read, and nothing of the task before", async () => {
+test("a task shows its first page while the rest loads, and nothing of the previous task", async () => {
   const vtid = "DEV-SLOWW-0001";
   await stack.sendMany(700, { vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/DEV-NEVER-0001`);
-  await page.getByText("Nothing is known of DEV-NEVER-0001").waitFor();
+  await page.getByText("No events for DEV-NEVER-0001 yet").waitFor();
   /** @type {(() => void)[]} */
   const held = [];
   await page.route(/vtid=DEV-SLOWW-0001/, async (route) => {
@@ -162,16 +162,16 @@ test("a task shows what it has while more of it is read, and nothing of the task
     link.click();
   }, vtid);
   await page.getByRole("heading", { name: vtid }).waitFor();
-  assert.equal(await page.getByText("Nothing is known").count(), 0);
+  assert.equal(await page.getByText("No events for").count(), 0);
   await page.locator(".journey .skeleton").waitFor();
   const release = async (/** @type {number} */ nth) => {
-    await until(async () => held.length >= nth, "asked");
+    await until(async () => held.length >= nth, "a query");
     held[nth - 1]?.();
   };
   await release(1);
   await until(async () => (await count(page)) === 500, "the first page");
   await release(2);
-  await until(async () => (await count(page)) === 700, "and the second");
+  await until(async () => (await count(page)) === 700, "the second page");
   assert.deepEqual(faults, []);
   await close();
 });

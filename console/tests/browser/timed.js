@@ -1,4 +1,4 @@
-// A page whose clock the test moves, and all that its list holds.
+// Opens a page whose clock the test controls, and reads the whole list.
 
 import { open, until } from "./stack.js";
 
@@ -6,7 +6,8 @@ import { open, until } from "./stack.js";
 export const badge = async (page) => (await page.locator("#state-word").textContent()) ?? "";
 
 /**
- * Lets the page's time pass in steps: what it waits for may itself begin only once something has come.
+ * Advances the page's clock in steps until a condition is true. One large step would not do, because a timer
+ * may start only after a response.
  *
  * @param {import("playwright-core").Page} page
  * @param {() => Promise<boolean>} condition
@@ -19,7 +20,7 @@ export const pass = (page, condition, what) =>
   }, what);
 
 /**
- * A page whose time a test can let pass.
+ * Opens a page whose clock the test controls.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
@@ -31,17 +32,17 @@ export async function openTimed(browser, url) {
   return opened;
 }
 
-/** From here on no wait ends by itself. @param {import("playwright-core").Page} page */
+/** Stops the page's clock, so that no wait ends by itself. @param {import("playwright-core").Page} page */
 export const freeze = async (page) => page.clock.pauseAt(await page.evaluate(() => Date.now() + 1));
 
 /**
- * All ids in the list, from the top down to its end, whether in sight or not.
+ * All ids in the list from top to bottom, also those out of sight.
  *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<number[]>}
  */
 export async function allIds(page) {
-  /** @type {Map<number, number>} By their place. */
+  /** @type {Map<number, number>} The ids by row number. */
   const found = new Map();
   for (let top = 0; ; top += 400) {
     await page.evaluate((top) => document.querySelector("#ticker")?.scrollTo(0, top), top);

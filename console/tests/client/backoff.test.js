@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Backoff, FIRST_MS, MOST_MS } from "../../client/backoff.js";
 import { seeded } from "./clock.js";
 
-test("doubles to the most and starts again", () => {
+test("the wait doubles up to its maximum, and starts again after reset()", () => {
   const least = new Backoff(() => 0);
   const waits = Array.from({ length: 8 }, () => least.next());
   assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000, 20_000]);
@@ -17,14 +17,14 @@ test("doubles to the most and starts again", () => {
   );
 });
 
-test("stays within its bounds, however long it goes on, and is never in step", () => {
+test("the waits stay within their bounds and differ at random", () => {
   const backoff = new Backoff(seeded(7));
   const waits = Array.from({ length: 5_000 }, () => backoff.next());
   assert.ok(waits.every((wait) => wait >= FIRST_MS && wait <= MOST_MS));
   assert.ok(new Set(waits).size > 3_000);
 });
 
-test("what the server asks for is the first wait, within reason", () => {
+test("the wait that the server asks for becomes the first wait, within bounds", () => {
   const backoff = new Backoff(() => 0);
   backoff.ask(60_000);
   assert.deepEqual([backoff.next(), backoff.next()], [60_000, 60_000]);
@@ -32,9 +32,9 @@ test("what the server asks for is the first wait, within reason", () => {
   backoff.reset(3_000);
   assert.deepEqual([backoff.next(), backoff.next()], [3_000, 6_000]);
   backoff.reset();
-  assert.equal(backoff.next(), 1_000, "another server did not ask");
+  assert.equal(backoff.next(), 1_000, "another server does not ask for a wait");
   backoff.reset(0);
-  assert.equal(backoff.next(), 100, "never asked without end");
+  assert.equal(backoff.next(), 100, "the lower bound");
   backoff.reset(Number.POSITIVE_INFINITY);
-  assert.equal(backoff.next(), 300_000);
+  assert.equal(backoff.next(), 300_000, "the upper bound");
 });

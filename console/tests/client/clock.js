@@ -1,10 +1,10 @@
-// A clock that stands still until it is told to go on, and randomness that repeats.
+// A clock that moves only when a test advances it, and a repeatable random generator.
 
 export class Clock {
   #now = Date.parse("2026-01-02T03:04:05.000Z");
   #timers = new Map();
   #next = 1;
-  /** @type {Map<number, number>} How often a timer of so many milliseconds was set. */
+  /** @type {Map<number, number>} How often a timer was set, by its delay in milliseconds. */
   asked = new Map();
 
   now = () => this.#now;
@@ -20,12 +20,12 @@ export class Clock {
     this.#timers.delete(id);
   };
 
-  /** Timers that have not fired. */
+  /** The number of timers that have not fired. */
   get pending() {
     return this.#timers.size;
   }
 
-  /** Goes on, firing what is due, in order. */
+  /** Advances the clock and fires the timers that are due, in order. */
   advance(milliseconds) {
     const until = this.#now + milliseconds;
     for (;;) {
@@ -40,7 +40,7 @@ export class Clock {
   }
 }
 
-/** Numbers from 0 up to 1 that depend on the seed only (mulberry32). */
+/** Random numbers from 0 up to 1 that depend only on the seed (mulberry32). */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {
@@ -51,5 +51,5 @@ export function seeded(seed) {
   };
 }
 
-/** A whole number from `least` to `most`. */
+/** A random integer from `least` to `most`, both included. */
 export const pick = (random, least, most) => least + Math.floor(random() * (most - least + 1));

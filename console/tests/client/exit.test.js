@@ -14,7 +14,7 @@ const script = `
   feed.start();
 `;
 
-test("with its own timers and network, a stopped feed lets the process end", {
+test("a stopped feed with real timers and network lets the process exit", {
   timeout: 60_000,
 }, async (t) => {
   const server = await Server.start(t);

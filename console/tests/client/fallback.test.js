@@ -8,7 +8,7 @@ import { connected, event, follow, ids } from "./server.js";
 const options = { timeout: 60_000 };
 
 test(
-  "a stream is tried every minute beside the polls, and takes over with its first byte",
+  "while polling, the client tries a stream every minute, which takes over with its first byte",
   options,
   async (t) => {
     const gateway = await held(t);
@@ -30,15 +30,15 @@ test(
     }
     await until(() => gateway.streams.length === began + 1 && clock.pending === 3);
     assert.equal(gateway.streams.at(-1).cursor, "49");
-    // Polls go on while it is being tried, for ten seconds.
+    // Polls continue during the attempt, which takes ten seconds.
     for (let round = 0; round < 5; round += 1) await poll();
     assert.equal(feed.lastEventId, 50);
     assert.equal(feed.transport, "poll");
     gateway.stream = (response) => response.write(`${connected(52)}${event(50)}${event(51)}${event(52)}`);
-    // That try was given up after ten seconds; the next comes a minute later.
+    // That attempt ended after ten seconds. The next one follows a minute later.
     for (let round = 0; round < 30; round += 1) await poll();
     await events(52);
-    assert.deepEqual(ids(shown()), upTo(1, 52), "nothing twice");
+    assert.deepEqual(ids(shown()), upTo(1, 52), "no event twice");
     assert.equal(feed.transport, "sse");
     const asked = gateway.queries.length;
     clock.advance(10_000);
@@ -56,7 +56,7 @@ test(
   },
 );
 
-test("a stream may take over while a poll is under way", options, async (t) => {
+test("a stream may take over during a poll", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 3;
   const followed = follow(t, gateway.server.url);
@@ -83,7 +83,7 @@ test("a stream may take over while a poll is under way", options, async (t) => {
   assert.deepEqual([feed.transport, feed.state, of("state").length], ["sse", "live", 2]);
 });
 
-test("a body that can't be streamed is polled for at once", options, async (t) => {
+test("without a readable body, the client polls at once", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 3;
   const noStream = async (target, init) => {
@@ -97,7 +97,7 @@ test("a body that can't be streamed is polled for at once", options, async (t) =
   assert.deepEqual([ids(shown()), feed.transport], [[1, 2, 3], "poll"]);
 });
 
-test("connections that fall silent again and again are polled for", options, async (t) => {
+test("after two silent connections in a row, the client polls", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 4;
   gateway.stream = (response) => response.write(connected(3) + event(3));
@@ -113,7 +113,7 @@ test("connections that fall silent again and again are polled for", options, asy
   assert.deepEqual([ids(shown()), feed.transport], [[3, 4], "poll"]);
 });
 
-test("where polls don't work either, streams are tried again, with the same bound", options, async (t) => {
+test("if polls fail too, the client tries streams again, up to maxTries", options, async (t) => {
   const gateway = await held(t);
   gateway.failing = 100;
   const { feed, clock, until, retry } = follow(t, gateway.server.url, { maxTries: 3 });
@@ -128,7 +128,7 @@ test("where polls don't work either, streams are tried again, with the same boun
   assert.deepEqual([feed.state, feed.reason, clock.pending], ["offline", "gave_up", 0]);
 });
 
-test("other filters and stop() end polls", options, async (t) => {
+test("new filters restart the polls, and stop() ends them", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 30;
   const followed = follow(t, gateway.server.url);

@@ -8,7 +8,7 @@ const options = { timeout: 60_000 };
 const gap = (from, to, reason) => frame({ type: "gap", from, to, reason });
 const mode = (mode) => frame({ type: "mode", mode, ts: "2026-01-02T03:04:05.000Z" });
 
-test("shows the replay, then what is new, and tells how far behind it is", options, async (t) => {
+test("the feed delivers the replay, then new events, and measures their delay", options, async (t) => {
   const server = await Server.start(t);
   const { feed, of, events, until, state, clock } = follow(t, server.url, {
     token: "secret",
@@ -26,7 +26,7 @@ test("shows the replay, then what is new, and tells how far behind it is", optio
   assert.equal(cursor, null);
   await state("live");
   await events(2);
-  assert.equal(feed.delay, null, "what was there before is not late");
+  assert.equal(feed.delay, null, "replayed events do not count");
   response.write(event(3, { link: "javascript:alert(1)" }) + heartbeat);
   await until(() => of("heartbeat").length === 1);
   assert.deepEqual(
@@ -47,7 +47,7 @@ test("shows the replay, then what is new, and tells how far behind it is", optio
   assert.equal(server.count, 1);
 });
 
-test("one that was told long after its time does not make the feed late", options, async (t) => {
+test("one event that arrives long after its time does not change the delay", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, state } = follow(t, server.url);
   feed.start();
@@ -58,12 +58,12 @@ test("one that was told long after its time does not make the feed late", option
   assert.equal(feed.delay, 1_000);
   response.write(event(4, { ts: "no time" }) + event(5, { ts: "2036-01-01T00:00:00.000Z" }));
   await events(5);
-  assert.equal(feed.delay, 1_000, "the middle of 0, 1,000, 1,000 and a year");
+  assert.equal(feed.delay, 1_000, "the median of 0 ms, 1,000 ms, 1,000 ms and two days");
 });
 
-test("a lost connection goes on after the last id, also one without an event", options, async (t) => {
+test("a reconnect resumes after the last id, even an id without an event", options, async (t) => {
   const server = await Server.start(t);
-  const { feed, told, state, events, retry, shown, of, until } = follow(t, server.url);
+  const { feed, state, events, retry, shown, of, until } = follow(t, server.url);
   feed.start();
   const first = await server.stream(`${connected(5)}${event(4)}${event(5)}id: 9\n\n`);
   await until(() => feed.lastEventId === 9);
@@ -75,7 +75,7 @@ test("a lost connection goes on after the last id, also one without an event", o
   assert.equal(second.cursor, "9");
   await events(3);
   assert.deepEqual(ids(shown()), [4, 5, 10]);
-  // In the middle of an event: it must come again.
+  // The connection breaks in the middle of an event, which must come again.
   second.response.write(event(11).slice(0, -1));
   second.response.write(": life");
   second.response.socket.resetAndDestroy();
@@ -86,7 +86,7 @@ test("a lost connection goes on after the last id, also one without an event", o
   await until(() => of("heartbeat").length === 1);
   assert.deepEqual(ids(shown()), [4, 5, 10, 11]);
   assert.deepEqual(
-    told.filter(({ type }) => type === "state").map(({ state, reason }) => `${state} ${reason}`),
+    of("state").map(({ state, reason }) => `${state} ${reason}`),
     [
       "connecting start",
       "live connected",
@@ -100,7 +100,7 @@ test("a lost connection goes on after the last id, also one without an event", o
   );
 });
 
-test("begins after a given id, and shows nothing up to it", options, async (t) => {
+test("with lastEventId, the feed delivers only events after it", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, shown } = follow(t, server.url, { lastEventId: "41" });
   feed.start();
@@ -113,7 +113,7 @@ test("begins after a given id, and shows nothing up to it", options, async (t) =
   assert.throws(() => new OasisFeed({ url: "not an address" }), TypeError);
 });
 
-test("silence is a lost connection; heartbeats and comments are life", options, async (t) => {
+test("silence ends a connection, while heartbeats and comments keep it alive", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, state, until, of } = follow(t, server.url);
   feed.start();
@@ -134,7 +134,7 @@ test("silence is a lost connection; heartbeats and comments are life", options, 
   await closed;
 });
 
-test("a server that doesn't answer at all is given up after the same time", options, async (t) => {
+test("a server that sends no response times out after the same silence", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, state } = follow(t, server.url);
   feed.start();
@@ -144,9 +144,9 @@ test("a server that doesn't answer at all is given up after the same time", opti
   assert.equal(feed.reason, "silence");
 });
 
-test("mock events are marked, and forgotten when the mode turns live", options, async (t) => {
+test("mock events are marked, and dropped when the mode becomes live", options, async (t) => {
   const server = await Server.start(t);
-  const { feed, state, until, shown, told } = follow(t, server.url);
+  const { feed, state, until, shown, recorded } = follow(t, server.url);
   feed.start();
   const simulated = frame(ticker(0));
   const { response } = await server.stream(connected(0, "mock") + simulated + simulated);
@@ -157,18 +157,18 @@ test("mock events are marked, and forgotten when the mode turns live", options, 
   await until(() => feed.lastEventId === 2);
   await state("live");
   assert.deepEqual(ids(feed.events), [1, 2]);
-  assert.deepEqual(ids(shown()), [null, null, 1, 2], "one without an id has no place in a live feed");
-  assert.equal(told.find(({ reason }) => reason === "mode").previous, "mock");
+  assert.deepEqual(ids(shown()), [null, null, 1, 2], "a live feed drops an event without an id");
+  assert.equal(recorded.find(({ reason }) => reason === "mode").previous, "mock");
 });
 
-test("a gap of what was pruned moves the cursor and is told in its place", options, async (t) => {
+test("a gap of pruned events moves the cursor and arrives in order", options, async (t) => {
   const server = await Server.start(t);
-  const { feed, events, told, state, retry } = follow(t, server.url, { lastEventId: 5 });
+  const { feed, events, recorded, state, retry } = follow(t, server.url, { lastEventId: 5 });
   feed.start();
   const { response } = await server.stream(connected(22) + event(6) + gap(6, 20, "pruned") + event(21));
   await events(2);
   assert.deepEqual(
-    told
+    recorded
       .filter(({ type }) => type !== "state")
       .map(({ type, events, from, to }) => events?.length ?? [type, from, to]),
     [1, ["gap", 6, 20], 1],
@@ -180,7 +180,7 @@ test("a gap of what was pruned moves the cursor and is told in its place", optio
   assert.equal((await server.stream()).cursor, "30");
 });
 
-test("a gap by a reset sets the cursor back, and what was shown may come again", options, async (t) => {
+test("a reset clears the cursor, and ids may come again", options, async (t) => {
   const server = await Server.start(t);
   const { feed, until, of, events, shown, retry } = follow(t, server.url, { lastEventId: 100 });
   feed.start();
@@ -192,7 +192,7 @@ test("a gap by a reset sets the cursor back, and what was shown may come again",
   first.response.end();
   await retry();
   const second = await server.stream(connected(50) + event(49) + event(50) + event(51));
-  assert.equal(second.cursor, null, "begins with the last events again");
+  assert.equal(second.cursor, null, "the feed begins with the last events again");
   await events(4);
   assert.deepEqual(ids(shown()), [101, 49, 50, 51]);
   assert.deepEqual(
@@ -204,7 +204,7 @@ test("a gap by a reset sets the cursor back, and what was shown may come again",
   assert.deepEqual(ids(feed.events), [51, 52]);
 });
 
-test("keeps so many events and no more", options, async (t) => {
+test("the feed keeps at most `keep` events", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, shown } = follow(t, server.url, { keep: 7 });
   feed.start();
@@ -224,14 +224,14 @@ test("keeps so many events and no more", options, async (t) => {
   assert.equal(most, 7);
 });
 
-test("other filters begin with the last that match, and nothing of before is shown", options, async (t) => {
+test("new filters start with the last matching events and drop the others", options, async (t) => {
   const server = await Server.start(t);
-  const { feed, events, shown, state, told } = follow(t, server.url);
+  const { feed, events, shown, state, recorded } = follow(t, server.url);
   feed.start();
   const first = await server.stream(connected(90) + event(90));
   await events(1);
   feed.setFilters({ vtid: undefined, kind: [] });
-  assert.equal(feed.state, "live", "the same filters are no change");
+  assert.equal(feed.state, "live", "equal filters change nothing");
   const closed = new Promise((resolve) => first.request.once("close", resolve));
   feed.setFilters({ status: "failure" });
   assert.deepEqual(
@@ -248,29 +248,29 @@ test("other filters begin with the last that match, and nothing of before is sho
   feed.stop();
   feed.setFilters({});
   assert.equal(feed.state, "offline");
-  assert.equal(told.at(-1).reason, "stopped");
+  assert.equal(recorded.at(-1).reason, "stopped");
 });
 
-test("a listener may stop or turn the feed in the middle of a chunk", options, async (t) => {
+test("a listener may stop the feed or change its filters within a chunk", options, async (t) => {
   const server = await Server.start(t);
   const { feed, until, shown } = follow(t, server.url);
   feed.addEventListener("events", () => feed.stop(), { once: true });
   feed.start();
-  // The first is a replay and the second is not, so they are told apart.
+  // The first event is a replay and the second is not, so they arrive in two batches.
   await server.stream(connected(1) + event(1) + event(2));
   await until(() => feed.state === "offline");
   assert.deepEqual([ids(shown()), feed.lastEventId], [[1], 1]);
   feed.addEventListener("gap", () => feed.setFilters({ kind: "push" }), { once: true });
   feed.start();
   const second = await server.stream(connected(9) + event(2) + gap(2, 5, "pruned") + event(6));
-  assert.equal(second.cursor, "1", "what was not shown comes again");
+  assert.equal(second.cursor, "1", "an event that was not delivered comes again");
   const third = await server.stream(connected(6) + event(6));
   assert.equal(third.cursor, null);
   await until(() => feed.events.length === 1);
   assert.deepEqual(ids(shown()), [1, 2, 6]);
 });
 
-test("what is no event is passed over", options, async (t) => {
+test("messages that are not events are ignored", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, shown } = follow(t, server.url);
   feed.start();

@@ -1,5 +1,6 @@
-// The client and a real gateway: `OASIS_BIN=target/debug/oasis node --test tests/client/gateway.test.js`.
-// Takes three ports from OASIS_PORT on (19080).
+// Tests the client with a real gateway. Uses three ports, starting at OASIS_PORT (by default 19080).
+//
+//   OASIS_BIN=target/debug/oasis node --test tests/client/gateway.test.js
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -55,19 +56,19 @@ async function send(events) {
   return (await response.json()).ids;
 }
 
-/** Resolves once it holds, which is looked at with each thing that the feed tells. */
-const until = (feed, holds) =>
+/** Resolves once the condition holds. It is checked with each event that the feed dispatches. */
+const until = (feed, condition) =>
   new Promise((done) => {
-    const look = () => {
-      if (!holds()) return;
-      for (const type of ["events", "state", "heartbeat"]) feed.removeEventListener(type, look);
+    const check = () => {
+      if (!condition()) return;
+      for (const type of ["events", "state", "heartbeat"]) feed.removeEventListener(type, check);
       done();
     };
-    for (const type of ["events", "state", "heartbeat"]) feed.addEventListener(type, look);
-    look();
+    for (const type of ["events", "state", "heartbeat"]) feed.addEventListener(type, check);
+    check();
   });
 
-test("mock turns live, filters, a restart, polls: nothing lost or doubled", {
+test("mock mode, filters, a restart and polls lose and duplicate no event", {
   skip: !OASIS_BIN && "OASIS_BIN is not set",
   timeout: 180_000,
 }, async (t) => {

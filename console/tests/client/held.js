@@ -1,10 +1,10 @@
-// A gateway behind a proxy that holds its streams back, and the way to where it is polled.
+// Makes a gateway behind a proxy that holds streams back, and feeds that poll the gateway.
 
 import assert from "node:assert/strict";
 
 import { follow, Server, STREAM, ticker } from "./server.js";
 
-/** A gateway whose streams a proxy holds back, while its query API works. */
+/** Starts a gateway whose streams are held back while its query API works. */
 export async function held(t) {
   const server = await Server.start(t);
   const held = { server, last: 0, streams: [], queries: [], stream: null, failing: 0, drop: 0 };
@@ -34,7 +34,7 @@ export async function held(t) {
   return held;
 }
 
-/** Lets the time without a byte pass, so that polls begin. */
+/** Starts a feed and waits until it polls, because the stream delivers no byte in time. */
 export async function polling({ server }, { clock, feed, until }) {
   feed.start();
   const answered = until(() => clock.pending === 2);
@@ -45,11 +45,11 @@ export async function polling({ server }, { clock, feed, until }) {
 }
 
 export const upTo = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
-/** So many polls are through, and the next is waited for. */
+/** Waits until this many polls are done and the feed waits for the next one. */
 export const sleeping = ({ clock, until, of }, polls) =>
   until(() => of("heartbeat").length === polls && clock.asked.get(2_000) === polls);
 
-/** A feed that has polled a gateway of so many events once. */
+/** Makes a feed that has polled once, from a gateway with events up to id `last`. */
 export async function polled(t, last, options) {
   const gateway = await held(t);
   gateway.last = last;

@@ -8,10 +8,10 @@ import { follow, ids, ticker } from "./server.js";
 
 const options = { timeout: 60_000 };
 
-test("polls where no byte comes through, oldest first, each event once", options, async (t) => {
+test("without a byte from the stream, the feed polls, in order and without repeats", options, async (t) => {
   const { gateway, followed } = await polled(t, 30, { filters: { kind: "push" } });
   const { feed, clock, shown, of } = followed;
-  assert.deepEqual(ids(shown()), upTo(11, 30), "begins with the last 20");
+  assert.deepEqual(ids(shown()), upTo(11, 30), "the last 20 events");
   assert.deepEqual(gateway.queries, [{ kind: "push", limit: "100" }]);
   assert.deepEqual([of("events")[0].replay, feed.delay], [true, null]);
   const { response } = gateway.streams[0];
@@ -34,7 +34,7 @@ test("polls where no byte comes through, oldest first, each event once", options
 });
 
 test(
-  "many new events between two polls are all found, and those that come meanwhile are left",
+  "a poll reads every page of new events, and leaves events that arrive meanwhile to the next poll",
   options,
   async (t) => {
     const { gateway, followed } = await polled(t, 5, { keep: 100 });
@@ -66,14 +66,14 @@ test(
   },
 );
 
-test("more than can be held is skipped, and said", options, async (t) => {
+test("a poll reports more than 10,000 new events as a gap", options, async (t) => {
   const { followed } = await polled(t, 30_000, { lastEventId: 10 });
   const [{ from, to, reason }] = followed.of("gap");
   assert.deepEqual([from, to, reason], [10, 19_900, "skipped"]);
   assert.deepEqual(ids(followed.shown()), upTo(19_901, 30_000));
 });
 
-test("a page that fails loses nothing: all of it is asked for again", options, async (t) => {
+test("a poll that fails on a later page is repeated in full", options, async (t) => {
   const { gateway, followed } = await polled(t, 50, { lastEventId: 0 });
   const { feed, clock, shown, state, retry } = followed;
   gateway.last = 900;
@@ -93,7 +93,7 @@ test("a page that fails loses nothing: all of it is asked for again", options, a
   assert.deepEqual(ids(shown()), upTo(1, 900));
 });
 
-test("where nothing was to be found, everything is new", options, async (t) => {
+test("after a poll without events, every event is new", options, async (t) => {
   const { gateway, followed } = await polled(t, 0);
   gateway.last = 45;
   followed.clock.advance(2_000);
@@ -101,7 +101,7 @@ test("where nothing was to be found, everything is new", options, async (t) => {
   assert.deepEqual(ids(followed.shown()), upTo(1, 45));
 });
 
-test("begins without the pings that only repeat, and shows those that come later", options, async (t) => {
+test("the first poll leaves out repeated pings, and later polls keep them", options, async (t) => {
   const gateway = await held(t);
   gateway.repeats = (id) => id > 40;
   gateway.last = 90;
@@ -116,7 +116,7 @@ test("begins without the pings that only repeat, and shows those that come later
   assert.deepEqual(ids(followed.shown()), [...upTo(21, 40), 91, 92]);
 });
 
-test("a restored database is seen by polls, too", options, async (t) => {
+test("a poll detects a restored database", options, async (t) => {
   const { gateway, followed } = await polled(t, 100);
   gateway.last = 60;
   followed.clock.advance(2_000);
@@ -127,7 +127,7 @@ test("a restored database is seen by polls, too", options, async (t) => {
   assert.equal(followed.feed.lastEventId, 60);
 });
 
-test("pruning is no reset", options, async (t) => {
+test("a poll does not mistake pruning for a reset", options, async (t) => {
   const { gateway, followed } = await polled(t, 100);
   gateway.drop = 100;
   followed.clock.advance(2_000);
@@ -139,9 +139,9 @@ test("pruning is no reset", options, async (t) => {
   assert.deepEqual(ids(followed.shown()), upTo(81, 101));
 });
 
-test("nothing up to the cursor is found again", async () => {
+test("a poll returns only events after the cursor", async () => {
   const page = upTo(1, 50).reverse();
   const query = async () => ({ events: page.map((id) => ({ id, meta: {} })) });
-  const { events, upTo: passed } = await new Poller().next(45, query);
-  assert.deepEqual([ids(events), passed], [[46, 47, 48, 49, 50], 50]);
+  const { events, upTo: newest } = await new Poller().next(45, query);
+  assert.deepEqual([ids(events), newest], [[46, 47, 48, 49, 50], 50]);
 });

@@ -16,7 +16,7 @@ const row = (id, more = {}) => ({
 const options = { timeout: 60_000 };
 
 test(
-  "asks with filters, bounds and a token, and reads the next page from the Link header",
+  "a query sends filters, bounds and the token, and reads the next page from the Link header",
   options,
   async (t) => {
     const server = await Server.start(t);
@@ -46,7 +46,7 @@ test(
   },
 );
 
-test("the last page has no next, and links that are none are dropped", options, async (t) => {
+test("the last page has no next page, and unsafe links become null", options, async (t) => {
   const server = await Server.start(t);
   const asking = queryEvents({ url: server.url });
   const rows = [
@@ -66,7 +66,7 @@ test("the last page has no next, and links that are none are dropped", options, 
   assert.deepEqual([events[2].title, events[2].meta], ["", {}]);
 });
 
-test("refusals are OasisErrors with the server's own words", options, async (t) => {
+test("error responses become OasisErrors with the server's texts", options, async (t) => {
   const server = await Server.start(t);
   const failing = async (status, body, headers = JSON_TYPE) => {
     const asking = queryEvents({ url: server.url });
@@ -77,10 +77,10 @@ test("refusals are OasisErrors with the server's own words", options, async (t) 
       (error) => error,
     );
   };
-  const told = { code: "bad_parameter", message: "parameter `limit`: …", hint: "from 1 to 1000" };
-  const error = await failing(400, JSON.stringify({ error: told }));
+  const sent = { code: "bad_parameter", message: "parameter `limit`: …", hint: "from 1 to 1000" };
+  const error = await failing(400, JSON.stringify({ error: sent }));
   assert.ok(error instanceof OasisError);
-  assert.deepEqual({ code: error.code, message: error.message, hint: error.hint }, told);
+  assert.deepEqual({ code: error.code, message: error.message, hint: error.hint }, sent);
   assert.equal(error.status, 400);
   const page = await failing(502, "<html>Bad gateway</html>", { "Retry-After": "7" });
   assert.deepEqual([page.code, page.hint, page.retryAfter], ["http_502", null, 7_000]);
@@ -98,7 +98,7 @@ test("refusals are OasisErrors with the server's own words", options, async (t) 
   assert.deepEqual([gone.code, gone.status], ["network", 0]);
 });
 
-test("a signal ends a query with its own error", options, async (t) => {
+test("an aborted query rejects with AbortError", options, async (t) => {
   const server = await Server.start(t);
   const controller = new AbortController();
   const asking = queryEvents({ url: server.url, signal: controller.signal });
@@ -108,7 +108,7 @@ test("a signal ends a query with its own error", options, async (t) => {
   await assert.rejects(asking, { name: "AbortError" });
 });
 
-test("agents are a list", options, async (t) => {
+test("listAgents sends its filters and returns an array", options, async (t) => {
   const server = await Server.start(t);
   const asking = listAgents({ url: server.url, token: "secret", filters: { state: ["late", "lost"] } });
   const asked = await server.refuse(200, JSON_TYPE, JSON.stringify([{ agent: "planner" }]));
@@ -118,7 +118,7 @@ test("agents are a list", options, async (t) => {
   assert.deepEqual(await asking, [{ agent: "planner" }]);
 });
 
-test("without a page, the address is needed; a token that no header takes is refused", async () => {
+test("outside a browser the url is required, and an invalid token is refused", async () => {
   await assert.rejects(queryEvents(), TypeError);
   await assert.rejects(queryEvents({ url: "http://127.0.0.1:1", token: "a\nb" }), TypeError);
 });

@@ -12,7 +12,7 @@ for (const [status, reason] of [
   [403, "forbidden"],
   [410, "refused"],
 ]) {
-  test(`${status} is the end, with what the server says`, options, async (t) => {
+  test(`${status} ends the feed with the server's error`, options, async (t) => {
     const server = await Server.start(t);
     const { feed, state, clock, of } = follow(t, server.url);
     feed.start();
@@ -31,13 +31,13 @@ for (const [status, reason] of [
     assert.equal(feed.error, error);
     assert.equal(clock.pending, 0);
     feed.retry();
-    assert.equal(feed.state, "connecting", "but when asked to");
+    assert.equal(feed.state, "connecting", "retry() starts again");
     assert.equal((await server.stream(connected())).cursor, null);
     await state("live");
   });
 }
 
-test("404 is offline, but may pass", options, async (t) => {
+test("404 means offline, and the feed tries again", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry } = follow(t, server.url);
   feed.start();
@@ -50,7 +50,7 @@ test("404 is offline, but may pass", options, async (t) => {
   await state("live");
 });
 
-test("204 is the end for good", options, async (t) => {
+test("204 ends the feed until start()", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, clock } = follow(t, server.url);
   feed.start();
@@ -64,7 +64,7 @@ test("204 is the end for good", options, async (t) => {
   await state("live");
 });
 
-test("503 and 429 say how long to wait, 500 leaves it to us", options, async (t) => {
+test("503 and 429 set the wait, and 500 leaves it to the back-off", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, until, retry } = follow(t, server.url, { random: () => 0.5 });
   feed.start();
@@ -93,7 +93,7 @@ test("503 and 429 say how long to wait, 500 leaves it to us", options, async (t)
   assert.ok(dated[1] > 600_000 && dated[1] <= 900_500);
 });
 
-test("a page of somebody else's is no feed", options, async (t) => {
+test("an HTML page is not a feed, and the client tries again", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry } = follow(t, server.url);
   feed.start();
@@ -105,7 +105,7 @@ test("a page of somebody else's is no feed", options, async (t) => {
   await state("live");
 });
 
-test("a block of 2 MiB loses the connection, not the memory", options, async (t) => {
+test("a block of 2 MiB ends the connection instead of filling the memory", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, events, retry } = follow(t, server.url);
   feed.start();
@@ -118,7 +118,7 @@ test("a block of 2 MiB loses the connection, not the memory", options, async (t)
   assert.equal((await server.stream()).cursor, "1");
 });
 
-test("gives up after so many tries in a row, and begins anew when asked", options, async (t) => {
+test("the feed gives up after maxTries, and starts again with retry()", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry, until, clock } = follow(t, server.url, { maxTries: 3 });
   feed.start();
@@ -142,7 +142,7 @@ test("gives up after so many tries in a row, and begins anew when asked", option
   assert.equal(server.count, 5);
 });
 
-test("ten tries by default, and no end when told so", options, async (t) => {
+test("the feed makes ten attempts by default, and no limit applies with Infinity", options, async (t) => {
   const server = await Server.start(t);
   server.answer = ({ response }) => response.writeHead(500).end();
   for (const [maxTries, wanted] of [
@@ -152,7 +152,7 @@ test("ten tries by default, and no end when told so", options, async (t) => {
     server.count = 0;
     const { feed, clock, until } = follow(t, server.url, { maxTries });
     feed.addEventListener("state", ({ detail: { retryAt } }) => {
-      // Once the listeners are through.
+      // Advance the clock after all listeners have run.
       if (retryAt !== null && server.count < 25) queueMicrotask(() => clock.advance(retryAt - clock.now()));
     });
     feed.start();
@@ -162,7 +162,7 @@ test("ten tries by default, and no end when told so", options, async (t) => {
   }
 });
 
-test("only a connection that proves itself starts the back-off again", options, async (t) => {
+test("only a successful connection resets the back-off", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, until, state, retry } = follow(t, server.url, { lastEventId: 1 });
   feed.start();
@@ -177,15 +177,15 @@ test("only a connection that proves itself starts the back-off again", options, 
     return [wait, feed.tries];
   };
   assert.deepEqual(await lose(connected(1)), [1_000, 2]);
-  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "an event that was known is none");
+  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "a known event does not count");
   assert.deepEqual(await lose(connected(1), 5_000), [1_000, 1]);
   assert.deepEqual(await lose(connected(1)), [2_000, 2]);
   assert.deepEqual(await lose(connected(2) + event(2)), [1_000, 1]);
   assert.deepEqual(await lose(`retry: 6000\n\n${connected(3)}${event(3)}`), [6_000, 1]);
-  assert.deepEqual(await lose(connected(4) + event(4)), [1_000, 1], "a server that doesn't ask");
+  assert.deepEqual(await lose(connected(4) + event(4)), [1_000, 1], "this server does not ask for a wait");
 });
 
-test("what the server asks for as it leaves is the next wait", options, async (t) => {
+test("a retry field at the end of a connection sets the next wait", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, clock } = follow(t, server.url);
   feed.start();
@@ -196,7 +196,7 @@ test("what the server asks for as it leaves is the next wait", options, async (t
   assert.equal(feed.retryAt - clock.now(), 4_321);
 });
 
-test("being online again is a reason to try now", options, async (t) => {
+test("the feed tries at once when the browser is online again", options, async (t) => {
   globalThis.window = new EventTarget();
   t.after(() => delete globalThis.window);
   const server = await Server.start(t);
@@ -216,7 +216,7 @@ test("being online again is a reason to try now", options, async (t) => {
   await server.refuse(401);
   await state("offline");
   online();
-  assert.equal(feed.state, "offline", "who is refused stays so");
+  assert.equal(feed.state, "offline", "a refused feed stays offline");
   feed.start();
   await server.stream(connected());
   await state("live");
@@ -227,7 +227,7 @@ test("being online again is a reason to try now", options, async (t) => {
   assert.equal(feed.state, "offline");
 });
 
-test("stop() leaves no timer and no connection, wherever it comes", options, async (t) => {
+test("stop() leaves no timer and no connection, at any point", options, async (t) => {
   const server = await Server.start(t);
   const stops = [
     async () => server.next(),
@@ -248,8 +248,8 @@ test("stop() leaves no timer and no connection, wherever it comes", options, asy
     followed.feed.stop();
     assert.deepEqual([followed.feed.state, followed.clock.pending], ["offline", 0]);
     if (asked) await new Promise((resolve) => asked.request.once("close", resolve));
-    const told = followed.told.length;
+    const count = followed.recorded.length;
     followed.clock.advance(1_000_000);
-    assert.equal(followed.told.length, told);
+    assert.equal(followed.recorded.length, count);
   }
 });

@@ -7,7 +7,7 @@ import { connected, event, follow, heartbeat, ids, Server, STREAM } from "./serv
 const CUTS = 50;
 const LAST = 600;
 
-/** What a connection after this cursor would be told, in whole; every third event is left out by a filter. */
+/** The complete stream after this cursor. Every third event is left out, as if by a filter. */
 function story(cursor, random) {
   const ends = ["\n", "\r", "\r\n"];
   let text = connected(LAST);
@@ -15,14 +15,14 @@ function story(cursor, random) {
     if (id % 3 !== 0) text += event(id);
     else if (random() < 0.5) text += `id: ${id}\n\n`;
     if (random() < 0.1) text += random() < 0.5 ? heartbeat : ": life\n\n";
-    // A server that says things twice.
+    // The server sends some events twice.
     if (random() < 0.1 && id % 3 !== 0) text += event(id);
   }
   return Buffer.from(text.replaceAll("\n", ends[pick(random, 0, 2)]));
 }
 
 for (const seed of [1, 2, 3]) {
-  test(`${CUTS} cuts lose and double nothing (seed ${seed})`, { timeout: 60_000 }, async (t) => {
+  test(`${CUTS} cuts lose and repeat no event (seed ${seed})`, { timeout: 60_000 }, async (t) => {
     const random = seeded(seed);
     const server = await Server.start(t);
     const { feed, clock, shown, until } = follow(t, server.url, { lastEventId: 0, maxTries: CUTS * 2 });
@@ -31,7 +31,7 @@ for (const seed of [1, 2, 3]) {
     });
     const cursors = [];
     server.answer = ({ response, cursor }) => {
-      // What a client names is what it was shown, or passed over: never more.
+      // The client's cursor covers events that were delivered or skipped, and never more.
       const newest = shown().at(-1)?.id ?? 0;
       assert.ok(Number(cursor) >= newest && Number(cursor) <= newest + 1, `${cursor} after ${newest}`);
       cursors.push(Number(cursor));
@@ -59,6 +59,6 @@ for (const seed of [1, 2, 3]) {
     await until(() => shown().at(-1)?.id === wanted.at(-1) && cursors.length > CUTS);
     assert.deepEqual(ids(shown()), wanted);
     assert.equal(cursors.length, CUTS + 1);
-    assert.ok(new Set(cursors).size > 10, "the cuts are of use");
+    assert.ok(new Set(cursors).size > 10, "the cuts are at different places");
   });
 }

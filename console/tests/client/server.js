@@ -1,4 +1,4 @@
-// A server that does what a test tells it, request by request, and the feed that meets it.
+// A server that a test controls request by request, and a recorded feed that connects to it.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -29,7 +29,7 @@ export const connected = (head = 0, mode = "live") =>
 export const heartbeat = frame({ type: "heartbeat", ts: "2026-01-02T03:04:05.000Z" });
 export const ids = (events) => events.map(({ id }) => id);
 
-/** Requests wait in a queue until the test takes them, unless `answer` takes them all. */
+/** Requests wait in a queue until the test takes them, unless `answer` handles them. */
 export class Server {
   #queue = [];
   #waiting = [];
@@ -61,13 +61,14 @@ export class Server {
     return `http://127.0.0.1:${this.#http.address().port}`;
   }
 
-  /** How many connections are open. */
+  /** The number of open connections. */
   open() {
     return new Promise((resolve, reject) =>
       this.#http.getConnections((error, count) => (error ? reject(error) : resolve(count))),
     );
   }
 
+  /** Takes the next request. */
   next() {
     const asked = this.#queue.shift();
     return asked ? Promise.resolve(asked) : new Promise((resolve) => this.#waiting.push(resolve));
@@ -82,6 +83,7 @@ export class Server {
     return asked;
   }
 
+  /** Takes the next request and answers it in full. */
   async refuse(status, headers = {}, body = "") {
     const asked = await this.next();
     asked.response.writeHead(status, headers).end(body);
@@ -89,54 +91,55 @@ export class Server {
   }
 }
 
-/** A feed over a clock of its own that records all it tells. */
+/** Makes a feed with its own clock and records every event that it dispatches. */
 export function follow(context, url, options = {}) {
   const clock = new Clock();
-  const told = [];
+  const recorded = [];
   const waiting = new Set();
-  const lookAll = () => {
-    for (const look of waiting) look();
+  const checkAll = () => {
+    for (const check of waiting) check();
   };
-  // The time is asked for with each chunk, also with one that tells nothing.
-  const looking = (work) => {
-    return (...given) => {
-      queueMicrotask(lookAll);
-      return work(...given);
+  // Check the conditions whenever the feed uses its clock. It does so with each chunk, even if it dispatches
+  // no event.
+  const checking = (work) => {
+    return (...values) => {
+      queueMicrotask(checkAll);
+      return work(...values);
     };
   };
-  const now = looking(clock.now);
-  const setTimeout = looking(clock.setTimeout);
-  const clearTimeout = looking(clock.clearTimeout);
+  const now = checking(clock.now);
+  const setTimeout = checking(clock.setTimeout);
+  const clearTimeout = checking(clock.clearTimeout);
   const feed = new OasisFeed({ url, now, setTimeout, clearTimeout, random: () => 0, ...options });
   for (const type of ["events", "state", "gap", "heartbeat"]) {
     feed.addEventListener(type, ({ detail }) => {
-      told.push({ type, ...detail });
-      lookAll();
+      recorded.push({ type, ...detail });
+      checkAll();
     });
   }
   context.after(() => feed.stop());
-  const until = (holds) =>
+  const until = (condition) =>
     new Promise((resolve) => {
-      const look = () => {
-        if (!holds()) return;
-        waiting.delete(look);
+      const check = () => {
+        if (!condition()) return;
+        waiting.delete(check);
         resolve();
       };
-      waiting.add(look);
-      look();
+      waiting.add(check);
+      check();
     });
-  const shown = () => told.filter(({ type }) => type === "events").flatMap(({ events }) => events);
-  const of = (wanted) => told.filter(({ type }) => type === wanted);
+  const of = (wanted) => recorded.filter(({ type }) => type === wanted);
+  const shown = () => of("events").flatMap(({ events }) => events);
   return {
     clock,
     feed,
-    told,
+    recorded,
     of,
     until,
     shown,
     state: (state) => until(() => feed.state === state),
     events: (count) => until(() => shown().length >= count),
-    /** Lets the wait for the next try pass. */
+    /** Lets the wait for the next attempt pass. */
     async retry() {
       await until(() => feed.retryAt !== null);
       clock.advance(feed.retryAt - clock.now());

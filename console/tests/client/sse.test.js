@@ -9,7 +9,7 @@ const bytes = (input) => (typeof input === "string" ? encoder.encode(input) : in
 const parse = (input) => new SseParser().feed(bytes(input));
 const block = (more) => ({ data: null, id: null, event: "", retry: null, ...more });
 
-/** Feeds the stream cut at these places. */
+/** Parses the stream in chunks that end at these places. */
 function cut(input, places) {
   const parser = new SseParser();
   const whole = bytes(input);
@@ -22,7 +22,7 @@ function cut(input, places) {
   });
 }
 
-test("fields, comments and what is no field", () => {
+test("fields and comments are parsed, and unknown fields are ignored", () => {
   assert.deepEqual(parse("data: a\n\n"), [block({ data: "a" })]);
   assert.deepEqual(parse("data:a\ndata: b\ndata:  c\n\n"), [block({ data: "a\nb\n c" })]);
   assert.deepEqual(parse("data\n\n"), [block({ data: "" })]);
@@ -36,7 +36,7 @@ test("fields, comments and what is no field", () => {
   assert.deepEqual(parse("data: unfinished\n"), []);
 });
 
-test("only digits are a time to wait, and an id with NUL is none", () => {
+test("a retry field must be digits, and an id with NUL is ignored", () => {
   assert.deepEqual(parse("retry: 1500\n\n"), [block({ retry: 1500 })]);
   for (const wrong of ["", "1.5", "-1", "1e3", "٣", " 5"]) {
     assert.deepEqual(parse(`retry: ${wrong}\n\n`), [], wrong);
@@ -44,14 +44,14 @@ test("only digits are a time to wait, and an id with NUL is none", () => {
   assert.deepEqual(parse("id: 7\nid: 8\0\ndata: a\n\n"), [block({ id: "7", data: "a" })]);
 });
 
-test("a byte order mark counts at the begin only", () => {
+test("a byte order mark is dropped only at the start of the stream", () => {
   assert.deepEqual(parse("\ufeffdata: a\n\n"), [block({ data: "a" })]);
   assert.deepEqual(parse("\ufeff\ufeffdata: a\n\n"), []);
   assert.deepEqual(parse("data: \ufeffa\n\n\ufeffdata: b\n\n"), [block({ data: "\ufeffa" })]);
   assert.deepEqual(cut("\ufeffdata: a\n\n", [1, 2]), [block({ data: "a" })]);
 });
 
-test("CR, LF and CRLF end lines, also across chunks", () => {
+test("CR, LF and CRLF end a line, also across chunks", () => {
   const wanted = [block({ data: "a\nb" }), block({ data: "c" })];
   for (const stream of [
     "data: a\rdata: b\r\rdata: c\r\r",
@@ -65,7 +65,7 @@ test("CR, LF and CRLF end lines, also across chunks", () => {
     }
   }
   const parser = new SseParser();
-  assert.deepEqual(parser.feed(bytes("data: a\r\r")), [block({ data: "a" })], "does not wait for an LF");
+  assert.deepEqual(parser.feed(bytes("data: a\r\r")), [block({ data: "a" })], "no wait for an LF");
   assert.deepEqual(parser.feed(bytes("\ndata: b\n\n")), [block({ data: "b" })]);
 });
 
@@ -74,7 +74,7 @@ test("broken UTF-8 becomes replacement characters", () => {
   assert.deepEqual(parse(stream), [block({ data: "\ufffd\ufffd" })]);
 });
 
-test("any split of any stream gives the same blocks", () => {
+test("every split of a stream gives the same blocks", () => {
   const pieces = ["data", ": ", ":", "id", "event", "retry", "7", "150", "x", "ü", "🚀", "\ufeff", "\0", " "];
   const ends = ["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r"];
   let blocks = 0;
@@ -101,7 +101,7 @@ test("any split of any stream gives the same blocks", () => {
   assert.ok(blocks > 1_000, `${blocks} blocks`);
 });
 
-test("a block has a bound, however it comes", () => {
+test("the size of a block is bounded, whatever its chunks and lines", () => {
   const most = "x".repeat(MOST_BYTES - 6);
   assert.equal(parse(`data: ${most}\n\n`)[0].data.length, most.length);
   assert.throws(() => parse(`data: ${most}y\n\n`), BlockTooLarge);

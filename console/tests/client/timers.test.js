@@ -4,15 +4,15 @@ import { test } from "node:test";
 import { childOf, Timers } from "../../client/timers.js";
 import { Clock } from "./clock.js";
 
-test("a wait without end is no wait of nothing", () => {
+test("an infinite delay becomes the longest possible timer", () => {
   const clock = new Clock();
   const timers = new Timers(clock);
   timers.after(Number.POSITIVE_INFINITY, new AbortController().signal, () => {});
-  // What is longer fires at once in browsers and in Node.
+  // A timer with a longer delay fires at once in browsers and in Node.
   assert.deepEqual([...clock.asked.keys()], [2 ** 31 - 1]);
 });
 
-test("a timer ends with its signal, and none is set for one that has ended", async () => {
+test("a timer ends with its signal, and an aborted signal sets no timer", async () => {
   const clock = new Clock();
   const timers = new Timers(clock);
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-// What somebody who uses the client from TypeScript sees; never run, only checked.
+// Checks the types that a TypeScript user of the client sees. This file is compiled but never run.
 
 import { OasisError, type OasisEvent, OasisFeed, queryEvents } from "../../client/index.js";
 
@@ -13,11 +13,11 @@ feed.addEventListener("state", ({ detail: { state, retryAt } }) => {
   console.log(wait);
 });
 feed.addEventListener("gap", ({ detail }) => console.log(detail.from, detail.reason === "pruned"));
-// @ts-expect-error There is no such event.
+// @ts-expect-error The feed has no such event.
 feed.addEventListener("message", () => {});
-// @ts-expect-error It is for reading only.
+// @ts-expect-error The array is read-only.
 feed.events.push({});
-// @ts-expect-error A filter has one of six names.
+// @ts-expect-error No filter has this name.
 feed.setFilters({ colour: "red" });
 feed.setFilters({ layer: "CICDL" });
 

@@ -1,10 +1,10 @@
-//! An error as text, with what caused it.
+//! Formats an error together with its causes.
 
 use std::error::Error;
 
 /// The error and its sources on one line, the outermost first, for a log.
 ///
-/// Many errors print their sources themselves; a text that is there already is not repeated.
+/// Many errors already print their source. A cause whose text is already in the line is not repeated.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -31,16 +31,16 @@ mod tests {
         Page(#[source] Box<Failed>),
         #[error("the query failed")]
         Query(#[source] io::Error),
-        /// One that prints its source.
+        /// Prints its source.
         #[error("the query failed: {0}")]
         Printed(#[source] io::Error),
-        /// One that prints all its sources.
+        /// Prints all its sources.
         #[error("{}", chain(.0))]
         Chained(#[source] Box<Failed>),
     }
 
     #[test]
-    fn each_cause_stands_there_once() {
+    fn each_cause_is_printed_once() {
         let cause = || io::Error::other("no such table");
         for error in [Failed::Query(cause()), Failed::Printed(cause())] {
             assert_eq!(chain(&error), "the query failed: no such table");

@@ -1,14 +1,15 @@
-//! [`Channel`]: the topic a row belongs to, and [`Family`]: the channels that share a name before the colon.
+//! The [`Channel`] that a row belongs to, and the [`Family`] of channels that share a name before the colon.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::invalid::{Invalid, shown};
 
-/// The text of the public ticker's channel, which is the only one of its family.
+/// The name of the public ticker's channel and of its family.
 const DEVHUB: &str = "devhub";
 
-/// A text that is almost always `devhub`, which takes no memory then; the clones of any other share it.
+/// The name of a channel or a family. Almost all are `devhub`, which needs no allocation. The clones of any
+/// other name share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Name {
     Devhub,
@@ -28,8 +29,8 @@ impl Name {
     }
 }
 
-/// The topic a row belongs to: a family such as `devhub` or `resources`, or a family and an id such as
-/// `room:42`. Cheap to clone.
+/// The channel that a row belongs to: a family, such as `devhub` or `resources`, or a family and an id, such
+/// as `room:42`. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel(Name);
 
@@ -44,8 +45,9 @@ impl Channel {
             Ok(Self::stored(text))
         } else {
             Err(Invalid::new(format!(
-                "{} is not a channel: expected a small-letter name of at most 32 characters, \
-                 optionally a colon and an id of at most 128 characters of A-Z a-z 0-9 . _ -",
+                "{} is not a channel: expected a name of at most 32 characters of a-z, 0-9 and _ that starts \
+                 with a letter, optionally followed by a colon and an id of at most 128 characters of A-Z, \
+                 a-z, 0-9, dot, _ and -",
                 shown(text)
             )))
         }
@@ -56,7 +58,7 @@ impl Channel {
         Self(Name::Devhub)
     }
 
-    /// A channel that the table holds: its CHECK constraint has the same grammar.
+    /// A channel read from the table. It is not checked: the table's CHECK constraint has the same grammar.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }
@@ -66,17 +68,17 @@ impl Channel {
         self.0 == Name::Devhub
     }
 
-    /// The field's text.
+    /// The channel's text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The name of its family: the part before the colon.
+    /// The name of the family: the part before the colon, or the whole text if it has no colon.
     pub fn family(&self) -> &str {
         self.as_str().split(':').next().unwrap_or_default()
     }
 
-    /// The part behind the colon.
+    /// The id of the channel: the part after the colon, if there is one.
     pub fn id(&self) -> Option<&str> {
         self.as_str().split_once(':').map(|(_, id)| id)
     }
@@ -102,13 +104,14 @@ impl Family {
             Ok(Self(Name::new(text)))
         } else {
             Err(Invalid::new(format!(
-                "{} is not a family of channels: expected a small-letter name of at most 32 characters",
+                "{} is not a family of channels: expected at most 32 characters of a-z, 0-9 and _ that start \
+                 with a letter",
                 shown(text)
             )))
         }
     }
 
-    /// A family that the table or a constant of ours holds.
+    /// A family from the table or from a constant. It is not checked.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }
@@ -118,7 +121,7 @@ impl Family {
         Self(Name::Devhub)
     }
 
-    /// Its name.
+    /// The name of the family.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -146,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels() {
+    fn channels_have_a_family_and_an_optional_id() {
         for good in ["devhub", "resources", "room:42", "cast:a-B_c.d"] {
             assert!(Channel::parse(good).is_ok(), "{good}");
         }
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_a_family_and_an_id() {
+    fn a_channel_splits_into_family_and_id() {
         for (channel, family, id) in
             [("devhub", "devhub", None), ("room:4.2", "room", Some("4.2")), ("devhub:x", "devhub", Some("x"))]
         {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ticker_s_channel_is_one_however_it_was_made() {
+    fn equal_text_makes_equal_channels() {
         for channel in [Channel::parse("devhub").unwrap(), Channel::stored("devhub")] {
             assert!(channel.is_devhub());
             assert_eq!(channel, Channel::devhub());

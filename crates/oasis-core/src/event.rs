@@ -1,4 +1,4 @@
-//! The event: ten strict fields in their order, and what is stored beside them.
+//! The event: its ten strict fields in their order, and the fields that are stored with them.
 
 use serde::Serialize;
 
@@ -11,29 +11,29 @@ use crate::sets::{Source, Status};
 use crate::ts::Ts;
 use crate::vtid::Task;
 
-/// One event. What can be derived from its other fields (layer, title, ref) is computed, never given.
+/// One event. `layer`, `title` and `ref` are computed from its other fields, never given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// When it happened at its source.
+    /// When the event happened at its source.
     pub ts: Ts,
-    /// The task it belongs to.
+    /// The task that the event belongs to.
     pub task: Task,
-    /// The layer of an event whose VTID names none.
+    /// The layer to show when the VTID names none.
     pub layer_hint: Option<Layer>,
-    /// The service it is about.
+    /// The service that the event is about.
     pub module: Module,
-    /// Where it came from.
+    /// The kind of producer that the event came from.
     pub source: Source,
     /// What happened.
     pub kind: Kind,
-    /// The state it reports.
+    /// The state that the event reports.
     pub status: Status,
     /// Where to read more.
     pub link: Option<Link>,
 }
 
 impl Event {
-    /// The VTID's layer segment, else the producer's hint, else `UNSET`.
+    /// The layer segment of the VTID, or else the producer's hint, or else `UNSET`.
     pub fn layer(&self) -> &str {
         self.task.layer().or(self.layer_hint.as_ref().map(Layer::as_str)).unwrap_or("UNSET")
     }
@@ -49,32 +49,32 @@ impl Event {
     }
 }
 
-/// An event on its way into the table.
+/// An event to append to the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
     /// The event.
     pub event: Event,
-    /// The stream it belongs to.
+    /// The channel to append the event to.
     pub channel: Channel,
-    /// What the strict fields have no room for.
+    /// Details that have no strict field.
     pub meta: Meta,
-    /// Two events with the same key are one; without a key every append is a new event.
+    /// The table stores one event for each key. Without a key, every append stores a new event.
     pub dedup_key: Option<DedupKey>,
 }
 
-/// What makes an event the same as another: at most 512 bytes without control characters. Its first word
-/// names the producer (`github:`, `ingest:`, `ce:`), so that no producer can take another's key.
+/// Identifies an event: at most 512 bytes without control characters. Its first word names the producer
+/// (`github:`, `ingest:`, `ce:`), so that no producer can use the key of another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DedupKey(Box<str>);
 
 impl DedupKey {
-    /// The longest key, in bytes, the producer's word included.
+    /// The longest key, in bytes, including the producer's word.
     pub const MAX_BYTES: usize = 512;
 
     /// The key `producer:rest`.
     ///
     /// # Errors
-    /// When `rest` is empty, too long or has control characters.
+    /// When `rest` is empty, or the key is too long or has control characters.
     pub fn new(producer: &str, rest: &str) -> Result<Self, Invalid> {
         let key = format!("{producer}:{rest}");
         if !rest.is_empty() && key.len() <= Self::MAX_BYTES && !key.contains(char::is_control) {
@@ -88,10 +88,11 @@ impl DedupKey {
         }
     }
 
-    /// The key `producer:` and, behind what tells kinds of digests apart (such as `push:`), `digest` in hex.
+    /// The key `producer:` + `kind` + `digest` in hex. `kind`, such as `push:`, keeps digests of different
+    /// things apart.
     ///
     /// # Errors
-    /// When `kind` is too long or has control characters.
+    /// When the key is too long, or `kind` has control characters.
     pub fn of_digest(producer: &str, kind: &str, digest: &[u8]) -> Result<Self, Invalid> {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
         let mut rest = String::with_capacity(kind.len() + 2 * digest.len());
@@ -108,11 +109,11 @@ impl DedupKey {
     }
 }
 
-/// The names of the ten fields, in their order.
+/// The names of the ten strict fields, in their order.
 pub const TICKER_FIELDS: [&str; 10] =
     ["ts", "vtid", "layer", "module", "source", "kind", "status", "title", "ref", "link"];
 
-/// The public format of an event: the ten fields, all present, in exactly this order when serialised.
+/// The public format of an event: always all ten fields, serialised in exactly this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of `Event`")]
 pub struct Ticker<'a> {
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn derives_layer_title_and_ref() {
+    fn layer_title_and_ref_are_derived() {
         let full = event("DEV-CICDL-0031", Some("OTHER"), "workflow_run");
         assert_eq!(full.layer(), "CICDL");
         assert_eq!(full.title(), "CICDL-CORE-WORKFLOW-RUN");

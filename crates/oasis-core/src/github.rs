@@ -1,16 +1,17 @@
-//! GitHub's states to ours: one pure function per family of events.
+//! Maps the states in GitHub's webhooks to [`Status`], with one pure function for each group of events.
 //!
-//! The vocabulary is that of GitHub's webhook documentation; `startup_failure` is missing from most published
-//! schemas and is sent all the same.
+//! The words are those of GitHub's webhook documentation. Most published schemas lack `startup_failure`, but
+//! GitHub sends it.
 
 use crate::sets::Status;
 
-/// A status, and whether GitHub's word for it was known; an unknown one is shown as `info` and counted.
+/// A status, and whether GitHub's word for it was known. An unknown word becomes `info`, and callers count
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalised {
     /// The status to store.
     pub status: Status,
-    /// False for a word this version has not heard of, and for a completed run without a conclusion.
+    /// False for a word that this version does not know, and for a completed run without a conclusion.
     pub known: bool,
 }
 
@@ -33,8 +34,9 @@ pub enum Run {
     Check,
 }
 
-/// The status of a run. A completed run is judged by its conclusion and any other by its status; the action
-/// counts only where a check is asked for again, since the object then still carries the old conclusion.
+/// The status of a run. For a completed run, the conclusion decides. For any other run, the status decides.
+/// The action counts only when a check is requested again, because the check then still has its old
+/// conclusion.
 pub fn run(run: Run, action: &str, status: Option<&str>, conclusion: Option<&str>) -> Normalised {
     if run == Run::Check && action == "rerequested" {
         return Normalised::known(Status::Queued);
@@ -53,7 +55,8 @@ fn conclude(run: Run, conclusion: Option<&str>) -> Normalised {
         Some("failure" | "timed_out" | "startup_failure") => Status::Failure,
         Some("cancelled" | "stale") => Status::Cancelled,
         Some("neutral" | "skipped") => Status::Info,
-        // A workflow run waits for an approval; a check says that it failed and wants a person.
+        // A workflow run with this conclusion waits for an approval. A check has failed and asks a person
+        // to act.
         Some("action_required") => match run {
             Run::Workflow => Status::Queued,
             Run::Job | Run::Check => Status::Failure,
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_the_contract() {
+    fn states_map_to_the_documented_statuses() {
         use Status::{Cancelled, Failure, InProgress, Info, Queued, Success};
         for status in ["queued", "requested", "waiting", "pending"] {
             assert_eq!(run(Run::Workflow, "x", Some(status), Some("success")), Normalised::known(Queued));
@@ -116,10 +119,10 @@ mod tests {
             ("skipped", Info, Info),
             ("action_required", Queued, Failure),
         ] {
-            let of = |kind| run(kind, "requested", Some("completed"), Some(conclusion));
-            assert_eq!(of(Run::Workflow), Normalised::known(workflow), "{conclusion}");
-            assert_eq!(of(Run::Check), Normalised::known(check), "{conclusion}");
-            assert_eq!(of(Run::Job), Normalised::known(check), "{conclusion}");
+            let completed = |kind| run(kind, "requested", Some("completed"), Some(conclusion));
+            assert_eq!(completed(Run::Workflow), Normalised::known(workflow), "{conclusion}");
+            assert_eq!(completed(Run::Check), Normalised::known(check), "{conclusion}");
+            assert_eq!(completed(Run::Job), Normalised::known(check), "{conclusion}");
         }
         assert_eq!(
             run(Run::Check, "rerequested", Some("completed"), Some("failure")),
@@ -141,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_unheard_of_word_is_info_and_told_apart(word in "[a-z_]{12,20}") {
+        fn an_unknown_word_is_marked_and_becomes_info(word in "[a-z_]{12,20}") {
             prop_assert_eq!(run(Run::Workflow, &word, Some("completed"), Some(&word)), Normalised::UNKNOWN);
             prop_assert_eq!(run(Run::Check, &word, Some(&word), None), Normalised::UNKNOWN);
             prop_assert_eq!(deployment(&word), Normalised::UNKNOWN);

@@ -1,10 +1,9 @@
-//! The OASIS event and everything that is a pure function of it: the grammars of its ten strict
-//! fields, VTID extraction, status normalisation, titles and refs.
+//! The OASIS event and the pure functions on it: the grammars of its ten strict fields, VTID extraction,
+//! status normalisation, titles and refs.
 //!
-//! Nothing here performs IO, reads a clock or knows of a database. Input is parsed once, at the edge,
-//! into the types of this crate; code behind them never validates again. The CHECK constraints of
-//! `migrations/` say the same in SQL, so that a row no one of these types could hold cannot be stored
-//! by any other client either.
+//! This crate does no IO, reads no clock and knows no database. Input is parsed into its types once, where it
+//! enters the system, and never validated again. The CHECK constraints in `migrations/` state the same rules
+//! in SQL, so that no other client can store a row that these types forbid.
 
 pub mod github;
 pub mod meta;

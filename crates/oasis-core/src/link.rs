@@ -6,8 +6,8 @@ use url::Url;
 
 use crate::invalid::{Invalid, shown};
 
-/// An absolute http or https URL of at most 2,048 bytes, all of them printable ASCII and none that HTML, a
-/// shell or a log line could trip over. It carries no user name or password.
+/// An absolute http or https URL of at most 2,048 bytes, without a user name or password. It consists of
+/// printable ASCII without the characters `"<>\^{|}` and the backtick.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Link(Box<str>);
 
@@ -15,12 +15,13 @@ impl Link {
     /// The longest link, in bytes.
     pub const MAX_BYTES: usize = 2_048;
 
-    /// Reads a URL. One that is fine as it is stays as it is; else it is percent-encoded as browsers do.
+    /// Reads a URL. A URL that the table accepts is kept unchanged. Any other URL is percent-encoded as
+    /// browsers do it.
     ///
     /// # Errors
     /// When it is relative, has another scheme, names credentials, or is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if is_plainly_fine(text) {
+        if needs_no_parsing(text) {
             return Ok(Self(text.into()));
         }
         let refuse = |why: &str| Err(Invalid::new(format!("{} is not a link: {why}", shown(text))));
@@ -31,7 +32,7 @@ impl Link {
         if !url.username().is_empty() || url.password().is_some() {
             return refuse("it must not carry a user name or password");
         }
-        let as_given = fits(text).then(|| text.into());
+        let as_given = is_storable(text).then(|| text.into());
         let Some(link) = as_given.or_else(|| encode(url.as_str())) else {
             return refuse("expected an absolute http or https URL");
         };
@@ -42,7 +43,8 @@ impl Link {
         }
     }
 
-    /// A link that the table holds: its CHECK constraint accepts no more than [`Link::parse`] does.
+    /// A link read from the table. It is not checked: the table's CHECK constraint has the same rules for
+    /// the scheme, the user name, the length and the characters.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
@@ -59,34 +61,36 @@ impl fmt::Display for Link {
     }
 }
 
-/// Whether `byte` may stand in a stored link; the CHECK constraint on the table says the same.
-fn plain(byte: u8) -> bool {
+/// Whether a stored link may contain `byte`. The table's CHECK constraint has the same rule.
+fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-fn fits(text: &str) -> bool {
+/// Whether the table accepts `text`, apart from its length.
+fn is_storable(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
     authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
-        && text.bytes().all(plain)
+        && text.bytes().all(is_allowed)
 }
 
-/// What most links are, told without taking the URL apart: a host of small letters, which no rule for hosts
-/// changes or refuses.
-fn is_plainly_fine(text: &str) -> bool {
+/// A fast path that accepts most links without parsing them. The labels of their host are lowercase letters
+/// only, and no rule for hosts changes or refuses such a host.
+fn needs_no_parsing(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split_once('/')).map_or("", |(host, _)| host);
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase());
-    text.len() <= Link::MAX_BYTES && host.len() <= 253 && host.split('.').all(is_label) && fits(text)
+    text.len() <= Link::MAX_BYTES && host.len() <= 253 && host.split('.').all(is_label) && is_storable(text)
 }
 
-/// `normal`, a URL in its normal form, with the few bytes encoded that the URL standard leaves as they are.
+/// Percent-encodes the forbidden bytes that the URL standard leaves in `normal`, a normalised URL. `None` if
+/// the table would still refuse it.
 fn encode(normal: &str) -> Option<String> {
     let mut out = String::with_capacity(normal.len());
     for byte in normal.bytes() {
-        if plain(byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+        if is_allowed(byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
     }
-    fits(&out).then_some(out)
+    is_storable(&out).then_some(out)
 }
 
 #[cfg(test)]
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_good_links_and_encodes_the_rest() {
+    fn good_links_are_kept_and_others_encoded_or_refused() {
         for (text, link) in [
             ("https://github.com/o/r/actions/runs/1", "https://github.com/o/r/actions/runs/1"),
             ("https://example.com", "https://example.com"),
@@ -123,20 +127,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_plainly_fine_is_a_url(
+        fn a_link_that_needs_no_parsing_is_a_valid_url(
             text in concat!(
                 "https?://([a-z]{1,63}[.]?|xn--a|[0-9.]{1,3}){1,4}(:[0-9]{1,6})?",
                 "(/[!-~]{0,8}){0,4}([?#][!-~]{0,9})?",
             ),
         ) {
-            if is_plainly_fine(&text) {
+            if needs_no_parsing(&text) {
                 let url = Url::parse(&text).unwrap();
                 prop_assert!(url.has_host() && url.username().is_empty() && url.password().is_none());
             }
         }
 
         #[test]
-        fn whatever_is_accepted_is_accepted_again_unchanged(rest in ".*", scheme in "https?://h") {
+        fn a_parsed_link_parses_to_itself(rest in ".*", scheme in "https?://h") {
             for text in [rest.clone(), format!("{scheme}/{rest}"), format!("{scheme}{rest}")] {
                 if let Ok(link) = Link::parse(&text) {
                     prop_assert_eq!(Link::parse(link.as_str()).unwrap(), link);

@@ -1,4 +1,4 @@
-//! `meta`: what the strict fields have no room for, a bounded JSON object.
+//! The `meta` of an event: a bounded JSON object with the details that have no strict field.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
 
-/// A JSON object of at most 16 KiB as Postgres prints it, without NUL characters (Postgres cannot store
-/// them). Kept as its text, which is what most only pass on.
+/// A JSON object of at most 16 KiB as Postgres prints it. It has no NUL characters, because Postgres cannot
+/// store them. It is kept as text, because most code only passes it on.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
-    /// Text; empty for an object without entries.
+    /// JSON text, or empty for an object without entries.
     json: Vec<u8>,
+    /// The parsed object, from the first time it is needed.
     map: OnceLock<Map<String, Value>>,
 }
 
@@ -27,7 +28,7 @@ impl PartialEq for Meta {
 pub enum MetaValue<'a> {
     /// Text, which is cut to [`Meta::MAX_TEXT`].
     Text(Cow<'a, str>),
-    /// A number or a truth value.
+    /// A number or a boolean.
     Plain(Value),
 }
 
@@ -43,7 +44,7 @@ impl From<String> for MetaValue<'_> {
     }
 }
 
-macro_rules! plain {
+macro_rules! from_plain {
     ($($type:ty)*) => {$(
         impl From<$type> for MetaValue<'_> {
             fn from(value: $type) -> Self {
@@ -53,7 +54,7 @@ macro_rules! plain {
     )*};
 }
 
-plain! { bool i32 i64 u64 usize }
+from_plain! { bool i32 i64 u64 usize }
 
 impl Meta {
     /// The largest object, in bytes of JSON text.
@@ -61,34 +62,36 @@ impl Meta {
     /// The longest string that [`Meta::with`] keeps, in bytes.
     pub const MAX_TEXT: usize = 1_024;
 
-    /// Takes an object as it is.
+    /// Takes an object unchanged.
     ///
     /// # Errors
-    /// When it is too large or holds a NUL.
+    /// When it is too large or contains a NUL.
     pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
         let mut size = 0;
-        let whole = map.iter().try_for_each(|(key, value)| {
+        let measured = map.iter().try_for_each(|(key, value)| {
             size += key_size(key)?;
-            measure(value, &mut size)
+            add_size(value, &mut size)
         });
-        whole?;
+        measured?;
         if size + 2 > Self::MAX_BYTES {
-            let most = Self::MAX_BYTES;
-            return Err(Invalid::new(format!("meta is too large: at most {most} bytes of JSON")));
+            let max = Self::MAX_BYTES;
+            return Err(Invalid::new(format!("meta is too large: at most {max} bytes of JSON")));
         }
-        // Serialising a map with string keys to memory has no way to fail.
+        // Serialising a map with string keys to memory cannot fail.
         let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(&map).unwrap_or_default() };
         Ok(Self { json, map: OnceLock::from(map) })
     }
 
-    /// A meta that the table holds, as the text of its object.
+    /// A meta read from the table, as the text of its JSON object. It is not checked.
     pub fn stored(text: String) -> Self {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
 
-    /// Sets one more entry of a meta that a producer of ours builds, with strings cut to [`Meta::MAX_TEXT`];
-    /// each key is set once. Nothing is set for `None`, for an empty string or for one that holds a NUL;
-    /// about a dozen entries fit.
+    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`]. Adds nothing for `None`, for an empty string or
+    /// for a string with a NUL.
+    ///
+    /// This is for the producers of this workspace. The caller must set each key only once, and no more than
+    /// about a dozen entries in all. Neither is checked.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };
@@ -103,7 +106,7 @@ impl Meta {
                 self.json.push(b'{');
             }
         }
-        // Serialising text, a number or a truth value to memory has no way to fail.
+        // Serialising text, a number or a boolean to memory cannot fail.
         let _ = serde_json::to_writer(&mut self.json, key);
         self.json.push(b':');
         let _ = match &value {
@@ -116,7 +119,7 @@ impl Meta {
         self
     }
 
-    /// The object, which is parsed once, when it is first asked for.
+    /// The object. The first call parses it.
     pub fn as_map(&self) -> &Map<String, Value> {
         self.map.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
     }
@@ -129,15 +132,15 @@ impl Meta {
         }
     }
 
-    /// The object as JSON text of its own.
+    /// The object as owned JSON text.
     pub fn to_json(&self) -> String {
         self.as_json().to_owned()
     }
 }
 
-/// Adds to `size` what `value` takes as Postgres prints it, at the most: a blank follows each comma and
-/// colon, and a number with an exponent is written out in full.
-fn measure(value: &Value, size: &mut usize) -> Result<(), Invalid> {
+/// Adds to `size` the most bytes that Postgres prints for `value`. Postgres prints a space after each comma
+/// and colon, and it prints numbers without an exponent.
+fn add_size(value: &Value, size: &mut usize) -> Result<(), Invalid> {
     match value {
         Value::Null | Value::Bool(_) => *size += 5,
         Value::Number(number) => {
@@ -149,14 +152,14 @@ fn measure(value: &Value, size: &mut usize) -> Result<(), Invalid> {
             *size += 2;
             for item in items {
                 *size += 2;
-                measure(item, size)?;
+                add_size(item, size)?;
             }
         }
         Value::Object(map) => {
             *size += 2;
             for (key, value) in map {
                 *size += key_size(key)?;
-                measure(value, size)?;
+                add_size(value, size)?;
             }
         }
     }
@@ -169,7 +172,7 @@ fn key_size(key: &str) -> Result<usize, Invalid> {
 
 fn text_size(text: &str) -> Result<usize, Invalid> {
     if text.contains('\0') {
-        return Err(Invalid::new("meta holds a NUL character (\\u0000), which cannot be stored"));
+        return Err(Invalid::new("meta contains a NUL character (\\u0000), which cannot be stored"));
     }
     let escapes = text.bytes().map(|b| match b {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
@@ -179,8 +182,8 @@ fn text_size(text: &str) -> Result<usize, Invalid> {
     Ok(text.len() + 2 + escapes.sum::<usize>())
 }
 
-/// Replaces what `json` says of people's e-mail addresses by `[withheld]`, in keys and in values, and leaves
-/// the rest as it is. Text that is not JSON is given back empty.
+/// Replaces the e-mail addresses in the keys and values of `json` by `[withheld]`. Text without an `@` is
+/// returned unchanged. Text with an `@` that is not JSON becomes `null`.
 pub fn withhold_emails(json: &str) -> String {
     if !json.contains('@') {
         return json.to_owned();
@@ -196,8 +199,8 @@ fn withhold(value: &mut Value) {
         Value::String(text) => withhold_text(text),
         Value::Array(items) => items.iter_mut().for_each(withhold),
         Value::Object(map) => {
-            let named = map.keys().any(|key| key.contains('@'));
-            if named {
+            let keys_may_have_addresses = map.keys().any(|key| key.contains('@'));
+            if keys_may_have_addresses {
                 *map = std::mem::take(map)
                     .into_iter()
                     .map(|(mut key, value)| {
@@ -220,13 +223,13 @@ fn withhold_text(text: &mut String) {
         let start =
             rest[..at].char_indices().rev().take_while(|(_, c)| local(*c)).last().map_or(at, |(i, _)| i);
         let end = at + 1 + rest[at + 1..].find(|c| !domain(c)).unwrap_or(rest.len() - at - 1);
-        let address = start < at && rest[at + 1..end].trim_matches('.').contains('.');
-        if address {
+        let is_address = start < at && rest[at + 1..end].trim_matches('.').contains('.');
+        if is_address {
             out.push_str(&rest[..start]);
             out.push_str("[withheld]");
             rest = &rest[end..];
         } else {
-            // What follows this sign may be the name before the next one.
+            // The text after this `@` may be the local part of an address with the next `@`.
             out.push_str(&rest[..=at]);
             rest = &rest[at + 1..];
         }
@@ -243,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds() {
+    fn large_objects_and_nul_characters_are_refused() {
         let of = |value: Value| Meta::new(value.as_object().unwrap().clone());
         assert!(of(json!({"a": "x".repeat(16_000)})).is_ok());
         assert!(of(json!({"a": "x".repeat(16_384)})).is_err());
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn builds_without_empties() {
+    fn empty_values_are_left_out_and_long_ones_cut() {
         let meta = Meta::default()
             .with("none", None::<&str>)
             .with("empty", Some(""))
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn its_text_is_the_object() {
+    fn metas_are_equal_when_their_objects_are() {
         assert_eq!(Meta::default().to_json(), "{}");
         assert_eq!(Meta::new(Map::new()), Ok(Meta::default()));
         let built = Meta::default().with("b", Some("\"\n")).with("a", Some(true));
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn withholds_addresses() {
+    fn addresses_are_withheld_in_keys_and_values() {
         for (given, shown) in [
             (json!({"a": "Ann <ann.b@example.co.uk>, ok"}), json!({"a": "Ann <[withheld]>, ok"})),
             (

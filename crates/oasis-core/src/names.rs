@@ -1,4 +1,4 @@
-//! The open sets with a closed grammar: layer, module and kind.
+//! The strict fields whose values are free within a grammar: layer, module and kind.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ macro_rules! name {
                 }
             }
 
-            #[doc = concat!("A ", $what, " that the table holds: its CHECK constraint has the same grammar.")]
+            #[doc = concat!("A ", $what, " from the table, whose CHECK constraint has the same grammar.")]
             pub fn stored(text: String) -> Self {
                 Self(text.into())
             }
@@ -45,14 +45,15 @@ macro_rules! name {
 
 name! {
     /// The part of the system a task belongs to, such as `CICDL`.
-    Layer, "layer", "a capital letter, then at most 15 capitals or digits",
+    Layer, "layer", "a capital letter, then at most 15 capital letters or digits",
     |text| text.len() <= 16 && starts_with(text, u8::is_ascii_uppercase) && text.bytes().all(capital_or_digit)
 }
 
 name! {
     /// The service an event is about, such as `GATEWAY-FEED`.
     Module, "module",
-    "capitals and digits in words joined by single dashes, a letter first, at most 64 characters",
+    "a text of at most 64 characters that starts with a letter and consists of words of A-Z and 0-9 joined \
+     by single dashes",
     |text| {
         text.len() <= 64
             && starts_with(text, u8::is_ascii_uppercase)
@@ -63,12 +64,12 @@ name! {
 name! {
     /// What happened, such as `workflow_run` or `task.init`.
     Kind, "kind",
-    "small letters, digits and underscores in parts joined by single dots, a letter first, \
-     at most 64 characters",
+    "a text of at most 64 characters that starts with a letter and consists of parts of a-z, 0-9 and _ \
+     joined by single dots",
     |text| {
         text.len() <= 64
             && starts_with(text, u8::is_ascii_lowercase)
-            && text.split('.').all(|part| !part.is_empty() && part.bytes().all(small_digit_or_underscore))
+            && text.split('.').all(|part| !part.is_empty() && part.bytes().all(lowercase_digit_or_underscore))
     }
 }
 
@@ -85,8 +86,9 @@ impl Module {
         Self("CORE".into())
     }
 
-    /// Makes a module of any name: capitals, every run of other characters a dash, trimmed, `X` before a
-    /// leading digit, cut to 64; `CORE` when nothing is left.
+    /// Makes a module from any text. ASCII letters become capitals, digits stay, and each run of other
+    /// characters becomes a dash. A leading digit gets an `X` before it. The result is cut to 64 characters
+    /// and has no dash at either end. It is `CORE` when nothing is left.
     pub fn from_name(name: &str) -> Self {
         let mut module = String::with_capacity(name.len().min(65));
         for c in name.chars() {
@@ -111,8 +113,9 @@ impl Module {
 }
 
 impl Kind {
-    /// Makes a kind of any name: small letters, every other character an underscore, dots kept between parts,
-    /// `x` before a leading digit or underscore, cut to 64; `event` when nothing is left.
+    /// Makes a kind from any text. ASCII letters become lowercase, digits and dots between parts stay, and
+    /// each other character becomes an underscore. A leading digit or underscore gets an `x` before it. The
+    /// result is cut to 64 characters. It is `event` when nothing is left.
     pub fn from_name(name: &str) -> Self {
         let mut kind = String::with_capacity(name.len().min(65));
         for c in name.trim().chars() {
@@ -138,7 +141,7 @@ impl Kind {
         }
     }
 
-    /// The kind as a title and a ref show it: `_` and `.` as `-`.
+    /// The kind as titles and refs show it: with `-` for each `_` and `.`.
     pub(crate) fn dashed(&self) -> String {
         self.0.replace(['_', '.'], "-")
     }
@@ -152,7 +155,7 @@ fn capital_or_digit(b: u8) -> bool {
     b.is_ascii_uppercase() || b.is_ascii_digit()
 }
 
-fn small_digit_or_underscore(b: u8) -> bool {
+fn lowercase_digit_or_underscore(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'
 }
 
@@ -163,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_modules() {
+    fn modules_are_made_from_names() {
         for (name, module) in [
             ("gateway-feed", "GATEWAY-FEED"),
             ("  My  Service! ", "MY-SERVICE"),
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn names_become_kinds() {
+    fn kinds_are_made_from_names() {
         for (name, kind) in [
             ("task.init", "task.init"),
             ("Task Init", "task_init"),

@@ -1,8 +1,9 @@
-//! What an agent's ping says beside the strict fields: who it is, and how often it can be heard.
+//! The `meta` of an agent's ping: which run of which agent sent it, and how often it promises to ping.
 //!
-//! A ping is an event of source `agent.ping` and kind `ping`: working is `in_progress`, idle `info`, stopped
-//! well `success`, stopped badly `failure`. An agent that is not heard of gives a `ping.lost`, its return a
-//! `ping.back`.
+//! A ping is an event of source `agent.ping` and kind `ping`. Its status is `in_progress` while the agent
+//! works, `info` while it is idle, `success` after it stopped without an error and `failure` after it
+//! stopped with one. A gateway appends a `ping.lost` for an agent whose pings stop, and a `ping.back` when
+//! they come again.
 
 use std::time::Duration;
 
@@ -10,35 +11,37 @@ use serde_json::{Map, Value};
 
 use crate::meta::Meta;
 
-/// The kind of what an agent sends.
+/// The kind of an agent's ping.
 pub const PING: &str = "ping";
-/// The kind of what is told of an agent that is not heard of any more.
+/// The kind of the notice that an agent is lost.
 pub const LOST: &str = "ping.lost";
-/// The kind of what is told of its return.
+/// The kind of the notice that a lost agent is back.
 pub const BACK: &str = "ping.back";
 
-/// Who pings: one run of one agent.
+/// The sender of a ping: one run of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pinger {
-    /// Its name.
+    /// The agent's name.
     pub agent: String,
-    /// What it is for, such as `PLANNER`.
+    /// The agent's role, such as `PLANNER`.
     pub role: Option<String>,
-    /// Tells its runs apart; `host:pid:start` from our own program.
+    /// Identifies the run; `heartbeat-agent` sends `host:pid:start`.
     pub instance: String,
-    /// Where it runs.
+    /// The machine that the agent runs on.
     pub host: Option<String>,
-    /// Its process there.
+    /// The process id of the agent on that machine.
     pub pid: Option<u32>,
-    /// Since when, in RFC 3339.
+    /// When the run started, in RFC 3339.
     pub started: Option<String>,
 }
 
 impl Pinger {
-    /// The longest instance that is kept apart from others, in bytes.
+    /// The longest text that [`Pinger::read`] keeps of a field, in bytes. Instances whose names are equal up
+    /// to this length count as the same instance.
     pub const MAX_INSTANCE: usize = 200;
 
-    /// Reads who sent a ping from its `meta`; `module` names whoever gives no name.
+    /// Reads the sender of a ping from the `meta` and the `module` of the ping. An agent without a name gets
+    /// the module as its name. An agent without an instance gets its name as the instance.
     pub fn read(meta: &Map<String, Value>, module: &str) -> Self {
         let text = |name: &str| meta.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let agent = text("agent").unwrap_or(module);
@@ -53,7 +56,7 @@ impl Pinger {
         }
     }
 
-    /// The entries of `meta` that [`Pinger::read`] reads.
+    /// The `meta` from which [`Pinger::read`] reads this sender.
     pub fn meta(&self) -> Meta {
         Meta::default()
             .with("agent", Some(self.agent.as_str()))
@@ -69,14 +72,14 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(Pinger::MAX_INSTANCE)].to_owned()
 }
 
-/// How long after a ping the next one is stored at the latest, as the ping promises; `None` when it promises
-/// none. At least a second and at most a day, whatever it says.
+/// The interval that a ping promises: the next ping is stored at most this long after this one. `None` when
+/// the ping promises no interval. The result is clamped to the range from one second to one day.
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;
     Some(Duration::from_secs_f64(seconds.clamp(1.0, 86_400.0)))
 }
 
-/// Whether a ping only says again what the one before it said.
+/// Whether a ping only repeats the one before it.
 pub fn is_repeat(meta: &Map<String, Value>) -> bool {
     meta.get("repeat") == Some(&Value::Bool(true))
 }
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn read_returns_what_meta_wrote() {
         let pinger = Pinger {
             agent: "planner".into(),
             role: Some("PLANNER".into()),
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_nothing_is_known_by_its_module() {
+    fn an_agent_without_a_name_is_named_after_its_module() {
         let pinger = Pinger::read(&of(json!({ "agent": "", "pid": -1, "role": 7 })), "PLANNER");
         assert_eq!((pinger.agent.as_str(), pinger.instance.as_str()), ("PLANNER", "PLANNER"));
         assert_eq!((pinger.role, pinger.pid), (None, None));
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_bounded() {
+    fn intervals_are_clamped() {
         let seconds = |value: Value| interval(&of(json!({ "interval": value }))).map(|i| i.as_secs());
         assert_eq!(seconds(json!(60)), Some(60));
         assert_eq!(seconds(json!(0.01)), Some(1));
@@ -126,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_cut(agent in "\\PC{0,300}") {
+        fn long_names_are_cut(agent in "\\PC{0,300}") {
             let pinger = Pinger::read(&of(json!({ "agent": agent })), "X");
             prop_assert!(pinger.agent.len() <= Pinger::MAX_INSTANCE);
         }

@@ -1,4 +1,4 @@
-//! The closed sets among the strict fields: source and status.
+//! The strict fields with a fixed set of values: source and status.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,9 +53,9 @@ macro_rules! closed_set {
 }
 
 closed_set! {
-    /// Where an event came from.
+    /// The kind of producer that an event came from.
     Source, "source" {
-        /// Anything sent to the ingest API without a nearer source.
+        /// An event sent to the ingest API without a more specific source.
         OasisEvents = "oasis.events",
         /// A GitHub webhook delivery.
         GithubActions = "github.actions",
@@ -67,25 +67,25 @@ closed_set! {
 }
 
 closed_set! {
-    /// The state an event reports, the same for every producer.
+    /// The state that an event reports. All producers use the same states.
     Status, "status" {
-        /// It waits to begin.
+        /// The work waits to start.
         Queued = "queued",
-        /// It runs.
+        /// The work is running.
         InProgress = "in_progress",
-        /// It ended well.
+        /// The work succeeded.
         Success = "success",
-        /// It ended badly.
+        /// The work failed.
         Failure = "failure",
-        /// It was ended before its end.
+        /// The work was stopped before it finished.
         Cancelled = "cancelled",
-        /// Something to know, neither good nor bad.
+        /// Information, neither good nor bad.
         Info = "info",
     }
 }
 
 impl Status {
-    /// Whether what it reports is over.
+    /// Whether the reported work has ended.
     pub const fn is_final(self) -> bool {
         match self {
             Self::Success | Self::Failure | Self::Cancelled => true,

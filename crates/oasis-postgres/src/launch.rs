@@ -1,5 +1,6 @@
-//! Bringing a server up: initdb, the choice of a port, the start itself with its retries, adoption.
-//! All of it runs while the caller holds the folder's `lock`.
+//! Prepares the data folder, starts the server with retries, and adopts a running server.
+//!
+//! The caller holds the folder's `lock` throughout.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -15,39 +16,39 @@ use crate::binaries::Binaries;
 use crate::error::{Context, Error};
 use crate::options::Options;
 use crate::place::{Place, hex, random};
-use crate::postmaster::{POLL, PidFile, Postmaster, answers, serves};
+use crate::postmaster::{POLL_INTERVAL, PidFile, Postmaster, accepts_connections, serves};
 
-/// For a server to get ready; crash recovery replays the log first.
-const READY: Duration = Duration::from_secs(120);
-/// For what a killed server leaves behind (its backends, their shared memory) to go away.
-const RETRY: Duration = Duration::from_secs(10);
-/// For a port that has to be this one; the server that had it may have ended just now.
-const PORT_RETRY: Duration = Duration::from_secs(1);
-/// The log starts anew at this size, in bytes, when the server does.
+/// How long a server may take to become ready. Crash recovery replays the log first.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+/// How long the backends and the shared memory of a killed server may take to go away.
+const RETRY_LIMIT: Duration = Duration::from_secs(10);
+/// How long to try a fixed port. A server that used the port may have ended only a moment ago.
+const PORT_RETRY_LIMIT: Duration = Duration::from_secs(1);
+/// A log of more bytes than this is emptied when the server starts.
 const LOG_LIMIT: u64 = 10 << 20;
 
-/// The server that already serves the folder, once it is ready; `None` when there is none.
+/// The server that already serves the folder, once it is ready. `None` if there is none.
 pub(crate) fn adopt(place: &Place) -> Result<Option<Postmaster>, Error> {
     let data = place.data();
-    let deadline = Instant::now() + READY;
+    let deadline = Instant::now() + READY_LIMIT;
     loop {
         let Some(file) = PidFile::read(&data).filter(|file| serves(file.pid, &data)) else { return Ok(None) };
-        if file.ready && answers(file.port) {
+        if file.ready && accepts_connections(file.port) {
             return Ok(Some(Postmaster { pid: file.pid, port: file.port, child: None }));
         }
         if Instant::now() > deadline {
             return Err(Error::Stuck {
                 pid: file.pid,
-                what: "get ready",
-                seconds: READY.as_secs(),
+                what: "become ready",
+                seconds: READY_LIMIT.as_secs(),
                 log: place.log(),
             });
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Makes the data folder, unless it is there. It appears under its name when it is complete.
+/// Makes the data folder unless it exists. The folder gets its final name only when it is complete.
 pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Result<(), Error> {
     let data = place.data();
     if data.exists() {
@@ -55,7 +56,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     }
     tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a new PostgreSQL");
     let what = || format!("preparing {}", data.display());
-    // An initdb whose starter was killed may still be writing, so the name is never used twice.
+    // The initdb of a killed process may still be writing, so each process uses a new folder.
     for entry in fs::read_dir(&place.dir).context(what)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("data.new") {
             let _ = fs::remove_dir_all(entry.path());
@@ -63,7 +64,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     }
     let new = place.dir.join(format!("data.new-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&new).context(what)?;
-    place.give(&new)?;
+    place.give_to_account(&new)?;
 
     let path = place.password();
     let mut file = place.open(&path, OpenOptions::new().write(true).truncate(true))?;
@@ -71,13 +72,13 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     file.write_all(password.as_bytes()).and_then(|()| file.sync_all()).context(what)?;
 
     let mut initdb = place.command(&binaries.dir.join("initdb"));
-    // `password` on loopback costs 8 ms a connection, scram 70 to 110 ms in a debug build.
+    // On loopback, a login by `password` takes 8 ms. By scram, it takes 70 to 110 ms in a debug build.
     initdb.args(["-U", "oasis", "-E", "UTF8", "--locale=C", "-A", "password", "--no-instructions"]);
     initdb.arg("--pwfile").arg(&path).arg("-D").arg(&new);
     if !synced {
         initdb.arg("--no-sync");
     }
-    // Its own group, so that Ctrl-C is for us: half a folder is of no use to anybody.
+    // A separate process group keeps Ctrl-C from ending initdb halfway.
     initdb.process_group(0);
     let output = initdb.output().context(|| format!("running {}/initdb", binaries.dir.display()))?;
     if !output.status.success() {
@@ -95,7 +96,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     Ok(())
 }
 
-/// Starts the server and waits until it answers. With `fixed`, on that port or not at all.
+/// Starts the server and waits until it accepts connections. With `fixed`, it uses that port and no other.
 pub(crate) fn launch(
     place: &Place,
     binaries: &Binaries,
@@ -105,11 +106,11 @@ pub(crate) fn launch(
     let begun = Instant::now();
     let mut port = match fixed {
         Some(port) => port,
-        None => remembered(place).filter(|port| free(*port)).map_or_else(choose, Ok)?,
+        None => remembered_port(place).filter(|port| is_free(*port)).map_or_else(choose_port, Ok)?,
     };
-    disarm(place);
+    defuse_pid_file(place);
     loop {
-        let tail = match attempt(place, binaries, options, port)? {
+        let tail = match try_start(place, binaries, options, port)? {
             Ok(postmaster) => {
                 let mut file = place.open(&place.port(), OpenOptions::new().write(true).truncate(true))?;
                 file.write_all(port.to_string().as_bytes()).context(|| "remembering the port".into())?;
@@ -119,19 +120,19 @@ pub(crate) fn launch(
         };
         let taken = tail.contains("Address already in use");
         let leftover = tail.contains("shared memory block") || tail.contains("lock file");
-        if taken && (fixed.is_none() && begun.elapsed() < RETRY) {
-            port = choose()?;
-        } else if taken && begun.elapsed() > PORT_RETRY {
+        if taken && (fixed.is_none() && begun.elapsed() < RETRY_LIMIT) {
+            port = choose_port()?;
+        } else if taken && begun.elapsed() > PORT_RETRY_LIMIT {
             return Err(Error::PortTaken(port));
-        } else if !taken && (!leftover || begun.elapsed() > RETRY) {
+        } else if !taken && (!leftover || begun.elapsed() > RETRY_LIMIT) {
             return Err(Error::Start { log: place.log(), tail });
         }
-        std::thread::sleep(10 * POLL);
+        std::thread::sleep(10 * POLL_INTERVAL);
     }
 }
 
-/// One start: the ready server, or the end of the log of one that ended.
-fn attempt(
+/// Starts the server once. Returns the ready server, or the last lines that it logged before it ended.
+fn try_start(
     place: &Place,
     binaries: &Binaries,
     options: &Options,
@@ -153,7 +154,8 @@ fn attempt(
     if !options.durable {
         command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
     }
-    // Last, because the last one counts. The default socket folder of Debian is not ours to write to.
+    // These settings come last, so that they override the others. Without sockets, the server needs no
+    // right to write to Debian's default socket folder.
     command.args([
         "-p",
         &port.to_string(),
@@ -163,7 +165,7 @@ fn attempt(
         "unix_socket_directories=",
     ]);
     command.stdout(log.try_clone().context(what)?).stderr(log.try_clone().context(what)?);
-    // Its own group: Ctrl-C is for us, and we stop it when nobody needs it any more.
+    // A separate process group protects the server from Ctrl-C. `Cluster::stop` ends the server.
     let child = command
         .stdin(Stdio::null())
         .process_group(0)
@@ -172,18 +174,19 @@ fn attempt(
 
     let pid = child.id();
     let mut postmaster = Postmaster { pid, port, child: Some(child) };
-    let deadline = Instant::now() + READY;
+    let deadline = Instant::now() + READY_LIMIT;
     while postmaster.alive(&data) {
-        if PidFile::read(&data).is_some_and(|file| file.ready && file.pid == pid) && answers(port) {
+        let is_ready = PidFile::read(&data).is_some_and(|file| file.ready && file.pid == pid);
+        if is_ready && accepts_connections(port) {
             tracing::info!(pid, port, dir = %place.dir.display(), "PostgreSQL is up");
             return Ok(Ok(postmaster));
         }
         if Instant::now() > deadline {
             postmaster.signal(Signal::QUIT, &data);
-            let (seconds, log) = (READY.as_secs(), place.log());
-            return Err(Error::Stuck { pid, what: "get ready", seconds, log });
+            let (seconds, log) = (READY_LIMIT.as_secs(), place.log());
+            return Err(Error::Stuck { pid, what: "become ready", seconds, log });
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
     let mut written = Vec::new();
     log.seek(SeekFrom::Start(start)).and_then(|_| log.read_to_end(&mut written)).context(what)?;
@@ -192,35 +195,37 @@ fn attempt(
     Ok(Err(lines[lines.len().saturating_sub(20)..].join("\n")))
 }
 
-/// PostgreSQL refuses to start while the process named in `postmaster.pid` exists, though after a crash that
-/// may be a zombie or, after a reboot, any program. It makes an exception for its parent, so the file gets
-/// our id; the check for shared memory that is still in use stays in force.
-fn disarm(place: &Place) {
+/// Makes a stale `postmaster.pid` harmless. PostgreSQL refuses to start while a process with the id in that
+/// file exists. After a crash that process may be a zombie, and after a reboot it may be any program.
+/// PostgreSQL makes an exception for its own parent, so this writes our process id into the file. PostgreSQL
+/// still checks for shared memory in use.
+fn defuse_pid_file(place: &Place) {
     let path = place.data().join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else { return };
     let Some((pid, rest)) = text.split_once('\n') else { return };
     let Ok(command) = fs::read_to_string(format!("/proc/{}/comm", pid.trim())) else { return };
     let dead = fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| line.is_empty());
     if dead || !command.starts_with("post") {
-        // Best effort: if it fails the server says why it does not start.
+        // Best effort: if this fails, the server logs why it does not start.
         let _ = fs::write(&path, format!("{}\n{rest}", std::process::id()));
     }
 }
 
-fn remembered(place: &Place) -> Option<u16> {
+fn remembered_port(place: &Place) -> Option<u16> {
     fs::read_to_string(place.port()).ok()?.trim().parse().ok()
 }
 
-fn free(port: u16) -> bool {
+fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A free port below the range from which systems take ports for outgoing connections. In that range a client
-/// that keeps trying while the server restarts can be given the server's port, or even connect to itself.
-fn choose() -> Result<u16, Error> {
+/// A free port below the range that systems use for outgoing connections. In that range, a client that
+/// tries to connect while the server restarts can get the server's port for itself, or even connect to
+/// itself.
+fn choose_port() -> Result<u16, Error> {
     for _ in 0..100 {
         let port = 20_000 + u16::from_be_bytes(random()?) % 12_000;
-        if free(port) {
+        if is_free(port) {
             return Ok(port);
         }
     }

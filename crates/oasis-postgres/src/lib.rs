@@ -1,15 +1,15 @@
 //! A private PostgreSQL for one machine.
 //!
-//! `oasis up` keeps one under `.oasis/` and every test in the workspace gets a database from a throw-away
-//! one, so that nobody installs, configures or cleans up a server by hand:
+//! `oasis up` keeps one under `.oasis/`, and the tests of the workspace use a throw-away one. Neither needs a
+//! server that is installed, configured or removed by hand.
 //!
-//! - [`Cluster::start`] finds (or downloads) the binaries, initialises the data once, starts the server, or
-//!   adopts the one that already serves the folder;
-//! - [`testing`] hands out a fresh database per test and clears up however the test process ends.
+//! - [`Cluster::start`] finds or downloads the binaries, initialises the data once, and starts the server. If
+//!   a server already serves the folder, it adopts that one.
+//! - [`testing`] makes a fresh database for each test, and cleans up however the test process ends.
 //!
-//! The folder of a cluster holds `data` (PostgreSQL's own), `password`, `port`, `server.log`, and two lock
-//! files: `lock`, held while somebody starts or stops the server, and `users`, shared by all who use it.
-//! Only 127.0.0.1 is ever listened on.
+//! A cluster's folder contains `data` (PostgreSQL's own), `password`, `port`, `server.log` and two lock
+//! files. A process locks `lock` while it starts or stops the server, and holds a shared lock on `users`
+//! while it uses the server. The server listens on 127.0.0.1 only.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

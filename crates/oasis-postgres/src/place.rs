@@ -1,8 +1,8 @@
-//! The folder of a cluster and the account its server runs as.
+//! The folder of a cluster, and the account that its server runs as.
 //!
-//! PostgreSQL refuses to be root, so as root it runs as the owner of the data, else `postgres`, else
-//! `nobody`; a folder which that account cannot reach (below `/root`, say) is replaced by one under
-//! `/var/tmp`.
+//! PostgreSQL refuses to run as root. If we are root, the server runs as the owner of the data, or else as
+//! `postgres` (`_postgres` on macOS), or else as `nobody`. If that account cannot enter the folder (for
+//! example, below `/root`), a folder under `/var/tmp` is used instead.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error};
 
-/// A user that is not us, to run the server as.
+/// The user that the server runs as, if that is not our own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: u32,
@@ -22,33 +22,33 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Whether this account can run a trivial shell test on `path`, such as `cd -- "$1"`.
+    /// Whether the shell command `test`, such as `cd -- "$1"`, succeeds on `path` when this account runs it.
     fn can(self, test: &str, path: &Path) -> Result<bool, Error> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", test, "sh"]).arg(path).env_clear().current_dir("/");
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match shell.uid(self.uid).gid(self.gid).status() {
             Ok(status) => Ok(status.success()),
-            // Root in name only, as in a container without CAP_SETUID.
+            // This root has no CAP_SETUID, as in some containers.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(Error::NoAccount(format!("this root may not become uid {}", self.uid)))
+                Err(Error::NoAccount(format!("this process is not allowed to switch to uid {}", self.uid)))
             }
             Err(source) => Err(Error::Io { what: "running /bin/sh".into(), source }),
         }
     }
 }
 
-/// Where a cluster lives. The folder exists and the server's account can enter it.
+/// The folder and the account of a cluster. The folder exists, and the account can enter it.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// Absolute and free of symbolic links.
     pub(crate) dir: PathBuf,
-    /// `None`: the server runs as we do.
+    /// `None` if the server runs as our own user.
     pub(crate) account: Option<Account>,
 }
 
 impl Place {
-    /// Makes `wanted`, or its stand-in under `/var/tmp`.
+    /// Makes the folder `wanted`, or its replacement under `/var/tmp`, unless it exists.
     pub(crate) fn make(wanted: &Path) -> Result<Place, Error> {
         let dir = make_dir(wanted)?;
         if !is_root() {
@@ -58,20 +58,20 @@ impl Place {
         if account.can("cd -- \"$1\"", &dir)? {
             return Ok(Place { dir, account: Some(account) });
         }
-        let stand_in =
+        let replacement =
             Path::new("/var/tmp").join(format!("oasis-{:016x}", fnv1a(dir.as_os_str().as_bytes())));
         tracing::info!(
             wanted = %dir.display(),
-            used = %stand_in.display(),
-            "PostgreSQL's user cannot enter the folder, so its data goes elsewhere"
+            used = %replacement.display(),
+            "PostgreSQL's user cannot enter the folder, so another one is used"
         );
-        // /var/tmp is everybody's: a folder or link that somebody else put there is not to be trusted.
-        if let Ok(found) = fs::symlink_metadata(&stand_in)
+        // Every user can write to /var/tmp, so a folder or link of another user cannot be trusted.
+        if let Ok(found) = fs::symlink_metadata(&replacement)
             && (!found.is_dir() || found.uid() != 0)
         {
-            return Err(Error::Foreign(stand_in));
+            return Err(Error::Foreign(replacement));
         }
-        let dir = make_dir(&stand_in)?;
+        let dir = make_dir(&replacement)?;
         let account = account_for(&dir)?;
         Ok(Place { dir, account: Some(account) })
     }
@@ -92,7 +92,7 @@ impl Place {
         self.dir.join("port")
     }
 
-    /// Opens a file of the folder for writing, readable by us and the server only.
+    /// Opens a file of the folder, and creates it if it does not exist. Only we and the server can read it.
     pub(crate) fn open(&self, name: &Path, options: &mut OpenOptions) -> Result<File, Error> {
         let path = self.dir.join(name);
         let what = || format!("opening {}", path.display());
@@ -103,22 +103,22 @@ impl Place {
         Ok(file)
     }
 
-    /// Waits until nobody else starts or stops this cluster; held until the file is dropped.
+    /// Takes the lock for starting and stopping this cluster, once it is free. Dropping the file releases it.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let file = self.open("lock".as_ref(), OpenOptions::new().append(true))?;
         file.lock().context(|| format!("locking {}", self.dir.join("lock").display()))?;
         Ok(file)
     }
 
-    /// A program run as the server's account, with nothing of our environment (PGDATA, PGPORT, LC_ALL …).
+    /// A command that runs as the server's account, without our environment (PGDATA, PGPORT, LC_ALL …).
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = as_account(program, self.account);
         command.current_dir(&self.dir).stdin(Stdio::null());
         command
     }
 
-    /// Gives a path to the server's account.
-    pub(crate) fn give(&self, path: &Path) -> Result<(), Error> {
+    /// Makes the server's account the owner of a path.
+    pub(crate) fn give_to_account(&self, path: &Path) -> Result<(), Error> {
         let Some(Account { uid, gid }) = self.account else { return Ok(()) };
         std::os::unix::fs::chown(path, Some(uid), Some(gid))
             .context(|| format!("giving {} to uid {uid}", path.display()))
@@ -157,14 +157,14 @@ fn make_dir(dir: &Path) -> Result<PathBuf, Error> {
     let what = || format!("making {}", dir.display());
     if !dir.is_dir() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).context(what)?;
-        // As root the server's account has to pass through; otherwise it is nobody else's business.
+        // If we are root, the server's account must enter the folder. Otherwise no other user needs access.
         let mode = if is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(dir, fs::Permissions::from_mode(mode)).context(what)?;
     }
     fs::canonicalize(dir).context(what)
 }
 
-/// Whom root runs the server in `dir` as.
+/// The account that the server in `dir` runs as when we are root.
 fn account_for(dir: &Path) -> Result<Account, Error> {
     if let Ok(data) = fs::metadata(dir.join("data"))
         && data.uid() != 0
@@ -172,21 +172,21 @@ fn account_for(dir: &Path) -> Result<Account, Error> {
         return Ok(Account { uid: data.uid(), gid: data.gid() });
     }
     let passwd = fs::read_to_string("/etc/passwd").context(|| "reading /etc/passwd".into())?;
-    account_in(&passwd)
-        .ok_or_else(|| Error::NoAccount("there is neither a user `postgres` nor `nobody`".into()))
+    account_in(&passwd).ok_or_else(|| Error::NoAccount("there is no user `postgres` or `nobody`".into()))
 }
 
 fn account_in(passwd: &str) -> Option<Account> {
     ["postgres", "_postgres", "nobody"].iter().find_map(|name| {
         let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let entry = fields.into_iter().find(|fields| fields.first() == Some(name))?;
-        // macOS writes the ids of nobody as -2.
+        // On macOS, the ids of `nobody` are written as -2.
         let id = |field: usize| entry.get(field)?.parse::<i64>().ok().map(|id| id as u32);
         Some(Account { uid: id(2)?, gid: id(3)? })
     })
 }
 
-/// FNV-1a: the name derived from it must be the same in every run and with every compiler.
+/// The FNV-1a hash of `bytes`. The name of a folder contains the hash, so every run and every compiler must
+/// give the same one. The standard hasher does not promise that.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn account_prefers_postgres_and_reads_negative_ids() {
+    fn the_account_is_postgres_or_else_nobody() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\nnobody:*:-2:-2::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
         assert_eq!(account_in(passwd), Some(Account { uid: 101, gid: 104 }));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn stand_in_name_is_stable() {
+    fn the_hash_is_fnv_1a() {
         assert_eq!(fnv1a(b"/root/project/.oasis/postgres"), fnv1a(b"/root/project/.oasis/postgres"));
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
     }

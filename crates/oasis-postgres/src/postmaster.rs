@@ -1,4 +1,4 @@
-//! A running server process: who serves a folder, is it ready, and how it is made to end.
+//! The server process: whether it runs, whether it is ready, and how it ends.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,20 +9,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-/// Between two looks at a process or a port.
-pub(crate) const POLL: Duration = Duration::from_millis(10);
+/// The time between two checks of a process or a port.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A postmaster that serves a data folder.
 #[derive(Debug)]
 pub(crate) struct Postmaster {
     pub(crate) pid: u32,
     pub(crate) port: u16,
-    /// Present if this process started it: a dead child stays in the process table until it is waited for.
+    /// Present if this process started it. A dead child stays in the process table until it is waited for.
     pub(crate) child: Option<Child>,
 }
 
 impl Postmaster {
-    /// Whether it still runs. For one that we did not start, `data` tells it from a later process of that id.
+    /// Whether the server still runs. If we did not start it, its data folder tells it apart from a later
+    /// process with the same id.
     pub(crate) fn alive(&mut self, data: &Path) -> bool {
         match &mut self.child {
             Some(child) => matches!(child.try_wait(), Ok(None)),
@@ -30,34 +31,34 @@ impl Postmaster {
         }
     }
 
-    /// Sends a signal if it still runs.
+    /// Sends a signal if the server still runs.
     pub(crate) fn signal(&mut self, signal: Signal, data: &Path) {
         if self.alive(data)
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // It may have ended since; whoever waits for the end sees that.
+            // An error means that the server has just ended, which the caller sees when it waits.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
 
-    /// Waits for its end; false if it still runs after `limit`.
+    /// Waits until the server ends. Returns false if it still runs after `limit`.
     pub(crate) fn wait(&mut self, limit: Duration, data: &Path) -> bool {
         let deadline = Instant::now() + limit;
         while self.alive(data) {
             if Instant::now() > deadline {
                 return false;
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         true
     }
 }
 
-/// What `postmaster.pid` says.
+/// The content of `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PidFile {
     pub(crate) pid: u32,
-    /// 0 until the server has written it.
+    /// 0 until the server has written its port.
     pub(crate) port: u16,
     pub(crate) ready: bool,
 }
@@ -75,15 +76,15 @@ impl PidFile {
     }
 }
 
-/// Whether process `pid` is a server on `data` and not dead, nor some later process with that id.
+/// Whether process `pid` is a live server on `data`, rather than a later process with the same id.
 pub(crate) fn serves(pid: u32, data: &Path) -> bool {
-    let of = |name: &str| format!("/proc/{pid}/{name}");
+    let proc_file = |name: &str| format!("/proc/{pid}/{name}");
     if Path::new("/proc/self").exists() {
-        // The command line is there for everybody to read, and empty for the dead. The working directory also
-        // knows a server that somebody started with a relative path, but not every user may look at it.
-        return fs::read(of("cmdline")).is_ok_and(|line| {
+        // Every user can read the command line, and a dead process has an empty one. The working directory
+        // also identifies a server that was started with a relative path, but not every user can read it.
+        return fs::read(proc_file("cmdline")).is_ok_and(|line| {
             line.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
-        }) || fs::read_link(of("cwd")).is_ok_and(|cwd| cwd == data);
+        }) || fs::read_link(proc_file("cwd")).is_ok_and(|cwd| cwd == data);
     }
     let listed =
         Command::new("ps").args(["-o", "stat=", "-o", "command=", "-p"]).arg(pid.to_string()).output();
@@ -93,9 +94,9 @@ pub(crate) fn serves(pid: u32, data: &Path) -> bool {
     })
 }
 
-/// Whether a PostgreSQL takes connections on the port: it answers a login with the demand for a password.
-/// While it starts, recovers or stops it answers with an error.
-pub(crate) fn answers(port: u16) -> bool {
+/// Whether a PostgreSQL accepts connections on the port. It then answers a login with a request for the
+/// password. While it starts, recovers or stops, it answers with an error.
+pub(crate) fn accepts_connections(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let limit = Duration::from_secs(2);
@@ -106,7 +107,7 @@ pub(crate) fn answers(port: u16) -> bool {
         stream.write_all(&[&length.to_be_bytes()[..], login].concat())?;
         let mut answer = [0; 256];
         let read = stream.read(&mut answer)?;
-        // 53300: all connections are in use, so it is up.
+        // With SQLSTATE 53300 all connections are in use, so the server is up.
         Ok(answer[0] == b'R' || answer[..read].windows(7).any(|part| part == b"C53300\0"))
     };
     ask().unwrap_or(false)
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_pid_file_at_every_stage() {
+    fn the_pid_file_is_read_at_every_stage() {
         let full = "4711\n/data\n1732150000\n25432\n\n127.0.0.1\n  123  456\nready   \n";
         assert_eq!(PidFile::parse(full), Some(PidFile { pid: 4711, port: 25432, ready: true }));
         let early = "4711\n/data\n1732150000\n25432\n";
@@ -127,15 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn another_process_serves_nothing() {
+    fn another_process_does_not_serve_the_folder() {
         assert!(!serves(std::process::id(), Path::new("/nonexistent/data")));
     }
 
     #[test]
-    fn a_silent_or_closed_port_does_not_answer() {
+    fn a_closed_port_accepts_no_connections() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        assert!(!answers(port));
+        assert!(!accepts_connections(port));
     }
 }

@@ -1,8 +1,10 @@
-//! Databases for tests: real PostgreSQL, one fresh database per test, nothing to install or clean up.
+//! Makes PostgreSQL databases for tests. Each test gets a fresh one, and there is nothing to install or
+//! clean up.
 //!
-//! The first call in a process starts a throw-away server (or uses `TEST_DATABASE_URL`, else `DATABASE_URL`),
-//! and a process of its own ends it and removes its folder however the test process ends. These functions
-//! panic rather than return errors: a missing PostgreSQL fails the test, it never skips it.
+//! The first call in a process starts a throw-away server. A watchdog process ends that server and removes
+//! its folder, however the test process ends. If `TEST_DATABASE_URL` or `DATABASE_URL` is set, the server
+//! that it names is used instead; `TEST_DATABASE_URL` comes first. The functions panic instead of returning
+//! errors, so that a missing PostgreSQL fails a test and never skips it.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -21,34 +23,35 @@ use crate::place::{Place, hex, random};
 use crate::watchdog::Watchdog;
 use crate::{Cluster, Options};
 
-/// Parallel tests times the size of their pools.
+/// The connections that the server allows: enough for parallel tests, each with a pool.
 const CONNECTIONS: &str = "500";
-/// On a server that outlives the tests, older databases of ours are remains.
+/// A test database that is older than this was left by a killed test process.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
-/// A template can be copied by one at a time.
+/// Only one session at a time can copy a template.
 static CREATE: Mutex<()> = Mutex::const_new(());
 
-/// A database of one test.
+/// The database of one test.
 pub struct TestDatabase {
-    /// Where it is, with the password.
+    /// Its URL, including the password.
     pub url: String,
-    /// Set if the server outlives the tests: the statement's URL and the name to drop.
+    /// Set if the server outlives the tests: the URL for the DROP DATABASE, and the name to drop.
     drop: Option<(String, String)>,
 }
 
-/// A private server of one test, to crash and restart; ended and removed when dropped.
+/// A private server that one test may crash and restart. Dropping it ends the server and removes its folder.
 #[derive(Debug)]
 pub struct TestCluster {
     cluster: Cluster,
     _watchdog: Watchdog,
 }
 
-/// A fresh database with the schema that `migrate` makes, which gets the URL of an empty database. It runs
-/// once in a process, so all tests of a process must pass the same; for another schema use
-/// [`empty_database`].
+/// A fresh database with the schema that `migrate` makes.
+///
+/// `migrate` gets the URL of an empty database. It runs only once in each process, so all tests of a process
+/// must pass the same function. For another schema use [`empty_database`].
 ///
 /// # Panics
 ///
@@ -62,7 +65,7 @@ pub async fn database<T, E: Display>(migrate: impl AsyncFnOnce(&str) -> Result<T
             if let Err(error) = migrate(&server.url(&name)).await {
                 panic!("the migrations of the test template failed: {error:#}");
             }
-            // Nobody may be connected to what is copied, a pool that the migrations left behind included.
+            // A template with open sessions cannot be copied, and the migrations may have left a pool.
             server.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", quoted(&name))).await;
             let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname";
             server.execute(&format!("{end} = '{name}'")).await;
@@ -72,7 +75,7 @@ pub async fn database<T, E: Display>(migrate: impl AsyncFnOnce(&str) -> Result<T
     server.create(template).await
 }
 
-/// A fresh database with nothing in it.
+/// A fresh, empty database.
 ///
 /// # Panics
 ///
@@ -81,19 +84,19 @@ pub async fn empty_database() -> TestDatabase {
     server().await.create("template0").await
 }
 
-/// A durable server for this test alone. `DATABASE_URL` has no say here: this one is for killing.
+/// A durable server for this test alone, which the test may kill. `DATABASE_URL` has no effect on it.
 ///
 /// # Panics
 ///
 /// When it cannot be started.
 pub async fn cluster() -> TestCluster {
-    private(true).await.unwrap_or_else(|error| panic!("a private PostgreSQL for this test: {error}"))
+    start_private(true).await.unwrap_or_else(|error| panic!("no private PostgreSQL for this test: {error}"))
 }
 
 struct Server {
-    /// The `postgres` database, or the one that the environment names.
+    /// The URL of the `postgres` database, or the URL in the environment.
     admin: Url,
-    /// `None`: the environment's server.
+    /// `None` for a server from the environment.
     private: Option<TestCluster>,
 }
 
@@ -103,11 +106,11 @@ async fn server() -> &'static Server {
         let (admin, private) = match named.into_iter().flatten().find(|url| !url.is_empty()) {
             Some(url) => (url, None),
             None => {
-                let cluster = private(false).await?;
+                let cluster = start_private(false).await?;
                 (cluster.url("postgres"), Some(cluster))
             }
         };
-        // The value may hold a password, so it is not shown.
+        // The value may contain a password, so the message does not show it.
         let admin = Url::parse(&admin).expect("TEST_DATABASE_URL or DATABASE_URL must be a postgres:// URL");
         let server = Server { admin, private };
         if server.private.is_none() {
@@ -115,7 +118,7 @@ async fn server() -> &'static Server {
         }
         Ok::<_, Error>(server)
     });
-    started.await.unwrap_or_else(|error| panic!("a PostgreSQL for the tests: {error}"))
+    started.await.unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"))
 }
 
 impl Server {
@@ -139,7 +142,7 @@ impl Server {
         url.into()
     }
 
-    /// Holds the time, to find remains, and differs from those of other processes on the same server.
+    /// A database name that no other process on the server uses. It contains the time, for [`Server::sweep`].
     fn fresh_name(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +150,7 @@ impl Server {
         format!("oasis_test_{}_{random}_{count}", unix_seconds())
     }
 
-    /// Drops what killed test processes left on a server that outlives them.
+    /// Drops the databases that killed test processes left on a server that outlives them.
     async fn sweep(&self) -> Result<(), Error> {
         let what = || "list the databases".to_owned();
         let (client, connection) = tokio_postgres::connect(self.admin.as_str(), NoTls).await.context(what)?;
@@ -157,7 +160,7 @@ impl Server {
             let name: String = row.get(0);
             let made = name.split('_').nth(2).and_then(|seconds| seconds.parse().ok());
             if made.is_some_and(|made: u64| made + STALE.as_secs() < unix_seconds()) {
-                // Best effort: another process may be sweeping, or somebody may be looking at it.
+                // Best effort: another process may be sweeping, or a session may have the database open.
                 let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quoted(&name))).await;
             }
         }
@@ -165,19 +168,19 @@ impl Server {
     }
 }
 
-/// A server in a folder of its own below the system's temporary one.
-async fn private(durable: bool) -> Result<TestCluster, Error> {
+/// Starts a server in a new folder below the system's temporary folder.
+async fn start_private(durable: bool) -> Result<TestCluster, Error> {
     let start = move || {
         let dir = std::env::temp_dir().join(format!("oasis-test-{}", hex(&random::<8>()?)));
         let what = || format!("making {}", dir.display());
-        // As root the server's account has to pass through; the data below is closed to all others.
+        // If we are root, the server's account must be able to enter the folder. `data` is closed to others.
         fs::DirBuilder::new().mode(0o711).create(&dir).context(what)?;
-        // The watchdog has to know the real folder before anything is in it.
+        // The watchdog starts before the server, with the real path of the folder.
         let place = Place::make(&dir)?;
-        let watchdog = Watchdog::over(&place.dir).context(|| "running /bin/sh".into())?;
+        let watchdog = Watchdog::start(&place.dir).context(|| "running /bin/sh".into())?;
         let settings = vec![("max_connections".to_owned(), CONNECTIONS.to_owned())];
         let options = Options { durable, settings, ..Options::new(place.dir) };
-        // Tests crash the server, not the machine; syncing 1,000 new files takes seconds on a busy disk.
+        // Tests crash the server, not the machine, and syncing 1,000 new files takes seconds on a busy disk.
         let cluster = Cluster::start_with(options, false)?;
         Ok(TestCluster { cluster, _watchdog: watchdog })
     };
@@ -207,14 +210,14 @@ impl fmt::Debug for TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Some((admin, name)) = self.drop.take() else { return };
-        // The test's own runtime may be the one thread that is running this.
+        // The test's runtime may have no thread other than this one, so another thread does the work.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
             let limit = Duration::from_secs(10);
             runtime.block_on(async { tokio::time::timeout(limit, execute(&admin, &sql)).await.ok()?.ok() })
         });
-        // Best effort: what stays is swept a day later.
+        // Best effort: a later run sweeps a database that remains.
         let _ = thread.join();
     }
 }

@@ -1,15 +1,18 @@
-//! Clears up a throw-away cluster however its process ends: a `sh` waits for the end of a pipe that only this
-//! process holds, then ends the server and removes the folder. Statics are never dropped and nothing of ours
-//! runs after `kill -9`, but the system closes the pipe in every case.
+//! Removes a throw-away cluster, however the process that uses it ends.
+//!
+//! A shell reads from a pipe that only this process holds open. When the pipe is closed, the shell ends the
+//! server and removes the folder. A destructor would not be enough: statics are never dropped, and no code of
+//! ours runs after `kill -9`. The system closes the pipe in every case.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the folder. The server's process id is read at the end, because restarts change it, and is
-/// believed only while that process has our data folder on its command line. Without such a process the
-/// folder goes, from under a starter that may still be at work; therefore several rounds.
+/// The script of the watchdog. `$1` is the folder. The script reads the server's process id only after the
+/// pipe is closed, because restarts change the id. It signals that process while the command line of the
+/// process names our data folder, and removes the folder when there is no such process. It works in rounds,
+/// because a start that is still under way may write to the folder.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 PATH=$PATH:/usr/bin:/bin
@@ -29,25 +32,26 @@ while [ -e "$1" ] && [ $round -lt 200 ]; do
 done
 "#;
 
-/// Ends the server of a folder and removes the folder when dropped, or when this process ends in any way.
+/// Ends the server of a folder and removes the folder, when this value is dropped or this process ends in
+/// any way.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     child: Child,
 }
 
 impl Watchdog {
-    /// Watches over `dir`: absolute, free of symbolic links, and ours to remove.
-    pub(crate) fn over(dir: &Path) -> io::Result<Watchdog> {
+    /// Starts a watchdog for `dir`, an absolute path without symbolic links. The watchdog will remove it.
+    pub(crate) fn start(dir: &Path) -> io::Result<Watchdog> {
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(dir)
             .current_dir("/")
-            // The pipe's other end is closed on exec, so no other child keeps it open.
+            // Our end of the pipe is closed on exec, so no other child keeps it open.
             .stdin(Stdio::piped())
-            // Whoever reads our output must not have to wait for the watchdog.
+            // A reader of our output must not wait for the watchdog.
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C reaches everything in our group at once.
+            // Ctrl-C reaches all processes of our group, and the watchdog has to survive it.
             .process_group(0)
             .spawn()?;
         Ok(Watchdog { child })
@@ -57,7 +61,7 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // The script bounds itself.
+        // This wait ends, because the script limits the number of its rounds.
         let _ = self.child.wait();
     }
 }

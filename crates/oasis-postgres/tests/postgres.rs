@@ -1,5 +1,5 @@
-//! A private server as its users see it: data survives, starters agree on one server, and nothing is left
-//! behind.
+//! Tests of the public interface: data survives restarts, concurrent starts agree on one server, and nothing
+//! remains after the tests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-async fn number(url: &str, sql: &str) -> i64 {
+async fn query_number(url: &str, sql: &str) -> i64 {
     connect(url).await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
@@ -30,13 +30,13 @@ async fn make_table(url: &str) -> Result<(), tokio_postgres::Error> {
     connect(url).await.batch_execute("CREATE TABLE kept (n bigint)").await
 }
 
-/// Another use of the server that `cluster` runs.
-fn another(cluster: &TestCluster) -> Result<Cluster, Error> {
+/// Starts or adopts the server of `cluster` as another user of it.
+fn second_user(cluster: &TestCluster) -> Result<Cluster, Error> {
     Cluster::start(Options::new(cluster.dir()))
 }
 
 #[tokio::test]
-async fn stop_and_restart_keep_data_and_port() {
+async fn a_restarted_server_keeps_its_data_and_port() {
     let cluster = testing::cluster().await;
     cluster.create_database("oasis").await.unwrap();
     cluster.create_database("oasis").await.unwrap();
@@ -44,7 +44,7 @@ async fn stop_and_restart_keep_data_and_port() {
     make_table(&url).await.unwrap();
     connect(&url).await.execute("INSERT INTO kept VALUES (7)", &[]).await.unwrap();
     assert_eq!(
-        number(&url, "SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'on'").await,
+        query_number(&url, "SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'on'").await,
         1
     );
 
@@ -54,12 +54,12 @@ async fn stop_and_restart_keep_data_and_port() {
     assert!(cluster.stop().unwrap(), "stopping twice is no error");
 
     cluster.restart().unwrap();
-    assert_eq!(number(&url, "SELECT n FROM kept").await, 7);
+    assert_eq!(query_number(&url, "SELECT n FROM kept").await, 7);
     assert!(!cluster.adopted());
 }
 
 #[tokio::test]
-async fn killed_server_restarts_with_every_acknowledged_row() {
+async fn a_killed_server_restarts_with_every_acknowledged_row() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     make_table(&url).await.unwrap();
@@ -69,30 +69,30 @@ async fn killed_server_restarts_with_every_acknowledged_row() {
     }
     cluster.kill().unwrap();
     cluster.restart().unwrap();
-    assert_eq!(number(&url, "SELECT count(*) FROM kept").await, 50);
+    assert_eq!(query_number(&url, "SELECT count(*) FROM kept").await, 50);
 }
 
 #[tokio::test]
-async fn adopted_server_is_stopped_by_its_last_user() {
+async fn the_last_user_stops_an_adopted_server() {
     let cluster = testing::cluster().await;
-    let second = another(&cluster).unwrap();
+    let second = second_user(&cluster).unwrap();
     assert!(second.adopted());
     assert_eq!(second.pid(), cluster.pid());
     assert_eq!(second.url("postgres"), cluster.url("postgres"));
 
-    assert!(!cluster.stop().unwrap(), "the second still uses it");
-    assert_eq!(number(&second.url("postgres"), "SELECT 1::bigint").await, 1);
+    assert!(!cluster.stop().unwrap(), "the second cluster still uses the server");
+    assert_eq!(query_number(&second.url("postgres"), "SELECT 1::bigint").await, 1);
     assert!(second.stop().unwrap());
     assert!(tokio_postgres::connect(&second.url("postgres"), NoTls).await.is_err());
 
     // The port is remembered between runs.
-    let third = another(&cluster).unwrap();
+    let third = second_user(&cluster).unwrap();
     assert!(!third.adopted());
     assert_eq!(third.port(), cluster.port());
 }
 
 #[tokio::test]
-async fn of_many_starters_one_starts_and_the_rest_adopt() {
+async fn concurrent_starts_start_one_server_and_adopt_it() {
     let cluster = testing::cluster().await;
     cluster.stop().unwrap();
     std::fs::remove_dir_all(cluster.dir().join("data")).unwrap();
@@ -107,16 +107,16 @@ async fn of_many_starters_one_starts_and_the_rest_adopt() {
     assert_eq!(started.iter().filter(|cluster| !cluster.adopted()).count(), 1);
     assert_eq!(started.iter().map(Cluster::pid).collect::<HashSet<_>>().len(), 1);
     for cluster in &started {
-        assert_eq!(number(&cluster.url("postgres"), "SELECT 1::bigint").await, 1);
+        assert_eq!(query_number(&cluster.url("postgres"), "SELECT 1::bigint").await, 1);
     }
 }
 
 #[tokio::test]
-async fn stale_pid_file_that_names_another_process_does_not_hinder() {
+async fn a_stale_pid_file_with_the_id_of_another_process_does_not_prevent_a_restart() {
     let cluster = testing::cluster().await;
     let data = cluster.dir().join("data");
     cluster.kill().unwrap();
-    // Of the same user as the server, or PostgreSQL would not care.
+    // PostgreSQL ignores the processes of other users, so the bystander needs the server's user.
     let owner = std::fs::metadata(&data).unwrap();
     let mut bystander = Command::new("sleep");
     bystander.arg("60").current_dir("/");
@@ -133,11 +133,11 @@ async fn stale_pid_file_that_names_another_process_does_not_hinder() {
     bystander.kill().unwrap();
     bystander.wait().unwrap();
     restarted.unwrap();
-    assert_eq!(number(&cluster.url("postgres"), "SELECT 1::bigint").await, 1);
+    assert_eq!(query_number(&cluster.url("postgres"), "SELECT 1::bigint").await, 1);
 }
 
 #[tokio::test]
-async fn errors_say_what_to_do_and_nothing_shows_the_password() {
+async fn failed_starts_give_their_own_errors_and_no_error_shows_the_password() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     let password = url.split([':', '@']).nth(2).unwrap();
@@ -147,8 +147,8 @@ async fn errors_say_what_to_do_and_nothing_shows_the_password() {
     assert!(!format!("{error} {error:?}").contains(password));
 
     let dir = tempfile::tempdir().unwrap();
-    let here = || Options::new(dir.path().join("cluster"));
-    let error = Cluster::start(Options { bin_dir: Some(dir.path().into()), ..here() }).unwrap_err();
+    let options = Options::new(dir.path().join("cluster"));
+    let error = Cluster::start(Options { bin_dir: Some(dir.path().into()), ..options }).unwrap_err();
     assert!(matches!(error, Error::BadBinaries { .. }), "{error}");
 
     let (port, settings) = (cluster.port(), vec![("no_such".to_owned(), "1".to_owned())]);
@@ -159,16 +159,16 @@ async fn errors_say_what_to_do_and_nothing_shows_the_password() {
     let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let error = Cluster::start(Options { port: Some(port), ..Options::new(cluster.dir()) }).unwrap_err();
     assert!(matches!(error, Error::PortTaken(taken) if taken == port), "{error}");
-    let moved = another(&cluster).unwrap();
+    let moved = second_user(&cluster).unwrap();
     assert_ne!(moved.port(), port);
 
     moved.stop().unwrap();
     std::fs::remove_file(cluster.dir().join("password")).unwrap();
-    let error = another(&cluster).unwrap_err();
+    let error = second_user(&cluster).unwrap_err();
     assert!(matches!(error, Error::NoPassword(_)), "{error}");
 }
 
-/// Each thread has its own runtime, as each `#[tokio::test]` has.
+/// Each thread has its own runtime, like each `#[tokio::test]`.
 #[test]
 fn databases_are_fresh_and_migrated_once() {
     let migrations = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -185,7 +185,7 @@ fn databases_are_fresh_and_migrated_once() {
                     .await;
                     let client = connect(&database.url).await;
                     client.execute("INSERT INTO kept VALUES (1)", &[]).await.unwrap();
-                    assert_eq!(number(&database.url, "SELECT count(*) FROM kept").await, 1);
+                    assert_eq!(query_number(&database.url, "SELECT count(*) FROM kept").await, 1);
                     database.url.clone()
                 })
             })
@@ -197,15 +197,15 @@ fn databases_are_fresh_and_migrated_once() {
 }
 
 #[tokio::test]
-async fn empty_database_has_no_tables_and_takes_many_connections() {
+async fn an_empty_database_has_no_tables_and_accepts_many_connections() {
     let database = testing::empty_database().await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    assert_eq!(number(&database.url, tables).await, 0);
-    let most = "SELECT setting::bigint FROM pg_settings WHERE name = 'max_connections'";
-    assert!(number(&database.url, most).await >= 100);
+    assert_eq!(query_number(&database.url, tables).await, 0);
+    let limit = "SELECT setting::bigint FROM pg_settings WHERE name = 'max_connections'";
+    assert!(query_number(&database.url, limit).await >= 100);
 }
 
-/// A test process of its own, which runs one of the ignored tests below.
+/// Starts another test process, which runs one of the ignored tests below.
 fn test_process(test: &str, setting: Option<String>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", test, "--nocapture"]).stdout(Stdio::piped());
@@ -214,16 +214,16 @@ fn test_process(test: &str, setting: Option<String>) -> Child {
     command.spawn().unwrap()
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn killed_test_process_leaves_nothing_behind() {
+fn nothing_remains_of_a_killed_test_process() {
     let mut child = test_process("helper_that_hangs", None);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let dirs: Vec<PathBuf> = lines
@@ -232,7 +232,7 @@ fn killed_test_process_leaves_nothing_behind() {
         .take(2)
         .collect();
     assert_eq!(dirs.len(), 2);
-    // Not the process id: where nobody reaps orphans the dead keep theirs.
+    // Checks the port, not the process id: on a system that reaps no orphans, a dead process keeps its id.
     let port_of = |dir: &Path| -> u16 {
         let text = std::fs::read_to_string(dir.join("data/postmaster.pid")).unwrap();
         text.lines().nth(3).unwrap().parse().unwrap()
@@ -243,12 +243,12 @@ fn killed_test_process_leaves_nothing_behind() {
     child.kill().unwrap();
     child.wait().unwrap();
     for (dir, port) in dirs.iter().zip(ports) {
-        until("the folder goes", || !dir.exists());
-        until("the server ends", || !listens(port));
+        wait_until("the folder is removed", || !dir.exists());
+        wait_until("the server ends", || !listens(port));
     }
 }
 
-/// Not a test: the process that `killed_test_process_leaves_nothing_behind` kills.
+/// Not a test: the process that `nothing_remains_of_a_killed_test_process` kills.
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn helper_that_hangs() {
@@ -262,20 +262,20 @@ async fn helper_that_hangs() {
 }
 
 #[tokio::test]
-async fn named_server_is_used_and_left_clean() {
+async fn a_server_from_the_environment_is_used_and_cleaned_up() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     connect(&url).await.batch_execute("CREATE DATABASE oasis_test_1_remains").await.unwrap();
     let child = test_process("helper_on_named_server", Some(url.clone()));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    // What stays is the template, for a later run to sweep.
+    // Only the template remains, and a later run drops it.
     let ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'oasis%' AND";
-    assert_eq!(number(&url, &format!("{ours} NOT datallowconn")).await, 1);
-    assert_eq!(number(&url, &format!("{ours} datallowconn")).await, 0);
+    assert_eq!(query_number(&url, &format!("{ours} NOT datallowconn")).await, 1);
+    assert_eq!(query_number(&url, &format!("{ours} datallowconn")).await, 0);
 }
 
-/// Not a test: a process whose databases `named_server_is_used_and_left_clean` looks for.
+/// Not a test: the process whose databases `a_server_from_the_environment_is_used_and_cleaned_up` checks.
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn helper_on_named_server() {
@@ -283,5 +283,5 @@ async fn helper_on_named_server() {
     assert_ne!(one.url, two.url);
     let named = std::env::var("TEST_DATABASE_URL").unwrap();
     assert_eq!(one.url.split('/').nth(2), named.split('/').nth(2));
-    assert_eq!(number(&two.url, "SELECT count(*) FROM kept").await, 0);
+    assert_eq!(query_number(&two.url, "SELECT count(*) FROM kept").await, 0);
 }

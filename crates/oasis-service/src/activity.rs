@@ -1,7 +1,7 @@
-//! The last activity of a connection, from which its deadline follows.
+//! The last activity of a connection, which determines its deadline.
 //!
-//! The stream notes when it moves a byte, and the requests note when they begin and end; the timer of the
-//! connection reads these notes when it fires. So no byte has to reset a timer.
+//! The stream records when it moves bytes. The requests record when they begin and end. The connection's
+//! timer reads these records only when it fires, so no byte has to reset a timer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -11,23 +11,24 @@ use tokio::time::Instant;
 
 use crate::Limits;
 
-/// Times are milliseconds since `opened`, plus one so that 0 is none.
+/// The activity of one connection. A time is the number of milliseconds since `opened`, plus one; 0 means
+/// never.
 pub(crate) struct Activity {
     opened: Instant,
     idle_timeout: Duration,
     header_timeout: Duration,
     last_activity: AtomicU64,
-    /// When the first byte of a request head came whose rest is still awaited.
+    /// When the first byte of an incomplete request head arrived.
     head_since: AtomicU64,
     in_flight: AtomicU32,
     is_http2: AtomicBool,
-    /// Whether the last write found no room: its bytes are still with the writer.
+    /// Whether the socket refused the last write. The writer then still holds the bytes.
     write_blocked: AtomicBool,
 }
 
 impl Activity {
     pub(crate) fn new(limits: &Limits, spare: bool) -> Self {
-        // Spare connections are few, and a probe does not linger.
+        // Spare connections are few, and a probe needs one only briefly, so they may not stay idle for long.
         let idle_timeout =
             if spare { limits.idle_timeout.min(limits.header_timeout) } else { limits.idle_timeout };
         Self {
@@ -42,8 +43,8 @@ impl Activity {
         }
     }
 
-    /// Notes that the client speaks HTTP/2.
-    pub(crate) fn speaks_http2(&self) {
+    /// Records that the client speaks HTTP/2.
+    pub(crate) fn record_http2(&self) {
         self.is_http2.store(true, Relaxed);
     }
 
@@ -56,28 +57,28 @@ impl Activity {
         self.opened + Duration::from_millis(mark - 1)
     }
 
-    /// Notes that bytes were written.
-    pub(crate) fn wrote(&self) {
+    /// Records that bytes were written.
+    pub(crate) fn record_write(&self) {
         self.last_activity.store(self.mark(), Relaxed);
         self.write_blocked.store(false, Relaxed);
     }
 
-    /// Notes that a write found no room.
-    pub(crate) fn write_blocked(&self) {
+    /// Records that the socket refused a write because it had no room.
+    pub(crate) fn record_blocked_write(&self) {
         self.write_blocked.store(true, Relaxed);
     }
 
-    /// Whether the last write found no room.
+    /// Whether the socket refused the last write.
     pub(crate) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Relaxed)
     }
 
-    /// Notes that bytes were read.
-    pub(crate) fn read(&self) {
+    /// Records that bytes were read.
+    pub(crate) fn record_read(&self) {
         let now = self.mark();
         self.last_activity.store(now, Relaxed);
-        // While a request is in flight, what arrives is its body. HTTP/2 reads frames of any kind at any
-        // time; its idle limit has to do.
+        // Bytes that arrive while a request is in flight belong to its body. Over HTTP/2, frames of any kind
+        // arrive at any time, so only the idle limit applies.
         if !self.is_http2.load(Relaxed)
             && self.in_flight.load(Relaxed) == 0
             && self.head_since.load(Relaxed) == 0
@@ -86,14 +87,14 @@ impl Activity {
         }
     }
 
-    /// Notes that a request head is complete; the request is in flight until the guard drops.
+    /// Records that a request head is complete. The request is in flight until the guard is dropped.
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         InFlight(Arc::clone(self))
     }
 
-    /// When the connection must be closed if nothing more happens on it.
+    /// The time at which the connection is closed if no activity comes before.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
         match self.head_since.load(Relaxed) {
@@ -103,7 +104,7 @@ impl Activity {
     }
 }
 
-/// A request that is not answered in full yet.
+/// Marks a request as in flight until dropped.
 pub(crate) struct InFlight(Arc<Activity>);
 
 impl Drop for InFlight {

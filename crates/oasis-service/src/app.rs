@@ -1,4 +1,4 @@
-//! What a service is: a route function, a readiness check, and the context of one request.
+//! Defines a service ([`App`]): its routes, its readiness check and the context of a request.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -12,20 +12,20 @@ use serde_json::{Map, Value};
 use crate::body::{self, BodyBudget};
 use crate::{ApiError, Request, RequestBody, Response, request_id};
 
-/// A service. `/health`, `/ready` and `/metrics` are answered before [`App::route`] is asked.
+/// A service. The server answers `/health`, `/ready` and `/metrics` itself, without [`App::route`].
 pub trait App: Send + Sync + 'static {
-    /// The name in logs, metrics and probes, such as `gateway-feed`.
+    /// The name of the service in logs, metrics and probes, such as `gateway-feed`.
     const NAME: &'static str;
 
-    /// What the path of a request names; `()` for a service that compares paths where it answers.
+    /// The parsed path of a request; `()` for a service that compares paths in [`App::route`].
     type Route: Send + Sync;
 
-    /// Parses the path of a request. This happens once, before anything is answered.
+    /// Parses the path of a request. The server calls it once for each request, before it answers.
     fn resolve(path: &str) -> Self::Route;
 
-    /// Answers a request. HEAD arrives as GET, and the body of its answer is taken off.
+    /// Answers a request. A HEAD request arrives as GET, and the server removes the body from its answer.
     ///
-    /// A panic here becomes a 500; the connection lives on.
+    /// A panic is answered with 500, and the connection stays open.
     fn route(
         &self,
         route: &Self::Route,
@@ -33,37 +33,37 @@ pub trait App: Send + Sync + 'static {
         context: &RequestContext,
     ) -> impl Future<Output = Result<Response, ApiError>> + Send;
 
-    /// Whether the service can do its job now; it has 5 s to say.
+    /// Whether the service can do its job now. A check that takes more than 5 s counts as not ready.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
-    /// What `/ready` says besides, as further members of its answer; so it carries no secrets.
+    /// Further members of the answer to `/ready`. They are public, so they must not contain secrets.
     fn details(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// Called once when the shutdown begins, so that endless streams can end. Requests on connections
-    /// that are open may still arrive after it, and streams they start must end at once too.
+    /// Called once when the shutdown begins, so that the app can end its endless streams. Requests on open
+    /// connections may still arrive afterwards; the streams that they start must end at once.
     fn closing(&self) {}
 
-    /// Adds headers to every response, errors and probes included (CORS).
+    /// Adds headers to every response, including errors and probes. Used for CORS.
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
-/// Why a service cannot do its job; `/ready` shows the reasons, so they carry no secrets.
+/// Why a service cannot do its job. `/ready` shows the reasons, so they must not contain secrets.
 #[derive(Debug, Default)]
 pub struct NotReady {
-    /// One sentence each.
+    /// One sentence for each reason.
     pub reasons: Vec<String>,
 }
 
 impl NotReady {
-    /// One reason.
+    /// A service that is not ready for one reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reasons: vec![reason.into()] }
     }
 }
 
-/// What is known of a request besides the request itself.
+/// The context of one request: its id, its peer, its method and path as sent, and the limits for its body.
 #[derive(Debug)]
 pub struct RequestContext {
     id: HeaderValue,
@@ -96,9 +96,9 @@ impl RequestContext {
         }
     }
 
-    /// The id in the log and in `X-Request-Id`.
+    /// The id of the request in the log and in `X-Request-Id`.
     pub fn request_id(&self) -> &str {
-        // Both sources of ids yield ASCII only.
+        // The caller's ids and our own are ASCII.
         self.id.to_str().unwrap_or_default()
     }
 
@@ -106,17 +106,17 @@ impl RequestContext {
         self.id.clone()
     }
 
-    /// The other end of the connection; behind a proxy that is the proxy.
+    /// The address at the other end of the connection. Behind a proxy, it is the proxy's.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The method as sent: HEAD where the route saw GET.
+    /// The method that the client sent: HEAD where the route sees GET.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path, without the query, which may hold a token.
+    /// The path without the query. The query may contain a token.
     pub fn path(&self) -> &str {
         self.uri.path()
     }
@@ -126,8 +126,9 @@ impl RequestContext {
         self.origin.as_ref()
     }
 
-    /// Names the route for the metrics, such as `/api/v1/rooms/{id}/logs`. Only the first call counts;
-    /// without one the route is `other`, because paths as sent would make endless time series.
+    /// Names the route for the metrics, such as `/api/v1/rooms/{id}/logs`. Only the first call counts. A
+    /// request without a named route counts as `other`, because one label for each path would create an
+    /// unlimited number of time series.
     pub fn matched(&self, route: &'static str) {
         let _ = self.matched.set(route);
     }
@@ -136,13 +137,13 @@ impl RequestContext {
         self.matched.get().copied().unwrap_or("other")
     }
 
-    /// Reads a whole body of at most `cap` bytes, contiguous. Its share of the budget over all requests
-    /// is given back when the last clone of the returned bytes is dropped.
+    /// Reads the whole body into one buffer of at most `cap` bytes. The buffer counts towards the memory
+    /// budget of all request bodies until the last clone of the returned bytes is dropped.
     ///
     /// # Errors
-    /// 413 `body_too_large` (before reading anything if the length is announced), 408 `body_timeout`
-    /// after [`crate::Limits::body_timeout`], 503 `overloaded` when the budget is spent, 400
-    /// `body_incomplete` when the client went away.
+    /// 413 `body_too_large` (before any read if the announced length exceeds `cap`), 408 `body_timeout` after
+    /// [`crate::Limits::body_timeout`], 503 `overloaded` when the budget is exhausted, 400 `body_incomplete`
+    /// when the body ends early.
     pub async fn read_body(&self, mut body: RequestBody, cap: usize) -> Result<Bytes, ApiError> {
         let read = body::read_body(&mut body, cap, &self.budget, self.body_timeout).await;
         if read.as_ref().is_err_and(|error| error.status() == StatusCode::REQUEST_TIMEOUT) {

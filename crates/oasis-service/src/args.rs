@@ -1,4 +1,4 @@
-//! Flags that every service takes, and how they meet the environment.
+//! The flags and environment variables that every service takes.
 
 mod duration;
 mod listen;
@@ -15,15 +15,15 @@ pub use duration::{parse_duration, span};
 pub use listen::{BindError, bind};
 pub use parse::{parse, parse_from};
 
-/// Where to listen and what to log; `#[command(flatten)] service: ServiceArgs<8080>`, the number being
-/// the service's default port.
+/// Where to listen and what to log. Use it as `#[command(flatten)] service: ServiceArgs<8080>`, where the
+/// number is the service's default port.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceArgs<const PORT: u16> {
     /// Address to listen on
     #[arg(long, env = "HOST", default_value = "0.0.0.0")]
     pub host: String,
 
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(long, env = "PORT", default_value = text_of(PORT))]
     pub port: u16,
 
@@ -31,29 +31,30 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
 
-    /// Ask the service that listens here whether it is ready, say why not, and end: for images without a
-    /// shell
+    /// Ask the service at this address whether it is ready, print the reasons if it is not, and exit; for
+    /// images without a shell
     #[arg(long)]
     pub healthcheck: bool,
 }
 
-/// How long a health check waits for its answer; a readiness check has 5 s.
-const HEALTHCHECK: Duration = Duration::from_secs(6);
+/// How long a health check waits for an answer. A readiness check may take 5 s.
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl<const PORT: u16> ServiceArgs<PORT> {
-    /// Asks the service that listens on the host and port given for `/ready`.
+    /// Requests `/ready` from the service that listens on this host and port.
     ///
     /// # Errors
-    /// When it does not answer 200; the message has what it answered.
+    /// When the service cannot be reached or does not answer 200. In the second case, the message is the body
+    /// of the answer.
     pub fn healthcheck(&self) -> io::Result<()> {
-        // Where it listens on every address, it is reached on this machine's own.
+        // A service that listens on every address can be reached on the loopback address.
         let host = match self.host.as_str() {
             "0.0.0.0" => "127.0.0.1",
             "::" => "::1",
             host => host,
         };
         let mut stream = TcpStream::connect((host, self.port))?;
-        stream.set_read_timeout(Some(HEALTHCHECK))?;
+        stream.set_read_timeout(Some(HEALTHCHECK_TIMEOUT))?;
         stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.take(64 << 10).read_to_string(&mut answer)?;
@@ -64,16 +65,16 @@ impl<const PORT: u16> ServiceArgs<PORT> {
         }
     }
 
-    /// Listens on the host and port given.
+    /// Listens on this host and port.
     ///
     /// # Errors
-    /// [`BindError`], which says what to do about it.
+    /// [`BindError`], whose message says what to do about it.
     pub async fn bind(&self) -> Result<TcpListener, BindError> {
         bind(&self.host, self.port).await
     }
 }
 
-/// Leaks a few bytes once per command built, because clap wants defaults that live forever.
+/// The port as text. Leaks a few bytes for each command that is built, because clap wants `'static` defaults.
 fn text_of(port: u16) -> &'static str {
     Box::leak(port.to_string().into_boxed_str())
 }

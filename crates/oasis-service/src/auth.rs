@@ -1,4 +1,4 @@
-//! Secrets from the configuration, and the bearer tokens that requests present.
+//! Secrets from the configuration, and the bearer tokens of requests.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,13 +8,13 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-/// A secret that prints as `[redacted]`. With clap, add `hide_env_values = true` or parse with
-/// [`crate::args::parse`], or `--help` shows the variable's value.
+/// A secret that prints as `[redacted]`. clap's `--help` would show the value of an argument's variable. To
+/// prevent that, declare `hide_env_values = true` or parse the command with [`crate::args::parse`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret itself; not for logs.
+    /// The secret itself. It must not be logged.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -46,35 +46,35 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The tokens that are accepted, from a comma-separated list; several allow rotation.
+/// The accepted tokens, parsed from a comma-separated list. Several tokens allow rotation.
 ///
-/// Only keyed hashes are kept, and comparing those in constant time tells nothing of a token's bytes
-/// or length.
+/// Only keyed hashes are kept. Comparing them in constant time reveals neither the bytes nor the length of a
+/// token.
 #[derive(Clone)]
 pub struct Tokens {
     key: hmac::Key,
     tags: Vec<hmac::Tag>,
 }
 
-/// The system gave no random bytes.
+/// The system did not provide random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's random source failed")]
 pub struct NoRandomness;
 
 impl Tokens {
-    /// Whether none is set; what that means is for the route to say.
+    /// Whether no token is set. The route decides what this means.
     pub fn is_empty(&self) -> bool {
         self.tags.is_empty()
     }
 
-    /// How many are set.
+    /// The number of tokens.
     pub fn len(&self) -> usize {
         self.tags.len()
     }
 
-    /// Whether `presented` is one of them.
+    /// Whether `presented` is an accepted token.
     pub fn accept(&self, presented: &str) -> bool {
-        // All are compared, so that the time does not tell which one it was.
+        // All tokens are compared, so that the time does not reveal which one matched.
         self.tags.iter().fold(false, |found, tag| {
             hmac::verify(&self.key, presented.as_bytes(), tag.as_ref()).is_ok() | found
         })
@@ -102,7 +102,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The token of `Authorization: Bearer …`; `None` without one, and when the header is given twice.
+/// The token of `Authorization: Bearer …`. `None` if the header is missing, malformed or given twice.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn bearer_is_strict() {
+    fn a_bearer_token_comes_from_one_well_formed_header() {
         let of = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {

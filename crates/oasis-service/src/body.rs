@@ -1,4 +1,4 @@
-//! Reading request bodies: a cap each, a deadline, and one memory budget over all of them.
+//! Reads request bodies. Each has a size limit and a deadline, and all share one memory budget.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ApiError;
 
-/// First allocation for a body; more is taken as bytes arrive, never on the word of `Content-Length`.
+/// The usual size of the first allocation for a body, in bytes. Memory is allocated only when bytes arrive,
+/// never because `Content-Length` announces them.
 const FIRST_BYTES: usize = 64 << 10;
 
-/// Bytes of request bodies held in memory at once.
+/// The memory budget of all request bodies, in bytes.
 #[derive(Debug)]
 pub(crate) struct BodyBudget {
     total: usize,
@@ -37,7 +38,7 @@ impl BodyBudget {
     }
 }
 
-/// A buffer and its share of the budget, which its drop gives back.
+/// A buffer and its share of the budget, which is given back on drop.
 struct Charged {
     buffer: Vec<u8>,
     budget: Arc<BodyBudget>,
@@ -45,8 +46,8 @@ struct Charged {
 }
 
 impl Charged {
-    /// Makes room for `more` bytes; no more than `bound` in all is ever allocated. False if the budget is
-    /// spent.
+    /// Makes room for `more` bytes. The whole buffer is at most `bound` bytes, unless these bytes need more.
+    /// False if the budget is exhausted.
     fn reserve(&mut self, more: usize, bound: usize) -> bool {
         let needed = self.buffer.len() + more;
         if needed <= self.charge {
@@ -74,10 +75,10 @@ impl Drop for Charged {
     }
 }
 
-/// Reads `body` whole; see [`crate::RequestContext::read_body`].
+/// Reads the whole `body`; see [`crate::RequestContext::read_body`].
 ///
 /// # Errors
-/// 413 over `cap` bytes, 408 after `limit`, 503 when `budget` is spent, 400 when the body breaks off.
+/// 413 above `cap` bytes, 408 after `limit`, 503 when `budget` is exhausted, 400 when the body ends early.
 pub(crate) async fn read_body<B>(
     mut body: B,
     cap: usize,
@@ -100,14 +101,14 @@ where
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
             Ok(Some(Err(error))) => {
-                return Err(ApiError::bad_request("body_incomplete", "the body broke off").because(error));
+                return Err(ApiError::bad_request("body_incomplete", "the body ended early").because(error));
             }
             Err(_) => {
                 let seconds = limit.as_secs();
                 return Err(ApiError::timeout(format!("the body did not arrive within {seconds} s")));
             }
         };
-        // Trailers say nothing that any service here reads.
+        // No service here reads trailers.
         let Ok(data) = frame.into_data() else { continue };
         let refused = if data.remaining() > cap - read.buffer.len() {
             ApiError::payload_too_large(cap)
@@ -136,7 +137,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn the_budget_comes_back_with_the_last_clone() {
+    async fn the_last_clone_gives_the_budget_back() {
         let budget = BodyBudget::new(200_000);
         let body = Full::new(Bytes::from(vec![7; 100_000]));
         let bytes = read_body(body, 100_000, &budget, LIMIT).await.unwrap();
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_spent_budget_refuses_and_leaks_nothing() {
+    async fn a_refused_body_gives_its_budget_back() {
         let budget = BodyBudget::new(1000);
         let body = Full::new(Bytes::from(vec![7; 1001]));
         let error = read_body(body, 5000, &budget, LIMIT).await.unwrap_err();

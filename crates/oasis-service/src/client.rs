@@ -1,5 +1,7 @@
-//! The HTTP client: one connection to one service, HTTP/1.1, with or without TLS. Redirects are not followed,
-//! since what is sent carries a token or a signature that is meant for one server.
+//! The HTTP/1.1 client: one connection to one service, with or without TLS.
+//!
+//! It does not follow redirects, because its requests carry a token or a signature that is meant for one
+//! server.
 
 use std::error::Error;
 use std::fmt;
@@ -24,43 +26,44 @@ use url::{Host, Url};
 
 use crate::Secret;
 
-/// How long a connection may take to stand, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a service may take for a whole answer: more than any of them allows itself.
-const ANSWER: Duration = Duration::from_secs(30);
-/// The largest answer that is read.
-const MOST_BYTES: usize = 1024 * 1024;
+/// How long connecting may take, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole answer may take. No service allows itself that long.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// What kept a request from its answer.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is no connection. One that was refused has the [`std::io::Error`] in its chain.
-    #[error("cannot connect to {base} (is it running, and the address right?)")]
+    /// The connection could not be opened. If it was refused, the [`std::io::Error`] is in the chain of
+    /// sources.
+    #[error("cannot connect to {base} (is it running, and is the address right?)")]
     Connect {
-        /// Where to.
+        /// The address.
         base: String,
-        /// Why not.
+        /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// It broke.
+    /// The connection broke.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    /// There was no whole answer in time.
+    /// The whole answer did not arrive in time.
     #[error("no answer within {} s", .0.as_secs())]
     Late(Duration),
     /// The answer could not be read to its end, or is too large.
-    #[error("the answer can't be read")]
+    #[error("the answer cannot be read")]
     Answer(#[source] Box<dyn Error + Send + Sync>),
     /// No header can carry the token.
     #[error("the token has characters that a header cannot carry")]
     Token,
 }
 
-/// Where requests of one connection are sent.
+/// Sends the requests of one connection.
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// The address of a service: http or https, a host, perhaps a port and a path that stands before the
-/// service's own.
+/// The address of a service: http or https, a host, and optionally a port and a path that precedes the
+/// service's own paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base(Url);
 
@@ -76,7 +79,7 @@ impl Base {
             .header(USER_AGENT, concat!("oasis/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// What stands before the service's own paths, without a slash at its end.
+    /// The path that precedes the service's own paths, without a trailing slash.
     pub fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
@@ -92,7 +95,7 @@ impl FromStr for Base {
         match url.scheme() {
             "http" | "https" if plain && url.query().is_none() && url.fragment().is_none() => Ok(Self(url)),
             "http" | "https" => Err(expected("it must have no user name, query or fragment".to_owned())),
-            _ => Err(expected("only http and https are known".to_owned())),
+            _ => Err(expected("only http and https are supported".to_owned())),
         }
     }
 }
@@ -103,7 +106,8 @@ impl fmt::Display for Base {
     }
 }
 
-/// The header that presents a token; it is marked so that no debug output shows it.
+/// Adds the `Authorization` header, if there is a token. The header is marked as sensitive, so debug output
+/// hides it.
 ///
 /// # Errors
 /// When the token has characters that no header can carry.
@@ -117,20 +121,20 @@ pub fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> Result<(), 
     Ok(())
 }
 
-/// Connects to a service, within ten seconds.
+/// Connects to a service within 10 s.
 ///
 /// # Errors
-/// [`ClientError::Connect`] when it cannot be reached or does not speak TLS that we trust.
+/// [`ClientError::Connect`] when the service cannot be reached, or its certificate is not trusted.
 pub async fn connect(base: &Base) -> Result<Sender, ClientError> {
-    let connected = match timeout(CONNECT, open(&base.0)).await {
+    let connected = match timeout(CONNECT_TIMEOUT, open(&base.0)).await {
         Ok(connected) => connected,
-        Err(_) => Err(format!("it took more than {} s", CONNECT.as_secs()).into()),
+        Err(_) => Err(format!("connecting took more than {} s", CONNECT_TIMEOUT.as_secs()).into()),
     };
     connected.map_err(|source| ClientError::Connect { base: base.to_string(), source })
 }
 
 async fn open(url: &Url) -> Result<Sender, Box<dyn Error + Send + Sync>> {
-    let host = url.host().ok_or("it has no host")?;
+    let host = url.host().ok_or("the address has no host")?;
     let port = url.port_or_known_default().unwrap_or(80);
     let stream = match host {
         Host::Domain(name) => TcpStream::connect((name, port)).await,
@@ -155,7 +159,7 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::handshake(io).await?;
-    // Its errors reach whoever waits for an answer or a body on it.
+    // Errors of the connection reach the callers that wait for an answer or a body.
     tokio::spawn(connection);
     Ok(sender)
 }
@@ -184,11 +188,11 @@ fn tls() -> Result<Arc<ClientConfig>, Box<dyn Error + Send + Sync>> {
 /// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Where it redirects to, if it does.
+    /// The target of the redirect, if the answer is one.
     pub location: Option<String>,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
@@ -197,40 +201,40 @@ pub struct Answer {
 /// # Errors
 /// When the connection breaks, or the answer is late or too large.
 pub async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
-    exchange_up_to(sender, request, MOST_BYTES).await
+    exchange_up_to(sender, request, MAX_ANSWER_BYTES).await
 }
 
-/// Like [`exchange`], for an answer of at most `most` bytes.
+/// Like [`exchange`], for an answer of at most `max_bytes` bytes.
 ///
 /// # Errors
 /// When the connection breaks, or the answer is late or too large.
 pub async fn exchange_up_to(
     sender: &mut Sender,
     request: Request<Full<Bytes>>,
-    most: usize,
+    max_bytes: usize,
 ) -> Result<Answer, ClientError> {
     let whole = async {
         sender.ready().await?;
-        read_up_to(sender.send_request(request).await?, most).await
+        read_up_to(sender.send_request(request).await?, max_bytes).await
     };
-    timeout(ANSWER, whole).await.unwrap_or(Err(ClientError::Late(ANSWER)))
+    timeout(ANSWER_TIMEOUT, whole).await.unwrap_or(Err(ClientError::Late(ANSWER_TIMEOUT)))
 }
 
-/// Reads the rest of an answer.
+/// Reads the body of an answer.
 ///
 /// # Errors
 /// When the connection breaks or the answer is too large.
 pub async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, ClientError> {
-    read_up_to(response, MOST_BYTES).await
+    read_up_to(response, MAX_ANSWER_BYTES).await
 }
 
 async fn read_up_to(
     response: hyper::Response<hyper::body::Incoming>,
-    most: usize,
+    max_bytes: usize,
 ) -> Result<Answer, ClientError> {
     let (head, body) = response.into_parts();
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = Limited::new(body, most).collect().await.map_err(ClientError::Answer)?;
+    let body = Limited::new(body, max_bytes).collect().await.map_err(ClientError::Answer)?;
     Ok(Answer { status: head.status, location, body: body.to_bytes() })
 }
 
@@ -239,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn an_address_has_a_scheme_and_a_host_but_no_user_query_or_fragment() {
         let parse = |text: &str| text.parse::<Base>();
         for good in ["http://localhost:8080", "https://oasis.example/hub/", "http://[::1]:1", "HTTP://h"] {
             assert!(parse(good).is_ok(), "{good}");
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_host_and_agent_and_keeps_the_prefix() {
+    fn a_request_names_the_host_and_keeps_the_path_of_the_base() {
         let of = |base: &str| {
             let base: Base = base.parse().unwrap();
             let request = base.request(Method::GET, "/feed?a=b").body(()).unwrap();
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_never_shown() {
+    fn debug_output_and_errors_hide_the_token() {
         let mut headers = HeaderMap::new();
         authorize(&mut headers, Some(&Secret::from("s3cret".to_owned()))).unwrap();
         assert_eq!(headers[AUTHORIZATION], "Bearer s3cret");

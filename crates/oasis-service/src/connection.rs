@@ -1,4 +1,5 @@
-//! One connection: which protocol it speaks, its requests, and the answer that takes it over.
+//! Serves one connection: detects its protocol and answers its requests. An endless answer over HTTP/1 takes
+//! the connection over.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,32 +17,33 @@ use tokio::net::TcpStream;
 
 use crate::activity::Activity;
 use crate::dispatch::dispatch;
-use crate::endless::{Answer, Endless, Handover};
+use crate::endless::{Endless, EndlessAnswer, Handover};
 use crate::server::Server;
 use crate::timekeeper::{OnShutdown, Timekeeper};
 use crate::tracked_body::TrackedBody;
 use crate::tracked_stream::TrackedStream;
 use crate::{App, RequestBody};
 
-/// How HTTP/2 with prior knowledge begins, and no HTTP/1.1 method does.
+/// The first bytes of HTTP/2 with prior knowledge (RFC 9113, section 3.4). No HTTP/1.1 method begins with
+/// them.
 ///
-/// hyper-util's `auto` looks at the whole preface and then replays it, which makes hyper's read buffer
-/// twice as large for as long as the connection lives.
-const HTTP2_OPENING: &[u8; 3] = b"PRI";
+/// hyper-util's `auto` is not used: it reads the whole preface and replays it, which doubles the size of
+/// hyper's read buffer for the life of the connection.
+const HTTP2_PREFIX: &[u8; 3] = b"PRI";
 
-/// Serves a connection until it ends, is idle for too long, or the server drops it. `spare` marks one
-/// beyond the connection limit, which is there for probes.
+/// Serves a connection until it ends, times out, or the server drops it. `spare` marks a connection above the
+/// connection limit, which serves probes only.
 pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, spare: bool) {
     let activity = Arc::new(Activity::new(&server.limits, spare));
     let timekeeper = Timekeeper { activity, shutdown: server.shutdown.clone(), peer };
 
-    let opened = timekeeper.hold(pin!(recognize(stream)), OnShutdown::Cut).await;
-    let Some(Ok((stream, is_http2))) = opened else { return };
+    let detected = timekeeper.hold(pin!(detect_http2(stream)), OnShutdown::Cut).await;
+    let Some(Ok((stream, is_http2))) = detected else { return };
     let activity = Arc::clone(&timekeeper.activity);
     let stream = TokioIo::new(TrackedStream::new(stream, Arc::clone(&activity)));
     let requests = Requests { server, activity, peer, spare, handover: None };
     let ended = if is_http2 {
-        timekeeper.activity.speaks_http2();
+        timekeeper.activity.record_http2();
         serve_http2(&timekeeper, stream, requests).await
     } else {
         match serve_http1(&timekeeper, stream, requests).await {
@@ -57,36 +59,37 @@ pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, pee
     }
 }
 
-/// Why a connection ended before its time.
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+/// The error that ended a connection.
+type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Waits for the first bytes, and tells from them whether the client speaks HTTP/2.
-async fn recognize(stream: TcpStream) -> io::Result<(TcpStream, bool)> {
-    let mut opening = [0; HTTP2_OPENING.len()];
-    let length = stream.peek(&mut opening).await?;
-    Ok((stream, opening[..length] == *HTTP2_OPENING))
+/// Waits for the first bytes without consuming them, and returns whether the client speaks HTTP/2.
+async fn detect_http2(stream: TcpStream) -> io::Result<(TcpStream, bool)> {
+    let mut first = [0; HTTP2_PREFIX.len()];
+    let length = stream.peek(&mut first).await?;
+    Ok((stream, first[..length] == *HTTP2_PREFIX))
 }
 
-/// `None` if the connection ran out of time.
+/// Serves HTTP/2; `None` if the connection timed out.
 async fn serve_http2<A: App>(
     timekeeper: &Timekeeper,
     stream: TokioIo<TrackedStream>,
     requests: Requests<A>,
-) -> Option<Result<(), Broken>> {
+) -> Option<Result<(), ConnectionError>> {
     let server = Arc::clone(&requests.server);
-    // Boxed, because it is large and rare.
+    // Boxed because it is large, and HTTP/2 is rare.
     let mut connection = Box::pin(server.http2.serve_connection(stream, requests));
     let leave = OnShutdown::Leave(http2::Connection::graceful_shutdown);
     let ended = timekeeper.hold(connection.as_mut(), leave).await;
     ended.map(|ended| ended.map_err(Into::into))
 }
 
-/// The stream and the answer that takes it over, if one does; `None` if the connection ran out of time.
+/// Serves HTTP/1. Returns the stream and the answer that takes it over, if there is one; `None` if the
+/// connection timed out.
 async fn serve_http1<A: App>(
     timekeeper: &Timekeeper,
     stream: TokioIo<TrackedStream>,
     requests: Requests<A>,
-) -> Option<Result<Option<(TrackedStream, Answer)>, Broken>> {
+) -> Option<Result<Option<(TrackedStream, EndlessAnswer)>, ConnectionError>> {
     let handover = Handover::default();
     let requests = Requests { handover: Some(handover.clone()), ..requests };
     let (server, activity) = (Arc::clone(&requests.server), Arc::clone(&requests.activity));
@@ -96,20 +99,20 @@ async fn serve_http1<A: App>(
     ended.map(|ended| ended.map_err(Into::into))
 }
 
-/// The requests of one connection.
+/// Answers the requests of one connection.
 struct Requests<A> {
     server: Arc<Server<A>>,
     activity: Arc<Activity>,
     peer: SocketAddr,
     spare: bool,
-    /// Where HTTP/1 leaves an answer without an end; HTTP/2 sends it beside others.
+    /// Takes an endless answer over HTTP/1. `None` for HTTP/2, whose endless answers hyper sends.
     handover: Option<Handover>,
 }
 
 impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     type Response = hyper::Response<TrackedBody>;
     type Error = Infallible;
-    // Boxed, because hyper keeps room for this future as long as the connection is open.
+    // Boxed because hyper reserves room for this future for the life of the connection.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
@@ -128,9 +131,9 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     }
 }
 
-/// An HTTP/1 connection as hyper serves it, until it ends or an answer takes it over.
+/// An HTTP/1 connection that hyper serves until it ends or an answer takes it over.
 struct Http1<A: App> {
-    // Boxed, because it is large and may be gone long before the client is; `None` once it is.
+    // Boxed because it is large and often dropped long before the client leaves. `None` once it is dropped.
     connection: Option<Box<http1::Connection<TokioIo<TrackedStream>, Requests<A>>>>,
     handover: Handover,
     activity: Arc<Activity>,
@@ -145,15 +148,16 @@ impl<A: App> Http1<A> {
 }
 
 impl<A: App> Future for Http1<A> {
-    type Output = hyper::Result<Option<(TrackedStream, Answer)>>;
+    type Output = hyper::Result<Option<(TrackedStream, EndlessAnswer)>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
         if let Poll::Ready(ended) = Pin::new(&mut **connection).poll(cx) {
             return Poll::Ready(ended.map(|()| None));
         }
-        // An answer to an earlier request may still be with hyper, if the client sent both at once. hyper
-        // flushes in each turn until all is written or there is no room.
+        // If the client sent several requests at once, hyper may still hold an earlier answer. hyper flushes
+        // on each poll until everything is written or the socket has no room. So the answer waits while a
+        // write is blocked.
         if self.activity.is_write_blocked() {
             return Poll::Pending;
         }

@@ -1,4 +1,4 @@
-//! One request: probes, the route, its failure or panic, and the line it leaves in the log.
+//! Handles one request: probes, the route, errors and panics, and the line in the access log.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::server::Server;
 use crate::tracked_body::TrackedBody;
 use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, probes, response};
 
-/// A path is cut to so many bytes in the log.
-const LOGGED_PATH: usize = 512;
+/// The log keeps at most this many bytes of a path.
+const MAX_LOGGED_PATH: usize = 512;
 
-/// What the log says of a failure.
+/// The part of an access log line that describes a failure.
 struct Failure {
     code: &'static str,
     causes: Option<String>,
 }
 
 impl Failure {
-    /// The message of a refusal may repeat what the caller sent, a token under a mistyped name, say; so
-    /// below 500 only the causes are logged.
+    /// Below 500, only the causes are logged. The message may repeat what the caller sent, for example a
+    /// token under a mistyped name.
     fn of(error: &ApiError) -> Self {
         let causes = if error.status().is_server_error() {
             Some(chain(error))
@@ -46,7 +46,7 @@ pub(crate) async fn dispatch<A: App>(
     request: Request,
 ) -> hyper::Response<TrackedBody> {
     let context = RequestContext::new(&request, peer, Arc::clone(&server.budget), server.limits.body_timeout);
-    // At error level so that no filter takes the request id away from a line that is let through.
+    // At error level, so that every line that passes the filter has its request id.
     let span = tracing::error_span!("request", request_id = context.request_id());
     let response = respond(&server, &context, spare, request).instrument(span).await;
     response.map(|body| TrackedBody::new(body, in_flight))
@@ -103,7 +103,7 @@ async fn answer<A: App>(
     }
 }
 
-/// HTTP/1.1 would leave the body out by itself; HTTP/2 would send it.
+/// Removes the body of an answer to HEAD, and keeps its length. Over HTTP/2, hyper would send the body.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact()
@@ -136,7 +136,7 @@ fn log_access(
     let bytes = response.body().size_hint().exact();
     let code = failure.as_ref().map(|failure| failure.code);
     let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
-    // The level of an event is part of its static metadata, hence one call for each.
+    // The level is part of an event's static metadata, so each level needs its own call.
     macro_rules! line {
         ($level:expr) => {
             tracing::event!(
@@ -163,7 +163,7 @@ fn log_access(
     }
 }
 
-/// Paths are ASCII, so any byte is a boundary.
+/// Cuts a long path for the log. A path that has no character boundary at the limit is kept whole.
 fn clipped(path: &str) -> &str {
-    path.get(..LOGGED_PATH).unwrap_or(path)
+    path.get(..MAX_LOGGED_PATH).unwrap_or(path)
 }

@@ -1,9 +1,10 @@
-//! A response without a known end over HTTP/1, sent without hyper.
+//! Sends a response without a known end over HTTP/1, without hyper.
 //!
-//! Once such a response has begun, HTTP has nothing more to do than to put chunks around what it says, but
-//! hyper would keep its buffers (two of 8 KiB) and its state for as long as the client stays, and a feed has
-//! thousands of clients. So the connection is taken from it: the answer is put aside here instead of being
-//! given to hyper, and what hyper knows is dropped. The connection closes with the answer's end.
+//! Once the head of such a response is sent, HTTP only frames the data in chunks. hyper would keep two
+//! buffers of 8 KiB and its state for as long as the client stays, and a feed has thousands of clients. So
+//! the handler does not return the answer to hyper: it leaves the answer in a [`Handover`]. The connection's
+//! driver takes the stream back from hyper, drops hyper's state and sends the answer itself. The connection
+//! closes when the answer ends.
 
 use std::future::pending;
 use std::io::{self, IoSlice, Write as _};
@@ -24,53 +25,55 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::tracked_body::TrackedBody;
 use crate::tracked_stream::TrackedStream;
 
-/// Where a request's handler leaves the answer that takes the connection over, and its driver finds it.
+/// Carries an endless answer from the request's handler to the connection's driver.
 #[derive(Clone, Default)]
-pub(crate) struct Handover(Arc<Mutex<Option<Answer>>>);
+pub(crate) struct Handover(Arc<Mutex<Option<EndlessAnswer>>>);
 
-/// A response that hyper is not to send.
-pub(crate) struct Answer {
+/// A response that hyper does not send.
+pub(crate) struct EndlessAnswer {
     head: Parts,
     body: TrackedBody,
-    /// What the request was made in.
+    /// The HTTP version of the request.
     version: Version,
 }
 
 impl Handover {
-    /// Leaves the answer to the driver, which drops whoever waits here.
+    /// Leaves the answer for the driver. Never returns, because the driver drops this future with hyper's
+    /// state.
     pub(crate) async fn put<T>(self, response: hyper::Response<TrackedBody>, version: Version) -> T {
         let (head, body) = response.into_parts();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Answer { head, body, version });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(EndlessAnswer { head, body, version });
         pending().await
     }
 
-    pub(crate) fn take(&self) -> Option<Answer> {
+    pub(crate) fn take(&self) -> Option<EndlessAnswer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// A chunk of so many bytes, an event or two, costs the kernel less in one piece than in three.
-const COPIED: usize = 1_024;
+/// A write of at most this many bytes is copied into one buffer first. For one or two events, the kernel then
+/// has less work than with a write of three parts.
+const MAX_COPIED: usize = 1_024;
 
-/// The length of a chunk as a line, with room to spare.
+/// Capacity for the line with the length of a chunk.
 const SIZE_LINE: usize = 16;
 
-/// Whoever sends more while it is being answered does not listen.
-const HEARD: usize = 16 << 10;
+/// A client that sends this many bytes during the answer is disconnected.
+const MAX_RECEIVED: usize = 16 << 10;
 
 /// Sends an answer until it ends or the client goes away.
 pub(crate) struct Endless {
     stream: TrackedStream,
     body: TrackedBody,
-    /// Whether the client knows chunks; one of HTTP/1.0 reads until the connection closes.
+    /// Whether the client understands chunks. An HTTP/1.0 client reads until the connection closes.
     chunked: bool,
     outgoing: Outgoing,
     ended: bool,
-    /// Bytes that came from the client meanwhile.
-    heard: usize,
+    /// How many bytes the client has sent during the answer.
+    received: usize,
 }
 
-/// What is being written, the head or one chunk, and how much of it is gone.
+/// The bytes being sent (the head or one chunk), and how many of them have been written.
 #[derive(Default)]
 struct Outgoing {
     before: Vec<u8>,
@@ -80,23 +83,22 @@ struct Outgoing {
 }
 
 impl Endless {
-    pub(crate) fn new(stream: TrackedStream, answer: Answer) -> Self {
+    pub(crate) fn new(stream: TrackedStream, answer: EndlessAnswer) -> Self {
         let chunked = answer.version == Version::HTTP_11;
         let outgoing = Outgoing { before: head(answer.head, chunked), ..Outgoing::default() };
-        Self { stream, body: answer.body, chunked, outgoing, ended: false, heard: 0 }
+        Self { stream, body: answer.body, chunked, outgoing, ended: false, received: 0 }
     }
 
-    /// What a client sends meanwhile means nothing, but that it is there; ready when it has left, or sends
-    /// too much.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.heard < HEARD {
+    /// Reads what the client sends and ignores it. Ready when the client has left or has sent too much.
+    fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.received < MAX_RECEIVED {
             let mut bytes = [MaybeUninit::uninit(); 512];
             let mut read = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
                 break;
             }
-            self.heard += read.filled().len();
+            self.received += read.filled().len();
         }
         Poll::Ready(Ok(()))
     }
@@ -109,7 +111,7 @@ impl Endless {
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // What is not data has no place in a stream of events.
+                    // A frame that is not data holds trailers, which a stream of events does not need.
                     let Ok(data) = frame.into_data() else { continue };
                     self.outgoing.chunk(data, self.chunked);
                 }
@@ -126,19 +128,19 @@ impl Future for Endless {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(gone) = self.poll_gone(cx) {
-            return Poll::Ready(gone);
+        if let Poll::Ready(disconnected) = self.poll_disconnect(cx) {
+            return Poll::Ready(disconnected);
         }
         self.poll_send(cx)
     }
 }
 
 impl Outgoing {
-    /// Makes ready what comes next; all before it has been written.
+    /// Prepares the next chunk. Everything before it must have been written.
     fn chunk(&mut self, data: Bytes, chunked: bool) {
-        // An empty chunk would be the end.
+        // An empty chunk would end the body.
         if chunked && !data.is_empty() {
-            // Writing to memory has no way to fail.
+            // Writing to a Vec cannot fail.
             let _ = write!(self.before, "{:x}\r\n", data.len());
             self.after = b"\r\n";
         }
@@ -149,11 +151,11 @@ impl Outgoing {
         let length = self.before.len() + self.data.len() + self.after.len();
         while self.written < length {
             let parts = [&self.before, &*self.data, self.after];
-            let write = if length <= COPIED {
-                let mut small = [0; COPIED];
+            let write = if length <= MAX_COPIED {
+                let mut small = [0; MAX_COPIED];
                 let mut rest = &mut small[..];
                 for part in parts {
-                    // They have room.
+                    // The buffer has room for all three parts.
                     let _ = rest.write(part);
                 }
                 Pin::new(&mut *stream).poll_write(cx, &small[self.written..length])
@@ -168,7 +170,7 @@ impl Outgoing {
                 written => self.written += written,
             }
         }
-        // An idle client holds on to no page of the feed, nor to room for a head.
+        // An idle client must keep neither a page of the feed nor the response head in memory.
         self.before.clear();
         self.before.shrink_to(SIZE_LINE);
         (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
@@ -176,7 +178,7 @@ impl Outgoing {
     }
 }
 
-/// The head as it goes over the wire.
+/// The bytes of the response head, with `Connection`, `Transfer-Encoding` and `Date`.
 fn head(mut head: Parts, chunked: bool) -> Vec<u8> {
     let headers = &mut head.headers;
     headers.remove(CONTENT_LENGTH);
@@ -189,7 +191,7 @@ fn head(mut head: Parts, chunked: bool) -> Vec<u8> {
         headers.entry(DATE).or_insert(date);
     }
     let mut out = Vec::with_capacity(512);
-    // Writing to memory has no way to fail.
+    // Writing to a Vec cannot fail.
     let _ = write!(out, "HTTP/1.1 {}\r\n", head.status);
     for (name, value) in &*headers {
         out.extend_from_slice(name.as_str().as_bytes());

@@ -1,4 +1,4 @@
-//! [`ApiError`]: what a caller is told, what the log gets, and the one place that knows status codes.
+//! [`ApiError`]: the status and message that a caller gets, and the cause that only the log gets.
 
 use std::error::Error;
 use std::fmt;
@@ -14,12 +14,12 @@ use crate::response_body::{Response, full};
 /// The cause of an error, for the log only.
 pub type Source = Box<dyn Error + Send + Sync>;
 
-/// Seconds a caller is asked to wait after a 503.
+/// `Retry-After` of a 503, in seconds.
 const RETRY_SECONDS: &str = "5";
 
-/// A request that failed, answered as `{"error":{"code":…,"message":…,"hint":…}}`.
+/// A failed request, answered as `{"error":{"code":…,"message":…,"hint":…}}`.
 ///
-/// `message` and `hint` are public. The source is logged once, with the request, and never shown.
+/// The caller sees `message` and `hint`. The source is logged once, with the request, and never shown.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -40,28 +40,28 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 401: no credentials, or ones that are not accepted; names the Bearer scheme.
+    /// 401: the credentials are missing or not accepted. The answer names the Bearer scheme.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// 403: whoever asks, the answer is no.
+    /// 403: the request is refused for every caller.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
-    /// 404 for a path that no route has.
+    /// 404: no route has this path.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
     }
 
-    /// 405; `allow` is the list for the `Allow` header, such as `"GET, HEAD"`.
+    /// 405. `allow` is the value of the `Allow` header, such as `"GET, HEAD"`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            format!("this path answers {allow} only"),
+            format!("this path accepts only {allow}"),
         )
         .header(ALLOW, HeaderValue::from_static(allow))
     }
@@ -81,32 +81,32 @@ impl ApiError {
         )
     }
 
-    /// 415: the content type is not one this route reads.
+    /// 415: the route does not read this content type.
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
-    /// 500: a defect of ours; the caller is told no more than that.
+    /// 500: a defect of this service. The caller does not see the cause.
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something went wrong here; the log has it under the request id",
+            "something went wrong here: the log has the cause under the request id",
         )
         .because(source)
     }
 
-    /// 502: another service, which this one asks, refuses; asking again changes nothing.
+    /// 502: another service, which this one needs, refuses the request. Trying again does not help.
     pub fn bad_gateway(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, code, message).because(source)
     }
 
-    /// 503 with `Retry-After`: something this service needs is away.
+    /// 503 with `Retry-After`: something that this service needs is unavailable.
     pub fn unavailable(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::refused(code, message).because(source)
     }
 
-    /// 503 with `Retry-After`: a bound of this service is reached.
+    /// 503 with `Retry-After`: a limit of this service is reached.
     pub fn overloaded(message: impl Into<String>) -> Self {
         Self::refused("overloaded", message)
     }
@@ -116,21 +116,21 @@ impl ApiError {
             .header(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS))
     }
 
-    /// Adds what the caller can do about it.
+    /// Adds what the caller can do about the error.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the cause, for the log only; it must not repeat what the caller sent.
+    /// Adds the cause, for the log only. It must not repeat what the caller sent.
     #[must_use]
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Adds or replaces a response header.
+    /// Adds a response header, or replaces it.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(present, _)| *present != name);
@@ -138,7 +138,7 @@ impl ApiError {
         self
     }
 
-    /// The status this is answered with.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -153,11 +153,11 @@ impl ApiError {
         &self.message
     }
 
-    /// The error as its caller sees it.
+    /// The answer to the caller.
     pub fn into_response(self) -> Response {
-        let told = Told { code: self.code, message: &self.message, hint: self.hint.as_deref() };
-        // Strings with names into memory have no way to fail.
-        let body = serde_json::to_string(&Body { error: told }).unwrap_or_default();
+        let error = ErrorFields { code: self.code, message: &self.message, hint: self.hint.as_deref() };
+        // Serializing strings into memory cannot fail.
+        let body = serde_json::to_string(&ErrorBody { error }).unwrap_or_default();
         let mut response = Response::new(full(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -169,12 +169,12 @@ impl ApiError {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
-    error: Told<'a>,
+struct ErrorBody<'a> {
+    error: ErrorFields<'a>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ErrorFields<'a> {
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_gateway_does_not_ask_to_try_again() {
+    fn a_bad_gateway_has_no_retry_after() {
         let io = std::io::Error::other("permission denied");
         let response = ApiError::bad_gateway("permission_denied", "Google refuses", io).into_response();
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_replaced_rather_than_doubled() {
+    fn a_header_that_is_set_again_is_replaced() {
         let error = ApiError::overloaded("full").header(RETRY_AFTER, HeaderValue::from(1));
         let response = error.into_response();
         let values: Vec<_> = response.headers().get_all(RETRY_AFTER).iter().collect();

@@ -1,9 +1,10 @@
-//! What every OASIS binary shares: listening, routing, limits, errors, telemetry, health, shutdown.
+//! The parts that every OASIS binary shares: listening, routing, limits, errors, telemetry, health and
+//! shutdown.
 //!
-//! A service implements [`App`] (a `match` on method and path) and hands it to [`serve`] with a bound
-//! listener. Everything around the match is here: connections and their time limits, request bodies
-//! with a global memory budget, `/health`, `/ready`, `/metrics`, request ids, the access log and a
-//! shutdown that leaves on time. This crate knows nothing of Postgres, and does nothing with events.
+//! A service implements [`App`] (a `match` on method and path) and passes it to [`serve`] with a bound
+//! listener. This crate does the rest: connections and their time limits, request bodies with a global memory
+//! budget, `/health`, `/ready`, `/metrics`, request ids, the access log and a shutdown within a time limit.
+//! It has no knowledge of Postgres or of events.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 

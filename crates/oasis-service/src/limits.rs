@@ -1,30 +1,31 @@
-//! The bounds a server keeps on what clients may take from it.
+//! Bounds on the resources that clients may take from a server.
 
 use std::time::Duration;
 
-/// Bounds of one server. The defaults suit a public service of one process.
+/// Bounds of one server. The defaults suit a public service that runs as one process.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Open connections served in full. Above it, [`Limits::spare_connections`] more get the probes
-    /// (`/health`, `/ready`, `/metrics`) and 503 for the rest; above that, a connection is closed unread.
+    /// Open connections that are served in full. [`Limits::spare_connections`] more are served the probes
+    /// (`/health`, `/ready`, `/metrics`) and get 503 for everything else. Any further connection is closed
+    /// unread.
     pub max_connections: usize,
-    /// Connections beyond [`Limits::max_connections`] that are kept for probes, so that a full
-    /// instance still shows as alive rather than being killed with all its clients.
+    /// Connections above [`Limits::max_connections`] that are kept for probes. Without them, a full instance
+    /// would look dead, and would be killed with all its clients.
     pub spare_connections: usize,
-    /// Time for a request head to arrive, from its first byte (HTTP/1.1).
+    /// Time from the first byte of a request head until the head is complete (HTTP/1.1).
     pub header_timeout: Duration,
-    /// A connection on which no byte was read or written for this long is closed. It must exceed the
-    /// longest handler and the heartbeat of any stream.
+    /// A connection is closed when no byte was read or written for this long. The limit must exceed the
+    /// longest handler and the heartbeat interval of any stream.
     pub idle_timeout: Duration,
     /// Time for a whole request body to arrive.
     pub body_timeout: Duration,
-    /// Bytes of request bodies held in memory at once, over all requests.
+    /// Bytes of all request bodies that may be in memory at once.
     pub body_budget: usize,
-    /// Size of a request head in bytes; a larger one is answered 431.
+    /// The largest request head in bytes. A larger one is answered with 431.
     pub max_header_bytes: usize,
-    /// Streams one HTTP/2 connection may have open.
+    /// Streams that one HTTP/2 connection may have open.
     pub max_streams: u32,
-    /// Time from the begin of the shutdown until remaining connections are dropped.
+    /// Time from the start of the shutdown until the remaining connections are dropped.
     pub drain: Duration,
 }
 

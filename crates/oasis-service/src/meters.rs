@@ -1,8 +1,8 @@
-//! The process's metrics: one Prometheus recorder, whatever the number of services in the process.
+//! The metrics of the process: one Prometheus recorder for all services in it.
 //!
-//! Services record with the `metrics` macros. Names that end in `_seconds` get time buckets; other
-//! histograms get powers of two (rows, bytes). Handles taken before [`install`] record nothing, so
-//! [`crate::telemetry::init`] calls it first of all.
+//! Services record with the `metrics` macros. Names that end in `_seconds` get time buckets; other histograms
+//! (rows, bytes) get powers of two. Handles that are created before [`install`] record nothing, so
+//! [`crate::telemetry::init`] calls it before it sets up logs.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,14 +20,14 @@ const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const POWERS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// Installs the recorder, once; later calls return the same handle.
+/// Installs the recorder on the first call. Later calls return the same handle.
 pub fn install() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
             .set_buckets(&POWERS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS))
-            // Refused only when the list of buckets is empty.
+            // Fails only for an empty list of buckets.
             .unwrap_or_else(|_| PrometheusBuilder::new())
             .build_recorder();
         let handle = recorder.handle();
@@ -64,23 +64,23 @@ pub(crate) fn request(
     status: StatusCode,
     time: Duration,
 ) {
-    let of = (service, label(method), route, status);
+    let labels = (service, label(method), route, status);
     KNOWN.with_borrow_mut(|known| {
-        let (counter, histogram) = known.entry(of).or_insert_with(|| meters(of));
+        let (counter, histogram) = known.entry(labels).or_insert_with(|| handles(labels));
         counter.increment(1);
         histogram.record(time);
     });
 }
 
-/// Service, method, route, status: all of closed sets.
+/// Service, method, route and status. Each comes from a closed set.
 type Labels = (&'static str, &'static str, &'static str, StatusCode);
 
 thread_local! {
-    /// Making a label and looking it up costs more than counting.
+    /// Caches the handles, because creating labels and looking a handle up costs more than counting.
     static KNOWN: RefCell<HashMap<Labels, (Counter, Histogram)>> = RefCell::default();
 }
 
-fn meters((service, method, route, status): Labels) -> (Counter, Histogram) {
+fn handles((service, method, route, status): Labels) -> (Counter, Histogram) {
     let status = status.as_str().to_owned();
     let counter = counter!(
         "http_requests_total",
@@ -89,7 +89,7 @@ fn meters((service, method, route, status): Labels) -> (Counter, Histogram) {
     (counter, histogram!("http_request_seconds", "service" => service, "route" => route))
 }
 
-/// Methods are whatever a client sends; labels must not be.
+/// The method as a label. Clients may send any method, but labels must come from a closed set.
 fn label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -1,5 +1,5 @@
-//! Turns a panic in a handler, or in a task that must go on, into an error that is logged once, with its
-//! location.
+//! Turns a panic in a handler, or in a task that must keep running, into an error with the panic's location.
+//! Each panic is logged once.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 thread_local! {
-    /// `Some` while a poll on this thread is guarded; the hook leaves the location in it.
+    /// `Some` while [`catch`] polls on this thread. The panic hook leaves the location in it.
     static GUARDED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -28,14 +28,14 @@ impl fmt::Display for Panic {
 
 impl std::error::Error for Panic {}
 
-/// Runs `future` and hands back its panic, if it has one, as an error.
+/// Runs `future`, and returns a panic as an error.
 ///
-/// What the future borrowed may be left half-changed; a handler's own state dies with it, and shared
-/// state is behind locks and atomics.
+/// A panic can leave state half-changed. That is harmless here: the state of a handler is dropped with the
+/// handler, and shared state is behind locks and atomics.
 pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
-        // Whoever guards this future in turn goes on doing so.
+        // Kept for a `catch` around this one, and restored after the poll.
         let outer = GUARDED.replace(Some(String::new()));
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let location = GUARDED.replace(outer).filter(|location| !location.is_empty());
@@ -44,15 +44,15 @@ pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Err(payload) => Poll::Ready(Err(Panic {
                 message: message_of(payload.as_ref()).to_owned(),
-                location: location.unwrap_or_else(|| "an unknown place".to_owned()),
+                location: location.unwrap_or_else(|| "an unknown location".to_owned()),
             })),
         }
     })
     .await
 }
 
-/// Logs panics as events rather than as several lines of plain text. One that [`catch`] is about to
-/// hand back is not logged here, because its request will be.
+/// Logs panics as events instead of several lines of plain text. A panic within [`catch`] is not logged here,
+/// because the caller of `catch` logs the error.
 pub(crate) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         let location = location_of(info);
@@ -70,7 +70,7 @@ pub(crate) fn install_hook() {
 }
 
 fn location_of(info: &PanicHookInfo<'_>) -> String {
-    info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string)
+    info.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string)
 }
 
 fn message_of(payload: &(dyn Any + Send)) -> &str {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_guard_within_a_guard_leaves_it_standing() {
+    async fn a_nested_catch_leaves_the_outer_one_in_place() {
         let outer = catch(async {
             let inner = catch(async { panic!("inner") }).await.map(|(): ()| ());
             assert_eq!(inner.unwrap_err().message, "inner");

@@ -1,8 +1,8 @@
-//! What every service answers by itself.
+//! The endpoints that every service answers by itself.
 //!
 //! - `GET /health`: the process is alive
-//! - `GET /ready`: it can do its job now, or 503 with the reasons
-//! - `GET /metrics`: Prometheus text
+//! - `GET /ready`: the service can do its job now, or 503 with the reasons
+//! - `GET /metrics`: metrics as Prometheus text
 
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -14,7 +14,7 @@ use crate::{ApiError, App, Request, RequestContext, Response, meters, response};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
 
-/// `None` when the path is not a probe's.
+/// Answers a probe; `None` if the path is not that of a probe.
 pub(crate) async fn answer<A: App>(
     server: &Server<A>,
     request: &Request,
@@ -43,20 +43,20 @@ fn health<A: App>() -> Result<Response, ApiError> {
 
 async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
     let mut reasons = server.readiness.reasons(&*server.app).await?;
-    // Asked last, because the shutdown may have begun during the check.
+    // Checked last, because the shutdown may have begun during the readiness check.
     if server.shutdown.is_triggered() {
         reasons.insert(0, "shutting down".to_owned());
     }
     if server.is_full() {
         reasons.push("no connection is free".to_owned());
     }
-    // What every service says stands above what this one adds.
-    let mut told = server.app.details();
-    told.insert("ok".into(), reasons.is_empty().into());
-    told.insert("service".into(), A::NAME.into());
+    // Inserted after the details of the app, so that these members replace any of the same name.
+    let mut answer = server.app.details();
+    answer.insert("ok".into(), reasons.is_empty().into());
+    answer.insert("service".into(), A::NAME.into());
     if reasons.is_empty() {
-        return response::json(StatusCode::OK, &told);
+        return response::json(StatusCode::OK, &answer);
     }
-    told.insert("reasons".into(), reasons.into());
-    response::json(StatusCode::SERVICE_UNAVAILABLE, &told)
+    answer.insert("reasons".into(), reasons.into());
+    response::json(StatusCode::SERVICE_UNAVAILABLE, &answer)
 }

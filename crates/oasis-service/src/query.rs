@@ -1,16 +1,16 @@
-//! A query-string parser that refuses what it does not know, so that a typo is not a wider answer.
+//! A query-string parser that refuses unknown parameters, so that a typo does not widen the answer.
 
 use crate::ApiError;
 
-/// Parameters of a request, each known to the route and given at most once.
+/// The parameters of a request. The route knows each of them, and each is given at most once.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Parses the part after `?`. `+` is a space; a parameter without `=` has an empty value.
+    /// Parses the part after `?`. `+` stands for a space, and a parameter without `=` has an empty value.
     ///
     /// # Errors
-    /// 400 `bad_parameter`, naming the parameter, if it is not among `allowed`, given twice, or not
+    /// 400 `bad_parameter`, which names the parameter, if it is not in `allowed`, is given twice, or is not
     /// percent-encoded UTF-8.
     pub fn parse(query: Option<&str>, allowed: &[&'static str]) -> Result<Self, ApiError> {
         let mut parameters: Vec<(&'static str, String)> = Vec::new();
@@ -19,7 +19,7 @@ impl Query {
             let sent =
                 decode(raw_name).ok_or_else(|| bad(raw_name, "is not percent-encoded UTF-8", allowed))?;
             let Some(name) = allowed.iter().copied().find(|name| *name == sent) else {
-                return Err(bad(&sent, "is unknown here", allowed));
+                return Err(bad(&sent, "is unknown", allowed));
             };
             if parameters.iter().any(|(present, _)| *present == name) {
                 return Err(bad(name, "is given more than once", allowed));
@@ -31,28 +31,28 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// The value of `name`; `Some("")` when it was given without one.
+    /// The value of `name`; `Some("")` if it is given without a value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(present, _)| *present == name).map(|(_, value)| value.as_str())
     }
 
-    /// The parameters in the order in which they were given.
+    /// The parameters in the order given.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 }
 
-fn bad(name: &str, trouble: &str, allowed: &[&str]) -> ApiError {
+fn bad(name: &str, problem: &str, allowed: &[&str]) -> ApiError {
     let shown: String = name.chars().take(64).collect();
-    let error = ApiError::bad_request("bad_parameter", format!("parameter `{shown}` {trouble}"));
+    let error = ApiError::bad_request("bad_parameter", format!("parameter `{shown}` {problem}"));
     match allowed {
         [] => error.hint("this path takes no parameters"),
-        _ => error.hint(format!("it takes {}", allowed.join(", "))),
+        _ => error.hint(format!("this path takes {}", allowed.join(", "))),
     }
 }
 
-/// `None` for a `%` without two hex digits and for bytes that are not UTF-8; the usual decoders let both
-/// pass.
+/// Decodes a name or a value. `None` for a `%` without two hex digits and for bytes that are not UTF-8; the
+/// usual decoders accept both.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes().iter();
@@ -98,24 +98,24 @@ mod tests {
 
     #[test]
     fn refusals_name_the_parameter() {
-        assert_eq!(refused("limt=5"), "parameter `limt` is unknown here");
+        assert_eq!(refused("limt=5"), "parameter `limt` is unknown");
         assert_eq!(refused("limit=5&vtid=x&limit=5"), "parameter `limit` is given more than once");
         assert_eq!(refused("limit=5&l%69mit=6"), "parameter `limit` is given more than once");
         for broken in ["limit=%", "limit=%4", "limit=%zz", "limit=%ff", "limit=%+1"] {
             assert_eq!(refused(broken), "parameter `limit` is not percent-encoded UTF-8");
         }
-        assert_eq!(refused("=x"), "parameter `` is unknown here");
+        assert_eq!(refused("=x"), "parameter `` is unknown");
         assert!(refused(&"n".repeat(5000)).len() < 100);
     }
 
     proptest! {
         #[test]
-        fn nothing_panics(text in "\\PC*") {
+        fn parsing_never_panics(text in "\\PC*") {
             let _ = Query::parse(Some(&text), ALLOWED);
         }
 
         #[test]
-        fn what_is_encoded_comes_back(value in "\\PC*") {
+        fn an_encoded_value_is_decoded_to_itself(value in "\\PC*") {
             let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
             let query = Query::parse(Some(&format!("vtid={encoded}")), ALLOWED).unwrap();
             prop_assert_eq!(query.get("vtid"), Some(value.as_str()));

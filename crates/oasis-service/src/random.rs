@@ -1,11 +1,11 @@
-//! Chance for those who would otherwise all come at the same moment.
+//! Random numbers that spread events which would otherwise happen at the same moment.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A number from 0 to 1, for spreading only: nothing that is secret may rest on it.
+/// A random number, at least 0 and below 1. It is meant for spreading load; nothing secret may depend on it.
 pub fn random() -> f64 {
     let bits = RandomState::new().build_hasher().finish();
-    // The upper 53 bits: every value is exact in an f64.
+    // The upper 53 bits, because an f64 holds each of their values exactly.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 

@@ -1,4 +1,4 @@
-//! Whether a service is ready, asked no more often than it can change.
+//! Caches whether a service is ready, so that probes cost little.
 
 use std::time::Duration;
 
@@ -7,22 +7,26 @@ use tokio::time::{Instant, timeout};
 
 use crate::{ApiError, App, NotReady, panics};
 
-/// A prober does not wait longer than a few seconds either.
+/// How long a readiness check may take. Probers wait for only a few seconds.
 const READY_TIME: Duration = Duration::from_secs(5);
 
-/// How long an answer stays true enough. A service that was not ready is often ready a moment later, above
-/// all at the start.
+/// How long a service counts as ready after a check.
 const READY_FOR: Duration = Duration::from_millis(500);
+/// How long a service counts as not ready after a check. It is often ready a moment later, above all at the
+/// start.
 const NOT_READY_FOR: Duration = Duration::from_millis(20);
 
-/// The last check. A probe that comes while one is under way waits for it, and one that comes within
-/// [`READY_FOR`] (or [`NOT_READY_FOR`]) gets the same answer, so that no number of probes asks much of the
-/// database.
+/// The last check. A probe that arrives during a check waits for it. A probe that arrives within
+/// [`READY_FOR`] (or [`NOT_READY_FOR`]) gets the same answer. Many probes therefore cost the database no more
+/// than a few do.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
 
 impl Readiness {
-    /// Why `app` is not ready; empty when it is.
+    /// The reasons why `app` is not ready; empty if it is ready.
+    ///
+    /// # Errors
+    /// 500 `internal` when the check panics.
     pub(crate) async fn reasons<A: App>(&self, app: &A) -> Result<Vec<String>, ApiError> {
         let mut last = self.0.lock().await;
         if let Some((checked, reasons)) = &*last

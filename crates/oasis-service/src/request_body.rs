@@ -1,4 +1,4 @@
-//! The body of a request, which a route may drop unread without its client missing the answer.
+//! The body of a request. A route may drop it unread, and the client still gets the answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use hyper::header::EXPECT;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How much of a body that nobody wanted is read and thrown away, and for how long.
+/// How much of an unread body is read and discarded, and for how long.
 const DRAIN_BYTES: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
@@ -20,15 +20,15 @@ pub type Request = hyper::Request<RequestBody>;
 
 /// A body as it arrives; [`crate::RequestContext::read_body`] collects it within bounds.
 ///
-/// Many clients send all they have before they look for an answer. If a refusal (401, 404, 413) ended
-/// the connection with bytes unread, they would see a reset instead. So whatever is left when this is
-/// dropped is read on in the background, within bounds. HTTP/2 needs it too: clients that are told to
-/// stop (NO_ERROR) report a failure, curl 7.88 among them.
+/// Many clients send the whole body before they look for an answer. If a refusal (401, 404, 413) closed the
+/// connection with bytes unread, such a client would see a reset instead of the answer. So the rest of a
+/// dropped body is read in the background, within bounds. HTTP/2 needs this too: some clients, such as curl
+/// 7.88, report a failure if the server asks them to stop sending (NO_ERROR).
 #[derive(Debug)]
 pub struct RequestBody {
-    /// `None` once abandoned, and while being dropped.
+    /// `None` once abandoned, and during the drop.
     incoming: Option<Incoming>,
-    /// The client sends nothing until told to, and hyper tells it when the body is first polled.
+    /// Whether the client waits for `100 Continue`. hyper sends it when the body is first polled.
     awaits_continue: bool,
 }
 
@@ -38,7 +38,7 @@ impl RequestBody {
         request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
     }
 
-    /// Leaves the rest unread: the client has had its time.
+    /// Leaves the rest unread, because the client has used up its time.
     pub(crate) fn abandon(&mut self) {
         self.incoming = None;
     }
@@ -73,7 +73,7 @@ impl Drop for RequestBody {
         if self.awaits_continue || self.is_end_stream() {
             return;
         }
-        // Outside a runtime the process is past caring.
+        // Without a runtime the process is ending, and the answer no longer matters.
         if let (Some(incoming), Ok(runtime)) = (self.incoming.take(), Handle::try_current()) {
             runtime.spawn(timeout(DRAIN_TIME, drain(incoming)));
         }

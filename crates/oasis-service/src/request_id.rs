@@ -1,4 +1,4 @@
-//! The id under which a request is found in the log.
+//! The id that identifies a request in the log.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Carries the id in requests and responses.
+/// The header that carries the id in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's own id if it is 1 to 64 of `[A-Za-z0-9._-]`, otherwise 16 random hex digits.
+/// The caller's id if it is 1 to 64 characters of `[A-Za-z0-9._-]`, otherwise 16 random hex digits.
 pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
-    headers.get(X_REQUEST_ID).filter(|value| is_sound(value.as_bytes())).cloned().unwrap_or_else(random)
+    headers.get(X_REQUEST_ID).filter(|value| is_valid(value.as_bytes())).cloned().unwrap_or_else(random)
 }
 
-fn is_sound(id: &[u8]) -> bool {
+fn is_valid(id: &[u8]) -> bool {
     (1..=64).contains(&id.len())
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// A counter through a randomly keyed SipHash: distinct, not guessable from its neighbours, no syscall.
+/// A counter, hashed by a randomly keyed SipHash. Ids differ, cannot be guessed from their neighbours, and
+/// need no system call.
 fn random() -> HeaderValue {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -39,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_ids_are_kept_and_others_replaced() {
+    fn valid_ids_are_kept_and_others_replaced() {
         assert_eq!(id_for("a.B-9_z"), "a.B-9_z");
         assert_eq!(id_for(&"x".repeat(64)), "x".repeat(64).as_str());
         for bad in ["", "a b", "a\"b", "a/b", &"x".repeat(65)] {

@@ -1,4 +1,4 @@
-//! The few responses that every service builds.
+//! The responses that every service builds.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -24,7 +24,7 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
     response
 }
 
-/// `value` as JSON.
+/// A response with `value` as JSON.
 ///
 /// # Errors
 /// [`ApiError::internal`] when `value` does not serialize (a map with keys that are not strings).

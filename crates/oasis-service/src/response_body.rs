@@ -20,7 +20,7 @@ enum Kind {
 }
 
 impl Body {
-    /// Whether its length is not known before it ends.
+    /// Whether the length of the body is unknown until it ends.
     pub(crate) fn is_endless(&self) -> bool {
         matches!(self.0, Kind::Stream(_))
     }
@@ -59,8 +59,8 @@ impl HttpBody for Body {
 /// What a route returns.
 pub type Response = hyper::Response<Body>;
 
-/// A body that is made as it goes and cannot fail, for example a stream of events. Over HTTP/1 the connection
-/// closes with its end.
+/// A body that is produced over time and cannot fail, for example a stream of events. Over HTTP/1 the
+/// connection closes when the body ends.
 pub fn boxed<B>(body: B) -> Body
 where
     B: HttpBody<Data = Bytes, Error = Infallible> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The accept loop: admits connections up to a bound, survives what accept() throws, and leaves on time.
+//! The accept loop: bounds the number of connections, survives errors of `accept`, and shuts down in time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +15,18 @@ use crate::connection::drive;
 use crate::server::{Open, Server, Spawner};
 use crate::{App, Limits, Shutdown, meters};
 
-/// How long tasks that were told to stop get to be gone.
+/// How long aborted tasks may take to end.
 const KILL_GRACE: Duration = Duration::from_secs(1);
-/// Histograms gather samples until somebody folds them, and nobody may be scraping.
+/// How often histograms fold their samples. A scrape folds them too, but the service may not be scraped.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves `app` on `listener` until `shutdown` is triggered.
 ///
-/// Then: [`App::closing`] is called, the listener is closed, connections finish the requests in
-/// flight, and what is left after [`Limits::drain`] is dropped. Dropping the future stops at once.
+/// The shutdown calls [`App::closing`], closes the listener, lets connections finish the requests in flight,
+/// and drops the remaining connections after [`Limits::drain`]. Dropping the future stops the server at once.
 ///
 /// # Errors
-/// When the listener has no address, which means that it is not a usable socket.
+/// When the listener has no local address: its socket is not usable.
 pub async fn serve<A: App>(
     app: Arc<A>,
     listener: TcpListener,
@@ -51,7 +51,7 @@ pub async fn serve<A: App>(
     let server = Arc::new(Server::new(app, limits, shutdown, spawner));
     tracing::info!(service = A::NAME, %address, "listening");
 
-    // Dropping it ends them.
+    // Dropping the set aborts the connections.
     let mut connections = JoinSet::new();
     accept_until_shutdown(&server, &listener, &mut connections).await;
 
@@ -119,7 +119,7 @@ fn admit<A: App>(
         meters::connection_refused(A::NAME);
         return;
     }
-    // Connections work without either, so a failure is passed over.
+    // A connection works without these options, so a failure is ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
     let open = Open::new(Arc::clone(server));
     connections.spawn(async move {
@@ -128,10 +128,11 @@ fn admit<A: App>(
 }
 
 fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
-    // Otherwise a small write waits for the acknowledgement of the one before.
+    // Without it, a small write waits until the previous one is acknowledged.
     stream.set_nodelay(true)?;
-    // A heartbeat to a client that has vanished still lands in the socket's buffer and looks like
-    // activity for a quarter of an hour; the kernel knows that nobody acknowledges it.
+    // A heartbeat to a client that has vanished still lands in the socket's buffer, and looks like activity
+    // for a quarter of an hour. With this option, the kernel notices that nothing is acknowledged, and ends
+    // the connection.
     #[cfg(target_os = "linux")]
     {
         let milliseconds = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
@@ -140,13 +141,13 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// The client gave up between its SYN and our accept; the listener is fine.
+/// Whether the error concerns only one connection, whose client gave up before the accept.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// 10 ms doubling to 1 s, for errors such as EMFILE that go away only when something else is closed.
+/// Pauses from 10 ms, doubling up to 1 s, for errors such as EMFILE that last until something else is closed.
 #[derive(Default)]
 struct Backoff(u32);
 
@@ -157,16 +158,18 @@ impl Backoff {
         pause
     }
 
-    /// Step by step, because at the limit each connection that ends lets one more in before the next error.
+    /// Takes one step back. At the limit on open files, each connection that ends lets one more in before the
+    /// next error, so a full reset would keep the pauses short.
     fn ease(&mut self) {
         self.0 = self.0.saturating_sub(1);
     }
 }
 
-/// Lifts the soft limit on open files, often 1,024, as far as the hard limit lets it.
+/// Raises the soft limit on open files (often 1,024) to the number that the connections need, as far as the
+/// hard limit allows.
 fn raise_open_files(connections: usize) {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // Beside the connections: the database, the listener, logs.
+    // The 256 other files are for the database, the listener and logs.
     let wanted = connections as u64 + 256;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {

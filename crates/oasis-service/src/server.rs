@@ -1,4 +1,4 @@
-//! What the connections of a server share, and how many of them there are.
+//! The state that the connections of a server share, and the number of connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,12 +13,12 @@ use crate::body::BodyBudget;
 use crate::readiness::Readiness;
 use crate::{App, Limits, Shutdown, meters};
 
-/// Memory a connection may buffer in each direction.
+/// Bytes that a connection may buffer in each direction.
 const BUFFER_BYTES: usize = 64 << 10;
-/// What an HTTP/2 connection may have sent ahead of the handlers reading it.
+/// Bytes that a client may send on one HTTP/2 connection before the handlers read them.
 const HTTP2_WINDOW: u32 = 256 << 10;
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 pub(crate) struct Server<A> {
     pub(crate) app: Arc<A>,
     pub(crate) limits: Limits,
@@ -54,13 +54,13 @@ impl<A> Server<A> {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Whether new connections get the probes only.
+    /// Whether new connections serve probes only.
     pub(crate) fn is_full(&self) -> bool {
         self.open() >= self.limits.max_connections
     }
 }
 
-/// Counts a connection as open as long as it lives, however it ends.
+/// Counts a connection as open until dropped.
 pub(crate) struct Open<A>(Arc<Server<A>>);
 
 impl<A> Open<A> {
@@ -102,7 +102,7 @@ fn http2(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
     http2
 }
 
-/// Runs HTTP/2 streams so that the shutdown waits for them and can stop them.
+/// Spawns HTTP/2 streams so that the shutdown can wait for them and stop them.
 #[derive(Clone)]
 pub(crate) struct Spawner {
     pub(crate) streams: TaskTracker,

@@ -1,24 +1,24 @@
-//! The signal to leave, shared by all services of a process.
+//! The shutdown signal, shared by all services of a process.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A cloneable handle; once triggered it stays triggered.
+/// A handle to the shutdown, which can be cloned. Once triggered, it stays triggered.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(CancellationToken);
 
 impl Shutdown {
-    /// One that only [`Shutdown::trigger`] sets off, for tests and for a process with its own rules.
+    /// A shutdown that only [`Shutdown::trigger`] starts, for tests and for a process with its own rules.
     pub fn manual() -> Self {
         Self::default()
     }
 
-    /// One that SIGTERM and SIGINT set off. A second SIGINT exits at once with status 130.
+    /// A shutdown that SIGTERM or SIGINT starts. A SIGINT after that exits at once with status 130.
     ///
     /// # Errors
-    /// When the handlers cannot be installed. Must be called within a Tokio runtime.
+    /// When the signal handlers cannot be installed. Must be called within a Tokio runtime.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::manual();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -59,7 +59,7 @@ impl Shutdown {
         self.0.cancelled().await;
     }
 
-    /// The token inside, for code that waits on tokens.
+    /// The underlying token, for code that waits on tokens.
     pub fn token(&self) -> &CancellationToken {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! Logs: coloured lines for a person at a terminal, JSON lines in Cloud Logging's field names otherwise.
+//! Logs: coloured lines on a terminal, otherwise JSON lines with the field names of Cloud Logging.
 //!
-//! Both go to stderr, so that stdout stays clean for the output of commands. A stderr that is closed
-//! or full loses lines and nothing else.
+//! Both go to stderr, which leaves stdout to the output of commands. If stderr is closed or full, lines are
+//! lost and the process goes on.
 
 mod escape;
 mod fields;
@@ -20,13 +20,13 @@ pub use json::{DETAILS, JsonLines};
 
 use crate::{meters, panics};
 
-/// Sets up logs, metrics and the panic hook of the process. `name` is the `service` of lines that name
-/// no other; `filter` is `--log`, such as `info` or `warn,access=off`.
+/// Sets up logs, metrics and the panic hook of the process. `name` is the `service` of lines that name no
+/// other service. `filter` is the value of `--log`, such as `info` or `warn,access=off`.
 ///
 /// Later calls in the same process change nothing.
 ///
 /// # Errors
-/// [`BadFilter`] when `filter` cannot be read.
+/// [`BadFilter`] when `filter` is not valid.
 pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     let filter = targets(filter)?;
     meters::install();
@@ -36,15 +36,15 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     } else {
         JsonLines::new(name, Stderr).boxed()
     };
-    // Fails only when a subscriber is set already, which then is the one to keep.
+    // Fails only if a subscriber is already set, which is then kept.
     if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
         panics::install_hook();
     }
     Ok(())
 }
 
-/// What `filter` lets through: errors, unless it gives a level by itself. A span costs nothing to enter, as
-/// it would with a filter that may follow what spans say.
+/// Parses a filter. A filter without a default level passes errors. `Targets` makes it free to enter a span,
+/// unlike a filter that can match the fields of spans.
 fn targets(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |part: &str| BadFilter { part: part.to_owned() };
     let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -58,17 +58,17 @@ fn targets(filter: &str) -> Result<Targets, BadFilter> {
     })
 }
 
-/// A log filter that cannot be read.
+/// A log filter that is not valid.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{part}` is not a log filter: pass --log a level (off, error, warn, info, debug, trace), \
-     or target=level pairs with commas"
+     or target=level pairs separated by commas"
 )]
 pub struct BadFilter {
     part: String,
 }
 
-/// stderr as a log sees it: writing always succeeds.
+/// stderr for the log. A write reports success even if it fails.
 #[derive(Clone, Copy, Debug)]
 struct Stderr;
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_is_a_level_and_targets() {
+    fn a_filter_has_a_default_level_and_levels_for_targets() {
         let asked =
             |filter: &str, target: &str, level: Level| targets(filter).unwrap().would_enable(target, &level);
         assert!(asked("info", "access", Level::INFO) && !asked("info", "access", Level::DEBUG));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typing_error_is_told_instead_of_silencing_the_log() {
+    fn a_typo_in_a_filter_is_an_error() {
         for (filter, part) in [("inof", "inof"), ("info,access=of", "access=of"), ("a[b=c]", "a[b=c]")] {
             let error = targets(filter).unwrap_err().to_string();
             assert!(error.contains(&format!("`{part}` is not a log filter")), "{error}");

@@ -1,8 +1,8 @@
-//! Keeps each phase of a connection within its time, and tells it about the shutdown.
+//! Enforces the time limits of each phase of a connection, and tells the phase about the shutdown.
 //!
-//! hyper's own header timeout also cuts connections that merely idle between requests, and nothing of
-//! hyper's covers the time before the protocol is known, or a client that never reads. So the limits are
-//! kept here: one timer for each connection, which no byte resets, reads the activity when it fires.
+//! hyper's header timeout also closes connections that are merely idle between requests. hyper has no limit
+//! for the time before the protocol is known, nor for a client that never reads. So all limits are enforced
+//! here. Each connection has one timer, which no byte resets: when it fires, it reads the activity.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,25 +22,26 @@ pub(crate) struct Timekeeper {
     pub(crate) peer: SocketAddr,
 }
 
-/// What happens to a phase when the shutdown begins.
+/// What the shutdown does to a phase.
 pub(crate) enum OnShutdown<F> {
-    /// The phase is cut.
+    /// Ends the phase at once.
     Cut,
-    /// The function asks the phase to end, which it does when its requests are answered.
+    /// Calls a function that asks the phase to end. The phase ends once its requests are answered.
     Leave(fn(Pin<&mut F>)),
-    /// The phase ends by itself: the app knows of the shutdown, and so do the bodies that it makes.
+    /// Nothing: the phase ends by itself, because the app ends its endless bodies at the shutdown.
     Stay,
 }
 
 impl Timekeeper {
-    /// Polls `phase` to its end; `None` if it ran out of time, or was cut.
+    /// Polls `phase` to its end; `None` if it timed out or was cut.
     pub(crate) async fn hold<F: Future>(
         &self,
         mut phase: Pin<&mut F>,
         on_shutdown: OnShutdown<F>,
     ) -> Option<F::Output> {
         let mut timer = pin!(sleep_until(self.activity.deadline()));
-        // The polls of all connections meet at the token's lock, so it is polled only while it matters.
+        // All connections contend for the lock of the token, so it is polled only if the phase must react to
+        // the shutdown.
         let mut triggered = pin!(match on_shutdown {
             OnShutdown::Stay => None,
             OnShutdown::Cut | OnShutdown::Leave(_) => Some(self.shutdown.token().clone().cancelled_owned()),
@@ -60,7 +61,7 @@ impl Timekeeper {
                 return Poll::Ready(Some(output));
             }
             loop {
-                // A later deadline waits for the timer to fire; only an earlier one moves it.
+                // Only an earlier deadline moves the timer. A later one is found when the timer fires.
                 let deadline = self.activity.deadline();
                 if deadline < timer.deadline() {
                     timer.as_mut().reset(deadline);

@@ -1,4 +1,4 @@
-//! The body of a response, which counts as activity of its connection until it ends.
+//! A response body that marks its request as in flight.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use crate::activity::InFlight;
 use crate::response_body::Body;
 
-/// A response body that keeps its request in flight until it ends or is dropped.
+/// A response body that keeps its request in flight until the body is dropped.
 pub(crate) struct TrackedBody {
     body: Body,
     _request: InFlight,
@@ -21,7 +21,7 @@ impl TrackedBody {
         Self { body, _request: request }
     }
 
-    /// Whether its length is not known before it ends.
+    /// Whether the length of the body is unknown until it ends.
     pub(crate) fn is_endless(&self) -> bool {
         self.body.is_endless()
     }

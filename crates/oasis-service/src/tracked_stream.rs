@@ -1,4 +1,4 @@
-//! A TCP stream that notes when it moves bytes in the [`Activity`] of its connection.
+//! A TCP stream that records its reads and writes in the [`Activity`] of its connection.
 
 use std::io;
 use std::pin::Pin;
@@ -20,10 +20,10 @@ impl TrackedStream {
         Self { stream, activity }
     }
 
-    fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn record_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
-            Poll::Ready(Ok(1..)) => self.activity.wrote(),
-            Poll::Pending => self.activity.write_blocked(),
+            Poll::Ready(Ok(1..)) => self.activity.record_write(),
+            Poll::Pending => self.activity.record_blocked_write(),
             Poll::Ready(_) => {}
         }
         result
@@ -39,7 +39,7 @@ impl AsyncRead for TrackedStream {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.activity.read();
+            self.activity.record_read();
         }
         result
     }
@@ -48,7 +48,7 @@ impl AsyncRead for TrackedStream {
 impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_write(result)
+        self.record_write(result)
     }
 
     fn poll_write_vectored(
@@ -57,7 +57,7 @@ impl AsyncWrite for TrackedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.note_write(result)
+        self.record_write(result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,11 +1,12 @@
-//! Appending: concurrent appends of one process share statements, and each is answered after its commit.
+//! Appends events. Concurrent appends of one process share statements, and each is answered after its
+//! commit.
 //!
-//! The table's lock makes commits serial, so everything that has queued up while the last commit was in
-//! flight goes out as one statement: no timer, and no added latency when idle. Every append has
-//! [`ANSWER_WITHIN`] from its arrival.
+//! The table's lock allows one commit at a time, so all appends that queued up during the last commit go out
+//! as one statement. This needs no timer and adds no latency when idle. Every append is answered
+//! within [`ANSWER_WITHIN`] of its arrival.
 //!
-//! [`Appender`] → `queue.rs` (what waits) → `batcher.rs` (the loop) → `insert.rs` (the statement);
-//! `verdict.rs` says what becomes of an append whose statement failed.
+//! The path of an append: [`Appender`] → `queue.rs` (waiting appends) → `batcher.rs` (the loop) →
+//! `insert.rs` (the statement). `verdict.rs` decides what happens to an append whose statement failed.
 
 mod batcher;
 mod error;
@@ -35,15 +36,15 @@ pub use refusal::{Refusal, RefusedEvent};
 use batcher::Batcher;
 use queue::{Job, Queue};
 
-/// How long an append may take from the arrival of its request. GitHub waits 10 s.
+/// How long an append may take from the arrival of its request. GitHub gives up after 10 s.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// Memory that waiting appends may take, in KiB.
+/// How much memory the waiting appends may take, in KiB.
 const QUEUE_KIB: usize = 64 * 1_024;
-/// Appends that may wait.
+/// How many appends may wait.
 const QUEUE_LENGTH: usize = 10_000;
 
-/// The way into the table. Cheap to clone; its batcher ends when the last clone is gone and everything is
-/// answered.
+/// Appends events to the table. It is cheap to clone. Its batcher ends when the last clone is gone and
+/// every append is answered.
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Job>,
@@ -51,7 +52,7 @@ pub struct Appender {
 }
 
 impl Store {
-    /// Starts a batcher with a connection of its own, so that writers who wait never keep readers waiting.
+    /// Starts a batcher with its own connection, so that waiting writers never delay readers.
     ///
     /// # Errors
     /// When TLS can't be set up as the URL asks for.
@@ -59,11 +60,11 @@ impl Store {
         self.start_appender(None)
     }
 
-    /// Likewise for a program that seldom appends: the connection is closed when nothing has been appended
-    /// for `linger`, so that thousands of such programs need not be connected all the time.
+    /// Starts a batcher for a program that seldom appends. Its connection is closed after `linger` without
+    /// an append, so thousands of such programs need not stay connected.
     ///
     /// # Errors
-    /// As of [`Store::appender`].
+    /// When TLS can't be set up as the URL asks for.
     pub fn occasional_appender(&self, linger: Duration) -> Result<Appender, StoreError> {
         self.start_appender(Some(linger))
     }
@@ -75,15 +76,15 @@ impl Store {
 }
 
 impl Appender {
-    /// With `linger` the connection is closed when nothing has been appended for that long.
+    /// With `linger`, the connection is closed after that long without an append.
     fn start(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         tokio::spawn(Batcher::new(pool, tls, linger, Queue::new(jobs)).run());
         Self { queue, memory: Arc::new(Semaphore::new(QUEUE_KIB)) }
     }
 
-    /// Appends `events`, all or none, and says what became of each, in their order, once they are durable.
-    /// `arrived` is when the caller's request came in: the answer is there within [`ANSWER_WITHIN`] of it.
+    /// Appends all of `events` or none. Returns a result for each event, in order, once all are durable.
+    /// `arrived` is the arrival of the caller's request; the answer comes within [`ANSWER_WITHIN`] of it.
     ///
     /// # Errors
     /// See [`AppendError`].
@@ -95,7 +96,8 @@ impl Appender {
         self.append_prepared(events.into_iter().map(PreparedEvent::from).collect(), arrived).await
     }
 
-    /// Likewise, for a caller that needs what is computed from an event, such as its title.
+    /// Like [`Appender::append`], for a caller that has prepared the events because it needs their computed
+    /// fields, such as the title.
     ///
     /// # Errors
     /// See [`AppendError`].
@@ -116,8 +118,8 @@ impl Appender {
         self.queue.try_send(job).map_err(|_| AppendError::Overloaded)?;
         match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(AppendError::Unknown("the writer ended".into())),
-            Err(_) => Err(AppendError::Unknown("no answer in time".into())),
+            Ok(Err(_)) => Err(AppendError::Unknown("the writer stopped".into())),
+            Err(_) => Err(AppendError::Unknown("the database did not answer in time".into())),
         }
     }
 }

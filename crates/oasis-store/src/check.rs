@@ -1,5 +1,5 @@
-//! Whether the database can do its part: reachable, up to date, every guard of the order in place, nobody
-//! in the way.
+//! Checks the database for `/ready`: it is reachable and up to date, the guards of the commit order are in
+//! place, this role has the rights it needs, and no session blocks the writers.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tokio_postgres::Client;
 use crate::migrate;
 use crate::store::Store;
 
-/// What a service needs of the table.
+/// What a service does with the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// It appends.
+    /// The service appends.
     Write,
-    /// It reads.
+    /// The service reads.
     Read,
-    /// It does both.
+    /// The service does both.
     ReadWrite,
 }
 
-/// Why a service can't do its job now, each reason a sentence; empty when it can.
+/// The reasons why a service is not ready, each a sentence. Empty when it is ready.
 pub type Readiness = Vec<String>;
 
-/// One row, whatever state the table is in; columns by name.
+/// Reads the guards of the commit order and the rights of this role. The result is one row.
 const GUARDS: &str = "\
     WITH policies AS (SELECT polrelid, polcmd FROM pg_policy WHERE 0 = ANY(polroles) \
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
@@ -46,9 +46,9 @@ const GUARDS: &str = "\
          (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
 
-/// Sessions that writers wait for: whoever holds the writers' lock, and whoever keeps a session waiting for
-/// that or for the table itself (an `ALTER TABLE`). How long a transaction is open is seen only by a role
-/// with pg_read_all_stats, or of one's own sessions.
+/// Lists the sessions that writers wait for: those that hold the writers' lock, and those that keep another
+/// session waiting for that lock or for the table itself (an `ALTER TABLE`). Only a role with
+/// pg_read_all_stats sees how long the transactions of other roles have been open.
 const BLOCKERS: &str = "\
     WITH locks AS (SELECT * FROM pg_locks \
         WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
@@ -64,9 +64,9 @@ const BLOCKERS: &str = "\
     WHERE b.pid NOT IN (SELECT pid FROM waiting) GROUP BY 1, 2, 3";
 
 impl Store {
-    /// Asks the database whether `need` can be met now.
+    /// Asks the database whether it can serve `need` now.
     pub async fn check(&self, need: Need) -> Readiness {
-        match self.read(async |client| behind(client).await).await {
+        match self.read(async |client| missing_migrations(client).await).await {
             Err(error) => return vec![error.to_string()],
             Ok(Some(reason)) => return vec![reason],
             Ok(None) => {}
@@ -83,10 +83,10 @@ impl Store {
     }
 }
 
-/// Why the database can't do for this program, if it has not all of its migrations.
-async fn behind(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
-    let there = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
-    if !client.query_typed(there, &[]).await?.first().is_some_and(|row| row.get(0)) {
+/// A sentence about the migrations that the database lacks. `None` when it has all that this program needs.
+async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
+    let has_history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
+    if !client.query_typed(has_history, &[]).await?.first().is_some_and(|row| row.get(0)) {
         return Ok(Some("the database has no table oasis_events: run `oasis migrate`".into()));
     }
     let Some(needed) = migrate::steps().pop() else { return Ok(None) };
@@ -102,39 +102,40 @@ async fn behind(client: &Client) -> Result<Option<String>, tokio_postgres::Error
     Ok(Some(format!("the database is {newest}, this program needs {needed}: run `oasis migrate`")))
 }
 
-async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres::Error> {
+/// The guards and rights that are missing, each as a sentence.
+async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(GUARDS, &[]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events is gone".into()]) };
     let (reads, writes) = (need != Need::Write, need != Need::Read);
     let mut reasons = Vec::new();
-    let mut unless = |fine: bool, reason: &str| {
-        if !fine {
+    let mut ensure = |holds: bool, reason: &str| {
+        if !holds {
             reasons.push(reason.to_owned());
         }
     };
     let identity: Option<&str> = row.get("identity");
-    unless(
+    ensure(
         row.get::<_, i64>("triggers") == 3,
         "a trigger of oasis_events is missing or not ENABLE ALWAYS: ids may lose their commit order",
     );
-    unless(identity == Some("a"), "oasis_events.id is not GENERATED ALWAYS: ids may lose their commit order");
-    unless(
+    ensure(identity == Some("a"), "oasis_events.id is not GENERATED ALWAYS: ids may lose their commit order");
+    ensure(
         row.get::<_, Option<i64>>("cache") == Some(1),
         "the sequence of oasis_events.id has a CACHE other than 1: ids may lose their commit order",
     );
     let standby: bool = row.get("standby");
-    unless(!(writes && standby), "the database is a standby: it accepts no writes");
-    unless(!writes || standby || !row.get::<_, bool>("read_only"), "the database is read-only");
-    // Writers read too: ids come back, and duplicates are looked up.
-    unless(
+    ensure(!(writes && standby), "the database is a standby: it accepts no writes");
+    ensure(!writes || standby || !row.get::<_, bool>("read_only"), "the database is read-only");
+    // Writers read too: RETURNING gives them the ids, and they look up duplicates.
+    ensure(
         row.get("may_read"),
         "this role can't read oasis_events: it needs SELECT and, under row level security, a policy",
     );
-    unless(
+    ensure(
         !writes || row.get("may_write"),
         "this role can't append to oasis_events: it needs INSERT and, under row level security, a policy",
     );
-    unless(
+    ensure(
         !reads || row.get("may_read_state"),
         "this role can't read oasis_feed_state: it needs SELECT and, under row level security, a policy",
     );
@@ -143,7 +144,7 @@ async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres
         let drawn: Option<i64> = row.get("drawn");
         let newest = "SELECT coalesce(max(id), 0) FROM public.oasis_events";
         let newest = client.query_typed(newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
-        // Without a right to the sequence its value reads as null, as it does before the first row.
+        // `drawn` is null before the first row, and for a role without a right to the sequence.
         if drawn.is_some_and(|drawn| drawn < newest) {
             reasons.push(format!(
                 "the sequence of oasis_events.id is behind the table (restored?): run \
@@ -155,7 +156,9 @@ async fn guards(client: &Client, need: Need) -> Result<Readiness, tokio_postgres
     Ok(reasons)
 }
 
-async fn blockers(client: &Client) -> Result<Readiness, tokio_postgres::Error> {
+/// The sessions of [`BLOCKERS`] whose transaction has been open for over a second, or that another session
+/// has waited for that long.
+async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(BLOCKERS, &[]).await?;
     let long = |seconds: Option<f64>| seconds.is_some_and(|seconds| seconds > 1.0);
     Ok(rows
@@ -167,8 +170,8 @@ async fn blockers(client: &Client) -> Result<Readiness, tokio_postgres::Error> {
                 .get::<_, Option<f64>>(3)
                 .map_or_else(String::new, |seconds| format!(", its transaction open for {seconds:.0} s"));
             format!(
-                "session {pid} (user {}, application {:?}) holds the writers' lock{held}: end its \
-                 transaction, or SELECT pg_terminate_backend({pid})",
+                "session {pid} (user {}, application {:?}) blocks the writers{held}: end its transaction, or \
+                 run SELECT pg_terminate_backend({pid})",
                 row.get::<_, Option<&str>>(1).unwrap_or("unknown"),
                 row.get::<_, Option<&str>>(2).unwrap_or_default(),
             )
@@ -176,11 +179,11 @@ async fn blockers(client: &Client) -> Result<Readiness, tokio_postgres::Error> {
         .collect())
 }
 
-/// Logs who is in the way, when appends time out.
+/// Logs which sessions block the writers. Called when an append timed out.
 pub(crate) async fn log_blockers(client: &Client) {
     match timeout(Duration::from_millis(500), blockers(client)).await {
         Ok(Ok(reasons)) => reasons.iter().for_each(|reason| tracing::warn!("{reason}")),
-        Ok(Err(error)) => tracing::debug!(%error, "can't tell who holds the lock"),
-        Err(_) => tracing::debug!("can't tell in time who holds the lock"),
+        Ok(Err(error)) => tracing::debug!(%error, "the session that holds the lock could not be looked up"),
+        Err(_) => tracing::debug!("the session that holds the lock could not be looked up in time"),
     }
 }

@@ -1,4 +1,5 @@
-//! Where the database is: the settings, and what libpq's `sslmode` and `sslrootcert` mean for them.
+//! The settings of the database connections. `sslmode` and `sslrootcert` work as in libpq, with one
+//! exception: without `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -12,30 +13,30 @@ use url::{Url, form_urlencoded};
 
 use crate::tls::{self, Verify};
 
-/// The settings that say where the database is.
+/// The settings of the database connections.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
-    /// Postgres URL; sslmode and sslrootcert mean what libpq says
+    /// Postgres URL; sslmode and sslrootcert work as in libpq
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
     /// A direct connection for LISTEN, when DATABASE_URL goes through a transaction pooler
     #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL",
           value_parser = optional)]
     pub listen_database_url: Option<Optional>,
-    /// Most connections for reading; writing has one of its own, tailing another
+    /// Maximum number of connections for reading; writing and tailing add one each
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=500))]
     pub database_pool_size: u16,
 }
 
 impl DatabaseArgs {
-    /// Settings for one URL, everything else as by default.
+    /// Settings for one URL, with defaults for everything else.
     pub fn new(database_url: DatabaseUrl) -> Self {
         Self { database_url, listen_database_url: None, database_pool_size: 8 }
     }
 
-    /// Whether LISTEN has a URL of its own.
-    pub(crate) fn listens_elsewhere(&self) -> bool {
+    /// Whether LISTEN has its own URL.
+    pub(crate) fn has_listen_url(&self) -> bool {
         self.listen_database_url.as_ref().is_some_and(|url| url.0.is_some())
     }
 
@@ -45,7 +46,7 @@ impl DatabaseArgs {
     }
 }
 
-/// A setting that counts as absent when it is empty, as docker compose passes unset variables.
+/// A setting that counts as absent when it is empty. Docker Compose passes unset variables as empty text.
 #[derive(Debug, Clone)]
 pub struct Optional(Option<DatabaseUrl>);
 
@@ -53,7 +54,7 @@ fn optional(text: &str) -> Result<Optional, UrlError> {
     if text.is_empty() { Ok(Optional(None)) } else { text.parse().map(|url| Optional(Some(url))) }
 }
 
-/// A parsed Postgres URL. Its text, which holds a password, is never printed.
+/// A parsed Postgres URL. It holds a password, so its text is never printed.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(crate) config: tokio_postgres::Config,
@@ -73,7 +74,7 @@ pub enum UrlError {
     /// Not a URL of Postgres.
     #[error("expected a URL such as postgres://user:password@host:5432/database?sslmode=verify-full")]
     NotPostgres,
-    /// An option that libpq knows otherwise, or not at all.
+    /// An option that is unknown, or a value that is not accepted.
     #[error("{0}")]
     Option(String),
 }
@@ -82,7 +83,7 @@ impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let mut url = Url::parse(&with_a_host(text.trim())).map_err(|_| UrlError::NotPostgres)?;
+        let mut url = Url::parse(&host_in_authority(text.trim())).map_err(|_| UrlError::NotPostgres)?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(UrlError::NotPostgres);
         }
@@ -92,13 +93,13 @@ impl FromStr for DatabaseUrl {
             match key.as_str() {
                 "sslmode" => sslmode = Some(value),
                 "sslrootcert" => roots = Some(PathBuf::from(value)),
-                // Settings that other clients leave in a shared URL.
+                // Other clients use these in a URL that they share with us.
                 "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
                 _ => rest.push((key, value)),
             }
         }
         if rest.iter().any(|(key, _)| !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
-            // The name may be the rest of a password, so it is not shown.
+            // The name may be part of a password, so it is not shown.
             return Err(UrlError::Option(
                 "it has an option that Postgres does not know; a `?`, `#` or `/` in the password must be \
                  percent-encoded (%3F, %23, %2F)"
@@ -113,7 +114,7 @@ impl FromStr for DatabaseUrl {
         let (mode, verify) = match sslmode.as_deref() {
             Some("disable") => (SslMode::Disable, Verify::Nothing),
             None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
-            // With a root certificate at hand, libpq's `require` verifies it.
+            // With a root certificate, libpq's `require` verifies the server's certificate.
             Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
             Some("require" | "verify-ca") if !system => (SslMode::Require, Verify::Authority),
             Some("verify-full") => (SslMode::Require, Verify::AuthorityAndName),
@@ -130,21 +131,21 @@ impl FromStr for DatabaseUrl {
         let mut config = tokio_postgres::Config::from_str(url.as_str())
             .map_err(|error| UrlError::Option(chain(&error)))?;
         let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        // As libpq does: there is no TLS on a socket, whatever the mode.
+        // As in libpq, a socket never uses TLS, whatever the mode.
         config.ssl_mode(if sockets { SslMode::Disable } else { mode });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        // A peer that vanished without a word (a NAT entry that timed out) must not hold an append or the
+        // A peer that disappeared silently (after a NAT entry timed out) must not delay an append or the
         // tail.
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self { config, verify, roots: roots.filter(|_| !system) })
     }
 }
 
-/// `postgres://user@/database?host=/path`, the usual way to name a socket, has no host where a URL has one:
-/// puts it there.
-fn with_a_host(text: &str) -> Cow<'_, str> {
+/// Moves the host from the query into the authority. `postgres://user@/database?host=/path` is the usual
+/// way to name a socket, but a URL needs its host in the authority.
+fn host_in_authority(text: &str) -> Cow<'_, str> {
     let named = text.split_once("://").and_then(|(scheme, rest)| {
         let (authority, path) = rest.split_once('/')?;
         let (path, query) = path.split_once('?')?;
@@ -160,7 +161,7 @@ fn with_a_host(text: &str) -> Cow<'_, str> {
 }
 
 impl DatabaseUrl {
-    /// The same settings, under `name` where the server lists its sessions.
+    /// The settings of the driver, with `name` as the application name unless the URL sets one.
     pub(crate) fn named(&self, name: &str) -> tokio_postgres::Config {
         let mut config = self.config.clone();
         if config.get_application_name().is_none() {
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sockets() {
+    fn a_socket_may_be_the_host_or_a_parameter_and_has_no_tls() {
         for url in [
             "postgres://u:p%40@%2Fcloudsql%2Facme%3Aeu%3Adb/d?sslmode=require",
             "postgres://u:p%40@/d?host=/cloudsql/acme:eu:db&sslmode=prefer",
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn libpq_modes() {
+    fn sslmode_works_as_in_libpq_and_errors_show_no_password() {
         let parse = |query: &str| format!("postgres://u:secret@h/d{query}").parse::<DatabaseUrl>();
         for (query, mode, verify) in [
             ("", SslMode::Prefer, Verify::Nothing),

@@ -1,4 +1,4 @@
-//! [`StoreError`]: what can go wrong between a service and the database.
+//! [`StoreError`]: the errors between a service and the database.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use oasis_core::{Invalid, chain};
 
 use crate::tls;
 
-/// What can go wrong between a service and the database. The text is for the log, not for a caller.
+/// An error between a service and the database. The text is for the log, not for a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection can be had.
+    /// No connection could be made.
     #[error("no connection to the database: {0}")]
     Connect(String),
-    /// The database refused a statement, or the connection broke under it.
+    /// The database refused a statement, or the connection broke during it.
     #[error("{}", chain(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// TLS can't be set up.
@@ -22,14 +22,14 @@ pub enum StoreError {
     #[error("the database did not answer within {} s", .0.as_secs())]
     Slow(Duration),
     /// The marks of `oasis_feed_state` are not what `oasis prune` writes.
-    #[error("the column families of oasis_feed_state can't be read: {0}")]
+    #[error("the column `families` of oasis_feed_state can't be read: {0}")]
     Marks(#[source] serde_json::Error),
-    /// A newer version wrote a row with a value that this one does not know.
-    #[error("event {id} can't be read by this version: {why}")]
+    /// A newer version wrote a row with a value that this version does not know.
+    #[error("this version can't read event {id}: {why}; run a newer version")]
     Newer {
         /// The id of the row.
         id: i64,
-        /// Which value it is.
+        /// Which value is unknown.
         why: Invalid,
     },
 }

@@ -1,4 +1,4 @@
-//! [`StoredEvent`]: an event as the table holds it, and the one list of the columns it is read from.
+//! [`StoredEvent`]: an event as the table holds it, and the list of the columns that it is read from.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ticker, Ts};
@@ -6,8 +6,8 @@ use tokio_postgres::Row;
 
 use crate::error::StoreError;
 
-/// The columns of a [`StoredEvent`]; each is read by its name. `meta` stands apart: not every reader wants
-/// it.
+/// The columns of a [`StoredEvent`], each read by its name. `meta` is not among them, because not every
+/// reader needs it.
 pub(crate) const COLUMNS: [&str; 13] = [
     "id",
     "ts",
@@ -24,8 +24,9 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "recorded_at",
 ];
 
-/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so its
-/// texts are not parsed again; only the closed sets are, since a newer version may know more of them.
+/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so the
+/// texts are not parsed again. Only the closed sets are parsed, because a newer version may know more
+/// members.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of the contract")]
 pub struct StoredEvent {
@@ -42,12 +43,12 @@ pub struct StoredEvent {
     pub link: Option<Link>,
     pub channel: Channel,
     pub recorded_at: Timestamp,
-    /// `None` where the reader did not ask for it.
+    /// `None` where the reader did not ask for `meta`.
     pub meta: Option<Meta>,
 }
 
 impl StoredEvent {
-    /// The public view.
+    /// The public fields of the event.
     pub fn ticker(&self) -> Ticker<'_> {
         Ticker {
             ts: self.ts,
@@ -63,13 +64,13 @@ impl StoredEvent {
         }
     }
 
-    /// A row that has [`COLUMNS`] and `meta` as text.
+    /// Reads a row that has [`COLUMNS`], and `meta` as text.
     pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
         let id = row.try_get("id")?;
         let newer = |why| StoreError::Newer { id, why };
         Ok(Self {
             id,
-            // The table's range is that of `Ts`.
+            // The table and `Ts` have the same range, so nothing is clamped.
             ts: Ts::clamped(row.try_get("ts")?),
             task: Task::stored(row.try_get("vtid")?),
             layer: Layer::stored(row.try_get("layer")?),

@@ -1,8 +1,8 @@
-//! [`Filter`]: which rows of a channel a reader wants.
+//! [`Filter`]: selects the rows of a channel that a reader wants.
 //!
-//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry makes the field of the
-//! struct, the parameter of every request that takes filters, the comparison with an event, and the condition
-//! in SQL.
+//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry defines the field of
+//! the struct, the parameter of every request that takes filters, the comparison with an event, and the
+//! condition in SQL.
 
 use oasis_core::{Channel, Invalid, Kind, Layer, Module, Source, Status, Task};
 
@@ -10,7 +10,7 @@ use crate::event::StoredEvent;
 
 /// A value that a filter accepts.
 trait Accepted: Sized {
-    /// Reads what a caller asks for.
+    /// Parses a value that a caller sent.
     fn read(text: &str) -> Result<Self, Invalid>;
     /// The value as the column holds it.
     fn text(&self) -> &str;
@@ -36,25 +36,25 @@ accepted! {
     Status: str::parse,
     Source: str::parse,
     Kind: Kind::parse,
-    // Whoever asks may use small letters.
+    // Callers may use lower case.
     Module: |text| Module::parse(&text.to_ascii_uppercase()),
     Layer: |text| Layer::parse(&text.to_ascii_uppercase()),
 }
 
 macro_rules! filter_fields {
     ($($(#[$doc:meta])* $name:ident: $type:ty = |$event:ident| $value:expr;)+) => {
-        /// Which rows a reader wants: a channel, and for each field the values that it accepts (none: any
-        /// value).
+        /// Selects the rows that a reader wants: a channel, and for each field the accepted values. An empty
+        /// list accepts any value.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct Filter {
-            /// The topic.
+            /// The channel whose rows pass.
             pub channel: Channel,
             $($(#[$doc])* pub $name: Vec<$type>,)+
         }
 
         /// One field that a filter may name.
         pub struct FilterField {
-            /// The name of the parameter, which is that of the column.
+            /// The name of the request parameter and of the column.
             pub name: &'static str,
             set: fn(&mut Filter, &[&str]) -> Result<(), Invalid>,
         }
@@ -72,17 +72,17 @@ macro_rules! filter_fields {
                 },
             }),+];
 
-            /// Everything in `channel`.
+            /// A filter that accepts everything in `channel`.
             pub fn all(channel: Channel) -> Self {
                 Self { channel, $($name: Vec::new()),+ }
             }
 
-            /// Whether it accepts every event of its channel.
+            /// Whether the filter accepts every event of its channel.
             pub fn is_open(&self) -> bool {
                 true $(&& self.$name.is_empty())+
             }
 
-            /// Whether it accepts `event`.
+            /// Whether the filter accepts `event`.
             pub fn accepts(&self, event: &StoredEvent) -> bool {
                 fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
                     accepted.is_empty() || accepted.contains(value)
@@ -90,8 +90,8 @@ macro_rules! filter_fields {
                 self.channel == event.channel $(&& { let $event = event; takes(&self.$name, $value) })+
             }
 
-            /// The column of each field that is named, and the texts that it accepts, in the order of the
-            /// list.
+            /// The column of each field that the filter names, with the texts that it accepts, in the order
+            /// of [`Filter::FIELDS`].
             pub(crate) fn named(&self) -> Vec<(&'static str, Vec<String>)> {
                 let mut named = Vec::new();
                 $(if !self.$name.is_empty() {
@@ -104,9 +104,9 @@ macro_rules! filter_fields {
     };
 }
 
-// In the order in which their indexes lead a walk through the table.
+// The first of these fields that a filter names decides which index a page uses (see `page/walk.rs`).
 filter_fields! {
-    /// Accepted VTIDs, `UNSET` and `IDLE` among them.
+    /// Accepted VTIDs. `UNSET` and `IDLE` count as VTIDs here.
     vtid: Task = |event| &event.task;
     /// Accepted statuses.
     status: Status = |event| &event.status;
@@ -121,7 +121,7 @@ filter_fields! {
 }
 
 impl FilterField {
-    /// Has `filter` accept the values that `texts` state, each once.
+    /// Sets the values of this field that `filter` accepts. Repeated values count once.
     ///
     /// # Errors
     /// When one of them is not a value of the field.
@@ -131,7 +131,7 @@ impl FilterField {
 }
 
 impl Filter {
-    /// Whether it accepts every event of the ticker, channel `devhub`.
+    /// Whether the filter accepts every event of the ticker, channel `devhub`.
     pub fn takes_the_ticker(&self) -> bool {
         self.channel.is_devhub() && self.is_open()
     }

@@ -1,8 +1,10 @@
-//! The table `oasis_events` and everything that is said to it in SQL: append, page, tail, agents, watch,
-//! check, migrate, prune.
+//! All SQL of OASIS DevHub: appending to the table `oasis_events`, reading and following it, agents, the
+//! state of the deploy-watcher, checks, migrations and retention.
 //!
-//! Statements are sent unnamed (`query_typed`): they work behind a transaction pooler, and each is planned
-//! for its own values, without which rare values of a filter are served by a walk over the whole table.
+//! Statements are sent unnamed (`query_typed`), so they work behind a transaction pooler, and PostgreSQL
+//! plans each one for its own values. With a generic plan, a filter for a rare value would walk through the
+//! whole table. Only two things use prepared statements: the read of the tail (see `tail/session.rs`), and
+//! [`migrate()`].
 
 mod agents;
 mod append;

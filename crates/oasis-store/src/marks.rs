@@ -1,4 +1,4 @@
-//! [`Marks`]: how far each family of channels has been pruned.
+//! [`Marks`]: the id up to which each family of channels has been pruned.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use oasis_core::{Channel, Family};
 
 use crate::error::StoreError;
 
-/// Up to which id the rows of each family are gone. Cheap to clone.
+/// The id up to which the rows of each family have been pruned. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     devhub: i64,
-    /// By the name of the family.
+    /// The marks of all other families, by name.
     others: Arc<BTreeMap<String, i64>>,
 }
 
 impl Marks {
-    /// Up to which id the rows of `family` are gone; 0 if none of them is.
+    /// The id up to which the rows of `family` have been pruned; 0 when none have been.
     pub fn of(&self, family: &str) -> i64 {
         if family == Family::devhub().as_str() {
             self.devhub
@@ -25,17 +25,17 @@ impl Marks {
         }
     }
 
-    /// Up to which id the rows of the family of `channel` are gone.
+    /// The id up to which the rows of the family of `channel` have been pruned; 0 when none have been.
     pub fn of_channel(&self, channel: &Channel) -> i64 {
         self.of(channel.family())
     }
 
-    /// The highest of them: an id that has been in the table.
+    /// The highest mark: the id of a row that was deleted, or 0.
     pub fn highest(&self) -> i64 {
         self.others.values().copied().fold(self.devhub, i64::max)
     }
 
-    /// The row of `oasis_feed_state`: its two columns, the second one as JSON text.
+    /// Reads the row of `oasis_feed_state`: its two columns, the second one as JSON text.
     pub(crate) fn read(devhub: i64, families: &str) -> Result<Self, StoreError> {
         let others = serde_json::from_str(families).map_err(StoreError::Marks)?;
         Ok(Self { devhub, others: Arc::new(others) })
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_family_has_its_own() {
+    fn each_family_has_its_own_mark() {
         let marks = Marks::read(7, r#"{"room": 9, "cast": 3}"#).unwrap();
         for (channel, mark) in [("devhub", 7), ("room:a", 9), ("room:b", 9), ("cast:1", 3), ("audit", 0)] {
             let channel = Channel::parse(channel).unwrap();

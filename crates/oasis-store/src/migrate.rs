@@ -1,4 +1,5 @@
-//! Bringing a database up to date, once, however many start at the same time.
+//! Brings a database up to date. Each step is applied once, even when several programs start at the same
+//! time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,31 +19,31 @@ mod steps;
 pub use script::migration_script;
 pub(crate) use steps::steps;
 
-/// The longest that logging in may take.
+/// How long connecting and logging in may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a migration did.
+/// The result of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
-    /// The migrations applied now, as `V1__name`.
+    /// The steps that this run applied, as `V1__name`.
     pub applied: Vec<String>,
-    /// The version that the database has.
+    /// The version of the database after this run.
     pub version: i64,
 }
 
-/// A database that was not brought up to date; nothing of the failed step remains.
+/// Why a database was not brought up to date. Nothing of the failed step remains.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// No connection, or it broke.
+    /// No connection could be made, or it broke.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is a table of this name that is not ours.
+    /// There is a table `oasis_events` that OASIS DevHub did not make.
     #[error(
         "there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed. \
-         It differs: {0}. Rename it, or name another database"
+         It differs: {0}. Rename that table, or use another database"
     )]
     Foreign(String),
-    /// A step failed, or the history is not one that this build can go on from.
+    /// A step failed, or this build can't go on from the history of the database.
     #[error("{0}")]
     Failed(String),
 }
@@ -59,12 +60,12 @@ impl From<tls::Error> for MigrateError {
     }
 }
 
-/// Brings the database up to date. Safe to run at any time and by several at once.
+/// Brings the database up to date. It is safe to run at any time, and by several programs at once.
 ///
 /// # Errors
-/// See [`MigrateError`]; every step is a transaction, so what failed left nothing behind.
+/// See [`MigrateError`]. Every step is a transaction, so a failed step leaves nothing behind.
 pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
-    // The driver's own limit covers the TCP connection only.
+    // The driver's own time limit covers only the TCP connection.
     let (mut client, connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
         .await
         .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
@@ -72,17 +73,17 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     let driver = tokio::spawn(connection);
     let outcome = migrate_on(&mut client).await;
     drop(client);
-    // Ends once the client is gone; its own error would repeat what the statement has told.
+    // The driver ends once the client is dropped. Its own error would repeat that of the statement.
     let _ = driver.await;
     outcome
 }
 
 async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
-    // Ends with the session, so a migrator that dies leaves no lock behind.
+    // The lock ends with the session, so a migrator that dies leaves no lock behind.
     client.execute("SELECT pg_advisory_lock($1)", &[&script::LOCK]).await?;
     let history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
-    let ours: bool = client.query_one(history, &[]).await?.get(0);
-    if !ours && let Some(difference) = foreign_table(client).await? {
+    let has_history: bool = client.query_one(history, &[]).await?.get(0);
+    if !has_history && let Some(difference) = foreign_table(client).await? {
         return Err(MigrateError::Foreign(difference));
     }
     client.batch_execute(script::SETTINGS).await?;
@@ -104,24 +105,24 @@ async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
     Ok(migrated)
 }
 
-/// What the server said of a statement that failed, with its advice.
+/// The error of a statement that failed, with the server's message and hint.
 fn failed(what: &str, error: &tokio_postgres::Error) -> MigrateError {
-    let Some(said) = error.as_db_error() else {
+    let Some(answer) = error.as_db_error() else {
         return MigrateError::Failed(format!("{what}: {}", chain(error)));
     };
-    let mut text = said.message().to_owned();
-    // A sentence that a script raised says what it is about.
-    if *said.code() != SqlState::RAISE_EXCEPTION {
-        text = format!("{what} failed, and nothing of it was kept: {text}");
+    let mut text = answer.message().to_owned();
+    // A message that a script raised already says what failed.
+    if *answer.code() != SqlState::RAISE_EXCEPTION {
+        text = format!("{what} failed and was rolled back: {text}");
     }
-    if let Some(hint) = said.hint() {
+    if let Some(hint) = answer.hint() {
         text.push_str(". ");
         text.push_str(hint);
     }
     MigrateError::Failed(text)
 }
 
-/// The columns that the first migration makes, and their types.
+/// The columns that the first migration creates, and their types.
 const COLUMNS: [(&str, &str); 15] = [
     ("id", "bigint"),
     ("ts", "timestamp with time zone"),
@@ -140,7 +141,7 @@ const COLUMNS: [(&str, &str); 15] = [
     ("dedup_key", "text"),
 ];
 
-/// What makes an `oasis_events` that is there already another table than ours.
+/// How an existing table `oasis_events` differs from ours. `None` when there is no such table.
 async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let rows = client
         .query(
@@ -153,13 +154,13 @@ async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres
     if rows.is_empty() {
         return Ok(None);
     }
-    let there: BTreeMap<String, String> = rows
+    let columns: BTreeMap<String, String> = rows
         .iter()
         .filter_map(|row| Some((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)))
         .collect();
     let mut differences = Vec::new();
     for (name, expected) in COLUMNS {
-        match there.get(name) {
+        match columns.get(name) {
             None => differences.push(format!("column {name} is missing")),
             Some(found) if found != expected => {
                 differences.push(format!("column {name} is {found}, not {expected}"))
@@ -167,9 +168,9 @@ async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres
             Some(_) => {}
         }
     }
-    for name in there.keys().filter(|name| COLUMNS.iter().all(|(ours, _)| ours != name)) {
+    for name in columns.keys().filter(|name| COLUMNS.iter().all(|(ours, _)| ours != name)) {
         differences.push(format!("column {name} is not ours"));
     }
-    differences.push("there is no oasis_schema_history beside it".to_owned());
+    differences.push("the table oasis_schema_history is missing".to_owned());
     Ok(Some(differences.join("; ")))
 }

@@ -1,4 +1,4 @@
-//! Reading pages of the table: the one query behind replay, resume, filters and the query API.
+//! Reads pages of the table: the one query behind replay, resume, filters and the query API.
 
 mod by_time;
 mod param;
@@ -11,4 +11,4 @@ mod walk;
 pub use query::{Columns, Order, PageQuery};
 pub use read::Page;
 
-pub(crate) use statement::{Statement, fields};
+pub(crate) use statement::{PageStatement, fields};

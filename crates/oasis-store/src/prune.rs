@@ -1,4 +1,5 @@
-//! Retention: deletes the oldest events of a family and records up to where, so that readers can be told.
+//! Retention: deletes the oldest events of a family, and records the highest deleted id, so that readers know
+//! which events are gone.
 
 use std::time::Duration;
 
@@ -9,36 +10,37 @@ use tokio_postgres::types::Type;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// What a prune did.
+/// The result of a prune.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pruned {
     /// Rows deleted.
     pub rows: u64,
-    /// The highest id of the family that has been pruned, by this run or an earlier one.
+    /// The highest id that was deleted from the family, by this run or an earlier one.
     pub through: i64,
 }
 
-/// One transaction of a prune.
-struct Step {
+/// The result of one transaction of a prune.
+struct PruneStep {
     rows: u64,
-    /// The ids up to this one have been dealt with.
+    /// Every id up to this one has been handled.
     reached: i64,
 }
 
-/// The mark of family $1.
+/// The retention mark of family $1.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
                     ELSE coalesce((families ->> $1)::int8, 0) END FROM public.oasis_feed_state)";
 
 impl Store {
-    /// Ids that are dealt with in one transaction: short enough that nobody waits for it.
+    /// The most rows of the ticker that one transaction deletes, or the most ids that it searches for rows of
+    /// another family. The transaction is so short that no other session has to wait for long.
     const PRUNE_STEP: i64 = 10_000;
 
-    /// Deletes every event of `family` recorded more than `keep` ago, oldest first, in short transactions.
-    /// Readers see the mark of the family move with the rows, and are woken to look at it. `progress` is
-    /// told the rows deleted so far.
+    /// Deletes every event of `family` that was recorded more than `keep` ago, oldest first, in short
+    /// transactions. Each transaction that deletes rows moves the mark of the family and wakes the readers.
+    /// `progress` receives the number of rows deleted so far.
     ///
     /// # Errors
-    /// When the database can't be reached or refuses; what was deleted until then stays deleted and recorded.
+    /// When the database can't be reached or refuses. Earlier transactions stay committed.
     pub async fn prune(
         &self,
         family: &Family,
@@ -48,7 +50,7 @@ impl Store {
         let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
         let (oldest, bound) = self
             .read(async |client| {
-                // Without an event that young, everything goes; the bound is exclusive.
+                // The bound is exclusive. It is above the last id if every event is older than `keep`.
                 let sql = "SELECT coalesce((SELECT min(id) FROM public.oasis_events), 0), coalesce( \
                            public.oasis_first_id_since(clock_timestamp() - $1 * interval '1 microsecond'), \
                            (SELECT max(id) + 1 FROM public.oasis_events), 0)";
@@ -73,18 +75,19 @@ impl Store {
         Ok(Pruned { rows, through })
     }
 
-    /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. Its mark is the
-    /// highest id that was deleted, so that a reader who has seen that one has missed nothing.
-    async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<Step, StoreError> {
+    /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. The mark becomes the
+    /// highest deleted id, so a reader that has read that row has missed nothing.
+    async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<PruneStep, StoreError> {
         let (old, reached, mark) = if *family == Family::devhub() {
-            // Along its own index, over the rows of other channels between two of its own.
+            // The ticker has its own index, which skips the rows of other channels.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
                        ORDER BY e.id + 0 LIMIT $4";
             let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
             (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
         } else {
-            // No index is of a family; its rows are looked for in so many ids of all channels.
+            // Other families have no index. Their rows are searched for in a fixed number of ids of all
+            // channels.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
                        AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
@@ -107,12 +110,12 @@ impl Store {
                 (&Self::PRUNE_STEP, Type::INT8),
             ];
             let row = &client.query_typed(&sql, &params).await?[0];
-            Ok(Step { rows: row.get::<_, i64>("rows").unsigned_abs(), reached: row.get("reached") })
+            Ok(PruneStep { rows: row.get::<_, i64>("rows").unsigned_abs(), reached: row.get("reached") })
         })
         .await
     }
 
-    /// The highest id there has been: the newest row's, or how far was pruned.
+    /// The highest id that the table is known to have had: that of the newest row, or the highest mark.
     ///
     /// # Errors
     /// When the database can't be reached.
@@ -125,8 +128,9 @@ impl Store {
             .await
     }
 
-    /// The first id recorded at or after `since` that a row of `family` can have, if there is one: what was
-    /// pruned of the family is passed over, though older rows of others are still there.
+    /// The first id, recorded at or after `since`, that a row of `family` can have. `None` when no row of any
+    /// family was recorded since. The result is above the mark of the family, even if older rows of other
+    /// families remain.
     ///
     /// # Errors
     /// When the database can't be reached.

@@ -1,4 +1,4 @@
-//! [`Store`]: the connections of one service, and reads that are bounded in time.
+//! [`Store`]: the database connections of one service. Its reads are bounded in time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::{DatabaseArgs, DatabaseUrl};
 use crate::error::StoreError;
 
-/// The database as a service sees it: cheap to clone, connects when first used.
+/// The database as a service sees it. It is cheap to clone, and connects when it is first used.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) args: DatabaseArgs,
@@ -23,7 +23,8 @@ impl Store {
     /// The longest that one read may take.
     pub(crate) const READ_WITHIN: Duration = Duration::from_secs(20);
 
-    /// Prepares connections under `name` (as the server lists its sessions); nothing is sent yet.
+    /// Prepares connections with the application name `name`, unless the URL sets another one. It does not
+    /// connect yet.
     ///
     /// # Errors
     /// When TLS can't be set up as the URL asks for.
@@ -39,11 +40,11 @@ impl Store {
         work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
         let bounded = async {
-            let mut reading = Reading { client: None, tls: &self.tls };
-            let client: &Client = reading.client.insert(self.reads.get().await?);
+            let mut guard = ReadGuard { client: None, tls: &self.tls };
+            let client: &Client = guard.client.insert(self.reads.get().await?);
             let outcome = work(client).await.map_err(StoreError::from);
-            // Over: the connection goes back to the pool.
-            drop(reading.client.take());
+            // The read has ended, so its connection goes back to the pool.
+            drop(guard.client.take());
             outcome
         };
         tokio::time::timeout(Self::READ_WITHIN, bounded)
@@ -52,15 +53,15 @@ impl Store {
     }
 }
 
-/// A connection with a read under way. Dropped before its end (too slow, or the one who asked has gone away),
-/// the read is cancelled in the server and the connection closed: the next reader must not get the
-/// cancellation.
-struct Reading<'a> {
+/// A connection with a read in progress. A guard that is dropped before the read ends (too slow, or the
+/// caller has gone away) cancels the read in the server and closes the connection, so that the next reader
+/// does not receive the cancellation.
+struct ReadGuard<'a> {
     client: Option<Object>,
     tls: &'a MakeRustlsConnect,
 }
 
-impl Drop for Reading<'_> {
+impl Drop for ReadGuard<'_> {
     fn drop(&mut self) {
         let (Some(client), Ok(runtime)) = (self.client.take(), Handle::try_current()) else { return };
         let tls = self.tls.clone();
@@ -68,7 +69,7 @@ impl Drop for Reading<'_> {
             let token = client.cancel_token();
             let cancelled = token.cancel_query(tls);
             if !matches!(tokio::time::timeout(Duration::from_secs(2), cancelled).await, Ok(Ok(()))) {
-                tracing::debug!("a read that nobody waits for can't be cancelled");
+                tracing::debug!("an abandoned read could not be cancelled");
             }
             drop(Object::take(client));
         });

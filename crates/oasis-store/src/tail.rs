@@ -1,9 +1,9 @@
-//! Following the table: every committed event once, in id order, woken by NOTIFY.
+//! Follows the table: every committed event once, in id order, woken by NOTIFY.
 //!
-//! One connection of its own LISTENs and reads. LISTEN counts as working only once this session has heard a
-//! NOTIFY that another one sent (a transaction pooler accepts LISTEN and delivers nothing); until then the
-//! table is polled every 2 s. A sweep a minute covers a notification that got lost, and tells a dead
-//! connection.
+//! A tail has its own connection, which LISTENs and reads. LISTEN counts as working only once this session
+//! has received a NOTIFY that another session sent, because a transaction pooler accepts LISTEN and
+//! delivers nothing. Until then the tail polls the table every 2 s. A sweep once a minute finds events
+//! whose notification was lost, and detects a dead connection.
 
 use std::future::ready;
 use std::time::Duration;
@@ -21,36 +21,36 @@ use crate::store::Store;
 
 mod session;
 
-/// How often the table is read when nothing is heard.
+/// How often the table is read when no notification comes.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How often it is read when nothing can be heard.
+/// How often the table is read when LISTEN does not work.
 const POLL: Duration = Duration::from_secs(2);
 
-/// What a tail tells its handler.
+/// What a tail reports to its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// Where the tail begins, at first and after a discontinuity: a restored database has a lower head than
-    /// was seen, or rows that were not read have been pruned. Nothing before `events` is known to the
-    /// handler any more.
+    /// The tail begins, for the first time or again after a discontinuity. A discontinuity is a restored
+    /// database, whose head is lower than before, or the pruning of rows that were not read. After it, the
+    /// handler must not rely on earlier updates.
     Start {
         /// The last events of the ticker up to `head`, oldest first.
         events: Vec<StoredEvent>,
-        /// The id after which the tail goes on, over all channels; what has been pruned counts.
+        /// The highest id over all channels, including pruned ids. The tail goes on after it.
         head: i64,
         /// Whether the table holds no event of the ticker.
         empty: bool,
     },
-    /// The next events of all channels, in id order. Never empty. Here and in `Start` those have their
-    /// `meta` that [`Columns::Tail`] names.
+    /// The next events of all channels, in id order. Never empty. Here and in `Start`, events have their
+    /// `meta` where [`Columns::Tail`] includes it.
     Events(Vec<StoredEvent>),
-    /// Of each family, everything up to its mark has been deleted and must not be shown any more.
+    /// Everything up to the mark of each family has been deleted, and must not be shown any more.
     Pruned(Marks),
-    /// The tail reads again, and whether it is woken (else it polls).
+    /// The tail can read the table. Notifications wake it, or it polls.
     Up {
         /// Whether LISTEN works.
         listening: bool,
     },
-    /// The database is out of reach; the tail goes on trying.
+    /// The database can't be reached. The tail keeps trying.
     Down(String),
 }
 
@@ -60,8 +60,8 @@ pub struct Tail {
     recent: i64,
     head: Option<i64>,
     marks: Marks,
-    /// Statements can't be prepared.
-    plain: bool,
+    /// The server, or a proxy, has refused a prepared statement.
+    cannot_prepare: bool,
 }
 
 impl Store {
@@ -73,18 +73,18 @@ impl Store {
 
 impl Tail {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, recent: 0, head: None, marks: Marks::default(), plain: false }
+        Self { store, recent: 0, head: None, marks: Marks::default(), cannot_prepare: false }
     }
 
-    /// Begin with the last `recent` events of the ticker instead of at the head.
+    /// Makes the tail begin with the last `recent` events of the ticker, instead of with none.
     #[must_use]
     pub fn recent(mut self, recent: u16) -> Self {
         self.recent = i64::from(recent);
         self
     }
 
-    /// Follows the table until the future is dropped, reconnecting for ever, and tells `handle` what it
-    /// reads.
+    /// Follows the table until the future is dropped, reconnecting without limit. `handle` receives each
+    /// update.
     pub async fn run(self, mut handle: impl FnMut(Update)) {
         self.run_async(|update| {
             handle(update);
@@ -93,8 +93,8 @@ impl Tail {
         .await;
     }
 
-    /// Like [`Tail::run`]; nothing more is read until `handle` is done, so what it can't take yet waits in
-    /// the table.
+    /// Like [`Tail::run`], but reads nothing more until `handle` is done. Events that the handler can't take
+    /// yet wait in the table.
     pub async fn run_async<F: Future<Output = ()>>(mut self, mut handle: impl FnMut(Update) -> F) {
         let mut failures: u32 = 0;
         loop {
@@ -104,12 +104,12 @@ impl Tail {
             let error = chain(&error);
             tracing::warn!(error, "the tail lost the database");
             handle(Update::Down(error)).await;
-            // 50 ms, doubling up to 2 s: as often as it would poll.
+            // The pause doubles with each failure in a row, from 25 or 50 ms up to the interval of polling.
             sleep(Duration::from_millis(25 << failures.min(7)).min(POLL)).await;
         }
     }
 
-    /// One session, until it breaks, or until the direct connection is worth another try.
+    /// Runs one session until it breaks, or until it is time to try the direct connection again.
     async fn session<F: Future<Output = ()>>(
         &mut self,
         handle: &mut impl FnMut(Update) -> F,
@@ -117,17 +117,17 @@ impl Tail {
         let args = &self.store.args;
         let (mut session, direct) = match Session::open(&self.store, args.listen_url()).await {
             Ok(session) => (session, true),
-            Err(error) if args.listens_elsewhere() => {
+            Err(error) if args.has_listen_url() => {
                 let error = chain(&error);
                 tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached: polling DATABASE_URL");
                 (Session::open(&self.store, &args.database_url).await?, false)
             }
             Err(error) => return Err(error),
         };
-        let mut listening = direct && self.listens(&mut session).await;
+        let mut listening = direct && self.try_listen(&mut session).await;
         if direct && !listening {
             tracing::warn!(
-                "LISTEN is not heard on this connection: polling; LISTEN_DATABASE_URL may name a direct one"
+                "LISTEN does not work here, so the tail polls; set LISTEN_DATABASE_URL to a direct connection"
             );
         }
         self.start(&session, handle).await?;
@@ -135,8 +135,8 @@ impl Tail {
         let mut probed = Instant::now();
         let mut woken = true;
         loop {
-            let any = self.catch_up(&session, handle).await?;
-            if any && !woken && listening {
+            let found = self.catch_up(&session, handle).await?;
+            if found && !woken && listening {
                 tracing::warn!("a notification was lost; the sweep found its events");
                 metrics::counter!("tail_lost_notifications_total").increment(1);
             }
@@ -150,27 +150,28 @@ impl Tail {
                     return Ok(());
                 }
                 probed = Instant::now();
-                listening = self.listens(&mut session).await;
+                listening = self.try_listen(&mut session).await;
                 handle(Update::Up { listening }).await;
             }
         }
     }
 
-    /// Whether LISTEN works in this session, which then also keeps the plan of its read.
-    async fn listens(&mut self, session: &mut Session) -> bool {
-        let listens = session.hears(&self.store).await;
+    /// Tests whether LISTEN works in this session. If it does, the session also prepares its read.
+    async fn try_listen(&mut self, session: &mut Session) -> bool {
+        let listens = session.receives_probe(&self.store).await;
         if listens
-            && !self.plain
+            && !self.cannot_prepare
             && let Err(error) = session.prepare().await
         {
             let error = chain(&error);
             tracing::warn!(error, "the tail's read can't be prepared: it is planned each time");
-            self.plain = true;
+            self.cannot_prepare = true;
         }
         listens
     }
 
-    /// Finds out where to begin, or whether the table is still the one that was being read.
+    /// Finds where to begin. A tail that has read before goes on, if the table is still the one that it
+    /// read.
     async fn start<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
@@ -198,20 +199,20 @@ impl Tail {
         Ok(())
     }
 
-    /// Reads whatever is new; says whether anything was.
+    /// Reads all new events. Returns whether there were any.
     async fn catch_up<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
         handle: &mut impl FnMut(Update) -> F,
     ) -> Result<bool, StoreError> {
-        let mut any = false;
+        let mut found = false;
         loop {
             let after = self.head.unwrap_or_default();
             let page = session.next(after).await;
-            // A proxy may pass notifications on and still change servers between statements.
-            self.plain |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
+            // A proxy may deliver notifications and still change servers between statements.
+            self.cannot_prepare |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
             let page = page?;
-            // Rows that were never read have been deleted, or this is not the table that was being read.
+            // Rows that were not read have been deleted, or this is not the table that was read before.
             let pruned = page.marks.highest();
             if pruned > after || page.newest.max(pruned) < after {
                 self.start(session, handle).await?;
@@ -221,18 +222,18 @@ impl Tail {
                 self.marks = page.marks.clone();
                 handle(Update::Pruned(page.marks)).await;
             }
-            let Some(last) = page.events.last() else { return Ok(any) };
+            let Some(last) = page.events.last() else { return Ok(found) };
             self.head = Some(last.id);
-            any = true;
+            found = true;
             handle(Update::Events(page.events)).await;
             if !page.more {
-                return Ok(any);
+                return Ok(found);
             }
         }
     }
 }
 
-/// Whether the server answered, and refused.
+/// Whether the server refused the statement. False when the connection failed.
 fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres(error) if error.code().is_some())
 }

@@ -1,4 +1,4 @@
-//! TLS to Postgres with rustls on ring, verifying as much as libpq's sslmode asks for.
+//! TLS to Postgres, with rustls on ring. It verifies as much as libpq's sslmode asks for.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,18 +11,19 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What of the server's certificate is verified.
+/// How much of the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// sslmode `allow`, `prefer`, `require`: encrypted, but with whom is not known.
+    /// sslmode `allow`, `prefer`, and `require` without `sslrootcert`: the server is not identified, even if
+    /// the connection is encrypted.
     Nothing,
-    /// `verify-ca`: a known authority signed it, for whichever host.
+    /// `verify-ca`, and `require` with `sslrootcert`: a known authority signed the certificate, for any host.
     Authority,
-    /// `verify-full`.
+    /// `verify-full`: a known authority signed the certificate for this host.
     AuthorityAndName,
 }
 
-/// TLS that can't be set up.
+/// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file named by `sslrootcert` can't be used.
@@ -33,7 +34,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// No authority to verify by.
+    /// There is no authority to verify certificates with.
     #[error(
         "this system has no trusted certificates: install ca-certificates or name a file with sslrootcert"
     )]
@@ -86,7 +87,8 @@ fn from_system() -> Result<RootCertStore, Error> {
     if store.is_empty() { Err(Error::NoRoots) } else { Ok(store) }
 }
 
-/// Verifies that the server holds its certificate's key, and of the certificate only what the mode asks for.
+/// Verifies that the server has the key of its certificate. With `authority`, it also verifies that a known
+/// authority signed the certificate, but not the name in it.
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,
@@ -104,7 +106,7 @@ impl ServerCertVerifier for Lenient {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
         match authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The chain is verified before the name.
+            // The chain is verified before the name, so the chain is valid here.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,5 +1,5 @@
-//! What the deploy-watcher keeps between two polls: up to where each project's log has been read, and the
-//! entries that it could not read.
+//! The state of the deploy-watcher between two polls: how far the log of each project has been read, and the
+//! entries that could not be read.
 
 use jiff::Timestamp;
 use oasis_core::chain;
@@ -10,51 +10,53 @@ use crate::check::Readiness;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Up to where a project's log has been read. All of it is stored.
+/// How far the log of a project has been read. The events of all entries up to that point are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchState {
     /// The time of the newest entry that has been read.
     pub cursor: Timestamp,
-    /// A walk through the log's pages that is not at its end yet.
+    /// The walk through the log's pages, if one has not reached its end yet.
     pub walk: Option<LogWalk>,
 }
 
-/// Where a walk goes on.
+/// The point where a walk through the pages of a log continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogWalk {
-    /// The time that it reads from.
+    /// The walk reads the entries from this time on.
     pub from: Timestamp,
-    /// When its first page was asked for. What came since may stand behind where it is.
+    /// When the first page was requested. Entries that arrived since may be on pages that the walk has
+    /// passed.
     pub began: Timestamp,
-    /// The token of its next page.
+    /// The token of the next page.
     pub token: String,
 }
 
-/// An entry that can't be read, as it came.
+/// A log entry that can't be read, in its original form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadEntry {
-    /// Its log's full name.
+    /// The full name of its log.
     pub log_name: String,
-    /// When it happened.
+    /// When the logged event happened.
     pub timestamp: Timestamp,
-    /// Its id among those of its log and time.
+    /// Its id among the entries of the same log and time.
     pub insert_id: String,
-    /// What is wrong with it.
+    /// Why it can't be read.
     pub reason: String,
-    /// Its protobuf.
+    /// The entry as protobuf.
     pub entry: Vec<u8>,
 }
 
-/// Held by the one who polls, over all replicas. Dropped, or with its connection, it is free a moment later.
+/// The lock that only one poller holds at a time, over all replicas. The server frees it a moment after this
+/// value is dropped or its connection is lost.
 pub struct WatchLock {
     client: Client,
     driver: tokio::task::JoinHandle<()>,
 }
 
 impl WatchLock {
-    /// Frees it, and waits until it is.
+    /// Frees the lock, and waits until the server has done so.
     pub async fn release(self) {
-        // With the connection, if not with the transaction.
+        // If the ROLLBACK fails, the end of the connection frees the lock.
         let _ = tokio::time::timeout(Store::READ_WITHIN, self.client.batch_execute("ROLLBACK")).await;
     }
 }
@@ -65,7 +67,7 @@ impl Drop for WatchLock {
     }
 }
 
-/// What a role lacks of what the watcher does with its two tables.
+/// Lists the rights on its two tables that the watcher needs and this role lacks, each as a sentence.
 const LACKING: &str = "\
     WITH policies AS (SELECT polrelid, polcmd::text FROM pg_policy WHERE 0 = ANY(polroles) \
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
@@ -78,21 +80,21 @@ const LACKING: &str = "\
       SELECT FROM policies WHERE polrelid = t.oid AND polcmd IN ('*', n.command))";
 
 impl Store {
-    /// Whether this role may do with the watcher's tables what the watcher does.
+    /// Checks that this role has the rights that the watcher needs on its tables.
     pub async fn check_watch(&self) -> Readiness {
         let lacking = self.read(async |client| client.query_typed(LACKING, &[]).await).await;
         lacking
             .map_or_else(|error| vec![error.to_string()], |rows| rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// The lock of those who poll; `None` while another one has it. It is taken in a transaction that stays
-    /// open, so that it holds behind a transaction pooler, too.
+    /// Takes the lock of the pollers; `None` while another poller holds it. The lock belongs to a
+    /// transaction that stays open, so it also holds behind a transaction pooler.
     ///
     /// # Errors
     /// When the database can't be reached or refuses.
     pub async fn watch_lock(&self) -> Result<Option<WatchLock>, StoreError> {
         let url = &self.args.database_url;
-        // The name of the table that is polled for, as a number of 64 bits.
+        // The key is the name of the table, hashed to 64 bits.
         let take = "SELECT pg_try_advisory_xact_lock(hashtextextended('oasis_watch_state', 0))";
         let connected = async {
             let connected = url.named(self.name).connect(url.tls()?).await;
@@ -108,7 +110,7 @@ impl Store {
             .unwrap_or(Err(StoreError::Slow(Self::READ_WITHIN)))
     }
 
-    /// Up to where `project` has been read; `None` before the first time.
+    /// How far the log of `project` has been read. `None` before the first poll.
     ///
     /// # Errors
     /// When the database can't be reached or refuses.
@@ -118,7 +120,7 @@ impl Store {
                        FROM public.oasis_watch_state WHERE project = $1";
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
-                // All three or none, says the table.
+                // The table has a CHECK constraint: all three columns are null, or none is.
                 let walk = row.get::<_, Option<String>>(3).map(|token| LogWalk {
                     from: row.get(1),
                     began: row.get(2),
@@ -130,7 +132,7 @@ impl Store {
         .await
     }
 
-    /// Keeps `state`, and `unread` with it. The cursor never goes back.
+    /// Stores `state` and `unread` in one statement. The stored cursor never goes back.
     ///
     /// # Errors
     /// When the database can't be reached or refuses.

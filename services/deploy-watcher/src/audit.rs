@@ -1,8 +1,7 @@
-//! Reads an entry of Cloud Run's audit logs: an entry in, an OASIS event out. Pure.
+//! Converts an entry of Cloud Run's audit logs to an OASIS event. Pure.
 //!
-//! - `activity`: somebody asked for a deploy, which is `in_progress`, or a `failure` when it was refused at
-//!   once
-//! - `system_event`: what came of it, told by the Ready condition of a Revision or of its Service
+//! - `activity`: a request for a deploy. Its event is `in_progress`, or `failure` if the request was refused.
+//! - `system_event`: the outcome of a deploy, from the Ready condition of a Revision or of its Service.
 
 use oasis_core::{
     Channel, DedupKey, Event, Kind, Layer, Link, Meta, Module, NewEvent, Source, Status, Task, Ts, Vtid,
@@ -12,42 +11,42 @@ use serde_json::Value;
 use crate::logs::{Entry, EntryId};
 use crate::traffic::{self, Traffic};
 
-/// An entry that is not what Cloud Run writes; says what is missing.
+/// The entry does not have the form that Cloud Run writes. The text says what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(&'static str);
 
-/// Reads an entry; `None` when it tells of nothing that the feed shows.
+/// Converts an entry; `None` when the feed does not show what it reports.
 ///
 /// # Errors
-/// When it lacks what makes it the entry that its log says it is.
+/// When the entry lacks a part that Cloud Run always writes.
 pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<NewEvent>, Unreadable> {
     let deploy = if id.log_name.ends_with("%2Factivity") {
-        asked(id, entry)?
+        read_request(id, entry)?
     } else if id.log_name.ends_with("%2Fsystem_event") {
-        came_of_it(id, entry)?
+        read_outcome(id, entry)?
     } else {
-        return Err(Unreadable("neither the activity log nor the system_event log"));
+        return Err(Unreadable("the log is neither activity nor system_event"));
     };
     Ok(deploy.map(|deploy| deploy.into_event(id, entry)))
 }
 
-/// What an entry says of a deploy.
+/// The request for a deploy, or its outcome, as one entry reports it.
 struct Deploy<'a> {
     place: Place<'a>,
-    /// What the request and all that came of it have in common.
+    /// The operation id, which the request and its outcome share.
     operation: Option<&'a str>,
     revision: Option<&'a str>,
-    /// Which revisions share the traffic, if it is not one alone.
+    /// The revisions and their shares of the traffic, if several revisions get traffic.
     traffic: Option<String>,
     status: Status,
     reason: Option<&'a str>,
     message: Option<&'a str>,
-    /// What makes two entries the same event; the project, region and service are put before it.
+    /// The last part of the dedup key. The project, the region and the service come before it.
     key: String,
 }
 
-/// Where it was.
+/// The service, with its project and region.
 struct Place<'a> {
     project: &'a str,
     region: &'a str,
@@ -57,61 +56,61 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn of(id: &'a EntryId, entry: &'a Entry) -> Result<Self, Unreadable> {
         let label = |name: &str| entry.resource.get(name).map(String::as_str).filter(|text| !text.is_empty());
-        let project = label("project_id").or_else(|| after(&id.log_name, "projects/"));
-        let region = label("location").or_else(|| after(&entry.resource_name, "/locations/"));
+        let project = label("project_id").or_else(|| segment_after(&id.log_name, "projects/"));
+        let region = label("location").or_else(|| segment_after(&entry.resource_name, "/locations/"));
         let service = label("service_name")
-            .or_else(|| after(&entry.resource_name, "/services/"))
+            .or_else(|| segment_after(&entry.resource_name, "/services/"))
             .or_else(|| text(&entry.response, &["metadata", "labels", "serving.knative.dev/service"]));
         Ok(Self {
-            project: project.ok_or(Unreadable("no project"))?,
-            region: region.ok_or(Unreadable("no region"))?,
-            service: service.ok_or(Unreadable("no service"))?,
+            project: project.ok_or(Unreadable("the entry names no project"))?,
+            region: region.ok_or(Unreadable("the entry names no region"))?,
+            service: service.ok_or(Unreadable("the entry names no service"))?,
         })
     }
 }
 
-/// Somebody asked for a deploy. The entries of one long-running operation are one event, unless it ends
-/// refused.
-fn asked<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
+/// Reads a request for a deploy. A long-running operation has several entries. They give one event, and a
+/// second one if the operation ends with a refusal.
+fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
         .strip_prefix("google.cloud.run.v1.Services.")
         .or_else(|| entry.method.strip_prefix("google.cloud.run.v2.Services."));
     if !matches!(verb, Some("CreateService" | "ReplaceService" | "UpdateService"))
-        || is_rehearsal(&entry.request)
+        || is_dry_run(&entry.request)
     {
         return Ok(None);
     }
-    let operation = entry.operation.rsplit('/').next().and_then(filled).or(operation(&entry.response));
+    let operation = entry.operation.rsplit('/').next().and_then(non_empty).or(operation(&entry.response));
     let refused = entry.code != 0;
-    let said = if refused { "refused" } else { "asked" };
+    let prefix = if refused { "refused" } else { "asked" };
     Ok(Some(Deploy {
         place: Place::of(id, entry)?,
         operation,
-        revision: revision_asked_for(&entry.request),
+        revision: requested_revision(&entry.request),
         traffic: None,
         status: if refused { Status::Failure } else { Status::InProgress },
         reason: refused.then(|| code_name(entry.code)),
-        message: filled(&entry.message).filter(|_| refused),
-        key: format!("{said}:{}", operation.unwrap_or(&id.insert_id)),
+        message: non_empty(&entry.message).filter(|_| refused),
+        key: format!("{prefix}:{}", operation.unwrap_or(&id.insert_id)),
     }))
 }
 
-/// A request that only asks what would happen.
-fn is_rehearsal(request: &Value) -> bool {
+/// Whether the request only validates a deploy.
+fn is_dry_run(request: &Value) -> bool {
     request["validateOnly"] == Value::Bool(true) || text(request, &["dryRun"]).is_some()
 }
 
-/// The name that the caller chose for the revision, if any.
-fn revision_asked_for(request: &Value) -> Option<&str> {
+/// The name that the caller chose for the new revision, if any.
+fn requested_revision(request: &Value) -> Option<&str> {
     text(request, &["service", "spec", "template", "metadata", "name"])
         .or_else(|| text(request, &["service", "template", "revision"]))
 }
 
-/// What came of a deploy. A revision's success is told two or three times, and by its service as well: all of
-/// these are one event, that of the operation that made the revision. One that only sends traffic elsewhere
-/// makes none, and the service alone tells of it.
-fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
+/// Reads the outcome of a deploy. Cloud Run reports the success of a revision two or three times, and the
+/// success of its service as well. All of these reports name the operation that made the revision, so they
+/// give one event. A change that only moves traffic makes no revision, and only the service reports it.
+fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let response = &entry.response;
     let kind = text(response, &["kind"]).ok_or(Unreadable("the response has no kind"))?;
     if !matches!(kind, "Revision" | "Service") {
@@ -123,56 +122,58 @@ fn came_of_it<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>
     let status = match text(ready, &["status"]) {
         Some("True") => Status::Success,
         Some("False") => Status::Failure,
-        // It is not known yet.
+        // The outcome is not known yet.
         Some("Unknown") => return Ok(None),
-        _ => return Err(Unreadable("the Ready condition is none of True, False and Unknown")),
+        _ => return Err(Unreadable("the Ready condition is not True, False or Unknown")),
     };
     let place = Place::of(id, entry)?;
-    let served = if kind == "Service" { traffic::of(response) } else { Traffic::default() };
+    let traffic = if kind == "Service" { traffic::of(response) } else { Traffic::default() };
     let latest = text(response, &["status", "latestCreatedRevisionName"]);
     let generation = response["metadata"]["generation"].as_f64();
-    // Traffic that goes elsewhere than to the revision that this very change made.
-    let sent = served.most.filter(|most| {
+    // Set if the change succeeded, made no revision, and moved the traffic to an older revision. Otherwise
+    // the outcome is that of the latest revision, even if it gets no traffic.
+    let moved_to = traffic.largest.filter(|largest| {
         status == Status::Success
-            && Some(*most) != latest
-            && !generation.zip(latest).is_some_and(|(generation, latest)| is_of(latest, generation))
+            && Some(*largest) != latest
+            && !generation.zip(latest).is_some_and(|(generation, latest)| was_made_by(latest, generation))
     });
     let revision = match kind {
         "Revision" => text(response, &["metadata", "name"]),
-        _ => sent.or(latest),
+        _ => moved_to.or(latest),
     };
     let operation = operation(response);
-    let said = if status == Status::Success { "ready" } else { "failed" };
-    let key = match (operation, sent, generation, revision) {
-        (Some(operation), ..) => format!("{said}:{operation}"),
+    let prefix = if status == Status::Success { "ready" } else { "failed" };
+    let key = match (operation, moved_to, generation, revision) {
+        (Some(operation), ..) => format!("{prefix}:{operation}"),
         // Older entries name no operation.
-        (None, Some(_), Some(generation), _) => format!("{said}:generation {generation}"),
-        (None, Some(_), None, _) => format!("{said}:{}", id.insert_id),
-        (None, None, _, Some(revision)) => format!("{said}:{revision}"),
+        (None, Some(_), Some(generation), _) => format!("{prefix}:generation {generation}"),
+        (None, Some(_), None, _) => format!("{prefix}:{}", id.insert_id),
+        (None, None, _, Some(revision)) => format!("{prefix}:{revision}"),
         (None, None, _, None) => return Err(Unreadable("the response names no revision")),
     };
     Ok(Some(Deploy {
         place,
         operation,
         revision,
-        traffic: served.split,
+        traffic: traffic.split,
         status,
         reason: text(ready, &["reason"]),
         message: text(ready, &["message"])
-            .or_else(|| filled(&entry.message))
+            .or_else(|| non_empty(&entry.message))
             .filter(|_| status == Status::Failure),
         key,
     }))
 }
 
-/// The id of the last operation on a service, and of the one that made a revision.
+/// The operation id in an object's annotations: the last operation on a Service, or the one that made a
+/// Revision.
 fn operation(object: &Value) -> Option<&str> {
     text(object, &["metadata", "annotations", "run.googleapis.com/operation-id"])
 }
 
-/// Whether this generation of the service made the revision, by the name that Cloud Run gives:
-/// `gateway-00042-abc`.
-fn is_of(revision: &str, generation: f64) -> bool {
+/// Whether this generation of the service made the revision. The names that Cloud Run gives to revisions
+/// contain the generation: `gateway-00042-abc`.
+fn was_made_by(revision: &str, generation: f64) -> bool {
     revision.contains(&format!("-{generation:05}-"))
 }
 
@@ -181,7 +182,7 @@ impl Deploy<'_> {
         let Self { place, operation, revision, traffic, status, reason, message, key } = self;
         let Place { project, region, service } = place;
         let label = |name: &str| label(entry, name);
-        // Labels are in small letters, which Cloud Run demands.
+        // Cloud Run allows only lower case in labels; VTIDs and layers are upper case.
         let vtid = label("vtid").and_then(|vtid| Vtid::parse(&vtid.to_ascii_uppercase()).ok());
         let layer_hint = label("vt_layer").and_then(|layer| Layer::parse(&layer.to_ascii_uppercase()).ok());
         let event = Event {
@@ -205,12 +206,13 @@ impl Deploy<'_> {
             .with("revision", revision)
             .with("traffic", traffic.as_deref())
             .with("image", image(entry))
-            .with("principal", filled(&entry.principal))
-            .with("method", filled(&entry.method))
+            .with("principal", non_empty(&entry.principal))
+            .with("method", non_empty(&entry.method))
             .with("reason", reason)
             .with("message", message);
         let key = format!("{project}:{region}:{service}:{key}");
-        // Names of Google's are short and printable; others could be neither.
+        // A dedup key must be short and printable. Google's names are, but an entry could contain other
+        // ones. A key with such a name is hashed.
         let dedup_key = DedupKey::new("gcp", &key).or_else(|_| {
             DedupKey::of_digest(
                 "gcp",
@@ -222,8 +224,8 @@ impl Deploy<'_> {
     }
 }
 
-/// Where labels stand, what was asked for before what came of it, a service's before its template's; v1 and
-/// v2.
+/// The paths of labels, in the order of the lookup: the request before the response, and in each of them the
+/// service before its template. There are two paths for each, because v1 and v2 of the API differ.
 const LABELS: [&[&str]; 8] = [
     &["request", "service", "metadata", "labels"],
     &["request", "service", "labels"],
@@ -235,16 +237,16 @@ const LABELS: [&[&str]; 8] = [
     &["response", "template", "labels"],
 ];
 
-/// The label's value at the first place that has it.
+/// The value of the label, from the first path in [`LABELS`] that has it.
 fn label<'a>(entry: &'a Entry, name: &str) -> Option<&'a str> {
-    LABELS.iter().find_map(|place| {
-        let (side, path) = place.split_first()?;
+    LABELS.iter().find_map(|path| {
+        let (side, path) = path.split_first()?;
         let side = if *side == "request" { &entry.request } else { &entry.response };
         text(at(side, path), &[name])
     })
 }
 
-/// What runs: the image of the first container.
+/// The image of the first container.
 fn image(entry: &Entry) -> Option<&str> {
     [
         at(&entry.request, &["service", "spec", "template", "spec"]),
@@ -264,20 +266,20 @@ fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
 
 /// The text at the end of `path`, unless it is empty.
 fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
-    at(value, path).as_str().and_then(filled)
+    at(value, path).as_str().and_then(non_empty)
 }
 
-fn filled(text: &str) -> Option<&str> {
+fn non_empty(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The segment of a resource's name behind `marker`.
-fn after<'a>(name: &'a str, marker: &str) -> Option<&'a str> {
+/// The segment of a resource's name that follows `marker`.
+fn segment_after<'a>(name: &'a str, marker: &str) -> Option<&'a str> {
     let (_, rest) = name.split_once(marker)?;
-    rest.split('/').next().and_then(filled)
+    rest.split('/').next().and_then(non_empty)
 }
 
-/// The name of a code of google.rpc.
+/// The name of a `google.rpc.Code`.
 fn code_name(code: i32) -> &'static str {
     match code {
         1 => "CANCELLED",

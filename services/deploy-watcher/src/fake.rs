@@ -1,6 +1,6 @@
-//! A fake of Cloud Logging on loopback, over real gRPC: for tests, and for the demonstration. It knows as
-//! much of the filter as decides which entries of ours there are: the project, and the time that it begins
-//! at.
+//! A fake Cloud Logging server on loopback, over real gRPC, for tests and the demo.
+//!
+//! It selects entries by the project and by the start time in the filter, and ignores the rest of the filter.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -30,37 +30,37 @@ use tonic::transport::server::{Server, TcpIncoming};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-/// A running fake; dropping it ends it.
+/// A running fake server. Dropping it stops the server.
 pub struct FakeLogging {
     address: SocketAddr,
     log: Arc<Mutex<Log>>,
     task: JoinHandle<()>,
 }
 
-/// What it holds, and how it answers.
+/// The entries of the fake server, and the settings of its answers.
 #[derive(Default)]
 pub struct Log {
     /// The entries, in any order.
     pub entries: Vec<LogEntry>,
-    /// Entries of a page; 0 for as many as are asked for.
+    /// The number of entries per page; 0 stands for the page size of the call.
     pub page_size: usize,
-    /// Before each page with entries, so many without.
+    /// The number of empty pages before each page with entries.
     pub empty_pages: usize,
-    /// The next calls fail with these.
+    /// The errors of the next calls, one for each call.
     pub failures: VecDeque<Status>,
-    /// The call with this number, counted from 0, fails with this.
+    /// Numbers of calls, counted from 0, and the error of each of these calls.
     pub fails_at: Vec<(usize, Status)>,
-    /// What was asked.
+    /// The calls so far.
     pub calls: Vec<ListLogEntriesRequest>,
-    /// What the last call brought as `authorization`.
+    /// The `authorization` header of the last call.
     pub authorization: Option<String>,
 }
 
 impl FakeLogging {
-    /// Starts one on a free port.
+    /// Starts a server on a free port.
     ///
     /// # Errors
-    /// When there is no free port.
+    /// When the server can't listen on a port of loopback.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -70,30 +70,30 @@ impl FakeLogging {
             let served =
                 Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
             if let Err(error) = served.await {
-                tracing::error!(%error, "the fake of Cloud Logging ended");
+                tracing::error!(%error, "the fake Cloud Logging server stopped");
             }
         });
         Ok(Self { address, log, task })
     }
 
-    /// For `LOGGING_ENDPOINT`.
+    /// The URL of the server, for `LOGGING_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Adds an entry in Cloud Logging's JSON (what is none is passed over), and forgets those that are older
-    /// than `age`.
-    pub fn add(&self, json: &Value, age: SignedDuration) {
-        let oldest = (Timestamp::now() - age).as_second();
+    /// Adds an entry in the JSON of Cloud Logging, and drops the entries that are older than `max_age`. JSON
+    /// without a valid timestamp is ignored.
+    pub fn add(&self, json: &Value, max_age: SignedDuration) {
+        let oldest = (Timestamp::now() - max_age).as_second();
         self.with(|log| {
             log.entries.retain(|entry| entry.timestamp.is_some_and(|at| at.seconds >= oldest));
             log.entries.extend(entry(json));
         });
     }
 
-    /// Looks at what it holds, or changes it.
-    pub fn with<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
-        change(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Gives access to the log, to read or to change it.
+    pub fn with<T>(&self, access: impl FnOnce(&mut Log) -> T) -> T {
+        access(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -103,8 +103,8 @@ impl Drop for FakeLogging {
     }
 }
 
-/// An entry as Cloud Logging shows it in JSON; `None` when it is not of that form. A `protoPayload` becomes
-/// an audit record, anything else none.
+/// Parses an entry in the JSON of Cloud Logging; `None` when it has no valid timestamp. A `protoPayload`
+/// becomes an audit record. An entry without one gets a text payload.
 pub fn entry(json: &Value) -> Option<LogEntry> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let labels = json["resource"]["labels"].as_object().into_iter().flatten();
@@ -186,13 +186,13 @@ impl Log {
             return Err(Status::invalid_argument("page_size must be at most 1000"));
         }
         let [project] = &request.resource_names[..] else {
-            return Err(Status::invalid_argument("one resource name is expected"));
+            return Err(Status::invalid_argument("expected one resource name"));
         };
         let from = request.filter.rsplit_once("timestamp>=\"").and_then(|(_, at)| at.strip_suffix('"'));
         let from: Timestamp = from
             .and_then(|from| from.parse().ok())
             .ok_or_else(|| Status::invalid_argument("the filter does not end with a time"))?;
-        let place = |entry: &LogEntry| {
+        let sort_key = |entry: &LogEntry| {
             let at = entry.timestamp.unwrap_or_default();
             (at.seconds, at.nanos, entry.insert_id.clone())
         };
@@ -200,32 +200,35 @@ impl Log {
             .entries
             .iter()
             .filter(|entry| entry.log_name.starts_with(&format!("{project}/")))
-            .filter(|entry| (place(entry).0, place(entry).1) >= (from.as_second(), from.subsec_nanosecond()))
+            .filter(|entry| {
+                (sort_key(entry).0, sort_key(entry).1) >= (from.as_second(), from.subsec_nanosecond())
+            })
             .collect();
-        found.sort_by_key(|entry| place(entry));
-        // A token is how many have been passed, and how many pages without any come before the next.
-        let (passed, empty) = match request.page_token.as_str() {
+        found.sort_by_key(|entry| sort_key(entry));
+        // A token holds the number of entries on the previous pages, and the number of empty pages to send
+        // before the next entries.
+        let (sent, empty) = match request.page_token.as_str() {
             "" => (0, self.empty_pages),
             token => token
                 .split_once(' ')
-                .and_then(|(passed, empty)| Some((passed.parse().ok()?, empty.parse().ok()?)))
+                .and_then(|(sent, empty)| Some((sent.parse().ok()?, empty.parse().ok()?)))
                 .ok_or_else(|| {
                     Status::invalid_argument("page_token doesn't match arguments from the request")
                 })?,
         };
         if empty > 0 {
-            let next_page_token = format!("{passed} {}", empty - 1);
+            let next_page_token = format!("{sent} {}", empty - 1);
             return Ok(ListLogEntriesResponse { entries: Vec::new(), next_page_token });
         }
-        let most = match self.page_size {
+        let page_size = match self.page_size {
             0 => usize::try_from(request.page_size).unwrap_or_default(),
             size => size,
         };
         let page: Vec<LogEntry> =
-            found.iter().skip(passed).take(most).map(|entry| (*entry).clone()).collect();
-        let passed = passed + page.len();
+            found.iter().skip(sent).take(page_size).map(|entry| (*entry).clone()).collect();
+        let sent = sent + page.len();
         let next_page_token =
-            if passed < found.len() { format!("{passed} {}", self.empty_pages) } else { String::new() };
+            if sent < found.len() { format!("{sent} {}", self.empty_pages) } else { String::new() };
         Ok(ListLogEntriesResponse { entries: page, next_page_token })
     }
 }
@@ -262,9 +265,9 @@ impl Service<http::Request<Body>> for LoggingService {
         let service = self.clone();
         Box::pin(async move {
             if request.uri().path() != "/google.logging.v2.LoggingServiceV2/ListLogEntries" {
-                return Ok(Status::unimplemented("the fake only lists entries").into_http());
+                return Ok(Status::unimplemented("the fake serves ListLogEntries only").into_http());
             }
-            // A page with entries of 512 KiB is large.
+            // A page of entries of 512 KiB exceeds the default limit.
             let mut grpc = Grpc::new(ProstCodec::default()).max_encoding_message_size(usize::MAX);
             Ok(grpc.unary(service, request).await)
         })

@@ -1,5 +1,6 @@
-//! Entries that have been stored a short while ago. Each poll reads them again, and they need not be sent
-//! again.
+//! Remembers the entries that were stored recently.
+//!
+//! Walks overlap, so each poll reads some entries again. The poll skips the entries that it finds here.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,29 +9,29 @@ use jiff::Timestamp;
 
 use crate::logs::{EntryId, Listed};
 
-/// Entries of one project. Beyond these all are forgotten: the table knows them by their keys, it only costs
-/// more.
-const MOST: usize = 20_000;
+/// The limit for one project. Beyond it, all entries of the project are forgotten. The next poll then appends
+/// some events again, and the table recognizes them by their dedup keys.
+const MAX_ENTRIES: usize = 20_000;
 
-/// What is known of each project, each with a cursor of its own.
+/// The entries of each project that are stored already.
 #[derive(Debug, Default)]
 pub(crate) struct Known(Mutex<HashMap<String, HashSet<EntryId>>>);
 
 impl Known {
-    /// Those of `entries` that are not known.
+    /// The `entries` that are not known to be stored.
     pub(crate) fn fresh<'e>(&self, project: &str, entries: &'e [Listed]) -> Vec<&'e Listed> {
         let known = self.lock();
         let of_project = known.get(project);
         entries.iter().filter(|listed| of_project.is_none_or(|known| !known.contains(&listed.id))).collect()
     }
 
-    /// These are stored. What is older than `from` will not be read again, and is forgotten.
+    /// Remembers that `entries` are stored. Forgets the entries before `from`, which no later walk reads.
     pub(crate) fn remember(&self, project: &str, entries: Vec<Listed>, from: Timestamp) {
         let mut known = self.lock();
         let known = known.entry(project.to_owned()).or_default();
         known.extend(entries.into_iter().map(|listed| listed.id));
         known.retain(|id| id.timestamp >= from);
-        if known.len() > MOST {
+        if known.len() > MAX_ENTRIES {
             known.clear();
         }
     }
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn each_project_is_forgotten_by_its_own_cursor() {
+    fn entries_of_a_project_are_forgotten_by_its_own_cursor() {
         let (known, at) = (Known::default(), |second| Timestamp::from_second(second).unwrap());
         known.remember("quiet", listed(0..2, 100), at(50));
         known.remember("busy", listed(0..2, 9_000), at(8_000));
@@ -65,11 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_without_bound() {
+    fn the_number_of_known_entries_is_bounded() {
         let known = Known::default();
-        known.remember("busy", listed(0..MOST, 100), Timestamp::UNIX_EPOCH);
-        assert_eq!(known.lock()["busy"].len(), MOST);
-        known.remember("busy", listed(MOST..MOST + 1, 100), Timestamp::UNIX_EPOCH);
+        known.remember("busy", listed(0..MAX_ENTRIES, 100), Timestamp::UNIX_EPOCH);
+        assert_eq!(known.lock()["busy"].len(), MAX_ENTRIES);
+        known.remember("busy", listed(MAX_ENTRIES..MAX_ENTRIES + 1, 100), Timestamp::UNIX_EPOCH);
         assert!(known.lock()["busy"].is_empty());
     }
 }

@@ -1,6 +1,6 @@
-//! The watcher of deploys: what Cloud Run says in Cloud Logging becomes events of the table.
+//! Polls Cloud Run's audit logs in Cloud Logging and appends an event for each deploy and its outcome.
 //!
-//! Its endpoints are listed in [`routes`]; the probes and `/metrics` are those of every service.
+//! [`routes`] lists the endpoint of this service. Every service has the probes and `/metrics` as well.
 
 pub mod audit;
 #[cfg(feature = "fake")]
@@ -35,24 +35,24 @@ use routes::DeployWatcher;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "deploy-watcher", version)]
 pub struct Config {
-    /// Where to listen, and what to log.
+    /// The address to listen on, and what to log.
     #[command(flatten)]
     pub service: ServiceArgs<8082>,
 
-    /// Where the table is.
+    /// The database that holds the table.
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Ids of the projects whose deploys are watched, with commas between them
+    /// Ids of the projects to watch, separated by commas
     #[arg(long, env = "GCP_PROJECT", value_name = "IDS", value_delimiter = ',', required = true,
           value_parser = project)]
     pub gcp_project: Vec<String>,
 
-    /// Poll by itself this often, besides whenever POST /poll is asked
+    /// Poll at this interval, in addition to each POST /poll
     #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration)]
     pub every: Option<Duration>,
 
-    /// Poll once, say what came of it, and end, whatever EVERY says
+    /// Poll once, print the report as JSON and exit; EVERY is ignored
     #[arg(long)]
     pub once: bool,
 
@@ -60,16 +60,16 @@ pub struct Config {
     #[arg(long, env = "LOOKBACK", value_name = "DURATION", default_value = "1d", value_parser = lookback)]
     pub lookback: Duration,
 
-    /// Where Cloud Logging is
+    /// The address of Cloud Logging
     #[arg(long, env = "LOGGING_ENDPOINT", value_name = "URL", default_value = gcloud::ENDPOINT)]
     pub logging_endpoint: String,
 
-    /// Send no credentials, which only a fake of Cloud Logging accepts
+    /// Send no credentials; only a fake Cloud Logging accepts that
     #[arg(long, env = "LOGGING_ANONYMOUS")]
     pub logging_anonymous: bool,
 }
 
-/// A project's id, as Google gives them; older ones have a domain before a colon.
+/// Parses a project id. Ids of old projects have a domain and a colon in front.
 fn project(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
     let text = text.trim();
@@ -80,18 +80,19 @@ fn project(text: &str) -> Result<String, String> {
     }
 }
 
-/// Cloud Logging keeps audit logs for 400 days.
+/// Parses LOOKBACK. Cloud Logging keeps these audit logs for 400 days.
 fn lookback(text: &str) -> Result<Duration, String> {
     let most = Duration::from_hours(400 * 24);
-    parse_duration(text).and_then(|back| if back > most { Err("at most 400d".to_owned()) } else { Ok(back) })
+    let back = parse_duration(text)?;
+    if back > most { Err("expected at most 400d".to_owned()) } else { Ok(back) }
 }
 
 fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
-    let most = poll::MOST_CALLS;
+    let most = poll::MAX_CALLS;
     anyhow::ensure!(
         config.gcp_project.len() <= most as usize,
-        "GCP_PROJECT names more than {most} projects, and a poll makes {most} calls: \
-         run another watcher for the rest"
+        "GCP_PROJECT names more than {most} projects, but a poll makes at most {most} calls: \
+         run another watcher for the other projects"
     );
     let store =
         Store::new(config.database.clone(), DeployWatcher::NAME).context("setting up the database")?;
@@ -99,7 +100,8 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
     let logs = CloudLogging::new(&config.logging_endpoint, config.logging_anonymous);
     let lookback = SignedDuration::try_from(config.lookback).context("LOOKBACK")?;
     let mut projects = config.gcp_project.clone();
-    // None is always the first, even if each poll is a process of its own.
+    // Start with a random project. With `--once`, each poll is a new process, which would otherwise always
+    // start with the same project.
     let now = usize::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
     let first = now.checked_rem(projects.len()).unwrap_or_default();
     projects.rotate_left(first);
@@ -107,10 +109,10 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
     Ok((store, watcher))
 }
 
-/// Polls once.
+/// Polls once, for `--once`.
 ///
 /// # Errors
-/// What kept it from polling.
+/// When the database can't be set up, or the poll fails. An error of Cloud Logging has its hint as context.
 pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
     let (_, watcher) = watcher(config)?;
     watcher.poll().await.map_err(|error| match &error {
@@ -122,21 +124,22 @@ pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
     })
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be away at the
-/// start and at any time later; polls say so meanwhile.
+/// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be unreachable at
+/// the start and at any later time; polls fail in the meantime.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
+/// When GCP_PROJECT names too many projects, TLS to the database can't be set up as its URL requires, or
+/// `listener` is not usable.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let (store, watcher) = watcher(&config)?;
     let app = Arc::new(DeployWatcher { store, watcher });
     let polling =
         config.every.map(|every| tokio::spawn(keep_polling(Arc::clone(&app), every, shutdown.clone())));
-    // A scheduler, and probes.
+    // The only clients are a scheduler and probes.
     let limits = Limits { max_connections: 256, ..Limits::default() };
     let served = serve(app, listener, limits, shutdown).await.context("serving");
     if let Some(polling) = polling {
-        // A poll may be cut anywhere: the next one begins where it ended.
+        // A poll can be aborted at any point: the next one starts from the saved cursor.
         polling.abort();
     }
     served

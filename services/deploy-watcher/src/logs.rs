@@ -1,6 +1,6 @@
-//! Cloud Logging as the watcher sees it: pages of entries, oldest first.
+//! Lists log entries in pages, oldest first.
 //!
-//! [`gcloud`] is the one file that knows which client is used.
+//! Only [`gcloud`] depends on the client library. The rest of the crate uses the [`Logs`] trait.
 
 mod entry;
 mod error;
@@ -9,4 +9,4 @@ mod list;
 
 pub use entry::{Entry, EntryId, Listed, Raw};
 pub use error::LogsError;
-pub use list::{Ask, Logs, Page};
+pub use list::{Logs, Page, PageRequest};

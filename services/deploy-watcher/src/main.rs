@@ -1,4 +1,4 @@
-//! The watcher as a process of its own: flags and variables, logs, signals.
+//! The `deploy-watcher` program: parses the configuration, sets up logs and signals, and runs the watcher.
 
 use anyhow::Context;
 use deploy_watcher::{Config, once, routes::DeployWatcher, run};

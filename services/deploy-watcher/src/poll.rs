@@ -1,5 +1,10 @@
-//! A poll: each project's log from where the last one ended, page by page, and what was read is stored before
-//! the cursor moves. A crash anywhere repeats a page at the most, whose events have dedup keys.
+//! [`Watcher`]: polls the log of each project, page by page, from a saved cursor.
+//!
+//! A poll stores the events of a page before it saves the cursor. So a crash repeats one page at most, and
+//! the dedup keys of the events make the repetition harmless.
+//!
+//! A walk is the sequence of pages that one query of a log returns. Its state is saved after each page. So
+//! a later poll can continue a walk that exceeded the budget of a poll.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,21 +18,21 @@ use oasis_store::{AppendError, Appender, LogWalk, Refusal, Store, UnreadEntry, W
 use tokio::time::{Instant, sleep};
 
 use crate::known::Known;
-use crate::logs::{Ask, Listed, Logs, LogsError, Page};
-use crate::poll_report::{Last, PollError, PollReport, Read};
+use crate::logs::{Listed, Logs, LogsError, Page, PageRequest};
+use crate::poll_report::{PollError, PollReport, PollStatus, ReadSummary};
 use crate::{audit, quarantine};
 
-/// List calls of one poll, over all projects: Google allows 60 a minute.
-pub(crate) const MOST_CALLS: u32 = 30;
-/// Entries may arrive late, so each walk begins this long before the newest one that was read.
+/// The limit for the list calls of one poll over all projects. Google allows 60 a minute.
+pub(crate) const MAX_CALLS: u32 = 30;
+/// Each walk starts this long before the cursor, because entries can arrive late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// The pause after a call that may succeed a moment later; doubled each time, with jitter.
-const PAUSE: Duration = Duration::from_millis(500);
-const TRIES: u32 = 4;
-/// No page is asked for after this; Cloud Scheduler waits 3 minutes.
-const POLL_WITHIN: Duration = Duration::from_secs(100);
+/// The first pause between two tries of a call. Each pause is twice as long as the one before, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_TRIES: u32 = 4;
+/// A poll starts no call after this time. Cloud Scheduler waits 3 minutes for an answer.
+const POLL_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// The one who polls.
+/// Polls the logs of several projects.
 pub struct Watcher<L> {
     projects: Vec<String>,
     /// How far the first poll of a project looks back.
@@ -36,13 +41,13 @@ pub struct Watcher<L> {
     store: Store,
     appender: Appender,
     known: Known,
-    /// How many there have been.
+    /// The number of polls so far. It determines the project that the next poll starts with.
     polls: AtomicUsize,
-    last: Mutex<Last>,
+    status: Mutex<PollStatus>,
 }
 
 impl<L: Logs> Watcher<L> {
-    /// Reads the logs of `projects`, the first time from `lookback` ago on.
+    /// A watcher of the logs of `projects`. The first poll of a project starts at `lookback` ago.
     pub fn new(
         projects: Vec<String>,
         lookback: SignedDuration,
@@ -50,27 +55,29 @@ impl<L: Logs> Watcher<L> {
         store: Store,
         appender: Appender,
     ) -> Self {
-        let (known, polls, last) = (Known::default(), AtomicUsize::new(0), Mutex::default());
-        Self { projects, lookback, logs, store, appender, known, polls, last }
+        let (known, polls, status) = (Known::default(), AtomicUsize::new(0), Mutex::default());
+        Self { projects, lookback, logs, store, appender, known, polls, status }
     }
 
-    /// What the polls of this process came to.
-    pub fn last(&self) -> Last {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The outcome of the polls of this process so far.
+    pub fn status(&self) -> PollStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads what is new in each project's log. A project that can't be read does not keep the others from
-    /// it.
+    /// Reads the new entries of each project's log and stores their events. A project that can't be read
+    /// does not block the others.
     ///
     /// # Errors
     /// The first failure, after all projects have been tried.
     pub async fn poll(&self) -> Result<PollReport, PollError> {
         let report = self.try_poll().await;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match &report {
             Ok(PollReport::Skipped { .. }) => {}
-            Ok(PollReport::Read(_)) => *last = Last { good: Some(Timestamp::now()), failure: None },
-            Err(error) => last.failure = Some(error.code()),
+            Ok(PollReport::Read(_)) => {
+                *status = PollStatus { last_good: Some(Timestamp::now()), failure: None };
+            }
+            Err(error) => status.failure = Some(error.code()),
         }
         report
     }
@@ -79,93 +86,93 @@ impl<L: Logs> Watcher<L> {
         let Some(lock) = self.store.watch_lock().await? else {
             return Ok(PollReport::Skipped { ok: true, skipped: "another poll is under way" });
         };
-        let read = self.read_all().await;
+        let summary = self.read_all().await;
         lock.release().await;
-        read.map(PollReport::Read)
+        summary.map(PollReport::Read)
     }
 
-    async fn read_all(&self) -> Result<Read, PollError> {
-        let mut budget = Budget { spent: 0, most: 0, until: Instant::now() + POLL_WITHIN };
-        let mut read = Read { ok: true, ..Read::default() };
+    async fn read_all(&self) -> Result<ReadSummary, PollError> {
+        let mut budget = Budget { calls: 0, max_calls: 0, deadline: Instant::now() + POLL_TIMEOUT };
+        let mut summary = ReadSummary { ok: true, ..ReadSummary::default() };
         let (mut cursor, mut failure) = (None, None);
-        // Another one is first each time, so that one whose calls hang does not always keep the same ones
-        // waiting.
+        // Each poll starts with another project. Otherwise a project whose calls hang would always starve
+        // the same projects.
         let first = self.polls.fetch_add(1, Ordering::Relaxed) % self.projects.len().max(1);
         let projects = self.projects.iter().cycle().skip(first).take(self.projects.len());
         for (nth, project) in projects.enumerate() {
-            // Each gets its share of what the earlier ones left.
+            // Divide the remaining calls evenly among the remaining projects.
             let shares = u32::try_from(self.projects.len() - nth).unwrap_or(u32::MAX);
-            budget.most = budget.spent + MOST_CALLS.saturating_sub(budget.spent).div_ceil(shares);
-            match self.walk(project, &mut budget, &mut read).await {
+            budget.max_calls = budget.calls + MAX_CALLS.saturating_sub(budget.calls).div_ceil(shares);
+            match self.walk(project, &mut budget, &mut summary).await {
                 Ok(at) => cursor = Some(cursor.map_or(at, |oldest: Timestamp| oldest.min(at))),
                 Err(error) if failure.is_none() => failure = Some(error),
-                // The first is told to whoever asked for the poll, and logged there.
-                Err(error) => tracing::warn!(project, %error, "this project can't be read either"),
+                // The caller of the poll reports and logs the first failure only.
+                Err(error) => tracing::warn!(project, %error, "the log of another project can't be read"),
             }
         }
-        read.cursor = cursor.map(|cursor| format!("{cursor:.3}"));
-        failure.map_or(Ok(read), Err)
+        summary.cursor = cursor.map(|cursor| format!("{cursor:.3}"));
+        failure.map_or(Ok(summary), Err)
     }
 
-    /// Reads a project's log to its end, or as far as the budget goes, and gives the time of the newest entry
-    /// read.
+    /// Continues the walk of a project, or starts one, until the last page or the end of the budget.
+    /// Returns the project's cursor.
     async fn walk(
         &self,
         project: &str,
         budget: &mut Budget,
-        read: &mut Read,
+        summary: &mut ReadSummary,
     ) -> Result<Timestamp, PollError> {
-        let mut kept = self.store.watch_state(project).await?;
-        let first = || WatchState { cursor: whole(Timestamp::now() - self.lookback), walk: None };
-        let mut state = kept.clone().unwrap_or_else(first);
-        let mut begun_anew = false;
-        while budget.allows() {
+        let mut saved = self.store.watch_state(project).await?;
+        let initial = || WatchState { cursor: to_micros(Timestamp::now() - self.lookback), walk: None };
+        let mut state = saved.clone().unwrap_or_else(initial);
+        let mut restarted = false;
+        while budget.allows_call() {
             let from = state.walk.as_ref().map_or(state.cursor - OVERLAP, |walk| walk.from);
-            let began = state.walk.as_ref().map_or_else(|| whole(Timestamp::now()), |walk| walk.began);
+            let began = state.walk.as_ref().map_or_else(|| to_micros(Timestamp::now()), |walk| walk.began);
             let token = state.walk.as_ref().map(|walk| walk.token.as_str());
-            let page = match self.page(Ask { project, from, token }, budget).await {
+            let page = match self.fetch_page(PageRequest { project, from, token }, budget).await {
                 Ok(page) => page,
-                // The token is too old. Everything up to the cursor is stored, so another walk begins there;
-                // whoever comes after a crash must not try the token again.
-                Err(LogsError::Refused(why)) if token.is_some() && !begun_anew => {
-                    tracing::warn!(project, why, "the walk can't be resumed and begins anew");
-                    (begun_anew, state.walk) = (true, None);
+                // The token may have expired. All events up to the cursor are stored, so a new walk can start
+                // there. Forget the token first: after a crash, the next poll must not try it again.
+                Err(LogsError::Refused(why)) if token.is_some() && !restarted => {
+                    tracing::warn!(project, why, "the walk can't be resumed; a new one starts at the cursor");
+                    (restarted, state.walk) = (true, None);
                     self.store.keep_watch_state(project, &state, &[]).await?;
-                    kept = Some(state.clone());
+                    saved = Some(state.clone());
                     continue;
                 }
                 Err(why) => return Err(PollError::Logs { project: project.to_owned(), why }),
             };
-            let unread = self.keep(project, &page.entries, read).await?;
+            let unread = self.store_page(project, &page.entries, summary).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
-            // No further than when the walk began, however long ago: what came since may stand on pages that
-            // were passed, and the next walk must find it. Nor does an entry of the future hide those that
-            // come before it.
-            let newest = newest.map(|newest| whole(newest.min(began)));
+            // The cursor never passes the start of the walk, even if that was long ago. Entries that arrived
+            // since then may belong to pages that this walk has passed, and the next walk must find them. The
+            // limit also keeps an entry with a future timestamp from hiding the entries that follow it.
+            let newest = newest.map(|newest| to_micros(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
             state.walk = page.next.map(|token| LogWalk { from, began, token });
-            if kept.as_ref() != Some(&state) || !unread.is_empty() {
+            if saved.as_ref() != Some(&state) || !unread.is_empty() {
                 self.store.keep_watch_state(project, &state, &unread).await?;
-                kept = Some(state.clone());
+                saved = Some(state.clone());
             }
             self.known.remember(project, page.entries, state.cursor - OVERLAP);
             if state.walk.is_none() {
                 return Ok(state.cursor);
             }
         }
-        read.more = true;
+        summary.more = true;
         Ok(state.cursor)
     }
 
-    /// One page, with as many tries as it takes within the budget.
-    async fn page(&self, ask: Ask<'_>, budget: &mut Budget) -> Result<Page, LogsError> {
-        let mut pause = PAUSE;
+    /// Fetches one page. Retries transient errors, up to [`MAX_TRIES`] tries within the budget.
+    async fn fetch_page(&self, request: PageRequest<'_>, budget: &mut Budget) -> Result<Page, LogsError> {
+        let mut pause = FIRST_PAUSE;
         let mut tries = 0;
         loop {
-            (tries, budget.spent) = (tries + 1, budget.spent + 1);
-            match self.logs.list(ask).await {
-                Err(why) if why.is_passing() && tries < TRIES && budget.allows() => {
-                    tracing::debug!(%why, "trying again");
+            (tries, budget.calls) = (tries + 1, budget.calls + 1);
+            match self.logs.list(request).await {
+                Err(why) if why.is_transient() && tries < MAX_TRIES && budget.allows_call() => {
+                    tracing::debug!(%why, "a list call failed; trying again");
                     sleep(pause.mul_f64(0.5 + random())).await;
                     pause *= 2;
                 }
@@ -174,15 +181,16 @@ impl<L: Logs> Watcher<L> {
         }
     }
 
-    /// Stores the events of what was not known, and gives the entries that can't be read.
-    async fn keep(
+    /// Stores the events of the new entries. Returns the entries to put aside: those that can't be read, and
+    /// those whose event the table refuses.
+    async fn store_page(
         &self,
         project: &str,
         entries: &[Listed],
-        read: &mut Read,
+        summary: &mut ReadSummary,
     ) -> Result<Vec<UnreadEntry>, PollError> {
         let fresh = self.known.fresh(project, entries);
-        read.seen += fresh.len();
+        summary.seen += fresh.len();
         let (mut events, mut unread, mut keys) = (Vec::new(), Vec::new(), HashSet::new());
         for listed in fresh {
             let event = listed.entry.as_ref().map_err(Clone::clone);
@@ -194,19 +202,20 @@ impl<L: Logs> Watcher<L> {
                 Err(reason) => unread.push(quarantine::unreadable(project, listed, &reason)),
             }
         }
-        for (listed, refusal) in self.append(events, read).await? {
+        for (listed, refusal) in self.append(events, summary).await? {
             unread.push(quarantine::refused(project, listed, &refusal));
         }
-        read.unread += unread.len();
+        summary.unread += unread.len();
         metrics::counter!("deploy_entries_unread_total").increment(unread.len() as u64);
         Ok(unread)
     }
 
-    /// Stores `events`, and gives those that the table refuses, which hold up no others.
+    /// Stores `events`, and returns those that the table refuses. A refused event does not block the others:
+    /// after a refusal, each event is appended on its own.
     async fn append<'e>(
         &self,
         events: Vec<(&'e Listed, NewEvent)>,
-        read: &mut Read,
+        summary: &mut ReadSummary,
     ) -> Result<Vec<(&'e Listed, Box<Refusal>)>, PollError> {
         let all: Vec<NewEvent> = events.iter().map(|(_, new)| new.clone()).collect();
         let append = async |events| {
@@ -215,11 +224,11 @@ impl<L: Logs> Watcher<L> {
         };
         let mut refused = Vec::new();
         match append(all).await {
-            Ok(new) => read.published += new,
+            Ok(new) => summary.published += new,
             Err(AppendError::Refused(_)) => {
                 for (listed, new) in events {
                     match append(vec![new]).await {
-                        Ok(new) => read.published += new,
+                        Ok(new) => summary.published += new,
                         Err(AppendError::Refused(refusal)) => refused.push((listed, refusal)),
                         Err(error) => return Err(error.into()),
                     }
@@ -231,20 +240,22 @@ impl<L: Logs> Watcher<L> {
     }
 }
 
-/// What a poll may still ask for.
+/// Limits the list calls and the time of a poll.
 struct Budget {
-    spent: u32,
-    most: u32,
-    until: Instant,
+    /// The calls that the poll has made so far.
+    calls: u32,
+    /// The number of calls after which the current project must stop.
+    max_calls: u32,
+    deadline: Instant,
 }
 
 impl Budget {
-    fn allows(&self) -> bool {
-        self.spent < self.most && Instant::now() < self.until
+    fn allows_call(&self) -> bool {
+        self.calls < self.max_calls && Instant::now() < self.deadline
     }
 }
 
-/// As Postgres keeps it, in whole microseconds.
-fn whole(at: Timestamp) -> Timestamp {
+/// Truncates to whole microseconds, the precision of Postgres, so that a saved time equals the original.
+fn to_micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! What a poll came to, as `/poll`, `/ready` and the log say it.
+//! [`PollReport`] and [`PollError`]: the outcome of a poll, for `/poll`, `/ready` and the log.
 
 use jiff::Timestamp;
 use oasis_store::{AppendError, StoreError};
@@ -6,59 +6,59 @@ use serde::Serialize;
 
 use crate::logs::LogsError;
 
-/// What the polls of this process came to.
+/// The outcome of the polls of this process so far. Skipped polls do not count.
 #[derive(Debug, Clone, Default)]
-pub struct Last {
-    /// When the last good one ended.
-    pub good: Option<Timestamp>,
-    /// Why the last one failed, if it did.
+pub struct PollStatus {
+    /// When the last successful poll ended.
+    pub last_good: Option<Timestamp>,
+    /// The code of the last poll's error, if that poll failed.
     pub failure: Option<&'static str>,
 }
 
-/// What a poll did.
+/// The outcome of a poll without errors. Its JSON is the answer of `/poll`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PollReport {
-    /// Nothing: another one is under way, here or in another replica.
+    /// The poll did nothing, because another one is running, here or in another replica.
     Skipped {
-        /// Always true: passing over a poll is no failure.
+        /// Always true: a skipped poll is not an error.
         ok: bool,
-        /// Why.
+        /// Why the poll was skipped.
         skipped: &'static str,
     },
-    /// It read the logs.
-    Read(Read),
+    /// The poll read the logs.
+    Read(ReadSummary),
 }
 
-/// What was read.
+/// The counts of a poll that read the logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Read {
-    /// Always true: a project that can't be read makes the poll an error.
+pub struct ReadSummary {
+    /// Always true: if a project can't be read, the poll gives an error instead.
     pub ok: bool,
-    /// Entries, those that were known already not counted.
+    /// The number of entries read, without those that earlier polls of this process have read.
     pub seen: usize,
-    /// New events in the table.
+    /// The number of events that are new in the table.
     pub published: usize,
-    /// Entries that could not be read and are kept.
+    /// The number of entries put aside: unreadable ones, and those whose event the table refused.
     pub unread: usize,
-    /// The time of the newest entry read; the oldest of these over all projects.
+    /// The oldest cursor of all projects, with milliseconds. A cursor is the time up to which a log was read.
     pub cursor: Option<String>,
-    /// Whether there is more to read than one poll may.
+    /// Whether a project has more to read than the budget of this poll allowed.
     pub more: bool,
 }
 
-/// Why a poll failed. What was read until then is stored.
+/// Why a poll failed. The entries that it read before the failure are stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
-    /// Google did not give a page.
+    /// A page could not be fetched.
     #[error("reading the log of project {project}: {why}")]
     Logs {
         /// The project.
         project: String,
-        /// Why not.
+        /// The error of the last try.
         why: LogsError,
     },
-    /// The state could not be read or kept.
+    /// The saved state could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The events could not be stored.
@@ -67,12 +67,12 @@ pub enum PollError {
 }
 
 impl PollError {
-    /// What answers and `/ready` call it.
+    /// The code in error answers and in `/ready`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Logs { why, .. } => why.code(),
             Self::Store(_) => "database_unavailable",
-            Self::Append(why) => why.told().map_or("internal", |(code, _)| code),
+            Self::Append(why) => why.caller_message().map_or("internal", |(code, _)| code),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What the watcher answers.
+//! The watcher's endpoint, and its part of `/ready`.
 //!
-//! - `POST /poll`: reads what is new in the logs; 2xx only once it is stored
+//! - `POST /poll`: reads the new entries of each log; answers 2xx only after their events are stored
 
 use hyper::{Method, StatusCode};
 use oasis_service::{ApiError, App, NotReady, Request, RequestContext, Response, response};
@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 
 use crate::logs::gcloud::CloudLogging;
 use crate::poll::Watcher;
-use crate::poll_report::{Last, PollError};
+use crate::poll_report::{PollError, PollStatus};
 
-/// The watcher.
+/// The service: the watcher and the database that its probes check.
 pub struct DeployWatcher {
-    /// The table, for `/ready`.
+    /// The database, for `/ready`.
     pub(crate) store: Store,
     pub(crate) watcher: Watcher<CloudLogging>,
 }
 
 impl DeployWatcher {
-    /// The name in logs, metrics, probes and the database's list of sessions.
+    /// The service's name in logs, metrics, probes and the database's list of sessions.
     pub const NAME: &'static str = "deploy-watcher";
 }
 
@@ -39,7 +39,7 @@ impl App for DeployWatcher {
         match (context.path(), request.method()) {
             ("/poll", &Method::POST) => {
                 context.matched("/poll");
-                let report = self.watcher.poll().await.map_err(failed)?;
+                let report = self.watcher.poll().await.map_err(api_error)?;
                 response::json(StatusCode::OK, &report)
             }
             ("/poll", _) => {
@@ -59,26 +59,26 @@ impl App for DeployWatcher {
     }
 
     fn details(&self) -> Map<String, Value> {
-        let Last { good, failure } = self.watcher.last();
-        let good = good.map(|good| format!("{good:.3}"));
-        Map::from_iter([("last_good_poll".into(), good.into()), ("last_failure".into(), failure.into())])
+        let PollStatus { last_good, failure } = self.watcher.status();
+        let last_good = last_good.map(|ended| format!("{ended:.3}"));
+        Map::from_iter([("last_good_poll".into(), last_good.into()), ("last_failure".into(), failure.into())])
     }
 }
 
-fn failed(error: PollError) -> ApiError {
+fn api_error(error: PollError) -> ApiError {
     match error {
         PollError::Logs { ref why, .. } => {
-            let (code, hint, said) = (why.code(), why.hint(), error.to_string());
-            if why.is_passing() {
-                ApiError::unavailable(code, said, error).hint(hint)
+            let (code, hint, message) = (why.code(), why.hint(), error.to_string());
+            if why.is_transient() {
+                ApiError::unavailable(code, message, error).hint(hint)
             } else {
-                ApiError::bad_gateway(code, said, error).hint(hint)
+                ApiError::bad_gateway(code, message, error).hint(hint)
             }
         }
         PollError::Store(_) => {
             ApiError::unavailable("database_unavailable", "the database can't be read or written now", error)
         }
-        PollError::Append(ref why) => match why.told() {
+        PollError::Append(ref why) => match why.caller_message() {
             Some((code, said)) => ApiError::unavailable(code, said, error),
             None => ApiError::internal(error),
         },

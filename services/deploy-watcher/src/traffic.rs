@@ -1,17 +1,17 @@
-//! Where a service sends its traffic.
+//! Reads from a Service which revisions get its traffic.
 
 use serde_json::Value;
 
-/// Which revisions serve.
+/// How a service distributes its traffic.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traffic<'a> {
-    /// The one that gets the most.
-    pub(crate) most: Option<&'a str>,
-    /// All of them with their shares, if there are several: `gateway-00041-xyz 90%, gateway-00042-abc 10%`.
+    /// The revision with the largest share.
+    pub(crate) largest: Option<&'a str>,
+    /// All revisions with their shares, if there are several: `gateway-00041-xyz 90%, gateway-00042-abc 10%`.
     pub(crate) split: Option<String>,
 }
 
-/// Reads a Service in Knative's form (v1): what it does, else what it was asked to do.
+/// Reads a Service in Knative's format (v1): the traffic in `status`, or else the one requested in `spec`.
 pub(crate) fn of(service: &Value) -> Traffic<'_> {
     let targets = [&service["status"]["traffic"], &service["spec"]["traffic"]];
     let targets = targets.into_iter().find_map(|traffic| traffic.as_array().filter(|list| !list.is_empty()));
@@ -20,7 +20,7 @@ pub(crate) fn of(service: &Value) -> Traffic<'_> {
     for target in targets.into_iter().flatten() {
         let percent = target["percent"].as_f64().filter(|percent| *percent > 0.0);
         if let (Some(revision), Some(percent)) = (target["revisionName"].as_str().or(latest), percent) {
-            // A revision may have a share for each of its tags.
+            // A revision can have several targets, for example one for each tag.
             match shares.iter_mut().find(|(known, _)| *known == revision) {
                 Some((_, share)) => *share += percent,
                 None => shares.push((revision, percent)),
@@ -33,7 +33,7 @@ pub(crate) fn of(service: &Value) -> Traffic<'_> {
             shares.iter().map(|(revision, percent)| format!("{revision} {percent}%")).collect();
         each.join(", ")
     });
-    Traffic { most: shares.first().map(|(revision, _)| *revision), split }
+    Traffic { largest: shares.first().map(|(revision, _)| *revision), split }
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn shares_are_read_from_what_is_before_what_was_asked() {
+    fn shares_come_from_the_status_or_else_from_the_spec() {
         let service = |status: Value, spec: Value| {
             json!({
                 "spec": { "traffic": spec },
@@ -69,8 +69,8 @@ mod tests {
                 Some("g-1 90%, g-2 10%"),
             ),
         ];
-        for (service, most, split) in cases {
-            assert_eq!(of(&service), Traffic { most, split: split.map(str::to_owned) }, "{service}");
+        for (service, largest, split) in cases {
+            assert_eq!(of(&service), Traffic { largest, split: split.map(str::to_owned) }, "{service}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration of the gateway: its flags, each with a variable of the environment.
+//! The configuration of the gateway: its flags, each with an environment variable.
 
 use clap::Parser;
 use oasis_service::{ServiceArgs, Tokens};
@@ -19,8 +19,8 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Tokens that may read, comma-separated; without any, everybody may, and e-mail addresses in meta are
-    /// withheld
+    /// Tokens that may read, comma-separated. Without any, everyone may read, and e-mail addresses in meta
+    /// are withheld
     #[arg(
         long,
         env = "READ_TOKENS",
@@ -42,12 +42,12 @@ pub struct Config {
     )]
     pub ingest_tokens: Tokens,
 
-    /// Let everybody send events, without a token
+    /// Let everyone send events, without a token
     #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
 
-    /// Most clients that may follow the feed at the same time
+    /// The most clients that may follow the feed at the same time
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 

@@ -1,5 +1,5 @@
-//! `GET /api/v1/devhub/health`: the gateway is alive, and what the feed shows, in the form that the first
-//! consumers of the feed ask for.
+//! Answers `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed. The first
+//! consumers of the feed expect this form.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -14,13 +14,13 @@ struct Health {
     /// Always true: a gateway that is not alive does not answer.
     ok: bool,
     service: &'static str,
-    /// Events that a new client is shown.
+    /// How many events a new client is shown.
     cache_size: usize,
     timestamp: String,
     mode: &'static str,
 }
 
-/// The gateway's own health; `mode` is what the feed shows.
+/// The health of the gateway; `mode` is the mode of the feed.
 pub(crate) fn health(mode: &'static str) -> Result<Response, ApiError> {
     let health = Health {
         ok: true,

@@ -1,7 +1,7 @@
-//! gateway-feed: the public ticker, the query API and ingest.
+//! gateway-feed: the public ticker, the query API and ingest of OASIS DevHub.
 //!
-//! Its endpoints are listed in [`routes`]. One task tails the table, the [`fanout`] shares what it reads
-//! among the subscribers of the [`streams`], and the same tail tells [`agents`] which agents are alive.
+//! [`routes`] lists the endpoints. One task tails the table. The [`fanout`] delivers what the task reads to
+//! the subscribers of the [`streams`], and [`agents`] learns from it which agents are alive.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -34,18 +34,18 @@ use crate::query::{AnswerBudget, EventQueries};
 use crate::routes::Gateway;
 use crate::streams::Streams;
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time
-/// later: clients of the feed are kept and told once it is back.
+/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any
+/// time later: clients of the feed stay connected, and get their events once it is back.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
+/// When TLS to the database cannot be set up as its URL asks for, or when `listener` is not usable.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let streams = Arc::new(Streams::new(Arc::new(store.clone()), config.max_subscribers));
     let agents = Arc::new(Agents::new());
-    // All go on until this function ends and drops the set.
+    // All of these run until this function returns and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));

@@ -1,4 +1,4 @@
-//! The binary: flags, logs, signals; everything else is in the library.
+//! The binary: flags, logs and signals. Everything else is in the library.
 
 use anyhow::Context;
 use gateway_feed::{Config, NAME, run};

@@ -1,5 +1,5 @@
-//! What the path of a request names. It is parsed once, into a closed set: a new route fails to compile
-//! wherever its name, its methods, its readers or its answer must be decided.
+//! Parses the path of a request, once, into a closed set of routes. A new route does not compile until its
+//! name, its methods, its readers and its answer have been decided.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -28,9 +28,9 @@ pub(crate) enum Route {
     /// Lines of the test stream, by the ids of their channels.
     #[cfg(feature = "test-stream")]
     TestLines(String),
-    /// Whether the gateway is alive, and what the feed shows.
+    /// The health of the gateway and the mode of the feed.
     Health,
-    /// The query API, and ingest under its second address.
+    /// The query API, and ingest at its second address.
     Events,
     /// The agents and their states.
     Agents,
@@ -38,7 +38,7 @@ pub(crate) enum Route {
     Ingest,
     /// A page of the Live Console.
     Page(Page),
-    /// A file that the pages are made of, by what follows the prefix.
+    /// A file that the pages are made of, by the part of the path after the prefix.
     Asset(String),
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Action {
 }
 
 impl Route {
-    /// `None` for a path that names nothing here.
+    /// Returns `None` for a path that names no route.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         if let Some(asset) = path.strip_prefix(ASSETS) {
             return Some(Self::Asset(asset.to_owned()));
@@ -71,7 +71,7 @@ impl Route {
         }
     }
 
-    /// The name in metrics.
+    /// The name of the route in metrics.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Feed => FEED,
@@ -86,7 +86,7 @@ impl Route {
         }
     }
 
-    /// The only list of the methods that it answers, as the header `Allow` has it.
+    /// The methods that the route answers, as in the header `Allow`. There is no other list of them.
     fn methods(&self) -> &'static str {
         match self {
             #[cfg(feature = "test-stream")]
@@ -102,22 +102,23 @@ impl Route {
         self.methods().split(", ").any(|answered| answered == method.as_str())
     }
 
-    /// What `method` asks of it.
+    /// What `method` asks of the route.
     ///
     /// # Errors
-    /// 405 when it does not answer the method.
+    /// 405 if the route does not answer the method.
     pub(crate) fn action(&self, method: &Method) -> Result<Action, ApiError> {
-        let asked = match *method {
+        let action = match *method {
             Method::GET | Method::HEAD => Some(Action::Read),
             Method::POST => Some(Action::Send),
             Method::OPTIONS => Some(Action::Preflight),
             _ => None,
         };
-        asked.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
+        action.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
     }
 
-    /// Lets pages of any origin read what a route shows that answers preflights. Everybody may read it, or
-    /// credentials come in a header or the query, never in a cookie.
+    /// Lets pages of any origin read the answers of a route that answers preflights. That is safe, because
+    /// everyone may read the route, or the credentials come in a header or the query, and never in a
+    /// cookie.
     pub(crate) fn allow_origins(&self, headers: &mut HeaderMap) {
         if self.answers(&Method::OPTIONS) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -128,7 +129,7 @@ impl Route {
         }
     }
 
-    /// The answer to a preflight: pages of other origins may read, and not send.
+    /// The answer to a preflight: pages of other origins may read, but may not send.
     pub(crate) fn preflight(&self) -> Response {
         let mut answer = response::status(StatusCode::NO_CONTENT);
         let headers = answer.headers_mut();
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths() {
+    fn each_path_names_its_route() {
         for (path, route) in [
             (FEED, Some(Route::Feed)),
             (HEALTH, Some(Route::Health)),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn methods() {
+    fn each_route_answers_only_its_methods() {
         let named = |route: &Route| {
             let methods = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS, Method::PUT];
             methods.map(|method| route.action(&method).ok())

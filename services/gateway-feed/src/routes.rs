@@ -1,11 +1,11 @@
-//! What the gateway answers.
+//! Answers the requests to the gateway.
 //!
-//! - `GET /api/v1/devhub/feed`: the ticker, Server-Sent Events
-//! - `GET /api/v1/devhub/health`: alive, and what the feed shows
+//! - `GET /api/v1/devhub/feed`: the ticker, as Server-Sent Events
+//! - `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed
 //! - `GET /api/v1/oasis/events`: the query API
 //! - `GET /api/v1/oasis/agents`: the agents and their states
 //! - `POST /events/ingest`, `POST /api/v1/oasis/events`: ingest
-//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: what it is made of
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files it is made of
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::agents::Agents;
 use crate::health::health;
 use crate::query::{self, AnswerBudget, EventQueries, params};
 use crate::route::{Action, FEED, Route};
-use crate::streams::{Asked, Streams, ticker};
+use crate::streams::{StreamRequest, Streams, ticker};
 use crate::{config, console, ingest};
 
 pub(crate) struct Gateway {
@@ -38,7 +38,7 @@ pub(crate) struct Gateway {
 impl App for Gateway {
     const NAME: &'static str = config::NAME;
 
-    /// `None` for a path that names nothing.
+    /// `None` for a path that names no route.
     type Route = Option<Route>;
 
     fn resolve(path: &str) -> Self::Route {
@@ -80,7 +80,7 @@ impl App for Gateway {
                 self.readers.admit(&request)?;
                 self.agents.list(&self.answers, request.uri(), self.readers.are_known())
             }
-            // The rest of its address is for the page itself.
+            // The page itself reads its query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request), request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
         }
@@ -89,7 +89,7 @@ impl App for Gateway {
     async fn ready(&self) -> Result<(), NotReady> {
         let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
         let mut reasons: Vec<String> =
-            self.streams.trouble().map(|why| format!("the feed can't read: {why}")).into_iter().collect();
+            self.streams.trouble().map(|why| format!("the feed cannot read: {why}")).into_iter().collect();
         reasons.extend(self.store.check(need).await);
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
@@ -106,17 +106,18 @@ impl App for Gateway {
 }
 
 impl Gateway {
-    /// The ticker.
+    /// Opens the ticker.
     async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
         self.readers.admit(request)?;
         let query = Query::parse(request.uri().query(), query::FEED)?;
         let filter = params::filter(&query)?;
         let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
         let begin = query::begin(&query, cursor)?;
-        self.streams.open(&self.streams.ticker, Asked { viewer: (), topic: (), want: filter, begin }).await
+        let stream_request = StreamRequest { viewer: (), topic: (), want: filter, begin };
+        self.streams.open(&self.streams.ticker, stream_request).await
     }
 
-    /// The lines of some channels of the test stream.
+    /// Opens the lines of some channels of the test stream.
     #[cfg(feature = "test-stream")]
     async fn test_lines(&self, request: &Request, ids: &str) -> Result<Response, ApiError> {
         use crate::streams::test_stream::{Channels, User};
@@ -126,6 +127,6 @@ impl Gateway {
         let want = query.get("last").and_then(|last| last.parse().ok()).unwrap_or(0);
         let begin = query::begin(&query, request.headers().get("last-event-id").map(HeaderValue::as_bytes))?;
         let topic = Channels::of(ids.split(','))?;
-        self.streams.open(&self.streams.test, Asked { viewer, topic, want, begin }).await
+        self.streams.open(&self.streams.test, StreamRequest { viewer, topic, want, begin }).await
     }
 }

@@ -1,8 +1,8 @@
-//! When an agent beats, and what each beat says. Pure: the time is passed in.
+//! [`Beats`]: when an agent's beats are due, and what each one says. Pure: the time is passed in.
 //!
-//! A beat is due at once when what the agent does is not what was last told, and then once an interval. While
-//! beats can't be told they are not kept: the next one says what is so then, and since when nothing could be
-//! heard.
+//! A beat is due at once when the agent's state differs from the last delivered one. Otherwise it is due once
+//! per interval. There is no queue. After an outage, the next beat has the current state and the start of
+//! the gap.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use oasis_core::ping::{PING, Pinger};
 use oasis_core::{Channel, DedupKey, Event, Kind, Module, NewEvent, Source, Status, Task, Ts, Vtid};
 use tokio::time::Instant;
 
-/// Idle beats that say nothing new are stored this far apart at the least.
+/// The shortest interval between two idle beats that repeat the same state.
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(60);
-/// The first pause after a beat that could not be told; doubled each time.
+/// The pause after the first failed try. It doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest, unless the interval is shorter.
+/// The longest pause, unless the interval is shorter.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What an agent does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Doing {
-    /// The task that it works on, or worked on when it ended; without one it is idle.
+pub struct AgentState {
+    /// The task that the agent works on, or worked on when it ended. Without a task it is idle.
     pub vtid: Option<Vtid>,
-    /// How it ended, if it has.
+    /// How the agent ended; `None` while it runs.
     pub ended: Option<Ending>,
 }
 
-impl Doing {
-    /// It works on this task, or waits for one.
-    pub fn task(vtid: Option<Vtid>) -> Self {
+impl AgentState {
+    /// The state of an agent that works on this task, or is idle without one.
+    pub fn with_task(vtid: Option<Vtid>) -> Self {
         Self { vtid, ended: None }
     }
 
@@ -40,21 +40,21 @@ impl Doing {
 /// How an agent ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// Whether it was meant to.
+    /// Whether the agent ended as intended.
     pub well: bool,
-    /// The exit code of the command that it was.
+    /// The exit code of the wrapped command.
     pub exit_code: Option<i32>,
-    /// The signal that ended the command.
+    /// The number of the signal that ended the wrapped command.
     pub signal: Option<i32>,
 }
 
 impl Ending {
-    /// As it was meant to.
+    /// The ending of an agent that ended as intended.
     pub fn well() -> Self {
         Self { well: true, ..Self::default() }
     }
 
-    /// Otherwise.
+    /// The ending of an agent that failed.
     pub fn badly() -> Self {
         Self::default()
     }
@@ -63,124 +63,124 @@ impl Ending {
 /// The beats of one run of an agent.
 #[derive(Debug)]
 pub(crate) struct Beats {
-    who: Pinger,
+    pinger: Pinger,
     module: Module,
-    /// The program that is wrapped.
+    /// The name of the wrapped command.
     command: Option<String>,
     interval: Duration,
-    began: Instant,
-    doing: Doing,
+    started: Instant,
+    state: AgentState,
     /// The number of the last beat.
     seq: u64,
-    /// What that one said, and when it was first tried, until it is told.
-    trying: Option<(Doing, Instant)>,
-    /// When the try began that is under way.
+    /// The state in the last beat, and the time of its first try. `None` once it is delivered.
+    pending: Option<(AgentState, Instant)>,
+    /// The timestamp of the current try.
     sent: Option<Ts>,
-    told: Option<Told>,
-    /// Tries since the last beat that was told.
+    last: Option<Delivered>,
+    /// The failed tries since the last delivery.
     failures: u32,
-    /// No beat before this.
+    /// No beat is due before this time.
     pause_until: Instant,
-    /// What the last beat said, if it was refused for that.
-    refused: Option<Doing>,
+    /// The state in the last beat, if that beat was refused because of its content.
+    refused: Option<AgentState>,
 }
 
-/// The last beat that was told.
+/// The last delivered beat.
 #[derive(Debug)]
-struct Told {
-    doing: Doing,
+struct Delivered {
+    state: AgentState,
     at: Ts,
-    /// When the next one is due, if nothing changes.
+    /// When the next beat is due, if the state does not change.
     next: Instant,
-    /// A try that failed said something else since, and may have arrived.
-    doubted: bool,
+    /// A failed try with another state came after this beat, and may have been stored.
+    uncertain: bool,
 }
 
-impl Told {
-    fn is_certainly(&self, doing: &Doing) -> bool {
-        self.doing == *doing && !self.doubted
+impl Delivered {
+    /// Whether it is certain that the last beat in the table has this state.
+    fn is_certainly(&self, state: &AgentState) -> bool {
+        self.state == *state && !self.uncertain
     }
 }
 
 impl Beats {
     pub(crate) fn new(
-        who: Pinger,
+        pinger: Pinger,
         command: Option<String>,
         interval: Duration,
-        doing: Doing,
+        state: AgentState,
         now: Instant,
     ) -> Self {
-        let module = Module::from_name(&who.agent);
+        let module = Module::from_name(&pinger.agent);
         Self {
-            who,
+            pinger,
             module,
             command,
             interval,
-            began: now,
-            doing,
+            started: now,
+            state,
             seq: 0,
-            trying: None,
+            pending: None,
             sent: None,
-            told: None,
+            last: None,
             failures: 0,
             pause_until: now,
             refused: None,
         }
     }
 
-    /// What the agent does from now on. Nothing follows its end.
-    pub(crate) fn set(&mut self, doing: Doing, now: Instant) {
-        if self.doing.ended.is_some() {
+    /// Sets what the agent does from now on. The state never changes after the end.
+    pub(crate) fn set_state(&mut self, state: AgentState, now: Instant) {
+        if self.state.ended.is_some() {
             return;
         }
-        // There may be no later after an end; and only what was refused need not be said again.
-        if doing.ended.is_some() || self.refused.as_ref().is_some_and(|refused| *refused != doing) {
+        // An end skips the pause, because the process may not live much longer. A change after a refused
+        // beat skips it as well, because only the refused state would be refused again.
+        if state.ended.is_some() || self.refused.as_ref().is_some_and(|refused| *refused != state) {
             (self.pause_until, self.refused) = (now, None);
         }
-        self.doing = doing;
+        self.state = state;
     }
 
-    /// When the next beat is due; `None` once the end has been told.
+    /// When the next beat is due; `None` once the end is delivered.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let due = match &self.told {
-            Some(told) if told.is_certainly(&self.doing) && self.doing.ended.is_some() => return None,
-            Some(told) if told.is_certainly(&self.doing) => told.next,
+        let due = match &self.last {
+            Some(last) if last.is_certainly(&self.state) && self.state.ended.is_some() => return None,
+            Some(last) if last.is_certainly(&self.state) => last.next,
             _ => self.pause_until,
         };
         Some(due.max(self.pause_until))
     }
 
-    /// The beat of now.
+    /// Makes the beat to send now, with the timestamp `ts`.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
-        // One that may have arrived without our knowing is not told twice; but after an interval it is news
-        // again.
-        let again = self
-            .trying
+        // A failed try may have been stored. So a retry keeps the number, which is part of the dedup key.
+        // After an interval, the beat gets a new number, because it shows that the agent is still alive.
+        let is_retry = self
+            .pending
             .as_ref()
-            .is_some_and(|(doing, first)| *doing == self.doing && now < *first + self.stored_every(doing));
-        if !again {
+            .is_some_and(|(state, first)| *state == self.state && now < *first + self.interval_of(state));
+        if !is_retry {
             self.seq += 1;
-            self.trying = Some((self.doing.clone(), now));
+            self.pending = Some((self.state.clone(), now));
         }
         self.sent = Some(ts);
-        let repeat = self.told.as_ref().is_some_and(|told| told.is_certainly(&self.doing));
-        let Doing { vtid, ended } = &self.doing;
+        let repeat = self.last.as_ref().is_some_and(|last| last.is_certainly(&self.state));
+        let AgentState { vtid, ended } = &self.state;
         let status = match (ended, vtid) {
             (Some(ending), _) if ending.well => Status::Success,
             (Some(_), _) => Status::Failure,
             (None, Some(_)) => Status::InProgress,
             (None, None) => Status::Info,
         };
-        let since = self.told.as_ref().map(|told| told.at.to_string()).or(self.who.started.clone());
+        let since = self.last.as_ref().map(|last| last.at.to_string()).or(self.pinger.started.clone());
+        let promise = ended.is_none().then(|| self.interval_of(&self.state).as_secs_f64().ceil() as u64);
         let meta = self
-            .who
+            .pinger
             .meta()
-            .with(
-                "interval",
-                ended.is_none().then(|| self.stored_every(&self.doing).as_secs_f64().ceil() as u64),
-            )
+            .with("interval", promise)
             .with("seq", Some(self.seq))
-            .with("uptime", Some((now - self.began).as_secs()))
+            .with("uptime", Some((now - self.started).as_secs()))
             .with("repeat", repeat.then_some(true))
             .with("gap_since", since.filter(|_| self.failures > 0))
             .with("failed_attempts", (self.failures > 0).then_some(u64::from(self.failures)))
@@ -197,30 +197,30 @@ impl Beats {
             status,
             link: None,
         };
-        let dedup_key = DedupKey::new("ping", &format!("{}:{}", self.who.instance, self.seq)).ok();
+        let dedup_key = DedupKey::new("ping", &format!("{}:{}", self.pinger.instance, self.seq)).ok();
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 
-    /// The beat has been told. `chance`, from 0 to 1, spreads those who began at the same moment over the
-    /// interval.
-    pub(crate) fn arrived(&mut self, now: Instant, chance: f64) {
-        if let (Some((doing, _)), Some(at)) = (self.trying.take(), self.sent.take()) {
-            let first = self.told.is_none();
-            let every = self.stored_every(&doing);
-            // Never sooner than a minute for one who is idle.
-            let spread = if doing.is_idle() { 1.0 + chance / 4.0 } else { 0.5 + chance / 2.0 };
-            let next = now + if first { every.mul_f64(spread) } else { every };
-            self.told = Some(Told { doing, at, next, doubted: false });
+    /// Records that the last beat is delivered. `chance`, from 0 to 1, spreads agents that started at the
+    /// same moment over the interval.
+    pub(crate) fn delivered(&mut self, now: Instant, chance: f64) {
+        if let (Some((state, _)), Some(at)) = (self.pending.take(), self.sent.take()) {
+            let is_first = self.last.is_none();
+            let interval = self.interval_of(&state);
+            // Idle beats must not come sooner than their interval.
+            let spread = if state.is_idle() { 1.0 + chance / 4.0 } else { 0.5 + chance / 2.0 };
+            let next = now + if is_first { interval.mul_f64(spread) } else { interval };
+            self.last = Some(Delivered { state, at, next, uncertain: false });
         }
         (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
-    /// It could not be told. `chance`, from 0 to 1, keeps those whom the same thing failed from coming back
-    /// together.
+    /// Records that the last try failed. `chance`, from 0 to 1, spreads the retries of agents that
+    /// failed for the same reason.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
-        if let (Some((tried, _)), Some(told)) = (&self.trying, &mut self.told) {
-            told.doubted |= *tried != told.doing;
+        if let (Some((tried, _)), Some(last)) = (&self.pending, &mut self.last) {
+            last.uncertain |= *tried != last.state;
         }
         let longest = LONGEST_PAUSE.min(self.interval);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest);
@@ -228,28 +228,28 @@ impl Beats {
         (self.pause_until, self.refused) = (now + pause.mul_f64(0.5 + chance / 2.0), None);
     }
 
-    /// It was refused for what it said, and would be refused again. The next beat is due after an interval,
-    /// as if this one had been told.
+    /// Records that the last beat was refused because of its content. It would be refused again, so the next
+    /// beat is due after an interval, as if this one were delivered.
     pub(crate) fn refused(&mut self, now: Instant) {
         self.sent = None;
         self.failures = self.failures.saturating_add(1);
-        self.pause_until = now + self.stored_every(&self.doing);
-        self.refused = Some(self.doing.clone());
+        self.pause_until = now + self.interval_of(&self.state);
+        self.refused = Some(self.state.clone());
     }
 
     /// Whether the agent has ended.
     pub(crate) fn ended(&self) -> bool {
-        self.doing.ended.is_some()
+        self.state.ended.is_some()
     }
 
-    /// How many tries have failed since a beat was told.
+    /// The number of failed tries since the last delivery.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// How far apart beats are stored that say nothing new.
-    fn stored_every(&self, doing: &Doing) -> Duration {
-        if doing.is_idle() { self.interval.max(IDLE_INTERVAL) } else { self.interval }
+    /// The interval of the beats in this state.
+    fn interval_of(&self, state: &AgentState) -> Duration {
+        if state.is_idle() { self.interval.max(IDLE_INTERVAL) } else { self.interval }
     }
 }
 

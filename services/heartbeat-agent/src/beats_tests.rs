@@ -1,4 +1,4 @@
-//! The machine over a clock of the tests' own.
+//! Tests of the beats on a clock that the tests advance.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,28 +8,28 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Clock {
-    began: Instant,
+    started: Instant,
     now: Instant,
 }
 
 impl Clock {
     fn new() -> Self {
         let now = Instant::now();
-        Self { began: now, now }
+        Self { started: now, now }
     }
 
     fn pass(&mut self, by: Duration) {
         self.now += by;
     }
 
-    /// The wall clock, which may say anything.
+    /// A time of the wall clock.
     fn ts(&self) -> Ts {
-        let seconds = (self.now - self.began).as_secs();
+        let seconds = (self.now - self.started).as_secs();
         Ts::from_unix_seconds(1_767_323_045 + i64::try_from(seconds).unwrap()).unwrap()
     }
 }
 
-fn who() -> Pinger {
+fn pinger() -> Pinger {
     Pinger {
         agent: "web planner".into(),
         role: Some("PLANNER".into()),
@@ -40,26 +40,26 @@ fn who() -> Pinger {
     }
 }
 
-fn vtid(number: u32) -> Doing {
-    Doing::task(Some(Vtid::parse(&format!("DEV-CICDL-{number:04}")).unwrap()))
+fn vtid(number: u32) -> AgentState {
+    AgentState::with_task(Some(Vtid::parse(&format!("DEV-CICDL-{number:04}")).unwrap()))
 }
 
-fn idle() -> Doing {
-    Doing::task(None)
+fn idle() -> AgentState {
+    AgentState::with_task(None)
 }
 
-fn ended(doing: Doing, ending: Ending) -> Doing {
-    Doing { ended: Some(ending), ..doing }
+fn ended(state: AgentState, ending: Ending) -> AgentState {
+    AgentState { ended: Some(ending), ..state }
 }
 
-fn beats(interval: Duration, doing: Doing, clock: &Clock) -> Beats {
-    Beats::new(who(), Some("claude".into()), interval, doing, clock.now)
+fn beats(interval: Duration, state: AgentState, clock: &Clock) -> Beats {
+    Beats::new(pinger(), Some("claude".into()), interval, state, clock.now)
 }
 
-/// Beats now, and is told; `chance` 1 keeps the first interval whole for one who works.
-fn told(beats: &mut Beats, clock: &Clock) -> NewEvent {
+/// Makes a beat now, and delivers it. The chance of 1 keeps the first interval of a working agent whole.
+fn deliver(beats: &mut Beats, clock: &Clock) -> NewEvent {
     let event = beats.beat(clock.now, clock.ts());
-    beats.arrived(clock.now, 1.0);
+    beats.delivered(clock.now, 1.0);
     event
 }
 
@@ -68,15 +68,15 @@ fn meta(event: &NewEvent, name: &str) -> Value {
 }
 
 #[test]
-fn the_first_at_once_and_then_every_interval() {
+fn the_first_beat_is_due_at_once_and_then_one_each_interval() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(31), &clock);
     assert_eq!(beats.due(), Some(clock.now));
-    let first = told(&mut beats, &clock);
+    let first = deliver(&mut beats, &clock);
     assert_eq!((first.event.task.as_str(), first.event.layer()), ("DEV-CICDL-0031", "CICDL"));
     assert_eq!((first.event.module.as_str(), first.event.status), ("WEB-PLANNER", Status::InProgress));
     assert_eq!((first.event.source, first.event.kind.as_str()), (Source::AgentPing, "ping"));
-    assert_eq!(Pinger::read(first.meta.as_map(), "X"), who());
+    assert_eq!(Pinger::read(first.meta.as_map(), "X"), pinger());
     assert_eq!(first.dedup_key.as_ref().unwrap().as_str(), "ping:build-7:42:1767323045:1");
     for (name, value) in [("interval", 60), ("seq", 1), ("uptime", 0)] {
         assert_eq!(meta(&first, name), value, "{name}");
@@ -86,20 +86,20 @@ fn the_first_at_once_and_then_every_interval() {
     for seq in 2..5 {
         assert_eq!(beats.due(), Some(clock.now + 60 * SECOND));
         clock.pass(60 * SECOND);
-        let repeat = told(&mut beats, &clock);
+        let repeat = deliver(&mut beats, &clock);
         assert_eq!((meta(&repeat, "repeat"), meta(&repeat, "seq")), (true.into(), seq.into()));
         assert_eq!(meta(&repeat, "uptime"), 60 * (seq - 1));
     }
 }
 
 #[test]
-fn those_who_begin_together_are_spread() {
+fn agents_that_start_together_spread_their_beats() {
     let clock = Clock::new();
-    for (doing, least, most) in [(vtid(1), 30, 60), (idle(), 60, 75)] {
+    for (state, least, most) in [(vtid(1), 30, 60), (idle(), 60, 75)] {
         for (chance, seconds) in [(0.0, least), (1.0, most)] {
-            let mut beats = beats(60 * SECOND, doing.clone(), &clock);
+            let mut beats = beats(60 * SECOND, state.clone(), &clock);
             beats.beat(clock.now, clock.ts());
-            beats.arrived(clock.now, chance);
+            beats.delivered(clock.now, chance);
             assert_eq!(beats.due(), Some(clock.now + seconds * SECOND));
         }
     }
@@ -109,55 +109,55 @@ fn those_who_begin_together_are_spread() {
 fn a_change_is_due_at_once_and_is_no_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
-    assert_eq!(told(&mut beats, &clock).event.status, Status::Info);
-    for (doing, task, status) in [
+    assert_eq!(deliver(&mut beats, &clock).event.status, Status::Info);
+    for (state, task, status) in [
         (vtid(1), "DEV-CICDL-0001", Status::InProgress),
         (vtid(2), "DEV-CICDL-0002", Status::InProgress),
         (idle(), "IDLE", Status::Info),
     ] {
         clock.pass(SECOND);
-        beats.set(doing, clock.now);
+        beats.set_state(state, clock.now);
         assert!(beats.due() <= Some(clock.now));
-        let event = told(&mut beats, &clock);
+        let event = deliver(&mut beats, &clock);
         assert_eq!((event.event.task.as_str(), event.event.status), (task, status));
         assert_eq!(meta(&event, "repeat"), Value::Null);
         assert!(beats.due() > Some(clock.now));
     }
-    // The same again is no change.
-    beats.set(idle(), clock.now);
+    // Setting the same state again is no change.
+    beats.set_state(idle(), clock.now);
     assert!(beats.due() > Some(clock.now));
 }
 
-/// However short the interval, idle beats are a minute apart, and promise no more.
+/// Idle beats promise an interval of at least a minute, even if the configured interval is shorter.
 #[test]
-fn idle_beats_coalesce() {
+fn idle_beats_are_at_least_a_minute_apart() {
     let mut clock = Clock::new();
     let mut beats = beats(SECOND, idle(), &clock);
-    assert_eq!(meta(&told(&mut beats, &clock), "interval"), 60);
+    assert_eq!(meta(&deliver(&mut beats, &clock), "interval"), 60);
     let first = clock.now;
     assert!(beats.due() >= Some(first + 60 * SECOND));
     clock.now = beats.due().unwrap();
-    told(&mut beats, &clock);
+    deliver(&mut beats, &clock);
     assert_eq!(beats.due(), Some(clock.now + 60 * SECOND));
-    beats.set(vtid(1), clock.now);
-    assert_eq!(meta(&told(&mut beats, &clock), "interval"), 1);
+    beats.set_state(vtid(1), clock.now);
+    assert_eq!(meta(&deliver(&mut beats, &clock), "interval"), 1);
     assert_eq!(beats.due(), Some(clock.now + SECOND));
 }
 
 #[test]
-fn an_end_is_told_once_and_belongs_to_the_last_task() {
+fn an_end_is_sent_once_with_the_last_task() {
     for (ending, status) in [
         (Ending::well(), Status::Success),
         (Ending { exit_code: Some(137), signal: Some(9), ..Ending::badly() }, Status::Failure),
     ] {
         let mut clock = Clock::new();
         let mut beats = beats(60 * SECOND, vtid(31), &clock);
-        told(&mut beats, &clock);
+        deliver(&mut beats, &clock);
         clock.pass(SECOND);
-        beats.set(ended(vtid(32), ending.clone()), clock.now);
-        beats.set(idle(), clock.now);
+        beats.set_state(ended(vtid(32), ending.clone()), clock.now);
+        beats.set_state(idle(), clock.now);
         assert!(beats.due() <= Some(clock.now));
-        let end = told(&mut beats, &clock);
+        let end = deliver(&mut beats, &clock);
         assert_eq!((end.event.task.as_str(), end.event.status), ("DEV-CICDL-0032", status));
         assert_eq!(meta(&end, "exit_code"), ending.exit_code.map_or(Value::Null, Value::from));
         assert_eq!(meta(&end, "signal"), ending.signal.map_or(Value::Null, Value::from));
@@ -166,39 +166,39 @@ fn an_end_is_told_once_and_belongs_to_the_last_task() {
     }
 }
 
-/// Ten minutes without a way out: tries back off, nothing piles up, and the next beat tells the gap.
+/// During an outage of ten minutes, the tries back off and no beats are queued.
 #[test]
-fn a_gap_is_told() {
+fn a_beat_after_an_outage_reports_the_gap() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(1), &clock);
-    told(&mut beats, &clock);
+    deliver(&mut beats, &clock);
     let last = clock.ts().to_string();
     clock.now = beats.due().unwrap();
-    let (lost, mut tries) = (clock.now, 0);
-    while clock.now < lost + 600 * SECOND {
+    let (outage, mut tries) = (clock.now, 0);
+    while clock.now < outage + 600 * SECOND {
         beats.beat(clock.now, clock.ts());
         beats.failed(clock.now, 1.0);
         tries += 1;
         let pause = beats.due().unwrap() - clock.now;
         assert!(pause <= LONGEST_PAUSE && (tries < 6 || pause == LONGEST_PAUSE), "{tries}: {pause:?}");
         clock.pass(pause);
-        // What it works on meanwhile is told only as far as it is still so.
-        beats.set(vtid(tries), clock.now);
+        // Only the last of these tasks is sent.
+        beats.set_state(vtid(tries), clock.now);
     }
     assert!(tries < 30, "{tries}");
     let event = beats.beat(clock.now, clock.ts());
     assert_eq!(event.event.task.as_str(), format!("DEV-CICDL-{tries:04}"));
     assert_eq!((meta(&event, "gap_since"), meta(&event, "failed_attempts")), (last.into(), tries.into()));
     assert_eq!(meta(&event, "seq"), tries + 1);
-    beats.arrived(clock.now, 1.0);
+    beats.delivered(clock.now, 1.0);
     assert_eq!(beats.due(), Some(clock.now + 60 * SECOND));
     clock.pass(60 * SECOND);
-    assert_eq!(meta(&told(&mut beats, &clock), "gap_since"), Value::Null);
+    assert_eq!(meta(&deliver(&mut beats, &clock), "gap_since"), Value::Null);
 }
 
-/// It may have been stored, and only the answer was lost: told again it is the same, for an interval.
+/// If only the answer was lost, a failed try has been stored. So a retry within an interval has the same key.
 #[test]
-fn a_try_that_failed_may_have_arrived() {
+fn a_retry_keeps_its_dedup_key_for_an_interval() {
     let mut clock = Clock::new();
     let mut beats = beats(10 * SECOND, vtid(1), &clock);
     let key =
@@ -209,37 +209,36 @@ fn a_try_that_failed_may_have_arrived() {
         beats.failed(clock.now, 1.0);
         clock.pass(4 * SECOND);
     }
-    // Ten seconds later it is news that it lives.
+    // After an interval, the beat shows that the agent is still alive.
     assert_eq!(keys, ["1", "1", "1", "2"]);
-    beats.set(vtid(2), clock.now);
-    assert_eq!(key(&told(&mut beats, &clock)), "3");
+    beats.set_state(vtid(2), clock.now);
+    assert_eq!(key(&deliver(&mut beats, &clock)), "3");
     clock.pass(10 * SECOND);
-    assert_eq!(key(&told(&mut beats, &clock)), "4");
+    assert_eq!(key(&deliver(&mut beats, &clock)), "4");
 }
 
-/// Whoever was told of a change, perhaps, is told of its end: at once, and not as if nothing had been said
-/// between.
+/// A failed try may have been stored. So a return to the state before that try is a change, too.
 #[test]
-fn what_is_as_before_a_try_that_failed_is_news() {
+fn a_state_from_before_a_failed_try_is_no_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
-    told(&mut beats, &clock);
+    deliver(&mut beats, &clock);
     clock.pass(SECOND);
-    beats.set(vtid(1), clock.now);
+    beats.set_state(vtid(1), clock.now);
     beats.beat(clock.now, clock.ts());
     beats.failed(clock.now, 1.0);
-    beats.set(idle(), clock.now);
+    beats.set_state(idle(), clock.now);
     assert_eq!(beats.due(), Some(clock.now + SECOND));
     clock.pass(SECOND);
-    let event = told(&mut beats, &clock);
+    let event = deliver(&mut beats, &clock);
     assert_eq!((event.event.status, meta(&event, "repeat")), (Status::Info, Value::Null));
     assert_eq!(meta(&event, "seq"), 3);
     clock.pass(60 * SECOND);
-    assert_eq!(meta(&told(&mut beats, &clock), "repeat"), true);
+    assert_eq!(meta(&deliver(&mut beats, &clock), "repeat"), true);
 }
 
 #[test]
-fn a_short_interval_is_not_backed_off_beyond_itself() {
+fn a_pause_is_never_longer_than_the_interval() {
     let mut clock = Clock::new();
     let mut beats = beats(2 * SECOND, vtid(1), &clock);
     for _ in 0..10 {
@@ -250,32 +249,32 @@ fn a_short_interval_is_not_backed_off_beyond_itself() {
     }
 }
 
-/// What was refused is not said again before its next turn; anything else is due at once.
+/// The refused state is not sent again before the next interval. Any other state is due at once.
 #[test]
-fn a_beat_that_is_refused_waits_for_its_next_turn() {
-    for (refused, turn) in [(vtid(1), 600), (idle(), 600), (vtid(2), 600)] {
+fn a_refused_beat_waits_for_the_next_interval() {
+    for (refused, wait) in [(vtid(1), 600), (idle(), 600), (vtid(2), 600)] {
         let mut clock = Clock::new();
         let mut beats = beats(600 * SECOND, vtid(2), &clock);
         if refused != vtid(2) {
-            told(&mut beats, &clock);
+            deliver(&mut beats, &clock);
             clock.pass(SECOND);
         }
-        beats.set(refused.clone(), clock.now);
+        beats.set_state(refused.clone(), clock.now);
         let first = beats.beat(clock.now, clock.ts());
         beats.refused(clock.now);
-        assert_eq!(beats.due(), Some(clock.now + turn * SECOND));
-        // The same once more is nothing else.
-        beats.set(refused.clone(), clock.now + SECOND);
-        assert_eq!(beats.due(), Some(clock.now + turn * SECOND));
-        clock.pass(turn * SECOND);
+        assert_eq!(beats.due(), Some(clock.now + wait * SECOND));
+        // Setting the same state again is no change.
+        beats.set_state(refused.clone(), clock.now + SECOND);
+        assert_eq!(beats.due(), Some(clock.now + wait * SECOND));
+        clock.pass(wait * SECOND);
         let next = beats.beat(clock.now, clock.ts());
         assert!(meta(&next, "seq").as_u64() > meta(&first, "seq").as_u64());
         assert_eq!(meta(&next, "failed_attempts"), 1);
         beats.refused(clock.now);
         clock.pass(SECOND);
-        beats.set(vtid(3), clock.now);
+        beats.set_state(vtid(3), clock.now);
         assert_eq!(beats.due(), Some(clock.now));
-        told(&mut beats, &clock);
+        deliver(&mut beats, &clock);
         assert_eq!(beats.due(), Some(clock.now + 600 * SECOND));
     }
     let mut clock = Clock::new();
@@ -283,31 +282,30 @@ fn a_beat_that_is_refused_waits_for_its_next_turn() {
     beats.beat(clock.now, clock.ts());
     beats.refused(clock.now);
     clock.pass(SECOND);
-    beats.set(ended(vtid(1), Ending::well()), clock.now);
+    beats.set_state(ended(vtid(1), Ending::well()), clock.now);
     assert_eq!(beats.due(), Some(clock.now));
 }
 
-/// A gap before anything was told began with the agent.
 #[test]
-fn a_first_beat_that_is_late_says_since_when() {
+fn a_late_first_beat_reports_the_gap_since_the_start() {
     let clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
     beats.beat(clock.now, clock.ts());
     beats.failed(clock.now, 0.0);
     let event = beats.beat(clock.now, clock.ts());
-    assert_eq!(meta(&event, "gap_since"), who().started.unwrap());
+    assert_eq!(meta(&event, "gap_since"), pinger().started.unwrap());
     assert_eq!(meta(&event, "repeat"), Value::Null);
 }
 
-/// An end is tried at once, whatever the pause; and what the wall clock says changes no schedule.
+/// The schedule does not depend on the wall clock.
 #[test]
-fn an_end_does_not_wait_and_the_wall_clock_may_jump() {
+fn an_end_skips_the_pause_and_the_wall_clock_may_jump() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(1), &clock);
     for jump in [-86_400 * 400, 86_400 * 400] {
         let ts = Ts::from_unix_seconds(1_767_323_045 + jump).unwrap();
         assert_eq!(beats.beat(clock.now, ts).event.ts, ts);
-        beats.arrived(clock.now, 1.0);
+        beats.delivered(clock.now, 1.0);
         assert_eq!(beats.due(), Some(clock.now + 60 * SECOND));
         clock.pass(60 * SECOND);
     }
@@ -316,38 +314,40 @@ fn an_end_does_not_wait_and_the_wall_clock_may_jump() {
         beats.failed(clock.now, 1.0);
     }
     assert!(beats.due() > Some(clock.now));
-    beats.set(ended(idle(), Ending::well()), clock.now);
+    beats.set_state(ended(idle(), Ending::well()), clock.now);
     assert_eq!(beats.due(), Some(clock.now));
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Set(Doing),
+    Set(AgentState),
+    /// Lets milliseconds pass.
     Pass(u64),
+    /// Makes deliveries fail, or succeed again.
     Fail,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let doing = prop_oneof![Just(idle()), (1_u32..4).prop_map(vtid)];
+    let state = prop_oneof![Just(idle()), (1_u32..4).prop_map(vtid)];
     let step =
-        prop_oneof![doing.prop_map(Step::Set), (1_u64..200_000).prop_map(Step::Pass), Just(Step::Fail),];
+        prop_oneof![state.prop_map(Step::Set), (1_u64..200_000).prop_map(Step::Pass), Just(Step::Fail),];
     prop::collection::vec(step, 0..60)
 }
 
 proptest! {
-    /// Whatever happens: an agent that can be heard is never silent for longer than it promised, a repeat
-    /// says what the one before it said, idle repeats are a minute apart, and numbers only grow.
+    /// While deliveries succeed, an agent is never silent for longer than it promised. A repeat has the state
+    /// of the previous beat. Idle repeats are at least a minute apart. The numbers of beats only grow.
     #[test]
     fn promises_are_kept(steps in steps(), interval in 1_u64..120) {
         let mut clock = Clock::new();
         let mut beats = beats(Duration::from_secs(interval), idle(), &clock);
         let mut before: Option<(NewEvent, Instant)> = None;
-        let (mut failing, mut doubted) = (false, false);
+        let (mut failing, mut uncertain) = (false, false);
         let (mut seq, mut tried) = (0, None);
         for step in steps {
             let until = match step {
-                Step::Set(doing) => {
-                    beats.set(doing, clock.now);
+                Step::Set(state) => {
+                    beats.set_state(state, clock.now);
                     clock.now
                 }
                 Step::Pass(ms) => clock.now + Duration::from_millis(ms),
@@ -360,22 +360,22 @@ proptest! {
                 clock.now = clock.now.max(due);
                 let event = beats.beat(clock.now, clock.ts());
                 let number = meta(&event, "seq").as_u64().unwrap();
-                let said = (event.event.task.clone(), event.event.status);
-                prop_assert!(number > seq || (number == seq && tried.as_ref() == Some(&said)));
+                let content = (event.event.task.clone(), event.event.status);
+                prop_assert!(number > seq || (number == seq && tried.as_ref() == Some(&content)));
                 seq = number;
                 if failing {
                     beats.failed(clock.now, 0.5);
                     let is_other =
-                        |last: &NewEvent| last.event.task != said.0 || last.event.status != said.1;
-                    doubted |= before.as_ref().is_some_and(|(last, _)| is_other(last));
-                    tried = Some(said);
+                        |last: &NewEvent| last.event.task != content.0 || last.event.status != content.1;
+                    uncertain |= before.as_ref().is_some_and(|(last, _)| is_other(last));
+                    tried = Some(content);
                     continue;
                 }
                 tried = None;
                 let repeats = meta(&event, "repeat") == true;
                 if let Some((last, at)) = &before {
                     let same = last.event.task == event.event.task && last.event.status == event.event.status;
-                    prop_assert_eq!(repeats, same && !doubted);
+                    prop_assert_eq!(repeats, same && !uncertain);
                     if repeats && event.event.status == Status::Info {
                         prop_assert!(clock.now - *at >= IDLE_INTERVAL);
                     }
@@ -385,8 +385,8 @@ proptest! {
                         prop_assert!(late <= promised * 1.25, "{} after a promise of {}", late, promised);
                     }
                 }
-                beats.arrived(clock.now, 0.5);
-                doubted = false;
+                beats.delivered(clock.now, 0.5);
+                uncertain = false;
                 before = Some((event, clock.now));
             }
             clock.now = clock.now.max(until);

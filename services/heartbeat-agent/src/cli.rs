@@ -1,4 +1,4 @@
-//! The command line: beats by itself or around a command, and talks to an agent that does.
+//! The command line: runs an agent, alone or around a command, or sends a request to a running agent.
 
 use std::ffi::OsString;
 use std::future::pending;
@@ -16,15 +16,15 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::beats::Ending;
-use crate::control::{self, Order, Socket};
+use crate::control::{self, Request, Socket};
 use crate::destination::Destination;
 use crate::heartbeat::{Config, Heartbeat};
 use crate::wrap;
 
-/// The name in logs.
+/// The program's name in logs.
 pub const NAME: &str = "heartbeat-agent";
 
-/// Lets everybody see that an agent lives, what it works on, and how it ended
+/// Reports that an agent is alive, what it works on, and how it ended
 #[derive(Debug, Parser)]
 #[command(
     name = "heartbeat-agent",
@@ -32,53 +32,53 @@ pub const NAME: &str = "heartbeat-agent";
     args_conflicts_with_subcommands = true,
     override_usage = "heartbeat-agent --agent NAME [OPTIONS] [-- COMMAND [ARGS]...]\n       \
                       heartbeat-agent set-vtid VTID | idle | status",
-    after_help = "Beats until SIGTERM, or as long as COMMAND runs, whose input, output, signals \
-                  and exit code are its own.\n\
-                  COMMAND finds its agent by itself: `heartbeat-agent set-vtid DEV-CICDL-0031` in it \
-                  says what it works on.\n\
-                  One of --gateway-url (which wins) and --database-url must be set."
+    after_help = "Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
+                  and exit code are passed through.\n\
+                  COMMAND reaches its agent without flags: `heartbeat-agent set-vtid DEV-CICDL-0031` \
+                  sets the task.\n\
+                  --gateway-url or --database-url must be set. With both, --gateway-url is used."
 )]
 pub struct Cli {
     #[command(subcommand)]
-    ask: Option<Ask>,
+    control: Option<Control>,
     #[command(flatten)]
-    beat: Beat,
+    agent: AgentArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Ask {
-    /// Say what a running agent works on from now on
+enum Control {
+    /// Set the task that a running agent works on
     SetVtid {
         /// The task
         vtid: String,
         #[command(flatten)]
-        whom: Whom,
+        target: Target,
     },
-    /// Say that a running agent waits for a task
+    /// Make a running agent idle, until it gets a task
     Idle {
         #[command(flatten)]
-        whom: Whom,
+        target: Target,
     },
-    /// Ask a running agent what it works on
+    /// Show what a running agent works on, and whether its beats are delivered
     Status {
         #[command(flatten)]
-        whom: Whom,
+        target: Target,
     },
 }
 
 #[derive(Debug, Args)]
-struct Whom {
-    /// The agent's name, if several run here
+struct Target {
+    /// The agent's name, if several agents run here
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Its socket, wherever it runs; a wrapped command has its agent's
+    /// The agent's socket; a wrapped command finds the socket of its agent in the environment
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
     runtime: Runtime,
 }
 
-/// Where a user's sockets are.
+/// The directory of the user's sockets.
 #[derive(Debug, Args)]
 struct Runtime {
     #[arg(long = "runtime-dir", env = "XDG_RUNTIME_DIR", hide = true)]
@@ -86,25 +86,25 @@ struct Runtime {
 }
 
 #[derive(Debug, Args)]
-struct Beat {
-    /// The agent's name; in capitals it is the module of its events
+struct AgentArgs {
+    /// The agent's name; its upper-case form is the module of its events
     #[arg(long, env = "AGENT_NAME", value_name = "NAME", value_parser = name)]
     agent: Option<String>,
 
-    /// What it is for, such as PLANNER
+    /// The agent's role, such as PLANNER
     #[arg(long, env = "AGENT_ROLE", value_name = "ROLE")]
     role: Option<String>,
 
-    /// The task that it begins with; without one it is idle
+    /// The task that the agent starts with; without one it is idle
     #[arg(long, env = "VTID", value_name = "VTID")]
     vtid: Option<String>,
 
-    /// How often it beats, from 1s to 1d; idle, at most once a minute
+    /// The interval of the beats, from 1s to 1d; at least 1m while the agent is idle
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s",
           value_parser = interval)]
     interval: Duration,
 
-    /// Tell a gateway, such as https://oasis.example
+    /// Send beats to this gateway, such as https://oasis.example
     #[arg(long, env = "GATEWAY_URL", value_name = "URL")]
     gateway_url: Option<Base>,
 
@@ -112,22 +112,22 @@ struct Beat {
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     ingest_token: Option<Secret>,
 
-    /// Tell Postgres itself
+    /// Write beats to this Postgres database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
-    /// Where `set-vtid`, `idle` and `status` find it; by default a place of its own for each user
+    /// The socket for `set-vtid`, `idle` and `status`; by default in a directory of the user
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
     #[command(flatten)]
     runtime: Runtime,
 
-    /// What to log, such as `info`; with COMMAND nothing unless it is set, since the output is the command's
+    /// What to log, such as `info`; with COMMAND the default is `off`, because the output is the command's
     #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
     log: Option<String>,
 
-    /// What to run, and to tell the end of
+    /// The command to run; the final beat reports how it ended
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -143,68 +143,75 @@ fn interval(text: &str) -> Result<Duration, String> {
     parse_duration(text).and_then(|every| Some(every).filter(fits).ok_or_else(|| "expected 1s to 1d".into()))
 }
 
-/// Used wrongly: exit code 2.
+/// The command line or the environment is invalid: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(String);
+pub struct UsageError(String);
 
-/// Refuses a command line with nothing after `--`, as `-- $COMMAND` does where nothing is in it: clap would
-/// take it for an agent without a command, which beats for ever.
+/// Checks that a command follows `--`, if the arguments contain `--`.
+///
+/// In a shell, `-- $COMMAND` gives no command if the variable is empty. clap would start an agent without a
+/// command, which never ends.
 ///
 /// # Errors
-/// When it does.
-pub fn names_a_command(arguments: impl Iterator<Item = OsString>) -> Result<(), Usage> {
+/// When nothing follows `--`.
+pub fn check_command(arguments: impl Iterator<Item = OsString>) -> Result<(), UsageError> {
     match arguments.skip_while(|argument| argument != "--").count() {
-        1 => Err(Usage("say what to run: no command stands after `--`".into())),
+        1 => Err(UsageError("no command after `--`: name the command to run, or leave out `--`".into())),
         _ => Ok(()),
     }
 }
 
-/// Does what the command line says, and gives the exit code.
+/// Does what the command line says, and returns the exit code.
 ///
 /// # Errors
-/// What kept it from that; [`Usage`] when it was asked for wrongly. A wrapped command has not been run then.
+/// [`UsageError`] when the command line or the environment is invalid; other errors when a request to an
+/// agent or the setup of signal handling failed. In each of these cases, no command was started.
 pub async fn run(cli: Cli) -> anyhow::Result<i32> {
-    match cli.ask {
-        Some(Ask::SetVtid { vtid, whom }) => {
-            let vtid = Vtid::parse(&vtid).map_err(|why| Usage(format!("{why}; nothing was changed")))?;
-            ask(&whom, &Order::Do(Some(vtid))).await
+    match cli.control {
+        Some(Control::SetVtid { vtid, target }) => {
+            let vtid = Vtid::parse(&vtid);
+            let vtid = vtid.map_err(|why| UsageError(format!("{why}; nothing was changed")))?;
+            ask(&target, &Request::SetVtid(Some(vtid))).await
         }
-        Some(Ask::Idle { whom }) => ask(&whom, &Order::Do(None)).await,
-        Some(Ask::Status { whom }) => ask(&whom, &Order::Status).await,
-        None => beat(cli.beat).await,
+        Some(Control::Idle { target }) => ask(&target, &Request::SetVtid(None)).await,
+        Some(Control::Status { target }) => ask(&target, &Request::Status).await,
+        None => run_agent(cli.agent).await,
     }
 }
 
-async fn ask(whom: &Whom, order: &Order) -> anyhow::Result<i32> {
-    let path = match (&whom.agent, &whom.socket) {
+async fn ask(target: &Target, request: &Request) -> anyhow::Result<i32> {
+    let path = match (&target.agent, &target.socket) {
         (None, Some(path)) if path.as_os_str() == wrap::NO_SOCKET => anyhow::bail!(
-            "the agent of this command has no socket, so it can't be talked to; \
-             HEARTBEAT_LOG=warn has it say why"
+            "the agent of this command has no socket, so it can't be reached; \
+             start it with HEARTBEAT_LOG=warn to see why"
         ),
         (None, Some(path)) => path.clone(),
-        _ => control::find(&control::home(whom.runtime.dir.as_deref())?, whom.agent.as_deref()).await?,
+        _ => {
+            let dir = control::socket_dir(target.runtime.dir.as_deref())?;
+            control::find(&dir, target.agent.as_deref()).await?
+        }
     };
-    println!("{}", control::ask(&path, order).await?);
+    println!("{}", control::ask(&path, request).await?);
     Ok(0)
 }
 
-async fn beat(args: Beat) -> anyhow::Result<i32> {
+async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     let wraps = !args.command.is_empty();
     let filter = args.log.as_deref().unwrap_or(if wraps { "off" } else { "info" });
-    telemetry::init(NAME, filter).map_err(|why| Usage(why.to_string()))?;
+    telemetry::init(NAME, filter).map_err(|why| UsageError(why.to_string()))?;
     let Some(agent) = args.agent else {
-        return Err(Usage("say who beats: pass --agent NAME or set AGENT_NAME".into()).into());
+        return Err(UsageError("the agent has no name: pass --agent NAME or set AGENT_NAME".into()).into());
     };
     let vtid = args.vtid.as_deref().map(Vtid::parse).transpose();
-    let vtid = vtid.map_err(|why| Usage(format!("--vtid [env: VTID]: {why}")))?;
+    let vtid = vtid.map_err(|why| UsageError(format!("--vtid [env: VTID]: {why}")))?;
     let destination = match (args.gateway_url, args.database_url) {
         (Some(url), _) => Destination::Gateway { url, token: args.ingest_token.map(token).transpose()? },
         (None, Some(url)) => Destination::Postgres(url),
         (None, None) => {
-            let why = "say where beats go: set GATEWAY_URL (and INGEST_TOKEN) to tell a gateway, \
-                       or DATABASE_URL to tell Postgres itself";
-            return Err(Usage(why.into()).into());
+            let why = "beats have no destination: set GATEWAY_URL (and INGEST_TOKEN) for a gateway, \
+                       or DATABASE_URL for Postgres";
+            return Err(UsageError(why.into()).into());
         }
     };
     let command = args.command.first().map(|program| {
@@ -222,19 +229,19 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
         Some(path) => {
             let at = path.display().to_string();
             let bound = Socket::bind(path).await;
-            Some(bound.map_err(|error| Usage(format!("listening at the socket {at}: {error}")))?)
+            Some(bound.map_err(|error| UsageError(format!("can't listen on the socket {at}: {error}")))?)
         }
-        None => usual(&agent, args.runtime.dir.as_deref()).await,
+        None => default_socket(&agent, args.runtime.dir.as_deref()).await,
     };
     let heartbeat = Heartbeat::start(config)
-        .map_err(|error| Usage(format!("setting up the way to the database: {}", chain(&error))))?;
+        .map_err(|error| UsageError(format!("setting up the database connection: {}", chain(&error))))?;
     let serve = async || match &socket {
         Some(socket) => socket.serve(&agent, &heartbeat).await,
         None => std::future::pending().await,
     };
     if !wraps {
         tokio::select! {
-            stopped = asked_to_stop() => stopped.context("waiting for signals")?,
+            stopped = stop_signal() => stopped.context("waiting for signals")?,
             () = serve() => {}
         }
         heartbeat.stop().await;
@@ -243,7 +250,7 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
     let mut wrapped = match wrap::start(&args.command, socket.as_ref().map(Socket::path)) {
         Ok(wrapped) => wrapped,
         Err(error) => {
-            let code = wrap::not_started(&error);
+            let code = wrap::start_failure_code(&error);
             eprintln!("{NAME}: {}: {error}", args.command[0].display());
             heartbeat.stop_as(Ending { exit_code: Some(code), ..Ending::badly() }).await;
             return Ok(code);
@@ -251,36 +258,38 @@ async fn beat(args: Beat) -> anyhow::Result<i32> {
     };
     let status = tokio::select! {
         status = wrapped.wait() => status,
-        // It never ends.
+        // `serve` never ends.
         () = serve() => wrapped.wait().await,
     };
     heartbeat.stop_as(wrapped.ending(status)).await;
     Ok(wrap::exit_code(status))
 }
 
-/// The socket at its usual place. An agent can do without, and its command all the more.
-async fn usual(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
-    let bound = match control::home(runtime) {
-        Ok(home) => Socket::usual(&home, agent).await.map_err(anyhow::Error::from),
+/// Binds a socket in the default directory. If that fails, the agent runs without one and gets no requests.
+async fn default_socket(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
+    let bound = match control::socket_dir(runtime) {
+        Ok(dir) => Socket::bind_in(&dir, agent).await.map_err(anyhow::Error::from),
         Err(error) => Err(error),
     };
-    bound.inspect_err(|error| tracing::warn!(%error, "set-vtid will not reach this agent")).ok()
+    bound.inspect_err(|error| tracing::warn!(%error, "the agent has no socket: set-vtid can't reach it")).ok()
 }
 
-/// A token without what a file or a shell put around it, in a form that a header can carry.
-fn token(token: Secret) -> Result<Secret, Usage> {
+/// Trims a token, because a file or a shell can add white space, and checks that a header can carry it.
+fn token(token: Secret) -> Result<Secret, UsageError> {
     let token = token.expose().trim();
     if !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {
         Ok(Secret::from(token.to_owned()))
     } else {
-        Err(Usage("INGEST_TOKEN: expected one token, without blanks, commas or control characters".into()))
+        let why = "INGEST_TOKEN: expected one token, without blanks, commas or control characters";
+        Err(UsageError(why.into()))
     }
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
+/// Waits for SIGTERM, SIGINT or SIGHUP.
+async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Under nohup it stays ignored.
+    // nohup starts the agent with SIGHUP ignored, and the signal must stay ignored.
     let mut hangup = if wrap::is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
     let hung_up = async {
         match &mut hangup {

@@ -1,8 +1,12 @@
-//! Talking to a running agent over a unix socket: a line asks, a line answers.
+//! The control socket of an agent: its server, its client, and the directory of the sockets.
 //!
-//! - `set-vtid VTID`: it works on this task from now on
-//! - `idle`: it waits for one
-//! - `status`: what it does
+//! A request is one line, and so is the answer:
+//!
+//! - `set-vtid VTID`: the agent works on this task from now on
+//! - `idle`: the agent waits for a task
+//! - `status`: the agent says what it does
+//!
+//! An answer starts with `ok` or `error`, and a text follows.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
@@ -14,47 +18,47 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::beats::Doing;
+use crate::beats::AgentState;
 use crate::heartbeat::Heartbeat;
-use crate::run::Trouble;
-use crate::who;
+use crate::instance;
+use crate::run::Outage;
 
-/// The longest line.
-const LONGEST: u64 = 4_096;
-/// How long whoever asks may take.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
-/// How long whoever asks waits.
-const WITHIN: Duration = Duration::from_secs(5);
+/// The limit for a line. Longer lines are cut.
+const MAX_LINE_BYTES: u64 = 4_096;
+/// The server's limit for one connection.
+const SERVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The client's limit for an answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is asked of a running agent.
+/// A request to a running agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Work on a task, or on none.
-    Do(Option<Vtid>),
-    /// Only say what it does.
+pub(crate) enum Request {
+    /// Sets the task; `None` makes the agent idle.
+    SetVtid(Option<Vtid>),
+    /// Asks what the agent does.
     Status,
 }
 
-impl Order {
+impl Request {
     fn line(&self) -> String {
         match self {
-            Self::Do(Some(vtid)) => format!("set-vtid {vtid}\n"),
-            Self::Do(None) => "idle\n".to_owned(),
+            Self::SetVtid(Some(vtid)) => format!("set-vtid {vtid}\n"),
+            Self::SetVtid(None) => "idle\n".to_owned(),
             Self::Status => "status\n".to_owned(),
         }
     }
 
     fn parse(line: &str) -> Result<Self, String> {
         match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
-            ("set-vtid", vtid) => Ok(Self::Do(Some(Vtid::parse(vtid).map_err(|why| why.to_string())?))),
-            ("idle", "") => Ok(Self::Do(None)),
+            ("set-vtid", vtid) => Ok(Self::SetVtid(Some(Vtid::parse(vtid).map_err(|why| why.to_string())?))),
+            ("idle", "") => Ok(Self::SetVtid(None)),
             ("status", "") => Ok(Self::Status),
             _ => Err("expected `set-vtid VTID`, `idle` or `status`".to_owned()),
         }
     }
 }
 
-/// The socket of a running agent. It is gone when this is dropped.
+/// The socket of a running agent. Dropping this removes its file.
 #[derive(Debug)]
 pub(crate) struct Socket {
     listener: UnixListener,
@@ -68,10 +72,10 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// Listens at `path`, which may be left over from an agent that is gone.
+    /// Listens at `path`. Replaces a stale socket there.
     pub(crate) async fn bind(path: PathBuf) -> io::Result<Self> {
         let listener = match UnixListener::bind(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(&path).await => {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(&path).await => {
                 std::fs::remove_file(&path)?;
                 UnixListener::bind(&path)?
             }
@@ -80,16 +84,16 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Listens for a run of `agent` at its usual place, from which those of runs that were killed are taken
-    /// away.
-    pub(crate) async fn usual(home: &Path, agent: &str) -> io::Result<Self> {
-        for left in std::fs::read_dir(home)?.flatten().map(|entry| entry.path()) {
-            if agent_of(&left).is_some() && is_left_over(&left).await {
-                let _ = std::fs::remove_file(left);
+    /// Binds a socket for a run of `agent` in the directory `dir`. Removes the stale sockets of killed runs.
+    pub(crate) async fn bind_in(dir: &Path, agent: &str) -> io::Result<Self> {
+        for path in std::fs::read_dir(dir)?.flatten().map(|entry| entry.path()) {
+            if agent_of(&path).is_some() && is_stale(&path).await {
+                let _ = std::fs::remove_file(path);
             }
         }
-        // Another that starts now would take it for left over before it listens, if it had its name by then.
-        let path = home.join(format!("{}.{}.sock", file_name(agent), who::chance()));
+        // Bind under a name that other agents ignore, and rename the socket once it listens. Otherwise an
+        // agent that starts between `bind` and `listen` would remove it as stale.
+        let path = dir.join(format!("{}.{}.sock", file_name(agent), instance::random_suffix()));
         let mut socket = Self::bind(path.with_extension("bind")).await?;
         std::fs::rename(&socket.path, &path)?;
         socket.path = path;
@@ -100,15 +104,15 @@ impl Socket {
         &self.path
     }
 
-    /// Does what is asked, until it is dropped.
+    /// Serves requests until the future is dropped.
     pub(crate) async fn serve(&self, agent: &str, heartbeat: &Heartbeat) {
         loop {
             match self.listener.accept().await {
-                // One after the other: each takes a moment.
-                Ok((stream, _)) => drop(timeout(ANSWERED_WITHIN, answer(stream, agent, heartbeat)).await),
+                // Serve one connection at a time, because each one takes only a moment.
+                Ok((stream, _)) => drop(timeout(SERVE_TIMEOUT, answer(stream, agent, heartbeat)).await),
                 Err(error) => {
-                    // Such as too many open files, which passes.
-                    tracing::debug!(%error, "nobody can be heard on the socket");
+                    // The error may be temporary, for example too many open files.
+                    tracing::debug!(%error, "the control socket can't accept a connection");
                     sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -119,101 +123,102 @@ impl Socket {
 async fn answer(stream: UnixStream, agent: &str, heartbeat: &Heartbeat) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
-    let said = match Order::parse(&line) {
-        Ok(Order::Do(vtid)) => {
-            let before = heartbeat.doing();
+    BufReader::new(read.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
+    let text = match Request::parse(&line) {
+        Ok(Request::SetVtid(vtid)) => {
+            let before = heartbeat.state();
             heartbeat.set_vtid(vtid);
-            format!("ok {agent} {}; before, {}\n", told(&heartbeat.doing()), told(&before))
+            format!("ok {agent} {} (before: {})\n", describe(&heartbeat.state()), describe(&before))
         }
-        Ok(Order::Status) => match heartbeat.trouble() {
-            None => format!("ok {agent} {}\n", told(&heartbeat.doing())),
-            Some(Trouble { since, why }) => {
+        Ok(Request::Status) => match heartbeat.outage() {
+            None => format!("ok {agent} {}\n", describe(&heartbeat.state())),
+            Some(Outage { since, why }) => {
                 let why = why.replace(char::is_control, " ");
                 format!(
-                    "ok {agent} {}; nothing could be told since {since}: {why}\n",
-                    told(&heartbeat.doing())
+                    "ok {agent} {}; no beat was delivered since {since}: {why}\n",
+                    describe(&heartbeat.state())
                 )
             }
         },
-        Err(why) => format!("error {why}; {agent} still {}\n", told(&heartbeat.doing())),
+        Err(why) => format!("error {why}; {agent} still {}\n", describe(&heartbeat.state())),
     };
-    write.write_all(said.as_bytes()).await
+    write.write_all(text.as_bytes()).await
 }
 
-fn told(doing: &Doing) -> String {
-    match doing {
-        Doing { ended: Some(_), .. } => "has stopped".to_owned(),
-        Doing { vtid: Some(vtid), .. } => format!("works on {vtid}"),
-        Doing { vtid: None, .. } => "is idle".to_owned(),
+fn describe(state: &AgentState) -> String {
+    match state {
+        AgentState { ended: Some(_), .. } => "has stopped".to_owned(),
+        AgentState { vtid: Some(vtid), .. } => format!("works on {vtid}"),
+        AgentState { vtid: None, .. } => "is idle".to_owned(),
     }
 }
 
-/// Asks the agent whose socket is at `path`, and gives what it says.
+/// Sends a request to the agent whose socket is at `path`, and returns the text of its answer.
 ///
 /// # Errors
-/// When nobody is there, or it refuses.
-pub(crate) async fn ask(path: &Path, order: &Order) -> anyhow::Result<String> {
-    let asked = async {
+/// When no agent answers there, or the agent refuses the request.
+pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<String> {
+    let exchange = async {
         let mut stream = UnixStream::connect(path).await?;
-        stream.write_all(order.line().as_bytes()).await?;
-        let mut said = String::new();
-        stream.take(LONGEST).read_to_string(&mut said).await?;
-        io::Result::Ok(said)
+        stream.write_all(request.line().as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(MAX_LINE_BYTES).read_to_string(&mut answer).await?;
+        io::Result::Ok(answer)
     };
-    let said = match timeout(WITHIN, asked).await {
-        Ok(said) => said,
+    let answer = match timeout(ASK_TIMEOUT, exchange).await {
+        Ok(answer) => answer,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
     };
-    let said = said.map_err(|error| {
+    let answer = answer.map_err(|error| {
         anyhow::anyhow!("no agent answers at {}: {error}; is it running?", path.display())
     })?;
-    match said.trim_end().split_once(' ') {
-        Some(("ok", said)) => Ok(said.to_owned()),
+    match answer.trim_end().split_once(' ') {
+        Some(("ok", text)) => Ok(text.to_owned()),
         Some(("error", why)) => anyhow::bail!("{why}"),
-        _ => anyhow::bail!("what listens at {} is no agent", path.display()),
+        _ => anyhow::bail!("the program that listens at {} is not an agent", path.display()),
     }
 }
 
-/// Where the sockets of this user's agents are, in the user's own runtime folder if there is one: only this
-/// user can write there.
+/// The directory of the sockets of this user's agents, to which only this user can write. It is in
+/// the user's runtime directory if that is usable, otherwise in the directory for temporary files.
+/// It is created if necessary.
 ///
 /// # Errors
-/// When there is no such place, or somebody else has it.
-pub(crate) fn home(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// When the directory can't be created, or another user can write to it.
+pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
     let usable = |dir: &&Path| dir.is_dir() && rustix::fs::access(*dir, rustix::fs::Access::WRITE_OK).is_ok();
-    let place = match runtime.filter(usable) {
+    let dir = match runtime.filter(usable) {
         Some(runtime) => runtime.join("oasis"),
         None => std::env::temp_dir().join(format!("oasis-{uid}")),
     };
     let ours = || -> io::Result<bool> {
-        let there = std::fs::symlink_metadata(&place)?;
-        Ok(there.is_dir() && there.uid() == uid && there.mode() & 0o022 == 0)
+        let metadata = std::fs::symlink_metadata(&dir)?;
+        Ok(metadata.is_dir() && metadata.uid() == uid && metadata.mode() & 0o022 == 0)
     };
-    match std::fs::DirBuilder::new().mode(0o700).create(&place) {
+    match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            anyhow::bail!("{} can't be made: {error}; name a socket with --socket", place.display())
+            anyhow::bail!("can't create {}: {error}; name a socket with --socket", dir.display())
         }
-        _ if ours().unwrap_or(false) => Ok(place),
+        _ if ours().unwrap_or(false) => Ok(dir),
         _ => anyhow::bail!(
-            "{} is not a folder that only this user may write to; name a socket with --socket",
-            place.display()
+            "{} is not a directory that only this user can write to; name a socket with --socket",
+            dir.display()
         ),
     }
 }
 
-/// The only agent of this name, or of any, that runs at its usual place.
+/// The socket of the only running agent in `dir`. If `agent` is set, only agents with that name count.
 ///
 /// # Errors
-/// When there is none, or there are several.
-pub(crate) async fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> {
+/// When there is no such agent, or several.
+pub(crate) async fn find(dir: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> {
     let wanted = agent.map(file_name);
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(home)? {
+    for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let Some(name) = agent_of(&path) else { continue };
-        if wanted.as_deref().is_none_or(|wanted| wanted == name) && !is_left_over(&path).await {
+        if wanted.as_deref().is_none_or(|wanted| wanted == name) && !is_stale(&path).await {
             found.push(path);
         }
     }
@@ -223,12 +228,12 @@ pub(crate) async fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<Pat
         Ok([path]) => Ok(path),
         Err(none) if none.is_empty() => anyhow::bail!(
             "no agent{called} runs here under this user; \
-             where it runs elsewhere, name its socket with --socket"
+             if it runs elsewhere, name its socket with --socket"
         ),
         Err(several) => {
             let paths: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
             anyhow::bail!(
-                "{} agents{called} run here: say which with --socket: {}",
+                "{} agents{called} run here: choose one with --socket: {}",
                 paths.len(),
                 paths.join(" ")
             )
@@ -236,25 +241,26 @@ pub(crate) async fn find(home: &Path, agent: Option<&str>) -> anyhow::Result<Pat
     }
 }
 
-/// Whose socket it is that is at the usual place, by the name that [`file_name`] made.
+/// The name of the agent that the socket at `path` belongs to, in the form that [`file_name`] gives.
 fn agent_of(path: &Path) -> Option<&str> {
     let (agent, _run) = path.file_name()?.to_str()?.strip_suffix(".sock")?.rsplit_once('.')?;
     is_socket(path).then_some(agent)
 }
 
 fn is_socket(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|there| there.file_type().is_socket())
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// Whether nobody listens any more at the socket that is at a path. An agent that is stopped still does, and
-/// is not waited for when it takes no more connections. Any other file would refuse them, too.
-async fn is_left_over(path: &Path) -> bool {
+/// Whether the file at `path` is a socket on which no process listens. An agent that is stopped (SIGSTOP)
+/// still listens, and `connect` fails without waiting once its backlog is full. Only sockets count, because
+/// connecting to any other file is refused as well.
+async fn is_stale(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     is_socket(path) && UnixStream::connect(path).await.is_err_and(refused)
 }
 
-/// A name as part of a file's name: short, since the path of a socket is, and without what means something
-/// there.
+/// An agent's name as part of a file name. It is short, because the path of a socket is limited, and
+/// has no special characters.
 fn file_name(agent: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     agent.chars().take(40).map(kept).collect()

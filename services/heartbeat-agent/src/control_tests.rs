@@ -1,29 +1,29 @@
-//! Orders, the names of sockets, and which of them are taken away.
+//! Tests of requests, of the names of sockets, and of the removal of stale sockets.
 
 use std::os::unix::net::UnixListener as Listener;
 
 use super::*;
 
 #[test]
-fn orders_are_read_as_they_are_written() {
+fn requests_survive_a_round_trip() {
     let vtid = Vtid::parse("dev-cicdl-0031").unwrap();
-    for order in [Order::Do(Some(vtid)), Order::Do(None), Order::Status] {
-        assert_eq!(Order::parse(&order.line()), Ok(order));
+    for request in [Request::SetVtid(Some(vtid)), Request::SetVtid(None), Request::Status] {
+        assert_eq!(Request::parse(&request.line()), Ok(request));
     }
     for bad in ["", "set-vtid", "set-vtid DEV", "set-vtid DEV-CICDL-0031 x", "idle now", "stop", "\0"] {
-        assert!(Order::parse(bad).is_err(), "{bad}");
+        assert!(Request::parse(bad).is_err(), "{bad}");
     }
 }
 
 #[test]
-fn names_become_files() {
+fn agent_names_become_file_names() {
     assert_eq!(file_name("../etc/passwd"), "___etc_passwd");
     assert_eq!(file_name(&"ä".repeat(100)).len(), 40);
 }
 
-/// Connecting to a file that is no socket is refused as well.
+/// Connecting to a regular file is refused as well, but the file must not be removed.
 #[tokio::test]
-async fn only_sockets_are_taken_for_left_over() {
+async fn only_sockets_count_as_stale() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("notes");
     std::fs::write(&file, "mine").unwrap();
@@ -35,25 +35,25 @@ async fn only_sockets_are_taken_for_left_over() {
         assert_eq!(std::fs::read(path).unwrap(), b"mine");
     }
     // The file of a socket outlives its listener.
-    let left = home.path().join("left");
-    drop(Listener::bind(&left).unwrap());
-    let socket = Socket::bind(left.clone()).await.unwrap();
-    let taken = Socket::bind(left.clone()).await.unwrap_err();
+    let stale = home.path().join("stale");
+    drop(Listener::bind(&stale).unwrap());
+    let socket = Socket::bind(stale.clone()).await.unwrap();
+    let taken = Socket::bind(stale.clone()).await.unwrap_err();
     assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
     drop(socket);
-    assert!(!left.exists());
+    assert!(!stale.exists());
 }
 
-/// Runs that start at the same moment leave each other's sockets alone, also before they listen.
+/// The socket of a run that starts at the same moment is kept, even if that run does not listen yet.
 #[tokio::test]
-async fn the_sockets_of_those_that_were_killed_are_swept_away() {
+async fn sockets_of_killed_agents_are_removed() {
     let home = tempfile::tempdir().unwrap();
-    let left = |name: &str| drop(Listener::bind(home.path().join(name)).unwrap());
-    left("planner.0af.sock");
-    left("planner.0b0.bind");
-    left("another-programs");
+    let leave = |name: &str| drop(Listener::bind(home.path().join(name)).unwrap());
+    leave("planner.0af.sock");
+    leave("planner.0b0.bind");
+    leave("another-programs");
     std::fs::write(home.path().join("notes.1.sock"), "mine").unwrap();
-    let live = Socket::usual(home.path(), "planner").await.unwrap();
+    let live = Socket::bind_in(home.path(), "planner").await.unwrap();
     assert_eq!(find(home.path(), None).await.unwrap(), live.path());
     let mut names: Vec<String> = std::fs::read_dir(home.path())
         .unwrap()
@@ -64,19 +64,19 @@ async fn the_sockets_of_those_that_were_killed_are_swept_away() {
     assert_eq!(names, ["another-programs", "notes.1.sock", "planner.0b0.bind"]);
 }
 
-/// An agent that is stopped takes no connections, and one day no more can wait: that holds nobody else.
+/// An agent that is stopped (SIGSTOP) accepts no connections, so its backlog fills up.
 #[tokio::test]
-async fn one_that_takes_no_more_connections_holds_nobody() {
+async fn an_agent_that_accepts_no_connections_blocks_no_other() {
     let home = tempfile::tempdir().unwrap();
     let stopped = home.path().join("stopped.1.sock");
     let _listener = Listener::bind(&stopped).unwrap();
     let full = async {
         while UnixStream::connect(&stopped).await.is_ok() {}
-        let socket = Socket::usual(home.path(), "planner").await.unwrap();
+        let socket = Socket::bind_in(home.path(), "planner").await.unwrap();
         assert!(stopped.exists());
         assert_eq!(find(home.path(), Some("planner")).await.unwrap(), socket.path());
         assert_eq!(find(home.path(), Some("stopped")).await.unwrap(), stopped);
-        assert!(ask(&stopped, &Order::Status).await.unwrap_err().to_string().contains("is it running?"));
+        assert!(ask(&stopped, &Request::Status).await.unwrap_err().to_string().contains("is it running?"));
     };
-    timeout(WITHIN, full).await.unwrap();
+    timeout(ASK_TIMEOUT, full).await.unwrap();
 }

@@ -1,5 +1,6 @@
-//! Where beats go: straight to Postgres, or to a gateway for agents that must not hold the database's
-//! credentials.
+//! [`Destination`]: delivers beats to Postgres, or to a gateway.
+//!
+//! The gateway is for agents that must not hold the credentials of the database.
 
 use std::time::Duration;
 
@@ -14,68 +15,68 @@ use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Store, Store
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-/// The name under which the server lists the sessions.
+/// The name of the sessions in the database.
 const NAME: &str = "heartbeat-agent";
-/// A connection that is not needed for this long is closed: of thousands of agents only those are connected
-/// that beat.
+/// A database connection is closed after this time without use. So even with thousands of agents, only a few
+/// are connected at any moment.
 const LINGER: Duration = Duration::from_millis(250);
-/// The longest that telling one beat may take.
-pub(crate) const TOLD_WITHIN: Duration = Duration::from_secs(12);
+/// The limit for the delivery of one beat.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Where beats go.
+/// The destination of beats.
 #[derive(Debug, Clone)]
 pub enum Destination {
-    /// Into the table.
+    /// The table itself.
     Postgres(DatabaseUrl),
-    /// To a gateway's `/events/ingest`.
+    /// The endpoint `/events/ingest` of a gateway.
     Gateway {
-        /// Its address.
+        /// The gateway's address.
         url: Base,
         /// One of its `INGEST_TOKENS`.
         token: Option<Secret>,
     },
 }
 
-/// Why a beat could not be told. The text is for the log.
+/// The reason why a beat could not be delivered. The text is for the log.
 #[derive(Debug, thiserror::Error)]
-pub enum Untold {
-    /// The table does not take it now.
+pub enum DeliveryError {
+    /// The append to the table failed.
     #[error("{0}")]
     Append(#[from] AppendError),
-    /// The gateway can't be asked.
+    /// The request to the gateway failed.
     #[error("{}", chain(.0))]
     Gateway(#[from] ClientError),
-    /// The gateway does not take it.
-    #[error("the gateway answered {status}: {said}")]
+    /// The gateway did not accept the beat.
+    #[error("the gateway answered {status}: {message}")]
     Refused {
-        /// Its status.
+        /// The status of the answer.
         status: StatusCode,
-        /// Its code, or nothing if something else answered in its place.
+        /// The gateway's error code. Empty if the answer is not in the format of a gateway.
         code: String,
-        /// Its message and hint.
-        said: String,
+        /// The message and the hint of the answer.
+        message: String,
     },
-    /// There was no end to it.
-    #[error("no answer within {} s", TOLD_WITHIN.as_secs())]
-    Late,
+    /// The delivery took too long.
+    #[error("no answer within {} s", DELIVERY_TIMEOUT.as_secs())]
+    Timeout,
 }
 
-/// What becomes of a beat that is sent once more.
+/// The kind of a failed delivery. It says whether a retry of the same beat can succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prospect {
-    /// It may arrive: what is in its way passes by itself.
-    Passing,
-    /// It is denied until somebody changes a setting, here or there.
+pub(crate) enum FailureKind {
+    /// A retry can succeed, because the obstacle may disappear by itself.
+    Transient,
+    /// A retry fails until somebody changes a setting of the agent or of the destination.
     Denied,
-    /// It is refused for what it says.
+    /// The beat was refused because of its content, so a retry is refused as well.
     Refused,
 }
 
-impl Untold {
-    /// What becomes of the same beat if it is sent once more. Both destinations give the same answer.
-    pub(crate) fn prospect(&self) -> Prospect {
+impl DeliveryError {
+    /// The kind of the failure. Both destinations give the same kind for the same cause.
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Append(AppendError::Refused(_)) => Prospect::Refused,
+            Self::Append(AppendError::Refused(_)) => FailureKind::Refused,
             Self::Append(
                 AppendError::Stalled
                 | AppendError::Unavailable(_)
@@ -84,51 +85,52 @@ impl Untold {
                 | AppendError::Overloaded,
             )
             | Self::Gateway(_)
-            | Self::Late => Prospect::Passing,
-            Self::Refused { status, code, .. } => prospect(*status, code),
+            | Self::Timeout => FailureKind::Transient,
+            Self::Refused { status, code, .. } => kind_of_answer(*status, code),
         }
     }
 }
 
-/// What a gateway's refusal means. Ingest answers 400 to an event that it does not take, and 500 `internal`
-/// to one that the table does not take.
-fn prospect(status: StatusCode, code: &str) -> Prospect {
+/// The kind of a gateway's error answer. Ingest answers 400 to an event that it refuses itself, and 500
+/// `internal` to one that the table refuses.
+fn kind_of_answer(status: StatusCode, code: &str) -> FailureKind {
     match status {
-        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Prospect::Refused,
-        StatusCode::INTERNAL_SERVER_ERROR if code == "internal" => Prospect::Refused,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Prospect::Passing,
-        status if status.is_client_error() => Prospect::Denied,
-        _ => Prospect::Passing,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => FailureKind::Refused,
+        StatusCode::INTERNAL_SERVER_ERROR if code == "internal" => FailureKind::Refused,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => FailureKind::Transient,
+        status if status.is_client_error() => FailureKind::Denied,
+        _ => FailureKind::Transient,
     }
 }
 
-/// Whatever beats can be told to.
-pub(crate) trait Outlet: Send + 'static {
-    /// Stores `event`, once however often it is told.
-    fn tell(&mut self, event: &NewEvent) -> impl Future<Output = Result<(), Untold>> + Send;
+/// Delivers beats.
+pub(crate) trait Transport: Send + 'static {
+    /// Delivers `event`. The destination stores it once, even if it is delivered several times.
+    fn deliver(&mut self, event: &NewEvent) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
-/// A destination that beats can be told to.
-pub(crate) enum Open {
+/// A destination that is ready for deliveries.
+pub(crate) enum OpenDestination {
     Postgres(Appender),
     Gateway { url: Base, token: Option<Secret> },
 }
 
 impl Destination {
-    /// Prepares it; nothing is sent yet.
-    pub(crate) fn open(self) -> Result<Open, StoreError> {
+    /// Prepares for deliveries. Sends nothing and does not connect yet.
+    pub(crate) fn open(self) -> Result<OpenDestination, StoreError> {
         Ok(match self {
             Self::Postgres(url) => {
-                Open::Postgres(Store::new(DatabaseArgs::new(url), NAME)?.occasional_appender(LINGER)?)
+                let store = Store::new(DatabaseArgs::new(url), NAME)?;
+                OpenDestination::Postgres(store.occasional_appender(LINGER)?)
             }
-            Self::Gateway { url, token } => Open::Gateway { url, token },
+            Self::Gateway { url, token } => OpenDestination::Gateway { url, token },
         })
     }
 }
 
-impl Outlet for Open {
-    async fn tell(&mut self, event: &NewEvent) -> Result<(), Untold> {
-        let told = async {
+impl Transport for OpenDestination {
+    async fn deliver(&mut self, event: &NewEvent) -> Result<(), DeliveryError> {
+        let delivery = async {
             match self {
                 Self::Postgres(appender) => {
                     appender.append(vec![event.clone()], Instant::now()).await?;
@@ -137,17 +139,17 @@ impl Outlet for Open {
                 Self::Gateway { url, token } => post(url, token.as_ref(), event).await,
             }
         };
-        timeout(TOLD_WITHIN, told).await.unwrap_or(Err(Untold::Late))
+        timeout(DELIVERY_TIMEOUT, delivery).await.unwrap_or(Err(DeliveryError::Timeout))
     }
 }
 
-async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<(), Untold> {
+async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<(), DeliveryError> {
     let mut request = url
         .request(Method::POST, "/events/ingest")
         .header(CONTENT_TYPE, "application/json")
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Full::new(Bytes::from(body(event).to_string())))
-        // A parsed address and constants make a request.
+        // This can't fail, because the address is parsed already and the rest is constant.
         .map_err(|_| ClientError::Token)?;
     client::authorize(request.headers_mut(), token)?;
     let mut sender = client::connect(url).await?;
@@ -157,18 +159,18 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
         return Ok(());
     }
     let text = |field: &str| body["error"][field].as_str().unwrap_or_default();
-    let said = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
-    let said = match (said.collect::<Vec<_>>().join("; "), answer.location) {
-        (said, _) if !said.is_empty() => said,
+    let texts = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
+    let message = match (texts.collect::<Vec<_>>().join("; "), answer.location) {
+        (message, _) if !message.is_empty() => message,
         (_, Some(location)) => format!("redirects are not followed: GATEWAY_URL may have to be {location}"),
         (_, None) => "is GATEWAY_URL the address of a gateway?".to_owned(),
     };
-    Err(Untold::Refused { status: answer.status, code: text("code").to_owned(), said })
+    Err(DeliveryError::Refused { status: answer.status, code: text("code").to_owned(), message })
 }
 
-/// The event in the form of ingest.
+/// The event in the format of `/events/ingest`.
 fn body(NewEvent { event, meta, dedup_key, .. }: &NewEvent) -> Value {
-    // Ingest puts a word of its own before a key.
+    // Ingest adds its own prefix to the key.
     let key = dedup_key.as_ref().map(|key| key.as_str());
     let ts: Ts = event.ts;
     json!({
@@ -188,25 +190,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_an_event_says_is_refused() {
+    fn refusals_are_classified_by_status_and_code() {
         for (status, code, expected) in [
-            (400, "bad_event", Prospect::Refused),
-            (413, "body_too_large", Prospect::Refused),
-            (500, "internal", Prospect::Refused),
-            // Not in the form of a gateway: whatever stands in front of it.
-            (500, "", Prospect::Passing),
-            (401, "bad_token", Prospect::Denied),
-            (403, "ingest_disabled", Prospect::Denied),
-            (404, "", Prospect::Denied),
-            (301, "", Prospect::Passing),
-            (408, "body_timeout", Prospect::Passing),
-            (429, "", Prospect::Passing),
-            (502, "", Prospect::Passing),
-            (503, "database_unavailable", Prospect::Passing),
-            (503, "outcome_unknown", Prospect::Passing),
+            (400, "bad_event", FailureKind::Refused),
+            (413, "body_too_large", FailureKind::Refused),
+            (500, "internal", FailureKind::Refused),
+            // This answer is not from a gateway, but from a proxy in front of it.
+            (500, "", FailureKind::Transient),
+            (401, "bad_token", FailureKind::Denied),
+            (403, "ingest_disabled", FailureKind::Denied),
+            (404, "", FailureKind::Denied),
+            (301, "", FailureKind::Transient),
+            (408, "body_timeout", FailureKind::Transient),
+            (429, "", FailureKind::Transient),
+            (502, "", FailureKind::Transient),
+            (503, "database_unavailable", FailureKind::Transient),
+            (503, "outcome_unknown", FailureKind::Transient),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(prospect(status, code), expected, "{status} {code}");
+            assert_eq!(kind_of_answer(status, code), expected, "{status} {code}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Heartbeat`]: an agent that beats in a task of its own, until it is stopped or dropped.
+//! [`Heartbeat`]: the handle of a task that sends an agent's beats until the handle is stopped or dropped.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,38 +10,39 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::beats::{Beats, Doing, Ending};
+use crate::beats::{AgentState, Beats, Ending};
 use crate::destination::Destination;
-use crate::run::{self, Orders, Trouble};
-use crate::who;
+use crate::instance;
+use crate::run::{self, Orders, Outage};
 
-/// How long an end may take to be told.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
-/// How long it is tried on where a try has failed.
-const LAST_TRIES_WITHIN: Duration = Duration::from_secs(1);
+/// The limit for the delivery of the final beat.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The limit for further tries of the final beat after a failed try.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who beats, how often, and where to.
+/// The configuration of a heartbeat: the agent, the interval and the destination.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The agent's name; in capitals it is the module of its events.
+    /// The agent's name. Its upper-case form is the module of its events.
     pub agent: String,
-    /// What it is for, such as `PLANNER`.
+    /// The agent's role, such as `PLANNER`.
     pub role: Option<String>,
-    /// The task that it begins with; without one it is idle.
+    /// The task that the agent starts with; without one it is idle.
     pub vtid: Option<Vtid>,
-    /// How often it beats, from a second to a day; idle, at most once a minute.
+    /// The interval of the beats. It is clamped to 1 s to 1 day, and is at least 1 minute while the agent is
+    /// idle.
     pub interval: Duration,
-    /// Where its beats go.
+    /// The destination of the beats.
     pub destination: Destination,
-    /// The command that it is, for its beats to name.
+    /// The name of the wrapped command, for the beats' `meta`.
     pub command: Option<String>,
 }
 
 impl Config {
-    /// How often an agent beats unless told otherwise.
+    /// The default interval.
     pub const INTERVAL: Duration = Duration::from_secs(60);
 
-    /// An idle agent that beats once a minute.
+    /// The configuration of an idle agent with the default interval.
     pub fn new(agent: impl Into<String>, destination: Destination) -> Self {
         Self {
             agent: agent.into(),
@@ -54,95 +55,98 @@ impl Config {
     }
 }
 
-/// An agent that beats until it is stopped. Dropped, it stops as well: well, or badly in a panic; its end is
-/// then told in the background, for as long as the runtime lives.
+/// The handle of an agent that sends beats until it is stopped.
+///
+/// Dropping the handle stops the agent as well. The end is [`Ending::well`], or [`Ending::badly`] during a
+/// panic. It is delivered in the background, for as long as the runtime lives.
 #[derive(Debug)]
 pub struct Heartbeat {
     orders: watch::Sender<Orders>,
-    trouble: watch::Receiver<Option<Trouble>>,
+    outage: watch::Receiver<Option<Outage>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Heartbeat {
-    /// Begins to beat, in a task of the Tokio runtime that this is called in.
+    /// Starts to send beats, in a task of the current Tokio runtime.
     ///
     /// # Errors
-    /// When TLS to the database can't be set up as its URL asks for. That nobody answers is none: it is tried
-    /// again.
+    /// When TLS to the database can't be set up as its URL requires. An unreachable destination is not an
+    /// error: the beats are retried.
     pub fn start(config: Config) -> Result<Self, StoreError> {
         let Config { agent, role, vtid, interval, destination, command } = config;
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
-        let doing = Doing::task(vtid);
-        let beats = Beats::new(who::this(agent, role), command, interval, doing.clone(), Instant::now());
-        let (sender, orders) = watch::channel(Orders { doing, suspended: false });
-        let (told, trouble) = watch::channel(None);
-        let task = tokio::spawn(run::run(beats, destination.open()?, orders, told, random));
-        Ok(Self { orders: sender, trouble, task: Some(task) })
+        let state = AgentState::with_task(vtid);
+        let pinger = instance::this_run(agent, role);
+        let beats = Beats::new(pinger, command, interval, state.clone(), Instant::now());
+        let (sender, orders) = watch::channel(Orders { state, suspended: false });
+        let (outage_sender, outage) = watch::channel(None);
+        let task = tokio::spawn(run::run(beats, destination.open()?, orders, outage_sender, random));
+        Ok(Self { orders: sender, outage, task: Some(task) })
     }
 
-    /// It works on this task from now on, or waits for one.
+    /// Sets the task that the agent works on; `None` makes it idle. The change is sent at once.
     pub fn set_vtid(&self, vtid: Option<Vtid>) {
-        self.change(|doing| doing.vtid = vtid);
+        self.change(|state| state.vtid = vtid);
     }
 
-    /// What it does now.
-    pub fn doing(&self) -> Doing {
-        self.orders.borrow().doing.clone()
+    /// The current state of the agent.
+    pub fn state(&self) -> AgentState {
+        self.orders.borrow().state.clone()
     }
 
-    /// Why nothing can be told now, if that is so.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.trouble.borrow().clone()
+    /// The current outage; `None` while beats are delivered.
+    pub fn outage(&self) -> Option<Outage> {
+        self.outage.borrow().clone()
     }
 
-    /// Says that it stopped as it was meant to, and waits until that is told: 5 s at the most, and a second
-    /// once a try has failed.
+    /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat: 5 s at most,
+    /// or 1 s after a failed try.
     pub async fn stop(self) {
         self.stop_as(Ending::well()).await;
     }
 
-    /// Says how it stopped, and waits as [`Heartbeat::stop`] does.
+    /// Stops the agent with this ending, and waits as [`Heartbeat::stop`] does.
     pub async fn stop_as(mut self, ending: Ending) {
-        self.change(|doing| doing.ended = Some(ending));
+        self.change(|state| state.ended = Some(ending));
         let Some(task) = self.task.take() else { return };
         let failing = async {
-            let failed = self.trouble.wait_for(Option::is_some).await.map(drop);
+            let failed = self.outage.wait_for(Option::is_some).await.map(drop);
             match failed {
-                Ok(()) => sleep(LAST_TRIES_WITHIN).await,
-                // The loop has ended, as `task` says.
+                Ok(()) => sleep(RETRY_TIMEOUT).await,
+                // The loop has ended, so `task` is ready.
                 Err(_) => pending().await,
             }
         };
         tokio::select! {
             _ = task => {}
-            () = failing => tracing::warn!("the end could not be told"),
-            () = sleep(GOODBYE_WITHIN) => {
-                tracing::warn!("the end could not be told within {} s", GOODBYE_WITHIN.as_secs());
+            () = failing => tracing::warn!("the final beat could not be delivered"),
+            () = sleep(STOP_TIMEOUT) => {
+                tracing::warn!("the final beat was not delivered within {} s", STOP_TIMEOUT.as_secs());
             }
         }
     }
 
-    /// Ends without a word, as a crash would, for tests and demonstrations.
+    /// Ends without a final beat, like a crash. For tests and demos.
     pub fn vanish(mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
         }
     }
 
-    /// Says nothing, as a machine that sleeps would, until it is resumed; for tests and demonstrations.
+    /// Suspends or resumes the beats, like a machine that sleeps. For tests and demos.
     pub fn suspend(&self, suspended: bool) {
         self.orders.send_modify(|orders| orders.suspended = suspended);
     }
 
-    /// Nothing changes after the end.
-    fn change(&self, change: impl FnOnce(&mut Doing)) {
-        self.orders.send_if_modified(|Orders { doing, suspended }| {
-            let goes_on = doing.ended.is_none();
-            if goes_on {
-                change(doing);
-                *suspended &= doing.ended.is_none();
+    /// Changes the state, unless the agent has ended. An end also resumes a suspended agent.
+    fn change(&self, change: impl FnOnce(&mut AgentState)) {
+        self.orders.send_if_modified(|Orders { state, suspended }| {
+            let is_running = state.ended.is_none();
+            if is_running {
+                change(state);
+                *suspended &= state.ended.is_none();
             }
-            goes_on
+            is_running
         });
     }
 }
@@ -150,7 +154,7 @@ impl Heartbeat {
 impl Drop for Heartbeat {
     fn drop(&mut self) {
         let well = !std::thread::panicking();
-        self.change(|doing| doing.ended = Some(Ending { well, ..Ending::default() }));
+        self.change(|state| state.ended = Some(Ending { well, ..Ending::default() }));
     }
 }
 

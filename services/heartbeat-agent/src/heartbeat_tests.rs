@@ -1,4 +1,4 @@
-//! An agent over tokio's own paused clock, and a destination that the tests open and shut.
+//! Tests of an agent on tokio's paused clock, with a destination that the tests open and shut.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,51 +10,52 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::destination::{Outlet, Untold};
+use crate::destination::{DeliveryError, Transport};
 
-/// What was told, while it is open.
+/// A destination that records the delivered events.
 #[derive(Clone, Default)]
 struct Fake {
-    told: Arc<Mutex<Vec<NewEvent>>>,
+    delivered: Arc<Mutex<Vec<NewEvent>>>,
     tries: Arc<Mutex<usize>>,
+    /// While this is set, each delivery fails.
     shut: Arc<Mutex<bool>>,
-    /// Whoever hears of this task refuses it.
+    /// Events with this task are refused.
     refuses: Option<u32>,
-    /// Whoever tells something waits for a permit, if there is one to wait for.
+    /// If this is set, each delivery waits for a permit.
     slow: Option<Arc<Semaphore>>,
 }
 
-impl Outlet for Fake {
-    async fn tell(&mut self, event: &NewEvent) -> Result<(), Untold> {
+impl Transport for Fake {
+    async fn deliver(&mut self, event: &NewEvent) -> Result<(), DeliveryError> {
         *self.tries.lock().unwrap() += 1;
         if let Some(slow) = &self.slow {
             slow.acquire().await.unwrap().forget();
         }
         if *self.shut.lock().unwrap() {
-            return Err(Untold::Late);
+            return Err(DeliveryError::Timeout);
         }
         if self.refuses.map(task).map(Task::Vtid) == Some(event.event.task.clone()) {
-            return Err(Untold::Refused {
+            return Err(DeliveryError::Refused {
                 status: StatusCode::BAD_REQUEST,
                 code: "bad_event".into(),
-                said: "no such task".into(),
+                message: "no such task".into(),
             });
         }
-        self.told.lock().unwrap().push(event.clone());
+        self.delivered.lock().unwrap().push(event.clone());
         Ok(())
     }
 }
 
 impl Fake {
     fn start(&self, interval: u64, vtid: Option<u32>) -> Heartbeat {
-        let doing = Doing::task(vtid.map(task));
+        let state = AgentState::with_task(vtid.map(task));
         let interval = Duration::from_secs(interval);
-        let pinger = who::this("planner".into(), None);
-        let beats = Beats::new(pinger, None, interval, doing.clone(), Instant::now());
-        let (sender, orders) = watch::channel(Orders { doing, suspended: false });
-        let (told, trouble) = watch::channel(None);
-        let task = tokio::spawn(run::run(beats, self.clone(), orders, told, || 0.5));
-        Heartbeat { orders: sender, trouble, task: Some(task) }
+        let pinger = instance::this_run("planner".into(), None);
+        let beats = Beats::new(pinger, None, interval, state.clone(), Instant::now());
+        let (sender, orders) = watch::channel(Orders { state, suspended: false });
+        let (outage_sender, outage) = watch::channel(None);
+        let task = tokio::spawn(run::run(beats, self.clone(), orders, outage_sender, || 0.5));
+        Heartbeat { orders: sender, outage, task: Some(task) }
     }
 
     fn shut(&self, shut: bool) {
@@ -65,15 +66,16 @@ impl Fake {
         *self.tries.lock().unwrap()
     }
 
-    /// Status and task of what was told.
-    fn told(&self) -> Vec<String> {
+    /// The delivered events, each as `status task`.
+    fn events(&self) -> Vec<String> {
         let line = |event: &NewEvent| format!("{} {}", event.event.status, event.event.task.as_str());
-        self.told.lock().unwrap().iter().map(line).collect()
+        self.delivered.lock().unwrap().iter().map(line).collect()
     }
 
+    /// A member of the last event's `meta`.
     fn last(&self, name: &str) -> Value {
-        let told = self.told.lock().unwrap();
-        told.last().unwrap().meta.as_map().get(name).cloned().unwrap_or_default()
+        let delivered = self.delivered.lock().unwrap();
+        delivered.last().unwrap().meta.as_map().get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -84,7 +86,7 @@ fn task(number: u32) -> Vtid {
 const MOMENT: Duration = Duration::from_millis(1);
 
 #[tokio::test(start_paused = true)]
-async fn ten_minutes_without_a_way_out_keep_only_what_is_so() {
+async fn after_an_outage_only_the_current_state_is_sent() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;
@@ -97,31 +99,30 @@ async fn ten_minutes_without_a_way_out_keep_only_what_is_so() {
     }
     let tries = fake.tries() - before;
     assert!((20..=40).contains(&tries), "{tries}");
-    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001"]);
+    assert_eq!(fake.events(), ["in_progress DEV-CICDL-0001"]);
     fake.shut(false);
     sleep(Duration::from_secs(30)).await;
-    assert_eq!(fake.told()[1..], ["in_progress DEV-CICDL-0009"]);
+    assert_eq!(fake.events()[1..], ["in_progress DEV-CICDL-0009"]);
     assert!(fake.last("gap_since").is_string() && fake.last("failed_attempts").as_u64() > Some(20));
     heartbeat.stop().await;
-    assert_eq!(fake.told().last().unwrap(), "success DEV-CICDL-0009");
+    assert_eq!(fake.events().last().unwrap(), "success DEV-CICDL-0009");
 }
 
-/// The same beat would be refused again. So the next one is due after an interval, as if it had been told, or
-/// when there is something else to tell.
+/// A retry would be refused as well. So the next beat is due after an interval, or when the state changes.
 #[tokio::test(start_paused = true)]
-async fn a_beat_that_is_refused_is_not_tried_as_if_nobody_answered() {
+async fn a_refused_beat_is_not_retried_before_the_next_interval() {
     let fake = Fake { refuses: Some(1), ..Fake::default() };
     let heartbeat = fake.start(600, Some(1));
     sleep(Duration::from_secs(599)).await;
     assert_eq!(fake.tries(), 1);
-    assert!(heartbeat.trouble().unwrap().why.contains("no such task"));
+    assert!(heartbeat.outage().unwrap().why.contains("no such task"));
     sleep(Duration::from_secs(3_002)).await;
     assert_eq!(fake.tries(), 7);
     heartbeat.set_vtid(Some(task(2)));
     sleep(MOMENT).await;
-    assert_eq!((fake.told(), heartbeat.trouble()), (vec!["in_progress DEV-CICDL-0002".into()], None));
+    assert_eq!((fake.events(), heartbeat.outage()), (vec!["in_progress DEV-CICDL-0002".into()], None));
     assert_eq!(fake.last("failed_attempts"), 7);
-    // Back to what is refused: it is tried, once, and so is the end.
+    // A beat with the refused task is tried once, and so is the final beat.
     heartbeat.set_vtid(Some(task(1)));
     sleep(Duration::from_secs(500)).await;
     assert_eq!(fake.tries(), 9);
@@ -129,9 +130,8 @@ async fn a_beat_that_is_refused_is_not_tried_as_if_nobody_answered() {
     assert_eq!(fake.tries(), 10);
 }
 
-/// While a beat is under way many changes may come; the last is told.
 #[tokio::test(start_paused = true)]
-async fn of_changes_while_a_beat_is_told_the_last_counts() {
+async fn only_the_last_change_during_a_delivery_is_sent() {
     let slow = Arc::new(Semaphore::new(0));
     let fake = Fake { slow: Some(Arc::clone(&slow)), ..Fake::default() };
     let heartbeat = fake.start(60, None);
@@ -141,71 +141,71 @@ async fn of_changes_while_a_beat_is_told_the_last_counts() {
     }
     slow.add_permits(100);
     sleep(MOMENT).await;
-    assert_eq!(fake.told(), ["info IDLE", "in_progress DEV-CICDL-0099"]);
+    assert_eq!(fake.events(), ["info IDLE", "in_progress DEV-CICDL-0099"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_cannot_be_told_holds_nobody() {
+async fn an_end_that_cannot_be_delivered_blocks_no_one() {
     let fake = Fake::default();
     fake.shut(true);
     let heartbeat = fake.start(60, Some(1));
     sleep(Duration::from_secs(3_600)).await;
     let stopping = Instant::now();
     heartbeat.stop().await;
-    // It has been tried for an hour.
+    // A try has failed already, so `stop` waits 1 s at most.
     assert!(stopping.elapsed() <= Duration::from_secs(1));
-    assert!(fake.told().is_empty());
+    assert!(fake.events().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guard_that_is_dropped_stops_and_one_that_vanishes_does_not() {
+async fn a_dropped_heartbeat_sends_an_end_and_a_vanished_one_does_not() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;
     drop(heartbeat);
     sleep(MOMENT).await;
-    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001", "success DEV-CICDL-0001"]);
+    assert_eq!(fake.events(), ["in_progress DEV-CICDL-0001", "success DEV-CICDL-0001"]);
 
     let heartbeat = fake.start(60, Some(2));
     sleep(MOMENT).await;
     heartbeat.vanish();
     sleep(Duration::from_secs(600)).await;
-    assert_eq!(fake.told()[2..], ["in_progress DEV-CICDL-0002"]);
+    assert_eq!(fake.events()[2..], ["in_progress DEV-CICDL-0002"]);
 
     let heartbeat = fake.start(60, Some(4));
     sleep(MOMENT).await;
     heartbeat.suspend(true);
     heartbeat.set_vtid(None);
     sleep(Duration::from_secs(600)).await;
-    assert_eq!(fake.told()[3..], ["in_progress DEV-CICDL-0004"]);
+    assert_eq!(fake.events()[3..], ["in_progress DEV-CICDL-0004"]);
     heartbeat.suspend(false);
     sleep(MOMENT).await;
-    assert_eq!(fake.told()[4..], ["info IDLE"]);
+    assert_eq!(fake.events()[4..], ["info IDLE"]);
     heartbeat.suspend(true);
     drop(heartbeat);
     sleep(MOMENT).await;
-    assert_eq!(fake.told()[5..], ["success IDLE"]);
+    assert_eq!(fake.events()[5..], ["success IDLE"]);
 
     let heartbeat = fake.start(60, Some(3));
     sleep(MOMENT).await;
     let panicked = tokio::spawn(async move {
         let _guard = heartbeat;
-        panic!("a bug of the agent's");
+        panic!("a bug of the agent");
     });
     assert!(panicked.await.is_err());
     sleep(MOMENT).await;
-    assert_eq!(fake.told()[7..], ["failure DEV-CICDL-0003"]);
+    assert_eq!(fake.events()[7..], ["failure DEV-CICDL-0003"]);
 }
 
-/// What was said just before the end is what the end belongs to.
+/// The final beat has the task that was set just before the end.
 #[tokio::test(start_paused = true)]
 async fn the_end_belongs_to_the_last_task() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;
     heartbeat.set_vtid(Some(task(2)));
-    let told = timeout(MOMENT, heartbeat.stop_as(Ending { exit_code: Some(3), ..Ending::badly() }));
-    told.await.unwrap();
-    assert_eq!(fake.told(), ["in_progress DEV-CICDL-0001", "failure DEV-CICDL-0002"]);
+    let stop = timeout(MOMENT, heartbeat.stop_as(Ending { exit_code: Some(3), ..Ending::badly() }));
+    stop.await.unwrap();
+    assert_eq!(fake.events(), ["in_progress DEV-CICDL-0001", "failure DEV-CICDL-0002"]);
     assert_eq!(fake.last("exit_code"), 3);
 }

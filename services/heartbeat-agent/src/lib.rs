@@ -1,14 +1,15 @@
-//! Agents that are seen to live, and seen to die: beats that say what an agent does, told to Postgres or to a
-//! gateway.
+//! Sends an agent's heartbeats to Postgres or to a gateway.
+//!
+//! Each beat is an event that says what the agent works on, or how it ended.
 //!
 //! ```no_run
 //! # async fn work() -> anyhow::Result<()> {
 //! use heartbeat_agent::{Config, Heartbeat, Destination};
 //! use oasis_core::Vtid;
 //!
-//! let url = "https://oasis.example".parse().map_err(anyhow::Error::msg)?;
-//! let destination = Destination::Gateway { url, token: None };
-//! let heartbeat = Heartbeat::start(Config::new("planner", destination))?;
+//! let destination = Destination::Postgres(std::env::var("DATABASE_URL")?.parse()?);
+//! let config = Config { role: Some("PLANNER".into()), ..Config::new("planner", destination) };
+//! let heartbeat = Heartbeat::start(config)?;
 //! heartbeat.set_vtid(Some(Vtid::parse("DEV-CICDL-0031")?));
 //! // … work …
 //! heartbeat.stop().await;
@@ -23,11 +24,11 @@ pub mod cli;
 mod control;
 mod destination;
 mod heartbeat;
+mod instance;
 mod run;
-mod who;
 mod wrap;
 
-pub use beats::{Doing, Ending, IDLE_INTERVAL};
-pub use destination::{Destination, Untold};
+pub use beats::{AgentState, Ending, IDLE_INTERVAL};
+pub use destination::{DeliveryError, Destination};
 pub use heartbeat::{Config, Heartbeat};
-pub use run::Trouble;
+pub use run::Outage;

@@ -1,92 +1,95 @@
-//! The loop of an agent: waits until a beat is due, tells it, and follows what the agent is said to do.
+//! The loop of a heartbeat: waits until a beat is due, delivers it, and follows the orders of the handle.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::beats::{Beats, Doing};
-use crate::destination::{Outlet, Prospect, Untold};
+use crate::beats::{AgentState, Beats};
+use crate::destination::{DeliveryError, FailureKind, Transport};
 
-/// What an agent is said to do.
+/// The orders of a handle for its loop.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
-    pub(crate) doing: Doing,
-    /// It says nothing meanwhile.
+    pub(crate) state: AgentState,
+    /// While this is set, the loop sends no beats.
     pub(crate) suspended: bool,
 }
 
-/// Why nothing can be told.
+/// A period in which no beat is delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The first beat that could not be told since one was.
+pub struct Outage {
+    /// The time of the first beat that failed after the last delivered one.
     pub since: Ts,
-    /// The last error.
+    /// The text of the last error.
     pub why: String,
 }
 
-/// Beats until the end has been told. While a beat is being told, of what is said meanwhile the last counts.
+/// Sends beats until the final one is delivered or given up. If several orders come during a delivery, only
+/// the last one takes effect. `chance` gives random numbers from 0 to 1.
 pub(crate) async fn run(
     mut beats: Beats,
-    mut outlet: impl Outlet,
+    mut transport: impl Transport,
     mut orders: watch::Receiver<Orders>,
-    trouble: watch::Sender<Option<Trouble>>,
+    outage: watch::Sender<Option<Outage>>,
     chance: fn() -> f64,
 ) {
-    // Whether the last beat was refused for what it said.
+    // Whether the last beat was refused because of its content.
     let mut refused = false;
     loop {
-        let Orders { doing, suspended } = orders.borrow_and_update().clone();
-        beats.set(doing, Instant::now());
+        let Orders { state, suspended } = orders.borrow_and_update().clone();
+        beats.set_state(state, Instant::now());
         let Some(due) = beats.due() else { return };
         tokio::select! {
-            // Without its sender nothing changes any more: it said so before.
+            // `changed` fails once the sender is dropped. The last order was the end, and no other follows.
             Ok(()) = orders.changed() => continue,
             () = sleep_until(due), if !suspended => {}
             else => return,
         }
         let event = beats.beat(Instant::now(), Ts::clamped(Timestamp::now()));
-        match outlet.tell(&event).await {
+        match transport.deliver(&event).await {
             Ok(()) => {
                 if beats.failures() > 0 {
-                    tracing::info!("beats are told again");
+                    tracing::info!("beats are delivered again");
                 }
-                beats.arrived(Instant::now(), chance());
+                beats.delivered(Instant::now(), chance());
                 refused = false;
-                trouble.send_if_modified(|trouble| trouble.take().is_some());
+                outage.send_if_modified(|outage| outage.take().is_some());
             }
             Err(error) => {
-                let prospect = error.prospect();
-                // Whoever waits for the end to be told would wait in vain.
-                let gives_up = beats.ended() && prospect != Prospect::Passing;
-                complain(&error, beats.failures(), refused, gives_up);
-                refused = prospect == Prospect::Refused;
-                let since = trouble.borrow().as_ref().map_or(event.event.ts, |trouble| trouble.since);
-                trouble.send_replace(Some(Trouble { since, why: error.to_string() }));
+                let kind = error.kind();
+                // A retry of the final beat would fail as well, and the caller of `stop` waits for the loop.
+                let gives_up = beats.ended() && kind != FailureKind::Transient;
+                log_failure(&error, beats.failures(), refused, gives_up);
+                refused = kind == FailureKind::Refused;
+                let since = outage.borrow().as_ref().map_or(event.event.ts, |outage| outage.since);
+                outage.send_replace(Some(Outage { since, why: error.to_string() }));
                 if gives_up {
                     return;
                 }
-                match prospect {
-                    Prospect::Passing | Prospect::Denied => beats.failed(Instant::now(), chance()),
-                    Prospect::Refused => beats.refused(Instant::now()),
+                match kind {
+                    FailureKind::Transient | FailureKind::Denied => beats.failed(Instant::now(), chance()),
+                    FailureKind::Refused => beats.refused(Instant::now()),
                 }
             }
         }
     }
 }
 
-/// The first of a series is told to whoever reads the log, the others to who looks closer. `refused`: whether
-/// the beat before was refused for what it said.
-fn complain(error: &Untold, failures: u32, refused: bool, gives_up: bool) {
-    match error.prospect() {
-        _ if gives_up => tracing::warn!(%error, "the end could not be told"),
-        Prospect::Refused if !refused => tracing::warn!(%error, "a beat was refused and is not sent again"),
-        Prospect::Refused => tracing::debug!(%error, failures, "the next beat is refused, too"),
-        Prospect::Passing | Prospect::Denied if failures == 0 => {
-            tracing::warn!(%error, "a beat could not be told; it is tried again");
+/// Logs the first failure of a series as a warning, and the others for debugging only. `refused` says whether
+/// the previous beat was refused because of its content.
+fn log_failure(error: &DeliveryError, failures: u32, refused: bool, gives_up: bool) {
+    match error.kind() {
+        _ if gives_up => tracing::warn!(%error, "the final beat could not be delivered"),
+        FailureKind::Refused if !refused => {
+            tracing::warn!(%error, "a beat was refused and is not sent again");
         }
-        Prospect::Passing | Prospect::Denied => {
-            tracing::debug!(%error, failures, "a beat could not be told");
+        FailureKind::Refused => tracing::debug!(%error, failures, "another beat was refused"),
+        FailureKind::Transient | FailureKind::Denied if failures == 0 => {
+            tracing::warn!(%error, "a beat could not be delivered; trying again");
+        }
+        FailureKind::Transient | FailureKind::Denied => {
+            tracing::debug!(%error, failures, "a beat could not be delivered");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Running the wrapped command: its input and output are ours, signals are passed on, and its end is waited
-//! for.
+//! Runs the wrapped command with this process's stdin, stdout and stderr, forwards signals, and reaps
+//! children.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -16,56 +16,58 @@ use tokio::sync::mpsc;
 
 use crate::beats::Ending;
 
-/// Signals that are passed on. Those that a terminal alone sends, to the whole group, are not.
-const PASSED_ON: [Signal; 7] =
+/// The signals that are forwarded to the command. Signals that only a terminal sends are not in the list,
+/// because a terminal sends them to the whole process group.
+const FORWARDED: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
-/// Where a wrapped command finds the socket of its agent.
+/// The environment variable in which a wrapped command finds the socket of its agent.
 pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
-/// What it finds there when its agent has none.
+/// The value of that variable when the agent has no socket.
 pub(crate) const NO_SOCKET: &str = "none";
 
-/// A command that runs.
+/// A running command.
 pub(crate) struct Wrapped {
     pid: Pid,
-    ended: Signals,
+    child_ended: Signals,
     signals: mpsc::Receiver<Signal>,
-    /// Signals that were passed on.
-    passed: HashSet<i32>,
+    /// The numbers of the signals that were forwarded so far.
+    forwarded: HashSet<i32>,
 }
 
-/// Starts a command with the given name and arguments.
+/// Starts a command. `command` is its program and its arguments, `socket` the path of the agent's socket.
 ///
 /// # Errors
-/// What kept it from starting, as of `execvp`.
+/// When the command can't be started, for example because there is no such program.
 pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<Wrapped> {
     let [program, args @ ..] = command else { return Err(io::ErrorKind::InvalidInput.into()) };
-    // Before the command is there, so that neither its end nor a signal is missed.
-    let ended = signal(SignalKind::child())?;
-    let signals = passed_on()?;
-    // What the command leaves behind becomes ours, as it does in a container, and is reaped here.
+    // Listen before the command starts, so that neither its end nor a signal is missed.
+    let child_ended = signal(SignalKind::child())?;
+    let signals = forwarded_signals()?;
+    // Orphans of the command become children of this process, as they do in a container, and are reaped here.
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut command = Command::new(program);
     command.args(args);
-    // Not that of an agent around this one, nor whichever else runs here.
+    // Always set the variable. Otherwise the command could reach an outer agent, or another agent of this
+    // user.
     command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
     let child = command.spawn()?;
-    // A pid of the system fits, and is not 0. `child` is not asked again: whoever it is, all that end are
-    // waited for.
+    // A process id fits into an i32 and is not 0. `child` is not needed any more, because `reap` waits for
+    // all children.
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
-    Ok(Wrapped { pid, ended, signals, passed: HashSet::new() })
+    Ok(Wrapped { pid, child_ended, signals, forwarded: HashSet::new() })
 }
 
-/// Where the signals come in. Those that are ignored at the start, as under nohup, stay so, and in the
-/// command too.
-fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
-    let (sender, receiver) = mpsc::channel(PASSED_ON.len());
-    for passed in PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)) {
-        let mut signals = signal(SignalKind::from_raw(passed.as_raw()))?;
+/// Listens for the signals to forward. A signal that is ignored at the start, as under nohup, stays ignored
+/// in this process and in the command.
+fn forwarded_signals() -> io::Result<mpsc::Receiver<Signal>> {
+    let (sender, receiver) = mpsc::channel(FORWARDED.len());
+    for forwarded in FORWARDED.into_iter().filter(|signal| !is_ignored(*signal)) {
+        let mut signals = signal(SignalKind::from_raw(forwarded.as_raw()))?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Some(()) = signals.recv().await {
-                if sender.send(passed).await.is_err() {
+                if sender.send(forwarded).await.is_err() {
                     return;
                 }
             }
@@ -74,8 +76,7 @@ fn passed_on() -> io::Result<mpsc::Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// Whether this process was told to ignore a signal, as nohup does. Where the system does not say, it was
-/// not.
+/// Whether this process ignores a signal, as under nohup. `false` where the system has no `/proc`.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -84,19 +85,20 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
 }
 
 impl Wrapped {
-    /// Waits for its end, passing signals on meanwhile and waiting for whatever else ends.
+    /// Waits for the end of the command. Meanwhile forwards signals, and reaps other children.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.reap() {
                 return status;
             }
             tokio::select! {
-                _ = self.ended.recv() => {}
-                Some(signal) = self.signals.recv() => self.pass(signal),
+                _ = self.child_ended.recv() => {}
+                Some(signal) = self.signals.recv() => self.forward(signal),
             }
         }
     }
 
+    /// Reaps all children that have ended. Returns the status of the command, if it is one of them.
     fn reap(&self) -> Option<ExitStatus> {
         loop {
             match wait(WaitOptions::NOHANG) {
@@ -109,39 +111,39 @@ impl Wrapped {
         }
     }
 
-    fn pass(&mut self, signal: Signal) {
-        if !(matches!(signal, Signal::INT | Signal::QUIT) && is_typed()) {
-            // It may have ended a moment ago.
+    fn forward(&mut self, signal: Signal) {
+        if !(matches!(signal, Signal::INT | Signal::QUIT) && is_in_foreground()) {
+            // The command may have ended a moment ago.
             let _ = kill_process(self.pid, signal);
         }
-        self.passed.insert(signal.as_raw());
+        self.forwarded.insert(signal.as_raw());
     }
 
-    /// What an end with `status` was: well, too, if it was a signal that was passed on that ended it.
+    /// The ending for an exit status. A command that a forwarded signal ended has ended well, too.
     pub(crate) fn ending(&self, status: ExitStatus) -> Ending {
-        let asked = |number| self.passed.contains(&number);
+        let forwarded = |number| self.forwarded.contains(&number);
         let code = exit_code(status);
         let well = status.success()
-            || status.signal().is_some_and(asked)
-            // A shell says so by its code.
-            || status.code().is_some_and(|code| code > 128 && asked(code - 128));
+            || status.signal().is_some_and(forwarded)
+            // A shell reports a signal as an exit code.
+            || status.code().is_some_and(|code| code > 128 && forwarded(code - 128));
         Ending { well, exit_code: Some(code), signal: status.signal() }
     }
 }
 
-/// Whether an interrupt was most likely typed at the terminal, which sends it to the whole group, the command
-/// included: passed on as well it would be once too often.
-fn is_typed() -> bool {
+/// Whether this process is in the foreground of its terminal. Then SIGINT and SIGQUIT most likely come from
+/// the keyboard. The terminal sends them to the whole group, so the command must not get them twice.
+fn is_in_foreground() -> bool {
     let terminal = std::fs::File::open("/dev/tty");
     terminal.is_ok_and(|terminal| tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))
 }
 
-/// The code that a shell gives a command which ended like this.
+/// The exit code that a shell gives to a command with this status.
 pub(crate) fn exit_code(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }
 
-/// The code that a shell gives a command which could not be started.
-pub(crate) fn not_started(error: &io::Error) -> i32 {
+/// The exit code that a shell gives to a command that could not be started.
+pub(crate) fn start_failure_code(error: &io::Error) -> i32 {
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }

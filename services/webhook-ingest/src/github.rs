@@ -1,7 +1,8 @@
-//! Reads a delivery of GitHub's: the event's name and its JSON in, an OASIS event out. Pure.
+//! Turns a GitHub delivery (the event's name and its JSON) into an OASIS event, without I/O.
 //!
-//! What stands where in a payload, which VTID wins and which time counts is said beside each event, in the
-//! files below; a new event is one arm of the match in [`read`].
+//! In the files below, the doc comment of each event lists the sources of the VTID, the time (`ts`) and the
+//! link. The first source with a usable value counts. A new event needs one more arm of the match in
+//! [`read`].
 
 mod code;
 mod deployments;
@@ -17,27 +18,27 @@ pub use json::Unreadable;
 
 use json::Object;
 
-/// What a delivery says.
+/// The result of reading a delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
     /// An event to store.
     Event {
-        /// The event, with the key that makes the same event name and the same bytes one event.
+        /// The event. Deliveries with the same event name and the same bytes have the same dedup key.
         new: Box<NewEvent>,
-        /// False when GitHub used a word for a state that this version has not heard of, or gave a completed
-        /// run no conclusion; such an event is stored as `info`.
+        /// False if this version does not know GitHub's word for the state, or if a completed run has no
+        /// conclusion. Such an event is stored as `info`.
         state_known: bool,
     },
     /// An event that the feed does not show.
     Ignored,
 }
 
-/// Reads the JSON `payload` of a delivery of `event_name` that arrived at `received`, which is the event's
-/// time where the payload gives none that can be used.
+/// Reads the JSON `payload` of a delivery of `event_name`. `received` is when the delivery arrived. It
+/// becomes the event's time if the payload has no usable time.
 ///
 /// # Errors
-/// When the payload is not a JSON object, or an event that is shown lacks what makes it that event or has a
-/// value of the wrong type, a lone surrogate or a NUL in a field that is used.
+/// When the payload is not a JSON object. For an event that the feed shows, also when a required field is
+/// missing, or when a field that is used has the wrong type, a lone surrogate or a NUL.
 pub fn read(event_name: &str, payload: &[u8], rules: &Rules, received: Ts) -> Result<Reading, Unreadable> {
     let facts = match event_name {
         "workflow_run" => runs::workflow_run(json::parse(payload)?),

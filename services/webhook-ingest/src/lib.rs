@@ -1,6 +1,6 @@
-//! The webhook receiver: a delivery of GitHub's, verified and read, becomes one event of the table.
+//! The webhook receiver. It verifies GitHub's deliveries and stores each as one event of the table.
 //!
-//! Its endpoints are listed in [`routes`]; the probes and `/metrics` are those of every service.
+//! [`routes`] lists its endpoints. Every service has the probes and `/metrics` as well.
 
 pub mod github;
 pub mod modules;
@@ -27,48 +27,48 @@ use signature::Secrets;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "webhook-ingest", version)]
 pub struct Config {
-    /// Where to listen, and what to log.
+    /// The address to listen on, and what to log.
     #[command(flatten)]
     pub service: ServiceArgs<8081>,
 
-    /// Where the table is.
+    /// The database that holds the table.
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// The secret that the webhook was made with
+    /// The secret with which the webhook was created
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET",
           value_parser = secret)]
     pub github_webhook_secret: Secret,
 
-    /// The secret that was used before, accepted as well while it is being changed
+    /// The previous secret, accepted as well during a rotation
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET",
-          value_parser = line)]
+          value_parser = without_line_break)]
     pub github_webhook_secret_previous: Option<Secret>,
 
-    /// Prefixes that make a VTID in a title, a branch or a commit message
+    /// Prefixes that mark a VTID in a title, a branch or a commit message
     #[arg(long, env = "VTID_PREFIXES", value_name = "LIST", default_value_t)]
     pub vtid_prefixes: Prefixes,
 
-    /// The module of each repository: owner/repo=GATEWAY,other/*=repository,…; all others have CORE
+    /// The module of each repository: owner/repo=GATEWAY,other/*=repository,…; all others get CORE
     #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub github_modules: Modules,
 }
 
-/// A secret as it was typed into GitHub's form, which takes one line. A file or a secret manager often ends
-/// it with a line break that nobody meant.
-fn line(text: &str) -> Result<Secret, Infallible> {
+/// Parses a secret without its final line breaks. Files and secret managers often add one, but GitHub's form
+/// takes a single line, so a line break is never part of the secret.
+fn without_line_break(text: &str) -> Result<Secret, Infallible> {
     text.trim_end_matches(['\r', '\n']).parse()
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    line(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
+    without_line_break(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any time
-/// later; deliveries are answered 503 meanwhile.
+/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
+/// any later time. Deliveries are answered 503 in the meantime.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL asks for, or `listener` is not usable.
+/// When TLS to the database cannot be set up as its URL asks, or `listener` is not usable.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let store = Store::new(config.database, WebhookIngest::NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
@@ -80,7 +80,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         store,
         appender,
     };
-    // GitHub and a few tools; each may hold a body of 25 MB.
+    // The clients are GitHub and a few tools. Each connection may hold a body of 25 MiB.
     let limits = Limits { max_connections: 4_096, ..Limits::default() };
     serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_list_says_which_entry() {
+    fn the_error_for_a_bad_list_names_the_entry() {
         let with = |flag: &str, value: &str| parse(&["--github-webhook-secret", "s", flag, value]);
         assert!(with("--github-modules", "").is_ok());
         let error = with("--github-modules", "a/b=GATEWAY,c=d").unwrap_err();

@@ -1,4 +1,4 @@
-//! The receiver as a process of its own: flags and variables, logs, signals.
+//! The `webhook-ingest` program: parses the configuration, sets up logs and signals, and runs the receiver.
 
 use anyhow::Context;
 use oasis_service::{Shutdown, args, telemetry};

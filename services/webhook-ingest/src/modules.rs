@@ -1,12 +1,12 @@
-//! Which module a repository's events have: `GITHUB_MODULES`.
+//! Maps repositories to modules: `GITHUB_MODULES`.
 
 use std::str::FromStr;
 
 use oasis_core::{Invalid, Module};
 
-/// The modules of repositories, `owner/repo=GATEWAY,other/*=repository,…`. An exact name beats an owner's
-/// `*`; among equals the first counts; a repository that nothing names has `CORE`. Owners and names match in
-/// any case, as on GitHub.
+/// The modules of repositories, `owner/repo=GATEWAY,other/*=repository,…`. An exact name wins over an owner's
+/// `*`. Among equal matches, the first wins. A repository without an entry gets `CORE`. As on GitHub, the
+/// case of owners and names does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modules(Vec<Entry>);
 
@@ -15,12 +15,12 @@ struct Entry {
     owner: Box<str>,
     /// `None` for all of the owner's repositories.
     name: Option<Box<str>>,
-    /// `None` for the module that the repository's own name makes.
+    /// `None` for the module that is named after the repository.
     module: Option<Module>,
 }
 
 impl Modules {
-    /// The module of the repository `full_name` (`owner/name`); `CORE` for an event that has none.
+    /// The module of the repository `full_name` (`owner/name`); `CORE` for an event without a repository.
     pub fn of(&self, full_name: Option<&str>) -> Module {
         let Some((owner, name)) = full_name.and_then(|full_name| full_name.split_once('/')) else {
             return Module::core();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_entry_is_named() {
+    fn the_error_names_a_bad_entry() {
         for bad in ["web", "a/b", "a=B", "/b=B", "a/=B", "*/b=B", "a/b/c=B", "a/b=web", "a/b=", "a b/c=D"] {
             assert!(bad.parse::<Modules>().is_err(), "{bad}");
         }

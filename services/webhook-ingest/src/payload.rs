@@ -1,23 +1,23 @@
-//! The JSON in the body of a delivery: as it is, or in the `payload` field of a form, which is what a hook
-//! sends that was made through the API without a content type.
+//! Extracts the JSON from the body of a delivery. The body is JSON, or a form with a `payload` field. A hook
+//! sends a form if it was created through the API without a content type.
 
 use std::borrow::Cow;
 
-/// Why a body holds no JSON that could be read.
+/// The reason why no JSON can be extracted from a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPayload {
-    /// The content type is neither of the two, or there is none.
+    /// The content type is missing, or is neither JSON nor a form.
     #[error("the content type is neither application/json nor application/x-www-form-urlencoded")]
     ContentType,
-    /// The form has no such field.
+    /// The form has no `payload` field.
     #[error("the form has no payload field")]
     Field,
 }
 
-/// The bytes of the JSON in `body`, whose content type may have parameters.
+/// The bytes of the JSON in `body`. The content type may have parameters.
 ///
 /// # Errors
-/// When the content type is not one of the two that GitHub uses, or a form has no `payload`.
+/// When the content type is not one of the two that GitHub uses, or the form has no `payload`.
 pub fn json<'b>(content_type: Option<&str>, body: &'b [u8]) -> Result<Cow<'b, [u8]>, NoPayload> {
     let media_type = content_type.and_then(|value| value.split(';').next()).map(str::trim);
     let is = |known: &str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(known));
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_itself_and_a_form_is_decoded() {
+    fn json_is_taken_as_is_and_a_form_is_decoded() {
         for content_type in ["application/json", "Application/JSON ; charset=utf-8"] {
             assert_eq!(json(Some(content_type), b"{}").as_deref(), Ok(&b"{}"[..]));
         }

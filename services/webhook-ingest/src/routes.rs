@@ -1,6 +1,7 @@
-//! What the receiver answers.
+//! The endpoints of the receiver.
 //!
-//! - `POST /webhooks/github`: a delivery; 2xx only once it is durable, a duplicate, or none of ours
+//! - `POST /webhooks/github`: a delivery. The answer is 2xx if the event is stored durably, if the delivery
+//!   is a duplicate, or if the feed does not show the event
 //! - `GET /webhooks/health`: the process is alive
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -17,7 +18,7 @@ use crate::github::{Reading, Rules, read};
 use crate::payload::{self, NoPayload};
 use crate::signature::{self, BadSignature, Secrets};
 
-/// The largest body, in bytes: what GitHub says of its payloads.
+/// The largest body in bytes, which is GitHub's documented limit for payloads.
 pub const MAX_BODY: usize = 25 << 20;
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -26,18 +27,18 @@ const DELIVERY: HeaderName = HeaderName::from_static("x-github-delivery");
 
 /// The receiver.
 pub struct WebhookIngest {
-    /// What deliveries are signed with.
+    /// The secrets with which deliveries are signed.
     pub(crate) secrets: Secrets,
-    /// What they are read by.
+    /// The configuration for reading deliveries.
     pub(crate) rules: Rules,
-    /// The table, for `/ready`.
+    /// The store, for `/ready`.
     pub(crate) store: Store,
-    /// The way into it.
+    /// Appends events to the table.
     pub(crate) appender: Appender,
 }
 
 impl WebhookIngest {
-    /// The name in logs, metrics, probes and the database's list of sessions.
+    /// The name of the service in logs, metrics, probes and the database's list of sessions.
     pub const NAME: &'static str = "webhook-ingest";
 }
 
@@ -81,7 +82,7 @@ impl App for WebhookIngest {
     }
 }
 
-/// What became of a delivery.
+/// The result of a delivery.
 enum Outcome {
     Stored { id: Option<i64>, vtid: String, title: String },
     Duplicate,
@@ -89,34 +90,34 @@ enum Outcome {
 }
 
 impl WebhookIngest {
-    /// Answers a delivery, and has the access log say what became of it under GitHub's id for it.
+    /// Answers a delivery, and adds its result and GitHub's id for it to the access log.
     async fn deliver(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
         let arrived = Instant::now();
         let (head, body) = request.into_parts();
         let delivery = delivery_id(&head.headers);
-        let outcome = self.take(&head.headers, body, context, arrived).await;
-        let word = match &outcome {
+        let outcome = self.process(&head.headers, body, context, arrived).await;
+        let label = match &outcome {
             Ok(Outcome::Stored { id, vtid, title }) => {
                 let outcome = "stored";
                 tracing::info!(target: DETAILS, delivery, outcome, id, vtid, title, "delivery stored");
                 "stored"
             }
             Ok(Outcome::Duplicate) => {
-                tracing::info!(target: DETAILS, delivery, outcome = "duplicate", "delivery known already");
+                tracing::info!(target: DETAILS, delivery, outcome = "duplicate", "delivery is a duplicate");
                 "duplicate"
             }
             Ok(Outcome::Ignored { event }) => {
-                tracing::info!(target: DETAILS, delivery, outcome = "ignored", event, "delivery not shown");
+                tracing::info!(target: DETAILS, delivery, outcome = "ignored", event, "delivery ignored");
                 "ignored"
             }
-            // The error itself is in the access log, once.
+            // The access log has the error itself.
             Err(error) => {
                 tracing::warn!(delivery, outcome = error.code(), "delivery refused");
                 error.code()
             }
         };
-        match word {
-            // The one that is frequent makes no labels.
+        match label {
+            // The frequent outcome takes the literal form, which allocates no labels.
             "stored" => metrics::counter!("github_deliveries_total", "outcome" => "stored"),
             other => metrics::counter!("github_deliveries_total", "outcome" => other),
         }
@@ -124,15 +125,15 @@ impl WebhookIngest {
         answer(&outcome?)
     }
 
-    async fn take(
+    async fn process(
         &self,
         headers: &HeaderMap,
         body: RequestBody,
         context: &RequestContext,
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
-        let signature = only(headers, &SIGNATURE).map(HeaderValue::as_bytes);
-        // Whoever does not even claim to have signed it gets no memory for a body.
+        let signature = single_header(headers, &SIGNATURE).map(HeaderValue::as_bytes);
+        // Check the form of the signature first, so that an unsigned request gets no memory for its body.
         signature::tag(signature).map_err(unsigned)?;
         let body = context.read_body(body, MAX_BODY).await?;
         self.secrets.verify(signature, &body).map_err(unsigned)?;
@@ -171,7 +172,7 @@ impl WebhookIngest {
     }
 }
 
-/// The bodies of the answers, with their members in the contract's order.
+/// The bodies of the answers. The order of their members is part of the contract.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'a> {
@@ -201,15 +202,16 @@ fn now() -> Result<Ts, ApiError> {
     Ts::new(Timestamp::now()).map_err(|error| ApiError::unavailable("clock", "the clock is wrong", error))
 }
 
-/// The value of a header that is given once; two signatures or two events cannot both be meant.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+/// The value of a header that is given exactly once. If there are two signatures or event names, neither can
+/// be trusted.
+fn single_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then_some(first)
 }
 
 fn event_name(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let name = only(headers, &EVENT).and_then(|value| value.to_str().ok());
+    let name = single_header(headers, &EVENT).and_then(|value| value.to_str().ok());
     name.filter(|name| {
         (1..=64).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
@@ -222,10 +224,10 @@ fn event_name(headers: &HeaderMap) -> Result<&str, ApiError> {
     })
 }
 
-/// GitHub's id of the delivery, which is in its list of recent deliveries. Nothing vouches for it, so it is
-/// taken into the log only if it looks like one.
+/// GitHub's id of the delivery, which its list of recent deliveries shows. The header is not signed, so a
+/// value that does not look like an id is not logged.
 fn delivery_id(headers: &HeaderMap) -> Option<&str> {
-    let id = only(headers, &DELIVERY)?.to_str().ok()?;
+    let id = single_header(headers, &DELIVERY)?.to_str().ok()?;
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (plain && (1..=64).contains(&id.len())).then_some(id)
 }
@@ -233,7 +235,7 @@ fn delivery_id(headers: &HeaderMap) -> Option<&str> {
 fn unsigned(error: BadSignature) -> ApiError {
     ApiError::unauthorized("bad_signature", error.to_string())
         .header(WWW_AUTHENTICATE, HeaderValue::from_static("X-Hub-Signature-256"))
-        .hint("the webhook's secret must be the one this service is configured with")
+        .hint("configure the webhook and this service with the same secret")
 }
 
 fn bad_payload(message: String) -> ApiError {
@@ -241,10 +243,10 @@ fn bad_payload(message: String) -> ApiError {
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    match error.told() {
+    match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
-            .hint("redeliver it from the webhook's list of recent deliveries"),
-        // Our types took what the table refuses: redelivered, it is refused again.
+            .hint("redeliver this delivery from the webhook's list of recent deliveries"),
+        // The event is valid for oasis-core, but the table refuses it. A redelivery would be refused as well.
         None => ApiError::internal(error),
     }
 }

@@ -1,28 +1,29 @@
-//! GitHub's signature of a delivery: HMAC-SHA-256 over the raw bytes of the body, in `X-Hub-Signature-256`.
+//! Verifies GitHub's signature of a delivery: HMAC-SHA-256 over the raw bytes of the body, in the header
+//! `X-Hub-Signature-256`.
 
 use ring::hmac;
 
-/// The secrets a delivery may be signed with: one, or two while a secret is being rotated.
+/// The secrets with which a delivery may be signed: one, or two during a rotation.
 #[derive(Debug, Clone)]
 pub struct Secrets(Vec<hmac::Key>);
 
 /// Why a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// There is none.
-    #[error("the delivery is not signed: X-Hub-Signature-256 must be given, once")]
+    /// The header is missing, or is given more than once.
+    #[error("the delivery is not signed: send X-Hub-Signature-256 once")]
     Missing,
-    /// It is not `sha256=` and 64 hex digits.
-    #[error("X-Hub-Signature-256 is not of the form sha256= and 64 hex digits")]
+    /// The header is not `sha256=` followed by 64 hex digits.
+    #[error("X-Hub-Signature-256 must be sha256= followed by 64 hex digits")]
     Malformed,
-    /// It was not made of these bytes with one of the secrets.
+    /// None of the secrets gives this signature for the body.
     #[error("X-Hub-Signature-256 does not match the body")]
     Mismatch,
 }
 
 impl Secrets {
-    /// The secrets, of which empty ones do not count: anyone could sign with those. With no secret at all
-    /// every delivery is refused.
+    /// Takes the secrets. Empty secrets are skipped, because anyone could sign with them. If no secret is
+    /// left, every delivery is refused.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
         let given = secrets.into_iter().filter(|secret| !secret.is_empty());
         Self(given.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())).collect())
@@ -31,7 +32,7 @@ impl Secrets {
     /// Checks the value of `X-Hub-Signature-256` against the raw bytes of the body, in constant time.
     ///
     /// # Errors
-    /// When it is missing, malformed or made of other bytes or with another secret.
+    /// When the header is missing or malformed, or none of the secrets gives this signature for the body.
     pub fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), BadSignature> {
         let tag = tag(header)?;
         let matches = self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok());
@@ -39,16 +40,16 @@ impl Secrets {
     }
 }
 
-/// The tag that a header carries; worth asking before a body is read.
+/// The tag in the header. Its form can be checked before the body is read.
 ///
 /// # Errors
-/// When it is missing or malformed.
+/// When the header is missing or malformed.
 pub fn tag(header: Option<&[u8]>) -> Result<[u8; 32], BadSignature> {
     let hex = header.ok_or(BadSignature::Missing)?.strip_prefix(b"sha256=");
     hex.and_then(decode).ok_or(BadSignature::Malformed)
 }
 
-/// 64 hex digits.
+/// Decodes 64 hex digits.
 fn decode(hex: &[u8]) -> Option<[u8; 32]> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let mut tag = [0; 32];
@@ -69,7 +70,7 @@ mod tests {
 
     const SECRET: &str = "It's a Secret to Everybody";
     const BODY: &[u8] = b"Hello, World!";
-    /// GitHub's published example.
+    /// The example in GitHub's documentation.
     const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
     fn verify(header: &str) -> Result<(), BadSignature> {
@@ -77,17 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn the_published_example_verifies() {
+    fn githubs_published_example_verifies() {
         assert_eq!(verify(SIGNATURE), Ok(()));
         assert_eq!(
             Secrets::new(["new", SECRET]).verify(Some(SIGNATURE.as_bytes()), BODY),
             Ok(()),
-            "rotation"
+            "both secrets are accepted during a rotation"
         );
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn any_other_signature_is_refused() {
         use BadSignature::{Malformed, Mismatch, Missing};
         let secrets = Secrets::new([SECRET]);
         assert_eq!(secrets.verify(None, BODY), Err(Missing));
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_none() {
+    fn an_empty_secret_verifies_nothing() {
         let forged = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), BODY);
         let hex: String = forged.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let header = format!("sha256={hex}");
@@ -121,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_header_passes(header in any::<Vec<u8>>(), digits in "[0-9a-f]{64}") {
+        fn no_other_header_verifies(header in any::<Vec<u8>>(), digits in "[0-9a-f]{64}") {
             let secrets = Secrets::new([SECRET]);
             for header in [header, format!("sha256={digits}").into_bytes()] {
                 if header != SIGNATURE.as_bytes() {

@@ -1,32 +1,33 @@
-//! A module: which names it has, and which paths it mentions.
+//! A module of a crate: the names in its scope, and the paths that it mentions.
 
 use std::collections::BTreeMap;
 
 use syn::{Item, ItemUse, UseTree};
 
-use super::named::{Named, is_for_tests};
+use super::mentions::{Mention, is_for_tests};
 
-/// A module with a file of its own, or one within braces.
+/// A module, which has its own file or is in the braces of `mod x { … }`.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     pub(crate) parent: Option<usize>,
     pub(crate) file: String,
-    /// What a name means here. A name may mean several things: a module and a function, for example.
+    /// The meanings of each name in scope. A name may have several, such as a module and a function.
     pub(crate) names: BTreeMap<String, Vec<Meaning>>,
-    /// The paths before `::*`.
+    /// The paths that are imported with `::*`, without the star.
     pub(crate) globs: Vec<Vec<String>>,
-    /// The paths of `use` without a star.
-    pub(crate) used: Vec<Vec<String>>,
-    pub(crate) named: Vec<Named>,
+    /// The paths that are imported without a star.
+    pub(crate) imported: Vec<Vec<String>>,
+    pub(crate) mentions: Vec<Mention>,
 }
 
-/// What a name of a module stands for.
+/// The meaning of a name in a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
+    /// The index of a module in its crate.
     Module(usize),
-    /// A type, a trait: what a path may go on from.
+    /// A type or a trait, after which a path may continue.
     Type,
-    /// A function, a constant.
+    /// A function or a constant.
     Value,
     Macro,
     Import(Vec<String>),
@@ -34,51 +35,51 @@ pub(crate) enum Meaning {
 
 impl Module {
     /// Adds a meaning of `name`.
-    pub(crate) fn mean(&mut self, name: String, meaning: Meaning) {
+    pub(crate) fn add_meaning(&mut self, name: String, meaning: Meaning) {
         self.names.entry(name).or_default().push(meaning);
     }
 
-    /// Adds what a `use` imports.
-    pub(crate) fn imports(&mut self, item: &ItemUse) {
+    /// Adds the imports of a `use`, unless it is for tests or starts with `::`.
+    pub(crate) fn add_use(&mut self, item: &ItemUse) {
         if item.leading_colon.is_none() && !is_for_tests(&item.attrs) {
-            self.import(&item.tree, &mut Vec::new());
+            self.add_use_tree(&item.tree, &mut Vec::new());
         }
     }
 
-    fn import(&mut self, tree: &UseTree, path: &mut Vec<String>) {
+    fn add_use_tree(&mut self, tree: &UseTree, path: &mut Vec<String>) {
         match tree {
             UseTree::Path(part) => {
                 path.push(part.ident.to_string());
-                self.import(&part.tree, path);
+                self.add_use_tree(&part.tree, path);
                 path.pop();
             }
             UseTree::Group(group) => {
                 for part in &group.items {
-                    self.import(part, path);
+                    self.add_use_tree(part, path);
                 }
             }
             UseTree::Glob(_) => self.globs.push(path.clone()),
             UseTree::Name(part) => {
-                let (whole, name) = named_by(path, &part.ident.to_string());
-                self.bring(name, whole);
+                let (whole, name) = whole_path_and_name(path, &part.ident.to_string());
+                self.add_import(name, whole);
             }
             UseTree::Rename(part) => {
-                let (whole, _) = named_by(path, &part.ident.to_string());
-                self.bring(part.rename.to_string(), whole);
+                let (whole, _) = whole_path_and_name(path, &part.ident.to_string());
+                self.add_import(part.rename.to_string(), whole);
             }
         }
     }
 
-    fn bring(&mut self, name: String, path: Vec<String>) {
-        self.used.push(path.clone());
+    fn add_import(&mut self, name: String, path: Vec<String>) {
+        self.imported.push(path.clone());
         if name != "_" {
-            self.mean(name, Meaning::Import(path));
+            self.add_meaning(name, Meaning::Import(path));
         }
     }
 }
 
-/// The whole path, and the name that it brings: `a::{self}` is `a`.
-fn named_by(path: &[String], last: &str) -> (Vec<String>, String) {
+/// The whole imported path, and the name that it brings into scope. `a::{self}` imports `a`.
+fn whole_path_and_name(path: &[String], last: &str) -> (Vec<String>, String) {
     let mut whole = path.to_vec();
     if last != "self" || path.is_empty() {
         whole.push(last.to_owned());
@@ -87,8 +88,8 @@ fn named_by(path: &[String], last: &str) -> (Vec<String>, String) {
     (whole, name)
 }
 
-/// The name that an item defines, and what it means.
-pub(crate) fn defined(item: &Item) -> Option<(String, Meaning)> {
+/// The name that an item defines, and its meaning.
+pub(crate) fn defined_name(item: &Item) -> Option<(String, Meaning)> {
     let (name, meaning) = match item {
         Item::Struct(item) => (&item.ident, Meaning::Type),
         Item::Enum(item) => (&item.ident, Meaning::Type),

@@ -1,15 +1,15 @@
-//! The modules of a crate, read from their files.
+//! Reads the modules of a crate from their files.
 
 use syn::visit::Visit;
 use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, MetaNameValue};
 
-use super::module::{Meaning, Module, defined};
-use super::named::{Gatherer, attributes, is_for_tests};
+use super::mentions::{MentionVisitor, attributes, is_for_tests};
+use super::module::{Meaning, Module, defined_name};
 use crate::finding::Finding;
 use crate::paths::join;
 use crate::tree::Tree;
 
-/// The modules of a library or a program; the first one is its root.
+/// The modules of a library or a program. The first one is its root.
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     pub(crate) modules: Vec<Module>,
@@ -19,22 +19,22 @@ impl Crate {
     /// Reads the crate whose root is the file at `root`, such as `cli/src/main.rs`.
     ///
     /// # Errors
-    /// A file that is not Rust, or is missing.
+    /// When a file is missing or is not Rust.
     pub(crate) fn read(tree: &Tree, root: &str) -> Result<Self, Finding> {
-        let mut read = Self::default();
+        let mut krate = Self::default();
         let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
-        read.file(tree, root, folder, None)?;
-        Ok(read)
+        krate.read_file(tree, root, folder, None)?;
+        Ok(krate)
     }
 
-    /// The files in which the modules around `module` are, the nearest first, without its own.
+    /// The files of the modules that contain `module`, the nearest first. Its own file is left out.
     pub(crate) fn files_above(&self, module: usize) -> Vec<&str> {
         let own = self.modules[module].file.as_str();
         let parents = std::iter::successors(self.modules[module].parent, |above| self.modules[*above].parent);
         parents.map(|above| self.modules[above].file.as_str()).filter(|file| *file != own).collect()
     }
 
-    fn file(
+    fn read_file(
         &mut self,
         tree: &Tree,
         path: &str,
@@ -46,7 +46,7 @@ impl Crate {
             Finding::at(path, error.span().start().line, format!("this is not Rust: {error}"))
         })?;
         let module = self.add(Module { parent, file: path.to_owned(), ..Module::default() });
-        self.take_in(tree, &file.items, module, folder)?;
+        self.read_items(tree, &file.items, module, folder)?;
         Ok(module)
     }
 
@@ -55,40 +55,46 @@ impl Crate {
         self.modules.len() - 1
     }
 
-    /// `folder` is where the files of child modules are.
-    fn take_in(&mut self, tree: &Tree, items: &[Item], module: usize, folder: &str) -> Result<(), Finding> {
+    /// Adds the items to `module`. The files of its child modules are in `folder`.
+    fn read_items(
+        &mut self,
+        tree: &Tree,
+        items: &[Item],
+        module: usize,
+        folder: &str,
+    ) -> Result<(), Finding> {
         for item in items {
             if is_for_tests(attributes(item)) {
                 continue;
             }
             if let Item::Mod(declared) = item {
-                self.module(tree, declared, module, folder)?;
+                self.read_module(tree, declared, module, folder)?;
                 continue;
             }
             if let Item::Use(item) = item {
-                self.modules[module].imports(item);
+                self.modules[module].add_use(item);
                 continue;
             }
-            if let Some((name, meaning)) = defined(item) {
-                // It is named from the root, wherever it stands.
+            if let Some((name, meaning)) = defined_name(item) {
+                // An exported macro belongs to the root, even if another module defines it.
                 let is_exported = attributes(item).iter().any(|attr| attr.path().is_ident("macro_export"));
                 if is_exported && module != 0 {
                     let file = self.modules[module].file.clone();
-                    self.exported_macro(&name, file);
+                    self.add_exported_macro(&name, file);
                 }
-                self.modules[module].mean(name, meaning);
+                self.modules[module].add_meaning(name, meaning);
             }
-            let mut gatherer = Gatherer::default();
-            gatherer.visit_item(item);
-            self.modules[module].named.append(&mut gatherer.named);
-            for item in &gatherer.inner_uses {
-                self.modules[module].imports(item);
+            let mut visitor = MentionVisitor::default();
+            visitor.visit_item(item);
+            self.modules[module].mentions.append(&mut visitor.mentions);
+            for item in &visitor.inner_uses {
+                self.modules[module].add_use(item);
             }
         }
         Ok(())
     }
 
-    fn module(
+    fn read_module(
         &mut self,
         tree: &Tree,
         declared: &syn::ItemMod,
@@ -100,7 +106,7 @@ impl Crate {
         let child = if let Some((_, items)) = &declared.content {
             let file = self.modules[parent].file.clone();
             let child = self.add(Module { parent: Some(parent), file, ..Module::default() });
-            self.take_in(tree, items, child, &inside)?;
+            self.read_items(tree, items, child, &inside)?;
             child
         } else {
             let path = match path_attribute(&declared.attrs) {
@@ -114,20 +120,22 @@ impl Crate {
                 let at = self.modules[parent].file.as_str();
                 return Err(Finding::new(at, format!("`mod {name}` has no file: add {path}")));
             }
-            self.file(tree, &path, &inside, Some(parent))?
+            self.read_file(tree, &path, &inside, Some(parent))?
         };
-        self.modules[parent].mean(name, Meaning::Module(child));
+        self.modules[parent].add_meaning(name, Meaning::Module(child));
         Ok(())
     }
 
-    /// A module of its own, without a name, through which the root finds the macro in its file.
-    fn exported_macro(&mut self, name: &str, file: String) {
+    /// Defines the macro in a hidden module of `file`, from which the root imports it. So a use of the macro
+    /// counts for `file`.
+    fn add_exported_macro(&mut self, name: &str, file: String) {
         let mut holder = Module { parent: Some(0), file, ..Module::default() };
-        holder.mean(name.to_owned(), Meaning::Macro);
+        holder.add_meaning(name.to_owned(), Meaning::Macro);
         let holder = self.add(holder);
         let hidden = format!("{name}!");
-        self.modules[0].mean(hidden.clone(), Meaning::Module(holder));
-        self.modules[0].mean(name.to_owned(), Meaning::Import(vec!["crate".into(), hidden, name.to_owned()]));
+        self.modules[0].add_meaning(hidden.clone(), Meaning::Module(holder));
+        let path = vec!["crate".into(), hidden, name.to_owned()];
+        self.modules[0].add_meaning(name.to_owned(), Meaning::Import(path));
     }
 }
 

@@ -1,39 +1,44 @@
-//! From a path as it is written to the files that define what it names.
+//! Resolves a path to the files that define the items it names.
 //!
-//! A path is followed through modules, imports, re-exports and globs to the item. It ends there: what comes
-//! after a type (a variant, an associated function) is in the type's file as far as this is concerned. A
-//! path that ends at a module names nothing of it; what is named through the module counts by itself.
+//! A path is followed through modules, imports, re-exports and globs to an item. The segments after a type,
+//! such as a variant or an associated function, count for the file of the type. A path that ends at a module
+//! names no item.
 
 use super::module::Meaning;
 use super::modules::Crate;
 
-/// What a path comes to.
+/// The module or the item that a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     Module(usize),
-    Item { module: usize, name: String, can_go_on: bool },
+    /// A path may continue after an item that has members, such as a type.
+    Item {
+        module: usize,
+        name: String,
+        has_members: bool,
+    },
 }
 
-/// An item, and the file that defines it.
+/// An item and the file that defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition<'a> {
     pub(crate) file: &'a str,
     pub(crate) name: String,
 }
 
-/// The import of a path that is being followed for a name in a module.
-type Step = (usize, String, Vec<String>);
+/// An import that is being followed: the module, the name that is looked up there, and the imported path.
+type ActiveImport = (usize, String, Vec<String>);
 
-/// The imports that are being followed, so that two that name each other end.
-type Open = Vec<Step>;
+/// The imports that are being followed. The list prevents a loop of imports that name each other.
+type ActiveImports = Vec<ActiveImport>;
 
 impl Crate {
-    /// The items that `path` names when it stands in `module`; none when it leads out of the crate.
+    /// The items that `path` names in `module`. There are none if the path leads out of the crate.
     pub(crate) fn definitions(&self, module: usize, path: &[String]) -> Vec<Definition<'_>> {
-        self.items(self.resolve(module, path, &mut Open::new()))
+        self.items(self.resolve(module, path, &mut ActiveImports::new()))
     }
 
-    /// As [`Crate::definitions`], for a path that has a meaning here through a glob import alone.
+    /// Like [`Crate::definitions`], but only for a path whose first segment comes from a glob import.
     pub(crate) fn definitions_through_globs(&self, module: usize, path: &[String]) -> Vec<Definition<'_>> {
         match path {
             [first, ..] if !self.modules[module].names.contains_key(first) => self.definitions(module, path),
@@ -41,13 +46,14 @@ impl Crate {
         }
     }
 
-    /// A macro is in scope below its definition, in child modules, too, without being imported.
+    /// The definition of the macro `name` in `module` or in a module that contains it. Below its definition,
+    /// a macro can be used without an import, even in child modules.
     pub(crate) fn macro_definition(&self, module: usize, name: &str) -> Option<Definition<'_>> {
-        let around = std::iter::successors(Some(module), |module| self.modules[*module].parent);
-        let is_here = |module: &usize| {
-            self.modules[*module].names.get(name).is_some_and(|means| means.contains(&Meaning::Macro))
+        let mut ancestors = std::iter::successors(Some(module), |module| self.modules[*module].parent);
+        let defines_it = |module: &usize| {
+            self.modules[*module].names.get(name).is_some_and(|meanings| meanings.contains(&Meaning::Macro))
         };
-        around.into_iter().find(is_here).map(|module| self.definition(module, name))
+        ancestors.find(defines_it).map(|module| self.definition(module, name))
     }
 
     fn items(&self, targets: Vec<Target>) -> Vec<Definition<'_>> {
@@ -62,24 +68,24 @@ impl Crate {
         Definition { file: &self.modules[module].file, name: name.to_owned() }
     }
 
-    fn resolve(&self, module: usize, path: &[String], open: &mut Open) -> Vec<Target> {
+    fn resolve(&self, module: usize, path: &[String], active: &mut ActiveImports) -> Vec<Target> {
         let Some((first, mut rest)) = path.split_first() else { return Vec::new() };
         let mut targets = match first.as_str() {
             "crate" => vec![Target::Module(0)],
             "self" => vec![Target::Module(module)],
             "super" => {
                 let mut at = self.modules[module].parent;
-                while let Some((_, further)) = rest.split_first().filter(|(next, _)| *next == "super") {
-                    (at, rest) = (at.and_then(|module| self.modules[module].parent), further);
+                while let Some((_, remaining)) = rest.split_first().filter(|(next, _)| *next == "super") {
+                    (at, rest) = (at.and_then(|module| self.modules[module].parent), remaining);
                 }
                 at.map(Target::Module).into_iter().collect()
             }
-            name => self.lookup(module, name, open),
+            name => self.lookup(module, name, active),
         };
         for name in rest {
             let step = |target| match target {
-                Target::Module(module) => self.lookup(module, name, open),
-                Target::Item { can_go_on: true, .. } => vec![target],
+                Target::Module(module) => self.lookup(module, name, active),
+                Target::Item { has_members: true, .. } => vec![target],
                 Target::Item { .. } => Vec::new(),
             };
             targets = targets.into_iter().flat_map(step).collect();
@@ -87,49 +93,61 @@ impl Crate {
         targets
     }
 
-    fn lookup(&self, module: usize, name: &str, open: &mut Open) -> Vec<Target> {
-        let item = |can_go_on| vec![Target::Item { module, name: name.to_owned(), can_go_on }];
+    fn lookup(&self, module: usize, name: &str, active: &mut ActiveImports) -> Vec<Target> {
+        let item = |has_members| vec![Target::Item { module, name: name.to_owned(), has_members }];
         let meanings = self.modules[module].names.get(name).into_iter().flatten();
         let targets: Vec<Target> = meanings
             .flat_map(|meaning| match meaning {
                 Meaning::Module(child) => vec![Target::Module(*child)],
                 Meaning::Type => item(true),
                 Meaning::Value | Meaning::Macro => item(false),
-                Meaning::Import(path) => self.follow(module, path, name, open),
+                Meaning::Import(path) => self.follow(module, path, name, active),
             })
             .collect();
         if !targets.is_empty() {
             return targets;
         }
         let globs = self.modules[module].globs.iter();
-        globs.flat_map(|path| self.follow_glob(module, path, name, open)).collect()
+        globs.flat_map(|path| self.follow_glob(module, path, name, active)).collect()
     }
 
-    /// What `name` means by way of the import of `path`.
-    fn follow(&self, module: usize, path: &[String], name: &str, open: &mut Open) -> Vec<Target> {
-        Self::once((module, name.to_owned(), path.to_vec()), open, |open| self.resolve(module, path, open))
+    /// The targets of `name`, which the import of `path` brings into scope.
+    fn follow(&self, module: usize, path: &[String], name: &str, active: &mut ActiveImports) -> Vec<Target> {
+        let import = (module, name.to_owned(), path.to_vec());
+        Self::unless_active(import, active, |active| self.resolve(module, path, active))
     }
 
-    /// What `name` means by way of the import of all that is in `path`.
-    fn follow_glob(&self, module: usize, path: &[String], name: &str, open: &mut Open) -> Vec<Target> {
-        Self::once((module, name.to_owned(), path.to_vec()), open, |open| {
-            let within = self.resolve(module, path, open);
+    /// The targets of `name` through the glob import of `path`.
+    fn follow_glob(
+        &self,
+        module: usize,
+        path: &[String],
+        name: &str,
+        active: &mut ActiveImports,
+    ) -> Vec<Target> {
+        let import = (module, name.to_owned(), path.to_vec());
+        Self::unless_active(import, active, |active| {
+            let within = self.resolve(module, path, active);
             let lookup = |target| match target {
-                Target::Module(module) => self.lookup(module, name, open),
+                Target::Module(module) => self.lookup(module, name, active),
                 Target::Item { .. } => Vec::new(),
             };
             within.into_iter().flat_map(lookup).collect()
         })
     }
 
-    /// Nothing when the same import is being followed for the same name already.
-    fn once(step: Step, open: &mut Open, go: impl FnOnce(&mut Open) -> Vec<Target>) -> Vec<Target> {
-        if open.contains(&step) {
+    /// Follows an import with `follow`, or returns nothing if the same import is already being followed.
+    fn unless_active(
+        import: ActiveImport,
+        active: &mut ActiveImports,
+        follow: impl FnOnce(&mut ActiveImports) -> Vec<Target>,
+    ) -> Vec<Target> {
+        if active.contains(&import) {
             return Vec::new();
         }
-        open.push(step);
-        let targets = go(open);
-        open.pop();
+        active.push(import);
+        let targets = follow(active);
+        active.pop();
         targets
     }
 }

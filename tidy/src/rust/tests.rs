@@ -1,20 +1,22 @@
+//! Tests of the check on small crates.
+
 use super::*;
 
 const MANIFEST: (&str, &str) = ("Cargo.toml", "");
 
-/// The findings in a crate of these files, of which `src/lib.rs` is the root.
+/// The findings in a crate that consists of `files`. Its root is `src/lib.rs`.
 fn findings(files: &[(&str, &str)]) -> Vec<String> {
     let tree = Tree::from_iter(files.iter().copied().chain([MANIFEST]));
     check(&tree).iter().map(ToString::to_string).collect()
 }
 
 #[track_caller]
-fn clean(files: &[(&str, &str)]) {
+fn assert_clean(files: &[(&str, &str)]) {
     assert_eq!(findings(files), Vec::<String>::new());
 }
 
 #[track_caller]
-fn one(files: &[(&str, &str)], parts: &[&str]) {
+fn assert_finding(files: &[(&str, &str)], parts: &[&str]) {
     let found = findings(files);
     assert_eq!(found.len(), 1, "{found:?}");
     for part in parts {
@@ -23,8 +25,8 @@ fn one(files: &[(&str, &str)], parts: &[&str]) {
 }
 
 #[test]
-fn a_line_of_files_passes() {
-    clean(&[
+fn files_without_a_cycle_are_accepted() {
+    assert_clean(&[
         ("src/lib.rs", "mod a; pub mod b; pub use a::A; pub fn run() { b::go(A) }"),
         ("src/a.rs", "pub struct A;"),
         ("src/b.rs", "use crate::a::A; use std::fmt; pub fn go(_: A) -> fmt::Result { Ok(()) }"),
@@ -32,39 +34,43 @@ fn a_line_of_files_passes() {
 }
 
 #[test]
-fn a_circle_is_found_with_the_names_that_tie_it() {
+fn a_cycle_is_found_and_the_names_on_it_are_listed() {
     let files = [
         ("src/lib.rs", "mod a; mod b; mod c;"),
         ("src/a.rs", "use crate::b::B; pub struct A(B);"),
         ("src/b.rs", "pub struct B(crate::c::C);"),
         ("src/c.rs", "pub struct C; impl C { fn a(&self) -> Option<super::a::A> { None } }"),
     ];
-    one(&files, &["a circle", "a.rs uses `B` of src/b.rs", "b.rs uses `C` of", "c.rs uses `A` of"]);
+    let parts = ["a cycle", "a.rs uses `B` of src/b.rs", "b.rs uses `C` of", "c.rs uses `A` of"];
+    assert_finding(&files, &parts);
 }
 
 #[test]
 fn a_name_that_is_defined_above_is_found() {
     let lib = "mod a; pub struct Config;";
-    one(
+    assert_finding(
         &[("src/lib.rs", lib), ("src/a.rs", "use crate::Config;")],
         &["src/a.rs: ", "`Config` of src/lib.rs"],
     );
-    one(&[("src/lib.rs", lib), ("src/a.rs", "fn f(_: super::Config) {}")], &["`Config`", "above it"]);
+    assert_finding(
+        &[("src/lib.rs", lib), ("src/a.rs", "fn f(_: super::Config) {}")],
+        &["`Config`", "above it"],
+    );
     let nested = [
         ("src/lib.rs", "mod a;"),
         ("src/a.rs", "mod b; const LIMIT: usize = 1;"),
         ("src/a/b.rs", "mod c;"),
         ("src/a/b/c.rs", "fn f() -> usize { super::super::LIMIT }"),
     ];
-    one(&nested, &["src/a/b/c.rs: ", "`LIMIT` of src/a.rs"]);
+    assert_finding(&nested, &["src/a/b/c.rs: ", "`LIMIT` of src/a.rs"]);
     let folder =
         [("src/lib.rs", "mod a;"), ("src/a/mod.rs", "mod b; fn f() {}"), ("src/a/b.rs", "use super::f;")];
-    one(&folder, &["src/a/b.rs: ", "`f` of src/a/mod.rs"]);
+    assert_finding(&folder, &["src/a/b.rs: ", "`f` of src/a/mod.rs"]);
 }
 
 #[test]
-fn a_re_export_leads_to_the_file_that_defines_the_name() {
-    clean(&[
+fn a_re_export_counts_for_the_file_that_defines_the_name() {
+    assert_clean(&[
         ("src/lib.rs", "mod a; mod b; pub use b::{B as Renamed, make};"),
         ("src/a.rs", "use crate::Renamed; fn f() -> Renamed { crate::make() }"),
         ("src/b.rs", "pub struct B; pub fn make() -> B { B }"),
@@ -78,43 +84,43 @@ fn a_re_export_leads_to_the_file_that_defines_the_name() {
     let found = findings(&upwards);
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(found.iter().all(|finding| finding.contains("uses `Config` of src/lib.rs")), "{found:?}");
-    let circle = [
+    let cycle = [
         ("src/lib.rs", "mod a; mod b; mod facade;"),
         ("src/facade.rs", "pub use crate::a::A;"),
         ("src/a.rs", "use crate::b::B; pub struct A(B);"),
         ("src/b.rs", "pub struct B(Option<crate::facade::A>);"),
     ];
-    one(&circle, &["src/a.rs uses `B` of src/b.rs", "src/b.rs uses `A` of src/a.rs"]);
+    assert_finding(&cycle, &["src/a.rs uses `B` of src/b.rs", "src/b.rs uses `A` of src/a.rs"]);
 }
 
 #[test]
-fn globs_count_by_the_names_that_are_used() {
+fn a_glob_counts_only_for_the_names_that_are_used() {
     let used = ("src/a.rs", "use super::*; fn f(_: Config) {}");
-    one(&[("src/lib.rs", "mod a; struct Config;"), used], &["`Config` of src/lib.rs"]);
-    clean(&[("src/lib.rs", "mod a; mod b; use b::*;"), used, ("src/b.rs", "pub struct Config;")]);
-    clean(&[("src/lib.rs", "mod a; struct Other;"), used]);
+    assert_finding(&[("src/lib.rs", "mod a; struct Config;"), used], &["`Config` of src/lib.rs"]);
+    assert_clean(&[("src/lib.rs", "mod a; mod b; use b::*;"), used, ("src/b.rs", "pub struct Config;")]);
+    assert_clean(&[("src/lib.rs", "mod a; struct Other;"), used]);
     let variants = ("src/a.rs", "use crate::Kind::*; fn f() { g(First) }");
-    one(&[("src/lib.rs", "mod a; enum Kind { First }"), variants], &["`Kind` of src/lib.rs"]);
+    assert_finding(&[("src/lib.rs", "mod a; enum Kind { First }"), variants], &["`Kind` of src/lib.rs"]);
 }
 
 #[test]
 fn a_name_may_be_a_module_and_a_function() {
-    clean(&[
+    assert_clean(&[
         ("src/lib.rs", "mod serve; mod state; pub use serve::serve; fn f() { serve() }"),
         ("src/serve.rs", "use crate::state::State; pub fn serve() {} pub struct Server;"),
         ("src/state.rs", "pub struct State;"),
     ]);
-    let circle = [
+    let cycle = [
         ("src/lib.rs", "mod serve; mod state; pub use serve::serve;"),
         ("src/serve.rs", "use crate::state::State; pub fn serve() {} pub struct Server;"),
         ("src/state.rs", "use crate::serve; pub struct State(serve::Server);"),
     ];
-    one(&circle, &["state.rs uses `Server`, `serve` of src/serve.rs"]);
+    assert_finding(&cycle, &["state.rs uses `Server`, `serve` of src/serve.rs"]);
 }
 
 #[test]
-fn modules_by_themselves_are_no_arrows() {
-    clean(&[
+fn the_name_of_a_module_is_not_a_dependency() {
+    assert_clean(&[
         ("src/lib.rs", "mod a; mod b;"),
         ("src/a.rs", "use crate::b::{self, B}; pub struct A(B, b::C);"),
         ("src/b.rs", "use crate::a; pub struct B; pub struct C;"),
@@ -124,23 +130,23 @@ fn modules_by_themselves_are_no_arrows() {
 #[test]
 fn macros_and_inline_modules_are_read() {
     let lib = "macro_rules! check { () => {} } mod a;";
-    one(&[("src/lib.rs", lib), ("src/a.rs", "fn f() { check!() }")], &["`check` of src/lib.rs"]);
+    assert_finding(&[("src/lib.rs", lib), ("src/a.rs", "fn f() { check!() }")], &["`check` of src/lib.rs"]);
     let exported = "#[macro_export] macro_rules! check { () => {} } use crate::b::B;";
     let using = [
         ("src/lib.rs", "mod a; mod b;"),
         ("src/a.rs", exported),
         ("src/b.rs", "fn f() { crate::check!() } struct B;"),
     ];
-    one(&using, &["src/a.rs uses `B` of src/b.rs", "src/b.rs uses `check` of src/a.rs"]);
+    assert_finding(&using, &["src/a.rs uses `B` of src/b.rs", "src/b.rs uses `check` of src/a.rs"]);
     let arguments = ("src/a.rs", r#"fn f() { println!("{}", crate::limit()) }"#);
-    one(&[("src/lib.rs", "mod a; fn limit() {}"), arguments], &["`limit` of src/lib.rs"]);
+    assert_finding(&[("src/lib.rs", "mod a; fn limit() {}"), arguments], &["`limit` of src/lib.rs"]);
     let inline = ("src/a.rs", "mod inner { fn f() -> usize { super::super::LIMIT } }");
-    one(&[("src/lib.rs", "mod a; const LIMIT: usize = 1;"), inline], &["src/a.rs: ", "`LIMIT`"]);
+    assert_finding(&[("src/lib.rs", "mod a; const LIMIT: usize = 1;"), inline], &["src/a.rs: ", "`LIMIT`"]);
 }
 
 #[test]
-fn code_for_tests_is_left_out() {
-    clean(&[
+fn test_code_is_left_out() {
+    assert_clean(&[
         ("src/lib.rs", "mod a; struct Config; #[cfg(test)] mod a_tests;"),
         ("src/a.rs", "pub struct A; #[cfg(test)] mod tests { use crate::Config; use super::*; }"),
         ("src/a_tests.rs", "use crate::a::A; use crate::Config;"),
@@ -149,14 +155,14 @@ fn code_for_tests_is_left_out() {
 }
 
 #[test]
-fn a_module_may_name_its_file() {
+fn a_path_attribute_names_the_file_of_a_module() {
     let lib = r#"#[path = "other/place.rs"] mod a; const LIMIT: usize = 1;"#;
     let files = [("src/lib.rs", lib), ("src/other/place.rs", "fn f() -> usize { crate::LIMIT }")];
-    one(&files, &["src/other/place.rs: ", "`LIMIT` of src/lib.rs"]);
+    assert_finding(&files, &["src/other/place.rs: ", "`LIMIT` of src/lib.rs"]);
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_rust_is_named() {
-    one(&[("src/lib.rs", "mod a;")], &["src/lib.rs: `mod a` has no file: add src/a.rs"]);
-    one(&[("src/lib.rs", "fn")], &["src/lib.rs:1: this is not Rust"]);
+fn a_missing_file_and_a_file_that_is_not_rust_are_found() {
+    assert_finding(&[("src/lib.rs", "mod a;")], &["src/lib.rs: `mod a` has no file: add src/a.rs"]);
+    assert_finding(&[("src/lib.rs", "fn")], &["src/lib.rs:1: this is not Rust"]);
 }

@@ -1,13 +1,13 @@
-//! Durations as people write them.
+//! Parses durations as people write them.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-/// Reads a duration above zero, such as `40s` or `1m 30s`, for clap's `value_parser`.
+/// Parses a duration above zero, such as `40s` or `1m 30s`, for clap's `value_parser`.
 ///
 /// # Errors
-/// When it is none; the message is for whoever typed it.
+/// When `text` is not such a duration. The message is meant for the person who typed it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     span(text)
         .and_then(|span| Duration::try_from(span).ok())
@@ -15,7 +15,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text:?} is not a duration above zero: expected one such as 40s or 2m"))
 }
 
-/// A length of time that is not negative, with days of 24 hours.
+/// Parses a length of time, in which a day has 24 hours. `None` if `text` is malformed or negative.
 pub fn span(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|duration| !duration.is_negative())
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
+    fn only_durations_above_zero_are_accepted() {
         assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         for bad in ["", "0s", "-1s", "40", "soon"] {

@@ -1,13 +1,13 @@
-//! Listening, and what to do when it fails.
+//! Opens the listening socket, and explains why that failed.
 
 use std::io;
 
 use tokio::net::TcpListener;
 
-/// Listens on `host` and `port`; 0 takes a free port.
+/// Listens on `host` and `port`; port 0 picks a free one.
 ///
 /// # Errors
-/// [`BindError`], which says what to do about it.
+/// [`BindError`], whose message says what to do about it.
 pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
     TcpListener::bind((host, port)).await.map_err(|source| {
         let host = host.to_owned();
@@ -23,7 +23,7 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process has the port.
-    #[error("port {port} on {host} is already in use: stop what uses it or pass --port")]
+    #[error("port {port} on {host} is already in use: stop the other process or pass --port")]
     InUse {
         /// The host asked for.
         host: String,
@@ -31,23 +31,21 @@ pub enum BindError {
         port: u16,
     },
     /// The port is reserved for privileged processes.
-    #[error(
-        "port {port} on {host} needs privileges that this process lacks: pass --port with one above 1023"
-    )]
+    #[error("port {port} on {host} needs privileges that this process lacks: pass a --port above 1023")]
     Denied {
         /// The host asked for.
         host: String,
         /// The port asked for.
         port: u16,
     },
-    /// The address does not exist here, or the system refuses.
+    /// The address does not exist here, or the system refuses it for another reason.
     #[error("cannot listen on {host} port {port}: check --host and --port")]
     Other {
         /// The host asked for.
         host: String,
         /// The port asked for.
         port: u16,
-        /// What the system said.
+        /// The error from the system.
         source: io::Error,
     },
 }
@@ -57,13 +55,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_taken_port_says_what_to_do() {
+    async fn the_error_for_a_taken_port_says_what_to_do() {
         let taken = bind("127.0.0.1", 0).await.unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = bind("127.0.0.1", port).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("port {port} on 127.0.0.1 is already in use: stop what uses it or pass --port")
+            format!("port {port} on 127.0.0.1 is already in use: stop the other process or pass --port")
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Parsing flags and variables, for processes whose environment others write.
+//! Parses flags and environment variables, for processes whose environment comes from tools such as docker
+//! compose.
 
 use std::ffi::OsString;
 
@@ -6,36 +7,43 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, Parser};
 
-/// `T::parse()` for processes whose environment others write: a variable that is set to the empty
-/// string counts as unset (docker compose passes those), `--help` never shows a variable's value,
-/// which may be a secret, and an error names the variable beside the flag but shows no value of one
-/// that is declared `hide_env_values`. Exits with usage on bad flags, as clap does.
+/// Like `T::parse()`, with these differences:
+///
+/// - A variable that is set to the empty string counts as unset, because docker compose passes such
+///   variables.
+/// - `--help` never shows the value of a variable, which may be a secret.
+/// - An error names the variable that belongs to its flag, and hides the value of a flag that is declared
+///   `hide_env_values`.
+///
+/// Exits with the usage if flags are invalid, as clap does.
 pub fn parse<T: Parser>() -> T {
     parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-/// [`parse`] for callers that have flags of their own; the first is the program's name.
+/// Like [`parse`], but takes the arguments from the caller and returns the error. The first argument is the
+/// program's name.
 ///
 /// # Errors
-/// Bad flags or variables, and `--help`.
+/// When flags or variables are invalid, and for `--help`.
 pub fn parse_from<T: Parser>(
     argv: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<T, clap::Error> {
-    let matches = tame(T::command()).try_get_matches_from(argv);
+    let matches = prepare(T::command()).try_get_matches_from(argv);
     matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| {
         let mut command = T::command();
         command.build();
-        explained(error, &command)
+        add_variables(error, &command)
     })
 }
 
-/// Names the variable of each flag that is at fault: whoever sets variables never typed the flag.
-fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
-    let named = |flag: &String| {
+/// Adds the matching variable to each flag that the error names. A person who sets variables has not typed
+/// the flag.
+fn add_variables(mut error: clap::Error, command: &Command) -> clap::Error {
+    let with_variable = |flag: &String| {
         let variable = shown_as(command, flag).first()?.get_env()?;
         Some(format!("{flag} [env: {}]", variable.to_string_lossy()))
     };
-    let name = |flag: &String| named(flag).unwrap_or_else(|| flag.clone());
+    let name = |flag: &String| with_variable(flag).unwrap_or_else(|| flag.clone());
     let at_fault = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => {
             let secret = shown_as(command, flag).into_iter().any(Arg::is_hide_env_values_set);
@@ -53,23 +61,23 @@ fn explained(mut error: clap::Error, command: &Command) -> clap::Error {
     error
 }
 
-/// The arguments that clap shows as `flag`, of the command and of those below it: which of them ran is not
-/// told.
+/// The arguments that clap shows as `flag`, in the command and its subcommands. An error does not say to
+/// which subcommand its flag belongs.
 fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
     let own = command.get_arguments().filter(|arg| arg.to_string() == flag);
     let below = command.get_subcommands().flat_map(|below| shown_as(below, flag));
     own.chain(below).collect()
 }
 
-/// What [`parse`] does to a command before parsing.
-fn tame(command: Command) -> Command {
+/// Prepares a command for [`parse`]: unsets empty variables and hides values.
+fn prepare(command: Command) -> Command {
     command
         .mut_args(|arg| {
             let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
             let arg = arg.hide_env_values(true);
             if is_empty { arg.env(Resettable::Reset) } else { arg }
         })
-        .mut_subcommands(tame)
+        .mut_subcommands(prepare)
 }
 
 #[cfg(test)]
@@ -83,12 +91,12 @@ mod tests {
         /// Set by cargo for every test, so the test needs no unsafe `set_var`.
         #[arg(long, env = "CARGO_PKG_NAME")]
         name: Option<String>,
-        /// Cargo sets this one to the empty string, because the package has no homepage.
+        /// Set to the empty string by cargo, because the package has no homepage.
         #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
         homepage: Option<u16>,
     }
 
-    /// One whose variables are not set.
+    /// A command whose variables are not set.
     #[derive(Debug, Parser)]
     struct Strict {
         #[arg(long, env = "OASIS_NEVER_SET", hide_env_values = true)]
@@ -120,7 +128,7 @@ mod tests {
     fn flags_beat_defaults_and_help_has_the_port() {
         assert_eq!(parsed(&[]).port, 8081);
         assert_eq!(parsed(&["--port", "1"]).port, 1);
-        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        let help = prepare(<Cli as clap::CommandFactory>::command()).render_help().to_string();
         assert!(help.contains("[default: 8081]"), "{help}");
     }
 
@@ -130,7 +138,7 @@ mod tests {
         let cli = parsed(&[]);
         assert_eq!(cli.homepage, None);
         assert_eq!(cli.name.as_deref(), Some("oasis-service"));
-        let help = tame(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        let help = prepare(<Cli as clap::CommandFactory>::command()).render_help().to_string();
         assert!(help.contains("[env: CARGO_PKG_NAME]"), "{help}");
     }
 }

@@ -1,4 +1,4 @@
-//! Text as JSON holds it, written without a copy of its own.
+//! Writes text into JSON strings without an intermediate copy.
 
 use std::fmt;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ pub(super) fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// Text on its way into a JSON string.
+/// Escapes text that is written to it, for a JSON string.
 pub(super) struct Escaped<'a>(pub(super) &'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {

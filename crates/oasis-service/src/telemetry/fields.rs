@@ -1,4 +1,4 @@
-//! The fields of a log line, kept as the JSON that they become.
+//! The fields of a log line, stored as the JSON to be written.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -9,56 +9,57 @@ use tracing::field::{Field, Visit};
 
 use super::escape::{Escaped, put};
 
-/// Names that a line carries in any case; a field of the same name gets a `_` behind it.
+/// Names that every line uses itself. A field of the same name gets a trailing `_`.
 const RESERVED: [&str; 4] = ["severity", "timestamp", "message", "target"];
 
 /// The fields of a span or an event.
 #[derive(Default)]
 pub(super) struct Fields {
-    /// Without its quotes.
+    /// Escaped, without quotes.
     pub(super) message: Vec<u8>,
-    /// `,"name":value`, one behind the other.
+    /// `,"name":value`, one field after the other.
     pub(super) json: Vec<u8>,
-    /// Where each of them is in `json`.
-    each: Vec<(&'static str, Range<usize>)>,
+    /// The name of each field, and its range in `json`.
+    ranges: Vec<(&'static str, Range<usize>)>,
 }
 
 impl Fields {
-    /// With room for those of a span: most have one field and get a few more.
+    /// With capacity for the fields of a span: most spans have one field and get a few more.
     pub(super) fn for_span() -> Self {
-        Self { json: Vec::with_capacity(256), each: Vec::with_capacity(8), ..Self::default() }
+        Self { json: Vec::with_capacity(256), ranges: Vec::with_capacity(8), ..Self::default() }
     }
 
     pub(super) fn clear(&mut self) {
         self.message.clear();
         self.json.clear();
-        self.each.clear();
+        self.ranges.clear();
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.each.iter().any(|(present, _)| *present == name)
+        self.ranges.iter().any(|(present, _)| *present == name)
     }
 
     fn set(&mut self, field: &Field, value: impl FnOnce(&mut Vec<u8>)) {
         let name = field.name();
-        if let Some(at) = self.each.iter().position(|(present, _)| *present == name) {
-            let (_, old) = self.each.remove(at);
-            for (_, range) in &mut self.each[at..] {
+        if let Some(at) = self.ranges.iter().position(|(present, _)| *present == name) {
+            let (_, old) = self.ranges.remove(at);
+            for (_, range) in &mut self.ranges[at..] {
                 *range = range.start - old.len()..range.end - old.len();
             }
             self.json.drain(old);
         }
         let start = self.json.len();
-        let behind = if RESERVED.contains(&name) { "_" } else { "" };
-        for part in [",\"", name, behind, "\":"] {
+        let suffix = if RESERVED.contains(&name) { "_" } else { "" };
+        for part in [",\"", name, suffix, "\":"] {
             self.json.extend_from_slice(part.as_bytes());
         }
         value(&mut self.json);
-        self.each.push((name, start..self.json.len()));
+        self.ranges.push((name, start..self.json.len()));
     }
 
     fn set_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        // What is escaped goes to a Vec, so only a Debug of the field's own can fail; what it wrote is kept.
+        // Only the field's own Debug can fail, because writing to a Vec cannot. The text from before the
+        // failure is kept.
         if field.name() == "message" {
             self.message.clear();
             let _ = Escaped(&mut self.message).write_fmt(text);
@@ -71,13 +72,13 @@ impl Fields {
         }
     }
 
-    /// Adds those of a span farther out, unless a nearer one has the name.
+    /// Adds the fields of an outer span, except those whose names are already present.
     pub(super) fn add(&mut self, outer: &Fields) {
-        for (name, range) in &outer.each {
+        for (name, range) in &outer.ranges {
             if !self.has(name) {
                 let start = self.json.len();
                 self.json.extend_from_slice(&outer.json[range.clone()]);
-                self.each.push((*name, start..self.json.len()));
+                self.ranges.push((*name, start..self.json.len()));
             }
         }
     }
@@ -101,7 +102,7 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON knows neither NaN nor infinity.
+        // JSON has neither NaN nor infinity.
         self.set(field, |json| {
             if value.is_finite() {
                 put(json, format_args!("{:?}", rounded(value)));
@@ -120,7 +121,7 @@ impl Visit for Fields {
     }
 }
 
-/// To the microsecond, when milliseconds or seconds are what is logged.
+/// Rounds to six decimals, which keeps the microseconds of a value in seconds.
 fn rounded(value: f64) -> f64 {
     let scaled = (value * 1e6).round() / 1e6;
     if scaled.is_finite() { scaled } else { value }

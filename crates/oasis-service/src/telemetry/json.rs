@@ -1,4 +1,5 @@
-//! One JSON object a line, in the field names that Cloud Logging reads from a container's output.
+//! Writes logs as one JSON object a line, with the field names that Cloud Logging reads from a container's
+//! output.
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -14,12 +15,13 @@ use tracing_subscriber::registry::LookupSpan;
 use super::escape::{escape, put};
 use super::fields::Fields;
 
-/// The target of an event that says more about its request: as JSON it stands in the request's own line, the
-/// access log's, instead of a second one. Where a filter leaves the access log out, it is left out, too.
+/// The target of an event that adds fields to the lines of its span, above all to the request's line in the
+/// access log. In JSON, such an event has no line of its own, so a filter that drops the access log drops its
+/// fields too.
 pub const DETAILS: &str = "details";
 
-/// A layer that writes events as JSON lines, with the fields of the spans around them at top level. An event
-/// for [`DETAILS`] is no line of its own: its fields join those of its span.
+/// A layer that writes events as JSON lines, with the fields of their spans at top level. An event with the
+/// target [`DETAILS`] within a span is not a line: its fields join those of the span.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     service: &'static str,
@@ -27,17 +29,17 @@ pub struct JsonLines<W> {
 }
 
 impl<W> JsonLines<W> {
-    /// `service` is named in lines whose event names none; each line is one `write_all` to `writer`,
-    /// whose errors are passed over.
+    /// Names `service` in lines whose event names none. Each line is one `write_all` to `writer`, whose
+    /// errors are ignored.
     pub fn new(service: &'static str, writer: W) -> Self {
         Self { service, writer }
     }
 }
 
-/// A line's memory is kept for the next one of the thread unless it is larger than this.
-const KEPT: usize = 16 << 10;
+/// A thread keeps the memory of a line for its next line, up to this many bytes.
+const MAX_KEPT: usize = 16 << 10;
 
-/// What one line is put together in.
+/// The buffers in which a line is assembled.
 #[derive(Default)]
 struct Scratch {
     fields: Fields,
@@ -77,11 +79,13 @@ where
             event.record(fields);
             return;
         }
-        // Taken, not borrowed: a field's own Debug may log, too. Without it while the thread ends.
+        // Taken rather than borrowed, because a field's own Debug may log too. A thread that is ending has
+        // lost its buffers, and uses new ones.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let Scratch { fields, line } = &mut scratch;
         event.record(fields);
-        // From the inside out, so that the nearer span wins over a farther one of the same field.
+        // From the inside out, so that an inner span's field wins over an outer span's field of the same
+        // name.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.add(outer);
@@ -89,7 +93,7 @@ where
         }
         self.put_line(line, event, fields);
         let _ = self.writer.make_writer_for(event.metadata()).write_all(line);
-        if line.capacity().max(fields.json.capacity()) <= KEPT {
+        if line.capacity().max(fields.json.capacity()) <= MAX_KEPT {
             line.clear();
             fields.clear();
             let _ = SCRATCH.try_with(|kept| kept.set(scratch));
@@ -126,7 +130,7 @@ impl<W> JsonLines<W> {
         {
             line.extend_from_slice(br#","logging.googleapis.com/sourceLocation":{"file":""#);
             escape(line, file);
-            // Cloud Logging takes the number as a string.
+            // Cloud Logging expects the number as a string.
             put(line, format_args!(r#"","line":"{number}"}}"#));
         }
         line.extend_from_slice(b"}\n");
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_comes_back_as_it_was() {
+    fn any_text_survives_escaping() {
         let text: String = (0..0x250).filter_map(char::from_u32).chain("\u{fffd}\u{1f980}".chars()).collect();
         let lines = logged(|| {
             tracing::info!(text, debug = ?"a\tb", "{text}");
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearer_of_two_fields_wins_and_the_last_of_one() {
+    fn an_inner_field_wins_and_a_later_value_replaces_an_earlier_one() {
         let lines = logged(|| {
             let outer = tracing::info_span!("outer", a = 1, b = 2, c = tracing::field::Empty).entered();
             let inner = tracing::info_span!("inner", b = "x", d = 1.5).entered();
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn details_stand_in_the_next_line_of_their_span() {
+    fn details_are_added_to_the_next_line_of_their_span() {
         let lines = logged(|| {
             tracing::info!(target: DETAILS, a = 1, "without a span");
             let _span = tracing::info_span!("request", id = 7).entered();
@@ -222,20 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_logs_does_not_mix_lines() {
-        struct Talks;
+    fn a_value_that_logs_in_its_debug_does_not_mix_lines() {
+        struct LogsInDebug;
 
-        impl fmt::Debug for Talks {
+        impl fmt::Debug for LogsInDebug {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 tracing::info!(b = 2, "inner");
-                f.write_str("talks")
+                f.write_str("value")
             }
         }
 
-        // tracing may leave the inner one out.
-        let lines = logged(|| tracing::info!(a = 1, c = ?Talks, "outer"));
+        // tracing may drop the inner event.
+        let lines = logged(|| tracing::info!(a = 1, c = ?LogsInDebug, "outer"));
         let outer = lines.last().unwrap();
         assert_eq!((&outer["message"], &outer["b"]), (&"outer".into(), &Value::Null));
-        assert_eq!((&outer["a"], &outer["c"]), (&1.into(), &"talks".into()));
+        assert_eq!((&outer["a"], &outer["c"]), (&1.into(), &"value".into()));
     }
 }

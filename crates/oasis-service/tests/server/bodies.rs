@@ -1,4 +1,4 @@
-//! Request bodies: the cap, the deadline, the budget, and clients that go away.
+//! Request bodies: the size limit, the deadline, the memory budget, and clients that leave.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn head(length: usize, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_comes_back_whole() {
+async fn a_route_reads_the_whole_body() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = "b".repeat(ECHO_CAP);
@@ -31,9 +31,9 @@ async fn a_body_comes_back_whole() {
     server.stop().await;
 }
 
-/// The client sends all it has before it reads, as most do.
+/// Like most clients, this one sends everything before it reads.
 #[tokio::test]
-async fn an_announced_excess_is_413_even_for_a_client_that_sends_first() {
+async fn a_content_length_above_the_limit_is_413_even_if_the_client_sends_first() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -41,13 +41,13 @@ async fn an_announced_excess_is_413_even_for_a_client_that_sends_first() {
     client.send(&body).await;
     let reply = client.reply().await;
     assert_eq!((reply.status, reply.error_code().as_str()), (413, "body_too_large"));
-    // All of it was drained, so the connection is still in step.
+    // The whole body was drained, so the connection can be used again.
     assert_eq!(client.get("/hello").await.body, "hello");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_refusal_that_never_looks_at_the_body_reaches_the_client_too() {
+async fn a_refusal_that_does_not_read_the_body_reaches_the_client() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -59,7 +59,7 @@ async fn a_refusal_that_never_looks_at_the_body_reaches_the_client_too() {
 }
 
 #[tokio::test]
-async fn an_excess_found_while_reading_is_413() {
+async fn a_chunked_body_above_the_limit_is_413() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
@@ -75,12 +75,12 @@ async fn an_excess_found_while_reading_is_413() {
 }
 
 #[tokio::test]
-async fn who_asks_first_is_refused_without_sending() {
+async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(ECHO_CAP + 1, "expect: 100-continue\r\n")).await;
     assert_eq!(client.reply().await.status, 413);
-    // Nothing is to be drained, so the end does not wait for it.
+    // There is nothing to drain, so the connection closes without a wait.
     let answered = Instant::now();
     assert!(client.end().await.is_empty());
     assert!(answered.elapsed() < Duration::from_secs(3));
@@ -91,7 +91,7 @@ async fn who_asks_first_is_refused_without_sending() {
     client.send("abc").await;
     assert_eq!(client.reply().await.body, "abc");
 
-    // Once told to go on it does send, and then has to find the answer like anyone else.
+    // After `100 Continue` the client sends the body, and must find the answer like any other client.
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
     client.send(head).await;
     assert_eq!(client.head().await.status, 100);
@@ -114,7 +114,7 @@ async fn a_body_that_stalls_is_408() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_is_503_until_it_is_given_back() {
+async fn an_exhausted_budget_is_503_until_memory_is_given_back() {
     let limits = Limits { body_budget: 1000, ..Limits::default() };
     let server = start(limits).await;
     for _ in 0..3 {
@@ -134,7 +134,7 @@ async fn a_spent_budget_is_503_until_it_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_within_a_body_is_noted_and_no_more() {
+async fn a_client_that_leaves_during_a_body_is_logged_without_a_warning() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(10, "x-request-id: gone-away\r\n")).await;

@@ -1,4 +1,4 @@
-//! A client that sees and sends exact bytes.
+//! A client that sends and receives exact bytes.
 
 use std::net::SocketAddr;
 
@@ -50,12 +50,12 @@ impl Client {
         self.reply().await
     }
 
-    /// One more read into the buffer; false at the end of the connection, clean or not.
+    /// Reads once more into the buffer; false if the connection has ended, cleanly or not.
     async fn more(&mut self) -> bool {
         matches!(within(self.socket.read_buf(&mut self.read)).await, Ok(1..))
     }
 
-    /// The head of the next response; its body is left in the buffer.
+    /// The head of the next response, whose body stays in the buffer.
     pub(crate) async fn head(&mut self) -> Reply {
         let end = self.until(b"\r\n\r\n").await;
         let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
@@ -63,18 +63,18 @@ impl Client {
         Reply { status, head, body: String::new() }
     }
 
-    /// The next response with a body of announced length.
+    /// The next response, whose body has a `Content-Length` or is empty.
     pub(crate) async fn reply(&mut self) -> Reply {
         let mut reply = self.head().await;
         let length: usize = reply.header("content-length").map_or(0, |value| value.parse().unwrap());
         while self.read.len() < length {
-            assert!(self.more().await, "the connection ended within a body");
+            assert!(self.more().await, "the connection ended during a body");
         }
         reply.body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
         reply
     }
 
-    /// Reads until `needle` has come; the offset behind it.
+    /// Reads until `needle` has arrived, and returns the offset after it.
     pub(crate) async fn until(&mut self, needle: &[u8]) -> usize {
         loop {
             if let Some(at) = self.read.windows(needle.len()).position(|window| window == needle) {
@@ -98,7 +98,7 @@ impl Client {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
     Client::connect(address).await.get(path).await
 }

@@ -1,4 +1,4 @@
-//! Time limits and the number of connections.
+//! The time limits of connections, and the limits on their number.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn short_idle() -> Limits {
 }
 
 #[tokio::test]
-async fn a_slow_head_is_cut_off_and_an_idle_connection_is_not() {
+async fn a_slow_head_closes_its_connection_and_an_idle_one_stays_open() {
     let server = start(short_header()).await;
     let mut idle = Client::connect(server.address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
@@ -29,21 +29,21 @@ async fn a_slow_head_is_cut_off_and_an_idle_connection_is_not() {
     slow.send("GET /hello HTTP/1.1\r\nhos").await;
     assert!(slow.end().await.is_empty());
 
-    // The idle one has by now been idle for longer than a head may take.
+    // The idle connection has now been idle for longer than a head may take.
     assert_eq!(idle.get("/hello").await.status, 200);
 
-    // The limit holds for later heads of a connection too.
+    // The limit also applies to later heads of a connection.
     idle.send("GET /hello HTTP/1.1\r\n").await;
     assert!(idle.end().await.is_empty());
     server.stop().await;
 }
 
 #[tokio::test]
-async fn dribbling_does_not_extend_the_time_for_a_head() {
+async fn a_head_that_arrives_byte_by_byte_gets_no_more_time() {
     let server = start(short_header()).await;
     let client = Client::connect(server.address).await;
     let (mut reader, mut writer) = client.socket.into_split();
-    let dribble = tokio::spawn(async move {
+    let sending = tokio::spawn(async move {
         let mut ticks = tokio::time::interval(SHORT / 10);
         let _ = writer.write_all(b"GET / HTTP/1.1\r\nx: ").await;
         while writer.write_all(b"y").await.is_ok() {
@@ -52,7 +52,7 @@ async fn dribbling_does_not_extend_the_time_for_a_head() {
     });
     let mut sink = tokio::io::sink();
     let _ = within(tokio::io::copy(&mut reader, &mut sink)).await;
-    within(dribble).await.unwrap();
+    within(sending).await.unwrap();
     server.stop().await;
 }
 
@@ -72,7 +72,7 @@ async fn a_body_may_take_longer_than_a_head() {
 }
 
 #[tokio::test]
-async fn silence_is_cut_off_in_every_phase() {
+async fn a_silent_connection_is_closed_in_every_phase() {
     let server = start(short_idle()).await;
     let mut clients = JoinSet::new();
     for opening in ["", "P", "PRI", "PRI * HTTP/2.0\r\n\r\nS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HT"]
@@ -91,7 +91,7 @@ async fn silence_is_cut_off_in_every_phase() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_cut_off() {
+async fn a_client_that_never_reads_is_disconnected() {
     let server = start(short_idle()).await;
     let mut client = Client::connect(server.address).await;
     client.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -120,7 +120,7 @@ async fn a_full_server_still_answers_probes() {
     spare.end().await;
 
     drop(first);
-    // The server learns of it in its own time.
+    // The server notices the closed connection only after a moment.
     within(async {
         loop {
             let mut client = Client::connect(server.address).await;

@@ -28,7 +28,7 @@ impl Write for Capture {
     }
 }
 
-/// Keeps the log lines of the whole test process, as JSON.
+/// Captures the log lines of the whole test process as JSON.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -46,7 +46,7 @@ fn lines_about(request_id: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The access line of a request, once it is there; there must be no other line about the request.
+/// Waits for the access log line of a request. There must be no other line about the request.
 pub(crate) async fn access_line(request_id: &str) -> Value {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     within(async {
@@ -66,7 +66,7 @@ async fn request_with_id(client: &mut Client, path: &str, id: &str) -> Option<St
 }
 
 #[tokio::test]
-async fn request_ids_are_echoed_or_made() {
+async fn a_valid_request_id_is_echoed_and_any_other_replaced() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(request_with_id(&mut client, "/hello", "mine-1").await.as_deref(), Some("mine-1"));
@@ -77,7 +77,7 @@ async fn request_ids_are_echoed_or_made() {
 }
 
 #[tokio::test]
-async fn the_access_line_has_what_matters_and_never_the_query() {
+async fn the_access_line_describes_the_request_without_its_query() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let _ = request_with_id(&mut client, "/hello?token=tok-s3cret", "log-1").await;
@@ -95,7 +95,7 @@ async fn the_access_line_has_what_matters_and_never_the_query() {
     let _ = request_with_id(&mut client, "/health?tok-s3cret", "log-3").await;
     assert_eq!(access_line("log-3").await["severity"], "DEBUG");
     access_line("log-2").await;
-    // The name of an unknown parameter goes to the caller; the log does not have it.
+    // The answer names the unknown parameter, but the log does not.
     assert!(!String::from_utf8_lossy(&LINES.lock().unwrap()).contains("s3cret"));
     server.stop().await;
 }

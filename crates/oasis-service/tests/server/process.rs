@@ -1,6 +1,6 @@
-//! The shell as a process of its own: signals, and a stderr that is gone.
+//! The server as a process of its own: signals, a broken stderr, and too few file descriptors.
 //!
-//! The child is this test binary again, told by a variable to be a service.
+//! The child runs this test binary again. An environment variable makes it run the service.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use super::sample::Sample;
 
 const MARK: &str = "child listens on ";
 
-/// Does nothing in an ordinary run.
+/// The service in the child; does nothing in an ordinary test run.
 #[test]
 fn child_service() {
     if std::env::var_os("OASIS_SERVICE_CHILD").is_none() {
@@ -83,7 +83,7 @@ async fn sigterm_ends_streams_and_the_log_is_json() {
 }
 
 #[tokio::test]
-async fn a_second_sigint_does_not_wait() {
+async fn a_second_sigint_exits_at_once() {
     let (mut child, address) = spawn(Stdio::null());
     let mut stuck = Client::connect(address).await;
     stuck.send("GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -91,14 +91,14 @@ async fn a_second_sigint_does_not_wait() {
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
     signal(&child, Signal::INT);
-    // Its end shows that the first signal has been handled.
+    // The end of the idle connection shows that the first signal was handled.
     idle.end().await;
     signal(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[tokio::test]
-async fn a_stderr_that_is_gone_or_full_harms_nothing() {
+async fn the_service_survives_a_closed_or_full_stderr() {
     let (mut child, address) = spawn(Stdio::piped());
     drop(child.stderr.take());
     for path in ["/panic", "/away", "/hello"] {
@@ -117,13 +117,13 @@ async fn a_stderr_that_is_gone_or_full_harms_nothing() {
 }
 
 #[tokio::test]
-async fn too_few_file_descriptors_only_delay() {
+async fn the_service_recovers_from_too_few_file_descriptors() {
     let (mut child, address) = spawn_with(Stdio::piped(), &[("OASIS_SERVICE_FILES", "32")]);
     let mut crowd = Vec::new();
     for _ in 0..64 {
         crowd.push(Client::connect(address).await);
     }
-    // The first lines of the log are read here until the server has met the error.
+    // Reads the log until the server has reported the error.
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("cannot accept connections") {

@@ -40,7 +40,7 @@ fn request(method: &str, path: &str, body: impl Into<Bytes>) -> hyper::Request<F
 }
 
 #[tokio::test]
-async fn http2_with_prior_knowledge() {
+async fn http2_works_with_prior_knowledge() {
     let server = start(Limits::default()).await;
     let mut sender = http2(&server).await;
     let response = within(sender.send_request(request("GET", "/hello", ""))).await.unwrap();
@@ -63,7 +63,7 @@ async fn http2_with_prior_knowledge() {
 }
 
 #[tokio::test]
-async fn http2_streams_finish_before_the_server_leaves() {
+async fn http2_streams_finish_before_the_server_stops() {
     let server = start(Limits::default()).await;
     let mut sender = http2(&server).await;
     let response = tokio::spawn(sender.send_request(request("GET", "/slow", "")));
@@ -76,7 +76,7 @@ async fn http2_streams_finish_before_the_server_leaves() {
 }
 
 #[tokio::test]
-async fn a_hyper_client_gets_along() {
+async fn a_hyper_client_gets_an_answer() {
     let server = start(Limits::default()).await;
     let socket = TcpStream::connect(server.address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
@@ -118,7 +118,7 @@ async fn errors_are_json_with_their_headers() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_and_the_connection_lives_on() {
+async fn a_panic_is_a_500_and_the_connection_stays_open() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let reply = client.get("/panic").await;
@@ -146,7 +146,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn probes_say_who_answers() {
+async fn probes_name_the_service() {
     let server = start(Limits::default()).await;
     let health = get(server.address, "/health").await.json();
     assert_eq!((&health["ok"], &health["service"]), (&true.into(), &"sample".into()));
@@ -157,9 +157,9 @@ async fn probes_say_who_answers() {
     server.stop().await;
 }
 
-/// Whoever waits for a service hears of it soon, and however often they ask, the app is not asked as often.
+/// A probe soon learns that the service is ready. The app's check runs less often than the probes arrive.
 #[tokio::test]
-async fn what_is_not_ready_is_looked_at_again_soon() {
+async fn a_service_that_is_not_ready_is_checked_again_soon() {
     let server = start(Limits::default()).await;
     server.app.is_ready.store(false, Ordering::SeqCst);
     let mut client = Client::connect(server.address).await;
@@ -172,16 +172,16 @@ async fn what_is_not_ready_is_looked_at_again_soon() {
         asked += 1;
     }
     assert!(began.elapsed() >= Duration::from_millis(4 * 20), "{:?}", began.elapsed());
-    assert!(asked > 5, "answers in between are remembered ones");
+    assert!(asked > 5, "answers in between are cached");
     server.app.is_ready.store(true, Ordering::SeqCst);
     while client.get("/ready").await.status != 200 {}
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.stop().await;
 }
 
-/// What an image without a shell asks itself.
+/// The check that a container image without a shell runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_health_check_says_why_not() {
+async fn a_health_check_says_why_the_service_is_not_ready() {
     let server = start(Limits::default()).await;
     let port = server.address.port();
     let asked = async |host: &str| {

@@ -1,4 +1,4 @@
-//! A small service to try the shell on, and a way to start it.
+//! A small service for these tests, and a way to start it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const ECHO_CAP: usize = 100_000;
 
 pub(crate) struct Sample {
-    /// A permit for each request that reached `/slow` or a gated `/ready`.
+    /// Gets a permit for each request that reaches `/slow` or a gated `/ready`.
     pub(crate) entered: Semaphore,
-    /// Lets one of them go on.
+    /// Each permit lets one of these requests continue.
     pub(crate) release: Semaphore,
     pub(crate) gate_ready: AtomicBool,
     pub(crate) is_ready: AtomicBool,
-    /// How often it was asked whether it is.
+    /// How often the readiness check has run.
     pub(crate) checks: AtomicUsize,
     /// Notified when a `/flood` or `/stubborn` body is dropped.
     pub(crate) dropped: Arc<Notify>,
@@ -114,7 +114,7 @@ impl App for Sample {
     }
 
     fn details(&self) -> Map<String, Value> {
-        // No app can say that it is ready when it is not.
+        // An app cannot override `ok`.
         Map::from_iter([
             ("checks".into(), self.checks.load(Ordering::SeqCst).into()),
             ("ok".into(), "?".into()),
@@ -199,7 +199,7 @@ pub(crate) async fn start(limits: Limits) -> Running {
     Running { address, app, shutdown, task }
 }
 
-/// Waits for `future`, and fails the test rather than hanging it.
+/// Waits for `future`; fails the test after 20 s instead of hanging.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("it took longer than 20 s")
 }

@@ -1,4 +1,4 @@
-//! Answers without an end, which leave hyper.
+//! Endless answers, which are sent without hyper.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use oasis_service::Limits;
 
 use super::sample::{ECHO_CAP, start, within};
 
-/// Reads until `end` has come; the whole must be text.
+/// Reads until `end` has arrived. All of it must be text.
 async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut received = Vec::new();
     within(async {
         while !received.ends_with(end.as_bytes()) {
-            assert_ne!(socket.read_buf(&mut received).await.unwrap(), 0, "it ended");
+            assert_ne!(socket.read_buf(&mut received).await.unwrap(), 0, "the connection ended");
         }
     })
     .await;
@@ -29,7 +29,7 @@ async fn read_to_end(socket: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn http_1_1_gets_chunks_and_their_end() {
+async fn an_http_1_1_client_gets_chunks_and_a_final_chunk() {
     let server = start(Limits::default()).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\norigin: http://y\r\n\r\n").await.unwrap();
@@ -48,7 +48,7 @@ async fn http_1_1_gets_chunks_and_their_end() {
 }
 
 #[tokio::test]
-async fn http_1_0_reads_until_the_connection_closes() {
+async fn an_http_1_0_client_reads_until_the_connection_closes() {
     let server = start(Limits::default()).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /stream HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").await.unwrap();
@@ -60,7 +60,7 @@ async fn http_1_0_reads_until_the_connection_closes() {
 }
 
 #[tokio::test]
-async fn what_was_asked_before_on_the_connection_is_answered_first() {
+async fn an_earlier_request_on_the_connection_is_answered_first() {
     let server = start(Limits::default()).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     let both = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /stream HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -70,9 +70,9 @@ async fn what_was_asked_before_on_the_connection_is_answered_first() {
     server.stop().await;
 }
 
-/// Answers that hyper could not hand to the kernel yet are not lost when the stream takes over.
+/// Answers that hyper has not yet passed to the kernel are not lost when the stream takes over.
 #[tokio::test]
-async fn answers_that_wait_for_a_slow_reader_come_first() {
+async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
     const ANSWERS: usize = 60;
     let server = start(Limits::default()).await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -80,18 +80,18 @@ async fn answers_that_wait_for_a_slow_reader_come_first() {
     let (mut reader, mut writer) = socket.connect(server.address).await.unwrap().into_split();
     let body = "Z".repeat(ECHO_CAP);
     let echo = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {ECHO_CAP}\r\n\r\n{body}");
-    let mut asked = echo.repeat(ANSWERS);
-    asked.push_str("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n");
-    let mut asking = tokio::spawn(async move {
-        writer.write_all(asked.as_bytes()).await.unwrap();
+    let mut requests = echo.repeat(ANSWERS);
+    requests.push_str("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut sending = tokio::spawn(async move {
+        writer.write_all(requests.as_bytes()).await.unwrap();
         writer
     });
-    // Nothing is read as long as the server takes more.
-    let _asked = timeout(Duration::from_millis(500), &mut asking).await;
+    // For up to 500 ms, the client sends requests without reading answers.
+    let _sent = timeout(Duration::from_millis(500), &mut sending).await;
     let mut received = Vec::new();
     within(async {
         while !received.ends_with(b"6\r\nbegun\n\r\n") {
-            assert_ne!(reader.read_buf(&mut received).await.unwrap(), 0, "it ended");
+            assert_ne!(reader.read_buf(&mut received).await.unwrap(), 0, "the connection ended");
         }
     })
     .await;
@@ -105,7 +105,7 @@ async fn a_client_that_leaves_ends_its_stream() {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut socket, "6\r\nbegun\n\r\n").await;
-    // What it says meanwhile changes nothing.
+    // A request that the client sends during the stream is ignored.
     socket.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     drop(socket);
     within(server.app.dropped.notified()).await;

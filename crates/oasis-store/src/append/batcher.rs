@@ -1,8 +1,8 @@
-//! The loop that takes what waits, sends it as one statement and answers each caller after the commit.
+//! The loop that sends the waiting appends as one statement, and answers each caller after the commit.
 //!
-//! Every append is sent only while the server's own lock_timeout still fits into the time that its caller
-//! waits, so nothing lands after the caller gave up. What becomes of those whose statement failed is said in
-//! `verdict.rs`.
+//! An append is sent only while the server's lock_timeout still fits into the time that its caller waits,
+//! so no event is stored after the caller gave up. `verdict.rs` decides what happens to appends whose
+//! statement failed.
 
 use std::time::Duration;
 
@@ -14,37 +14,39 @@ use tokio_postgres::Error;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::AppendError;
-use super::insert::{Appended, Repeats, insert};
+use super::insert::{Appended, Duplicates, insert};
 use super::prepared::PreparedEvent;
 use super::queue::{Job, Queue};
 use super::refusal::Refusal;
 use super::verdict::{Circumstances, Failure, PAUSE, Reason, Verdict, verdict};
 use crate::check;
 
-/// The longest that a statement waits in the server: `lock_timeout` of the ordering trigger.
+/// How long a statement waits in the server for the writers' lock: `lock_timeout` of the ordering trigger.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// When a statement is given up on from here. A wait for another lock than the trigger's (somebody's `ALTER
-/// TABLE`), or a connection that went silent, takes as long; the trigger's own time-out comes first.
-const SILENCE: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250));
-/// How long the server has to confirm that a statement given up on was cancelled.
+/// How long this side waits for a statement. The trigger's own time-out comes first, so this limit only
+/// ends waits for another lock (an `ALTER TABLE` of another session) and for a connection that went silent.
+const STATEMENT_TIMEOUT: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250));
+/// How long the server has to confirm that it cancelled a statement.
 const CANCEL_WITHIN: Duration = Duration::from_millis(500);
 /// The longest that an attempt takes. An append with less time left is not sent.
-const ATTEMPT: Duration = SILENCE.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
-/// How long repeats are passed over after one was met: a redelivery, or a second hook, seldom comes alone.
-const REPEATS: Duration = Duration::from_secs(10);
+const MAX_ATTEMPT: Duration =
+    STATEMENT_TIMEOUT.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
+/// How long statements skip duplicates after one was found. Usually more follow from the same redelivery, or
+/// from the same second webhook.
+const SKIP_DUPLICATES_FOR: Duration = Duration::from_secs(10);
 
 /// The writer of one [`Appender`](super::Appender).
 pub(super) struct Batcher {
     pool: Pool,
     tls: MakeRustlsConnect,
-    /// After how long without an append the connection is closed.
+    /// How long the connection stays open without an append. `None` keeps it open.
     linger: Option<Duration>,
     queue: Queue,
-    /// Until then statements pass over rows that repeat others.
-    repeats_until: Instant,
+    /// Statements skip duplicates until this instant.
+    skip_duplicates_until: Instant,
 }
 
-/// What an attempt left to be tried again.
+/// The appends that an attempt did not settle, and the pause before the next attempt.
 #[derive(Default)]
 struct Unfinished {
     jobs: Vec<Job>,
@@ -53,18 +55,18 @@ struct Unfinished {
 
 impl Batcher {
     pub(super) fn new(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>, queue: Queue) -> Self {
-        Self { pool, tls, linger, queue, repeats_until: Instant::now() }
+        Self { pool, tls, linger, queue, skip_duplicates_until: Instant::now() }
     }
 
-    /// Runs until the last caller is gone and everything is answered.
+    /// Runs until the last caller is gone and every append is answered.
     pub(super) async fn run(mut self) {
-        while self.next_is_there().await {
-            // Connecting may take long, so the late are told apart after it.
+        while self.wait_for_appends().await {
+            // Connecting may take long, so late appends are answered after it, not before.
             let client = self.pool.get().await;
             if let Err(error) = &client {
-                self.queue.blame(&AppendError::Unavailable(chain(error)));
+                self.queue.set_reason(&AppendError::Unavailable(chain(error)));
             }
-            self.queue.turn_away_the_late(Instant::now() + ATTEMPT);
+            self.queue.answer_late(Instant::now() + MAX_ATTEMPT);
             let Unfinished { jobs, pause } = match client {
                 Err(_) => Unfinished { jobs: Vec::new(), pause: PAUSE },
                 Ok(client) => {
@@ -79,7 +81,8 @@ impl Batcher {
         }
     }
 
-    async fn next_is_there(&mut self) -> bool {
+    /// Waits for an append, and for those that arrive with it. Returns false once no caller is left.
+    async fn wait_for_appends(&mut self) -> bool {
         let there = match self.linger {
             None => self.queue.wait().await,
             Some(linger) => match timeout(linger, self.queue.wait()).await {
@@ -90,8 +93,8 @@ impl Batcher {
                 }
             },
         };
-        // The first of many callers is here; others are about to ask, such as those who have just been
-        // answered.
+        // Other callers may be about to append, such as those that have just been answered. Let them run
+        // first, as long as more appends arrive each time.
         let mut before = 0;
         while before < self.queue.len() && !self.queue.fills_a_batch() {
             before = self.queue.len();
@@ -101,18 +104,20 @@ impl Batcher {
         there
     }
 
-    /// Sends `jobs` as one statement and answers those that are done with.
+    /// Sends `jobs` as one statement. Returns the jobs to try again. All others are answered.
     async fn attempt(&mut self, client: Object, jobs: Vec<Job>) -> Unfinished {
         if jobs.is_empty() {
             return Unfinished::default();
         }
         let rows: Vec<&PreparedEvent> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        // There must be time for a second attempt; and what failed before may have been stored.
-        let hurried = |job: &Job| job.failed.is_some() || job.deadline < started + LOCK_TIMEOUT + ATTEMPT;
-        let look_out = started < self.repeats_until || jobs.iter().any(hurried);
-        let repeats = if look_out { Repeats::PassedOver } else { Repeats::Refused };
-        let outcome = self.insert(&client, &rows, repeats).await;
+        // Refusing duplicates needs time for a second attempt. Rows that failed before may have been stored,
+        // so a second attempt must skip duplicates.
+        let deadline_for_two = started + LOCK_TIMEOUT + MAX_ATTEMPT;
+        let must_skip = |job: &Job| job.failed.is_some() || job.deadline < deadline_for_two;
+        let skip = started < self.skip_duplicates_until || jobs.iter().any(must_skip);
+        let duplicates = if skip { Duplicates::Skipped } else { Duplicates::Refused };
+        let outcome = self.insert(&client, &rows, duplicates).await;
         metrics::histogram!("append_statement_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("append_statement_rows").record(rows.len() as f64);
         let error = match outcome {
@@ -123,22 +128,22 @@ impl Batcher {
             Some(Err(error)) => Some(error),
             None => None,
         };
-        self.settle(client, jobs, repeats, error.as_ref()).await
+        self.handle_failure(client, jobs, duplicates, error.as_ref()).await
     }
 
-    /// Sends the statement. One that takes too long is cancelled in the server, so that it can't land later;
-    /// `None` when not even that was answered.
+    /// Sends the statement. A statement that takes too long is cancelled in the server, so that it can't
+    /// store its rows later. `None` when no answer comes even then.
     async fn insert(
         &self,
         client: &Object,
         rows: &[&PreparedEvent],
-        repeats: Repeats,
+        duplicates: Duplicates,
     ) -> Option<Result<Vec<Appended>, Error>> {
-        let mut insert = std::pin::pin!(insert(client, rows, repeats));
-        if let Ok(outcome) = timeout(SILENCE, &mut insert).await {
+        let mut insert = std::pin::pin!(insert(client, rows, duplicates));
+        if let Ok(outcome) = timeout(STATEMENT_TIMEOUT, &mut insert).await {
             return Some(outcome);
         }
-        tracing::warn!("an append takes too long and is cancelled");
+        tracing::warn!("an append took too long and is being cancelled");
         let cancelled = async {
             let sent = client.cancel_token().cancel_query(self.tls.clone()).await;
             sent.ok()?;
@@ -147,10 +152,10 @@ impl Batcher {
         timeout(CANCEL_WITHIN, cancelled).await.ok().flatten()
     }
 
-    /// Gives each append its own rows' ids.
+    /// Answers each append with the results of its own rows.
     fn answer(&mut self, jobs: Vec<Job>, appended: Vec<Appended>) {
         if appended.iter().any(|appended| appended.duplicate) {
-            self.repeats_until = Instant::now() + REPEATS;
+            self.skip_duplicates_until = Instant::now() + SKIP_DUPLICATES_FOR;
         }
         let mut appended = appended.into_iter();
         for job in jobs {
@@ -159,43 +164,44 @@ impl Batcher {
         }
     }
 
-    /// Decides about the appends of a statement that failed; without an error, nobody answered.
-    async fn settle(
+    /// Decides what happens to the appends of a statement that failed. Without `error`, the server did not
+    /// answer.
+    async fn handle_failure(
         &mut self,
         client: Object,
         jobs: Vec<Job>,
-        repeats: Repeats,
+        duplicates: Duplicates,
         error: Option<&Error>,
     ) -> Unfinished {
         let failure = Failure::of(error.and_then(Error::code));
-        let text = error.map_or_else(|| "the database fell silent".to_owned(), |error| chain(error));
+        let text = error.map_or_else(|| "the database stopped answering".to_owned(), |error| chain(error));
         self.report(failure, &text, &client, jobs.len()).await;
-        if failure == Failure::Repeat && repeats == Repeats::Refused {
-            // More may come, of the same redelivery or second hook.
-            self.repeats_until = Instant::now() + REPEATS;
+        if failure == Failure::Duplicate && duplicates == Duplicates::Refused {
+            // More duplicates may follow from the same redelivery, or from the same second webhook.
+            self.skip_duplicates_until = Instant::now() + SKIP_DUPLICATES_FOR;
         }
-        if let Some(reason) = failure.holds_up() {
+        if let Some(reason) = failure.queue_reason() {
             self.queue.gather();
-            self.queue.blame(&error_of(reason, &text));
+            self.queue.set_reason(&error_of(reason, &text));
         }
-        let (shared, latest) = (jobs.len() > 1, Instant::now() + ATTEMPT);
-        let (mut unfinished, mut halved) = (Unfinished::default(), Vec::new());
+        let (shared, latest) = (jobs.len() > 1, Instant::now() + MAX_ATTEMPT);
+        let (mut unfinished, mut split) = (Unfinished::default(), Vec::new());
         for mut job in jobs {
-            let its = Circumstances {
-                repeats,
+            let circumstances = Circumstances {
+                duplicates,
                 shared,
-                repeatable: job.is_repeatable(),
-                doubtful: job.is_doubtful(),
+                idempotent: job.is_idempotent(),
+                in_doubt: job.is_in_doubt(),
                 in_time: job.deadline >= latest,
             };
-            match verdict(failure, its) {
-                Verdict::Again { after, otherwise } => {
+            match verdict(failure, circumstances) {
+                Verdict::Retry { after, otherwise } => {
                     job.fail(error_of(otherwise, &text));
                     unfinished.jobs.push(job);
                     unfinished.pause = after;
                 }
-                Verdict::Halves => halved.push(job),
-                // Whoever handles the error logs it.
+                Verdict::Split => split.push(job),
+                // The caller that receives the error logs it.
                 Verdict::Refuse => {
                     let refusal = Refusal::new(error.and_then(Error::as_db_error), &job.rows);
                     job.answer(Err(AppendError::Refused(Box::new(refusal))));
@@ -203,15 +209,15 @@ impl Batcher {
                 Verdict::Answer(reason) => job.answer_failed(error_of(reason, &text)),
             }
         }
-        if failure.closes_the_connection() {
+        if failure.closes_connection() {
             drop(Object::take(client));
-        } else if !halved.is_empty() {
-            return self.in_halves(client, halved).await;
+        } else if !split.is_empty() {
+            return self.attempt_halves(client, split).await;
         }
         unfinished
     }
 
-    /// Logs a failure that is not the caller's own.
+    /// Logs a failure that the caller's rows did not cause.
     async fn report(&self, failure: Failure, text: &str, client: &Object, tried: usize) {
         match failure {
             Failure::LockTimeout => {
@@ -222,31 +228,32 @@ impl Batcher {
             }
             Failure::Lost => tracing::warn!(error = text, "the connection broke during an append"),
             Failure::CannotWrite => tracing::error!(error = text, "append failed"),
-            Failure::Cancelled | Failure::Conflict | Failure::Repeat | Failure::Refused => {}
+            Failure::Cancelled | Failure::Conflict | Failure::Duplicate | Failure::Refused => {}
         }
     }
 
-    /// Tries each half by itself, and so on until the bad row is alone.
-    async fn in_halves(&mut self, client: Object, mut jobs: Vec<Job>) -> Unfinished {
-        let mut again = Vec::new();
+    /// Attempts each half by itself. A half that is refused is halved again, until the append with the bad
+    /// row is alone.
+    async fn attempt_halves(&mut self, client: Object, mut jobs: Vec<Job>) -> Unfinished {
+        let mut unfinished = Vec::new();
         let mut client = Some(client);
         let second = jobs.split_off(jobs.len() / 2);
         for half in [jobs, second] {
-            // Earlier ones may have taken long, and the connection with them.
-            let latest = Instant::now() + ATTEMPT;
+            // The first half may have used up the time, or lost the connection.
+            let latest = Instant::now() + MAX_ATTEMPT;
             let Some(own) = client.take().filter(|_| half.iter().all(|job| job.deadline >= latest)) else {
-                again.extend(half);
+                unfinished.extend(half);
                 continue;
             };
-            again.extend(Box::pin(self.attempt(own, half)).await.jobs);
+            unfinished.extend(Box::pin(self.attempt(own, half)).await.jobs);
             client = self.pool.get().await.ok();
         }
-        let pause = if again.is_empty() { Duration::ZERO } else { PAUSE };
-        Unfinished { jobs: again, pause }
+        let pause = if unfinished.is_empty() { Duration::ZERO } else { PAUSE };
+        Unfinished { jobs: unfinished, pause }
     }
 }
 
-/// The error of a verdict, with what the database said.
+/// The error for a reason, with the database's own text where the error takes one.
 fn error_of(reason: Reason, text: &str) -> AppendError {
     match reason {
         Reason::Stalled => AppendError::Stalled,

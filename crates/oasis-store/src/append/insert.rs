@@ -1,4 +1,4 @@
-//! One append statement: rows as arrays, sent in one round trip, answered row by row.
+//! The append statement. Its rows are sent as arrays in one round trip, and each row gets a result.
 
 use std::error::Error;
 
@@ -8,38 +8,39 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::prepared::PreparedEvent;
 
-/// What became of one event that was to be appended.
+/// The result of appending one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// The event's id: its own, or that of the event it repeats. `None` when that one has been pruned
-    /// meanwhile or can't be looked up.
+    /// The id of the event, or of the event that it duplicates. `None` when that event has been pruned
+    /// meanwhile, or can't be looked up.
     pub id: Option<i64>,
-    /// Whether an event with the same dedup key was there already.
+    /// Whether an event with the same dedup key was stored before.
     pub duplicate: bool,
 }
 
-/// `unnest` in the SELECT list hands on row after row, all arrays in step. In FROM, PostgreSQL would first
-/// store each array as a table of its own.
+/// `unnest` in the SELECT list produces the rows one by one, with all arrays in step. In FROM, PostgreSQL
+/// would first store each array as a separate table.
 const INSERT: &str = "\
     INSERT INTO public.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
     SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), \
            unnest($9), unnest($10), unnest($11), unnest($12), unnest($13)";
-const ALL: &str = " RETURNING id";
-const PASS_OVER: &str =
+const REFUSE_DUPLICATES: &str = " RETURNING id";
+const SKIP_DUPLICATES: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
 
-/// What a row means whose dedup key is already in the table or in the same statement.
+/// What the statement does with duplicates: rows whose dedup key is already in the table or earlier in the
+/// statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeats {
-    /// The statement fails. Looking out for them costs PostgreSQL up to a sixth of its time, and they are
-    /// rare.
+pub(super) enum Duplicates {
+    /// The statement fails. Duplicates are rare, and skipping them costs PostgreSQL up to a sixth of its
+    /// time.
     Refused,
-    /// The row is passed over.
-    PassedOver,
+    /// The statement skips them.
+    Skipped,
 }
 
-/// JSON text as the binary form of `jsonb` takes it, so that it is parsed as it is read.
+/// JSON text in the binary form of `jsonb`, so that PostgreSQL parses it while it reads the parameter.
 #[derive(Debug)]
 struct Json<'a>(&'a str);
 
@@ -57,11 +58,11 @@ impl ToSql for Json<'_> {
     to_sql_checked!();
 }
 
-/// Appends `rows` in one transaction and says what became of each, in their order.
+/// Appends `rows` in one transaction. Returns a result for each row, in the order of the rows.
 pub(super) async fn insert(
     client: &Object,
     rows: &[&PreparedEvent],
-    repeats: Repeats,
+    duplicates: Duplicates,
 ) -> Result<Vec<Appended>, tokio_postgres::Error> {
     fn column<'a, T>(rows: &[&'a PreparedEvent], field: impl Fn(&'a PreparedEvent) -> T) -> Vec<T> {
         rows.iter().map(|row| field(row)).collect()
@@ -97,17 +98,17 @@ pub(super) async fn insert(
         (&meta, Type::JSONB_ARRAY),
         (&dedup_key, Type::TEXT_ARRAY),
     ];
-    let sql = match repeats {
-        Repeats::Refused => [INSERT, ALL].concat(),
-        Repeats::PassedOver => [INSERT, PASS_OVER].concat(),
+    let sql = match duplicates {
+        Duplicates::Refused => [INSERT, REFUSE_DUPLICATES].concat(),
+        Duplicates::Skipped => [INSERT, SKIP_DUPLICATES].concat(),
     };
     let inserted = client.query_typed(&sql, &params).await?;
-    if repeats == Repeats::Refused {
+    if duplicates == Duplicates::Refused {
         let each = inserted.iter().map(|back| Appended { id: Some(back.get(0)), duplicate: false });
         return Ok(each.collect());
     }
 
-    // Only inserted rows come back, in the order of the arrays: whatever is passed over was a duplicate.
+    // Only inserted rows come back, in the order of the arrays. Every other row was a duplicate.
     let mut inserted = inserted.iter().peekable();
     let mut outcome: Vec<Appended> = rows
         .iter()
@@ -119,14 +120,14 @@ pub(super) async fn insert(
     if outcome.iter().any(|appended| appended.duplicate)
         && let Err(error) = find_originals(client, rows, &mut outcome).await
     {
-        // The rows are committed; what is missing is which ids the duplicates repeat.
-        tracing::warn!(%error, "the ids of duplicates can't be looked up");
+        // The rows are committed. Only the ids of the originals are missing.
+        tracing::warn!(%error, "the ids of duplicates could not be looked up");
     }
     Ok(outcome)
 }
 
-/// Looks up the ids of the events that duplicates repeat. A statement of its own, since the first one's
-/// snapshot may be older than the original's commit.
+/// Looks up the ids of the events that the duplicates repeat. This is a separate statement, because the
+/// snapshot of the insert may be older than the commit of the original.
 async fn find_originals(
     client: &Object,
     rows: &[&PreparedEvent],

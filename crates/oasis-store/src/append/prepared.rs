@@ -1,9 +1,9 @@
-//! An event as the statement takes it: with everything that is computed from its fields, once.
+//! [`PreparedEvent`]: an event with its computed fields, ready for the append statement.
 
 use oasis_core::{Channel, DedupKey, Event, Link, NewEvent};
 
-/// An event that is ready to be appended. Its title, its reference and the text of its `meta` are built here
-/// and nowhere else.
+/// An event that is ready to be appended. Its title, its reference and the text of its `meta` are built only
+/// once.
 #[derive(Debug)]
 pub struct PreparedEvent {
     event: Event,
@@ -11,7 +11,7 @@ pub struct PreparedEvent {
     dedup_key: Option<DedupKey>,
     title: String,
     reference: String,
-    /// JSON text: while the event waits, it takes no more memory than that.
+    /// As JSON text, which takes less memory than the parsed value while the event waits.
     meta: String,
 }
 
@@ -53,7 +53,7 @@ impl PreparedEvent {
         self.event.link.as_ref().map(Link::as_str)
     }
 
-    /// About how many bytes it holds while it waits.
+    /// About how many bytes the event takes while it waits.
     pub(super) fn weight(&self) -> usize {
         512 + self.meta.len() + self.link().map_or(0, str::len) + self.dedup_key().map_or(0, str::len)
     }

@@ -1,4 +1,4 @@
-//! The appends that wait, in the order of their arrival, and how many of them fit into one statement.
+//! The waiting appends, in the order of their arrival, and how many of them fit into one statement.
 
 use std::collections::VecDeque;
 
@@ -9,61 +9,61 @@ use super::error::AppendError;
 use super::insert::Appended;
 use super::prepared::PreparedEvent;
 
-/// Rows of one statement, unless a single append has more. Longer ones keep other writers waiting; these take
-/// about 15 ms.
+/// The most rows of one statement, unless a single append has more. A statement of this size takes about
+/// 15 ms; a longer one would delay other writers.
 const BATCH_ROWS: usize = 640;
-/// Bytes of one statement, likewise: a slow connection must be able to take them before the statement is
-/// given up on.
+/// The most bytes of one statement, unless a single append has more. A slow connection must be able to
+/// transfer them before the statement times out.
 const BATCH_BYTES: usize = 2 << 20;
 
 /// One caller's append.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) rows: Vec<PreparedEvent>,
-    /// Bytes of them all.
+    /// The bytes of all rows.
     pub(super) weight: usize,
     pub(super) deadline: Instant,
-    /// How the last attempt failed.
+    /// Why the append has not succeeded yet: an attempt failed, or the queue is delayed.
     pub(super) failed: Option<AppendError>,
     pub(super) answer: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
-    /// The memory that the rows may take, given back with them.
+    /// The share of the queue's memory that the rows use. It is returned when the job is dropped.
     pub(super) _memory: OwnedSemaphorePermit,
 }
 
 impl Job {
     pub(super) fn answer(self, result: Result<Vec<Appended>, AppendError>) {
-        // A caller that has gone away does not need it.
+        // A caller that has gone away needs no answer.
         let _ = self.answer.send(result);
     }
 
-    /// Whether sending the rows twice stores them once.
-    pub(super) fn is_repeatable(&self) -> bool {
+    /// Whether every row has a dedup key, so that sending the rows twice stores them once.
+    pub(super) fn is_idempotent(&self) -> bool {
         self.rows.iter().all(|row| row.dedup_key().is_some())
     }
 
-    /// Answers why it failed. Where the outcome is unknown, the attempt that may have stored the rows says
-    /// why.
+    /// Answers with the error `why`. If the outcome is unknown because of an earlier attempt, the answer is
+    /// the error of that attempt.
     pub(super) fn answer_failed(mut self, why: AppendError) {
         let is_unknown = matches!(why, AppendError::Unknown(_));
-        let earlier = if is_unknown && self.is_doubtful() { self.failed.take() } else { None };
+        let earlier = if is_unknown && self.is_in_doubt() { self.failed.take() } else { None };
         self.answer(Err(earlier.unwrap_or(why)));
     }
 
     /// Whether an earlier attempt may have stored the rows.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(super) fn is_in_doubt(&self) -> bool {
         matches!(self.failed, Some(AppendError::Unknown(_)))
     }
 
-    /// Remembers why an attempt failed. Rows that may have landed are not said to have not, whatever comes
-    /// after; and an append that only becomes late has no reason of its own for that.
+    /// Remembers why an attempt failed. An error that says that the rows may have been stored is never
+    /// replaced. `Late` is not remembered, because it does not say why the append became late.
     pub(super) fn fail(&mut self, why: AppendError) {
-        if !self.is_doubtful() && !matches!(why, AppendError::Late) {
+        if !self.is_in_doubt() && !matches!(why, AppendError::Late) {
             self.failed = Some(why);
         }
     }
 }
 
-/// What the batcher works off.
+/// The queue of the batcher.
 #[derive(Debug)]
 pub(super) struct Queue {
     jobs: mpsc::Receiver<Job>,
@@ -79,7 +79,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Waits until an append waits here. False once there are no callers left.
+    /// Waits until the queue has an append. Returns false once no caller is left.
     pub(super) async fn wait(&mut self) -> bool {
         if self.waiting.is_empty() {
             match self.jobs.recv().await {
@@ -90,14 +90,14 @@ impl Queue {
         true
     }
 
-    /// Takes in everything that has arrived.
+    /// Moves everything that has arrived into the queue.
     pub(super) fn gather(&mut self) {
         while let Ok(job) = self.jobs.try_recv() {
             self.waiting.push_back(job);
         }
     }
 
-    /// How many of those that wait go into the next statement, and whether it is full with them.
+    /// How many waiting appends go into the next statement, and whether they fill it.
     fn batch(&self) -> (usize, bool) {
         let (mut rows, mut bytes) = (0, 0);
         for (before, next) in self.waiting.iter().enumerate() {
@@ -109,30 +109,30 @@ impl Queue {
         (self.waiting.len(), rows >= BATCH_ROWS || bytes >= BATCH_BYTES)
     }
 
-    /// Whether what waits fills a statement.
+    /// Whether the waiting appends fill a statement.
     pub(super) fn fills_a_batch(&self) -> bool {
         self.batch().1
     }
 
-    /// Takes what goes into the next statement.
+    /// Takes the appends of the next statement.
     pub(super) fn take_batch(&mut self) -> Vec<Job> {
         let (jobs, _) = self.batch();
         self.waiting.drain(..jobs).collect()
     }
 
-    /// Puts back appends that are to be tried before all others.
+    /// Puts appends back at the front, so that they are tried first.
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
         jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
     }
 
-    /// Gives those that wait and have not failed yet a reason why they wait.
-    pub(super) fn blame(&mut self, why: &AppendError) {
+    /// Sets the reason why the waiting appends are delayed. An append that already has a reason keeps it.
+    pub(super) fn set_reason(&mut self, why: &AppendError) {
         self.waiting.iter_mut().for_each(|job| job.failed = job.failed.take().or(Some(why.clone())));
     }
 
-    /// Answers the appends whose deadline is before `latest`: sent now, their rows could land after the
-    /// caller gave up.
-    pub(super) fn turn_away_the_late(&mut self, latest: Instant) {
+    /// Answers the appends whose deadline is before `latest`. If their rows were sent now, they could be
+    /// stored after the caller gave up.
+    pub(super) fn answer_late(&mut self, latest: Instant) {
         for mut job in std::mem::take(&mut self.waiting) {
             if job.deadline < latest {
                 let why = job.failed.take().unwrap_or(AppendError::Late);

@@ -1,6 +1,6 @@
-//! What the table refused for good, as far as a log may say it: the rule, and of each event what every event
-//! has in the open. Neither `meta`, nor links, keys, or the database's own text, which may repeat what the
-//! caller sent.
+//! [`Refusal`]: describes events that the table refused, in a form that a log may contain. It names the rule,
+//! and the fields of each event that are always public. It leaves out `meta`, links, dedup keys and the
+//! database's own text, which may contain private data of the caller.
 
 use std::fmt;
 
@@ -9,26 +9,26 @@ use tokio_postgres::error::DbError;
 
 use super::prepared::PreparedEvent;
 
-/// The most events that are named.
+/// The most events that a refusal names.
 const NAMED: usize = 8;
 
-/// Events that our own types allow and the table does not: a defect of ours.
+/// Events that our own types allow and the table does not. This is a defect of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The SQLSTATE, of class 22 or 23.
     pub sqlstate: String,
-    /// The constraint that refused them, if it was one.
+    /// The constraint that refused the events, if a constraint did.
     pub constraint: Option<String>,
     /// The column, where the database names one.
     pub column: Option<String>,
-    /// The events of the append, each kind of them once, and the first ones if there are many. An append is
-    /// stored as a whole or not at all, and the database does not say which event it refused.
+    /// The distinct events of the append, or the first of them if there are many. An append is stored as a
+    /// whole or not at all, and the database does not say which event it refused.
     pub events: Vec<RefusedEvent>,
     /// How many events the append had.
     pub of: usize,
 }
 
-/// What every event has in the open.
+/// The fields of an event that are always public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the event")]
 pub struct RefusedEvent {
@@ -40,7 +40,7 @@ pub struct RefusedEvent {
 }
 
 impl Refusal {
-    /// What `error` says of `rows`.
+    /// The refusal of `rows` with `error`.
     pub(super) fn new(error: Option<&DbError>, rows: &[PreparedEvent]) -> Self {
         let mut events: Vec<RefusedEvent> = Vec::new();
         for row in rows {

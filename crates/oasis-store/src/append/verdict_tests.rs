@@ -1,143 +1,147 @@
-//! The table, row by row.
+//! Tests each row of the table in `verdict.rs`.
 
 use super::*;
 
-/// A first attempt that is alone, without dedup keys, and with time left.
+/// A first attempt of a single append, without dedup keys, and with time left.
 const FIRST: Circumstances = Circumstances {
-    repeats: Repeats::Refused,
+    duplicates: Duplicates::Refused,
     shared: false,
-    repeatable: false,
-    doubtful: false,
+    idempotent: false,
+    in_doubt: false,
     in_time: true,
 };
-const KEYED: Circumstances = Circumstances { repeatable: true, ..FIRST };
+const KEYED: Circumstances = Circumstances { idempotent: true, ..FIRST };
 const LATE: Circumstances = Circumstances { in_time: false, ..FIRST };
 const SHARED: Circumstances = Circumstances { shared: true, ..FIRST };
-/// A connection was lost while its rows were under way.
-const DOUBTFUL: Circumstances = Circumstances { doubtful: true, repeats: Repeats::PassedOver, ..KEYED };
-const PASSING_OVER: Circumstances = Circumstances { repeats: Repeats::PassedOver, ..FIRST };
+/// A connection was lost after the rows were sent.
+const IN_DOUBT: Circumstances = Circumstances { in_doubt: true, duplicates: Duplicates::Skipped, ..KEYED };
+const SKIPPING: Circumstances = Circumstances { duplicates: Duplicates::Skipped, ..FIRST };
 
-/// The verdict on a statement that failed with this SQLSTATE, or with none.
-fn of(state: Option<&SqlState>, its: Circumstances) -> Verdict {
-    verdict(Failure::of(state), its)
+/// The verdict on a statement that failed with the SQLSTATE `state`, or without a SQLSTATE.
+fn of(state: Option<&SqlState>, circumstances: Circumstances) -> Verdict {
+    verdict(Failure::of(state), circumstances)
 }
 
-fn again(millis: u64, otherwise: Reason) -> Verdict {
-    Verdict::Again { after: Duration::from_millis(millis), otherwise }
+fn retry(millis: u64, otherwise: Reason) -> Verdict {
+    Verdict::Retry { after: Duration::from_millis(millis), otherwise }
 }
 
 #[test]
-fn each_row() {
+fn each_row_of_the_table_gives_its_verdict() {
     use Reason::{Late, Stalled, Unavailable, Unknown};
-    use Verdict::{Answer, Halves, Refuse};
-    let late_doubtful = Circumstances { in_time: false, ..DOUBTFUL };
-    let late_keyed = Circumstances { repeatable: true, ..LATE };
+    use Verdict::{Answer, Refuse, Split};
+    let late_in_doubt = Circumstances { in_time: false, ..IN_DOUBT };
+    let late_keyed = Circumstances { idempotent: true, ..LATE };
     let shared_late = Circumstances { shared: true, ..LATE };
-    let shared_keyed = Circumstances { repeatable: true, ..SHARED };
-    let shared_passing_over = Circumstances { shared: true, ..PASSING_OVER };
-    for (what, state, its, expected) in [
-        ("the writers' lock is held", SqlState::LOCK_NOT_AVAILABLE, FIRST, again(0, Stalled)),
-        ("… for many", SqlState::LOCK_NOT_AVAILABLE, shared_keyed, again(0, Stalled)),
-        ("… and no time is left", SqlState::LOCK_NOT_AVAILABLE, LATE, Answer(Stalled)),
-        ("… whatever the keys", SqlState::LOCK_NOT_AVAILABLE, late_keyed, Answer(Stalled)),
-        ("… and it may be stored", SqlState::LOCK_NOT_AVAILABLE, DOUBTFUL, again(0, Unknown)),
-        ("… with no time left", SqlState::LOCK_NOT_AVAILABLE, late_doubtful, Answer(Unknown)),
-        ("the table itself is locked", SqlState::QUERY_CANCELED, FIRST, again(100, Stalled)),
-        ("… and no time is left", SqlState::QUERY_CANCELED, shared_late, Answer(Stalled)),
-        ("a deadlock", SqlState::T_R_DEADLOCK_DETECTED, FIRST, again(5, Unavailable)),
-        ("… of many", SqlState::T_R_DEADLOCK_DETECTED, SHARED, again(5, Unavailable)),
-        ("… and no time is left", SqlState::T_R_DEADLOCK_DETECTED, LATE, Answer(Unavailable)),
-        ("… and it may be stored", SqlState::T_R_DEADLOCK_DETECTED, DOUBTFUL, again(5, Unknown)),
-        ("a serialization failure", SqlState::T_R_SERIALIZATION_FAILURE, FIRST, again(5, Unavailable)),
-        ("… and no time is left", SqlState::T_R_SERIALIZATION_FAILURE, late_keyed, Answer(Unavailable)),
-        ("a repeat is met first", SqlState::UNIQUE_VIOLATION, KEYED, again(0, Late)),
-        ("… among others", SqlState::UNIQUE_VIOLATION, shared_keyed, again(0, Late)),
-        ("… and no time is left", SqlState::UNIQUE_VIOLATION, late_keyed, Answer(Late)),
-        ("another unique index refuses it", SqlState::UNIQUE_VIOLATION, PASSING_OVER, Refuse),
-        ("… in a shared batch", SqlState::UNIQUE_VIOLATION, shared_passing_over, Halves),
-        ("a CHECK refuses it", SqlState::CHECK_VIOLATION, FIRST, Refuse),
-        ("… the second time, too", SqlState::CHECK_VIOLATION, PASSING_OVER, Refuse),
-        ("… in a shared batch", SqlState::CHECK_VIOLATION, SHARED, Halves),
-        ("… with no time left", SqlState::CHECK_VIOLATION, LATE, Refuse),
-        ("a text that Postgres can't store", SqlState::CHARACTER_NOT_IN_REPERTOIRE, KEYED, Refuse),
-        ("… in a shared batch", SqlState::CHARACTER_NOT_IN_REPERTOIRE, shared_keyed, Halves),
+    let shared_keyed = Circumstances { idempotent: true, ..SHARED };
+    let shared_skipping = Circumstances { shared: true, ..SKIPPING };
+    for (what, state, circumstances, expected) in [
+        ("lock held", SqlState::LOCK_NOT_AVAILABLE, FIRST, retry(0, Stalled)),
+        ("lock held, shared batch", SqlState::LOCK_NOT_AVAILABLE, shared_keyed, retry(0, Stalled)),
+        ("lock held, no time left", SqlState::LOCK_NOT_AVAILABLE, LATE, Answer(Stalled)),
+        ("lock held, no time left, keys", SqlState::LOCK_NOT_AVAILABLE, late_keyed, Answer(Stalled)),
+        ("lock held, in doubt", SqlState::LOCK_NOT_AVAILABLE, IN_DOUBT, retry(0, Unknown)),
+        ("lock held, in doubt, no time left", SqlState::LOCK_NOT_AVAILABLE, late_in_doubt, Answer(Unknown)),
+        ("table locked", SqlState::QUERY_CANCELED, FIRST, retry(100, Stalled)),
+        ("table locked, shared batch, no time left", SqlState::QUERY_CANCELED, shared_late, Answer(Stalled)),
+        ("deadlock", SqlState::T_R_DEADLOCK_DETECTED, FIRST, retry(5, Unavailable)),
+        ("deadlock, shared batch", SqlState::T_R_DEADLOCK_DETECTED, SHARED, retry(5, Unavailable)),
+        ("deadlock, no time left", SqlState::T_R_DEADLOCK_DETECTED, LATE, Answer(Unavailable)),
+        ("deadlock, in doubt", SqlState::T_R_DEADLOCK_DETECTED, IN_DOUBT, retry(5, Unknown)),
+        ("serialization failure", SqlState::T_R_SERIALIZATION_FAILURE, FIRST, retry(5, Unavailable)),
+        ("serialization, no time left", SqlState::T_R_SERIALIZATION_FAILURE, late_keyed, Answer(Unavailable)),
+        ("duplicate", SqlState::UNIQUE_VIOLATION, KEYED, retry(0, Late)),
+        ("duplicate, shared batch", SqlState::UNIQUE_VIOLATION, shared_keyed, retry(0, Late)),
+        ("duplicate, no time left", SqlState::UNIQUE_VIOLATION, late_keyed, Answer(Late)),
+        ("another unique index", SqlState::UNIQUE_VIOLATION, SKIPPING, Refuse),
+        ("another unique index, shared batch", SqlState::UNIQUE_VIOLATION, shared_skipping, Split),
+        ("CHECK", SqlState::CHECK_VIOLATION, FIRST, Refuse),
+        ("CHECK, duplicates skipped", SqlState::CHECK_VIOLATION, SKIPPING, Refuse),
+        ("CHECK, shared batch", SqlState::CHECK_VIOLATION, SHARED, Split),
+        ("CHECK, no time left", SqlState::CHECK_VIOLATION, LATE, Refuse),
+        ("bad text", SqlState::CHARACTER_NOT_IN_REPERTOIRE, KEYED, Refuse),
+        ("bad text, shared batch", SqlState::CHARACTER_NOT_IN_REPERTOIRE, shared_keyed, Split),
         ("read-only", SqlState::READ_ONLY_SQL_TRANSACTION, KEYED, Answer(Unavailable)),
-        ("… for many", SqlState::READ_ONLY_SQL_TRANSACTION, shared_keyed, Answer(Unavailable)),
-        ("… after a connection was lost", SqlState::READ_ONLY_SQL_TRANSACTION, DOUBTFUL, Answer(Unknown)),
-        ("the disk is full", SqlState::DISK_FULL, KEYED, Answer(Unavailable)),
+        ("read-only, shared batch", SqlState::READ_ONLY_SQL_TRANSACTION, shared_keyed, Answer(Unavailable)),
+        ("read-only, in doubt", SqlState::READ_ONLY_SQL_TRANSACTION, IN_DOUBT, Answer(Unknown)),
+        ("disk full", SqlState::DISK_FULL, KEYED, Answer(Unavailable)),
         ("too many connections", SqlState::TOO_MANY_CONNECTIONS, KEYED, Answer(Unavailable)),
-        ("no right", SqlState::INSUFFICIENT_PRIVILEGE, KEYED, Answer(Unavailable)),
-        ("no table", SqlState::UNDEFINED_TABLE, KEYED, Answer(Unavailable)),
-        ("a trigger of somebody else's", SqlState::RAISE_EXCEPTION, KEYED, Answer(Unavailable)),
-        ("the session is ended, keys", SqlState::ADMIN_SHUTDOWN, KEYED, again(100, Unknown)),
-        ("… no keys", SqlState::ADMIN_SHUTDOWN, FIRST, Answer(Unknown)),
-        ("… keys, and no time is left", SqlState::ADMIN_SHUTDOWN, late_keyed, Answer(Unknown)),
-        ("… a second time", SqlState::ADMIN_SHUTDOWN, DOUBTFUL, again(100, Unknown)),
-        ("the server crashed, keys", SqlState::CRASH_SHUTDOWN, KEYED, again(100, Unknown)),
-        ("a pooler lost its server, no keys", SqlState::CONNECTION_FAILURE, SHARED, Answer(Unknown)),
+        ("missing right", SqlState::INSUFFICIENT_PRIVILEGE, KEYED, Answer(Unavailable)),
+        ("missing table", SqlState::UNDEFINED_TABLE, KEYED, Answer(Unavailable)),
+        ("a trigger of another program", SqlState::RAISE_EXCEPTION, KEYED, Answer(Unavailable)),
+        ("session ended, keys", SqlState::ADMIN_SHUTDOWN, KEYED, retry(100, Unknown)),
+        ("session ended, no keys", SqlState::ADMIN_SHUTDOWN, FIRST, Answer(Unknown)),
+        ("session ended, keys, no time left", SqlState::ADMIN_SHUTDOWN, late_keyed, Answer(Unknown)),
+        ("session ended, keys, in doubt", SqlState::ADMIN_SHUTDOWN, IN_DOUBT, retry(100, Unknown)),
+        ("server crashed, keys", SqlState::CRASH_SHUTDOWN, KEYED, retry(100, Unknown)),
+        ("pooler lost its server, no keys", SqlState::CONNECTION_FAILURE, SHARED, Answer(Unknown)),
     ] {
-        assert_eq!(of(Some(&state), its), expected, "{what} ({})", state.code());
+        assert_eq!(of(Some(&state), circumstances), expected, "{what} ({})", state.code());
     }
 }
 
-/// Without a SQLSTATE it is the connection that failed, or nobody answered at all.
+/// An error without a SQLSTATE means that the connection failed or the server did not answer.
 #[test]
-fn without_an_answer_only_keys_are_sent_again() {
-    assert_eq!(of(None, KEYED), again(100, Reason::Unknown));
-    assert_eq!(of(None, Circumstances { shared: true, ..KEYED }), again(100, Reason::Unknown));
+fn without_an_answer_only_rows_with_keys_are_sent_again() {
+    assert_eq!(of(None, KEYED), retry(100, Reason::Unknown));
+    assert_eq!(of(None, Circumstances { shared: true, ..KEYED }), retry(100, Reason::Unknown));
     assert_eq!(of(None, FIRST), Verdict::Answer(Reason::Unknown));
     assert_eq!(of(None, SHARED), Verdict::Answer(Reason::Unknown));
-    assert_eq!(of(None, Circumstances { repeatable: true, ..LATE }), Verdict::Answer(Reason::Unknown));
+    assert_eq!(of(None, Circumstances { idempotent: true, ..LATE }), Verdict::Answer(Reason::Unknown));
 }
 
 #[test]
-fn what_happens_to_the_connection_and_to_the_appends_behind() {
-    use Failure::{Cancelled, CannotWrite, Conflict, LockTimeout, Lost, Refused, Repeat};
-    for (failure, closes, holds_up) in [
+fn each_failure_says_whether_the_connection_closes_and_why_the_queue_waits() {
+    use Failure::{Cancelled, CannotWrite, Conflict, Duplicate, LockTimeout, Lost, Refused};
+    for (failure, closes, queue_reason) in [
         (LockTimeout, false, Some(Reason::Stalled)),
         (Cancelled, false, Some(Reason::Stalled)),
         (Conflict, false, Some(Reason::Unavailable)),
-        (Repeat, false, None),
+        (Duplicate, false, None),
         (Refused, false, None),
         (Lost, true, Some(Reason::Unavailable)),
         (CannotWrite, true, None),
     ] {
-        assert_eq!((failure.closes_the_connection(), failure.holds_up()), (closes, holds_up), "{failure:?}");
+        let found = (failure.closes_connection(), failure.queue_reason());
+        assert_eq!(found, (closes, queue_reason), "{failure:?}");
     }
 }
 
-/// Whatever the failure and the circumstances: only an append that has time is tried again, only a shared one
-/// is halved, and only one that may have been stored is said to be in doubt.
+/// For every failure and all circumstances: only an append with time left is tried again, only a shared
+/// statement is split, and the outcome is unknown only where the rows may have been stored.
 #[test]
-fn every_combination() {
-    use Failure::{Cancelled, CannotWrite, Conflict, LockTimeout, Lost, Refused, Repeat};
-    for failure in [LockTimeout, Cancelled, Conflict, Repeat, Refused, Lost, CannotWrite] {
+fn every_combination_keeps_the_rules() {
+    use Failure::{Cancelled, CannotWrite, Conflict, Duplicate, LockTimeout, Lost, Refused};
+    for failure in [LockTimeout, Cancelled, Conflict, Duplicate, Refused, Lost, CannotWrite] {
         for bits in 0..32_u8 {
             let is = |bit: u8| bits & (1 << bit) != 0;
-            let its = Circumstances {
-                repeats: if is(0) { Repeats::Refused } else { Repeats::PassedOver },
+            let circumstances = Circumstances {
+                duplicates: if is(0) { Duplicates::Refused } else { Duplicates::Skipped },
                 shared: is(1),
-                repeatable: is(2),
-                doubtful: is(3),
+                idempotent: is(2),
+                in_doubt: is(3),
                 in_time: is(4),
             };
-            let reason = match verdict(failure, its) {
-                Verdict::Again { otherwise, .. } => {
-                    assert!(its.in_time, "{failure:?} {its:?}");
+            let reason = match verdict(failure, circumstances) {
+                Verdict::Retry { otherwise, .. } => {
+                    assert!(circumstances.in_time, "{failure:?} {circumstances:?}");
                     otherwise
                 }
-                Verdict::Halves => {
-                    assert!(its.shared, "{failure:?} {its:?}");
+                Verdict::Split => {
+                    assert!(circumstances.shared, "{failure:?} {circumstances:?}");
                     continue;
                 }
                 Verdict::Refuse => {
-                    assert!(!its.shared && matches!(failure, Refused | Repeat), "{failure:?} {its:?}");
+                    assert!(
+                        !circumstances.shared && matches!(failure, Refused | Duplicate),
+                        "{failure:?} {circumstances:?}"
+                    );
                     continue;
                 }
                 Verdict::Answer(reason) => reason,
             };
-            let may_be_stored = failure == Lost || its.doubtful;
-            assert_eq!(reason == Reason::Unknown, may_be_stored, "{failure:?} {its:?}");
+            let may_be_stored = failure == Lost || circumstances.in_doubt;
+            assert_eq!(reason == Reason::Unknown, may_be_stored, "{failure:?} {circumstances:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
--- What the catalogue says of every object of ours in schema $1, as one JSON object: name to definition. Two
--- schemas of one server have the same description when the same statements made them. Names are written
--- without the schema. Comments and white space in functions do not count. Grants are left out, because
--- users change them.
+-- Describes the tables, indexes, functions and other objects of OASIS DevHub in schema $1. The result is a
+-- JSON object that has the definition from the catalogue for each name. Two schemas of one server have the
+-- same description when the same statements made them. Names are written without the schema. Comments and
+-- white space in functions do not count. Grants are left out, because users change them.
 WITH names AS (
     SELECT quote_ident($1) || '.' AS bare, '"' || $1 || '".' AS quoted
 ), relations AS (
@@ -9,9 +9,9 @@ WITH names AS (
     FROM pg_class AS c
     WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = $1)
       AND c.relkind IN ('r', 'p', 'S') AND starts_with(c.relname, 'oasis_')
-      -- The history of the migrations is not made by one of them.
+      -- No migration creates the history of the migrations.
       AND c.relname <> 'oasis_schema_history'
-), said (what, definition) AS (
+), objects (name, definition) AS (
     SELECT CASE r.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || r.relname,
         concat_ws(', ', r.relkind, r.relpersistence, 'row level security ' || r.relrowsecurity,
             'forced ' || r.relforcerowsecurity,
@@ -61,5 +61,6 @@ WITH names AS (
         'USING', pg_get_expr(p.polqual, p.polrelid), 'WITH CHECK', pg_get_expr(p.polwithcheck, p.polrelid))
     FROM relations AS r JOIN pg_policy AS p ON p.polrelid = r.oid
 )
-SELECT jsonb_object_agg(said.what, replace(replace(said.definition, names.bare, ''), names.quoted, ''))
-FROM said, names
+SELECT jsonb_object_agg(
+    objects.name, replace(replace(objects.definition, names.bare, ''), names.quoted, ''))
+FROM objects, names

@@ -1,7 +1,7 @@
 DO $oasis$
 DECLARE
-    -- Version, name and checksum of each step of this build, and of those that were folded into its first
-    -- step.
+    -- Version, name and checksum of each step of this build (known), and of each of the older migrations,
+    -- which were folded into the first step (older).
     known constant jsonb := '{known}';
     older constant jsonb := '{older}';
     applied jsonb;
@@ -9,10 +9,10 @@ DECLARE
     expected jsonb;
     restored jsonb;
     difference text;
-    mend text;
+    restore text;
 BEGIN
     PERFORM pg_advisory_xact_lock({lock});
-    -- Every name below and in the steps says its schema.
+    -- Every name below and in the steps is qualified with its schema.
     PERFORM set_config('search_path', 'pg_catalog', true);
 
     IF to_regclass('{schema}.oasis_schema_history') IS NULL THEN
@@ -23,8 +23,8 @@ BEGIN
             checksum   varchar(255)
         );
     END IF;
-    -- Any role may see which version a database has: /ready of a service with few rights must be able to
-    -- tell.
+    -- Any role may see the version of the database, because /ready reports it even for a service with few
+    -- rights.
     ALTER TABLE {schema}.oasis_schema_history ENABLE ROW LEVEL SECURITY;
     GRANT SELECT ON {schema}.oasis_schema_history TO PUBLIC;
     IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = '{schema}.oasis_schema_history'::regclass) THEN
@@ -35,7 +35,7 @@ BEGIN
         INTO applied FROM {schema}.oasis_schema_history AS h;
     IF applied = '[]' AND to_regclass('{schema}.oasis_events') IS NOT NULL THEN
         RAISE 'there is a table {schema}.oasis_events that OASIS DevHub did not make; nothing was changed'
-            USING HINT = 'Rename it, or name another database.';
+            USING HINT = 'Rename that table, or use another database.';
     END IF;
     IF applied = (SELECT coalesce(jsonb_agg(k.step ORDER BY k.nth), '[]')
                   FROM jsonb_array_elements(known) WITH ORDINALITY AS k (step, nth)
@@ -44,33 +44,33 @@ BEGIN
     END IF;
     IF applied <> older THEN
         IF applied <@ older THEN
-            RAISE 'the database is at version % of the older migrations, which are now one; '
+            RAISE 'the database is at version % of the older migrations, since merged into one; '
                     'nothing was changed', jsonb_array_length(applied)
                 USING HINT = format('Bring it to version %s with the build that made it and run this again, '
-                    'or name an empty database.', jsonb_array_length(older));
+                    'or use an empty database.', jsonb_array_length(older));
         END IF;
         RAISE 'the database has migrations that this build does not know (%); nothing was changed',
                 (SELECT string_agg(format('V%s__%s', a.step ->> 0, a.step ->> 1), ', ' ORDER BY a.nth)
                  FROM jsonb_array_elements(applied) WITH ORDINALITY AS a (step, nth)
                  WHERE NOT known @> jsonb_build_array(a.step))
-            USING HINT = 'Run the build that made it, or a newer one; or name another database.';
+            USING HINT = 'Run the build that made it or a newer one, or use another database.';
     END IF;
 
-    -- The older migrations made this database. What they made is compared with what the first step makes here
-    -- and now, in a schema of its own, of which nothing remains.
+    -- The older migrations made this database. Its tables are compared with those that the first step makes
+    -- now, in a separate schema that is rolled back.
     EXECUTE $oasis_describe${describe}$oasis_describe$ INTO found USING '{schema_name}';
     BEGIN
         CREATE SCHEMA {scratch};
         EXECUTE $oasis_sql${first_step}$oasis_sql$;
         EXECUTE $oasis_describe${describe}$oasis_describe$ INTO expected USING '{scratch_name}';
-        -- A dump holds constraints as the catalogue shows them. Restored from that text, some have fewer
-        -- parentheses.
-        FOR mend IN
+        -- A dump contains constraints in the text that the catalogue shows. Some constraints have fewer
+        -- parentheses after they are restored from that text.
+        FOR restore IN
             SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I %3$s',
                 c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
             FROM pg_constraint AS c WHERE c.connamespace = '{scratch}'::regnamespace AND c.contype = 'c'
         LOOP
-            EXECUTE mend;
+            EXECUTE restore;
         END LOOP;
         EXECUTE $oasis_describe${describe}$oasis_describe$ INTO restored USING '{scratch_name}';
         RAISE SQLSTATE 'OASIS';
@@ -96,13 +96,13 @@ BEGIN
         FROM (SELECT jsonb_object_keys(found) UNION SELECT jsonb_object_keys(expected)) AS names (name)
         WHERE found ->> name IS DISTINCT FROM expected ->> name
           AND found ->> name IS DISTINCT FROM restored ->> name
-          -- Users write policies for their own roles, and ours are for a role that may be younger than the
-          -- table.
+          -- Users write policies for their own roles, and our policies are for a role that may have been
+          -- created after the table.
           AND NOT (name LIKE 'policy %' AND (expected ->> name IS NULL OR found ->> name IS NULL));
     IF difference IS NOT NULL THEN
         RAISE 'the tables of this database are not as the older migrations made them; nothing was changed. '
                 'They differ: %', difference
-            USING HINT = 'Undo what differs, then run this again; or name an empty database.';
+            USING HINT = 'Undo the differences and run this again, or use an empty database.';
     END IF;
     DELETE FROM {schema}.oasis_schema_history;
     INSERT INTO {schema}.oasis_schema_history SELECT (step ->> 0)::int8, step ->> 1,

@@ -1,9 +1,10 @@
-//! The statements that bring a database up to date: one for its history, then one for each step. `oasis
-//! migrate` sends them one by one. Printed, they are a script for psql or any other client.
+//! The statements that bring a database up to date: one for its history, then one for each step.
+//! `oasis migrate` sends them one by one. `oasis migrate --print` prints them as a script for psql or any
+//! other client.
 
 use super::steps::{SCHEMA, SCRATCH, Step, in_schema, steps};
 
-/// The key of the advisory lock that one migrator holds at a time ("oasis" in ASCII).
+/// The key of the advisory lock that only one migrator holds at a time ("oasis" in ASCII).
 pub(super) const LOCK: i64 = 0x006f_6173_6973;
 
 /// The migrations that were folded into the first step before any release: version, name and checksum.
@@ -16,16 +17,16 @@ const OLDER: [(i64, &str, u64); 6] = [
     (6, "agents", 11_641_559_178_483_061_841),
 ];
 
-/// Settings of the session: a step may take longer than a statement usually may.
+/// The settings of the session. A step may take longer than statements usually may.
 pub(super) const SETTINGS: &str = "SET statement_timeout = 0";
 
-/// The migrations as plain SQL for psql or any other client, which applies what is missing and records it as
-/// [`migrate`](crate::migrate) does. Each step is one statement, and so one transaction.
+/// The migrations as plain SQL for psql or any other client. The script applies what is missing and records
+/// it, as [`migrate`](crate::migrate) does. Each step is one statement, and therefore one transaction.
 pub fn migration_script() -> String {
     let steps = steps();
     let mut script = format!(
-        "-- OASIS DevHub: the schema. It is safe to run again: what is there is left alone.\n\
-         -- For psql: psql -v ON_ERROR_STOP=1 -f\n{SETTINGS};\n\n{}",
+        "-- OASIS DevHub: the schema. It is safe to run again: steps that were applied are skipped.\n\
+         -- For psql: psql -v ON_ERROR_STOP=1 -f FILE\n{SETTINGS};\n\n{}",
         history(&steps)
     );
     for (nth, step) in steps.iter().enumerate() {
@@ -35,8 +36,9 @@ pub fn migration_script() -> String {
     script
 }
 
-/// Makes the history where there is none, and refuses one that these steps can't follow. A database of the
-/// older migrations gets the present history if its tables are what the first step makes.
+/// The statement that creates the history where there is none, and refuses a history that these steps can't
+/// follow. A database of the older migrations gets the present history if its tables are those that the
+/// first step creates.
 pub(super) fn history(steps: &[Step]) -> String {
     let list = |steps: Vec<(i64, &str, u64)>| {
         let steps: Vec<String> = steps
@@ -58,7 +60,7 @@ pub(super) fn history(steps: &[Step]) -> String {
         .replace("{first_step}", &first)
 }
 
-/// Applies a step that is missing and records it.
+/// The statement that applies a step and records it, unless the history has the step already.
 pub(super) fn apply(step: &Step, before: Option<&Step>) -> String {
     let previous = before.map_or_else(|| "NULL".to_owned(), |before| format!("'{}'", before.checksum));
     in_schema(include_str!("step.sql"), SCHEMA)

@@ -1,8 +1,8 @@
-//! The migrations as they are embedded in the program, and the schema that they are for.
+//! The migrations that are embedded in the program, and the schema that they are for.
 //!
-//! `{schema}` in a migration stands for the schema that holds the tables. The checksum in the history is
-//! that of the file, so it is the same in every schema. The name of a schema must not hold a quote, a
-//! dollar sign or a backslash, because migrations have it in literals too.
+//! `{schema}` in a migration stands for the schema that holds the tables. The history keeps the checksum of
+//! the file, which is the same for every schema. Migrations use the name of the schema in literals too, so
+//! it must not contain a quote, a dollar sign or a backslash.
 
 use refinery::Migration;
 
@@ -12,23 +12,24 @@ mod embedded {
 
 /// The schema that holds the tables.
 pub(super) const SCHEMA: &str = "public";
-/// A schema that is made and rolled back to compare the tables of the older migrations with the present ones.
+/// A schema that is created and rolled back, to compare the tables of the older migrations with the present
+/// ones.
 pub(super) const SCRATCH: &str = "oasis_scratch";
 
 /// One migration.
 pub(crate) struct Step {
-    /// Its place: 1, 2, …
+    /// Its number: 1, 2, …
     pub(crate) version: i64,
     /// `oasis_events` for the file `V1__oasis_events.sql`.
     pub(crate) name: String,
-    /// Of version, name and file, as refinery makes it.
+    /// The checksum of version, name and file, as refinery computes it.
     pub(crate) checksum: u64,
-    /// The file, with `{schema}` in it.
+    /// The text of the file, with the placeholder `{schema}`.
     file: String,
 }
 
 impl Step {
-    /// Its statements, for the tables in `schema`.
+    /// The SQL of the step, for tables in `schema`.
     pub(super) fn sql(&self, schema: &str) -> String {
         in_schema(&self.file, schema)
     }
@@ -54,9 +55,9 @@ pub(crate) fn steps() -> Vec<Step> {
     steps
 }
 
-/// Puts the name of a schema, as an identifier, where `sql` says `{schema}`.
+/// Replaces `{schema}` in `sql` with the name of a schema, as an identifier.
 pub(super) fn in_schema(sql: &str, schema: &str) -> String {
-    // Functions hold the text, and the older migrations said public without quotes.
+    // Functions store their text, and the older migrations wrote `public` without quotes, so it gets none.
     let quoted = if schema == "public" { schema.to_owned() } else { format!("\"{schema}\"") };
     sql.replace("{schema}", &quoted)
 }
@@ -65,9 +66,9 @@ pub(super) fn in_schema(sql: &str, schema: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Never change a checksum here: there are databases with these steps. A file that changed would no
-    /// longer say what they hold, and `oasis migrate` would refuse them all. A new step makes the change,
-    /// and its checksum is added here.
+    /// Never change a checksum here. Databases have these steps in their history: if a file changed, the
+    /// history would no longer say what they contain, and `oasis migrate` would refuse them. Make changes
+    /// in a new step, and add its checksum here.
     #[test]
     fn steps_never_change() {
         let steps: Vec<_> = steps().iter().map(|step| (step.to_string(), step.checksum)).collect();
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_a_placeholder() {
+    fn every_step_names_the_schema_by_its_placeholder() {
         for step in steps() {
             assert!(!step.file.contains("public."), "{step}");
             assert!(!step.file.lines().any(|line| line.len() > 110), "{step}");

@@ -1,5 +1,6 @@
-//! Pages of the ticker with bounds on `ts`, which is the producer's time and in no order: first a look at
-//! the newest rows, then, if that did not settle the page, the index on `ts`.
+//! Pages of the ticker with bounds on `ts`. `ts` is the producer's time, so it is in no order. A first
+//! statement scans the newest rows. If they do not complete the page, a second statement goes along the index
+//! on `ts`.
 
 use std::collections::BTreeMap;
 
@@ -7,47 +8,49 @@ use oasis_core::Ts;
 
 use super::param::{Param, Params};
 use super::query::{Order, PageQuery};
-use super::statement::{Statement, bounds, fields, reach, span};
-use super::walk::{Pair, Walk};
+use super::statement::{PageStatement, fields, limit_and_offset, rows_needed, time_bounds};
+use super::walk::{IndexWalk, StatusAndSource};
 use crate::filter::Filter;
 
-/// Rows that are looked at, newest first, before the bounds are given an index of their own.
-const NEAR: i64 = 1_000;
+/// How many of the newest rows the first statement scans, over all combinations of leading values.
+const NEWEST_ROWS: i64 = 1_000;
 
-/// The fields of a filter that `oasis_ids_between` takes, in its order.
+/// The fields of a filter that `oasis_ids_between` takes, in the order of its parameters.
 const FIELDS: [&str; 6] = ["vtid", "status", "source", "kind", "module", "layer"];
 
-/// The statement that settles a page if a walk over the newest of the rows that it asks for but for the
-/// bounds does, as it does for values that are rare and for times near the head. `None` for pages of other
-/// forms. It tells whether it did as `settled`.
-pub(super) fn near(query: &PageQuery<'_>) -> Option<Statement> {
-    bounded(query)?;
+/// The statement that looks for the page among the newest rows that pass the filter. Its column `settled`
+/// says whether the page is complete. It is complete for rare values and for times near the head. `None` for
+/// other queries.
+pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
+    bounded_filter(query)?;
     let mut params = Params::default();
-    let walk = Walk::of(query, &mut params);
-    let reach = reach(query);
-    let budget = params.add(Param::Id(reach.max(NEAR / walk.lists())));
+    let walk = IndexWalk::of(query, &mut params);
+    let needed = rows_needed(query);
+    let budget = params.add(Param::Id(needed.max(NEWEST_ROWS / walk.combinations())));
     let found = walk.sql("e.id, e.ts", &budget);
-    let bounds = bounds(&mut params, query, "near.ts").unwrap_or_default();
-    let span = span(&mut params, query);
-    let reach = params.add(Param::Id(reach));
+    let bounds = time_bounds(&mut params, query, "newest_rows.ts").unwrap_or_default();
+    let limit = limit_and_offset(&mut params, query);
+    let needed = params.add(Param::Id(needed));
     let with = format!(
-        "WITH near AS MATERIALIZED (SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {budget}), \
+        "WITH newest_rows AS MATERIALIZED ( \
+           SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {budget}), \
          settled AS MATERIALIZED ( \
-           SELECT count(*) < {budget} OR count(*) FILTER (WHERE {bounds}) >= {reach} AS settled FROM near) "
+           SELECT count(*) < {budget} OR count(*) FILTER (WHERE {bounds}) >= {needed} AS settled \
+           FROM newest_rows) "
     );
     let page = format!(
         "SELECT {fields}, e.meta FROM ( \
-           SELECT near.id FROM near WHERE {bounds} ORDER BY near.id DESC {span} \
+           SELECT newest_rows.id FROM newest_rows WHERE {bounds} ORDER BY newest_rows.id DESC {limit} \
          ) AS hit JOIN public.oasis_events AS e ON e.id = hit.id WHERE (SELECT settled FROM settled)",
         fields = fields("e"),
     );
-    Some(Statement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
+    Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
 }
 
-/// The statement of a page however far back: the function finds its ids by time. `None` for pages of other
-/// forms.
-pub(super) fn far(query: &PageQuery<'_>) -> Option<Statement> {
-    let filter = bounded(query)?;
+/// The statement that finds a page however far back the page is. The SQL function `oasis_ids_between` finds
+/// the ids of the page by time. `None` for other queries.
+pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
+    let filter = bounded_filter(query)?;
     let mut named: BTreeMap<&str, Vec<String>> = filter.named().into_iter().collect();
     if named.keys().any(|field| !FIELDS.contains(field)) {
         return None;
@@ -62,25 +65,25 @@ pub(super) fn far(query: &PageQuery<'_>) -> Option<Statement> {
         Order::NewestFirst { before: Some(before) } => before,
         Order::NewestFirst { before: None } | Order::OldestFirst { .. } => i64::MAX,
     };
-    if let Some(pair) = Pair::of(filter) {
+    if let Some(pair) = StatusAndSource::of(filter) {
         named.extend([("status", pair.status), ("source", pair.source)]);
     }
-    let mut taken = vec![params.add(Param::Id(before)), params.add(Param::Id(reach(query)))];
-    taken.extend(FIELDS.map(|field| params.add(Param::Accepted(named.remove(field)))));
+    let mut arguments = vec![params.add(Param::Id(before)), params.add(Param::Id(rows_needed(query)))];
+    arguments.extend(FIELDS.map(|field| params.add(Param::Accepted(named.remove(field)))));
     let page = format!(
         "SELECT {fields}, e.meta FROM ( \
-           SELECT timed.id FROM public.oasis_ids_between({since}, {until}, {taken}) AS timed (id) \
-           ORDER BY timed.id DESC {span} \
+           SELECT timed.id FROM public.oasis_ids_between({since}, {until}, {arguments}) AS timed (id) \
+           ORDER BY timed.id DESC {limit} \
          ) AS hit JOIN public.oasis_events AS e ON e.id = hit.id",
         fields = fields("e"),
-        taken = taken.join(", "),
-        span = span(&mut params, query),
+        arguments = arguments.join(", "),
+        limit = limit_and_offset(&mut params, query),
     );
-    Some(Statement::of(query, params, "", "", &page))
+    Some(PageStatement::of(query, params, "", "", &page))
 }
 
-/// The filter of a page with bounds on `ts`, newest first, of the ticker.
-fn bounded<'a>(query: &PageQuery<'a>) -> Option<&'a Filter> {
+/// The filter of a query for the ticker, newest first, with bounds on `ts`. `None` for other queries.
+fn bounded_filter<'a>(query: &PageQuery<'a>) -> Option<&'a Filter> {
     let filter = query.filter.filter(|filter| filter.channel.is_devhub())?;
     let newest = matches!(query.order, Order::NewestFirst { .. });
     (newest && (query.since.is_some() || query.until.is_some())).then_some(filter)

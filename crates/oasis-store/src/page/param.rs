@@ -1,4 +1,4 @@
-//! The parameters of a statement, numbered as they are added.
+//! The parameters of a statement, numbered in the order in which they are added.
 
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
@@ -8,7 +8,7 @@ pub(super) enum Param {
     Id(i64),
     Text(String),
     Texts(Vec<String>),
-    /// `None`: any value.
+    /// The values that a filter accepts; `None` accepts any value.
     Accepted(Option<Vec<String>>),
     Time(Timestamp),
 }
@@ -30,7 +30,7 @@ impl Param {
 pub(crate) struct Params(Vec<Param>);
 
 impl Params {
-    /// Adds a parameter and gives its place in the SQL.
+    /// Adds a parameter and returns its placeholder for the SQL, such as `$1`.
     pub(super) fn add(&mut self, param: Param) -> String {
         self.0.push(param);
         format!("${}", self.0.len())

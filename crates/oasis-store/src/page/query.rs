@@ -1,10 +1,10 @@
-//! [`PageQuery`]: which rows a reader wants, which way, and how much of each.
+//! [`PageQuery`]: selects the rows of a page, their order, and the columns to read.
 
 use oasis_core::{Channel, Ts};
 
 use crate::filter::Filter;
 
-/// Which way a page goes, and from where.
+/// The order of a page, and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Descending ids, all below `before`.
@@ -12,7 +12,7 @@ pub enum Order {
         /// Exclusive bound.
         before: Option<i64>,
     },
-    /// Ascending ids above `after`, up to and with `upto`.
+    /// Ascending ids above `after`, up to and including `upto`.
     OldestFirst {
         /// Exclusive bound.
         after: i64,
@@ -21,20 +21,21 @@ pub enum Order {
     },
 }
 
-/// How much of each row is read.
+/// The columns that are read of each row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
     /// The ticker's fields.
     Ticker,
-    /// `meta` too.
+    /// The ticker's fields and `meta`.
     WithMeta,
-    /// `meta` too, of the rows whose readers need it when they follow the table: those of other channels
-    /// than the ticker's, those of agents, and those of workflow runs.
+    /// The ticker's fields, and `meta` of the rows whose readers need it when they follow the table: rows
+    /// of channels other than the ticker's, rows of agents, and workflow runs.
     Tail,
 }
 
 impl Columns {
-    /// What the stream of a channel shows: the ticker has no `meta`, and what other streams show is in it.
+    /// The columns that the stream of a channel needs. The ticker shows no `meta`; the other streams show
+    /// it.
     pub fn of_channel(channel: &Channel) -> Self {
         if channel.is_devhub() { Self::Ticker } else { Self::WithMeta }
     }
@@ -43,29 +44,29 @@ impl Columns {
 /// One page that a reader asks for.
 #[derive(Debug, Clone)]
 pub struct PageQuery<'a> {
-    /// Which rows; without a filter, those of every channel.
+    /// Selects the rows. `None` takes the rows of every channel.
     pub filter: Option<&'a Filter>,
-    /// Which way, and from where.
+    /// The order of the rows, and where the page begins.
     pub order: Order,
-    /// Most rows.
+    /// The most rows of the page.
     pub limit: i64,
-    /// Rows passed over first.
+    /// How many rows to skip before the page begins.
     pub offset: i64,
     /// Earliest `ts`, inclusive.
     pub since: Option<Ts>,
     /// Latest `ts`, inclusive.
     pub until: Option<Ts>,
-    /// How much of each row.
+    /// The columns of each row.
     pub columns: Columns,
-    /// The page ends with the row with which its `meta` and `link` exceed so many bytes.
+    /// The page ends with the row that takes the total of its `meta` and `link` above this many bytes.
     pub most_bytes: Option<i64>,
 }
 
 impl<'a> PageQuery<'a> {
-    /// What [`PageQuery::most_bytes`] should be wherever somebody reads one page after the other.
+    /// The [`PageQuery::most_bytes`] of readers that read one page after the other.
     pub const MOST_BYTES: i64 = 4 << 20;
 
-    /// What the feed shows of the rows that pass `filter`.
+    /// A query for the ticker's fields of the rows that pass `filter`, without bounds on time or bytes.
     pub fn ticker(filter: Option<&'a Filter>, order: Order, limit: i64) -> Self {
         Self {
             filter,

@@ -4,27 +4,27 @@ use tokio_postgres::Row;
 
 use super::by_time;
 use super::query::PageQuery;
-use super::statement::Statement;
+use super::statement::PageStatement;
 use crate::error::StoreError;
 use crate::event::StoredEvent;
 use crate::marks::Marks;
 use crate::store::Store;
 
-/// A page, and the state of the table when it was read (in the same snapshot).
+/// A page, and the state of the table in the same snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// The rows in the order asked for.
+    /// The rows in the requested order.
     pub events: Vec<StoredEvent>,
     /// Whether more rows follow in that order.
     pub more: bool,
-    /// Up to which ids rows are gone.
+    /// The id up to which each family of channels has been pruned.
     pub marks: Marks,
     /// The highest id in the table, over all channels; 0 when it is empty.
     pub newest: i64,
 }
 
 impl Page {
-    /// The rows of a [`Statement`] whose page has at most `limit` events.
+    /// Reads the rows of a [`PageStatement`] into a page of at most `limit` events.
     pub(crate) fn read(rows: &[Row], limit: i64) -> Result<Self, StoreError> {
         let mut page = Self { events: Vec::new(), more: false, marks: Marks::default(), newest: 0 };
         let Some((state, rows)) = rows.split_first() else { return Ok(page) };
@@ -47,18 +47,18 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        if let Some(near) = by_time::near(query) {
-            let rows = self.rows(&near).await?;
+        if let Some(statement) = by_time::among_newest(query) {
+            let rows = self.rows(&statement).await?;
             if rows.first().is_some_and(|row| row.get("settled")) {
                 return Page::read(&rows, query.limit);
             }
         }
-        // What was appended meanwhile has higher ids than anything that was not settled.
-        let statement = by_time::far(query).unwrap_or_else(|| Statement::by_id(query));
+        // This statement reads the whole page again, in a new snapshot.
+        let statement = by_time::by_time_index(query).unwrap_or_else(|| PageStatement::by_id(query));
         Page::read(&self.rows(&statement).await?, query.limit)
     }
 
-    pub(super) async fn rows(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn rows(&self, statement: &PageStatement) -> Result<Vec<Row>, StoreError> {
         let params = statement.params.bind();
         self.read(async |client| client.query_typed(&statement.sql, &params).await).await
     }

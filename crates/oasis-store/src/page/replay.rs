@@ -1,5 +1,6 @@
-//! The last events for a new reader of the feed: pings that only repeat the one before are left out, or
-//! twenty agents would fill it. However many of them stand at the head, hardly any is looked at.
+//! Reads the last events for a new reader of the feed. Pings that only repeat the ping before them are left
+//! out, because twenty agents would fill the replay with them. The reads go along indexes without these
+//! repeats, so even a long run of repeats at the head costs little.
 
 use oasis_core::ping::PING;
 use oasis_core::{Source, Task};
@@ -7,17 +8,18 @@ use oasis_core::{Source, Task};
 use super::param::{Param, Params};
 use super::query::{Columns, Order, PageQuery};
 use super::read::Page;
-use super::statement::{Statement, fields};
-use super::walk::Walk;
+use super::statement::{PageStatement, fields};
+use super::walk::IndexWalk;
 use crate::error::StoreError;
 use crate::filter::Filter;
 use crate::store::Store;
 
-/// A ping that says something new, as the index `oasis_events_news_of_agents` has it.
+/// An event of an agent that is no repeat: the condition of the index `oasis_events_news_of_agents`.
 const NEWS: &str = "e.source = 'agent.ping' AND (e.meta -> 'repeat') IS DISTINCT FROM 'true'::jsonb";
 
 impl Store {
-    /// The newest rows below `before` that pass `filter` and are no repeats, at most `limit`, newest first.
+    /// Reads the newest rows below `before` that pass `filter` and are not repeats: at most `limit`, newest
+    /// first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -25,26 +27,26 @@ impl Store {
         let order = Order::NewestFirst { before: Some(before) };
         let columns = Columns::of_channel(&filter.channel);
         let query = PageQuery { columns, ..PageQuery::ticker(Some(filter), order, limit) };
-        Page::read(&self.rows(&replay(&query, filter)).await?, limit)
+        Page::read(&self.rows(&replay_statement(&query, filter)).await?, limit)
     }
 }
 
-/// What agents said and what all others did are found apart and merged.
-fn replay(query: &PageQuery<'_>, filter: &Filter) -> Statement {
+/// The statement of a replay. Rows of agents and rows of other sources are found separately, then merged.
+fn replay_statement(query: &PageQuery<'_>, filter: &Filter) -> PageStatement {
     let mut params = Params::default();
     let limit = params.add(Param::Id(query.limit.saturating_add(1)));
     let mut parts = Vec::new();
     if filter.channel.is_devhub() {
-        let (among, rest) = apart(filter);
+        let (agent_values, rest) = split_agent_values(filter);
         for walk in [
-            among.and_then(|filter| among_agents(query, &filter, &mut params)),
-            rest.and_then(|filter| others(query, &filter, &mut params)),
-            news(query, filter, &mut params),
+            agent_values.and_then(|filter| among_agents(query, &filter, &mut params)),
+            rest.and_then(|filter| other_sources(query, &filter, &mut params)),
+            news_of_agents(query, filter, &mut params),
         ] {
             parts.extend(walk.map(|walk| walk.sql(&fields_and_meta(), &limit)));
         }
     } else {
-        let mut walk = Walk::of(query, &mut params);
+        let mut walk = IndexWalk::of(query, &mut params);
         walk.conditions.push(format!("(e.source <> 'agent.ping' OR {NEWS})"));
         parts.push(walk.sql(&fields_and_meta(), &limit));
     }
@@ -54,21 +56,22 @@ fn replay(query: &PageQuery<'_>, filter: &Filter) -> Statement {
         .collect();
     let all = parts.join(" UNION ALL ");
     let page = format!("SELECT every.* FROM ({all}) AS every ORDER BY every.id DESC LIMIT {limit}");
-    Statement::of(query, params, "", "", &page)
+    PageStatement::of(query, params, "", "", &page)
 }
 
 fn fields_and_meta() -> String {
     format!("{}, e.meta", fields("e"))
 }
 
-/// The sources that a filter takes.
+/// The sources that a filter accepts.
 fn sources(filter: &Filter) -> Vec<Source> {
     if filter.source.is_empty() { Source::ALL.to_vec() } else { filter.source.clone() }
 }
 
-/// Takes the values that agents have by the million out of a filter: what asks for those alone, and what
-/// asks for the rest.
-fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
+/// Splits a filter in two. The first part accepts only the value that millions of pings have (the task
+/// `IDLE`, or else the kind `ping`). The second part accepts all the other values. A part without values is
+/// `None`.
+fn split_agent_values(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     fn split<T: Clone>(values: &[T], is: impl Fn(&T) -> bool) -> Option<(Vec<T>, Vec<T>)> {
         let (those, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
         (!those.is_empty()).then_some((those, rest))
@@ -85,19 +88,21 @@ fn apart(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     (None, Some(filter.clone()))
 }
 
-/// What others did that has such a value: along the index `oasis_events_among_agents`.
-fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
+/// Rows of other sources that have one of these values of pings, along the index
+/// `oasis_events_among_agents`. `None` when the filter accepts only agents.
+fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     if sources(filter) == [Source::AgentPing] {
         return None;
     }
-    let mut walk = Walk::along_ids(query, filter, params);
+    let mut walk = IndexWalk::along_ids(query, filter, params);
     walk.conditions.push("e.source <> 'agent.ping' AND (e.kind = 'ping' OR e.vtid = 'IDLE')".to_owned());
     Some(walk)
 }
 
-/// What others than agents did. Where the index on status and source leads, it leads past the pings, as it
-/// does where nothing else would.
-fn others(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
+/// Rows of all sources other than agents. If the index on status and source leads, the list of sources keeps
+/// the walk away from the pings. For an open filter, which has no leading field, the walk goes along that
+/// index too.
+fn other_sources(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     let mut sources = sources(filter);
     sources.retain(|source| *source != Source::AgentPing);
     if sources.is_empty() {
@@ -106,23 +111,25 @@ fn others(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option
     let by_source = filter.is_open() || !filter.status.is_empty() || !filter.source.is_empty();
     let many = sources.len() > 1;
     let own = if by_source { Filter { source: sources, ..filter.clone() } } else { filter.clone() };
-    let mut walk = Walk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
-    // Over a list of sources it would say nothing more, and look so selective to the planner that it
-    // expects long walks and compiles the statement (JIT), for longer than it runs.
+    let mut walk = IndexWalk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
+    // With a list of sources this condition adds nothing. It would look so selective to the planner that it
+    // expects long walks and compiles the statement (JIT), which takes longer than the statement runs.
     if !(by_source && many) {
         walk.conditions.push("e.source <> 'agent.ping'".to_owned());
     }
     Some(walk)
 }
 
-/// What agents said that was new: along the index of it, or, where tasks are named, along theirs.
-fn news(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<Walk> {
+/// Events of agents that are no repeats, along their own index. If the filter accepts only VTIDs as tasks,
+/// the walk goes along the index on VTIDs instead. `None` when the filter does not accept agents.
+fn news_of_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     let sources = sources(filter);
     if !sources.contains(&Source::AgentPing) {
         return None;
     }
     let tasks = !filter.vtid.is_empty() && filter.vtid.iter().all(|task| matches!(task, Task::Vtid(_)));
-    let mut walk = if tasks { Walk::of(query, params) } else { Walk::along_ids(query, filter, params) };
+    let mut walk =
+        if tasks { IndexWalk::of(query, params) } else { IndexWalk::along_ids(query, filter, params) };
     walk.conditions.push(NEWS.to_owned());
     Some(walk)
 }

@@ -1,46 +1,47 @@
-//! The SQL of a page.
+//! [`PageStatement`]: the SQL that reads a page.
 
 use super::param::{Param, Params};
 use super::query::{Columns, PageQuery};
-use super::walk::{Walk, direction};
+use super::walk::{IndexWalk, direction};
 use crate::event::COLUMNS;
 
-/// How far the table goes, in one row. As a subquery the state is one row to the planner; as a table it
-/// would be thousands, and such a plan be compiled (JIT) for longer than it runs.
+/// The state of the table, in one row. The planner expects one row of this subquery. If `oasis_feed_state`
+/// were joined as a table, the planner would expect thousands of rows and compile the plan (JIT), which
+/// takes longer than the plan runs.
 const STATE: &str = "( \
     SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
       coalesce((SELECT families::text FROM public.oasis_feed_state), '{}') AS families, \
       coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state";
 
-/// One statement that reads a page. Its first row is the state of the table, the others are the events of
-/// the page, one more than was asked for if there are as many.
-pub(crate) struct Statement {
+/// A statement that reads a page. Its first row is the state of the table. The other rows are the events of
+/// the page, and one more where more rows follow.
+pub(crate) struct PageStatement {
     pub(crate) sql: String,
     pub(crate) params: Params,
 }
 
-impl Statement {
-    /// One field leads: the first of those with an index that the filter names. For each of its values the
-    /// newest (or oldest) matching rows are taken from that index in id order, which is fast however rare a
-    /// value is, and the few candidates are merged. Everything else in the filter is a condition on the
-    /// rows met on the way.
+impl PageStatement {
+    /// The statement of a page in id order. The first field that the filter names leads. For each value of
+    /// that field, the newest (or oldest) matching rows come from the index on the field, in id order. This
+    /// is fast however rare a value is. The few candidates are merged. The other fields of the filter are
+    /// conditions on the rows that the walk meets.
     pub(crate) fn by_id(query: &PageQuery<'_>) -> Self {
         let mut params = Params::default();
-        let mut walk = Walk::of(query, &mut params);
-        if let Some(bounds) = bounds(&mut params, query, "e.ts") {
+        let mut walk = IndexWalk::of(query, &mut params);
+        if let Some(bounds) = time_bounds(&mut params, query, "e.ts") {
             walk.conditions.push(bounds);
         }
-        let reach = params.add(Param::Id(reach(query)));
-        let found = walk.sql(&format!("{}, e.meta", fields("e")), &reach);
+        let needed = params.add(Param::Id(rows_needed(query)));
+        let found = walk.sql(&format!("{}, e.meta", fields("e")), &needed);
         let (bound, direction) = (&walk.bound, direction(query.order));
-        let span = span(&mut params, query);
-        let page = format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.id {direction} {span}");
+        let limit = limit_and_offset(&mut params, query);
+        let page = format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.id {direction} {limit}");
         Self::of(query, params, "", "", &page)
     }
 
-    /// Puts the rows that `page` selects behind the state of the table. `meta` becomes text out here, where
-    /// the rows that an offset passes over are gone. `with` goes before it all, `more` is added to what is
-    /// selected.
+    /// Puts the rows that `page` selects after the state of the table. `meta` becomes text at this level,
+    /// where the rows that an offset skips are gone already. `with` precedes the statement, and `more` is
+    /// added to the selected columns.
     pub(super) fn of(query: &PageQuery<'_>, params: Params, with: &str, more: &str, page: &str) -> Self {
         let meta = match query.columns {
             Columns::Ticker => "NULL::text",
@@ -56,7 +57,7 @@ impl Statement {
                 "SELECT {}, {meta} AS meta, NULL::int8 AS found FROM ({page}) AS page",
                 fields("page")
             ),
-            // OFFSET 0 is a fence: meta becomes text once.
+            // OFFSET 0 keeps the planner from merging the subqueries, so `meta` becomes text only once.
             Some(most) => format!(
                 "SELECT cut.* FROM ( \
                    SELECT sized.*, count(*) OVER () AS found, sum({size}) OVER ( \
@@ -78,13 +79,13 @@ impl Statement {
     }
 }
 
-/// The columns of an event, those of `table`.
+/// The columns of an event, qualified with `table`.
 pub(crate) fn fields(table: &str) -> String {
     COLUMNS.map(|field| format!("{table}.{field}")).join(", ")
 }
 
-/// Bounds on `ts`, as a condition on the column `ts`.
-pub(super) fn bounds(params: &mut Params, query: &PageQuery<'_>, ts: &str) -> Option<String> {
+/// The bounds of `query` on time, as a condition on the column `ts`. `None` when it has no bounds.
+pub(super) fn time_bounds(params: &mut Params, query: &PageQuery<'_>, ts: &str) -> Option<String> {
     let mut bounds = Vec::new();
     for (operator, bound) in [(">=", query.since), ("<=", query.until)] {
         if let Some(bound) = bound {
@@ -95,14 +96,14 @@ pub(super) fn bounds(params: &mut Params, query: &PageQuery<'_>, ts: &str) -> Op
     (!bounds.is_empty()).then(|| bounds.join(" AND "))
 }
 
-/// How many rows a page is made of: those that an offset passes over, those that were asked for, and one
-/// that tells whether more follow.
-pub(super) fn reach(query: &PageQuery<'_>) -> i64 {
+/// How many rows a page needs: those that an offset skips, those of the page itself, and one that tells
+/// whether more follow.
+pub(super) fn rows_needed(query: &PageQuery<'_>) -> i64 {
     query.offset.saturating_add(query.limit).saturating_add(1)
 }
 
-/// The page's span of the rows in [`reach`].
-pub(super) fn span(params: &mut Params, query: &PageQuery<'_>) -> String {
+/// The LIMIT and OFFSET of a page. The limit includes the row that tells whether more follow.
+pub(super) fn limit_and_offset(params: &mut Params, query: &PageQuery<'_>) -> String {
     let limit = params.add(Param::Id(query.limit.saturating_add(1)));
     format!("LIMIT {limit} OFFSET {}", params.add(Param::Id(query.offset)))
 }

@@ -1,4 +1,5 @@
-//! A walk over the rows that pass a filter, in id order, along the index that serves it best.
+//! [`IndexWalk`]: SQL that reads the rows that pass a filter, in id order, along the index that serves the
+//! filter best.
 
 use oasis_core::{Source, Status};
 
@@ -6,24 +7,26 @@ use super::param::{Param, Params};
 use super::query::{Order, PageQuery};
 use crate::filter::Filter;
 
-/// A walk over the rows that pass a filter, in id order.
-pub(super) struct Walk {
-    leads: Leads,
+/// A walk along an index over the rows that pass a filter, in id order.
+pub(super) struct IndexWalk {
+    leading: LeadingFields,
     pub(super) conditions: Vec<String>,
-    /// A condition on what was found.
+    /// A condition on the rows that the walk found.
     pub(super) bound: String,
-    /// The id as the index that is walked has it.
+    /// The id as the index holds it.
     id: &'static str,
     direction: &'static str,
 }
 
-impl Walk {
+impl IndexWalk {
     pub(super) fn of(query: &PageQuery<'_>, params: &mut Params) -> Self {
         let mut conditions = vec!["true".to_owned()];
-        let leads =
-            query.filter.map_or_else(Leads::default, |filter| Leads::of(filter, params, &mut conditions));
-        // The rows of all channels are walked along the primary key, which must not serve a filter's order:
-        // between two rows of a channel there may be millions of others.
+        let leading = match query.filter {
+            Some(filter) => LeadingFields::of(filter, params, &mut conditions),
+            None => LeadingFields::default(),
+        };
+        // Without a filter, the walk goes along the primary key. With a filter, `id + 0` keeps the planner
+        // away from the primary key, where millions of other rows may lie between two rows of a channel.
         let id = if query.filter.is_some() { "(e.id + 0)" } else { "e.id" };
         let mut bound = "true".to_owned();
         match query.order {
@@ -35,19 +38,20 @@ impl Walk {
             Order::OldestFirst { after, upto } => {
                 let after = params.add(Param::Id(after));
                 conditions.push(format!("{id} > {after}"));
-                // Outside the inner LIMIT it gives the same rows; inside, a planner without statistics
-                // takes the span for so few rows that it gathers and sorts all that are left.
+                // The upper bound is a condition outside the inner LIMIT, which gives the same rows. With
+                // the bound inside, a planner without statistics expects few rows, so it collects and
+                // sorts all that are left.
                 if upto < i64::MAX {
                     let upto = params.add(Param::Id(upto));
                     bound = format!("found.id <= {upto}");
                 }
             }
         }
-        Self { leads, conditions, bound, id, direction: direction(query.order) }
+        Self { leading, conditions, bound, id, direction: direction(query.order) }
     }
 
-    /// A walk along an index of ids alone, back from the bound of `query`: what `filter` asks for is looked
-    /// at in each row, as expressions that no other index serves.
+    /// A walk along an index of ids alone, back from the bound of `query`. It checks each row against
+    /// `filter`, with expressions that no other index serves.
     pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Self {
         let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
         for (field, accepted) in filter.named() {
@@ -59,18 +63,19 @@ impl Walk {
             conditions.push(format!("(e.id + 0) < {before}"));
         }
         let direction = direction(query.order);
-        Self { leads: Leads::default(), conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
+        let leading = LeadingFields::default();
+        Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
     }
 
-    /// How many walks it is: one for each combination of leading values.
-    pub(super) fn lists(&self) -> i64 {
-        self.leads.lists
+    /// How many combinations of leading values there are. Each combination is walked by itself.
+    pub(super) fn combinations(&self) -> i64 {
+        self.leading.combinations
     }
 
-    /// An item of a FROM clause: of each leading value the first `most` rows.
+    /// An item of a FROM clause: the first `most` rows of each combination of leading values.
     pub(super) fn sql(&self, columns: &str, most: &str) -> String {
-        let Self { leads, conditions, id, direction, .. } = self;
-        let (items, conditions) = (&leads.items, conditions.join(" AND "));
+        let Self { leading, conditions, id, direction, .. } = self;
+        let (items, conditions) = (&leading.items, conditions.join(" AND "));
         format!(
             "{items}LATERAL (SELECT {columns} FROM public.oasis_events AS e WHERE {conditions} \
              ORDER BY {id} {direction} LIMIT {most}) AS found"
@@ -78,50 +83,50 @@ impl Walk {
     }
 }
 
-/// The fields whose index a walk goes along.
-struct Leads {
+/// The fields whose index a walk goes along, with the values that it visits.
+struct LeadingFields {
     fields: Vec<&'static str>,
-    /// The lists of values that it goes through one by one, as items of a FROM clause.
+    /// The lists of values that are visited one by one, as items of a FROM clause.
     items: String,
-    /// How many walks they make.
-    lists: i64,
+    /// How many combinations of values there are.
+    combinations: i64,
 }
 
-impl Default for Leads {
+impl Default for LeadingFields {
     fn default() -> Self {
-        Self { fields: Vec::new(), items: String::new(), lists: 1 }
+        Self { fields: Vec::new(), items: String::new(), combinations: 1 }
     }
 }
 
-impl Leads {
-    /// Adds what `filter` asks for to `conditions`, and says which values lead.
+impl LeadingFields {
+    /// Adds the conditions of `filter` to `conditions`, and decides which fields lead.
     fn of(filter: &Filter, params: &mut Params, conditions: &mut Vec<String>) -> Self {
-        let mut leads = Self::default();
+        let mut leading = Self::default();
         if !filter.channel.is_devhub() {
             conditions.push("e.channel <> 'devhub'".to_owned());
-            leads.add(params, "channel", vec![filter.channel.as_str().to_owned()], conditions);
+            leading.add(params, "channel", vec![filter.channel.as_str().to_owned()], conditions);
         } else if filter.is_open() {
-            // The condition of the index oasis_events_devhub, and of no other.
+            // Only the index oasis_events_devhub has this condition.
             conditions.push("coalesce(e.channel = 'devhub', false)".to_owned());
         } else {
-            // Literal, since the indexes are partial.
+            // A literal, because the conditions of the partial indexes are literals.
             conditions.push("e.channel = 'devhub'".to_owned());
         }
         for (field, accepted) in filter.named() {
-            match (leads.any(), Pair::of(filter)) {
+            match (leading.any(), StatusAndSource::of(filter)) {
                 (false, Some(pair)) if matches!(field, "status" | "source") => {
-                    leads.add(params, "status", pair.status, conditions);
-                    leads.add(params, "source", pair.source, conditions);
+                    leading.add(params, "status", pair.status, conditions);
+                    leading.add(params, "source", pair.source, conditions);
                 }
-                _ if leads.has(field) => {}
-                (false, _) => leads.add(params, field, accepted, conditions),
+                _ if leading.has(field) => {}
+                (false, _) => leading.add(params, field, accepted, conditions),
                 (true, _) => {
                     let values = params.add(Param::Texts(accepted));
                     conditions.push(format!("e.{field} = ANY({values})"));
                 }
             }
         }
-        leads
+        leading
     }
 
     fn any(&self) -> bool {
@@ -140,9 +145,10 @@ impl Leads {
         conditions: &mut Vec<String>,
     ) {
         self.fields.push(field);
-        self.lists *= values.len().max(1) as i64;
+        self.combinations *= values.len().max(1) as i64;
         let value = match <[String; 1]>::try_from(values) {
-            // The planner knows how often this one is; of a list it takes each for as rare as the average.
+            // The planner knows how frequent a single value is. For each value of a list, it assumes an
+            // average frequency.
             Ok([value]) => params.add(Param::Text(value)),
             Err(values) => {
                 let values = params.add(Param::Texts(values));
@@ -154,14 +160,14 @@ impl Leads {
     }
 }
 
-/// The index on status and source serves whoever names one of them: both sets are closed, so the other is
-/// every member of its set.
-pub(super) struct Pair {
+/// The values of the index on status and source. This index also serves filters that name only one of the two
+/// fields. Both sets are closed, so the other field takes every member of its set.
+pub(super) struct StatusAndSource {
     pub(super) status: Vec<String>,
     pub(super) source: Vec<String>,
 }
 
-impl Pair {
+impl StatusAndSource {
     /// `None` when the filter names neither.
     pub(super) fn of(filter: &Filter) -> Option<Self> {
         if filter.status.is_empty() && filter.source.is_empty() {

@@ -1,4 +1,4 @@
-//! The connection that a tail follows the table on: it listens and reads.
+//! The connection of a tail. It listens and reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +12,26 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
-use crate::page::{Columns, Order, Page, PageQuery, Statement};
+use crate::page::{Columns, Order, Page, PageQuery, PageStatement};
 use crate::store::Store;
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
-/// How long to wait for a notification of our own.
+/// How long to wait for our own notification.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// Rows of one read.
+/// The most rows of one read.
 const PAGE: i64 = 500;
-/// The longest that one read may take.
+/// How long one read may take.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
-/// One connection that listens and reads. Its driver task ends with it.
+/// A connection that listens and reads. Its driver task ends when this is dropped.
 pub(super) struct Session {
     client: Client,
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
-    /// Reads the next page, once the session is known to be one and the same server's.
+    /// The prepared read of the next page. It is set once the session is known to stay with one server
+    /// session.
     next: Option<tokio_postgres::Statement>,
     driver: tokio::task::JoinHandle<()>,
 }
@@ -60,11 +61,11 @@ impl Session {
                         }
                     }
                 }
-                // So that the tail finds out at once.
+                // Wakes the tail, so that it notices at once that the connection has ended.
                 woken.notify_one();
             }
         });
-        // The process and the moment make it ours among all that listen.
+        // The process id and the time make the name of the channel unique among all sessions.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
         let session = Self { client, woken, probed, probe, next: None, driver };
         let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
@@ -73,7 +74,7 @@ impl Session {
     }
 
     /// Whether a notification that another connection sends arrives here.
-    pub(super) async fn hears(&self, store: &Store) -> bool {
+    pub(super) async fn receives_probe(&self, store: &Store) -> bool {
         let sent = store
             .read(async |client| {
                 client.query_typed("SELECT pg_notify($1, '')", &[(&self.probe, Type::TEXT)]).await
@@ -82,36 +83,37 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    /// Has the server keep the plan of the read that every event waits for. Only where LISTEN works: behind
-    /// most transaction poolers the next read may reach another session, which knows nothing of it.
+    /// Makes the server keep the plan of the read that delivers events. Call this only if LISTEN works:
+    /// behind most transaction poolers, the next read may reach another server session, which does not have
+    /// the plan.
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
-        let statement = Statement::by_id(&following(0));
+        let statement = PageStatement::by_id(&query_after(0));
         let types: Vec<Type> = statement.params.bind().into_iter().map(|(_, sql_type)| sql_type).collect();
-        // With the values known it looks cheaper to the planner each time, by more than the planning costs;
-        // and without them dear enough to be compiled, for longer than it runs.
+        // By default, the server would make a new plan for each read, which costs more than it gains. It
+        // would also compile the plan (JIT), which takes longer than the plan runs.
         let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
         self.read(self.client.batch_execute(settings)).await?;
         self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
         Ok(())
     }
 
-    /// The events after `after`, of all channels.
+    /// Reads the events after `after`, of all channels.
     pub(super) async fn next(&self, after: i64) -> Result<Page, StoreError> {
-        let query = following(after);
+        let query = query_after(after);
         let Some(prepared) = &self.next else { return self.page(&query).await };
-        let statement = Statement::by_id(&query);
+        let statement = PageStatement::by_id(&query);
         let params: Vec<_> = statement.params.bind().into_iter().map(|(value, _)| value).collect();
         Page::read(&self.read(self.client.query(prepared, &params)).await?, query.limit)
     }
 
-    /// A page without bounds on `ts`.
+    /// Reads a page without bounds on `ts`.
     pub(super) async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        let statement = Statement::by_id(query);
+        let statement = PageStatement::by_id(query);
         let rows = self.read(self.client.query_typed(&statement.sql, &statement.params.bind())).await?;
         Page::read(&rows, query.limit)
     }
 
-    /// Whether [`Session::next`] keeps a plan in the server.
+    /// Whether [`Session::next`] uses a prepared statement.
     pub(super) fn is_prepared(&self) -> bool {
         self.next.is_some()
     }
@@ -134,8 +136,8 @@ impl Session {
     }
 }
 
-/// What follows `after`, as a tail reads it.
-fn following<'a>(after: i64) -> PageQuery<'a> {
+/// The query of a tail for the events after `after`.
+fn query_after<'a>(after: i64) -> PageQuery<'a> {
     let order = Order::OldestFirst { after, upto: i64::MAX };
     let most_bytes = Some(PageQuery::MOST_BYTES);
     PageQuery { columns: Columns::Tail, most_bytes, ..PageQuery::ticker(None, order, PAGE) }

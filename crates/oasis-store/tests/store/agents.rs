@@ -1,4 +1,5 @@
-//! The last that was said by and of each agent, and that SQL and `Pinger::read` mean the same by "each".
+//! Tests that `Store::agents` reads the latest events of each agent, and that it tells instances apart as
+//! `Pinger::read` does.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,11 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use tokio_postgres::Client;
 
-use crate::replay::pages_looked_at;
+use crate::replay::pages_accessed;
 use crate::{client, database, store};
 
-/// An event of an agent, so many hours old.
-async fn said(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
+/// Inserts an event of an agent that was recorded `hours` ago.
+async fn insert(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
     let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, \
         recorded_at) \
                VALUES (now(), 'IDLE', 'UNSET', 'PLANNER', 'agent.ping', $1, $2, \
@@ -25,8 +26,8 @@ async fn said(client: &Client, kind: &str, status: &str, meta: &Value, hours: i3
     client.query_one(sql, &[&kind, &status, &meta.to_string(), &hours]).await.unwrap().get(0)
 }
 
-/// Pings number 1 to `count`; `status` and the entries of `meta` are SQL of n.
-async fn pinged(client: &Client, count: u32, status: &str, meta: &str) {
+/// Inserts pings with n from 1 to `count`. `status` and the entries of `meta` are SQL expressions of n.
+async fn fill(client: &Client, count: u32, status: &str, meta: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
          SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', {status}, 'UNSET-X-PING', 'vt/IDLE-ping', \
@@ -36,35 +37,35 @@ async fn pinged(client: &Client, count: u32, status: &str, meta: &str) {
 }
 
 fn ids(events: &[AgentEvent]) -> Vec<i64> {
-    events.iter().map(|said| said.event.id).collect()
+    events.iter().map(|found| found.event.id).collect()
 }
 
 #[tokio::test]
-async fn each_instance_has_its_last_of_every_sort() {
+async fn each_instance_gives_its_last_events_of_every_sort() {
     let db = database().await;
     let sql = client(&db.url).await;
-    let who = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60 });
-    let again = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60, "repeat": true });
+    let plain = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60 });
+    let repeat = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60, "repeat": true });
     assert_eq!(store(&db.url).agents().await.unwrap(), []);
 
     let mut wanted = Vec::new();
-    said(&sql, "ping", "info", &who("busy"), 3).await;
-    wanted.push(said(&sql, "ping", "in_progress", &who("busy"), 2).await);
+    insert(&sql, "ping", "info", &plain("busy"), 3).await;
+    wanted.push(insert(&sql, "ping", "in_progress", &plain("busy"), 2).await);
     for _ in 0..50 {
-        said(&sql, "ping", "in_progress", &again("busy"), 1).await;
+        insert(&sql, "ping", "in_progress", &repeat("busy"), 1).await;
     }
-    wanted.push(said(&sql, "ping", "in_progress", &again("busy"), 1).await);
-    wanted.push(said(&sql, "ping", "in_progress", &who("back"), 3).await);
+    wanted.push(insert(&sql, "ping", "in_progress", &repeat("busy"), 1).await);
+    wanted.push(insert(&sql, "ping", "in_progress", &plain("back"), 3).await);
     for nth in 1..10 {
-        let id = said(&sql, "ping.lost", "failure", &who("back"), 2).await;
+        let id = insert(&sql, "ping.lost", "failure", &plain("back"), 2).await;
         wanted.extend((nth > 2).then_some(id));
     }
-    wanted.push(said(&sql, "ping.lost", "failure", &who("back"), 2).await);
-    wanted.push(said(&sql, "ping", "in_progress", &again("back"), 1).await);
-    wanted.push(said(&sql, "ping.back", "info", &who("back"), 1).await);
-    // Others of the same source, or of another channel, are not the agent's life.
-    said(&sql, "note", "info", &who("busy"), 0).await;
-    said(&sql, "ping.lost", "failure", &who("never seen"), 0).await;
+    wanted.push(insert(&sql, "ping.lost", "failure", &plain("back"), 2).await);
+    wanted.push(insert(&sql, "ping", "in_progress", &repeat("back"), 1).await);
+    wanted.push(insert(&sql, "ping.back", "info", &plain("back"), 1).await);
+    // Other kinds of the same source, instances without a ping, and other channels do not count.
+    insert(&sql, "note", "info", &plain("busy"), 0).await;
+    insert(&sql, "ping.lost", "failure", &plain("never seen"), 0).await;
     sql.batch_execute(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
          VALUES \
@@ -78,60 +79,59 @@ async fn each_instance_has_its_last_of_every_sort() {
     let last = &read[1];
     assert!((3_590..3_700).contains(&last.age.as_secs()), "{:?}", last.age);
     let meta: Value = serde_json::from_str(last.event.meta.as_ref().unwrap().as_json()).unwrap();
-    assert_eq!(meta, again("busy"));
+    assert_eq!(meta, repeat("busy"));
 }
 
 #[tokio::test]
-async fn those_that_ended_stay_for_a_day() {
+async fn ended_instances_stay_for_a_day() {
     let db = database().await;
     let sql = client(&db.url).await;
-    let who = |name: &str| json!({ "instance": name, "interval": 60 });
+    let plain = |name: &str| json!({ "instance": name, "interval": 60 });
     let mut wanted = Vec::new();
     for (name, status, hours, stays) in [
-        ("alive, long unheard", "in_progress", 1_000, true),
+        ("alive, last ping long ago", "in_progress", 1_000, true),
         ("stopped today", "success", 23, true),
         ("stopped yesterday", "success", 25, false),
         ("failed yesterday", "failure", 25, false),
     ] {
-        let id = said(&sql, "ping", status, &who(name), hours).await;
+        let id = insert(&sql, "ping", status, &plain(name), hours).await;
         wanted.extend(stays.then_some(id));
     }
     let lost = |name, hours| (name, hours);
     for (name, hours) in [lost("lost today", 23), lost("lost yesterday", 25)] {
         let ids = [
-            said(&sql, "ping", "info", &who(name), 30).await,
-            said(&sql, "ping.lost", "failure", &who(name), hours).await,
+            insert(&sql, "ping", "info", &plain(name), 30).await,
+            insert(&sql, "ping.lost", "failure", &plain(name), hours).await,
         ];
         wanted.extend(ids.into_iter().filter(|_| hours < 24));
     }
-    // One that promises nothing is never lost, so it must go by itself.
-    said(&sql, "ping", "info", &json!({ "instance": "promises nothing" }), 25).await;
-    said(&sql, "ping", "info", &json!({ "instance": "promises words", "interval": "60" }), 25).await;
-    wanted.push(said(&sql, "ping", "info", &json!({ "instance": "promises nothing, today" }), 1).await);
+    // An instance that promises no next ping is never lost, so its age alone must remove it.
+    insert(&sql, "ping", "info", &json!({ "instance": "promises nothing" }), 25).await;
+    insert(&sql, "ping", "info", &json!({ "instance": "promises words", "interval": "60" }), 25).await;
+    wanted.push(insert(&sql, "ping", "info", &json!({ "instance": "promises nothing, today" }), 1).await);
     assert_eq!(ids(&store(&db.url).agents().await.unwrap()), wanted);
 }
 
-/// More than one statement goes through, each heard of once.
 #[tokio::test]
-async fn many_are_read_in_pages() {
+async fn more_instances_than_one_statement_reads_are_each_read_once() {
     let db = database().await;
     let sql = client(&db.url).await;
-    pinged(&sql, 25_000, "'info'", "'instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500")
+    fill(&sql, 25_000, "'info'", "'instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500")
         .await;
     let read = store(&db.url).agents().await.unwrap();
-    // Of 12,500 the 10,000 heard last stay, each with its first ping and its last.
+    // Of 12,500 instances, the 10,000 that pinged last stay, each with its first ping and its last.
     assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
 }
 
-/// Of too many those that promise nothing are left out first, and then those that ended, whenever they were
-/// heard.
+/// Of too many instances, those that promise no next ping are dropped first, then those that ended, however
+/// recent their pings are.
 #[tokio::test]
-async fn those_that_are_watched_come_first() {
+async fn instances_that_promise_a_next_ping_are_kept_first() {
     let db = database().await;
     let sql = client(&db.url).await;
     let status = "CASE n % 3 WHEN 0 THEN 'success' ELSE 'info' END";
     let meta = "'instance', 'host:' || n, 'interval', CASE n % 3 WHEN 1 THEN 60 ELSE 0 END";
-    pinged(&sql, 18_000, status, meta).await;
+    fill(&sql, 18_000, status, meta).await;
     let read = ids(&store(&db.url).agents().await.unwrap());
     let ended: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 0).collect();
     let mut wanted: Vec<i64> = (1..=18_000).filter(|n| n % 3 == 1).chain(ended[2_000..].to_vec()).collect();
@@ -139,22 +139,22 @@ async fn those_that_are_watched_come_first() {
     assert_eq!(read, wanted);
 }
 
-/// However often each has pinged, only its last events are looked at.
+/// Only the last events of each instance are read, however often it has pinged.
 #[tokio::test]
-async fn a_long_history_costs_nothing() {
+async fn a_long_history_of_pings_is_not_read() {
     let db = database().await;
     let sql = client(&db.url).await;
-    pinged(&sql, 40_000, "'info'", "'instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20").await;
+    fill(&sql, 40_000, "'info'", "'instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20").await;
     for analysed in [false, true] {
         if analysed {
             sql.batch_execute("ANALYZE oasis_events").await.unwrap();
         }
-        let before = pages_looked_at(&sql).await;
+        let before = pages_accessed(&sql).await;
         let reader = Store::new(DatabaseArgs::new(crate::parse(&db.url)), "reader").unwrap();
         assert_eq!(reader.agents().await.unwrap().len(), 40);
         drop(reader);
-        let pages = pages_looked_at(&sql).await - before;
-        assert!((40..1_500).contains(&pages), "it looks at {pages} pages, analysed: {analysed}");
+        let pages = pages_accessed(&sql).await - before;
+        assert!((40..1_500).contains(&pages), "it reads {pages} pages, analysed: {analysed}");
     }
 }
 
@@ -188,10 +188,10 @@ fn metas() -> impl Strategy<Value = Map<String, Value>> {
     )
 }
 
-/// Whatever a meta says: the index keeps apart what `Pinger::read` keeps apart, and a promise is one for
-/// both.
+/// For any `meta`: the index and `Pinger::read` tell the same instances apart, and agree on whether a ping
+/// promises a next one.
 #[tokio::test]
-async fn the_index_and_the_reader_mean_the_same_instances() {
+async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
     let db = database().await;
     let sql = client(&db.url).await;
     let mut runner = TestRunner::deterministic();
@@ -200,16 +200,16 @@ async fn the_index_and_the_reader_mean_the_same_instances() {
         let meta = metas().new_tree(&mut runner).unwrap().current();
         let promises = interval(&meta).is_some();
         let instance = Pinger::read(&meta, "PLANNER").instance;
-        // Longer ago than those that promise nothing stay.
-        let id = said(&sql, "ping", "info", &Value::Object(meta), 48).await;
+        // The event is so old that instances that promise no next ping are left out.
+        let id = insert(&sql, "ping", "info", &Value::Object(meta), 48).await;
         last.insert(instance, (id, promises));
     }
     let mut read: BTreeMap<String, i64> = BTreeMap::new();
-    for said in store(&db.url).agents().await.unwrap() {
+    for found in store(&db.url).agents().await.unwrap() {
         let meta: Map<String, Value> =
-            serde_json::from_str(said.event.meta.as_ref().unwrap().as_json()).unwrap();
-        // In id order, so the last one stays.
-        read.insert(Pinger::read(&meta, said.event.module.as_str()).instance, said.event.id);
+            serde_json::from_str(found.event.meta.as_ref().unwrap().as_json()).unwrap();
+        // The events are in id order, so the last one of each instance stays.
+        read.insert(Pinger::read(&meta, found.event.module.as_str()).instance, found.event.id);
     }
     let watched: BTreeMap<String, i64> = last
         .iter()
@@ -221,13 +221,13 @@ async fn the_index_and_the_reader_mean_the_same_instances() {
         assert_eq!(read.get(name), Some(id), "{name}");
     }
     for (name, id) in &read {
-        // Long names in letters of several bytes are cut shorter by the reader than by the index.
+        // `Pinger::read` cuts long names with multi-byte letters shorter than the index does.
         assert!(watched.contains_key(name) || name.len() > 190, "{name}: {id}");
     }
 }
 
 #[tokio::test]
-async fn who_may_append_is_known() {
+async fn may_append_follows_the_rights_and_policies_of_the_role() {
     let db = database().await;
     assert!(store(&db.url).may_append().await.unwrap());
     let sql = client(&db.url).await;
@@ -243,6 +243,6 @@ async fn who_may_append_is_known() {
     url.set_password(Some("pw")).unwrap();
     assert!(!store(url.as_str()).may_append().await.unwrap());
     sql.batch_execute(&format!("GRANT INSERT ON oasis_events TO {role}")).await.unwrap();
-    assert!(!store(url.as_str()).may_append().await.unwrap(), "no policy lets it");
+    assert!(!store(url.as_str()).may_append().await.unwrap(), "no policy allows the insert");
     sql.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The batcher: answers after the commit, tells duplicates apart, shares statements and bounds them.
+//! Tests that the batcher answers after the commit, finds duplicates, and sends shared, bounded statements.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{client, database, new, store};
 
 #[tokio::test]
-async fn duplicates_are_told_apart_and_keep_their_id() {
+async fn a_duplicate_gets_the_id_of_its_original() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     let events = vec![
@@ -31,14 +31,15 @@ async fn duplicates_are_told_apart_and_keep_their_id() {
     assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
 }
 
-/// A repeat makes the statement that it shares with others be sent again; each of them is stored once.
+/// A duplicate fails the statement that it shares with others. The statement is sent again, and each event
+/// is stored once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeat_harms_nobody_whom_it_shares_a_statement_with() {
+async fn a_duplicate_does_not_affect_the_appends_that_share_its_statement() {
     let db = database().await;
     let store = store(&db.url);
     let original = store.appender().unwrap().append(vec![new("UNSET", Some("key 7"))], Instant::now()).await;
     let original = original.unwrap()[0].id;
-    // One that has met no repeats yet.
+    // This appender has met no duplicates yet.
     let appender = store.appender().unwrap();
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..50 {
@@ -86,15 +87,15 @@ async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
     assert!(row.get::<_, i64>(0) < 200, "appends share transactions: {}", row.get::<_, i64>(0));
 }
 
-/// Callers who ask one after the other, each as soon as the one before has, go into one statement: the first
-/// of them wakes the writer, which lets the others go first.
+/// Each caller starts the next one while it appends. All of them share one statement: the first append wakes
+/// the writer, which lets the other callers run before it sends the statement.
 #[tokio::test]
 async fn callers_at_the_same_moment_share_a_statement() {
-    fn ask(appender: Appender, others: usize, all: mpsc::Sender<()>) {
+    fn start_callers(appender: Appender, others: usize, unfinished: mpsc::Sender<()>) {
         tokio::spawn(async move {
             let next = async {
                 if others > 0 {
-                    ask(appender.clone(), others - 1, all.clone());
+                    start_callers(appender.clone(), others - 1, unfinished.clone());
                 }
             };
             let (appended, ()) =
@@ -104,18 +105,18 @@ async fn callers_at_the_same_moment_share_a_statement() {
     }
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
-    // From here on there is a connection.
+    // This opens the connection.
     appender.append(vec![new("IDLE", None)], Instant::now()).await.unwrap();
-    let (all, mut answered) = mpsc::channel(1);
-    ask(appender, 63, all);
-    assert_eq!(answered.recv().await, None);
+    let (unfinished, mut all_finished) = mpsc::channel(1);
+    start_callers(appender, 63, unfinished);
+    assert_eq!(all_finished.recv().await, None);
     let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events WHERE vtid = 'UNSET'";
     let row = client(&db.url).await.query_one(commits, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 64));
 }
 
-/// The answers of callers who ask at the same moment. On a single thread their appends share what statements
-/// they may.
+/// The answers to callers that append at the same moment. On a single thread, their appends share statements
+/// as far as the bounds allow.
 pub(crate) async fn together(
     appender: &Appender,
     calls: impl IntoIterator<Item = Vec<NewEvent>>,
@@ -132,7 +133,7 @@ pub(crate) async fn together(
     answers
 }
 
-/// However much waits, one statement takes 640 rows or 2 MiB of it, unless a single caller has more.
+/// However much is waiting, one statement takes at most 640 rows or 2 MiB, unless a single caller has more.
 #[tokio::test]
 async fn statements_are_bounded_in_rows_and_in_bytes() {
     let db = database().await;
@@ -158,10 +159,10 @@ async fn statements_are_bounded_in_rows_and_in_bytes() {
     assert_eq!(largest().await, 200);
 }
 
-/// Who has hardly time for a second attempt has repeats passed over at the first one; who has more has them
-/// refused, which is cheaper for those who bring none. An attempt draws an id for each row.
+/// If there is no time for a second attempt, the first attempt skips duplicates. Otherwise it refuses them,
+/// which is cheaper if there are none. Each attempt draws an id for each row.
 #[tokio::test]
-async fn who_is_in_a_hurry_is_not_sent_twice() {
+async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
     let db = database().await;
     let client = client(&db.url).await;
     let drawn = async || -> i64 {
@@ -172,19 +173,19 @@ async fn who_is_in_a_hurry_is_not_sent_twice() {
         store.appender().unwrap().append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
     for (late, attempts) in [(Duration::from_millis(1_500), 1), (Duration::ZERO, 2)] {
         let before = drawn().await;
-        // One that has met no repeats yet.
+        // This appender has met no duplicates yet.
         let appender = store.appender().unwrap();
         let arrived = Instant::now() - late;
         let repeat = appender.append(vec![new("UNSET", Some("a"))], arrived).await.unwrap();
         assert_eq!(repeat, [Appended { id: original[0].id, duplicate: true }]);
         assert_eq!(drawn().await - before, attempts);
-        // From now on repeats are expected.
+        // From now on the appender skips duplicates.
         appender.append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
         assert_eq!(drawn().await - before, attempts + 1);
     }
 }
 
-/// A thousand rows of one caller are one transaction.
+/// A thousand rows of one caller go into one transaction.
 #[tokio::test]
 async fn an_append_is_all_or_nothing() {
     let db = database().await;
@@ -208,6 +209,6 @@ async fn waiting_appends_are_bounded() {
     while let Some(answer) = callers.join_next().await {
         overloaded += usize::from(matches!(answer.unwrap(), Err(AppendError::Overloaded)));
     }
-    // 64 MiB hold about 130 of them.
+    // The queue has room for about 130 of the 200 appends in 64 MiB.
     assert!((50..100).contains(&overloaded), "{overloaded}");
 }

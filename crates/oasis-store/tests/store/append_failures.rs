@@ -1,4 +1,4 @@
-//! Appends that fail: who is answered what, in time, and that nothing of theirs lands later.
+//! Tests appends that fail: callers get the right answer in time, and none of their rows is stored later.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use crate::append::together;
 use crate::{client, database, new, parse, plain_insert, store};
 
-/// A row that only the table refuses, by a CHECK of the user's own, say, fails its caller and nobody whom it
-/// shares a statement with.
+/// A row that only the table refuses (by a CHECK that a user added, for example) fails the append of its own
+/// caller. The other callers that share its statement succeed.
 #[tokio::test]
-async fn a_refused_row_fails_its_own_caller_alone() {
+async fn a_refused_row_fails_only_its_own_caller() {
     let db = database().await;
     let client = client(&db.url).await;
     let own = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666')";
@@ -40,10 +40,10 @@ async fn a_refused_row_fails_its_own_caller_alone() {
     assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
 }
 
-/// What a log may say of a refusal: the rule and what every event has in the open. The database's own text is
-/// not taken over: it shows the row, or whatever else the caller sent.
+/// A log may name the rule of a refusal, and the public fields of the events. It must not contain the text
+/// of the database, which may show the row and other data from the caller.
 #[tokio::test]
-async fn a_refusal_says_which_rule_and_which_event_and_nothing_private() {
+async fn a_refusal_names_the_rule_and_the_events_and_nothing_private() {
     let db = database().await;
     let client = client(&db.url).await;
     let rules = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666'); \
@@ -59,7 +59,10 @@ async fn a_refusal_says_which_rule_and_which_event_and_nothing_private() {
             event.meta = Meta::default().with("note", Some("private"));
         }
         let error = appender.append(events, Instant::now()).await.unwrap_err();
-        assert!(error.told().is_none() && !format!("{error} {error:?}").contains("private"), "{error:?}");
+        assert!(
+            error.caller_message().is_none() && !format!("{error} {error:?}").contains("private"),
+            "{error:?}"
+        );
         let text = error.to_string();
         let AppendError::Refused(refusal) = error else { panic!("{error:?}") };
         (*refusal, text)
@@ -76,7 +79,7 @@ async fn a_refusal_says_which_rule_and_which_event_and_nothing_private() {
     assert_eq!((refusal.sqlstate.as_str(), refusal.constraint), ("22023", None));
     assert_eq!(refusal.column.as_deref(), Some("meta"));
     assert!(text.contains("SQLSTATE 22023, column meta; vtid DEV-TEST-7777"), "{text}");
-    // All or nothing: it is one of these. Each kind of event is named once, and not too many.
+    // The refused row is one of these. Each distinct event is named once, and only the first few.
     let (refusal, text) =
         refused(vec![new("UNSET", None), new("UNSET", None), new("DEV-TEST-6666", None)]).await;
     assert_eq!((refusal.events.len(), refusal.of), (2, 3));
@@ -86,8 +89,8 @@ async fn a_refusal_says_which_rule_and_which_event_and_nothing_private() {
     assert!(refusal.of == 100 && refusal.events.len() < 10 && text.len() < 1_000, "{text}");
 }
 
-/// While another session sits in an active transaction, callers are told within 8 s of arriving, none of
-/// their rows lands later, and all is well when it ends.
+/// While another session keeps a transaction open, callers are answered within 8 s of their arrival, and
+/// none of their rows is stored later. Appends work again once the transaction has ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
     let db = database().await;
@@ -112,7 +115,7 @@ async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
         });
     }
     let reasons = store.check(oasis_store::Need::Write).await;
-    assert!(reasons.iter().any(|reason| reason.contains("holds the writers' lock")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("blocks the writers")), "{reasons:?}");
     let mut refused = 0;
     while let Some(caller) = callers.join_next().await {
         let (answer, took) = caller.unwrap();
@@ -130,8 +133,8 @@ async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
     assert_eq!(rows, ["UNSET", "DEV-TEST-000001", "DEV-TEST-0003"]);
 }
 
-/// Whatever was acknowledged is there after the server was killed, once; rows with a key survive the crash by
-/// being sent again.
+/// Every acknowledged row is stored once, even when the server was killed. Rows with a key survive the
+/// crash because they are sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_rows_survive_a_crash_of_postgres() {
     let cluster = testing::cluster().await;
@@ -175,11 +178,11 @@ async fn acknowledged_rows_survive_a_crash_of_postgres() {
     keys.sort();
     assert!(keys.is_sorted_by(|a, b| a < b));
     let missing: Vec<_> = keys.iter().filter(|key| stored.binary_search(key).is_err()).collect();
-    assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");
+    assert!(missing.is_empty(), "acknowledged but missing: {missing:?}");
 }
 
 #[tokio::test]
-async fn without_a_database_callers_hear_in_time() {
+async fn without_a_database_callers_are_answered_in_time() {
     let appender = store("postgres://u:p@127.0.0.1:1/d").appender().unwrap();
     let arrived = Instant::now();
     let error = appender.append(vec![new("UNSET", None)], arrived).await.unwrap_err();
@@ -187,10 +190,10 @@ async fn without_a_database_callers_hear_in_time() {
     assert!(arrived.elapsed() < ANSWER_WITHIN);
 }
 
-/// The trigger's time-out does not cover a wait for the table itself; a statement that waits for it is
-/// cancelled, so that what was told 503 does not land later, and no session is left waiting.
+/// The trigger's time-out does not cover a wait for the table itself. A statement that waits for the table
+/// is cancelled, so no row of a failed append is stored later, and no session is left waiting.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_on_the_table_itself_leaves_nothing_behind() {
+async fn appends_that_a_table_lock_blocks_leave_nothing_behind() {
     let db = database().await;
     let store = store(&db.url);
     let appender = store.appender().unwrap();
@@ -228,9 +231,9 @@ async fn a_lock_on_the_table_itself_leaves_nothing_behind() {
     assert_eq!(rows.len(), 1);
 }
 
-/// A connection on which writing fails is not used again: after a read-only spell appends go on.
+/// A connection on which a write failed is not used again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_spell_ends() {
+async fn appends_work_again_after_the_database_was_read_only() {
     let db = database().await;
     let admin = client(&db.url).await;
     let name: String = admin.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
@@ -248,9 +251,9 @@ async fn a_read_only_spell_ends() {
     appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
 }
 
-/// Whoever has no time left when their turn comes is told so, and nothing lands.
+/// A caller with no time left when its turn comes gets the answer `Late`.
 #[tokio::test]
-async fn who_is_late_is_not_sent() {
+async fn a_late_append_is_not_sent() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     let arrived = Instant::now() - Duration::from_secs(5);
@@ -259,14 +262,13 @@ async fn who_is_late_is_not_sent() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// A session that is ended in the middle of an append leaves it open whether the rows are stored. With keys
-/// they are sent again; and if that fails for another reason, the outcome of the first attempt is still
-/// unknown.
+/// When a session is ended during an append, it is not known whether the rows are stored. Rows with keys
+/// are sent again. If that fails for another reason, the outcome of the first attempt is still unknown.
 #[tokio::test]
-async fn what_may_be_stored_is_not_said_to_have_failed() {
+async fn rows_that_may_be_stored_are_never_reported_as_not_stored() {
     let db = database().await;
     let client = client(&db.url).await;
-    // A sequence counts also what is rolled back.
+    // A sequence keeps its value when a transaction is rolled back.
     let end = "CREATE SEQUENCE tries; CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                IF nextval('tries') % 2 = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); \
                ELSIF EXISTS (SELECT FROM full_disk) THEN RAISE 'full' USING ERRCODE = '53100'; END IF; \

@@ -1,17 +1,17 @@
-//! The ticker beside other channels: however many of their rows there are, and wherever they are, no
-//! statement of the ticker's path looks at them.
+//! Tests the ticker in a table with rows of many other channels. No statement of the ticker reads these rows,
+//! however many there are and wherever they lie.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Family, Source, Status, Ts};
 use oasis_store::{Columns, DatabaseArgs, Filter, Order, PageQuery, Store};
 use tokio_postgres::Client;
 
-use crate::replay::{as_reader, pages_looked_at};
+use crate::replay::{as_reader, pages_accessed};
 use crate::{client, database, filter, follow, next, until_up};
 
-/// Lines of rooms in each of the two floods.
+/// How many lines of rooms each of the two floods has.
 const FLOOD: i64 = 100_000;
-/// Events of the ticker before, between and after the floods.
+/// How many events of the ticker come before, between and after the floods.
 const EVENTS: [i64; 3] = [20_000, 1, 30];
 
 async fn flood(client: &Client) {
@@ -24,7 +24,7 @@ async fn flood(client: &Client) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Every status of every source in turn, a minute apart from `first` on.
+/// Inserts events with every status of every source in turn, a minute apart, from minute `first` on.
 async fn events(client: &Client, first: i64, rows: i64) {
     let list = |texts: &[&str]| format!("ARRAY['{}']", texts.join("', '"));
     let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
@@ -44,19 +44,20 @@ async fn events(client: &Client, first: i64, rows: i64) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Reads something as a session of its own: how many pages of the table and its indexes it looked at.
-async fn looked_at<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Store) -> T) -> (T, i64) {
-    let before = pages_looked_at(counter).await;
+/// Runs `read` in its own session. Returns its result, and how many pages of the table and its indexes it
+/// read.
+async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Store) -> T) -> (T, i64) {
+    let before = pages_accessed(counter).await;
     let reader = Store::new(DatabaseArgs::new(crate::parse(url)), "reader").unwrap();
     let outcome = read(reader).await;
-    (outcome, pages_looked_at(counter).await - before)
+    (outcome, pages_accessed(counter).await - before)
 }
 
 #[tokio::test]
-async fn rows_of_rooms_are_not_looked_at() {
+async fn the_ticker_does_not_read_rows_of_rooms() {
     let db = database().await;
     let counter = client(&db.url).await;
-    // Whatever else looks at pages does so, and is counted, before the reads do.
+    // All other sessions that read pages end, and are counted, before the reads begin.
     let filler = client(&as_reader(&db.url)).await;
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     events(&filler, 0, EVENTS[0]).await;
@@ -76,7 +77,7 @@ async fn rows_of_rooms_are_not_looked_at() {
     let oldest = |after| Order::OldestFirst { after, upto: head };
     let (open, failures) = (devhub(), filter("devhub", [("status", vec!["failure".to_owned()])]));
     let task = filter("devhub", [("vtid", vec!["DEV-AAA-1003".to_owned()])]);
-    let nobody = filter("devhub", [("vtid", vec!["DEV-AAA-9999".to_owned()])]);
+    let unknown_task = filter("devhub", [("vtid", vec!["DEV-AAA-9999".to_owned()])]);
     let page = |filter, order, limit| PageQuery::ticker(Some(filter), order, limit);
     // Ids: 1 to 20,000, then 120,001, then 220,002 to 220,031.
     let queries: Vec<(&str, PageQuery<'_>, usize)> = vec![
@@ -92,7 +93,7 @@ async fn rows_of_rooms_are_not_looked_at() {
         ("failures", page(&failures, newest(None), 50), 50),
         ("failures after a cursor", page(&failures, oldest(19_990), 50), 6),
         ("a task", page(&task, oldest(0), 50), 50),
-        ("an unknown task", page(&nobody, newest(None), 50), 0),
+        ("an unknown task", page(&unknown_task, newest(None), 50), 0),
         ("since", PageQuery { since: minute(19_900), ..page(&open, newest(None), 50) }, 50),
         ("until", PageQuery { until: minute(100), ..page(&open, newest(None), 50) }, 50),
         (
@@ -110,20 +111,20 @@ async fn rows_of_rooms_are_not_looked_at() {
         }
         #[allow(unused_mut)]
         let check = |what: &str, pages: i64, most: i64| {
-            assert!((1..=most).contains(&pages), "{what} looks at {pages} pages, analysed: {analysed}");
+            assert!((1..=most).contains(&pages), "{what} reads {pages} pages, analysed: {analysed}");
         };
         for (what, query, rows) in &queries {
             let (page, pages) =
-                looked_at(&db.url, &counter, async |store| store.page(query).await.unwrap()).await;
+                count_pages(&db.url, &counter, async |store| store.page(query).await.unwrap()).await;
             assert_eq!(page.events.len(), *rows, "{what}");
             assert!(page.events.iter().all(|event| query.filter.unwrap().accepts(event)), "{what}");
             assert_eq!(page.newest, head);
-            // Bounds on ts may lead through the ticker's own rows of one block of ids.
+            // Bounds on ts may read the ticker's own rows in one block of ids.
             check(what, pages, if query.until.is_some() { 2_000 } else { 300 });
         }
         for filter in [&open, &failures, &task] {
             let replay = async |store: Store| store.replay(filter, head + 1, 20).await.unwrap();
-            let (page, pages) = looked_at(&db.url, &counter, replay).await;
+            let (page, pages) = count_pages(&db.url, &counter, replay).await;
             assert_eq!((page.events.len(), page.more), (20, true));
             check("a replay", pages, 300);
         }
@@ -131,25 +132,25 @@ async fn rows_of_rooms_are_not_looked_at() {
             let first = store.first_id_since(&Family::devhub(), Timestamp::UNIX_EPOCH).await.unwrap();
             assert_eq!((first, store.head().await.unwrap()), (Some(1), head));
         };
-        check("an instant", looked_at(&db.url, &counter, since).await.1, 300);
+        check("an instant", count_pages(&db.url, &counter, since).await.1, 300);
         let begin = async |store: Store| {
             let mut updates = follow(store.tail().recent(20));
             let oasis_store::Update::Start { events, .. } = next(&mut updates).await else { panic!() };
             assert_eq!((events.len(), events[0].id), (20, head - 19));
             until_up(&mut updates).await;
         };
-        check("the tail's start", looked_at(&db.url, &counter, begin).await.1, 300);
+        check("the tail's start", count_pages(&db.url, &counter, begin).await.1, 300);
     }
 }
 
-/// Pages by time over stretches of other channels give what a scan gives, wherever the blocks of ids begin
+/// Pages by time have the same rows as a scan, wherever rows of other channels lie and blocks of ids begin
 /// and end.
 #[tokio::test]
-async fn pages_by_time_pass_over_rooms() {
+async fn pages_by_time_skip_rows_of_rooms() {
     const STRETCHES: i64 = 40;
     let db = database().await;
     let client = client(&db.url).await;
-    // Four rows of the ticker, then rows of a room: from none to more than a block of them.
+    // Each stretch has four rows of the ticker, then rows of a room. Some stretches are longer than a block.
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
          SELECT '2026-01-01'::timestamptz + interval '1 minute' * CASE n % 3 WHEN 0 THEN stretch \

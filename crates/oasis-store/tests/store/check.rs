@@ -1,4 +1,5 @@
-//! `/ready` sees every guard of the order that is gone.
+//! Tests the checks of `/ready`. They name every missing guard of the commit order, every missing right, and
+//! missing migrations.
 
 use oasis_postgres::testing;
 use oasis_store::Need;
@@ -60,7 +61,7 @@ async fn every_missing_guard_is_named() {
     }
 }
 
-/// A role with SELECT but no policy would silently see nothing.
+/// A role with SELECT but without a policy would see no rows, without an error.
 #[tokio::test]
 async fn hidden_rows_and_missing_rights_are_named() {
     let db = database().await;
@@ -92,12 +93,12 @@ async fn hidden_rows_and_missing_rights_are_named() {
         .unwrap();
     assert_eq!(store.check(Need::Read).await, Vec::<String>::new());
     let reasons = store.check(Need::Write).await.join("\n");
-    assert!(reasons.contains("can't append"), "a policy for reading only: {reasons}");
+    assert!(reasons.contains("can't append"), "the only policy is for SELECT: {reasons}");
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_database_that_is_behind_or_away_is_named() {
+async fn missing_migrations_and_a_missing_connection_are_named() {
     let empty = testing::empty_database().await;
     let reasons = store(&empty.url).check(Need::Read).await.join("\n");
     assert!(reasons.contains("oasis migrate"), "{reasons}");

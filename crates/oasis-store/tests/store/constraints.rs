@@ -1,4 +1,4 @@
-//! The CHECK constraints say the same as the types of oasis-core.
+//! Tests that the CHECK constraints accept the same values as the types of oasis-core.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ const GOOD: [(&str, &str); 13] = [
     ("dedup_key", "test:1"),
 ];
 
-/// Inserts the good row with some fields replaced, and takes it back.
+/// Inserts the good row with some fields replaced, and rolls it back.
 async fn insert(client: &Client, changes: &[(&str, &str)]) -> Result<(), tokio_postgres::Error> {
     let row =
         GOOD.map(|(name, good)| changes.iter().find(|(n, _)| *n == name).map_or(good, |(_, value)| value));
@@ -83,10 +83,11 @@ async fn a_row_that_the_contract_forbids_is_refused() {
     ] {
         assert!(insert(&client, &[(field, bad)]).await.is_err(), "{field} = {bad:.40}");
     }
-    assert!(client.batch_execute("INSERT INTO oasis_events (ts) VALUES (now())").await.is_err(), "nulls");
+    let nulls = client.batch_execute("INSERT INTO oasis_events (ts) VALUES (now())").await;
+    assert!(nulls.is_err(), "the other required columns are null");
 }
 
-/// For any text: what a type accepts, the table accepts; what the table accepts, the type does.
+/// For any text: the table accepts what the type accepts and, except for links, nothing else.
 #[tokio::test]
 async fn types_and_constraints_agree() {
     let db = database().await;
@@ -132,7 +133,7 @@ async fn types_and_constraints_agree() {
                 _ => vec![],
             }
         };
-        // Stated VTIDs are put in capitals when parsed, so only the stored form is compared.
+        // Parsing puts VTIDs into capitals, so only the stored form is compared.
         let vtid = text.parse::<Task>().is_ok_and(|task| task.as_str() == text);
         for (field, accepted) in [
             ("vtid", vtid),
@@ -146,7 +147,7 @@ async fn types_and_constraints_agree() {
             let mut changes = vec![(field, text.as_str())];
             changes.extend(others.iter().map(|(name, value)| (*name, value.as_str())));
             let stored = insert(&client, &changes).await;
-            // The table knows a URL less well than the type, and need not: it keeps out what could do harm.
+            // The table may accept more links than the type. It only has to refuse links that could do harm.
             let agrees =
                 if field == "link" { stored.is_ok() || !accepted } else { stored.is_ok() == accepted };
             assert!(agrees, "{field} {text:?}: type {accepted}, table {stored:?}");
@@ -154,7 +155,7 @@ async fn types_and_constraints_agree() {
     }
 }
 
-/// The largest and strangest `meta` that the type accepts fits into the table, as does the longest key.
+/// The largest and strangest `meta` that the type accepts fits into the table, and so does the longest key.
 #[tokio::test]
 async fn the_largest_event_fits() {
     let db = database().await;
@@ -191,7 +192,7 @@ async fn the_largest_event_fits() {
     assert!(fullest > 12_000, "{fullest}");
 }
 
-/// Every constraint that a later migration rewrote accepts what the first one did, whatever the row.
+/// Every constraint that a later migration rewrote accepts the same rows as the first version did.
 #[tokio::test]
 async fn rewritten_constraints_accept_the_same_rows() {
     const ROWS: usize = 20_000;
@@ -236,7 +237,7 @@ async fn rewritten_constraints_accept_the_same_rows() {
         )
         .await
         .unwrap();
-    // Half of them with the title and the ref, and half of those with the layer, that belong to them.
+    // Half of the rows have the right title and ref. Half of these rows also have the right layer.
     client
         .execute(
             "INSERT INTO sample SELECT v, l, m, k, nullif(u, ''), c, \
@@ -252,8 +253,8 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let names = ["vtid", "layer", "module", "kind", "title", "ref", "link", "channel"];
     for (name, after) in names.iter().flat_map(|name| [(name, &older), (name, &present)]) {
         let name = format!("oasis_events_{name}");
-        // A layer is only looked at closely where the VTID does not name it; the VTID's own constraint does
-        // the rest.
+        // The constraint on the layer is strict only where the VTID does not name the layer. The constraint
+        // on the VTID covers the rest.
         let accepts = |checks: &BTreeMap<String, String>| {
             format!(
                 "coalesce(({}), true) AND coalesce(({}), true)",

@@ -1,23 +1,23 @@
-//! The table against a real Postgres: order, hardening, appends, tails, pages, migrations.
+//! Tests the store against a real PostgreSQL: commit order, constraints, appends, tails, pages, migrations.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
 mod agents;
 mod append;
 mod append_failures;
+mod behind_pooler;
+mod behind_proxy;
 mod channels;
 mod check;
 mod constraints;
 mod migrations;
-mod older;
+mod older_migrations;
 mod order;
+mod page_sizes;
 mod pages;
-mod pooled;
-mod proxied;
+mod pages_by_time;
 mod replay;
 mod retention;
-mod sizes;
-mod times;
 mod watch;
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ use oasis_store::{DatabaseArgs, DatabaseUrl, Filter, Store, StoredEvent, Tail, U
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, NoTls};
 
-/// A migrated database of one's own.
+/// A new, migrated database.
 async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&parse(url)).await).await
 }
@@ -41,7 +41,7 @@ fn store(url: &str) -> Store {
     Store::new(DatabaseArgs::new(parse(url)), "test").unwrap()
 }
 
-/// A plain client, as any other program has.
+/// A plain client, such as any other program may use.
 async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -70,7 +70,7 @@ fn new(task: &str, key: Option<&str>) -> NewEvent {
     }
 }
 
-/// What any client may send: only the nine columns.
+/// An INSERT that any client may send. It names only the nine required columns.
 fn plain_insert(number: usize) -> String {
     format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \
@@ -79,7 +79,7 @@ fn plain_insert(number: usize) -> String {
     )
 }
 
-/// What accepts these values of each field that is named.
+/// A filter that accepts these values of the named fields.
 fn filter<'a>(channel: &str, named: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> Filter {
     let mut filter = Filter::all(Channel::parse(channel).unwrap());
     for (name, values) in named {
@@ -90,7 +90,7 @@ fn filter<'a>(channel: &str, named: impl IntoIterator<Item = (&'a str, Vec<Strin
     filter
 }
 
-/// Starts `tail`; its updates arrive in the channel for as long as the receiver lives.
+/// Starts `tail`. Its updates arrive in the channel until the receiver is dropped.
 fn follow(tail: Tail) -> mpsc::UnboundedReceiver<Update> {
     let (send, receive) = mpsc::unbounded_channel();
     tokio::spawn(async move {
@@ -106,12 +106,12 @@ async fn next(updates: &mut mpsc::UnboundedReceiver<Update>) -> Update {
     tokio::time::timeout(Duration::from_secs(60), updates.recv()).await.expect("an update in time").unwrap()
 }
 
-/// Waits until the tail follows, and is woken.
+/// Waits until the tail follows the table and is woken by notifications.
 async fn until_up(updates: &mut mpsc::UnboundedReceiver<Update>) {
     while next(updates).await != (Update::Up { listening: true }) {}
 }
 
-/// Everything that arrives until `count` events have, oldest first.
+/// The events that arrive until there are at least `count`, oldest first.
 async fn collect(updates: &mut mpsc::UnboundedReceiver<Update>, count: usize) -> Vec<StoredEvent> {
     let mut events = Vec::new();
     while events.len() < count {

@@ -1,4 +1,5 @@
-//! Migrations: repeatable, safe by many at once, careful with what is there, and the same through psql.
+//! Tests that migrations can be repeated, run at the same time and sent through psql, and that they leave
+//! foreign tables alone.
 
 use oasis_core::Family;
 use oasis_postgres::testing;
@@ -43,9 +44,9 @@ async fn a_table_that_is_not_ours_is_left_alone() {
     assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
 }
 
-/// The printed script, twice, then our own migrator: one database, nothing left to do.
+/// After the printed script ran twice, our own migrator has nothing left to do.
 #[tokio::test]
-async fn the_printed_script_does_the_same() {
+async fn the_printed_script_does_what_migrate_does() {
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
     for _ in 0..2 {
@@ -61,16 +62,17 @@ async fn the_printed_script_does_the_same() {
     assert!(client.batch_execute(&oasis_store::migration_script()).await.is_err());
 }
 
-/// The statements of the script, each of them a transaction, up to the step `before`.
+/// The part of the script before the step `before`. Each of its statements is a transaction.
 fn script_before(before: &str) -> String {
     let script = oasis_store::migration_script();
     let statements = script.split_inclusive("\n$oasis$;\n");
     statements.take_while(|statement| !statement.contains(&format!("'{before}'"))).collect()
 }
 
-/// A role that was let in to pages by time before their function changed is let in after it, and no other is.
+/// A role that could call `oasis_ids_between` before a migration replaced it can call it afterwards. Other
+/// roles can't.
 #[tokio::test]
-async fn a_changed_function_is_for_those_it_was_for() {
+async fn roles_keep_their_right_to_a_replaced_function() {
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
     client.batch_execute(&script_before("channels")).await.unwrap();
@@ -94,15 +96,16 @@ async fn a_changed_function_is_for_those_it_was_for() {
     client.batch_execute(&leave).await.unwrap();
 }
 
-/// The indexes of step 2 may be built beforehand, as docs/database.md says; one that failed is built again.
+/// The indexes of step 2 may be built beforehand, as docs/database.md says. An index that failed is built
+/// again.
 #[tokio::test]
-async fn indexes_may_be_built_beforehand() {
+async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     let docs = include_str!("../../../../docs/database.md");
     let builds: Vec<&str> = docs
         .split("```")
         .filter_map(|block| block.strip_prefix("sql\nCREATE INDEX CONCURRENTLY oasis_events_devhub"))
         .collect();
-    let [builds] = builds[..] else { panic!("one block builds them") };
+    let [builds] = builds[..] else { panic!("expected one block that builds the indexes") };
     let builds = format!("CREATE INDEX CONCURRENTLY oasis_events_devhub{builds}");
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
@@ -126,20 +129,20 @@ async fn indexes_may_be_built_beforehand() {
     let indexes = client.query(definitions, &[]).await.unwrap();
     let ids: Vec<i64> = indexes.iter().map(|row| row.get(2)).collect();
     assert!(ids.contains(&devhub), "the index that was built beforehand is kept");
-    assert!(!ids.contains(&broken), "the one that is invalid is not");
+    assert!(!ids.contains(&broken), "the invalid index is built again");
 
     let fresh = crate::database().await;
     let fresh = crate::client(&fresh.url).await.query(definitions, &[]).await.unwrap();
-    let said = |rows: &[tokio_postgres::Row]| {
+    let described = |rows: &[tokio_postgres::Row]| {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(String, bool)>>()
     };
-    assert_eq!(said(&indexes), said(&fresh));
-    assert!(said(&fresh).iter().all(|(_, valid)| *valid));
+    assert_eq!(described(&indexes), described(&fresh));
+    assert!(described(&fresh).iter().all(|(_, valid)| *valid));
 }
 
-/// What the previous version sends goes on beside the present schema, and means the same to it.
+/// The statements of the previous version work with the present schema, and mean the same.
 #[tokio::test]
-async fn the_previous_version_goes_on() {
+async fn the_previous_version_works_with_the_present_schema() {
     let db = crate::database().await;
     let client = client(&db.url).await;
     let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);

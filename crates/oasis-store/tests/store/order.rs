@@ -1,4 +1,4 @@
-//! Commit order, whatever writers do: the promise everything else rests on, and each guard of it.
+//! Tests the commit order of the ids, which all readers rely on, and each guard of that order.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use tokio_postgres::error::SqlState;
 use crate::{client, collect, database, follow, plain_insert, store, until_up};
 
 /// 8 connections write 20,000 rows in transactions that commit late, out of order, and sometimes roll back,
-/// while two tails follow. Without the ordering trigger this fails.
+/// while two tails follow. This test fails without the ordering trigger.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn overlapping_writers_lose_nothing() {
+async fn tails_read_every_row_of_overlapping_writers_once_in_id_order() {
     const WRITERS: usize = 8;
     const ROWS: usize = 2_500;
     let db = database().await;
@@ -34,7 +34,7 @@ async fn overlapping_writers_lose_nothing() {
                     sql.push_str(&plain_insert(row));
                     sql.push(';');
                 }
-                // Every few transactions sit on their rows before they end.
+                // Some transactions wait for a while between their last row and their end.
                 if (turn + writer) % 13 == 0 {
                     sql.push_str("SELECT pg_sleep(0.005);");
                 }
@@ -83,7 +83,7 @@ async fn the_table_is_append_only() {
 }
 
 #[tokio::test]
-async fn nobody_chooses_an_id() {
+async fn a_writer_cannot_choose_an_id() {
     let db = database().await;
     let client = client(&db.url).await;
     let columns = "id, ts, vtid, layer, module, source, kind, status, title, ref";
@@ -94,10 +94,10 @@ async fn nobody_chooses_an_id() {
     assert_eq!(plain.unwrap_err().code(), Some(&SqlState::GENERATED_ALWAYS));
 }
 
-/// Another role has only the rights that the documentation gives it, and those do not include the id or the
+/// Another role has only the rights that the documentation gives it. They include neither the id nor the
 /// lock.
 #[tokio::test]
-async fn other_roles_see_nothing_and_hold_nothing() {
+async fn another_role_has_only_the_documented_rights() {
     let db = database().await;
     let owner = client(&db.url).await;
     let role = format!("oasis_role_{}", std::process::id());
@@ -126,7 +126,7 @@ async fn other_roles_see_nothing_and_hold_nothing() {
         let error = owner.batch_execute(forbidden).await.unwrap_err();
         assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error:?}");
     }
-    // A search_path of one's own does not change what the trigger calls.
+    // The search_path of the writer does not change which functions the trigger calls.
     owner
         .batch_execute(&format!(
             "RESET ROLE; CREATE SCHEMA evil AUTHORIZATION {role}; SET ROLE {role}; \
@@ -168,7 +168,7 @@ async fn a_writer_cannot_commit_asynchronously_or_sit_idle_for_long() {
     }
 }
 
-/// The wait for the lock ends in the server, so a row cannot land after its writer gave up.
+/// The wait for the lock ends in the server, so a row cannot be stored after its writer gave up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_the_lock_ends_in_the_server() {
     let db = database().await;
@@ -183,13 +183,14 @@ async fn a_wait_for_the_lock_ends_in_the_server() {
     waiter.batch_execute(&plain_insert(3)).await.unwrap();
 }
 
-/// An insert of nothing, or of duplicates only, wakes nobody; one with rows wakes once.
+/// An insert of rows wakes the readers once. An insert of nothing, or of duplicates only, does not wake
+/// them.
 #[tokio::test]
-async fn notifications_say_that_rows_went_in() {
+async fn only_inserts_of_rows_notify_the_readers() {
     let db = database().await;
     let client = client(&db.url).await;
     let (listener, mut connection) = tokio_postgres::connect(&db.url, tokio_postgres::NoTls).await.unwrap();
-    let (send, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (send, mut payloads) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
             if let tokio_postgres::AsyncMessage::Notification(notification) = message {
@@ -207,14 +208,14 @@ async fn notifications_say_that_rows_went_in() {
     client.batch_execute(keyed).await.unwrap();
     client.batch_execute(&keyed.replace("VALUES (", "SELECT ").replace("'a')", "'b' WHERE false")).await.ok();
     client.batch_execute("NOTIFY oasis_events, 'end'").await.unwrap();
-    assert_eq!(heard.recv().await.unwrap(), "");
-    assert_eq!(heard.recv().await.unwrap(), "end");
+    assert_eq!(payloads.recv().await.unwrap(), "");
+    assert_eq!(payloads.recv().await.unwrap(), "end");
 }
 
-/// Every way to insert draws its ids under the lock: while one transaction holds it, none of the others has
-/// drawn any.
+/// Every form of INSERT draws its ids under the lock: while one transaction holds the lock, no other
+/// transaction draws an id.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_of_insert_waits_before_it_draws() {
+async fn every_form_of_insert_waits_for_the_lock_before_it_draws_an_id() {
     let db = database().await;
     let holder = client(&db.url).await;
     let row = "now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \

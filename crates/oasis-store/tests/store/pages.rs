@@ -1,4 +1,4 @@
-//! Pages: every filter gives what a plain scan gives, in both directions. And tails.
+//! Tests pages and tails. Pages with any filter have the same rows as a plain scan, in both directions.
 
 use oasis_core::Channel;
 use oasis_store::{Columns, Filter, Order, PageQuery, StoredEvent, Update};
@@ -10,7 +10,7 @@ use crate::{client, collect, database, filter, follow, new, next, plain_insert, 
 
 const ROWS: i64 = 400;
 
-/// Rows whose fields vary independently of each other, some of them in another channel.
+/// Inserts rows whose fields vary independently, some of them in another channel.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -31,7 +31,7 @@ async fn fill(url: &str) {
 }
 
 #[tokio::test]
-async fn every_filter_gives_what_a_scan_gives() {
+async fn every_filter_selects_the_same_rows_as_a_scan() {
     let db = database().await;
     fill(&db.url).await;
     let store = store(&db.url);
@@ -142,9 +142,9 @@ async fn an_event_reads_back_as_it_was_written() {
     assert_eq!(page.events[0].meta.as_ref().unwrap().as_json(), r#"{"who": "änne", "run_id": 7}"#);
 }
 
-/// A tail starts with the last events, tells an empty table, and goes on after its connection was cut.
+/// A tail starts with the last events, reports an empty table, and goes on after its connection was cut.
 #[tokio::test]
-async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
+async fn a_tail_starts_with_the_last_events_and_survives_the_loss_of_its_connection() {
     let db = database().await;
     let store = store(&db.url);
     let mut updates = follow(store.tail());
@@ -155,7 +155,7 @@ async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
 
     let mut late = follow(store.tail().recent(20));
     let Update::Start { events, head, empty } = next(&mut late).await else { panic!() };
-    // One of the last rows is a room's.
+    // One of the last rows belongs to a room.
     assert!(events.iter().all(|event| event.channel.is_devhub()));
     assert_eq!((events.len(), events[0].id, head, empty), (20, ROWS - 20, ROWS, false));
 
@@ -168,14 +168,14 @@ async fn a_tail_starts_with_the_last_events_and_survives_its_connection() {
     assert_eq!(collect(&mut late, 1).await[0].id, ROWS + 1);
 }
 
-/// A read whose caller has gone away does not go on in the server.
+/// When the caller of a read has gone away, the server stops working on it.
 #[tokio::test]
-async fn a_read_that_nobody_waits_for_is_cancelled() {
+async fn an_abandoned_read_is_cancelled_in_the_server() {
     let db = database().await;
     let store = store(&db.url);
     let locker = client(&db.url).await;
     locker.batch_execute("BEGIN; LOCK TABLE oasis_feed_state IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    // Not the locker: within a transaction pg_stat_activity stays as it was first seen.
+    // This is not the locker, because pg_stat_activity does not change within a transaction.
     let observer = client(&db.url).await;
     let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
                    WHERE NOT granted AND application_name = 'test' AND datname = current_database()";
@@ -187,9 +187,9 @@ async fn a_read_that_nobody_waits_for_is_cancelled() {
     locker.batch_execute("ROLLBACK").await.unwrap();
 }
 
-/// A table that was restored in place is noticed without a new connection.
+/// The tail notices a table that was restored in place, without a new connection.
 #[tokio::test]
-async fn a_table_that_went_back_is_noticed() {
+async fn a_table_that_went_back_restarts_the_tail() {
     let db = database().await;
     fill(&db.url).await;
     let store = store(&db.url);
@@ -198,9 +198,9 @@ async fn a_table_that_went_back_is_noticed() {
     let sql = client(&db.url).await;
     sql.batch_execute("DELETE FROM oasis_events; ALTER SEQUENCE oasis_events_id_seq RESTART").await.unwrap();
     sql.batch_execute(&plain_insert(1)).await.unwrap();
-    // The tail's first read may come before, between or after the two.
+    // The first read of the tail may come before, between or after the two statements.
     loop {
-        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("a restart") };
+        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("no restart") };
         assert_eq!(empty, head == 0);
         if head == 1 {
             break;
@@ -210,7 +210,7 @@ async fn a_table_that_went_back_is_noticed() {
     assert_eq!(collect(&mut updates, 1).await[0].id, 2);
 }
 
-/// With LISTEN_DATABASE_URL out of reach the table is polled where it can be read.
+/// When LISTEN_DATABASE_URL can't be reached, the tail polls DATABASE_URL.
 #[tokio::test]
 async fn without_the_direct_connection_the_tail_polls() {
     let db = database().await;
@@ -228,9 +228,9 @@ pub(crate) struct Flags {
     pub(crate) database: oasis_store::DatabaseArgs,
 }
 
-/// A reader who hangs up does not take another's answer along.
+/// A cancelled read neither cancels another read nor takes its answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_reads_harm_nobody_else() {
+async fn a_cancelled_read_does_not_affect_other_reads() {
     let db = database().await;
     let store = store(&db.url);
     for _ in 0..200 {

@@ -1,5 +1,5 @@
-//! The last events for a new reader: every filter gives what a scan without repeats gives, and a long run
-//! of repeats at the head costs nothing.
+//! Tests the replay, the last events for a new reader. With any filter, it has the same events as a scan
+//! without repeats. A long run of repeats at the head costs little.
 
 use oasis_core::Source;
 use oasis_store::{Columns, DatabaseArgs, Order, PageQuery, Store, StoredEvent, Update};
@@ -12,7 +12,8 @@ use crate::{client, collect, database, filter, follow, next, store, until_up};
 
 const ROWS: i64 = 600;
 
-/// Rows of every source, two of three pings among them repeats; some say so in words that do not count.
+/// Inserts rows of several sources. Half of the pings are repeats. Others have a `repeat` that does not
+/// count, because it is not `true`.
 async fn fill(client: &Client, rows: i64) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -34,7 +35,7 @@ async fn fill(client: &Client, rows: i64) {
 }
 
 #[tokio::test]
-async fn every_filter_gives_what_a_scan_without_repeats_gives() {
+async fn every_filter_selects_the_same_rows_as_a_scan_without_repeats() {
     let db = database().await;
     fill(&client(&db.url).await, ROWS).await;
     let store = store(&db.url);
@@ -94,11 +95,11 @@ pub(crate) fn as_reader(url: &str) -> String {
     format!("{url}{}application_name=reader", if url.contains('?') { '&' } else { '?' })
 }
 
-/// How many pages of the table and its indexes all sessions that have ended have looked at.
-pub(crate) async fn pages_looked_at(client: &Client) -> i64 {
+/// How many pages of the table and its indexes all ended sessions have read.
+pub(crate) async fn pages_accessed(client: &Client) -> i64 {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' \
         AND datname = current_database()";
-    // What a session looked at is counted before it is gone.
+    // The server counts the pages of a session before the session is gone.
     while client.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let sql = "SELECT (heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0) + \
                        idx_blks_read + idx_blks_hit)::int8 \
@@ -106,15 +107,15 @@ pub(crate) async fn pages_looked_at(client: &Client) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// With a long run of repeats at the head, the older events behind it are found by their indexes.
+/// The events behind a long run of repeats at the head are found by their indexes.
 #[tokio::test]
-async fn repeats_at_the_head_are_not_looked_at() {
+async fn repeats_at_the_head_are_not_read() {
     let db = database().await;
     let sql = client(&db.url).await;
-    // What a session looked at may be counted a second later, but before it is gone: this one's before the
-    // others'.
+    // The server may count the pages of a session a second later, but before the session is gone. This
+    // session is dropped below, so that its pages are counted before those of the readers.
     let filler = client(&as_reader(&db.url)).await;
-    // It would be counted among those who look at pages.
+    // The pages of autovacuum would be counted as pages of the readers.
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     fill(&filler, 60).await;
     let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, \
@@ -140,19 +141,19 @@ async fn repeats_at_the_head_are_not_looked_at() {
             filter("devhub", [("vtid", own("IDLE"))]),
             filter("devhub", [("vtid", own("IDLE")), ("status", own("in_progress"))]),
         ] {
-            let before = pages_looked_at(&sql).await;
+            let before = pages_accessed(&sql).await;
             let args = DatabaseArgs::new(crate::parse(&db.url));
             let reader = Store::new(args, "reader").unwrap();
             let page = reader.replay(&filter, i64::MAX, 20).await.unwrap();
             assert!(!page.events.is_empty() && page.events[0].id <= 60, "{filter:?}");
             drop(reader);
-            let pages = pages_looked_at(&sql).await - before;
-            assert!((1..600).contains(&pages), "{filter:?} looks at {pages} pages, analysed: {analysed}");
+            let pages = pages_accessed(&sql).await - before;
+            assert!((1..600).contains(&pages), "{filter:?} reads {pages} pages, analysed: {analysed}");
         }
     }
 }
 
-/// The tail has the `meta` that the readers of each row need, and no other.
+/// The tail reads the `meta` that the readers of each row need, and no other.
 #[tokio::test]
 async fn the_tail_reads_meta_where_it_is_needed() {
     let db = database().await;
@@ -163,8 +164,8 @@ async fn the_tail_reads_meta_where_it_is_needed() {
                        'UNSET-CORE-WORKFLOW-RUN', 'vt/UNSET-workflow-run', '{\"run_id\": 7}')";
     sql.batch_execute(run).await.unwrap();
     let mut updates = follow(store(&db.url).tail().recent(61));
-    let Update::Start { mut events, .. } = next(&mut updates).await else { panic!("a start") };
-    assert_eq!(events.len(), 58, "three of the rows are a room's");
+    let Update::Start { mut events, .. } = next(&mut updates).await else { panic!("expected a start") };
+    assert_eq!(events.len(), 58, "three of the 61 rows belong to a room");
     until_up(&mut updates).await;
     fill(&sql, 60).await;
     events.extend(collect(&mut updates, 60).await);

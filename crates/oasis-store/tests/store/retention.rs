@@ -1,4 +1,4 @@
-//! Retention: each family of channels is pruned for itself, and its readers can tell how far.
+//! Tests that each family of channels is pruned separately, and that its readers see which ids are gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use tokio_postgres::Client;
 
 use crate::{client, collect, database, follow, next, store, until_up};
 
-/// Two events of the ticker, then `lines` of two rooms, so many times, recorded so many hours ago.
+/// Inserts `times` groups, recorded `hours` ago. Each group has two events of the ticker and `lines` lines of
+/// two rooms.
 async fn fill_ago(client: &Client, times: i64, lines: i64, hours: i64) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, \
@@ -44,7 +45,7 @@ async fn recorded(client: &Client, id: i64) -> Timestamp {
     at.try_into().unwrap()
 }
 
-/// The marks as a page has them: of the ticker, of rooms, of casts.
+/// The marks that a page has: of the ticker, of rooms, of casts.
 async fn marks(store: &Store) -> [i64; 3] {
     let order = Order::OldestFirst { after: 5, upto: 6 };
     let page = store.page(&PageQuery::ticker(None, order, 1)).await.unwrap();
@@ -55,7 +56,7 @@ async fn marks(store: &Store) -> [i64; 3] {
 }
 
 #[tokio::test]
-async fn each_family_is_pruned_for_itself() {
+async fn each_family_is_pruned_separately() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
@@ -75,7 +76,7 @@ async fn each_family_is_pruned_for_itself() {
     }
 
     let gone = store.prune(&devhub, Duration::ZERO, |_| {}).await.unwrap();
-    assert_eq!((gone.rows, gone.through), (20, 92), "the mark is the last event that was deleted");
+    assert_eq!((gone.rows, gone.through), (20, 92), "the mark is the id of the last deleted event");
     assert_eq!(rows(&client).await, [("room".to_owned(), 80)]);
     assert_eq!(marks(&store).await, [92, 0, 0]);
     assert_eq!(first(&devhub, middle).await, Some(93), "older lines of rooms do not count");
@@ -92,10 +93,10 @@ async fn each_family_is_pruned_for_itself() {
     assert_eq!((again.rows, again.through), (0, 100));
 }
 
-/// Only what is old enough goes, in several transactions, and a family whose name begins like another's
-/// stays.
+/// Only rows that are old enough are pruned, in several transactions. A family whose name begins with the
+/// name of another is not affected.
 #[tokio::test]
-async fn a_long_prune_goes_step_by_step() {
+async fn a_long_prune_runs_in_several_transactions() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
@@ -109,17 +110,17 @@ async fn a_long_prune_goes_step_by_step() {
     fill(&client, 1, 2).await;
     let keep = Duration::from_secs(24 * 3_600);
     for (family, through) in [(Family::devhub(), 43_998), (room(), 44_000)] {
-        let told = std::cell::RefCell::new(Vec::new());
-        let gone = store.prune(&family, keep, |rows| told.borrow_mut().push(rows)).await.unwrap();
+        let counts = std::cell::RefCell::new(Vec::new());
+        let gone = store.prune(&family, keep, |rows| counts.borrow_mut().push(rows)).await.unwrap();
         assert_eq!((gone.rows, gone.through), (22_000, through));
-        let told = told.into_inner();
-        assert!(told.len() >= 3 && told.is_sorted() && told.last() == Some(&22_000), "{told:?}");
+        let counts = counts.into_inner();
+        assert!(counts.len() >= 3 && counts.is_sorted() && counts.last() == Some(&22_000), "{counts:?}");
     }
     let left = [("devhub", 2), ("room", 2), ("roommate", 10)];
     assert_eq!(rows(&client).await, left.map(|(family, rows)| (family.to_owned(), rows)));
 }
 
-/// A prune of what a tail has read is no discontinuity to it, whatever the family.
+/// A tail goes on without a restart if it has already read the pruned rows, whatever their family.
 #[tokio::test]
 async fn a_tail_goes_on_while_families_are_pruned() {
     let db = database().await;
@@ -131,7 +132,7 @@ async fn a_tail_goes_on_while_families_are_pruned() {
     for (family, mark) in [(room(), 100), (Family::devhub(), 92)] {
         store.prune(&family, Duration::ZERO, |_| {}).await.unwrap();
         loop {
-            let Update::Pruned(marks) = next(&mut updates).await else { panic!("nothing but the marks") };
+            let Update::Pruned(marks) = next(&mut updates).await else { panic!("expected only marks") };
             if marks.of(family.as_str()) == mark {
                 break;
             }
@@ -142,46 +143,50 @@ async fn a_tail_goes_on_while_families_are_pruned() {
     assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [101, 102, 103, 104]);
 }
 
-/// A tail whose handler takes an update only when it may.
+/// A tail whose handler waits for a permit after each update.
 fn follow_slowly(tail: Tail) -> (Arc<Semaphore>, mpsc::UnboundedReceiver<Update>) {
-    let turns = Arc::new(Semaphore::new(0));
+    let permits = Arc::new(Semaphore::new(0));
     let (send, receive) = mpsc::unbounded_channel();
-    let (taken, ended) = (turns.clone(), send.clone());
+    let (taken, ended) = (permits.clone(), send.clone());
     tokio::spawn(async move {
         let handle = |update| {
             drop(send.send(update));
-            let turns = taken.clone();
-            async move { turns.acquire().await.unwrap().forget() }
+            let permits = taken.clone();
+            async move { permits.acquire().await.unwrap().forget() }
         };
         tokio::select! {
             () = tail.run_async(handle) => {}
             () = ended.closed() => {}
         }
     });
-    (turns, receive)
+    (permits, receive)
 }
 
-/// One that has not read what is pruned begins again.
+/// A tail that has not read the pruned rows starts again.
 #[tokio::test]
-async fn a_tail_that_missed_rows_begins_again() {
+async fn a_tail_that_missed_pruned_rows_starts_again() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
     fill(&client, 1, 0).await;
-    let (turns, mut updates) = follow_slowly(store.tail().recent(10));
+    let (permits, mut updates) = follow_slowly(store.tail().recent(10));
     let ids = |events: &[StoredEvent]| events.iter().map(|event| event.id).collect::<Vec<_>>();
-    let Update::Start { events, head: 2, empty: false } = next(&mut updates).await else { panic!("a start") };
+    let Update::Start { events, head: 2, empty: false } = next(&mut updates).await else {
+        panic!("expected a start")
+    };
     assert_eq!(ids(&events), [1, 2]);
-    // It waits for its turn while rows come and go.
+    // The tail waits for a permit while rows come and go.
     fill(&client, 1, 2).await;
     store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
-    turns.add_permits(100);
+    permits.add_permits(100);
     assert_eq!(next(&mut updates).await, Update::Up { listening: true });
-    let Update::Start { events, head: 6, empty: false } = next(&mut updates).await else { panic!("a start") };
+    let Update::Start { events, head: 6, empty: false } = next(&mut updates).await else {
+        panic!("expected a start")
+    };
     assert_eq!(ids(&events), [1, 2, 3, 4]);
 }
 
-/// The table has rows, and the ticker has none.
+/// The ticker counts as empty even if the table has rows of other channels.
 #[tokio::test]
 async fn a_ticker_without_events_is_empty() {
     let db = database().await;

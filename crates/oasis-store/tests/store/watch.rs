@@ -1,4 +1,4 @@
-//! What the deploy-watcher keeps: its state, who polls, and the rights that it needs.
+//! Tests the state of the deploy-watcher, the lock of its pollers, and the rights that it needs.
 
 use jiff::Timestamp;
 use oasis_store::{LogWalk, UnreadEntry, WatchState};
@@ -36,19 +36,19 @@ async fn the_state_is_kept_and_its_cursor_never_goes_back() {
 }
 
 #[tokio::test]
-async fn one_polls_at_a_time() {
+async fn one_poller_holds_the_lock_at_a_time() {
     let db = database().await;
     let (one, two) = (store(&db.url), store(&db.url));
     let lock = one.watch_lock().await.unwrap().unwrap();
     assert!(two.watch_lock().await.unwrap().is_none() && one.watch_lock().await.unwrap().is_none());
     lock.release().await;
     let lock = two.watch_lock().await.unwrap().expect("it was released");
-    // Whoever dies holding it holds nobody for long.
+    // A poller that dies with the lock does not block the others for long.
     drop(lock);
     while one.watch_lock().await.unwrap().is_none() {}
 }
 
-/// docs/database.md says which.
+/// The test reads the rights from docs/database.md.
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_missing_ones_are_named() {
     let db = database().await;

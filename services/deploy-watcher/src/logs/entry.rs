@@ -1,4 +1,4 @@
-//! An entry of the log: which one it is, what it says, and the form in which it came.
+//! The parts of a log entry: its identity, its audit record, and its protobuf.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,33 +6,33 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// What tells an entry from all others.
+/// The fields that identify an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntryId {
-    /// Its log's full name.
+    /// The full name of its log: `projects/…/logs/…`.
     pub log_name: String,
-    /// When it happened.
+    /// When the logged operation happened.
     pub timestamp: Timestamp,
-    /// Its id among those of its log and time.
+    /// Its id, unique for its log and timestamp.
     pub insert_id: String,
 }
 
-/// An entry as it came.
+/// An entry of a page.
 #[derive(Debug)]
 pub struct Listed {
-    /// Which one it is.
+    /// Its identity.
     pub id: EntryId,
-    /// What came, for the case that it has to be kept.
+    /// The whole entry, for the quarantine.
     pub raw: Raw,
-    /// What it says, or why it has no audit record that could be read.
+    /// Its audit record, or why it has no readable one.
     pub entry: Result<Entry, String>,
 }
 
-/// An entry in the form that its client knows. Hardly any is ever kept, so it is encoded only then.
+/// A whole entry, which can be encoded. It is encoded on demand, because very few entries are quarantined.
 pub struct Raw(Box<dyn Fn() -> Vec<u8> + Send + Sync>);
 
 impl Raw {
-    /// An entry that `encode` makes a protobuf of.
+    /// `encode` gives the entry's protobuf.
     pub fn new(encode: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self(Box::new(encode))
     }
@@ -49,18 +49,18 @@ impl fmt::Debug for Raw {
     }
 }
 
-/// An entry with an audit record.
+/// The fields of an audit record that the watcher reads. Texts that the record lacks are empty.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
-    /// The labels of the monitored resource: `project_id`, `location`, `service_name`, `revision_name`.
+    /// The labels of the monitored resource, such as `project_id`, `location` and `service_name`.
     pub resource: BTreeMap<String, String>,
-    /// The id of the long-running operation that it is part of, or empty.
+    /// The id of the long-running operation that the entry belongs to.
     pub operation: String,
-    /// `methodName`, or empty.
+    /// `methodName`.
     pub method: String,
     /// `resourceName`.
     pub resource_name: String,
-    /// `status.code`; 0 is fine.
+    /// `status.code`, a code of google.rpc; 0 means success.
     pub code: i32,
     /// `status.message`.
     pub message: String,

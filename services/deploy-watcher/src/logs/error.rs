@@ -1,38 +1,38 @@
-//! [`LogsError`]: why a page could not be had, and what to do about it.
+//! [`LogsError`]: why a page could not be fetched, with a code and a hint for each case.
 
-/// Why a page could not be had. The text is Google's.
+/// The reason why a page could not be fetched. Each variant has the text of the error, mostly from Google.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// No credentials could be found, or no token be got with them.
+    /// There are no usable credentials, or they gave no token.
     #[error("no credentials for Google Cloud: {0}")]
     Credentials(String),
-    /// The credentials are not enough.
+    /// The account lacks a permission.
     #[error("Cloud Logging denies access to the logs of the project: {0}")]
     Denied(String),
-    /// There is no such project.
-    #[error("Cloud Logging knows no such project: {0}")]
+    /// The project does not exist.
+    #[error("Cloud Logging does not know the project: {0}")]
     NoProject(String),
-    /// Too many calls a minute.
-    #[error("the quota of Cloud Logging is used up: {0}")]
+    /// There were too many calls in the last minute.
+    #[error("the quota of Cloud Logging is exhausted: {0}")]
     Quota(String),
-    /// It can't be reached, or has trouble of its own.
-    #[error("Cloud Logging can't be reached: {0}")]
+    /// Cloud Logging is unreachable, or failed internally.
+    #[error("Cloud Logging is unavailable: {0}")]
     Unavailable(String),
-    /// It refuses the call, as it does with a token that has expired.
+    /// Cloud Logging rejected the call, for example because its page token has expired.
     #[error("Cloud Logging refuses the call: {0}")]
     Refused(String),
 }
 
 impl LogsError {
     /// Whether the same call may succeed a moment later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Quota(_) | Self::Unavailable(_) => true,
             Self::Credentials(_) | Self::Denied(_) | Self::NoProject(_) | Self::Refused(_) => false,
         }
     }
 
-    /// What errors and metrics call it.
+    /// The code in error answers and in `/ready`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Credentials(_) => "no_credentials",
@@ -44,18 +44,18 @@ impl LogsError {
         }
     }
 
-    /// What to do about it.
+    /// What the operator can do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Credentials(_) => {
-                "run as a service account, or set GOOGLE_APPLICATION_CREDENTIALS, or \
+                "run as a service account, set GOOGLE_APPLICATION_CREDENTIALS, or run \
                  `gcloud auth application-default login`"
             }
             Self::Denied(_) => "grant the watcher's account roles/logging.viewer in the project",
-            Self::NoProject(_) => "GCP_PROJECT must name projects by their ids",
-            Self::Quota(_) => "60 list calls a minute are allowed; poll less often, or wait",
-            Self::Unavailable(_) => "nothing is lost: the next poll reads what this one did not",
-            Self::Refused(_) => "the log says what Google did not like",
+            Self::NoProject(_) => "use project ids in GCP_PROJECT, not names or numbers",
+            Self::Quota(_) => "Google allows 60 list calls a minute: poll less often, or wait",
+            Self::Unavailable(_) => "nothing to do: the next poll reads the entries that this one missed",
+            Self::Refused(_) => "the message says why Google rejected the call",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Cloud Logging through gcloud-sdk: gRPC on rustls with ring.
+//! [`CloudLogging`]: lists entries over gRPC with gcloud-sdk, on rustls with ring.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,31 +25,31 @@ use tokio::time::timeout;
 
 use super::entry::{Entry, EntryId, Listed, Raw};
 use super::error::LogsError;
-use super::list::{Ask, Logs, Page};
+use super::list::{Logs, Page, PageRequest};
 
-/// Google's own address.
+/// The address of Google's Cloud Logging.
 pub const ENDPOINT: &str = "https://logging.googleapis.com";
-/// Entries of one page; larger ones are refused over 1,000.
+/// Entries per page. Cloud Logging refuses more than 1,000.
 const PAGE_SIZE: i32 = 200;
-/// One audit entry may be 512 KiB; the client's own limit is 4 MiB for a page.
+/// An audit entry can have 512 KiB, and the client's default limit for a page is 4 MiB.
 const MAX_PAGE_BYTES: usize = 128 << 20;
-/// The longest that one call may take.
-const CALL_WITHIN: Duration = Duration::from_secs(30);
-/// The longest that a token may take.
-const TOKEN_WITHIN: Duration = Duration::from_secs(15);
-/// What stands in a log, and nothing more, by the fields that are indexed.
+/// The limit for one list call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The limit for one request for a token.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// The part of the filter that selects requests for deploys and their outcomes.
 const DEPLOYS: &str = concat!(
     r#"resource.type="cloud_run_revision" protoPayload.serviceName="run.googleapis.com" "#,
     r#"(protoPayload.methodName=~"^google\.cloud\.run\.v[12]\.Services\.(Create|Replace|Update)Service$" "#,
     r#"OR protoPayload.status.message:"Ready condition status changed")"#,
 );
 
-/// What the token is for; the account's roles decide what it may.
+/// The scope of the token. The roles of the account limit what the token allows.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 type Client = GoogleApi<LoggingServiceV2Client<GoogleAuthMiddleware>>;
 
-/// Cloud Logging. Connects, and looks for credentials, when it is first asked.
+/// A client of Cloud Logging. The first call looks for credentials and connects.
 pub struct CloudLogging {
     endpoint: String,
     anonymous: bool,
@@ -57,10 +57,10 @@ pub struct CloudLogging {
 }
 
 impl CloudLogging {
-    /// At `endpoint`; `anonymous` sends no credentials, which only a fake accepts, else those are the
-    /// application default ones.
+    /// A client of the server at `endpoint`. With `anonymous` it sends no credentials, which only a fake
+    /// accepts. Otherwise it uses the application default credentials.
     pub fn new(endpoint: impl Into<String>, anonymous: bool) -> Self {
-        // Does nothing when the process has one.
+        // This fails if the process has a provider already. That provider is used then.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { endpoint: endpoint.into(), anonymous, connected: Mutex::default() }
     }
@@ -69,61 +69,64 @@ impl CloudLogging {
         let credentials = if self.anonymous {
             anonymous::Builder::new().build()
         } else {
-            asked_for(async { Builder::default().with_scopes([SCOPE]).build() }).await?
+            credentials_call(async { Builder::default().with_scopes([SCOPE]).build() }).await?
         };
-        // Before the connection: whoever has no credentials is often not at Google's either.
+        // Get a token before connecting. A machine without credentials often can't reach Google either, and
+        // the missing credentials are the more useful error.
         token(&credentials).await?;
         let builder = LoggingServiceV2Client::new;
         let client =
             GoogleApi::from_function_with_credentials(builder, &self.endpoint, None, credentials.clone());
-        let client = client.await.map_err(|error| of_client(&error))?;
-        let timeouts = RequestTimeouts::new().with_total(CALL_WITHIN);
+        let client = client.await.map_err(|error| from_client_error(&error))?;
+        let timeouts = RequestTimeouts::new().with_total(CALL_TIMEOUT);
         Ok((credentials, client.with_request_timeouts(timeouts)))
     }
 }
 
 impl Logs for CloudLogging {
-    async fn list(&self, ask: Ask<'_>) -> Result<Page, LogsError> {
+    async fn list(&self, request: PageRequest<'_>) -> Result<Page, LogsError> {
         let mut connected = self.connected.lock().await;
-        // Credentials that once failed for good say so forever, so they go back only if they did not.
+        // Google's library does not retry credentials after a permanent error. So the connection is put back
+        // only while its credentials work. Otherwise the next call looks for credentials again.
         let (credentials, client) = match connected.take() {
             Some(connected) => connected,
             None => self.connect().await?,
         };
         token(&credentials).await?;
-        let request = ListLogEntriesRequest {
-            resource_names: vec![format!("projects/{}", ask.project)],
-            filter: filter(ask.project, ask.from),
+        let call = ListLogEntriesRequest {
+            resource_names: vec![format!("projects/{}", request.project)],
+            filter: filter(request.project, request.from),
             order_by: "timestamp asc".into(),
             page_size: PAGE_SIZE,
-            page_token: ask.token.unwrap_or_default().into(),
+            page_token: request.token.unwrap_or_default().into(),
         };
-        let answer = client.get().max_decoding_message_size(MAX_PAGE_BYTES).list_log_entries(request).await;
-        let answer = answer.map_err(|status| of_status(&status));
+        let answer = client.get().max_decoding_message_size(MAX_PAGE_BYTES).list_log_entries(call).await;
+        let answer = answer.map_err(|status| from_status(&status));
         if !matches!(answer, Err(LogsError::Credentials(_))) {
             *connected = Some((credentials, client));
         }
         let page = answer?.into_inner();
         Ok(Page {
-            entries: page.entries.into_iter().map(listed).collect(),
+            entries: page.entries.into_iter().map(listed_entry).collect(),
             next: Some(page.next_page_token).filter(|token| !token.is_empty()),
         })
     }
 }
 
-/// Sees to it that the credentials have a token, which they keep until it expires.
+/// Makes the credentials fetch a token. They cache it until it expires.
 async fn token(credentials: &Credentials) -> Result<(), LogsError> {
-    asked_for(credentials.headers(Extensions::new())).await.map(drop)
+    credentials_call(credentials.headers(Extensions::new())).await.map(drop)
 }
 
-/// What concerns credentials, in bounded time. Google's library panics where there are no certificates.
-async fn asked_for<T, E: Error + 'static>(
-    answer: impl Future<Output = Result<T, E>>,
+/// Runs a call of the credentials library within [`TOKEN_TIMEOUT`], and turns a panic into an error: the
+/// library panics where the system has no certificates.
+async fn credentials_call<T, E: Error + 'static>(
+    call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, LogsError> {
-    match timeout(TOKEN_WITHIN, panics::catch(answer)).await {
+    match timeout(TOKEN_TIMEOUT, panics::catch(call)).await {
         Ok(Ok(answer)) => answer.map_err(|error| LogsError::Credentials(chain(&error))),
-        Ok(Err(panic)) => Err(LogsError::Credentials(format!("{panic}; is there a bundle of certificates?"))),
-        Err(_) => Err(LogsError::Credentials(format!("no token within {} s", TOKEN_WITHIN.as_secs()))),
+        Ok(Err(panic)) => Err(LogsError::Credentials(format!("{panic}; are CA certificates installed?"))),
+        Err(_) => Err(LogsError::Credentials(format!("no token within {} s", TOKEN_TIMEOUT.as_secs()))),
     }
 }
 
@@ -132,26 +135,26 @@ fn filter(project: &str, from: Timestamp) -> String {
     format!(r#"logName=({} OR {}) {DEPLOYS} timestamp>="{from}""#, log("activity"), log("system_event"))
 }
 
-fn listed(entry: LogEntry) -> Listed {
+fn listed_entry(entry: LogEntry) -> Listed {
     let id = EntryId {
         log_name: entry.log_name.clone(),
-        timestamp: entry.timestamp.as_ref().and_then(instant).unwrap_or(Timestamp::UNIX_EPOCH),
+        timestamp: entry.timestamp.as_ref().and_then(to_timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
         insert_id: entry.insert_id.clone(),
     };
-    Listed { id, entry: read(&entry), raw: Raw::new(move || entry.encode_to_vec()) }
+    Listed { id, entry: read_audit(&entry), raw: Raw::new(move || entry.encode_to_vec()) }
 }
 
-fn instant(at: &ProtoTimestamp) -> Option<Timestamp> {
+fn to_timestamp(at: &ProtoTimestamp) -> Option<Timestamp> {
     Timestamp::new(at.seconds, at.nanos).ok()
 }
 
-fn read(entry: &LogEntry) -> Result<Entry, String> {
-    entry.timestamp.as_ref().and_then(instant).ok_or("the entry has no time")?;
+fn read_audit(entry: &LogEntry) -> Result<Entry, String> {
+    entry.timestamp.as_ref().and_then(to_timestamp).ok_or("the entry has no timestamp")?;
     let Some(Payload::ProtoPayload(any)) = &entry.payload else {
         return Err("the entry has no protoPayload".into());
     };
     if !any.type_url.ends_with("/google.cloud.audit.AuditLog") {
-        return Err("the protoPayload is no AuditLog".into());
+        return Err("the protoPayload is not an AuditLog".into());
     }
     let audit = AuditLog::decode(any.value.as_slice()).map_err(|error| error.to_string())?;
     let (code, message) = audit.status.map(|status| (status.code, status.message)).unwrap_or_default();
@@ -176,7 +179,7 @@ fn object(fields: Struct) -> Value {
     Value::Object(fields.fields.into_iter().map(|(name, value)| (name, json(value))).collect::<Map<_, _>>())
 }
 
-/// prost bounds how deep messages nest, so this ends.
+/// The recursion is bounded, because prost bounds the nesting of a message.
 fn json(value: ProtoValue) -> Value {
     match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
@@ -188,31 +191,31 @@ fn json(value: ProtoValue) -> Value {
     }
 }
 
-fn of_client(error: &gcloud_sdk::error::Error) -> LogsError {
+fn from_client_error(error: &gcloud_sdk::error::Error) -> LogsError {
     match error.kind() {
         ErrorKind::UrlError(_) | ErrorKind::InvalidApiUrl(_) => LogsError::Refused(chain(error)),
         _ => LogsError::Unavailable(chain(error)),
     }
 }
 
-fn of_status(status: &Status) -> LogsError {
-    // A connection that broke is told by what caused it only.
-    let (mut said, mut cause) = (status.message().to_owned(), status.source());
+fn from_status(status: &Status) -> LogsError {
+    // The message of a broken connection is vague, so add the chain of causes.
+    let (mut message, mut cause) = (status.message().to_owned(), status.source());
     while let Some(error) = cause {
-        said = format!("{said}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
     match status.code() {
-        Code::Unauthenticated => LogsError::Credentials(said),
-        Code::PermissionDenied => LogsError::Denied(said),
-        Code::NotFound => LogsError::NoProject(said),
-        Code::ResourceExhausted => LogsError::Quota(said),
+        Code::Unauthenticated => LogsError::Credentials(message),
+        Code::PermissionDenied => LogsError::Denied(message),
+        Code::NotFound => LogsError::NoProject(message),
+        Code::ResourceExhausted => LogsError::Quota(message),
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Internal
         | Code::Unknown
         | Code::Aborted
-        | Code::Cancelled => LogsError::Unavailable(said),
-        _ => LogsError::Refused(said),
+        | Code::Cancelled => LogsError::Unavailable(message),
+        _ => LogsError::Refused(message),
     }
 }

@@ -1,35 +1,35 @@
-//! Listing a log, a page at a time.
+//! [`Logs`]: lists a log one page at a time.
 
 use jiff::Timestamp;
 
 use super::entry::Listed;
 use super::error::LogsError;
 
-/// One project's log of Cloud Run deploys.
+/// A source of the Cloud Run audit entries of projects.
 pub trait Logs: Send + Sync + 'static {
-    /// One call: the page that `ask` names. It may be empty and still be followed by others.
+    /// Fetches one page with one call. An empty page can be followed by others.
     ///
     /// # Errors
     /// See [`LogsError`].
-    fn list(&self, ask: Ask<'_>) -> impl Future<Output = Result<Page, LogsError>> + Send;
+    fn list(&self, request: PageRequest<'_>) -> impl Future<Output = Result<Page, LogsError>> + Send;
 }
 
-/// What a call asks for.
+/// Names the page to fetch.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct PageRequest<'a> {
     /// The project's id.
     pub project: &'a str,
-    /// Entries at or after this time.
+    /// The page has entries at or after this time.
     pub from: Timestamp,
-    /// The page, as an earlier one with the same `from` named it; else the first.
+    /// [`Page::next`] of the previous page, fetched with the same `from`. `None` for the first page.
     pub token: Option<&'a str>,
 }
 
-/// Entries in the order of their time.
+/// Entries in the order of their timestamps.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// What stands in it.
+    /// The entries.
     pub entries: Vec<Listed>,
-    /// The token of the next page, if there is one.
+    /// The token of the next page; `None` on the last page.
     pub next: Option<String>,
 }

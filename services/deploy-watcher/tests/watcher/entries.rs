@@ -1,5 +1,4 @@
-//! Entries of Cloud Run's audit logs in the shapes that they come in, as `gcloud logging read --format=json`
-//! shows them.
+//! Builds entries of Cloud Run's audit logs, in the format of `gcloud logging read --format=json`.
 
 use std::sync::LazyLock;
 
@@ -8,23 +7,23 @@ use serde_json::{Value, json};
 
 pub(crate) const PROJECT: &str = "acme-prod";
 pub(crate) const REGION: &str = "europe-west1";
-/// What a service runs.
+/// The image of each service.
 const IMAGE: &str = "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3";
 
-/// A moment of the tests, so many seconds after they begin: a quarter of an hour ago.
+/// The time `seconds` after a fixed moment, which is 15 minutes before the tests started.
 pub(crate) fn at(seconds: i64) -> Timestamp {
-    static BEGAN: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_mins(15));
-    Timestamp::from_second(BEGAN.as_second() + seconds).unwrap()
+    static ZERO: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_mins(15));
+    Timestamp::from_second(ZERO.as_second() + seconds).unwrap()
 }
 
-/// Names what happened in one service.
+/// Builds the entries of one deploy of a service.
 #[derive(Debug, Clone)]
 pub(crate) struct Deploy {
     pub(crate) service: &'static str,
     pub(crate) revision: String,
-    /// Labels of the service.
+    /// The labels of the service.
     pub(crate) labels: Value,
-    /// The operation that makes the revision, which older entries do not name.
+    /// The id of the operation that makes the revision. Older entries do not name one.
     operation: Option<String>,
 }
 
@@ -35,12 +34,13 @@ impl Deploy {
         Self { service, revision: format!("{service}-{revision:05}-abc"), labels, operation }
     }
 
-    pub(crate) fn older(mut self) -> Self {
+    /// The same deploy with older entries, which name no operation.
+    pub(crate) fn without_operation(mut self) -> Self {
         self.operation = None;
         self
     }
 
-    /// A name that the caller chose.
+    /// The same deploy with a revision name that the caller chose.
     pub(crate) fn named(mut self, suffix: &str) -> Self {
         self.revision = format!("{}-{suffix}", self.service);
         self
@@ -72,8 +72,8 @@ impl Deploy {
         })
     }
 
-    /// gcloud asks for a deploy.
-    pub(crate) fn asked_v1(&self, at: Timestamp, id: &str) -> Value {
+    /// A request for the deploy, as gcloud makes it.
+    pub(crate) fn request_v1(&self, at: Timestamp, id: &str) -> Value {
         let Self { service, labels, .. } = self;
         self.entry("activity", at, id, "", json!({
             "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
@@ -104,8 +104,9 @@ impl Deploy {
         }))
     }
 
-    /// Terraform, the console and the client libraries ask for one: a long-running operation.
-    pub(crate) fn asked_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
+    /// A request as Terraform, the console and the client libraries make it: a long-running operation, with
+    /// a first and a last entry.
+    pub(crate) fn request_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
         let Self { service, labels, .. } = self;
         let name = format!("projects/{PROJECT}/locations/{REGION}/services/{service}");
         let mut entry = self.entry(
@@ -138,19 +139,29 @@ impl Deploy {
         entry
     }
 
-    /// The request was refused.
-    pub(crate) fn refused(mut asked: Value) -> Value {
-        asked["severity"] = "ERROR".into();
-        asked["protoPayload"]["status"] =
+    /// The entry of the same request after a refusal.
+    pub(crate) fn refused(mut entry: Value) -> Value {
+        entry["severity"] = "ERROR".into();
+        entry["protoPayload"]["status"] =
             json!({ "code": 7, "message": "Permission 'run.services.update' denied" });
-        if let Some(payload) = asked["protoPayload"].as_object_mut() {
+        if let Some(payload) = entry["protoPayload"].as_object_mut() {
             payload.remove("response");
         }
-        asked
+        entry
     }
 
-    fn came(&self, kind: &str, at: Timestamp, id: &str, ready: &str, metadata: Value, more: Value) -> Value {
-        let (code, said) = if ready == "False" { (9, "False") } else { (0, ready) };
+    /// A report of the Ready condition of a Revision or a Service. The fields of `more` are merged into the
+    /// reported object.
+    fn report(
+        &self,
+        kind: &str,
+        at: Timestamp,
+        id: &str,
+        ready: &str,
+        metadata: Value,
+        more: Value,
+    ) -> Value {
+        let (code, status) = if ready == "False" { (9, "False") } else { (0, ready) };
         let name = if kind == "Revision" { &self.revision } else { &self.service.to_owned() };
         let (reason, message) = match ready {
             "False" => {
@@ -167,7 +178,7 @@ impl Deploy {
         });
         for (field, value) in more.as_object().into_iter().flatten() {
             match response[field].as_object_mut() {
-                Some(there) => there.extend(value.as_object().cloned().unwrap_or_default()),
+                Some(fields) => fields.extend(value.as_object().cloned().unwrap_or_default()),
                 None => response[field] = value.clone(),
             }
         }
@@ -184,14 +195,14 @@ impl Deploy {
                 "resourceName": format!("namespaces/{PROJECT}/{plural}/{name}"),
                 "status": {
                     "code": code,
-                    "message": format!("Ready condition status changed to {said} for {kind} {name}."),
+                    "message": format!("Ready condition status changed to {status} for {kind} {name}."),
                 },
                 "response": response,
             }),
         )
     }
 
-    /// A revision is ready, or is not.
+    /// A report of the revision's Ready condition.
     pub(crate) fn revision(&self, at: Timestamp, id: &str, ready: &str) -> Value {
         let mut labels = self.labels.clone();
         labels["serving.knative.dev/service"] = self.service.into();
@@ -200,21 +211,21 @@ impl Deploy {
             "annotations": Self::annotations(self.operation.as_deref()),
         });
         let image = json!({ "containers": [{ "image": IMAGE }] });
-        self.came("Revision", at, id, ready, metadata, json!({ "spec": image }))
+        self.report("Revision", at, id, ready, metadata, json!({ "spec": image }))
     }
 
-    /// Its service is, and says so as well.
+    /// A report of the service's Ready condition, with all traffic on the latest revision.
     pub(crate) fn service(&self, at: Timestamp, id: &str, ready: &str) -> Value {
         self.service_with(at, id, ready, json!([{ "percent": 100, "latestRevision": true }]))
     }
 
-    /// The service says so, with its traffic somewhere else.
+    /// A report of the service's Ready condition, with this traffic.
     pub(crate) fn service_with(&self, at: Timestamp, id: &str, ready: &str, traffic: Value) -> Value {
         let number = self.revision.rsplit('-').nth(1).and_then(|number| number.parse().ok());
         self.service_at(at, id, ready, number.unwrap_or(7), self.operation.as_deref(), traffic)
     }
 
-    /// Another change of the service, which sends its traffic somewhere.
+    /// A report of the service after a later change, which only moves traffic.
     pub(crate) fn routed(
         &self,
         at: Timestamp,
@@ -247,6 +258,6 @@ impl Deploy {
                 "latestReadyRevisionName": self.revision,
             },
         });
-        self.came("Service", at, id, ready, metadata, more)
+        self.report("Service", at, id, ready, metadata, more)
     }
 }

@@ -1,6 +1,6 @@
-//! The watcher against a fake of Cloud Logging, over real gRPC, and a real Postgres.
+//! Tests of the watcher with a fake Cloud Logging over real gRPC, and a real Postgres.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
 mod cases;
 mod entries;
@@ -14,7 +14,7 @@ mod walks;
 use deploy_watcher::fake::{FakeLogging, entry};
 use deploy_watcher::logs::gcloud::CloudLogging;
 use deploy_watcher::poll::Watcher;
-use deploy_watcher::poll_report::{PollReport, Read};
+use deploy_watcher::poll_report::{PollReport, ReadSummary};
 use jiff::SignedDuration;
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{DatabaseArgs, Store};
@@ -23,15 +23,15 @@ use tokio_postgres::{Client, NoTls};
 
 use entries::PROJECT;
 
-/// A log, a table, and whoever reads one into the other.
-struct Stand {
+/// A log, a database, and a watcher that reads the log into the database.
+struct Setup {
     db: TestDatabase,
     logs: FakeLogging,
     watcher: Watcher<CloudLogging>,
     sql: Client,
 }
 
-impl Stand {
+impl Setup {
     async fn new() -> Self {
         let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
         let logs = FakeLogging::start().await.unwrap();
@@ -46,14 +46,14 @@ impl Stand {
         self.logs.with(|log| log.entries.extend(entries));
     }
 
-    async fn poll(&self) -> Read {
+    async fn poll(&self) -> ReadSummary {
         match self.watcher.poll().await.unwrap() {
-            PollReport::Read(read) => read,
+            PollReport::Read(summary) => summary,
             skipped @ PollReport::Skipped { .. } => panic!("{skipped:?}"),
         }
     }
 
-    /// The events, each as `status vtid module revision`, in the order of their ids.
+    /// The events in the order of their ids, each as `status vtid module revision`.
     async fn events(&self) -> Vec<String> {
         let sql =
             "SELECT concat_ws(' ', status, vtid, module, meta->>'revision') FROM oasis_events ORDER BY id";
@@ -61,7 +61,7 @@ impl Stand {
     }
 }
 
-/// As it is after a start.
+/// A new watcher. Like a process that has just started, it knows no entries.
 fn watcher(url: &str, logs: &FakeLogging, projects: &[&str]) -> Watcher<CloudLogging> {
     let store = Store::new(DatabaseArgs::new(url.parse().unwrap()), "test").unwrap();
     let appender = store.appender().unwrap();

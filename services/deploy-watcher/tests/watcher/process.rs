@@ -1,16 +1,16 @@
-//! The watcher as a process of its own: flags and variables, answers, credentials, signals.
+//! Tests of the watcher as a process: flags, environment variables, answers, credentials and signals.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tonic::Status;
 
-use crate::Stand;
+use crate::Setup;
 use crate::entries::{Deploy, PROJECT, at};
-use crate::server::{Metadata, Process, binary, finished, until};
+use crate::server::{Metadata, Process, binary, output_of, until};
 
-impl Stand {
-    /// What the watcher needs to know, with no credentials.
+impl Setup {
+    /// The environment variables of a watcher that runs without credentials.
     fn anonymous(&self) -> Vec<(&'static str, String)> {
         let mut variables = self.variables();
         variables.push(("LOGGING_ANONYMOUS", "true".into()));
@@ -39,17 +39,17 @@ fn deploy(nth: u32) -> Value {
 }
 
 #[tokio::test]
-async fn it_polls_when_asked_and_says_so_on_ready() {
-    let stand = Stand::new().await;
-    stand.add([deploy(1)]);
-    let mut process = Process::start(&borrowed(&stand.anonymous()), &[]).await;
-    let (status, refused) = process.json("GET", "/poll").await;
-    assert_eq!((status, &refused["error"]["code"]), (405, &json!("method_not_allowed")));
-    assert!(stand.logs.with(|log| log.calls.is_empty()));
+async fn a_poll_is_reported_by_its_answer_and_by_ready() {
+    let setup = Setup::new().await;
+    setup.add([deploy(1)]);
+    let mut process = Process::start(&borrowed(&setup.anonymous()), &[]).await;
+    let (status, refusal) = process.json("GET", "/poll").await;
+    assert_eq!((status, &refusal["error"]["code"]), (405, &json!("method_not_allowed")));
+    assert!(setup.logs.with(|log| log.calls.is_empty()));
     let (status, ready) = process.json("GET", "/ready").await;
     assert_eq!((status, &ready["last_good_poll"]), (200, &Value::Null), "{ready}");
 
-    let (status, body) = process.ask("POST", "/poll").await;
+    let (status, body) = process.send("POST", "/poll").await;
     assert_eq!(status, 200, "{body}");
     let cursor = format!("{:.3}", at(1));
     let expected =
@@ -60,17 +60,17 @@ async fn it_polls_when_asked_and_says_so_on_ready() {
     assert_eq!((&ready["last_failure"], &ready["ok"]), (&Value::Null, &json!(true)));
 
     let port = process.port().to_string();
-    let healthcheck = || binary(&borrowed(&stand.anonymous()), &["--healthcheck", "--port", &port]);
-    assert_eq!(finished(healthcheck()).await.0, Some(0));
+    let healthcheck = || binary(&borrowed(&setup.anonymous()), &["--healthcheck", "--port", &port]);
+    assert_eq!(output_of(healthcheck()).await.0, Some(0));
     assert_eq!(process.terminate().await.code(), Some(0));
-    let (code, _, said) = finished(healthcheck()).await;
-    assert_eq!((code, said.contains("not ready")), (Some(1), true), "{said}");
+    let (code, _, stderr) = output_of(healthcheck()).await;
+    assert_eq!((code, stderr.contains("not ready")), (Some(1), true), "{stderr}");
 }
 
 #[tokio::test]
-async fn googles_errors_say_what_to_do() {
-    let stand = Stand::new().await;
-    let process = Process::start(&borrowed(&stand.anonymous()), &[]).await;
+async fn errors_of_google_come_with_a_hint() {
+    let setup = Setup::new().await;
+    let process = Process::start(&borrowed(&setup.anonymous()), &[]).await;
     let cases = [
         (
             Status::permission_denied("no logging.logEntries.list"),
@@ -91,7 +91,7 @@ async fn googles_errors_say_what_to_do() {
         ),
     ];
     for (failure, times, status, code, hint) in cases {
-        stand.fail(&failure, times);
+        setup.fail(&failure, times);
         let (answered, body) = process.json("POST", "/poll").await;
         let error = &body["error"];
         assert_eq!((answered, &error["code"]), (status, &json!(code)), "{body}");
@@ -101,23 +101,23 @@ async fn googles_errors_say_what_to_do() {
     }
     let (status, ready) = process.json("GET", "/ready").await;
     assert_eq!(ready["last_failure"], "quota_exhausted", "{ready}");
-    // It can still do its job; what Google lacks, a restart would not mend.
+    // The watcher stays ready, because a restart would not fix an error on Google's side.
     assert_eq!((status, &ready["last_good_poll"]), (200, &Value::Null));
     assert_eq!(process.json("POST", "/poll").await.0, 200);
 }
 
 #[tokio::test]
-async fn once_prints_and_ends() {
-    let stand = Stand::new().await;
-    stand.add([deploy(1)]);
-    let mut variables = stand.anonymous();
+async fn once_prints_the_report_and_exits() {
+    let setup = Setup::new().await;
+    setup.add([deploy(1)]);
+    let mut variables = setup.anonymous();
     variables.push(("EVERY", "60s".into()));
-    let once = || finished(binary(&borrowed(&variables), &["--once"]));
+    let once = || output_of(binary(&borrowed(&variables), &["--once"]));
     let (code, printed, logged) = once().await;
     assert_eq!(code, Some(0), "{logged}");
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&printed["seen"], &printed["published"]), (&json!(1), &json!(1)));
-    stand.fail(&Status::permission_denied("no logging.logEntries.list"), 1);
+    setup.fail(&Status::permission_denied("no logging.logEntries.list"), 1);
     let (code, printed, logged) = once().await;
     assert_eq!((code, printed.as_str()), (Some(1), ""));
     assert!(
@@ -127,21 +127,21 @@ async fn once_prints_and_ends() {
 }
 
 #[tokio::test]
-async fn it_polls_by_itself() {
-    let stand = Stand::new().await;
-    let mut process = Process::start(&borrowed(&stand.anonymous()), &["--every", "1s"]).await;
+async fn with_every_the_watcher_polls_on_a_timer() {
+    let setup = Setup::new().await;
+    let mut process = Process::start(&borrowed(&setup.anonymous()), &["--every", "1s"]).await;
     for nth in 1..=2 {
-        stand.add([deploy(nth)]);
-        until("a deploy is found", async || stand.events().await.len() == nth as usize).await;
+        setup.add([deploy(nth)]);
+        until("the deploy is stored", async || setup.events().await.len() == nth as usize).await;
     }
     assert_eq!(process.terminate().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_at_the_start() {
+async fn invalid_settings_are_refused_at_the_start() {
     let base = [("DATABASE_URL", "postgres://127.0.0.1:1/x")];
     let many = (0..31).map(|nth| format!("acme-{nth}")).collect::<Vec<_>>().join(",");
-    for (projects, flags, code, said) in [
+    for (projects, flags, code, expected) in [
         ("acme", &["--every", "0s"][..], 2, "above zero"),
         ("acme", &["--lookback", "401d"], 2, "at most 400d"),
         ("acme,Not A Project", &[], 2, "expected a project's id"),
@@ -149,17 +149,17 @@ async fn what_makes_no_sense_is_refused_at_the_start() {
         (&many, &["--once"], 1, "more than 30 projects"),
     ] {
         let variables = [base[0], ("GCP_PROJECT", projects)];
-        let (exit, _, logged) = finished(binary(&variables, flags)).await;
+        let (exit, _, logged) = output_of(binary(&variables, flags)).await;
         assert_eq!(exit, Some(code), "{logged}");
-        assert!(logged.contains(said), "{logged}");
+        assert!(logged.contains(expected), "{logged}");
     }
 }
 
-/// Neither a file nor a metadata server.
+/// The process finds neither a file with credentials nor a metadata server.
 #[tokio::test]
-async fn no_credentials_are_told_in_time() {
-    let stand = Stand::new().await;
-    let mut variables = stand.variables();
+async fn missing_credentials_are_reported_in_time() {
+    let setup = Setup::new().await;
+    let mut variables = setup.variables();
     variables.push(("GCE_METADATA_HOST", "127.0.0.1:1".into()));
     let process = Process::start(&borrowed(&variables), &[]).await;
     let asked = Instant::now();
@@ -168,13 +168,13 @@ async fn no_credentials_are_told_in_time() {
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
-/// On Cloud Run the metadata server has the token. One that has none at first is asked again.
+/// On Cloud Run, the metadata server gives the token. If it has none at first, the watcher asks it again.
 #[tokio::test]
 async fn the_token_of_the_metadata_server_is_sent() {
-    let stand = Stand::new().await;
-    stand.add([deploy(1)]);
+    let setup = Setup::new().await;
+    setup.add([deploy(1)]);
     let metadata = Metadata::start(false, 3_600).await;
-    let mut variables = stand.variables();
+    let mut variables = setup.variables();
     variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
     let process = Process::start(&borrowed(&variables), &[]).await;
     let (status, body) = process.json("POST", "/poll").await;
@@ -182,30 +182,31 @@ async fn the_token_of_the_metadata_server_is_sent() {
     *metadata.has_token.lock().unwrap() = true;
     let (status, body) = process.json("POST", "/poll").await;
     assert_eq!((status, &body["published"]), (200, &json!(1)), "{body}");
-    let sent = stand.logs.with(|log| log.authorization.clone());
+    let sent = setup.logs.with(|log| log.authorization.clone());
     assert_eq!(sent.as_deref(), Some("Bearer fake-token"));
 }
 
-/// An account may lose its token, and get it back: Google's library gives up for good, the watcher does not.
+/// An account can lose its token and get it back. Google's library gives up after a failure, but the watcher
+/// does not.
 #[tokio::test]
-async fn credentials_that_gave_up_are_looked_for_anew() {
-    let stand = Stand::new().await;
+async fn failed_credentials_are_looked_up_again() {
+    let setup = Setup::new().await;
     let metadata = Metadata::start(true, 1).await;
-    let mut variables = stand.variables();
+    let mut variables = setup.variables();
     variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
     let process = Process::start(&borrowed(&variables), &[]).await;
     for (has_token, status) in [(true, 200), (false, 502), (true, 200)] {
         *metadata.has_token.lock().unwrap() = has_token;
-        until("the poll sees it", async || process.ask("POST", "/poll").await.0 == status).await;
+        until("the poll uses the new state", async || process.send("POST", "/poll").await.0 == status).await;
     }
 }
 
-/// Without certificates Google's library panics, which ends neither the process nor its polling.
+/// Without certificates, Google's library panics. The panic ends neither the process nor its polling.
 #[tokio::test]
-async fn a_panic_of_the_library_is_an_error_like_others() {
-    let stand = Stand::new().await;
+async fn a_panic_of_the_client_library_is_an_error() {
+    let setup = Setup::new().await;
     let metadata = Metadata::start(true, 3_600).await;
-    let mut variables = stand.variables();
+    let mut variables = setup.variables();
     variables.push(("GCE_METADATA_HOST", metadata.host.clone()));
     for place in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         variables.push((place, "/nowhere".into()));

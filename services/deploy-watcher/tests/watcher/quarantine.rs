@@ -1,21 +1,21 @@
-//! What it costs to be ready to put an entry aside: nothing, until one is.
+//! Tests that only the entries that are put aside are encoded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deploy_watcher::logs::{Ask, Entry, EntryId, Listed, Logs, LogsError, Page, Raw};
+use deploy_watcher::logs::{Entry, EntryId, Listed, Logs, LogsError, Page, PageRequest, Raw};
 use deploy_watcher::poll::Watcher;
 use deploy_watcher::poll_report::PollReport;
 use jiff::SignedDuration;
 use oasis_store::{DatabaseArgs, Store};
 
-use crate::Stand;
+use crate::Setup;
 use crate::entries::{PROJECT, at};
 
-/// A log of four entries, which counts how many of them are encoded.
-struct Counted(Arc<AtomicUsize>);
+/// A log of four entries that counts how often an entry is encoded.
+struct CountingLog(Arc<AtomicUsize>);
 
-impl Counted {
+impl CountingLog {
     fn listed(&self, second: i64, service: &str, entry: Result<&str, &str>) -> Listed {
         let log_name = format!("projects/{PROJECT}/logs/cloudaudit.googleapis.com%2Factivity");
         let id = EntryId { log_name, timestamp: at(second), insert_id: format!("a{second}") };
@@ -33,8 +33,8 @@ impl Counted {
     }
 }
 
-impl Logs for Counted {
-    async fn list(&self, _: Ask<'_>) -> Result<Page, LogsError> {
+impl Logs for CountingLog {
+    async fn list(&self, _: PageRequest<'_>) -> Result<Page, LogsError> {
         let entries = vec![
             self.listed(0, "gateway", Ok("UpdateService")),
             self.listed(1, "gateway", Ok("DeleteService")),
@@ -46,20 +46,20 @@ impl Logs for Counted {
 }
 
 #[tokio::test]
-async fn only_what_is_put_aside_is_encoded() {
-    let stand = Stand::new().await;
+async fn only_entries_that_are_put_aside_are_encoded() {
+    let setup = Setup::new().await;
     let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (meta->>'service' <> 'refused')";
-    stand.sql.batch_execute(refuse).await.unwrap();
-    let store = Store::new(DatabaseArgs::new(stand.db.url.parse().unwrap()), "test").unwrap();
+    setup.sql.batch_execute(refuse).await.unwrap();
+    let store = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();
     let (appender, encoded) = (store.appender().unwrap(), Arc::<AtomicUsize>::default());
-    let logs = Counted(Arc::clone(&encoded));
+    let logs = CountingLog(Arc::clone(&encoded));
     let lookback = SignedDuration::from_hours(1);
     let watcher = Watcher::new(vec![PROJECT.to_owned()], lookback, logs, store, appender);
     let PollReport::Read(read) = watcher.poll().await.unwrap() else { panic!() };
     assert_eq!((read.seen, read.published, read.unread), (4, 1, 2));
     assert_eq!(encoded.load(Ordering::Relaxed), 2);
     let kept = "SELECT insert_id, entry FROM oasis_unread_entries ORDER BY ts";
-    let kept = stand.sql.query(kept, &[]).await.unwrap();
+    let kept = setup.sql.query(kept, &[]).await.unwrap();
     let kept: Vec<(&str, &[u8])> = kept.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(kept, [("a2", &[7; 3][..]), ("a3", &[7; 3][..])]);
 }

@@ -1,4 +1,4 @@
-//! The watcher as a process to ask and to signal, and a metadata server to get a token from.
+//! Helpers that run the watcher as a process, and a fake metadata server that gives tokens.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -12,22 +12,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// How long anything may take that takes a moment.
-const WITHIN: Duration = Duration::from_secs(20);
-/// Between two looks at a condition.
-const LOOK: Duration = Duration::from_millis(5);
+/// The limit for anything that should take a moment.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The pause between two checks of a condition.
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// The binary, with nothing of the environment of the tests.
+/// The program, without the environment variables of the tests.
 pub(crate) fn binary(variables: &[(&str, &str)], flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deploy-watcher"));
-    // Where no credentials lie.
+    // This directory has no credentials.
     command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR")).envs(variables.iter().copied());
     command.args(flags).stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end: the exit code, what it printed, and what it logged.
-pub(crate) async fn finished(mut command: Command) -> (Option<i32>, String, String) {
+/// Runs a program to its end. Returns the exit code, stdout and stderr.
+pub(crate) async fn output_of(mut command: Command) -> (Option<i32>, String, String) {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
@@ -35,52 +35,52 @@ pub(crate) async fn finished(mut command: Command) -> (Option<i32>, String, Stri
 
 /// Waits for a condition.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + WITHIN;
+    let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(LOOK).await;
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// A running watcher; it is killed when it is dropped.
+/// A running watcher. It is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
 }
 
 impl Process {
-    /// Starts one on a free port, and waits until it listens.
+    /// Starts a watcher on a free port, and waits until it listens.
     pub(crate) async fn start(variables: &[(&str, &str)], flags: &[&str]) -> Self {
         let mut command = binary(variables, flags);
         command.env("HOST", "127.0.0.1").env("PORT", "0").stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let begun = tokio::task::spawn_blocking(move || {
+        let started = tokio::task::spawn_blocking(move || {
             let mut log = String::new();
             while stderr.read_line(&mut log).unwrap() > 0 {
                 let last = log.trim_end().rsplit('\n').next().unwrap_or_default();
                 let line: Value = serde_json::from_str(last).unwrap_or_default();
                 if line["message"] == "listening" {
-                    // Whoever writes into a full pipe waits.
+                    // Keep reading, because the watcher would block on a full pipe.
                     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
                     return Ok(line["address"].as_str().unwrap().parse().unwrap());
                 }
             }
             Err(log)
         });
-        match begun.await.unwrap() {
+        match started.await.unwrap() {
             Ok(address) => Self { child, address },
-            Err(log) => panic!("it ended before it listened: {:?}: {log}", child.wait()),
+            Err(log) => panic!("the watcher ended before it listened: {:?}: {log}", child.wait()),
         }
     }
 
-    /// Where it listens.
+    /// The port that the watcher listens on.
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Asks it, and gives the status and the body.
-    pub(crate) async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+    /// Sends a request. Returns the status and the body.
+    pub(crate) async fn send(&self, method: &str, path: &str) -> (u16, String) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
         let head =
             format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -91,17 +91,17 @@ impl Process {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    /// Asks it, and gives the status and the JSON.
+    /// Sends a request. Returns the status and the body as JSON.
     pub(crate) async fn json(&self, method: &str, path: &str) -> (u16, Value) {
-        let (status, body) = self.ask(method, path).await;
+        let (status, body) = self.send(method, path).await;
         (status, serde_json::from_str(&body).unwrap())
     }
 
-    /// Asks it to leave, and waits for it.
+    /// Sends SIGTERM, and waits for the end of the process.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let child = &mut self.child;
-        until("it leaves", async || child.try_wait().unwrap().is_some()).await;
+        until("the watcher ends", async || child.try_wait().unwrap().is_some()).await;
         self.child.wait().unwrap()
     }
 }
@@ -113,7 +113,7 @@ impl Drop for Process {
     }
 }
 
-/// A metadata server as on Cloud Run: a token, once it has one.
+/// A fake of Cloud Run's metadata server. It gives a token while `has_token` is set.
 pub(crate) struct Metadata {
     pub(crate) host: String,
     pub(crate) has_token: Arc<Mutex<bool>>,
@@ -123,16 +123,16 @@ pub(crate) struct Metadata {
 const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 
 impl Metadata {
-    /// Its tokens live for so many seconds.
+    /// Starts a server whose tokens are valid for `seconds`.
     pub(crate) async fn start(has_token: bool, seconds: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let has_token = Arc::new(Mutex::new(has_token));
-        let there = Arc::clone(&has_token);
+        let shared = Arc::clone(&has_token);
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let there = *there.lock().unwrap();
-                tokio::spawn(answer(connection, there.then_some(seconds)));
+                let has_token = *shared.lock().unwrap();
+                tokio::spawn(answer(connection, has_token.then_some(seconds)));
             }
         });
         Self { host, has_token, task }
@@ -145,7 +145,7 @@ impl Drop for Metadata {
     }
 }
 
-async fn answer(mut connection: TcpStream, lives_for: Option<u32>) {
+async fn answer(mut connection: TcpStream, valid_for: Option<u32>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = connection.read_u8().await else { return };
@@ -153,8 +153,8 @@ async fn answer(mut connection: TcpStream, lives_for: Option<u32>) {
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
     let asks_for_a_token = head.starts_with(&format!("get {}", TOKEN.to_ascii_lowercase()));
-    let is_asked = asks_for_a_token && head.contains("metadata-flavor: google");
-    let (status, body) = match lives_for.filter(|_| is_asked) {
+    let is_valid = asks_for_a_token && head.contains("metadata-flavor: google");
+    let (status, body) = match valid_for.filter(|_| is_valid) {
         Some(seconds) => {
             let token =
                 json!({ "access_token": "fake-token", "expires_in": seconds, "token_type": "Bearer" });
@@ -167,6 +167,6 @@ async fn answer(mut connection: TcpStream, lives_for: Option<u32>) {
         "HTTP/1.1 {status}\r\nmetadata-flavor: Google\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
-    // Whoever asked may have gone away.
+    // The client may have gone away.
     let _ = connection.write_all(answer.as_bytes()).await;
 }

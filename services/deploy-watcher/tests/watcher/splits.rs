@@ -1,4 +1,4 @@
-//! However the same entries are split into polls, and wherever those are cut, the rows are the same.
+//! A property test: the same entries give the same rows for any split into polls and any failures of polls.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 use tonic::Status;
 
 use crate::entries::{Deploy, PROJECT, at};
-use crate::{Stand, watcher};
+use crate::{Setup, watcher};
 
-/// Three deploys of two services, with all that repeats, and traffic that goes back and forth.
+/// Three deploys of two services, with repeated reports, and traffic that moves back and forth.
 fn entries() -> Vec<Value> {
     let (one, two, three) = (Deploy::new("gateway", 1), Deploy::new("shop", 1), Deploy::new("gateway", 2));
     vec![
-        one.asked_v1(at(0), "a1"),
+        one.request_v1(at(0), "a1"),
         one.revision(at(10), "s1", "True"),
-        two.asked_v2(at(11), "a2", "op-1", true),
+        two.request_v2(at(11), "a2", "op-1", true),
         one.revision(at(12), "s2", "True"),
         one.service(at(13), "s3", "True"),
-        two.asked_v2(at(14), "a3", "op-1", false),
+        two.request_v2(at(14), "a3", "op-1", false),
         two.revision(at(20), "s4", "False"),
         two.service(at(21), "s5", "False"),
-        three.asked_v1(at(30), "a4"),
+        three.request_v1(at(30), "a4"),
         three.revision(at(40), "s6", "True"),
         three.service(at(41), "s7", "True"),
         three.routed(
@@ -37,16 +37,18 @@ fn entries() -> Vec<Value> {
     ]
 }
 
-/// What becomes of an entry in a plan: the poll before which it is there, so that some come late.
+/// The conditions under which the entries are read.
 #[derive(Debug, Clone)]
 struct Plan {
+    /// For each entry, the number of the first poll that can see it. So some entries arrive late.
     visible_at: Vec<usize>,
     page_size: usize,
-    /// Calls that fail for good.
+    /// The numbers of the calls that fail with an error that is not transient.
     failing: Vec<usize>,
-    /// Cursors that are not kept: the process dies between the events and them.
+    /// Writes of the cursor fail if their number is in this list. Such a failure stands for a crash after the
+    /// events are stored and before the cursor is saved.
     crashing: Vec<usize>,
-    /// Polls after which the process is another one.
+    /// For each poll, whether the process restarts after it. The list repeats.
     restarts: Vec<bool>,
 }
 
@@ -68,44 +70,44 @@ fn plans() -> impl Strategy<Value = Plan> {
         })
 }
 
-/// Keys and what does not depend on which of several twins came first.
-async fn rows(stand: &Stand) -> BTreeMap<String, String> {
+/// The dedup key and some columns of each event. The columns are equal in all reports with the same key.
+async fn rows(setup: &Setup) -> BTreeMap<String, String> {
     let sql = "SELECT dedup_key, concat_ws(' ', status, vtid, layer, module, title, link, meta->>'revision') \
                FROM oasis_events";
-    stand.sql.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+    setup.sql.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 async fn run(plan: &Plan) -> BTreeMap<String, String> {
-    let mut stand = Stand::new().await;
-    stand.logs.with(|log| {
+    let mut setup = Setup::new().await;
+    setup.logs.with(|log| {
         log.page_size = plan.page_size;
         log.fails_at = plan.failing.iter().map(|at| (*at, Status::permission_denied("cut"))).collect();
     });
-    // A sequence counts also what is rolled back.
+    // A sequence also counts statements that are rolled back.
     let crash = format!(
         "CREATE SEQUENCE kept; CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-         IF nextval('kept') = ANY (ARRAY{:?}::bigint[]) THEN RAISE 'it dies'; END IF; RETURN NULL; END $$; \
+         IF nextval('kept') = ANY (ARRAY{:?}::bigint[]) THEN RAISE 'a crash'; END IF; RETURN NULL; END $$; \
          CREATE TRIGGER crash BEFORE INSERT ON oasis_watch_state EXECUTE FUNCTION crash()",
         plan.crashing
     );
-    stand.sql.batch_execute(&crash).await.unwrap();
+    setup.sql.batch_execute(&crash).await.unwrap();
     let (entries, mut polls, mut good) = (entries(), 0, 0);
-    // Until every entry is there and the failures are over.
+    // Poll until every entry is visible and the failures are over.
     while good < 5 {
         for (entry, visible_at) in entries.iter().zip(&plan.visible_at) {
             if *visible_at == polls {
-                stand.add([entry.clone()]);
+                setup.add([entry.clone()]);
             }
         }
-        let polled = stand.watcher.poll().await;
+        let polled = setup.watcher.poll().await;
         good += usize::from(polled.is_ok());
         if matches!(polled, Err(PollError::Store(_))) || plan.restarts[polls % plan.restarts.len()] {
-            stand.watcher = watcher(&stand.db.url, &stand.logs, &[PROJECT]);
+            setup.watcher = watcher(&setup.db.url, &setup.logs, &[PROJECT]);
         }
         polls += 1;
     }
-    let count: i64 = stand.sql.query_one("SELECT count(*) FROM oasis_events", &[]).await.unwrap().get(0);
-    let rows = rows(&stand).await;
+    let count: i64 = setup.sql.query_one("SELECT count(*) FROM oasis_events", &[]).await.unwrap().get(0);
+    let rows = rows(&setup).await;
     assert_eq!(usize::try_from(count).unwrap(), rows.len());
     rows
 }

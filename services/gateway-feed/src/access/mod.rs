@@ -1,4 +1,4 @@
-//! Who may do what: [`Readers`] may read, [`Senders`] may send events.
+//! Who may read ([`Readers`]), and who may send events ([`Senders`]).
 
 mod readers;
 mod senders;

@@ -1,4 +1,4 @@
-//! Who may read: everyone, or those who present a token.
+//! Who may read: everyone, or only those who present a token.
 
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
@@ -9,21 +9,21 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Without any token, everyone may read.
+    /// Those who present one of the tokens; everyone if there are no tokens.
     pub(crate) fn new(tokens: Tokens) -> Self {
         Self { tokens }
     }
 
-    /// Whether every reader has presented a token; only then are people's e-mail addresses shown.
+    /// Whether every reader has presented a token. E-mail addresses of people are shown only then.
     pub(crate) fn are_known(&self) -> bool {
         !self.tokens.is_empty()
     }
 
-    /// Lets a request through whose token is in its header or, since an EventSource can't set one, in its
-    /// query.
+    /// Admits a request if its token may read. The token is in the header or, because an EventSource cannot
+    /// set headers, in the query.
     ///
     /// # Errors
-    /// 401 when its token is missing or not accepted.
+    /// 401 if the token is missing or not accepted.
     pub(crate) fn admit(&self, request: &Request) -> Result<(), ApiError> {
         if self.tokens.is_empty() {
             return Ok(());
@@ -38,7 +38,7 @@ impl Readers {
     }
 }
 
-/// The token in the query, whatever else is wrong with that.
+/// The token in the query, even if another part of the query is wrong.
 fn in_query(request: &Request) -> Option<String> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let token = pairs.filter_map(|pair| pair.strip_prefix("token=")).next()?;

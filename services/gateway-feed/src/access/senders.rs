@@ -1,4 +1,4 @@
-//! Who may send events: no one, those who present a token, or everyone.
+//! Who may send events: no one, only those who present a token, or everyone.
 
 use hyper::HeaderMap;
 use oasis_service::{ApiError, Tokens, bearer};
@@ -11,20 +11,20 @@ pub(crate) struct Senders {
 }
 
 impl Senders {
-    /// Everyone if `anonymous`, else those with one of the tokens.
+    /// Everyone if `anonymous`; otherwise those who present one of the tokens.
     pub(crate) fn new(tokens: Tokens, anonymous: bool) -> Self {
         Self { tokens, anonymous }
     }
 
-    /// Whether there are any.
+    /// Whether anyone may send.
     pub(crate) fn exist(&self) -> bool {
         self.anonymous || !self.tokens.is_empty()
     }
 
-    /// Lets a request through whose header has a token.
+    /// Admits a request if the token in its header may send.
     ///
     /// # Errors
-    /// 403 when no one may send; 401 when its token is missing or not accepted.
+    /// 403 if no one may send; 401 if the token is missing or not accepted.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.anonymous {
             return Ok(());

@@ -1,4 +1,5 @@
-//! One run of one agent: its last ping, its last losses, and what follows from them.
+//! One run of one agent: its last ping and its last losses, and the state and the notices that follow from
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +12,25 @@ use super::notice::{Change, Notice};
 use super::observation::{Observation, Report};
 use super::state::State;
 
-/// Intervals without a ping after which an agent is late.
+/// An agent is late after this many of its intervals without a ping.
 const LATE_AFTER: f64 = 1.5;
-/// Intervals without a ping after which a gateway reports an agent as lost.
+/// A gateway reports an agent as lost after this many of its intervals without a ping.
 const MISSED_AFTER: f64 = 2.5;
 
-/// The last that is known of one run of an agent.
+/// One run of an agent.
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) ping: Arc<Observation>,
-    /// The `ts` of the ping with which it took its task and state.
+    /// The `ts` of the ping with which the agent took its present task and status.
     since: Ts,
-    /// The last of its losses, in id order.
+    /// Its latest losses, in id order.
     losses: Vec<Loss>,
-    /// When counting began for its next ping.
+    /// The time from which the agent's silence is measured.
     counted_from: Duration,
-    /// When the last event of it was recorded, in milliseconds of the clock; below zero for one from before
-    /// its start. An agent that has ended is kept for a while after that.
+    /// When the last event about the agent was recorded, in milliseconds of the registry's clock; negative if
+    /// that was before the clock's start. An agent that has ended is kept for a while after this time.
     reported_at: i64,
-    /// The ping after which this gateway reported it as lost.
+    /// The id of the agent's last ping when this gateway reported the agent as lost; 0 if it never did.
     missed_after: i64,
 }
 
@@ -63,13 +64,13 @@ impl Agent {
                 .iter_mut()
                 .filter(|lost| lost_id.map_or(lost.id < observation.id, |id| lost.id == id))
                 .for_each(|lost| lost.answered = true),
-            // What is known already.
+            // The event is known already.
             Report::Ping | Report::Lost { .. } => return,
         }
         self.reported_at = self.reported_at.max(reported_at);
     }
 
-    /// Takes note that the table has `notice`.
+    /// Records that `notice` has been appended.
     pub(super) fn notified(&mut self, notice: &Notice) {
         match notice.change {
             Change::Lost { last_id } => self.missed_after = last_id,
@@ -79,38 +80,39 @@ impl Agent {
         }
     }
 
-    /// Begins to count for its next ping once more.
+    /// Measures the agent's silence from `now` on.
     pub(super) fn count_from(&mut self, now: Duration) {
         self.counted_from = now;
     }
 
-    /// The loss that it is not back from.
+    /// The loss from which the agent has not come back.
     fn loss(&self) -> Option<&Loss> {
         self.losses.iter().rfind(|lost| !self.ping.stopped() && lost.covers(&self.ping))
     }
 
-    /// Whether no further ping is expected of it. That is always so for one that promises none.
+    /// Whether no further ping is expected. This is always so for an agent that promises none.
     pub(super) fn has_ended(&self) -> bool {
         self.ping.interval.is_none() || self.ping.stopped() || self.loss().is_some()
     }
 
-    /// Whether it promises no further ping, and is not known to have ended in any other way.
+    /// Whether it promises no further ping, and has neither stopped nor been lost.
     pub(super) fn is_quiet(&self) -> bool {
         self.ping.interval.is_none() && !self.ping.stopped() && self.loss().is_none()
     }
 
-    /// Whether it has ended, and no event of it was recorded since `oldest`.
+    /// Whether it has ended, and no event about it has been recorded since `oldest`.
     pub(super) fn is_forgotten(&self, oldest: i64) -> bool {
         self.reported_at < oldest && self.has_ended()
     }
 
-    /// Whether so many of its intervals have passed without a ping.
+    /// Whether this many of its intervals have passed without a ping.
     fn is_silent_for(&self, intervals: f64, now: Duration) -> bool {
         let silent = now.saturating_sub(self.counted_from);
         self.ping.interval.is_some_and(|interval| silent >= interval.mul_f64(intervals))
     }
 
-    /// How it is; while `now` is unknown, it is not late.
+    /// The state of the agent. `now` is `None` while the table is not known to answer; the agent is not late
+    /// then.
     pub(super) fn state(&self, now: Option<Duration>) -> State {
         if self.ping.stopped() {
             State::Stopped
@@ -125,12 +127,12 @@ impl Agent {
         }
     }
 
-    /// Since when it is in its state, at its task.
+    /// The time since which the agent has been in its state and at its task.
     pub(super) fn since(&self) -> Ts {
         self.loss().map_or(self.since, |lost| lost.ts)
     }
 
-    /// What the table lacks of it now.
+    /// The notices about the agent that the table lacks at `now`.
     pub(super) fn due(&self, now: Duration, ts: Ts) -> impl Iterator<Item = Notice> {
         let missed =
             self.is_silent_for(MISSED_AFTER, now) && !self.has_ended() && self.missed_after != self.ping.id;

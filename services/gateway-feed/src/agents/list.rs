@@ -1,4 +1,4 @@
-//! `GET /api/v1/oasis/agents`: the agents and their states.
+//! Answers `GET /api/v1/oasis/agents`: the agents and their states.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ struct AgentView<'a> {
     vtid: &'a str,
     layer: &'a str,
     state: &'static str,
-    /// How it stopped.
+    /// How it stopped; `None` if it has not stopped.
     status: Option<Status>,
     since: Ts,
     last_seen: String,
@@ -38,8 +38,11 @@ struct AgentView<'a> {
 }
 
 impl Agents {
-    /// Answers with all agents that the parameters ask for. Unless readers are known, people's e-mail
-    /// addresses are withheld.
+    /// Answers with the agents that match the parameters. E-mail addresses are withheld unless all readers
+    /// are known.
+    ///
+    /// # Errors
+    /// 400 for a bad parameter; 503 while the agents are not known, or if the budget is spent.
     pub(crate) fn list(
         &self,
         budget: &AnswerBudget,
@@ -53,46 +56,46 @@ impl Agents {
         if names.contains(&"") {
             return Err(params::bad("agent", "expected the name of an agent"));
         }
-        let known = self.snapshot(|task, state| takes(&tasks, task) && takes(&states, &state));
+        let known = self.snapshot(|task, state| accepts(&tasks, task) && accepts(&states, &state));
         let known = known.ok_or_else(|| {
-            ApiError::unavailable("starting", "the agents are not known yet", "the table was not read")
-                .hint("ask again in a moment; /ready says when the database is away")
+            ApiError::unavailable("starting", "the agents are not known yet", "the table has not been read")
+                .hint("ask again in a moment; /ready says whether the database is away")
         })?;
         let mut shown: Vec<AgentView<'_>> = known
             .iter()
             .map(|one| show(one, readers_known))
-            .filter(|shown| takes(&names, &shown.agent.as_str()))
+            .filter(|shown| accepts(&names, &shown.agent.as_str()))
             .collect();
         shown.sort_by(|a, b| (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance)));
         budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
-    /// Those that `wanted` takes; `None` while the agents are not known. The tail waits for the registry, so
-    /// it is not held for long.
-    fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Known>> {
+    /// The agents that `wanted` accepts; `None` while the agents are not known. The tail waits for the
+    /// registry, so the lock is held only briefly.
+    fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Listed>> {
         let registry = self.registry();
         let all = registry.is_known().then(|| registry.all(self.now()))?;
         let wanted = all.filter(|(agent, state)| wanted(&agent.ping.task, *state));
         Some(
             wanted
-                .map(|(agent, state)| Known { ping: agent.ping.clone(), state, since: agent.since() })
+                .map(|(agent, state)| Listed { ping: agent.ping.clone(), state, since: agent.since() })
                 .collect(),
         )
     }
 }
 
-fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
+fn accepts<T: PartialEq>(accepted: &[T], value: &T) -> bool {
     accepted.is_empty() || accepted.contains(value)
 }
 
-/// An agent as it was at the moment of the question.
-struct Known {
+/// An agent at the moment of the request.
+struct Listed {
     ping: Arc<Observation>,
     state: State,
     since: Ts,
 }
 
-fn show(Known { ping, state, since }: &Known, readers_known: bool) -> AgentView<'_> {
+fn show(Listed { ping, state, since }: &Listed, readers_known: bool) -> AgentView<'_> {
     let text = |text: &String| if readers_known { text.clone() } else { without_addresses(text) };
     AgentView {
         agent: text(&ping.who.agent),

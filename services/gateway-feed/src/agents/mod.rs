@@ -1,10 +1,11 @@
-//! Which agents are alive: what the tail reads becomes a [`registry`], and what that finds missing becomes an
-//! event. `GET /api/v1/oasis/agents` shows it.
+//! Decides which agents are alive. The tail passes the events that it reads to a [`registry`]. If the
+//! registry finds that an agent is missing, the gateway appends an event. `GET /api/v1/oasis/agents` shows
+//! the agents.
 //!
-//! A clock alone never makes an agent lost. All that the table holds must have been read first, so that a
-//! process that was held up, or a tail that is behind, misses no agent that pinged. And only time in which
-//! the table answered counts (see [`probe`]), so that a table that hung is no reason to miss agents that
-//! could not ping.
+//! A clock alone never makes an agent lost. A gateway must first have read everything that the table holds.
+//! So a process that was held up, or a tail that is behind, does not report an agent that pinged. Also, only
+//! time in which the table answered counts (see [`probe`]). So an agent that cannot ping while the table
+//! hangs is not reported.
 
 mod agent;
 mod hourly;

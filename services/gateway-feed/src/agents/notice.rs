@@ -1,5 +1,5 @@
-//! [`Notice`]: the event that reports an agent as lost, or as back. All gateways append the same one under
-//! the same key, so each is stored once.
+//! [`Notice`]: the event that reports an agent as lost, or as back. All gateways append the same event
+//! under the same key, so each is stored once.
 
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, MetaValue, NewEvent, Source, Status, Ts};
@@ -11,18 +11,19 @@ use super::observation::Observation;
 /// What a notice reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The agent is lost; this was its last ping.
+    /// The agent is lost. `last_id` is its last ping.
     Lost { last_id: i64 },
-    /// The agent is back; this was the loss.
+    /// The agent is back. `lost_id` is its loss.
     Back { lost_id: i64 },
 }
 
-/// An event on its way into the table.
+/// A report that is to be appended to the table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Notice {
     pub(super) instance: String,
     pub(super) change: Change,
-    /// `None` for one that can't be put as an event, which nothing that the table accepts should be.
+    /// `None` if the notice cannot be written as an event. That should not happen for an agent whose pings
+    /// the table accepts.
     pub(super) event: Option<NewEvent>,
 }
 
@@ -75,7 +76,8 @@ fn event(ping: &Observation, change: Change, ts: Ts) -> Option<Event> {
     })
 }
 
-/// An instance that no key may hold, since it has control characters, is told apart by its digest.
+/// The key of a notice. An instance that a key cannot contain, because it has control characters, is
+/// replaced by a digest.
 fn key(change: Change, instance: &str) -> Option<DedupKey> {
     let (word, id) = match change {
         Change::Lost { last_id } => ("lost", last_id),

@@ -12,28 +12,29 @@ use super::notice::Notice;
 use super::observation::Observation;
 use super::shared::Agents;
 
-/// Notices that are appended at the same time.
+/// The most notices that are appended at the same time.
 const AT_ONCE: usize = 256;
-/// The pause after a failure, doubled with each up to a minute.
+/// The pause after a failure. It doubles with each further failure, up to a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long it is believed that this role may not append. It may be the database that takes no writes for a
-/// while.
+/// The pause after a check found that this role may not append. The cause may be a database that takes no
+/// writes for a while.
 const NO_RIGHT: Duration = Duration::from_secs(60);
 
-/// Appends notices. After a failure it waits, longer after each in a row, and it logs the first of them.
+/// Appends notices. It waits after a failure, and longer after each further failure in a row. It logs only
+/// the first of them.
 pub(super) struct Notifier {
     store: Store,
     appender: Appender,
     pause: Duration,
     not_before: Option<Instant>,
-    /// Whether the log says that this role can't append.
+    /// Whether the log already says that this role cannot append.
     without_right: bool,
 }
 
-/// Why a round came to nothing.
+/// Why the notices could not be appended.
 #[derive(Debug, thiserror::Error)]
-enum RoundError {
+enum NotifyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -47,12 +48,12 @@ impl Notifier {
         Self { store, appender, pause: Duration::ZERO, not_before: None, without_right: false }
     }
 
-    /// Appends what is due now.
-    pub(super) async fn round(&mut self, agents: &Agents) {
+    /// Appends the notices that are due now.
+    pub(super) async fn notify(&mut self, agents: &Agents) {
         if self.not_before.is_some_and(|then| Instant::now() < then) {
             return;
         }
-        match self.try_round(agents).await {
+        match self.try_notify(agents).await {
             Ok(()) => {
                 if !self.pause.is_zero() {
                     tracing::info!("agents are watched again");
@@ -61,7 +62,7 @@ impl Notifier {
             }
             Err(error) => {
                 if self.pause.is_zero() {
-                    tracing::warn!(%error, "agents can't be watched now; trying again");
+                    tracing::warn!(%error, "agents cannot be watched now; trying again");
                 }
                 self.pause = (self.pause * 2).clamp(PAUSE, LONGEST_PAUSE);
                 self.not_before = Some(Instant::now() + self.pause);
@@ -69,15 +70,15 @@ impl Notifier {
         }
     }
 
-    async fn try_round(&mut self, agents: &Agents) -> Result<(), RoundError> {
-        self.learn(agents).await?;
+    async fn try_notify(&mut self, agents: &Agents) -> Result<(), NotifyError> {
+        self.seed(agents).await?;
         let due = |most| agents.registry().due(agents.now(), Ts::clamped(Timestamp::now()), most);
         if due(1).is_empty() || !self.may_append(agents).await? {
             return Ok(());
         }
-        // Every ping that was sent before this moment is in the table by now.
+        // The tail must have read everything that the table holds now, before an agent may be reported.
         if !agents.has_read(self.store.head().await?).await {
-            return Err(RoundError::Behind);
+            return Err(NotifyError::Behind);
         }
         let due = due(AT_ONCE);
         let mut failed = None;
@@ -86,7 +87,8 @@ impl Notifier {
             match appended {
                 Ok(_) => agents.registry().notified(notice),
                 Err(error) => {
-                    // Where this could not be written, no ping could.
+                    // If this notice could not be written, no ping could be written either. So every agent
+                    // gets its whole time again.
                     if !matches!(error, AppendError::Refused(_) | AppendError::Overloaded) {
                         agents.registry().restart_count(agents.now());
                     }
@@ -97,34 +99,34 @@ impl Notifier {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// A row that is there already was appended by another gateway.
+    /// Appends a notice. If its row exists already, another gateway has appended it.
     async fn append(&self, notice: &Notice) -> Result<Vec<Appended>, AppendError> {
         self.appender.append(notice.event.iter().cloned().collect(), Instant::now()).await
     }
 
-    /// Asks the table which agents there are, if that is not known.
-    async fn learn(&mut self, agents: &Agents) -> Result<(), RoundError> {
+    /// Seeds the registry from the table, if the registry needs that.
+    async fn seed(&mut self, agents: &Agents) -> Result<(), NotifyError> {
         let Some(epoch) = agents.registry().wants_seed() else { return Ok(()) };
-        let account = self.store.agents().await?;
-        let account = account.iter().filter_map(|said| Some((Observation::read(&said.event)?, said.age)));
-        agents.registry().seed(epoch, account, agents.now());
+        let seed = self.store.agents().await?;
+        let seed = seed.iter().filter_map(|last| Some((Observation::read(&last.event)?, last.age)));
+        agents.registry().seed(epoch, seed, agents.now());
         Ok(())
     }
 
-    /// Whether this role may append; if it may not, the log says so once.
-    async fn may_append(&mut self, agents: &Agents) -> Result<bool, RoundError> {
+    /// Whether this role may append. If it may not, the log says so once.
+    async fn may_append(&mut self, agents: &Agents) -> Result<bool, NotifyError> {
         let may = self.store.may_append().await?;
         if !may {
             if !self.without_right {
                 tracing::warn!(
-                    "agents are missing, and this gateway can't tell: its role may not append to \
-                     oasis_events (INSERT and, under row level security, a policy), or the database takes \
-                     no writes"
+                    "agents are missing, but this gateway cannot report them as lost: its role may not \
+                     append to oasis_events (it needs INSERT and, under row level security, a policy), or \
+                     the database takes no writes"
                 );
             }
             self.not_before = Some(Instant::now() + NO_RIGHT);
         } else if self.without_right {
-            // It may have been the database that took no writes.
+            // The cause may have been a database that took no writes, and so no pings.
             agents.registry().restart_count(agents.now());
         }
         self.without_right = !may;

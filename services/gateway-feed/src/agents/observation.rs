@@ -1,4 +1,4 @@
-//! [`Observation`]: what an event says about an agent, as far as it is kept.
+//! [`Observation`]: what an event says about an agent.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
 use serde_json::{Map, Value};
 
-/// Which of the three kinds an event about an agent has.
+/// What an event about an agent reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
     /// The agent is alive, or has stopped.
     Ping,
-    /// A gateway missed it.
+    /// A gateway reported the agent as lost.
     Lost {
-        /// The last ping that had been read of it. `None` if the event names none that can exist: then all
-        /// pings before the event came before the loss.
+        /// The last ping of the agent that the gateway had read. `None` if the event names no ping, or one
+        /// that cannot exist. The loss then covers all pings before the event.
         last_id: Option<i64>,
-        /// When that was recorded.
+        /// When that ping was recorded.
         last_seen: Timestamp,
     },
-    /// A gateway saw a ping of it again.
+    /// A gateway reported the agent as back.
     Back {
-        /// The loss that it is back from; `None` if the event does not name it.
+        /// The loss that the agent is back from; `None` if the event does not name it.
         lost_id: Option<i64>,
     },
 }
@@ -39,19 +39,19 @@ pub(super) struct Observation {
     pub(super) layer: Layer,
     pub(super) module: Module,
     pub(super) status: Status,
-    /// How long after it the next ping comes at the latest, as it promises.
+    /// The agent promises that its next ping comes within this time.
     pub(super) interval: Option<Duration>,
     pub(super) recorded_at: Timestamp,
 }
 
 impl Observation {
-    /// Reads an event; `None` for one that is not about an agent, or not in the public channel.
+    /// Reads an event. Returns `None` if it is not about an agent, or not in the public channel.
     pub(super) fn read(event: &StoredEvent) -> Option<Self> {
         if event.source != Source::AgentPing || !event.channel.is_devhub() {
             return None;
         }
         let empty = Map::new();
-        // `Meta` keeps the object that it parses, for `is_repeat`, too.
+        // `Meta` keeps the parsed object, so `is_repeat` does not parse it again.
         let meta = event.meta.as_ref().map_or(&empty, Meta::as_map);
         let report = match event.kind.as_str() {
             PING => Report::Ping,
@@ -80,17 +80,17 @@ impl Observation {
         })
     }
 
-    /// Whether its agent has said goodbye with it.
+    /// Whether the agent stopped with this ping.
     pub(super) fn stopped(&self) -> bool {
         self.status.is_final()
     }
 
-    /// Whether its agent is at a task.
+    /// Whether the agent is at a task.
     pub(super) fn works(&self) -> bool {
         self.status == Status::InProgress
     }
 
-    /// The interval in seconds; a whole number of them is written as such.
+    /// The interval in seconds, as an integer if it is a whole number.
     pub(super) fn interval_seconds(&self) -> Option<Value> {
         self.interval.map(|interval| match interval.subsec_nanos() {
             0 => interval.as_secs().into(),
@@ -99,7 +99,7 @@ impl Observation {
     }
 }
 
-/// Whether an event only repeats what its agent said before; its `meta` must have been read.
+/// Whether an event only repeats the agent's ping before it. The event's `meta` must have been read.
 pub(crate) fn is_repeat(event: &StoredEvent) -> bool {
     event.source == Source::AgentPing
         && event.meta.as_ref().is_some_and(|meta| ping::is_repeat(meta.as_map()))

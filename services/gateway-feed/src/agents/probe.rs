@@ -1,6 +1,6 @@
-//! Whether the table answers, and could be appended to. While it does not, no agent can ping, and afterwards
-//! an agent waits for a while before it tries again. So an interval during which the table did not answer
-//! does not count.
+//! Probes whether the table answers, and whether writers could append to it. If one of the two fails, no
+//! agent can ping. Afterwards, the agents wait for a while before they try again. So every agent then gets
+//! its whole time again.
 
 use oasis_store::Store;
 use tokio::time::sleep;
@@ -9,7 +9,7 @@ use super::pace::{EVERY, SLOW};
 use super::shared::Agents;
 
 impl Agents {
-    /// Asks until it is dropped.
+    /// Probes until the future is dropped.
     pub(super) async fn probe(&self, store: &Store) {
         let mut answers = true;
         loop {
@@ -18,7 +18,7 @@ impl Agents {
                 continue;
             }
             let sent = self.now();
-            let answered = store.answers().await;
+            let answered = store.accepts_appends().await;
             let took = self.now().saturating_sub(sent);
             let in_time = matches!(answered, Ok(true)) && took <= SLOW;
             self.registry().probed(sent, in_time, answered.is_ok().then(|| self.now()));
@@ -27,7 +27,7 @@ impl Agents {
                 tracing::warn!(
                     ?took,
                     error,
-                    "the table hangs, or writers wait for a lock: agents are given their whole time again"
+                    "the table hangs, or writers wait for a lock: every agent gets its whole time again"
                 );
             }
             answers = in_time;

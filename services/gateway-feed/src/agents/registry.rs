@@ -1,9 +1,10 @@
-//! Which agents there are and how each of them is: a function of what the table says, read in id order, and
-//! of a clock that is given. Every gateway that has read the same computes the same notices, with the same
-//! keys.
+//! The agents and their states. They depend only on the rows of the table, read in id order, and on the time
+//! that the caller passes. So all gateways that have read the same rows compute the same notices, with the
+//! same keys.
 //!
-//! An agent is known by its last ping, by its last losses, and by which of them a `ping.back` has answered.
-//! It is lost when the table says so about its last ping; the clock only says which losses to report.
+//! The registry keeps the last ping of each agent, its last losses, and whether a `ping.back` has answered
+//! each of them. An agent is lost only if the table holds a loss that covers its last ping. The clock decides
+//! only which agents are late, and which losses are due to be reported.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use super::observation::{Observation, Report};
 use super::pace::BELIEVED;
 use super::state::State;
 
-/// Observations that are kept while the table's own account of all agents is awaited.
-const MOST_EARLY: usize = 50_000;
+/// The most observations that are kept until [`Registry::seed`] is called.
+const MOST_PENDING: usize = 50_000;
 /// How long the registry counts as full after it found no agent to forget.
 const FULL: Duration = Duration::from_secs(1);
 
@@ -27,17 +28,17 @@ const FULL: Duration = Duration::from_secs(1);
 pub(super) struct Registry {
     agents: HashMap<String, Agent>,
     most: usize,
-    /// What was read while the table's own account was awaited; `None` once that is there.
-    early: Option<Vec<(Observation, Duration)>>,
-    /// Counts the times the tail began.
+    /// The observations since the start of the tail, until the seed comes; `None` after that.
+    pending: Option<Vec<(Observation, Duration)>>,
+    /// Counts the starts of the tail.
     epoch: u64,
-    /// The table can't be read now: no agent counts as late.
+    /// Whether the table cannot be read now. No agent counts as late then.
     away: bool,
-    /// Until then the table is taken to answer. Later no agent is late, nor missed.
+    /// Until this time, the table is believed to answer. After this time, no agent is late or missed.
     believed_until: Duration,
-    /// Until then no agent can be forgotten.
+    /// Until this time, the registry counts as full.
     full_until: Duration,
-    /// Events of new instances for which there was no room.
+    /// How many pings of new instances have found no room.
     pub(super) turned_away: u64,
 }
 
@@ -46,7 +47,7 @@ impl Registry {
         Self {
             agents: HashMap::new(),
             most,
-            early: Some(Vec::new()),
+            pending: Some(Vec::new()),
             epoch: 0,
             away: true,
             believed_until: Duration::ZERO,
@@ -55,52 +56,56 @@ impl Registry {
         }
     }
 
-    /// The tail begins, perhaps at another table: nothing is known until [`Registry::seed`].
+    /// Forgets everything, because the tail starts, perhaps on another table. No agent is known until
+    /// [`Registry::seed`].
     pub(super) fn start(&mut self) {
         self.agents.clear();
-        self.early = Some(Vec::new());
+        self.pending = Some(Vec::new());
         self.epoch += 1;
     }
 
-    /// What a [`Registry::seed`] must name, if one is wanted and can be had.
+    /// The epoch that [`Registry::seed`] must be given; `None` if no seed is needed, or if the table cannot
+    /// be read.
     pub(super) fn wants_seed(&self) -> Option<u64> {
         (!self.is_known() && !self.away).then_some(self.epoch)
     }
 
-    /// Whether the table's account is there.
+    /// Whether the seed has come, so that the agents are known.
     pub(super) fn is_known(&self) -> bool {
-        self.early.is_none()
+        self.pending.is_none()
     }
 
-    /// Takes in the table's own account, in id order and with ages by the database's clock, and then what was
-    /// read since it was asked for. The count begins now. The account must be asked for again if the tail has
-    /// begun again meanwhile, or has read too much.
+    /// Takes in the seed, and then the observations since the start of the tail. The seed holds the table's
+    /// observations of all agents in id order, each with its age by the database's clock. The silence of the
+    /// agents in it is measured from `now` on. If the tail has restarted since `epoch` or has read too much,
+    /// the seed is ignored and must be read again.
     pub(super) fn seed(
         &mut self,
         epoch: u64,
-        account: impl IntoIterator<Item = (Observation, Duration)>,
+        seed: impl IntoIterator<Item = (Observation, Duration)>,
         now: Duration,
     ) {
-        let Some(early) = self.early.take_if(|_| epoch == self.epoch) else { return };
-        if early.len() >= MOST_EARLY {
-            self.early = Some(Vec::new());
+        let Some(pending) = self.pending.take_if(|_| epoch == self.epoch) else { return };
+        if pending.len() >= MOST_PENDING {
+            self.pending = Some(Vec::new());
             return;
         }
-        // An agent is known by its ping, and the last one may have come after the other events about it.
+        // Only a ping makes an agent known, and its last ping may have come after other events about it. So
+        // pings are taken in first.
         let (pings, others): (Vec<_>, Vec<_>) =
-            account.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
+            seed.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
         for (observation, age) in pings.into_iter().chain(others) {
             self.take(observation, now, millis(now) - millis(age));
         }
-        for (observation, at) in early {
+        for (observation, at) in pending {
             self.take(observation, at, millis(at));
         }
     }
 
-    /// Takes in what the tail has read.
+    /// Takes in an event that the tail has read.
     pub(super) fn observe(&mut self, observation: Observation, now: Duration) {
-        match &mut self.early {
-            Some(early) if early.len() < MOST_EARLY => early.push((observation, now)),
+        match &mut self.pending {
+            Some(pending) if pending.len() < MOST_PENDING => pending.push((observation, now)),
             Some(_) => {}
             None => self.take(observation, now, millis(now)),
         }
@@ -120,8 +125,9 @@ impl Registry {
         self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
     }
 
-    /// Forgets agents that promise no further ping, else others that have ended: those that pinged longest
-    /// ago, up to a tenth of all at a time.
+    /// Forgets agents that promise no further ping or, if there are none, others that have ended. Those
+    /// that pinged longest ago go first, up to a tenth of the bound at a time. Returns whether there is
+    /// room now.
     fn make_room(&mut self, now: Duration) -> bool {
         if now < self.full_until {
             return false;
@@ -134,33 +140,35 @@ impl Registry {
             self.full_until = now + FULL;
             return false;
         };
-        let sort = ended.iter().take_while(|(other, ..)| other == first);
-        for (_, _, instance) in sort.take((self.most / 10).max(1)) {
+        let same_kind = ended.iter().take_while(|(other, ..)| other == first);
+        for (_, _, instance) in same_kind.take((self.most / 10).max(1)) {
             self.agents.remove(instance);
         }
         true
     }
 
-    /// The table can't be read.
+    /// Records that the table cannot be read.
     pub(super) fn down(&mut self) {
         self.away = true;
     }
 
-    /// The table is read again. Pings could not be read meanwhile, so the count begins again.
+    /// Records that the table can be read. If it could not be read before, no ping could be read either, so
+    /// every agent gets its whole time again.
     pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
             self.restart_count(now);
         }
     }
 
-    /// Whether there is an agent that can be missed.
+    /// Whether any agent can be missed.
     pub(super) fn watches(&self) -> bool {
         self.agents.values().any(|agent| !agent.has_ended())
     }
 
-    /// The table was asked at `sent` whether it answers. If it did not, or not in time, or was not asked for
-    /// longer than its last answer is believed, no agent could ping for a while: the count begins again at
-    /// the end of that.
+    /// Takes in the result of a probe: when it was sent, whether a good answer came in time, and when the
+    /// table answered, if it did. If no good answer came in time, or if the answer before was no longer
+    /// believed at `sent`, no agent could ping for a while. Every agent then gets its whole time again, from
+    /// this answer on.
     pub(super) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);
@@ -169,7 +177,7 @@ impl Registry {
         }
     }
 
-    /// Pings could not be read for a while: every agent has its whole time again.
+    /// Gives every agent its whole time again, because pings could not be read for a while.
     pub(super) fn restart_count(&mut self, now: Duration) {
         self.agents.values_mut().for_each(|agent| agent.count_from(now));
     }
@@ -180,7 +188,7 @@ impl Registry {
         self.agents.retain(|_, agent| !agent.is_forgotten(oldest));
     }
 
-    /// At most `most` notices that the table lacks; every gateway computes the same ones.
+    /// At most `most` notices that the table lacks. Every gateway computes the same ones.
     pub(super) fn due(&self, now: Duration, ts: Ts, most: usize) -> Vec<Notice> {
         if self.away || !self.is_known() {
             return Vec::new();
@@ -190,7 +198,7 @@ impl Registry {
         due.filter(|notice| answers || !notice.is_loss()).take(most).collect()
     }
 
-    /// The table has been given `notice`, which is not due again, whatever becomes of the row.
+    /// Records that `notice` has been appended. It is not due again, whatever happens to its row.
     pub(super) fn notified(&mut self, notice: &Notice) {
         if let Some(agent) = self.agents.get_mut(&notice.instance) {
             agent.notified(notice);

@@ -10,13 +10,13 @@ use tokio::time::{Instant, timeout};
 use super::observation::{Observation, Report};
 use super::registry::Registry;
 
-/// How long the tail has to read what the table holds before an agent is reported as lost.
+/// How long the tail may take to read what the table holds, before an agent is reported as lost.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// The agents, shared by the tail, the clock and the requests.
 pub(crate) struct Agents {
     registry: Mutex<Registry>,
-    /// Zero of the clock: the monotonic time of this process.
+    /// The zero of the registry's clock, which is monotonic.
     zero: Instant,
     /// The last id that the tail has read.
     read: watch::Sender<i64>,
@@ -39,7 +39,7 @@ impl Agents {
         self.zero.elapsed()
     }
 
-    /// What the tail calls with each update.
+    /// Handles an update of the tail.
     pub(crate) fn update(&self, update: &Update) {
         let now = self.now();
         let mut registry = self.registry();
@@ -63,7 +63,8 @@ impl Agents {
         }
     }
 
-    /// Whether the tail has read everything up to `id`, now or in time.
+    /// Waits until the tail has read everything up to `id`. Returns false if it has not within
+    /// [`READ_WITHIN`].
     pub(super) async fn has_read(&self, id: i64) -> bool {
         let mut read = self.read.subscribe();
         timeout(READ_WITHIN, read.wait_for(|read| *read >= id)).await.is_ok()

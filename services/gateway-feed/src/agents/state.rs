@@ -1,20 +1,20 @@
-//! [`State`]: how an agent is.
+//! [`State`]: the state of an agent.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How an agent is.
+/// The state of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
-    /// At a task.
+    /// The agent is at a task.
     Working,
-    /// Without one.
+    /// The agent is without a task.
     Idle,
-    /// No ping has come for 1.5 of its intervals.
+    /// No ping has come for 1.5 of the agent's intervals.
     Late,
-    /// The table holds its loss.
+    /// The table holds a loss that covers the agent's last ping.
     Lost,
-    /// It said goodbye.
+    /// The agent reported that it stopped.
     Stopped,
 }
 
@@ -32,7 +32,7 @@ impl State {
     }
 }
 
-/// A word that is no state.
+/// A word that is not a state.
 #[derive(Debug)]
 pub(super) struct UnknownState;
 

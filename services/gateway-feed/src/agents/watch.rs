@@ -1,4 +1,4 @@
-//! The watch over the agents: it keeps time, measures, and has the notices appended.
+//! Watches the agents: keeps time, records metrics, and has the notices appended.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::registry::Registry;
 use super::shared::Agents;
 use super::state::State;
 
-/// How often the registry is searched for agents that are late.
+/// How often the registry is searched for missing agents.
 const TICK: Duration = Duration::from_millis(500);
-/// A tick that is later than this means that the process was held up, and read no ping meanwhile.
+/// A tick that is this late means that the process was held up, and read no ping in the meantime.
 const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Agents {
-    /// Watches until it is dropped.
+    /// Watches until the future is dropped.
     pub(crate) async fn watch(&self, store: Store, appender: Appender) {
         join(self.probe(&store), self.count(store.clone(), appender)).await;
     }
@@ -37,15 +37,16 @@ impl Agents {
                 tracing::warn!(
                     pings = turned_away,
                     most = MOST_AGENTS,
-                    "there is no room for more agents: those that sent these are not watched \
+                    "there is no room for more agents: the senders of these pings are not watched \
                      (feed_agents_turned_away_total)"
                 );
             }
-            notifier.round(self).await;
+            notifier.notify(self).await;
         }
     }
 
-    /// Forgets agents that have ended, and returns how many events found no room.
+    /// Forgets agents that have ended. Returns how many pings of new agents have found no room since the last
+    /// tick.
     fn tick(&self, before: Duration) -> u64 {
         let now = self.now();
         let mut registry = self.registry();

@@ -1,14 +1,14 @@
-//! `GET /-/{HASH}/{PATH}`: what the pages are made of.
+//! Answers `GET /-/{HASH}/{PATH}`: the files that the pages are made of.
 
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{ApiError, Response};
 
 use super::bundle::BUNDLE;
 
-/// What is at `path`, which stands after `/-/`.
+/// Answers with the file at `path`, which follows `/-/`.
 ///
 /// # Errors
-/// 404 for a file that there is not, or not any more.
+/// 404 if the file does not exist, or no longer exists.
 pub(crate) fn asset(path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let Some((path, content)) = BUNDLE.find(path) else {
         return Err(ApiError::not_found().hint("the page is at /; reload it"));

@@ -1,4 +1,4 @@
-//! One content, plain and compressed, and the headers that it is served with.
+//! The content of one file, plain and compressed, and the headers that it is served with.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// A content, which is compressed when a browser first asks for that.
+/// The content of a file. It is compressed when a browser first asks for that.
 pub(super) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,
@@ -28,21 +28,21 @@ impl Content {
     pub(super) fn gzip(&self) -> &Bytes {
         self.gzip.get_or_init(|| {
             let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain.len() / 2), Compression::best());
-            // A vector takes all that is written; were it not so, the plain text would do.
+            // Writing to a vector cannot fail.
             let _ = encoder.write_all(&self.plain);
             encoder.finish().unwrap_or_default().into()
         })
     }
 
-    /// An answer to a request with the headers `asked`, compressed if they allow that.
+    /// An answer to a request with these headers. It is compressed if they allow that.
     pub(super) fn answer(
         &self,
         status: StatusCode,
         content_type: &'static str,
         cache: &'static str,
-        asked: &HeaderMap,
+        request_headers: &HeaderMap,
     ) -> Response {
-        let packed = takes_gzip(asked);
+        let packed = accepts_gzip(request_headers);
         let bytes = if packed { self.gzip() } else { &self.plain };
         let mut answer = response::content(status, content_type, bytes.clone());
         let headers = answer.headers_mut();
@@ -57,7 +57,7 @@ impl Content {
     }
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn accepts_gzip(headers: &HeaderMap) -> bool {
     let offered = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     offered.flat_map(|list| list.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_are_negotiated() {
+    fn gzip_is_used_only_if_the_request_accepts_it() {
         for (offered, taken) in [
             ("gzip, deflate, br, zstd", true),
             ("br;q=1.0, GZIP;q=0.8", true),
@@ -81,8 +81,8 @@ mod tests {
             ("", false),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(offered))]);
-            assert_eq!(takes_gzip(&headers), taken, "{offered}");
+            assert_eq!(accepts_gzip(&headers), taken, "{offered}");
         }
-        assert!(!takes_gzip(&HeaderMap::new()));
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

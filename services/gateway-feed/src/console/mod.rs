@@ -1,7 +1,8 @@
 //! The Live Console: the files of `console/`, embedded.
 //!
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
-//! - `GET /-/{HASH}/…`: what it is made of. HASH is over all files, so an answer never changes
+//! - `GET /-/{HASH}/…`: the files that the page is made of. HASH covers all files, so an answer never
+//!   changes
 
 mod asset;
 mod bundle;

@@ -1,4 +1,5 @@
-//! `GET /`, `GET /vtid/{VTID}`, `GET /agents`: one document, which reads from its address what it shows.
+//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with one document, which reads from its address
+//! what to show.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
@@ -10,17 +11,17 @@ use super::bundle::BUNDLE;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the path of a page stands for.
+/// The page that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The start, the agents, or a task.
+    /// The start page, the agents, or a task.
     Known,
-    /// The page of a task, under a name that no task can have.
+    /// The page of a task with a name that no task can have.
     NoSuchTask,
 }
 
 impl Page {
-    /// `None` for a path that is not a page's.
+    /// Returns `None` for a path that names no page.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         if matches!(path, "/" | "/agents") {
             return Some(Self::Known);
@@ -29,40 +30,40 @@ impl Page {
         Some(if Vtid::parse(task).is_ok() { Self::Known } else { Self::NoSuchTask })
     }
 
-    /// The page, if the reader is `admitted`. A browser that goes where it may not, or where there can be no
-    /// task, gets it as well, with the error's status: it holds nothing secret, says what is wrong and asks
-    /// for the token.
+    /// Answers with the page, if the reader is `admitted`. A browser that navigates always gets the page.
+    /// If the reader is not admitted, or if there can be no such task, the status is that of the error. The
+    /// page contains nothing secret; it says what is wrong, and asks for the token.
     ///
     /// # Errors
-    /// The same, for a program that asks.
+    /// The same error, if the client is not a browser that navigates.
     pub(crate) fn answer(
         self,
         admitted: Result<(), ApiError>,
         headers: &HeaderMap,
     ) -> Result<Response, ApiError> {
-        let status = match admitted.and_then(|()| self.there()) {
+        let status = match admitted.and_then(|()| self.exists()) {
             Ok(()) => StatusCode::OK,
-            Err(error) if wants_page(headers) => error.status(),
+            Err(error) if is_navigation(headers) => error.status(),
             Err(error) => return Err(error),
         };
         let mut answer = BUNDLE.document.answer(status, "text/html; charset=utf-8", "no-cache", headers);
         let headers = answer.headers_mut();
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        // Its address may hold a token.
+        // The address of the page may contain a token.
         headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
         Ok(answer)
     }
 
-    fn there(self) -> Result<(), ApiError> {
+    fn exists(self) -> Result<(), ApiError> {
         match self {
             Self::Known => Ok(()),
-            Self::NoSuchTask => Err(ApiError::not_found().hint("a task is named like DEV-CICDL-0031")),
+            Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
         }
     }
 }
 
-/// Whether it is a browser that goes somewhere, rather than a program that asks.
-fn wants_page(headers: &HeaderMap) -> bool {
+/// Whether the request is a browser's navigation, and not a program's request.
+fn is_navigation(headers: &HeaderMap) -> bool {
     headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }

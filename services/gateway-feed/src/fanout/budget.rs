@@ -1,21 +1,21 @@
-//! The memory that the rings of all private topics share: the oldest bytes anywhere go first.
+//! The memory that the rings of all private topics share. The oldest chunk of any topic goes first.
 //!
-//! A topic that loses its oldest chunk has a higher floor; a subscriber that still needed it reads the table.
-//! So one busy topic can take the memory of quiet ones, but never their rows.
+//! A topic that loses its oldest chunk has a higher floor. A subscriber that still needed the chunk reads
+//! the table. So a busy topic can take the memory of quiet topics, but never their rows.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
 
-/// A topic that has chunks in the budget.
+/// A topic whose chunks count against the budget.
 pub(crate) trait Evict: Send + Sync {
     /// Forgets every chunk whose last row is at or below `through`, and returns what that frees.
     fn evict(&self, through: i64) -> Weight;
-    /// Whether it still has the chunk whose last row is `last`.
+    /// Whether the topic still has the chunk whose last row is `last`.
     fn holds(&self, last: i64) -> bool;
 }
 
-/// Chunks, and what they take.
+/// A number of chunks, and the bytes that they take.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Weight {
     pub(crate) chunks: usize,
@@ -27,12 +27,12 @@ pub(crate) struct Budget {
     most: usize,
     bytes: AtomicUsize,
     chunks: AtomicUsize,
-    /// Every chunk there is and some that are gone, oldest first: its topic, and its last row.
+    /// The topic and the last row of every chunk, oldest first. Some of these chunks are gone already.
     oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
 }
 
-/// The queue is cleared of chunks that are gone once it is twice as long as there are chunks, and this much
-/// longer.
+/// Chunks that are gone are removed from the queue once its length exceeds twice the number of chunks plus
+/// this number.
 const GONE: usize = 1_024;
 
 impl Budget {
@@ -42,11 +42,13 @@ impl Budget {
         Self { most, bytes, chunks, oldest: Mutex::default() }
     }
 
-    /// Counts a chunk of `topic` whose last row is `last`, and makes room. No lock of a topic may be held.
+    /// Counts a chunk of `topic` whose last row is `last`, and evicts the oldest chunks until the rest
+    /// fits. The caller must hold no lock of a topic.
     pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
-        // A topic whose last holder this becomes ends with it, which takes locks: not under the one below.
+        // These may become the last references to their topics. Dropping a topic takes locks, so the
+        // references are dropped after the lock below has been released.
         let mut held = Vec::new();
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.push_back((topic, last));
@@ -69,13 +71,13 @@ impl Budget {
         drop(held);
     }
 
-    /// A topic has forgotten chunks by itself.
+    /// Stops counting these chunks, because their topic has forgotten them.
     pub(crate) fn free(&self, freed: Weight) {
         self.bytes.fetch_sub(freed.bytes, Ordering::Relaxed);
         self.chunks.fetch_sub(freed.chunks, Ordering::Relaxed);
     }
 
-    /// Bytes in use.
+    /// The bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_chunk_anywhere_goes_first() {
+    fn the_oldest_chunk_of_any_topic_is_evicted_first() {
         let (budget, quiet, busy) = (Budget::new(30), Arc::new(Ring::default()), Arc::new(Ring::default()));
         push(&budget, &quiet, 1);
         (2..=4).for_each(|last| push(&budget, &busy, last));
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_does_not_grow_with_topics_that_are_gone() {
+    fn the_queue_does_not_grow_with_dropped_topics() {
         let budget = Budget::new(usize::MAX);
         for last in 0..10_000 {
             let ring = Arc::new(Ring::default());
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_does_not_grow_with_a_topic_that_forgets_its_chunks() {
+    fn the_queue_does_not_grow_when_a_topic_forgets_its_chunks() {
         let (budget, ring) = (Budget::new(usize::MAX), Arc::new(Ring::default()));
         for last in 0..10_000 {
             push(&budget, &ring, last);

@@ -1,9 +1,9 @@
 //! Ends single subscribers: at a deadline, or because a subject may no longer read.
 //!
-//! One queue of deadlines serves all subscribers of all streams, and an index by subject finds those that a
-//! revocation ends. A subscriber waits for its own [`Ending`] beside its topic's pulse, so nobody else of the
-//! topic is woken. A subscriber without a deadline and without a subject has no `Ending` and costs nothing
-//! here.
+//! One queue of deadlines serves all subscribers of all streams. An index by subject finds the subscribers
+//! that a revocation ends. A subscriber waits both for its own [`Ending`] and for its topic's pulse, so its
+//! end wakes no other subscriber of the topic. A subscriber without a deadline and without a subject has no
+//! `Ending` and costs nothing here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ pub(crate) enum CloseReason {
     TokenExpired,
     /// The viewer may no longer read.
     Revoked,
-    /// What the stream shows was closed.
+    /// The source of the rows was closed, for example a room.
     Closed,
-    /// The process ends.
+    /// The process shuts down.
     Shutdown,
 }
 
 impl CloseReason {
-    /// The word for it on the wire.
+    /// The name of the reason on the wire.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TokenExpired => "token_expired",
@@ -36,8 +36,8 @@ impl CloseReason {
     }
 }
 
-/// What a revocation names: a user, a token, a key, a room. The first part is the sort, so that none can be
-/// taken for another.
+/// What a revocation names: a user, a token, a key or a room. The first part says which of these it is, so
+/// that a user is not taken for a room of the same name.
 pub(crate) type Subject = (&'static str, Arc<str>);
 
 /// A deadline, and why the subscriber ends then.
@@ -47,7 +47,7 @@ pub(crate) type Deadline = (Instant, CloseReason);
 #[derive(Default)]
 pub(crate) struct Ends {
     inner: Mutex<Inner>,
-    /// The queue has an earlier deadline than before.
+    /// Signals that the queue has an earlier deadline than before.
     changed: Notify,
 }
 
@@ -60,14 +60,14 @@ struct Inner {
     revocations: u64,
 }
 
-/// One subscriber that has not been ended.
+/// A registered subscriber that has not ended.
 struct Open {
     end: oneshot::Sender<CloseReason>,
     deadline: Option<Deadline>,
     subjects: Vec<Subject>,
 }
 
-/// One subscriber's own end, which it waits for.
+/// The end of one subscriber, which the subscriber waits for.
 pub(crate) struct Ending {
     id: u64,
     ends: Arc<Ends>,
@@ -79,8 +79,8 @@ impl Ends {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. `None` when
-    /// there is neither.
+    /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. Returns `None`
+    /// if there is neither.
     pub(crate) fn register(
         self: &Arc<Self>,
         subjects: Vec<Subject>,
@@ -106,7 +106,7 @@ impl Ends {
         Some(Ending { id, ends: self.clone(), reason })
     }
 
-    /// Ends every subscriber of `subject`, and says how many there were.
+    /// Ends every subscriber of `subject`, and returns how many there were.
     pub(crate) fn end(&self, subject: &Subject, reason: CloseReason) -> usize {
         let mut inner = self.lock();
         inner.revocations += 1;
@@ -115,18 +115,19 @@ impl Ends {
         ids.len()
     }
 
-    /// Counts the revocations. One that comes between the admission of a viewer and the registration of the
-    /// subscriber ends nobody: the viewer must be admitted again.
+    /// The number of revocations so far. A revocation between the admission of a viewer and the
+    /// registration of its subscriber does not end the subscriber. If this number has changed by then, the
+    /// viewer must be admitted again.
     pub(crate) fn revocations(&self) -> u64 {
         self.lock().revocations
     }
 
-    /// Ends subscribers at their deadlines, until it is dropped.
+    /// Ends subscribers at their deadlines, until the future is dropped.
     pub(crate) async fn run(&self) {
         loop {
             let next = self.lock().due(Instant::now());
             match next {
-                // The queue may get an earlier deadline meanwhile.
+                // The queue may get an earlier deadline in the meantime.
                 Some(next) => tokio::select! {
                     biased;
                     () = self.changed.notified() => {}
@@ -139,7 +140,7 @@ impl Ends {
 }
 
 impl Inner {
-    /// Ends those whose deadline has come, and gives the next deadline.
+    /// Ends the subscribers whose deadline has come, and returns the next deadline.
     fn due(&mut self, now: Instant) -> Option<Instant> {
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now {
@@ -151,7 +152,7 @@ impl Inner {
         None
     }
 
-    /// Takes one out, and tells it why when it is to end.
+    /// Removes a subscriber. If there is a `reason`, the subscriber gets it and ends.
     fn finish(&mut self, id: u64, reason: Option<CloseReason>) {
         let Some(open) = self.open.remove(&id) else { return };
         if let Some((at, _)) = open.deadline {
@@ -166,18 +167,18 @@ impl Inner {
             }
         }
         if let Some(reason) = reason {
-            // A subscriber that is being dropped does not need it.
+            // Sending fails if the subscriber is being dropped. The subscriber needs no reason then.
             let _ = open.end.send(reason);
         }
     }
 }
 
 impl Ending {
-    /// Waits for the end.
+    /// Waits for the end, and returns its reason.
     pub(crate) async fn wait(&mut self) -> CloseReason {
         match (&mut self.reason).await {
             Ok(reason) => reason,
-            // The reason has been taken already.
+            // The subscriber was removed without a reason.
             Err(_) => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! The hub: what the tail reads goes to the streams, each of which gives it to its topics.
+//! Passes what the tail reads to the streams, each of which passes it to its topics.
 //!
 //! ```text
 //! tail ── Update ──▶ Hub ── rows of a family ──▶ Topics<S> ── rows of a topic ──▶ Topic: ring + pulse
@@ -6,13 +6,18 @@
 //!                                             Reads ◀── older than the ring ── Subscriber ──▶ client
 //! ```
 //!
-//! Who waits for what: the tail waits for the rounds of the topics that a page touched, one second at the
-//! most. A subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the
-//! table. Nobody waits for a subscriber whose client reads slowly: it finds itself behind the ring and reads
-//! the table.
+//! Who waits for what:
 //!
-//! Who drops what: a topic goes with its last subscriber, and its ring with it; a ring's oldest chunk goes
-//! when the ring or the shared budget is full; a share of a round goes when its subscriber wakes.
+//! - The tail waits for the rounds of the topics that have rows in the page, for at most one second.
+//! - A subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the table.
+//! - No one waits for a subscriber whose client reads slowly. Such a subscriber falls behind the ring and
+//!   reads the table.
+//!
+//! Who drops what:
+//!
+//! - The last subscriber of a topic drops the topic, and the topic's ring with it.
+//! - A full ring, or a full shared budget, drops the oldest chunk.
+//! - A subscriber drops its share of a round when it wakes.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -28,15 +33,15 @@ use super::pulse::Presence;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest that the tail waits for subscribers to have looked at a page. Each of them only waits for a
+/// The longest that the tail waits for subscribers to wake. To wake, a subscriber needs nothing but a
 /// processor.
-const ROUND: Duration = Duration::from_secs(1);
+const LONGEST_ROUND: Duration = Duration::from_secs(1);
 
 /// See the head of this file.
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
     pub(crate) ends: Arc<Ends>,
-    /// Why the tail can't read now.
+    /// Why the tail cannot read now; `None` while it can.
     trouble: RwLock<Option<String>>,
 }
 
@@ -46,9 +51,9 @@ impl Hub {
         Self { tenants, ends: Arc::default(), trouble }
     }
 
-    /// What the tail calls with each update. It comes back from events once every subscriber that waited for
-    /// them has been woken, so that the tail outruns only clients that can't keep up, and a surge waits in
-    /// the table.
+    /// Handles an update of the tail. For events, it returns once every subscriber that waited for them has
+    /// been woken, or after [`LONGEST_ROUND`]. So the tail outruns only clients that cannot keep up, and a
+    /// surge waits in the table.
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {
@@ -60,8 +65,8 @@ impl Hub {
             }
             Update::Events(events) => {
                 let rounds = self.route(events);
-                // Those who have not been woken in time are not waited for.
-                let _ = timeout(ROUND, join_all(rounds)).await;
+                // The tail goes on without subscribers that have not woken in time.
+                let _ = timeout(LONGEST_ROUND, join_all(rounds)).await;
             }
             Update::Pruned(marks) => {
                 self.tenants.iter().for_each(|tenant| tenant.pruned(marks.of(tenant.family())));
@@ -74,7 +79,7 @@ impl Hub {
         }
     }
 
-    /// Gives a page to the streams, and returns the rounds that the page ends.
+    /// Passes a page to the streams, and returns the end of each round that the page ends.
     fn route(&self, events: Vec<StoredEvent>) -> Vec<round::End> {
         metrics::counter!("feed_events_total").increment(events.len() as u64);
         let Some(head) = events.last().map(|last| last.id) else { return Vec::new() };
@@ -82,7 +87,8 @@ impl Hub {
         self.tenants.iter().zip(&rows).flat_map(|(tenant, rows)| tenant.route(rows, head)).collect()
     }
 
-    /// The rows of each tenant. A row of a family that no stream shows is left out.
+    /// The rows of each tenant, in the order of the tenants. Rows of a family that no stream shows are left
+    /// out.
     fn by_family(&self, events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
         let mut rows: Vec<Vec<StoredEvent>> = self.tenants.iter().map(|_| Vec::new()).collect();
         for event in events {
@@ -98,17 +104,17 @@ impl Hub {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Why the tail can't read now.
+    /// Why the tail cannot read now; `None` while it can.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends all subscribers, now and later.
+    /// Ends all subscribers, present and future.
     pub(crate) fn close(&self) {
         self.tenants.iter().for_each(|tenant| tenant.close());
     }
 
-    /// Keeps time for all subscribers until it is dropped: heartbeats, ticks and deadlines.
+    /// Keeps time for all subscribers until the future is dropped: heartbeats, ticks and deadlines.
     pub(crate) async fn keep_time(&self) {
         let clocks = join_all(self.tenants.iter().map(|tenant| self.clock(tenant.as_ref())));
         join(clocks, self.ends.run()).await;

@@ -1,14 +1,12 @@
-//! The pulse of a topic: one watched value, any change of which wakes the topic's subscribers and nobody
-//! else.
+//! The pulse of a topic: one watched value. Any change of it wakes the topic's subscribers and no others.
 //!
-//! There is no queue for each subscriber that could overflow: a subscriber compares the state with what it
-//! has sent.
+//! No subscriber has a queue that could overflow. A subscriber compares the state with what it has sent.
 
 use bytes::Bytes;
 
 use super::round::Share;
 
-/// What the tail knows of a topic's rows.
+/// What the tail knows about the rows of a stream's family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// The table has not been read yet.
@@ -19,7 +17,7 @@ pub(crate) enum Presence {
     Filled,
 }
 
-/// What subscribers of a topic wait for.
+/// The value that the subscribers of a topic watch.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     pub(crate) state: State,
@@ -35,11 +33,11 @@ pub(crate) struct State {
     pub(crate) presence: Presence,
     /// Every row of the topic up to this id is in the ring or older than it.
     pub(crate) head: i64,
-    /// Counts the discontinuities of the tail: its start, and each time the table was another one.
+    /// Counts the discontinuities of the tail: its start, and each later `Update::Start`.
     pub(crate) epoch: u64,
     /// Counts heartbeats.
     pub(crate) beats: u64,
-    /// Counts the ticks while the family was empty.
+    /// Counts the ticks that came while the family was empty.
     pub(crate) ticks: u64,
     pub(crate) closing: bool,
 }

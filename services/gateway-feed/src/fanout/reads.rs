@@ -1,9 +1,9 @@
-//! Reading the table for subscribers that are older than their topic's ring.
+//! Reads the table for subscribers whose cursor is older than their topic's ring.
 //!
 //! Subscribers of a topic often stand at the same place: after a restart of the gateway, or after a surge
-//! that was faster than they. What one of them reads is kept for a while for the others, as rendered bytes,
-//! and those who come while it is being read wait for it. Rows never change, so it stays true until something
-//! is pruned.
+//! that outran them. The rows that one of them reads are kept for the others for a while, as rendered bytes.
+//! A subscriber that comes during the read waits for it. Rows never change, so the kept bytes stay correct
+//! until rows are pruned.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +18,17 @@ use tokio::time::Instant;
 
 use super::ends::CloseReason;
 use super::frame;
-use super::ring::Last;
+use super::ring::Replay;
 use super::stream::{GapReason, Stream};
 use super::table::{Batch, Table};
 
-/// Reads of the table at the same time.
+/// The most reads of the table at the same time.
 const AT_ONCE: usize = 4;
-/// Stretches that are kept, and their bytes.
+/// The most stretches that are kept, and the most bytes of them.
 const KEPT: usize = 16;
 const KEPT_BYTES: usize = 16 << 20;
-/// A subscriber reads for at most a third of its time, because subscribers that follow live need the
-/// processors, too.
+/// After a read, a subscriber rests for this many times the time that the read took. Subscribers that follow
+/// live need the processors, too.
 const RESTS: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
@@ -36,7 +36,7 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
     permits: Semaphore,
-    /// The oldest first.
+    /// Oldest first.
     kept: Mutex<VecDeque<(Cursor, Shared)>>,
 }
 
@@ -46,22 +46,23 @@ pub(crate) struct Cursor {
     /// The topic's id in this process.
     pub(crate) topic: u64,
     pub(crate) epoch: u64,
-    /// Everything up to this id has been sent or passed over.
+    /// Every row up to this id has been sent or passed over.
     pub(crate) after: i64,
 }
 
-/// A failure is shared, too: else those who wait would fail one after another, each in its own time.
+/// A read that several subscribers share. They share its failure as well. Otherwise they would fail one after
+/// another, each after its own time-out.
 type Shared = Arc<OnceCell<Result<Stretch, ReadError>>>;
 
-/// What a subscriber is to be sent next.
+/// Rows of the table that a subscriber is sent next.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) frames: Bytes,
-    /// Everything up to this id is in it, or passed over.
+    /// Every row up to this id is in the frames or passed over.
     pub(crate) cursor: i64,
-    /// The stream ends behind it.
+    /// Why the stream ends after the frames, if it does.
     pub(crate) ends: Option<CloseReason>,
-    /// How long a subscriber who has it waits before it asks for the next.
+    /// How long a subscriber waits after this stretch before it asks for the next.
     pub(crate) rest: Duration,
 }
 
@@ -70,8 +71,8 @@ pub(crate) struct Stretch {
 pub(crate) enum ReadError {
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
-    /// The pool and the tail may be of different servers.
-    #[error("the server that was read is behind the one that the tail follows")]
+    /// The pool and the tail may be connected to different servers.
+    #[error("the server that answered is behind the one that the tail follows")]
     Stale,
 }
 
@@ -86,7 +87,7 @@ impl Reads {
         Self { table, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
     }
 
-    /// The rows of a topic after a cursor, up to the floor of its ring.
+    /// The wanted rows of a topic after a cursor, up to the floor of its ring.
     pub(crate) async fn stretch<S: Stream>(
         &self,
         stream: &S,
@@ -108,19 +109,20 @@ impl Reads {
         stretch
     }
 
-    /// Forgets what is kept: some of it has been deleted, or nobody has needed it lately.
+    /// Forgets the stretches that are kept. Some of their rows may have been deleted, or they have been
+    /// kept long enough.
     pub(crate) fn clear(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The last rows up to `head` that a new subscriber is shown.
-    pub(crate) async fn last<S: Stream>(
+    /// The last `most` wanted rows up to `head`, for a new subscriber.
+    pub(crate) async fn replay<S: Stream>(
         &self,
         stream: &S,
         topic: &S::Topic,
         want: &S::Want,
         (head, most): (i64, usize),
-    ) -> Result<Last, ReadError> {
+    ) -> Result<Replay, ReadError> {
         let _permit = self.permit().await;
         let mut rows: Vec<StoredEvent> = Vec::new();
         for filter in S::rows(topic, want) {
@@ -133,16 +135,16 @@ impl Reads {
         let mut out = Vec::new();
         let mut ends = None;
         rows.iter().for_each(|row| ends = stream.render(row, &mut out));
-        Ok(Last { frames: out.into(), id: rows.last().map(|row| row.id), ends })
+        Ok(Replay { frames: out.into(), id: rows.last().map(|row| row.id), ends })
     }
 
-    /// The highest id there has been.
+    /// The highest id so far; deleted rows count.
     pub(crate) async fn head(&self) -> Result<i64, ReadError> {
         Ok(self.table.head().await?)
     }
 
-    /// The cursor before the first row recorded at or after `since`; `head`, which the tail has read, where
-    /// there is none.
+    /// The cursor just before the first row recorded at or after `since`. Without such a row it is `head`,
+    /// the last id that the tail has read.
     pub(crate) async fn cursor_since(
         &self,
         family: &str,
@@ -184,18 +186,19 @@ impl Reads {
         let _permit = self.permit().await;
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
-        // With several filters, rows are complete only up to the lowest last row of those that have more.
-        let (mut whole, mut pruned) = (floor, 0);
+        // A batch that has more rows is complete only up to its last row. With several filters, the lowest of
+        // these ids counts.
+        let (mut complete_to, mut pruned) = (floor, 0);
         for filter in S::rows(topic, want) {
             let batch = self.table.page(&filter, after, floor).await?;
             reaches(&batch, floor)?;
             pruned = pruned.max(batch.pruned_through);
             if let Some(last) = batch.rows.last().filter(|_| batch.more) {
-                whole = whole.min(last.id);
+                complete_to = complete_to.min(last.id);
             }
             rows.extend(batch.rows);
         }
-        merge(&mut rows, |row| row.id > pruned && row.id <= whole && S::shows(topic, row));
+        merge(&mut rows, |row| row.id > pruned && row.id <= complete_to && S::shows(topic, row));
         let mut out = Vec::with_capacity(rows.len() * 384 + 96);
         if pruned > after {
             out.extend_from_slice(&stream.gap(after, pruned, GapReason::Pruned));
@@ -210,29 +213,29 @@ impl Reads {
         }
         let cursor = match last.filter(|_| ends.is_some()) {
             Some(end) => end,
-            None => whole.max(pruned),
+            None => complete_to.max(pruned),
         };
         if !out.is_empty() && last != Some(cursor) {
-            // The frames have ids only of what was wanted; the client's cursor must come along.
+            // The frames have only the ids of wanted rows, so the client is sent the cursor as well.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
     }
 
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
+        // The semaphore is never closed.
         self.permits.acquire().await.ok()
     }
 }
 
-/// Puts the rows of several filters in id order, each once, and keeps those that are `shown`.
+/// Puts the rows of several filters in id order, each once, and keeps only those that are `shown`.
 fn merge(rows: &mut Vec<StoredEvent>, shown: impl Fn(&StoredEvent) -> bool) {
     rows.retain(shown);
     rows.sort_unstable_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
 }
 
-/// A read counts only if its snapshot has everything that the tail has read.
+/// Refuses a read whose snapshot lacks something that the tail has read.
 fn reaches(batch: &Batch, head: i64) -> Result<(), ReadError> {
     if batch.head >= head { Ok(()) } else { Err(ReadError::Stale) }
 }

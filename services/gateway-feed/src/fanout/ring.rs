@@ -1,8 +1,8 @@
-//! The last rows of a topic, rendered: a bounded list of chunks. A chunk holds the rows of one page of the
+//! The last rows of a topic, rendered: a bounded list of chunks. A chunk holds rows of one page of the
 //! tail.
 //!
-//! A subscriber is a cursor into the ring. Every row of the topic after `floor`, up to `head`, is in it; a
-//! subscriber whose cursor is older than `floor` reads the table instead.
+//! A subscriber is a cursor into the ring. The ring holds every row of the topic after `floor` and up to
+//! `head`. A subscriber whose cursor is older than `floor` reads the table instead.
 
 use std::collections::VecDeque;
 
@@ -11,16 +11,17 @@ use bytes::{Bytes, BytesMut};
 use super::budget::Weight;
 use super::ends::CloseReason;
 
-/// What a chunk takes beside its bytes and entries, about: two allocations and its place in the ring.
+/// The approximate memory of a chunk in addition to its bytes and entries: two allocations and its place in
+/// the ring.
 const CHUNK_BYTES: usize = 160;
 
-/// The rows of one page that belong to a topic, rendered one after the other.
+/// Rows of one page that belong to a topic, rendered one after the other.
 pub(crate) struct Chunk<M> {
     bytes: Bytes,
     entries: Vec<Entry<M>>,
-    /// The stream ends behind the last row.
+    /// Why the stream ends after the last row, if it does.
     ends: Option<CloseReason>,
-    /// The memory that it takes, about.
+    /// The approximate memory that it takes, in bytes.
     weight: usize,
 }
 
@@ -29,11 +30,11 @@ struct Entry<M> {
     id: i64,
     /// Where its frame ends in the chunk's bytes.
     end: usize,
-    /// What a subscriber chooses by.
+    /// What subscribers filter by.
     mark: M,
 }
 
-/// Makes chunks of rows in id order.
+/// Renders rows, which are added in id order, into chunks.
 pub(crate) struct Renderer<M> {
     bytes: Vec<u8>,
     entries: Vec<Entry<M>>,
@@ -41,12 +42,13 @@ pub(crate) struct Renderer<M> {
 }
 
 impl<M> Renderer<M> {
-    /// With room for about `rows` usual rows.
+    /// Reserves memory for about `rows` rows of the usual size.
     pub(crate) fn new(rows: usize) -> Self {
         Self { bytes: Vec::with_capacity(rows * 384), entries: Vec::with_capacity(rows), done: Vec::new() }
     }
 
-    /// Adds a row, whose frame `render` appends; the stream may end behind it.
+    /// Adds a row. `render` appends the row's frame, and returns its mark and why the stream ends after the
+    /// row, if it does. A row that ends the stream ends its chunk.
     pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
         debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows come in id order");
         let (mark, ends) = render(&mut self.bytes);
@@ -59,7 +61,7 @@ impl<M> Renderer<M> {
     fn finish(&mut self, ends: Option<CloseReason>) {
         let entries = std::mem::take(&mut self.entries);
         let bytes = std::mem::take(&mut self.bytes);
-        // `Bytes` keeps the capacity.
+        // `Bytes` keeps the spare capacity.
         let weight = bytes.capacity() + entries.capacity() * size_of::<Entry<M>>() + CHUNK_BYTES;
         self.done.push(Chunk { bytes: bytes.into(), entries, ends, weight });
     }
@@ -84,12 +86,13 @@ impl<M> Chunk<M> {
         index.checked_sub(1).map_or(0, |before| self.entries[before].end)
     }
 
-    /// The memory that it takes, about.
+    /// The approximate memory that it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// The frames from the row `from` on that `wants` takes; all of them without a copy when it is `None`.
+    /// The frames that `wants` accepts, from the row `from` on. If `wants` is `None`, these are all frames,
+    /// without a copy.
     fn frames(&self, from: usize, wants: Option<&dyn Fn(&M) -> bool>) -> Bytes {
         let Some(wants) = wants else { return self.bytes.slice(self.start_of(from)..) };
         let mut out = BytesMut::new();
@@ -104,18 +107,18 @@ impl<M> Chunk<M> {
 
 /// What a ring has after a cursor.
 pub(crate) enum Taken {
-    /// The frames of one chunk, empty when none was wanted, and everything up to the new cursor.
+    /// The wanted frames of one chunk; empty if none is wanted. They cover every row up to the new cursor.
     Frames { frames: Bytes, cursor: i64, ends: Option<CloseReason> },
-    /// The cursor is older than the ring, which has everything after this id.
+    /// The cursor is older than the ring, which has every row after this id.
     Behind(i64),
 }
 
 /// The last rows that a new subscriber is shown.
-pub(crate) struct Last {
+pub(crate) struct Replay {
     pub(crate) frames: Bytes,
     /// The id of the last of them.
     pub(crate) id: Option<i64>,
-    /// The stream ends behind them.
+    /// Why the stream ends after them, if it does.
     pub(crate) ends: Option<CloseReason>,
 }
 
@@ -130,8 +133,8 @@ pub(crate) struct Ring<M> {
 }
 
 impl<M> Ring<M> {
-    /// An empty ring, which will hold every row after `floor`. `whole` says that there is nothing
-    /// before.
+    /// An empty ring, which will hold every row after `floor`. `whole` says that the table has no earlier
+    /// row of the topic.
     pub(crate) fn new(floor: i64, whole: bool) -> Self {
         Self { chunks: VecDeque::new(), rows: 0, floor, head: floor, whole }
     }
@@ -144,7 +147,7 @@ impl<M> Ring<M> {
         self.rows
     }
 
-    /// Every row up to `head` has been pushed.
+    /// Raises the head: every row up to `head` has been pushed.
     pub(crate) fn advance(&mut self, head: i64) {
         self.head = self.head.max(head);
         self.check();
@@ -158,14 +161,14 @@ impl<M> Ring<M> {
         self.check();
     }
 
-    /// Forgets the oldest chunk; those who need it read the table.
+    /// Forgets the oldest chunk. Subscribers that still need it read the table.
     pub(crate) fn drop_oldest(&mut self) {
         if let Some(oldest) = self.chunks.front().map(Chunk::last) {
             self.drop_through(oldest);
         }
     }
 
-    /// Forgets the chunks up to the one whose last row is `through`.
+    /// Forgets the chunks up to the one whose last row is `through`. Returns what that frees.
     pub(crate) fn drop_through(&mut self, through: i64) -> Weight {
         let (freed, last) = self.pop(through);
         if let Some(last) = last {
@@ -176,8 +179,8 @@ impl<M> Ring<M> {
         freed
     }
 
-    /// Forgets what has been deleted up to `through`. A chunk that holds more keeps its bytes, below the
-    /// floor.
+    /// Forgets the rows up to `through`, which have been deleted. A chunk that also holds later rows keeps
+    /// all its bytes, but the new floor hides its deleted rows.
     pub(crate) fn prune(&mut self, through: i64) -> Weight {
         let (freed, _) = self.pop(through);
         self.floor = self.floor.max(through);
@@ -186,7 +189,7 @@ impl<M> Ring<M> {
         freed
     }
 
-    /// Forgets chunks: what they took, and the last row of the last of them.
+    /// Forgets chunks. Returns their weight, and the last row of the newest of them.
     fn pop(&mut self, through: i64) -> (Weight, Option<i64>) {
         let (mut freed, mut last) = (Weight::default(), None);
         while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {
@@ -204,12 +207,12 @@ impl<M> Ring<M> {
         self.chunks.binary_search_by_key(&last, Chunk::last).is_ok()
     }
 
-    /// What all its chunks take.
+    /// The weight of all chunks.
     pub(crate) fn weight(&self) -> Weight {
         Weight { chunks: self.chunks.len(), bytes: self.chunks.iter().map(Chunk::weight).sum() }
     }
 
-    /// What comes after `cursor`, as far as one write should go.
+    /// The wanted rows after `cursor`, as many as one write should send.
     pub(crate) fn take(&self, cursor: i64, wants: Option<&dyn Fn(&M) -> bool>) -> Taken {
         if cursor < self.floor {
             return Taken::Behind(self.floor);
@@ -222,9 +225,9 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The frames of the last `most` rows that `wants` takes; `None` when the ring holds too few rows to
-    /// tell; the table can tell then.
-    pub(crate) fn last(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Last> {
+    /// The last `most` rows that `wants` accepts. `None` if the ring holds too few rows. The table must be
+    /// read then.
+    pub(crate) fn replay(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Replay> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;
         'ring: for chunk in self.chunks.iter().rev() {
@@ -239,14 +242,14 @@ impl<M> Ring<M> {
             }
         }
         let ends = self.chunks.back().and_then(|chunk| chunk.ends);
-        (found.len() == most || self.whole).then(|| Last {
+        (found.len() == most || self.whole).then(|| Replay {
             frames: found.iter().rev().flat_map(|frame| frame.iter().copied()).collect(),
             id,
             ends,
         })
     }
 
-    /// The invariants, in debug builds.
+    /// Checks the invariants, in debug builds.
     fn check(&self) {
         if cfg!(debug_assertions) {
             assert!(self.floor <= self.head, "the floor is not above the head");

@@ -1,17 +1,18 @@
-//! A round: the time from the arrival of a page at a topic until every subscriber that waited for it has been
-//! woken.
+//! A round of a topic: subscribers join it to wait for the next page, and it ends once the page has woken
+//! all of them.
 //!
-//! The tail must not outrun subscribers that only wait for a processor, and must not wait for one whose
-//! client reads slowly. So:
+//! The tail must not outrun subscribers that wait only for a processor. It must not wait for a subscriber
+//! whose client reads slowly. So:
 //!
 //! 1. A subscriber with nothing to send takes a [`Share`] of the topic's current round and waits for the
 //!    pulse.
-//! 2. The tail pushes a page: the pulse gets a new round, and the tail keeps the [`End`] of the one before.
-//! 3. The pulse wakes the subscriber. It drops its share before it looks at the page.
+//! 2. The tail pushes a page. The pulse gets a new round, and the tail keeps the [`End`] of the round
+//!    before.
+//! 3. The pulse wakes the subscriber. The subscriber drops its share before it looks at the page.
 //! 4. Once the last share is dropped, the `End` is ready, and the tail reads on.
 //!
-//! A subscriber that is busy sending holds no share, and nobody waits for it. A share is only ever dropped;
-//! nothing is sent.
+//! A subscriber that is busy sending holds no share, so the tail does not wait for it. A share is only ever
+//! dropped; nothing is sent through it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,18 +21,19 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// One waiting subscriber's part of a round, and the pulse's own.
+/// Keeps a round from ending. Each waiting subscriber holds one, and the pulse holds one of the current
+/// round.
 #[derive(Debug, Clone)]
 pub(crate) struct Share {
-    /// Its receiver, the [`End`], learns of the drop of the last clone.
+    /// The receiver of this sender is the [`End`], which learns when the last clone is dropped.
     _held: Arc<oneshot::Sender<Infallible>>,
 }
 
-/// Is ready once all shares of its round have been dropped.
+/// A future that is ready once all shares of its round have been dropped.
 #[derive(Debug)]
 pub(crate) struct End(oneshot::Receiver<Infallible>);
 
-/// A new round.
+/// Begins a round.
 pub(crate) fn begin() -> (Share, End) {
     let (held, end) = oneshot::channel();
     (Share { _held: Arc::new(held) }, End(end))
@@ -41,7 +43,7 @@ impl Future for End {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The only possible outcome is that the sender was dropped.
+        // `Infallible` has no values, so the only possible outcome is that the sender was dropped.
         Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }

@@ -1,8 +1,9 @@
-//! [`Stream`]: data and three policies. Everything else of the fan-out does not know which stream it serves.
+//! [`Stream`]: the data and the three policies of a stream. The rest of the fan-out does not know which
+//! stream it serves.
 //!
 //! - *Rows*: which rows belong to which topic, and what their frames look like.
 //! - *Viewer*: who may read.
-//! - *Life*: how a connection begins, what it is told while nothing happens, and how it ends.
+//! - *Life*: how a connection begins, what it is sent while nothing happens, and how it ends.
 
 use std::time::Duration;
 
@@ -18,27 +19,28 @@ use super::pulse::Presence;
 
 /// A stream. See the head of this file.
 pub(crate) trait Stream: Sized + Send + Sync + 'static {
-    /// The family of channels whose rows it shows. A family belongs to one stream.
+    /// The family of channels whose rows the stream shows. A family belongs to one stream.
     const FAMILY: &'static str;
-    /// Rows in a topic's ring; `None` where the ring's bytes come out of the budget that private streams
-    /// share.
+    /// The most rows in a topic's ring. `None` if the ring's bytes count against the budget that private
+    /// streams share.
     const RING: Option<usize> = None;
-    /// How often a client hears something.
+    /// The time between two heartbeats.
     const HEARTBEAT: Duration;
-    /// How often [`Stream::while_empty`] is asked.
+    /// The time between two ticks, each of which asks [`Stream::while_empty`]; `None` if there are no
+    /// ticks.
     const TICK: Option<Duration> = None;
 
-    /// What tells one topic from another: the normalised choice of rows that its subscribers share.
+    /// Identifies a topic: the normalised choice of rows that its subscribers share.
     type Topic: Clone + Ord + Send + Sync + 'static;
-    /// What a topic is found by when a row arrives.
+    /// The key under which topics are looked up for a row.
     type Key: Ord + Send + Sync + 'static;
-    /// What one subscriber asks for among its topic's rows.
+    /// Which of its topic's rows one subscriber wants.
     type Want: Send + Sync + 'static;
-    /// What the ring keeps of a row, for one subscriber to choose by.
+    /// What the ring keeps of a row for subscribers to filter by.
     type Mark: Send + Sync + 'static;
-    /// Who asks.
+    /// Who asks to read.
     type Viewer: Send + Sync;
-    /// What a subscriber holds for as long as it lives.
+    /// What a subscriber holds until it is dropped.
     type Permit: Send + Sync + 'static;
 
     // Rows.
@@ -48,10 +50,10 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Where a topic is found: a list of ids is one topic, found under each id.
+    /// The keys under which a topic is found. A list of ids is one topic, found under each id.
     fn keys(topic: &Self::Topic) -> Vec<Self::Key>;
 
-    /// Where the topics of a row are found.
+    /// The keys under which the topics of a row are found.
     fn keys_of(row: &StoredEvent) -> Vec<Self::Key>;
 
     /// Whether a topic that was found by one of its keys shows `row`.
@@ -59,10 +61,11 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         true
     }
 
-    /// The filters that select a subscriber's rows in the table. Their rows are merged in id order.
+    /// The filters that select a subscriber's rows in the table. The rows of several filters are merged in
+    /// id order.
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
 
-    /// Appends the frame of `row` to `out`, and says whether the stream ends behind it.
+    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row, if it does.
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
 
     /// What the ring keeps of `row`.
@@ -71,17 +74,17 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// Whether a subscriber wants every row of its topic.
     fn wants_all(want: &Self::Want) -> bool;
 
-    /// Whether a subscriber wants a row.
+    /// Whether a subscriber wants the row with this mark.
     fn wants(want: &Self::Want, mark: &Self::Mark) -> bool;
 
-    /// Whether a new subscriber is shown a row of the past.
+    /// Whether a replay for a new subscriber includes the row with this mark.
     fn is_replayed(_mark: &Self::Mark) -> bool {
         true
     }
 
     // Viewer.
 
-    /// Whether `viewer` may read.
+    /// Admits `viewer` if it may read `topic`; otherwise the error is the answer to the request.
     fn admit<'a>(
         &'a self,
         viewer: &'a Self::Viewer,
@@ -90,35 +93,36 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Life.
 
-    /// How a subscriber begins that has no cursor, or whose cursor belongs to another table.
+    /// How a subscriber begins if it has no cursor, or if its cursor belongs to another table.
     fn fresh(&self, want: &Self::Want) -> Fresh;
 
-    /// The first frame, once the table can be read; `head` is the last id that the tail has read.
+    /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the
+    /// topics, or the subscriber's cursor if that is higher.
     fn greeting(&self, topic: &Self::Topic, now: Ts, presence: Presence, head: i64) -> Bytes;
 
-    /// The rows after `from`, up to and with `to`, can't be had.
+    /// The frame that reports that the rows after `from`, up to and including `to`, are not available.
     fn gap(&self, from: i64, to: i64, reason: GapReason) -> Bytes;
 
-    /// Moves the client's cursor before a heartbeat.
+    /// The frame that moves the client's cursor before a heartbeat.
     fn cursor(&self, id: i64) -> Bytes {
         frame::cursor(id)
     }
 
-    /// What a client hears when nothing happens. It is rendered once for all subscribers.
+    /// The frame of a heartbeat. It is rendered once for all subscribers.
     fn heartbeat(&self, now: Ts) -> Bytes;
 
-    /// What a subscriber is shown while the family has no row: what came after the tick `after` (`None` for a
-    /// new subscriber), up to and with the tick `upto`.
+    /// What a subscriber is shown while the family has no row: everything after the tick `after` (`None`
+    /// for a new subscriber), up to and including the tick `upto`.
     fn while_empty(&self, _after: Option<u64>, _upto: u64, _now: Ts, _want: &Self::Want) -> Bytes {
         Bytes::new()
     }
 
-    /// The family has its first row.
+    /// The frame that reports that the family has its first row.
     fn filled(&self, _now: Ts) -> Bytes {
         Bytes::new()
     }
 
-    /// The last frame. `retry` is when to come back, in milliseconds.
+    /// The last frame. It asks the client to reconnect after `retry` milliseconds.
     fn close(&self, reason: CloseReason, retry: u64) -> Bytes;
 }
 
@@ -126,26 +130,26 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 pub(crate) enum Fresh {
     /// With the next row.
     Live,
-    /// With the last rows, so many at the most.
+    /// With the last rows, at most this many.
     Last(usize),
 }
 
-/// A viewer may read.
+/// What the stream gives to a viewer that may read.
 pub(crate) struct Admission<P> {
-    /// Held for as long as the subscriber lives.
+    /// Held until the subscriber is dropped.
     pub(crate) permit: P,
-    /// A revocation of any of these ends the subscriber.
+    /// The revocation of any of these ends the subscriber.
     pub(crate) subjects: Vec<Subject>,
     /// When the subscriber ends by itself.
     pub(crate) deadline: Option<Deadline>,
 }
 
-/// Why rows can't be had.
+/// Why rows are not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GapReason {
     /// Retention has deleted them.
     Pruned,
-    /// The cursor is of another table than the one that is read: a restored database.
+    /// The cursor does not belong to the table that is read, because the database was restored.
     Reset,
 }
 

@@ -1,7 +1,8 @@
-//! One client of a stream: a cursor, what it wants, and the order in which it is sent things.
+//! One client of a stream: its cursor, what it wants, and the order in which it is sent frames.
 //!
-//! Replay, resume and recovery from lag are one path: take what the topic's ring has after the cursor, or,
-//! when the cursor is older than the ring, a stretch of the table.
+//! Resume and recovery from lag are one path: take what the topic's ring has after the cursor or, if the
+//! cursor is older than the ring, a stretch of the table. A client without a cursor begins with a replay,
+//! and then takes the same path.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,32 +31,32 @@ use super::topics::Topics;
 /// Where a client begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// As the stream begins for clients without a cursor.
+    /// Without a cursor: see [`Stream::fresh`].
     Fresh,
     /// After this id.
     After(i64),
-    /// With the first row recorded then.
+    /// With the first row recorded at or after this time.
     Since(Timestamp),
 }
 
-/// How often a client hears something while the database is away.
+/// How often a client is sent a comment while the table has not been read yet.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
-/// The pause after a read that failed.
+/// The pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
-/// Clients are sent away over this time, and come back over the next.
+/// At shutdown, each client is sent away at a random time within this period.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// See the head of this file.
 pub(crate) struct Subscriber<S: Stream> {
     client: Client<S>,
-    /// `None` for one that nothing but the shutdown ends.
+    /// `None` for a subscriber without a deadline and without a subject.
     ending: Option<Ending>,
     ended: bool,
     _permit: S::Permit,
 }
 
 impl<S: Stream> Subscriber<S> {
-    /// A client that may read.
+    /// A subscriber for a client that may read.
     pub(crate) fn new(
         topics: &Arc<Topics<S>>,
         (topic, want, begin): (S::Topic, S::Want, Begin),
@@ -70,7 +71,7 @@ impl<S: Stream> Subscriber<S> {
             want,
             begin: Some(begin),
             cursor: 0,
-            told: 0,
+            known: 0,
             presence: Presence::Unread,
             epoch: 0,
             beats: 0,
@@ -82,17 +83,17 @@ impl<S: Stream> Subscriber<S> {
         Self { client, ending, ended: false, _permit: permit }
     }
 
-    /// The subscriber as a response's body.
+    /// The subscriber as the body of a response.
     pub(crate) fn into_body(self) -> Body {
-        // Boxed, because it moves in and out with every frame.
+        // Boxed, because `unfold` moves it in and out with every frame.
         boxed(StreamBody::new(unfold(Box::new(self), |mut this| async move {
             let bytes = this.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), this))
         })))
     }
 
-    /// The next bytes for the client; `None` at the end. Once its end is reached, nothing but the last frame
-    /// follows.
+    /// The next bytes for the client; `None` after the last frame. Once the subscriber's own end has come,
+    /// only the last frame follows.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -115,7 +116,8 @@ impl<S: Stream> Subscriber<S> {
     }
 }
 
-/// When a client that is sent away comes back: nothing comes down on the next instance all at once.
+/// After how many milliseconds a client that is sent away reconnects. The time is random, so that the next
+/// instance does not get all clients at once.
 fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
@@ -131,22 +133,22 @@ struct Client<S: Stream> {
     topic: Arc<Topic<S>>,
     want: S::Want,
     pulse: watch::Receiver<Pulse>,
-    /// `None` once connected.
+    /// Where to begin; `None` once connected.
     begin: Option<Begin>,
-    /// Everything up to this id has been sent or passed over.
+    /// Every row up to this id has been sent or passed over.
     cursor: i64,
-    /// The last id that the client was told.
-    told: i64,
+    /// The cursor that the client has: the last id that it sent or was sent.
+    known: i64,
     presence: Presence,
     epoch: u64,
     beats: u64,
     ticks: u64,
-    /// When the table may be read again. No timer is set for a moment that has passed: a timer takes at least
-    /// a millisecond.
+    /// When the table may be read again. No timer is set for a moment that has passed, because any timer
+    /// takes at least a millisecond.
     rested_at: Instant,
-    /// When reading the table may be tried again after a failure.
+    /// When to read the table again after a failure.
     retry_at: Option<Instant>,
-    /// The stream has ended behind what was sent.
+    /// Why the stream ends after what was sent, if it does.
     ends: Option<CloseReason>,
 }
 
@@ -154,10 +156,11 @@ struct Client<S: Stream> {
 struct Opening {
     gap: Option<Bytes>,
     replay: Bytes,
-    /// Everything up to this id is sent or passed over.
+    /// Every row up to this id is in the replay or passed over.
     cursor: i64,
-    /// The last id that the client knows of.
-    told: Option<i64>,
+    /// The cursor that the client has once it has the replay.
+    known: Option<i64>,
+    /// Why the stream ends after the replay, if it does.
     ends: Option<CloseReason>,
 }
 
@@ -168,17 +171,18 @@ impl<S: Stream> Client<S> {
                 return Next::Close(reason);
             }
             if let Some(retry_at) = self.retry_at.take() {
-                // Only the shutdown may come first; an error of the channel would mean the same.
+                // Only the shutdown cuts the pause short. A closed channel would mean a shutdown, too.
                 let _ = timeout_at(retry_at, self.pulse.wait_for(|pulse| pulse.state.closing)).await;
             }
             let state = self.pulse.borrow_and_update().state;
             if state.closing {
-                // Clients leave in waves.
+                // Clients leave one after the other.
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
             let sent = match self.begin {
-                // Boxed, since most of their state is needed only now and then.
+                // Boxed, so that a subscriber does not keep the space of a future that it needs only at its
+                // start.
                 Some(begin) => Box::pin(self.connect(begin, state)).await,
                 None => self.follow(state).await,
             };
@@ -187,13 +191,14 @@ impl<S: Stream> Client<S> {
                 Ok(None) if self.ends.is_some() => {}
                 Ok(None) => {
                     let share = self.pulse.borrow().share.clone();
-                    // The topic is held, so a closed channel can't be.
+                    // The sender lives as long as the topic, which this client holds. So the channel is not
+                    // closed.
                     let _ = self.pulse.changed().await;
                     drop(share);
                     self.topic.woken();
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a subscriber can't read the table");
+                    tracing::debug!(%error, "a subscriber cannot read the table and will try again");
                     self.retry_at = Some(Instant::now() + RETRY);
                     if self.begin.is_some() {
                         return Next::Frames(frame::comment("waiting for the database"));
@@ -203,17 +208,18 @@ impl<S: Stream> Client<S> {
         }
     }
 
-    /// The first thing a client hears, once there is something to read.
+    /// The first frames, once there is something to read.
     async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, ReadError> {
         if state.presence == Presence::Unread {
-            // Comments for as long as it takes, the first at once; each is followed by a wait.
+            // The client is sent comments until the table has been read: the first one at once, each of the
+            // others after a wait. Until then, `beats` only says that the first one was sent.
             return match std::mem::replace(&mut self.beats, 1) {
                 0 => Ok(Some(frame::comment("waiting for the database"))),
                 _ if timeout(AWAY_COMMENT, self.pulse.changed()).await.is_err() => {
                     Ok(Some(frame::comment("waiting for the database")))
                 }
                 _ => {
-                    // The change has not been handled yet, and no other may follow for a while.
+                    // This change has not been handled yet, and no other may follow for a while.
                     self.pulse.mark_changed();
                     Ok(None)
                 }
@@ -226,14 +232,14 @@ impl<S: Stream> Client<S> {
                 self.reset(cursor).await?
             }
             Begin::After(cursor) => {
-                Opening { gap: None, replay: Bytes::new(), cursor, told: Some(cursor), ends: None }
+                Opening { gap: None, replay: Bytes::new(), cursor, known: Some(cursor), ends: None }
             }
             Begin::Since(since) => {
                 let cursor = self.topics.reads.cursor_since(S::FAMILY, since, head).await?;
-                Opening { gap: None, replay: Bytes::new(), cursor, told: None, ends: None }
+                Opening { gap: None, replay: Bytes::new(), cursor, known: None, ends: None }
             }
         };
-        let Opening { gap, replay, cursor, told, ends } = opening;
+        let Opening { gap, replay, cursor, known, ends } = opening;
         let now = Ts::clamped(Timestamp::now());
         let stream = &self.topics.stream;
         let greeting =
@@ -243,22 +249,23 @@ impl<S: Stream> Client<S> {
         out.extend_from_slice(&replay);
         if state.presence == Presence::Empty {
             out.extend_from_slice(&stream.while_empty(None, state.ticks, now, &self.want));
-        } else if told != Some(cursor) {
-            // A reconnect must begin here, whatever was shown.
+        } else if known != Some(cursor) {
+            // A reconnect must begin here, whichever rows were shown.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         (self.presence, self.epoch) = (state.presence, state.epoch);
         (self.beats, self.ticks) = (state.beats, state.ticks);
-        (self.cursor, self.told, self.ends) = (cursor, cursor, ends);
+        (self.cursor, self.known, self.ends) = (cursor, cursor, ends);
         self.begin = None;
         Ok(Some(out.freeze()))
     }
 
-    /// What a connected client hears next, if there is anything.
+    /// The next frames of a connected client; `None` if there are none.
     async fn follow(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
-        // The head may have passed the cursor again since the table went back.
+        // The lowest head since `self.epoch` counts, not the current one: a restored table may have grown
+        // past the cursor.
         let of_another_table = state.epoch != self.epoch
-            && self.topics.back_since(self.epoch).is_some_and(|head| head < self.cursor);
+            && self.topics.rewound_since(self.epoch).is_some_and(|head| head < self.cursor);
         if self.presence != state.presence {
             self.presence = state.presence;
             let filled = self.topics.stream.filled(Ts::clamped(Timestamp::now()));
@@ -266,14 +273,15 @@ impl<S: Stream> Client<S> {
                 return Ok(Some(filled));
             }
         }
-        // Before anything that reads the table: the client hears something while it is away.
+        // This comes before anything that reads the table, so that the client gets heartbeats while the
+        // database is away.
         if self.beats != state.beats {
             self.beats = state.beats;
             let mut out = BytesMut::new();
             if !of_another_table {
                 self.pass_over(state);
-                if self.told != self.cursor {
-                    self.told = self.cursor;
+                if self.known != self.cursor {
+                    self.known = self.cursor;
                     out.extend_from_slice(&self.topics.stream.cursor(self.cursor));
                 }
             }
@@ -286,7 +294,7 @@ impl<S: Stream> Client<S> {
             let mut out = BytesMut::from(&reset.gap.unwrap_or_default()[..]);
             out.extend_from_slice(&reset.replay);
             out.extend_from_slice(&frame::cursor(reset.cursor));
-            (self.cursor, self.told, self.ends) = (reset.cursor, reset.cursor, reset.ends);
+            (self.cursor, self.known, self.ends) = (reset.cursor, reset.cursor, reset.ends);
             return Ok(Some(out.freeze()));
         }
         self.epoch = state.epoch;
@@ -301,7 +309,8 @@ impl<S: Stream> Client<S> {
         self.rows(state).await
     }
 
-    /// Passes over what is not wanted, as far as the ring tells, so that a heartbeat has a recent cursor.
+    /// Moves the cursor past rows that are not wanted, as far as the ring goes, so that a heartbeat sends a
+    /// recent cursor.
     fn pass_over(&mut self, state: State) {
         while self.cursor < state.head {
             match self.topic.take(self.cursor, &self.want) {
@@ -313,7 +322,7 @@ impl<S: Stream> Client<S> {
         }
     }
 
-    /// The next rows that are wanted, up to the topic's head.
+    /// The next wanted rows, up to the topic's head.
     async fn rows(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
         while self.cursor < state.head {
             let (frames, cursor, ends) = match self.topic.take(self.cursor, &self.want) {
@@ -321,13 +330,13 @@ impl<S: Stream> Client<S> {
                 Taken::Behind(floor) => Box::pin(self.stretch(floor)).await?,
             };
             if frames.is_empty() && cursor <= self.cursor {
-                // The ring went back (a restored database); the pulse will say so.
+                // The ring went back (a restored database). The pulse will report that.
                 break;
             }
             (self.cursor, self.ends) = (cursor, ends);
             if !frames.is_empty() {
-                // A filter may have left out the last ones; the next heartbeat tells the cursor then.
-                self.told = if S::wants_all(&self.want) { cursor } else { self.told };
+                // The last rows may not have matched a filter. The next heartbeat sends the cursor then.
+                self.known = if S::wants_all(&self.want) { cursor } else { self.known };
                 return Ok(Some(frames));
             }
             if ends.is_some() {
@@ -337,7 +346,7 @@ impl<S: Stream> Client<S> {
         Ok(None)
     }
 
-    /// A stretch of the table up to the floor of the ring.
+    /// Reads a stretch of the table, up to the floor of the ring.
     async fn stretch(&mut self, floor: i64) -> Result<(Bytes, i64, Option<CloseReason>), ReadError> {
         if self.rested_at > Instant::now() {
             sleep_until(self.rested_at).await;
@@ -350,34 +359,34 @@ impl<S: Stream> Client<S> {
         Ok((frames, cursor, ends))
     }
 
-    /// The cursor is of another table.
+    /// Begins again with a gap, because the cursor `from` belongs to another table.
     async fn reset(&self, from: i64) -> Result<Opening, ReadError> {
         let fresh = self.fresh().await?;
         let gap = self.topics.stream.gap(from, fresh.cursor, GapReason::Reset);
         Ok(Opening { gap: Some(gap), ..fresh })
     }
 
-    /// Begins as the stream has it.
+    /// Begins without a cursor, as the stream prescribes.
     async fn fresh(&self) -> Result<Opening, ReadError> {
-        // Read before the ring: every row up to it is in the ring by then.
+        // This is read before the ring: by the time the ring is read, it holds every row up to this id.
         let routed = self.topics.routed();
         let stream = &self.topics.stream;
         match stream.fresh(&self.want) {
             Fresh::Live => {
                 let cursor = routed.max(self.topic.state().head);
-                Ok(Opening { gap: None, replay: Bytes::new(), cursor, told: None, ends: None })
+                Ok(Opening { gap: None, replay: Bytes::new(), cursor, known: None, ends: None })
             }
             Fresh::Last(most) => {
-                let (last, head) = self.topic.last(most, &self.want);
+                let (last, head) = self.topic.replay(most, &self.want);
                 let cursor = routed.max(head);
                 let last = match last {
                     Some(last) => last,
                     None => {
                         let reads = &self.topics.reads;
-                        reads.last(stream, &self.topic.key, &self.want, (cursor, most)).await?
+                        reads.replay(stream, &self.topic.key, &self.want, (cursor, most)).await?
                     }
                 };
-                Ok(Opening { gap: None, replay: last.frames, cursor, told: last.id, ends: last.ends })
+                Ok(Opening { gap: None, replay: last.frames, cursor, known: last.id, ends: last.ends })
             }
         }
     }

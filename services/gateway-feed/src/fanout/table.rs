@@ -1,18 +1,18 @@
-//! [`Table`]: what the fan-out reads of the table. The simulation has one of its own.
+//! [`Table`]: what the fan-out reads from the table. The simulation has its own implementation.
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::Family;
 use oasis_store::{Columns, Filter, Order, Page, PageQuery, Store, StoreError, StoredEvent};
 
-/// Reads of the table, each in a snapshot of its own. Rows never change.
+/// Reads of the table. Each read has its own snapshot. Rows never change.
 pub(crate) trait Table: Send + Sync {
-    /// The first rows after `after`, up to and with `upto`, oldest first, as many as one batch may have in
-    /// rows and in bytes.
+    /// The first rows after `after`, up to and including `upto`, oldest first. A batch is bounded in rows
+    /// and in bytes.
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
-    /// The last rows below `before` that a new subscriber is shown, newest first.
+    /// The last rows below `before` that a new subscriber is shown, at most `most`, newest first.
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
-    /// The highest id there has been.
+    /// The highest id so far; deleted rows count.
     fn head(&self) -> Read<'_, i64>;
     /// The first id of a family that was recorded at or after `since`.
     fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>>;
@@ -21,18 +21,18 @@ pub(crate) trait Table: Send + Sync {
 /// Rows that were read in one snapshot.
 pub(crate) struct Batch {
     pub(crate) rows: Vec<StoredEvent>,
-    /// Up to where the family of the rows has been pruned.
+    /// The id up to which retention has deleted the family of the rows.
     pub(crate) pruned_through: i64,
     /// The highest id that the snapshot knows of.
     pub(crate) head: i64,
-    /// There are more rows in the span that was asked for.
+    /// Whether the requested span holds more rows.
     pub(crate) more: bool,
 }
 
-/// One read under way. Boxed: few subscribers read the table at a time.
+/// One read in progress. It is boxed. That costs little, because few subscribers read the table at a time.
 pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// Rows of one batch.
+/// The most rows of one batch.
 const BATCH: i64 = 500;
 
 impl Table for Store {

@@ -1,4 +1,5 @@
-//! One topic: a ring of rendered rows, a pulse that wakes its subscribers, and the round of those who wait.
+//! One topic: a ring of rendered rows, a pulse that wakes its subscribers, and the round in which they
+//! wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -8,32 +9,32 @@ use tokio::sync::watch;
 
 use super::budget::{Budget, Evict, Weight};
 use super::pulse::{Presence, Pulse, State};
-use super::ring::{Chunk, Last, Ring, Taken};
+use super::ring::{Chunk, Replay, Ring, Taken};
 use super::round;
 use super::stream::Stream;
 
-/// Topics that this process has made.
-static MADE: AtomicU64 = AtomicU64::new(0);
+/// The id of the next topic.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// The index of topics, which learns of the end of a topic.
-pub(crate) trait Home<S: Stream>: Send + Sync {
-    /// Removes the topic from the index.
-    fn forget(&self, topic: &Topic<S>);
+/// The index of a stream's topics. A topic that is dropped removes itself from it.
+pub(crate) trait TopicIndex<S: Stream>: Send + Sync {
+    /// Removes a topic, which is being dropped.
+    fn remove(&self, topic: &Topic<S>);
 }
 
-/// See the head of this file. It lives while somebody holds it.
+/// See the head of this file. A topic lives until its last reference is dropped.
 pub(crate) struct Topic<S: Stream> {
-    /// Tells the topics of all streams of a process apart.
+    /// Unique among the topics of all streams of this process.
     pub(crate) id: u64,
     pub(crate) key: S::Topic,
     ring: RwLock<Ring<S::Mark>>,
     pulse: watch::Sender<Pulse>,
-    /// Of the round in the pulse.
+    /// The end of the round whose share is in the pulse.
     end: Mutex<round::End>,
-    /// Where the ring's bytes are counted; `None` where it is bounded by itself.
+    /// Where the ring's bytes are counted; `None` for a ring with its own bound ([`Stream::RING`]).
     budget: Option<Arc<Budget>>,
-    home: Weak<dyn Home<S>>,
-    /// How often a subscriber was woken by the pulse.
+    index: Weak<dyn TopicIndex<S>>,
+    /// How often the pulse has woken a subscriber.
     #[cfg(test)]
     wakes: AtomicU64,
 }
@@ -44,9 +45,9 @@ impl<S: Stream> Topic<S> {
         key: S::Topic,
         state: State,
         budget: Option<Arc<Budget>>,
-        home: Weak<dyn Home<S>>,
+        index: Weak<dyn TopicIndex<S>>,
     ) -> Self {
-        let id = MADE.fetch_add(1, Ordering::Relaxed);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (share, end) = round::begin();
         let ring = RwLock::new(Ring::new(state.head, false));
         let pulse = watch::Sender::new(Pulse { state, heartbeat: Bytes::new(), share });
@@ -57,7 +58,7 @@ impl<S: Stream> Topic<S> {
             pulse,
             end: Mutex::new(end),
             budget,
-            home,
+            index,
             #[cfg(test)]
             wakes: AtomicU64::new(0),
         }
@@ -75,37 +76,39 @@ impl<S: Stream> Topic<S> {
         self.pulse.subscribe()
     }
 
-    /// The state as it is now.
+    /// The current state.
     pub(crate) fn state(&self) -> State {
         self.pulse.borrow().state
     }
 
-    /// A subscriber was woken by the pulse.
+    /// Records, in tests, that the pulse has woken a subscriber.
     pub(crate) fn woken(&self) {
         #[cfg(test)]
         self.wakes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often subscribers were.
+    /// How often the pulse has woken subscribers.
     #[cfg(test)]
     pub(crate) fn wakes(&self) -> u64 {
         self.wakes.load(Ordering::Relaxed)
     }
 
-    /// What comes after `cursor`.
+    /// The rows after `cursor` that match `want`, as many as one write should send.
     pub(crate) fn take(&self, cursor: i64, want: &S::Want) -> Taken {
         let wants = |mark: &S::Mark| S::wants(want, mark);
         let ring = self.read();
         if S::wants_all(want) { ring.take(cursor, None) } else { ring.take(cursor, Some(&wants)) }
     }
 
-    /// The last rows for a new subscriber, if the ring can tell, and the id up to which it can.
-    pub(crate) fn last(&self, most: usize, want: &S::Want) -> (Option<Last>, i64) {
+    /// The last rows for a new subscriber, and the id up to which the ring is complete. The rows are `None`
+    /// if the ring holds too few of them.
+    pub(crate) fn replay(&self, most: usize, want: &S::Want) -> (Option<Replay>, i64) {
         let ring = self.read();
-        (ring.last(most, &|mark| S::is_replayed(mark) && S::wants(want, mark)), ring.head())
+        (ring.replay(most, &|mark| S::is_replayed(mark) && S::wants(want, mark)), ring.head())
     }
 
-    /// The tail starts or restarts: nothing before `chunks` is known any more.
+    /// Replaces the ring, because the tail starts or restarts. The new ring holds `chunks`, which contain
+    /// every row after `floor`; `whole` says that the table has no earlier row of the topic.
     pub(crate) fn start(
         self: &Arc<Self>,
         floor: i64,
@@ -113,7 +116,7 @@ impl<S: Stream> Topic<S> {
         chunks: Vec<Chunk<S::Mark>>,
         state: State,
     ) {
-        // Made aside: nobody sees half of it.
+        // The new ring is filled before it is swapped in, so no reader sees it half filled.
         let mut ring = Ring::new(floor, whole);
         let added: Vec<(i64, usize)> = chunks.iter().map(|chunk| (chunk.last(), chunk.weight())).collect();
         chunks.into_iter().for_each(|chunk| ring.push(chunk));
@@ -127,8 +130,8 @@ impl<S: Stream> Topic<S> {
         });
     }
 
-    /// Adds what a page has for this topic, and wakes its subscribers; the end of the round that they waited
-    /// in is ready once all have been woken.
+    /// Adds the topic's rows of a page, and wakes its subscribers. Returns the end of the round in which
+    /// they waited, which is ready once all of them have been woken.
     pub(crate) fn push(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) -> round::End {
         self.fill(chunks);
         let head = self.read().head();
@@ -143,13 +146,13 @@ impl<S: Stream> Topic<S> {
         before
     }
 
-    /// Everything up to `through` has been deleted, and must not be shown any more.
+    /// Forgets the rows up to `through`, which have been deleted and must no longer be shown.
     pub(crate) fn prune(&self, through: i64) {
         let freed = self.write().prune(through);
         self.free(freed);
     }
 
-    /// A heartbeat: every row up to `routed` has been pushed.
+    /// Sends a heartbeat. Every row up to `routed` has been pushed.
     pub(crate) fn beat(&self, routed: i64, presence: Presence, heartbeat: Bytes) {
         let head = {
             let mut ring = self.write();
@@ -163,7 +166,7 @@ impl<S: Stream> Topic<S> {
         });
     }
 
-    /// A tick, which counts only while the family has no row.
+    /// Counts a tick, but only while the family has no row.
     pub(crate) fn tick(&self) {
         self.pulse.send_if_modified(|pulse| {
             let empty = pulse.state.presence == Presence::Empty;
@@ -219,8 +222,8 @@ impl<S: Stream> Drop for Topic<S> {
     fn drop(&mut self) {
         let weight = self.read().weight();
         self.free(weight);
-        if let Some(home) = self.home.upgrade() {
-            home.forget(self);
+        if let Some(index) = self.index.upgrade() {
+            index.remove(self);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! All topics of one stream: they are joined by subscribers, and given the rows of a page.
+//! The topics of one stream: subscribers join them, and the tail routes the rows of each page to them.
 //!
-//! Joining has no gap. One lock covers the head and the index: the tail sets the head and looks a page's
-//! topics up under it, and a topic is made under it with the head as its floor. So a topic either existed
-//! when the page was looked up, and gets the page, or its floor covers the page, and the table has it.
+//! Joining leaves no gap, because one lock covers the head and the index. Under that lock, the tail sets
+//! the head and looks up the topics of a page. Under the same lock, a new topic is made with the head as
+//! its floor. So there are two cases. Either the topic existed when the page was looked up, and it gets the
+//! page. Or the topic's floor covers the page, and the table has the page's rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,58 +19,62 @@ use super::ring::Renderer;
 use super::round;
 use super::stream::Stream;
 use super::table::Table;
-use super::topic::{Home, Topic};
+use super::topic::{Topic, TopicIndex};
 
-/// Rows that a permanent topic's ring is filled with when the tail begins, so that clients that reconnect
-/// after a restart find theirs without a query.
+/// How many rows a permanent topic's ring is filled with when the tail starts. Clients that reconnect after
+/// a restart then find their rows in the ring, without a query.
 pub(crate) const RECENT: u16 = 2_048;
 
-/// Times that the table went back which are told apart.
-const MOST_BACK: usize = 32;
+/// The most rewinds of the table that are kept. Older ones are merged.
+const MOST_REWINDS: usize = 32;
 
 /// See the head of this file.
 pub(crate) struct Topics<S: Stream> {
     pub(crate) stream: S,
-    /// A stream's own: one whose subscribers have much to catch up with does not keep another waiting.
+    /// The reads of this stream alone. So a stream whose subscribers have much to catch up with does not
+    /// delay another stream.
     pub(crate) reads: Reads,
     inner: Mutex<Inner<S>>,
     budget: Arc<Budget>,
-    /// Itself, for the topics to tell when they end.
+    /// A reference to itself for the topics, which remove themselves when they are dropped.
     this: Weak<Self>,
 }
 
-/// A topic that has rows of a page.
+/// A topic that has rows in a page, and the renderer of those rows.
 type Touched<S> = (Arc<Topic<S>>, Renderer<<S as Stream>::Mark>);
 
 struct Inner<S: Stream> {
     topics: BTreeMap<S::Topic, Weak<Topic<S>>>,
     index: BTreeMap<S::Key, Vec<Weak<Topic<S>>>>,
     permanent: Vec<Arc<Topic<S>>>,
-    /// Of a new topic. Its head is the last id that the tail has read.
+    /// The state that a new topic starts with. Its head is the last id that the tail has read.
     state: State,
     /// Every row up to this id has been pushed to its topics.
     routed: i64,
-    /// The epochs that began because the table had gone back, and to which id, oldest first.
-    went_back: Vec<(u64, i64)>,
+    /// The rewinds of the table: a restored table has a lower head. Each entry is the epoch that began and
+    /// the new head, oldest first.
+    rewinds: Vec<(u64, i64)>,
 }
 
-/// What the tail and the clock tell the topics of a stream, whichever it is.
+/// The topics of any one stream, as the tail and the clock see them.
 pub(crate) trait Tenant: Send + Sync {
-    /// The family of channels whose rows it shows.
+    /// The family of channels whose rows the stream shows.
     fn family(&self) -> &'static str;
-    /// The time between two heartbeats, and between two ticks.
+    /// The time between two heartbeats, and between two ticks (`None` if there are no ticks).
     fn periods(&self) -> (Duration, Option<Duration>);
-    /// The tail starts or restarts. `recent` are the stream's last rows, oldest first, at most [`RECENT`].
+    /// The tail starts or restarts at `head`. `recent` holds the last rows of the stream, oldest first, at
+    /// most [`RECENT`].
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence);
-    /// The stream's rows of a page that reaches to `head`; gives the rounds that end with it.
+    /// Routes the stream's rows of a page that reaches to `head`. Returns the end of each round that the
+    /// page ends.
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End>;
-    /// The family has been pruned.
+    /// Retention has deleted the rows of the family up to `through`.
     fn pruned(&self, through: i64);
-    /// A heartbeat.
+    /// Sends a heartbeat.
     fn beat(&self, now: Ts);
-    /// A tick.
+    /// Counts a tick.
     fn tick(&self);
-    /// Ends all subscribers, now and later.
+    /// Ends all subscribers, present and future.
     fn close(&self);
 }
 
@@ -83,7 +88,7 @@ impl<S: Stream> Topics<S> {
             permanent: Vec::new(),
             state,
             routed: 0,
-            went_back: Vec::new(),
+            rewinds: Vec::new(),
         };
         let topics = Arc::new_cyclic(|this| Self {
             stream,
@@ -103,15 +108,15 @@ impl<S: Stream> Topics<S> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The topic, which is made if nobody holds it.
+    /// Returns the topic with this key, and makes one if there is none.
     pub(crate) fn join(&self, key: S::Topic) -> Arc<Topic<S>> {
         let mut inner = self.lock();
         if let Some(topic) = inner.topics.get(&key).and_then(Weak::upgrade) {
             return topic;
         }
         let budget = S::RING.is_none().then(|| self.budget.clone());
-        let home: Weak<Self> = self.this.clone();
-        let topic = Arc::new(Topic::new(key.clone(), inner.state, budget, home));
+        let index: Weak<Self> = self.this.clone();
+        let topic = Arc::new(Topic::new(key.clone(), inner.state, budget, index));
         for found_under in S::keys(&key) {
             inner.index.entry(found_under).or_default().push(Arc::downgrade(&topic));
         }
@@ -119,33 +124,33 @@ impl<S: Stream> Topics<S> {
         topic
     }
 
-    /// The last id that the tail has read, and what it knows of the family.
+    /// The last id that the tail has read, and what it knows about the family.
     pub(crate) fn state(&self) -> State {
         self.lock().state
     }
 
-    /// Every row up to this id is in the ring of its topic, or older than that.
+    /// Every row up to this id is in the ring of its topic, or older than that ring.
     pub(crate) fn routed(&self) -> i64 {
         self.lock().routed
     }
 
-    /// The lowest id that the table has gone back to since `epoch`, as a restored one does.
-    pub(crate) fn back_since(&self, epoch: u64) -> Option<i64> {
-        self.lock().went_back.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
+    /// The lowest head that the table went back to after `epoch`; `None` if it did not go back.
+    pub(crate) fn rewound_since(&self, epoch: u64) -> Option<i64> {
+        self.lock().rewinds.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
     }
 
-    /// Adds a row as the stream shows it.
+    /// Adds a row to a renderer, with the mark and the frame that the stream gives it.
     fn render(&self, row: &StoredEvent, renderer: &mut Renderer<S::Mark>) {
         renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
     }
 
-    /// How many topics there are.
+    /// The number of topics.
     pub(crate) fn len(&self) -> usize {
         self.lock().topics.len()
     }
 
-    /// Every topic that lives. Drop them after the lock is released: whoever drops a topic last takes the
-    /// lock.
+    /// Every topic that lives. Drop these references after the lock is released: dropping the last
+    /// reference to a topic takes the lock.
     fn all(&self) -> Vec<Arc<Topic<S>>> {
         self.lock().all()
     }
@@ -156,16 +161,17 @@ impl<S: Stream> Inner<S> {
         self.topics.values().filter_map(Weak::upgrade).collect()
     }
 
-    fn went_back(&mut self, epoch: u64, head: i64) {
-        self.went_back.push((epoch, head));
-        if self.went_back.len() > MOST_BACK {
-            // As if the oldest had happened with the next: whoever has missed both goes back far enough.
-            let (_, oldest) = self.went_back.remove(0);
-            self.went_back[0].1 = self.went_back[0].1.min(oldest);
+    fn add_rewind(&mut self, epoch: u64, head: i64) {
+        self.rewinds.push((epoch, head));
+        if self.rewinds.len() > MOST_REWINDS {
+            // The oldest rewind is merged into the next one. A subscriber that has missed both still goes
+            // back far enough.
+            let (_, oldest) = self.rewinds.remove(0);
+            self.rewinds[0].1 = self.rewinds[0].1.min(oldest);
         }
     }
 
-    /// Each row with each topic that may show it, to be dropped without the lock.
+    /// Each row with each topic that may show it. Drop the topics after the lock is released.
     fn candidates<'a>(&self, rows: &'a [StoredEvent]) -> Vec<(&'a StoredEvent, Arc<Topic<S>>)> {
         let mut found: Vec<(&StoredEvent, Arc<Topic<S>>)> = Vec::new();
         for row in rows {
@@ -185,13 +191,13 @@ impl<S: Stream> Inner<S> {
     }
 }
 
-impl<S: Stream> Home<S> for Topics<S> {
-    fn forget(&self, topic: &Topic<S>) {
+impl<S: Stream> TopicIndex<S> for Topics<S> {
+    fn remove(&self, topic: &Topic<S>) {
         fn is_gone<T>(topic: &Weak<T>) -> bool {
             topic.strong_count() == 0
         }
         let mut inner = self.lock();
-        // Another one with the same key may have been made meanwhile.
+        // A new topic with the same key may have been made since.
         if inner.topics.get(&topic.key).is_some_and(is_gone) {
             inner.topics.remove(&topic.key);
         }
@@ -217,12 +223,13 @@ impl<S: Stream> Tenant for Topics<S> {
 
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence) {
         let mut inner = self.lock();
-        // Once filled, always filled: what is shown of an empty family would be taken for rows.
+        // A family that was once filled stays filled. Otherwise, a client that has seen rows would take the
+        // frames of [`Stream::while_empty`] for rows.
         let filled = presence == Presence::Filled || inner.state.presence == Presence::Filled;
         let presence = if filled { Presence::Filled } else { presence };
         let epoch = inner.state.epoch + 1;
         if head < inner.state.head {
-            inner.went_back(epoch, head);
+            inner.add_rewind(epoch, head);
         }
         inner.state = State { presence, head, epoch, ..inner.state };
         inner.routed = head;
@@ -232,7 +239,7 @@ impl<S: Stream> Tenant for Topics<S> {
                 topic.start(head, false, Vec::new(), inner.state);
                 continue;
             }
-            // Rows before the oldest of these are in the table only.
+            // Rows before the oldest of these are only in the table.
             let floor = recent.first().map_or(head, |first| first.id - 1);
             let mut renderer = Renderer::new(recent.len());
             for row in recent {
@@ -241,7 +248,7 @@ impl<S: Stream> Tenant for Topics<S> {
             topic.start(floor, recent.len() < usize::from(RECENT), renderer.chunks(), inner.state);
         }
         drop(inner);
-        // The last one that drops a topic takes the lock.
+        // Dropping the last reference to a topic takes the lock.
         drop(topics);
         self.reads.clear();
     }
@@ -281,7 +288,7 @@ impl<S: Stream> Tenant for Topics<S> {
         metrics::gauge!("feed_ring_bytes").set(self.budget.used() as f64);
         let heartbeat = self.stream.heartbeat(now);
         self.reads.clear();
-        // Under the lock, or the tail could begin anew meanwhile.
+        // The lock is held, so that the tail cannot restart in between.
         let inner = self.lock();
         let topics = inner.all();
         let (routed, presence) = (inner.routed, inner.state.presence);

@@ -1,4 +1,4 @@
-//! Answering a request that sends events: 201 once all of them are committed.
+//! Answers a request that sends events, with 201 once all of them are committed.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::events;
 use crate::access::Senders;
 
-/// Bytes of one request: as many events as it may have, with the largest `meta` each.
+/// The most bytes of one request: enough for the most events, each with the largest `meta`.
 const MOST_BYTES: usize = 20 << 20;
 
-/// The answer to a request that was stored.
+/// The answer to a request whose events were stored.
 #[derive(Serialize)]
 struct Stored {
     /// Always true: a request that was not stored is answered with an `error`.
@@ -22,17 +22,18 @@ struct Stored {
     /// The id of the only event.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
-    /// The id of each event, in their order; null for a duplicate of one that has been pruned.
+    /// The id of each event, in the order of the request; null for a duplicate of an event that has been
+    /// pruned.
     ids: Vec<Option<i64>>,
-    /// How many of them were there already.
+    /// How many of the events were stored already.
     duplicates: usize,
 }
 
 /// Stores the events of a request.
 ///
 /// # Errors
-/// What [`Senders::admit`] refuses, 400, 413 and 415 for what is wrong with the request, 503 when the table
-/// can't be written, 500 when it refuses what our types took.
+/// 401 or 403 from [`Senders::admit`]; 400, 413 or 415 for a bad request; 503 when the table cannot be
+/// written; 500 when the table refuses an event that our types accepted.
 pub(crate) async fn answer(
     senders: &Senders,
     appender: &Appender,
@@ -58,10 +59,11 @@ pub(crate) async fn answer(
 }
 
 fn not_stored(error: AppendError) -> ApiError {
-    match error.told() {
+    match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
-            .hint("send it again; with a dedup_key an event is stored once"),
-        // Our types took what the table refuses: sent again, it is refused again.
+            .hint("send it again; with a dedup_key, an event is stored only once"),
+        // The table refuses an event that our types accepted. It would refuse the event again, so there is no
+        // hint to retry.
         None => ApiError::internal(error),
     }
 }

@@ -1,5 +1,5 @@
-//! CloudEvents 1.0, structured (one JSON object) and binary (attributes as `ce-` headers, data as the body).
-//! Source: the CloudEvents specification 1.0.2 and its HTTP protocol binding.
+//! Reads CloudEvents 1.0, structured (one JSON object) or binary (attributes as `ce-` headers, data as the
+//! body). Source: the CloudEvents specification 1.0.2 and its HTTP protocol binding.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::{Channel, DedupKey, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::fields::{Fields, Refusal};
 use super::json::{self, is_json};
 
-/// Attributes that are kept beside those with a place of their own.
+/// Attributes that have no field of their own and are kept in `meta`.
 const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
 
 pub(super) fn structured(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
@@ -17,7 +17,7 @@ pub(super) fn structured(event: Map<String, Value>, now: Ts) -> Result<NewEvent,
     let data = fields.take("data");
     let encoded = fields.text("data_base64")?;
     if data.is_some() && encoded.is_some() {
-        return Err(Refusal::new("`data` and `data_base64` exclude each other"));
+        return Err(Refusal::new("send either `data` or `data_base64`, not both"));
     }
     let data = match encoded {
         Some(encoded) => Some(Value::Object(Map::from_iter([("base64".to_owned(), Value::String(encoded))]))),
@@ -31,7 +31,7 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("ce-") else { continue };
         let refuse = |why: &str| Refusal::field(&format!("ce-{name}"), why);
-        let value = value.to_str().map_err(|_| refuse("expected printable ASCII, else percent-encoded"))?;
+        let value = value.to_str().map_err(|_| refuse("expected ASCII: percent-encode other characters"))?;
         if attributes
             .insert(name.to_owned(), decode(value).ok_or_else(|| refuse("not percent-encoded UTF-8"))?)
             .is_some()
@@ -57,7 +57,7 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
     read(Fields::new(attributes, "ce-"), data, now)
 }
 
-/// The HTTP binding percent-encodes what a header can't hold.
+/// Decodes a header's value. The HTTP binding percent-encodes characters that a header cannot hold.
 fn decode(value: &str) -> Option<Value> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
@@ -110,7 +110,7 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
             meta.insert(format!("ce_{name}"), value);
         }
     }
-    // Extension attributes are named in small letters and digits; anything else is a mistake.
+    // The names of extension attributes have only lowercase letters and digits. Any other name is a mistake.
     for (name, value) in fields.rest() {
         let extension = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         match value {

@@ -1,4 +1,4 @@
-//! The events of one request: one or an array of them, in three forms, all or nothing.
+//! Reads the events of one request: one event or an array of them, in three forms, all or nothing.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
@@ -11,13 +11,13 @@ use super::fields::Refusal;
 use super::json::{is_json, object};
 use super::{cloud, older, plain};
 
-/// Events of one request.
+/// The most events of one request.
 const MOST_EVENTS: usize = 1_000;
 
-/// The events of a request that was received at `now`.
+/// Reads the events of a request that was received at `now`.
 ///
 /// # Errors
-/// 415 for what is not JSON, 400 for the rest; the message names the event and the field.
+/// 415 if the request is not JSON; 400 for anything else. The message names the event and the field.
 pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewEvent>, ApiError> {
     if headers.contains_key("ce-specversion") {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
@@ -33,7 +33,8 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewE
             object(body).and_then(|event| one(event, now)).map_err(|refusal| refused(None, &refusal))?,
         ]);
     }
-    // As slices of the body first: a value can take twenty times the memory of its text.
+    // The events are first taken as slices of the body, because a parsed value can take twenty times the
+    // memory of its text.
     let events: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
     if events.is_empty() {
@@ -52,7 +53,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewE
     events.iter().enumerate().map(read).collect()
 }
 
-/// Tells the forms apart by what only they have.
+/// Reads one event. Each form has a member that the other forms lack.
 fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
     let event = if event.contains_key("specversion") {
         cloud::structured(event, now)
@@ -63,8 +64,8 @@ fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
     }?;
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
-            hint: Some("send pings: whether an agent is lost or back follows from them".into()),
-            ..Refusal::field("kind", format!("{kind} of source agent.ping is said by gateways alone"))
+            hint: Some("send pings: gateways find out from them whether an agent is lost or back".into()),
+            ..Refusal::field("kind", format!("{kind} of source agent.ping is reserved for gateways"))
         }),
         _ => Ok(event),
     }
@@ -78,7 +79,7 @@ fn refused(nth: Option<usize>, refusal: &Refusal) -> ApiError {
         None => error,
     };
     match nth {
-        Some(_) if refusal.hint.is_none() => error.hint("nothing of this request was stored"),
+        Some(_) if refusal.hint.is_none() => error.hint("no event of this request was stored"),
         _ => error,
     }
 }

@@ -1,9 +1,9 @@
-//! Taking known fields out of a JSON object one by one; what is left over is refused by name.
+//! Takes known fields out of a JSON object one by one, and refuses the remaining ones by name.
 
 use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
 use serde_json::{Map, Value};
 
-/// Why an event is refused, for its sender.
+/// Why an event is refused: a message and a hint for its sender.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
@@ -20,7 +20,7 @@ impl Refusal {
     }
 }
 
-/// The fields of one object; `path` is what stands before their names in a message.
+/// The fields of one object. `path` precedes their names in messages.
 pub(crate) struct Fields {
     map: Map<String, Value>,
     path: &'static str,
@@ -35,7 +35,7 @@ impl Fields {
         Refusal::field(&format!("{}{name}", self.path), why)
     }
 
-    /// Takes a value; null counts as absent.
+    /// Takes a value. Null counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())
     }
@@ -94,18 +94,18 @@ impl Fields {
         self.parsed(name, str::parse)
     }
 
-    /// What has not been taken.
+    /// The fields that have not been taken.
     pub(crate) fn rest(self) -> Map<String, Value> {
         self.map
     }
 
-    /// Refuses what has not been taken, by name.
+    /// Refuses an object with fields that have not been taken, and names the first of them.
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {
-            "title" | "ref" => "title and ref are computed from the other fields",
-            "id" | "recorded_at" => "id and recorded_at are given by the database",
-            _ => "what the fields have no room for goes into `meta`",
+            "title" | "ref" => "leave it out: title and ref are computed from the other fields",
+            "id" | "recorded_at" => "leave it out: the database assigns id and recorded_at",
+            _ => "put other data into `meta`, or in the older form into `metadata`",
         };
         let shown: String = name.chars().take(64).collect();
         let refusal = Refusal::field(&format!("{}{shown}", self.path), "unknown field");

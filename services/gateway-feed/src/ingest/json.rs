@@ -1,19 +1,20 @@
-//! JSON as events are sent in it: what counts as such, and how large an event may be.
+//! JSON in requests: which content types count as JSON, and how large an event may be.
 
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
-/// Bytes of one event: several times what `meta` may hold, since text can be escaped and spaced.
+/// The most bytes of one event. It is several times what `meta` may hold, because text can have escapes and
+/// white space.
 const MOST_EVENT_BYTES: usize = 128 << 10;
 
-/// Whether a content type is that of JSON.
+/// Whether a content type is JSON.
 pub(super) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// One event's text as a JSON object.
+/// Parses one event, which must be a JSON object.
 pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match value(text)? {
         Value::Object(event) => Ok(event),
@@ -21,7 +22,7 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// A value of at most [`MOST_EVENT_BYTES`] of text.
+/// Parses a value of at most [`MOST_EVENT_BYTES`].
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
         return Err(Refusal::new(format!("it is too large: at most {MOST_EVENT_BYTES} bytes for one event")));

@@ -1,5 +1,5 @@
-//! `POST /events/ingest`, `POST /api/v1/oasis/events`: one event or an array of them, in three forms, all or
-//! nothing.
+//! Answers `POST /events/ingest` and `POST /api/v1/oasis/events`: one event or an array of them, in three
+//! forms, all or nothing.
 
 mod answer;
 mod cloud;

@@ -1,5 +1,5 @@
-//! The form of agents that are older than this gateway: `{service, event, tenant?, status, notes?, git_sha?,
-//! rid?, metadata?, timestamp?}`.
+//! Reads the form that older agents send: `{service, event, tenant?, status, notes?, git_sha?, rid?,
+//! metadata?, timestamp?}`.
 
 use oasis_core::{Channel, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts};
 use serde_json::{Map, Value};
@@ -30,7 +30,7 @@ pub(super) fn read(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refus
     }
     for name in ["tenant", "notes", "git_sha", "rid"] {
         let Some(value) = fields.take(name) else { continue };
-        // Both may be there; neither is lost.
+        // If `metadata` has a field of this name, too, both values are kept.
         if let Some(namesake) = meta.insert(name.into(), value) {
             meta.insert(format!("metadata.{name}"), namesake);
         }

@@ -1,4 +1,5 @@
-//! The event's own form: `{vtid?, layer?, module?, source, kind, status, link?, ts?, meta?, dedup_key?}`.
+//! Reads the plain form of an event: `{vtid?, layer?, module?, source, kind, status, link?, ts?, meta?,
+//! dedup_key?}`.
 
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, Module, NewEvent, Ts};
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! The memory that answers may take while they wait to be sent. Clients that ask for much and read slowly are
-//! refused before they take the memory of the feed.
+//! The memory that answers may take while they wait to be sent. Clients that ask for much and read slowly
+//! are refused before they take the memory that the feed needs.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use oasis_service::{ApiError, Response, response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// KiB of answers that wait to be sent.
+/// The most memory, in KiB.
 const MOST_KIB: usize = 64 << 10;
 
 /// The memory that is left, in KiB.
@@ -20,28 +20,28 @@ impl AnswerBudget {
         Self(Arc::new(Semaphore::new(MOST_KIB)))
     }
 
-    /// An answer of JSON, which takes its share of the budget until it is sent.
+    /// An answer with the JSON `text`, which takes its share of the budget until it has been sent.
     ///
     /// # Errors
-    /// 503 when the budget is spent.
+    /// 503 if the budget is spent.
     pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
         let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let share = self.0.clone().try_acquire_many_owned(kib);
         let share = share.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
-        let bytes = Bytes::from_owner(Counted { text, _share: share });
+        let bytes = Bytes::from_owner(CountedBytes { text, _share: share });
         let mut answer = response::content(StatusCode::OK, "application/json", bytes);
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
     }
 }
 
-/// An answer that gives its share back once it is dropped, which is when it has been sent.
-struct Counted {
+/// The bytes of an answer. When they have been sent, they are dropped and give their share back.
+struct CountedBytes {
     text: Vec<u8>,
     _share: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.text
     }

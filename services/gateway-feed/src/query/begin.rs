@@ -1,4 +1,4 @@
-//! The feed's parameters, and where a client begins.
+//! The parameters of the feed, and where a client begins.
 
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
@@ -6,12 +6,15 @@ use oasis_store::Filter;
 use super::params::{bad, natural, time, with_filter};
 use crate::fanout::subscriber::Begin;
 
-/// The feed's parameters.
+/// The parameters of the feed.
 pub(crate) const FEED: &[&str] =
     &with_filter::<{ Filter::FIELDS.len() + 3 }>(&["since", "last_event_id", "token"]);
 
-/// Where a client of the feed begins: its header beats `last_event_id`, which beats `since`. An empty cursor
-/// is none.
+/// Where a client of the feed begins: its `Last-Event-ID` header beats `last_event_id`, which beats
+/// `since`. An empty cursor counts as absent.
+///
+/// # Errors
+/// 400 for a cursor or a time that is bad, even if another one beats it.
 pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
     let given = query.get("last_event_id").filter(|id| !id.is_empty());
     let given = given
@@ -41,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursors() {
+    fn the_header_beats_last_event_id_which_beats_since() {
         let of = |query: &str, header: Option<&str>| {
             begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
         };

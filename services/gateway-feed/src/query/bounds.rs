@@ -1,4 +1,4 @@
-//! The query API's parameters, and the bounds of one answer.
+//! The parameters of the query API, and the bounds of one answer.
 
 use std::ops::RangeInclusive;
 
@@ -8,13 +8,14 @@ use oasis_store::Filter;
 
 use super::params::{bad, natural, time, with_filter};
 
-/// The query API's parameters.
+/// The parameters of the query API.
 pub(super) const EVENTS: &[&str] =
     &with_filter::<{ Filter::FIELDS.len() + 6 }>(&["since", "until", "limit", "offset", "before", "token"]);
 
-/// Rows of one answer.
+/// How many rows one answer may have.
 const LIMITS: RangeInclusive<i64> = 1..=1_000;
-/// Rows that may be passed over; further back, `before` pages in constant time.
+/// The most rows that `offset` may pass over. Older rows are reached with `before`, in constant time for each
+/// page.
 const MOST_OFFSET: i64 = 100_000;
 
 /// The bounds of one answer.
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn filters() {
+    fn filters_and_bounds_are_read() {
         let (filter, bounds) =
             events("vtid=dev-cicdl-0031,UNSET&status=failure&module=core&limit=7").unwrap();
         let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_bad_is_named() {
+    fn a_bad_parameter_is_named() {
         for (query, name) in [
             ("limit=0", "limit"),
             ("limit=1001", "limit"),

@@ -1,4 +1,4 @@
-//! The query API: `GET /api/v1/oasis/events`, newest first by id.
+//! Answers the query API, `GET /api/v1/oasis/events`: newest first by id.
 
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue, LINK};
@@ -13,7 +13,8 @@ use super::answer_budget::AnswerBudget;
 use super::bounds::{Bounds, EVENTS, bounds};
 use super::params;
 
-/// An event as the query API shows it: the ten fields in their order, then what is stored beside them.
+/// An event as the query API shows it: the ten fields of the ticker in their order, then the other stored
+/// fields.
 #[derive(Serialize)]
 struct EventView<'a> {
     #[serde(flatten)]
@@ -24,23 +25,24 @@ struct EventView<'a> {
     meta: Box<RawValue>,
 }
 
-/// The queries, which share a part of the connections.
+/// Runs the queries, which share a part of the connections.
 pub(crate) struct EventQueries {
     store: Store,
-    /// Queries that read the table at the same time.
+    /// Bounds how many queries read the table at the same time.
     reads: Semaphore,
 }
 
 impl EventQueries {
-    /// Queries that use at most half of the `connections`: the other half is for the feed and for /ready.
+    /// Queries use at most half of the `connections`. The other half is for the feed and for /ready.
     pub(crate) fn new(store: Store, connections: u16) -> Self {
         Self { store, reads: Semaphore::new(usize::from(connections.div_ceil(2))) }
     }
 
-    /// Answers a query. Unless readers are known, people's e-mail addresses in `meta` are withheld.
+    /// Answers a query. E-mail addresses in `meta` are withheld unless all readers are known.
     ///
-    /// Few are read at a time, and what waits to be sent is bounded: clients that ask for much and read
-    /// slowly take neither the memory nor the connections of the feed.
+    /// The number of queries that read at the same time is bounded, and so is the memory of answers that
+    /// wait to be sent. So clients that ask for much and read slowly take neither the connections nor the
+    /// memory that the feed needs.
     pub(crate) async fn list(
         &self,
         budget: &AnswerBudget,
@@ -61,7 +63,7 @@ impl EventQueries {
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await.ok();
         let read = self.store.page(&page).await.map_err(|error| {
-            ApiError::unavailable("database_unavailable", "the events can't be read now", error)
+            ApiError::unavailable("database_unavailable", "the events cannot be read now", error)
         })?;
         let events = read.events;
         let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
@@ -91,7 +93,7 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiEr
     })
 }
 
-/// The address of the page after this one. It does not repeat a token.
+/// The address of the next page. It leaves out the token.
 fn next(uri: &Uri, query: &Query, last: i64) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));

@@ -1,4 +1,5 @@
-//! Reading the parameters of a request. Each one that is bad, repeated or unknown is a 400 that names it.
+//! Reads the parameters of a request. For a parameter that is bad, repeated or unknown, the answer is a 400
+//! that names it.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,10 +8,10 @@ use oasis_core::{Channel, Ts};
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
-/// Values in one comma-separated list.
+/// The most values of one comma-separated list.
 const MOST_VALUES: usize = 50;
 
-/// The parameters of a request that takes a filter: the fields of the filter, and then its own.
+/// The parameters of a request that takes a filter: the fields of the filter, then the request's own.
 pub(super) const fn with_filter<const N: usize>(own: &[&'static str]) -> [&'static str; N] {
     let fields = Filter::FIELDS;
     assert!(N == fields.len() + own.len());
@@ -38,8 +39,8 @@ pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     Ok(filter)
 }
 
-/// The values of a comma-separated list, each text once; none when it was not given (or, for tasks, is
-/// `ALL`).
+/// The values of a comma-separated list, each once. Empty if the parameter is absent or, for tasks, is
+/// `ALL`.
 pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a str>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(Vec::new()) };
     if name == "vtid" && given.eq_ignore_ascii_case("ALL") {
@@ -55,7 +56,7 @@ pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a s
     }
 }
 
-/// The values of a comma-separated list, as their type reads them.
+/// The values of a comma-separated list, parsed.
 pub(crate) fn values<T>(query: &Query, name: &'static str) -> Result<Vec<T>, ApiError>
 where
     T: FromStr<Err: Display>,
@@ -63,13 +64,14 @@ where
     list(query, name)?.iter().map(|text| text.parse().map_err(|why| bad(name, why))).collect()
 }
 
-/// A natural number of digits alone, such as the id of an event.
+/// A number written in digits alone, such as the id of an event.
 pub(super) fn natural(text: &[u8]) -> Option<i64> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// An instant, if it was given. An offset's plus sign that was sent without its escape arrives as a blank.
+/// An instant, if it is given. The plus sign of a time offset arrives as a blank if the client did not escape
+/// it.
 pub(super) fn time(query: &Query, name: &'static str) -> Result<Option<Ts>, ApiError> {
     let parse = |text: &str| text.replace(' ', "+").parse::<Ts>().map_err(|why| bad(name, why));
     query.get(name).map(parse).transpose()

@@ -1,5 +1,5 @@
-//! The fan-out with its test tenant: who is woken, what the tail waits for, how one subscriber is ended, and
-//! which bytes are kept.
+//! Tests the fan-out with the test stream: which subscribers are woken, what the tail waits for, how one
+//! subscriber is ended, and which bytes are kept.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ fn text(bytes: Option<Bytes>) -> String {
     String::from_utf8(bytes.expect("a frame").to_vec()).unwrap()
 }
 
-/// Reads a stream to its end, or for ever; what it reads arrives at once.
+/// Reads a stream to its end. Each frame is on the returned channel at once.
 fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
     let (send, receive) = unbounded_channel();
     tokio::spawn(async move {
@@ -96,13 +96,13 @@ fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
     receive
 }
 
-/// Lets every task that can run do so: time that stands still goes on only when none can.
+/// Lets every task run that can run: paused time moves on only when none can.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_wakes_the_readers_of_its_topic_and_nobody_else() {
+async fn a_line_wakes_only_the_readers_of_its_topic() {
     let gateway = gateway(usize::MAX).await;
     let mut one = read(gateway.follow("1", "a", None).await);
     let mut two = read(gateway.follow("2", "b", None).await);
@@ -128,7 +128,7 @@ async fn a_line_wakes_the_readers_of_its_topic_and_nobody_else() {
     assert!(ticker.try_recv().unwrap().starts_with("id: 2\n"));
 }
 
-/// A topic goes with its last subscriber, and gives back what its ring took.
+/// A topic ends with its last subscriber, and gives back the bytes of its ring.
 #[tokio::test(start_paused = true)]
 async fn a_topic_lives_while_it_has_subscribers() {
     let gateway = gateway(usize::MAX).await;
@@ -141,10 +141,10 @@ async fn a_topic_lives_while_it_has_subscribers() {
     drop(other);
     assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0));
     gateway.append("test:1").await;
-    assert_eq!(gateway.budget.used(), 0, "no topic, no ring");
+    assert_eq!(gateway.budget.used(), 0, "there is no ring without a topic");
 }
 
-/// The bytes of a quiet topic go first; its reader then reads the table.
+/// The oldest bytes, those of the quiet topic, go first. Its reader then reads the table.
 #[tokio::test(start_paused = true)]
 async fn private_rings_share_a_budget() {
     let gateway = gateway(2_000).await;
@@ -156,13 +156,13 @@ async fn private_rings_share_a_budget() {
         assert!(gateway.budget.used() <= 2_000);
     }
     let topic = gateway.lines.join(Channels::of(["quiet"].into_iter()).unwrap());
-    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "its only chunk has gone");
+    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "its only chunk was evicted");
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
-/// A page waits for those who wait for it, not for those who are busy sending.
+/// The tail waits for subscribers that wait for the page, and not for those that are busy sending.
 #[tokio::test(start_paused = true)]
-async fn the_tail_is_told_once_everybody_has_been_woken() {
+async fn the_tail_goes_on_once_all_waiting_subscribers_have_been_woken() {
     let gateway = gateway(usize::MAX).await;
     let topic = gateway.ticker.join(());
     gateway.append("devhub").await;
@@ -178,7 +178,7 @@ async fn the_tail_is_told_once_everybody_has_been_woken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_holds_the_tail_for_long() {
+async fn the_tail_waits_for_at_most_a_second() {
     let gateway = gateway(usize::MAX).await;
     let topic = gateway.ticker.join(());
     let _never_woken = topic.subscribe().borrow().share.clone();
@@ -188,27 +188,27 @@ async fn nobody_holds_the_tail_for_long() {
     assert_eq!(began.elapsed().as_secs(), 1);
 }
 
-/// A client that can't be given its rows hears that the connection works.
+/// A client that cannot be sent its rows still gets heartbeats.
 #[tokio::test(start_paused = true)]
 async fn heartbeats_go_on_while_the_table_is_away() {
     let gateway = gateway(1).await;
-    let streams = gateway.hub.clone();
-    tokio::spawn(async move { streams.keep_time().await });
+    let hub = gateway.hub.clone();
+    tokio::spawn(async move { hub.keep_time().await });
     let mut lines = gateway.follow("1", "a", None).await;
     gateway.append("test:1").await;
     gateway.append("test:1").await;
     gateway.table.0.lock().unwrap().away = true;
     for _ in 0..3 {
-        let heard = timeout(Duration::from_secs(31), lines.next()).await.expect("in time");
-        assert!(text(heard).contains("event: heartbeat"));
+        let frame = timeout(Duration::from_secs(31), lines.next()).await.expect("in time");
+        assert!(text(frame).contains("event: heartbeat"));
     }
     gateway.table.0.lock().unwrap().away = false;
     assert!(text(lines.next().await).starts_with("id: 1\n"));
 }
 
-/// The table ends a stream where the ring does.
+/// A row ends the stream whether it is read from the ring or from the table.
 #[tokio::test(start_paused = true)]
-async fn a_row_ends_the_stream_for_those_who_read_the_table() {
+async fn a_row_ends_the_stream_for_a_reader_of_the_table() {
     let gateway = gateway(usize::MAX).await;
     drop(gateway.row("test:1"));
     gateway.table.0.lock().unwrap().append(Channel::parse("test:1").unwrap(), true, "CORE");
@@ -223,9 +223,9 @@ async fn a_row_ends_the_stream_for_those_who_read_the_table() {
     assert_eq!(lines.recv().await, None);
 }
 
-/// The deadline and the revocation of one subscriber wake nobody else of its topic.
+/// Neither the deadline nor the revocation of one subscriber wakes another subscriber of its topic.
 #[tokio::test(start_paused = true)]
-async fn one_subscriber_is_ended_and_nobody_else_is_woken() {
+async fn the_end_of_one_subscriber_wakes_no_other() {
     let gateway = gateway(usize::MAX).await;
     let hub = gateway.hub.clone();
     tokio::spawn(async move { hub.ends.run().await });
@@ -250,7 +250,7 @@ async fn one_subscriber_is_ended_and_nobody_else_is_woken() {
     assert_eq!(gateway.lines.join(Channels::of(["1"].into_iter()).unwrap()).wakes(), 0);
 }
 
-/// A row may end its stream: what comes after it is not sent any more.
+/// A row may end its stream: later rows are not sent.
 #[tokio::test(start_paused = true)]
 async fn a_row_ends_the_stream() {
     let gateway = gateway(usize::MAX).await;
@@ -267,9 +267,9 @@ async fn a_row_ends_the_stream() {
     assert_eq!(lines.recv().await, None);
 }
 
-/// Those of a topic who stand at the same place share what one of them reads, failures included.
+/// Subscribers of a topic with the same cursor share what one of them reads, failures included.
 #[tokio::test(start_paused = true)]
-async fn those_at_the_same_place_share_a_read_and_few_are_kept() {
+async fn subscribers_with_the_same_cursor_share_a_read_and_few_reads_are_kept() {
     let gateway = gateway(usize::MAX).await;
     (0..3).for_each(|_| drop(gateway.row("test:1")));
     let topic = Channels::of(["1"].into_iter()).unwrap();
@@ -294,7 +294,7 @@ async fn those_at_the_same_place_share_a_read_and_few_are_kept() {
     assert!(read(1).await.is_ok(), "a failure is not kept");
 }
 
-/// A read of a server that is behind the tail's counts for nothing.
+/// A read is refused if its server is behind the tail's server.
 #[tokio::test(start_paused = true)]
 async fn a_read_must_reach_what_the_tail_has_read() {
     let gateway = gateway(1).await;

@@ -1,5 +1,5 @@
-//! The streams: each is one file that says which rows it shows, to whom, and how a connection lives. Here
-//! they are put on one hub, and opened.
+//! The streams. Each is one file that says which rows it shows, to whom, and how a connection lives. This
+//! file puts them on one hub, and opens them.
 
 pub(crate) mod ticker;
 
@@ -26,7 +26,7 @@ use crate::fanout::topics::Topics;
 
 use ticker::Ticker;
 
-/// The bytes that the rings of all private topics share.
+/// The most bytes that the rings of all private topics share.
 const PRIVATE_RINGS: usize = 32 << 20;
 
 /// All streams of a gateway.
@@ -38,7 +38,7 @@ pub(crate) struct Streams {
 }
 
 /// What a client asks of a stream.
-pub(crate) struct Asked<S: Stream> {
+pub(crate) struct StreamRequest<S: Stream> {
     pub(crate) viewer: S::Viewer,
     pub(crate) topic: S::Topic,
     pub(crate) want: S::Want,
@@ -46,7 +46,7 @@ pub(crate) struct Asked<S: Stream> {
 }
 
 impl Streams {
-    /// Streams over `table`; the ticker has at most `most` clients.
+    /// Streams over `table`. The ticker has at most `most` clients.
     pub(crate) fn new(table: Arc<dyn Table>, most: usize) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
         let ticker = Topics::new(Ticker::new(most), table.clone(), budget.clone());
@@ -65,47 +65,48 @@ impl Streams {
         }
     }
 
-    /// What the tail calls with each update.
+    /// Handles an update of the tail.
     pub(crate) async fn update(&self, update: Update) {
         self.hub.update(update).await;
     }
 
-    /// Keeps time for all subscribers until it is dropped.
+    /// Keeps time for all subscribers until the future is dropped.
     pub(crate) async fn keep_time(&self) {
         self.hub.keep_time().await;
     }
 
-    /// Why the tail can't read now.
+    /// Why the tail cannot read now; `None` while it can.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.hub.trouble()
     }
 
-    /// Ends all subscribers, now and later.
+    /// Ends all subscribers, present and future.
     pub(crate) fn close(&self) {
         self.hub.close();
     }
 
-    /// Answers with a stream, if the viewer may read it. Whatever the database does, it answers 200 then: an
-    /// EventSource gives up for good on anything else.
+    /// Answers with a stream, if the viewer may read it. The status is then 200 in every state of the
+    /// database, because an EventSource never reconnects after any other status.
     pub(crate) async fn open<S: Stream>(
         &self,
         topics: &Arc<Topics<S>>,
-        asked: Asked<S>,
+        request: StreamRequest<S>,
     ) -> Result<Response, ApiError> {
-        let Asked { viewer, topic, want, begin } = asked;
+        let StreamRequest { viewer, topic, want, begin } = request;
         let (permit, ending) = admitted(&topics.stream, &self.hub.ends, &viewer, &topic).await?;
         let subscriber = Subscriber::new(topics, (topic, want, begin), permit, ending);
         let mut answer = Response::new(subscriber.into_body());
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // Proxies neither keep nor compress nor buffer it.
+        // Proxies must not answer from a cache, transform the stream, or buffer it.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         Ok(answer)
     }
 }
 
-/// Admits a viewer, and registers the subscriber's end before any revocation can be missed.
+/// Admits a viewer and registers the end of its subscriber. Repeats both if there was a revocation in
+/// between, so that none is missed.
 async fn admitted<S: Stream>(
     stream: &S,
     ends: &Arc<Ends>,

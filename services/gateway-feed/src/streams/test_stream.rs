@@ -1,9 +1,9 @@
-//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, to named
-//! users.
+//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, shown to
+//! named users.
 //!
-//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. It has what private
-//! streams need: topics that come and go, a list of ids as one topic, named events, a row that ends the
-//! stream, viewers that can be revoked, and a deadline.
+//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has what
+//! private streams need: topics that come and go, a list of ids as one topic, named events, a row that ends
+//! the stream, viewers that can be revoked, and a deadline.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ pub(crate) const CLOSED: &str = "test.closed";
 /// The lines of channels `test:{id}`.
 pub(crate) struct TestStream;
 
-/// Which channels, in order and each once.
+/// A set of channels, in order and each once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Channels(Vec<Channel>);
 
 impl Channels {
-    /// The channels of ids, in any order.
+    /// The channels of these ids, which may come in any order.
     pub(crate) fn of<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Self, ApiError> {
         let channels = ids.map(|id| Channel::parse(&format!("test:{id}")));
         let mut channels = channels.collect::<Result<Vec<_>, _>>().map_err(|_| ApiError::not_found())?;
@@ -49,7 +49,7 @@ impl Channels {
     }
 }
 
-/// Who asks, and until when.
+/// The user who asks, and until when that user may read.
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) until: Option<Instant>,
@@ -62,7 +62,7 @@ impl User {
     }
 }
 
-/// What a subscriber holds.
+/// The permit of a subscriber.
 pub(crate) struct Seat;
 
 #[derive(Serialize)]
@@ -137,7 +137,7 @@ impl Stream for TestStream {
         _topic: &'a Channels,
     ) -> BoxFuture<'a, Result<Admission<Seat>, ApiError>> {
         Box::pin(ready(if user.name.is_empty() {
-            Err(ApiError::unauthorized("token_missing", "a user is needed"))
+            Err(ApiError::unauthorized("token_missing", "the parameter `user` is missing"))
         } else {
             let deadline = user.until.map(|until| (until, CloseReason::TokenExpired));
             Ok(Admission { permit: Seat, subjects: vec![user.subject()], deadline })

@@ -1,7 +1,8 @@
-//! The ticker: every event of channel `devhub`, to anybody who may read the gateway, over Server-Sent Events.
+//! The ticker: every event of channel `devhub` as Server-Sent Events, for everyone who may read the
+//! gateway.
 //!
-//! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. What the feed says about itself
-//! is an unnamed message with a `type` and no id, so that it never moves a client's cursor.
+//! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. A message about the feed
+//! itself is an unnamed message with a `type` and without an id, so that it never moves a client's cursor.
 
 mod simulated;
 
@@ -23,49 +24,49 @@ use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
 
-/// Events that a new client is shown first.
+/// How many events a new client is shown first.
 pub(crate) const REPLAY: usize = 20;
-/// Events that the ring holds, about 4 MB.
+/// The most events in the ring, about 4 MB.
 const RING: usize = 4_096;
 
 /// The ticker.
 pub(crate) struct Ticker {
     most: usize,
-    open: Arc<Open>,
+    clients: Arc<Clients>,
 }
 
-/// How many clients follow.
-struct Open {
+/// How many clients follow the ticker.
+struct Clients {
     count: AtomicUsize,
     gauge: Gauge,
 }
 
-/// One client that follows, for as long as it lives.
-pub(crate) struct Follows(Arc<Open>);
+/// The slot of one client, which is free again once this is dropped.
+pub(crate) struct Slot(Arc<Clients>);
 
-impl Drop for Follows {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::Relaxed);
         self.0.gauge.decrement(1.0);
     }
 }
 
-/// What the ring keeps of an event: what filters look at, and whether it only repeats what its agent said
-/// before.
+/// What the ring keeps of an event: the fields that filters look at, and whether the event only repeats the
+/// agent's ping before it.
 pub(crate) struct Mark {
     event: StoredEvent,
     repeat: bool,
 }
 
 impl Ticker {
-    /// For at most `most` clients at a time.
+    /// A ticker for at most `most` clients at a time.
     pub(crate) fn new(most: usize) -> Self {
-        let open = Open { count: AtomicUsize::new(0), gauge: metrics::gauge!("feed_subscribers") };
-        Self { most, open: Arc::new(open) }
+        let clients = Clients { count: AtomicUsize::new(0), gauge: metrics::gauge!("feed_subscribers") };
+        Self { most, clients: Arc::new(clients) }
     }
 }
 
-/// The word for what the feed shows.
+/// The mode of the feed, as clients see it.
 pub(crate) fn mode(presence: Presence) -> &'static str {
     match presence {
         Presence::Unread => "starting",
@@ -74,7 +75,7 @@ pub(crate) fn mode(presence: Presence) -> &'static str {
     }
 }
 
-/// What the feed says about itself, the members in the contract's order.
+/// The messages about the feed itself, with their members in the order of docs/api.md.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Message<'a> {
@@ -95,7 +96,7 @@ impl Stream for Ticker {
     type Want = Filter;
     type Mark = Mark;
     type Viewer = ();
-    type Permit = Follows;
+    type Permit = Slot;
 
     fn permanent(&self) -> Vec<()> {
         vec![()]
@@ -109,7 +110,7 @@ impl Stream for Ticker {
         vec![()]
     }
 
-    /// The family has other channels in theory, such as `devhub:x`.
+    /// The family could have other channels, such as `devhub:x`, which the ticker does not show.
     fn shows((): &(), row: &StoredEvent) -> bool {
         row.channel.is_devhub()
     }
@@ -152,11 +153,11 @@ impl Stream for Ticker {
         !mark.repeat
     }
 
-    /// Anybody who may read the gateway, which its routes have asked about, while there is room.
-    fn admit<'a>(&'a self, (): &'a (), (): &'a ()) -> BoxFuture<'a, Result<Admission<Follows>, ApiError>> {
-        let permit = Follows(self.open.clone());
-        self.open.gauge.increment(1.0);
-        let before = self.open.count.fetch_add(1, Ordering::Relaxed);
+    /// Admits everyone while there is room: the routes have already checked who may read the gateway.
+    fn admit<'a>(&'a self, (): &'a (), (): &'a ()) -> BoxFuture<'a, Result<Admission<Slot>, ApiError>> {
+        let permit = Slot(self.clients.clone());
+        self.clients.gauge.increment(1.0);
+        let before = self.clients.count.fetch_add(1, Ordering::Relaxed);
         Box::pin(ready(if before < self.most {
             Ok(Admission { permit, subjects: Vec::new(), deadline: None })
         } else {
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_have_the_contract_s_order() {
+    fn members_of_messages_have_the_documented_order() {
         let now: Ts = "2026-01-02T03:04:05Z".parse().unwrap();
         let ticker = Ticker::new(1);
         for (frame, text) in [

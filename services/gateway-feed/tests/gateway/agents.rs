@@ -1,5 +1,5 @@
-//! Agents as clients see them: who there is, who is lost and who is back, and what a new reader of the feed
-//! is spared.
+//! Agents as clients see them: which agents there are, which are lost or back, and which pings a new client
+//! of the feed is not shown.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::client::{Block, Feed, get, post, send};
 use crate::{Gateway, database, insert, postgres};
 
 const AGENTS: &str = "/api/v1/oasis/agents";
-/// Inserts a ping of a module with a meta, past every gateway.
+/// Inserts a ping with a module and a meta, without a gateway.
 const INSERT_PING: &str = "INSERT INTO oasis_events \
       (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
     VALUES (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', \
             'vt/IDLE-ping', $2::text::jsonb)";
 
-/// A ping, as an agent in any language sends it.
+/// Sends a ping, as an agent in any language does.
 pub(crate) async fn ping(address: SocketAddr, instance: &str, status: &str, meta: Value) -> i64 {
     let mut whole = json!({ "agent": "planner", "role": "PLANNER", "instance": instance, "host": "build-7",
                             "pid": 42, "started": "2026-01-02T03:04:05.000Z" });
@@ -36,13 +36,13 @@ async fn agents(address: SocketAddr, query: &str) -> Vec<Value> {
     answer.json().as_array().unwrap().clone()
 }
 
-/// Waits until the agents there are, are in these states.
+/// Waits until the agents are in exactly these states.
 pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
-    let mut said = String::new();
+    let mut last_answer = String::new();
     let there = async {
         loop {
             let answer = get(address, AGENTS).await;
-            said = String::from_utf8_lossy(&answer.body).into_owned();
+            last_answer = String::from_utf8_lossy(&answer.body).into_owned();
             if answer.status == 200 {
                 let all = answer.json().as_array().unwrap().clone();
                 if all.iter().map(|agent| agent["state"].as_str().unwrap()).eq(states.iter().copied()) {
@@ -54,7 +54,7 @@ pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
     };
     match tokio::time::timeout(Duration::from_secs(60), there).await {
         Ok(all) => all,
-        Err(_) => panic!("not {states:?}: {said}"),
+        Err(_) => panic!("not {states:?}: {last_answer}"),
     }
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn count(sql: &Client, kind: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_is_listed_with_what_they_do() {
+async fn every_agent_is_listed_with_its_state() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let address = gateway.address;
@@ -102,7 +102,7 @@ async fn everybody_is_listed_with_what_they_do() {
             r#""interval":60,"last_id":{last}}}]"#
         ),
         since = since,
-        // The database rounds what the service cuts.
+        // The database rounds what the service truncates.
         seen = all[1]["last_seen"].as_str().unwrap(),
         last = last,
     );
@@ -111,7 +111,7 @@ async fn everybody_is_listed_with_what_they_do() {
     assert_eq!((&all[0]["status"], &all[0]["interval"]), (&"failure".into(), &Value::Null));
     assert_eq!(all[2]["interval"], 90.5);
 
-    // A restarted gateway says the same, from the table.
+    // A gateway that starts now says the same, from the table.
     let other = Gateway::start(&db.url, &[]).await;
     let again = until(other.address, &["stopped", "working", "idle"]).await;
     assert_eq!(again, all);
@@ -156,7 +156,7 @@ async fn everybody_is_listed_with_what_they_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_who_are_known_see_more_and_others_nothing() {
+async fn only_readers_with_a_token_see_the_agents_if_there_are_tokens() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--read-tokens", "t", "--ingest-anonymous"]).await;
     ping(gateway.address, "a", "info", json!({ "role": "ann@example.com" })).await;
@@ -173,9 +173,9 @@ async fn readers_who_are_known_see_more_and_others_nothing() {
     gateway.stop().await;
 }
 
-/// Nothing is known before the table was read, and that is said.
+/// Before the table has been read, the agents are unknown, and the answer says so.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_database_nobody_is_known() {
+async fn without_a_database_the_agents_are_unknown() {
     let gateway = Gateway::start("postgres://u:p@127.0.0.1:1/none", &[]).await;
     let answer = get(gateway.address, AGENTS).await;
     assert_eq!((answer.status.as_u16(), answer.error().0.as_str()), (503, "starting"));
@@ -183,9 +183,9 @@ async fn without_a_database_nobody_is_known() {
     gateway.stop().await;
 }
 
-/// Two gateways miss the same agent: one event, and one for its return.
+/// Two gateways miss the same agent: there is one event for its loss, and one for its return.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_gateways_tell_of_one_loss_and_one_return() {
+async fn two_gateways_report_one_loss_and_one_return() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateways = [
@@ -214,7 +214,8 @@ async fn two_gateways_tell_of_one_loss_and_one_return() {
         (&"x".into(), &1.into(), &last_id.into())
     );
 
-    // Both would tell again at their next tick, were they to; so much later another one is lost.
+    // If a gateway reported the loss again, it would do so at its next tick, long before another agent is
+    // lost.
     ping(address, "z", "info", json!({ "agent": "zoe", "interval": 1 })).await;
     for gateway in &gateways {
         until(gateway.address, &["lost", "stopped", "lost"]).await;
@@ -227,7 +228,7 @@ async fn two_gateways_tell_of_one_loss_and_one_return() {
         let all = until(gateway.address, &["working", "stopped", "lost"]).await;
         assert_eq!(all[0]["last_id"], back);
     }
-    // The other gateway has told by the time that it tells of the next one.
+    // If the other gateway reported this return as well, it would do so before it reports the next one.
     ping(address, "z", "info", json!({ "agent": "zoe", "interval": 60 })).await;
     while count(&sql, "ping.back").await == 1 {}
     for gateway in &gateways {
@@ -246,9 +247,10 @@ async fn two_gateways_tell_of_one_loss_and_one_return() {
     }
 }
 
-/// A gateway that starts anew misses whoever died meanwhile, and owes the return that nobody told.
+/// A gateway that starts misses an agent that died while no gateway ran, and reports the return that none
+/// has reported.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happened_while_nobody_watched_is_made_up_for() {
+async fn a_gateway_that_starts_reports_what_no_gateway_has_reported() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
@@ -268,8 +270,8 @@ async fn what_happened_while_nobody_watched_is_made_up_for() {
     gateway.stop().await;
 }
 
-/// Twenty agents that only say again what they said before do not fill the replay, whether it comes from the
-/// ring or from the table; who follows live hears them all.
+/// Agents that only repeat their pings do not fill the replay, whether it comes from the ring or from the
+/// table. A client that follows live gets every ping.
 #[tokio::test(flavor = "multi_thread")]
 async fn repeats_are_live_but_not_replayed() {
     let db = database().await;
@@ -284,7 +286,7 @@ async fn repeats_are_live_but_not_replayed() {
         pings
             .push(ping(gateway.address, "a", "in_progress", json!({ "interval": 60, "repeat": true })).await);
     }
-    assert_eq!(live.ids(31).await, pings, "live there are all");
+    assert_eq!(live.ids(31).await, pings, "a live client gets all");
     let news: Vec<i64> = old[11..].iter().chain(&pings[..1]).copied().collect();
     let mut late = Feed::open(gateway.address, "", &[]).await;
     late.connected().await;
@@ -298,9 +300,9 @@ async fn repeats_are_live_but_not_replayed() {
     resumed.connected().await;
     assert_eq!(resumed.ids(25).await, pings[6..], "a resume leaves out nothing");
     let query = get(gateway.address, "/api/v1/oasis/events?source=agent.ping&limit=100").await;
-    assert_eq!(query.json().as_array().unwrap().len(), 31, "neither does a query");
+    assert_eq!(query.json().as_array().unwrap().len(), 31, "a query leaves out nothing either");
 
-    // More than the ring holds.
+    // These are more rows than the ring holds.
     let many = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
                 SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', \
                        'vt/IDLE-ping', '{\"repeat\": true, \"agent\": \"many\"}' \
@@ -317,7 +319,7 @@ async fn repeats_are_live_but_not_replayed() {
     }
 }
 
-/// A gateway that may only read shows the agents, and tells nothing of them.
+/// A gateway that may only read shows the agents, and reports nothing about them.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_to_append_agents_are_shown() {
     let db = database().await;
@@ -338,13 +340,15 @@ async fn without_the_right_to_append_agents_are_shown() {
     until(reader.address, &[]).await;
     owner.execute(INSERT_PING, &[&"ADA", &r#"{"interval": 1}"#]).await.unwrap();
     until(reader.address, &["late"]).await;
-    // It would have told a second later; by the time that another becomes late that is long over.
+    // If the gateway could append, it would report the loss a second later, long before the other agent
+    // becomes late.
     owner.execute(INSERT_PING, &[&"ZOE", &r#"{"interval": 2}"#]).await.unwrap();
     until(reader.address, &["late", "idle"]).await;
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
     reader.stop().await;
-    // It did not even try, each second. What a session failed at is counted before it is gone.
+    // The gateway did not even try to append. The failures of a session are counted before the session is
+    // gone.
     let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
     while owner.query_one(&sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let failed = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
@@ -352,10 +356,10 @@ async fn without_the_right_to_append_agents_are_shown() {
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
-/// Nobody is lost who pinged, only because the tail does not hear it: here its session is held up, and
-/// nothing else.
+/// An agent that pinged does not become lost while the tail has not read the ping. Here only the tail's
+/// session is held up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tail_that_is_held_up_loses_nobody() {
+async fn a_tail_that_is_held_up_makes_no_agent_lost() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
@@ -370,13 +374,15 @@ async fn a_tail_that_is_held_up_loses_nobody() {
     let tail = Pid::from_raw(tails[0].get(0)).unwrap();
     kill_process(tail, Signal::STOP).unwrap();
     let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
-    // It is missed, and then it is asked how far the table goes.
-    let asked = "SELECT count(*) FROM pg_stat_activity \
+    // The agent is missed, so the gateway asks for the highest id of the table.
+    let head_queries = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
-    while sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
-    assert_eq!(until(gateway.address, &["working"]).await[0]["last_id"], pinged);
+    // A gateway that could not ask in time gives all agents their whole time again. Then the agent is shown as
+    // working before the tail has read the ping.
+    while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {}
     assert_eq!(count(&sql, "ping.lost").await, 0);
     gateway.stop().await;
 }

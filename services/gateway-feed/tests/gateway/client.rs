@@ -1,4 +1,4 @@
-//! An HTTP client for the tests, and a follower of the feed that keeps what it got.
+//! An HTTP client for the tests, and a reader of the feed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
-    /// The code and message of an error.
+    /// The code and the message of an error.
     pub(crate) fn error(&self) -> (String, String) {
         let error = &self.json()["error"];
         (error["code"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
@@ -91,7 +91,7 @@ impl Feed {
         Self { headers: head.headers, body, buffer: Vec::new() }
     }
 
-    /// The next block; `None` at a clean end, an error for a connection that broke.
+    /// The next block; `None` at a clean end, an error if the connection broke.
     pub(crate) async fn block(&mut self) -> Result<Option<Block>, hyper::Error> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
@@ -110,7 +110,7 @@ impl Feed {
         self.block().await.unwrap().expect("the stream goes on")
     }
 
-    /// The next message with data.
+    /// The data of the next message.
     pub(crate) async fn message(&mut self) -> Value {
         loop {
             if let Block::Event { data, .. } = self.next().await {
@@ -119,7 +119,7 @@ impl Feed {
         }
     }
 
-    /// The next event of the table.
+    /// The id and the data of the next event of the table.
     pub(crate) async fn event(&mut self) -> (i64, Value) {
         loop {
             if let Block::Event { id: Some(id), data } = self.next().await {
@@ -136,7 +136,7 @@ impl Feed {
         ids
     }
 
-    /// Reads up to the message that says where the stream began.
+    /// Reads up to the first message, which must be `connected`.
     pub(crate) async fn connected(&mut self) -> Value {
         let message = self.message().await;
         assert_eq!(message["type"], "connected", "{message}");

@@ -1,4 +1,5 @@
-//! The ticker: first words, replay, live events, filters, mock, gaps, a database that is away, the end.
+//! The ticker: the first message, replay, live events, filters, the mock mode, gaps, a database that is
+//! away, and the end.
 
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use oasis_core::TICKER_FIELDS;
@@ -15,7 +16,7 @@ async fn ready(gateway: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connected_then_the_last_20_then_live() {
+async fn a_new_client_gets_connected_then_the_last_20_then_live_events() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let old = insert(&sql, "DEV-OLD-0001", "success", 50).await;
@@ -80,7 +81,8 @@ async fn an_empty_table_shows_simulated_events_until_the_first_real_one() {
     gateway.stop().await;
 }
 
-/// The last 20 that match, from the ring or, when they are older than it, from the table.
+/// A filtered replay has the last 20 events that match, from the ring or, if they are older than the ring,
+/// from the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_apply_to_replay_and_live_events() {
     let db = database().await;
@@ -102,7 +104,7 @@ async fn filters_apply_to_replay_and_live_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn since_starts_with_the_first_event_recorded_then() {
+async fn since_starts_with_the_first_event_recorded_at_or_after_it() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 10).await;
@@ -129,7 +131,7 @@ async fn since_starts_with_the_first_event_recorded_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cursors_that_lead_nowhere_are_told() {
+async fn a_cursor_that_cannot_be_resumed_gets_a_gap() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 100).await;
@@ -157,7 +159,7 @@ async fn cursors_that_lead_nowhere_are_told() {
     gateway.stop().await;
 }
 
-/// A rare event of another channel moves nobody's feed, and a cursor passes over it.
+/// An event of another channel reaches no client of the ticker, and cursors pass over it.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_channels_stay_out_of_the_ticker() {
     let db = database().await;
@@ -203,7 +205,7 @@ async fn without_a_database_the_feed_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_is_clean() {
+async fn a_shutdown_ends_every_stream_cleanly() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     ready(&gateway).await;
@@ -245,7 +247,7 @@ async fn read_tokens_guard_every_way_to_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_requests_are_named() {
+async fn a_refusal_names_the_bad_parameter() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     for (query, name) in [
@@ -274,7 +276,7 @@ async fn bad_requests_are_named() {
     gateway.stop().await;
 }
 
-/// What has been deleted is gone from running gateways too: not replayed, not resumed, and told.
+/// Deleted events leave running gateways as well: they are not replayed, and a resume gets a gap.
 #[tokio::test(flavor = "multi_thread")]
 async fn pruned_events_leave_a_running_gateway() {
     let db = database().await;
@@ -290,7 +292,7 @@ async fn pruned_events_leave_a_running_gateway() {
         store.prune(&oasis_core::Family::devhub(), std::time::Duration::ZERO, |_| {}).await.unwrap().through,
         30
     );
-    // The tail is woken by the prune; the event comes behind it.
+    // The prune wakes the tail. The event comes after the prune.
     insert(&sql, "DEV-TEST-0001", "info", 1).await;
     assert_eq!(live.event().await.0, 31);
     let mut late = Feed::open(gateway.address, "", &[]).await;

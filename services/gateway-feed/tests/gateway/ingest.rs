@@ -19,7 +19,7 @@ fn plain(change: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_three_forms() {
+async fn an_event_is_stored_in_each_of_the_three_forms() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let full = plain(json!({
@@ -31,7 +31,7 @@ async fn the_three_forms() {
     assert_eq!(first.json(), json!({"ok": true, "id": 1, "ids": [1], "duplicates": 0}));
     let again =
         post(gateway.address, "/api/v1/oasis/events", json!([full, plain(json!({}))]).to_string()).await;
-    // Ids have holes: which one comes next is not promised.
+    // Ids may skip numbers, so the next id is not known.
     let again = again.json();
     let next = again["ids"][1].as_i64().unwrap();
     assert!(next > 1);
@@ -112,7 +112,7 @@ async fn the_three_forms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_bad_is_refused_by_name_and_nothing_is_stored() {
+async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let refused = async |body: String, named: &str| {
@@ -192,7 +192,7 @@ async fn whatever_is_bad_is_refused_by_name_and_nothing_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_send() {
+async fn only_senders_with_a_token_may_send_if_there_are_tokens() {
     let db = database().await;
     let event = plain(json!({})).to_string();
     let json_type = ("content-type", "application/json");
@@ -219,10 +219,10 @@ async fn who_may_send() {
     open.stop().await;
 }
 
-/// Our own types took the event and the table did not: a defect of ours, which sending it again does not
-/// mend.
+/// Our types accept the event, but the table refuses it. That is a defect of the service, and a retry cannot
+/// help.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_table_alone_refuses_is_our_defect() {
+async fn an_event_that_only_the_table_refuses_is_an_internal_error() {
     let db = database().await;
     let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'DEV-TEST-6666')";
     postgres(&db.url).await.batch_execute(refuse).await.unwrap();
@@ -239,9 +239,9 @@ async fn what_the_table_alone_refuses_is_our_defect() {
     gateway.stop().await;
 }
 
-/// That an agent is lost or back is for the gateways to say, whichever form it comes in.
+/// Only gateways report that an agent is lost or back. Such an event is refused in every form.
 #[tokio::test(flavor = "multi_thread")]
-async fn losses_and_returns_of_agents_are_not_taken() {
+async fn losses_and_returns_of_agents_are_refused() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     for kind in ["ping.lost", "ping.back"] {

@@ -1,6 +1,6 @@
-//! The gateway as its clients see it: real sockets, a real Postgres, gateways that come and go.
+//! The gateway as its clients see it: real sockets, a real Postgres, and gateways that start and stop.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod agents;
 mod client;
@@ -26,7 +26,7 @@ async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await
 }
 
-/// A gateway in this process, on a port of its own.
+/// A gateway in this process, on its own port.
 struct Gateway {
     address: SocketAddr,
     shutdown: Shutdown,
@@ -55,14 +55,14 @@ impl Gateway {
     }
 }
 
-/// A plain client of the database, as any other program has.
+/// A client of the database that does not belong to a gateway.
 async fn postgres(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-/// Inserts `count` events of `vtid`, numbered from `from` in meta, and says their ids.
+/// Inserts `count` events of `vtid`, and returns their ids.
 async fn insert(client: &tokio_postgres::Client, vtid: &str, status: &str, count: i64) -> Vec<i64> {
     let layer = vtid.split('-').nth(1).unwrap_or("UNSET");
     let sql = format!(

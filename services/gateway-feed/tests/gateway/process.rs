@@ -1,4 +1,4 @@
-//! The gateway as a process of its own: flags, variables, signals.
+//! The gateway in its own process: flags, variables and signals.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 use crate::client::{Answer, Feed, get, post};
 use crate::{database, postgres};
 
-/// How long a process may take to leave.
-const LEAVES_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at a condition.
+/// How long a process may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// The pause between two checks of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running gateway; it is killed when it is dropped.
+/// A running gateway. It is killed when this is dropped.
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -26,21 +26,21 @@ struct Process {
     log: Option<std::thread::JoinHandle<String>>,
 }
 
-/// The binary, with nothing of the environment of the tests.
+/// The binary, without the environment of the tests.
 fn binary(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-feed"));
     command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end: the exit code and both outputs.
+/// Runs a command to its end. Returns the exit code and both outputs.
 fn finished(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
 impl Process {
-    /// Starts one that takes events from everybody, and waits until it listens.
+    /// Starts a gateway that takes events from everyone, and waits until it listens.
     async fn start(database: &TestDatabase) -> Self {
         Self::start_with(&[
             ("DATABASE_URL", &database.url),
@@ -66,7 +66,7 @@ impl Process {
             }
             None
         });
-        let (address, mut stderr) = begun.await.unwrap().expect("it ended before it listened");
+        let (address, mut stderr) = begun.await.unwrap().expect("the gateway ended before it listened");
         let log = std::thread::spawn(move || {
             let mut log = String::new();
             let _ = stderr.read_to_string(&mut log);
@@ -81,7 +81,7 @@ impl Process {
 
     /// Waits for its end.
     async fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + LEAVES_WITHIN;
+        let deadline = Instant::now() + ENDS_WITHIN;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -113,7 +113,7 @@ async fn until(client: &tokio_postgres::Client, sql: &str) {
     }
 }
 
-async fn leaves_cleanly(signal: Signal) {
+async fn ends_cleanly(signal: Signal) {
     let database = database().await;
     let mut gateway = Process::start(&database).await;
     let address = gateway.address;
@@ -123,7 +123,7 @@ async fn leaves_cleanly(signal: Signal) {
         feed.connected().await;
         feeds.push(feed);
     }
-    // One event that waits in the database when the signal comes.
+    // One event waits in the database when the signal comes.
     let holder = postgres(&database.url).await;
     holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
     let in_flight = tokio::spawn(async move { post(address, "/events/ingest", event(0)).await });
@@ -133,11 +133,11 @@ async fn leaves_cleanly(signal: Signal) {
     until(&observer, waits).await;
 
     gateway.signal(signal);
-    // Streams end while the event still waits: a clean end, or reading it would be an error.
+    // Streams end while the event still waits. An end that is not clean would be an error here.
     for mut feed in feeds {
         while feed.block().await.expect("a clean end").is_some() {}
     }
-    let deadline = Instant::now() + LEAVES_WITHIN;
+    let deadline = Instant::now() + ENDS_WITHIN;
     while TcpStream::connect(address).await.is_ok() {
         assert!(Instant::now() < deadline, "it still listens");
         tokio::time::sleep(POLL).await;
@@ -149,7 +149,7 @@ async fn leaves_cleanly(signal: Signal) {
     assert_eq!(stored(&observer).await, ["0"]);
 }
 
-/// The keys of what the table has, as they were sent.
+/// The keys of the stored events, as they were sent.
 async fn stored(client: &tokio_postgres::Client) -> Vec<String> {
     let sql = "SELECT replace(dedup_key, 'ingest:', '') FROM oasis_events ORDER BY id";
     let rows = client.query(sql, &[]).await.unwrap();
@@ -157,18 +157,19 @@ async fn stored(client: &tokio_postgres::Client) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn sigterm_ends_streams_and_finishes_what_is_in_flight() {
-    leaves_cleanly(Signal::TERM).await;
+async fn sigterm_ends_streams_and_finishes_requests_in_flight() {
+    ends_cleanly(Signal::TERM).await;
 }
 
 #[tokio::test]
-async fn sigint_ends_streams_and_finishes_what_is_in_flight() {
-    leaves_cleanly(Signal::INT).await;
+async fn sigint_ends_streams_and_finishes_requests_in_flight() {
+    ends_cleanly(Signal::INT).await;
 }
 
-/// What was answered 201 before a `kill -9` is stored, and a client that comes back gets it once.
+/// An event that was answered with 201 before a `kill -9` is stored, and a client that reconnects gets it
+/// once.
 #[tokio::test]
-async fn kill_9_loses_nothing_that_was_answered() {
+async fn kill_9_loses_no_event_that_was_answered_with_201() {
     let database = database().await;
     let gateway = Process::start(&database).await;
     let mut feed = Feed::open(gateway.address, "", &[]).await;
@@ -183,12 +184,13 @@ async fn kill_9_loses_nothing_that_was_answered() {
     let gateway = Process::start(&database).await;
     let last = first[9].to_string();
     let mut feed = Feed::open(gateway.address, "", &[("last-event-id", &last)]).await;
-    let deadline = Instant::now() + LEAVES_WITHIN;
+    let deadline = Instant::now() + ENDS_WITHIN;
     while get(gateway.address, "/ready").await.status != 200 {
-        assert!(Instant::now() < deadline, "it does not get ready");
+        assert!(Instant::now() < deadline, "it did not become ready");
         tokio::time::sleep(POLL).await;
     }
-    // Most likely it came before the table was read the first time; it must not wait for the next event.
+    // The client has most likely connected before the table was read for the first time. It must not wait
+    // for the next event.
     let connected = tokio::time::timeout(Duration::from_secs(2), feed.connected());
     connected.await.expect("connected as soon as the table is read");
     let second = feed.ids(10).await;
@@ -198,9 +200,9 @@ async fn kill_9_loses_nothing_that_was_answered() {
     assert_eq!(stored(&client).await, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
-/// The log says once what the table refused: by which rule, and of the event what every event has.
+/// The log names the rule that refused the event, once, with the mandatory fields of the event.
 #[tokio::test]
-async fn what_the_table_refuses_is_logged_once_and_without_what_is_private() {
+async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
     let database = database().await;
     let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'DEV-TEST-6666')";
     postgres(&database.url).await.batch_execute(refuse).await.unwrap();
@@ -214,8 +216,8 @@ async fn what_the_table_refuses_is_logged_once_and_without_what_is_private() {
     gateway.signal(Signal::TERM);
     assert!(gateway.ended().await.success());
     let log = gateway.log.take().unwrap().join().unwrap();
-    let said: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
-    let [line] = said[..] else { panic!("{said:?} of {log}") };
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
+    let [line] = lines[..] else { panic!("{lines:?} of {log}") };
     for part in ["ours", "DEV-TEST-6666", "task.init", "oasis.events", "SHOP", "devhub", "\"ERROR\""] {
         assert!(line.contains(part), "{part}: {line}");
     }
@@ -228,7 +230,7 @@ fn help_lists_every_variable_and_no_value() {
     command.arg("--help");
     let (code, text) = finished(command);
     assert_eq!(code, Some(0), "{text}");
-    // Long ones are broken into two lines.
+    // Long entries are broken into two lines.
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for variable in [
         "HOST",
@@ -248,7 +250,7 @@ fn help_lists_every_variable_and_no_value() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_secrets_are_not_repeated() {
+fn a_bad_variable_is_named_and_its_secret_is_not_repeated() {
     for url in ["", "u:hunter2@h", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d?sslmode=maybe"] {
         let (code, text) = finished(binary(&[("DATABASE_URL", url)]));
         assert_eq!(code, Some(2), "{url}: {text}");

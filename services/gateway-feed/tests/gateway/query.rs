@@ -1,4 +1,4 @@
-//! The query API: filters, paging, what it says of people.
+//! The query API: filters, paging, and what it shows about people.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ async fn pages_lead_to_the_end_without_overlap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_are_shown_to_readers_who_are_known() {
+async fn email_addresses_are_shown_only_if_readers_are_known() {
     let db = database().await;
     let public = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let known = Gateway::start(&db.url, &["--read-tokens", "t"]).await;
@@ -63,7 +63,7 @@ async fn people_are_shown_to_readers_who_are_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_parameters_are_named() {
+async fn a_bad_parameter_is_named() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     for query in

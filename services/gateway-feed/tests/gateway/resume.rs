@@ -1,4 +1,5 @@
-//! A client that is dropped again and again gets every event once, in order, whatever comes down meanwhile.
+//! A client that is disconnected again and again gets every event once and in order, whatever fails in the
+//! meantime.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::client::{Block, Feed};
 use crate::{Gateway, database, insert, postgres};
 
-/// Writes `count` events in small transactions, through crashes of the server, and says the ids that were
+/// Writes `count` events in small transactions, through crashes of the server. Returns the ids that were
 /// confirmed.
 fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
     let url = url.to_owned();
@@ -36,7 +37,8 @@ fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>>
     })
 }
 
-/// Reads some events after `cursor`, then drops the connection wherever it is. `None`: it could not connect.
+/// Reads some events after `cursor`, then drops the connection at any point. Returns at once if it cannot
+/// connect.
 async fn session(address: SocketAddr, cursor: &mut i64, seen: &mut Vec<i64>, events: usize) {
     if tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::task::yield_now().await;
@@ -67,7 +69,7 @@ fn check(seen: &[i64], written: &[i64]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_drops_between_two_gateways() {
+async fn a_client_that_is_disconnected_a_hundred_times_misses_nothing() {
     const EVENTS: usize = 10_000;
     let db = database().await;
     insert(&postgres(&db.url).await, "DEV-TEST-0001", "info", 1).await;
@@ -91,9 +93,9 @@ async fn a_hundred_drops_between_two_gateways() {
     }
 }
 
-/// The same while one gateway is stopped and started again, and Postgres killed and restarted in between.
+/// Like the test above, while one gateway is restarted, and Postgres is killed and restarted.
 #[tokio::test(flavor = "multi_thread")]
-async fn drops_while_a_gateway_and_postgres_come_and_go() {
+async fn a_client_misses_nothing_while_a_gateway_and_postgres_restart() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     oasis_store::migrate(&url.parse().unwrap()).await.unwrap();

@@ -1,4 +1,5 @@
-//! A Postgres that hangs for a while, or lets nobody write: nobody can ping, and nobody is lost for that.
+//! A Postgres that hangs for a while, or that blocks all writers. No agent can ping then, but none becomes
+//! lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,14 +13,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::agents::{count, ping, until};
 use crate::{Gateway, database, postgres};
 
-/// What the agents that are to survive promise, in seconds.
+/// The interval that the surviving agents promise, in seconds.
 const INTERVAL: u64 = 2;
 
-/// Longer than 2.5 intervals, and so that these end while the agents still wait to try again.
+/// One stall is longer than 2.5 intervals. With the other, 2.5 intervals end while the agents still wait to
+/// try again.
 const STALLS: [Duration; 2] = [Duration::from_millis(8_000), Duration::from_millis(3_700)];
 const AGENTS: [&str; 3] = ["a", "b", "c"];
 
-/// Agents beat, for long enough for the gateway to begin to ask the table.
+/// Agents beat for long enough that the gateway begins to probe the table.
 async fn beat(gateway: SocketAddr) {
     let mut last = Instant::now();
     for _ in 0..4 {
@@ -32,7 +34,7 @@ async fn beat(gateway: SocketAddr) {
     until(gateway, &["working"; 3]).await;
 }
 
-/// They beat again once they have waited for as long as their back-off lets them at the most.
+/// The agents beat again after the longest wait that their back-off allows.
 async fn come_back(gateway: SocketAddr) {
     sleep(Duration::from_secs(INTERVAL)).await;
     for name in AGENTS {
@@ -47,7 +49,7 @@ impl Stopped {
     fn all(postmaster: u32) -> Self {
         let pid = |text: &str| Pid::from_raw(text.parse().unwrap()).unwrap();
         let first = pid(&postmaster.to_string());
-        // Before its children are counted, so that it has no more.
+        // The postmaster is stopped first, so that it starts no more children.
         kill_process(first, Signal::STOP).unwrap();
         let mut stopped = Self(vec![first]);
         let children =
@@ -63,14 +65,14 @@ impl Stopped {
 impl Drop for Stopped {
     fn drop(&mut self) {
         for pid in self.0.iter().rev() {
-            // It may have ended since.
+            // The process may have ended since.
             let _ = kill_process(*pid, Signal::CONT);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_for_a_while_loses_nobody() {
+async fn a_server_that_hangs_for_a_while_makes_no_agent_lost() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     oasis_store::migrate(&url.parse().unwrap()).await.unwrap();
@@ -86,7 +88,7 @@ async fn a_server_that_hangs_for_a_while_loses_nobody() {
         come_back(address).await;
         assert_eq!(count(&sql, "ping.lost").await, 0, "after {stall:?}");
     }
-    // And who is missing in earnest is still missed.
+    // An agent that is really missing is still missed.
     ping(address, "d", "in_progress", json!({ "agent": "zoe", "interval": 1 })).await;
     let missed = until(address, &["working", "working", "working", "lost"]);
     timeout(Duration::from_secs(30), missed).await.unwrap();
@@ -94,8 +96,8 @@ async fn a_server_that_hangs_for_a_while_loses_nobody() {
     gateway.stop().await;
 }
 
-/// The table can be read all the time, and nobody can append: an index is built, or a transaction keeps the
-/// writers' lock.
+/// The table can be read all the time, but no one can append: an index is being built, or a transaction
+/// keeps the writers' lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_wait_for_a_lock_are_not_lost() {
     let db = database().await;
@@ -106,7 +108,7 @@ async fn writers_that_wait_for_a_lock_are_not_lost() {
     for (lock, stall) in [(index, STALLS[0]), (index, STALLS[1]), (writers, STALLS[1])] {
         beat(gateway.address).await;
         holder.batch_execute(&format!("BEGIN; LOCK TABLE {lock}")).await.unwrap();
-        // As a writer does.
+        // This statement waits for the lock as a writer does.
         let waits = waiter.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE; ROLLBACK");
         let held = async {
             sleep(stall).await;
@@ -120,22 +122,22 @@ async fn writers_that_wait_for_a_lock_are_not_lost() {
     gateway.stop().await;
 }
 
-/// An idle system stays idle: those that ended are not asked for.
+/// An idle system stays idle: agents that have ended cause no probes.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_table_is_asked_only_while_somebody_is_watched() {
+async fn the_table_is_probed_only_while_an_agent_can_be_missed() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     ping(gateway.address, "a", "success", json!({ "interval": 60 })).await;
     ping(gateway.address, "b", "info", json!({})).await;
     until(gateway.address, &["stopped", "idle"]).await;
-    let asked = "SELECT count(*) FROM pg_stat_activity \
+    let probes = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT max(id)%'";
-    let asked = async || sql.query_one(asked, &[]).await.unwrap().get::<_, i64>(0);
-    // Twice as long as from one question to the next.
+    let probes = async || sql.query_one(probes, &[]).await.unwrap().get::<_, i64>(0);
+    // Twice the time between two probes.
     sleep(Duration::from_secs(4)).await;
-    assert_eq!(asked().await, 0);
+    assert_eq!(probes().await, 0);
     ping(gateway.address, "c", "info", json!({ "interval": 60 })).await;
-    timeout(Duration::from_secs(30), async { while asked().await == 0 {} }).await.unwrap();
+    timeout(Duration::from_secs(30), async { while probes().await == 0 {} }).await.unwrap();
     gateway.stop().await;
 }

@@ -1,6 +1,6 @@
-//! The program, over a real Postgres: real signals, real commands, real sockets.
+//! Tests of the program with a real Postgres, real signals, commands and sockets.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
 mod alone;
 mod gateway;
@@ -17,19 +17,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-/// How long anything may take that takes a moment.
-const WITHIN: Duration = Duration::from_secs(20);
-/// Between two looks at a condition.
-const LOOK: Duration = Duration::from_millis(5);
+/// The limit for anything that should take a moment.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The pause between two checks of a condition.
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// A table to tell beats to, and a place for sockets.
-struct Stand {
+/// A database for beats, and a directory for sockets.
+struct Setup {
     db: TestDatabase,
     sql: Client,
     home: TempDir,
 }
 
-impl Stand {
+impl Setup {
     async fn new() -> Self {
         let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
         let (sql, connection) = tokio_postgres::connect(&db.url, NoTls).await.unwrap();
@@ -37,14 +37,14 @@ impl Stand {
         Self { db, sql, home: tempfile::tempdir().unwrap() }
     }
 
-    /// The program with these flags.
+    /// The program with these flags, for the agent `planner` and this database.
     fn agent(&self, flags: &[&str]) -> Command {
         let mut command = agent(self.home.path(), flags);
         command.env("DATABASE_URL", &self.db.url).env("AGENT_NAME", "planner");
         command
     }
 
-    /// The pings in the table: status, task and exit code.
+    /// The pings in the table, each as `status task exit_code`.
     async fn pings(&self) -> Vec<String> {
         let sql = "SELECT concat_ws(' ', status, vtid, meta->>'exit_code') FROM oasis_events ORDER BY id";
         self.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
@@ -61,8 +61,8 @@ impl Stand {
     }
 }
 
-/// The program with nothing of the environment of the tests but the way to commands, and no signal ignored,
-/// as some are where the tests run in the background.
+/// The program, without the environment variables of the tests except `PATH`, and with no ignored signals.
+/// Some signals are ignored where the tests run in the background.
 fn agent(home: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);
@@ -74,53 +74,55 @@ fn agent(home: &Path, flags: &[&str]) -> Command {
 
 /// Waits for a condition.
 async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + WITHIN;
+    let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(LOOK).await;
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// What a run came to.
-struct Finished {
+/// The exit code and the output of a run.
+struct Output {
     code: Option<i32>,
     out: Vec<u8>,
     err: Vec<u8>,
 }
 
-impl Finished {
-    fn said(&self) -> String {
+impl Output {
+    /// stderr as text.
+    fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.err).into_owned()
     }
 }
 
-/// Runs it to its end, with `input`.
-async fn finished(mut command: Command, input: Vec<u8>) -> Finished {
+/// Runs a command to its end, with `input` on stdin.
+async fn output_of(mut command: Command, input: Vec<u8>) -> Output {
     tokio::task::spawn_blocking(move || {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         std::thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().unwrap();
-        Finished { code: output.status.code(), out: output.stdout, err: output.stderr }
+        Output { code: output.status.code(), out: output.stdout, err: output.stderr }
     })
     .await
     .unwrap()
 }
 
-/// One that runs; it is killed when it is dropped.
+/// A running program. It is killed when this is dropped.
 struct Running {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
 }
 
 impl Running {
+    /// Starts the program with the stderr of the tests.
     fn start(mut command: Command) -> Self {
         command.stderr(Stdio::inherit());
         Self::start_with(command)
     }
 
-    /// With whatever becomes of what it logs.
+    /// Starts the program with the stderr that `command` sets.
     fn start_with(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -137,19 +139,20 @@ impl Running {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// The next line of its output.
+    /// The next line of the program's output.
     fn line(&self) -> String {
-        self.lines.recv_timeout(WITHIN).unwrap()
+        self.lines.recv_timeout(TIMEOUT).unwrap()
     }
 
+    /// Waits for the end of the program.
     async fn ended(mut self) -> ExitStatus {
-        let deadline = Instant::now() + WITHIN;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end");
-            tokio::time::sleep(LOOK).await;
+            assert!(Instant::now() < deadline, "timed out: the program ends");
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -161,18 +164,18 @@ impl Drop for Running {
     }
 }
 
-/// Runs an agent whose first beat is refused: its status says why, and the next task is told at once, however
-/// long the interval. Gives its log.
+/// Runs an agent whose first beat is refused. Checks that its status contains `why`, and that the next task
+/// is sent at once, even with a long interval. Returns the agent's log.
 async fn refused_once(command: Command, home: &Path, why: &str) -> String {
     let mut running = Running::start_with(command);
-    let ask = async |flags: &[&str]| finished(agent(home, flags), Vec::new()).await;
-    until_async("its status says why", async || {
+    let ask = async |flags: &[&str]| output_of(agent(home, flags), Vec::new()).await;
+    until_async("the status has the error", async || {
         let status = ask(&["status"]).await;
         String::from_utf8_lossy(&status.out).contains(why)
     })
     .await;
     assert_eq!(ask(&["set-vtid", "DEV-CICDL-0031"]).await.code, Some(0));
-    until_async("its status is well again", async || {
+    until_async("the status has no error", async || {
         ask(&["status"]).await.out == b"planner works on DEV-CICDL-0031\n"
     })
     .await;
@@ -182,11 +185,11 @@ async fn refused_once(command: Command, home: &Path, why: &str) -> String {
     let mut log = String::new();
     stderr.read_to_string(&mut log).unwrap();
     assert_eq!(log.matches("a beat was refused").count(), 1, "{log}");
-    assert!(!log.contains("it is tried again"), "{log}");
+    assert!(!log.contains("trying again"), "{log}");
     log
 }
 
-/// Its children as the system lists them: pid and state.
+/// The pid and the state of each child of the process `of`, from `/proc`.
 fn children(of: Pid) -> Vec<(i32, char)> {
     let stat = |path: PathBuf| {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Around a command: its exit code, its output and its signals are its own.
+//! Tests of an agent around a command: exit codes, input, output, signals, and the socket.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{Running, Stand, agent, children, finished, until_async};
+use crate::{Running, Setup, agent, children, output_of, until_async};
 
-/// Where nobody answers.
+/// A gateway that refuses connections.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 fn shell(script: &str) -> [&str; 5] {
@@ -19,9 +19,9 @@ fn shell(script: &str) -> [&str; 5] {
 }
 
 #[tokio::test]
-async fn exit_codes_are_passed_on_and_told() {
-    let stand = Stand::new().await;
-    let not_executable = stand.home.path().join("text");
+async fn exit_codes_are_passed_on_and_reported() {
+    let setup = Setup::new().await;
+    let not_executable = setup.home.path().join("text");
     std::fs::write(&not_executable, "text").unwrap();
     std::fs::set_permissions(&not_executable, PermissionsExt::from_mode(0o600)).unwrap();
     let not_executable = not_executable.to_str().unwrap().to_owned();
@@ -34,33 +34,33 @@ async fn exit_codes_are_passed_on_and_told() {
         (&["--", "no-such-command"], 127, "failure IDLE 127"),
         (&["--", &not_executable], 126, "failure IDLE 126"),
     ];
-    for (flags, code, told) in cases {
-        let run = finished(stand.agent(flags), Vec::new()).await;
-        assert_eq!(run.code, Some(code), "{flags:?}: {}", run.said());
-        assert_eq!(stand.pings().await.last().unwrap(), told, "{flags:?}");
+    for (flags, code, ping) in cases {
+        let run = output_of(setup.agent(flags), Vec::new()).await;
+        assert_eq!(run.code, Some(code), "{flags:?}: {}", run.stderr());
+        assert_eq!(setup.pings().await.last().unwrap(), ping, "{flags:?}");
     }
-    let meta = stand.last().await;
+    let meta = setup.last().await;
     assert_eq!((&meta["command"], &meta["agent"]), (&json!("text"), &json!("planner")));
 }
 
-/// Byte for byte, also where nothing can be told; and what is typed reaches the command.
+/// No byte changes, even while no beat can be delivered.
 #[tokio::test]
-async fn input_and_output_are_the_commands_own() {
+async fn input_and_output_are_passed_through_unchanged() {
     let home = tempfile::tempdir().unwrap();
     let bytes: Vec<u8> = (0..1_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();
     let script = "tee /dev/stderr";
     let mut command = agent(home.path(), &shell(script));
     command.env("GATEWAY_URL", NOWHERE).env("AGENT_NAME", "planner").env("RUST_LOG", "trace");
-    let run = finished(command, bytes.clone()).await;
+    let run = output_of(command, bytes.clone()).await;
     assert_eq!(run.code, Some(0));
     assert!(run.out == bytes, "{} bytes out of {}", run.out.len(), bytes.len());
     assert!(run.err == bytes, "{} bytes out of {}", run.err.len(), bytes.len());
 }
 
-/// Nobody answers for the names of gateways. The resolver opens the file of aliases, and this one never
-/// opens: nobody writes to it.
+/// The lookup of the gateway's name hangs: the resolver opens the file of aliases, which is a pipe without a
+/// writer.
 #[tokio::test]
-async fn a_name_that_is_looked_up_holds_no_end() {
+async fn a_hanging_name_lookup_does_not_delay_the_end() {
     let home = tempfile::tempdir().unwrap();
     let aliases = home.path().join("aliases");
     assert!(Command::new("mkfifo").arg(&aliases).status().unwrap().success());
@@ -71,10 +71,9 @@ async fn a_name_that_is_looked_up_holds_no_end() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
-/// Neither a way out that refuses nor one that never answers holds a command, and its end waits 5 s at the
-/// most.
+/// The gateway refuses connections, or never answers. The end of the command waits 5 s at most.
 #[tokio::test]
-async fn a_command_is_never_held_up() {
+async fn an_unreachable_gateway_does_not_delay_the_command() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     for gateway in [NOWHERE, &silent] {
@@ -92,11 +91,11 @@ async fn a_command_is_never_held_up() {
 
 #[tokio::test]
 async fn signals_are_passed_on() {
-    let stand = Stand::new().await;
+    let setup = Setup::new().await;
     let script =
         "for s in HUP INT QUIT USR1 USR2 ALRM; do trap \"echo $s\" $s; done; trap 'echo TERM; exit 7' TERM
                   echo ready; while :; do sleep 0.01; done";
-    let running = Running::start(stand.agent(&shell(script)));
+    let running = Running::start(setup.agent(&shell(script)));
     assert_eq!(running.line(), "ready");
     for (signal, name) in [
         (Signal::HUP, "HUP"),
@@ -111,49 +110,49 @@ async fn signals_are_passed_on() {
         assert_eq!(running.line(), name);
     }
     assert_eq!(running.ended().await.code(), Some(7));
-    assert_eq!(stand.pings().await.last().unwrap(), "failure IDLE 7");
+    assert_eq!(setup.pings().await.last().unwrap(), "failure IDLE 7");
 }
 
-/// Ended by what it was asked to end with, it stopped well.
+/// The signal that ended the command was forwarded, so this is a good end.
 #[tokio::test]
 async fn a_command_that_obeys_sigterm_stopped_well() {
-    let stand = Stand::new().await;
-    let running = Running::start(stand.agent(&shell("echo ready; exec sleep 600")));
+    let setup = Setup::new().await;
+    let running = Running::start(setup.agent(&shell("echo ready; exec sleep 600")));
     assert_eq!(running.line(), "ready");
     running.signal(Signal::TERM);
     assert_eq!(running.ended().await.code(), Some(143));
-    assert_eq!(stand.pings().await.last().unwrap(), "success IDLE 143");
-    assert_eq!(stand.last().await["signal"], 15);
+    assert_eq!(setup.pings().await.last().unwrap(), "success IDLE 143");
+    assert_eq!(setup.last().await["signal"], 15);
 }
 
-/// It is waited for, for as long as it likes, and beats go on.
+/// The agent waits without a limit, and continues to send beats.
 #[tokio::test]
 async fn a_command_that_ignores_sigterm_is_waited_for() {
-    let stand = Stand::new().await;
+    let setup = Setup::new().await;
     let script = "trap '' TERM; echo ready; read line; echo $line";
-    let mut command = stand.agent(&["--interval", "1s", "--vtid", "DEV-CICDL-0031"]);
+    let mut command = setup.agent(&["--interval", "1s", "--vtid", "DEV-CICDL-0031"]);
     command.args(shell(script)).stdin(Stdio::piped());
     let mut running = Running::start(command);
     assert_eq!(running.line(), "ready");
     running.signal(Signal::TERM);
     running.signal(Signal::TERM);
-    let count = async || stand.pings().await.len();
-    until_async("it beats on", async || count().await >= 3).await;
+    let count = async || setup.pings().await.len();
+    until_async("more beats", async || count().await >= 3).await;
     assert!(running.child.try_wait().unwrap().is_none());
     running.child.stdin.take().unwrap().write_all(b"enough\n").unwrap();
     assert_eq!(running.line(), "enough");
     assert_eq!(running.ended().await.code(), Some(0));
-    assert_eq!(stand.pings().await.last().unwrap(), "success DEV-CICDL-0031 0");
+    assert_eq!(setup.pings().await.last().unwrap(), "success DEV-CICDL-0031 0");
 }
 
-/// What was told to be ignored stays so, as under nohup.
+/// nohup starts a process with SIGHUP ignored.
 #[tokio::test]
 async fn ignored_signals_stay_ignored() {
-    let stand = Stand::new().await;
+    let setup = Setup::new().await;
     let program = env!("CARGO_BIN_EXE_heartbeat-agent");
     let script =
         format!("trap '' HUP; exec {program} --agent planner -- sh -c 'echo ready; read line; echo $line'");
-    let mut command = stand.agent(&[]);
+    let mut command = setup.agent(&[]);
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).env_clear();
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -170,13 +169,13 @@ async fn ignored_signals_stay_ignored() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// Processes that the command leaves behind are reaped once they end.
+/// Orphans of the command are reaped when they end.
 #[tokio::test]
-async fn zombies_are_reaped() {
-    let stand = Stand::new().await;
-    // Each of the inner shells leaves one behind that outlives it.
+async fn orphans_are_reaped() {
+    let setup = Setup::new().await;
+    // Each of the inner shells leaves a process that outlives it.
     let script = "for i in 1 2 3 4 5; do (sleep 0.1 & echo $!); done; echo ready; read line";
-    let mut command = stand.agent(&shell(script));
+    let mut command = setup.agent(&shell(script));
     command.stdin(Stdio::piped());
     let mut running = Running::start(command);
     let orphans: Vec<i32> = (0..5).map(|_| running.line().parse().unwrap()).collect();
@@ -188,102 +187,102 @@ async fn zombies_are_reaped() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// In containers host, process and second are often the same.
+/// In containers, the host, the process id and the second are often the same.
 #[tokio::test]
-async fn runs_that_are_alike_are_told_apart() {
-    let stand = Stand::new().await;
-    let run = || finished(stand.agent(&["--", "true"]), Vec::new());
+async fn runs_in_equal_containers_have_different_instances() {
+    let setup = Setup::new().await;
+    let run = || output_of(setup.agent(&["--", "true"]), Vec::new());
     tokio::join!(run(), run(), run());
     let sql = "SELECT count(DISTINCT regexp_replace(meta->>'instance', ':[0-9]+:', ':1:')) FROM oasis_events";
-    assert_eq!(stand.sql.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 3);
+    assert_eq!(setup.sql.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 3);
 }
 
-/// An agent in an agent: the inner command talks to the inner one, or to none.
+/// An agent runs a second agent, which runs the command. The command reaches the inner agent, or none.
 #[tokio::test]
-async fn the_inner_command_never_talks_to_the_outer_agent() {
-    let stand = Stand::new().await;
+async fn the_inner_command_never_reaches_the_outer_agent() {
+    let setup = Setup::new().await;
     let inner = "heartbeat-agent status; heartbeat-agent status --agent planner";
     let script = format!("heartbeat-agent --agent inner -- sh -c '{inner}'");
-    let run = finished(stand.agent(&shell(&script)), Vec::new()).await;
+    let run = output_of(setup.agent(&shell(&script)), Vec::new()).await;
     assert_eq!(String::from_utf8(run.out).unwrap(), "inner is idle\nplanner is idle\n");
-    // Where the inner one has no socket, since there is no place for it.
-    let nowhere = stand.home.path().join("x".repeat(120));
+    // The path of a socket for the inner agent would be too long, so the inner agent has no socket.
+    let nowhere = setup.home.path().join("x".repeat(120));
     std::fs::create_dir(&nowhere).unwrap();
     let script = format!("XDG_RUNTIME_DIR={} {script}", nowhere.display());
-    let run = finished(stand.agent(&shell(&script)), Vec::new()).await;
-    assert_eq!(run.out, b"", "{}", run.said());
+    let run = output_of(setup.agent(&shell(&script)), Vec::new()).await;
+    assert_eq!(run.out, b"", "{}", run.stderr());
 }
 
-/// A command whose agent has no socket changes the task of no other agent.
+/// The command must not change the task of another agent.
 #[tokio::test]
-async fn a_command_without_a_socket_talks_to_nobody() {
-    let stand = Stand::new().await;
-    // As long as lets a socket of a short name be there, and none of a long one.
-    let home = stand.home.path().join("x".repeat(59 - stand.home.path().as_os_str().len()));
+async fn a_command_without_a_socket_reaches_no_agent() {
+    let setup = Setup::new().await;
+    // This path has room for a socket with a short name, but not for one with a long name.
+    let home = setup.home.path().join("x".repeat(59 - setup.home.path().as_os_str().len()));
     std::fs::create_dir(&home).unwrap();
-    let mut other = stand.agent(&["--vtid", "DEV-CICDL-0031", "--log", "off"]);
+    let mut other = setup.agent(&["--vtid", "DEV-CICDL-0031", "--log", "off"]);
     let running = Running::start({
         other.env("XDG_RUNTIME_DIR", &home);
         other
     });
-    stand.until_pings(&["in_progress DEV-CICDL-0031"]).await;
+    setup.until_pings(&["in_progress DEV-CICDL-0031"]).await;
     let script =
         "heartbeat-agent set-vtid DEV-CICDL-0032 || echo refused; heartbeat-agent status --agent planner";
-    let mut command = stand.agent(&["--agent", &"y".repeat(40)]);
+    let mut command = setup.agent(&["--agent", &"y".repeat(40)]);
     command.args(shell(script)).env("XDG_RUNTIME_DIR", &home);
-    let run = finished(command, Vec::new()).await;
+    let run = output_of(command, Vec::new()).await;
     assert_eq!(
         String::from_utf8_lossy(&run.out),
         "refused\nplanner works on DEV-CICDL-0031\n",
         "{}",
-        run.said()
+        run.stderr()
     );
-    assert!(run.said().contains("the agent of this command has no socket"), "{}", run.said());
+    assert!(run.stderr().contains("the agent of this command has no socket"), "{}", run.stderr());
     running.signal(Signal::TERM);
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// A wrapper that is killed says nothing: that is for the gateways to notice.
+/// The gateways notice that the agent is lost.
 #[tokio::test]
-async fn a_killed_agent_says_nothing() {
-    let stand = Stand::new().await;
-    let mut command = stand.agent(&shell("echo ready; read line"));
+async fn a_killed_agent_sends_no_final_beat() {
+    let setup = Setup::new().await;
+    let mut command = setup.agent(&shell("echo ready; read line"));
     command.stdin(Stdio::piped());
     let running = Running::start(command);
     assert_eq!(running.line(), "ready");
-    stand.until_pings(&["info IDLE"]).await;
+    setup.until_pings(&["info IDLE"]).await;
     running.signal(Signal::KILL);
     assert_eq!(running.ended().await.signal(), Some(9));
-    assert_eq!(stand.pings().await, ["info IDLE"]);
+    assert_eq!(setup.pings().await, ["info IDLE"]);
 }
 
-/// The command finds its agent's socket by itself.
+/// The command finds its agent's socket through the environment.
 #[tokio::test]
-async fn a_command_says_what_it_works_on() {
-    let stand = Stand::new().await;
+async fn a_command_sets_the_task_of_its_agent() {
+    let setup = Setup::new().await;
     let script = "heartbeat-agent status; read go; heartbeat-agent set-vtid dev-cicdl-0032; read go
                   heartbeat-agent set-vtid junk; heartbeat-agent status; heartbeat-agent idle; read go";
-    let mut command = stand.agent(&shell(script));
+    let mut command = setup.agent(&shell(script));
     command.env("VTID", "DEV-CICDL-0031").stdin(Stdio::piped());
     let mut running = Running::start(command);
     let mut stdin = running.child.stdin.take().unwrap();
     let mut go = || stdin.write_all(b"go\n").unwrap();
     assert_eq!(running.line(), "planner works on DEV-CICDL-0031");
     let mut expected = vec!["in_progress DEV-CICDL-0031"];
-    stand.until_pings(&expected).await;
+    setup.until_pings(&expected).await;
     go();
-    assert_eq!(running.line(), "planner works on DEV-CICDL-0032; before, works on DEV-CICDL-0031");
+    assert_eq!(running.line(), "planner works on DEV-CICDL-0032 (before: works on DEV-CICDL-0031)");
     expected.push("in_progress DEV-CICDL-0032");
-    stand.until_pings(&expected).await;
+    setup.until_pings(&expected).await;
     go();
     assert_eq!(running.line(), "planner works on DEV-CICDL-0032");
-    assert_eq!(running.line(), "planner is idle; before, works on DEV-CICDL-0032");
+    assert_eq!(running.line(), "planner is idle (before: works on DEV-CICDL-0032)");
     expected.push("info IDLE");
-    stand.until_pings(&expected).await;
+    setup.until_pings(&expected).await;
     go();
     assert_eq!(running.ended().await.code(), Some(0));
     expected.push("success IDLE 0");
-    assert_eq!(stand.pings().await, expected);
-    let left: Vec<_> = std::fs::read_dir(stand.home.path().join("oasis")).unwrap().collect();
+    assert_eq!(setup.pings().await, expected);
+    let left: Vec<_> = std::fs::read_dir(setup.home.path().join("oasis")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }

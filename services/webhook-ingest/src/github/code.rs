@@ -1,4 +1,4 @@
-//! What happens to code: `pull_request`, `push`, `create`, `delete`, `release`.
+//! Events about code: `pull_request`, `push`, `create`, `delete`, `release`.
 
 use oasis_core::github;
 use oasis_core::{Meta, Status};
@@ -29,7 +29,7 @@ struct PullRequest<'a> {
     closed_at: Option<Moment>,
 }
 
-/// The head of a pull request; its `repo` is null once a fork is deleted, and is not needed.
+/// The head of a pull request. Its `repo` is not read, because it is null once a fork is deleted.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, rename = "ref")]
@@ -40,25 +40,25 @@ struct Head<'a> {
 /// VTID: `title`, `head.ref`. ts: `created_at` when opened, `closed_at` when closed, else `updated_at`.
 /// link: `html_url`.
 pub(super) fn pull_request(delivery: PullRequestDelivery<'_>) -> Facts<'_> {
-    let PullRequestDelivery { action, pull_request: its, repository, sender } = delivery;
-    let (branch, sha) = its.head.map(|head| (head.branch, head.sha)).unwrap_or_default();
-    let merged = its.merged.unwrap_or(false);
+    let PullRequestDelivery { action, pull_request, repository, sender } = delivery;
+    let (branch, sha) = pull_request.head.map(|head| (head.branch, head.sha)).unwrap_or_default();
+    let merged = pull_request.merged.unwrap_or(false);
     let ts = match &*action {
-        "opened" => Moment::first([its.created_at, its.updated_at]),
-        "closed" => Moment::first([its.closed_at, its.updated_at]),
-        _ => Moment::first([its.updated_at]),
+        "opened" => Moment::first([pull_request.created_at, pull_request.updated_at]),
+        "closed" => Moment::first([pull_request.closed_at, pull_request.updated_at]),
+        _ => Moment::first([pull_request.updated_at]),
     };
     let meta = Meta::default()
-        .with("number", its.number)
-        .with("title", headline(its.title.as_deref()))
+        .with("number", pull_request.number)
+        .with("title", headline(pull_request.title.as_deref()))
         .with("branch", cut(branch.as_deref()))
         .with("sha", cut(sha.as_deref()))
-        .with("merged", its.merged);
+        .with("merged", pull_request.merged);
     Facts {
         state: known(github::pull_request(&action, merged)),
         ts,
-        link: first_link([its.html_url.as_deref()]),
-        places: vec![(Place::PrTitle, its.title), (Place::Branch, branch)],
+        link: first_link([pull_request.html_url.as_deref()]),
+        places: vec![(Place::PrTitle, pull_request.title), (Place::Branch, branch)],
         action: Some(action),
         repository,
         actor: sender,
@@ -79,8 +79,8 @@ pub(super) struct Push<'a> {
 }
 
 /// VTID: `ref`, the head commit's message, the messages of `commits` in their order. ts: the repository's
-/// `pushed_at`, the head commit's `timestamp`. link: `compare`. A tag is pushed too, and a deletion has no
-/// head commit and a zero `after`.
+/// `pushed_at`, the head commit's `timestamp`. link: `compare`, the repository. A push can also create or
+/// delete a tag. A deletion has no head commit, and its `after` is all zeros.
 pub(super) fn push(push: Push<'_>) -> Facts<'_> {
     let (id, message, timestamp) =
         push.head_commit.map(|commit| (commit.id, commit.message, commit.timestamp)).unwrap_or_default();
@@ -119,16 +119,17 @@ pub(super) struct CreateOrDelete<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// A branch or a tag that came or went. VTID: its name. The payload has no time of its own; making and
-/// deleting a ref is a push, so ts: the repository's `pushed_at`, `updated_at`. link: the repository.
-pub(super) fn create_or_delete(its: CreateOrDelete<'_>) -> Facts<'_> {
-    let name = its.reference.as_deref();
-    let (place, key) = match its.ref_type.as_deref() {
+/// A branch or a tag that was created or deleted. VTID: its name. ts: the repository's `pushed_at`,
+/// `updated_at`. link: the repository. The payload has no other time. Creating or deleting a ref is also a
+/// push, so `pushed_at` is the time of the event.
+pub(super) fn create_or_delete(delivery: CreateOrDelete<'_>) -> Facts<'_> {
+    let name = delivery.reference.as_deref();
+    let (place, key) = match delivery.ref_type.as_deref() {
         Some("tag") => (Place::Tag, "tag"),
         _ => (Place::Branch, "branch"),
     };
     let meta = Meta::default().with(key, cut(name));
-    let repository = its.repository.as_ref();
+    let repository = delivery.repository.as_ref();
     Facts {
         state: known(Status::Info),
         ts: Moment::first([
@@ -136,10 +137,10 @@ pub(super) fn create_or_delete(its: CreateOrDelete<'_>) -> Facts<'_> {
             repository.and_then(|repository| repository.updated_at),
         ]),
         link: first_link([json::page(repository)]),
-        places: vec![(place, its.reference)],
+        places: vec![(place, delivery.reference)],
         action: None,
-        repository: its.repository,
-        actor: its.sender,
+        repository: delivery.repository,
+        actor: delivery.sender,
         meta,
     }
 }
@@ -166,29 +167,29 @@ struct Release<'a> {
 }
 
 /// VTID: `name`, `tag_name`, `target_commitish`. ts: `published_at` when published, released or pre-released,
-/// else `updated_at`; `created_at` (the date of the commit) only for want of better when it comes into being.
-/// link: `html_url`.
+/// else `updated_at`. `created_at`, the date of the commit, is the last resort for these actions and for
+/// `created`. link: `html_url`.
 pub(super) fn release(delivery: ReleaseDelivery<'_>) -> Facts<'_> {
-    let ReleaseDelivery { action, release: its, repository, sender } = delivery;
+    let ReleaseDelivery { action, release, repository, sender } = delivery;
     let ts = match &*action {
         "published" | "released" | "prereleased" => {
-            Moment::first([its.published_at, its.updated_at, its.created_at])
+            Moment::first([release.published_at, release.updated_at, release.created_at])
         }
-        "created" => Moment::first([its.updated_at, its.created_at]),
-        _ => Moment::first([its.updated_at]),
+        "created" => Moment::first([release.updated_at, release.created_at]),
+        _ => Moment::first([release.updated_at]),
     };
     let meta = Meta::default()
-        .with("title", headline(its.name.as_deref()))
-        .with("tag", cut(its.tag_name.as_deref()))
-        .with("branch", cut(its.target_commitish.as_deref()));
+        .with("title", headline(release.name.as_deref()))
+        .with("tag", cut(release.tag_name.as_deref()))
+        .with("branch", cut(release.target_commitish.as_deref()));
     Facts {
         state: known(github::release(&action)),
         ts,
-        link: first_link([its.html_url.as_deref()]),
+        link: first_link([release.html_url.as_deref()]),
         places: vec![
-            (Place::ReleaseName, its.name),
-            (Place::Tag, its.tag_name),
-            (Place::Branch, its.target_commitish),
+            (Place::ReleaseName, release.name),
+            (Place::Tag, release.tag_name),
+            (Place::Branch, release.target_commitish),
         ],
         action: Some(action),
         repository,

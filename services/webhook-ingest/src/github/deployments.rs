@@ -1,4 +1,4 @@
-//! GitHub's own deployments: `deployment`, `deployment_status`.
+//! Events about deployments in GitHub: `deployment`, `deployment_status`.
 
 use oasis_core::github;
 use oasis_core::{Meta, Status};
@@ -13,7 +13,7 @@ pub(super) struct DeploymentDelivery<'a> {
     #[serde(borrow)]
     action: Option<Text<'a>>,
     deployment: Deployment<'a>,
-    workflow_run: Option<RunBehind<'a>>,
+    workflow_run: Option<DeployingRun<'a>>,
     repository: Option<Repository<'a>>,
     sender: Option<Login<'a>>,
 }
@@ -24,7 +24,7 @@ pub(super) struct DeploymentStatusDelivery<'a> {
     action: Option<Text<'a>>,
     deployment_status: DeploymentStatus<'a>,
     deployment: Option<Deployment<'a>>,
-    workflow_run: Option<RunBehind<'a>>,
+    workflow_run: Option<DeployingRun<'a>>,
     repository: Option<Repository<'a>>,
     sender: Option<Login<'a>>,
 }
@@ -49,9 +49,9 @@ struct DeploymentStatus<'a> {
     created_at: Option<Moment>,
 }
 
-/// The workflow run that deploys; null when something else does.
+/// The workflow run that deploys; null if something else deploys.
 #[derive(Deserialize)]
-struct RunBehind<'a> {
+struct DeployingRun<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
     display_title: Option<Text<'a>>,
@@ -61,17 +61,17 @@ struct RunBehind<'a> {
     id: Option<u64>,
 }
 
-/// VTID: the run's `display_title`, the deployment's `ref` (which may be a bare sha), the run's branch.
-/// ts: `created_at`. link: the run behind it, else the repository's deployments.
+/// VTID: the run's `display_title`, the deployment's `ref` (which may be a bare sha), the run's branch. ts:
+/// `created_at`. link: the run, else the repository's deployments.
 pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
     let DeploymentDelivery { action, deployment, workflow_run, repository, sender } = delivery;
     let page = json::page(repository.as_ref());
-    let all = page.map(|page| format!("{page}/deployments"));
-    let of_run = workflow_run.as_ref().and_then(|run| run.html_url.as_deref());
+    let deployments = page.map(|page| format!("{page}/deployments"));
+    let run_page = workflow_run.as_ref().and_then(|run| run.html_url.as_deref());
     Facts {
         state: known(Status::Queued),
         ts: deployment.created_at.and_then(|at| Moment::first([Some(at)])),
-        link: first_link([of_run, all.as_deref()]),
+        link: first_link([run_page, deployments.as_deref()]),
         meta: meta(&deployment, workflow_run.as_ref())
             .with("environment", cut(deployment.environment.as_deref())),
         places: places(deployment, workflow_run),
@@ -81,26 +81,26 @@ pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// VTID: as for a deployment. ts: `created_at`. link: the first usable of `environment_url`, `log_url` and
-/// `target_url` (GitHub sends empty strings), else the run behind it.
+/// VTID: as for a deployment. ts: `created_at`. link: the first usable URL of `environment_url`, `log_url`
+/// and `target_url` (GitHub sends empty strings), else the run.
 pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts<'_> {
-    let DeploymentStatusDelivery { action, deployment_status: its, .. } = delivery;
+    let DeploymentStatusDelivery { action, deployment_status: status, .. } = delivery;
     let deployment = delivery.deployment.unwrap_or_default();
     let workflow_run = delivery.workflow_run;
     let link = first_link([
-        its.environment_url.as_deref(),
-        its.log_url.as_deref(),
-        its.target_url.as_deref(),
+        status.environment_url.as_deref(),
+        status.log_url.as_deref(),
+        status.target_url.as_deref(),
         workflow_run.as_ref().and_then(|run| run.html_url.as_deref()),
     ]);
-    let environment = its.environment.as_deref().or(deployment.environment.as_deref());
+    let environment = status.environment.as_deref().or(deployment.environment.as_deref());
     Facts {
-        state: github::deployment(&its.state),
-        ts: Moment::first([its.created_at]),
+        state: github::deployment(&status.state),
+        ts: Moment::first([status.created_at]),
         link,
         meta: meta(&deployment, workflow_run.as_ref())
             .with("environment", cut(environment))
-            .with("status", cut(Some(&its.state))),
+            .with("status", cut(Some(&status.state))),
         places: places(deployment, workflow_run),
         action,
         repository: delivery.repository,
@@ -108,7 +108,7 @@ pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts
     }
 }
 
-fn meta(deployment: &Deployment<'_>, run: Option<&RunBehind<'_>>) -> Meta {
+fn meta(deployment: &Deployment<'_>, run: Option<&DeployingRun<'_>>) -> Meta {
     let sha = deployment.sha.as_deref();
     let branch = deployment.reference.as_deref().filter(|reference| Some(*reference) != sha);
     let branch = branch.or_else(|| run.and_then(|run| run.head_branch.as_deref()));
@@ -120,7 +120,7 @@ fn meta(deployment: &Deployment<'_>, run: Option<&RunBehind<'_>>) -> Meta {
         .with("run_id", run.and_then(|run| run.id))
 }
 
-fn places<'a>(deployment: Deployment<'a>, run: Option<RunBehind<'a>>) -> Vec<(Place, Option<Text<'a>>)> {
+fn places<'a>(deployment: Deployment<'a>, run: Option<DeployingRun<'a>>) -> Vec<(Place, Option<Text<'a>>)> {
     let title = title_of_run(run.as_ref().and_then(|run| run.event.as_deref()));
     let (display_title, head_branch) =
         run.map(|run| (run.display_title, run.head_branch)).unwrap_or_default();

@@ -1,5 +1,4 @@
-//! What the rules of every event have in common: the facts that they take from a delivery, and how these
-//! become an event.
+//! The facts that are read from a delivery, and their conversion to an OASIS event.
 
 use oasis_core::github::Normalised;
 use oasis_core::{
@@ -10,31 +9,31 @@ use ring::digest;
 use super::json::{Login, Repository, Text};
 use crate::modules::Modules;
 
-/// What a delivery is read by, besides GitHub's own vocabulary.
+/// The configuration for reading deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// The prefixes that make a VTID in a title, a branch or a commit message.
+    /// The prefixes that mark a VTID in a title, a branch or a commit message.
     pub prefixes: Prefixes,
     /// The module of each repository.
     pub modules: Modules,
 }
 
-/// What the rules of one event take from a delivery of it.
+/// The facts that one delivery contains.
 pub(super) struct Facts<'a> {
     pub(super) state: Normalised,
-    /// When it happened, if the payload has a time that can be used.
+    /// When the event happened, if the payload has a usable time.
     pub(super) ts: Option<Ts>,
     pub(super) link: Option<Link>,
-    /// Where a VTID may stand, the first place first.
+    /// The texts that may contain a VTID. The first text with a VTID wins.
     pub(super) places: Vec<(Place, Option<Text<'a>>)>,
     pub(super) action: Option<Text<'a>>,
     pub(super) repository: Option<Repository<'a>>,
     pub(super) actor: Option<Login<'a>>,
-    /// What only this event says.
+    /// The fields of `meta` that not every event has.
     pub(super) meta: Meta,
 }
 
-/// Where a VTID was found: `meta.vtid_from`.
+/// The place where a VTID was found, for `meta.vtid_from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     PrTitle,
@@ -86,37 +85,38 @@ impl Facts<'_> {
             status: self.state.status,
             link: self.link,
         };
-        // A name of the closed set and 64 hex digits are within what a key may be, so there always is one.
+        // An event name of the closed set and 64 hex digits always make a valid key.
         let digest = digest::digest(&digest::SHA256, payload);
         let dedup_key = DedupKey::of_digest("github", &format!("{event_name}:"), digest.as_ref()).ok();
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 }
 
-/// The state of an event whose status depends on no word of GitHub's that could be new.
+/// The state of an event whose status does not depend on GitHub's vocabulary.
 pub(super) const fn known(status: Status) -> Normalised {
     Normalised { status, known: true }
 }
 
-/// The first of `candidates` that is a link. GitHub sends empty strings too, and users choose some of these
-/// URLs.
+/// The first of `candidates` that is a valid link. GitHub also sends empty strings, and users choose some of
+/// these URLs.
 pub(super) fn first_link<const N: usize>(candidates: [Option<&str>; N]) -> Option<Link> {
     candidates.into_iter().flatten().find_map(|text| Link::parse(text).ok())
 }
 
-/// A name as `meta` keeps it; GitHub's own limits are lower.
+/// A name, cut to its size limit in `meta`. GitHub's own limits are lower.
 pub(super) fn cut(text: Option<&str>) -> Option<&str> {
-    text.map(|text| printed(text, 256))
+    text.map(|text| cut_to_json_size(text, 256))
 }
 
-/// The title in `text`, its first line, as `meta` keeps it: a pull request's has at most 256 characters.
+/// The first line of `text`, cut to the size limit of titles in `meta`. A pull request's title has at most
+/// 256 characters.
 pub(super) fn headline(text: Option<&str>) -> Option<&str> {
-    text.and_then(|text| text.lines().next()).map(|line| printed(line, 1_024))
+    text.and_then(|text| text.lines().next()).map(|line| cut_to_json_size(line, 1_024))
 }
 
-/// The beginning of `text` that takes at most `most` bytes as JSON, so that no payload outgrows the bound of
-/// `meta`.
-fn printed(text: &str, most: usize) -> &str {
+/// The longest beginning of `text` that needs at most `max_bytes` bytes in JSON. With such texts, no payload
+/// exceeds the size limit of `meta`.
+fn cut_to_json_size(text: &str, max_bytes: usize) -> &str {
     let mut size = 0;
     let over = text.char_indices().find(|(_, c)| {
         size += match c {
@@ -124,7 +124,7 @@ fn printed(text: &str, most: usize) -> &str {
             c if c.is_control() => 6,
             c => c.len_utf8(),
         };
-        size > most
+        size > max_bytes
     });
     over.map_or(text, |(end, _)| &text[..end])
 }

@@ -1,4 +1,4 @@
-//! `ping`: what GitHub sends when a hook is made. An organisation's has no repository.
+//! `ping`: the event that GitHub sends for a new hook. The ping of an organisation's hook has no repository.
 
 use oasis_core::{Meta, Status};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ struct Hook<'a> {
     created_at: Option<Moment>,
 }
 
-/// Never of a task. ts: the hook's `updated_at`.
+/// VTID: none. ts: the hook's `updated_at`, `created_at`. link: the repository.
 pub(super) fn ping(ping: Ping<'_>) -> Facts<'_> {
     let hook = ping.hook.as_ref();
     Facts {

@@ -1,8 +1,8 @@
-//! GitHub's JSON: strings that borrow from the body, times in all their forms, and the parts that events
-//! share.
+//! Parses GitHub's JSON: strings that borrow from the body, times in all their forms, and the objects that
+//! several events share.
 //!
-//! The structs of this folder name only the fields that are used. A struct with [`Text`] in it marks its
-//! first such field `#[serde(borrow)]`, which lets all of them borrow.
+//! The structs in this folder have only the fields that are used. A struct with fields of type [`Text`] marks
+//! the first of them `#[serde(borrow)]`, which lets all of them borrow.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,16 +13,16 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::error::Category;
 
-/// A payload that is not what GitHub sends. The message names the place and never quotes the payload.
+/// The payload does not have GitHub's format. The message names the position and never quotes the payload.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payload cannot be read: {0}")]
 pub struct Unreadable(String);
 
-/// Reads all of `payload`, which must be one JSON object.
+/// Parses all of `payload`, which must be one JSON object.
 pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Unreadable> {
     serde_json::from_slice::<Root<T>>(payload).map(|Root(value)| value).map_err(|error| {
         let message = error.to_string();
-        // What serde says of a wrong type quotes the value before it says what it expected.
+        // For a wrong type, serde quotes the value before it says what it expected.
         let unquoted = match error.classify() {
             Category::Data => message.rfind(", expected ").map(|at| &message[at + 2..]),
             Category::Io | Category::Syntax | Category::Eof => None,
@@ -31,11 +31,11 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Unre
     })
 }
 
-/// Any object: what is asked of an event that is not read.
+/// Any object, for events whose fields are not read.
 #[derive(Deserialize)]
 pub(super) struct Object {}
 
-/// An object and not the array that serde would also take for a struct.
+/// Accepts an object, but not an array, which serde would also accept for a struct.
 struct Root<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Root<T> {
@@ -58,8 +58,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Root<T> {
     }
 }
 
-/// A string without NUL, borrowed from the payload unless it holds an escape. (serde's own `Option<Cow<str>>`
-/// never borrows.)
+/// A string without NUL, borrowed from the payload unless it contains an escape. serde's own
+/// `Option<Cow<str>>` never borrows.
 #[derive(Debug, Clone)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
@@ -87,9 +87,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                // JSON writes a NUL as an escape, so a string that holds one is never borrowed.
+                // JSON writes a NUL as an escape, so a borrowed string never contains one.
                 if text.contains('\0') {
-                    Err(E::custom("a string holds a NUL"))
+                    Err(E::custom("a string contains a NUL"))
                 } else {
                     Ok(Cow::Owned(text.to_owned()))
                 }
@@ -100,13 +100,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A time as GitHub writes one: RFC 3339 in most places, whole seconds of Unix time in the repository of a
-/// push. A zero time, one before Unix time began, and what is no time at all cannot be used.
+/// A time in one of GitHub's forms: RFC 3339 in most places, whole seconds of Unix time in the repository of
+/// a push. A time is not usable if it is not after the start of 1970, or cannot be parsed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(Option<Ts>);
 
 impl Moment {
-    /// The first of `candidates` that can be used.
+    /// The first of `candidates` that is usable.
     pub(super) fn first<const N: usize>(candidates: [Option<Self>; N]) -> Option<Ts> {
         candidates.into_iter().flatten().find_map(|moment| moment.0)
     }
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// The repository of a delivery; an organisation's hook may have none.
+/// The repository of a delivery. The deliveries of an organisation's hook may have none.
 #[derive(Debug, Deserialize)]
 pub(super) struct Repository<'a> {
     #[serde(borrow)]
@@ -154,7 +154,7 @@ pub(super) struct Repository<'a> {
     pub(super) updated_at: Option<Moment>,
 }
 
-/// Who did something.
+/// An account.
 #[derive(Debug, Deserialize)]
 pub(super) struct Login<'a> {
     #[serde(borrow)]
@@ -170,13 +170,13 @@ pub(super) struct Commit<'a> {
     pub(super) timestamp: Option<Moment>,
 }
 
-/// A member of a list of which only the number counts.
+/// An entry of a list, of which only the number is used.
 #[derive(Debug, Deserialize)]
 pub(super) struct Numbered {
     pub(super) number: Option<u64>,
 }
 
-/// `repository`'s page, which is where to read more when an event has no page of its own.
+/// The page of `repository`. It is the link of an event that has no page.
 pub(super) fn page<'t>(repository: Option<&'t Repository<'_>>) -> Option<&'t str> {
     repository.and_then(|repository| repository.html_url.as_deref())
 }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn text_borrows_unless_it_holds_an_escape() {
+    fn text_borrows_unless_it_contains_an_escape() {
         let example: Example =
             parse(br#"{"first":"plain","second":"a\nb","other":["\ud800", 1e999]}"#).unwrap();
         assert!(matches!(example.first.unwrap().0, Cow::Borrowed("plain")));
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn messages_say_where_and_never_what() {
+    fn messages_name_the_position_and_never_quote_the_payload() {
         for (payload, message) in [
             (r#"{"first":7}"#, "expected a string"),
             (r#"{"first":["private"]}"#, "expected a string"),
             (r#"{"count":"private, expected to be"}"#, "expected u64"),
             (r#"{"at":{"private":1}}"#, "expected a time: a string or whole seconds"),
             (r#"{"at":true}"#, "expected a time: a string or whole seconds"),
-            (r#"{"second":"a\u0000b"}"#, "a string holds a NUL"),
+            (r#"{"second":"a\u0000b"}"#, "a string contains a NUL"),
             (r#"{"second":"\ud800"}"#, "unexpected end of hex escape"),
             (r#""private""#, "expected a JSON object"),
             (r#"["private"]"#, "expected a JSON object"),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_time_that_can_be_used() {
+    fn only_usable_times_are_moments() {
         for (json, printed) in [
             (r#""2026-01-02T03:04:05.678+01:00""#, Some("2026-01-02T02:04:05.678Z")),
             ("1557933657", Some("2019-05-15T15:20:57.000Z")),

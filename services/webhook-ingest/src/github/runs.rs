@@ -1,7 +1,7 @@
-//! What runs: `workflow_run`, `workflow_job`, `check_run`, `check_suite`.
+//! Events about runs: `workflow_run`, `workflow_job`, `check_run`, `check_suite`.
 
 use oasis_core::Meta;
-use oasis_core::github::{Run, run};
+use oasis_core::github::{self, Run};
 use serde::Deserialize;
 
 use super::facts::{Facts, Place, cut, first_link, headline};
@@ -40,48 +40,49 @@ struct WorkflowRun<'a> {
 }
 
 /// VTID: `display_title`, `head_branch`, the head commit's message. ts: `run_started_at` when requested, else
-/// `updated_at`. link: `html_url`, from the second attempt on that attempt's own page.
+/// `updated_at`. link: `html_url`; from the second attempt on, the page of that attempt.
 pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
-    let WorkflowRunDelivery { action, workflow_run: its, repository, sender } = delivery;
-    let message = its.head_commit.and_then(|commit| commit.message);
+    let WorkflowRunDelivery { action, workflow_run: run, repository, sender } = delivery;
+    let message = run.head_commit.and_then(|commit| commit.message);
     let ts = match &*action {
-        "requested" => Moment::first([its.run_started_at, its.updated_at, its.created_at]),
-        _ => Moment::first([its.updated_at, its.run_started_at, its.created_at]),
+        "requested" => Moment::first([run.run_started_at, run.updated_at, run.created_at]),
+        _ => Moment::first([run.updated_at, run.run_started_at, run.created_at]),
     };
-    let of_attempt = its.html_url.as_deref().zip(its.run_attempt.filter(|attempt| *attempt > 1));
-    let of_attempt = of_attempt
+    let attempt_page = run.html_url.as_deref().zip(run.run_attempt.filter(|attempt| *attempt > 1));
+    let attempt_page = attempt_page
         .filter(|(url, _)| !url.contains("/attempts/"))
         .map(|(url, attempt)| format!("{url}/attempts/{attempt}"));
-    let number = its.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
+    let number = run.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
     let meta = Meta::default()
-        .with("name", cut(its.name.as_deref()))
-        .with("title", headline(its.display_title.as_deref()).or_else(|| headline(message.as_deref())))
-        .with("branch", cut(its.head_branch.as_deref()))
-        .with("sha", cut(its.head_sha.as_deref()))
-        .with("run_id", its.id)
-        .with("run_number", its.run_number)
-        .with("attempt", its.run_attempt)
+        .with("name", cut(run.name.as_deref()))
+        .with("title", headline(run.display_title.as_deref()).or_else(|| headline(message.as_deref())))
+        .with("branch", cut(run.head_branch.as_deref()))
+        .with("sha", cut(run.head_sha.as_deref()))
+        .with("run_id", run.id)
+        .with("run_number", run.run_number)
+        .with("attempt", run.run_attempt)
         .with("number", number)
-        .with("status", cut(its.status.as_deref()))
-        .with("conclusion", cut(its.conclusion.as_deref()));
+        .with("status", cut(run.status.as_deref()))
+        .with("conclusion", cut(run.conclusion.as_deref()));
     Facts {
-        state: run(Run::Workflow, &action, its.status.as_deref(), its.conclusion.as_deref()),
+        state: github::run(Run::Workflow, &action, run.status.as_deref(), run.conclusion.as_deref()),
         ts,
-        link: first_link([of_attempt.as_deref(), its.html_url.as_deref()]),
+        link: first_link([attempt_page.as_deref(), run.html_url.as_deref()]),
         places: vec![
-            (title_of_run(its.event.as_deref()), its.display_title),
-            (Place::Branch, its.head_branch),
+            (title_of_run(run.event.as_deref()), run.display_title),
+            (Place::Branch, run.head_branch),
             (Place::CommitMessage, message),
         ],
         action: Some(action),
         repository,
-        actor: its.triggering_actor.or(its.actor).or(sender),
+        actor: run.triggering_actor.or(run.actor).or(sender),
         meta,
     }
 }
 
-/// What the `display_title` of a run is: the headline of the commit if a push started it, else a pull
-/// request's title (or the name that the workflow gives its runs, which stands in the same place).
+/// The place of a run's `display_title`. For a run that a push started, the title is the headline of the
+/// commit. For any other run, it is the title of a pull request, or the name that the workflow gives to its
+/// runs.
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,
@@ -117,21 +118,21 @@ struct WorkflowJob<'a> {
 
 /// VTID: `head_branch`. ts: `completed_at`, `started_at`, `created_at`. link: `html_url`.
 pub(super) fn workflow_job(delivery: WorkflowJobDelivery<'_>) -> Facts<'_> {
-    let WorkflowJobDelivery { action, workflow_job: its, repository, sender } = delivery;
+    let WorkflowJobDelivery { action, workflow_job: job, repository, sender } = delivery;
     let meta = Meta::default()
-        .with("name", cut(its.name.as_deref()))
-        .with("workflow", cut(its.workflow_name.as_deref()))
-        .with("branch", cut(its.head_branch.as_deref()))
-        .with("sha", cut(its.head_sha.as_deref()))
-        .with("run_id", its.run_id)
-        .with("attempt", its.run_attempt)
-        .with("status", cut(its.status.as_deref()))
-        .with("conclusion", cut(its.conclusion.as_deref()));
+        .with("name", cut(job.name.as_deref()))
+        .with("workflow", cut(job.workflow_name.as_deref()))
+        .with("branch", cut(job.head_branch.as_deref()))
+        .with("sha", cut(job.head_sha.as_deref()))
+        .with("run_id", job.run_id)
+        .with("attempt", job.run_attempt)
+        .with("status", cut(job.status.as_deref()))
+        .with("conclusion", cut(job.conclusion.as_deref()));
     Facts {
-        state: run(Run::Job, &action, its.status.as_deref(), its.conclusion.as_deref()),
-        ts: Moment::first([its.completed_at, its.started_at, its.created_at]),
-        link: first_link([its.html_url.as_deref()]),
-        places: vec![(Place::Branch, its.head_branch)],
+        state: github::run(Run::Job, &action, job.status.as_deref(), job.conclusion.as_deref()),
+        ts: Moment::first([job.completed_at, job.started_at, job.created_at]),
+        link: first_link([job.html_url.as_deref()]),
+        places: vec![(Place::Branch, job.head_branch)],
         action: Some(action),
         repository,
         actor: sender,
@@ -169,23 +170,23 @@ struct SuiteOfRun<'a> {
     head_branch: Option<Text<'a>>,
 }
 
-/// The payload has neither a title nor a message. VTID: the suite's `head_branch`, which is null for forks.
-/// ts: `completed_at`, `started_at`. link: `html_url`, `details_url`.
+/// VTID: the suite's `head_branch`, which is null for forks. ts: `completed_at`, `started_at`. link:
+/// `html_url`, `details_url`. The payload has neither a title nor a message.
 pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
-    let CheckRunDelivery { action, check_run: its, repository, sender } = delivery;
-    let branch = its.check_suite.and_then(|suite| suite.head_branch);
-    let number = its.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
+    let CheckRunDelivery { action, check_run: check, repository, sender } = delivery;
+    let branch = check.check_suite.and_then(|suite| suite.head_branch);
+    let number = check.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
     let meta = Meta::default()
-        .with("name", cut(its.name.as_deref()))
+        .with("name", cut(check.name.as_deref()))
         .with("branch", cut(branch.as_deref()))
-        .with("sha", cut(its.head_sha.as_deref()))
+        .with("sha", cut(check.head_sha.as_deref()))
         .with("number", number)
-        .with("status", cut(its.status.as_deref()))
-        .with("conclusion", cut(its.conclusion.as_deref()));
+        .with("status", cut(check.status.as_deref()))
+        .with("conclusion", cut(check.conclusion.as_deref()));
     Facts {
-        state: run(Run::Check, &action, its.status.as_deref(), its.conclusion.as_deref()),
-        ts: Moment::first([its.completed_at, its.started_at]),
-        link: first_link([its.html_url.as_deref(), its.details_url.as_deref()]),
+        state: github::run(Run::Check, &action, check.status.as_deref(), check.conclusion.as_deref()),
+        ts: Moment::first([check.completed_at, check.started_at]),
+        link: first_link([check.html_url.as_deref(), check.details_url.as_deref()]),
         places: vec![(Place::Branch, branch)],
         action: Some(action),
         repository,
@@ -223,27 +224,27 @@ struct App<'a> {
     name: Option<Text<'a>>,
 }
 
-/// VTID: `head_branch`, the head commit's message. ts: `updated_at`, `created_at`. A suite has no page of its
-/// own; link: the checks of its commit.
+/// VTID: `head_branch`, the head commit's message. ts: `updated_at`, `created_at`. link: the commit's page of
+/// checks (a suite has no page), else the repository.
 pub(super) fn check_suite(delivery: CheckSuiteDelivery<'_>) -> Facts<'_> {
-    let CheckSuiteDelivery { action, check_suite: its, repository, sender } = delivery;
-    let message = its.head_commit.and_then(|commit| commit.message);
+    let CheckSuiteDelivery { action, check_suite: suite, repository, sender } = delivery;
+    let message = suite.head_commit.and_then(|commit| commit.message);
     let page = json::page(repository.as_ref());
-    let checks = page.zip(its.head_sha.as_deref()).map(|(page, sha)| format!("{page}/commit/{sha}/checks"));
-    let number = its.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
+    let checks = page.zip(suite.head_sha.as_deref()).map(|(page, sha)| format!("{page}/commit/{sha}/checks"));
+    let number = suite.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
     let meta = Meta::default()
-        .with("name", cut(its.app.as_ref().and_then(|app| app.name.as_deref())))
+        .with("name", cut(suite.app.as_ref().and_then(|app| app.name.as_deref())))
         .with("title", headline(message.as_deref()))
-        .with("branch", cut(its.head_branch.as_deref()))
-        .with("sha", cut(its.head_sha.as_deref()))
+        .with("branch", cut(suite.head_branch.as_deref()))
+        .with("sha", cut(suite.head_sha.as_deref()))
         .with("number", number)
-        .with("status", cut(its.status.as_deref()))
-        .with("conclusion", cut(its.conclusion.as_deref()));
+        .with("status", cut(suite.status.as_deref()))
+        .with("conclusion", cut(suite.conclusion.as_deref()));
     Facts {
-        state: run(Run::Check, &action, its.status.as_deref(), its.conclusion.as_deref()),
-        ts: Moment::first([its.updated_at, its.created_at]),
+        state: github::run(Run::Check, &action, suite.status.as_deref(), suite.conclusion.as_deref()),
+        ts: Moment::first([suite.updated_at, suite.created_at]),
         link: first_link([checks.as_deref(), page]),
-        places: vec![(Place::Branch, its.head_branch), (Place::CommitMessage, message)],
+        places: vec![(Place::Branch, suite.head_branch), (Place::CommitMessage, message)],
         action: Some(action),
         repository,
         actor: sender,

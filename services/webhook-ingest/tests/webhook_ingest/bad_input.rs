@@ -1,4 +1,4 @@
-//! What is no delivery of GitHub's: each is refused in words, and nothing is stored.
+//! Tests of requests that GitHub would not send: each is refused with an error code, and nothing is stored.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use crate::payloads::{text, variant};
 use crate::server::{JSON, SECRET, Server, sign};
 
 #[tokio::test]
-async fn signatures() {
+async fn only_a_valid_signature_is_accepted() {
     let server = Server::start().await;
     let payload = text("push.branch").as_bytes().to_vec();
     let good = sign(SECRET, &payload);
-    // The same JSON, printed with blanks as most libraries print it.
+    // The same JSON with blanks, as most libraries print it.
     let parsed: Value = serde_json::from_slice(&payload).unwrap();
     let reserialised = serde_json::to_string_pretty(&parsed).unwrap();
     for (what, signature) in [
@@ -37,17 +37,17 @@ async fn signatures() {
         ("x-hub-signature-256", good.as_str()),
     ];
     assert_eq!(server.post(&twice, payload.clone()).await.refusal(), (401, "bad_signature"));
-    // The older header does not count.
+    // The older header is not accepted.
     let old = [("content-type", JSON), ("x-github-event", "push"), ("x-hub-signature", good.as_str())];
     assert_eq!(server.post(&old, payload.clone()).await.refusal(), (401, "bad_signature"));
-    // The signature comes before everything that the payload or the other headers say.
+    // The signature is checked before the payload and the other headers.
     assert_eq!(server.post(&[], "").await.refusal(), (401, "bad_signature"));
     assert!(server.rows().await.is_empty());
-    assert_eq!(server.deliver("push", &payload).await.status, 200, "the good one");
+    assert_eq!(server.deliver("push", &payload).await.status, 200, "the valid delivery");
 }
 
 #[tokio::test]
-async fn bodies() {
+async fn a_body_that_cannot_be_read_is_refused() {
     let server = Server::start().await;
     let surrogate = text("push.branch").replacen("Initial commit", "\\ud83d", 2);
     let latin = [b"{\"ref\":\"refs/heads/caf", &[0xe9][..], b"\"}"].concat();
@@ -80,12 +80,12 @@ async fn bodies() {
 }
 
 #[tokio::test]
-async fn too_large_a_body() {
+async fn a_body_above_githubs_limit_is_refused() {
     let server = Server::start().await;
     let body = vec![b' '; 26 << 20];
     assert_eq!(server.deliver("push", &body).await.refusal(), (413, "body_too_large"));
 
-    // The largest that GitHub sends is fine.
+    // The largest body that GitHub sends is accepted.
     let mut largest = text("push.branch").as_bytes().to_vec();
     largest.resize(25 << 20, b' ');
     assert_eq!(server.deliver("push", &largest).await.status, 200);
@@ -93,7 +93,7 @@ async fn too_large_a_body() {
 }
 
 #[tokio::test]
-async fn headers() {
+async fn headers_must_give_a_known_content_type_and_one_event() {
     let server = Server::start().await;
     let payload = text("push.branch").as_bytes();
     for content_type in ["text/plain", "application/xml", "multipart/form-data; boundary=x", ""] {
@@ -116,5 +116,5 @@ async fn headers() {
 
     let unlikely =
         [("content-type", JSON), ("x-github-event", "push"), signed, ("x-github-delivery", "a b\"\u{e9}")];
-    assert_eq!(server.post(&unlikely, payload).await.status, 200, "the id of a delivery is for the log only");
+    assert_eq!(server.post(&unlikely, payload).await.status, 200, "a bad delivery id is no error");
 }

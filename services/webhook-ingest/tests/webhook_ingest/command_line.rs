@@ -1,4 +1,4 @@
-//! Flags, variables, and what is said when they are wrong.
+//! Tests of the flags and environment variables, and of the errors for wrong ones.
 
 use crate::github::{Client, Push};
 use crate::process::{Receiver, binary, database, finished};
@@ -11,7 +11,7 @@ fn help_lists_every_variable_and_no_value() {
     command.arg("--help");
     let (code, text) = finished(command);
     assert_eq!(code, Some(0), "{text}");
-    // Long ones are broken into two lines.
+    // Long entries are broken into two lines.
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for variable in [
         "HOST",
@@ -31,7 +31,7 @@ fn help_lists_every_variable_and_no_value() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_variable_is_named() {
     let url = ("DATABASE_URL", "postgres://u:hunter2@127.0.0.1/d");
     for variables in [&[url][..], &[url, ("GITHUB_WEBHOOK_SECRET", "")]] {
         let (code, text) = finished(binary(variables));
@@ -44,7 +44,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_secrets_are_not_repeated() {
+fn an_invalid_variable_is_named_and_its_secret_is_hidden() {
     for url in [
         "u:hunter2@h",
         "mysql://u:hunter2@h/d",

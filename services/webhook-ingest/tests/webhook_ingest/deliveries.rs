@@ -1,4 +1,4 @@
-//! Deliveries that are as they should be: what is answered, and what is stored.
+//! Tests of valid deliveries: the answers and the stored events.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::process::{LEAVES_WITHIN, Receiver, database, free_port};
 use crate::server::{JSON, SECRET, Server, sign};
 
 #[tokio::test]
-async fn a_delivery_is_stored_and_then_known() {
+async fn a_delivery_is_stored_once_and_then_answered_as_a_duplicate() {
     let server = Server::start_with(&["--github-modules", "octo-org/*=repository"]).await;
     let payload = variant(
         "workflow_run.completed",
@@ -54,7 +54,7 @@ async fn a_delivery_is_stored_and_then_known() {
 }
 
 #[tokio::test]
-async fn every_payload_is_answered_and_those_that_are_shown_are_stored() {
+async fn every_payload_is_accepted_and_all_but_the_ignored_one_are_stored() {
     let server = Server::start().await;
     for (name, text) in ALL {
         let answer = server.deliver(event_of(name), text.as_bytes()).await;
@@ -70,7 +70,7 @@ async fn every_payload_is_answered_and_those_that_are_shown_are_stored() {
 }
 
 #[tokio::test]
-async fn a_form_says_the_same_as_json() {
+async fn a_form_is_read_like_json() {
     let server = Server::start().await;
     let payload =
         variant("push.branch", &[("/head_commit/message", json!("Straße + 100% & DEV-CICDL-0031"))]);
@@ -80,7 +80,7 @@ async fn a_form_says_the_same_as_json() {
     let stored = server.deliver_as("push", content_type, form.as_bytes()).await;
     assert_eq!((stored.status.as_u16(), &stored.body["vtid"]), (200, &json!("DEV-CICDL-0031")));
     assert_eq!(server.rows().await[0]["meta"]["title"], "Straße + 100% & DEV-CICDL-0031");
-    // A second hook of the other content type says the same event again.
+    // A second hook with the other content type delivers the same event again.
     let again = server.deliver("push", &payload).await;
     assert_eq!(again.body, json!({"ok": true, "duplicate": true}));
 
@@ -89,7 +89,7 @@ async fn a_form_says_the_same_as_json() {
 }
 
 #[tokio::test]
-async fn while_a_secret_is_changed_both_count() {
+async fn both_secrets_are_accepted_during_a_rotation() {
     let payload = text("push.branch").as_bytes().to_vec();
     let post = async |server: &Server, secret: &str| {
         let signature = sign(secret, &payload);
@@ -117,13 +117,13 @@ async fn an_unknown_state_is_stored_as_info_and_counted() {
     let row = &server.rows().await[0];
     assert_eq!((&row["status"], &row["meta"]["conclusion"]), (&json!("info"), &json!("exploded")));
     let metrics = server.send(Method::GET, "/metrics", &[], "").await.body;
-    // The recorder is one for all tests of the process; no other stores such a state.
+    // All tests of the process share one recorder, and no other test stores such a state.
     let line = "github_unknown_state_total{event=\"workflow_run\"} 1\n";
     assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
 }
 
 #[tokio::test]
-async fn the_other_routes() {
+async fn health_ready_and_wrong_methods_or_paths_are_answered() {
     let server = Server::start().await;
     for path in ["/webhooks/health", "/health"] {
         let health = server.send(Method::GET, path, &[], "").await;
@@ -147,7 +147,7 @@ async fn the_other_routes() {
 }
 
 #[tokio::test]
-async fn without_a_database_it_says_503_and_is_not_ready() {
+async fn without_a_database_deliveries_are_503_and_the_receiver_is_not_ready() {
     let nowhere = "postgres://nobody@127.0.0.1:1/nowhere";
     let server = Server::start_on(testing::empty_database().await, nowhere, &[]).await;
     let started = std::time::Instant::now();
@@ -158,12 +158,12 @@ async fn without_a_database_it_says_503_and_is_not_ready() {
     assert!(!answer.body.to_string().contains("127.0.0.1"), "{}", answer.body);
     assert_eq!(server.send(Method::GET, "/ready", &[], "").await.status, 503);
     assert_eq!(server.send(Method::GET, "/webhooks/health", &[], "").await.status, 200);
-    // What does not go into the table needs none.
+    // An event that is not stored needs no database.
     assert_eq!(server.deliver("star", text("star.created").as_bytes()).await.status, 202);
 }
 
 #[tokio::test]
-async fn an_empty_database_is_503_until_it_is_migrated() {
+async fn deliveries_are_503_until_the_database_is_migrated() {
     let database = testing::empty_database().await;
     let url = database.url.clone();
     let server = Server::start_on(database, &url, &[]).await;
@@ -177,10 +177,10 @@ async fn an_empty_database_is_503_until_it_is_migrated() {
     assert_eq!(server.rows().await.len(), 1);
 }
 
-/// Our own types took the event and the table did not: a defect of ours. A redelivery would be refused as
-/// well.
+/// If an event is valid for oasis-core but the table refuses it, this project has a defect. A redelivery
+/// would be refused as well.
 #[tokio::test]
-async fn what_the_table_alone_refuses_is_our_defect() {
+async fn an_event_that_only_the_table_refuses_is_a_500() {
     let database = database().await;
     let (sql, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -193,10 +193,10 @@ async fn what_the_table_alone_refuses_is_our_defect() {
     assert!(!answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
     receiver.signal(Signal::TERM);
     assert!(receiver.ended(LEAVES_WITHIN).await.success());
-    // Once, with what every event has, and with nothing of the payload.
+    // The log has the failure once, with the strict fields of the event and nothing else from the payload.
     let log = receiver.log();
-    let said: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
-    let [line] = said[..] else { panic!("{said:?} of {log}") };
+    let failures: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
+    let [line] = failures[..] else { panic!("{failures:?} of {log}") };
     for part in ["ours", "UNSET", "push", "github.actions", "CORE", "devhub", "\"ERROR\""] {
         assert!(line.contains(part), "{part}: {line}");
     }

@@ -1,4 +1,4 @@
-//! What was answered 2xx is in the table once, whatever is killed.
+//! Tests that each delivery with a 2xx answer is stored exactly once, even if a process is killed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use crate::github::{Load, assert_stored};
 use crate::process::{LEAVES_WITHIN, Receiver, database, free_port, migrate};
 
-/// A number of deliveries after which something happens.
-fn some() -> usize {
+/// A random number of deliveries to wait for.
+fn random_count() -> usize {
     1 + (RandomState::new().hash_one(0) % 300) as usize
 }
 
@@ -20,11 +20,11 @@ async fn killing_the_receiver_loses_nothing() {
     let mut receiver = Receiver::start(&database.url, free_port()).await;
     let mut load = Load::start(16, receiver.address);
     for _ in 0..5 {
-        load.goes_on(some()).await;
+        load.wait_for_more(random_count()).await;
         let port = receiver.kill().await;
         receiver = Receiver::start(&database.url, port).await;
     }
-    load.goes_on(some()).await;
+    load.wait_for_more(random_count()).await;
     assert_stored(&database.url, &load.finish().await).await;
 }
 
@@ -37,26 +37,26 @@ async fn killing_postgres_loses_nothing() {
     let receiver = Receiver::start(&url, free_port()).await;
     let mut load = Load::start(16, receiver.address);
     for _ in 0..3 {
-        load.goes_on(some()).await;
+        load.wait_for_more(random_count()).await;
         let cluster = cluster.clone();
         let crash = move || cluster.kill().and_then(|()| cluster.restart());
         tokio::task::spawn_blocking(crash).await.unwrap().unwrap();
     }
-    load.goes_on(some()).await;
+    load.wait_for_more(random_count()).await;
     assert_stored(&url, &load.finish().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leaving_under_load_loses_nothing() {
+async fn a_shutdown_under_load_loses_nothing() {
     let database = database().await;
     let mut receiver = Receiver::start(&database.url, free_port()).await;
     let mut load = Load::start(16, receiver.address);
     for signal in [Signal::TERM, Signal::INT] {
-        load.goes_on(some()).await;
+        load.wait_for_more(random_count()).await;
         receiver.signal(signal);
         assert_eq!(receiver.ended(LEAVES_WITHIN).await.code(), Some(0), "{signal:?}");
         receiver = Receiver::start(&database.url, receiver.address.port()).await;
     }
-    load.goes_on(some()).await;
+    load.wait_for_more(random_count()).await;
     assert_stored(&database.url, &load.finish().await).await;
 }

@@ -1,5 +1,4 @@
-//! GitHub as its clients' patience would have it: connections that stay open, and the same bytes until they
-//! are taken.
+//! A client that keeps its connections open, and repeats each delivery until it is accepted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +21,10 @@ use crate::payloads::variant;
 use crate::process::POLL;
 use crate::server::{Answer, JSON, SECRET, sign};
 
-/// An answer takes 8 s at the most; the rest is for a busy machine.
+/// An answer takes at most 8 s. The rest allows for a busy machine.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(9);
 
-/// A connection that is opened anew after it broke.
+/// A connection that is reopened after it breaks.
 pub(crate) struct Client {
     address: SocketAddr,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -36,7 +35,7 @@ impl Client {
         Self { address, connection: None }
     }
 
-    /// One request; `None` if nobody listens or the connection breaks before the answer.
+    /// Sends one request; `None` if nothing listens or the connection breaks before the answer.
     pub(crate) async fn attempt(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let exchange = async {
             let mut connection = match self.connection.take().filter(|connection| !connection.is_closed()) {
@@ -69,7 +68,7 @@ impl Client {
     }
 }
 
-/// A delivery unlike any other.
+/// A delivery that differs from every other one.
 #[derive(Clone)]
 pub(crate) struct Push {
     sha: String,
@@ -77,7 +76,7 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// The one of this number, of at least `size` bytes.
+    /// The delivery with this number, of at least `size` bytes.
     pub(crate) fn new(number: usize, size: usize) -> Self {
         let sha = format!("{number:040x}");
         let plain = variant("push.branch", &[("/after", json!(sha)), ("/head_commit/id", json!(sha))]);
@@ -98,7 +97,7 @@ impl Push {
             .unwrap()
     }
 
-    /// The key and the commit, as the table must have them.
+    /// The dedup key and the commit of the row that the table must have.
     pub(crate) fn stored(&self) -> (String, String) {
         let digest = digest::digest(&digest::SHA256, &self.body);
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -106,7 +105,7 @@ impl Push {
     }
 }
 
-/// What the table has, in the form of [`Push::stored`], sorted.
+/// The rows of the table in the form of [`Push::stored`], sorted.
 pub(crate) async fn stored(database_url: &str) -> Vec<(String, String)> {
     let (client, connection) = tokio_postgres::connect(database_url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -114,16 +113,18 @@ pub(crate) async fn stored(database_url: &str) -> Vec<(String, String)> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-/// The table has what was taken, all of it once, and nothing else. Says what differs and not what does not.
+/// Checks that the table has each of the accepted deliveries `taken` once, and nothing else. The message
+/// lists only the differences.
 pub(crate) async fn assert_stored(database_url: &str, taken: &[(String, String)]) {
     let stored = stored(database_url).await;
     let missing: Vec<_> = taken.iter().filter(|push| stored.binary_search(push).is_err()).collect();
     let more: Vec<_> = stored.iter().filter(|push| taken.binary_search(push).is_err()).collect();
-    assert!(missing.is_empty() && more.is_empty(), "missing: {missing:?}; not taken: {more:?}");
-    assert_eq!(stored.len(), taken.len(), "something is there twice");
+    assert!(missing.is_empty() && more.is_empty(), "missing: {missing:?}; never accepted: {more:?}");
+    assert_eq!(stored.len(), taken.len(), "a delivery is stored twice");
 }
 
-/// Senders at work, each with one distinct delivery after the other, each sent until it is taken.
+/// Concurrent senders. Each sends distinct deliveries, one after the other, and repeats each until it is
+/// accepted.
 pub(crate) struct Load {
     senders: JoinSet<Vec<(String, String)>>,
     taken: watch::Receiver<usize>,
@@ -152,14 +153,14 @@ impl Load {
         Self { senders: (0..senders).map(sender).collect(), taken, stop }
     }
 
-    /// Waits until so many more deliveries have been taken.
-    pub(crate) async fn goes_on(&mut self, more: usize) {
+    /// Waits until this many more deliveries are accepted.
+    pub(crate) async fn wait_for_more(&mut self, more: usize) {
         let wanted = *self.taken.borrow() + more;
         let reached = timeout(Duration::from_secs(60), self.taken.wait_for(|taken| *taken >= wanted));
-        reached.await.expect("deliveries go on").expect("the senders are at work");
+        reached.await.expect("deliveries are accepted").expect("the senders still run");
     }
 
-    /// Lets every sender finish the delivery it is at, and gives what has been taken, in the form of
+    /// Lets every sender finish its delivery, and returns all accepted deliveries in the form of
     /// [`Push::stored`], sorted.
     pub(crate) async fn finish(self) -> Vec<(String, String)> {
         self.stop.send_replace(true);
@@ -169,7 +170,7 @@ impl Load {
     }
 }
 
-/// Sends a delivery until it is taken. Nothing but 503 or a broken connection may stand between.
+/// Sends a delivery until it is accepted. Any other answer must be 503, or the connection must break.
 async fn until_taken(client: &mut Client, push: &Push) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -184,7 +185,7 @@ async fn until_taken(client: &mut Client, push: &Push) {
             }
             None => {}
         }
-        assert!(Instant::now() < deadline, "a delivery was not taken for a minute");
+        assert!(Instant::now() < deadline, "a delivery was not accepted for a minute");
         tokio::time::sleep(POLL).await;
     }
 }

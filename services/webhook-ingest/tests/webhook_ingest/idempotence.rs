@@ -1,4 +1,4 @@
-//! Any order and any repetition of a set of deliveries leaves the same rows.
+//! A property test: deliveries in any order and with any repetitions give the same rows.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::payloads::{ALL, event_of};
 use crate::server::Server;
 
-/// Delivers `order` to a new receiver, four at a time, and gives back what it stored, without ids.
+/// Delivers `order` to a new receiver, four at a time, and returns the stored rows without their ids.
 async fn rows_after(order: &[usize]) -> BTreeSet<String> {
     let server = Server::start().await;
     for batch in order.chunks(4) {
@@ -29,7 +29,7 @@ async fn rows_after(order: &[usize]) -> BTreeSet<String> {
     };
     let count = rows.len();
     let rows: BTreeSet<String> = rows.into_iter().map(without_id).collect();
-    assert_eq!(rows.len(), count, "no row is there twice");
+    assert_eq!(rows.len(), count, "a row is stored twice");
     rows
 }
 
@@ -40,12 +40,12 @@ proptest! {
     fn order_and_repetition_do_not_matter(
         once in Just((0..ALL.len()).collect::<Vec<_>>()).prop_shuffle(),
         again in vec(0..ALL.len(), 0..24),
-        seams in any::<u64>(),
+        positions in any::<u64>(),
     ) {
         let mut order = once;
         for (at, which) in again.into_iter().enumerate() {
-            let seam = usize::try_from(seams.rotate_left(at as u32) % order.len() as u64).unwrap();
-            order.insert(seam, which);
+            let position = usize::try_from(positions.rotate_left(at as u32) % order.len() as u64).unwrap();
+            order.insert(position, which);
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let plain: Vec<usize> = (0..ALL.len()).collect();

@@ -1,4 +1,4 @@
-//! What the receiver does with deliveries: what it reads from them, and what it answers and stores.
+//! Tests of the receiver: the reading of deliveries, the answers, and the stored events.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,10 +1,10 @@
-//! Real payloads, and variants of them for what no published payload shows.
+//! GitHub's example payloads, and variants of them for cases that no example covers.
 
 use serde_json::Value;
 
 macro_rules! payloads {
     ($($name:literal),+ $(,)?) => {
-        /// Every payload: its name, whose first word is the event, and its text.
+        /// The name and the text of every payload. A name begins with the event.
         pub(crate) const ALL: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../payloads/", $name, ".json")))),+];
     };
@@ -30,7 +30,7 @@ payloads![
     "workflow_run.dispatched",
 ];
 
-/// The event that a payload's name names.
+/// The event in the name of a payload.
 pub(crate) fn event_of(name: &str) -> &str {
     name.split('.').next().unwrap()
 }
@@ -40,7 +40,7 @@ pub(crate) fn text(name: &str) -> &'static str {
     ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no payload {name}")).1
 }
 
-/// The payload called `name` with the values at some JSON pointers replaced; a missing last member is added.
+/// The payload called `name` with the values at some JSON pointers replaced. A missing last member is added.
 pub(crate) fn variant(name: &str, changes: &[(&str, Value)]) -> Vec<u8> {
     let mut payload: Value = serde_json::from_str(text(name)).unwrap();
     for (pointer, value) in changes {

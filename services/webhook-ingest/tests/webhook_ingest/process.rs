@@ -1,4 +1,4 @@
-//! The receiver as a process of its own, to signal and to kill.
+//! Runs the receiver as a process, for tests that signal or kill it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
@@ -14,16 +14,16 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::SECRET;
 
-/// How long a process may take to leave.
+/// How long a process may take to exit.
 pub(crate) const LEAVES_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at a condition.
+/// The pause between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 
-/// A running receiver; it is killed when it is dropped.
+/// A running receiver, which is killed on drop.
 pub(crate) struct Receiver {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// What it has logged so far.
+    /// The log so far.
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -37,22 +37,22 @@ pub(crate) async fn migrate(url: &str) -> Result<oasis_store::Migrated, oasis_st
     oasis_store::migrate(&url.parse::<DatabaseUrl>().unwrap()).await
 }
 
-/// The binary, with nothing of the environment of the tests.
+/// The binary, without the environment of the tests.
 pub(crate) fn binary(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-ingest"));
     command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end: the exit code and both outputs.
+/// Runs a command to its end, and returns the exit code and both outputs.
 pub(crate) fn finished(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// A port that is free now. Below those that systems give to outgoing connections: a client that keeps trying
-/// such a one while nobody listens can be connected to itself.
+/// A free port below the range that systems use for outgoing connections. In that range, a client that keeps
+/// trying to connect to a port without a listener can connect to itself.
 pub(crate) fn free_port() -> u16 {
     let random = || (RandomState::new().hash_one(0) % 12_000) as u16;
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
@@ -60,7 +60,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 impl Receiver {
-    /// Starts one that takes deliveries on `port`, and waits until it listens.
+    /// Starts a receiver on `port`, and waits until it listens.
     pub(crate) async fn start(database_url: &str, port: u16) -> Self {
         let port = port.to_string();
         Self::start_with(&[
@@ -72,11 +72,11 @@ impl Receiver {
         .await
     }
 
-    /// Starts one with these variables and no others.
+    /// Starts a receiver with these variables and no others, and waits until it listens.
     pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
         let mut child = binary(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        // It logs its address once it listens.
+        // The receiver logs its address once it listens.
         let begun = tokio::task::spawn_blocking(move || {
             let mut log = String::new();
             while stderr.read_line(&mut log).unwrap() > 0 {
@@ -91,7 +91,7 @@ impl Receiver {
         });
         let (address, log, mut stderr) = match begun.await.unwrap() {
             Ok(begun) => begun,
-            Err(log) => panic!("it ended before it listened: {:?}: {log}", child.wait()),
+            Err(log) => panic!("the receiver ended before it listened: {:?}: {log}", child.wait()),
         };
         let log = Arc::new(Mutex::new(log));
         let reader = std::thread::spawn({
@@ -112,12 +112,12 @@ impl Receiver {
         self.child.id()
     }
 
-    /// Whether a line of its log has this in it.
+    /// Whether a line of the log contains `text`.
     pub(crate) fn logged(&self, text: &str) -> bool {
         self.log.lock().unwrap().lines().any(|line| line.contains(text))
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -126,22 +126,22 @@ impl Receiver {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it as `kill -9` does, and gives back its port.
+    /// Kills the receiver as `kill -9` does, and returns its port.
     pub(crate) async fn kill(mut self) -> u16 {
         self.signal(Signal::KILL);
         let status = self.ended(LEAVES_WITHIN).await;
-        assert_eq!(status.code(), None, "it ended by itself");
+        assert_eq!(status.code(), None, "the receiver ended by itself");
         self.address.port()
     }
 
-    /// Waits for its end.
+    /// Waits until the receiver exits, and returns its exit status.
     pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "it still runs: {}", self.log.lock().unwrap());
+            assert!(Instant::now() < deadline, "the receiver still runs: {}", self.log.lock().unwrap());
             tokio::time::sleep(POLL).await;
         };
         if let Some(reader) = self.reader.take() {

@@ -1,4 +1,4 @@
-//! What holds for every payload, real, damaged or made up.
+//! Property tests of the reading of payloads: examples, damaged examples and generated payloads.
 
 use oasis_core::Meta;
 use proptest::collection::{btree_map, vec};
@@ -26,7 +26,7 @@ const EVENTS: [&str; 13] = [
     "issues",
 ];
 
-/// Members that are read somewhere, so that made-up payloads get past the first check.
+/// Members that some event reads, so that generated payloads pass the first check.
 const MEMBERS: [&str; 36] = [
     "action",
     "workflow_run",
@@ -91,7 +91,7 @@ fn any_object() -> impl Strategy<Value = Value> {
         .prop_map(|map| Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
 }
 
-/// Every place in `value`, as a JSON pointer.
+/// Every position in `value`, as a JSON pointer.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
@@ -105,8 +105,8 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Reads, and checks what must hold of whatever is read.
-fn holds(event_name: &str, payload: &[u8]) -> Result<(), TestCaseError> {
+/// Reads a payload. Checks the properties that every event must have.
+fn check_reading(event_name: &str, payload: &[u8]) -> Result<(), TestCaseError> {
     let Ok(Reading::Event { new, state_known }) = read(event_name, payload, &Rules::default(), received())
     else {
         return Ok(());
@@ -124,22 +124,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn reading_is_total_for_any_object(payload in any_object()) {
+    fn reading_never_panics_for_any_object(payload in any_object()) {
         let payload = serde_json::to_vec(&payload).unwrap();
         for event_name in EVENTS {
-            holds(event_name, &payload)?;
+            check_reading(event_name, &payload)?;
         }
     }
 
     #[test]
-    fn reading_is_total_for_any_bytes(payload in any::<Vec<u8>>()) {
+    fn reading_never_panics_for_any_bytes(payload in any::<Vec<u8>>()) {
         for event_name in EVENTS {
-            holds(event_name, &payload)?;
+            check_reading(event_name, &payload)?;
         }
     }
 
     #[test]
-    fn reading_is_total_for_a_damaged_payload(
+    fn reading_never_panics_for_a_damaged_payload(
         which in 0..ALL.len(),
         place in any::<prop::sample::Index>(),
         damage in any_json(),
@@ -152,7 +152,7 @@ proptest! {
         if let Some(value) = payload.pointer_mut(place.get(&found).as_str()) {
             *value = damage;
         }
-        holds(event_of(name), &serde_json::to_vec(&payload).unwrap())?;
+        check_reading(event_of(name), &serde_json::to_vec(&payload).unwrap())?;
         let cut = &text.as_bytes()[..cut.index(text.len())];
         prop_assert!(read(event_of(name), cut, &Rules::default(), received()).is_err());
     }
@@ -183,7 +183,7 @@ proptest! {
 }
 
 #[test]
-fn no_payload_outgrows_the_bound_of_meta() {
+fn no_payload_exceeds_the_bound_of_meta() {
     for (name, text) in ALL {
         for huge in ["\u{1}", "\"", "\u{10ffff}", "\u{1}\n"] {
             let mut payload: Value = serde_json::from_str(text).unwrap();
@@ -208,7 +208,7 @@ fn inflate(value: &mut Value, huge: &str) {
 }
 
 #[test]
-fn no_address_of_a_person_is_kept() {
+fn no_email_address_is_kept() {
     for (name, payload) in ALL {
         let reading = read(event_of(name), payload.as_bytes(), &Rules::default(), received()).unwrap();
         if let Reading::Event { new, .. } = reading {

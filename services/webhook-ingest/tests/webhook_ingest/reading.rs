@@ -1,4 +1,4 @@
-//! What is read from everything but runs: VTID, time, link, module and meta, event by event.
+//! Tests of the reading of all events except runs: VTID, time, link, module and meta.
 
 use oasis_core::{NewEvent, Ts};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) fn received() -> Ts {
     RECEIVED.parse().unwrap()
 }
 
-/// The event in `payload`, which is one that is shown and whose state is known.
+/// The event in `payload`. The feed must show the event, and its state must be known.
 pub(crate) fn event(name: &str, payload: &[u8]) -> NewEvent {
     match read(event_of(name), payload, &Rules::default(), received()).unwrap() {
         Reading::Event { new, state_known: true } => *new,
@@ -28,7 +28,7 @@ pub(crate) fn meta(event: &NewEvent) -> Value {
     Value::Object(event.meta.as_map().clone())
 }
 
-/// ts, status and link.
+/// The event's ts, status and link.
 pub(crate) fn strict(new: &NewEvent) -> (String, &'static str, Option<&str>) {
     (new.event.ts.to_string(), new.event.status.as_str(), new.event.link.as_ref().map(|link| link.as_str()))
 }
@@ -38,7 +38,7 @@ pub(crate) fn vtid(new: &NewEvent) -> (&str, Option<&str>) {
 }
 
 #[test]
-fn a_pull_request() {
+fn a_pull_request_is_read() {
     let merged = changed(
         "pull_request.closed",
         &[
@@ -87,7 +87,7 @@ fn a_pull_request() {
 }
 
 #[test]
-fn a_push() {
+fn a_push_is_read() {
     let commits = json!([
         {"id": "a", "message": "first", "author": {"email": "ann@example.com"}},
         {"id": "b", "message": "second\n\nDEV-CICDL-0032"},
@@ -119,11 +119,11 @@ fn a_push() {
 
     let gone = event("push", text("push.deleted_tag").as_bytes());
     assert_eq!(meta(&gone)["tag"], "simple-tag");
-    assert_eq!(meta(&gone).get("sha"), None, "a deletion ends at no commit");
+    assert_eq!(meta(&gone).get("sha"), None, "a deletion has no commit");
 }
 
 #[test]
-fn when_a_push_happened() {
+fn the_time_of_a_push_is_that_of_the_repository_else_of_the_commit() {
     let of = |pushed_at: Value, head_commit: Value| {
         let changes = [("/repository/pushed_at", pushed_at), ("/head_commit", head_commit)];
         changed("push.branch", &changes).event.ts.to_string()
@@ -137,7 +137,7 @@ fn when_a_push_happened() {
 }
 
 #[test]
-fn branches_tags_releases_and_hooks() {
+fn branches_tags_releases_and_hooks_are_read() {
     let branch = [("/ref", json!("vt/dev-cicdl-0031")), ("/ref_type", json!("branch"))];
     let payload = variant("create.tag", &branch);
     for (name, title) in [("create", "CICDL-CORE-CREATE"), ("delete", "CICDL-CORE-DELETE")] {
@@ -171,7 +171,7 @@ fn branches_tags_releases_and_hooks() {
 }
 
 #[test]
-fn deployments() {
+fn deployments_and_their_statuses_are_read() {
     let queued = changed(
         "deployment.pages",
         &[("/workflow_run/display_title", json!("DEV-AAA-0001")), ("/deployment/ref", json!("DEV-BBB-0002"))],
@@ -216,7 +216,7 @@ fn deployments() {
 }
 
 #[test]
-fn rules_give_the_module_and_the_prefixes() {
+fn the_rules_determine_the_module_and_the_prefixes() {
     let rules =
         Rules { prefixes: "OPS".parse().unwrap(), modules: "codertocat/*=repository".parse().unwrap() };
     let payload = variant("push.branch", &[("/ref", json!("refs/heads/DEV-AAA-0001/OPS-BBB-0002"))]);
@@ -226,7 +226,7 @@ fn rules_give_the_module_and_the_prefixes() {
 }
 
 #[test]
-fn the_key_is_the_event_and_the_bytes() {
+fn the_dedup_key_depends_on_the_event_name_and_the_bytes() {
     let key = |name: &str, payload: &[u8]| event(name, payload).dedup_key.unwrap();
     let payload = text("create.tag").as_bytes();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What is read from runs, jobs and checks: VTID, time, link and meta.
+//! Tests of the reading of runs, jobs and checks: VTID, time, link and meta.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::payloads::text;
 use crate::reading::{RECEIVED, changed, event, meta, received, strict, vtid};
 
 #[test]
-fn a_workflow_run() {
+fn a_workflow_run_is_read() {
     let run = changed(
         "workflow_run.completed",
         &[
@@ -41,7 +41,7 @@ fn a_workflow_run() {
 }
 
 #[test]
-fn the_vtid_of_a_run_is_in_its_title_else_its_branch_else_its_commit() {
+fn the_vtid_of_a_run_comes_from_its_title_else_its_branch_else_its_commit() {
     let of = |title: Value, event: &str, branch: Value, message: &str| {
         let run = changed(
             "workflow_run.dispatched",
@@ -62,7 +62,7 @@ fn the_vtid_of_a_run_is_in_its_title_else_its_branch_else_its_commit() {
         of(json!(title), "pull_request", branch.clone(), message),
         expect("DEV-AAA-0001", Some("pr_title"))
     );
-    // What a push's run shows as its title is the commit's headline.
+    // For a run that a push started, the title is the headline of the commit.
     assert_eq!(
         of(json!(title), "push", branch.clone(), message),
         expect("DEV-AAA-0001", Some("commit_message"))
@@ -76,7 +76,7 @@ fn the_vtid_of_a_run_is_in_its_title_else_its_branch_else_its_commit() {
 }
 
 #[test]
-fn when_a_run_happened_and_where_it_is_shown() {
+fn the_time_and_the_link_of_a_run_follow_its_action_and_attempt() {
     let times = [
         ("/workflow_run/run_started_at", json!("2026-01-01T00:00:01Z")),
         ("/workflow_run/updated_at", json!("2026-01-01T00:00:09Z")),
@@ -105,7 +105,7 @@ fn when_a_run_happened_and_where_it_is_shown() {
 }
 
 #[test]
-fn what_may_be_null_or_absent_in_a_run() {
+fn most_fields_of_a_run_may_be_null_or_absent() {
     let bare = br#"{"action":"completed","workflow_run":{"status":"completed","conclusion":"success"}}"#;
     let run = event("workflow_run", bare);
     assert_eq!(strict(&run), (RECEIVED.to_owned(), "success", None));
@@ -127,11 +127,11 @@ fn what_may_be_null_or_absent_in_a_run() {
     let changes: Vec<_> = pointers.iter().map(|pointer| (pointer.as_str(), Value::Null)).collect();
     let run = changed("workflow_run.completed", &changes);
     assert_eq!((vtid(&run), run.event.ts), (("UNSET", None), received()));
-    assert_eq!(meta(&run)["actor"], "Codertocat", "the sender stands in");
+    assert_eq!(meta(&run)["actor"], "Codertocat", "the sender is used instead");
 }
 
 #[test]
-fn checks_have_their_branch_only() {
+fn checks_and_suites_are_read() {
     let run = changed(
         "check_run.completed",
         &[("/check_run/check_suite/head_branch", json!("feat/DEV-CICDL-0031"))],
@@ -179,7 +179,7 @@ fn checks_have_their_branch_only() {
 }
 
 #[test]
-fn a_job_is_as_late_as_it_got() {
+fn the_time_of_a_job_is_when_it_completed_else_when_it_started() {
     let of = |completed: Value, started: Value| {
         let changes = [("/workflow_job/completed_at", completed), ("/workflow_job/started_at", started)];
         changed("workflow_job.failed", &changes).event.ts.to_string()

@@ -1,4 +1,4 @@
-//! A receiver with a database of its own, and GitHub as its client.
+//! A receiver with its own database, and a client that signs requests as GitHub does.
 
 use bytes::Bytes;
 use clap::Parser;
@@ -26,17 +26,17 @@ pub(crate) struct Server {
     database: TestDatabase,
 }
 
-/// What was answered.
+/// An answer of the receiver.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// JSON, or the text of what is none.
+    /// JSON, or the text of a body that is not JSON.
     pub(crate) body: Value,
 }
 
 impl Answer {
-    /// The status and the code of an error.
+    /// The status and the code of an error answer.
     pub(crate) fn refusal(&self) -> (u16, &str) {
         let code = self.body["error"]["code"].as_str();
         (self.status.as_u16(), code.unwrap_or_else(|| panic!("no error: {}", self.body)))
@@ -48,7 +48,7 @@ impl Server {
         Self::start_with(&[]).await
     }
 
-    /// With more flags.
+    /// Starts a receiver with additional flags.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
         let migrate = async |url: &str| oasis_store::migrate(&url.parse::<DatabaseUrl>().unwrap()).await;
         let database = testing::database(migrate).await;
@@ -56,7 +56,7 @@ impl Server {
         Self::start_on(database, &url, flags).await
     }
 
-    /// With the database at `url`, which need not be there.
+    /// Starts a receiver with the database at `url`, which need not exist. [`Server::rows`] reads `database`.
     pub(crate) async fn start_on(database: TestDatabase, url: &str, flags: &[&str]) -> Self {
         let own = ["webhook-ingest", "--database-url", url, "--github-webhook-secret", SECRET];
         let config = Config::try_parse_from(own.iter().chain(flags)).unwrap();
@@ -67,7 +67,7 @@ impl Server {
         Self { address, shutdown, task, database }
     }
 
-    /// Sends any request; `headers` are added to the host's.
+    /// Sends any request. It has the `Host` header and `headers`.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -91,19 +91,19 @@ impl Server {
         Answer { status: head.status, headers: head.headers, body }
     }
 
-    /// Posts `body` as it is, under `headers`.
+    /// Posts `body` unchanged, with `headers`.
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let headers: Vec<(&str, &[u8])> =
             headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         self.send(Method::POST, "/webhooks/github", &headers, body).await
     }
 
-    /// Delivers a JSON payload, signed as GitHub does it.
+    /// Delivers a JSON payload, signed as GitHub signs it.
     pub(crate) async fn deliver(&self, event: &str, payload: &[u8]) -> Answer {
         self.deliver_as(event, JSON, payload).await
     }
 
-    /// Delivers `body` under a content type.
+    /// Delivers `body` with a content type.
     pub(crate) async fn deliver_as(&self, event: &str, content_type: &str, body: &[u8]) -> Answer {
         let signature = sign(SECRET, body);
         let headers = [
@@ -115,7 +115,7 @@ impl Server {
         self.post(&headers, body.to_vec()).await
     }
 
-    /// What is stored, oldest first: the strict fields, `meta` and the key, each row as JSON.
+    /// The stored rows as JSON, oldest first: the strict fields, `meta` and the dedup key.
     pub(crate) async fn rows(&self) -> Vec<Value> {
         let (client, connection) = tokio_postgres::connect(&self.database.url, NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -124,7 +124,7 @@ impl Server {
         rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
     }
 
-    /// Stops it and waits until it has left.
+    /// Stops the receiver, and waits until it has ended.
     pub(crate) async fn stop(self) {
         self.shutdown.trigger();
         self.task.await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Another session sits in a transaction and holds the table: what the receiver says meanwhile, and after it.
+//! Tests of the receiver while another session locks the table: the answers during the lock and after it.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use crate::process::{LEAVES_WITHIN, POLL, Receiver, database, free_port};
 
 const CONNECTIONS: usize = 100;
 const EACH: usize = 5;
-/// About what GitHub sends for a workflow run.
+/// About the size of GitHub's payload for a workflow run.
 const SIZE: usize = 17 << 10;
-/// How much more memory the process may ever have had during the stall, in KiB.
+/// The limit for the growth of the process's memory during the stall, in KiB.
 const GROWTH: u64 = 50 << 10;
 
 /// Whether a writer waits for the lock.
@@ -31,7 +31,7 @@ async fn session(url: &str) -> Session {
     client
 }
 
-/// Waits until a query answers true.
+/// Waits until a query returns true.
 async fn until(session: &Session, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !session.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
@@ -40,7 +40,8 @@ async fn until(session: &Session, sql: &str) {
     }
 }
 
-/// Sends deliveries at once over one HTTP/2 connection; how each was answered, and how long it took.
+/// Sends deliveries concurrently over one HTTP/2 connection. Returns the answer to each, and how long it
+/// took.
 async fn at_once(receiver: &Receiver, pushes: &[Push]) -> Vec<(u16, Value, Duration)> {
     let stream = TcpStream::connect(receiver.address).await.unwrap();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -59,7 +60,7 @@ async fn at_once(receiver: &Receiver, pushes: &[Push]) -> Vec<(u16, Value, Durat
     .await
 }
 
-/// A line of `/proc/PID/status` in KiB; `None` on systems without.
+/// A value of `/proc/PID/status` in KiB; `None` on systems without it.
 fn memory(receiver: &Receiver, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", receiver.pid())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -67,7 +68,7 @@ fn memory(receiver: &Receiver, name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stall_is_503_in_time_and_names_who_stalls() {
+async fn a_stall_is_answered_503_in_time_and_names_the_session_that_causes_it() {
     let database = database().await;
     let receiver = Receiver::start(&database.url, free_port()).await;
     let mut client = Client::new(receiver.address);
@@ -75,7 +76,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
     assert_eq!(client.deliver(&first).await.unwrap().status, 200);
     let before = memory(&receiver, "VmRSS");
 
-    // Active all the while, so that no idle timeout ends it.
+    // The session is active all the time, so that no idle timeout ends it.
     let holder = session(&database.url).await;
     let holder_pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     let stall = tokio::spawn(async move {
@@ -94,7 +95,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
 
     let pushes: Vec<Push> = (1..=CONNECTIONS * EACH).map(|number| Push::new(number, SIZE)).collect();
     let all = join_all(pushes.chunks(EACH).map(|pushes| at_once(&receiver, pushes)));
-    // While they wait, the probe says who is in the way.
+    // While the deliveries wait, the probe names the session that blocks them.
     let probe = async {
         until(&observer, WAITS).await;
         let deadline = Instant::now() + ANSWERED_WITHIN;
@@ -118,15 +119,15 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
     if let (Some(before), Some(peak)) = (before, memory(&receiver, "VmHWM")) {
         assert!(peak < before + GROWTH, "from {before} to {peak} KiB");
     }
-    assert!(receiver.logged(&format!("session {holder_pid} ")), "the log names it too");
+    assert!(receiver.logged(&format!("session {holder_pid} ")), "the log names the session too");
 
-    // As the probe advises.
+    // End the session, as the probe advises.
     observer.execute("SELECT pg_terminate_backend($1)", &[&holder_pid]).await.unwrap();
     stall.await.unwrap().unwrap_err();
     let last = Push::new(CONNECTIONS * EACH + 1, 0);
     assert_eq!(client.deliver(&last).await.unwrap().status, 200);
     assert_eq!(client.get("/ready").await.unwrap().status, 200);
-    // Appends are written one after the other, so nothing from before can follow this one.
+    // Appends are written in order. So no earlier delivery can be stored after this one.
     let mut taken = vec![first.stored(), last.stored()];
     taken.sort();
     assert_stored(&database.url, &taken).await;
@@ -145,7 +146,7 @@ async fn a_stall_is_503_in_time_and_names_who_stalls() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_at_the_signal_is_stored_and_answered() {
+async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
     for signal in [Signal::TERM, Signal::INT] {
         let database = database().await;
         let mut receiver = Receiver::start(&database.url, free_port()).await;
@@ -153,7 +154,7 @@ async fn what_is_in_flight_at_the_signal_is_stored_and_answered() {
         let holder = session(&database.url).await;
         holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
 
-        // The first waits in the database, so it is in flight for certain; the others most likely are.
+        // The first delivery waits in the database, so it is certainly in flight. The others probably are.
         let first = tokio::spawn(async move { Client::new(address).deliver(&Push::new(0, 0)).await });
         let observer = session(&database.url).await;
         until(&observer, WAITS).await;
@@ -167,10 +168,10 @@ async fn what_is_in_flight_at_the_signal_is_stored_and_answered() {
             .collect();
         until_connected(address, 20).await;
         receiver.signal(signal);
-        // It takes nobody new.
+        // The receiver accepts no new connections.
         let deadline = Instant::now() + LEAVES_WITHIN;
         while TcpStream::connect(address).await.is_ok() {
-            assert!(Instant::now() < deadline, "it still listens after {signal:?}");
+            assert!(Instant::now() < deadline, "the receiver still listens after {signal:?}");
             tokio::time::sleep(POLL).await;
         }
         holder.batch_execute("ROLLBACK").await.unwrap();
@@ -191,7 +192,7 @@ async fn what_is_in_flight_at_the_signal_is_stored_and_answered() {
     }
 }
 
-/// Waits until the receiver has so many connections open, this one not counted.
+/// Waits until the receiver has `wanted` connections open, without counting this one.
 async fn until_connected(address: std::net::SocketAddr, wanted: u64) {
     let mut client = Client::new(address);
     let deadline = Instant::now() + LEAVES_WITHIN;

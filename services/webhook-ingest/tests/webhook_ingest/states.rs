@@ -1,4 +1,4 @@
-//! Which status each delivery has, and which deliveries are none of ours or cannot be read.
+//! Tests of the status of each event, and of deliveries that are ignored or cannot be read.
 
 use serde_json::{Value, json};
 use webhook_ingest::github::{Reading, Rules, read};
@@ -6,7 +6,7 @@ use webhook_ingest::github::{Reading, Rules, read};
 use crate::payloads::{ALL, event_of, text, variant};
 use crate::reading::received;
 
-/// The status and whether GitHub's word for it is known.
+/// The status, and whether GitHub's word for it is known.
 fn state(name: &str, changes: &[(&str, Value)]) -> (&'static str, bool) {
     match read(event_of(name), &variant(name, changes), &Rules::default(), received()).unwrap() {
         Reading::Event { new, state_known } => (new.event.status.as_str(), state_known),
@@ -19,7 +19,7 @@ fn refused(event_name: &str, payload: &[u8]) -> String {
 }
 
 #[test]
-fn every_captured_payload_is_read() {
+fn every_example_payload_is_read() {
     for (name, expected) in [
         ("check_run.completed", "failure"),
         ("check_run.rerequested", "queued"),
@@ -34,7 +34,7 @@ fn every_captured_payload_is_read() {
         ("release.published", "success"),
         ("workflow_job.failed", "failure"),
         ("workflow_job.waiting", "queued"),
-        // Both are real: an approval is waited for, and `completed` of a run that has not begun.
+        // The first run waits for an approval. The second has the action `completed`, but has not begun.
         ("workflow_run.action_required", "queued"),
         ("workflow_run.dispatched", "queued"),
         ("workflow_run.completed", "success"),
@@ -45,7 +45,7 @@ fn every_captured_payload_is_read() {
 }
 
 #[test]
-fn runs() {
+fn githubs_states_become_statuses_of_events() {
     let run = |status: &str, conclusion: Value| {
         state(
             "workflow_run.completed",
@@ -69,7 +69,7 @@ fn runs() {
 }
 
 #[test]
-fn other_events_are_ignored_if_they_are_objects() {
+fn other_events_are_ignored_if_their_payload_is_an_object() {
     for name in ["star", "issues", "workflow_dispatch", "Push", "", "push "] {
         let reading = read(name, text("star.created").as_bytes(), &Rules::default(), received());
         assert_eq!(reading, Ok(Reading::Ignored), "{name}");
@@ -80,7 +80,7 @@ fn other_events_are_ignored_if_they_are_objects() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused() {
+fn a_payload_that_cannot_be_read_is_refused() {
     for (name, pointer, value) in [
         ("workflow_run.completed", "/workflow_run/head_branch", json!(7)),
         ("workflow_run.completed", "/workflow_run/id", json!("7")),

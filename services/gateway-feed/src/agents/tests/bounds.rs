@@ -9,7 +9,7 @@ use crate::agents::observation::Observation;
 use crate::agents::registry::Registry;
 
 #[test]
-fn there_is_a_bound() {
+fn a_full_registry_forgets_ended_agents_and_then_turns_new_ones_away() {
     let mut registry = registry(20);
     for n in 0..20 {
         let status = if n < 5 { "success" } else { "info" };
@@ -19,19 +19,20 @@ fn there_is_a_bound() {
         registry.observe(ping(n, &format!("i{n}"), "info"), seconds(0));
     }
     let names: BTreeSet<i64> = registry.all(seconds(0)).map(|(agent, _)| agent.ping.id).collect();
-    // The five that had stopped made room, the first ones first; the sixth found none.
+    // The five that had stopped made room, in the order of their pings. The sixth new agent found no room.
     assert_eq!((names, registry.turned_away), ((5..25).collect(), 1));
     registry.observe(ping(30, "i24", "failure"), seconds(0));
     registry.observe(ping(31, "i25", "info"), seconds(2));
     assert!(registry.all(seconds(2)).any(|(agent, _)| agent.ping.id == 31));
-    // What is said of one that is not known is nothing to know.
+    // A loss of an unknown agent is ignored.
     registry.observe(lost(40, "stranger", 1), seconds(2));
     assert_eq!(registry.all(seconds(2)).count(), 20);
 }
 
-/// Whoever may send events can send pings of any number of instances, but not so that nobody else is watched.
+/// A sender of events can ping for any number of instances, but cannot keep other agents from being
+/// watched.
 #[test]
-fn those_that_promise_nothing_make_room_first() {
+fn agents_without_an_interval_make_room_first() {
     let quiet = |id: i64| {
         let meta = json!({ "instance": format!("quiet {id}") });
         Observation::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
@@ -48,7 +49,7 @@ fn those_that_promise_nothing_make_room_first() {
     let kept = names(&registry);
     assert!(["stopped", "lost", "alive", "quiet 1009"].iter().all(|name| kept.contains(*name)), "{kept:?}");
     assert!(!kept.contains("quiet 10") && registry.turned_away == 0);
-    // One that is watched makes room for nobody, but is let in by all others.
+    // A watched agent never makes room. Every other agent makes room for a new watched one.
     for id in 2_000..2_019 {
         registry.observe(ping(id, &format!("i{id}"), "info"), seconds(2));
     }
@@ -60,7 +61,7 @@ fn those_that_promise_nothing_make_room_first() {
 }
 
 #[test]
-fn those_that_ended_are_forgotten_after_a_day() {
+fn agents_that_ended_are_forgotten_after_a_day() {
     let mut registry = registry(20);
     registry.observe(ping(1, "alive", "info"), seconds(0));
     registry.observe(ping(2, "stopped", "success"), seconds(0));

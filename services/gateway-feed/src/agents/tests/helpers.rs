@@ -55,8 +55,9 @@ pub(super) fn back(id: i64, instance: &str) -> Observation {
     Observation::read(&stored(id, "ping.back", "info", "IDLE", &meta)).unwrap()
 }
 
-/// A registry to which the table answers for ever, unless a test says otherwise.
-pub(super) fn believing(most: usize) -> Registry {
+/// A registry that has not started. It believes that the table answers for ever, unless a test says
+/// otherwise.
+pub(super) fn unstarted(most: usize) -> Registry {
     let mut registry = Registry::new(most);
     registry.probed(Duration::ZERO, true, Some(Duration::MAX - BELIEVED));
     registry
@@ -64,7 +65,7 @@ pub(super) fn believing(most: usize) -> Registry {
 
 /// A registry that reads the table from its beginning.
 pub(super) fn registry(most: usize) -> Registry {
-    let mut registry = believing(most);
+    let mut registry = unstarted(most);
     registry.start();
     registry.up(Duration::ZERO);
     let epoch = registry.wants_seed().unwrap();

@@ -1,4 +1,4 @@
-//! Two gateways and a table, in any order.
+//! Two gateways and a table, with events in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::helpers::{due, key, keys, registry, seconds, stored};
 use crate::agents::observation::{Observation, Report};
 use crate::agents::registry::Registry;
 
-/// What happens around two gateways and a table.
+/// What happens to two gateways and a table.
 #[derive(Debug, Clone)]
 enum Step {
     Ping {
@@ -19,13 +19,13 @@ enum Step {
         stops: bool,
     },
     Time(u64),
-    /// A gateway reads so many more events.
+    /// A gateway reads this many more events.
     Read {
         gateway: usize,
         events: usize,
     },
-    /// A gateway tells what it finds due, however far it has read.
-    Tell {
+    /// A gateway appends the notices that it finds due, however far it has read.
+    Notify {
         gateway: usize,
     },
     Away {
@@ -39,7 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(instance, stops)| Step::Ping { instance, stops }),
         4 => (1..100u64).prop_map(Step::Time),
         4 => (0..2usize, 1..5usize).prop_map(|(gateway, events)| Step::Read { gateway, events }),
-        4 => (0..2usize).prop_map(|gateway| Step::Tell { gateway }),
+        4 => (0..2usize).prop_map(|gateway| Step::Notify { gateway }),
         1 => (0..2usize).prop_map(|gateway| Step::Away { gateway }),
     ];
     prop::collection::vec(step, 1..80)
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    fn tell(&mut self, gateway: usize) {
+    fn notify(&mut self, gateway: usize) {
         for notice in due(&self.gateways[gateway].0, self.now) {
             if self.keys.insert(key(&notice)) {
                 let event = notice.event.as_ref().unwrap();
@@ -96,7 +96,7 @@ impl World {
             }
             Step::Time(passes) => self.now += passes,
             Step::Read { gateway, events } => self.read(gateway, events),
-            Step::Tell { gateway } => self.tell(gateway),
+            Step::Notify { gateway } => self.notify(gateway),
             Step::Away { gateway } => {
                 self.gateways[gateway].0.down();
                 self.gateways[gateway].0.up(seconds(self.now));
@@ -110,10 +110,10 @@ impl World {
             for gateway in [0, 1] {
                 self.read(gateway, usize::MAX);
             }
-            // Both find the same, whoever of them comes first.
+            // Both find the same notices due, whichever of them goes first.
             assert_eq!(self.new_keys(0), self.new_keys(1));
             for gateway in [0, 1] {
-                self.tell(gateway);
+                self.notify(gateway);
             }
             if self.table.len() == before {
                 return;
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// What a gateway would tell that the table does not have.
+    /// The keys of the notices that a gateway finds due and that the table lacks.
     fn new_keys(&self, gateway: usize) -> BTreeSet<String> {
         keys(&self.gateways[gateway].0, self.now).difference(&self.keys).cloned().collect()
     }
@@ -130,9 +130,9 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Whatever the two gateways read when, and whoever tells first: the table ends up with one loss for each
-    /// last ping, and one return for each loss after which, or across which, there was a ping; and both end
-    /// up with the same view.
+    /// The gateways may read at any time, and either of them may report first. In the end, the table has one
+    /// loss for the last ping of each agent that did not stop, and no two losses for the same ping. It has
+    /// one return for each loss that a ping has followed or overtaken. Both gateways have the same view.
     #[test]
     fn any_interleaving_gives_the_same_events(steps in steps()) {
         let mut world = World::new();
@@ -142,7 +142,7 @@ proptest! {
         for gateway in [0, 1] {
             world.read(gateway, usize::MAX);
         }
-        // Long enough for both to miss everybody.
+        // Long enough for both gateways to miss every agent.
         world.now += 10_000;
         world.settle();
 

@@ -1,4 +1,4 @@
-//! What a loss and a return say, and which of them are due.
+//! The content of losses and returns, and the times at which they are due.
 
 use serde_json::{Value, json};
 
@@ -7,29 +7,30 @@ use crate::agents::observation::Observation;
 use crate::agents::state::State;
 
 #[test]
-fn the_return_of_a_lost_one_is_told_once() {
+fn the_return_of_a_lost_agent_is_reported_once() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     registry.observe(lost(2, "i", 1), seconds(150));
     registry.observe(ping(9, "i", "in_progress"), seconds(500));
     assert_eq!(state(&registry, 500), State::Working);
-    let told = due(&registry, 500);
-    assert_eq!(told.iter().map(key).collect::<Vec<_>>(), ["gateway:back:i:2"]);
-    let event = told[0].event.as_ref().unwrap();
+    let notices = due(&registry, 500);
+    assert_eq!(notices.iter().map(key).collect::<Vec<_>>(), ["gateway:back:i:2"]);
+    let event = notices[0].event.as_ref().unwrap();
     assert_eq!((event.event.kind.as_str(), event.event.status.as_str()), ("ping.back", "info"));
-    // From when the loss was recorded, since it does not say when the last ping was.
+    // The time away is counted from the record of the loss, because this loss does not name the time of the
+    // last ping.
     assert_eq!(event.meta.as_map()["away"], 7);
-    registry.notified(&told[0]);
+    registry.notified(&notices[0]);
     assert_eq!(due(&registry, 501), []);
     registry.observe(back(10, "i"), seconds(501));
     assert_eq!((state(&registry, 501), due(&registry, 502)), (State::Working, vec![]));
-    // And it can be lost again, under another key.
+    // It can be lost again, under another key.
     assert_eq!(keys(&registry, 650), ["gateway:lost:i:9".to_owned()].into());
 }
 
-/// Gateways that only read it say what the one that told it says.
+/// A gateway that only reads a loss learns from it what the reporting gateway knew.
 #[test]
-fn what_a_loss_says() {
+fn a_loss_describes_the_agent_and_its_last_ping() {
     let mut registry = registry(10);
     let meta = json!({
         "agent": "planner", "role": "PLANNER", "instance": "build-7:42:1", "host": "build-7", "pid": 42,
@@ -39,33 +40,33 @@ fn what_a_loss_says() {
         Observation::read(&stored(7, "ping", "in_progress", "DEV-TEST-0001", &meta)).unwrap(),
         seconds(0),
     );
-    let told = due(&registry, 4);
-    let event = told[0].event.clone().unwrap();
+    let notices = due(&registry, 4);
+    let event = notices[0].event.clone().unwrap();
     assert_eq!(event.event.reference(), "vt/DEV-TEST-0001-ping-lost");
     assert_eq!(
         (event.event.title().as_str(), event.event.status.as_str()),
         ("TEST-PLANNER-PING-LOST", "failure")
     );
-    let said = Value::Object(event.meta.as_map().clone());
+    let meta_of_loss = Value::Object(event.meta.as_map().clone());
     assert_eq!(
-        said,
+        meta_of_loss,
         json!({
             "agent": "planner", "role": "PLANNER", "instance": "build-7:42:1", "host": "build-7", "pid": 42,
             "interval": 1.5, "last_seen": "2026-01-02T03:04:12.000Z", "last_id": 7
         })
     );
-    let read = Observation::read(&stored(8, "ping.lost", "failure", "DEV-TEST-0001", &said)).unwrap();
+    let read = Observation::read(&stored(8, "ping.lost", "failure", "DEV-TEST-0001", &meta_of_loss)).unwrap();
     registry.observe(read, seconds(5));
     assert_eq!(state(&registry, 5), State::Lost);
     registry
         .observe(Observation::read(&stored(67, "ping", "info", "DEV-TEST-0001", &meta)).unwrap(), seconds(6));
-    let told = due(&registry, 6);
-    assert_eq!(told[0].event.as_ref().unwrap().meta.as_map()["away"], 60);
+    let notices = due(&registry, 6);
+    assert_eq!(notices[0].event.as_ref().unwrap().meta.as_map()["away"], 60);
 }
 
-/// A ping was committed between what the loss was told for and the loss itself.
+/// A ping was committed after the last one that the gateway had read, and before the loss.
 #[test]
-fn a_ping_that_overtook_its_loss_means_back() {
+fn a_ping_that_overtook_its_loss_is_a_return() {
     for order in
         [[ping(2, "i", "in_progress"), lost(3, "i", 1)], [lost(3, "i", 1), ping(2, "i", "in_progress")]]
     {
@@ -77,9 +78,9 @@ fn a_ping_that_overtook_its_loss_means_back() {
     }
 }
 
-/// Whatever it names: what comes after it is a return.
+/// Whichever ping the loss names, a ping after the loss is a return.
 #[test]
-fn a_loss_that_names_what_came_after_it_names_nothing() {
+fn a_loss_that_names_an_impossible_ping_covers_all_pings_before_it() {
     for named in [3, 4_000, i64::MAX, -1] {
         let mut registry = registry(10);
         registry.observe(ping(1, "i", "info"), seconds(0));
@@ -90,14 +91,14 @@ fn a_loss_that_names_what_came_after_it_names_nothing() {
     }
 }
 
-/// What the table can hold as a name makes a key, the same each time.
+/// Any instance name that the table can hold makes a key, and the same one each time.
 #[test]
-fn any_name_makes_a_key() {
+fn any_instance_name_makes_a_key() {
     for name in ["a\nb", "\u{7f}", "é😀", &"x".repeat(300), &"é".repeat(300)] {
         let mut registry = registry(2);
         registry.observe(ping(1, name, "info"), seconds(0));
-        let told = due(&registry, 150);
-        assert!(key(&told[0]).starts_with("gateway:lost:"), "{name:?}");
-        assert_eq!(told, due(&registry, 160), "{name:?}");
+        let notices = due(&registry, 150);
+        assert!(key(&notices[0]).starts_with("gateway:lost:"), "{name:?}");
+        assert_eq!(notices, due(&registry, 160), "{name:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The registry under an injected clock, by itself and against a real table.
+//! Tests the registry under an injected clock, alone and against a real table.
 
 mod bounds;
 mod helpers;

@@ -1,18 +1,18 @@
-//! Time in which no agent could ping counts for nothing.
+//! Time in which no agent could ping does not count.
 
 use super::helpers::{due, keys, lost, ping, registry, seconds, state};
 use crate::agents::registry::Registry;
 use crate::agents::state::State;
 
-/// While the table is out of reach nobody is late, and afterwards everybody has all the time again.
+/// While the table is out of reach, no agent is late. Afterwards, every agent has its whole time again.
 #[test]
-fn an_outage_loses_nobody() {
+fn an_outage_makes_no_agent_lost() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     registry.down();
     assert_eq!((state(&registry, 10_000), due(&registry, 10_000)), (State::Working, vec![]));
     registry.up(seconds(10_000));
-    // Polling instead of listening is no outage.
+    // A second `up` is no outage: the tail now polls instead of listening.
     registry.up(seconds(10_100));
     assert_eq!((state(&registry, 10_089), state(&registry, 10_090)), (State::Working, State::Late));
     assert_eq!((due(&registry, 10_149), due(&registry, 10_150).len()), (vec![], 1));
@@ -20,9 +20,9 @@ fn an_outage_loses_nobody() {
     assert_eq!((due(&registry, 10_299), due(&registry, 10_300).len()), (vec![], 1));
 }
 
-/// Time in which the table did not answer counts for nothing, from whichever side it is noticed first.
+/// Time in which the table did not answer does not count, however the registry notices it.
 #[test]
-fn a_table_that_hangs_loses_nobody() {
+fn a_table_that_hangs_makes_no_agent_lost() {
     let watched = || {
         let mut registry = registry(10);
         registry.observe(ping(1, "i", "in_progress"), seconds(0));
@@ -36,28 +36,28 @@ fn a_table_that_hangs_loses_nobody() {
     let mut steady = watched();
     all_along(&mut steady, 140, 152);
     assert_eq!((state(&steady, 150), due(&steady, 149), due(&steady, 150).len()), (State::Late, vec![], 1));
-    // The answer is awaited: nobody is missed even before it is there, and it comes late.
+    // The answer comes late. No agent is missed while it is awaited.
     let mut late = watched();
     assert_eq!((state(&late, 200), due(&late, 200)), (State::Working, vec![]));
     late.probed(seconds(140), false, Some(seconds(200)));
-    // It hung until 149, and the agent tries again 30 s later.
+    // The table hung until 149, and the agent tries again 30 s later.
     let mut short = watched();
     short.probed(seconds(140), false, Some(seconds(149)));
     all_along(&mut short, 150, 182);
     assert_eq!(due(&short, 180), []);
-    // There is none, and none for a while.
+    // The probe fails, and no answer comes for a while.
     let mut failed = watched();
     failed.probed(seconds(140), false, None);
     assert_eq!(due(&failed, 160), []);
     failed.probed(seconds(199), true, Some(seconds(200)));
-    // Nobody asked.
+    // No probe was sent for a while.
     let mut asleep = watched();
     asleep.probed(seconds(199), true, Some(seconds(200)));
     for registry in [&mut late, &mut failed, &mut asleep] {
         all_along(registry, 202, 352);
         assert_eq!((due(registry, 349), due(registry, 350).len()), (vec![], 1));
     }
-    // A return is told whenever it can be.
+    // A return is due whether the table answers or not.
     let mut back = watched();
     back.observe(lost(2, "i", 1), seconds(140));
     assert!(!back.watches());

@@ -1,18 +1,18 @@
-//! What the table says at the start of the tail, and the returns that are still due then.
+//! What a registry knows from the seed at the start of the tail, and which returns are due then.
 
 use std::collections::BTreeMap;
 
-use super::helpers::{back, believing, due, keys, lost, ping, seconds, state};
+use super::helpers::{back, due, keys, lost, ping, seconds, state, unstarted};
 use crate::agents::state::State;
 
 #[test]
-fn at_the_start_the_table_says_who_there_is_and_the_count_begins() {
-    let mut registry = believing(10);
+fn the_seed_makes_the_agents_known_and_gives_them_their_whole_time() {
+    let mut registry = unstarted(10);
     assert!(!registry.is_known() && registry.wants_seed().is_none());
     registry.start();
     registry.up(seconds(1));
     let epoch = registry.wants_seed().unwrap();
-    // Read by the tail while the table is asked.
+    // The tail reads these while the table is being asked.
     registry.observe(ping(12, "b", "info"), seconds(2));
     registry.observe(lost(13, "c", 9), seconds(2));
     let table = [
@@ -22,7 +22,7 @@ fn at_the_start_the_table_says_who_there_is_and_the_count_begins() {
         ping(11, "b", "info"),
     ];
     registry.seed(epoch + 1, table.clone().map(|observation| (observation, seconds(86_000))), seconds(3));
-    assert!(!registry.is_known(), "that was asked for another start");
+    assert!(!registry.is_known(), "the seed was for another start");
     registry.seed(epoch, table.map(|observation| (observation, seconds(86_000))), seconds(3));
     let states: BTreeMap<String, (State, i64)> = registry
         .all(seconds(91))
@@ -35,12 +35,12 @@ fn at_the_start_the_table_says_who_there_is_and_the_count_begins() {
     assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "another table");
 }
 
-/// A loss whose return was not told, because nobody watched then.
+/// The return from a loss was not reported, because no gateway was watching.
 #[test]
-fn a_return_that_is_owed_is_told_after_a_restart() {
+fn a_return_that_was_not_reported_is_reported_after_a_restart() {
     let events = [ping(1, "i", "info"), lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
     for (known, owed) in [(3, 1), (4, 0)] {
-        let mut registry = believing(10);
+        let mut registry = unstarted(10);
         registry.start();
         registry.up(seconds(0));
         let epoch = registry.wants_seed().unwrap();
@@ -53,12 +53,12 @@ fn a_return_that_is_owed_is_told_after_a_restart() {
     }
 }
 
-/// Of a ping that says something new the table gives only that one, so what was lost before it comes first.
+/// If the last ping of an agent is no repeat, the seed holds no earlier ping, and a loss may come first.
 #[test]
-fn a_return_with_news_is_told_after_a_restart() {
+fn a_return_with_a_ping_that_is_no_repeat_is_reported_after_a_restart() {
     let events = [lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
     for (known, owed) in [(2, vec!["gateway:back:i:2".to_owned()]), (3, vec![])] {
-        let mut registry = believing(10);
+        let mut registry = unstarted(10);
         registry.start();
         registry.up(seconds(0));
         let epoch = registry.wants_seed().unwrap();

@@ -1,6 +1,6 @@
-//! What a gateway that starts anew knows of the agents is what it would know had it been there all the time:
-//! over random histories in a real table, one registry hears all of them and another one is given what the
-//! table says at the end.
+//! Tests that a gateway that starts knows the same about the agents as if it had run all the time. The test
+//! puts random histories into a real table. One registry reads all of them, and another is seeded with what
+//! the table says at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,18 +15,18 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
-use super::helpers::believing;
+use super::helpers::unstarted;
 use crate::agents::observation::Observation;
 use crate::agents::registry::Registry;
 use crate::agents::state::State;
 
-/// Instances, each with a history of its own.
+/// The number of instances. Each has its own history.
 const HISTORIES: usize = 1_500;
 const DAY: u64 = 86_400;
 
-/// What is said of an instance next.
+/// The next event of an instance.
 #[derive(Debug, Clone)]
-enum Said {
+enum Entry {
     Ping {
         status: &'static str,
         interval: Option<Value>,
@@ -34,22 +34,21 @@ enum Said {
     },
     /// The last ping again.
     Repeat,
-    /// After so many of its events; what it names is the ping that many back, or nothing, or what there can't
-    /// be.
-    Lost(Named),
-    /// Of the loss so many back that has no return.
+    /// A loss, and the ping that it names as the last one.
+    Lost(NamedPing),
+    /// A return. The number counts back through the losses without a return; `None` names no loss.
     Back(Option<usize>),
 }
 
 #[derive(Debug, Clone)]
-enum Named {
+enum NamedPing {
     PingBefore(usize),
     Nothing,
     Later,
     Text,
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn entry() -> impl Strategy<Value = Entry> {
     let status = prop::sample::select(vec![
         "in_progress",
         "in_progress",
@@ -71,30 +70,30 @@ fn said() -> impl Strategy<Value = Said> {
     ]);
     let task = prop::sample::select(vec!["IDLE", "DEV-TEST-0001"]);
     let named = prop_oneof![
-        6 => (0..2usize).prop_map(Named::PingBefore),
-        1 => Just(Named::Nothing),
-        1 => Just(Named::Later),
-        1 => Just(Named::Text),
+        6 => (0..2usize).prop_map(NamedPing::PingBefore),
+        1 => Just(NamedPing::Nothing),
+        1 => Just(NamedPing::Later),
+        1 => Just(NamedPing::Text),
     ];
     prop_oneof![
         4 => (status, interval, task)
-            .prop_map(|(status, interval, task)| Said::Ping { status, interval, task }),
-        3 => Just(Said::Repeat),
-        4 => named.prop_map(Said::Lost),
-        3 => prop::option::weighted(0.9, 0..3usize).prop_map(Said::Back),
+            .prop_map(|(status, interval, task)| Entry::Ping { status, interval, task }),
+        3 => Just(Entry::Repeat),
+        4 => named.prop_map(Entry::Lost),
+        3 => prop::option::weighted(0.9, 0..3usize).prop_map(Entry::Back),
     ]
 }
 
-/// With the hours that pass before each. The first is a ping: only gateways say that one is lost, and of
-/// those that pinged.
-fn history() -> impl Strategy<Value = Vec<(Said, u32)>> {
-    let first = said().prop_filter("a ping", |said| matches!(said, Said::Ping { .. }));
+/// A history: its events, each with the hours that pass before it. The first event is a ping, because
+/// gateways report only losses of agents that pinged.
+fn history() -> impl Strategy<Value = Vec<(Entry, u32)>> {
+    let first = entry().prop_filter("a ping", |entry| matches!(entry, Entry::Ping { .. }));
     let hours = prop_oneof![12 => Just(0_u32), 1 => Just(2_u32), 1 => Just(30_u32)];
-    (first, prop::collection::vec((said(), hours), 0..30))
+    (first, prop::collection::vec((entry(), hours), 0..30))
         .prop_map(|(first, rest)| std::iter::once((first, 0)).chain(rest).collect())
 }
 
-/// A row of the table to be.
+/// A row that is to be inserted.
 #[derive(Debug)]
 struct Row {
     id: i64,
@@ -105,40 +104,40 @@ struct Row {
     hours_ago: i32,
 }
 
-/// The rows of a history that was over `hours_ago`.
-fn rows(next: &mut i64, instance: &str, history: &[(Said, u32)], hours_ago: u32) -> Vec<Row> {
+/// The rows of a history that ended `hours_ago`.
+fn rows(next: &mut i64, instance: &str, history: &[(Entry, u32)], hours_ago: u32) -> Vec<Row> {
     let mut left: u32 = hours_ago + history.iter().map(|(_, hours)| hours).sum::<u32>();
     let (mut pings, mut lost): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     let mut last = ("info", "IDLE", None);
     let mut rows = Vec::new();
-    for (said, hours) in history {
+    for (entry, hours) in history {
         left -= hours;
         *next += 1;
         let id = *next;
         let mut meta = json!({ "agent": "a", "instance": instance });
         let back = |ids: &[i64], n: usize| ids.iter().rev().nth(n).or(ids.first()).copied();
-        let (kind, status, task) = match said {
-            Said::Ping { status, interval, task } => {
+        let (kind, status, task) = match entry {
+            Entry::Ping { status, interval, task } => {
                 last = (status, task, interval.clone());
                 ("ping", *status, *task)
             }
-            Said::Repeat => {
+            Entry::Repeat => {
                 meta["repeat"] = true.into();
                 ("ping", last.0, last.1)
             }
-            Said::Lost(named) => {
+            Entry::Lost(named) => {
                 match named {
-                    Named::PingBefore(n) => meta["last_id"] = back(&pings, *n).into(),
-                    Named::Nothing => {}
-                    Named::Later => meta["last_id"] = (id + 1_000_000).into(),
-                    Named::Text => meta["last_id"] = pings[0].to_string().into(),
+                    NamedPing::PingBefore(n) => meta["last_id"] = back(&pings, *n).into(),
+                    NamedPing::Nothing => {}
+                    NamedPing::Later => meta["last_id"] = (id + 1_000_000).into(),
+                    NamedPing::Text => meta["last_id"] = pings[0].to_string().into(),
                 }
                 lost.push(id);
                 ("ping.lost", "failure", "IDLE")
             }
-            Said::Back(of) => {
+            Entry::Back(of) => {
                 match of {
-                    // A return is told once.
+                    // A return is reported once.
                     Some(n) => match back(&lost, *n) {
                         Some(of) => {
                             lost.retain(|id| *id != of);
@@ -166,7 +165,7 @@ fn rows(next: &mut i64, instance: &str, history: &[(Said, u32)], hours_ago: u32)
             hours_ago: left.try_into().unwrap(),
         });
     }
-    // What was left out at the end took no time.
+    // If the last events were left out, the other rows move to the end of the history.
     let late = rows.last().map_or(0, |row| row.hours_ago) - i32::try_from(hours_ago).unwrap();
     rows.iter_mut().for_each(|row| row.hours_ago -= late);
     rows
@@ -207,7 +206,7 @@ async fn read(store: &Store) -> Vec<StoredEvent> {
     }
 }
 
-/// What a registry says of each: its state, its last ping, and what it would tell the table.
+/// What a registry says about each instance: its state, its last ping, and the keys of its due notices.
 fn view(registry: &Registry, now: Duration) -> BTreeMap<String, (State, i64, BTreeSet<String>)> {
     let mut view: BTreeMap<_, _> = registry
         .all(now)
@@ -221,7 +220,7 @@ fn view(registry: &Registry, now: Duration) -> BTreeMap<String, (State, i64, BTr
 }
 
 #[tokio::test]
-async fn a_restart_forgets_nothing_and_makes_nothing_up() {
+async fn a_seeded_registry_knows_the_same_as_one_that_read_everything() {
     let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
     let (client, connection) = tokio_postgres::connect(&db.url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -230,7 +229,7 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
     let mut next = 0;
     for n in 0..HISTORIES {
         let history = history().new_tree(&mut runner).unwrap().current();
-        // Every other one was over two days ago: of those the ones that ended are forgotten.
+        // Every other history ended two days ago. Of these, the agents that have ended are forgotten.
         let (name, hours) = if n % 2 == 0 { (format!("new {n}"), 0) } else { (format!("old {n}"), 48) };
         written.extend(rows(&mut next, &name, &history, hours));
     }
@@ -240,7 +239,7 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
 
     let store = Store::new(DatabaseArgs::new(db.url.parse().unwrap()), "test").unwrap();
     let [mut live, mut seeded] = [(); 2].map(|()| {
-        let mut registry = believing(HISTORIES);
+        let mut registry = unstarted(HISTORIES);
         registry.start();
         registry.up(Duration::ZERO);
         registry
@@ -259,12 +258,12 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
     }
     live.forget(now);
     live.restart_count(now);
-    let said = store.agents().await.unwrap();
-    let observation = said.iter().map(|said| (Observation::read(&said.event).unwrap(), said.age));
-    seeded.seed(seeded.wants_seed().unwrap(), observation, now);
+    let seed = store.agents().await.unwrap();
+    let seed = seed.iter().map(|last| (Observation::read(&last.event).unwrap(), last.age));
+    seeded.seed(seeded.wants_seed().unwrap(), seed, now);
 
     let mut seen = BTreeMap::new();
-    // Before anybody is late, and when everybody is missed.
+    // The first moment is before any agent is late; at the second, every agent is missed.
     for now in [now, now + Duration::from_secs(1_000)] {
         let (mut live, mut seeded) = (view(&live, now), view(&seeded, now));
         for (name, live) in &live {
@@ -278,6 +277,6 @@ async fn a_restart_forgets_nothing_and_makes_nothing_up() {
         seeded.retain(|name, _| live.remove(name).is_none());
         assert_eq!(seeded, BTreeMap::new(), "only from the table");
     }
-    // The histories are of all sorts.
+    // The histories cover many cases.
     assert!(seen.len() > 8, "{seen:?}");
 }

@@ -1,4 +1,4 @@
-//! When an agent is late and when it is missed, and since when it is in its state.
+//! When an agent is late and when it is missed, and since when it has been in its state.
 
 use serde_json::json;
 
@@ -7,14 +7,14 @@ use crate::agents::observation::Observation;
 use crate::agents::state::State;
 
 #[test]
-fn late_after_one_and_a_half_intervals_and_missed_after_two_and_a_half() {
+fn an_agent_is_late_after_1_5_intervals_and_missed_after_2_5() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(100));
     assert_eq!(state(&registry, 189), State::Working);
     assert_eq!(state(&registry, 190), State::Late);
     assert_eq!(due(&registry, 249), []);
     assert_eq!(keys(&registry, 250), ["gateway:lost:i:1".to_owned()].into());
-    // Lost is who the table calls lost.
+    // An agent is lost only once the table says so.
     assert_eq!(state(&registry, 250), State::Late);
     registry.observe(lost(2, "i", 1), seconds(251));
     assert_eq!((state(&registry, 251), due(&registry, 10_000)), (State::Lost, vec![]));
@@ -22,7 +22,7 @@ fn late_after_one_and_a_half_intervals_and_missed_after_two_and_a_half() {
 }
 
 #[test]
-fn a_repeat_counts_and_keeps_since() {
+fn a_repeated_ping_counts_and_keeps_since() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     registry.observe(ping(2, "i", "in_progress"), seconds(80));
@@ -39,15 +39,15 @@ fn a_repeat_counts_and_keeps_since() {
         seconds(162),
     );
     assert_eq!(only(&registry, 162).0.since().to_string(), "2026-01-02T03:04:05.004Z", "another task");
-    // What was read before changes nothing.
+    // An event that was read before changes nothing.
     registry.observe(ping(2, "i", "in_progress"), seconds(170));
     assert_eq!((state(&registry, 170), only(&registry, 170).0.ping.id), (State::Idle, 4));
 }
 
-/// The table's order counts, and no clock of an agent: a run may begin anew under the same name on a machine
-/// that is slow.
+/// The order in the table counts, not the clock of an agent: a run may start again under the same name on a
+/// machine whose clock is slow.
 #[test]
-fn a_ping_after_the_goodbye_is_a_new_beginning() {
+fn a_ping_after_a_stop_starts_the_agent_again() {
     let mut registry = registry(10);
     registry.observe(ping(3, "i", "success"), seconds(60));
     registry.observe(Observation { id: 4, ..ping(2, "i", "in_progress") }, seconds(60));
@@ -55,20 +55,20 @@ fn a_ping_after_the_goodbye_is_a_new_beginning() {
 }
 
 #[test]
-fn who_said_goodbye_is_never_lost() {
+fn an_agent_that_stopped_is_never_lost() {
     for (status, at) in [("success", 1), ("failure", 2), ("cancelled", 3)] {
         let mut registry = registry(10);
         registry.observe(ping(at, "i", "in_progress"), seconds(0));
         registry.observe(ping(at + 1, "i", status), seconds(1));
         assert_eq!((state(&registry, 100_000), due(&registry, 100_000)), (State::Stopped, vec![]));
-        // Not even when somebody says so.
+        // The agent is not lost even if the table holds a loss.
         registry.observe(lost(50, "i", at + 1), seconds(2));
         assert_eq!((state(&registry, 3), due(&registry, 3)), (State::Stopped, vec![]));
     }
 }
 
 #[test]
-fn the_last_interval_counts_and_none_is_no_promise() {
+fn the_last_interval_counts_and_an_agent_without_one_is_never_late() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     let idle = json!({ "instance": "i", "interval": 600 });

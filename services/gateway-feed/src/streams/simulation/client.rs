@@ -1,4 +1,4 @@
-//! A client that reads the wire like a browser does, and checks that it misses nothing and sees nothing
+//! A client that reads the wire as a browser does, and checks that it misses nothing and sees nothing
 //! twice.
 
 use std::rc::Rc;
@@ -7,19 +7,19 @@ use oasis_core::Channel;
 use serde_json::Value;
 
 use super::super::test_stream::Channels;
-use super::table::{History, Past, Restores, SimTable};
+use super::table::{History, HistoryRow, Restores, SimTable};
 
 /// What a client follows.
 #[derive(Clone)]
 pub(super) enum Follows {
     /// The ticker, or one module of it.
     Ticker(Option<&'static str>),
-    /// Some channels of the test stream, from their last lines.
+    /// Some channels of the test stream. A new client is shown their last lines, at most `last`.
     Test { channels: Channels, last: usize },
 }
 
 impl Follows {
-    fn takes(&self, row: &Past) -> bool {
+    fn includes(&self, row: &HistoryRow) -> bool {
         match self {
             Self::Ticker(module) => {
                 row.channel.is_devhub() && module.is_none_or(|module| row.module == module)
@@ -41,13 +41,12 @@ pub(super) fn test_channel(id: &str) -> Channel {
     Channel::parse(&format!("test:{id}")).unwrap()
 }
 
-/// What a client knows.
+/// How far a client has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// It waits for the rows that a new client is shown, and has seen so many of them, from the first to the
-    /// last.
+    /// It is being shown the replay for a new client: `seen` rows so far, of which the latest is `last`.
     Fresh { seen: usize, last: Option<i64> },
-    /// Every row up to this id has been seen, or it was told of the gap.
+    /// It has seen every row up to this id, or a gap that covers the row.
     Upto(i64),
 }
 
@@ -56,20 +55,20 @@ pub(super) struct Client {
     pub(super) follows: Follows,
     history: History,
     restores: Restores,
-    /// How many of the restored tables it has been told of, or did not see.
+    /// How many of the restores have been reported to the client, or need no report.
     restored: usize,
-    /// How many there were when it was last told of one.
+    /// How many restores there were at its last reset.
     resets: usize,
     table: SimTable,
     place: Place,
-    /// The rest of a block that has not arrived in full.
+    /// The part of a block that has arrived so far.
     pending: String,
-    /// The stream began in what is being read, with this head.
+    /// The head from the start of the stream, if the stream starts in the bytes that are being read.
     began: Option<i64>,
-    /// Rows seen, for the log.
+    /// How many rows it has seen.
     pub(super) rows: usize,
     pub(super) gaps: usize,
-    /// The server has ended the stream.
+    /// Whether the server has ended the stream.
     pub(super) ended: bool,
 }
 
@@ -109,7 +108,7 @@ impl Client {
         }
     }
 
-    /// A new connection: what has not arrived in full is gone.
+    /// Begins a new connection. A block that has not arrived in full is lost.
     pub(super) fn connected(&mut self) {
         self.pending.clear();
         self.ended = false;
@@ -118,7 +117,7 @@ impl Client {
         }
     }
 
-    /// Reads what the server sent at once. The rows that a new client is shown come whole.
+    /// Reads the bytes of one frame. The whole replay for a new client is in one frame.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         self.began = None;
         self.pending.push_str(std::str::from_utf8(bytes).unwrap());
@@ -128,18 +127,20 @@ impl Client {
             self.block(&block);
         }
         if self.began.is_some() {
-            // A cursor that a restored table has passed again tells nobody anything.
+            // A client that connects gets no report of a restore if the restored table has grown past its
+            // cursor.
             self.restored = self.restores.borrow().len();
         }
         if let (Some(head), Place::Fresh { last, .. }) = (self.began, self.place) {
-            self.passed(last.unwrap_or(head));
+            self.cursor_moved(last.unwrap_or(head));
         }
     }
 
-    /// While it is connected, it is told that the table went back behind its cursor before anything else.
-    fn knows_its_table(&mut self, cursor: i64) {
+    /// If the table went back to an id before the client's cursor, a connected client must get a gap before
+    /// anything else.
+    fn check_restores(&mut self, cursor: i64) {
         let unknown = self.restores.borrow()[self.restored..].iter().any(|to| *to < cursor);
-        assert!(self.began.is_some() || !unknown, "{}: no word of a restored table at {cursor}", self.name);
+        assert!(self.began.is_some() || !unknown, "{}: a restore was not reported at {cursor}", self.name);
         self.restored = self.restores.borrow().len();
     }
 
@@ -149,7 +150,7 @@ impl Client {
         let (name, data) = (field("event: "), field("data: "));
         match (id, name, data) {
             (Some(id), Some("line") | None, Some(data)) => return self.row(id, data),
-            (Some(id), None, None) => return self.passed(id),
+            (Some(id), None, None) => return self.cursor_moved(id),
             _ => {}
         }
         let data: Option<Value> = data.map(|data| serde_json::from_str(data).unwrap());
@@ -158,9 +159,9 @@ impl Client {
             (None, Some("gap"), Some(data)) => self.gap(&data),
             (None, Some("close"), _) => self.ended = true,
             (None, Some("connected"), Some(data)) => self.began = Some(data["head"].as_i64().unwrap_or(0)),
-            // A heartbeat, a mode, a simulated event, a comment, the time to come back.
+            // A heartbeat, a mode, a simulated event, a comment, or a time to reconnect.
             (None, ..) => {}
-            other => panic!("{}: {other:?} is no block of a stream", self.name),
+            other => panic!("{}: {other:?} is not a block of a stream", self.name),
         }
     }
 
@@ -168,7 +169,7 @@ impl Client {
         let history = self.history.borrow();
         let known = history.binary_search_by_key(&id, |row| row.id).map(|nth| &history[nth]);
         let row = known.unwrap_or_else(|_| panic!("{}: row {id} was never appended", self.name));
-        assert!(self.follows.takes(row), "{}: row {id} is of another topic", self.name);
+        assert!(self.follows.includes(row), "{}: row {id} is of another topic", self.name);
         // The test stream shows the row's text, which is its id.
         let text = format!(r#""text":"{id}""#);
         assert!(row.channel.is_devhub() || data.contains(&text), "{}: row {id} is {data}", self.name);
@@ -177,27 +178,27 @@ impl Client {
         match self.place {
             Place::Fresh { seen, last } => {
                 if let Some(last) = last {
-                    self.misses_nothing(last, id);
+                    self.check_none_missed(last, id);
                 }
                 self.place = Place::Fresh { seen: seen + 1, last: Some(id) };
             }
             Place::Upto(cursor) => {
-                self.knows_its_table(cursor);
+                self.check_restores(cursor);
                 assert!(id > cursor, "{}: row {id} came after {cursor}", self.name);
-                self.misses_nothing(cursor, id);
+                self.check_none_missed(cursor, id);
                 self.place = Place::Upto(id);
             }
         }
     }
 
-    /// A block that only moves the cursor.
-    fn passed(&mut self, id: i64) {
+    /// Handles a block that only moves the cursor.
+    fn cursor_moved(&mut self, id: i64) {
         match self.place {
             Place::Fresh { seen, last } => {
                 let most = self.follows.replay();
                 assert!(seen <= most, "{}: {seen} rows were shown", self.name);
                 if let Some(last) = last {
-                    self.misses_nothing(last, id + 1);
+                    self.check_none_missed(last, id + 1);
                 }
                 if seen < most {
                     let there = self.rows_between(i64::MIN, id + 1).len();
@@ -205,9 +206,9 @@ impl Client {
                 }
             }
             Place::Upto(cursor) => {
-                self.knows_its_table(cursor);
+                self.check_restores(cursor);
                 assert!(id >= cursor, "{}: the cursor went from {cursor} back to {id}", self.name);
-                self.misses_nothing(cursor, id + 1);
+                self.check_none_missed(cursor, id + 1);
             }
         }
         self.place = Place::Upto(id);
@@ -219,16 +220,16 @@ impl Client {
         match data["reason"].as_str().unwrap() {
             "reset" => {
                 let restores = self.restores.borrow().len();
-                assert!(self.resets < restores, "{}: a reset for nothing", self.name);
+                assert!(self.resets < restores, "{}: a reset without a restore", self.name);
                 (self.resets, self.restored) = (restores, restores);
                 self.place = Place::Fresh { seen: 0, last: None };
                 self.began = Some(to);
             }
             _ => {
                 let Place::Upto(cursor) = self.place else { panic!("{}: a gap at the start", self.name) };
-                self.knows_its_table(cursor);
+                self.check_restores(cursor);
                 assert!(from >= cursor && from < to, "{}: a gap from {from} at {cursor}", self.name);
-                self.misses_nothing(cursor, from + 1);
+                self.check_none_missed(cursor, from + 1);
                 let pruned = self.table.0.lock().unwrap().pruned;
                 let pruned = if matches!(self.follows, Follows::Ticker(_)) { pruned.0 } else { pruned.1 };
                 assert!(to <= pruned, "{}: a gap to {to}, pruned through {pruned}", self.name);
@@ -237,18 +238,19 @@ impl Client {
         }
     }
 
-    /// Rows of its topic between two ids that a restored table has not lost.
+    /// The rows of its topic between two ids, without those that a restore has lost. If `after` is
+    /// `i64::MIN`, pruned rows are left out as well.
     fn rows_between(&self, after: i64, before: i64) -> Vec<i64> {
         let history = self.history.borrow();
         let pruned = self.table.0.lock().unwrap().pruned;
-        let pruned = |row: &Past| row.id <= if row.channel.is_devhub() { pruned.0 } else { pruned.1 };
+        let pruned = |row: &HistoryRow| row.id <= if row.channel.is_devhub() { pruned.0 } else { pruned.1 };
         let first = history.partition_point(|row| row.id <= after);
         let between = history[first..].iter().take_while(|row| row.id < before);
-        let gone = |row: &Past| after == i64::MIN && pruned(row);
-        between.filter(|row| !gone(row)).filter(|row| self.follows.takes(row)).map(|row| row.id).collect()
+        let gone = |row: &HistoryRow| after == i64::MIN && pruned(row);
+        between.filter(|row| !gone(row)).filter(|row| self.follows.includes(row)).map(|row| row.id).collect()
     }
 
-    fn misses_nothing(&self, after: i64, before: i64) {
+    fn check_none_missed(&self, after: i64, before: i64) {
         let missed = self.rows_between(after, before);
         assert!(missed.is_empty(), "{}: missed {missed:?} between {after} and {before}", self.name);
     }

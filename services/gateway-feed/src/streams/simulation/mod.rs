@@ -1,11 +1,11 @@
-//! A seeded simulation of the table, the tail, the topics and their subscribers, in virtual time and without
+//! Simulates the table, the tail, the topics and their subscribers from a seed, in virtual time and without
 //! sockets.
 //!
-//! For every seed, the model of a client checks that it sees the rows of its topic once and in order, or is
-//! told of the gap. A world appends rows to many channels, prunes, restores an older table, loses the
-//! database, lets the servers of pool and tail differ, and restarts the gateway; clients lag, drop, come
-//! back, are revoked and expire. A failing seed prints itself; `SEED=n cargo test -p gateway-feed simulation`
-//! replays it.
+//! For every seed, the model of a client checks that the client sees the rows of its topic once and in order,
+//! or gets a gap for those that it misses. A world appends rows to many channels, prunes, restores an older
+//! table, loses the database, lets the servers of the pool and of the tail differ, and restarts the gateway.
+//! Clients lag, disconnect, reconnect, are revoked and expire. A failing test prints its seed. To replay the
+//! seed, run `SEED=n cargo test -p gateway-feed simulation`.
 
 mod client;
 mod rng;
@@ -20,10 +20,10 @@ use tokio::task::LocalSet;
 
 use world::World;
 
-/// Worlds that are tried in one run of the tests.
+/// How many worlds one run of the tests tries.
 const SEEDS: u64 = 1_000;
 
-/// Lives through one world. What each client saw: its rows, and its gaps.
+/// Runs the world of a seed. Returns how many rows and how many gaps each client saw.
 fn run(seed: u64) -> Vec<(usize, usize)> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async { World::new(seed).run().await })
@@ -52,9 +52,9 @@ fn simulation_every_client_sees_its_rows_once_and_in_order() {
     assert!(failed.is_empty(), "replay with SEED={} cargo test -p gateway-feed simulation", failed[0]);
 }
 
-/// The same seed does the same, or a failing one could not be replayed.
+/// A failing seed can be replayed only if a seed always does the same.
 #[test]
-fn simulation_repeats_itself() {
+fn simulation_of_a_seed_always_does_the_same() {
     for seed in [1, 2, 3] {
         assert_eq!(run(seed), run(seed));
     }

@@ -1,4 +1,4 @@
-//! A small seeded generator (SplitMix64), so that a seed means the same for ever.
+//! A small seeded generator of random numbers (SplitMix64). A seed gives the same numbers for ever.
 
 #[derive(Debug, Clone)]
 pub(super) struct Rng(u64);
@@ -20,12 +20,12 @@ impl Rng {
         self.next() % most
     }
 
-    /// True once in `times`.
+    /// True once in `times` on average.
     pub(super) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// A generator of its own for another actor.
+    /// A separate generator for another actor.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.next())
     }

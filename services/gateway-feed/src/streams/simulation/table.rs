@@ -1,4 +1,4 @@
-//! The simulated table: rows in id order, retention marks, and servers that fail or lag behind.
+//! The simulated table: rows in id order, retention marks, and servers that fail or lag.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,17 +13,17 @@ use serde_json::json;
 use super::super::test_stream::CLOSED;
 use crate::fanout::table::{Batch, Read, Table};
 
-/// Rows of one batch: few, so that many batches are needed.
+/// The most rows of one batch. They are few, so that many batches are needed.
 const BATCH: usize = 7;
 
-/// The heads of the tables that were restored, in their order.
+/// The head of each restored table, in the order of the restores.
 pub(in crate::streams) type Restores = Rc<RefCell<Vec<i64>>>;
 
-/// Everything that was appended to the table that there is, also what has been pruned.
-pub(in crate::streams) type History = Rc<RefCell<Vec<Past>>>;
+/// Every row that was appended, pruned rows included, except those that a restore has lost.
+pub(in crate::streams) type History = Rc<RefCell<Vec<HistoryRow>>>;
 
-/// One row of the past.
-pub(in crate::streams) struct Past {
+/// One row of the history.
+pub(in crate::streams) struct HistoryRow {
     pub(in crate::streams) id: i64,
     pub(in crate::streams) channel: Channel,
     pub(in crate::streams) module: &'static str,
@@ -32,12 +32,12 @@ pub(in crate::streams) struct Past {
 #[derive(Default)]
 pub(in crate::streams) struct State {
     pub(in crate::streams) rows: Vec<StoredEvent>,
-    /// Up to where the families `devhub` and `test` have been pruned.
+    /// The ids up to which the families `devhub` and `test` have been pruned.
     pub(in crate::streams) pruned: (i64, i64),
     pub(in crate::streams) next: i64,
-    /// The pool's server can't be reached.
+    /// Whether the pool's server is out of reach.
     pub(in crate::streams) away: bool,
-    /// The pool's server has only the rows up to here.
+    /// The last id that the pool's server has; `None` if it has all rows.
     pub(in crate::streams) replicated: Option<i64>,
 }
 

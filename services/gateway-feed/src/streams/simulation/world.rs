@@ -15,7 +15,7 @@ use super::super::test_stream::{Channels, TestStream, User};
 use super::super::ticker::Ticker;
 use super::client::{Client, Follows, test_channel};
 use super::rng::Rng;
-use super::table::{History, Past, Restores, SimTable};
+use super::table::{History, HistoryRow, Restores, SimTable};
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::{CloseReason, Subject};
 use crate::fanout::hub::Hub;
@@ -27,11 +27,11 @@ use crate::fanout::topics::{RECENT, Topics};
 const CHANNELS: u64 = 20;
 const CLIENTS: usize = 40;
 const ROWS: usize = 300;
-/// So few bytes that private rings lose chunks all the time.
+/// The bytes of the private rings: so few that the rings lose chunks all the time.
 const RINGS: usize = 6_000;
-/// Longer than any client hears nothing.
-const SILENT: Duration = Duration::from_secs(45);
-/// Rows of one page of the tail.
+/// A client that gets nothing for this long has found a defect.
+const LONGEST_SILENCE: Duration = Duration::from_secs(45);
+/// The most rows of one page of the tail.
 const PAGE: usize = 5;
 
 /// One process of a gateway.
@@ -69,14 +69,14 @@ pub(super) struct World {
     table: SimTable,
     history: History,
     gateway: Rc<RefCell<Rc<Gateway>>>,
-    /// What the tail has read.
+    /// The last id that the tail has read; `None` before it starts.
     head: Option<i64>,
-    /// Up to where the tail has seen the families pruned.
+    /// The ids up to which the two families are pruned, as far as the tail knows.
     pruned: (i64, i64),
-    /// Rows that restored tables did not have any more.
+    /// How many rows the restores have lost.
     lost: usize,
     restores: Restores,
-    /// The end of the world: nobody drops or lags any more.
+    /// Whether the world is ending: clients no longer disconnect or lag.
     ending: Rc<Cell<bool>>,
 }
 
@@ -91,11 +91,11 @@ impl World {
         Self { rng, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
     }
 
-    /// Lives through the world, checks it, and gives what each client saw.
+    /// Runs the world and checks it. Returns how many rows and how many gaps each client saw.
     pub(super) async fn run(mut self) -> Vec<(usize, usize)> {
         let clients: Vec<_> = (0..CLIENTS).map(|nth| self.client(nth)).collect();
         while self.history.borrow().len() + self.lost < ROWS {
-            self.something_happens().await;
+            self.random_step().await;
             sleep(Duration::from_millis(self.rng.below(400))).await;
         }
         self.heal().await;
@@ -109,11 +109,11 @@ impl World {
         }
         let gateway = self.gateway.borrow();
         gateway.kill();
-        assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0), "what nobody reads is not kept");
+        assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0), "nothing is kept without readers");
         seen
     }
 
-    async fn something_happens(&mut self) {
+    async fn random_step(&mut self) {
         match self.rng.below(100) {
             0..50 => self.append(),
             50..86 => self.tail(PAGE).await,
@@ -153,7 +153,7 @@ impl World {
             let module = if self.rng.once_in(4) { "RARE" } else { "CORE" };
             let closes = !channel.is_devhub() && self.rng.once_in(40);
             let id = state.append(channel.clone(), closes, module);
-            self.history.borrow_mut().push(Past { id, channel, module });
+            self.history.borrow_mut().push(HistoryRow { id, channel, module });
         }
     }
 
@@ -167,7 +167,7 @@ impl World {
         *mark = through.max(*mark);
     }
 
-    /// An older state of the table is restored, and its ids are used again. The server starts anew, so the
+    /// Restores an older state of the table. The lost ids are then used again. The server restarts, so the
     /// tail notices before anything is appended.
     async fn restore(&mut self) {
         {
@@ -187,7 +187,7 @@ impl World {
         self.tail(PAGE).await;
     }
 
-    /// What the tail does with one page.
+    /// Does what the tail does for one page.
     async fn tail(&mut self, most: usize) {
         let update = {
             let state = self.table.0.lock().unwrap();
@@ -216,7 +216,7 @@ impl World {
         gateway.hub.update(update).await;
     }
 
-    /// Everything works again, and everybody has the time to catch up.
+    /// Repairs everything, and gives every client the time to catch up.
     async fn heal(&mut self) {
         self.ending.set(true);
         {
@@ -230,7 +230,7 @@ impl World {
                 break;
             }
         }
-        // More than two heartbeats and the longest pauses.
+        // More than two heartbeats and the longest pauses together.
         sleep(Duration::from_secs(120)).await;
         let gateway = self.gateway.borrow().clone();
         gateway.killed.cancel();
@@ -249,12 +249,12 @@ impl World {
         };
         let client = Client::new(format!("user-{nth}"), follows, &self.history, &self.restores, &self.table);
         let (rng, gateway, ending) = (self.rng.fork(), self.gateway.clone(), self.ending.clone());
-        spawn_local(async move { live(client, rng, gateway, ending).await })
+        spawn_local(async move { run_client(client, rng, gateway, ending).await })
     }
 }
 
-/// A client that connects, reads in its own time, drops and comes back, until the world has ended.
-async fn live(
+/// A client that connects, reads at its own pace, disconnects and reconnects, until the world has ended.
+async fn run_client(
     mut client: Client,
     mut rng: Rng,
     gateway: Rc<RefCell<Rc<Gateway>>>,
@@ -303,9 +303,9 @@ async fn follow<S: Stream>(
         let bytes = tokio::select! {
             biased;
             () = gateway.killed.cancelled() => return,
-            bytes = timeout(SILENT, subscriber.next()) => bytes,
+            bytes = timeout(LONGEST_SILENCE, subscriber.next()) => bytes,
         };
-        let bytes = bytes.unwrap_or_else(|_| panic!("{} hears nothing", client.name));
+        let bytes = bytes.unwrap_or_else(|_| panic!("{} got nothing for too long", client.name));
         let Some(bytes) = bytes else {
             assert!(client.ended || matches!(client.follows, Follows::Ticker(_)), "an end without a reason");
             return;
@@ -316,7 +316,7 @@ async fn follow<S: Stream>(
             continue;
         }
         if rng.once_in(5) {
-            // Its socket is full: the server is not asked for more.
+            // The client's socket is full, so no further frame is taken.
             let _ = timeout(Duration::from_millis(rng.below(30_000)), gateway.killed.cancelled()).await;
         }
         if rng.once_in(25) {

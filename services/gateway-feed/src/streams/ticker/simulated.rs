@@ -1,5 +1,5 @@
-//! Simulated events, shown only while the table holds no event at all: a newcomer sees what a feed looks
-//! like. They are never stored and have no id.
+//! Simulated events, shown only while the table holds no event of the ticker, so that a newcomer sees what
+//! a feed looks like. They are never stored and have no id.
 
 use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
@@ -7,10 +7,10 @@ use oasis_store::StoredEvent;
 /// Every simulated event belongs to this task.
 const VTID: &str = "DEV-CICDL-0031";
 
-/// Events that a new client sees at once.
+/// How many events a new client sees at once.
 const FIRST: u64 = 5;
 
-/// One round of a task's life, repeated.
+/// The life of one task, which is repeated.
 const STORY: [(&str, Source, &str, Status); 10] = [
     ("CORE", Source::GithubActions, "push", Status::Info),
     ("CORE", Source::GithubActions, "pull_request", Status::Info),
@@ -26,7 +26,7 @@ const STORY: [(&str, Source, &str, Status); 10] = [
 
 /// The `nth` simulated event, as if it happened `now`.
 fn event(nth: u64, now: Ts) -> StoredEvent {
-    // A remainder by a length of ten is an index.
+    // The remainder is below the length of ten, so it is an index.
     let (module, source, kind, status) = STORY[(nth % STORY.len() as u64) as usize];
     let event = Event {
         ts: now,
@@ -56,8 +56,8 @@ fn event(nth: u64, now: Ts) -> StoredEvent {
     }
 }
 
-/// What a client is shown after the tick `after`, up to and with the tick `upto`: a new client sees a few
-/// events that came before, and one that was away for long no more than a new one.
+/// The events that a client is shown after the tick `after`, up to and including the tick `upto`. A new
+/// client sees [`FIRST`] events. A client that has missed many ticks sees no more than a new one.
 pub(crate) fn events(after: Option<u64>, upto: u64, now: Ts) -> impl Iterator<Item = StoredEvent> {
     let first = after.map_or(upto, |after| upto.max(after + FIRST)) + 1;
     (first..=upto + FIRST).map(move |nth| event(nth, now))

@@ -1,4 +1,5 @@
-//! Pages that are bounded in bytes: they end early, say so, and the next one goes on where they ended.
+//! Tests pages that are bounded in bytes. Such a page ends early and says that more rows follow, and the next
+//! page continues after its last row.
 
 use oasis_core::Channel;
 use oasis_store::{Columns, Filter, Order, Page, PageQuery, StoredEvent, Update};
@@ -6,11 +7,11 @@ use tokio_postgres::Client;
 
 use crate::{client, database, follow, next, store, until_up};
 
-/// Of a bounded page, and of the `meta` of one row.
+/// The bytes of a bounded page, and of the `meta` of one row.
 const MOST: usize = PageQuery::MOST_BYTES as usize;
 const META: usize = 16 << 10;
 
-/// Rows with a `meta` of 16 KiB, which compresses to next to nothing.
+/// Inserts rows with a `meta` of 16 KiB, which compresses to almost nothing.
 async fn fill(client: &Client, rows: i64, channel: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -47,8 +48,8 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
             let bounded =
                 PageQuery { columns: Columns::WithMeta, most_bytes: Some(PageQuery::MOST_BYTES), ..open };
             let Page { events, more, newest: head, .. } = store.page(&bounded).await.unwrap();
-            let (all, but_one) = (size(&events), size(&events[..events.len() - 1]));
-            assert!(but_one <= MOST, "{but_one} bytes before the last row");
+            let (all, all_but_last) = (size(&events), size(&events[..events.len() - 1]));
+            assert!(all_but_last <= MOST, "{all_but_last} bytes before the last row");
             assert_eq!(more, all > MOST, "{all} bytes in {} rows", events.len());
             assert_eq!(head, ROWS);
             ids.extend(events.iter().map(|event| event.id));
@@ -65,7 +66,7 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
         assert_eq!(pages, 3, "257 rows exceed 4 MiB");
     }
 
-    // Without the bound, and without meta, rows alone count.
+    // Without the bound, or without `meta`, only the number of rows counts.
     let order = Order::NewestFirst { before: None };
     for columns in [Columns::WithMeta, Columns::Ticker] {
         let open = PageQuery { columns, ..PageQuery::ticker(Some(&filter), order, 500) };
@@ -73,13 +74,13 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
         let page = store.page(&PageQuery { most_bytes, ..open }).await.unwrap();
         assert_eq!((page.events.len(), page.more), (500, true));
     }
-    // As many rows as there are are all of them; and a page has a row, however large.
+    // If the limit is the number of rows, no more follow. A page has at least one row, however large it is.
     let exact = PageQuery { columns: Columns::WithMeta, ..PageQuery::ticker(Some(&filter), order, ROWS) };
     let page = store.page(&exact).await.unwrap();
     assert_eq!((page.events.len() as i64, page.more), (ROWS, false));
     let page = store.page(&PageQuery { most_bytes: Some(0), ..exact }).await.unwrap();
     assert_eq!((page.events.len(), page.more), (1, true));
-    // What an offset passes over does not count.
+    // Rows that an offset skips do not count.
     let offset = PageQuery { offset: ROWS - 3, limit: 3, most_bytes: Some(PageQuery::MOST_BYTES), ..exact };
     let page = store.page(&offset).await.unwrap();
     assert_eq!((page.events.len(), page.more), (3, false));
@@ -88,7 +89,7 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
     assert_eq!((page.events.len(), page.more, page.newest), (0, false, ROWS));
 }
 
-/// The tail reads `meta` of rooms, and no page of it is larger.
+/// The tail reads the `meta` of rooms, and its pages keep to the bound.
 #[tokio::test]
 async fn a_tail_reads_large_rows_in_small_pages() {
     let db = database().await;

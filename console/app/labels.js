@@ -1,4 +1,4 @@
-// How an event looks: icons, words, and what its link says to a person.
+// Makes the small parts that show an event: icons, status marks, times, links and notes.
 
 import { h, makeButton, svg } from "./dom.js";
 import { isTask } from "./event.js";
@@ -13,8 +13,8 @@ import { clock, exact } from "./time.js";
 /** @typedef {Status | AgentState | Tool} Icon */
 
 /**
- * Each state has its own shape, so that colour alone never tells them apart: paths, each with its class in
- * front.
+ * The paths of each icon, separated by `|`, each prefixed with its class. Every state has its own shape, so
+ * readers do not depend on colour.
  *
  * @type {Record<Icon, string>}
  */
@@ -40,7 +40,7 @@ const SHAPES = {
   down: "M4.5 6.5L8 10l3.5-3.5",
 };
 
-/** @type {Map<Icon, Element>} Made once, and copied from then on. */
+/** @type {Map<Icon, Element>} Each icon is made once and then cloned. */
 const made = new Map();
 
 /** @param {Icon} name */
@@ -79,7 +79,7 @@ export function time(ts, text) {
 export const failureWord = (event) => (isLost(event) ? "lost" : "failed");
 
 /**
- * The task as a link to its page; what is no task as plain words.
+ * The link to a task's page, or plain words if the VTID is not a task.
  *
  * @param {string} vtid
  * @param {number} [tabindex]
@@ -90,11 +90,11 @@ export function taskLink(vtid, tabindex) {
 }
 
 /**
- * A link that leads out; nothing where there is none that is safe.
+ * A link to another site; null if the address is not safe.
  *
  * @param {string | null} address
  * @param {string} label
- * @param {string} [text] Shown beside the icon.
+ * @param {string} [text] The text before the icon.
  */
 export function outLink(address, label, text) {
   const href = webAddress(address);
@@ -107,12 +107,12 @@ export function outLink(address, label, text) {
   );
 }
 
-/** Where rows will be, while they are waited for. */
+/** The placeholder for rows that are loading. */
 export const skeleton = () =>
   h("div.skeleton.rows", { role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
 
 /**
- * What can't be shown, and a way to try again.
+ * A note that content failed to load, with a button to try again.
  *
  * @param {string} what
  * @param {unknown} error

@@ -1,5 +1,5 @@
-//! Behind PgBouncer in transaction mode, which gives each transaction any server session: nothing that is
-//! said to the database relies on one.
+//! Tests the store behind PgBouncer in transaction mode. Each transaction may run in another server session,
+//! so no transaction may rely on a particular session.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{client, collect, database, filter, follow, new, next, parse, store};
 
-/// PgBouncer in front of a server; it ends with this.
+/// PgBouncer in front of a server. It ends when this is dropped.
 struct PgBouncer {
     process: Child,
     folder: PathBuf,
@@ -23,13 +23,13 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one for the database at `url`, and waits until it answers.
+    /// Starts PgBouncer for the database at `url`, and waits until it answers.
     async fn start(url: &str) -> Self {
         let mut url: Url = url.parse().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("oasis-pgbouncer-{}-{port}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        // It refuses to be root, and reads its settings as somebody else.
+        // PgBouncer refuses to run as root, and reads its settings as another user.
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let settings = format!(
             "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
@@ -79,10 +79,10 @@ async fn everything_works_behind_a_transaction_pooler() {
     let store = store(&pooler.url);
     assert_eq!(store.check(Need::ReadWrite).await, Vec::<String>::new());
 
-    // LISTEN is accepted and nothing comes of it: the tail notices, and polls.
+    // LISTEN is accepted, but no notification arrives. The tail notices that, and polls.
     let mut updates = follow(store.tail());
     while next(&mut updates).await != (Update::Up { listening: false }) {}
-    // Several writers at once, so that several server sessions are in use.
+    // Several writers append at once, so that several server sessions are in use.
     let appenders = [store.appender().unwrap(), store.appender().unwrap(), store.appender().unwrap()];
     let mut callers = JoinSet::new();
     for caller in 0..300_usize {
@@ -110,7 +110,7 @@ async fn everything_works_behind_a_transaction_pooler() {
         assert_eq!(store.page(&query).await.unwrap().events.len(), 50);
     }
 
-    // The lock of those who poll holds its session.
+    // The lock of the pollers keeps its server session.
     let lock = store.watch_lock().await.unwrap().expect("the lock is free");
     assert!(store.watch_lock().await.unwrap().is_none());
     lock.release().await;
@@ -125,10 +125,10 @@ async fn everything_works_behind_a_transaction_pooler() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// With a direct connection beside it, the tail is woken.
+/// With an additional direct connection, notifications wake the tail.
 #[tokio::test]
 #[ignore = "needs pgbouncer; .ci/run runs it"]
-async fn a_direct_connection_is_listened_on() {
+async fn the_tail_listens_on_the_direct_connection() {
     let db = database().await;
     let pooler = PgBouncer::start(&db.url).await;
     let flags = ["test", "--database-url", &pooler.url, "--listen-database-url", &db.url];

@@ -1,4 +1,4 @@
-// What ran, waited and failed before the page was opened: asked of the query API.
+// Asks the query API for the runs that were active or had failed before the page was opened.
 
 import { RECENT_MS, SILENT_MS } from "./runs.js";
 import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
@@ -12,7 +12,7 @@ import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
 const BEGINS = STATUSES.filter(isActive);
 const ENDS = STATUSES.filter((status) => !isActive(status));
 const FAILURES = STATUSES.filter(isFailure);
-/** So many values the gateway takes at once. */
+/** The maximum number of values of one filter that the gateway accepts. */
 const BATCH = 50;
 const MOST_TASKS = 300;
 
@@ -20,15 +20,17 @@ const MOST_TASKS = 300;
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 
 /**
- * An event that something began or failed is useful only together with all later events. Those older than the
- * last page of ends are therefore read by task, and left out where even that page does not reach back far
- * enough.
+ * Reads the events that tell which runs are active and which have failed.
+ *
+ * An event that begins or fails a run is useful only together with all later events of the run. One page of
+ * the last end events covers the newest ids. For older ids, the end events of the same tasks are read. If
+ * those do not reach back to the event, the event is left out.
  *
  * @param {Query} query
  * @param {ListAgents} listAgents
- * @returns {Promise<StoredEvent[]>} In any order, some of them twice.
+ * @returns {Promise<StoredEvent[]>} The events in any order. An event may occur twice.
  */
-export async function readPast(query, listAgents) {
+export async function readHistory(query, listAgents) {
   const [begun, ended, failed] = await Promise.all([
     query({ source: RUNNING, status: BEGINS }, { limit: 500, since: ago(SILENT_MS) }),
     query({ source: RUNNING, status: ENDS }, { limit: 500 }),
@@ -36,9 +38,9 @@ export async function readPast(query, listAgents) {
   ]);
   const floor = floorOf(ended);
   const pings = failed.events.filter(isPing);
-  const told = [...begun.events, ...failed.events.filter((event) => !isPing(event))];
-  const all = [...told.filter((event) => event.id >= floor), ...ended.events];
-  const early = told.filter((event) => event.id < floor);
+  const found = [...begun.events, ...failed.events.filter((event) => !isPing(event))];
+  const all = [...found.filter((event) => event.id >= floor), ...ended.events];
+  const early = found.filter((event) => event.id < floor);
   const tasks = [...new Set(early.map((event) => event.vtid))].slice(0, MOST_TASKS);
   for (let i = 0; i < tasks.length; i += BATCH) {
     const vtid = tasks.slice(i, i + BATCH);
@@ -53,11 +55,11 @@ export async function readPast(query, listAgents) {
   return [...all, ...(await stillLost(pings, listAgents))];
 }
 
-/** The id from which on a page of the newest has all. @param {Page} page */
+/** The id from which a page of the newest events is complete. @param {Page} page */
 const floorOf = ({ events, next }) => (next === null ? 0 : (events.at(-1)?.id ?? 0));
 
 /**
- * Those after which nothing good was heard of an agent of that name.
+ * The failures of agents after which no agent with the same name sent a ping that is not a failure.
  *
  * @param {StoredEvent[]} pings
  * @param {ListAgents} listAgents
@@ -67,11 +69,11 @@ async function stillLost(pings, listAgents) {
   const nameOf = ({ meta, module }) => (typeof meta.agent === "string" ? meta.agent : module);
   const agent = [...new Set(pings.map(nameOf))].slice(0, BATCH);
   if (agent.length === 0) return [];
-  /** @type {Map<string, number>} */
-  const heard = new Map();
+  /** @type {Map<string, number>} The id of each name's last ping that was not a failure. */
+  const good = new Map();
   for (const row of await listAgents(agent))
     if (!(row.status && isFailure(row.status)))
-      heard.set(row.agent, Math.max(row.last_id, heard.get(row.agent) ?? 0));
+      good.set(row.agent, Math.max(row.last_id, good.get(row.agent) ?? 0));
   const known = new Set(agent);
-  return pings.filter((event) => known.has(nameOf(event)) && event.id > (heard.get(nameOf(event)) ?? 0));
+  return pings.filter((event) => known.has(nameOf(event)) && event.id > (good.get(nameOf(event)) ?? 0));
 }

@@ -1,15 +1,15 @@
-// What the page asks for when it is opened.
+// A newly opened page finds earlier runs with queries.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPast } from "../../app/past.js";
+import { readHistory } from "../../app/history.js";
 import { event, NONE, of } from "./events.js";
 
 /** @typedef {import("../../client/types.js").StoredEvent} StoredEvent */
 /** @typedef {import("../../client/types.js").Agent} Agent */
 
 /**
- * A gateway with these events, which refuses what the real one does.
+ * A gateway with these events. Like the real one, it refuses a filter with more than 50 values.
  *
  * @param {ReturnType<typeof event>[]} events
  */
@@ -18,7 +18,7 @@ function gateway(events) {
     events.map((one) => ({ ...one, recorded_at: one.ts, channel: "devhub", meta: one.meta ?? {} }))
   ).sort((a, b) => b.id - a.id);
   let asked = 0;
-  /** @type {import("../../app/past.js").Query} */
+  /** @type {import("../../app/history.js").Query} */
   const query = async (filters, { before = Number.POSITIVE_INFINITY, limit = 50, since = "" } = {}) => {
     asked++;
     for (const [name, values] of Object.entries(filters))
@@ -52,7 +52,7 @@ const later = (count) =>
 
 /** @param {ReturnType<typeof event>[]} events @param {Agent[]} [agents] */
 async function seeded(events, agents = []) {
-  const all = await readPast(gateway(events).query, async (names) =>
+  const all = await readHistory(gateway(events).query, async (names) =>
     agents.filter(({ agent }) => names.includes(agent)),
   );
   const byId = new Map(all.map((one) => [one.id, one]));
@@ -60,27 +60,27 @@ async function seeded(events, agents = []) {
   return { active: runs.active(Date.now()).length, failed: runs.failures(Date.now(), NONE).length };
 }
 
-test("what runs is known, of however many tasks, and not what has ended", async () => {
+test("active runs are found for any number of tasks, without those that ended", async () => {
   const begun = Array.from({ length: 120 }, (_, i) => run(i, { status: "in_progress" }));
   const ended = Array.from({ length: 20 }, (_, i) => run(i, { status: "success" }));
   assert.deepEqual(await seeded([...begun, ...ended, ...later(600)]), { active: 100, failed: 0 });
 });
 
-test("a failure is known however much came after it, and that it is green again as well", async () => {
+test("a failure is found however many events follow it, unless a later run fixed it", async () => {
   const events = [run(1, { status: "failure" }), run(2, { status: "failure" }), ...later(600)];
   assert.deepEqual(await seeded(events), { active: 0, failed: 2 });
   const green = run(2, { status: "success", link: "https://github.com/acme/x/actions/runs/22" });
   assert.deepEqual(await seeded([...events, green, ...later(600)]), { active: 0, failed: 1 });
 });
 
-test("what may have ended where nothing reaches is left out", async () => {
+test("a run is left out if its end may lie beyond the pages that are read", async () => {
   const vtid = "UNSET";
   const events = [run(1, { vtid, status: "in_progress" }), run(1, { vtid, status: "success" })];
   const many = Array.from({ length: 1_100 }, (_, i) => run(100 + i, { vtid, status: "success" }));
   assert.deepEqual(await seeded([...events, ...many, ...later(600)]), { active: 0, failed: 0 });
 });
 
-test("agents that are lost are known, and those that have been heard of again are not", async () => {
+test("a lost agent is a failure, unless an agent with its name sent a later ping", async () => {
   /** @param {string} agent */
   const lost = (agent) =>
     event({

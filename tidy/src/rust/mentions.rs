@@ -1,36 +1,36 @@
-//! The names and paths that a piece of Rust mentions, outside `use`.
+//! Finds the names and paths that Rust code mentions outside of `use`.
 //!
-//! syn reads expressions, types and patterns; the arguments of macros and attributes are only tokens to it,
-//! so those are searched for sequences of names with `::` between them. Doc comments do not count, nor does
-//! what stands under `#[cfg(test)]`.
+//! syn parses expressions, types and patterns, but not the arguments of macros and attributes. This module
+//! searches the tokens of the arguments for names joined by `::`. Doc comments and code under `#[cfg(test)]`
+//! do not count.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Meta};
 
-/// A path as it is written, such as `crate::error::chain`.
+/// A path as the code writes it, such as `crate::error::chain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct Mention {
     /// At least one segment, without generic arguments.
     pub(crate) segments: Vec<String>,
-    /// Whether it is the name of a macro that is called, for which other rules of scope hold.
+    /// Whether this names a called macro. Macros have other scope rules.
     pub(crate) is_macro: bool,
 }
 
-/// Gathers the paths, and the `use` items that stand within functions.
+/// Collects the mentioned paths, and the `use` items within functions.
 #[derive(Default)]
-pub(crate) struct Gatherer {
-    pub(crate) named: Vec<Named>,
+pub(crate) struct MentionVisitor {
+    pub(crate) mentions: Vec<Mention>,
     pub(crate) inner_uses: Vec<syn::ItemUse>,
 }
 
-impl Gatherer {
+impl MentionVisitor {
     fn add(&mut self, segments: Vec<String>, is_macro: bool) {
-        self.named.push(Named { segments, is_macro });
+        self.mentions.push(Mention { segments, is_macro });
     }
 
-    /// A path to a function in a string, as in `#[serde(with = "crate::time")]`.
-    fn text(&mut self, literal: &str) {
+    /// Adds the path that a string contains, as in `#[serde(with = "crate::time")]`.
+    fn add_text(&mut self, literal: &str) {
         let text = literal.trim_matches('"');
         let is_name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
         if text.split("::").all(is_name) {
@@ -38,9 +38,10 @@ impl Gatherer {
         }
     }
 
-    fn tokens(&mut self, tokens: TokenStream, in_attribute: bool) {
+    fn add_tokens(&mut self, tokens: TokenStream, in_attribute: bool) {
         let mut path: Vec<String> = Vec::new();
-        // What the last tokens were: `::` after a name, a `.` or a `'` or a `::` that begins a path.
+        // `colons` counts the colons since the last name. `skip` is set after a `.` or a `'`, because the
+        // next name is then not a path. `foreign` is set if the current path starts with `::`.
         let (mut colons, mut skip, mut foreign) = (0, false, false);
         for token in tokens {
             match token {
@@ -65,13 +66,13 @@ impl Gatherer {
                 }
                 TokenTree::Group(group) => {
                     self.finish(&mut path);
-                    self.tokens(group.stream(), in_attribute);
+                    self.add_tokens(group.stream(), in_attribute);
                     (colons, skip) = (0, false);
                 }
                 TokenTree::Literal(literal) => {
                     self.finish(&mut path);
                     if in_attribute {
-                        self.text(&literal.to_string());
+                        self.add_text(&literal.to_string());
                     }
                     (colons, skip) = (0, false);
                 }
@@ -87,9 +88,9 @@ impl Gatherer {
     }
 }
 
-impl<'ast> Visit<'ast> for Gatherer {
+impl<'ast> Visit<'ast> for MentionVisitor {
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        // One that begins with `::` names another crate.
+        // A path that starts with `::` names another crate.
         if path.leading_colon.is_none() {
             self.add(path.segments.iter().map(|segment| segment.ident.to_string()).collect(), false);
         }
@@ -99,7 +100,7 @@ impl<'ast> Visit<'ast> for Gatherer {
     fn visit_macro(&mut self, called: &'ast syn::Macro) {
         let segments = called.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.add(segments, true);
-        self.tokens(called.tokens.clone(), false);
+        self.add_tokens(called.tokens.clone(), false);
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
@@ -107,7 +108,7 @@ impl<'ast> Visit<'ast> for Gatherer {
             return;
         }
         if let Meta::List(list) = &attribute.meta {
-            self.tokens(list.tokens.clone(), true);
+            self.add_tokens(list.tokens.clone(), true);
         }
     }
 
@@ -140,7 +141,7 @@ impl<'ast> Visit<'ast> for Gatherer {
     }
 }
 
-/// Whether the item is compiled for tests alone: `#[cfg(test)]`, or `test` among the conditions of an `all`.
+/// Whether the item is compiled only for tests: it has `#[cfg(test)]`, or a `cfg` with `test` in an `all`.
 pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let Meta::List(list) = &attribute.meta else { return false };
@@ -169,7 +170,7 @@ fn is_comma(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
 }
 
-/// The attributes of an item, whatever it is.
+/// The attributes of an item of any kind.
 pub(crate) fn attributes(item: &syn::Item) -> &[Attribute] {
     use syn::Item;
     match item {
@@ -188,7 +189,7 @@ pub(crate) fn attributes(item: &syn::Item) -> &[Attribute] {
         Item::Type(item) => &item.attrs,
         Item::Union(item) => &item.attrs,
         Item::Use(item) => &item.attrs,
-        // syn's enum is open; what it adds later has no attributes that are known here.
+        // The enum is non-exhaustive. The other variants have no attributes that can be read here.
         _ => &[],
     }
 }
@@ -197,15 +198,16 @@ pub(crate) fn attributes(item: &syn::Item) -> &[Attribute] {
 mod tests {
     use super::*;
 
-    fn named(source: &str) -> Vec<String> {
-        let mut gatherer = Gatherer::default();
-        gatherer.visit_file(&syn::parse_file(source).unwrap());
-        gatherer.named.iter().map(|named| named.segments.join("::")).collect()
+    fn mentions(source: &str) -> Vec<String> {
+        let mut visitor = MentionVisitor::default();
+        visitor.visit_file(&syn::parse_file(source).unwrap());
+        visitor.mentions.iter().map(|mention| mention.segments.join("::")).collect()
     }
 
     #[test]
     fn paths_are_found_in_types_patterns_and_expressions() {
-        let found = named("fn f(a: &a::A) -> Vec<b::B> { if let c::C { .. } = crate::d::d::<e::E>() {} }");
+        let source = "fn f(a: &a::A) -> Vec<b::B> { if let c::C { .. } = crate::d::d::<e::E>() {} }";
+        let found = mentions(source);
         for path in ["a::A", "b::B", "c::C", "crate::d::d", "e::E"] {
             assert!(found.contains(&path.to_owned()), "{path} in {found:?}");
         }
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn paths_are_found_in_macros_and_attributes() {
-        let found = named(
+        let found = mentions(
             r#"
             /// [`crate::never`]
             #[arg(value_parser = crate::args::duration)]
@@ -231,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_tests_is_left_out() {
+    fn test_code_is_left_out() {
         let source = "#[cfg(test)] fn f() { a::b() } #[cfg(all(unix, test))] fn g() { a::c() }
             #[cfg(any(test, unix))] fn h() { a::d() } struct S { #[cfg(test)] x: a::e }";
-        let found = named(source);
+        let found = mentions(source);
         assert!(found.contains(&"a::d".to_owned()), "{found:?}");
         assert!(!found.iter().any(|path| ["a::b", "a::c", "a::e"].contains(&path.as_str())), "{found:?}");
     }

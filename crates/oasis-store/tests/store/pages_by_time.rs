@@ -1,5 +1,5 @@
-//! Pages with bounds on `ts`, which follows no order: whatever a producer's clock said and however late it
-//! told, they give what a plain scan gives.
+//! Tests pages with bounds on `ts`. They have the same rows as a plain scan, whatever the clocks of the
+//! producers said and however late the events arrived.
 
 use oasis_core::Ts;
 use oasis_store::{Order, PageQuery, StoredEvent};
@@ -9,12 +9,12 @@ use proptest::test_runner::TestRunner;
 
 use crate::{client, database, filter, store};
 
-/// More than are looked at before a page is sought by time, and more than one block of ids.
+/// More rows than are scanned before the index on time is used, and more than one block of ids.
 const ROWS: i64 = 24_000;
 
-/// A third with a `ts` that follows the id, some late or ahead of it, a third imported long after, and a
-/// third whose `ts` follows nothing. Ids have holes, one of them longer than a block, and blocks in which
-/// nothing is in bounds.
+/// Inserts rows in three parts. In the first part, `ts` grows with the id, but some rows have an earlier or a
+/// later `ts`. The second part has older times, like imported events. In the last part, `ts` is in no order.
+/// The ids have holes, one of them longer than a block. There are blocks with no row in bounds.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
@@ -42,7 +42,7 @@ async fn fill(url: &str) {
 }
 
 #[tokio::test]
-async fn bounds_on_time_give_what_a_scan_gives() {
+async fn bounds_on_time_select_the_same_rows_as_a_scan() {
     let db = database().await;
     fill(&db.url).await;
     let store = store(&db.url);
@@ -116,7 +116,7 @@ async fn bounds_on_time_give_what_a_scan_gives() {
     }
     assert!(none > 30 && full > 60, "{none} empty, {full} full");
 
-    // What is pruned is gone from here too, and an empty table is no special case.
+    // Pruned rows are gone from these pages too, and a query of an empty table gives an empty page.
     everything.truncate(10);
     let last = everything[9].id;
     client(&db.url).await.execute("DELETE FROM oasis_events WHERE id < $1", &[&last]).await.unwrap();

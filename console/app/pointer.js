@@ -1,23 +1,25 @@
-// Whether a hand is on a list, which then should not move: what is pointed at is what is meant.
+// Detects when the reader uses a list with the pointer or the keyboard. The list must not move then, or a
+// click would hit the wrong row.
 
 import { on } from "./dom.js";
 
-/** A pointer that has rested for so long no longer means anything. */
+/** The list is released after the pointer has rested this long. */
 const REST_MS = 2_000;
-/** And so long after a key, or after a row got the focus: then it may be one that a dialog gave back. */
+/** The list is released this long after a key press, or after a row got the focus. */
 const READ_MS = 20_000;
-/** No press lasts longer: its end was missed. */
+/** A press that seems to last longer has ended without an event. */
 const PRESS_MS = 60_000;
 
-export class Hand {
+export class Pointer {
+  /** Whether the reader uses the list, so it must not move. */
   holds = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #letsGo;
+  #onRelease;
 
-  /** @param {HTMLElement} element @param {() => void} letsGo */
-  constructor(element, letsGo) {
-    this.#letsGo = letsGo;
+  /** @param {HTMLElement} element @param {() => void} onRelease */
+  constructor(element, onRelease) {
+    this.#onRelease = onRelease;
     let at = "";
     let down = false;
     on(element, "pointerdown", () => {
@@ -29,7 +31,7 @@ export class Hand {
       down = false;
     });
     on(element, "pointermove", ({ clientX, clientY }) => {
-      // It also tells of rows that move under a pointer that rests.
+      // Browsers also send this event when rows move under a resting pointer, so compare the position.
       const now = `${clientX} ${clientY}`;
       if (now !== at && !down) this.#hold(REST_MS);
       at = now;
@@ -51,7 +53,7 @@ export class Hand {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.holds = false;
-      this.#letsGo();
+      this.#onRelease();
     }, ms);
   }
 }

@@ -1,4 +1,4 @@
-//! The shutdown: what is in flight finishes, what never ends is ended, and it is over in time.
+//! The shutdown: requests in flight finish, endless bodies end, and it takes a bounded time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use super::client::Client;
 use super::sample::{start, within};
 
 #[tokio::test]
-async fn a_request_in_flight_is_answered() {
+async fn a_request_in_flight_is_answered_during_the_shutdown() {
     let server = start(Limits::default()).await;
     let mut idle = Client::connect(server.address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
@@ -21,7 +21,7 @@ async fn a_request_in_flight_is_answered() {
 
     server.shutdown.trigger();
     assert!(idle.end().await.is_empty());
-    // The listener closes when the accept loop has seen the signal.
+    // The listener closes once the accept loop has seen the shutdown.
     within(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
     assert!(!server.task.is_finished());
 
@@ -44,7 +44,7 @@ async fn an_endless_body_ends_with_its_final_chunk() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_dropped_when_time_is_up() {
+async fn a_body_that_never_ends_is_dropped_after_the_drain_time() {
     let limits = Limits { drain: Duration::from_millis(100), ..Limits::default() };
     let server = start(limits).await;
     let mut client = Client::connect(server.address).await;
@@ -52,7 +52,7 @@ async fn a_body_that_never_ends_is_dropped_when_time_is_up() {
     client.until(b"begun\n").await;
     let app = Arc::clone(&server.app);
     server.stop().await;
-    // Dropped before `serve` returned, not some time after.
+    // The body was dropped before `serve` returned, not some time later.
     assert!(tokio::time::timeout(Duration::ZERO, app.dropped.notified()).await.is_ok());
     client.end().await;
 }
@@ -67,7 +67,7 @@ async fn dropping_the_server_drops_its_connections() {
 }
 
 #[tokio::test]
-async fn not_ready_once_the_shutdown_has_begun() {
+async fn the_service_is_not_ready_once_the_shutdown_has_begun() {
     let server = start(Limits::default()).await;
     server.app.gate_ready.store(true, Ordering::SeqCst);
     let mut client = Client::connect(server.address).await;

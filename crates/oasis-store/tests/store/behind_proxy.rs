@@ -1,5 +1,6 @@
-//! Behind a proxy that passes notifications on and prepares nothing, or forgets what was prepared because
-//! it changes servers between statements: the tail plans each read and goes on.
+//! Tests the tail behind a proxy that delivers notifications, but can't prepare statements, or forgets
+//! prepared statements because it changes servers between statements. The tail goes on, and has each read
+//! planned again.
 
 use oasis_store::Update;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -9,10 +10,10 @@ use url::Url;
 
 use crate::{client, database, follow, next, plain_insert, store, until_up};
 
-/// What the proxy makes of a message: its type, and what follows its length.
-type Spoil = fn(u8, &mut [u8]);
+/// Alters a message. The arguments are the type of the message, and the bytes after its length.
+type Alter = fn(u8, &mut [u8]);
 
-/// `Parse` of a named statement fails.
+/// Makes `Parse` of a named statement fail.
 fn cannot_prepare(kind: u8, message: &mut [u8]) {
     if kind == b'P'
         && let Some(end) = message.iter().position(|byte| *byte == 0).filter(|end| *end > 0)
@@ -21,8 +22,8 @@ fn cannot_prepare(kind: u8, message: &mut [u8]) {
     }
 }
 
-/// `Bind` names a statement that the server does not know.
-fn forgets_what_was_prepared(kind: u8, message: &mut [u8]) {
+/// Makes `Bind` name a statement that the server does not know.
+fn forgets_prepared_statements(kind: u8, message: &mut [u8]) {
     if kind == b'B'
         && let Some(portal) = message.iter().position(|byte| *byte == 0)
         && message[portal + 1] != 0
@@ -31,8 +32,8 @@ fn forgets_what_was_prepared(kind: u8, message: &mut [u8]) {
     }
 }
 
-/// The database at `url` as it is reached through a proxy.
-async fn proxied(url: &str, spoil: Spoil) -> String {
+/// The URL of a proxy in front of the database at `url`.
+async fn proxied(url: &str, alter: Alter) -> String {
     let mut url: Url = url.parse().unwrap();
     let server = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -43,15 +44,15 @@ async fn proxied(url: &str, spoil: Spoil) -> String {
         loop {
             let (ours, mut theirs) = listener.accept().await.unwrap().0.into_split();
             let (mut answers, server) = TcpStream::connect(&server).await.unwrap().into_split();
-            tokio::spawn(pass_on(ours, server, spoil));
+            tokio::spawn(pass_on(ours, server, alter));
             tokio::spawn(async move { copy(&mut answers, &mut theirs).await });
         }
     });
     url.into()
 }
 
-/// Passes a client's messages on until it leaves; the first one has no type.
-async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, spoil: Spoil) -> std::io::Result<()> {
+/// Forwards the messages of a client until it leaves. The first message has no type.
+async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, alter: Alter) -> std::io::Result<()> {
     let mut head = Vec::new();
     loop {
         let is_first = head.is_empty();
@@ -61,17 +62,17 @@ async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, spoil: S
         let mut message = vec![0; usize::try_from(length).unwrap() - 4];
         client.read_exact(&mut message).await?;
         if !is_first {
-            spoil(head[0], &mut message);
+            alter(head[0], &mut message);
         }
         server.write_all(&[&head[..], &message[..]].concat()).await?;
     }
 }
 
 #[tokio::test]
-async fn a_tail_goes_on_where_nothing_can_be_prepared() {
-    for (spoil, breaks) in [(cannot_prepare as Spoil, 0), (forgets_what_was_prepared as Spoil, 1)] {
+async fn a_tail_goes_on_where_statements_cannot_be_prepared() {
+    for (alter, breaks) in [(cannot_prepare as Alter, 0), (forgets_prepared_statements as Alter, 1)] {
         let db = database().await;
-        let mut updates = follow(store(&proxied(&db.url, spoil).await).tail());
+        let mut updates = follow(store(&proxied(&db.url, alter).await).tail());
         until_up(&mut updates).await;
         let sql = client(&db.url).await;
         let (mut seen, mut downs) = (Vec::new(), 0);
@@ -83,7 +84,7 @@ async fn a_tail_goes_on_where_nothing_can_be_prepared() {
                     Update::Down(_) => downs += 1,
                     _ => {}
                 }
-                assert!(downs <= breaks, "what was refused is not tried again");
+                assert!(downs <= breaks, "a refused prepared statement is not tried again");
             }
         }
         assert_eq!((seen, downs), (vec![1, 2, 3], breaks));

@@ -1,4 +1,4 @@
-// What a screen reader gets.
+// The page works with screen readers.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,13 +11,13 @@ const { stack, browser } = await stage();
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /**
- * What axe finds serious or critical, in words.
+ * The serious and critical violations that axe finds, as text.
  *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<string[]>}
  */
 async function violations(page) {
-  // Evaluated as the browser's console does it, which the page's policy against eval does not concern.
+  // The page's policy against `eval` does not apply to scripts that the test evaluates.
   await page.evaluate(axe);
   return page.evaluate(async () => {
     const { violations } = await /** @type {any} */ (globalThis).axe.run();
@@ -32,7 +32,7 @@ async function violations(page) {
   });
 }
 
-test("no serious or critical violation on any page, in either theme", async () => {
+test("no page has a serious or critical violation, in either theme", async () => {
   await stack.send([
     event({ kind: "axe", status: "failure" }),
     event({ kind: "axe.run", status: "in_progress" }),
@@ -66,14 +66,14 @@ test("no serious or critical violation on any page, in either theme", async () =
   }
 });
 
-test("whoever hears the ticker meets its rows in their order, each with its place", async () => {
+test("screen readers get the ticker's rows in order, each with its index", async () => {
   const ids = await stack.send(Array.from({ length: 90 }, (_, i) => event({ kind: `heard${i}` })));
   const { page, faults, close } = await open(browser, stack.url);
   const list = page.locator("#ticker");
   await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
-  await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "older ones");
-  /** The rows as they stand in the document; says the ids. @param {string} when */
-  const heard = async (when) => {
+  await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "older events");
+  /** Checks the rows in the document's order and returns their ids. @param {string} when */
+  const idsInOrder = async (when) => {
     const [count, rows] = await list.evaluate((list) => [
       Number(list.getAttribute("aria-rowcount")),
       [.../** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("[role=row][data-id]"))].map(
@@ -81,10 +81,10 @@ test("whoever hears the ticker meets its rows in their order, each with its plac
       ),
     ]);
     const newest = ids.at(-1) ?? 0;
-    for (const [place = 0, id = 0] of rows) {
-      assert.ok(place >= 2 && place <= count, `place ${place} of ${count} ${when}`);
-      // No event lies between these, and the first place is the columns' names.
-      assert.equal(place, newest - id + 2, when);
+    for (const [index = 0, id = 0] of rows) {
+      assert.ok(index >= 2 && index <= count, `index ${index} of ${count} ${when}`);
+      // The ids have no holes here, and the header row has index 1.
+      assert.equal(index, newest - id + 2, when);
     }
     const seen = rows.map(([, id = 0]) => id);
     assert.deepEqual(
@@ -94,7 +94,7 @@ test("whoever hears the ticker meets its rows in their order, each with its plac
     );
     return seen;
   };
-  await heard("at first");
+  await idsInOrder("at first");
   for (let i = 0; i < 3; i++) await page.keyboard.press("j");
   const selected = ids.at(-3) ?? 0;
   await list.locator(`.row[data-id="${selected}"][aria-current]`).waitFor();
@@ -102,11 +102,11 @@ test("whoever hears the ticker meets its rows in their order, each with its plac
   await page.locator(".unread", { hasText: "2 new" }).waitFor();
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
   await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
-  await heard("with new ones on top");
+  await idsInOrder("with new events on top");
   for (const top of [1_600, 1_280, 320, 0]) {
     await list.evaluate((list, top) => list.scrollTo(0, top), top);
     await list.locator(`.row[data-id="${(ids.at(-1) ?? 0) - top / 32}"]`).waitFor();
-    assert.ok((await heard(`scrolled to ${top}`)).includes(selected), "what is selected stays");
+    assert.ok((await idsInOrder(`scrolled to ${top}`)).includes(selected), "the selected row stays");
   }
   const rows = (await list.ariaSnapshot()).split("\n").filter((line) => /^ *- row /.test(line));
   assert.match(rows[0] ?? "", /Time Status Task Event Module Where Source/);

@@ -1,5 +1,5 @@
-//! Databases of the migrations that were folded into the first one: they go on with the present ones, or are
-//! refused in words and left alone.
+//! Tests databases of the older migrations, which were folded into the first step. They are brought up to
+//! date, or are refused with a reason and left alone.
 
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{MigrateError, Need, migrate, migration_script};
@@ -16,7 +16,7 @@ const OLDER: [(&str, &str); 6] = [
     ("V6__agents", include_str!("old_migrations/V6__agents.sql")),
 ];
 
-/// A database to which the first `steps` of the older migrations were applied, as they were then.
+/// A database with the first `steps` of the older migrations, applied as they were then.
 async fn older(steps: usize) -> TestDatabase {
     let db = testing::empty_database().await;
     let step = |(name, sql): &(&str, &str)| refinery::Migration::unapplied(name, sql).unwrap();
@@ -28,16 +28,16 @@ async fn older(steps: usize) -> TestDatabase {
     db
 }
 
-/// Brings `db` up to date as `oasis migrate` does, or with the printed script, and gives the refusal.
+/// Brings `db` up to date as `oasis migrate` does, or with the printed script. The error is the refusal.
 async fn bring_up_to_date(db: &TestDatabase, printed: bool) -> Result<(), String> {
     if !printed {
         return migrate(&parse(&db.url)).await.map(drop).map_err(|error| error.to_string());
     }
-    let said = |error: tokio_postgres::Error| {
+    let refusal = |error: tokio_postgres::Error| {
         let error = error.as_db_error().unwrap();
         format!("{}. {}", error.message(), error.hint().unwrap_or_default())
     };
-    client(&db.url).await.batch_execute(&migration_script()).await.map_err(said)
+    client(&db.url).await.batch_execute(&migration_script()).await.map_err(refusal)
 }
 
 /// Every row of every table, including the history, as text.
@@ -60,7 +60,7 @@ fn without_times(history: Vec<(i64, String, String, String)>) -> Vec<(i64, Strin
 }
 
 #[tokio::test]
-async fn an_older_database_goes_on_with_all_that_it_holds() {
+async fn an_older_database_is_brought_up_to_date_with_all_its_rows() {
     let fresh = crate::database().await;
     let fresh = without_times(history(&client(&fresh.url).await).await);
     for printed in [false, true] {
@@ -77,7 +77,7 @@ async fn an_older_database_goes_on_with_all_that_it_holds() {
             )
             .await
             .unwrap();
-        // As a dump restores it: of the text that the catalogue shows.
+        // A restored dump has constraints that were made from the text that the catalogue shows.
         client
             .batch_execute(
                 "DO $$ DECLARE restore text; BEGIN \
@@ -166,7 +166,7 @@ async fn older_tables_that_were_changed_are_refused_and_left_alone() {
         assert!(refused.contains(named) && refused.contains("nothing was changed"), "{change}: {refused}");
         let (_, differences) = refused.split_once("They differ: ").unwrap();
         let (differences, _) = differences.rsplit_once(". Undo").unwrap();
-        // The table that is dropped is missing with all that belongs to it.
+        // A dropped table is missing with everything that belongs to it.
         let all = if change.starts_with("DROP TABLE") { 11 } else { 1 };
         assert_eq!(differences.split("; ").count(), all, "{change}: {differences}");
         assert_eq!(contents(&client).await, before, "{change}");
@@ -176,7 +176,7 @@ async fn older_tables_that_were_changed_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn half_of_the_older_migrations_are_refused() {
+async fn an_incomplete_set_of_older_migrations_is_refused() {
     for printed in [false, true] {
         let db = older(3).await;
         let client = client(&db.url).await;
@@ -188,7 +188,7 @@ async fn half_of_the_older_migrations_are_refused() {
     }
 }
 
-/// A newer build's, or one that somebody changed: nothing is guessed.
+/// A history is refused when a newer build wrote it or somebody changed it.
 #[tokio::test]
 async fn unknown_migrations_are_refused() {
     for (change, named) in [
@@ -210,9 +210,9 @@ async fn unknown_migrations_are_refused() {
     }
 }
 
-/// Who may not make the schema for the comparison is told so.
+/// A role that may not create the schema for the comparison learns which right it needs.
 #[tokio::test]
-async fn a_role_that_may_not_compare_is_told() {
+async fn a_role_that_may_not_create_the_scratch_schema_gets_a_hint() {
     let db = older(6).await;
     let owner = client(&db.url).await;
     let role = format!("oasis_migrator_{}", std::process::id());

@@ -1,17 +1,17 @@
-//! One of the things that `append` measures, round by round.
+//! The figures of one case or peer of `append`, with one value per round.
 
 use crate::report::{Row, Samples};
 
 #[derive(Default)]
-pub(super) struct Measured {
+pub(super) struct Series {
     pub(super) rates: Vec<f64>,
-    /// Milliseconds to the answers of each round.
+    /// The answer times of each round, in milliseconds.
     pub(super) answers: Vec<Samples>,
-    /// Of the last round.
+    /// Processors used in the last round.
     pub(super) cpu: String,
 }
 
-impl Measured {
+impl Series {
     pub(super) fn last(&self) -> f64 {
         self.rates.last().copied().unwrap_or_default()
     }
@@ -24,8 +24,9 @@ impl Measured {
         Row::of(what, "rows/s", &Samples::new(self.rates.clone())).cpu(self.cpu.clone())
     }
 
-    /// Round by round, since neighbours in time share what else the machine was doing.
-    pub(super) fn beside(&self, other: &Self, what: &str) -> Row {
+    /// The ratio of the rates, round by round: neighbouring rounds run under the same other load of the
+    /// machine.
+    pub(super) fn ratio(&self, other: &Self, what: &str) -> Row {
         let ratios = self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs);
         Row::of(what, "×", &Samples::new(ratios.collect()))
     }

@@ -1,4 +1,4 @@
-// What the page looks like to whoever has a phone, wants no motion, or colours of their own.
+// The page on phones, with reduced motion, and with forced colours.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -41,7 +41,7 @@ await stack.send([
   ),
 ]);
 
-test("on a phone no page scrolls sideways", async () => {
+test("on a phone, no page scrolls sideways", async () => {
   for (const width of [390, 320]) {
     const { page, faults, close } = await open(browser, "about:blank", {
       viewport: { width, height: 700 },
@@ -84,7 +84,7 @@ test("on a phone no page scrolls sideways", async () => {
   }
 });
 
-test("nothing moves for whoever wants no motion", async () => {
+test("with reduced motion, nothing moves", async () => {
   for (const [reducedMotion, moves] of /** @type {const} */ ([
     ["no-preference", true],
     ["reduce", false],
@@ -94,19 +94,19 @@ test("nothing moves for whoever wants no motion", async () => {
       page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === "running").length);
     await page.goto(stack.url);
     await page.locator(".run.s-in_progress").first().waitFor();
-    assert.equal((await moving()) > 0, moves, `what runs, ${reducedMotion}`);
-    // Never answered, so the page waits.
+    assert.equal((await moving()) > 0, moves, `a running icon, ${reducedMotion}`);
+    // These requests never get a response, so the page keeps loading.
     await page.route("**/api/v1/oasis/**", () => {});
     await page.goto(`${stack.url}/agents`);
     await page.locator(".skeleton").first().waitFor();
-    assert.equal((await moving()) > 0, moves, `what is waited for, ${reducedMotion}`);
+    assert.equal((await moving()) > 0, moves, `the skeleton, ${reducedMotion}`);
     await close();
   }
 });
 
-test("in colours that are forced every status is a word, and what is chosen is told apart", async () => {
+test("with forced colours, every status has a word, and chosen items look different", async () => {
   const { page, faults, close } = await open(browser, stack.url, { forcedColors: "active" });
-  /** The words of what is in sight. @param {string} selector */
+  /** The words of the visible elements. @param {string} selector */
   const words = (selector) =>
     page.evaluate(
       (selector) =>
@@ -115,7 +115,7 @@ test("in colours that are forced every status is a word, and what is chosen is t
           .map((word) => word.innerText),
       selector,
     );
-  /** What is drawn of an element, whatever it says. @param {import("playwright-core").Locator} one */
+  /** The outline, border and underline of an element. @param {import("playwright-core").Locator} one */
   const drawn = (one) =>
     one.evaluate((element) => {
       const { outlineStyle, borderStyle, textDecorationLine } = getComputedStyle(element);

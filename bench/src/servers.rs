@@ -1,5 +1,4 @@
-//! The servers that are measured side by side, each with what publishes to it: the gateway behind its table,
-//! and the peers behind theirs.
+//! The servers that the bench compares (the gateway and its peers), each with a publisher of events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::time::{Instant as Tick, sleep_until};
 
-use crate::crowd::{Ask, Crowd};
+use crate::crowd::{Crowd, Subscription};
 use crate::events::{Event, Inserts};
 use crate::peers::floor::{self, Floor};
 use crate::peers::nchan::{self, Nchan};
@@ -16,37 +15,38 @@ use crate::service::Service;
 use crate::sse::{FEED, Feed};
 use crate::stack::{Database, Stack};
 
-/// Rows of one statement when they go as fast as they can.
+/// Rows per statement when events are published as fast as possible.
 const AT_ONCE: usize = 250;
-/// A task of the events that are there before, and what a client begins with.
+/// The task of the earlier events. New clients of a gateway begin with them.
 const EARLIER: &str = "DEV-EARLIER-0001";
+/// The number of earlier events.
 const RECENT: i64 = 100;
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 
-/// One of the servers.
-pub(crate) enum Side {
+/// A server under measurement.
+pub(crate) enum Server {
     Gateway { gateway: Box<Service>, client: tokio_postgres::Client, postgres: (&'static str, u32) },
     Nchan(Nchan),
     Floor(Floor),
 }
 
-/// When an event was given to a server: before the request was sent, and when the answer had come.
+/// The times of one publication: just before the request was sent, and when the answer came.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Given {
+pub(crate) struct Published {
     pub(crate) sent: Instant,
     pub(crate) answered: Instant,
 }
 
-/// How fast events are given to a server.
+/// How fast events are published.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as it takes them.
-    Flat,
-    /// One each time, evenly.
+    /// As fast as the server takes them.
+    Unpaced,
+    /// One event per interval.
     Every(Duration),
 }
 
-impl Side {
+impl Server {
     pub(crate) async fn gateway(stack: &Stack, database: &Database) -> anyhow::Result<Self> {
         let gateway = Box::new(stack.gateway(database).await?);
         Ok(Self::Gateway { gateway, client: database.connect().await?, postgres: stack.watched() })
@@ -56,7 +56,7 @@ impl Side {
         self.watched()[0].0
     }
 
-    /// The server, and then what works for it.
+    /// The names and ids of processes: first the server's own, then those that work for it.
     pub(crate) fn watched(&self) -> Vec<(&'static str, u32)> {
         match self {
             Self::Gateway { gateway, postgres, .. } => vec![gateway.watched(), *postgres],
@@ -77,7 +77,7 @@ impl Side {
         }
     }
 
-    /// Where the events are.
+    /// The path of the event stream.
     pub(crate) fn path(&self) -> &'static str {
         match self {
             Self::Gateway { .. } => FEED,
@@ -86,14 +86,15 @@ impl Side {
         }
     }
 
-    /// Connects clients none of which is shown events of an earlier crowd.
-    pub(crate) async fn crowd(&self, asks: Vec<Ask>) -> anyhow::Result<Crowd> {
-        self.earlier().await?;
-        Crowd::connect(self.address(), asks).await
+    /// Connects clients. They get none of the events that an earlier crowd received.
+    pub(crate) async fn crowd(&self, subscriptions: Vec<Subscription>) -> anyhow::Result<Crowd> {
+        self.append_earlier_events().await?;
+        Crowd::connect(self.address(), subscriptions).await
     }
 
-    /// Gives a gateway events for new clients to begin with, and gives the id of the last.
-    pub(crate) async fn earlier(&self) -> anyhow::Result<i64> {
+    /// Appends the events with which new clients of a gateway begin, and returns the id of the last one. For
+    /// a peer, appends nothing and returns 0.
+    pub(crate) async fn append_earlier_events(&self) -> anyhow::Result<i64> {
         let Self::Gateway { gateway, client, .. } = self else { return Ok(0) };
         let mut feed = Feed::open(gateway.address).await?;
         let earlier = rows::append_many(client, EARLIER, RECENT).await?;
@@ -102,7 +103,8 @@ impl Side {
         Ok(last)
     }
 
-    /// What gives it events; for the floor it has to come after the clients, and leave after them.
+    /// The publisher for the server. A publisher to the floor must connect after the clients and be dropped
+    /// after them.
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher<'_>> {
         Ok(match self {
             Self::Gateway { client, .. } => Publisher::Table(Inserts::prepare(client).await?),
@@ -111,25 +113,25 @@ impl Side {
         })
     }
 
-    /// What is to be told of the crowd that has left.
-    pub(crate) fn parted(&mut self) -> anyhow::Result<Option<String>> {
+    /// A remark about the last crowd, for the report. The crowd's publisher must be dropped first.
+    pub(crate) fn take_remark(&mut self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Gateway { .. } | Self::Nchan(_) => Ok(None),
-            Self::Floor(floor) => Ok(Some(format!("{} writes had to wait for room", floor.waited()?))),
+            Self::Floor(floor) => Ok(Some(format!("{} writes waited for buffer space", floor.waited()?))),
         }
     }
 
-    /// Ends it, and gives what it complained of.
+    /// Ends the server, and returns the problems that its log shows.
     pub(crate) async fn stop(self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Gateway { gateway, .. } => gateway.stop().await,
-            Self::Nchan(nchan) => Ok(nchan.said()),
+            Self::Nchan(nchan) => Ok(nchan.log_lines()),
             Self::Floor(_) => Ok(Vec::new()),
         }
     }
 }
 
-/// What gives events to a server.
+/// Publishes events to a server.
 pub(crate) enum Publisher<'a> {
     Table(Inserts<'a>),
     Nchan(nchan::Publisher),
@@ -137,23 +139,24 @@ pub(crate) enum Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Gives the events in their order. When each was given is known only where they have a pace.
-    pub(crate) async fn publish(&mut self, events: &[Event], pace: Pace) -> anyhow::Result<Vec<Given>> {
+    /// Publishes the events in their order, and returns their times. Events that are sent in batches have no
+    /// times: those of an unpaced gateway or Nchan.
+    pub(crate) async fn publish(&mut self, events: &[Event], pace: Pace) -> anyhow::Result<Vec<Published>> {
         let every = match (pace, &mut *self) {
-            (Pace::Flat, Self::Table(inserts)) => {
-                for some in events.chunks(AT_ONCE) {
-                    inserts.append(some).await?;
+            (Pace::Unpaced, Self::Table(inserts)) => {
+                for batch in events.chunks(AT_ONCE) {
+                    inserts.append(batch).await?;
                 }
                 return Ok(Vec::new());
             }
-            (Pace::Flat, Self::Nchan(publisher)) => {
+            (Pace::Unpaced, Self::Nchan(publisher)) => {
                 publisher.send(events).await?;
                 return Ok(Vec::new());
             }
-            (Pace::Flat, Self::Floor(_)) => Duration::ZERO,
+            (Pace::Unpaced, Self::Floor(_)) => Duration::ZERO,
             (Pace::Every(every), _) => every,
         };
-        let mut given = Vec::with_capacity(events.len());
+        let mut published = Vec::with_capacity(events.len());
         let begin = Tick::now();
         for (event, nth) in events.iter().zip(0..) {
             sleep_until(begin + every * nth).await;
@@ -163,8 +166,8 @@ impl Publisher<'_> {
                 Self::Nchan(publisher) => publisher.send(std::slice::from_ref(event)).await?,
                 Self::Floor(publisher) => publisher.send(event).await?,
             }
-            given.push(Given { sent, answered: Instant::now() });
+            published.push(Published { sent, answered: Instant::now() });
         }
-        Ok(given)
+        Ok(published)
     }
 }
