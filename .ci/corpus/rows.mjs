@@ -1,5 +1,6 @@
-// Prints what the query API gave (a JSON array on standard input) as sorted lines that are the same in every
-// run: without ids, and with `received` for a time that the payload did not give.
+// Reads the events of the query API (a JSON array on standard input) and prints them as sorted lines. The
+// lines are the same in every run: ids are left out, and a time that is not from the payload becomes
+// `received`.
 
 const began = process.argv[2];
 let text = "";

@@ -1,0 +1,332 @@
+// Runs the commands of the docs and every example against a real local stack.
+//
+// Each code block of the pages is run as written, unless `BLOCKS` has an entry for it. So a new block is
+// either run, or has an entry with the reason why it is not run. A reader's terminal differs in three points:
+// here, the folder is temporary, `cargo oasis` and `cargo run` start programs that are already built, and
+// `gcloud` and `docker` only record their commands.
+//
+// Needs the ports 8080 to 8082, curl, psql and python3. Usage: node .ci/docs/check.mjs
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const REPO = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+const SANDBOX = fs.mkdtempSync(path.join(os.tmpdir(), "oasis-docs-"));
+const GATEWAY = "http://localhost:8080";
+/** The limit for a command to end or to print the expected text, in milliseconds. */
+const PATIENCE = 60_000;
+
+const ENV = {
+  ...process.env,
+  PATH: [`${REPO}/.ci/docs/bin`, `${SANDBOX}/bin`, `${REPO}/target/debug`, process.env.PATH].join(":"),
+  REPO,
+  GCLOUD_STATE: `${SANDBOX}/gcloud`,
+  CLOUDSDK_CORE_DISABLE_PROMPTS: "1",
+  IAM_PAUSE: "0",
+};
+for (const name of ["DATABASE_URL", "GATEWAY_URL", "INGEST_TOKEN", "READ_TOKEN"]) delete ENV[name];
+
+/** The placeholders of the docs, and their values here. */
+const PLACEHOLDERS = [
+  ["https://oasis.example", GATEWAY],
+  ["INGEST_TOKEN=…", "INGEST_TOKEN=none"],
+  ["DATABASE_URL=…", 'DATABASE_URL="$(cat .oasis/database-url)"'],
+  ["--image …", "--image my-image"],
+];
+
+// --- Processes ---------------------------------------------------------------------------------------------
+
+/** A running command, in a new process group. */
+class Running {
+  output = "";
+  /** @param {string} script run by bash in the sandbox */
+  constructor(script, { input = "", env = {} } = {}) {
+    this.script = script;
+    this.child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+      cwd: SANDBOX,
+      env: { ...ENV, ...env },
+      detached: true,
+    });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => {
+        this.output += text;
+        this.onOutput?.();
+      });
+    this.child.stdin.on("error", () => {}); // The command may end before it reads its input.
+    this.child.stdin.end(input);
+    this.ended = new Promise((resolve) => this.child.on("close", (code, signal) => resolve(code ?? signal)));
+  }
+
+  /** Waits until the output contains `text`. */
+  async until(text, { from = 0 } = {}) {
+    const found = new Promise((resolve) => {
+      this.onOutput = () => this.output.includes(text, from) && resolve("found");
+      this.onOutput();
+    });
+    const result = await Promise.race([found, this.ended, sleep(PATIENCE, "late", { ref: false })]);
+    assert.equal(result, "found", `no "${text}" (${result}) from:\n${this.script}\n${this.output}`);
+  }
+
+  /** Waits for the end, and expects exit code 0. */
+  async finish() {
+    const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
+    if (result === "late") process.kill(-this.child.pid, "SIGKILL");
+    assert.equal(result, 0, `ended with ${result}:\n${this.script}\n${this.output}`);
+    return this.output;
+  }
+
+  /** Presses Ctrl-C, and waits for the end. */
+  async interrupt() {
+    try {
+      process.kill(-this.child.pid, "SIGINT");
+    } catch {
+      return; // The command has already ended.
+    }
+    const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
+    if (result === "late") process.kill(-this.child.pid, "SIGKILL");
+    assert.notEqual(result, "late", `does not end at Ctrl-C:\n${this.script}\n${this.output}`);
+  }
+}
+
+const run = (script, options) => new Running(script, options).finish();
+
+// --- Code blocks -------------------------------------------------------------------------------------------
+
+/**
+ * The fenced code blocks of a page, without the fence's indentation.
+ * @returns {{ page: string, line: number, lang: string, text: string }[]}
+ */
+function blocksOf(page) {
+  const blocks = [];
+  let open = null;
+  for (const [index, line] of fs.readFileSync(path.join(REPO, page), "utf8").split("\n").entries()) {
+    const fence = /^( *)```(\S*)/.exec(line);
+    if (fence && open) {
+      blocks.push(open);
+      open = null;
+    } else if (fence) {
+      open = { page, line: index + 2, lang: fence[2], indent: fence[1].length, text: "" };
+    } else if (open) {
+      open.text += `${line.slice(open.indent)}\n`;
+    }
+  }
+  return blocks;
+}
+
+function fill(text) {
+  return PLACEHOLDERS.reduce((filled, [name, value]) => filled.replaceAll(name, value), text);
+}
+
+const notRun = [];
+/** Skips a block. `reason` says why it is not run here, or what else checks it. */
+const because = (reason) => (block) => {
+  notRun.push(`${block.page}:${block.line}: ${reason}`);
+};
+/** Runs a command until it prints `expected`, and then presses Ctrl-C. */
+const prints = (expected) => async (block) => {
+  const running = new Running(fill(block.text));
+  await running.until(expected);
+  await running.interrupt();
+};
+
+let stack;
+let feed;
+
+/** Starts the stack and then the feed. The README tells the reader to do this in two terminals. */
+async function firstCommands({ text }) {
+  const [up, curl] = text.trim().split("\n");
+  stack = new Running(up);
+  await stack.until("OASIS DevHub is up");
+  feed = new Running(curl);
+  await feed.until('"type":"connected"');
+}
+
+/** Checks that the feed has shown the messages of the block. Their times may differ. */
+async function shownByTheFeed({ text }) {
+  const withoutTimes = (shown) => shown.replaceAll(/"ts":"[^"]*"/g, '"ts":"…"');
+  await feed.until('"kind":"task.init"');
+  await feed.until("\n\n", { from: feed.output.indexOf('"kind":"task.init"') });
+  const isShown = withoutTimes(feed.output).includes(withoutTimes(text.trim()));
+  assert.ok(isShown, `the feed shows:\n${feed.output}\nbut the page says:\n${text}`);
+  await feed.interrupt();
+}
+
+/** Runs the block as a script under heartbeat-agent, with stand-ins for the reader's programs. */
+async function nightly({ text }) {
+  write("nightly.sh", text);
+  write("tasks.sh", "#!/bin/sh\necho DEV-CICDL-0031\n");
+  write("work.sh", '#!/bin/sh\n[ "$1" = DEV-CICDL-0031 ]\n');
+  await run(`GATEWAY_URL=${GATEWAY} heartbeat-agent --agent nightly -- ./nightly.sh`);
+}
+
+/**
+ * Runs the block under heartbeat-agent.
+ * @param {string} program the interpreter of the block
+ */
+const insideAnAgent =
+  (program) =>
+  async ({ text }) => {
+    write("inside", text);
+    await run(`GATEWAY_URL=${GATEWAY} heartbeat-agent --agent inside -- ${program} ./inside`);
+  };
+
+/** Checks that ingest accepts the block: JSON with comments, and with `…` for the reader's values. */
+async function ingested({ text }) {
+  const event = JSON.parse(text.replaceAll(/ {2,}\/\/.*$/gm, "").replaceAll("…", "example"));
+  const response = await fetch(`${GATEWAY}/events/ingest`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(event),
+  });
+  assert.equal(response.status, 201, await response.text());
+}
+
+/** Checks that the block lists the fields of an agent in the API. */
+async function fieldsOfAnAgent({ text }) {
+  const documented = [...text.matchAll(/"(\w+)":/g)].map((match) => match[1]);
+  const agents = await (await fetch(`${GATEWAY}/api/v1/oasis/agents`)).json();
+  assert.ok(agents.length > 0, "no agent has been seen");
+  assert.deepEqual(documented, Object.keys(agents[0]));
+}
+
+/** Checks that `file`, whose doc tests are compiled, contains each line of the block. */
+const compiledIn =
+  (file) =>
+  ({ text }) => {
+    const code = fs.readFileSync(path.join(REPO, file), "utf8");
+    for (const line of text.split("\n").map((line) => line.replace(/ {2,}\/\/.*$/, "").trim()))
+      assert.ok(code.includes(line), `${file} does not contain: ${line}`);
+  };
+
+const sql = async ({ text }) => {
+  write("statement.sql", text);
+  await run('psql "$(cat .oasis/database-url)" -v ON_ERROR_STOP=1 --quiet --file statement.sql');
+};
+
+const CARGO = "CI runs each of these commands as a separate step";
+/**
+ * The blocks that are not simply run. An entry has the page, a text that the block contains, and the action.
+ * The first entry that matches counts.
+ */
+const BLOCKS = [
+  ["README.md", "cargo oasis up", firstCommands],
+  ["README.md", '"type":"mode"', shownByTheFeed],
+  ["README.md", "──▶", because("a picture")],
+  ["CONTRIBUTING.md", "cargo", because(CARGO)],
+  ["examples/README.md", "consume", because("examples() runs it and checks its output")],
+  ["docs/agents.md", "heartbeat-agent set-vtid DEV", insideAnAgent("bash -eu")],
+  ["docs/agents.md", "./nightly.sh", nightly],
+  ["docs/agents.md", 'subprocess.run(["heartbeat-agent"', insideAnAgent("python3")],
+  ["docs/agents.md", "ENTRYPOINT", because("it needs a container engine")],
+  ["docs/agents.md", "Heartbeat::start", compiledIn("services/heartbeat-agent/src/lib.rs")],
+  ["docs/api.md", '"kind": "task.init"', ingested],
+  ["docs/api.md", '"agent": "planner"', fieldsOfAnAgent],
+  ["docs/database.md", "", because("tests of oasis-store run these statements")],
+  ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
+  ["docs/deploys.md", "SELECT", sql],
+  ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
+  ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
+];
+const RUNNERS = {
+  sh: ({ text }) => run(fill(text)),
+  python: ({ text }) => run("python3 -", { input: text, env: { GATEWAY_URL: GATEWAY } }),
+};
+
+async function check(block) {
+  const [, , action] = BLOCKS.find(([page, text]) => page === block.page && block.text.includes(text)) ?? [];
+  const runner = action ?? RUNNERS[block.lang];
+  const place = `${block.page}:${block.line}`;
+  assert.ok(runner, `${place}: nothing checks a block of "${block.lang}": add an entry to BLOCKS`);
+  await runner(block);
+}
+
+/** Runs all shell blocks of a page as one script. */
+async function checkAsOneScript(page, options) {
+  const blocks = blocksOf(page).filter(({ lang }) => lang === "sh");
+  await run(blocks.map(({ text }) => fill(text)).join("\n"), options);
+  return blocks.length;
+}
+
+// --- Examples ----------------------------------------------------------------------------------------------
+
+/** Checks that every consumer prints each published event once, even after a restart of the gateway. */
+async function examples() {
+  const consumers = [
+    "python3 examples/consume.py",
+    "node examples/consume.mjs",
+    "cargo run --package oasis-example-consume",
+  ];
+  const running = consumers.map((command) => new Running(`exec ${command}`));
+  const publishers = ["examples/publish.sh", "python3 examples/publish.py", "node examples/publish.mjs"];
+  const published = async () => {
+    const events = await (await fetch(`${GATEWAY}/api/v1/oasis/events?module=EXAMPLE&limit=1000`)).json();
+    return events.map(({ id, title, status }) => ({ id, title, status })).reverse();
+  };
+  const before = (await published()).length;
+  for (const command of publishers) await run(command);
+  let events = (await published()).slice(before);
+  assert.equal(events.length, 5);
+  await seen(running, events);
+
+  await stack.interrupt();
+  stack = new Running("cargo oasis up");
+  await stack.until("OASIS DevHub is up");
+  await run(publishers[0]);
+  events = (await published()).slice(before);
+  await seen(running, events);
+  for (const consumer of running) await consumer.interrupt();
+  return consumers.length + publishers.length;
+}
+
+async function seen(running, events) {
+  const last = `${events.at(-1).id} `;
+  for (const consumer of running) {
+    await consumer.until(`\n${last}`);
+    for (const { id, title, status } of events) {
+      const lines = consumer.output.split("\n").filter((line) => line.startsWith(`${id} `));
+      assert.equal(lines.length, 1, `event ${id} in ${consumer.script}:\n${consumer.output}`);
+      assert.ok(lines[0].endsWith(`${title} ${status}`), lines[0]);
+    }
+  }
+}
+
+// --- Main --------------------------------------------------------------------------------------------------
+
+function write(name, text) {
+  fs.writeFileSync(path.join(SANDBOX, name), text, { mode: 0o755 });
+}
+
+fs.chmodSync(SANDBOX, 0o755); // PostgreSQL runs as another user and must be able to enter the folder.
+for (const name of ["examples", "deploy", "console"])
+  fs.symlinkSync(path.join(REPO, name), path.join(SANDBOX, name));
+for (const name of ["bin", "gcloud", "gcloud/secret", "gcloud/account", "gcloud/job"])
+  fs.mkdirSync(path.join(SANDBOX, name));
+write("bin/python", '#!/bin/sh\nexec python3 "$@"\n');
+write("planner.py", "print('planned')\n");
+
+let count = 0;
+try {
+  const pages = ["README.md", "CONTRIBUTING.md", "examples/README.md", "console/client/README.md"];
+  for (const name of fs.readdirSync(path.join(REPO, "docs")))
+    if (name.endsWith(".md") && name !== "cloud-run.md") pages.push(`docs/${name}`);
+  // The check of api.md needs some agents, and the blocks of agents.md start them. So api.md is last.
+  pages.sort((a, b) => (a === "docs/api.md") - (b === "docs/api.md"));
+  for (const block of pages.flatMap(blocksOf)) {
+    await check(block);
+    count++;
+  }
+  const input = "postgres://owner:secret@db.example/oasis\n";
+  count += await checkAsOneScript("docs/cloud-run.md", { input });
+  const programs = await examples();
+  for (const line of notRun) console.log(`not run here: ${line}`);
+  console.log(`docs: ${count - notRun.length} of ${count} code blocks run, and ${programs} examples`);
+} finally {
+  await feed?.interrupt();
+  await stack?.interrupt();
+  fs.rmSync(SANDBOX, { recursive: true, force: true });
+}
