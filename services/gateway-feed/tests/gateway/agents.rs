@@ -380,8 +380,8 @@ async fn a_tail_that_is_held_up_makes_no_agent_lost() {
     while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
-    // A gateway that could not ask in time gives all agents their whole time again. Then the agent is shown as
-    // working before the tail has read the ping.
+    // A gateway that could not ask in time gives all agents their whole time again. Then the agent is shown
+    // as working before the tail has read the ping.
     while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {}
     assert_eq!(count(&sql, "ping.lost").await, 0);
     gateway.stop().await;
