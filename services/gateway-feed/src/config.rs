@@ -4,10 +4,10 @@ use clap::Parser;
 use oasis_service::{ServiceArgs, Tokens};
 use oasis_store::DatabaseArgs;
 
-/// The name in logs, metrics, probes and the database's list of sessions.
+/// The gateway's name in logs, metrics and probes, and in the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
 
-/// Shows every event as it happens: a public ticker (Server-Sent Events), a query API, and ingest
+/// Serves the public ticker (Server-Sent Events), the query API and ingest of OASIS DevHub
 #[derive(Debug, Clone, Parser)]
 #[command(name = NAME, version)]
 pub struct Config {
@@ -15,12 +15,12 @@ pub struct Config {
     #[command(flatten)]
     pub service: ServiceArgs<8080>,
 
-    /// Where the table is.
+    /// How to connect to the database.
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Tokens that may read, comma-separated. Without any, everyone may read, and e-mail addresses in meta
-    /// are withheld
+    /// Tokens that allow a client to read, comma-separated. If there are none, everyone may read, and
+    /// e-mail addresses in meta are withheld
     #[arg(
         long,
         env = "READ_TOKENS",
@@ -31,7 +31,7 @@ pub struct Config {
     )]
     pub read_tokens: Tokens,
 
-    /// Tokens that may send events, comma-separated
+    /// Tokens that allow a client to send events, comma-separated
     #[arg(
         long,
         env = "INGEST_TOKENS",
@@ -47,7 +47,7 @@ pub struct Config {
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
 
-    /// The most clients that may follow the feed at the same time
+    /// The maximum number of clients that may follow the feed at the same time
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 

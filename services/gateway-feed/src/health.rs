@@ -1,5 +1,5 @@
 //! Answers `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed. The first
-//! consumers of the feed expect this form.
+//! consumers of the feed expect the answer in this form.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -14,13 +14,13 @@ struct Health {
     /// Always true: a gateway that is not alive does not answer.
     ok: bool,
     service: &'static str,
-    /// How many events a new client is shown.
+    /// How many earlier events a new client of the feed receives.
     cache_size: usize,
     timestamp: String,
     mode: &'static str,
 }
 
-/// The health of the gateway; `mode` is the mode of the feed.
+/// Answers with the health of the gateway. `mode` is the mode of the feed.
 pub(crate) fn health(mode: &'static str) -> Result<Response, ApiError> {
     let health = Health {
         ok: true,

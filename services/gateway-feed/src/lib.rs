@@ -1,7 +1,8 @@
 //! gateway-feed: the public ticker, the query API and ingest of OASIS DevHub.
 //!
-//! [`routes`] lists the endpoints. One task tails the table. The [`fanout`] delivers what the task reads to
-//! the subscribers of the [`streams`], and [`agents`] learns from it which agents are alive.
+//! [`routes`] lists the endpoints. One task, the tail, reads every new row of the table. The [`fanout`]
+//! delivers these rows to the subscribers of the [`streams`]. [`agents`] uses the same rows to find out
+//! which agents are alive.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -34,18 +35,19 @@ use crate::query::{AnswerBudget, EventQueries};
 use crate::routes::Gateway;
 use crate::streams::Streams;
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be away at the start and at any
-/// time later: clients of the feed stay connected, and get their events once it is back.
+/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
+/// any later time. Clients of the feed stay connected, and get their events once the database is back.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL asks for, or when `listener` is not usable.
+/// When TLS to the database cannot be set up as the database URL requires, when `listener` is not usable,
+/// or when a background task ends.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let streams = Arc::new(Streams::new(Arc::new(store.clone()), config.max_subscribers));
     let agents = Arc::new(Agents::new());
-    // All of these run until this function returns and drops the set.
+    // The background tasks run until this function returns and drops the set.
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));
@@ -77,10 +79,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     };
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
     tokio::select! {
-        served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving"),
+        served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
         ended = tasks.join_next() => {
-            let which = "the tail, the clock of the feed or the watch over agents";
-            Err(anyhow::anyhow!("{which} failed: {ended:?}"))
+            let which = "the tail, the clock of the feed, or the watch over agents";
+            Err(anyhow::anyhow!("a background task ended ({which}): {ended:?}"))
         }
     }
 }

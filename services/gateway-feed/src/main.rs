@@ -1,4 +1,5 @@
-//! The binary: flags, logs and signals. Everything else is in the library.
+//! Starts the gateway: reads the flags, sets up the logs, and stops the gateway at a signal. Everything
+//! else is in the library.
 
 use anyhow::Context;
 use gateway_feed::{Config, NAME, run};
@@ -8,7 +9,7 @@ use oasis_service::{Shutdown, args, telemetry};
 async fn main() -> anyhow::Result<()> {
     let config: Config = args::parse();
     if config.service.healthcheck {
-        return config.service.healthcheck().context("not ready");
+        return config.service.healthcheck().context("the gateway is not ready");
     }
     telemetry::init(NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;

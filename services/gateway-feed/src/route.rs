@@ -1,5 +1,5 @@
-//! Parses the path of a request, once, into a closed set of routes. A new route does not compile until its
-//! name, its methods, its readers and its answer have been decided.
+//! Parses the path of a request into a [`Route`]. Every `match` over the routes lists all of them. So a new
+//! route compiles only once the code defines its name, its methods and its answer.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -20,17 +20,17 @@ const INGEST: &str = "/events/ingest";
 const PAGE: &str = "/";
 const ASSETS: &str = "/-/";
 
-/// What a path names.
+/// A route of the gateway. Each path names at most one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The ticker.
     Feed,
-    /// Lines of the test stream, by the ids of their channels.
+    /// The lines of some channels of the test stream. The text is the list of the channels' ids.
     #[cfg(feature = "test-stream")]
     TestLines(String),
     /// The health of the gateway and the mode of the feed.
     Health,
-    /// The query API, and ingest at its second address.
+    /// The query API (`GET`), and the second address of ingest (`POST`).
     Events,
     /// The agents and their states.
     Agents,
@@ -38,11 +38,11 @@ pub(crate) enum Route {
     Ingest,
     /// A page of the Live Console.
     Page(Page),
-    /// A file that the pages are made of, by the part of the path after the prefix.
+    /// A file that the pages load. The text is the path after the prefix `/-/`.
     Asset(String),
 }
 
-/// What a method asks of a route.
+/// What a request asks for, according to its method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Read,
@@ -86,7 +86,8 @@ impl Route {
         }
     }
 
-    /// The methods that the route answers, as in the header `Allow`. There is no other list of them.
+    /// The methods that the route answers, in the form of the header `Allow`. This is the only list of the
+    /// methods.
     fn methods(&self) -> &'static str {
         match self {
             #[cfg(feature = "test-stream")]
@@ -102,7 +103,7 @@ impl Route {
         self.methods().split(", ").any(|answered| answered == method.as_str())
     }
 
-    /// What `method` asks of the route.
+    /// What a request with `method` asks for.
     ///
     /// # Errors
     /// 405 if the route does not answer the method.
@@ -116,8 +117,8 @@ impl Route {
         action.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
     }
 
-    /// Lets pages of any origin read the answers of a route that answers preflights. That is safe, because
-    /// everyone may read the route, or the credentials come in a header or the query, and never in a
+    /// Lets pages of any origin read the answers of a route that answers preflights. This is safe: either
+    /// everyone may read the route, or the credentials are in a header or in the query, and never in a
     /// cookie.
     pub(crate) fn allow_origins(&self, headers: &mut HeaderMap) {
         if self.answers(&Method::OPTIONS) {

@@ -80,7 +80,7 @@ impl App for Gateway {
                 self.readers.admit(&request)?;
                 self.agents.list(&self.answers, request.uri(), self.readers.are_known())
             }
-            // The page itself reads its query, so the query is not checked here.
+            // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request), request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
         }

@@ -1,4 +1,4 @@
-//! Who may read ([`Readers`]), and who may send events ([`Senders`]).
+//! Decides who may read ([`Readers`]), and who may send events ([`Senders`]).
 
 mod readers;
 mod senders;

@@ -1,26 +1,27 @@
-//! Who may read: everyone, or only those who present a token.
+//! Decides who may read: everyone, or only clients that present a token.
 
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
-/// Those who may read.
+/// The rule that says who may read.
 #[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
 }
 
 impl Readers {
-    /// Those who present one of the tokens; everyone if there are no tokens.
+    /// Clients that present one of the tokens may read. If there are no tokens, everyone may read.
     pub(crate) fn new(tokens: Tokens) -> Self {
         Self { tokens }
     }
 
-    /// Whether every reader has presented a token. E-mail addresses of people are shown only then.
+    /// Whether every reader must present a token. If not, the answers contain no e-mail addresses of
+    /// people.
     pub(crate) fn are_known(&self) -> bool {
         !self.tokens.is_empty()
     }
 
-    /// Admits a request if its token may read. The token is in the header or, because an EventSource cannot
-    /// set headers, in the query.
+    /// Admits a request if everyone may read, or if the request presents an accepted token. The token is in
+    /// the header `Authorization`. It may also be in the query, because an EventSource cannot set headers.
     ///
     /// # Errors
     /// 401 if the token is missing or not accepted.
@@ -33,12 +34,12 @@ impl Readers {
             Some(token) if self.tokens.accept(&token) => Ok(()),
             Some(_) => Err(ApiError::unauthorized("bad_token", "this token may not read")),
             None => Err(ApiError::unauthorized("token_missing", "reading needs a token")
-                .hint("send Authorization: Bearer …, or token=… from an EventSource")),
+                .hint("send the header Authorization: Bearer …, or token=… in the query (for EventSource)")),
         }
     }
 }
 
-/// The token in the query, even if another part of the query is wrong.
+/// The token in the query. It is found even if another part of the query is invalid.
 fn in_query(request: &Request) -> Option<String> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let token = pairs.filter_map(|pair| pair.strip_prefix("token=")).next()?;

@@ -1,9 +1,9 @@
-//! Who may send events: no one, only those who present a token, or everyone.
+//! Decides who may send events: no one, only clients that present a token, or everyone.
 
 use hyper::HeaderMap;
 use oasis_service::{ApiError, Tokens, bearer};
 
-/// Those who may send events.
+/// The rule that says who may send events.
 #[derive(Debug)]
 pub(crate) struct Senders {
     tokens: Tokens,
@@ -11,17 +11,17 @@ pub(crate) struct Senders {
 }
 
 impl Senders {
-    /// Everyone if `anonymous`; otherwise those who present one of the tokens.
+    /// If `anonymous`, everyone may send. Otherwise, only clients that present one of the tokens may send.
     pub(crate) fn new(tokens: Tokens, anonymous: bool) -> Self {
         Self { tokens, anonymous }
     }
 
-    /// Whether anyone may send.
+    /// Whether there is any client that may send.
     pub(crate) fn exist(&self) -> bool {
         self.anonymous || !self.tokens.is_empty()
     }
 
-    /// Admits a request if the token in its header may send.
+    /// Admits a request if everyone may send, or if the header `Authorization` has an accepted token.
     ///
     /// # Errors
     /// 403 if no one may send; 401 if the token is missing or not accepted.
@@ -30,14 +30,14 @@ impl Senders {
             return Ok(());
         }
         if self.tokens.is_empty() {
-            return Err(ApiError::forbidden("ingest_disabled", "this gateway takes no events")
+            return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
                 .hint("set INGEST_TOKENS to the tokens that may send, or INGEST_ANONYMOUS=true"));
         }
         match bearer(headers) {
             Some(token) if self.tokens.accept(token) => Ok(()),
             Some(_) => Err(ApiError::unauthorized("bad_token", "this token may not send events")),
             None => Err(ApiError::unauthorized("token_missing", "sending events needs a token")
-                .hint("send Authorization: Bearer … with one of INGEST_TOKENS")),
+                .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS")),
         }
     }
 }

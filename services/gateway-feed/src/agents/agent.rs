@@ -1,5 +1,5 @@
-//! One run of one agent: its last ping and its last losses, and the state and the notices that follow from
-//! them.
+//! One run of an agent: keeps its last ping and its last losses, and computes its state and the notices
+//! that are due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +21,18 @@ const MISSED_AFTER: f64 = 2.5;
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) ping: Arc<Observation>,
-    /// The `ts` of the ping with which the agent took its present task and status.
+    /// The `ts` of the first ping with the agent's present task and status.
     since: Ts,
-    /// Its latest losses, in id order.
+    /// The agent's latest losses, in id order.
     losses: Vec<Loss>,
     /// The time from which the agent's silence is measured.
     counted_from: Duration,
-    /// When the last event about the agent was recorded, in milliseconds of the registry's clock; negative if
-    /// that was before the clock's start. An agent that has ended is kept for a while after this time.
+    /// When the last event about the agent was recorded, in milliseconds of the registry's clock. The
+    /// number is negative if the event was recorded before this clock started. An agent that has ended is
+    /// kept for a while after this time.
     reported_at: i64,
-    /// The id of the agent's last ping when this gateway reported the agent as lost; 0 if it never did.
+    /// The id of the last ping that the agent had sent when this gateway last reported it as lost. 0 if
+    /// this gateway has never reported the agent as lost.
     missed_after: i64,
 }
 
@@ -64,7 +66,7 @@ impl Agent {
                 .iter_mut()
                 .filter(|lost| lost_id.map_or(lost.id < observation.id, |id| lost.id == id))
                 .for_each(|lost| lost.answered = true),
-            // The event is known already.
+            // This event, or a later event of the same kind, has been observed before.
             Report::Ping | Report::Lost { .. } => return,
         }
         self.reported_at = self.reported_at.max(reported_at);
@@ -85,34 +87,34 @@ impl Agent {
         self.counted_from = now;
     }
 
-    /// The loss from which the agent has not come back.
+    /// The loss from which the agent has not come back, if there is one.
     fn loss(&self) -> Option<&Loss> {
         self.losses.iter().rfind(|lost| !self.ping.stopped() && lost.covers(&self.ping))
     }
 
-    /// Whether no further ping is expected. This is always so for an agent that promises none.
+    /// Whether no further ping is expected, because the agent has no interval, has stopped, or is lost.
     pub(super) fn has_ended(&self) -> bool {
         self.ping.interval.is_none() || self.ping.stopped() || self.loss().is_some()
     }
 
-    /// Whether it promises no further ping, and has neither stopped nor been lost.
+    /// Whether the agent has no interval, and is neither stopped nor lost.
     pub(super) fn is_quiet(&self) -> bool {
         self.ping.interval.is_none() && !self.ping.stopped() && self.loss().is_none()
     }
 
-    /// Whether it has ended, and no event about it has been recorded since `oldest`.
+    /// Whether the agent has ended, and no event about it has been recorded since `oldest`.
     pub(super) fn is_forgotten(&self, oldest: i64) -> bool {
         self.reported_at < oldest && self.has_ended()
     }
 
-    /// Whether this many of its intervals have passed without a ping.
+    /// Whether this many of the agent's intervals have passed without a ping.
     fn is_silent_for(&self, intervals: f64, now: Duration) -> bool {
         let silent = now.saturating_sub(self.counted_from);
         self.ping.interval.is_some_and(|interval| silent >= interval.mul_f64(intervals))
     }
 
-    /// The state of the agent. `now` is `None` while the table is not known to answer; the agent is not late
-    /// then.
+    /// The state of the agent. `now` is `None` while it is uncertain whether the table answers. The agent
+    /// is then never late.
     pub(super) fn state(&self, now: Option<Duration>) -> State {
         if self.ping.stopped() {
             State::Stopped
@@ -127,12 +129,12 @@ impl Agent {
         }
     }
 
-    /// The time since which the agent has been in its state and at its task.
+    /// The time since which the agent has had its present state and task.
     pub(super) fn since(&self) -> Ts {
         self.loss().map_or(self.since, |lost| lost.ts)
     }
 
-    /// The notices about the agent that the table lacks at `now`.
+    /// The notices about the agent that must be appended at `now`.
     pub(super) fn due(&self, now: Duration, ts: Ts) -> impl Iterator<Item = Notice> {
         let missed =
             self.is_silent_for(MISSED_AFTER, now) && !self.has_ended() && self.missed_after != self.ping.id;

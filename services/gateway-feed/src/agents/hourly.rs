@@ -1,4 +1,4 @@
-//! [`Hourly`]: limits a message of the log to one an hour.
+//! Limits a log message to one per hour ([`Hourly`]).
 
 use std::time::Duration;
 

@@ -28,21 +28,21 @@ struct AgentView<'a> {
     vtid: &'a str,
     layer: &'a str,
     state: &'static str,
-    /// How it stopped; `None` if it has not stopped.
+    /// How the agent stopped; `None` if it has not stopped.
     status: Option<Status>,
     since: Ts,
     last_seen: String,
-    /// In seconds.
+    /// The interval in seconds.
     interval: Option<Value>,
     last_id: i64,
 }
 
 impl Agents {
-    /// Answers with the agents that match the parameters. E-mail addresses are withheld unless all readers
-    /// are known.
+    /// Answers with the agents that match the parameters. E-mail addresses are withheld unless every reader
+    /// must present a token (`readers_known`).
     ///
     /// # Errors
-    /// 400 for a bad parameter; 503 while the agents are not known, or if the budget is spent.
+    /// 400 for a bad parameter; 503 while the agents are not known, or if too little of `budget` is left.
     pub(crate) fn list(
         &self,
         budget: &AnswerBudget,
@@ -59,7 +59,7 @@ impl Agents {
         let known = self.snapshot(|task, state| accepts(&tasks, task) && accepts(&states, &state));
         let known = known.ok_or_else(|| {
             ApiError::unavailable("starting", "the agents are not known yet", "the table has not been read")
-                .hint("ask again in a moment; /ready says whether the database is away")
+                .hint("repeat the request in a moment; /ready says whether the database can be read")
         })?;
         let mut shown: Vec<AgentView<'_>> = known
             .iter()
@@ -70,8 +70,8 @@ impl Agents {
         budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
-    /// The agents that `wanted` accepts; `None` while the agents are not known. The tail waits for the
-    /// registry, so the lock is held only briefly.
+    /// The agents that `wanted` accepts; `None` while the agents are not known. The tail needs the lock of
+    /// the registry, too, so this function holds the lock only briefly.
     fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Listed>> {
         let registry = self.registry();
         let all = registry.is_known().then(|| registry.all(self.now()))?;

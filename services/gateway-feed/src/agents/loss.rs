@@ -1,4 +1,5 @@
-//! [`Loss`]: one `ping.lost` of an agent. It tells whether the agent's return must still be reported.
+//! Keeps one `ping.lost` of an agent ([`Loss`]), and decides whether the agent's return must still be
+//! reported.
 
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::Ts;
@@ -6,15 +7,15 @@ use oasis_store::ENDED_AGENTS_STAY;
 
 use super::observation::Observation;
 
-/// How long after a loss the agent's return is still reported. An agent that comes back later has been
-/// forgotten, and counts as new.
+/// An agent's return is reported only within this time after the loss. An agent that comes back later has
+/// been forgotten, and counts as a new agent.
 const RETURN_WITHIN: SignedDuration = SignedDuration::from_secs(ENDED_AGENTS_STAY.as_secs() as i64);
 
-/// The report of a gateway that an agent is lost.
+/// A gateway's report that an agent is lost.
 #[derive(Debug)]
 pub(super) struct Loss {
     pub(super) id: i64,
-    /// The last ping of the agent that the gateway had read.
+    /// The id of the agent's last ping that the reporting gateway had read.
     last_id: i64,
     /// When that ping was recorded.
     pub(super) last_seen: Timestamp,
@@ -25,7 +26,8 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    /// The loss that `observation` reports. If it names no last ping, it covers all pings before it.
+    /// The loss that `observation` reports. If `observation` names no last ping, the loss covers all pings
+    /// before `observation`.
     pub(super) fn new(observation: &Observation, last_id: Option<i64>, last_seen: Timestamp) -> Self {
         Self {
             id: observation.id,
@@ -37,13 +39,13 @@ impl Loss {
         }
     }
 
-    /// Whether the loss covers `ping`, the agent's last one: the agent has not pinged since.
+    /// Whether the loss covers `ping`, the agent's last ping. If so, the agent has not come back.
     pub(super) fn covers(&self, ping: &Observation) -> bool {
         ping.id <= self.last_id
     }
 
-    /// Whether `ping`, the agent's last one, is a return that has not been reported. The ping may have been
-    /// committed before the loss.
+    /// Whether `ping`, the agent's last ping, is a return that has not been reported. The row of a return
+    /// may even be older than the row of the loss.
     pub(super) fn lacks_return(&self, ping: &Observation) -> bool {
         let away = ping.recorded_at.duration_since(self.recorded_at);
         !self.answered && !self.covers(ping) && away <= RETURN_WITHIN

@@ -1,11 +1,11 @@
-//! Decides which agents are alive. The tail passes the events that it reads to a [`registry`]. If the
-//! registry finds that an agent is missing, the gateway appends an event. `GET /api/v1/oasis/agents` shows
-//! the agents.
+//! Decides which agents are alive. The tail passes every event to a [`registry`]. If the registry finds
+//! that an agent is missing or is back, the gateway appends an event that reports this.
+//! `GET /api/v1/oasis/agents` lists the agents.
 //!
-//! A clock alone never makes an agent lost. A gateway must first have read everything that the table holds.
-//! So a process that was held up, or a tail that is behind, does not report an agent that pinged. Also, only
-//! time in which the table answered counts (see [`probe`]). So an agent that cannot ping while the table
-//! hangs is not reported.
+//! A clock alone never makes an agent lost. Before a gateway reports a loss, its tail must have read every
+//! row of the table. So a gateway that was suspended, or whose tail is behind, does not report an agent
+//! that has pinged. Also, silence counts only while the table answers (see [`probe`]). So an agent that
+//! cannot ping because the table hangs is not reported.
 
 mod agent;
 mod hourly;

@@ -1,5 +1,5 @@
-//! [`Notice`]: the event that reports an agent as lost, or as back. All gateways append the same event
-//! under the same key, so each is stored once.
+//! A [`Notice`] is an event that reports an agent as lost or as back. All gateways append the event under
+//! the same key, so the table stores it once.
 
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, MetaValue, NewEvent, Source, Status, Ts};
@@ -11,13 +11,13 @@ use super::observation::Observation;
 /// What a notice reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The agent is lost. `last_id` is its last ping.
+    /// The agent is lost. `last_id` is the id of its last ping.
     Lost { last_id: i64 },
-    /// The agent is back. `lost_id` is its loss.
+    /// The agent is back. `lost_id` is the id of the loss.
     Back { lost_id: i64 },
 }
 
-/// A report that is to be appended to the table.
+/// A report that a gateway appends to the table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Notice {
     pub(super) instance: String,
@@ -53,7 +53,7 @@ impl Notice {
         Self { instance, change, event }
     }
 
-    /// Whether it reports a loss.
+    /// Whether the notice reports a loss.
     pub(super) fn is_loss(&self) -> bool {
         matches!(self.change, Change::Lost { .. })
     }
@@ -76,8 +76,8 @@ fn event(ping: &Observation, change: Change, ts: Ts) -> Option<Event> {
     })
 }
 
-/// The key of a notice. An instance that a key cannot contain, because it has control characters, is
-/// replaced by a digest.
+/// The deduplication key of a notice. If the name of the instance is too long for a key, or has control
+/// characters, the key has a digest instead of the name.
 fn key(change: Change, instance: &str) -> Option<DedupKey> {
     let (word, id) = match change {
         Change::Lost { last_id } => ("lost", last_id),

@@ -1,4 +1,4 @@
-//! [`Notifier`]: appends the notices that the table lacks.
+//! Appends the notices that are due ([`Notifier`]).
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use super::notice::Notice;
 use super::observation::Observation;
 use super::shared::Agents;
 
-/// The most notices that are appended at the same time.
+/// The maximum number of notices that are appended at the same time.
 const AT_ONCE: usize = 256;
-/// The pause after a failure. It doubles with each further failure, up to a minute.
+/// The pause after the first failure. The pause doubles with each further failure in a row, up to a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The pause after a check found that this role may not append. The cause may be a database that takes no
-/// writes for a while.
+/// The pause after a check has found that the gateway's database role may not append. This may be
+/// temporary, for example because the database is read-only for a while.
 const NO_RIGHT: Duration = Duration::from_secs(60);
 
-/// Appends notices. It waits after a failure, and longer after each further failure in a row. It logs only
-/// the first of them.
+/// Appends notices. After a failure, it pauses. The pause grows with each failure in a row, and only the
+/// first failure in a row is logged.
 pub(super) struct Notifier {
     store: Store,
     appender: Appender,
     pause: Duration,
     not_before: Option<Instant>,
-    /// Whether the log already says that this role cannot append.
+    /// Whether the notifier has already logged that its role cannot append.
     without_right: bool,
 }
 
@@ -56,13 +56,13 @@ impl Notifier {
         match self.try_notify(agents).await {
             Ok(()) => {
                 if !self.pause.is_zero() {
-                    tracing::info!("agents are watched again");
+                    tracing::info!("the gateway can report lost agents again");
                 }
                 self.pause = Duration::ZERO;
             }
             Err(error) => {
                 if self.pause.is_zero() {
-                    tracing::warn!(%error, "agents cannot be watched now; trying again");
+                    tracing::warn!(%error, "the gateway cannot report lost agents now and will try again");
                 }
                 self.pause = (self.pause * 2).clamp(PAUSE, LONGEST_PAUSE);
                 self.not_before = Some(Instant::now() + self.pause);
@@ -76,7 +76,7 @@ impl Notifier {
         if due(1).is_empty() || !self.may_append(agents).await? {
             return Ok(());
         }
-        // The tail must have read everything that the table holds now, before an agent may be reported.
+        // Before an agent may be reported, the tail must have read everything that the table holds now.
         if !agents.has_read(self.store.head().await?).await {
             return Err(NotifyError::Behind);
         }
@@ -87,8 +87,8 @@ impl Notifier {
             match appended {
                 Ok(_) => agents.registry().notified(notice),
                 Err(error) => {
-                    // If this notice could not be written, no ping could be written either. So every agent
-                    // gets its whole time again.
+                    // If this notice could not be written, perhaps no ping could be written either. So the
+                    // silence of every agent is counted from zero again.
                     if !matches!(error, AppendError::Refused(_) | AppendError::Overloaded) {
                         agents.registry().restart_count(agents.now());
                     }
@@ -99,7 +99,8 @@ impl Notifier {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Appends a notice. If its row exists already, another gateway has appended it.
+    /// Appends a notice. If another gateway has already appended the notice, its row exists, and this is no
+    /// error.
     async fn append(&self, notice: &Notice) -> Result<Vec<Appended>, AppendError> {
         self.appender.append(notice.event.iter().cloned().collect(), Instant::now()).await
     }
@@ -113,7 +114,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Whether this role may append. If it may not, the log says so once.
+    /// Whether the gateway's role may append. If it may not, this is logged once.
     async fn may_append(&mut self, agents: &Agents) -> Result<bool, NotifyError> {
         let may = self.store.may_append().await?;
         if !may {
@@ -121,12 +122,13 @@ impl Notifier {
                 tracing::warn!(
                     "agents are missing, but this gateway cannot report them as lost: its role may not \
                      append to oasis_events (it needs INSERT and, under row level security, a policy), or \
-                     the database takes no writes"
+                     the database accepts no writes"
                 );
             }
             self.not_before = Some(Instant::now() + NO_RIGHT);
         } else if self.without_right {
-            // The cause may have been a database that took no writes, and so no pings.
+            // Perhaps the database accepted no writes, and so no pings either. The silence of every agent
+            // is counted from zero again.
             agents.registry().restart_count(agents.now());
         }
         self.without_right = !may;

@@ -1,4 +1,4 @@
-//! [`Observation`]: what an event says about an agent.
+//! Reads from an event what it says about an agent ([`Observation`]).
 
 use std::time::Duration;
 
@@ -15,15 +15,16 @@ pub(super) enum Report {
     Ping,
     /// A gateway reported the agent as lost.
     Lost {
-        /// The last ping of the agent that the gateway had read. `None` if the event names no ping, or one
-        /// that cannot exist. The loss then covers all pings before the event.
+        /// The id of the agent's last ping that the gateway had read. `None` if the event names no ping, or
+        /// a ping that cannot exist. The loss then covers all pings before the event.
         last_id: Option<i64>,
-        /// When that ping was recorded.
+        /// When that ping was recorded. If the event does not say so, the time at which the event was
+        /// recorded.
         last_seen: Timestamp,
     },
     /// A gateway reported the agent as back.
     Back {
-        /// The loss that the agent is back from; `None` if the event does not name it.
+        /// The id of the loss from which the agent is back; `None` if the event names no loss.
         lost_id: Option<i64>,
     },
 }
@@ -39,7 +40,7 @@ pub(super) struct Observation {
     pub(super) layer: Layer,
     pub(super) module: Module,
     pub(super) status: Status,
-    /// The agent promises that its next ping comes within this time.
+    /// The agent promises that its next ping comes within this time. `None` if it promises no next ping.
     pub(super) interval: Option<Duration>,
     pub(super) recorded_at: Timestamp,
 }
@@ -80,12 +81,12 @@ impl Observation {
         })
     }
 
-    /// Whether the agent stopped with this ping.
+    /// Whether this ping reports that the agent has stopped.
     pub(super) fn stopped(&self) -> bool {
         self.status.is_final()
     }
 
-    /// Whether the agent is at a task.
+    /// Whether the agent works on a task.
     pub(super) fn works(&self) -> bool {
         self.status == Status::InProgress
     }
@@ -99,7 +100,8 @@ impl Observation {
     }
 }
 
-/// Whether an event only repeats the agent's ping before it. The event's `meta` must have been read.
+/// Whether an event only repeats the agent's previous ping. The caller must have read the event with its
+/// `meta`.
 pub(crate) fn is_repeat(event: &StoredEvent) -> bool {
     event.source == Source::AgentPing
         && event.meta.as_ref().is_some_and(|meta| ping::is_repeat(meta.as_map()))

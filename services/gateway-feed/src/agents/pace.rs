@@ -1,10 +1,10 @@
-//! How often the table is probed, and how long an answer is believed.
+//! Sets how often the table is probed, and how long the answer to a probe is believed.
 
 use std::time::Duration;
 
-/// The time between two probes while an agent can be missed. Otherwise there are no probes.
+/// The time between two probes. The table is probed only while a ping of at least one agent is expected.
 pub(super) const EVERY: Duration = Duration::from_secs(2);
-/// An answer that takes longer means that the table hung.
+/// If the answer to a probe takes longer than this, the table counts as hung.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
-/// How long an answer is believed: until the answer to the next probe must have come.
+/// How long an answer is believed. When this time ends, the answer to the next probe must have come.
 pub(super) const BELIEVED: Duration = EVERY.saturating_add(SLOW);

@@ -1,6 +1,6 @@
-//! Probes whether the table answers, and whether writers could append to it. If one of the two fails, no
-//! agent can ping. Afterwards, the agents wait for a while before they try again. So every agent then gets
-//! its whole time again.
+//! Probes whether the table answers, and whether writers can append to it. If the table does not answer, or
+//! if writers cannot append, no agent can ping. Afterwards, agents may wait for a while before they try
+//! again. So the silence of every agent is then counted from zero again.
 
 use oasis_store::Store;
 use tokio::time::sleep;
@@ -27,7 +27,8 @@ impl Agents {
                 tracing::warn!(
                     ?took,
                     error,
-                    "the table hangs, or writers wait for a lock: every agent gets its whole time again"
+                    "the table hangs, or writers wait for a lock, so the silence of all agents is counted \
+                     from zero again"
                 );
             }
             answers = in_time;

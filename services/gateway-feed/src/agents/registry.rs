@@ -1,10 +1,11 @@
-//! The agents and their states. They depend only on the rows of the table, read in id order, and on the time
-//! that the caller passes. So all gateways that have read the same rows compute the same notices, with the
-//! same keys.
+//! Keeps all agents, and computes their states. The states depend only on the rows of the table, which are
+//! read in id order, and on the time that the caller passes. So all gateways that have read the same rows
+//! compute the same notices, with the same keys.
 //!
-//! The registry keeps the last ping of each agent, its last losses, and whether a `ping.back` has answered
-//! each of them. An agent is lost only if the table holds a loss that covers its last ping. The clock decides
-//! only which agents are late, and which losses are due to be reported.
+//! For each agent, the registry keeps the last ping and the last losses. For each loss, it keeps whether a
+//! `ping.back` has reported the return. An agent is lost only if the table has a `ping.lost` that covers
+//! the agent's last ping. The clock only decides which agents are late, and which losses are due to be
+//! reported.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::observation::{Observation, Report};
 use super::pace::BELIEVED;
 use super::state::State;
 
-/// The most observations that are kept until [`Registry::seed`] is called.
+/// The maximum number of observations that are kept until [`Registry::seed`] is called.
 const MOST_PENDING: usize = 50_000;
 /// How long the registry counts as full after it found no agent to forget.
 const FULL: Duration = Duration::from_secs(1);
@@ -28,17 +29,18 @@ const FULL: Duration = Duration::from_secs(1);
 pub(super) struct Registry {
     agents: HashMap<String, Agent>,
     most: usize,
-    /// The observations since the start of the tail, until the seed comes; `None` after that.
+    /// The observations since the tail started, which wait here for the seed. `None` once the seed has
+    /// come.
     pending: Option<Vec<(Observation, Duration)>>,
     /// Counts the starts of the tail.
     epoch: u64,
-    /// Whether the table cannot be read now. No agent counts as late then.
+    /// Whether the table cannot be read now. While it cannot be read, no agent counts as late.
     away: bool,
     /// Until this time, the table is believed to answer. After this time, no agent is late or missed.
     believed_until: Duration,
     /// Until this time, the registry counts as full.
     full_until: Duration,
-    /// How many pings of new instances have found no room.
+    /// How many pings of new instances were ignored because the registry was full.
     pub(super) turned_away: u64,
 }
 
@@ -56,16 +58,16 @@ impl Registry {
         }
     }
 
-    /// Forgets everything, because the tail starts, perhaps on another table. No agent is known until
-    /// [`Registry::seed`].
+    /// Forgets everything when the tail starts, because the tail may read another table than before. No
+    /// agent is known until [`Registry::seed`] has been called.
     pub(super) fn start(&mut self) {
         self.agents.clear();
         self.pending = Some(Vec::new());
         self.epoch += 1;
     }
 
-    /// The epoch that [`Registry::seed`] must be given; `None` if no seed is needed, or if the table cannot
-    /// be read.
+    /// The epoch to pass to [`Registry::seed`]. `None` if no seed is needed, or if the table cannot be
+    /// read.
     pub(super) fn wants_seed(&self) -> Option<u64> {
         (!self.is_known() && !self.away).then_some(self.epoch)
     }
@@ -75,10 +77,11 @@ impl Registry {
         self.pending.is_none()
     }
 
-    /// Takes in the seed, and then the observations since the start of the tail. The seed holds the table's
-    /// observations of all agents in id order, each with its age by the database's clock. The silence of the
-    /// agents in it is measured from `now` on. If the tail has restarted since `epoch` or has read too much,
-    /// the seed is ignored and must be read again.
+    /// Adds the observations of the seed, and then all observations since the tail started. The seed holds
+    /// the last observations of each agent from the table, in id order. Each observation comes with its age
+    /// by the database's clock. The silence of these agents is counted from `now`. If the tail has
+    /// restarted since `epoch`, or if too many observations wait for the seed, the seed is ignored and must
+    /// be read again.
     pub(super) fn seed(
         &mut self,
         epoch: u64,
@@ -90,8 +93,8 @@ impl Registry {
             self.pending = Some(Vec::new());
             return;
         }
-        // Only a ping makes an agent known, and its last ping may have come after other events about it. So
-        // pings are taken in first.
+        // Only a ping makes an agent known. In the seed, other events about an agent may come before its
+        // pings. So the pings are added first.
         let (pings, others): (Vec<_>, Vec<_>) =
             seed.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
         for (observation, age) in pings.into_iter().chain(others) {
@@ -102,7 +105,7 @@ impl Registry {
         }
     }
 
-    /// Takes in an event that the tail has read.
+    /// Adds an observation that the tail has read.
     pub(super) fn observe(&mut self, observation: Observation, now: Duration) {
         match &mut self.pending {
             Some(pending) if pending.len() < MOST_PENDING => pending.push((observation, now)),
@@ -125,9 +128,9 @@ impl Registry {
         self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
     }
 
-    /// Forgets agents that promise no further ping or, if there are none, others that have ended. Those
-    /// that pinged longest ago go first, up to a tenth of the bound at a time. Returns whether there is
-    /// room now.
+    /// Forgets quiet agents (see [`Agent::is_quiet`]) or, if there are none, other agents that have ended.
+    /// The agents that pinged longest ago are forgotten first, up to a tenth of `most` at a time. Returns
+    /// whether there is room now.
     fn make_room(&mut self, now: Duration) -> bool {
         if now < self.full_until {
             return false;
@@ -152,23 +155,23 @@ impl Registry {
         self.away = true;
     }
 
-    /// Records that the table can be read. If it could not be read before, no ping could be read either, so
-    /// every agent gets its whole time again.
+    /// Records that the table can be read. If it could not be read before, no ping could be read either. So
+    /// the silence of every agent is counted from `now`.
     pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
             self.restart_count(now);
         }
     }
 
-    /// Whether any agent can be missed.
+    /// Whether a further ping of at least one agent is expected.
     pub(super) fn watches(&self) -> bool {
         self.agents.values().any(|agent| !agent.has_ended())
     }
 
-    /// Takes in the result of a probe: when it was sent, whether a good answer came in time, and when the
-    /// table answered, if it did. If no good answer came in time, or if the answer before was no longer
-    /// believed at `sent`, no agent could ping for a while. Every agent then gets its whole time again, from
-    /// this answer on.
+    /// Handles the result of a probe: when the probe was sent, whether a good answer came in time, and when
+    /// the table answered (`None` if it did not). If no good answer came in time, or if the previous answer
+    /// was no longer believed at `sent`, agents may have been unable to ping. The silence of every agent is
+    /// then counted from this answer on.
     pub(super) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);
@@ -177,18 +180,19 @@ impl Registry {
         }
     }
 
-    /// Gives every agent its whole time again, because pings could not be read for a while.
+    /// Counts the silence of every agent from `now`, because pings could not be sent or read for a while.
     pub(super) fn restart_count(&mut self, now: Duration) {
         self.agents.values_mut().for_each(|agent| agent.count_from(now));
     }
 
-    /// Forgets agents that have ended, a day after the last event about them.
+    /// Forgets every agent that has ended and about which no event has been recorded for a day.
     pub(super) fn forget(&mut self, now: Duration) {
         let oldest = millis(now) - millis(ENDED_AGENTS_STAY);
         self.agents.retain(|_, agent| !agent.is_forgotten(oldest));
     }
 
-    /// At most `most` notices that the table lacks. Every gateway computes the same ones.
+    /// The notices that must be appended now, at most `most`. Gateways that have read the same rows compute
+    /// the same notices.
     pub(super) fn due(&self, now: Duration, ts: Ts, most: usize) -> Vec<Notice> {
         if self.away || !self.is_known() {
             return Vec::new();
@@ -198,7 +202,8 @@ impl Registry {
         due.filter(|notice| answers || !notice.is_loss()).take(most).collect()
     }
 
-    /// Records that `notice` has been appended. It is not due again, whatever happens to its row.
+    /// Records that `notice` has been appended. The notice is not due again, even if its row disappears
+    /// from the table.
     pub(super) fn notified(&mut self, notice: &Notice) {
         if let Some(agent) = self.agents.get_mut(&notice.instance) {
             agent.notified(notice);

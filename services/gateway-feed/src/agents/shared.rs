@@ -10,13 +10,13 @@ use tokio::time::{Instant, timeout};
 use super::observation::{Observation, Report};
 use super::registry::Registry;
 
-/// How long the tail may take to read what the table holds, before an agent is reported as lost.
+/// Before an agent is reported as lost, the tail must read every row of the table within this time.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// The agents, shared by the tail, the clock and the requests.
 pub(crate) struct Agents {
     registry: Mutex<Registry>,
-    /// The zero of the registry's clock, which is monotonic.
+    /// The time at which the registry's monotonic clock is zero.
     zero: Instant,
     /// The last id that the tail has read.
     read: watch::Sender<i64>,
@@ -63,7 +63,7 @@ impl Agents {
         }
     }
 
-    /// Waits until the tail has read everything up to `id`. Returns false if it has not within
+    /// Waits until the tail has read everything up to `id`. Returns false if this takes longer than
     /// [`READ_WITHIN`].
     pub(super) async fn has_read(&self, id: i64) -> bool {
         let mut read = self.read.subscribe();

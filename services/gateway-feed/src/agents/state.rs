@@ -6,13 +6,13 @@ use std::str::FromStr;
 /// The state of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
-    /// The agent is at a task.
+    /// The agent works on a task.
     Working,
-    /// The agent is without a task.
+    /// The agent has no task.
     Idle,
     /// No ping has come for 1.5 of the agent's intervals.
     Late,
-    /// The table holds a loss that covers the agent's last ping.
+    /// A gateway reported the agent as lost, and the agent has not come back.
     Lost,
     /// The agent reported that it stopped.
     Stopped,

@@ -1,4 +1,4 @@
-//! Watches the agents: keeps time, records metrics, and has the notices appended.
+//! Watches the agents: forgets agents, records metrics, and appends the notices that are due.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::state::State;
 
 /// How often the registry is searched for missing agents.
 const TICK: Duration = Duration::from_millis(500);
-/// A tick that is this late means that the process was held up, and read no ping in the meantime.
+/// If a tick comes this late, the process was suspended, and read no pings in the meantime.
 const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Agents {
@@ -37,16 +37,16 @@ impl Agents {
                 tracing::warn!(
                     pings = turned_away,
                     most = MOST_AGENTS,
-                    "there is no room for more agents: the senders of these pings are not watched \
-                     (feed_agents_turned_away_total)"
+                    "there is no room for more agents, so the senders of these pings are not watched \
+                     (see the metric feed_agents_turned_away_total)"
                 );
             }
             notifier.notify(self).await;
         }
     }
 
-    /// Forgets agents that have ended. Returns how many pings of new agents have found no room since the last
-    /// tick.
+    /// Forgets agents that have ended. Returns how many pings of new agents were ignored since the last
+    /// tick, because the registry was full.
     fn tick(&self, before: Duration) -> u64 {
         let now = self.now();
         let mut registry = self.registry();

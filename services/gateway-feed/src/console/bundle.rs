@@ -1,5 +1,5 @@
-//! The files of the page under the names at which they are served. Each name contains a hash over all
-//! files, so the content at a name never changes.
+//! Holds the files of the page under the paths at which they are served. Each path contains a hash over all
+//! files, so the content at a path never changes.
 
 use std::sync::LazyLock;
 
@@ -51,8 +51,9 @@ impl Bundle {
 mod tests {
     use super::*;
 
-    /// The most bytes of all files together: plain, and compressed, as browsers get them.
+    /// The maximum size of all files together in bytes, without compression.
     const PLAIN: usize = 192 * 1024;
+    /// The maximum size of all files together in bytes, compressed as browsers get them.
     const PACKED: usize = 80 * 1024;
 
     #[test]

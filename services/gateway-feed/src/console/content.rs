@@ -10,7 +10,7 @@ use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// The content of a file. It is compressed when a browser first asks for that.
+/// The content of a file. It is compressed when a browser requests the compressed form for the first time.
 pub(super) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,
@@ -34,7 +34,8 @@ impl Content {
         })
     }
 
-    /// An answer to a request with these headers. It is compressed if they allow that.
+    /// The answer to a request with the headers `request_headers`. It is compressed if these headers accept
+    /// gzip.
     pub(super) fn answer(
         &self,
         status: StatusCode,

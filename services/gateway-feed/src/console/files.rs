@@ -1,4 +1,4 @@
-//! The files that are served: those of `console/app` and `console/client`, embedded.
+//! Embeds the files of `console/app` and `console/client`, which the gateway serves.
 
 /// The path of a file below `console/`, and its content.
 pub(super) type File = (&'static str, &'static str);
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(embedded, there);
     }
 
-    /// `strip` would remove indentation from a string that spans lines.
+    /// `strip` removes indentation, so it would change a string that spans lines.
     #[test]
     fn no_string_spans_lines() {
         for (path, content) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {

@@ -1,4 +1,4 @@
-//! The Live Console: the files of `console/`, embedded.
+//! Serves the Live Console. Its files are in `console/`, and are embedded in the binary.
 //!
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
 //! - `GET /-/{HASH}/…`: the files that the page is made of. HASH covers all files, so an answer never

@@ -1,5 +1,5 @@
-//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with one document, which reads from its address
-//! what to show.
+//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the same document. Its script reads from the
+//! address what to show.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
@@ -31,11 +31,12 @@ impl Page {
     }
 
     /// Answers with the page, if the reader is `admitted`. A browser that navigates always gets the page.
-    /// If the reader is not admitted, or if there can be no such task, the status is that of the error. The
-    /// page contains nothing secret; it says what is wrong, and asks for the token.
+    /// If the reader is not admitted, or if no task can have this name, the page comes with the status of
+    /// the error. The page contains nothing secret. It says what is wrong, and asks for a token.
     ///
     /// # Errors
-    /// The same error, if the client is not a browser that navigates.
+    /// 401 if the reader is not admitted, and 404 if no task can have this name. A browser that navigates
+    /// gets the page instead.
     pub(crate) fn answer(
         self,
         admitted: Result<(), ApiError>,

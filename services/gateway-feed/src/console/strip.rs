@@ -1,9 +1,10 @@
-//! Removes comments and indentation from scripts and style sheets: a third of their bytes, and nothing that a
-//! browser needs. All other text is served as it is written.
+//! Removes comments and indentation from scripts and style sheets. They are a third of the bytes, and
+//! browsers do not need them. All other text is served unchanged.
 
 /// The file without blank lines, indentation and comments that have lines of their own.
 ///
-/// Strings must not span lines, because their indentation would go, too. A test of `files` ensures that.
+/// Strings must not span lines, because their indentation would be removed, too. A test in `files` checks
+/// that no string does.
 pub(super) fn strip(content: &str) -> String {
     let mut kept = String::with_capacity(content.len());
     let mut in_comment = false;

@@ -1,7 +1,9 @@
-//! The memory that the rings of all private topics share. The oldest chunk of any topic goes first.
+//! Bounds the memory that the rings of all private topics share. If they need more, the oldest chunk of any
+//! topic is evicted first.
 //!
-//! A topic that loses its oldest chunk has a higher floor. A subscriber that still needed the chunk reads
-//! the table. So a busy topic can take the memory of quiet topics, but never their rows.
+//! If a topic loses its oldest chunk, the floor of its ring rises. A subscriber that still needs the chunk
+//! reads the table. So a busy topic can take memory from quiet topics, but their subscribers still get
+//! every row.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +11,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 
 /// A topic whose chunks count against the budget.
 pub(crate) trait Evict: Send + Sync {
-    /// Forgets every chunk whose last row is at or below `through`, and returns what that frees.
+    /// Forgets every chunk whose last row is at or below `through`, and returns the weight of these chunks.
     fn evict(&self, through: i64) -> Weight;
     /// Whether the topic still has the chunk whose last row is `last`.
     fn holds(&self, last: i64) -> bool;
@@ -22,17 +24,18 @@ pub(crate) struct Weight {
     pub(crate) bytes: usize,
 }
 
-/// The budget.
+/// The memory budget of the rings.
 pub(crate) struct Budget {
     most: usize,
     bytes: AtomicUsize,
     chunks: AtomicUsize,
-    /// The topic and the last row of every chunk, oldest first. Some of these chunks are gone already.
+    /// The topic and the last row of every chunk, oldest first. Some of these chunks may have been
+    /// forgotten since.
     oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
 }
 
-/// Chunks that are gone are removed from the queue once its length exceeds twice the number of chunks plus
-/// this number.
+/// Forgotten chunks are removed from the queue once the queue is longer than twice the number of chunks
+/// plus this number.
 const GONE: usize = 1_024;
 
 impl Budget {
@@ -47,8 +50,8 @@ impl Budget {
     pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
-        // These may become the last references to their topics. Dropping a topic takes locks, so the
-        // references are dropped after the lock below has been released.
+        // The references in `held` may become the last references to their topics. Dropping a topic takes
+        // locks. So they are dropped after the lock below has been released.
         let mut held = Vec::new();
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.push_back((topic, last));

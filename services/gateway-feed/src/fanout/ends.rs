@@ -1,9 +1,9 @@
-//! Ends single subscribers: at a deadline, or because a subject may no longer read.
+//! Ends individual subscribers, at a deadline or because a subject may no longer read.
 //!
 //! One queue of deadlines serves all subscribers of all streams. An index by subject finds the subscribers
-//! that a revocation ends. A subscriber waits both for its own [`Ending`] and for its topic's pulse, so its
-//! end wakes no other subscriber of the topic. A subscriber without a deadline and without a subject has no
-//! `Ending` and costs nothing here.
+//! that a revocation ends. A subscriber waits both for its own [`Ending`] and for the pulse of its topic.
+//! So the end of one subscriber wakes no other subscriber of the topic. A subscriber without a deadline and
+//! without a subject has no `Ending` and costs nothing here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,7 +80,7 @@ impl Ends {
     }
 
     /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. Returns `None`
-    /// if there is neither.
+    /// if there is no deadline and no subject.
     pub(crate) fn register(
         self: &Arc<Self>,
         subjects: Vec<Subject>,
@@ -116,8 +116,8 @@ impl Ends {
     }
 
     /// The number of revocations so far. A revocation between the admission of a viewer and the
-    /// registration of its subscriber does not end the subscriber. If this number has changed by then, the
-    /// viewer must be admitted again.
+    /// registration of its subscriber does not end the subscriber. If this number has changed after the
+    /// registration, the viewer must be admitted again.
     pub(crate) fn revocations(&self) -> u64 {
         self.lock().revocations
     }

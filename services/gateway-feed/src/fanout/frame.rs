@@ -1,7 +1,7 @@
 //! Writes Server-Sent Events as bytes. No other file knows the wire format.
 //!
-//! The format is that of the HTML standard: an empty line ends a block of lines. A block with an `id` and
-//! without `data` moves a client's cursor and is no event.
+//! The HTML standard defines the format. An empty line ends a block of lines. A block that has an `id` but
+//! no `data` moves the cursor of a client, and the client sees no event.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -28,19 +28,19 @@ pub(crate) fn data(out: &mut Vec<u8>, value: &impl Serialize) {
     out.extend_from_slice(b"\n\n");
 }
 
-/// A whole block, which holds an unnamed message.
+/// A complete block with an unnamed message.
 pub(crate) fn message(value: &impl Serialize) -> Bytes {
     let mut out = Vec::with_capacity(128);
     data(&mut out, value);
     out.into()
 }
 
-/// A block that moves a client's cursor and is no event.
+/// A block that only moves the cursor of a client.
 pub(crate) fn cursor(id: i64) -> Bytes {
     format!("id: {id}\n\n").into()
 }
 
-/// A comment. Clients ignore it; it shows that the connection works.
+/// A comment. It shows that the connection works, and clients ignore it.
 pub(crate) fn comment(text: &str) -> Bytes {
     format!(": {text}\n\n").into()
 }

@@ -1,4 +1,4 @@
-//! Passes what the tail reads to the streams, each of which passes it to its topics.
+//! Passes the rows that the tail reads to the streams. Each stream passes its rows to its topics.
 //!
 //! ```text
 //! tail ── Update ──▶ Hub ── rows of a family ──▶ Topics<S> ── rows of a topic ──▶ Topic: ring + pulse
@@ -33,8 +33,8 @@ use super::pulse::Presence;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest that the tail waits for subscribers to wake. To wake, a subscriber needs nothing but a
-/// processor.
+/// The longest time that the tail waits for subscribers to wake. A subscriber only needs a processor to
+/// wake.
 const LONGEST_ROUND: Duration = Duration::from_secs(1);
 
 /// See the head of this file.
@@ -51,9 +51,9 @@ impl Hub {
         Self { tenants, ends: Arc::default(), trouble }
     }
 
-    /// Handles an update of the tail. For events, it returns once every subscriber that waited for them has
-    /// been woken, or after [`LONGEST_ROUND`]. So the tail outruns only clients that cannot keep up, and a
-    /// surge waits in the table.
+    /// Handles an update of the tail. If the update has events, this function returns once every subscriber
+    /// that waited for them has been woken, or after [`LONGEST_ROUND`]. So the tail outruns only clients
+    /// that cannot keep up. The events of a surge wait in the table until the tail reads on.
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {
@@ -65,7 +65,7 @@ impl Hub {
             }
             Update::Events(events) => {
                 let rounds = self.route(events);
-                // The tail goes on without subscribers that have not woken in time.
+                // The tail does not wait for subscribers that have not woken in time.
                 let _ = timeout(LONGEST_ROUND, join_all(rounds)).await;
             }
             Update::Pruned(marks) => {
@@ -87,8 +87,8 @@ impl Hub {
         self.tenants.iter().zip(&rows).flat_map(|(tenant, rows)| tenant.route(rows, head)).collect()
     }
 
-    /// The rows of each tenant, in the order of the tenants. Rows of a family that no stream shows are left
-    /// out.
+    /// The rows of each stream, in the order of `self.tenants`. Rows of a family that no stream shows are
+    /// left out.
     fn by_family(&self, events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
         let mut rows: Vec<Vec<StoredEvent>> = self.tenants.iter().map(|_| Vec::new()).collect();
         for event in events {

@@ -1,16 +1,16 @@
-//! Delivers what one tail of the table reads to any number of topics, each with any number of subscribers.
+//! Delivers the rows that the tail reads to any number of topics. Each topic has any number of subscribers.
 //!
-//! A topic is a stream and a normalised choice of the stream's rows. It has a ring of rendered rows, a
-//! pulse that wakes its subscribers and no others, and a round that tells the tail when all of them have
-//! been woken. A topic lives while it has subscribers; a permanent topic always lives. [`hub`] shows the
-//! flow of the rows, who waits for what, and who drops what.
+//! A topic is a choice of rows of one stream, in a normalised form. It has a ring of rendered rows, a pulse
+//! that wakes the topic's subscribers and no others, and a round that tells the tail when all of these
+//! subscribers have been woken. A topic exists while it has subscribers; a permanent topic always exists.
+//! The documentation of [`hub`] shows the flow of the rows, who waits for what, and who drops what.
 //!
-//! The files here know channels, filters and frames. The policies of a [`stream::Stream`] decide which rows
-//! it shows, to whom, and how.
+//! The files in this folder handle channels, filters and frames. Each implementation of [`stream::Stream`]
+//! decides which rows the stream shows, to whom, and how.
 
 #![cfg_attr(
     not(test),
-    allow(dead_code, reason = "the ticker is the only stream so far, and uses only a part")
+    allow(dead_code, reason = "the ticker is the only stream so far, and does not use everything")
 )]
 
 pub(crate) mod budget;

@@ -1,6 +1,8 @@
-//! The pulse of a topic: one watched value. Any change of it wakes the topic's subscribers and no others.
+//! The pulse of a topic: a value that the topic's subscribers watch. Any change of the value wakes these
+//! subscribers and no others.
 //!
-//! No subscriber has a queue that could overflow. A subscriber compares the state with what it has sent.
+//! A subscriber has no queue, so no queue can overflow. Instead, the subscriber compares the state in the
+//! pulse with what it has sent.
 
 use bytes::Bytes;
 
@@ -27,13 +29,13 @@ pub(crate) struct Pulse {
     pub(crate) share: Share,
 }
 
-/// What a subscriber compares with what it has sent to its client.
+/// The state of a topic. A subscriber compares it with what it has sent to its client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct State {
     pub(crate) presence: Presence,
-    /// Every row of the topic up to this id is in the ring or older than it.
+    /// Every row of the topic up to this id is in the ring, or is older than the ring.
     pub(crate) head: i64,
-    /// Counts the discontinuities of the tail: its start, and each later `Update::Start`.
+    /// Counts how often the tail has started or restarted (`Update::Start`).
     pub(crate) epoch: u64,
     /// Counts heartbeats.
     pub(crate) beats: u64,

@@ -1,9 +1,9 @@
 //! Reads the table for subscribers whose cursor is older than their topic's ring.
 //!
-//! Subscribers of a topic often stand at the same place: after a restart of the gateway, or after a surge
-//! that outran them. The rows that one of them reads are kept for the others for a while, as rendered bytes.
-//! A subscriber that comes during the read waits for it. Rows never change, so the kept bytes stay correct
-//! until rows are pruned.
+//! Subscribers of a topic often have the same cursor, for example after a restart of the gateway, or after
+//! a surge that was too fast for them. So the rows that one subscriber reads are kept for the others for a
+//! while, as rendered bytes. If another subscriber needs the same rows during the read, it waits for the
+//! result. Rows never change, so the kept bytes stay correct until rows are pruned.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,21 +22,23 @@ use super::ring::Replay;
 use super::stream::{GapReason, Stream};
 use super::table::{Batch, Table};
 
-/// The most reads of the table at the same time.
+/// The maximum number of reads of the table at the same time.
 const AT_ONCE: usize = 4;
-/// The most stretches that are kept, and the most bytes of them.
+/// The maximum number of stretches that are kept.
 const KEPT: usize = 16;
+/// The maximum size of all kept stretches together, in bytes.
 const KEPT_BYTES: usize = 16 << 20;
-/// After a read, a subscriber rests for this many times the time that the read took. Subscribers that follow
-/// live need the processors, too.
+/// After a read, a subscriber rests for this many times the duration of the read, so that subscribers that
+/// follow live also get processor time.
 const RESTS: u32 = 2;
+/// The longest rest after a read.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
 /// See the head of this file.
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
     permits: Semaphore,
-    /// Oldest first.
+    /// The stretches that are kept, oldest first.
     kept: Mutex<VecDeque<(Cursor, Shared)>>,
 }
 
@@ -50,19 +52,19 @@ pub(crate) struct Cursor {
     pub(crate) after: i64,
 }
 
-/// A read that several subscribers share. They share its failure as well. Otherwise they would fail one after
-/// another, each after its own time-out.
+/// A read that several subscribers share. If the read fails, it fails for all of them. Otherwise, each of
+/// them would repeat the read, and would fail after its own time-out.
 type Shared = Arc<OnceCell<Result<Stretch, ReadError>>>;
 
-/// Rows of the table that a subscriber is sent next.
+/// Rows of the table that are sent to a subscriber next.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) frames: Bytes,
-    /// Every row up to this id is in the frames or passed over.
+    /// Every row up to this id is in the frames, or has been passed over.
     pub(crate) cursor: i64,
     /// Why the stream ends after the frames, if it does.
     pub(crate) ends: Option<CloseReason>,
-    /// How long a subscriber waits after this stretch before it asks for the next.
+    /// How long a subscriber waits after this stretch before it reads the next stretch.
     pub(crate) rest: Duration,
 }
 
@@ -71,8 +73,8 @@ pub(crate) struct Stretch {
 pub(crate) enum ReadError {
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
-    /// The pool and the tail may be connected to different servers.
-    #[error("the server that answered is behind the one that the tail follows")]
+    /// The connection pool and the tail may be connected to different servers.
+    #[error("the database server that answered is behind the server that the tail reads")]
     Stale,
 }
 
@@ -87,7 +89,7 @@ impl Reads {
         Self { table, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
     }
 
-    /// The wanted rows of a topic after a cursor, up to the floor of its ring.
+    /// The wanted rows of a topic after a cursor, up to `floor`, the floor of the topic's ring.
     pub(crate) async fn stretch<S: Stream>(
         &self,
         stream: &S,
@@ -109,8 +111,8 @@ impl Reads {
         stretch
     }
 
-    /// Forgets the stretches that are kept. Some of their rows may have been deleted, or they have been
-    /// kept long enough.
+    /// Forgets all kept stretches. The caller does this when the tail starts, when rows have been deleted,
+    /// and at each heartbeat.
     pub(crate) fn clear(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -138,13 +140,13 @@ impl Reads {
         Ok(Replay { frames: out.into(), id: rows.last().map(|row| row.id), ends })
     }
 
-    /// The highest id so far; deleted rows count.
+    /// The highest id of the table so far, including the ids of deleted rows.
     pub(crate) async fn head(&self) -> Result<i64, ReadError> {
         Ok(self.table.head().await?)
     }
 
-    /// The cursor just before the first row recorded at or after `since`. Without such a row it is `head`,
-    /// the last id that the tail has read.
+    /// The cursor just before the first row recorded at or after `since`. If there is no such row, the
+    /// cursor is `head`, the last id that the tail has read.
     pub(crate) async fn cursor_since(
         &self,
         family: &str,
@@ -186,8 +188,8 @@ impl Reads {
         let _permit = self.permit().await;
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
-        // A batch that has more rows is complete only up to its last row. With several filters, the lowest of
-        // these ids counts.
+        // If the table has more rows than the batch, the batch is complete only up to its last row. With
+        // several filters, the stretch is complete up to the lowest of these last rows.
         let (mut complete_to, mut pruned) = (floor, 0);
         for filter in S::rows(topic, want) {
             let batch = self.table.page(&filter, after, floor).await?;
@@ -216,7 +218,7 @@ impl Reads {
             None => complete_to.max(pruned),
         };
         if !out.is_empty() && last != Some(cursor) {
-            // The frames have only the ids of wanted rows, so the client is sent the cursor as well.
+            // The frames only have the ids of wanted rows. So the client is sent the cursor, too.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
@@ -228,14 +230,14 @@ impl Reads {
     }
 }
 
-/// Puts the rows of several filters in id order, each once, and keeps only those that are `shown`.
+/// Sorts the rows of several filters by id, removes duplicates, and keeps only rows that are `shown`.
 fn merge(rows: &mut Vec<StoredEvent>, shown: impl Fn(&StoredEvent) -> bool) {
     rows.retain(shown);
     rows.sort_unstable_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
 }
 
-/// Refuses a read whose snapshot lacks something that the tail has read.
+/// Refuses a read if its snapshot may lack rows that the tail has read.
 fn reaches(batch: &Batch, head: i64) -> Result<(), ReadError> {
     if batch.head >= head { Ok(()) } else { Err(ReadError::Stale) }
 }

@@ -1,8 +1,8 @@
-//! The last rows of a topic, rendered: a bounded list of chunks. A chunk holds rows of one page of the
-//! tail.
+//! Keeps the last rows of a topic as rendered bytes, in a bounded list of chunks. A chunk holds rows of one
+//! page of the tail.
 //!
-//! A subscriber is a cursor into the ring. The ring holds every row of the topic after `floor` and up to
-//! `head`. A subscriber whose cursor is older than `floor` reads the table instead.
+//! Each subscriber has a cursor. The ring holds every row of the topic after `floor` and up to `head`. A
+//! subscriber whose cursor is older than `floor` reads the table instead.
 
 use std::collections::VecDeque;
 
@@ -21,16 +21,16 @@ pub(crate) struct Chunk<M> {
     entries: Vec<Entry<M>>,
     /// Why the stream ends after the last row, if it does.
     ends: Option<CloseReason>,
-    /// The approximate memory that it takes, in bytes.
+    /// The approximate memory that the chunk takes, in bytes.
     weight: usize,
 }
 
 /// One row of a chunk.
 struct Entry<M> {
     id: i64,
-    /// Where its frame ends in the chunk's bytes.
+    /// Where the row's frame ends in the chunk's bytes.
     end: usize,
-    /// What subscribers filter by.
+    /// The properties of the row that subscribers filter by.
     mark: M,
 }
 
@@ -47,10 +47,10 @@ impl<M> Renderer<M> {
         Self { bytes: Vec::with_capacity(rows * 384), entries: Vec::with_capacity(rows), done: Vec::new() }
     }
 
-    /// Adds a row. `render` appends the row's frame, and returns its mark and why the stream ends after the
-    /// row, if it does. A row that ends the stream ends its chunk.
+    /// Adds a row. `render` appends the row's frame. It returns the row's mark, and why the stream ends
+    /// after the row (`None` if it does not end). A row that ends the stream is the last row of its chunk.
     pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
-        debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows come in id order");
+        debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows must come in id order");
         let (mark, ends) = render(&mut self.bytes);
         self.entries.push(Entry { id, end: self.bytes.len(), mark });
         if ends.is_some() {
@@ -61,12 +61,12 @@ impl<M> Renderer<M> {
     fn finish(&mut self, ends: Option<CloseReason>) {
         let entries = std::mem::take(&mut self.entries);
         let bytes = std::mem::take(&mut self.bytes);
-        // `Bytes` keeps the spare capacity.
+        // `Bytes` keeps the spare capacity of the vector, so the spare capacity counts, too.
         let weight = bytes.capacity() + entries.capacity() * size_of::<Entry<M>>() + CHUNK_BYTES;
         self.done.push(Chunk { bytes: bytes.into(), entries, ends, weight });
     }
 
-    /// The chunks, oldest first; none is empty.
+    /// The chunks, oldest first. No chunk is empty.
     pub(crate) fn chunks(mut self) -> Vec<Chunk<M>> {
         if !self.entries.is_empty() {
             self.finish(None);
@@ -76,7 +76,7 @@ impl<M> Renderer<M> {
 }
 
 impl<M> Chunk<M> {
-    /// The id of its last row.
+    /// The id of the chunk's last row.
     pub(crate) fn last(&self) -> i64 {
         // No chunk is empty.
         self.entries.last().map_or(i64::MIN, |entry| entry.id)
@@ -86,13 +86,13 @@ impl<M> Chunk<M> {
         index.checked_sub(1).map_or(0, |before| self.entries[before].end)
     }
 
-    /// The approximate memory that it takes, in bytes.
+    /// The approximate memory that the chunk takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// The frames that `wants` accepts, from the row `from` on. If `wants` is `None`, these are all frames,
-    /// without a copy.
+    /// The frames of the rows that `wants` accepts, from the index `from` on. If `wants` is `None`, these
+    /// are all frames from that index on, without a copy.
     fn frames(&self, from: usize, wants: Option<&dyn Fn(&M) -> bool>) -> Bytes {
         let Some(wants) = wants else { return self.bytes.slice(self.start_of(from)..) };
         let mut out = BytesMut::new();
@@ -107,18 +107,19 @@ impl<M> Chunk<M> {
 
 /// What a ring has after a cursor.
 pub(crate) enum Taken {
-    /// The wanted frames of one chunk; empty if none is wanted. They cover every row up to the new cursor.
+    /// The wanted frames of one chunk; empty if no frame is wanted. Every row after the old cursor and up
+    /// to `cursor` is in the frames, or is not wanted.
     Frames { frames: Bytes, cursor: i64, ends: Option<CloseReason> },
-    /// The cursor is older than the ring, which has every row after this id.
+    /// The cursor is older than the ring. The ring only has the rows after this id.
     Behind(i64),
 }
 
-/// The last rows that a new subscriber is shown.
+/// The last rows, which a new subscriber receives first.
 pub(crate) struct Replay {
     pub(crate) frames: Bytes,
-    /// The id of the last of them.
+    /// The id of the last row.
     pub(crate) id: Option<i64>,
-    /// Why the stream ends after them, if it does.
+    /// Why the stream ends after these rows, if it does.
     pub(crate) ends: Option<CloseReason>,
 }
 
@@ -133,8 +134,8 @@ pub(crate) struct Ring<M> {
 }
 
 impl<M> Ring<M> {
-    /// An empty ring, which will hold every row after `floor`. `whole` says that the table has no earlier
-    /// row of the topic.
+    /// An empty ring, which will hold every row after `floor`. `whole` means that the table has no row of
+    /// the topic up to `floor`.
     pub(crate) fn new(floor: i64, whole: bool) -> Self {
         Self { chunks: VecDeque::new(), rows: 0, floor, head: floor, whole }
     }
@@ -154,7 +155,7 @@ impl<M> Ring<M> {
     }
 
     pub(crate) fn push(&mut self, chunk: Chunk<M>) {
-        debug_assert!(chunk.entries[0].id > self.head, "rows come in id order, each once");
+        debug_assert!(chunk.entries[0].id > self.head, "rows must come in id order, each once");
         self.rows += chunk.entries.len();
         self.head = chunk.last();
         self.chunks.push_back(chunk);
@@ -168,7 +169,7 @@ impl<M> Ring<M> {
         }
     }
 
-    /// Forgets the chunks up to the one whose last row is `through`. Returns what that frees.
+    /// Forgets every chunk whose last row is at or below `through`. Returns the weight of these chunks.
     pub(crate) fn drop_through(&mut self, through: i64) -> Weight {
         let (freed, last) = self.pop(through);
         if let Some(last) = last {
@@ -179,8 +180,9 @@ impl<M> Ring<M> {
         freed
     }
 
-    /// Forgets the rows up to `through`, which have been deleted. A chunk that also holds later rows keeps
-    /// all its bytes, but the new floor hides its deleted rows.
+    /// Forgets the rows up to `through`, which have been deleted from the table. A chunk that also holds
+    /// later rows keeps all its bytes, but the new floor hides the deleted rows. Returns the weight of the
+    /// forgotten chunks.
     pub(crate) fn prune(&mut self, through: i64) -> Weight {
         let (freed, _) = self.pop(through);
         self.floor = self.floor.max(through);
@@ -189,7 +191,8 @@ impl<M> Ring<M> {
         freed
     }
 
-    /// Forgets chunks. Returns their weight, and the last row of the newest of them.
+    /// Removes every chunk whose last row is at or below `through`. Returns the weight of the removed
+    /// chunks, and the last row of the newest of them.
     fn pop(&mut self, through: i64) -> (Weight, Option<i64>) {
         let (mut freed, mut last) = (Weight::default(), None);
         while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {
@@ -202,7 +205,7 @@ impl<M> Ring<M> {
         (freed, last)
     }
 
-    /// Whether it has the chunk whose last row is `last`.
+    /// Whether the ring has the chunk whose last row is `last`.
     pub(crate) fn holds(&self, last: i64) -> bool {
         self.chunks.binary_search_by_key(&last, Chunk::last).is_ok()
     }
@@ -212,7 +215,7 @@ impl<M> Ring<M> {
         Weight { chunks: self.chunks.len(), bytes: self.chunks.iter().map(Chunk::weight).sum() }
     }
 
-    /// The wanted rows after `cursor`, as many as one write should send.
+    /// The wanted rows after `cursor`, up to the end of one chunk.
     pub(crate) fn take(&self, cursor: i64, wants: Option<&dyn Fn(&M) -> bool>) -> Taken {
         if cursor < self.floor {
             return Taken::Behind(self.floor);
@@ -225,8 +228,8 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The last `most` rows that `wants` accepts. `None` if the ring holds too few rows. The table must be
-    /// read then.
+    /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. The caller
+    /// must then read the table.
     pub(crate) fn replay(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Replay> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;
@@ -252,16 +255,16 @@ impl<M> Ring<M> {
     /// Checks the invariants, in debug builds.
     fn check(&self) {
         if cfg!(debug_assertions) {
-            assert!(self.floor <= self.head, "the floor is not above the head");
+            assert!(self.floor <= self.head, "the floor must not be above the head");
             assert_eq!(self.rows, self.chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>());
             let mut before = i64::MIN;
             for chunk in &self.chunks {
-                assert!(chunk.last() > self.floor, "a chunk with nothing above the floor is forgotten");
+                assert!(chunk.last() > self.floor, "every chunk must have rows above the floor");
                 assert_eq!(chunk.entries.last().map(|entry| entry.end), Some(chunk.bytes.len()));
-                assert!(chunk.entries.first().is_some_and(|first| first.id > before), "ids ascend");
+                assert!(chunk.entries.first().is_some_and(|first| first.id > before), "ids must ascend");
                 before = chunk.last();
             }
-            assert!(before <= self.head, "no row is above the head");
+            assert!(before <= self.head, "no row may be above the head");
         }
     }
 }

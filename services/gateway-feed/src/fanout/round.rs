@@ -1,18 +1,18 @@
 //! A round of a topic: subscribers join it to wait for the next page, and it ends once the page has woken
 //! all of them.
 //!
-//! The tail must not outrun subscribers that wait only for a processor. It must not wait for a subscriber
-//! whose client reads slowly. So:
+//! The tail must wait for subscribers that only need a processor to go on. But it must not wait for a
+//! subscriber whose client reads slowly. So:
 //!
 //! 1. A subscriber with nothing to send takes a [`Share`] of the topic's current round and waits for the
 //!    pulse.
-//! 2. The tail pushes a page. The pulse gets a new round, and the tail keeps the [`End`] of the round
-//!    before.
+//! 2. The tail pushes a page. The pulse gets a new round, and the tail keeps the [`End`] of the previous
+//!    round.
 //! 3. The pulse wakes the subscriber. The subscriber drops its share before it looks at the page.
 //! 4. Once the last share is dropped, the `End` is ready, and the tail reads on.
 //!
-//! A subscriber that is busy sending holds no share, so the tail does not wait for it. A share is only ever
-//! dropped; nothing is sent through it.
+//! A subscriber that is busy sending holds no share, so the tail does not wait for it. A share carries no
+//! data. It only matters when it is dropped.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,11 +21,12 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// Keeps a round from ending. Each waiting subscriber holds one, and the pulse holds one of the current
-/// round.
+/// Keeps a round from ending. Each waiting subscriber holds a share of its round, and the pulse holds a
+/// share of the current round.
 #[derive(Debug, Clone)]
 pub(crate) struct Share {
-    /// The receiver of this sender is the [`End`], which learns when the last clone is dropped.
+    /// The [`End`] holds the receiver of this channel. It learns when the last clone of the sender is
+    /// dropped.
     _held: Arc<oneshot::Sender<Infallible>>,
 }
 

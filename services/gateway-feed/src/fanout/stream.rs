@@ -21,26 +21,26 @@ use super::pulse::Presence;
 pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// The family of channels whose rows the stream shows. A family belongs to one stream.
     const FAMILY: &'static str;
-    /// The most rows in a topic's ring. `None` if the ring's bytes count against the budget that private
-    /// streams share.
+    /// The maximum number of rows in a topic's ring. `None` if the ring's bytes count against the budget
+    /// that private streams share.
     const RING: Option<usize> = None;
     /// The time between two heartbeats.
     const HEARTBEAT: Duration;
-    /// The time between two ticks, each of which asks [`Stream::while_empty`]; `None` if there are no
-    /// ticks.
+    /// The time between two ticks; `None` if there are no ticks. While the family has no row, each tick
+    /// sends subscribers the frames of [`Stream::while_empty`].
     const TICK: Option<Duration> = None;
 
     /// Identifies a topic: the normalised choice of rows that its subscribers share.
     type Topic: Clone + Ord + Send + Sync + 'static;
     /// The key under which topics are looked up for a row.
     type Key: Ord + Send + Sync + 'static;
-    /// Which of its topic's rows one subscriber wants.
+    /// The choice of the topic's rows that one subscriber wants.
     type Want: Send + Sync + 'static;
-    /// What the ring keeps of a row for subscribers to filter by.
+    /// The properties of a row that the ring keeps, so that subscribers can filter by them.
     type Mark: Send + Sync + 'static;
-    /// Who asks to read.
+    /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
-    /// What a subscriber holds until it is dropped.
+    /// A permit to read, which a subscriber holds until it is dropped.
     type Permit: Send + Sync + 'static;
 
     // Rows.
@@ -50,7 +50,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The keys under which a topic is found. A list of ids is one topic, found under each id.
+    /// The keys under which a topic is found. For example, a topic for a list of ids is found under each
+    /// id.
     fn keys(topic: &Self::Topic) -> Vec<Self::Key>;
 
     /// The keys under which the topics of a row are found.
@@ -68,7 +69,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// Appends the frame of `row` to `out`. Returns why the stream ends after the row, if it does.
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
 
-    /// What the ring keeps of `row`.
+    /// The mark that the ring keeps for `row`.
     fn mark(&self, row: &StoredEvent) -> Self::Mark;
 
     /// Whether a subscriber wants every row of its topic.
@@ -111,8 +112,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// The frame of a heartbeat. It is rendered once for all subscribers.
     fn heartbeat(&self, now: Ts) -> Bytes;
 
-    /// What a subscriber is shown while the family has no row: everything after the tick `after` (`None`
-    /// for a new subscriber), up to and including the tick `upto`.
+    /// The frames for a subscriber while the family has no row. They belong to the ticks that follow the
+    /// tick `after` (`None` for a new subscriber), up to and including the tick `upto`.
     fn while_empty(&self, _after: Option<u64>, _upto: u64, _now: Ts, _want: &Self::Want) -> Bytes {
         Bytes::new()
     }
@@ -138,7 +139,7 @@ pub(crate) enum Fresh {
 pub(crate) struct Admission<P> {
     /// Held until the subscriber is dropped.
     pub(crate) permit: P,
-    /// The revocation of any of these ends the subscriber.
+    /// If any of these subjects is revoked, the subscriber ends.
     pub(crate) subjects: Vec<Subject>,
     /// When the subscriber ends by itself.
     pub(crate) deadline: Option<Deadline>,

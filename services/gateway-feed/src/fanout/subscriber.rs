@@ -1,8 +1,9 @@
-//! One client of a stream: its cursor, what it wants, and the order in which it is sent frames.
+//! Serves one client of a stream: keeps its cursor and its filter, and decides which frames it is sent
+//! next.
 //!
-//! Resume and recovery from lag are one path: take what the topic's ring has after the cursor or, if the
-//! cursor is older than the ring, a stretch of the table. A client without a cursor begins with a replay,
-//! and then takes the same path.
+//! A client that resumes and a client that lags are served in the same way. They get the rows after their
+//! cursor from the topic's ring or, if the cursor is older than the ring, from the table. A client without
+//! a cursor begins with a replay, and is then served in the same way.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(crate) enum Begin {
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// The pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
-/// At shutdown, each client is sent away at a random time within this period.
+/// At shutdown, the stream of each client ends at a random time within this period.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// See the head of this file.
@@ -85,7 +86,7 @@ impl<S: Stream> Subscriber<S> {
 
     /// The subscriber as the body of a response.
     pub(crate) fn into_body(self) -> Body {
-        // Boxed, because `unfold` moves it in and out with every frame.
+        // Boxed, because `unfold` moves the subscriber with every frame.
         boxed(StreamBody::new(unfold(Box::new(self), |mut this| async move {
             let bytes = this.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), this))
@@ -116,8 +117,8 @@ impl<S: Stream> Subscriber<S> {
     }
 }
 
-/// After how many milliseconds a client that is sent away reconnects. The time is random, so that the next
-/// instance does not get all clients at once.
+/// How many milliseconds a client should wait after the last frame before it reconnects. The time is
+/// random, so that the next instance does not get all clients at once.
 fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
@@ -137,7 +138,7 @@ struct Client<S: Stream> {
     begin: Option<Begin>,
     /// Every row up to this id has been sent or passed over.
     cursor: i64,
-    /// The cursor that the client has: the last id that it sent or was sent.
+    /// The cursor that the client knows: the last id that the client sent or received.
     known: i64,
     presence: Presence,
     epoch: u64,
@@ -148,7 +149,7 @@ struct Client<S: Stream> {
     rested_at: Instant,
     /// When to read the table again after a failure.
     retry_at: Option<Instant>,
-    /// Why the stream ends after what was sent, if it does.
+    /// Why the stream ends after the rows that were sent, if it does.
     ends: Option<CloseReason>,
 }
 
@@ -156,7 +157,7 @@ struct Client<S: Stream> {
 struct Opening {
     gap: Option<Bytes>,
     replay: Bytes,
-    /// Every row up to this id is in the replay or passed over.
+    /// Every row up to this id is in the replay, or has been passed over.
     cursor: i64,
     /// The cursor that the client has once it has the replay.
     known: Option<i64>,
@@ -176,7 +177,7 @@ impl<S: Stream> Client<S> {
             }
             let state = self.pulse.borrow_and_update().state;
             if state.closing {
-                // Clients leave one after the other.
+                // The streams of the clients end one after another.
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
@@ -211,15 +212,16 @@ impl<S: Stream> Client<S> {
     /// The first frames, once there is something to read.
     async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, ReadError> {
         if state.presence == Presence::Unread {
-            // The client is sent comments until the table has been read: the first one at once, each of the
-            // others after a wait. Until then, `beats` only says that the first one was sent.
+            // Until the table has been read, the client gets comments: the first at once, and each later
+            // comment after a wait. Until then, `beats` only records that the first comment was sent.
             return match std::mem::replace(&mut self.beats, 1) {
                 0 => Ok(Some(frame::comment("waiting for the database"))),
                 _ if timeout(AWAY_COMMENT, self.pulse.changed()).await.is_err() => {
                     Ok(Some(frame::comment("waiting for the database")))
                 }
                 _ => {
-                    // This change has not been handled yet, and no other may follow for a while.
+                    // This change of the pulse has not been handled yet, and the next change may come much
+                    // later.
                     self.pulse.mark_changed();
                     Ok(None)
                 }
@@ -250,7 +252,7 @@ impl<S: Stream> Client<S> {
         if state.presence == Presence::Empty {
             out.extend_from_slice(&stream.while_empty(None, state.ticks, now, &self.want));
         } else if known != Some(cursor) {
-            // A reconnect must begin here, whichever rows were shown.
+            // A client that reconnects must begin at this cursor, whichever rows it was shown.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         (self.presence, self.epoch) = (state.presence, state.epoch);
@@ -262,8 +264,8 @@ impl<S: Stream> Client<S> {
 
     /// The next frames of a connected client; `None` if there are none.
     async fn follow(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
-        // The lowest head since `self.epoch` counts, not the current one: a restored table may have grown
-        // past the cursor.
+        // The lowest head since `self.epoch` counts, and not the current head. A restored table may have
+        // grown past the cursor.
         let of_another_table = state.epoch != self.epoch
             && self.topics.rewound_since(self.epoch).is_some_and(|head| head < self.cursor);
         if self.presence != state.presence {
@@ -330,12 +332,13 @@ impl<S: Stream> Client<S> {
                 Taken::Behind(floor) => Box::pin(self.stretch(floor)).await?,
             };
             if frames.is_empty() && cursor <= self.cursor {
-                // The ring went back (a restored database). The pulse will report that.
+                // The ring was replaced by a ring with a lower head, because the database was restored. The
+                // pulse will report that.
                 break;
             }
             (self.cursor, self.ends) = (cursor, ends);
             if !frames.is_empty() {
-                // The last rows may not have matched a filter. The next heartbeat sends the cursor then.
+                // The filter may not have matched the last rows. Then the next heartbeat sends the cursor.
                 self.known = if S::wants_all(&self.want) { cursor } else { self.known };
                 return Ok(Some(frames));
             }
@@ -368,7 +371,8 @@ impl<S: Stream> Client<S> {
 
     /// Begins without a cursor, as the stream prescribes.
     async fn fresh(&self) -> Result<Opening, ReadError> {
-        // This is read before the ring: by the time the ring is read, it holds every row up to this id.
+        // `routed` is read before the ring. So when the ring is read, every row up to `routed` has been
+        // pushed.
         let routed = self.topics.routed();
         let stream = &self.topics.stream;
         match stream.fresh(&self.want) {

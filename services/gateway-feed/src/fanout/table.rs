@@ -1,4 +1,4 @@
-//! [`Table`]: what the fan-out reads from the table. The simulation has its own implementation.
+//! [`Table`]: the reads that the fan-out needs. The simulation has its own implementation.
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -12,27 +12,27 @@ pub(crate) trait Table: Send + Sync {
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
     /// The last rows below `before` that a new subscriber is shown, at most `most`, newest first.
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
-    /// The highest id so far; deleted rows count.
+    /// The highest id of the table so far, including the ids of deleted rows.
     fn head(&self) -> Read<'_, i64>;
-    /// The first id of a family that was recorded at or after `since`.
+    /// The id of the first row of a family that was recorded at or after `since`.
     fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>>;
 }
 
 /// Rows that were read in one snapshot.
 pub(crate) struct Batch {
     pub(crate) rows: Vec<StoredEvent>,
-    /// The id up to which retention has deleted the family of the rows.
+    /// Retention has deleted the rows of the family up to this id.
     pub(crate) pruned_through: i64,
-    /// The highest id that the snapshot knows of.
+    /// The highest id that the snapshot knows.
     pub(crate) head: i64,
     /// Whether the requested span holds more rows.
     pub(crate) more: bool,
 }
 
-/// One read in progress. It is boxed. That costs little, because few subscribers read the table at a time.
+/// One read in progress. Boxing the future costs little, because few subscribers read the table at a time.
 pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// The most rows of one batch.
+/// The maximum number of rows in one batch.
 const BATCH: i64 = 500;
 
 impl Table for Store {

@@ -16,9 +16,9 @@ use super::stream::Stream;
 /// The id of the next topic.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// The index of a stream's topics. A topic that is dropped removes itself from it.
+/// The index of a stream's topics. A topic that is dropped removes itself from the index.
 pub(crate) trait TopicIndex<S: Stream>: Send + Sync {
-    /// Removes a topic, which is being dropped.
+    /// Removes a topic that is being dropped.
     fn remove(&self, topic: &Topic<S>);
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Topic<S: Stream> {
     pub(crate) key: S::Topic,
     ring: RwLock<Ring<S::Mark>>,
     pulse: watch::Sender<Pulse>,
-    /// The end of the round whose share is in the pulse.
+    /// The end of the current round. The pulse holds a share of this round.
     end: Mutex<round::End>,
     /// Where the ring's bytes are counted; `None` for a ring with its own bound ([`Stream::RING`]).
     budget: Option<Arc<Budget>>,
@@ -93,7 +93,7 @@ impl<S: Stream> Topic<S> {
         self.wakes.load(Ordering::Relaxed)
     }
 
-    /// The rows after `cursor` that match `want`, as many as one write should send.
+    /// The rows after `cursor` that match `want`, up to the end of one chunk.
     pub(crate) fn take(&self, cursor: i64, want: &S::Want) -> Taken {
         let wants = |mark: &S::Mark| S::wants(want, mark);
         let ring = self.read();
@@ -108,7 +108,7 @@ impl<S: Stream> Topic<S> {
     }
 
     /// Replaces the ring, because the tail starts or restarts. The new ring holds `chunks`, which contain
-    /// every row after `floor`; `whole` says that the table has no earlier row of the topic.
+    /// every row after `floor`. `whole` means that the table has no row of the topic up to `floor`.
     pub(crate) fn start(
         self: &Arc<Self>,
         floor: i64,
@@ -130,8 +130,8 @@ impl<S: Stream> Topic<S> {
         });
     }
 
-    /// Adds the topic's rows of a page, and wakes its subscribers. Returns the end of the round in which
-    /// they waited, which is ready once all of them have been woken.
+    /// Adds the topic's rows of a page, and wakes the topic's subscribers. Returns the end of the round in
+    /// which these subscribers waited. It is ready once all of them have been woken.
     pub(crate) fn push(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) -> round::End {
         self.fill(chunks);
         let head = self.read().head();

@@ -1,9 +1,10 @@
 //! The topics of one stream: subscribers join them, and the tail routes the rows of each page to them.
 //!
-//! Joining leaves no gap, because one lock covers the head and the index. Under that lock, the tail sets
-//! the head and looks up the topics of a page. Under the same lock, a new topic is made with the head as
-//! its floor. So there are two cases. Either the topic existed when the page was looked up, and it gets the
-//! page. Or the topic's floor covers the page, and the table has the page's rows.
+//! A subscriber that joins misses no row, because one lock protects both the head and the index. Under this
+//! lock, the tail sets the head and looks up the topics of a page. Under the same lock, a new topic is made
+//! with the head as its floor. So there are two cases. If the topic already exists when the tail looks up
+//! the topics of a page, the topic gets the page. Otherwise, the topic's floor is not below the page, and
+//! its subscribers read the rows of the page from the table.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,18 +26,18 @@ use super::topic::{Topic, TopicIndex};
 /// a restart then find their rows in the ring, without a query.
 pub(crate) const RECENT: u16 = 2_048;
 
-/// The most rewinds of the table that are kept. Older ones are merged.
+/// The maximum number of rewinds of the table that are kept. Older rewinds are merged.
 const MOST_REWINDS: usize = 32;
 
 /// See the head of this file.
 pub(crate) struct Topics<S: Stream> {
     pub(crate) stream: S,
-    /// The reads of this stream alone. So a stream whose subscribers have much to catch up with does not
-    /// delay another stream.
+    /// Each stream has its own reads. So subscribers that catch up in one stream do not delay subscribers
+    /// of another stream.
     pub(crate) reads: Reads,
     inner: Mutex<Inner<S>>,
     budget: Arc<Budget>,
-    /// A reference to itself for the topics, which remove themselves when they are dropped.
+    /// A reference to this value. Topics use it to remove themselves when they are dropped.
     this: Weak<Self>,
 }
 
@@ -51,8 +52,8 @@ struct Inner<S: Stream> {
     state: State,
     /// Every row up to this id has been pushed to its topics.
     routed: i64,
-    /// The rewinds of the table: a restored table has a lower head. Each entry is the epoch that began and
-    /// the new head, oldest first.
+    /// The rewinds of the table, oldest first. A rewind means that the table was restored, and that its
+    /// head is lower than before. Each entry has the epoch that began with the rewind, and the new head.
     rewinds: Vec<(u64, i64)>,
 }
 
@@ -65,8 +66,8 @@ pub(crate) trait Tenant: Send + Sync {
     /// The tail starts or restarts at `head`. `recent` holds the last rows of the stream, oldest first, at
     /// most [`RECENT`].
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence);
-    /// Routes the stream's rows of a page that reaches to `head`. Returns the end of each round that the
-    /// page ends.
+    /// Routes the stream's rows of a page. `head` is the last id of the page. Returns the end of each round
+    /// that the page ends.
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End>;
     /// Retention has deleted the rows of the family up to `through`.
     fn pruned(&self, through: i64);
@@ -108,7 +109,7 @@ impl<S: Stream> Topics<S> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the topic with this key, and makes one if there is none.
+    /// Returns the topic with this key. Makes the topic if it does not exist.
     pub(crate) fn join(&self, key: S::Topic) -> Arc<Topic<S>> {
         let mut inner = self.lock();
         if let Some(topic) = inner.topics.get(&key).and_then(Weak::upgrade) {
@@ -124,12 +125,12 @@ impl<S: Stream> Topics<S> {
         topic
     }
 
-    /// The last id that the tail has read, and what it knows about the family.
+    /// The last id that the tail has read, and what the tail knows about the family.
     pub(crate) fn state(&self) -> State {
         self.lock().state
     }
 
-    /// Every row up to this id is in the ring of its topic, or older than that ring.
+    /// Every row up to this id is in the ring of its topic, or is older than that ring.
     pub(crate) fn routed(&self) -> i64 {
         self.lock().routed
     }
@@ -149,7 +150,7 @@ impl<S: Stream> Topics<S> {
         self.lock().topics.len()
     }
 
-    /// Every topic that lives. Drop these references after the lock is released: dropping the last
+    /// Every topic that exists. Drop these references after the lock is released, because dropping the last
     /// reference to a topic takes the lock.
     fn all(&self) -> Vec<Arc<Topic<S>>> {
         self.lock().all()
@@ -171,7 +172,8 @@ impl<S: Stream> Inner<S> {
         }
     }
 
-    /// Each row with each topic that may show it. Drop the topics after the lock is released.
+    /// Pairs each row with each topic that may show the row. Drop these references to topics after the lock
+    /// is released.
     fn candidates<'a>(&self, rows: &'a [StoredEvent]) -> Vec<(&'a StoredEvent, Arc<Topic<S>>)> {
         let mut found: Vec<(&StoredEvent, Arc<Topic<S>>)> = Vec::new();
         for row in rows {
@@ -239,7 +241,7 @@ impl<S: Stream> Tenant for Topics<S> {
                 topic.start(head, false, Vec::new(), inner.state);
                 continue;
             }
-            // Rows before the oldest of these are only in the table.
+            // Rows before the first row of `recent` are only in the table.
             let floor = recent.first().map_or(head, |first| first.id - 1);
             let mut renderer = Renderer::new(recent.len());
             for row in recent {

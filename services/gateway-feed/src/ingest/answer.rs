@@ -1,4 +1,4 @@
-//! Answers a request that sends events, with 201 once all of them are committed.
+//! Answers a request that sends events. The answer is 201 once all events of the request are committed.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::events;
 use crate::access::Senders;
 
-/// The most bytes of one request: enough for the most events, each with the largest `meta`.
+/// The maximum size of one request in bytes. It is enough for the maximum number of events, each with the
+/// largest `meta`.
 const MOST_BYTES: usize = 20 << 20;
 
 /// The answer to a request whose events were stored.
@@ -19,13 +20,13 @@ const MOST_BYTES: usize = 20 << 20;
 struct Stored {
     /// Always true: a request that was not stored is answered with an `error`.
     ok: bool,
-    /// The id of the only event.
+    /// The id of the event, if the request had only one event.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
     /// The id of each event, in the order of the request; null for a duplicate of an event that has been
     /// pruned.
     ids: Vec<Option<i64>>,
-    /// How many of the events were stored already.
+    /// How many of the events had been stored before.
     duplicates: usize,
 }
 
@@ -61,7 +62,7 @@ pub(crate) async fn answer(
 fn not_stored(error: AppendError) -> ApiError {
     match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
-            .hint("send it again; with a dedup_key, an event is stored only once"),
+            .hint("send the request again; an event with a dedup_key is stored only once"),
         // The table refuses an event that our types accepted. It would refuse the event again, so there is no
         // hint to retry.
         None => ApiError::internal(error),

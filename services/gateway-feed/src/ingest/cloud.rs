@@ -118,7 +118,7 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
                 return Err(Refusal::field(&name, "unknown field: not a CloudEvents attribute"));
             }
             Value::Object(_) | Value::Array(_) => {
-                return Err(Refusal::field(&name, "expected a simple value"));
+                return Err(Refusal::field(&name, "expected a string, a number or a boolean"));
             }
             value => meta.insert(format!("ce_{name}"), value),
         };

@@ -1,4 +1,5 @@
-//! Reads the events of one request: one event or an array of them, in three forms, all or nothing.
+//! Reads the events of one request: one event, or an array of events. Each event has one of three forms. If
+//! one event is refused, the whole request is refused.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
@@ -11,13 +12,13 @@ use super::fields::Refusal;
 use super::json::{is_json, object};
 use super::{cloud, older, plain};
 
-/// The most events of one request.
+/// The maximum number of events in one request.
 const MOST_EVENTS: usize = 1_000;
 
 /// Reads the events of a request that was received at `now`.
 ///
 /// # Errors
-/// 415 if the request is not JSON; 400 for anything else. The message names the event and the field.
+/// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
 pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewEvent>, ApiError> {
     if headers.contains_key("ce-specversion") {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
@@ -64,7 +65,7 @@ fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
     }?;
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
-            hint: Some("send pings: gateways find out from them whether an agent is lost or back".into()),
+            hint: Some("send pings; gateways find out whether an agent is lost or back".into()),
             ..Refusal::field("kind", format!("{kind} of source agent.ping is reserved for gateways"))
         }),
         _ => Ok(event),

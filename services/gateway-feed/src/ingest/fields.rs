@@ -1,4 +1,4 @@
-//! Takes known fields out of a JSON object one by one, and refuses the remaining ones by name.
+//! Takes the known fields out of a JSON object one by one, and refuses an object that has unknown fields.
 
 use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ impl Refusal {
     }
 }
 
-/// The fields of one object. `path` precedes their names in messages.
+/// The fields of one object. In messages, `path` precedes the name of a field.
 pub(crate) struct Fields {
     map: Map<String, Value>,
     path: &'static str,
@@ -99,7 +99,8 @@ impl Fields {
         self.map
     }
 
-    /// Refuses an object with fields that have not been taken, and names the first of them.
+    /// Refuses the object if it has fields that have not been taken. The message names the first of these
+    /// fields.
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {

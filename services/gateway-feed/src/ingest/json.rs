@@ -1,11 +1,11 @@
-//! JSON in requests: which content types count as JSON, and how large an event may be.
+//! Parses the JSON of requests. Decides which content types count as JSON, and how large an event may be.
 
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
-/// The most bytes of one event. It is several times what `meta` may hold, because text can have escapes and
-/// white space.
+/// The maximum size of one event in bytes. It is several times the maximum size of `meta`, because JSON
+/// text can have escapes and white space.
 const MOST_EVENT_BYTES: usize = 128 << 10;
 
 /// Whether a content type is JSON.
@@ -18,14 +18,14 @@ pub(super) fn is_json(content_type: &str) -> bool {
 pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match value(text)? {
         Value::Object(event) => Ok(event),
-        _ => Err(Refusal::new("expected an event, a JSON object")),
+        _ => Err(Refusal::new("expected an event, which is a JSON object")),
     }
 }
 
 /// Parses a value of at most [`MOST_EVENT_BYTES`].
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
-        return Err(Refusal::new(format!("it is too large: at most {MOST_EVENT_BYTES} bytes for one event")));
+        return Err(Refusal::new(format!("it is too large: an event has at most {MOST_EVENT_BYTES} bytes")));
     }
     serde_json::from_slice(text).map_err(|error| Refusal::new(format!("not JSON: {error}")))
 }

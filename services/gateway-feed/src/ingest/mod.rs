@@ -1,5 +1,5 @@
-//! Answers `POST /events/ingest` and `POST /api/v1/oasis/events`: one event or an array of them, in three
-//! forms, all or nothing.
+//! Answers `POST /events/ingest` and `POST /api/v1/oasis/events`. A request has one event or an array of
+//! events, each in one of three forms. Either all events of a request are stored, or none.
 
 mod answer;
 mod cloud;

@@ -30,7 +30,7 @@ pub(super) fn read(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refus
     }
     for name in ["tenant", "notes", "git_sha", "rid"] {
         let Some(value) = fields.take(name) else { continue };
-        // If `metadata` has a field of this name, too, both values are kept.
+        // If `metadata` also has a field with this name, both values are kept.
         if let Some(namesake) = meta.insert(name.into(), value) {
             meta.insert(format!("metadata.{name}"), namesake);
         }

@@ -1,5 +1,5 @@
-//! The memory that answers may take while they wait to be sent. Clients that ask for much and read slowly
-//! are refused before they take the memory that the feed needs.
+//! Limits the memory of all answers that wait to be sent. So clients that request much and read slowly
+//! cannot take the memory that the feed needs.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use oasis_service::{ApiError, Response, response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most memory, in KiB.
+/// The maximum memory of all answers together, in KiB.
 const MOST_KIB: usize = 64 << 10;
 
-/// The memory that is left, in KiB.
+/// The memory that is left. Each permit stands for one KiB.
 pub(crate) struct AnswerBudget(Arc<Semaphore>);
 
 impl AnswerBudget {
@@ -20,14 +20,14 @@ impl AnswerBudget {
         Self(Arc::new(Semaphore::new(MOST_KIB)))
     }
 
-    /// An answer with the JSON `text`, which takes its share of the budget until it has been sent.
+    /// An answer with the JSON `text`. The answer takes its share of the budget until it has been sent.
     ///
     /// # Errors
-    /// 503 if the budget is spent.
+    /// 503 if too little of the budget is left.
     pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
         let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let share = self.0.clone().try_acquire_many_owned(kib);
-        let share = share.map_err(|_| ApiError::overloaded("too many large answers wait to be read"))?;
+        let share = share.map_err(|_| ApiError::overloaded("too many large answers wait to be sent"))?;
         let bytes = Bytes::from_owner(CountedBytes { text, _share: share });
         let mut answer = response::content(StatusCode::OK, "application/json", bytes);
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -35,7 +35,8 @@ impl AnswerBudget {
     }
 }
 
-/// The bytes of an answer. When they have been sent, they are dropped and give their share back.
+/// The bytes of an answer. They are dropped once they have been sent. Dropping them gives their share of
+/// the budget back.
 struct CountedBytes {
     text: Vec<u8>,
     _share: OwnedSemaphorePermit,

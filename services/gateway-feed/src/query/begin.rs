@@ -1,4 +1,4 @@
-//! The parameters of the feed, and where a client begins.
+//! Reads the parameters of the feed that say where a client begins.
 
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
@@ -14,7 +14,7 @@ pub(crate) const FEED: &[&str] =
 /// `since`. An empty cursor counts as absent.
 ///
 /// # Errors
-/// 400 for a cursor or a time that is bad, even if another one beats it.
+/// 400 for an invalid cursor or time, even if it would not be used.
 pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
     let given = query.get("last_event_id").filter(|id| !id.is_empty());
     let given = given

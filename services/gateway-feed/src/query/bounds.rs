@@ -1,4 +1,4 @@
-//! The parameters of the query API, and the bounds of one answer.
+//! Reads the parameters of the query API that bound the answer.
 
 use std::ops::RangeInclusive;
 
@@ -12,10 +12,10 @@ use super::params::{bad, natural, time, with_filter};
 pub(super) const EVENTS: &[&str] =
     &with_filter::<{ Filter::FIELDS.len() + 6 }>(&["since", "until", "limit", "offset", "before", "token"]);
 
-/// How many rows one answer may have.
+/// The range of the parameter `limit`: how many rows one answer has at most.
 const LIMITS: RangeInclusive<i64> = 1..=1_000;
-/// The most rows that `offset` may pass over. Older rows are reached with `before`, in constant time for each
-/// page.
+/// The maximum number of rows that `offset` may skip. Clients read older rows with `before`, which takes
+/// the same time for every page.
 const MOST_OFFSET: i64 = 100_000;
 
 /// The bounds of one answer.
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_and_bounds_are_read() {
+    fn filters_and_bounds_are_parsed() {
         let (filter, bounds) =
             events("vtid=dev-cicdl-0031,UNSET&status=failure&module=core&limit=7").unwrap();
         let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_parameter_is_named() {
+    fn a_refusal_names_the_bad_parameter() {
         for (query, name) in [
             ("limit=0", "limit"),
             ("limit=1001", "limit"),

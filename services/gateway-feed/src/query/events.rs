@@ -1,4 +1,4 @@
-//! Answers the query API, `GET /api/v1/oasis/events`: newest first by id.
+//! Answers `GET /api/v1/oasis/events`, the query API. The event with the highest id comes first.
 
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue, LINK};
@@ -25,7 +25,7 @@ struct EventView<'a> {
     meta: Box<RawValue>,
 }
 
-/// Runs the queries, which share a part of the connections.
+/// Runs the queries. Together, they use only a part of the database connections.
 pub(crate) struct EventQueries {
     store: Store,
     /// Bounds how many queries read the table at the same time.
@@ -33,16 +33,17 @@ pub(crate) struct EventQueries {
 }
 
 impl EventQueries {
-    /// Queries use at most half of the `connections`. The other half is for the feed and for /ready.
+    /// Queries use at most half of the `connections`. The feed and /ready use the other half.
     pub(crate) fn new(store: Store, connections: u16) -> Self {
         Self { store, reads: Semaphore::new(usize::from(connections.div_ceil(2))) }
     }
 
-    /// Answers a query. E-mail addresses in `meta` are withheld unless all readers are known.
+    /// Answers a query. E-mail addresses in `meta` are withheld unless every reader must present a token
+    /// (`readers_known`).
     ///
-    /// The number of queries that read at the same time is bounded, and so is the memory of answers that
-    /// wait to be sent. So clients that ask for much and read slowly take neither the connections nor the
-    /// memory that the feed needs.
+    /// The number of concurrent queries and the memory of answers that wait to be sent are bounded. So
+    /// clients that request much and read slowly cannot take the connections or the memory that the feed
+    /// needs.
     pub(crate) async fn list(
         &self,
         budget: &AnswerBudget,
@@ -93,7 +94,7 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiEr
     })
 }
 
-/// The address of the next page. It leaves out the token.
+/// The address of the next page, without the token.
 fn next(uri: &Uri, query: &Query, last: i64) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));

@@ -1,5 +1,5 @@
-//! Reads the parameters of a request. For a parameter that is bad, repeated or unknown, the answer is a 400
-//! that names it.
+//! Reads the parameters of a request. A request with a bad, repeated or unknown parameter is answered with
+//! a 400 that names the parameter.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,10 +8,11 @@ use oasis_core::{Channel, Ts};
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
-/// The most values of one comma-separated list.
+/// The maximum number of values in one comma-separated list.
 const MOST_VALUES: usize = 50;
 
-/// The parameters of a request that takes a filter: the fields of the filter, then the request's own.
+/// The names of the parameters of a request that takes a filter: first the fields of the filter, then the
+/// request's own parameters.
 pub(super) const fn with_filter<const N: usize>(own: &[&'static str]) -> [&'static str; N] {
     let fields = Filter::FIELDS;
     assert!(N == fields.len() + own.len());
@@ -29,7 +30,7 @@ pub(crate) fn bad(name: &str, why: impl Display) -> ApiError {
     ApiError::bad_request("bad_parameter", format!("parameter `{name}`: {why}"))
 }
 
-/// The filter of a request, on the public channel.
+/// The filter of a request. It accepts only events of the public channel.
 pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     let mut filter = Filter::all(Channel::devhub());
     for field in Filter::FIELDS {
@@ -39,8 +40,8 @@ pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     Ok(filter)
 }
 
-/// The values of a comma-separated list, each once. Empty if the parameter is absent or, for tasks, is
-/// `ALL`.
+/// The values of a comma-separated list, each once. Empty if the parameter is absent, or if the parameter
+/// is `vtid` and its value is `ALL`.
 pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a str>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(Vec::new()) };
     if name == "vtid" && given.eq_ignore_ascii_case("ALL") {
@@ -52,7 +53,7 @@ pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a s
     if texts.len() <= MOST_VALUES {
         Ok(texts)
     } else {
-        Err(bad(name, format!("at most {MOST_VALUES} values")))
+        Err(bad(name, format!("at most {MOST_VALUES} values are allowed")))
     }
 }
 
@@ -64,14 +65,14 @@ where
     list(query, name)?.iter().map(|text| text.parse().map_err(|why| bad(name, why))).collect()
 }
 
-/// A number written in digits alone, such as the id of an event.
+/// Parses a number that has only digits, such as the id of an event.
 pub(super) fn natural(text: &[u8]) -> Option<i64> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// An instant, if it is given. The plus sign of a time offset arrives as a blank if the client did not escape
-/// it.
+/// Parses the time in a parameter. Returns `None` if the parameter is absent. The plus sign of a time
+/// offset arrives as a blank if the client did not escape it.
 pub(super) fn time(query: &Query, name: &'static str) -> Result<Option<Ts>, ApiError> {
     let parse = |text: &str| text.replace(' ', "+").parse::<Ts>().map_err(|why| bad(name, why));
     query.get(name).map(parse).transpose()

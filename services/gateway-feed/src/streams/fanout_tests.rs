@@ -47,7 +47,7 @@ async fn gateway(rings: usize) -> Gateway {
 }
 
 impl Gateway {
-    /// A row that the tail has not read yet.
+    /// Appends a row to the table without the tail, and returns it.
     fn row(&self, channel: &str) -> StoredEvent {
         let mut state = self.table.0.lock().unwrap();
         state.append(Channel::parse(channel).unwrap(), false, "CORE");
@@ -80,10 +80,10 @@ impl Gateway {
 }
 
 fn text(bytes: Option<Bytes>) -> String {
-    String::from_utf8(bytes.expect("a frame").to_vec()).unwrap()
+    String::from_utf8(bytes.expect("the stream has ended").to_vec()).unwrap()
 }
 
-/// Reads a stream to its end. Each frame is on the returned channel at once.
+/// Reads a stream to its end in a task. The task sends each frame to the returned channel at once.
 fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
     let (send, receive) = unbounded_channel();
     tokio::spawn(async move {
@@ -96,7 +96,7 @@ fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
     receive
 }
 
-/// Lets every task run that can run: paused time moves on only when none can.
+/// Lets all tasks run that can run. Paused time moves on only when no task can run.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -141,10 +141,11 @@ async fn a_topic_lives_while_it_has_subscribers() {
     drop(other);
     assert_eq!((gateway.lines.len(), gateway.budget.used()), (0, 0));
     gateway.append("test:1").await;
-    assert_eq!(gateway.budget.used(), 0, "there is no ring without a topic");
+    assert_eq!(gateway.budget.used(), 0, "without a topic, there is no ring");
 }
 
-/// The oldest bytes, those of the quiet topic, go first. Its reader then reads the table.
+/// The chunk of the quiet topic is the oldest, so it is evicted first. The subscriber of this topic then
+/// reads the table.
 #[tokio::test(start_paused = true)]
 async fn private_rings_share_a_budget() {
     let gateway = gateway(2_000).await;
@@ -156,11 +157,12 @@ async fn private_rings_share_a_budget() {
         assert!(gateway.budget.used() <= 2_000);
     }
     let topic = gateway.lines.join(Channels::of(["quiet"].into_iter()).unwrap());
-    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "its only chunk was evicted");
+    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "the quiet topic still has its chunk");
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
-/// The tail waits for subscribers that wait for the page, and not for those that are busy sending.
+/// The tail waits for subscribers that wait for the page. It does not wait for subscribers that are busy
+/// sending.
 #[tokio::test(start_paused = true)]
 async fn the_tail_goes_on_once_all_waiting_subscribers_have_been_woken() {
     let gateway = gateway(usize::MAX).await;
@@ -188,7 +190,7 @@ async fn the_tail_waits_for_at_most_a_second() {
     assert_eq!(began.elapsed().as_secs(), 1);
 }
 
-/// A client that cannot be sent its rows still gets heartbeats.
+/// A client gets heartbeats even while its rows cannot be read.
 #[tokio::test(start_paused = true)]
 async fn heartbeats_go_on_while_the_table_is_away() {
     let gateway = gateway(1).await;
@@ -199,7 +201,7 @@ async fn heartbeats_go_on_while_the_table_is_away() {
     gateway.append("test:1").await;
     gateway.table.0.lock().unwrap().away = true;
     for _ in 0..3 {
-        let frame = timeout(Duration::from_secs(31), lines.next()).await.expect("in time");
+        let frame = timeout(Duration::from_secs(31), lines.next()).await.expect("no heartbeat came in time");
         assert!(text(frame).contains("event: heartbeat"));
     }
     gateway.table.0.lock().unwrap().away = false;
@@ -238,7 +240,7 @@ async fn the_end_of_one_subscriber_wakes_no_other() {
     let last = expires.recv().await.unwrap();
     assert!(last.ends_with("event: close\ndata: {\"reason\":\"token_expired\"}\n\n"), "{last}");
     assert_eq!(expires.recv().await, None);
-    assert!(began.elapsed() < Duration::from_secs(11), "within a second");
+    assert!(began.elapsed() < Duration::from_secs(11), "the stream ended too late");
 
     assert_eq!(gateway.hub.ends.end(&("user", "b".into()), CloseReason::Revoked), 1);
     assert_eq!(gateway.hub.ends.end(&("key", "c".into()), CloseReason::Revoked), 0);
@@ -250,9 +252,9 @@ async fn the_end_of_one_subscriber_wakes_no_other() {
     assert_eq!(gateway.lines.join(Channels::of(["1"].into_iter()).unwrap()).wakes(), 0);
 }
 
-/// A row may end its stream: later rows are not sent.
+/// If a row ends the stream, later rows are not sent.
 #[tokio::test(start_paused = true)]
-async fn a_row_ends_the_stream() {
+async fn a_row_ends_the_stream_for_a_reader_of_the_ring() {
     let gateway = gateway(usize::MAX).await;
     let mut lines = read(gateway.follow("1", "a", None).await);
     let closes = {
@@ -267,7 +269,7 @@ async fn a_row_ends_the_stream() {
     assert_eq!(lines.recv().await, None);
 }
 
-/// Subscribers of a topic with the same cursor share what one of them reads, failures included.
+/// Subscribers of a topic that have the same cursor share one read. They also share its failure.
 #[tokio::test(start_paused = true)]
 async fn subscribers_with_the_same_cursor_share_a_read_and_few_reads_are_kept() {
     let gateway = gateway(usize::MAX).await;
@@ -294,9 +296,9 @@ async fn subscribers_with_the_same_cursor_share_a_read_and_few_reads_are_kept() 
     assert!(read(1).await.is_ok(), "a failure is not kept");
 }
 
-/// A read is refused if its server is behind the tail's server.
+/// A read is refused if the server that answers is behind the server that the tail reads.
 #[tokio::test(start_paused = true)]
-async fn a_read_must_reach_what_the_tail_has_read() {
+async fn a_read_from_a_server_that_is_behind_the_tail_is_refused() {
     let gateway = gateway(1).await;
     gateway.append("test:1").await;
     gateway.table.0.lock().unwrap().replicated = Some(0);
@@ -307,7 +309,7 @@ async fn a_read_must_reach_what_the_tail_has_read() {
     let mut lines =
         read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), admission.permit, ending));
     assert!(lines.recv().await.unwrap().contains("connected"));
-    assert!(timeout(Duration::from_secs(10), lines.recv()).await.is_err(), "nothing is passed over");
+    assert!(timeout(Duration::from_secs(10), lines.recv()).await.is_err(), "no row may be passed over");
     gateway.table.0.lock().unwrap().replicated = None;
     assert!(lines.recv().await.unwrap().starts_with("id: 1\n"));
 }

@@ -1,5 +1,6 @@
-//! The streams. Each is one file that says which rows it shows, to whom, and how a connection lives. This
-//! file puts them on one hub, and opens them.
+//! The streams. Each stream has a file of its own, which defines the rows that the stream shows, who may
+//! read them, and how its connections behave. This file connects all streams to one hub, and opens streams
+//! for clients.
 
 pub(crate) mod ticker;
 
@@ -26,7 +27,7 @@ use crate::fanout::topics::Topics;
 
 use ticker::Ticker;
 
-/// The most bytes that the rings of all private topics share.
+/// The maximum size of the rings of all private topics together, in bytes.
 const PRIVATE_RINGS: usize = 32 << 20;
 
 /// All streams of a gateway.
@@ -37,7 +38,7 @@ pub(crate) struct Streams {
     pub(crate) test: Arc<Topics<test_stream::TestStream>>,
 }
 
-/// What a client asks of a stream.
+/// A client's request to open a stream.
 pub(crate) struct StreamRequest<S: Stream> {
     pub(crate) viewer: S::Viewer,
     pub(crate) topic: S::Topic,
@@ -105,8 +106,8 @@ impl Streams {
     }
 }
 
-/// Admits a viewer and registers the end of its subscriber. Repeats both if there was a revocation in
-/// between, so that none is missed.
+/// Admits a viewer and registers the end of its subscriber. If there was a revocation in between, it
+/// repeats both steps, so that no revocation is missed.
 async fn admitted<S: Stream>(
     stream: &S,
     ends: &Arc<Ends>,

@@ -1,9 +1,8 @@
-//! A second tenant of the fan-out, for tests and the bench: the lines of channels `test:{id}`, shown to
-//! named users.
+//! The test stream, for tests and the bench. It shows the lines of the channels `test:{id}` to named users.
 //!
-//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has what
-//! private streams need: topics that come and go, a list of ids as one topic, named events, a row that ends
-//! the stream, viewers that can be revoked, and a deadline.
+//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has
+//! everything that private streams need: topics that come and go, a list of ids as one topic, named events,
+//! a row that ends the stream, viewers that can be revoked, and a deadline.
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) const CLOSED: &str = "test.closed";
 /// The lines of channels `test:{id}`.
 pub(crate) struct TestStream;
 
-/// A set of channels, in order and each once.
+/// A sorted list of channels without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Channels(Vec<Channel>);
 
@@ -49,14 +48,14 @@ impl Channels {
     }
 }
 
-/// The user who asks, and until when that user may read.
+/// The user who asks to read, and the time until which the user may read.
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) until: Option<Instant>,
 }
 
 impl User {
-    /// What a revocation of the user names.
+    /// The subject that a revocation of this user names.
     pub(crate) fn subject(&self) -> Subject {
         ("user", self.name.as_str().into())
     }

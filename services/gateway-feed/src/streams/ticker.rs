@@ -24,9 +24,9 @@ use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
 
-/// How many events a new client is shown first.
+/// How many earlier events a new client is shown first.
 pub(crate) const REPLAY: usize = 20;
-/// The most events in the ring, about 4 MB.
+/// The maximum number of events in the ring. They take about 4 MB.
 const RING: usize = 4_096;
 
 /// The ticker.
@@ -41,7 +41,7 @@ struct Clients {
     gauge: Gauge,
 }
 
-/// The slot of one client, which is free again once this is dropped.
+/// The slot of one client. The slot is free again once this value is dropped.
 pub(crate) struct Slot(Arc<Clients>);
 
 impl Drop for Slot {
@@ -52,7 +52,7 @@ impl Drop for Slot {
 }
 
 /// What the ring keeps of an event: the fields that filters look at, and whether the event only repeats the
-/// agent's ping before it.
+/// agent's previous ping.
 pub(crate) struct Mark {
     event: StoredEvent,
     repeat: bool,

@@ -1,5 +1,5 @@
-//! Agents as clients see them: which agents there are, which are lost or back, and which pings a new client
-//! of the feed is not shown.
+//! Tests what clients see of agents: the list of agents, the reports of losses and returns, and which pings
+//! the feed does not replay.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::client::{Block, Feed, get, post, send};
 use crate::{Gateway, database, insert, postgres};
 
 const AGENTS: &str = "/api/v1/oasis/agents";
-/// Inserts a ping with a module and a meta, without a gateway.
+/// Inserts a ping with the given module and `meta` directly into the table.
 const INSERT_PING: &str = "INSERT INTO oasis_events \
       (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
     VALUES (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', \
@@ -54,7 +54,7 @@ pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
     };
     match tokio::time::timeout(Duration::from_secs(60), there).await {
         Ok(all) => all,
-        Err(_) => panic!("not {states:?}: {last_answer}"),
+        Err(_) => panic!("expected {states:?}: {last_answer}"),
     }
 }
 
@@ -102,7 +102,7 @@ async fn every_agent_is_listed_with_its_state() {
             r#""interval":60,"last_id":{last}}}]"#
         ),
         since = since,
-        // The database rounds what the service truncates.
+        // The database rounds the time, but the service truncates it.
         seen = all[1]["last_seen"].as_str().unwrap(),
         last = last,
     );
@@ -111,7 +111,7 @@ async fn every_agent_is_listed_with_its_state() {
     assert_eq!((&all[0]["status"], &all[0]["interval"]), (&"failure".into(), &Value::Null));
     assert_eq!(all[2]["interval"], 90.5);
 
-    // A gateway that starts now says the same, from the table.
+    // A gateway that starts now reads the agents from the table, and lists the same.
     let other = Gateway::start(&db.url, &[]).await;
     let again = until(other.address, &["stopped", "working", "idle"]).await;
     assert_eq!(again, all);
@@ -183,7 +183,7 @@ async fn without_a_database_the_agents_are_unknown() {
     gateway.stop().await;
 }
 
-/// Two gateways miss the same agent: there is one event for its loss, and one for its return.
+/// Two gateways miss the same agent. The table gets one event for the loss, and one event for the return.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_report_one_loss_and_one_return() {
     let db = database().await;
@@ -194,7 +194,7 @@ async fn two_gateways_report_one_loss_and_one_return() {
     ];
     let address = gateways[0].address;
     let last_id = ping(address, "x", "in_progress", json!({ "interval": 1 })).await;
-    // It stopped, so it is never missed.
+    // This agent stopped, so it is never missed.
     ping(address, "y", "success", json!({ "agent": "stopped", "interval": 1 })).await;
     for gateway in &gateways {
         let all = until(gateway.address, &["lost", "stopped"]).await;
@@ -228,7 +228,7 @@ async fn two_gateways_report_one_loss_and_one_return() {
         let all = until(gateway.address, &["working", "stopped", "lost"]).await;
         assert_eq!(all[0]["last_id"], back);
     }
-    // If the other gateway reported this return as well, it would do so before it reports the next one.
+    // If the other gateway reported this return as well, it would do so before it reports the next return.
     ping(address, "z", "info", json!({ "agent": "zoe", "interval": 60 })).await;
     while count(&sql, "ping.back").await == 1 {}
     for gateway in &gateways {
@@ -247,8 +247,8 @@ async fn two_gateways_report_one_loss_and_one_return() {
     }
 }
 
-/// A gateway that starts misses an agent that died while no gateway ran, and reports the return that none
-/// has reported.
+/// A gateway that starts misses an agent that died while no gateway ran. It also reports a return that no
+/// gateway has reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_starts_reports_what_no_gateway_has_reported() {
     let db = database().await;
@@ -273,7 +273,7 @@ async fn a_gateway_that_starts_reports_what_no_gateway_has_reported() {
 /// Agents that only repeat their pings do not fill the replay, whether it comes from the ring or from the
 /// table. A client that follows live gets every ping.
 #[tokio::test(flavor = "multi_thread")]
-async fn repeats_are_live_but_not_replayed() {
+async fn repeated_pings_are_sent_live_but_not_replayed() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let old = insert(&sql, "DEV-OLD-0001", "success", 30).await;
@@ -286,7 +286,7 @@ async fn repeats_are_live_but_not_replayed() {
         pings
             .push(ping(gateway.address, "a", "in_progress", json!({ "interval": 60, "repeat": true })).await);
     }
-    assert_eq!(live.ids(31).await, pings, "a live client gets all");
+    assert_eq!(live.ids(31).await, pings, "a live client gets all pings");
     let news: Vec<i64> = old[11..].iter().chain(&pings[..1]).copied().collect();
     let mut late = Feed::open(gateway.address, "", &[]).await;
     late.connected().await;
@@ -319,9 +319,9 @@ async fn repeats_are_live_but_not_replayed() {
     }
 }
 
-/// A gateway that may only read shows the agents, and reports nothing about them.
+/// A gateway that may only read shows the agents, but reports no losses or returns.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_append_agents_are_shown() {
+async fn a_gateway_that_may_not_append_still_shows_the_agents() {
     let db = database().await;
     let owner = postgres(&db.url).await;
     let role = format!("oasis_watcher_{}", std::process::id());
@@ -347,8 +347,8 @@ async fn without_the_right_to_append_agents_are_shown() {
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
     reader.stop().await;
-    // The gateway did not even try to append. The failures of a session are counted before the session is
-    // gone.
+    // The gateway has not even tried to append. PostgreSQL counts the failures of a session before the
+    // session disappears.
     let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
     while owner.query_one(&sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let failed = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
@@ -356,8 +356,8 @@ async fn without_the_right_to_append_agents_are_shown() {
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
-/// An agent that pinged does not become lost while the tail has not read the ping. Here only the tail's
-/// session is held up.
+/// An agent that has pinged does not become lost while the tail has not read the ping. In this test, only
+/// the tail's session is suspended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_that_is_held_up_makes_no_agent_lost() {
     let db = database().await;
@@ -370,7 +370,7 @@ async fn a_tail_that_is_held_up_makes_no_agent_lost() {
                 WHERE datname = current_database() AND application_name = 'gateway-feed' \
                 AND query LIKE '%oasis_feed_state%' AND query LIKE '%sized.%'";
     let tails = sql.query(tail, &[]).await.unwrap();
-    assert_eq!(tails.len(), 1, "the session of the tail");
+    assert_eq!(tails.len(), 1, "the tail has one session");
     let tail = Pid::from_raw(tails[0].get(0)).unwrap();
     kill_process(tail, Signal::STOP).unwrap();
     let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
@@ -380,8 +380,8 @@ async fn a_tail_that_is_held_up_makes_no_agent_lost() {
     while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
-    // A gateway that could not ask in time gives all agents their whole time again. Then the agent is shown
-    // as working before the tail has read the ping.
+    // If a query of the gateway took too long, the silence of all agents is counted from zero again. The
+    // agent is then shown as working even before the tail has read the ping.
     while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {}
     assert_eq!(count(&sql, "ping.lost").await, 0);
     gateway.stop().await;

@@ -99,7 +99,7 @@ impl Feed {
                 return Ok(Some(parse(std::str::from_utf8(&block).unwrap())));
             }
             let frame = tokio::time::timeout(Duration::from_secs(60), self.body.frame());
-            match frame.await.expect("a frame in time") {
+            match frame.await.expect("no frame came in time") {
                 Some(frame) => self.buffer.extend_from_slice(&frame?.into_data().unwrap()),
                 None => return Ok(None),
             }
@@ -107,7 +107,7 @@ impl Feed {
     }
 
     pub(crate) async fn next(&mut self) -> Block {
-        self.block().await.unwrap().expect("the stream goes on")
+        self.block().await.unwrap().expect("the stream has ended")
     }
 
     /// The data of the next message.

@@ -1,4 +1,4 @@
-//! The page and the files that it is made of.
+//! Tests the page of the Live Console and the files that the page loads.
 
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use crate::client::{get, send};
 use crate::{Gateway, database};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_revalidated_and_its_files_never_change() {
+async fn browsers_revalidate_the_page_and_cache_its_files_for_ever() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     for path in ["/", "/vtid/DEV-CICDL-0031", "/agents", "/?status=failure&q=deploy"] {
@@ -47,7 +47,7 @@ async fn the_page_is_revalidated_and_its_files_never_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_accepts_gzip_gets_the_same_in_fewer_bytes() {
+async fn a_client_that_accepts_gzip_gets_the_same_content_in_fewer_bytes() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     let html = get(gateway.address, "/").await.body;

@@ -1,5 +1,5 @@
-//! The ticker: the first message, replay, live events, filters, the mock mode, gaps, a database that is
-//! away, and the end.
+//! Tests the ticker: the first message, replay, live events, filters, the mock mode, gaps, an unavailable
+//! database, and the end of a stream.
 
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use oasis_core::TICKER_FIELDS;
@@ -104,7 +104,7 @@ async fn filters_apply_to_replay_and_live_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn since_starts_with_the_first_event_recorded_at_or_after_it() {
+async fn a_feed_with_since_starts_with_the_first_event_recorded_at_or_after_that_time() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 10).await;
@@ -161,7 +161,7 @@ async fn a_cursor_that_cannot_be_resumed_gets_a_gap() {
 
 /// An event of another channel reaches no client of the ticker, and cursors pass over it.
 #[tokio::test(flavor = "multi_thread")]
-async fn other_channels_stay_out_of_the_ticker() {
+async fn the_ticker_does_not_show_events_of_other_channels() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &[]).await;
@@ -219,7 +219,7 @@ async fn a_shutdown_ends_every_stream_cleanly() {
     let stopped = tokio::spawn(gateway.stop());
     for mut feed in feeds {
         let mut last = None;
-        while let Some(block) = feed.block().await.expect("a clean final chunk") {
+        while let Some(block) = feed.block().await.expect("the stream broke off") {
             last = Some(block);
         }
         assert_eq!(last, Some(Block::Retry));
@@ -276,9 +276,9 @@ async fn a_refusal_names_the_bad_parameter() {
     gateway.stop().await;
 }
 
-/// Deleted events leave running gateways as well: they are not replayed, and a resume gets a gap.
+/// A running gateway does not replay deleted events, and a client that resumes before them gets a gap.
 #[tokio::test(flavor = "multi_thread")]
-async fn pruned_events_leave_a_running_gateway() {
+async fn a_running_gateway_forgets_pruned_events() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 30).await;
@@ -292,7 +292,7 @@ async fn pruned_events_leave_a_running_gateway() {
         store.prune(&oasis_core::Family::devhub(), std::time::Duration::ZERO, |_| {}).await.unwrap().through,
         30
     );
-    // The prune wakes the tail. The event comes after the prune.
+    // The prune wakes the tail. The tail reads the new event after the prune.
     insert(&sql, "DEV-TEST-0001", "info", 1).await;
     assert_eq!(live.event().await.0, 31);
     let mut late = Feed::open(gateway.address, "", &[]).await;

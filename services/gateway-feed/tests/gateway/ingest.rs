@@ -1,4 +1,4 @@
-//! Ingest: the three forms, who may send, and everything that is refused.
+//! Tests ingest: the three forms of events, who may send events, and which requests are refused.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
         ("content-type", "application/json"),
     ];
     let answer = send(gateway.address, "POST", "/events/ingest", binary, r#"{"vtid":"DEV-X1-0001"}"#).await;
-    assert_eq!(answer.json()["duplicates"], 1, "the same source and id");
+    assert_eq!(answer.json()["duplicates"], 1, "an event with the same source and id");
     let text = &[
         ("ce-specversion", "1.0"),
         ("ce-id", "2"),
@@ -239,9 +239,10 @@ async fn an_event_that_only_the_table_refuses_is_an_internal_error() {
     gateway.stop().await;
 }
 
-/// Only gateways report that an agent is lost or back. Such an event is refused in every form.
+/// Only gateways report that an agent is lost or back. If a client sends such an event, it is refused in
+/// every form.
 #[tokio::test(flavor = "multi_thread")]
-async fn losses_and_returns_of_agents_are_refused() {
+async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     for kind in ["ping.lost", "ping.back"] {
@@ -260,7 +261,7 @@ async fn losses_and_returns_of_agents_are_refused() {
         let answer = post(gateway.address, "/events/ingest", older.to_string()).await;
         assert!(answer.status == 400 && answer.error().1.contains(kind), "{:?}", answer.body);
         let other = plain(json!({"kind": kind})).to_string();
-        assert_eq!(post(gateway.address, "/events/ingest", other).await.status, 201, "of another source");
+        assert_eq!(post(gateway.address, "/events/ingest", other).await.status, 201, "from another source");
     }
     assert_eq!(stored(&gateway).await.len(), 2);
     gateway.stop().await;

@@ -1,4 +1,5 @@
-//! The gateway as its clients see it: real sockets, a real Postgres, and gateways that start and stop.
+//! Tests the gateway as its clients see it, with real sockets, a real Postgres, and gateways that start and
+//! stop.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -55,7 +56,7 @@ impl Gateway {
     }
 }
 
-/// A client of the database that does not belong to a gateway.
+/// A database client that is not part of a gateway.
 async fn postgres(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! The gateway in its own process: flags, variables and signals.
+//! Tests the gateway in a process of its own: flags, environment variables and signals.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(5);
 struct Process {
     child: Child,
     address: SocketAddr,
-    /// Collects the rest of its log.
+    /// Collects the rest of the gateway's log.
     log: Option<std::thread::JoinHandle<String>>,
 }
 
@@ -54,7 +54,7 @@ impl Process {
     async fn start_with(variables: &[(&str, &str)]) -> Self {
         let mut child = binary(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        // It logs its address once it listens.
+        // The gateway logs its address once it listens.
         let begun = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
             while stderr.read_line(&mut line).unwrap() > 0 {
@@ -79,14 +79,14 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + ENDS_WITHIN;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it still runs");
+            assert!(Instant::now() < deadline, "the gateway still runs");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -133,13 +133,14 @@ async fn ends_cleanly(signal: Signal) {
     until(&observer, waits).await;
 
     gateway.signal(signal);
-    // Streams end while the event still waits. An end that is not clean would be an error here.
+    // The streams end while the event still waits. `block` would return an error if a stream did not end
+    // cleanly.
     for mut feed in feeds {
-        while feed.block().await.expect("a clean end").is_some() {}
+        while feed.block().await.expect("the stream broke off").is_some() {}
     }
     let deadline = Instant::now() + ENDS_WITHIN;
     while TcpStream::connect(address).await.is_ok() {
-        assert!(Instant::now() < deadline, "it still listens");
+        assert!(Instant::now() < deadline, "the gateway still listens");
         tokio::time::sleep(POLL).await;
     }
     holder.batch_execute("ROLLBACK").await.unwrap();
@@ -186,13 +187,13 @@ async fn kill_9_loses_no_event_that_was_answered_with_201() {
     let mut feed = Feed::open(gateway.address, "", &[("last-event-id", &last)]).await;
     let deadline = Instant::now() + ENDS_WITHIN;
     while get(gateway.address, "/ready").await.status != 200 {
-        assert!(Instant::now() < deadline, "it did not become ready");
+        assert!(Instant::now() < deadline, "the gateway did not become ready");
         tokio::time::sleep(POLL).await;
     }
-    // The client has most likely connected before the table was read for the first time. It must not wait
-    // for the next event.
+    // The client has most likely connected before the gateway first read the table. Even so, it must get
+    // its events at once, and not only with the next event.
     let connected = tokio::time::timeout(Duration::from_secs(2), feed.connected());
-    connected.await.expect("connected as soon as the table is read");
+    connected.await.expect("`connected` did not come in time");
     let second = feed.ids(10).await;
     let all = [first, second].concat();
     assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
@@ -200,7 +201,7 @@ async fn kill_9_loses_no_event_that_was_answered_with_201() {
     assert_eq!(stored(&client).await, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
-/// The log names the rule that refused the event, once, with the mandatory fields of the event.
+/// One line of the log names the rule that refused the event, and the mandatory fields of the event.
 #[tokio::test]
 async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
     let database = database().await;
@@ -250,7 +251,7 @@ fn help_lists_every_variable_and_no_value() {
 }
 
 #[test]
-fn a_bad_variable_is_named_and_its_secret_is_not_repeated() {
+fn an_error_names_the_bad_variable_but_does_not_repeat_its_secret() {
     for url in ["", "u:hunter2@h", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d?sslmode=maybe"] {
         let (code, text) = finished(binary(&[("DATABASE_URL", url)]));
         assert_eq!(code, Some(2), "{url}: {text}");
@@ -282,7 +283,7 @@ async fn empty_variables_count_as_unset() {
     assert_eq!(get(gateway.address, "/api/v1/oasis/events").await.json(), json!([]));
     gateway.signal(Signal::TERM);
     assert!(gateway.ended().await.success());
-    // `info` is the default.
+    // The default log level is `info`.
     let log = gateway.log.take().unwrap().join().unwrap();
     assert!(log.contains("\"stopped\""), "{log}");
 }

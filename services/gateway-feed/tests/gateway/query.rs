@@ -1,4 +1,4 @@
-//! The query API: filters, paging, and what it shows about people.
+//! Tests the query API: filters, pages, and whether it shows e-mail addresses.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn ids(page: &Value) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_lead_to_the_end_without_overlap() {
+async fn the_links_lead_through_all_pages_without_overlap() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 30).await;
@@ -45,7 +45,7 @@ async fn pages_lead_to_the_end_without_overlap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn email_addresses_are_shown_only_if_readers_are_known() {
+async fn email_addresses_are_shown_only_to_readers_with_a_token() {
     let db = database().await;
     let public = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let known = Gateway::start(&db.url, &["--read-tokens", "t"]).await;
@@ -63,7 +63,7 @@ async fn email_addresses_are_shown_only_if_readers_are_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_parameter_is_named() {
+async fn a_refusal_names_the_bad_parameter() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     for query in

@@ -1,5 +1,5 @@
-//! A client that is disconnected again and again gets every event once and in order, whatever fails in the
-//! meantime.
+//! Tests that a client that is disconnected again and again gets every event once and in order, whatever
+//! fails in the meantime.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use crate::client::{Block, Feed};
 use crate::{Gateway, database, insert, postgres};
 
-/// Writes `count` events in small transactions, through crashes of the server. Returns the ids that were
-/// confirmed.
+/// Writes at least `count` events in small transactions, and goes on after crashes of the server. Returns
+/// the ids of the transactions that the server confirmed.
 fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
     let url = url.to_owned();
     tokio::spawn(async move {
@@ -37,8 +37,8 @@ fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>>
     })
 }
 
-/// Reads some events after `cursor`, then drops the connection at any point. Returns at once if it cannot
-/// connect.
+/// Reads up to `events` events after `cursor`, and then drops the connection. Returns early if the
+/// connection fails.
 async fn session(address: SocketAddr, cursor: &mut i64, seen: &mut Vec<i64>, events: usize) {
     if tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::task::yield_now().await;
@@ -63,7 +63,7 @@ async fn session(address: SocketAddr, cursor: &mut i64, seen: &mut Vec<i64>, eve
 
 fn check(seen: &[i64], written: &[i64]) {
     let out_of_order: Vec<_> = seen.windows(2).filter(|pair| pair[0] >= pair[1]).collect();
-    assert!(out_of_order.is_empty(), "in order, each once: {out_of_order:?}");
+    assert!(out_of_order.is_empty(), "out of order, or repeated: {out_of_order:?}");
     let missing: Vec<_> = written.iter().filter(|id| seen.binary_search(id).is_err()).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
 }
@@ -93,7 +93,7 @@ async fn a_client_that_is_disconnected_a_hundred_times_misses_nothing() {
     }
 }
 
-/// Like the test above, while one gateway is restarted, and Postgres is killed and restarted.
+/// Like the test above, but one gateway is restarted several times, and Postgres is killed and restarted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_misses_nothing_while_a_gateway_and_postgres_restart() {
     let cluster = testing::cluster().await;

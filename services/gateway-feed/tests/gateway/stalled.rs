@@ -1,5 +1,4 @@
-//! A Postgres that hangs for a while, or that blocks all writers. No agent can ping then, but none becomes
-//! lost.
+//! Tests that no agent becomes lost while Postgres hangs or blocks all writers, so that no agent can ping.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,12 +15,12 @@ use crate::{Gateway, database, postgres};
 /// The interval that the surviving agents promise, in seconds.
 const INTERVAL: u64 = 2;
 
-/// One stall is longer than 2.5 intervals. With the other, 2.5 intervals end while the agents still wait to
-/// try again.
+/// The first stall is longer than 2.5 intervals. The second stall is shorter, but 2.5 intervals end while
+/// the agents still wait before they try again.
 const STALLS: [Duration; 2] = [Duration::from_millis(8_000), Duration::from_millis(3_700)];
 const AGENTS: [&str; 3] = ["a", "b", "c"];
 
-/// Agents beat for long enough that the gateway begins to probe the table.
+/// Lets the agents ping for long enough that the gateway begins to probe the table.
 async fn beat(gateway: SocketAddr) {
     let mut last = Instant::now();
     for _ in 0..4 {
@@ -34,7 +33,7 @@ async fn beat(gateway: SocketAddr) {
     until(gateway, &["working"; 3]).await;
 }
 
-/// The agents beat again after the longest wait that their back-off allows.
+/// Lets the agents ping again after the longest wait of their back-off.
 async fn come_back(gateway: SocketAddr) {
     sleep(Duration::from_secs(INTERVAL)).await;
     for name in AGENTS {
@@ -42,7 +41,7 @@ async fn come_back(gateway: SocketAddr) {
     }
 }
 
-/// The processes of a server, stopped until this is dropped.
+/// The processes of a server. They are suspended until this value is dropped.
 struct Stopped(Vec<Pid>);
 
 impl Stopped {
@@ -88,7 +87,7 @@ async fn a_server_that_hangs_for_a_while_makes_no_agent_lost() {
         come_back(address).await;
         assert_eq!(count(&sql, "ping.lost").await, 0, "after {stall:?}");
     }
-    // An agent that is really missing is still missed.
+    // An agent that is really missing still becomes lost.
     ping(address, "d", "in_progress", json!({ "agent": "zoe", "interval": 1 })).await;
     let missed = until(address, &["working", "working", "working", "lost"]);
     timeout(Duration::from_secs(30), missed).await.unwrap();
@@ -96,10 +95,10 @@ async fn a_server_that_hangs_for_a_while_makes_no_agent_lost() {
     gateway.stop().await;
 }
 
-/// The table can be read all the time, but no one can append: an index is being built, or a transaction
-/// keeps the writers' lock.
+/// The table can be read all the time, but no one can append, because an index is being built, or because a
+/// transaction holds the writers' lock.
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_that_wait_for_a_lock_are_not_lost() {
+async fn agents_whose_pings_wait_for_a_lock_are_not_lost() {
     let db = database().await;
     let (sql, holder, waiter) = (postgres(&db.url).await, postgres(&db.url).await, postgres(&db.url).await);
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
@@ -134,7 +133,7 @@ async fn the_table_is_probed_only_while_an_agent_can_be_missed() {
     let probes = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT max(id)%'";
     let probes = async || sql.query_one(probes, &[]).await.unwrap().get::<_, i64>(0);
-    // Twice the time between two probes.
+    // This is twice the time between two probes.
     sleep(Duration::from_secs(4)).await;
     assert_eq!(probes().await, 0);
     ping(gateway.address, "c", "info", json!({ "interval": 60 })).await;

@@ -1,4 +1,4 @@
-//! How many agents are kept, and for how long.
+//! Tests how many agents the registry keeps, and for how long.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::agents::observation::Observation;
 use crate::agents::registry::Registry;
 
 #[test]
-fn a_full_registry_forgets_ended_agents_and_then_turns_new_ones_away() {
+fn a_full_registry_forgets_ended_agents_and_then_ignores_new_agents() {
     let mut registry = registry(20);
     for n in 0..20 {
         let status = if n < 5 { "success" } else { "info" };
@@ -19,7 +19,8 @@ fn a_full_registry_forgets_ended_agents_and_then_turns_new_ones_away() {
         registry.observe(ping(n, &format!("i{n}"), "info"), seconds(0));
     }
     let names: BTreeSet<i64> = registry.all(seconds(0)).map(|(agent, _)| agent.ping.id).collect();
-    // The five that had stopped made room, in the order of their pings. The sixth new agent found no room.
+    // The five agents that had stopped were forgotten, so five new agents found room. The sixth new agent
+    // was ignored.
     assert_eq!((names, registry.turned_away), ((5..25).collect(), 1));
     registry.observe(ping(30, "i24", "failure"), seconds(0));
     registry.observe(ping(31, "i25", "info"), seconds(2));
@@ -29,10 +30,10 @@ fn a_full_registry_forgets_ended_agents_and_then_turns_new_ones_away() {
     assert_eq!(registry.all(seconds(2)).count(), 20);
 }
 
-/// A sender of events can ping for any number of instances, but cannot keep other agents from being
-/// watched.
+/// Even a client that sends pings for very many instances cannot keep the gateway from watching other
+/// agents.
 #[test]
-fn agents_without_an_interval_make_room_first() {
+fn agents_without_an_interval_are_forgotten_first() {
     let quiet = |id: i64| {
         let meta = json!({ "instance": format!("quiet {id}") });
         Observation::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
@@ -49,7 +50,8 @@ fn agents_without_an_interval_make_room_first() {
     let kept = names(&registry);
     assert!(["stopped", "lost", "alive", "quiet 1009"].iter().all(|name| kept.contains(*name)), "{kept:?}");
     assert!(!kept.contains("quiet 10") && registry.turned_away == 0);
-    // A watched agent never makes room. Every other agent makes room for a new watched one.
+    // An agent whose next ping is expected is never forgotten. All other agents are forgotten to make room
+    // for new agents.
     for id in 2_000..2_019 {
         registry.observe(ping(id, &format!("i{id}"), "info"), seconds(2));
     }

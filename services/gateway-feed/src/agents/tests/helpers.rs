@@ -1,4 +1,4 @@
-//! A registry under an injected clock, and the events that it reads.
+//! Makes registries with an injected clock, and the events that they read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -55,15 +55,15 @@ pub(super) fn back(id: i64, instance: &str) -> Observation {
     Observation::read(&stored(id, "ping.back", "info", "IDLE", &meta)).unwrap()
 }
 
-/// A registry that has not started. It believes that the table answers for ever, unless a test says
-/// otherwise.
+/// A registry whose tail has not started. It always believes that the table answers, unless a test changes
+/// that.
 pub(super) fn unstarted(most: usize) -> Registry {
     let mut registry = Registry::new(most);
     registry.probed(Duration::ZERO, true, Some(Duration::MAX - BELIEVED));
     registry
 }
 
-/// A registry that reads the table from its beginning.
+/// A registry whose tail has started with an empty table.
 pub(super) fn registry(most: usize) -> Registry {
     let mut registry = unstarted(most);
     registry.start();
@@ -79,8 +79,8 @@ pub(super) fn state(registry: &Registry, now: u64) -> State {
 
 pub(super) fn only(registry: &Registry, now: u64) -> (&Agent, State) {
     let mut all = registry.all(seconds(now));
-    let one = all.next().expect("an agent");
-    assert!(all.next().is_none(), "one agent");
+    let one = all.next().expect("the registry has no agent");
+    assert!(all.next().is_none(), "the registry has more than one agent");
     one
 }
 

@@ -1,4 +1,4 @@
-//! Two gateways and a table, with events in any order.
+//! Tests that two gateways report the same losses and returns, in whatever order they read and append.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::helpers::{due, key, keys, registry, seconds, stored};
 use crate::agents::observation::{Observation, Report};
 use crate::agents::registry::Registry;
 
-/// What happens to two gateways and a table.
+/// One thing that happens to two gateways and a table.
 #[derive(Debug, Clone)]
 enum Step {
     Ping {
@@ -45,7 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// A table that keeps each key once, and two gateways that follow it.
+/// A table that stores one event for each key, and two gateways that read the table.
 struct World {
     table: Vec<StoredEvent>,
     keys: BTreeSet<String>,
@@ -110,7 +110,7 @@ impl World {
             for gateway in [0, 1] {
                 self.read(gateway, usize::MAX);
             }
-            // Both find the same notices due, whichever of them goes first.
+            // Both gateways find the same notices due, whichever of them appends first.
             assert_eq!(self.new_keys(0), self.new_keys(1));
             for gateway in [0, 1] {
                 self.notify(gateway);
@@ -130,11 +130,12 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// The gateways may read at any time, and either of them may report first. In the end, the table has one
-    /// loss for the last ping of each agent that did not stop, and no two losses for the same ping. It has
-    /// one return for each loss that a ping has followed or overtaken. Both gateways have the same view.
+    /// The gateways may read at any time, and either of them may report first. In the end, the table has
+    /// one loss for the last ping of each agent that did not stop, and no two losses for the same ping. For
+    /// each loss, the table has one return if the agent has sent a ping after the ping that the loss names.
+    /// Both gateways know the same agents and states.
     #[test]
-    fn any_interleaving_gives_the_same_events(steps in steps()) {
+    fn two_gateways_report_the_same_in_any_interleaving(steps in steps()) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);
@@ -142,7 +143,7 @@ proptest! {
         for gateway in [0, 1] {
             world.read(gateway, usize::MAX);
         }
-        // Long enough for both gateways to miss every agent.
+        // This is long enough for both gateways to miss every agent.
         world.now += 10_000;
         world.settle();
 

@@ -1,4 +1,4 @@
-//! Tests the registry under an injected clock, alone and against a real table.
+//! Tests the registry with an injected clock, both without a table and with a real table.
 
 mod bounds;
 mod helpers;

@@ -1,10 +1,11 @@
-//! Time in which no agent could ping does not count.
+//! Tests that an agent's silence does not count while no agent can ping.
 
 use super::helpers::{due, keys, lost, ping, registry, seconds, state};
 use crate::agents::registry::Registry;
 use crate::agents::state::State;
 
-/// While the table is out of reach, no agent is late. Afterwards, every agent has its whole time again.
+/// While the table is out of reach, no agent is late. Afterwards, the silence of every agent is counted
+/// from zero again.
 #[test]
 fn an_outage_makes_no_agent_lost() {
     let mut registry = registry(10);
@@ -12,7 +13,7 @@ fn an_outage_makes_no_agent_lost() {
     registry.down();
     assert_eq!((state(&registry, 10_000), due(&registry, 10_000)), (State::Working, vec![]));
     registry.up(seconds(10_000));
-    // A second `up` is no outage: the tail now polls instead of listening.
+    // A second `up` does not mean an outage. The tail now polls instead of listening.
     registry.up(seconds(10_100));
     assert_eq!((state(&registry, 10_089), state(&registry, 10_090)), (State::Working, State::Late));
     assert_eq!((due(&registry, 10_149), due(&registry, 10_150).len()), (vec![], 1));
@@ -20,7 +21,7 @@ fn an_outage_makes_no_agent_lost() {
     assert_eq!((due(&registry, 10_299), due(&registry, 10_300).len()), (vec![], 1));
 }
 
-/// Time in which the table did not answer does not count, however the registry notices it.
+/// Silence does not count while the table does not answer, however the registry notices this.
 #[test]
 fn a_table_that_hangs_makes_no_agent_lost() {
     let watched = || {
@@ -36,7 +37,7 @@ fn a_table_that_hangs_makes_no_agent_lost() {
     let mut steady = watched();
     all_along(&mut steady, 140, 152);
     assert_eq!((state(&steady, 150), due(&steady, 149), due(&steady, 150).len()), (State::Late, vec![], 1));
-    // The answer comes late. No agent is missed while it is awaited.
+    // The answer comes late. No agent is missed before it comes.
     let mut late = watched();
     assert_eq!((state(&late, 200), due(&late, 200)), (State::Working, vec![]));
     late.probed(seconds(140), false, Some(seconds(200)));

@@ -1,4 +1,4 @@
-//! What a registry knows from the seed at the start of the tail, and which returns are due then.
+//! Tests what a registry knows after it has been seeded, and which returns are then due.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use super::helpers::{back, due, keys, lost, ping, seconds, state, unstarted};
 use crate::agents::state::State;
 
 #[test]
-fn the_seed_makes_the_agents_known_and_gives_them_their_whole_time() {
+fn the_seed_makes_the_agents_known_and_their_silence_is_counted_from_then_on() {
     let mut registry = unstarted(10);
     assert!(!registry.is_known() && registry.wants_seed().is_none());
     registry.start();
     registry.up(seconds(1));
     let epoch = registry.wants_seed().unwrap();
-    // The tail reads these while the table is being asked.
+    // The tail reads these events while the seed is being read.
     registry.observe(ping(12, "b", "info"), seconds(2));
     registry.observe(lost(13, "c", 9), seconds(2));
     let table = [
@@ -22,7 +22,7 @@ fn the_seed_makes_the_agents_known_and_gives_them_their_whole_time() {
         ping(11, "b", "info"),
     ];
     registry.seed(epoch + 1, table.clone().map(|observation| (observation, seconds(86_000))), seconds(3));
-    assert!(!registry.is_known(), "the seed was for another start");
+    assert!(!registry.is_known(), "a seed for another start of the tail is ignored");
     registry.seed(epoch, table.map(|observation| (observation, seconds(86_000))), seconds(3));
     let states: BTreeMap<String, (State, i64)> = registry
         .all(seconds(91))
@@ -32,7 +32,7 @@ fn the_seed_makes_the_agents_known_and_gives_them_their_whole_time() {
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)).into());
     assert_eq!((keys(&registry, 152).len(), keys(&registry, 153).len()), (1, 2));
     registry.start();
-    assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "another table");
+    assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "it has restarted");
 }
 
 /// The return from a loss was not reported, because no gateway was watching.
@@ -53,7 +53,8 @@ fn a_return_that_was_not_reported_is_reported_after_a_restart() {
     }
 }
 
-/// If the last ping of an agent is no repeat, the seed holds no earlier ping, and a loss may come first.
+/// If the last ping of an agent is no repeat, the seed holds no earlier ping. So the seed may begin with a
+/// loss.
 #[test]
 fn a_return_with_a_ping_that_is_no_repeat_is_reported_after_a_restart() {
     let events = [lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];

@@ -1,6 +1,6 @@
-//! Tests that a gateway that starts knows the same about the agents as if it had run all the time. The test
-//! puts random histories into a real table. One registry reads all of them, and another is seeded with what
-//! the table says at the end.
+//! Tests that a gateway that has just started knows the same about the agents as a gateway that has run all
+//! the time. The test writes random histories to a real table. One registry reads every event. Another
+//! registry is seeded from the table at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,11 +32,12 @@ enum Entry {
         interval: Option<Value>,
         task: &'static str,
     },
-    /// The last ping again.
+    /// A repeat of the last ping.
     Repeat,
-    /// A loss, and the ping that it names as the last one.
+    /// A loss, which names this ping as the agent's last ping.
     Lost(NamedPing),
-    /// A return. The number counts back through the losses without a return; `None` names no loss.
+    /// A return. The number selects a loss that has no return yet, counted from the newest. `None` names no
+    /// loss.
     Back(Option<usize>),
 }
 
@@ -165,7 +166,7 @@ fn rows(next: &mut i64, instance: &str, history: &[(Entry, u32)], hours_ago: u32
             hours_ago: left.try_into().unwrap(),
         });
     }
-    // If the last events were left out, the other rows move to the end of the history.
+    // If the last events were left out, all rows are moved so that the last row is `hours_ago` old.
     let late = rows.last().map_or(0, |row| row.hours_ago) - i32::try_from(hours_ago).unwrap();
     rows.iter_mut().for_each(|row| row.hours_ago -= late);
     rows
@@ -220,7 +221,7 @@ fn view(registry: &Registry, now: Duration) -> BTreeMap<String, (State, i64, BTr
 }
 
 #[tokio::test]
-async fn a_seeded_registry_knows_the_same_as_one_that_read_everything() {
+async fn a_seeded_registry_knows_the_same_as_a_registry_that_read_everything() {
     let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
     let (client, connection) = tokio_postgres::connect(&db.url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -229,7 +230,8 @@ async fn a_seeded_registry_knows_the_same_as_one_that_read_everything() {
     let mut next = 0;
     for n in 0..HISTORIES {
         let history = history().new_tree(&mut runner).unwrap().current();
-        // Every other history ended two days ago. Of these, the agents that have ended are forgotten.
+        // Every other history ended two days ago. The agents in these histories are forgotten if they have
+        // ended.
         let (name, hours) = if n % 2 == 0 { (format!("new {n}"), 0) } else { (format!("old {n}"), 48) };
         written.extend(rows(&mut next, &name, &history, hours));
     }
@@ -263,7 +265,8 @@ async fn a_seeded_registry_knows_the_same_as_one_that_read_everything() {
     seeded.seed(seeded.wants_seed().unwrap(), seed, now);
 
     let mut seen = BTreeMap::new();
-    // The first moment is before any agent is late; at the second, every agent is missed.
+    // At the first time, no agent is late yet. At the second time, every agent that can be missed is
+    // missed.
     for now in [now, now + Duration::from_secs(1_000)] {
         let (mut live, mut seeded) = (view(&live, now), view(&seeded, now));
         for (name, live) in &live {
@@ -271,11 +274,11 @@ async fn a_seeded_registry_knows_the_same_as_one_that_read_everything() {
                 let own = written.iter().filter(|row| row.meta.contains(&format!("\"{name}\"")));
                 own.map(|row| format!("{row:?}\n")).collect::<String>()
             };
-            assert_eq!(Some(live), seeded.get(name), "{name}: live, and from the table\n{}", history());
+            assert_eq!(Some(live), seeded.get(name), "{name}: live and seeded differ\n{}", history());
             *seen.entry((live.0.as_str(), live.2.len().min(3))).or_insert(0) += 1;
         }
         seeded.retain(|name, _| live.remove(name).is_none());
-        assert_eq!(seeded, BTreeMap::new(), "only from the table");
+        assert_eq!(seeded, BTreeMap::new(), "only the seeded registry knows these");
     }
     // The histories cover many cases.
     assert!(seen.len() > 8, "{seen:?}");

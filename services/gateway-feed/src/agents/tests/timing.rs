@@ -1,4 +1,4 @@
-//! When an agent is late and when it is missed, and since when it has been in its state.
+//! Tests when an agent is late and when it is missed, and since when it has had its state.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn an_agent_is_late_after_1_5_intervals_and_missed_after_2_5() {
 }
 
 #[test]
-fn a_repeated_ping_counts_and_keeps_since() {
+fn a_repeated_ping_ends_the_silence_but_keeps_since() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     registry.observe(ping(2, "i", "in_progress"), seconds(80));
@@ -38,14 +38,14 @@ fn a_repeated_ping_counts_and_keeps_since() {
         Observation::read(&stored(4, "ping", "info", "DEV-TEST-0001", &task)).unwrap(),
         seconds(162),
     );
-    assert_eq!(only(&registry, 162).0.since().to_string(), "2026-01-02T03:04:05.004Z", "another task");
-    // An event that was read before changes nothing.
+    assert_eq!(only(&registry, 162).0.since().to_string(), "2026-01-02T03:04:05.004Z", "the task changed");
+    // A ping that was read before changes nothing.
     registry.observe(ping(2, "i", "in_progress"), seconds(170));
     assert_eq!((state(&registry, 170), only(&registry, 170).0.ping.id), (State::Idle, 4));
 }
 
-/// The order in the table counts, not the clock of an agent: a run may start again under the same name on a
-/// machine whose clock is slow.
+/// The order in the table counts, and not the clock of the agent. A run may start again under the same name
+/// on a machine whose clock is behind.
 #[test]
 fn a_ping_after_a_stop_starts_the_agent_again() {
     let mut registry = registry(10);
@@ -68,7 +68,7 @@ fn an_agent_that_stopped_is_never_lost() {
 }
 
 #[test]
-fn the_last_interval_counts_and_an_agent_without_one_is_never_late() {
+fn the_last_interval_counts_and_an_agent_without_an_interval_is_never_late() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     let idle = json!({ "instance": "i", "interval": 600 });

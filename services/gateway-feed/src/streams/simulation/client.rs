@@ -1,5 +1,5 @@
-//! A client that reads the wire as a browser does, and checks that it misses nothing and sees nothing
-//! twice.
+//! A simulated client. It reads the bytes of a stream as a browser does, and checks that it misses no row
+//! and gets no row twice.
 
 use std::rc::Rc;
 
@@ -44,9 +44,10 @@ pub(super) fn test_channel(id: &str) -> Channel {
 /// How far a client has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// It is being shown the replay for a new client: `seen` rows so far, of which the latest is `last`.
+    /// The client is new and receives its replay. It has received `seen` rows so far, and `last` is the id
+    /// of the latest row.
     Fresh { seen: usize, last: Option<i64> },
-    /// It has seen every row up to this id, or a gap that covers the row.
+    /// The client has received every row up to this id, or a gap that covers the row.
     Upto(i64),
 }
 
@@ -57,15 +58,16 @@ pub(super) struct Client {
     restores: Restores,
     /// How many of the restores have been reported to the client, or need no report.
     restored: usize,
-    /// How many restores there were at its last reset.
+    /// How many restores there were when the client was last reset.
     resets: usize,
     table: SimTable,
     place: Place,
     /// The part of a block that has arrived so far.
     pending: String,
-    /// The head from the start of the stream, if the stream starts in the bytes that are being read.
+    /// The head at which the client begins, if it begins (or begins again after a reset) in the bytes that
+    /// are being read.
     began: Option<i64>,
-    /// How many rows it has seen.
+    /// How many rows the client has received.
     pub(super) rows: usize,
     pub(super) gaps: usize,
     /// Whether the server has ended the stream.
@@ -100,7 +102,7 @@ impl Client {
         }
     }
 
-    /// What it sends as `Last-Event-ID`.
+    /// The `Last-Event-ID` that the client sends when it reconnects. `None` if it has no cursor yet.
     pub(super) fn cursor(&self) -> Option<i64> {
         match self.place {
             Place::Fresh { .. } => None,
@@ -159,7 +161,7 @@ impl Client {
             (None, Some("gap"), Some(data)) => self.gap(&data),
             (None, Some("close"), _) => self.ended = true,
             (None, Some("connected"), Some(data)) => self.began = Some(data["head"].as_i64().unwrap_or(0)),
-            // A heartbeat, a mode, a simulated event, a comment, or a time to reconnect.
+            // This is a heartbeat, a mode, a simulated event, a comment, or a time to reconnect.
             (None, ..) => {}
             other => panic!("{}: {other:?} is not a block of a stream", self.name),
         }
@@ -170,7 +172,7 @@ impl Client {
         let known = history.binary_search_by_key(&id, |row| row.id).map(|nth| &history[nth]);
         let row = known.unwrap_or_else(|_| panic!("{}: row {id} was never appended", self.name));
         assert!(self.follows.includes(row), "{}: row {id} is of another topic", self.name);
-        // The test stream shows the row's text, which is its id.
+        // The test stream shows the text of a row. In the simulation, the text is the row's id.
         let text = format!(r#""text":"{id}""#);
         assert!(row.channel.is_devhub() || data.contains(&text), "{}: row {id} is {data}", self.name);
         drop(history);
@@ -238,8 +240,8 @@ impl Client {
         }
     }
 
-    /// The rows of its topic between two ids, without those that a restore has lost. If `after` is
-    /// `i64::MIN`, pruned rows are left out as well.
+    /// The ids of the client's rows between two ids. Rows that a restore has lost are left out. If `after`
+    /// is `i64::MIN`, pruned rows are left out, too.
     fn rows_between(&self, after: i64, before: i64) -> Vec<i64> {
         let history = self.history.borrow();
         let pruned = self.table.0.lock().unwrap().pruned;

@@ -1,11 +1,12 @@
-//! Simulates the table, the tail, the topics and their subscribers from a seed, in virtual time and without
+//! Tests the fan-out in simulated worlds. A seed determines each world. Time is virtual, and there are no
 //! sockets.
 //!
-//! For every seed, the model of a client checks that the client sees the rows of its topic once and in order,
-//! or gets a gap for those that it misses. A world appends rows to many channels, prunes, restores an older
-//! table, loses the database, lets the servers of the pool and of the tail differ, and restarts the gateway.
-//! Clients lag, disconnect, reconnect, are revoked and expire. A failing test prints its seed. To replay the
-//! seed, run `SEED=n cargo test -p gateway-feed simulation`.
+//! For every seed, each simulated client checks that it gets every row of its topic once and in order, or a
+//! gap that covers the missing rows. A world appends rows to many channels, prunes rows, and restores an
+//! older table. It makes the database unavailable, makes the pool's server lag behind the tail's server,
+//! and restarts the gateway. Clients lag, disconnect and reconnect. Some are revoked, and some reach their
+//! deadline. A failing test prints its seed. To replay this seed, run
+//! `SEED=n cargo test -p gateway-feed simulation`.
 
 mod client;
 mod rng;
@@ -20,7 +21,7 @@ use tokio::task::LocalSet;
 
 use world::World;
 
-/// How many worlds one run of the tests tries.
+/// How many seeds one test run tries.
 const SEEDS: u64 = 1_000;
 
 /// Runs the world of a seed. Returns how many rows and how many gaps each client saw.
@@ -52,9 +53,9 @@ fn simulation_every_client_sees_its_rows_once_and_in_order() {
     assert!(failed.is_empty(), "replay with SEED={} cargo test -p gateway-feed simulation", failed[0]);
 }
 
-/// A failing seed can be replayed only if a seed always does the same.
+/// A failing seed can be replayed only if every run of the seed is the same.
 #[test]
-fn simulation_of_a_seed_always_does_the_same() {
+fn simulation_of_one_seed_is_the_same_in_every_run() {
     for seed in [1, 2, 3] {
         assert_eq!(run(seed), run(seed));
     }

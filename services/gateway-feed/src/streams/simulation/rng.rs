@@ -1,4 +1,4 @@
-//! A small seeded generator of random numbers (SplitMix64). A seed gives the same numbers for ever.
+//! A small seeded generator of random numbers (SplitMix64). The same seed always gives the same numbers.
 
 #[derive(Debug, Clone)]
 pub(super) struct Rng(u64);

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::super::test_stream::CLOSED;
 use crate::fanout::table::{Batch, Read, Table};
 
-/// The most rows of one batch. They are few, so that many batches are needed.
+/// The maximum number of rows in one batch. It is small, so that many batches are needed.
 const BATCH: usize = 7;
 
 /// The head of each restored table, in the order of the restores.

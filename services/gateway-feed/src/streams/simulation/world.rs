@@ -27,14 +27,14 @@ use crate::fanout::topics::{RECENT, Topics};
 const CHANNELS: u64 = 20;
 const CLIENTS: usize = 40;
 const ROWS: usize = 300;
-/// The bytes of the private rings: so few that the rings lose chunks all the time.
+/// The memory budget of the private rings, in bytes. It is so small that chunks are evicted all the time.
 const RINGS: usize = 6_000;
-/// A client that gets nothing for this long has found a defect.
+/// If a client gets nothing for this long, the test fails.
 const LONGEST_SILENCE: Duration = Duration::from_secs(45);
-/// The most rows of one page of the tail.
+/// The maximum number of rows in one page of the tail.
 const PAGE: usize = 5;
 
-/// One process of a gateway.
+/// The parts of one gateway process.
 struct Gateway {
     hub: Arc<Hub>,
     lines: Arc<Topics<TestStream>>,
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Restores an older state of the table. The lost ids are then used again. The server restarts, so the
-    /// tail notices before anything is appended.
+    /// tail notices the restore before anything is appended.
     async fn restore(&mut self) {
         {
             let mut state = self.table.0.lock().unwrap();
@@ -187,7 +187,7 @@ impl World {
         self.tail(PAGE).await;
     }
 
-    /// Does what the tail does for one page.
+    /// Does one step of the tail, and passes the update to the gateway.
     async fn tail(&mut self, most: usize) {
         let update = {
             let state = self.table.0.lock().unwrap();
@@ -230,7 +230,7 @@ impl World {
                 break;
             }
         }
-        // More than two heartbeats and the longest pauses together.
+        // This is longer than two heartbeats and the longest pauses together.
         sleep(Duration::from_secs(120)).await;
         let gateway = self.gateway.borrow().clone();
         gateway.killed.cancel();
@@ -291,7 +291,7 @@ async fn run_client(
     }
 }
 
-/// One connection.
+/// Follows one connection until it ends.
 async fn follow<S: Stream>(
     client: &mut Client,
     mut subscriber: Subscriber<S>,

@@ -1,5 +1,5 @@
-//! Simulated events, shown only while the table holds no event of the ticker, so that a newcomer sees what
-//! a feed looks like. They are never stored and have no id.
+//! Makes simulated events. The ticker shows them only while the table holds no event of the ticker, so that
+//! a newcomer sees what a feed looks like. Simulated events are never stored and have no id.
 
 use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
@@ -10,7 +10,7 @@ const VTID: &str = "DEV-CICDL-0031";
 /// How many events a new client sees at once.
 const FIRST: u64 = 5;
 
-/// The life of one task, which is repeated.
+/// The events of one simulated task. After the last event, the first event follows again.
 const STORY: [(&str, Source, &str, Status); 10] = [
     ("CORE", Source::GithubActions, "push", Status::Info),
     ("CORE", Source::GithubActions, "pull_request", Status::Info),
@@ -26,7 +26,7 @@ const STORY: [(&str, Source, &str, Status); 10] = [
 
 /// The `nth` simulated event, as if it happened `now`.
 fn event(nth: u64, now: Ts) -> StoredEvent {
-    // The remainder is below the length of ten, so it is an index.
+    // The remainder is below the length of `STORY`, so it is a valid index.
     let (module, source, kind, status) = STORY[(nth % STORY.len() as u64) as usize];
     let event = Event {
         ts: now,
