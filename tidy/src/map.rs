@@ -40,7 +40,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 struct Row<'a> {
     line: usize,
-    /// The paths in the first column. If this row starts with `…`, the folders of the row above.
+    /// The paths in the first column. If this row starts with `…`, these are the folders of the row above.
     folders: Vec<&'a str>,
     /// All paths that the row names.
     paths: Vec<&'a str>,

@@ -50,7 +50,7 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     for (from, to, names) in graph.edges().filter(|(from, to, _)| above.contains(&(*from, *to))) {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let problem = format!(
-            "uses {} of {to}, which is above this file: move the items that both need into a file below both",
+            "uses {} of {to}, which is above this file: move the items that both use into a file below them",
             names.join(", ")
         );
         findings.push(Finding::new(from, problem));

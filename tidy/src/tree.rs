@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 /// forward slashes.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// The text of each file by its path. `None` if the file is not UTF-8.
+    /// The text of each file, by path. The text is `None` if the file is not UTF-8.
     files: BTreeMap<String, Option<String>>,
 }
 

@@ -46,7 +46,7 @@ pub struct Log {
     pub page_size: usize,
     /// The number of empty pages before each page with entries.
     pub empty_pages: usize,
-    /// The errors to answer the next calls with, one error for each call.
+    /// The errors that answer the next calls, one error for each call.
     pub failures: VecDeque<Status>,
     /// Which calls fail: the number of the call, counted from 0, and the error that answers it.
     pub fails_at: Vec<(usize, Status)>,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::logs::{EntryId, Listed};
 
-/// The maximum number of remembered entries per project. If a project exceeds it, all entries of the project
+/// The maximum number of remembered entries per project. If a project has more, all entries of the project
 /// are forgotten. The next poll then appends some events again, and the table recognizes these events by
 /// their dedup keys.
 const MAX_ENTRIES: usize = 20_000;

@@ -53,7 +53,7 @@ pub struct Config {
     #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration)]
     pub every: Option<Duration>,
 
-    /// Poll once, print the report as JSON and exit. EVERY is ignored in this case
+    /// Poll once, print the report as JSON and exit. Overrides EVERY
     #[arg(long)]
     pub once: bool,
 

@@ -26,7 +26,8 @@ use crate::{audit, quarantine};
 pub(crate) const MAX_CALLS: u32 = 30;
 /// Each walk starts this long before the cursor, because entries can arrive late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// The pause after the first failed try of a call. Each later pause is twice as long. All have jitter.
+/// The pause after the first failed try of a call. Each later pause is twice as long as the pause before it.
+/// All pauses have jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_TRIES: u32 = 4;
 /// The time after which a poll starts no more calls. Cloud Scheduler waits 3 minutes for an answer.

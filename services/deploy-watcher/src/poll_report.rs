@@ -35,7 +35,7 @@ pub enum PollReport {
 pub struct ReadSummary {
     /// Always true: if a project can't be read, the poll gives an error instead.
     pub ok: bool,
-    /// The number of entries that were read and that this process did not know from earlier polls.
+    /// The number of entries that this process read for the first time.
     pub seen: usize,
     /// The number of events that were stored. Events that the table already had do not count.
     pub published: usize,

@@ -71,14 +71,14 @@ struct Target {
     /// The agent's name, if several agents run here
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// The path of the agent's socket. A wrapped command finds it in the environment
+    /// The path of the agent's socket. A wrapped command gets it from the environment
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
     runtime: Runtime,
 }
 
-/// The option for the directory in which the sockets of the user's agents are.
+/// A hidden option: the directory for the sockets of the user's agents.
 #[derive(Debug, Args)]
 struct Runtime {
     #[arg(long = "runtime-dir", env = "XDG_RUNTIME_DIR", hide = true)]

@@ -6,7 +6,7 @@
 //! - `idle`: the agent waits for a task
 //! - `status`: the agent says what it does
 //!
-//! An answer is the word `ok` or `error`, and then a text.
+//! An answer is `ok` or `error`, a space, and a text for the user.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};

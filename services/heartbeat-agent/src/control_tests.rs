@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener as Listener;
 use super::*;
 
 #[test]
-fn a_request_that_is_written_and_parsed_is_the_same_request() {
+fn parsing_a_written_request_gives_the_same_request() {
     let vtid = Vtid::parse("dev-cicdl-0031").unwrap();
     for request in [Request::SetVtid(Some(vtid)), Request::SetVtid(None), Request::Status] {
         assert_eq!(Request::parse(&request.line()), Ok(request));

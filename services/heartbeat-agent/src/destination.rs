@@ -15,7 +15,7 @@ use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Store, Store
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-/// The name of the agent's sessions in the database.
+/// The name under which the database lists the agent's sessions.
 const NAME: &str = "heartbeat-agent";
 /// A database connection is closed after this time without use. So even with thousands of agents, only a few
 /// are connected at any moment.
@@ -91,8 +91,8 @@ impl DeliveryError {
     }
 }
 
-/// The kind of a gateway's error answer. If ingest itself refuses an event, it answers 400. If the table
-/// refuses the event, ingest answers 500 with the code `internal`.
+/// The kind of an error answer from a gateway. If ingest itself refuses an event, it answers 400. If the
+/// table refuses the event, ingest answers 500 with the code `internal`.
 fn kind_of_answer(status: StatusCode, code: &str) -> FailureKind {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => FailureKind::Refused,
@@ -162,8 +162,8 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
     let texts = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
     let message = match (texts.collect::<Vec<_>>().join("; "), answer.location) {
         (message, _) if !message.is_empty() => message,
-        (_, Some(location)) => format!("the agent follows no redirects; is GATEWAY_URL {location}?"),
-        (_, None) => "is GATEWAY_URL the address of a gateway?".to_owned(),
+        (_, Some(location)) => format!("redirects are not followed; should GATEWAY_URL be {location}?"),
+        (_, None) => "check that GATEWAY_URL is the address of a gateway".to_owned(),
     };
     Err(DeliveryError::Refused { status: answer.status, code: text("code").to_owned(), message })
 }

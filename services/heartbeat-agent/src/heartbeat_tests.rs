@@ -158,7 +158,7 @@ async fn stop_does_not_wait_long_for_an_end_that_cannot_be_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_heartbeat_sends_an_end_and_a_vanished_one_does_not() {
+async fn a_dropped_heartbeat_sends_an_end_but_a_vanished_heartbeat_does_not() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;

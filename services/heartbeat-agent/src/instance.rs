@@ -5,7 +5,8 @@ use oasis_core::Ts;
 use oasis_core::ping::Pinger;
 use oasis_service::random;
 
-/// Longer host names are cut. So the instance is short enough, and its other parts are never cut.
+/// The maximum length of the host name in an instance. A longer host name is cut, so that the other parts of
+/// the instance are never cut.
 const MAX_HOST_BYTES: usize = 128;
 
 /// Returns the identity of a run of `agent` in this process.

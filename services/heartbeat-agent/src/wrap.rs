@@ -119,7 +119,8 @@ impl Wrapped {
         self.forwarded.insert(signal.as_raw());
     }
 
-    /// Converts an exit status to an ending. If a forwarded signal ended the command, the command ended well.
+    /// Converts an exit status to an ending. The end of the command is also good if a forwarded signal ended
+    /// it.
     pub(crate) fn ending(&self, status: ExitStatus) -> Ending {
         let forwarded = |number| self.forwarded.contains(&number);
         let code = exit_code(status);

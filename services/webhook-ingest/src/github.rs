@@ -1,8 +1,7 @@
 //! Turns a GitHub delivery (the event's name and its JSON) into an OASIS event, without I/O.
 //!
-//! In the files of this folder, each function for an event documents the sources of the event's VTID, time
-//! (`ts`) and link. Of several sources, the first one with a usable value counts. To read a new event, add an
-//! arm to the match in [`read`].
+//! In the files of this folder, the function for each event lists the sources of the VTID, the time (`ts`)
+//! and the link. To read a new event, add an arm to the match in [`read`].
 
 mod code;
 mod deployments;

@@ -40,7 +40,7 @@ impl Secrets {
     }
 }
 
-/// Decodes the tag in the header. The caller can check its format before it reads the body.
+/// Decodes the tag in the header. So the format of the tag can be checked before the body is read.
 ///
 /// # Errors
 /// When the header is missing or malformed.

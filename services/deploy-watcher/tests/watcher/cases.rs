@@ -88,7 +88,7 @@ async fn an_operation_gives_one_event_and_a_second_one_if_it_is_refused() {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_start_is_a_failure_with_its_reason() {
+async fn a_container_that_does_not_start_gives_a_failure_with_the_reason() {
     let setup = Setup::new().await;
     let deploy = Deploy::new("gateway", 42);
     setup.add([

@@ -48,7 +48,7 @@ async fn all_pages_are_read_including_empty_ones() {
 
 /// A poll finds late entries. It does not append known entries again, and writes nothing for them.
 #[tokio::test]
-async fn late_entries_are_found_and_known_ones_are_not_appended_again() {
+async fn late_entries_are_found_and_known_entries_are_not_appended_again() {
     let setup = Setup::new().await;
     setup.add([nth(1), nth(400)]);
     assert_eq!(setup.poll().await.published, 2);
@@ -72,7 +72,7 @@ async fn late_entries_are_found_and_known_ones_are_not_appended_again() {
 
 /// After a failure between two pages, the next poll continues where the failed one stopped.
 #[tokio::test]
-async fn a_failure_between_pages_loses_and_repeats_nothing() {
+async fn a_failure_between_pages_loses_no_entry_and_reads_none_twice() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.page_size = 4);
     setup.add((0..10).map(nth));

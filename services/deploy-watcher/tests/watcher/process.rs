@@ -127,7 +127,7 @@ async fn once_prints_the_report_and_exits() {
 }
 
 #[tokio::test]
-async fn with_every_the_watcher_polls_on_a_timer() {
+async fn the_flag_every_makes_the_watcher_poll_on_a_timer() {
     let setup = Setup::new().await;
     let mut process = Process::start(&borrowed(&setup.anonymous()), &["--every", "1s"]).await;
     for nth in 1..=2 {

@@ -37,7 +37,7 @@ struct Head<'a> {
     sha: Option<Text<'a>>,
 }
 
-/// Reads a `pull_request` event. The sources:
+/// Reads a `pull_request` event. Each field comes from its first usable source:
 ///
 /// - VTID: `title`, `head.ref`
 /// - `ts`: `created_at` for `opened`, `closed_at` for `closed`, then `updated_at`
@@ -81,7 +81,7 @@ pub(super) struct Push<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// Reads a `push` event. The sources:
+/// Reads a `push` event. Each field comes from its first usable source:
 ///
 /// - VTID: `ref`, the head commit's message, the messages of `commits` in their order
 /// - `ts`: the repository's `pushed_at`, the head commit's `timestamp`
@@ -126,7 +126,7 @@ pub(super) struct CreateOrDelete<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// Reads a `create` or `delete` event of a branch or a tag. The sources:
+/// Reads a `create` or `delete` event of a branch or a tag. Each field comes from its first usable source:
 ///
 /// - VTID: the name of the branch or tag
 /// - `ts`: the repository's `pushed_at`, `updated_at`
@@ -178,7 +178,7 @@ struct Release<'a> {
     created_at: Option<Moment>,
 }
 
-/// Reads a `release` event. The sources:
+/// Reads a `release` event. Each field comes from its first usable source:
 ///
 /// - VTID: `name`, `tag_name`, `target_commitish`
 /// - `ts`: `published_at` for `published`, `released` and `prereleased`, then `updated_at`, then `created_at`

@@ -61,7 +61,7 @@ struct DeployingRun<'a> {
     id: Option<u64>,
 }
 
-/// Reads a `deployment` event. The sources:
+/// Reads a `deployment` event. Each field comes from its first usable source:
 ///
 /// - VTID: the run's `display_title`, the deployment's `ref` (which may be a bare sha), the run's branch
 /// - `ts`: `created_at`
@@ -84,7 +84,7 @@ pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// Reads a `deployment_status` event. The sources:
+/// Reads a `deployment_status` event. Each field comes from its first usable source:
 ///
 /// - VTID: as for a `deployment` event
 /// - `ts`: `created_at`

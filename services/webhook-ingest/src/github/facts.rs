@@ -92,7 +92,7 @@ impl Facts<'_> {
     }
 }
 
-/// The state of an event that cannot have an unknown state.
+/// The state of an event whose status is always known.
 pub(super) const fn known(status: Status) -> Normalised {
     Normalised { status, known: true }
 }

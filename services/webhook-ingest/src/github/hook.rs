@@ -22,7 +22,7 @@ struct Hook<'a> {
     created_at: Option<Moment>,
 }
 
-/// Reads a `ping` event. The sources:
+/// Reads a `ping` event. Each field comes from its first usable source:
 ///
 /// - VTID: none
 /// - `ts`: the hook's `updated_at`, `created_at`

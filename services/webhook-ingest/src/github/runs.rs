@@ -39,7 +39,7 @@ struct WorkflowRun<'a> {
     created_at: Option<Moment>,
 }
 
-/// Reads a `workflow_run` event. The sources:
+/// Reads a `workflow_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: `display_title`, `head_branch`, the head commit's message
 /// - `ts`: `run_started_at` for `requested`, then `updated_at`, `run_started_at`, `created_at`
@@ -119,7 +119,7 @@ struct WorkflowJob<'a> {
     created_at: Option<Moment>,
 }
 
-/// Reads a `workflow_job` event. The sources:
+/// Reads a `workflow_job` event. Each field comes from its first usable source:
 ///
 /// - VTID: `head_branch`
 /// - `ts`: `completed_at`, `started_at`, `created_at`
@@ -177,7 +177,7 @@ struct SuiteOfRun<'a> {
     head_branch: Option<Text<'a>>,
 }
 
-/// Reads a `check_run` event. The sources:
+/// Reads a `check_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: the suite's `head_branch`, which is null for forks
 /// - `ts`: `completed_at`, `started_at`
@@ -236,7 +236,7 @@ struct App<'a> {
     name: Option<Text<'a>>,
 }
 
-/// Reads a `check_suite` event. The sources:
+/// Reads a `check_suite` event. Each field comes from its first usable source:
 ///
 /// - VTID: `head_branch`, the head commit's message
 /// - `ts`: `updated_at`, `created_at`
