@@ -10,28 +10,28 @@ Usage: cloud-run.sh [--dry-run] PROJECT REGION IMAGES VTID
 
   PROJECT    the id of the Google Cloud project
   REGION     the region, such as europe-west1
-  IMAGES     the repository of the images, such as europe-west1-docker.pkg.dev/PROJECT/oasis; the image of a
+  IMAGES     the repository of the images, such as europe-west1-docker.pkg.dev/PROJECT/oasis. The image of a
              service is IMAGES/SERVICE:TAG
   VTID       the task that this deploy belongs to, such as DEV-CICDL-0031
-  --dry-run  print the commands that change something, and run none of them
+  --dry-run  print the commands that change something, but do not run them
 
 Secret Manager must have the secrets oasis-database-url, oasis-ingest-tokens and oasis-webhook-secret.
-deploy/setup-webhook.sh makes the last one. The following secrets are optional. If one of them does not exist,
-the services are deployed without it:
-  oasis-read-tokens             tokens for reading the feed; without them, anyone can read it
+deploy/setup-webhook.sh makes oasis-webhook-secret. The following secrets are optional. If one of them does
+not exist, the services are deployed without it:
+  oasis-read-tokens             tokens for reading the feed. Without them, anyone can read the feed
   oasis-listen-database-url     LISTEN_DATABASE_URL, if oasis-database-url is a transaction pooler's URL
-  oasis-database-ca             a certificate, mounted as the file /etc/oasis/ca.pem
-  oasis-webhook-secret-previous the previous secret of the webhook, during its rotation
+  oasis-database-ca             the database's CA certificate, mounted as the file /etc/oasis/ca.pem
+  oasis-webhook-secret-previous the previous secret of the webhook, during a rotation
 
 Environment variables, with their defaults in parentheses:
   TAG               tag of the images (latest)
   GCP_PROJECT       comma-separated ids of the projects whose deploys are watched (PROJECT)
   CLOUD_SQL         PROJECT:REGION:INSTANCE of a Cloud SQL instance, to connect through its socket
   NETWORK, SUBNET   network and subnet, to connect to private addresses
-  WITHOUT_PREVIOUS  yes leaves out oasis-webhook-secret-previous, at the end of the rotation
+  WITHOUT_PREVIOUS  yes to deploy without oasis-webhook-secret-previous, at the end of a rotation
 
-All other settings of a service stay as they are. If CLOUD_SQL, NETWORK or SUBNET is not set, the services
-keep its last value.
+The script keeps all other settings of a service. If CLOUD_SQL, NETWORK or SUBNET is not set, the services
+keep the last value of that setting.
 
 The caller must be an owner of PROJECT, or have these roles in it: serviceusage.serviceUsageAdmin,
 iam.serviceAccountAdmin, iam.serviceAccountUser, secretmanager.admin, run.admin, cloudscheduler.admin,
@@ -152,7 +152,7 @@ mount() {
   local name=$1 variable=$2 secret=$3
   grant roles/secretmanager.secretAccessor "$name" \
     gcloud secrets add-iam-policy-binding "$secret" --project "$project"
-  # The version is pinned: with "latest", instances that start after a rotation would get another value.
+  # Pin the version. With "latest", instances that start after a rotation would get a different value.
   local version
   version=$(gcloud secrets versions describe latest \
     --secret "$secret" --project "$project" --format 'value(name)')
@@ -209,12 +209,12 @@ for secret in oasis-database-url oasis-ingest-tokens oasis-webhook-secret; do
   fi
 done
 
-# The feed follows the table, so one instance always runs, with CPU between requests (--no-cpu-throttling).
-# A stream is one request. Cloud Run allows at most 3600 s for a request, and clients resume after it. Each
-# client is one concurrent request, and an instance has up to 1,000 of them. Any instance can serve any
-# client, so there is no session affinity. An instance of gateway-feed has up to ten connections to the
-# database, and an instance of webhook-ingest has up to nine. With four instances of each, these are 76
-# connections.
+# gateway-feed follows the table all the time. So one instance always runs, and it gets CPU between requests
+# (--no-cpu-throttling). The stream of a client is one request. Cloud Run ends a request after 3600 s at most,
+# and then the client resumes. An instance has up to 1,000 concurrent requests, which is one per client. Any
+# instance can serve any client, so there is no session affinity. An instance of gateway-feed has up to ten
+# connections to the database, and an instance of webhook-ingest has up to nine. Four instances of each have
+# up to 76 connections.
 service gateway-feed
 mount gateway-feed INGEST_TOKENS oasis-ingest-tokens
 mount_if_exists gateway-feed READ_TOKENS oasis-read-tokens
@@ -226,7 +226,8 @@ deploy gateway-feed --allow-unauthenticated --ingress all --min-instances 1 --ma
   --no-cpu-throttling --concurrency 1000 --timeout 3600 --no-session-affinity --cpu 1 --memory 512Mi
 
 # GitHub waits 10 s and does not retry, so one instance always runs. Deliveries are signed, so Cloud Run does
-# not authenticate the sender. A delivery has up to 25 MiB, and each concurrent request holds one delivery.
+# not authenticate the sender. Each concurrent request holds a delivery of up to 25 MiB, so an instance gets
+# fewer concurrent requests than gateway-feed.
 service webhook-ingest
 mount webhook-ingest GITHUB_WEBHOOK_SECRET oasis-webhook-secret
 if [ -n "${WITHOUT_PREVIOUS-}" ]; then
@@ -237,8 +238,9 @@ fi
 deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 \
   --concurrency 80 --timeout 30 --cpu 1 --memory 512Mi
 
-# Only the account of Cloud Scheduler may call deploy-watcher. Internal ingress accepts calls of the run.app
-# address by the Scheduler of the same project. One instance is enough, because there is one poll at a time.
+# Only the account of Cloud Scheduler may call deploy-watcher. With internal ingress, the Scheduler of the
+# same project can still call the run.app address. One instance is enough, because there is one poll at a
+# time.
 service deploy-watcher
 for watched_project in "${projects[@]}"; do
   grant roles/logging.viewer deploy-watcher gcloud projects add-iam-policy-binding "$watched_project"
@@ -254,7 +256,7 @@ verb=create
 if exists gcloud scheduler jobs describe deploy-watcher --project "$project" --location "$region"; then
   verb=update
 fi
-# Polls every minute. While a longer poll is under way, the next request is answered without a poll.
+# The Scheduler asks for a poll every minute. If a poll is still running, deploy-watcher skips the new poll.
 retry_iam gcloud scheduler jobs "$verb" http deploy-watcher --project "$project" --location "$region" \
   --schedule '* * * * *' --http-method POST --uri "$url/poll" --attempt-deadline 180s \
   --oidc-token-audience "$url" --oidc-service-account-email "$(email oasis-scheduler)" --format none

@@ -12,8 +12,8 @@ fi
 # The scripts sometimes capture the output of gcloud, so a prompt would not be visible.
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
-# exists COMMAND…: whether the "describe" command finds its resource. Any error except "not found" ends the
-# script, because a resource that could not be read must not count as missing.
+# exists COMMAND…: succeeds if the "describe" command finds its resource. Any error except "not found" ends
+# the script, because a resource that could not be read must not count as missing.
 exists() {
   local output
   if output=$("$@" 2>&1 </dev/null); then return 0; fi
@@ -24,6 +24,6 @@ exists() {
   exit 1
 }
 
-# has_secret SECRET: whether the secret exists and has a version. An interrupted run can leave a secret
+# has_secret SECRET: succeeds if the secret exists and has a version. An interrupted run can leave a secret
 # without a version.
 has_secret() { exists gcloud secrets versions describe latest --secret "$1" --project "$project"; }

@@ -12,7 +12,7 @@ Usage: ensure-vtid.sh SERVICE VTID LAYER MODULE
 
   SERVICE  the Cloud Run service to deploy
   VTID     the task of the deploy, such as DEV-CICDL-0031 (PREFIX-LAYER-NUMBER) or VTID-0031
-  LAYER    the task's layer, such as CICDL; it must be the layer in the VTID, if the VTID has one
+  LAYER    the task's layer, such as CICDL. If the VTID has a layer, LAYER must be the same
   MODULE   the service's module in the feed, such as GATEWAY
 
 Prints the flag --labels=… for `gcloud run deploy`. An invalid argument is an error
@@ -52,10 +52,10 @@ else
   refuse "\"$2\" is not a VTID: expected one such as DEV-CICDL-0031 or VTID-0031"
 fi
 [[ $layer =~ ^[A-Z][A-Z0-9]{0,15}$ ]] ||
-  refuse "\"$3\" is not a layer: expected a letter, then letters and digits, at most 16"
+  refuse "\"$3\" is not a layer: expected 1 to 16 letters and digits, with a letter first"
 [ "$layer" = "$vtid_layer" ] ||
-  refuse "the layer is $layer, but $vtid is of layer $vtid_layer"
-# A label has at most 63 characters. The module of an event has at most 64.
+  refuse "the layer is $layer, but $vtid has the layer $vtid_layer"
+# The module becomes a label, which can have at most 63 characters. Elsewhere, a module can have 64.
 [[ $module =~ ^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$ && ${#module} -le 63 ]] ||
   refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them, at most 63"
 

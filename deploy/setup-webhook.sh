@@ -8,10 +8,10 @@ usage() {
 Usage: setup-webhook.sh [--dry-run] [--rotate] PROJECT [URL]
 
   PROJECT    the id of the Google Cloud project that webhook-ingest runs in
-  URL        the address of webhook-ingest, such as https://webhook-ingest-….run.app; leave it out before the
-             first deploy, which needs the secret
-  --rotate   make a new secret; the previous one stays valid as oasis-webhook-secret-previous
-  --dry-run  print the commands that change something, and run none of them
+  URL        the address of webhook-ingest, such as https://webhook-ingest-….run.app. Leave it out before the
+             first deploy, because the first deploy needs the secret
+  --rotate   make a new secret. The previous secret stays valid as oasis-webhook-secret-previous
+  --dry-run  print the commands that change something, but do not run them
 
 A second run without --rotate changes nothing and prints the settings again. The secret is never printed.
 EOF
@@ -61,8 +61,8 @@ run_gcloud() {
     gcloud "$@" >/dev/null
   fi
 }
-# add_version SECRET: adds a version to the secret. Its value is read from standard input, so that it does not
-# appear in the list of processes.
+# add_version SECRET: adds a version to the secret. Reads the value from standard input, so that the value
+# does not appear in the list of processes.
 add_version() {
   if ! exists gcloud secrets describe "$1" --project "$project"; then
     run_gcloud secrets create "$1" --project "$project" --replication-policy automatic </dev/null
@@ -95,7 +95,7 @@ elif [ -n "$rotate" ]; then
     fi
   fi
   new_secret
-  [ -n "$dry_run" ] || printf 'made a new secret; the previous one is in %s\n' "$previous"
+  [ -n "$dry_run" ] || printf 'made a new secret; the previous secret is now in %s\n' "$previous"
 else
   printf 'the secret %s exists already\n' "$secret"
 fi
@@ -115,9 +115,10 @@ if [ -n "$rotate" ]; then
   cat <<EOF
 
 To rotate the secret without losing a delivery:
-  1. deploy webhook-ingest again (deploy/cloud-run.sh), which then accepts both secrets
+  1. run deploy/cloud-run.sh again, so that webhook-ingest accepts both secrets
   2. enter the new secret in GitHub
-  3. check in GitHub that recent deliveries were answered 200, deploy with WITHOUT_PREVIOUS=yes, and then run
-     gcloud secrets delete $previous --project $project
+  3. check in GitHub that recent deliveries were answered with 200
+  4. run deploy/cloud-run.sh with WITHOUT_PREVIOUS=yes
+  5. run: gcloud secrets delete $previous --project $project
 EOF
 fi

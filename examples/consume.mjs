@@ -1,4 +1,4 @@
-// Prints each event of the feed, without a gap and without a repeat, until Ctrl-C.
+// Prints the events of the feed until Ctrl-C. A lost connection neither loses nor repeats an event.
 //
 // The client reconnects and resumes by itself. To resume after a restart of this program, store
 // `feed.lastEventId` with your own results and pass it as `lastEventId`.

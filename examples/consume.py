@@ -1,4 +1,4 @@
-"""Prints each event of the feed, without a gap and without a repeat, until Ctrl-C.
+"""Prints the events of the feed until Ctrl-C. A lost connection neither loses nor repeats an event.
 
 After a lost connection, the program sends the id of its last event in the `Last-Event-ID` header, and the
 gateway continues after that event. To resume after a restart of this program, store `last_id` with your own
@@ -16,7 +16,7 @@ import urllib.request
 
 URL = os.environ.get("GATEWAY_URL", "http://localhost:8080") + "/api/v1/devhub/feed"
 TOKEN = os.environ.get("READ_TOKEN")
-# The feed sends a heartbeat every 15 s. A connection that is silent for longer than two of them is dead.
+# The feed sends a heartbeat every 15 s. If two heartbeats are missing, the connection is dead.
 SILENCE = 40
 
 
@@ -54,7 +54,7 @@ def follow():
                     print(*event, flush=True)
                 elif message and message["type"] == "gap":
                     print("gap:", message["reason"], flush=True)
-                # Move the cursor only after the message was handled. A block without a message moves it, too.
+                # Move the cursor only after the message was handled. A block without a message also moves it.
                 last_id = event_id or last_id
         except urllib.error.HTTPError as error:
             if error.code in (400, 401, 403):
@@ -62,7 +62,7 @@ def follow():
             print("the gateway answered", error.code, file=sys.stderr)
         except (OSError, http.client.HTTPException) as error:
             print("cannot reach the gateway:", error, file=sys.stderr)
-        # Wait a random time, so that clients that lost the connection together do not return together.
+        # Wait a random time. Otherwise clients that were cut off together would reconnect together.
         time.sleep(wait * random.uniform(1, 1.5))
         wait = min(wait * 2, 30)
 

@@ -1,4 +1,4 @@
-// Sends two events in one request and tries again until the gateway has committed them.
+// Sends two events in one request. If the gateway can't commit the events now, tries again a few times.
 //
 // Each event has a `dedup_key`, and the gateway stores only one event per key. So a second try is safe, even
 // if the first try succeeded and only its answer was lost.

@@ -1,9 +1,8 @@
 // Runs the commands of the docs and every example against a real local stack.
 //
-// Each code block of the pages is run as written, unless `BLOCKS` has an entry for it. So a new block is
-// either run, or has an entry with the reason why it is not run. A reader's terminal differs in three points:
-// here, the folder is temporary, `cargo oasis` and `cargo run` start programs that are already built, and
-// `gcloud` and `docker` only record their commands.
+// Each code block of the pages is run as written, unless `BLOCKS` has an entry for the block. Three things
+// differ from a reader's terminal: the folder is temporary, `cargo oasis` and `cargo run` start programs that
+// are already built, and `gcloud` and `docker` only record their commands.
 //
 // Needs the ports 8080 to 8082, curl, psql and python3. Usage: node .ci/docs/check.mjs
 
@@ -18,7 +17,7 @@ import { fileURLToPath } from "node:url";
 const REPO = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 const SANDBOX = fs.mkdtempSync(path.join(os.tmpdir(), "oasis-docs-"));
 const GATEWAY = "http://localhost:8080";
-/** The limit for a command to end or to print the expected text, in milliseconds. */
+/** How long a command may take to end or to print the expected text, in milliseconds. */
 const PATIENCE = 60_000;
 
 const ENV = {
@@ -76,7 +75,7 @@ class Running {
   async finish() {
     const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
     if (result === "late") process.kill(-this.child.pid, "SIGKILL");
-    assert.equal(result, 0, `ended with ${result}:\n${this.script}\n${this.output}`);
+    assert.equal(result, 0, `the command ended with ${result}:\n${this.script}\n${this.output}`);
     return this.output;
   }
 
@@ -89,7 +88,7 @@ class Running {
     }
     const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
     if (result === "late") process.kill(-this.child.pid, "SIGKILL");
-    assert.notEqual(result, "late", `does not end at Ctrl-C:\n${this.script}\n${this.output}`);
+    assert.notEqual(result, "late", `the command does not end after Ctrl-C:\n${this.script}\n${this.output}`);
   }
 }
 
@@ -123,7 +122,7 @@ function fill(text) {
 }
 
 const notRun = [];
-/** Skips a block. `reason` says why it is not run here, or what else checks it. */
+/** Skips a block. `reason` says why the block is not run here, or what checks it instead. */
 const because = (reason) => (block) => {
   notRun.push(`${block.page}:${block.line}: ${reason}`);
 };
@@ -175,7 +174,7 @@ const insideAnAgent =
     await run(`GATEWAY_URL=${GATEWAY} heartbeat-agent --agent inside -- ${program} ./inside`);
   };
 
-/** Checks that ingest accepts the block: JSON with comments, and with `…` for the reader's values. */
+/** Checks that ingest accepts the event in the block, after removing comments and replacing each `…`. */
 async function ingested({ text }) {
   const event = JSON.parse(text.replaceAll(/ {2,}\/\/.*$/gm, "").replaceAll("…", "example"));
   const response = await fetch(`${GATEWAY}/events/ingest`, {
@@ -210,13 +209,13 @@ const sql = async ({ text }) => {
 
 const CARGO = "CI runs each of these commands as a separate step";
 /**
- * The blocks that are not simply run. An entry has the page, a text that the block contains, and the action.
- * The first entry that matches counts.
+ * The blocks that are not just run as written. An entry has the page, a text that the block contains, and the
+ * action. The first entry that matches counts.
  */
 const BLOCKS = [
   ["README.md", "cargo oasis up", firstCommands],
   ["README.md", '"type":"mode"', shownByTheFeed],
-  ["README.md", "──▶", because("a picture")],
+  ["README.md", "──▶", because("it is a picture")],
   ["CONTRIBUTING.md", "cargo", because(CARGO)],
   ["examples/README.md", "consume", because("examples() runs it and checks its output")],
   ["docs/agents.md", "heartbeat-agent set-vtid DEV", insideAnAgent("bash -eu")],
@@ -254,7 +253,7 @@ async function checkAsOneScript(page, options) {
 
 // --- Examples ----------------------------------------------------------------------------------------------
 
-/** Checks that every consumer prints each published event once, even after a restart of the gateway. */
+/** Checks that every consumer prints each published event exactly once, even if the gateway restarts. */
 async function examples() {
   const consumers = [
     "python3 examples/consume.py",
@@ -289,7 +288,7 @@ async function seen(running, events) {
     await consumer.until(`\n${last}`);
     for (const { id, title, status } of events) {
       const lines = consumer.output.split("\n").filter((line) => line.startsWith(`${id} `));
-      assert.equal(lines.length, 1, `event ${id} in ${consumer.script}:\n${consumer.output}`);
+      assert.equal(lines.length, 1, `${consumer.script} must print event ${id} once:\n${consumer.output}`);
       assert.ok(lines[0].endsWith(`${title} ${status}`), lines[0]);
     }
   }
@@ -324,7 +323,7 @@ try {
   count += await checkAsOneScript("docs/cloud-run.md", { input });
   const programs = await examples();
   for (const line of notRun) console.log(`not run here: ${line}`);
-  console.log(`docs: ${count - notRun.length} of ${count} code blocks run, and ${programs} examples`);
+  console.log(`docs: ran ${count - notRun.length} of ${count} code blocks, and ${programs} examples`);
 } finally {
   await feed?.interrupt();
   await stack?.interrupt();

@@ -1,7 +1,8 @@
 //! Checks that packages depend on each other in one direction only.
 //!
-//! The order is `core ← store ← services ← cli`, and `service` has the same place as `store`. The check reads
-//! the dependency tables of each `Cargo.toml`. The folder of a package determines which packages it may use.
+//! The order is `core ← store ← services ← cli`: a package may use the packages to its left. `service` has
+//! the same place as `store`. The check reads the dependency tables of each `Cargo.toml`. The folder of a
+//! package determines which packages it may use.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
@@ -11,7 +12,7 @@ struct Package<'a> {
     manifest: &'a str,
     folder: &'a str,
     name: &'a str,
-    /// The names in the dependency tables. The flag is set for a dependency that only tests use.
+    /// The names in the dependency tables. The flag says whether only tests use the dependency.
     dependencies: Vec<(&'a str, bool)>,
 }
 
@@ -21,13 +22,13 @@ enum Layer {
     Core,
     Store,
     Service,
-    /// The package that runs a private PostgreSQL. It does not depend on the events.
+    /// The package that runs a private PostgreSQL. It uses no other package of this repository.
     Postgres,
     Services,
     Cli,
     /// The benchmarks of the other packages.
     Bench,
-    /// The check of the code's shape, and the examples: they use no other package.
+    /// `tidy` and the examples. They use no other package of this repository.
     Alone,
 }
 
@@ -46,7 +47,7 @@ impl Layer {
         }
     }
 
-    /// The layers that this one may use.
+    /// The layers that this layer may use.
     fn allowed(self) -> &'static [Self] {
         use Layer::{Core, Postgres, Service, Services, Store};
         match self {
@@ -87,10 +88,10 @@ fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
         !layer.allowed().contains(used) && !allowed_in_tests
     });
     let report = |(dependency, _, for_tests): (&Package<'_>, Layer, bool)| {
-        let what = if for_tests { "its tests depend" } else { "it depends" };
+        let what = if for_tests { "the tests depend" } else { "the package depends" };
         let problem = format!(
-            "{what} on {}, which is not below it (core <- store, service <- services <- cli): \
-             move what both need into a crate below both",
+            "{what} on {}, which is not a lower layer (core <- store, service <- services <- cli): \
+             move the code that both packages need into a package below them",
             dependency.name
         );
         Finding::new(package.manifest, problem)
@@ -98,7 +99,8 @@ fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
     forbidden.map(report).collect()
 }
 
-/// Reads a manifest line by line: a `[…dependencies]` heading, then a name at the start of each line.
+/// Reads a manifest line by line. Under a heading `[…dependencies]`, each line starts with the name of a
+/// dependency.
 fn package<'a>(path: &'a str, text: &'a str) -> Option<Package<'a>> {
     let folder = path.strip_suffix("/Cargo.toml")?;
     let (mut table, mut name, mut dependencies) = ("", None, Vec::new());
@@ -157,9 +159,9 @@ mod tests {
             ("services/two/Cargo.toml", two),
         ]);
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found[0].starts_with("crates/oasis-core/Cargo.toml: it depends on oasis-postgres"));
-        assert!(found[1].starts_with("services/one/Cargo.toml: it depends on oasis-postgres"));
-        assert!(found[2].starts_with("services/two/Cargo.toml: its tests depend on one"));
+        assert!(found[0].starts_with("crates/oasis-core/Cargo.toml: the package depends on oasis-postgres"));
+        assert!(found[1].starts_with("services/one/Cargo.toml: the package depends on oasis-postgres"));
+        assert!(found[2].starts_with("services/two/Cargo.toml: the tests depend on one"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// An edge `from → to` means that the file `from` uses names that the file `to` defines.
+/// The dependencies between files. An edge `from → to` means that the file `from` uses names that the file
+/// `to` defines.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     /// For each `from` and each `to`, the names that are used.
@@ -25,14 +26,15 @@ impl Graph {
         }
     }
 
-    /// Every edge as (from, to, names used).
+    /// Returns every edge, with the names that are used: (from, to, names).
     pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str, &BTreeSet<String>)> {
         self.edges.iter().flat_map(|(from, edges)| {
             edges.iter().map(move |(to, names)| (from.as_str(), to.as_str(), names))
         })
     }
 
-    /// A shortest cycle of each strongly connected component. The first file is not repeated at the end.
+    /// Finds a shortest cycle of each strongly connected component. A cycle is a list of files. The first
+    /// file is not repeated at the end.
     pub(crate) fn cycles(&self) -> Vec<Vec<&str>> {
         let mut cycles: Vec<Vec<&str>> = Vec::new();
         let mut visited: BTreeSet<&str> = BTreeSet::new();
@@ -49,7 +51,7 @@ impl Graph {
         cycles
     }
 
-    /// A cycle as text, with a line for each edge and the names of the edge.
+    /// Describes a cycle as text. Each edge has a line with the names that are used.
     pub(crate) fn describe(&self, cycle: &[&str]) -> String {
         let next = cycle.iter().skip(1).chain(cycle.first());
         let lines = cycle.iter().zip(next).map(|(from, to)| {
@@ -64,7 +66,7 @@ impl Graph {
         self.edges.get(file).into_iter().flat_map(|edges| edges.keys().map(String::as_str))
     }
 
-    /// The files that can be reached over at least one edge.
+    /// Returns the files that can be reached from `start` over at least one edge.
     fn reached_from(&self, start: &str) -> BTreeSet<&str> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<&str> = self.successors(start).collect();
@@ -76,7 +78,7 @@ impl Graph {
         reached
     }
 
-    /// A shortest cycle through `start`, found by breadth-first search.
+    /// Finds a shortest cycle through `start` with a breadth-first search.
     fn cycle_through<'a>(&'a self, start: &'a str) -> Option<Vec<&'a str>> {
         let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
         let mut open = VecDeque::from([start]);
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_without_cycles_has_none() {
+    fn no_cycle_is_found_in_a_graph_without_cycles() {
         assert!(graph(&[("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]).cycles().is_empty());
     }
 

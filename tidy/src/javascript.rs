@@ -27,7 +27,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     }
     let report = |cycle: Vec<&str>| {
         let problem = format!(
-            "the module is part of a cycle: move what its modules share into a module below them{}",
+            "this module is part of a dependency cycle: move the items that the modules of the cycle share \
+             into a new module, which all of them can use{}",
             graph.describe(&cycle)
         );
         Finding::new(cycle[0], problem)
@@ -40,7 +41,7 @@ struct Import {
     names: Vec<String>,
 }
 
-/// The imports by a relative path.
+/// Finds the imports that have a relative path.
 fn imports(text: &str) -> Vec<Import> {
     let starts_import = |line: &str| {
         line.starts_with("import ") || line.starts_with("export {") || line.starts_with("export *")

@@ -1,7 +1,7 @@
-//! Checks the files of this repository: its dependencies, sizes, links and map.
+//! Checks the files of this repository: the dependencies, the sizes, the links and the map of the code.
 //!
 //! `cargo run -p oasis-tidy` checks this repository, as `cargo test` does. `cargo run -p oasis-tidy -- ROOT`
-//! checks another clone of it. Each check is a function from the [`Tree`] to its [`Finding`]s.
+//! checks another clone of the repository. Each check is a function from the [`Tree`] to its [`Finding`]s.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -32,5 +32,5 @@ pub const CHECKS: &[Check] = &[
     ("length of lines", text::check_lines),
     ("notes about open work", text::check_notes),
     ("links", links::check),
-    ("the map", map::check),
+    ("the map in ARCHITECTURE.md", map::check),
 ];

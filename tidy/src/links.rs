@@ -25,7 +25,7 @@ fn broken(tree: &Tree, path: &str, target: &str) -> Option<String> {
     let (file, anchor) = target.split_once('#').map_or((target, None), |(file, anchor)| (file, Some(anchor)));
     let linked = if file.is_empty() { Some(path.to_owned()) } else { join(path, file) };
     let Some(linked) = linked.filter(|linked| tree.has(linked)) else {
-        return Some(format!("the link to {target} leads nowhere: correct it, or add the file"));
+        return Some(format!("the link to {target} leads nowhere: correct the link, or add the file"));
     };
     let anchor = anchor?;
     let exists = tree.text(&linked).is_some_and(|text| anchors(text).iter().any(|heading| heading == anchor));

@@ -1,6 +1,6 @@
 //! Prints the findings in a clone of the repository, and fails if there are any.
 //!
-//! The argument is the path of the clone. Without it, this repository is checked.
+//! The argument is the path of the clone. Without an argument, the program checks this repository.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Checks that the map in ARCHITECTURE.md names every folder, and no path that does not exist.
+//! Checks that the map in ARCHITECTURE.md names every folder, and that each path in the map exists.
 //!
 //! The map is the table under the heading `## The map`. The first column of a row names folders or files. A
 //! row that starts with `…` belongs to the folders of the row above. The other code spans of a row can name
@@ -23,7 +23,7 @@ const PARTS_OF_A_PACKAGE: [&str; 4] = ["src", "tests", "benches", "examples"];
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let rows = rows(tree.text(DOCUMENT).unwrap_or_default());
     if rows.is_empty() {
-        return vec![Finding::new(DOCUMENT, format!("there is no table under `{HEADING}`: add it"))];
+        return vec![Finding::new(DOCUMENT, format!("there is no table under `{HEADING}`: add the map"))];
     }
     let mut findings: Vec<Finding> = rows.iter().flat_map(|row| row.missing(tree)).collect();
     let named: BTreeSet<&str> =
@@ -40,7 +40,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 struct Row<'a> {
     line: usize,
-    /// The paths in the first column, or in that of a row above if this row starts with `…`.
+    /// The paths in the first column. If this row starts with `…`, these are the folders of the row above.
     folders: Vec<&'a str>,
     /// All paths that the row names.
     paths: Vec<&'a str>,
@@ -65,7 +65,7 @@ fn rows(text: &str) -> Vec<Row<'_>> {
     rows
 }
 
-/// Whether a code span has the form of a path: folders, or a file with an extension.
+/// Whether a code span looks like a path: it contains a slash, or ends with the extension of a source file.
 fn is_path(span: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     let name = span.rsplit('/').next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The lines outside fenced blocks, without their code spans. Each has its number, counted from 1.
+/// Returns the lines outside fenced blocks, without code spans. Each line has its number, counted from 1.
 fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut fenced = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -16,7 +16,8 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
 }
 
 fn without_code(line: &str) -> String {
-    // Every second part between backticks is code. If a backtick has no partner, nothing counts as code.
+    // Backticks split the line into parts. Every second part is code. If a backtick has no partner, nothing
+    // counts as code.
     if line.matches('`').count() % 2 == 1 {
         return line.to_owned();
     }
@@ -28,7 +29,7 @@ pub(crate) fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// The targets of links and images, each with its line.
+/// Finds the targets of links and images, each with its line number.
 pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in prose(text) {

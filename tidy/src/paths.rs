@@ -1,6 +1,7 @@
 //! Joins the paths of the tree, and determines the language of a file.
 
-/// Resolves `relative` from the folder of the file at `from`. `None` if the result is outside the tree.
+/// Resolves `relative` from the folder of the file at `from`. Returns `None` if the result is outside the
+/// tree.
 pub(crate) fn join(from: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();

@@ -2,16 +2,16 @@
 //!
 //! A file depends on another file if it uses a name that the other file defines. The name may be in a `use`,
 //! or in a path within an expression, a type, a pattern, an attribute or the arguments of a macro. A path
-//! through a re-export counts for the file that defines the name. So `use crate::X` is allowed where `lib.rs`
-//! only re-exports `X`. The declaration or the name of a module is not a dependency. The name of a type is
-//! one, but a call of its methods is not.
+//! through a re-export counts for the file that defines the name. Declaring or naming a module is not a
+//! dependency. Naming a type is a dependency, but calling its methods is not.
 //!
 //! - No file may use a name that a file above it defines. The file that declares a module is above the file
 //!   of that module. For example, `lib.rs` and `x.rs` are above `x/y.rs`.
 //! - The other dependencies must not form a cycle.
 //!
-//! Code under `#[cfg(test)]` and files in `tests/` are not checked. The roots are `src/lib.rs` and
-//! `src/main.rs` of each folder with a `Cargo.toml`.
+//! So a file may use `crate::X` if `lib.rs` only re-exports `X`, but not if `lib.rs` defines `X`. Code under
+//! `#[cfg(test)]` and files in `tests/` are not checked. The roots are `src/lib.rs` and `src/main.rs` of each
+//! folder with a `Cargo.toml`.
 
 mod mentions;
 mod module;
@@ -50,7 +50,7 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     for (from, to, names) in graph.edges().filter(|(from, to, _)| above.contains(&(*from, *to))) {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let problem = format!(
-            "uses {} of {to}, which is above it: move what both need into a file below",
+            "uses {} of {to}, which is above this file: move the items that both use into a file below them",
             names.join(", ")
         );
         findings.push(Finding::new(from, problem));
@@ -61,7 +61,8 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     }
     for cycle in graph.cycles() {
         let problem = format!(
-            "the file is part of a cycle: move what its files share into a file below them{}",
+            "this file is part of a dependency cycle: move the items that the files of the cycle share \
+             into a new file, which all of them can use{}",
             graph.describe(&cycle)
         );
         findings.push(Finding::new(cycle[0], problem));
@@ -69,12 +70,13 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     findings
 }
 
-/// The definitions that the module `id` uses. Some may be in its own file. [`Graph::add`] ignores them.
+/// Returns the definitions that the module `id` uses. [`Graph::add`] ignores the definitions in the module's
+/// own file.
 fn used_definitions(krate: &Crate, id: usize) -> Vec<resolve::Definition<'_>> {
     let module = &krate.modules[id];
     let mut definitions: Vec<_> =
         module.imported.iter().flat_map(|path| krate.definitions(id, path)).collect();
-    // A glob of an enum is a use of the enum. A glob of a module counts only for the mentioned names.
+    // A glob of an enum uses the enum. A glob of a module counts only for the names that the code mentions.
     definitions.extend(module.globs.iter().flat_map(|path| krate.definitions(id, path)));
     for mention in &module.mentions {
         let path = &mention.segments;

@@ -4,13 +4,13 @@ use crate::finding::Finding;
 use crate::paths::{Language, language};
 use crate::tree::Tree;
 
-/// The largest number of lines in a file. A longer file usually has more than one purpose.
+/// The maximum number of lines in a file. A longer file usually has more than one purpose.
 const MAX_LINES: usize = 400;
-/// The largest number of characters in a line. rustfmt.toml has the same number.
+/// The maximum number of characters in a line. rustfmt.toml has the same number.
 const MAX_CHARS: usize = 110;
 
-/// The folder of migrations that databases have applied. Because of their checksums, not even a comment may
-/// change.
+/// The folder of migrations that databases have applied. The databases store checksums of these files, so not
+/// even a comment may change.
 const APPLIED: &str = "/old_migrations/";
 
 /// The files with Rust, JavaScript, SQL or shell code, including tests.

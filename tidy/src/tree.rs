@@ -10,12 +10,12 @@ use anyhow::{Context, bail};
 /// forward slashes.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// The text is `None` for a file that is not UTF-8.
+    /// The text of each file, by path. The text is `None` if the file is not UTF-8.
     files: BTreeMap<String, Option<String>>,
 }
 
 impl Tree {
-    /// Reads the files under `root` that git tracks, and the new files that it does not ignore.
+    /// Reads the files under `root` that git tracks, and the new files that git does not ignore.
     ///
     /// # Errors
     /// When `root` is not the working tree of a git repository, or a file cannot be read.
@@ -24,7 +24,7 @@ impl Tree {
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
             .output()
-            .with_context(|| format!("running git in {}", root.display()))?;
+            .with_context(|| format!("can't run git in {}", root.display()))?;
         if !listed.status.success() {
             let reason = String::from_utf8_lossy(&listed.stderr);
             bail!("git lists no files in {}: {}", root.display(), reason.trim());
@@ -32,9 +32,9 @@ impl Tree {
         let mut files = BTreeMap::new();
         for path in String::from_utf8(listed.stdout)?.split_terminator('\0') {
             let on_disk = root.join(path);
-            // A deleted file stays in the index until the next commit.
+            // A deleted file stays in the index until the deletion is staged.
             if on_disk.is_file() {
-                let bytes = std::fs::read(&on_disk).with_context(|| format!("reading {path}"))?;
+                let bytes = std::fs::read(&on_disk).with_context(|| format!("can't read {path}"))?;
                 files.insert(path.to_owned(), String::from_utf8(bytes).ok());
             }
         }
@@ -56,7 +56,7 @@ impl Tree {
         self.files.get(path)?.as_deref()
     }
 
-    /// Whether a file or a folder is at `path`; a folder may end in a slash.
+    /// Whether a file or a folder is at `path`. The path of a folder may end with a slash.
     pub fn has(&self, path: &str) -> bool {
         self.files.contains_key(path) || self.has_folder(path)
     }

@@ -1,8 +1,8 @@
-//! Prints each event of the feed, without a gap and without a repeat, until Ctrl-C.
+//! Prints the events of the feed until Ctrl-C. A lost connection neither loses nor repeats an event.
 //!
 //! After a lost connection, the program sends the id of its last event in the `Last-Event-ID` header, and the
 //! gateway continues after that event. To resume after a restart of this program, store the id with your own
-//! results. For `https` addresses, replace the connector by the one of hyper-rustls.
+//! results. For `https` addresses, replace `HttpConnector` with the connector of hyper-rustls.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-/// The feed sends a heartbeat every 15 s. A connection that is silent for longer than two of them is dead.
+/// The feed sends a heartbeat every 15 s. If two heartbeats are missing, the connection is dead.
 const SILENCE: Duration = Duration::from_secs(40);
 
 type HttpClient = Client<HttpConnector, Empty<Bytes>>;
@@ -80,8 +80,8 @@ fn request(last_id: Option<&str>) -> anyhow::Result<Request<Empty<Bytes>>> {
     request.body(Empty::new()).context("GATEWAY_URL or READ_TOKEN is malformed")
 }
 
-/// Prints the event of the block, if it has one, and then moves the cursor. A block with an id but without an
-/// event moves the cursor, too.
+/// Prints the event of the block, if there is an event, and then moves the cursor. A block with an id but
+/// without an event moves the cursor as well.
 fn handle(block: &str, last_id: &mut Option<String>) -> anyhow::Result<()> {
     let field = |name| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let id = field("id");

@@ -1,6 +1,6 @@
-//! Converts an entry of Cloud Run's audit logs to an OASIS event. Pure.
+//! Converts an entry of Cloud Run's audit logs to an OASIS event, without I/O. The watcher reads two logs:
 //!
-//! - `activity`: a request for a deploy. Its event is `in_progress`, or `failure` if the request was refused.
+//! - `activity`: a request for a deploy. The event is `in_progress`, or `failure` if the request was refused.
 //! - `system_event`: the outcome of a deploy, from the Ready condition of a Revision or of its Service.
 
 use oasis_core::{
@@ -16,7 +16,7 @@ use crate::traffic::{self, Traffic};
 #[error("{0}")]
 pub struct Unreadable(&'static str);
 
-/// Converts an entry; `None` when the feed does not show what it reports.
+/// Converts an entry. Returns `None` if the entry reports something that the feed does not show.
 ///
 /// # Errors
 /// When the entry lacks a part that Cloud Run always writes.
@@ -31,10 +31,10 @@ pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<NewEvent>, Unreadable>
     Ok(deploy.map(|deploy| deploy.into_event(id, entry)))
 }
 
-/// The request for a deploy, or its outcome, as one entry reports it.
+/// A request for a deploy or the outcome of a deploy, as one entry reports it.
 struct Deploy<'a> {
     place: Place<'a>,
-    /// The operation id, which the request and its outcome share.
+    /// The id of the operation. The entries of the request and of the outcome have the same id.
     operation: Option<&'a str>,
     revision: Option<&'a str>,
     /// The revisions and their shares of the traffic, if several revisions get traffic.
@@ -69,8 +69,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Reads a request for a deploy. A long-running operation has several entries. They give one event, and a
-/// second one if the operation ends with a refusal.
+/// Reads a request for a deploy. All entries of a long-running operation give the same event. But if the
+/// operation ends with a refusal, the last entry gives a second event.
 fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
@@ -101,7 +101,7 @@ fn is_dry_run(request: &Value) -> bool {
     request["validateOnly"] == Value::Bool(true) || text(request, &["dryRun"]).is_some()
 }
 
-/// The name that the caller chose for the new revision, if any.
+/// The name of the new revision, if the caller chose one.
 fn requested_revision(request: &Value) -> Option<&str> {
     text(request, &["service", "spec", "template", "metadata", "name"])
         .or_else(|| text(request, &["service", "template", "revision"]))
@@ -131,7 +131,7 @@ fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
     let latest = text(response, &["status", "latestCreatedRevisionName"]);
     let generation = response["metadata"]["generation"].as_f64();
     // Set if the change succeeded, made no revision, and moved the traffic to an older revision. Otherwise
-    // the outcome is that of the latest revision, even if it gets no traffic.
+    // the entry reports the outcome of the latest revision, even if this revision gets no traffic.
     let moved_to = traffic.largest.filter(|largest| {
         status == Status::Success
             && Some(*largest) != latest
@@ -165,8 +165,8 @@ fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
     }))
 }
 
-/// The operation id in an object's annotations: the last operation on a Service, or the one that made a
-/// Revision.
+/// The operation id in an object's annotations. In a Service, it names the last operation on the Service. In
+/// a Revision, it names the operation that made the Revision.
 fn operation(object: &Value) -> Option<&str> {
     text(object, &["metadata", "annotations", "run.googleapis.com/operation-id"])
 }
@@ -182,7 +182,7 @@ impl Deploy<'_> {
         let Self { place, operation, revision, traffic, status, reason, message, key } = self;
         let Place { project, region, service } = place;
         let label = |name: &str| label(entry, name);
-        // Cloud Run allows only lower case in labels; VTIDs and layers are upper case.
+        // Cloud Run allows only lower case in labels, but VTIDs and layers are upper case.
         let vtid = label("vtid").and_then(|vtid| Vtid::parse(&vtid.to_ascii_uppercase()).ok());
         let layer_hint = label("vt_layer").and_then(|layer| Layer::parse(&layer.to_ascii_uppercase()).ok());
         let event = Event {
@@ -211,8 +211,8 @@ impl Deploy<'_> {
             .with("reason", reason)
             .with("message", message);
         let key = format!("{project}:{region}:{service}:{key}");
-        // A dedup key must be short and printable. Google's names are, but an entry could contain other
-        // ones. A key with such a name is hashed.
+        // A dedup key must be short and printable. Google's names are short and printable, but an entry could
+        // contain other names. If the key is not valid, use its hash.
         let dedup_key = DedupKey::new("gcp", &key).or_else(|_| {
             DedupKey::of_digest(
                 "gcp",
@@ -224,8 +224,8 @@ impl Deploy<'_> {
     }
 }
 
-/// The paths of labels, in the order of the lookup: the request before the response, and in each of them the
-/// service before its template. There are two paths for each, because v1 and v2 of the API differ.
+/// The paths at which a label can be, in the order of the lookup. The request comes before the response, and
+/// the service comes before its template. Each place has two paths, because v1 and v2 of the API differ.
 const LABELS: [&[&str]; 8] = [
     &["request", "service", "metadata", "labels"],
     &["request", "service", "labels"],

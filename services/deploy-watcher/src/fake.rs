@@ -37,20 +37,20 @@ pub struct FakeLogging {
     task: JoinHandle<()>,
 }
 
-/// The entries of the fake server, and the settings of its answers.
+/// The entries of the fake server, the settings for its answers, and the calls that it received.
 #[derive(Default)]
 pub struct Log {
     /// The entries, in any order.
     pub entries: Vec<LogEntry>,
-    /// The number of entries per page; 0 stands for the page size of the call.
+    /// The number of entries per page. 0 means the page size that the call requests.
     pub page_size: usize,
     /// The number of empty pages before each page with entries.
     pub empty_pages: usize,
-    /// The errors of the next calls, one for each call.
+    /// The errors that answer the next calls, one error for each call.
     pub failures: VecDeque<Status>,
-    /// Numbers of calls, counted from 0, and the error of each of these calls.
+    /// Which calls fail: the number of the call, counted from 0, and the error that answers it.
     pub fails_at: Vec<(usize, Status)>,
-    /// The calls so far.
+    /// The calls that the server has received so far.
     pub calls: Vec<ListLogEntriesRequest>,
     /// The `authorization` header of the last call.
     pub authorization: Option<String>,
@@ -81,8 +81,8 @@ impl FakeLogging {
         format!("http://{}", self.address)
     }
 
-    /// Adds an entry in the JSON of Cloud Logging, and drops the entries that are older than `max_age`. JSON
-    /// without a valid timestamp is ignored.
+    /// Adds an entry that has Cloud Logging's JSON format, and drops all entries that are older than
+    /// `max_age`. Ignores JSON without a valid timestamp.
     pub fn add(&self, json: &Value, max_age: SignedDuration) {
         let oldest = (Timestamp::now() - max_age).as_second();
         self.with(|log| {
@@ -103,8 +103,8 @@ impl Drop for FakeLogging {
     }
 }
 
-/// Parses an entry in the JSON of Cloud Logging; `None` when it has no valid timestamp. A `protoPayload`
-/// becomes an audit record. An entry without one gets a text payload.
+/// Parses an entry in Cloud Logging's JSON format. Returns `None` if the entry has no valid timestamp. A
+/// `protoPayload` becomes an audit record. An entry without a `protoPayload` gets a text payload.
 pub fn entry(json: &Value) -> Option<LogEntry> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let labels = json["resource"]["labels"].as_object().into_iter().flatten();
@@ -267,7 +267,7 @@ impl Service<http::Request<Body>> for LoggingService {
             if request.uri().path() != "/google.logging.v2.LoggingServiceV2/ListLogEntries" {
                 return Ok(Status::unimplemented("the fake serves ListLogEntries only").into_http());
             }
-            // A page of entries of 512 KiB exceeds the default limit.
+            // One entry can have 512 KiB, so a page can exceed the default limit.
             let mut grpc = Grpc::new(ProstCodec::default()).max_encoding_message_size(usize::MAX);
             Ok(grpc.unary(service, request).await)
         })

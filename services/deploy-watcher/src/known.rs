@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use crate::logs::{EntryId, Listed};
 
-/// The limit for one project. Beyond it, all entries of the project are forgotten. The next poll then appends
-/// some events again, and the table recognizes them by their dedup keys.
+/// The maximum number of remembered entries per project. If a project has more, all entries of the project
+/// are forgotten. The next poll then appends some events again, and the table recognizes these events by
+/// their dedup keys.
 const MAX_ENTRIES: usize = 20_000;
 
 /// The entries of each project that are stored already.
@@ -18,14 +19,15 @@ const MAX_ENTRIES: usize = 20_000;
 pub(crate) struct Known(Mutex<HashMap<String, HashSet<EntryId>>>);
 
 impl Known {
-    /// The `entries` that are not known to be stored.
+    /// Returns the `entries` that are not known to be stored.
     pub(crate) fn fresh<'e>(&self, project: &str, entries: &'e [Listed]) -> Vec<&'e Listed> {
         let known = self.lock();
         let of_project = known.get(project);
         entries.iter().filter(|listed| of_project.is_none_or(|known| !known.contains(&listed.id))).collect()
     }
 
-    /// Remembers that `entries` are stored. Forgets the entries before `from`, which no later walk reads.
+    /// Remembers that `entries` are stored. Forgets all entries before `from`, because no later walk reads
+    /// them.
     pub(crate) fn remember(&self, project: &str, entries: Vec<Listed>, from: Timestamp) {
         let mut known = self.lock();
         let known = known.entry(project.to_owned()).or_default();
@@ -54,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_a_project_are_forgotten_by_its_own_cursor() {
+    fn a_project_does_not_forget_the_entries_of_another_project() {
         let (known, at) = (Known::default(), |second| Timestamp::from_second(second).unwrap());
         known.remember("quiet", listed(0..2, 100), at(50));
         known.remember("busy", listed(0..2, 9_000), at(8_000));

@@ -1,6 +1,7 @@
 //! Polls Cloud Run's audit logs in Cloud Logging and appends an event for each deploy and its outcome.
 //!
-//! [`routes`] lists the endpoint of this service. Every service has the probes and `/metrics` as well.
+//! [`routes`] describes the endpoint of this service. Like every service, it also has the probes and
+//! `/metrics`.
 
 pub mod audit;
 #[cfg(feature = "fake")]
@@ -52,7 +53,7 @@ pub struct Config {
     #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration)]
     pub every: Option<Duration>,
 
-    /// Poll once, print the report as JSON and exit; EVERY is ignored
+    /// Poll once, print the report as JSON and exit. Overrides EVERY
     #[arg(long)]
     pub once: bool,
 
@@ -64,12 +65,12 @@ pub struct Config {
     #[arg(long, env = "LOGGING_ENDPOINT", value_name = "URL", default_value = gcloud::ENDPOINT)]
     pub logging_endpoint: String,
 
-    /// Send no credentials; only a fake Cloud Logging accepts that
+    /// Send no credentials. Only a fake Cloud Logging server accepts such calls
     #[arg(long, env = "LOGGING_ANONYMOUS")]
     pub logging_anonymous: bool,
 }
 
-/// Parses a project id. Ids of old projects have a domain and a colon in front.
+/// Parses a project id. The ids of some old projects begin with a domain and a colon.
 fn project(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
     let text = text.trim();
@@ -98,7 +99,7 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
         Store::new(config.database.clone(), DeployWatcher::NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let logs = CloudLogging::new(&config.logging_endpoint, config.logging_anonymous);
-    let lookback = SignedDuration::try_from(config.lookback).context("LOOKBACK")?;
+    let lookback = SignedDuration::try_from(config.lookback).context("LOOKBACK is too long")?;
     let mut projects = config.gcp_project.clone();
     // Start with a random project. With `--once`, each poll is a new process, which would otherwise always
     // start with the same project.
@@ -112,7 +113,8 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
 /// Polls once, for `--once`.
 ///
 /// # Errors
-/// When the database can't be set up, or the poll fails. An error of Cloud Logging has its hint as context.
+/// When the database can't be set up, or the poll fails. If Cloud Logging returned the error, the context of
+/// the error is a hint for the operator.
 pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
     let (_, watcher) = watcher(config)?;
     watcher.poll().await.map_err(|error| match &error {
@@ -125,7 +127,7 @@ pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
 }
 
 /// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be unreachable at
-/// the start and at any later time; polls fail in the meantime.
+/// any time, even at the start. While one of them is unreachable, polls fail.
 ///
 /// # Errors
 /// When GCP_PROJECT names too many projects, TLS to the database can't be set up as its URL requires, or
@@ -139,7 +141,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let limits = Limits { max_connections: 256, ..Limits::default() };
     let served = serve(app, listener, limits, shutdown).await.context("serving");
     if let Some(polling) = polling {
-        // A poll can be aborted at any point: the next one starts from the saved cursor.
+        // A poll can be aborted at any point, because the next poll continues from the saved cursor.
         polling.abort();
     }
     served

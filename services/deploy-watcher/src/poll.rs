@@ -1,10 +1,10 @@
 //! [`Watcher`]: polls the log of each project, page by page, from a saved cursor.
 //!
-//! A poll stores the events of a page before it saves the cursor. So a crash repeats one page at most, and
-//! the dedup keys of the events make the repetition harmless.
+//! A poll stores the events of a page before it saves the cursor. So after a crash, at most one page is read
+//! again, and the dedup keys of the events make the repetition harmless.
 //!
-//! A walk is the sequence of pages that one query of a log returns. Its state is saved after each page. So
-//! a later poll can continue a walk that exceeded the budget of a poll.
+//! A walk is the sequence of pages that one query of a log returns. The poll saves the state of the walk
+//! after each page. If the budget of a poll does not suffice for the walk, the next poll continues the walk.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,14 +22,15 @@ use crate::logs::{Listed, Logs, LogsError, Page, PageRequest};
 use crate::poll_report::{PollError, PollReport, PollStatus, ReadSummary};
 use crate::{audit, quarantine};
 
-/// The limit for the list calls of one poll over all projects. Google allows 60 a minute.
+/// The maximum number of list calls in one poll, for all projects together. Google allows 60 calls a minute.
 pub(crate) const MAX_CALLS: u32 = 30;
 /// Each walk starts this long before the cursor, because entries can arrive late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// The first pause between two tries of a call. Each pause is twice as long as the one before, with jitter.
+/// The pause after the first failed try of a call. Each later pause is twice as long as the pause before it.
+/// All pauses have jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_TRIES: u32 = 4;
-/// A poll starts no call after this time. Cloud Scheduler waits 3 minutes for an answer.
+/// The time after which a poll starts no more calls. Cloud Scheduler waits 3 minutes for an answer.
 const POLL_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Polls the logs of several projects.
@@ -47,7 +48,7 @@ pub struct Watcher<L> {
 }
 
 impl<L: Logs> Watcher<L> {
-    /// A watcher of the logs of `projects`. The first poll of a project starts at `lookback` ago.
+    /// A watcher of the logs of `projects`. `lookback` is how far the first poll of a project looks back.
     pub fn new(
         projects: Vec<String>,
         lookback: SignedDuration,
@@ -59,7 +60,7 @@ impl<L: Logs> Watcher<L> {
         Self { projects, lookback, logs, store, appender, known, polls, status }
     }
 
-    /// The outcome of the polls of this process so far.
+    /// When the last successful poll ended, and whether the last poll failed.
     pub fn status(&self) -> PollStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -95,7 +96,7 @@ impl<L: Logs> Watcher<L> {
         let mut budget = Budget { calls: 0, max_calls: 0, deadline: Instant::now() + POLL_TIMEOUT };
         let mut summary = ReadSummary { ok: true, ..ReadSummary::default() };
         let (mut cursor, mut failure) = (None, None);
-        // Each poll starts with another project. Otherwise a project whose calls hang would always starve
+        // Each poll starts with a different project. Otherwise a project whose calls hang would always starve
         // the same projects.
         let first = self.polls.fetch_add(1, Ordering::Relaxed) % self.projects.len().max(1);
         let projects = self.projects.iter().cycle().skip(first).take(self.projects.len());
@@ -106,15 +107,15 @@ impl<L: Logs> Watcher<L> {
             match self.walk(project, &mut budget, &mut summary).await {
                 Ok(at) => cursor = Some(cursor.map_or(at, |oldest: Timestamp| oldest.min(at))),
                 Err(error) if failure.is_none() => failure = Some(error),
-                // The caller of the poll reports and logs the first failure only.
-                Err(error) => tracing::warn!(project, %error, "the log of another project can't be read"),
+                // The caller reports and logs only the first failure, so log the other failures here.
+                Err(error) => tracing::warn!(project, %error, "the log of a further project can't be read"),
             }
         }
         summary.cursor = cursor.map(|cursor| format!("{cursor:.3}"));
         failure.map_or(Ok(summary), Err)
     }
 
-    /// Continues the walk of a project, or starts one, until the last page or the end of the budget.
+    /// Continues the walk of a project, or starts one. Stops at the last page or at the end of the budget.
     /// Returns the project's cursor.
     async fn walk(
         &self,
@@ -145,9 +146,10 @@ impl<L: Logs> Watcher<L> {
             };
             let unread = self.store_page(project, &page.entries, summary).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
-            // The cursor never passes the start of the walk, even if that was long ago. Entries that arrived
-            // since then may belong to pages that this walk has passed, and the next walk must find them. The
-            // limit also keeps an entry with a future timestamp from hiding the entries that follow it.
+            // The cursor never passes the time at which the walk began, even if that was long ago. Entries
+            // that arrived since then may belong to pages that this walk has read already, and the next walk
+            // must find these entries. And without this limit, an entry with a future timestamp would hide
+            // the entries that follow it.
             let newest = newest.map(|newest| to_micros(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
             state.walk = page.next.map(|token| LogWalk { from, began, token });
@@ -164,7 +166,8 @@ impl<L: Logs> Watcher<L> {
         Ok(state.cursor)
     }
 
-    /// Fetches one page. Retries transient errors, up to [`MAX_TRIES`] tries within the budget.
+    /// Fetches one page. Retries transient errors, but makes at most [`MAX_TRIES`] calls in total, and no
+    /// more than the budget allows.
     async fn fetch_page(&self, request: PageRequest<'_>, budget: &mut Budget) -> Result<Page, LogsError> {
         let mut pause = FIRST_PAUSE;
         let mut tries = 0;
@@ -181,8 +184,8 @@ impl<L: Logs> Watcher<L> {
         }
     }
 
-    /// Stores the events of the new entries. Returns the entries to put aside: those that can't be read, and
-    /// those whose event the table refuses.
+    /// Stores the events of the new entries. Returns the entries to put aside: entries that can't be read,
+    /// and entries whose event the table refuses.
     async fn store_page(
         &self,
         project: &str,
@@ -210,8 +213,8 @@ impl<L: Logs> Watcher<L> {
         Ok(unread)
     }
 
-    /// Stores `events`, and returns those that the table refuses. A refused event does not block the others:
-    /// after a refusal, each event is appended on its own.
+    /// Stores `events`, and returns the events that the table refuses. After a refusal, appends each event
+    /// separately, so that a refused event does not block the other events.
     async fn append<'e>(
         &self,
         events: Vec<(&'e Listed, NewEvent)>,

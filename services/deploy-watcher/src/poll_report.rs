@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::logs::LogsError;
 
-/// The outcome of the polls of this process so far. Skipped polls do not count.
+/// When polls of this process last succeeded, and whether the last poll failed. Skipped polls do not count.
 #[derive(Debug, Clone, Default)]
 pub struct PollStatus {
     /// When the last successful poll ended.
@@ -19,7 +19,7 @@ pub struct PollStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PollReport {
-    /// The poll did nothing, because another one is running, here or in another replica.
+    /// The poll did nothing, because another poll is running in this process or in another replica.
     Skipped {
         /// Always true: a skipped poll is not an error.
         ok: bool,
@@ -35,23 +35,25 @@ pub enum PollReport {
 pub struct ReadSummary {
     /// Always true: if a project can't be read, the poll gives an error instead.
     pub ok: bool,
-    /// The number of entries read, without those that earlier polls of this process have read.
+    /// The number of entries that this process read for the first time.
     pub seen: usize,
-    /// The number of events that are new in the table.
+    /// The number of events that were stored. Events that the table already had do not count.
     pub published: usize,
-    /// The number of entries put aside: unreadable ones, and those whose event the table refused.
+    /// The number of entries that were put aside: entries that can't be read, and entries whose event the
+    /// table refused.
     pub unread: usize,
-    /// The oldest cursor of all projects, with milliseconds. A cursor is the time up to which a log was read.
+    /// The oldest cursor of all projects, with milliseconds. A cursor is the time up to which a project's log
+    /// has been read.
     pub cursor: Option<String>,
-    /// Whether a project has more to read than the budget of this poll allowed.
+    /// Whether the budget of this poll ended before the last page of a project.
     pub more: bool,
 }
 
-/// Why a poll failed. The entries that it read before the failure are stored.
+/// Why a poll failed. The events of the pages before the failure are stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// A page could not be fetched.
-    #[error("reading the log of project {project}: {why}")]
+    #[error("can't read the log of project {project}: {why}")]
     Logs {
         /// The project.
         project: String,
@@ -62,7 +64,7 @@ pub enum PollError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The events could not be stored.
-    #[error("storing the events: {0}")]
+    #[error("can't store the events: {0}")]
     Append(#[from] AppendError),
 }
 

@@ -1,12 +1,13 @@
-//! Builds the quarantine rows of entries that can't be read, and of those whose event the table refuses.
+//! Builds the quarantine rows of entries that can't be read, and of entries whose event the table refuses.
 //!
-//! Such entries are put aside, so that they do not block others. Each one is logged without its contents.
+//! Such entries are put aside so that they do not block other entries. The log names each of them, but does
+//! not show their contents.
 
 use oasis_store::{Refusal, UnreadEntry};
 
 use crate::logs::Listed;
 
-/// The row of an entry that does not have the form that Cloud Run writes.
+/// The row of an entry that can't be read, because it does not have Cloud Run's format.
 pub(crate) fn unreadable(project: &str, listed: &Listed, reason: &str) -> UnreadEntry {
     let row = put_aside(listed, reason);
     let insert_id = &row.insert_id;

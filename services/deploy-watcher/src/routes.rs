@@ -1,6 +1,6 @@
-//! The watcher's endpoint, and its part of `/ready`.
+//! The watcher's endpoint, and what the watcher adds to `/ready`.
 //!
-//! - `POST /poll`: reads the new entries of each log; answers 2xx only after their events are stored
+//! - `POST /poll`: reads the new entries of each log. Answers 2xx only after the events are stored.
 
 use hyper::{Method, StatusCode};
 use oasis_service::{ApiError, App, NotReady, Request, RequestContext, Response, response};

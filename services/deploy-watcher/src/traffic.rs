@@ -1,4 +1,4 @@
-//! Reads from a Service which revisions get its traffic.
+//! Finds out which revisions of a Service get its traffic.
 
 use serde_json::Value;
 
@@ -7,11 +7,13 @@ use serde_json::Value;
 pub(crate) struct Traffic<'a> {
     /// The revision with the largest share.
     pub(crate) largest: Option<&'a str>,
-    /// All revisions with their shares, if there are several: `gateway-00041-xyz 90%, gateway-00042-abc 10%`.
+    /// All revisions with their shares, for example `gateway-00041-xyz 90%, gateway-00042-abc 10%`. `None` if
+    /// only one revision gets traffic, or none.
     pub(crate) split: Option<String>,
 }
 
-/// Reads a Service in Knative's format (v1): the traffic in `status`, or else the one requested in `spec`.
+/// Reads a Service in Knative's format (v1). If `status` has no traffic, reads the requested traffic from
+/// `spec`.
 pub(crate) fn of(service: &Value) -> Traffic<'_> {
     let targets = [&service["status"]["traffic"], &service["spec"]["traffic"]];
     let targets = targets.into_iter().find_map(|traffic| traffic.as_array().filter(|list| !list.is_empty()));

@@ -1,8 +1,9 @@
-//! [`Beats`]: when an agent's beats are due, and what each one says. Pure: the time is passed in.
+//! [`Beats`]: decides when an agent's beats are due, and what each beat says. Does no I/O, and gets the time
+//! as a parameter.
 //!
-//! A beat is due at once when the agent's state differs from the last delivered one. Otherwise it is due once
-//! per interval. There is no queue. After an outage, the next beat has the current state and the start of
-//! the gap.
+//! A beat is due at once if the agent's state differs from the state in the last delivered beat. Otherwise a
+//! beat is due once per interval. There is no queue of beats: the first beat after an outage has the current
+//! state, and the time at which the gap began.
 
 use std::time::Duration;
 
@@ -10,24 +11,24 @@ use oasis_core::ping::{PING, Pinger};
 use oasis_core::{Channel, DedupKey, Event, Kind, Module, NewEvent, Source, Status, Task, Ts, Vtid};
 use tokio::time::Instant;
 
-/// The shortest interval between two idle beats that repeat the same state.
+/// The minimum interval between two beats of an idle agent.
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after the first failed try. It doubles with each further failure.
+/// The pause after the first failed try. Each further failure doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause, unless the interval is shorter.
+/// The maximum pause. If the interval is shorter, the interval is the maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What an agent does.
+/// The state of an agent: its task, and its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentState {
-    /// The task that the agent works on, or worked on when it ended. Without a task it is idle.
+    /// The task that the agent works on. After the end, it is the agent's last task. `None` means idle.
     pub vtid: Option<Vtid>,
-    /// How the agent ended; `None` while it runs.
+    /// How the agent ended. `None` while the agent runs.
     pub ended: Option<Ending>,
 }
 
 impl AgentState {
-    /// The state of an agent that works on this task, or is idle without one.
+    /// The state of an agent that works on `vtid`. If `vtid` is `None`, the agent is idle.
     pub fn with_task(vtid: Option<Vtid>) -> Self {
         Self { vtid, ended: None }
     }
@@ -72,12 +73,12 @@ pub(crate) struct Beats {
     state: AgentState,
     /// The number of the last beat.
     seq: u64,
-    /// The state in the last beat, and the time of its first try. `None` once it is delivered.
+    /// The state in the last beat, and when this beat was first tried. `None` once the beat is delivered.
     pending: Option<(AgentState, Instant)>,
     /// The timestamp of the current try.
     sent: Option<Ts>,
     last: Option<Delivered>,
-    /// The failed tries since the last delivery.
+    /// The number of failed tries since the last delivered beat.
     failures: u32,
     /// No beat is due before this time.
     pause_until: Instant,
@@ -92,7 +93,7 @@ struct Delivered {
     at: Ts,
     /// When the next beat is due, if the state does not change.
     next: Instant,
-    /// A failed try with another state came after this beat, and may have been stored.
+    /// Whether a later try with a different state failed. This try may have been stored nevertheless.
     uncertain: bool,
 }
 
@@ -129,20 +130,20 @@ impl Beats {
         }
     }
 
-    /// Sets what the agent does from now on. The state never changes after the end.
+    /// Sets the agent's state. After the end, the state never changes.
     pub(crate) fn set_state(&mut self, state: AgentState, now: Instant) {
         if self.state.ended.is_some() {
             return;
         }
         // An end skips the pause, because the process may not live much longer. A change after a refused
-        // beat skips it as well, because only the refused state would be refused again.
+        // beat skips the pause as well, because only the state in that beat was refused.
         if state.ended.is_some() || self.refused.as_ref().is_some_and(|refused| *refused != state) {
             (self.pause_until, self.refused) = (now, None);
         }
         self.state = state;
     }
 
-    /// When the next beat is due; `None` once the end is delivered.
+    /// Returns when the next beat is due. `None` once the final beat is delivered.
     pub(crate) fn due(&self) -> Option<Instant> {
         let due = match &self.last {
             Some(last) if last.is_certainly(&self.state) && self.state.ended.is_some() => return None,
@@ -155,7 +156,8 @@ impl Beats {
     /// Makes the beat to send now, with the timestamp `ts`.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
         // A failed try may have been stored. So a retry keeps the number, which is part of the dedup key.
-        // After an interval, the beat gets a new number, because it shows that the agent is still alive.
+        // After an interval, the retry becomes a new beat with a new number, because the table must show that
+        // the agent is still alive.
         let is_retry = self
             .pending
             .as_ref()
@@ -201,8 +203,8 @@ impl Beats {
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 
-    /// Records that the last beat is delivered. `chance`, from 0 to 1, spreads agents that started at the
-    /// same moment over the interval.
+    /// Records that the last beat was delivered. `chance` is a random number from 0 to 1, which spreads the
+    /// beats of agents that started at the same moment.
     pub(crate) fn delivered(&mut self, now: Instant, chance: f64) {
         if let (Some((state, _)), Some(at)) = (self.pending.take(), self.sent.take()) {
             let is_first = self.last.is_none();
@@ -215,8 +217,8 @@ impl Beats {
         (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
-    /// Records that the last try failed. `chance`, from 0 to 1, spreads the retries of agents that
-    /// failed for the same reason.
+    /// Records that the last try failed. `chance` is a random number from 0 to 1, which spreads the retries
+    /// of agents whose beats failed for the same reason.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
         if let (Some((tried, _)), Some(last)) = (&self.pending, &mut self.last) {
@@ -228,8 +230,8 @@ impl Beats {
         (self.pause_until, self.refused) = (now + pause.mul_f64(0.5 + chance / 2.0), None);
     }
 
-    /// Records that the last beat was refused because of its content. It would be refused again, so the next
-    /// beat is due after an interval, as if this one were delivered.
+    /// Records that the last beat was refused because of its content. A retry would be refused as well. So
+    /// the next beat is due after an interval, as it is after a delivered beat.
     pub(crate) fn refused(&mut self, now: Instant) {
         self.sent = None;
         self.failures = self.failures.saturating_add(1);
@@ -242,12 +244,12 @@ impl Beats {
         self.state.ended.is_some()
     }
 
-    /// The number of failed tries since the last delivery.
+    /// The number of failed tries since the last delivered beat.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// The interval of the beats in this state.
+    /// The interval between beats in this state.
     fn interval_of(&self, state: &AgentState) -> Duration {
         if state.is_idle() { self.interval.max(IDLE_INTERVAL) } else { self.interval }
     }

@@ -22,7 +22,7 @@ impl Clock {
         self.now += by;
     }
 
-    /// A time of the wall clock.
+    /// The time of the wall clock.
     fn ts(&self) -> Ts {
         let seconds = (self.now - self.started).as_secs();
         Ts::from_unix_seconds(1_767_323_045 + i64::try_from(seconds).unwrap()).unwrap()
@@ -56,7 +56,7 @@ fn beats(interval: Duration, state: AgentState, clock: &Clock) -> Beats {
     Beats::new(pinger(), Some("claude".into()), interval, state, clock.now)
 }
 
-/// Makes a beat now, and delivers it. The chance of 1 keeps the first interval of a working agent whole.
+/// Makes a beat now, and delivers it. A `chance` of 1 does not shorten the first interval of a working agent.
 fn deliver(beats: &mut Beats, clock: &Clock) -> NewEvent {
     let event = beats.beat(clock.now, clock.ts());
     beats.delivered(clock.now, 1.0);
@@ -68,7 +68,7 @@ fn meta(event: &NewEvent, name: &str) -> Value {
 }
 
 #[test]
-fn the_first_beat_is_due_at_once_and_then_one_each_interval() {
+fn the_first_beat_is_due_at_once_and_each_later_beat_after_an_interval() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(31), &clock);
     assert_eq!(beats.due(), Some(clock.now));
@@ -106,7 +106,7 @@ fn agents_that_start_together_spread_their_beats() {
 }
 
 #[test]
-fn a_change_is_due_at_once_and_is_no_repeat() {
+fn a_beat_with_a_new_state_is_due_at_once_and_is_not_a_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
     assert_eq!(deliver(&mut beats, &clock).event.status, Status::Info);
@@ -196,7 +196,8 @@ fn a_beat_after_an_outage_reports_the_gap() {
     assert_eq!(meta(&deliver(&mut beats, &clock), "gap_since"), Value::Null);
 }
 
-/// If only the answer was lost, a failed try has been stored. So a retry within an interval has the same key.
+/// A failed try may have been stored, if only the answer was lost. So a retry within an interval has the same
+/// key.
 #[test]
 fn a_retry_keeps_its_dedup_key_for_an_interval() {
     let mut clock = Clock::new();
@@ -209,7 +210,7 @@ fn a_retry_keeps_its_dedup_key_for_an_interval() {
         beats.failed(clock.now, 1.0);
         clock.pass(4 * SECOND);
     }
-    // After an interval, the beat shows that the agent is still alive.
+    // After an interval, the retry is a new beat, which shows that the agent is still alive.
     assert_eq!(keys, ["1", "1", "1", "2"]);
     beats.set_state(vtid(2), clock.now);
     assert_eq!(key(&deliver(&mut beats, &clock)), "3");
@@ -217,9 +218,9 @@ fn a_retry_keeps_its_dedup_key_for_an_interval() {
     assert_eq!(key(&deliver(&mut beats, &clock)), "4");
 }
 
-/// A failed try may have been stored. So a return to the state before that try is a change, too.
+/// A failed try may have been stored. So a return to the state before this try counts as a change.
 #[test]
-fn a_state_from_before_a_failed_try_is_no_repeat() {
+fn a_return_to_the_state_before_a_failed_try_is_not_a_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
     deliver(&mut beats, &clock);
@@ -251,7 +252,7 @@ fn a_pause_is_never_longer_than_the_interval() {
 
 /// The refused state is not sent again before the next interval. Any other state is due at once.
 #[test]
-fn a_refused_beat_waits_for_the_next_interval() {
+fn a_refused_state_is_not_due_before_the_next_interval() {
     for (refused, wait) in [(vtid(1), 600), (idle(), 600), (vtid(2), 600)] {
         let mut clock = Clock::new();
         let mut beats = beats(600 * SECOND, vtid(2), &clock);
@@ -299,7 +300,7 @@ fn a_late_first_beat_reports_the_gap_since_the_start() {
 
 /// The schedule does not depend on the wall clock.
 #[test]
-fn an_end_skips_the_pause_and_the_wall_clock_may_jump() {
+fn an_end_skips_the_pause_and_a_jump_of_the_wall_clock_changes_nothing() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(1), &clock);
     for jump in [-86_400 * 400, 86_400 * 400] {
@@ -323,7 +324,7 @@ enum Step {
     Set(AgentState),
     /// Lets milliseconds pass.
     Pass(u64),
-    /// Makes deliveries fail, or succeed again.
+    /// Makes deliveries fail. If deliveries fail already, makes them succeed again.
     Fail,
 }
 
@@ -336,9 +337,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     /// While deliveries succeed, an agent is never silent for longer than it promised. A repeat has the state
-    /// of the previous beat. Idle repeats are at least a minute apart. The numbers of beats only grow.
+    /// of the previous beat. Idle repeats are at least a minute apart. Only a retry has the number of an
+    /// earlier beat.
     #[test]
-    fn promises_are_kept(steps in steps(), interval in 1_u64..120) {
+    fn an_agent_beats_as_often_as_it_promises(steps in steps(), interval in 1_u64..120) {
         let mut clock = Clock::new();
         let mut beats = beats(Duration::from_secs(interval), idle(), &clock);
         let mut before: Option<(NewEvent, Instant)> = None;

@@ -1,4 +1,4 @@
-//! The command line: runs an agent, alone or around a command, or sends a request to a running agent.
+//! The command line: runs an agent with or without a command, or sends a request to a running agent.
 
 use std::ffi::OsString;
 use std::future::pending;
@@ -24,7 +24,7 @@ use crate::wrap;
 /// The program's name in logs.
 pub const NAME: &str = "heartbeat-agent";
 
-/// Reports that an agent is alive, what it works on, and how it ended
+/// Reports that an agent is alive, which task it works on, and how the agent ended
 #[derive(Debug, Parser)]
 #[command(
     name = "heartbeat-agent",
@@ -36,7 +36,7 @@ pub const NAME: &str = "heartbeat-agent";
                   and exit code are passed through.\n\
                   COMMAND reaches its agent without flags: `heartbeat-agent set-vtid DEV-CICDL-0031` \
                   sets the task.\n\
-                  --gateway-url or --database-url must be set. With both, --gateway-url is used."
+                  --gateway-url or --database-url must be set. If both are set, --gateway-url is used."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -71,14 +71,14 @@ struct Target {
     /// The agent's name, if several agents run here
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// The agent's socket; a wrapped command finds the socket of its agent in the environment
+    /// The path of the agent's socket. A wrapped command gets it from the environment
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
     runtime: Runtime,
 }
 
-/// The directory of the user's sockets.
+/// A hidden option: the directory for the sockets of the user's agents.
 #[derive(Debug, Args)]
 struct Runtime {
     #[arg(long = "runtime-dir", env = "XDG_RUNTIME_DIR", hide = true)]
@@ -87,7 +87,7 @@ struct Runtime {
 
 #[derive(Debug, Args)]
 struct AgentArgs {
-    /// The agent's name; its upper-case form is the module of its events
+    /// The agent's name. In upper case, it is the module of the agent's events
     #[arg(long, env = "AGENT_NAME", value_name = "NAME", value_parser = name)]
     agent: Option<String>,
 
@@ -95,11 +95,11 @@ struct AgentArgs {
     #[arg(long, env = "AGENT_ROLE", value_name = "ROLE")]
     role: Option<String>,
 
-    /// The task that the agent starts with; without one it is idle
+    /// The task that the agent starts with. Without a task, the agent is idle
     #[arg(long, env = "VTID", value_name = "VTID")]
     vtid: Option<String>,
 
-    /// The interval of the beats, from 1s to 1d; at least 1m while the agent is idle
+    /// The interval between beats, from 1s to 1d. It is at least 1m while the agent is idle
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s",
           value_parser = interval)]
     interval: Duration,
@@ -116,18 +116,18 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
-    /// The socket for `set-vtid`, `idle` and `status`; by default in a directory of the user
+    /// The socket for `set-vtid`, `idle` and `status`. The default is a file in a directory of the user
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
     #[command(flatten)]
     runtime: Runtime,
 
-    /// What to log, such as `info`; with COMMAND the default is `off`, because the output is the command's
+    /// What to log, such as `info`. With COMMAND, the default is `off`, as the output belongs to COMMAND
     #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
     log: Option<String>,
 
-    /// The command to run; the final beat reports how it ended
+    /// The command to run. The final beat reports how the command ended
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -143,15 +143,15 @@ fn interval(text: &str) -> Result<Duration, String> {
     parse_duration(text).and_then(|every| Some(every).filter(fits).ok_or_else(|| "expected 1s to 1d".into()))
 }
 
-/// The command line or the environment is invalid: exit code 2.
+/// The command line or the environment is invalid. The program exits with code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
 
 /// Checks that a command follows `--`, if the arguments contain `--`.
 ///
-/// In a shell, `-- $COMMAND` gives no command if the variable is empty. clap would start an agent without a
-/// command, which never ends.
+/// In a shell, `-- $COMMAND` passes no command if the variable is empty. clap accepts such a command line,
+/// and the program would run an agent without a command, which does not end by itself.
 ///
 /// # Errors
 /// When nothing follows `--`.
@@ -165,8 +165,8 @@ pub fn check_command(arguments: impl Iterator<Item = OsString>) -> Result<(), Us
 /// Does what the command line says, and returns the exit code.
 ///
 /// # Errors
-/// [`UsageError`] when the command line or the environment is invalid; other errors when a request to an
-/// agent or the setup of signal handling failed. In each of these cases, no command was started.
+/// [`UsageError`] when the command line or the environment is invalid. Other errors when a request to an
+/// agent fails, or the program can't listen for signals. In each of these cases, no command was started.
 pub async fn run(cli: Cli) -> anyhow::Result<i32> {
     match cli.control {
         Some(Control::SetVtid { vtid, target }) => {
@@ -183,8 +183,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
 async fn ask(target: &Target, request: &Request) -> anyhow::Result<i32> {
     let path = match (&target.agent, &target.socket) {
         (None, Some(path)) if path.as_os_str() == wrap::NO_SOCKET => anyhow::bail!(
-            "the agent of this command has no socket, so it can't be reached; \
-             start it with HEARTBEAT_LOG=warn to see why"
+            "the agent of this command has no socket, so no request can reach the agent; \
+             start the agent with HEARTBEAT_LOG=warn to see why"
         ),
         (None, Some(path)) => path.clone(),
         _ => {
@@ -234,14 +234,14 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
         None => default_socket(&agent, args.runtime.dir.as_deref()).await,
     };
     let heartbeat = Heartbeat::start(config)
-        .map_err(|error| UsageError(format!("setting up the database connection: {}", chain(&error))))?;
+        .map_err(|error| UsageError(format!("can't set up the database connection: {}", chain(&error))))?;
     let serve = async || match &socket {
         Some(socket) => socket.serve(&agent, &heartbeat).await,
         None => std::future::pending().await,
     };
     if !wraps {
         tokio::select! {
-            stopped = stop_signal() => stopped.context("waiting for signals")?,
+            stopped = stop_signal() => stopped.context("can't listen for signals")?,
             () = serve() => {}
         }
         heartbeat.stop().await;
@@ -265,16 +265,18 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     Ok(wrap::exit_code(status))
 }
 
-/// Binds a socket in the default directory. If that fails, the agent runs without one and gets no requests.
+/// Binds a socket in the default directory. If that fails, the agent runs without a socket, and no request
+/// can reach the agent.
 async fn default_socket(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
     let bound = match control::socket_dir(runtime) {
         Ok(dir) => Socket::bind_in(&dir, agent).await.map_err(anyhow::Error::from),
         Err(error) => Err(error),
     };
-    bound.inspect_err(|error| tracing::warn!(%error, "the agent has no socket: set-vtid can't reach it")).ok()
+    bound.inspect_err(|error| tracing::warn!(%error, "the agent can't listen for requests")).ok()
 }
 
-/// Trims a token, because a file or a shell can add white space, and checks that a header can carry it.
+/// Removes white space around a token, because a file or a shell can add it. Checks that the token is allowed
+/// in a header.
 fn token(token: Secret) -> Result<Secret, UsageError> {
     let token = token.expose().trim();
     if !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {

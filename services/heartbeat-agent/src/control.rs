@@ -1,12 +1,12 @@
 //! The control socket of an agent: its server, its client, and the directory of the sockets.
 //!
-//! A request is one line, and so is the answer:
+//! A request and its answer have one line each. There are three requests:
 //!
 //! - `set-vtid VTID`: the agent works on this task from now on
 //! - `idle`: the agent waits for a task
 //! - `status`: the agent says what it does
 //!
-//! An answer starts with `ok` or `error`, and a text follows.
+//! An answer is `ok` or `error`, a space, and a text for the user.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
@@ -23,17 +23,17 @@ use crate::heartbeat::Heartbeat;
 use crate::instance;
 use crate::run::Outage;
 
-/// The limit for a line. Longer lines are cut.
+/// The maximum length of a line. Longer lines are cut.
 const MAX_LINE_BYTES: u64 = 4_096;
-/// The server's limit for one connection.
+/// The server's time limit for one connection.
 const SERVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The client's limit for an answer.
+/// The client's time limit for an answer.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A request to a running agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Sets the task; `None` makes the agent idle.
+    /// Sets the task. `None` makes the agent idle.
     SetVtid(Option<Vtid>),
     /// Asks what the agent does.
     Status,
@@ -58,7 +58,7 @@ impl Request {
     }
 }
 
-/// The socket of a running agent. Dropping this removes its file.
+/// The socket of a running agent. Dropping a `Socket` removes the socket's file.
 #[derive(Debug)]
 pub(crate) struct Socket {
     listener: UnixListener,
@@ -72,7 +72,7 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// Listens at `path`. Replaces a stale socket there.
+    /// Listens at `path`. If a stale socket is there, replaces it.
     pub(crate) async fn bind(path: PathBuf) -> io::Result<Self> {
         let listener = match UnixListener::bind(&path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(&path).await => {
@@ -128,19 +128,19 @@ async fn answer(stream: UnixStream, agent: &str, heartbeat: &Heartbeat) -> io::R
         Ok(Request::SetVtid(vtid)) => {
             let before = heartbeat.state();
             heartbeat.set_vtid(vtid);
-            format!("ok {agent} {} (before: {})\n", describe(&heartbeat.state()), describe(&before))
+            format!("ok {agent} {}; it {} before\n", describe(&heartbeat.state()), describe_past(&before))
         }
         Ok(Request::Status) => match heartbeat.outage() {
             None => format!("ok {agent} {}\n", describe(&heartbeat.state())),
             Some(Outage { since, why }) => {
                 let why = why.replace(char::is_control, " ");
                 format!(
-                    "ok {agent} {}; no beat was delivered since {since}: {why}\n",
+                    "ok {agent} {}; no beat has been delivered since {since}: {why}\n",
                     describe(&heartbeat.state())
                 )
             }
         },
-        Err(why) => format!("error {why}; {agent} still {}\n", describe(&heartbeat.state())),
+        Err(why) => format!("error {why}; no change: {agent} {}\n", describe(&heartbeat.state())),
     };
     write.write_all(text.as_bytes()).await
 }
@@ -150,6 +150,15 @@ fn describe(state: &AgentState) -> String {
         AgentState { ended: Some(_), .. } => "has stopped".to_owned(),
         AgentState { vtid: Some(vtid), .. } => format!("works on {vtid}"),
         AgentState { vtid: None, .. } => "is idle".to_owned(),
+    }
+}
+
+/// Describes a previous state.
+fn describe_past(state: &AgentState) -> String {
+    match state {
+        AgentState { ended: Some(_), .. } => "had stopped".to_owned(),
+        AgentState { vtid: Some(vtid), .. } => format!("worked on {vtid}"),
+        AgentState { vtid: None, .. } => "was idle".to_owned(),
     }
 }
 
@@ -179,9 +188,9 @@ pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<String
     }
 }
 
-/// The directory of the sockets of this user's agents, to which only this user can write. It is in
-/// the user's runtime directory if that is usable, otherwise in the directory for temporary files.
-/// It is created if necessary.
+/// Returns the directory that holds the sockets of this user's agents. Only this user can write to it. It is
+/// in the user's runtime directory. If there is no usable runtime directory, it is in the directory for
+/// temporary files. Creates the directory if necessary.
 ///
 /// # Errors
 /// When the directory can't be created, or another user can write to it.
@@ -208,10 +217,10 @@ pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The socket of the only running agent in `dir`. If `agent` is set, only agents with that name count.
+/// Finds the socket of the only running agent in `dir`. If `agent` is set, only agents with that name count.
 ///
 /// # Errors
-/// When there is no such agent, or several.
+/// When there is no such agent, or more than one.
 pub(crate) async fn find(dir: &Path, agent: Option<&str>) -> anyhow::Result<PathBuf> {
     let wanted = agent.map(file_name);
     let mut found = Vec::new();
@@ -228,7 +237,7 @@ pub(crate) async fn find(dir: &Path, agent: Option<&str>) -> anyhow::Result<Path
         Ok([path]) => Ok(path),
         Err(none) if none.is_empty() => anyhow::bail!(
             "no agent{called} runs here under this user; \
-             if it runs elsewhere, name its socket with --socket"
+             if the agent runs elsewhere, name its socket with --socket"
         ),
         Err(several) => {
             let paths: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
@@ -251,16 +260,17 @@ fn is_socket(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// Whether the file at `path` is a socket on which no process listens. An agent that is stopped (SIGSTOP)
-/// still listens, and `connect` fails without waiting once its backlog is full. Only sockets count, because
-/// connecting to any other file is refused as well.
+/// Whether the file at `path` is a socket on which no process listens. The socket of a suspended agent
+/// (SIGSTOP) is not stale, because the kernel still queues connections to it. If the queue is full, `connect`
+/// fails at once, but with a different error. A file that is not a socket is never stale, although
+/// connections to it are refused as well.
 async fn is_stale(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     is_socket(path) && UnixStream::connect(path).await.is_err_and(refused)
 }
 
-/// An agent's name as part of a file name. It is short, because the path of a socket is limited, and
-/// has no special characters.
+/// Returns an agent's name as part of a file name. The part has no special characters. It has at most 40
+/// characters, because the length of a socket's path is limited.
 fn file_name(agent: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     agent.chars().take(40).map(kept).collect()

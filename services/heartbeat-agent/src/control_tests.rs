@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener as Listener;
 use super::*;
 
 #[test]
-fn requests_survive_a_round_trip() {
+fn parsing_a_written_request_gives_the_same_request() {
     let vtid = Vtid::parse("dev-cicdl-0031").unwrap();
     for request in [Request::SetVtid(Some(vtid)), Request::SetVtid(None), Request::Status] {
         assert_eq!(Request::parse(&request.line()), Ok(request));
@@ -34,7 +34,7 @@ async fn only_sockets_count_as_stale() {
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(std::fs::read(path).unwrap(), b"mine");
     }
-    // The file of a socket outlives its listener.
+    // The file of a socket remains after the listener is closed.
     let stale = home.path().join("stale");
     drop(Listener::bind(&stale).unwrap());
     let socket = Socket::bind(stale.clone()).await.unwrap();
@@ -64,9 +64,9 @@ async fn sockets_of_killed_agents_are_removed() {
     assert_eq!(names, ["another-programs", "notes.1.sock", "planner.0b0.bind"]);
 }
 
-/// An agent that is stopped (SIGSTOP) accepts no connections, so its backlog fills up.
+/// A suspended agent (SIGSTOP) accepts no connections, so the queue of its socket fills up.
 #[tokio::test]
-async fn an_agent_that_accepts_no_connections_blocks_no_other() {
+async fn an_agent_that_accepts_no_connections_does_not_block_other_agents() {
     let home = tempfile::tempdir().unwrap();
     let stopped = home.path().join("stopped.1.sock");
     let _listener = Listener::bind(&stopped).unwrap();

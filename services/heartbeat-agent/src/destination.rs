@@ -15,24 +15,24 @@ use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Store, Store
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-/// The name of the sessions in the database.
+/// The name under which the database lists the agent's sessions.
 const NAME: &str = "heartbeat-agent";
 /// A database connection is closed after this time without use. So even with thousands of agents, only a few
 /// are connected at any moment.
 const LINGER: Duration = Duration::from_millis(250);
-/// The limit for the delivery of one beat.
+/// The time limit for the delivery of one beat.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The destination of beats.
 #[derive(Debug, Clone)]
 pub enum Destination {
-    /// The table itself.
+    /// The table, in a Postgres database.
     Postgres(DatabaseUrl),
     /// The endpoint `/events/ingest` of a gateway.
     Gateway {
         /// The gateway's address.
         url: Base,
-        /// One of its `INGEST_TOKENS`.
+        /// One of the gateway's `INGEST_TOKENS`.
         token: Option<Secret>,
     },
 }
@@ -91,8 +91,8 @@ impl DeliveryError {
     }
 }
 
-/// The kind of a gateway's error answer. Ingest answers 400 to an event that it refuses itself, and 500
-/// `internal` to one that the table refuses.
+/// The kind of an error answer from a gateway. If ingest itself refuses an event, it answers 400. If the
+/// table refuses the event, ingest answers 500 with the code `internal`.
 fn kind_of_answer(status: StatusCode, code: &str) -> FailureKind {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => FailureKind::Refused,
@@ -105,7 +105,7 @@ fn kind_of_answer(status: StatusCode, code: &str) -> FailureKind {
 
 /// Delivers beats.
 pub(crate) trait Transport: Send + 'static {
-    /// Delivers `event`. The destination stores it once, even if it is delivered several times.
+    /// Delivers `event`. The destination stores the event only once, even after several deliveries.
     fn deliver(&mut self, event: &NewEvent) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
@@ -149,7 +149,7 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
         .header(CONTENT_TYPE, "application/json")
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Full::new(Bytes::from(body(event).to_string())))
-        // This can't fail, because the address is parsed already and the rest is constant.
+        // This can't fail, because the address is already parsed and the rest of the request is constant.
         .map_err(|_| ClientError::Token)?;
     client::authorize(request.headers_mut(), token)?;
     let mut sender = client::connect(url).await?;
@@ -162,8 +162,8 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
     let texts = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
     let message = match (texts.collect::<Vec<_>>().join("; "), answer.location) {
         (message, _) if !message.is_empty() => message,
-        (_, Some(location)) => format!("redirects are not followed: GATEWAY_URL may have to be {location}"),
-        (_, None) => "is GATEWAY_URL the address of a gateway?".to_owned(),
+        (_, Some(location)) => format!("redirects are not followed; should GATEWAY_URL be {location}?"),
+        (_, None) => "check that GATEWAY_URL is the address of a gateway".to_owned(),
     };
     Err(DeliveryError::Refused { status: answer.status, code: text("code").to_owned(), message })
 }

@@ -15,22 +15,22 @@ use crate::destination::Destination;
 use crate::instance;
 use crate::run::{self, Orders, Outage};
 
-/// The limit for the delivery of the final beat.
+/// The time limit for the delivery of the final beat.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The limit for further tries of the final beat after a failed try.
+/// The time limit for further tries of the final beat, once a try has failed.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The configuration of a heartbeat: the agent, the interval and the destination.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The agent's name. Its upper-case form is the module of its events.
+    /// The agent's name. In upper case, it is the module of the agent's events.
     pub agent: String,
     /// The agent's role, such as `PLANNER`.
     pub role: Option<String>,
-    /// The task that the agent starts with; without one it is idle.
+    /// The task that the agent starts with. Without a task, the agent is idle.
     pub vtid: Option<Vtid>,
-    /// The interval of the beats. It is clamped to 1 s to 1 day, and is at least 1 minute while the agent is
-    /// idle.
+    /// The interval between beats. It is clamped to a value from 1 s to 1 day. While the agent is idle, it is
+    /// at least 1 minute.
     pub interval: Duration,
     /// The destination of the beats.
     pub destination: Destination,
@@ -57,8 +57,8 @@ impl Config {
 
 /// The handle of an agent that sends beats until it is stopped.
 ///
-/// Dropping the handle stops the agent as well. The end is [`Ending::well`], or [`Ending::badly`] during a
-/// panic. It is delivered in the background, for as long as the runtime lives.
+/// Dropping the handle stops the agent as well, with [`Ending::well`], or with [`Ending::badly`] during a
+/// panic. The final beat is then delivered in the background, as long as the runtime lives.
 #[derive(Debug)]
 pub struct Heartbeat {
     orders: watch::Sender<Orders>,
@@ -84,7 +84,7 @@ impl Heartbeat {
         Ok(Self { orders: sender, outage, task: Some(task) })
     }
 
-    /// Sets the task that the agent works on; `None` makes it idle. The change is sent at once.
+    /// Sets the task that the agent works on. `None` makes the agent idle. The change is sent at once.
     pub fn set_vtid(&self, vtid: Option<Vtid>) {
         self.change(|state| state.vtid = vtid);
     }
@@ -94,13 +94,13 @@ impl Heartbeat {
         self.orders.borrow().state.clone()
     }
 
-    /// The current outage; `None` while beats are delivered.
+    /// The current outage. `None` while beats are delivered.
     pub fn outage(&self) -> Option<Outage> {
         self.outage.borrow().clone()
     }
 
-    /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat: 5 s at most,
-    /// or 1 s after a failed try.
+    /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat. Waits 5 s at
+    /// most, and only 1 s after a failed try.
     pub async fn stop(self) {
         self.stop_as(Ending::well()).await;
     }
@@ -126,14 +126,14 @@ impl Heartbeat {
         }
     }
 
-    /// Ends without a final beat, like a crash. For tests and demos.
+    /// Ends the agent without a final beat, as a crash does. For tests and demos.
     pub fn vanish(mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
         }
     }
 
-    /// Suspends or resumes the beats, like a machine that sleeps. For tests and demos.
+    /// Suspends or resumes the beats, as on a machine that sleeps. For tests and demos.
     pub fn suspend(&self, suspended: bool) {
         self.orders.send_modify(|orders| orders.suspended = suspended);
     }

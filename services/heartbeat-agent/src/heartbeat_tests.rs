@@ -1,4 +1,4 @@
-//! Tests of an agent on tokio's paused clock, with a destination that the tests open and shut.
+//! Tests of an agent on tokio's paused clock, with a destination that fails when the tests say so.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::destination::{DeliveryError, Transport};
 struct Fake {
     delivered: Arc<Mutex<Vec<NewEvent>>>,
     tries: Arc<Mutex<usize>>,
-    /// While this is set, each delivery fails.
+    /// While this is true, each delivery fails.
     shut: Arc<Mutex<bool>>,
     /// Events with this task are refused.
     refuses: Option<u32>,
@@ -145,7 +145,7 @@ async fn only_the_last_change_during_a_delivery_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_cannot_be_delivered_blocks_no_one() {
+async fn stop_does_not_wait_long_for_an_end_that_cannot_be_delivered() {
     let fake = Fake::default();
     fake.shut(true);
     let heartbeat = fake.start(60, Some(1));
@@ -158,7 +158,7 @@ async fn an_end_that_cannot_be_delivered_blocks_no_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_heartbeat_sends_an_end_and_a_vanished_one_does_not() {
+async fn a_dropped_heartbeat_sends_an_end_but_a_vanished_heartbeat_does_not() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;
@@ -199,7 +199,7 @@ async fn a_dropped_heartbeat_sends_an_end_and_a_vanished_one_does_not() {
 
 /// The final beat has the task that was set just before the end.
 #[tokio::test(start_paused = true)]
-async fn the_end_belongs_to_the_last_task() {
+async fn the_final_beat_has_the_last_task() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;

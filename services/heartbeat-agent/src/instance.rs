@@ -1,14 +1,15 @@
-//! The identity of this run of an agent: its name, host, process and start.
+//! Makes the identity of a run of an agent from its name, host, process id and start time.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_core::ping::Pinger;
 use oasis_service::random;
 
-/// Longer host names are cut. So the instance stays short, and its other parts are never cut.
+/// The maximum length of the host name in an instance. A longer host name is cut, so that the other parts of
+/// the instance are never cut.
 const MAX_HOST_BYTES: usize = 128;
 
-/// The identity of this process as a run of `agent`.
+/// Returns the identity of a run of `agent` in this process.
 pub(crate) fn this_run(agent: String, role: Option<String>) -> Pinger {
     let (host, pid, now) = (host(), std::process::id(), Timestamp::now());
     let instance = format!("{host}:{pid}:{}-{}", now.as_second(), random_suffix());
@@ -16,8 +17,8 @@ pub(crate) fn this_run(agent: String, role: Option<String>) -> Pinger {
     Pinger { agent, role, instance, host: Some(host), pid: Some(pid), started }
 }
 
-/// Random hexadecimal digits. They distinguish runs with the same agent, host, process id and second of the
-/// start. Containers often have such runs.
+/// Returns random hexadecimal digits. They distinguish runs that have the same host, process id and start
+/// second. Such runs are common in containers.
 pub(crate) fn random_suffix() -> String {
     let spread = |bits: u32| random() * f64::from(bits);
     format!("{:06x}{:06x}", spread(1 << 24) as u32, spread(1 << 24) as u32)

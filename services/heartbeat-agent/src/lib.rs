@@ -1,6 +1,6 @@
 //! Sends an agent's heartbeats to Postgres or to a gateway.
 //!
-//! Each beat is an event that says what the agent works on, or how it ended.
+//! Each beat is an event that says which task the agent works on, or how the agent ended.
 //!
 //! ```no_run
 //! # async fn work() -> anyhow::Result<()> {

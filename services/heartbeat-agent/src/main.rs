@@ -1,4 +1,4 @@
-//! The `heartbeat-agent` program.
+//! The `heartbeat-agent` program: parses the command line, and exits with the exit code of the run.
 
 use std::process::ExitCode;
 
@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => failed(&error),
     };
-    // Dropping the runtime would wait for a lookup of the gateway's name, however long that takes.
+    // Dropping the runtime would wait for an unfinished lookup of the gateway's name, however long the lookup
+    // takes.
     runtime.shutdown_background();
     code
 }

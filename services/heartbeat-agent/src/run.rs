@@ -1,4 +1,4 @@
-//! The loop of a heartbeat: waits until a beat is due, delivers it, and follows the orders of the handle.
+//! The loop of a heartbeat: waits until a beat is due, delivers it, and carries out the orders of the handle.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
@@ -8,25 +8,25 @@ use tokio::time::{Instant, sleep_until};
 use crate::beats::{AgentState, Beats};
 use crate::destination::{DeliveryError, FailureKind, Transport};
 
-/// The orders of a handle for its loop.
+/// What the handle tells the loop to do.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) state: AgentState,
-    /// While this is set, the loop sends no beats.
+    /// While this is true, the loop sends no beats.
     pub(crate) suspended: bool,
 }
 
 /// A period in which no beat is delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// The time of the first beat that failed after the last delivered one.
+    /// The time of the first failed beat after the last delivered beat.
     pub since: Ts,
     /// The text of the last error.
     pub why: String,
 }
 
-/// Sends beats until the final one is delivered or given up. If several orders come during a delivery, only
-/// the last one takes effect. `chance` gives random numbers from 0 to 1.
+/// Sends beats until the final beat is delivered or given up. If several orders come during a delivery, only
+/// the last order takes effect. `chance` returns random numbers from 0 to 1.
 pub(crate) async fn run(
     mut beats: Beats,
     mut transport: impl Transport,
@@ -41,7 +41,7 @@ pub(crate) async fn run(
         beats.set_state(state, Instant::now());
         let Some(due) = beats.due() else { return };
         tokio::select! {
-            // `changed` fails once the sender is dropped. The last order was the end, and no other follows.
+            // `changed` fails once the sender is dropped. The last order was the end, so no order is missed.
             Ok(()) = orders.changed() => continue,
             () = sleep_until(due), if !suspended => {}
             else => return,
@@ -58,7 +58,8 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 let kind = error.kind();
-                // A retry of the final beat would fail as well, and the caller of `stop` waits for the loop.
+                // If the failure is not transient, a retry would fail as well. Then give up the final beat,
+                // because the caller of `stop` waits for the loop.
                 let gives_up = beats.ended() && kind != FailureKind::Transient;
                 log_failure(&error, beats.failures(), refused, gives_up);
                 refused = kind == FailureKind::Refused;
@@ -76,8 +77,8 @@ pub(crate) async fn run(
     }
 }
 
-/// Logs the first failure of a series as a warning, and the others for debugging only. `refused` says whether
-/// the previous beat was refused because of its content.
+/// Logs the first failure of a series as a warning, and the later failures at the level `debug`. `refused`
+/// says whether the previous beat was refused because of its content.
 fn log_failure(error: &DeliveryError, failures: u32, refused: bool, gives_up: bool) {
     match error.kind() {
         _ if gives_up => tracing::warn!(%error, "the final beat could not be delivered"),

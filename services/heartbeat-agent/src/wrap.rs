@@ -22,7 +22,7 @@ const FORWARDED: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
 /// The environment variable in which a wrapped command finds the socket of its agent.
 pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
-/// The value of that variable when the agent has no socket.
+/// The value of [`SOCKET`] if the agent has no socket.
 pub(crate) const NO_SOCKET: &str = "none";
 
 /// A running command.
@@ -34,7 +34,7 @@ pub(crate) struct Wrapped {
     forwarded: HashSet<i32>,
 }
 
-/// Starts a command. `command` is its program and its arguments, `socket` the path of the agent's socket.
+/// Starts a command. `command` is the program and its arguments. `socket` is the path of the agent's socket.
 ///
 /// # Errors
 /// When the command can't be started, for example because there is no such program.
@@ -43,13 +43,13 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     // Listen before the command starts, so that neither its end nor a signal is missed.
     let child_ended = signal(SignalKind::child())?;
     let signals = forwarded_signals()?;
-    // Orphans of the command become children of this process, as they do in a container, and are reaped here.
+    // Processes that outlive the command become children of this process, so that this process can reap them.
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut command = Command::new(program);
     command.args(args);
-    // Always set the variable. Otherwise the command could reach an outer agent, or another agent of this
-    // user.
+    // Always set the variable, even if this agent has no socket. Otherwise the command could reach an outer
+    // agent, or another agent of this user.
     command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
     let child = command.spawn()?;
     // A process id fits into an i32 and is not 0. `child` is not needed any more, because `reap` waits for
@@ -76,7 +76,7 @@ fn forwarded_signals() -> io::Result<mpsc::Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// Whether this process ignores a signal, as under nohup. `false` where the system has no `/proc`.
+/// Whether this process ignores a signal, as under nohup. Always `false` on a system without `/proc`.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -98,7 +98,7 @@ impl Wrapped {
         }
     }
 
-    /// Reaps all children that have ended. Returns the status of the command, if it is one of them.
+    /// Reaps all children that have ended. If the command is one of them, returns its exit status.
     fn reap(&self) -> Option<ExitStatus> {
         loop {
             match wait(WaitOptions::NOHANG) {
@@ -119,20 +119,21 @@ impl Wrapped {
         self.forwarded.insert(signal.as_raw());
     }
 
-    /// The ending for an exit status. A command that a forwarded signal ended has ended well, too.
+    /// Converts an exit status to an ending. The end of the command is also good if a forwarded signal ended
+    /// it.
     pub(crate) fn ending(&self, status: ExitStatus) -> Ending {
         let forwarded = |number| self.forwarded.contains(&number);
         let code = exit_code(status);
         let well = status.success()
             || status.signal().is_some_and(forwarded)
-            // A shell reports a signal as an exit code.
+            // If a signal ends a command, a shell reports 128 plus the signal as the exit code.
             || status.code().is_some_and(|code| code > 128 && forwarded(code - 128));
         Ending { well, exit_code: Some(code), signal: status.signal() }
     }
 }
 
 /// Whether this process is in the foreground of its terminal. Then SIGINT and SIGQUIT most likely come from
-/// the keyboard. The terminal sends them to the whole group, so the command must not get them twice.
+/// the keyboard. The terminal sends them to the whole process group, so they must not be forwarded as well.
 fn is_in_foreground() -> bool {
     let terminal = std::fs::File::open("/dev/tty");
     terminal.is_ok_and(|terminal| tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))

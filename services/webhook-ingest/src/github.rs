@@ -1,8 +1,7 @@
 //! Turns a GitHub delivery (the event's name and its JSON) into an OASIS event, without I/O.
 //!
-//! In the files below, the doc comment of each event lists the sources of the VTID, the time (`ts`) and the
-//! link. The first source with a usable value counts. A new event needs one more arm of the match in
-//! [`read`].
+//! In the files of this folder, the function for each event lists the sources of the VTID, the time (`ts`)
+//! and the link. To read a new event, add an arm to the match in [`read`].
 
 mod code;
 mod deployments;

@@ -1,6 +1,6 @@
-//! The webhook receiver. It verifies GitHub's deliveries and stores each as one event of the table.
+//! Receives GitHub's webhooks. Verifies each delivery, and stores it as one event in the table.
 //!
-//! [`routes`] lists its endpoints. Every service has the probes and `/metrics` as well.
+//! [`routes`] lists the endpoints of this service. Like every service, it also has the probes and `/metrics`.
 
 pub mod github;
 pub mod modules;
@@ -40,7 +40,7 @@ pub struct Config {
           value_parser = secret)]
     pub github_webhook_secret: Secret,
 
-    /// The previous secret, accepted as well during a rotation
+    /// The previous secret, which is still accepted during a rotation
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET",
           value_parser = without_line_break)]
     pub github_webhook_secret_previous: Option<Secret>,
@@ -49,13 +49,13 @@ pub struct Config {
     #[arg(long, env = "VTID_PREFIXES", value_name = "LIST", default_value_t)]
     pub vtid_prefixes: Prefixes,
 
-    /// The module of each repository: owner/repo=GATEWAY,other/*=repository,…; all others get CORE
+    /// The modules of repositories: owner/repo=GATEWAY,other/*=repository,… Other repositories get CORE
     #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub github_modules: Modules,
 }
 
-/// Parses a secret without its final line breaks. Files and secret managers often add one, but GitHub's form
-/// takes a single line, so a line break is never part of the secret.
+/// Parses a secret, and removes line breaks at the end. Files and secret managers often add a line break. It
+/// is never part of the secret, because GitHub's form for the secret takes a single line.
 fn without_line_break(text: &str) -> Result<Secret, Infallible> {
     text.trim_end_matches(['\r', '\n']).parse()
 }
@@ -64,11 +64,11 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
     without_line_break(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
-/// any later time. Deliveries are answered 503 in the meantime.
+/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at any time, even at
+/// the start. While it is unavailable, deliveries are answered with 503.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL asks, or `listener` is not usable.
+/// When TLS to the database cannot be set up as its URL requires, or `listener` is not usable.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let store = Store::new(config.database, WebhookIngest::NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;

@@ -1,26 +1,27 @@
-//! Maps repositories to modules: `GITHUB_MODULES`.
+//! Parses `GITHUB_MODULES`, which maps repositories to modules.
 
 use std::str::FromStr;
 
 use oasis_core::{Invalid, Module};
 
-/// The modules of repositories, `owner/repo=GATEWAY,other/*=repository,…`. An exact name wins over an owner's
-/// `*`. Among equal matches, the first wins. A repository without an entry gets `CORE`. As on GitHub, the
-/// case of owners and names does not matter.
+/// The modules of repositories, for example `owner/repo=GATEWAY,other/*=repository`. An entry with the exact
+/// name has precedence over an owner's `*`. If several such entries match, the first one counts. A repository
+/// without an entry gets `CORE`. As on GitHub, the case of owners and names does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modules(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     owner: Box<str>,
-    /// `None` for all of the owner's repositories.
+    /// `None` means all repositories of the owner.
     name: Option<Box<str>>,
-    /// `None` for the module that is named after the repository.
+    /// `None` means that the module is named after the repository.
     module: Option<Module>,
 }
 
 impl Modules {
-    /// The module of the repository `full_name` (`owner/name`); `CORE` for an event without a repository.
+    /// Returns the module of the repository `full_name` (`owner/name`). An event without a repository gets
+    /// `CORE`.
     pub fn of(&self, full_name: Option<&str>) -> Module {
         let Some((owner, name)) = full_name.and_then(|full_name| full_name.split_once('/')) else {
             return Module::core();
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exact_beats_wildcard_and_core_is_the_default() {
+    fn an_exact_name_has_precedence_over_a_wildcard_and_the_default_is_core() {
         let modules: Modules =
             "exafy-io/*=repository, Exafy-IO/web=CONSOLE,exafy-io/web=LATE,other/x=Y,".parse().unwrap();
         for (repository, module) in [

@@ -14,10 +14,10 @@ pub enum NoPayload {
     Field,
 }
 
-/// The bytes of the JSON in `body`. The content type may have parameters.
+/// Returns the JSON in `body`. The content type may have parameters.
 ///
 /// # Errors
-/// When the content type is not one of the two that GitHub uses, or the form has no `payload`.
+/// When the content type is neither JSON nor a form, or the form has no `payload` field.
 pub fn json<'b>(content_type: Option<&str>, body: &'b [u8]) -> Result<Cow<'b, [u8]>, NoPayload> {
     let media_type = content_type.and_then(|value| value.split(';').next()).map(str::trim);
     let is = |known: &str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(known));

@@ -2,7 +2,7 @@
 //!
 //! - `POST /webhooks/github`: a delivery. The answer is 2xx if the event is stored durably, if the delivery
 //!   is a duplicate, or if the feed does not show the event
-//! - `GET /webhooks/health`: the process is alive
+//! - `GET /webhooks/health`: answers 200 while the process is alive
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
@@ -18,7 +18,7 @@ use crate::github::{Reading, Rules, read};
 use crate::payload::{self, NoPayload};
 use crate::signature::{self, BadSignature, Secrets};
 
-/// The largest body in bytes, which is GitHub's documented limit for payloads.
+/// The maximum size of a body in bytes. It is GitHub's documented limit for payloads.
 pub const MAX_BODY: usize = 25 << 20;
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -27,7 +27,7 @@ const DELIVERY: HeaderName = HeaderName::from_static("x-github-delivery");
 
 /// The receiver.
 pub struct WebhookIngest {
-    /// The secrets with which deliveries are signed.
+    /// The secrets with which deliveries may be signed.
     pub(crate) secrets: Secrets,
     /// The configuration for reading deliveries.
     pub(crate) rules: Rules,
@@ -82,7 +82,7 @@ impl App for WebhookIngest {
     }
 }
 
-/// The result of a delivery.
+/// The outcome of a delivery.
 enum Outcome {
     Stored { id: Option<i64>, vtid: String, title: String },
     Duplicate,
@@ -90,7 +90,7 @@ enum Outcome {
 }
 
 impl WebhookIngest {
-    /// Answers a delivery, and adds its result and GitHub's id for it to the access log.
+    /// Answers a delivery. Adds the outcome and GitHub's id of the delivery to the access log.
     async fn deliver(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
         let arrived = Instant::now();
         let (head, body) = request.into_parts();
@@ -117,7 +117,7 @@ impl WebhookIngest {
             }
         };
         match label {
-            // The frequent outcome takes the literal form, which allocates no labels.
+            // The most frequent outcome has a literal label, because a literal needs no allocation.
             "stored" => metrics::counter!("github_deliveries_total", "outcome" => "stored"),
             other => metrics::counter!("github_deliveries_total", "outcome" => other),
         }
@@ -133,7 +133,7 @@ impl WebhookIngest {
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
         let signature = single_header(headers, &SIGNATURE).map(HeaderValue::as_bytes);
-        // Check the form of the signature first, so that an unsigned request gets no memory for its body.
+        // Check the format of the signature first, so that the body of an unsigned request takes no memory.
         signature::tag(signature).map_err(unsigned)?;
         let body = context.read_body(body, MAX_BODY).await?;
         self.secrets.verify(signature, &body).map_err(unsigned)?;
@@ -202,8 +202,8 @@ fn now() -> Result<Ts, ApiError> {
     Ts::new(Timestamp::now()).map_err(|error| ApiError::unavailable("clock", "the clock is wrong", error))
 }
 
-/// The value of a header that is given exactly once. If there are two signatures or event names, neither can
-/// be trusted.
+/// Returns the value of a header if the header is given exactly once. If there are two signatures or two
+/// event names, neither of the two can be trusted.
 fn single_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
@@ -224,8 +224,8 @@ fn event_name(headers: &HeaderMap) -> Result<&str, ApiError> {
     })
 }
 
-/// GitHub's id of the delivery, which its list of recent deliveries shows. The header is not signed, so a
-/// value that does not look like an id is not logged.
+/// Returns GitHub's id of the delivery. GitHub shows this id in the list of recent deliveries. The header is
+/// not signed, so a value that does not look like an id is not logged.
 fn delivery_id(headers: &HeaderMap) -> Option<&str> {
     let id = single_header(headers, &DELIVERY)?.to_str().ok()?;
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

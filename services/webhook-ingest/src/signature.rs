@@ -1,5 +1,5 @@
-//! Verifies GitHub's signature of a delivery: HMAC-SHA-256 over the raw bytes of the body, in the header
-//! `X-Hub-Signature-256`.
+//! Verifies GitHub's signature of a delivery. The signature is an HMAC-SHA-256 over the raw bytes of the
+//! body. GitHub sends it in the header `X-Hub-Signature-256`.
 
 use ring::hmac;
 
@@ -22,8 +22,8 @@ pub enum BadSignature {
 }
 
 impl Secrets {
-    /// Takes the secrets. Empty secrets are skipped, because anyone could sign with them. If no secret is
-    /// left, every delivery is refused.
+    /// Takes the secrets. Skips empty secrets, because anyone could sign with them. If no other secret is
+    /// given, every delivery is refused.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
         let given = secrets.into_iter().filter(|secret| !secret.is_empty());
         Self(given.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())).collect())
@@ -40,7 +40,7 @@ impl Secrets {
     }
 }
 
-/// The tag in the header. Its form can be checked before the body is read.
+/// Decodes the tag in the header. So the format of the tag can be checked before the body is read.
 ///
 /// # Errors
 /// When the header is missing or malformed.
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn githubs_published_example_verifies() {
+    fn the_example_in_githubs_documentation_is_accepted() {
         assert_eq!(verify(SIGNATURE), Ok(()));
         assert_eq!(
             Secrets::new(["new", SECRET]).verify(Some(SIGNATURE.as_bytes()), BODY),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_verifies_nothing() {
+    fn a_signature_with_an_empty_secret_is_refused() {
         let forged = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), BODY);
         let hex: String = forged.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let header = format!("sha256={hex}");
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_header_verifies(header in any::<Vec<u8>>(), digits in "[0-9a-f]{64}") {
+        fn any_other_header_is_refused(header in any::<Vec<u8>>(), digits in "[0-9a-f]{64}") {
             let secrets = Secrets::new([SECRET]);
             for header in [header, format!("sha256={digits}").into_bytes()] {
                 if header != SIGNATURE.as_bytes() {

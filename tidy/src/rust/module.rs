@@ -11,7 +11,7 @@ use super::mentions::{Mention, is_for_tests};
 pub(crate) struct Module {
     pub(crate) parent: Option<usize>,
     pub(crate) file: String,
-    /// The meanings of each name in scope. A name may have several, such as a module and a function.
+    /// The meanings of each name in scope. A name may have several meanings, such as a module and a function.
     pub(crate) names: BTreeMap<String, Vec<Meaning>>,
     /// The paths that are imported with `::*`, without the star.
     pub(crate) globs: Vec<Vec<String>>,
@@ -25,7 +25,7 @@ pub(crate) struct Module {
 pub(crate) enum Meaning {
     /// The index of a module in its crate.
     Module(usize),
-    /// A type or a trait, after which a path may continue.
+    /// A type or a trait. A path may continue after it.
     Type,
     /// A function or a constant.
     Value,
@@ -39,7 +39,7 @@ impl Module {
         self.names.entry(name).or_default().push(meaning);
     }
 
-    /// Adds the imports of a `use`, unless it is for tests or starts with `::`.
+    /// Adds the imports of a `use`, unless the `use` is for tests or starts with `::`.
     pub(crate) fn add_use(&mut self, item: &ItemUse) {
         if item.leading_colon.is_none() && !is_for_tests(&item.attrs) {
             self.add_use_tree(&item.tree, &mut Vec::new());

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::paths::join;
 use crate::tree::Tree;
 
-/// The modules of a library or a program. The first one is its root.
+/// The modules of a library or a program. The first module is the root.
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     pub(crate) modules: Vec<Module>,
@@ -27,7 +27,8 @@ impl Crate {
         Ok(krate)
     }
 
-    /// The files of the modules that contain `module`, the nearest first. Its own file is left out.
+    /// The files of the modules that contain `module`, without the module's own file. The nearest file comes
+    /// first.
     pub(crate) fn files_above(&self, module: usize) -> Vec<&str> {
         let own = self.modules[module].file.as_str();
         let parents = std::iter::successors(self.modules[module].parent, |above| self.modules[*above].parent);
@@ -41,7 +42,7 @@ impl Crate {
         folder: &str,
         parent: Option<usize>,
     ) -> Result<usize, Finding> {
-        let text = tree.text(path).ok_or_else(|| Finding::new(path, "the file cannot be read: add it"))?;
+        let text = tree.text(path).ok_or_else(|| Finding::new(path, "the file is not UTF-8: convert it"))?;
         let file = syn::parse_file(text).map_err(|error| {
             Finding::at(path, error.span().start().line, format!("this is not Rust: {error}"))
         })?;

@@ -33,7 +33,7 @@ type ActiveImport = (usize, String, Vec<String>);
 type ActiveImports = Vec<ActiveImport>;
 
 impl Crate {
-    /// The items that `path` names in `module`. There are none if the path leads out of the crate.
+    /// Finds the items that `path` names in `module`. There are no items if the path leads out of the crate.
     pub(crate) fn definitions(&self, module: usize, path: &[String]) -> Vec<Definition<'_>> {
         self.items(self.resolve(module, path, &mut ActiveImports::new()))
     }
@@ -46,8 +46,8 @@ impl Crate {
         }
     }
 
-    /// The definition of the macro `name` in `module` or in a module that contains it. Below its definition,
-    /// a macro can be used without an import, even in child modules.
+    /// Finds the definition of the macro `name` in `module` or in a module that contains `module`. The code
+    /// after the definition of a macro can use the macro without an import, even in child modules.
     pub(crate) fn macro_definition(&self, module: usize, name: &str) -> Option<Definition<'_>> {
         let mut ancestors = std::iter::successors(Some(module), |module| self.modules[*module].parent);
         let defines_it = |module: &usize| {

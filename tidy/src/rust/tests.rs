@@ -41,7 +41,7 @@ fn a_cycle_is_found_and_the_names_on_it_are_listed() {
         ("src/b.rs", "pub struct B(crate::c::C);"),
         ("src/c.rs", "pub struct C; impl C { fn a(&self) -> Option<super::a::A> { None } }"),
     ];
-    let parts = ["a cycle", "a.rs uses `B` of src/b.rs", "b.rs uses `C` of", "c.rs uses `A` of"];
+    let parts = ["a dependency cycle", "a.rs uses `B` of src/b.rs", "b.rs uses `C` of", "c.rs uses `A` of"];
     assert_finding(&files, &parts);
 }
 
@@ -54,7 +54,7 @@ fn a_name_that_is_defined_above_is_found() {
     );
     assert_finding(
         &[("src/lib.rs", lib), ("src/a.rs", "fn f(_: super::Config) {}")],
-        &["`Config`", "above it"],
+        &["`Config`", "above this file"],
     );
     let nested = [
         ("src/lib.rs", "mod a;"),

@@ -9,35 +9,35 @@ use serde_json::Value;
 /// The fields that identify an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntryId {
-    /// The full name of its log: `projects/…/logs/…`.
+    /// The full name of the log: `projects/…/logs/…`.
     pub log_name: String,
-    /// When the logged operation happened.
+    /// The time of the logged operation.
     pub timestamp: Timestamp,
-    /// Its id, unique for its log and timestamp.
+    /// An id that is unique among the entries of the same log with the same timestamp.
     pub insert_id: String,
 }
 
-/// An entry of a page.
+/// One entry on a page of a log.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its identity.
+    /// The fields that identify the entry.
     pub id: EntryId,
-    /// The whole entry, for the quarantine.
+    /// The whole entry, which the quarantine stores.
     pub raw: Raw,
-    /// Its audit record, or why it has no readable one.
+    /// The audit record, or the reason why the entry has no readable audit record.
     pub entry: Result<Entry, String>,
 }
 
-/// A whole entry, which can be encoded. It is encoded on demand, because very few entries are quarantined.
+/// A whole entry. It is encoded only on demand, because very few entries are quarantined.
 pub struct Raw(Box<dyn Fn() -> Vec<u8> + Send + Sync>);
 
 impl Raw {
-    /// `encode` gives the entry's protobuf.
+    /// `encode` must return the entry as protobuf.
     pub fn new(encode: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self(Box::new(encode))
     }
 
-    /// The entry's protobuf.
+    /// Returns the entry as protobuf.
     pub(crate) fn encode(&self) -> Vec<u8> {
         self.0()
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Raw {
     }
 }
 
-/// The fields of an audit record that the watcher reads. Texts that the record lacks are empty.
+/// The fields of an audit record that the watcher reads. If the record lacks a text, the field is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
     /// The labels of the monitored resource, such as `project_id`, `location` and `service_name`.
@@ -60,14 +60,14 @@ pub struct Entry {
     pub method: String,
     /// `resourceName`.
     pub resource_name: String,
-    /// `status.code`, a code of google.rpc; 0 means success.
+    /// `status.code`, which is a `google.rpc.Code`. 0 means success.
     pub code: i32,
     /// `status.message`.
     pub message: String,
     /// `authenticationInfo.principalEmail`.
     pub principal: String,
-    /// `request`, or null.
+    /// `request`, or null if the record has no request.
     pub request: Value,
-    /// `response`, or null.
+    /// `response`, or null if the record has no response.
     pub response: Value,
 }

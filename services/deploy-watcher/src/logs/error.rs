@@ -1,9 +1,10 @@
 //! [`LogsError`]: why a page could not be fetched, with a code and a hint for each case.
 
-/// The reason why a page could not be fetched. Each variant has the text of the error, mostly from Google.
+/// The reason why a page could not be fetched. Each variant holds the text of the error. In most cases, the
+/// text is Google's.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// There are no usable credentials, or they gave no token.
+    /// There are no usable credentials, or a request for a token failed.
     #[error("no credentials for Google Cloud: {0}")]
     Credentials(String),
     /// The account lacks a permission.

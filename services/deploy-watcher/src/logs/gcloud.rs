@@ -1,4 +1,4 @@
-//! [`CloudLogging`]: lists entries over gRPC with gcloud-sdk, on rustls with ring.
+//! [`CloudLogging`]: lists entries over gRPC with gcloud-sdk. Uses rustls and ring for TLS.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -29,13 +29,14 @@ use super::list::{Logs, Page, PageRequest};
 
 /// The address of Google's Cloud Logging.
 pub const ENDPOINT: &str = "https://logging.googleapis.com";
-/// Entries per page. Cloud Logging refuses more than 1,000.
+/// The number of entries per page. Cloud Logging refuses more than 1,000.
 const PAGE_SIZE: i32 = 200;
-/// An audit entry can have 512 KiB, and the client's default limit for a page is 4 MiB.
+/// The maximum size of a page. The client's default limit is 4 MiB, which is too little for a page of large
+/// entries: one audit entry can have 512 KiB.
 const MAX_PAGE_BYTES: usize = 128 << 20;
-/// The limit for one list call.
+/// The time limit for one list call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The limit for one request for a token.
+/// The time limit for one request for a token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The part of the filter that selects requests for deploys and their outcomes.
 const DEPLOYS: &str = concat!(
@@ -57,10 +58,10 @@ pub struct CloudLogging {
 }
 
 impl CloudLogging {
-    /// A client of the server at `endpoint`. With `anonymous` it sends no credentials, which only a fake
-    /// accepts. Otherwise it uses the application default credentials.
+    /// A client of the server at `endpoint`. If `anonymous` is true, the client sends no credentials. Only a
+    /// fake server accepts that. Otherwise the client uses the application default credentials.
     pub fn new(endpoint: impl Into<String>, anonymous: bool) -> Self {
-        // This fails if the process has a provider already. That provider is used then.
+        // If the process already has a provider, this call fails, and the process keeps that provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { endpoint: endpoint.into(), anonymous, connected: Mutex::default() }
     }
@@ -86,8 +87,9 @@ impl CloudLogging {
 impl Logs for CloudLogging {
     async fn list(&self, request: PageRequest<'_>) -> Result<Page, LogsError> {
         let mut connected = self.connected.lock().await;
-        // Google's library does not retry credentials after a permanent error. So the connection is put back
-        // only while its credentials work. Otherwise the next call looks for credentials again.
+        // Google's library does not retry credentials after a permanent error. So this call puts the
+        // connection back only if the credentials worked. Otherwise the next call looks for credentials
+        // again.
         let (credentials, client) = match connected.take() {
             Some(connected) => connected,
             None => self.connect().await?,
@@ -113,20 +115,20 @@ impl Logs for CloudLogging {
     }
 }
 
-/// Makes the credentials fetch a token. They cache it until it expires.
+/// Fetches a token, unless the credentials have cached one that is still valid.
 async fn token(credentials: &Credentials) -> Result<(), LogsError> {
     credentials_call(credentials.headers(Extensions::new())).await.map(drop)
 }
 
-/// Runs a call of the credentials library within [`TOKEN_TIMEOUT`], and turns a panic into an error: the
-/// library panics where the system has no certificates.
+/// Runs a call of the credentials library within [`TOKEN_TIMEOUT`]. Turns a panic into an error, because the
+/// library panics if the system has no certificates.
 async fn credentials_call<T, E: Error + 'static>(
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, LogsError> {
     match timeout(TOKEN_TIMEOUT, panics::catch(call)).await {
         Ok(Ok(answer)) => answer.map_err(|error| LogsError::Credentials(chain(&error))),
         Ok(Err(panic)) => Err(LogsError::Credentials(format!("{panic}; are CA certificates installed?"))),
-        Err(_) => Err(LogsError::Credentials(format!("no token within {} s", TOKEN_TIMEOUT.as_secs()))),
+        Err(_) => Err(LogsError::Credentials(format!("got no token in {} s", TOKEN_TIMEOUT.as_secs()))),
     }
 }
 
@@ -179,7 +181,7 @@ fn object(fields: Struct) -> Value {
     Value::Object(fields.fields.into_iter().map(|(name, value)| (name, json(value))).collect::<Map<_, _>>())
 }
 
-/// The recursion is bounded, because prost bounds the nesting of a message.
+/// Converts a value to JSON. The recursion is bounded, because prost limits the nesting of a message.
 fn json(value: ProtoValue) -> Value {
     match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,

@@ -5,23 +5,23 @@ use jiff::Timestamp;
 use super::entry::Listed;
 use super::error::LogsError;
 
-/// A source of the Cloud Run audit entries of projects.
+/// A source of log entries: Cloud Run's audit logs of one or more projects.
 pub trait Logs: Send + Sync + 'static {
-    /// Fetches one page with one call. An empty page can be followed by others.
+    /// Fetches one page with one call. More pages can follow an empty page.
     ///
     /// # Errors
     /// See [`LogsError`].
     fn list(&self, request: PageRequest<'_>) -> impl Future<Output = Result<Page, LogsError>> + Send;
 }
 
-/// Names the page to fetch.
+/// Describes the page to fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'a> {
     /// The project's id.
     pub project: &'a str,
-    /// The page has entries at or after this time.
+    /// The page lists only entries at or after this time.
     pub from: Timestamp,
-    /// [`Page::next`] of the previous page, fetched with the same `from`. `None` for the first page.
+    /// [`Page::next`] of the previous page, which had the same `from`. `None` for the first page.
     pub token: Option<&'a str>,
 }
 

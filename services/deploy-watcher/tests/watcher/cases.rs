@@ -1,4 +1,4 @@
-//! Tests of the event that each form of entry gives.
+//! Tests of the events that the different kinds of entries give.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ async fn an_operation_gives_one_event_and_a_second_one_if_it_is_refused() {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_start_is_a_failure_with_its_reason() {
+async fn a_container_that_does_not_start_gives_a_failure_with_the_reason() {
     let setup = Setup::new().await;
     let deploy = Deploy::new("gateway", 42);
     setup.add([
@@ -134,8 +134,8 @@ async fn each_change_of_traffic_gives_an_event() {
     assert_eq!(split, "gateway-00041-xyz 90%, gateway-00042-abc 10%");
 }
 
-/// The reports of a new revision without traffic and of its service give one event, in either order. If the
-/// revision fails, the failure names that revision.
+/// A new revision without traffic has two reports: its own report and the report of its service. Together
+/// they give one event, in either order. If the revision fails, the event names this revision.
 #[tokio::test]
 async fn a_revision_without_traffic_gives_one_event() {
     let elsewhere = || json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
@@ -161,7 +161,8 @@ async fn a_revision_without_traffic_gives_one_event() {
     }
 }
 
-/// Older entries name no operation. Their key has the revision instead, or the generation if traffic moved.
+/// Older entries do not name an operation. Then the dedup key contains the revision, or the generation of the
+/// service if the change moved traffic to an older revision.
 #[tokio::test]
 async fn entries_without_an_operation_are_identified_by_revision_or_generation() {
     let setup = Setup::new().await;
@@ -183,7 +184,7 @@ async fn entries_without_an_operation_are_identified_by_revision_or_generation()
     assert_eq!(setup.events().await, expected);
 }
 
-/// Labels may be missing or invalid, and a service's name may not be valid as the name of a module.
+/// Labels can be missing or invalid, and the name of a service can be invalid as the name of a module.
 #[tokio::test]
 async fn labels_are_optional() {
     let setup = Setup::new().await;
@@ -199,9 +200,9 @@ async fn labels_are_optional() {
     assert_eq!(rows, ["UNSET UNSET WEB-SHOP", "UNSET INFRA X9LIVES", "VTID-0031 INFRA API"]);
 }
 
-/// The other entries are a validation, a deletion and a job.
+/// The entries are a validation, a deletion and a job.
 #[tokio::test]
-async fn other_entries_give_no_event() {
+async fn entries_that_are_not_deploys_give_no_event() {
     let setup = Setup::new().await;
     let deploy = Deploy::new("gateway", 42);
     let mut dry_run = deploy.request_v2(at(0), "a1", "op-1", true);
@@ -215,7 +216,7 @@ async fn other_entries_give_no_event() {
     assert_eq!((read.seen, read.published, read.unread), (3, 0, 0));
 }
 
-/// Unreadable entries are kept with their bytes, once each, and do not block other entries.
+/// An unreadable entry is stored once, with its bytes. It does not block other entries.
 #[tokio::test]
 async fn unreadable_entries_are_put_aside() {
     let setup = Setup::new().await;

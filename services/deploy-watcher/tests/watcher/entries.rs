@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub(crate) const PROJECT: &str = "acme-prod";
 pub(crate) const REGION: &str = "europe-west1";
-/// The image of each service.
+/// The container image of v1 requests and of reports.
 const IMAGE: &str = "europe-docker.pkg.dev/acme-prod/app/gateway:1.2.3";
 
 /// The time `seconds` after a fixed moment, which is 15 minutes before the tests started.
@@ -23,7 +23,7 @@ pub(crate) struct Deploy {
     pub(crate) revision: String,
     /// The labels of the service.
     pub(crate) labels: Value,
-    /// The id of the operation that makes the revision. Older entries do not name one.
+    /// The id of the operation that makes the revision. `None` for older entries, which do not name it.
     operation: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Deploy {
         Self { service, revision: format!("{service}-{revision:05}-abc"), labels, operation }
     }
 
-    /// The same deploy with older entries, which name no operation.
+    /// The same deploy with older entries, which do not name an operation.
     pub(crate) fn without_operation(mut self) -> Self {
         self.operation = None;
         self
@@ -104,8 +104,8 @@ impl Deploy {
         }))
     }
 
-    /// A request as Terraform, the console and the client libraries make it: a long-running operation, with
-    /// a first and a last entry.
+    /// A request as Terraform, the console and the client libraries make it. It is a long-running operation,
+    /// which has a first entry and a last entry.
     pub(crate) fn request_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
         let Self { service, labels, .. } = self;
         let name = format!("projects/{PROJECT}/locations/{REGION}/services/{service}");
@@ -139,7 +139,7 @@ impl Deploy {
         entry
     }
 
-    /// The entry of the same request after a refusal.
+    /// Turns the entry of a request into the entry of a request that was refused.
     pub(crate) fn refused(mut entry: Value) -> Value {
         entry["severity"] = "ERROR".into();
         entry["protoPayload"]["status"] =
@@ -219,7 +219,7 @@ impl Deploy {
         self.service_with(at, id, ready, json!([{ "percent": 100, "latestRevision": true }]))
     }
 
-    /// A report of the service's Ready condition, with this traffic.
+    /// A report of the service's Ready condition, with the given traffic.
     pub(crate) fn service_with(&self, at: Timestamp, id: &str, ready: &str, traffic: Value) -> Value {
         let number = self.revision.rsplit('-').nth(1).and_then(|number| number.parse().ok());
         self.service_at(at, id, ready, number.unwrap_or(7), self.operation.as_deref(), traffic)

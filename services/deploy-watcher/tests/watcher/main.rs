@@ -1,4 +1,4 @@
-//! Tests of the watcher with a fake Cloud Logging over real gRPC, and a real Postgres.
+//! Tests of the watcher with a fake Cloud Logging server over real gRPC, and with a real Postgres.
 
 #![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
@@ -61,7 +61,7 @@ impl Setup {
     }
 }
 
-/// A new watcher. Like a process that has just started, it knows no entries.
+/// A new watcher. Like a process that has just started, it has not seen any entries.
 fn watcher(url: &str, logs: &FakeLogging, projects: &[&str]) -> Watcher<CloudLogging> {
     let store = Store::new(DatabaseArgs::new(url.parse().unwrap()), "test").unwrap();
     let appender = store.appender().unwrap();

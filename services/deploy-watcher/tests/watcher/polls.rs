@@ -11,7 +11,7 @@ use tonic::Status;
 use crate::entries::{Deploy, PROJECT, at};
 use crate::{Setup, watcher};
 
-/// An entry of the nth of many deploys, which are a second apart.
+/// The entry of deploy number `nth`. Consecutive deploys are one second apart.
 pub(crate) fn nth(nth: u32) -> serde_json::Value {
     Deploy::new("gateway", nth).revision(at(i64::from(nth)), &format!("s{nth:05}"), "True")
 }
@@ -48,7 +48,7 @@ async fn all_pages_are_read_including_empty_ones() {
 
 /// A poll finds late entries. It does not append known entries again, and writes nothing for them.
 #[tokio::test]
-async fn late_entries_are_found_and_known_ones_are_not_appended_again() {
+async fn late_entries_are_found_and_known_entries_are_not_appended_again() {
     let setup = Setup::new().await;
     setup.add([nth(1), nth(400)]);
     assert_eq!(setup.poll().await.published, 2);
@@ -63,7 +63,7 @@ async fn late_entries_are_found_and_known_ones_are_not_appended_again() {
     setup.add([nth(220), nth(400), nth(401)]);
     let read = setup.poll().await;
     assert_eq!((read.seen, read.published), (2, 2));
-    // A new process knows no entries, and still stores no event twice.
+    // A new process has not seen any entries, but it does not store an event twice.
     let again = watcher(&setup.db.url, &setup.logs, &[PROJECT]);
     let PollReport::Read(read) = again.poll().await.unwrap() else { panic!() };
     assert_eq!((read.seen > 0, read.published), (true, 0));
@@ -72,7 +72,7 @@ async fn late_entries_are_found_and_known_ones_are_not_appended_again() {
 
 /// After a failure between two pages, the next poll continues where the failed one stopped.
 #[tokio::test]
-async fn a_failure_between_pages_loses_and_repeats_nothing() {
+async fn a_failure_between_pages_loses_no_entry_and_reads_none_twice() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.page_size = 4);
     setup.add((0..10).map(nth));
@@ -109,7 +109,7 @@ async fn transient_errors_are_retried() {
 
 /// A poll makes 30 calls at most. The next poll continues the walk, even within a run of empty pages.
 #[tokio::test]
-async fn a_walk_beyond_the_budget_is_continued_by_the_next_poll() {
+async fn the_next_poll_continues_a_walk_that_exceeds_the_budget() {
     let setup = Setup::new().await;
     setup.logs.with(|log| (log.page_size, log.empty_pages) = (1, 44));
     setup.add([nth(1), nth(2)]);
@@ -126,8 +126,8 @@ async fn a_walk_beyond_the_budget_is_continued_by_the_next_poll() {
     assert_eq!(polls, [(30, 0), (30, 1), (30, 1)]);
 }
 
-/// Google's timestamps have nanoseconds, but Postgres keeps microseconds only. The watcher must not take the
-/// difference for a change of the cursor.
+/// Google's timestamps have nanoseconds, but Postgres stores only microseconds. The watcher must not mistake
+/// the difference for a change of the cursor.
 #[tokio::test]
 async fn a_poll_without_new_entries_writes_nothing() {
     let setup = Setup::new().await;
@@ -141,7 +141,7 @@ async fn a_poll_without_new_entries_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_entry_with_a_future_timestamp_hides_no_others() {
+async fn an_entry_with_a_future_timestamp_does_not_hide_other_entries() {
     let setup = Setup::new().await;
     let ahead = Timestamp::now() + SignedDuration::from_hours(1);
     setup.add([Deploy::new("gateway", 1).revision(ahead, "s1", "True")]);
@@ -166,7 +166,8 @@ async fn a_project_that_cannot_be_read_does_not_block_others() {
     assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), [PROJECT, "acme-dev"]);
 }
 
-/// All projects share the 30 calls of a poll. The calls that a project does not need go to the later ones.
+/// All projects share the 30 calls of a poll. If a project needs fewer calls than its share, the projects
+/// after it get the rest.
 #[tokio::test]
 async fn projects_share_the_calls_of_a_poll() {
     let setup = Setup::new().await;
@@ -189,7 +190,7 @@ async fn projects_share_the_calls_of_a_poll() {
     });
     let PollReport::Read(read) = watcher.poll().await.unwrap() else { panic!() };
     assert_eq!((read.more, calls()), (true, [10, 10, 10]));
-    // The next poll starts with another project, whose walk needs one more call only.
+    // The next poll starts with a different project. The walk of this project needs only one more call.
     setup
         .sql
         .batch_execute("UPDATE oasis_watch_state SET walk_token = '0 0' WHERE project = 'acme-two'")
@@ -213,7 +214,7 @@ async fn large_entries_are_read() {
 }
 
 #[tokio::test]
-async fn a_poll_during_another_one_is_skipped() {
+async fn a_poll_is_skipped_while_another_poll_runs() {
     let setup = Setup::new().await;
     setup.add([nth(1)]);
     let store = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();

@@ -39,7 +39,7 @@ fn deploy(nth: u32) -> Value {
 }
 
 #[tokio::test]
-async fn a_poll_is_reported_by_its_answer_and_by_ready() {
+async fn the_answer_and_ready_report_the_outcome_of_a_poll() {
     let setup = Setup::new().await;
     setup.add([deploy(1)]);
     let mut process = Process::start(&borrowed(&setup.anonymous()), &[]).await;
@@ -127,7 +127,7 @@ async fn once_prints_the_report_and_exits() {
 }
 
 #[tokio::test]
-async fn with_every_the_watcher_polls_on_a_timer() {
+async fn the_flag_every_makes_the_watcher_poll_on_a_timer() {
     let setup = Setup::new().await;
     let mut process = Process::start(&borrowed(&setup.anonymous()), &["--every", "1s"]).await;
     for nth in 1..=2 {
@@ -168,7 +168,8 @@ async fn missing_credentials_are_reported_in_time() {
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
-/// On Cloud Run, the metadata server gives the token. If it has none at first, the watcher asks it again.
+/// On Cloud Run, the metadata server gives the token. If the server has no token at the first poll, the
+/// watcher asks again at the next poll.
 #[tokio::test]
 async fn the_token_of_the_metadata_server_is_sent() {
     let setup = Setup::new().await;
@@ -201,9 +202,9 @@ async fn failed_credentials_are_looked_up_again() {
     }
 }
 
-/// Without certificates, Google's library panics. The panic ends neither the process nor its polling.
+/// Without certificates, Google's library panics. After the panic, the process still answers and still polls.
 #[tokio::test]
-async fn a_panic_of_the_client_library_is_an_error() {
+async fn a_panic_of_the_client_library_becomes_an_error() {
     let setup = Setup::new().await;
     let metadata = Metadata::start(true, 3_600).await;
     let mut variables = setup.variables();

@@ -12,15 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// The limit for anything that should take a moment.
+/// The time limit for a condition to become true.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The program, without the environment variables of the tests.
+/// The command that runs the watcher. It does not inherit the environment variables of the tests.
 pub(crate) fn binary(variables: &[(&str, &str)], flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deploy-watcher"));
-    // This directory has no credentials.
+    // HOME is a directory without credentials.
     command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR")).envs(variables.iter().copied());
     command.args(flags).stdin(Stdio::null());
     command
@@ -37,12 +37,12 @@ pub(crate) async fn output_of(mut command: Command) -> (Option<i32>, String, Str
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < deadline, "timed out: {what}");
+        assert!(Instant::now() < deadline, "timed out before {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// A running watcher. It is killed when this is dropped.
+/// A running watcher process. Dropping a `Process` kills it.
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
@@ -113,7 +113,7 @@ impl Drop for Process {
     }
 }
 
-/// A fake of Cloud Run's metadata server. It gives a token while `has_token` is set.
+/// A fake of Cloud Run's metadata server. It gives a token while `has_token` is true.
 pub(crate) struct Metadata {
     pub(crate) host: String,
     pub(crate) has_token: Arc<Mutex<bool>>,
@@ -167,6 +167,6 @@ async fn answer(mut connection: TcpStream, valid_for: Option<u32>) {
         "HTTP/1.1 {status}\r\nmetadata-flavor: Google\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
-    // The client may have gone away.
+    // The client may have disconnected, so ignore errors.
     let _ = connection.write_all(answer.as_bytes()).await;
 }

@@ -1,4 +1,5 @@
-//! A property test: the same entries give the same rows for any split into polls and any failures of polls.
+//! A property test. The same entries give the same rows, however the entries are split into polls and
+//! whichever polls fail.
 
 use std::collections::BTreeMap;
 
@@ -40,13 +41,13 @@ fn entries() -> Vec<Value> {
 /// The conditions under which the entries are read.
 #[derive(Debug, Clone)]
 struct Plan {
-    /// For each entry, the number of the first poll that can see it. So some entries arrive late.
+    /// For each entry, the number of the first poll that can see it. This makes some entries arrive late.
     visible_at: Vec<usize>,
     page_size: usize,
     /// The numbers of the calls that fail with an error that is not transient.
     failing: Vec<usize>,
-    /// Writes of the cursor fail if their number is in this list. Such a failure stands for a crash after the
-    /// events are stored and before the cursor is saved.
+    /// The numbers of the writes of the cursor that fail. Such a failure stands for a crash after the events
+    /// are stored and before the cursor is saved.
     crashing: Vec<usize>,
     /// For each poll, whether the process restarts after it. The list repeats.
     restarts: Vec<bool>,
@@ -70,7 +71,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         })
 }
 
-/// The dedup key and some columns of each event. The columns are equal in all reports with the same key.
+/// The dedup key of each event, with the columns that are equal in all reports with the same key.
 async fn rows(setup: &Setup) -> BTreeMap<String, String> {
     let sql = "SELECT dedup_key, concat_ws(' ', status, vtid, layer, module, title, link, meta->>'revision') \
                FROM oasis_events";
@@ -83,7 +84,7 @@ async fn run(plan: &Plan) -> BTreeMap<String, String> {
         log.page_size = plan.page_size;
         log.fails_at = plan.failing.iter().map(|at| (*at, Status::permission_denied("cut"))).collect();
     });
-    // A sequence also counts statements that are rolled back.
+    // The trigger counts the writes with a sequence, because a sequence also counts writes that fail.
     let crash = format!(
         "CREATE SEQUENCE kept; CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          IF nextval('kept') = ANY (ARRAY{:?}::bigint[]) THEN RAISE 'a crash'; END IF; RETURN NULL; END $$; \
@@ -113,7 +114,7 @@ async fn run(plan: &Plan) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn any_split_gives_the_same_rows() {
+fn any_split_into_polls_gives_the_same_rows() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let whole = Plan {
         visible_at: vec![0; entries().len()],

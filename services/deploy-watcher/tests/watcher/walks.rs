@@ -1,4 +1,5 @@
-//! Tests of interrupted walks: refused tokens, and crashes between the events and the cursor.
+//! Tests of interrupted walks: refused tokens, and crashes after the events are stored and before the cursor
+//! is saved.
 
 use deploy_watcher::logs::LogsError;
 use deploy_watcher::poll_report::PollError;
@@ -54,7 +55,7 @@ async fn a_refused_token_is_forgotten_at_once() {
 
 /// A refused call without a token is not retried.
 #[tokio::test]
-async fn a_refused_call_is_an_error() {
+async fn a_refused_call_without_a_token_is_an_error() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.failures.push_back(Status::invalid_argument("unparseable filter")));
     let error = setup.watcher.poll().await.unwrap_err();
@@ -84,7 +85,7 @@ async fn a_finished_walk_is_not_resumed() {
 /// A poll stores the events and then saves the cursor. After a crash in between, the next poll repeats a
 /// page, but no event is stored twice.
 #[tokio::test]
-async fn a_crash_before_the_cursor_is_saved_repeats_and_loses_nothing() {
+async fn a_crash_before_the_cursor_is_saved_loses_no_event_and_stores_none_twice() {
     let setup = Setup::new().await;
     setup.add((0..5).map(nth));
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \
@@ -116,7 +117,7 @@ async fn the_cursor_does_not_pass_events_that_are_not_stored() {
     assert_eq!(setup.poll().await.published, 1);
 }
 
-/// A refused event does not block the others of its page.
+/// A refused event does not block the other events of the same page.
 #[tokio::test]
 async fn entries_whose_event_is_refused_are_put_aside() {
     let setup = Setup::new().await;
@@ -138,7 +139,7 @@ async fn entries_whose_event_is_refused_are_put_aside() {
 /// While a walk is interrupted, late entries can arrive on pages that the walk has passed. The next walk
 /// finds these entries.
 #[tokio::test]
-async fn late_entries_behind_a_long_walk_are_found() {
+async fn the_next_walk_finds_entries_that_a_long_walk_missed() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.page_size = 1);
     let old = |second: i64, id: u32| {
@@ -147,7 +148,7 @@ async fn late_entries_behind_a_long_walk_are_found() {
     setup.add([old(2, 2), nth(3)]);
     setup.logs.with(|log| log.fails_at.push((1, Status::permission_denied("cut"))));
     assert!(setup.watcher.poll().await.is_err());
-    // Pretend that the walk began half an hour ago, and let an entry arrive late behind it.
+    // Pretend that the walk began half an hour ago. Then add an entry to a page that the walk has passed.
     setup
         .sql
         .batch_execute("UPDATE oasis_watch_state SET walk_began = cursor + interval '1 minute'")

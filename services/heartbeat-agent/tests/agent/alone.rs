@@ -26,7 +26,7 @@ async fn an_agent_beats_until_a_signal_stops_it() {
 
 /// Two agents run at the same time, each with its own socket.
 #[tokio::test]
-async fn several_agents_are_selected_by_name() {
+async fn a_name_selects_one_of_several_agents() {
     let setup = Setup::new().await;
     let ask = |flags: &[&str]| output_of(agent(setup.home.path(), flags), Vec::new());
     let none = ask(&["status"]).await;
@@ -46,7 +46,7 @@ async fn several_agents_are_selected_by_name() {
     one.signal(Signal::KILL);
     one.ended().await;
     let set = ask(&["set-vtid", "DEV-CICDL-0031"]).await;
-    assert_eq!(set.out, b"builder works on DEV-CICDL-0031 (before: is idle)\n");
+    assert_eq!(set.out, b"builder works on DEV-CICDL-0031; it was idle before\n");
     two.signal(Signal::TERM);
     assert_eq!(two.ended().await.code(), Some(0));
 }
@@ -80,7 +80,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
     let _silent = UnixStream::connect(&socket).unwrap();
     assert_eq!(
         say(b"set-vtid vtid-0032\n"),
-        "ok planner works on VTID-0032 (before: works on DEV-CICDL-0031)\n"
+        "ok planner works on VTID-0032; it worked on DEV-CICDL-0031 before\n"
     );
     setup.until_pings(&["in_progress DEV-CICDL-0031", "in_progress VTID-0032"]).await;
     running.signal(Signal::TERM);
@@ -88,7 +88,8 @@ async fn invalid_requests_are_refused_and_change_nothing() {
     assert!(!socket.exists());
 }
 
-/// Under nohup, an agent survives the end of its terminal. The next agent removes the socket of a killed one.
+/// Under nohup, an agent survives the end of its terminal. An agent that starts removes the sockets of killed
+/// agents.
 #[tokio::test]
 async fn under_nohup_an_agent_ignores_sighup() {
     let setup = Setup::new().await;
@@ -151,7 +152,7 @@ async fn invalid_settings_are_refused_at_the_start() {
 #[tokio::test]
 async fn a_beat_after_an_outage_of_the_database_reports_the_gap() {
     let setup = Setup::new().await;
-    // A sequence also counts statements that are rolled back.
+    // The trigger counts the tries with a sequence, because a sequence also counts statements that fail.
     let shut = "CREATE SEQUENCE tries; CREATE FUNCTION shut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                 PERFORM nextval('tries'); RAISE 'shut'; END $$; \
                 CREATE TRIGGER shut BEFORE INSERT ON oasis_events EXECUTE FUNCTION shut()";

@@ -15,11 +15,11 @@ use tokio::net::TcpListener;
 
 use crate::{Running, agent, output_of, refused_once, until_async};
 
-/// The part of a gateway that accepts events.
+/// A fake of the part of a gateway that accepts events.
 struct Sink {
     tokens: Tokens,
     accepted: Arc<Mutex<Vec<Value>>>,
-    /// The errors of the next requests. The last element is the error of the next request.
+    /// The errors that answer the next requests. The last element answers the next request.
     refusals: Mutex<Vec<ApiError>>,
 }
 
@@ -66,7 +66,7 @@ async fn sink(refusals: Vec<ApiError>) -> (String, Arc<Mutex<Vec<Value>>>) {
 }
 
 #[tokio::test]
-async fn beats_have_the_format_of_ingest() {
+async fn beats_have_the_format_of_the_ingest_endpoint() {
     let (url, accepted) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
     let flags = [
@@ -105,7 +105,7 @@ async fn beats_have_the_format_of_ingest() {
 /// The log has the error, but not the token.
 #[tokio::test]
 async fn an_overloaded_gateway_is_tried_again() {
-    let busy = || ApiError::overloaded("too much waits");
+    let busy = || ApiError::overloaded("too many requests wait");
     let (url, accepted) = sink(vec![busy(), busy()]).await;
     let home = tempfile::tempdir().unwrap();
     let mut command = agent(home.path(), &["--agent", "planner", "--interval", "2s", "--log", "debug"]);
@@ -117,7 +117,7 @@ async fn an_overloaded_gateway_is_tried_again() {
     assert_eq!(running.ended().await.code(), Some(0));
     let mut log = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
-    assert!(log.contains("a beat could not be delivered") && log.contains("too much waits"), "{log}");
+    assert!(log.contains("a beat could not be delivered") && log.contains("too many requests wait"), "{log}");
     assert!(log.contains("beats are delivered again") && !log.contains("s3cret"), "{log}");
     let accepted = accepted.lock().unwrap().clone();
     assert_eq!(accepted[0]["meta"]["failed_attempts"], 2, "{accepted:?}");
@@ -171,7 +171,7 @@ async fn a_wrong_token_is_reported() {
 async fn status_says_why_no_beat_is_delivered() {
     let (url, _) = sink(Vec::new()).await;
     let home = tempfile::tempdir().unwrap();
-    let script = "until heartbeat-agent status | grep 'no beat was delivered'; do sleep 0.01; done";
+    let script = "until heartbeat-agent status | grep 'no beat has been delivered'; do sleep 0.01; done";
     let mut command = agent(home.path(), &["--agent", "planner", "--", "sh", "-c", script]);
     command.env("GATEWAY_URL", &url).env("INGEST_TOKEN", "wr0ng");
     let run = output_of(command, Vec::new()).await;

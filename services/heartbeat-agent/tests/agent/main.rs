@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-/// The limit for anything that should take a moment.
+/// The time limit for a condition to become true.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -61,8 +61,8 @@ impl Setup {
     }
 }
 
-/// The program, without the environment variables of the tests except `PATH`, and with no ignored signals.
-/// Some signals are ignored where the tests run in the background.
+/// The command that runs the program. Of the environment variables of the tests, it inherits only `PATH`. It
+/// ignores no signals, although tests that run in the background ignore some.
 fn agent(home: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);
@@ -76,7 +76,7 @@ fn agent(home: &Path, flags: &[&str]) -> Command {
 async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < deadline, "timed out: {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for: {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -109,7 +109,7 @@ async fn output_of(mut command: Command, input: Vec<u8>) -> Output {
     .unwrap()
 }
 
-/// A running program. It is killed when this is dropped.
+/// A running program. Dropping a `Running` kills the program.
 struct Running {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
@@ -151,7 +151,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "timed out: the program ends");
+            assert!(Instant::now() < deadline, "timed out waiting for the end of the program");
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Tests of an agent around a command: exit codes, input, output, signals, and the socket.
+//! Tests of an agent that wraps a command: exit codes, input, output, signals, and the socket.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{Running, Setup, agent, children, output_of, until_async};
 
-/// A gateway that refuses connections.
+/// The URL of a gateway that refuses connections.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 fn shell(script: &str) -> [&str; 5] {
@@ -71,7 +71,8 @@ async fn a_hanging_name_lookup_does_not_delay_the_end() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
-/// The gateway refuses connections, or never answers. The end of the command waits 5 s at most.
+/// The gateway refuses connections, or never answers. After the end of the command, the agent waits at most
+/// 5 s.
 #[tokio::test]
 async fn an_unreachable_gateway_does_not_delay_the_command() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -113,9 +114,9 @@ async fn signals_are_passed_on() {
     assert_eq!(setup.pings().await.last().unwrap(), "failure IDLE 7");
 }
 
-/// The signal that ended the command was forwarded, so this is a good end.
+/// The agent forwarded the signal that ended the command, so the command ended as intended.
 #[tokio::test]
-async fn a_command_that_obeys_sigterm_stopped_well() {
+async fn a_command_that_ends_on_a_forwarded_sigterm_is_a_success() {
     let setup = Setup::new().await;
     let running = Running::start(setup.agent(&shell("echo ready; exec sleep 600")));
     assert_eq!(running.line(), "ready");
@@ -127,7 +128,7 @@ async fn a_command_that_obeys_sigterm_stopped_well() {
 
 /// The agent waits without a limit, and continues to send beats.
 #[tokio::test]
-async fn a_command_that_ignores_sigterm_is_waited_for() {
+async fn the_agent_waits_for_a_command_that_ignores_sigterm() {
     let setup = Setup::new().await;
     let script = "trap '' TERM; echo ready; read line; echo $line";
     let mut command = setup.agent(&["--interval", "1s", "--vtid", "DEV-CICDL-0031"]);
@@ -173,7 +174,7 @@ async fn ignored_signals_stay_ignored() {
 #[tokio::test]
 async fn orphans_are_reaped() {
     let setup = Setup::new().await;
-    // Each of the inner shells leaves a process that outlives it.
+    // Each of the inner shells leaves behind a process that outlives the shell.
     let script = "for i in 1 2 3 4 5; do (sleep 0.1 & echo $!); done; echo ready; read line";
     let mut command = setup.agent(&shell(script));
     command.stdin(Stdio::piped());
@@ -187,7 +188,7 @@ async fn orphans_are_reaped() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// In containers, the host, the process id and the second are often the same.
+/// In containers, runs often have the same host name, process id and start second.
 #[tokio::test]
 async fn runs_in_equal_containers_have_different_instances() {
     let setup = Setup::new().await;
@@ -197,7 +198,7 @@ async fn runs_in_equal_containers_have_different_instances() {
     assert_eq!(setup.sql.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 3);
 }
 
-/// An agent runs a second agent, which runs the command. The command reaches the inner agent, or none.
+/// An agent runs a second agent, which runs the command. The command reaches the inner agent, or no agent.
 #[tokio::test]
 async fn the_inner_command_never_reaches_the_outer_agent() {
     let setup = Setup::new().await;
@@ -217,7 +218,7 @@ async fn the_inner_command_never_reaches_the_outer_agent() {
 #[tokio::test]
 async fn a_command_without_a_socket_reaches_no_agent() {
     let setup = Setup::new().await;
-    // This path has room for a socket with a short name, but not for one with a long name.
+    // In this directory, the path of a socket is valid if the agent's name is short, but too long otherwise.
     let home = setup.home.path().join("x".repeat(59 - setup.home.path().as_os_str().len()));
     std::fs::create_dir(&home).unwrap();
     let mut other = setup.agent(&["--vtid", "DEV-CICDL-0031", "--log", "off"]);
@@ -242,7 +243,7 @@ async fn a_command_without_a_socket_reaches_no_agent() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// The gateways notice that the agent is lost.
+/// Because the final beat is missing, the gateways report the agent as lost.
 #[tokio::test]
 async fn a_killed_agent_sends_no_final_beat() {
     let setup = Setup::new().await;
@@ -271,12 +272,12 @@ async fn a_command_sets_the_task_of_its_agent() {
     let mut expected = vec!["in_progress DEV-CICDL-0031"];
     setup.until_pings(&expected).await;
     go();
-    assert_eq!(running.line(), "planner works on DEV-CICDL-0032 (before: works on DEV-CICDL-0031)");
+    assert_eq!(running.line(), "planner works on DEV-CICDL-0032; it worked on DEV-CICDL-0031 before");
     expected.push("in_progress DEV-CICDL-0032");
     setup.until_pings(&expected).await;
     go();
     assert_eq!(running.line(), "planner works on DEV-CICDL-0032");
-    assert_eq!(running.line(), "planner is idle (before: works on DEV-CICDL-0032)");
+    assert_eq!(running.line(), "planner is idle; it worked on DEV-CICDL-0032 before");
     expected.push("info IDLE");
     setup.until_pings(&expected).await;
     go();

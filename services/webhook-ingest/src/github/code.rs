@@ -29,7 +29,7 @@ struct PullRequest<'a> {
     closed_at: Option<Moment>,
 }
 
-/// The head of a pull request. Its `repo` is not read, because it is null once a fork is deleted.
+/// The head of a pull request. The field `repo` is not read, because it is null after a fork was deleted.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, rename = "ref")]
@@ -37,8 +37,11 @@ struct Head<'a> {
     sha: Option<Text<'a>>,
 }
 
-/// VTID: `title`, `head.ref`. ts: `created_at` when opened, `closed_at` when closed, else `updated_at`.
-/// link: `html_url`.
+/// Reads a `pull_request` event. Each field comes from its first usable source:
+///
+/// - VTID: `title`, `head.ref`
+/// - `ts`: `created_at` for `opened`, `closed_at` for `closed`, then `updated_at`
+/// - link: `html_url`
 pub(super) fn pull_request(delivery: PullRequestDelivery<'_>) -> Facts<'_> {
     let PullRequestDelivery { action, pull_request, repository, sender } = delivery;
     let (branch, sha) = pull_request.head.map(|head| (head.branch, head.sha)).unwrap_or_default();
@@ -78,9 +81,13 @@ pub(super) struct Push<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// VTID: `ref`, the head commit's message, the messages of `commits` in their order. ts: the repository's
-/// `pushed_at`, the head commit's `timestamp`. link: `compare`, the repository. A push can also create or
-/// delete a tag. A deletion has no head commit, and its `after` is all zeros.
+/// Reads a `push` event. Each field comes from its first usable source:
+///
+/// - VTID: `ref`, the head commit's message, the messages of `commits` in their order
+/// - `ts`: the repository's `pushed_at`, the head commit's `timestamp`
+/// - link: `compare`, the repository
+///
+/// A push can also create or delete a tag. A deletion has no head commit, and its `after` is all zeros.
 pub(super) fn push(push: Push<'_>) -> Facts<'_> {
     let (id, message, timestamp) =
         push.head_commit.map(|commit| (commit.id, commit.message, commit.timestamp)).unwrap_or_default();
@@ -119,9 +126,14 @@ pub(super) struct CreateOrDelete<'a> {
     sender: Option<Login<'a>>,
 }
 
-/// A branch or a tag that was created or deleted. VTID: its name. ts: the repository's `pushed_at`,
-/// `updated_at`. link: the repository. The payload has no other time. Creating or deleting a ref is also a
-/// push, so `pushed_at` is the time of the event.
+/// Reads a `create` or `delete` event of a branch or a tag. Each field comes from its first usable source:
+///
+/// - VTID: the name of the branch or tag
+/// - `ts`: the repository's `pushed_at`, `updated_at`
+/// - link: the repository
+///
+/// The payload has no other times. Creating or deleting a branch or a tag is also a push, so `pushed_at` is
+/// the time of the event.
 pub(super) fn create_or_delete(delivery: CreateOrDelete<'_>) -> Facts<'_> {
     let name = delivery.reference.as_deref();
     let (place, key) = match delivery.ref_type.as_deref() {
@@ -166,9 +178,14 @@ struct Release<'a> {
     created_at: Option<Moment>,
 }
 
-/// VTID: `name`, `tag_name`, `target_commitish`. ts: `published_at` when published, released or pre-released,
-/// else `updated_at`. `created_at`, the date of the commit, is the last resort for these actions and for
-/// `created`. link: `html_url`.
+/// Reads a `release` event. Each field comes from its first usable source:
+///
+/// - VTID: `name`, `tag_name`, `target_commitish`
+/// - `ts`: `published_at` for `published`, `released` and `prereleased`, then `updated_at`, then `created_at`
+///   for these three actions and for `created`
+/// - link: `html_url`
+///
+/// `created_at` is the last source, because it is the date of the commit.
 pub(super) fn release(delivery: ReleaseDelivery<'_>) -> Facts<'_> {
     let ReleaseDelivery { action, release, repository, sender } = delivery;
     let ts = match &*action {

@@ -49,7 +49,7 @@ struct DeploymentStatus<'a> {
     created_at: Option<Moment>,
 }
 
-/// The workflow run that deploys; null if something else deploys.
+/// The workflow run that deploys. Null if something else deploys.
 #[derive(Deserialize)]
 struct DeployingRun<'a> {
     #[serde(borrow)]
@@ -61,8 +61,11 @@ struct DeployingRun<'a> {
     id: Option<u64>,
 }
 
-/// VTID: the run's `display_title`, the deployment's `ref` (which may be a bare sha), the run's branch. ts:
-/// `created_at`. link: the run, else the repository's deployments.
+/// Reads a `deployment` event. Each field comes from its first usable source:
+///
+/// - VTID: the run's `display_title`, the deployment's `ref` (which may be a bare sha), the run's branch
+/// - `ts`: `created_at`
+/// - link: the run, the list of the repository's deployments
 pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
     let DeploymentDelivery { action, deployment, workflow_run, repository, sender } = delivery;
     let page = json::page(repository.as_ref());
@@ -81,8 +84,11 @@ pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// VTID: as for a deployment. ts: `created_at`. link: the first usable URL of `environment_url`, `log_url`
-/// and `target_url` (GitHub sends empty strings), else the run.
+/// Reads a `deployment_status` event. Each field comes from its first usable source:
+///
+/// - VTID: as for a `deployment` event
+/// - `ts`: `created_at`
+/// - link: `environment_url`, `log_url`, `target_url` (GitHub may send empty strings), the run
 pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts<'_> {
     let DeploymentStatusDelivery { action, deployment_status: status, .. } = delivery;
     let deployment = delivery.deployment.unwrap_or_default();

@@ -29,7 +29,7 @@ pub(super) struct Facts<'a> {
     pub(super) action: Option<Text<'a>>,
     pub(super) repository: Option<Repository<'a>>,
     pub(super) actor: Option<Login<'a>>,
-    /// The fields of `meta` that not every event has.
+    /// The fields of `meta` that only some events have.
     pub(super) meta: Meta,
 }
 
@@ -85,37 +85,37 @@ impl Facts<'_> {
             status: self.state.status,
             link: self.link,
         };
-        // An event name of the closed set and 64 hex digits always make a valid key.
+        // This key is always valid, because it has a known event name and 64 hex digits.
         let digest = digest::digest(&digest::SHA256, payload);
         let dedup_key = DedupKey::of_digest("github", &format!("{event_name}:"), digest.as_ref()).ok();
         NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
     }
 }
 
-/// The state of an event whose status does not depend on GitHub's vocabulary.
+/// The state of an event whose status is always known.
 pub(super) const fn known(status: Status) -> Normalised {
     Normalised { status, known: true }
 }
 
-/// The first of `candidates` that is a valid link. GitHub also sends empty strings, and users choose some of
-/// these URLs.
+/// Returns the first valid link of `candidates`. Some candidates are not valid, because GitHub also sends
+/// empty strings, and users choose some of these URLs.
 pub(super) fn first_link<const N: usize>(candidates: [Option<&str>; N]) -> Option<Link> {
     candidates.into_iter().flatten().find_map(|text| Link::parse(text).ok())
 }
 
-/// A name, cut to its size limit in `meta`. GitHub's own limits are lower.
+/// Cuts a name to the size limit of names in `meta`. GitHub's own limits are lower.
 pub(super) fn cut(text: Option<&str>) -> Option<&str> {
     text.map(|text| cut_to_json_size(text, 256))
 }
 
-/// The first line of `text`, cut to the size limit of titles in `meta`. A pull request's title has at most
-/// 256 characters.
+/// Returns the first line of `text`, cut to the size limit of titles in `meta`. The title of a pull request
+/// has at most 256 characters.
 pub(super) fn headline(text: Option<&str>) -> Option<&str> {
     text.and_then(|text| text.lines().next()).map(|line| cut_to_json_size(line, 1_024))
 }
 
-/// The longest beginning of `text` that needs at most `max_bytes` bytes in JSON. With such texts, no payload
-/// exceeds the size limit of `meta`.
+/// Returns the longest prefix of `text` that takes at most `max_bytes` bytes in JSON. If all texts are cut in
+/// this way, no payload exceeds the size limit of `meta`.
 fn cut_to_json_size(text: &str, max_bytes: usize) -> &str {
     let mut size = 0;
     let over = text.char_indices().find(|(_, c)| {

@@ -22,7 +22,11 @@ struct Hook<'a> {
     created_at: Option<Moment>,
 }
 
-/// VTID: none. ts: the hook's `updated_at`, `created_at`. link: the repository.
+/// Reads a `ping` event. Each field comes from its first usable source:
+///
+/// - VTID: none
+/// - `ts`: the hook's `updated_at`, `created_at`
+/// - link: the repository
 pub(super) fn ping(ping: Ping<'_>) -> Facts<'_> {
     let hook = ping.hook.as_ref();
     Facts {

@@ -1,8 +1,8 @@
-//! Parses GitHub's JSON: strings that borrow from the body, times in all their forms, and the objects that
-//! several events share.
+//! Parses GitHub's JSON: strings that borrow from the body, times in all formats that GitHub uses, and the
+//! objects that several events have.
 //!
-//! The structs in this folder have only the fields that are used. A struct with fields of type [`Text`] marks
-//! the first of them `#[serde(borrow)]`, which lets all of them borrow.
+//! The structs in this folder have only the fields that are used. If a struct has fields of type [`Text`],
+//! the first of these fields is marked `#[serde(borrow)]`. This mark lets all of them borrow.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,8 @@ pub struct Unreadable(String);
 pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Unreadable> {
     serde_json::from_slice::<Root<T>>(payload).map(|Root(value)| value).map_err(|error| {
         let message = error.to_string();
-        // For a wrong type, serde quotes the value before it says what it expected.
+        // For a wrong type, serde's message quotes the value, and then names the expected type. Keep only the
+        // expected type.
         let unquoted = match error.classify() {
             Category::Data => message.rfind(", expected ").map(|at| &message[at + 2..]),
             Category::Io | Category::Syntax | Category::Eof => None,
@@ -35,7 +36,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Unre
 #[derive(Deserialize)]
 pub(super) struct Object {}
 
-/// Accepts an object, but not an array, which serde would also accept for a struct.
+/// Accepts only an object. Without this type, serde would also accept an array for a struct.
 struct Root<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Root<T> {
@@ -58,7 +59,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Root<T> {
     }
 }
 
-/// A string without NUL, borrowed from the payload unless it contains an escape. serde's own
+/// A string without a NUL. It is borrowed from the payload, unless it contains an escape. serde's own
 /// `Option<Cow<str>>` never borrows.
 #[derive(Debug, Clone)]
 pub(super) struct Text<'a>(Cow<'a, str>);
@@ -100,13 +101,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A time in one of GitHub's forms: RFC 3339 in most places, whole seconds of Unix time in the repository of
-/// a push. A time is not usable if it is not after the start of 1970, or cannot be parsed.
+/// A time in one of GitHub's formats. Most times are RFC 3339, but the repository of a push has whole seconds
+/// of Unix time. A time is usable if it can be parsed and is after the start of 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(Option<Ts>);
 
 impl Moment {
-    /// The first of `candidates` that is usable.
+    /// Returns the first usable time of `candidates`.
     pub(super) fn first<const N: usize>(candidates: [Option<Self>; N]) -> Option<Ts> {
         candidates.into_iter().flatten().find_map(|moment| moment.0)
     }
@@ -144,7 +145,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// The repository of a delivery. The deliveries of an organisation's hook may have none.
+/// The repository of a delivery. The deliveries of an organisation's hook may have no repository.
 #[derive(Debug, Deserialize)]
 pub(super) struct Repository<'a> {
     #[serde(borrow)]
@@ -170,13 +171,13 @@ pub(super) struct Commit<'a> {
     pub(super) timestamp: Option<Moment>,
 }
 
-/// An entry of a list, of which only the number is used.
+/// A pull request in a list. Only the number is used.
 #[derive(Debug, Deserialize)]
 pub(super) struct Numbered {
     pub(super) number: Option<u64>,
 }
 
-/// The page of `repository`. It is the link of an event that has no page.
+/// Returns the page of `repository`. It is the link of an event that has no page of its own.
 pub(super) fn page<'t>(repository: Option<&'t Repository<'_>>) -> Option<&'t str> {
     repository.and_then(|repository| repository.html_url.as_deref())
 }
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn only_usable_times_are_moments() {
+    fn times_that_are_not_usable_are_skipped() {
         for (json, printed) in [
             (r#""2026-01-02T03:04:05.678+01:00""#, Some("2026-01-02T02:04:05.678Z")),
             ("1557933657", Some("2019-05-15T15:20:57.000Z")),

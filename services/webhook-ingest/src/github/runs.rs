@@ -39,8 +39,11 @@ struct WorkflowRun<'a> {
     created_at: Option<Moment>,
 }
 
-/// VTID: `display_title`, `head_branch`, the head commit's message. ts: `run_started_at` when requested, else
-/// `updated_at`. link: `html_url`; from the second attempt on, the page of that attempt.
+/// Reads a `workflow_run` event. Each field comes from its first usable source:
+///
+/// - VTID: `display_title`, `head_branch`, the head commit's message
+/// - `ts`: `run_started_at` for `requested`, then `updated_at`, `run_started_at`, `created_at`
+/// - link: the page of the attempt if it is not the first attempt, then `html_url`
 pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     let WorkflowRunDelivery { action, workflow_run: run, repository, sender } = delivery;
     let message = run.head_commit.and_then(|commit| commit.message);
@@ -80,9 +83,9 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// The place of a run's `display_title`. For a run that a push started, the title is the headline of the
-/// commit. For any other run, it is the title of a pull request, or the name that the workflow gives to its
-/// runs.
+/// Returns the place that a VTID in a run's `display_title` comes from. If a push started the run, the title
+/// is the headline of the commit. Otherwise it is the title of a pull request, or the name that the workflow
+/// gives to its runs.
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,
@@ -116,7 +119,11 @@ struct WorkflowJob<'a> {
     created_at: Option<Moment>,
 }
 
-/// VTID: `head_branch`. ts: `completed_at`, `started_at`, `created_at`. link: `html_url`.
+/// Reads a `workflow_job` event. Each field comes from its first usable source:
+///
+/// - VTID: `head_branch`
+/// - `ts`: `completed_at`, `started_at`, `created_at`
+/// - link: `html_url`
 pub(super) fn workflow_job(delivery: WorkflowJobDelivery<'_>) -> Facts<'_> {
     let WorkflowJobDelivery { action, workflow_job: job, repository, sender } = delivery;
     let meta = Meta::default()
@@ -170,8 +177,13 @@ struct SuiteOfRun<'a> {
     head_branch: Option<Text<'a>>,
 }
 
-/// VTID: the suite's `head_branch`, which is null for forks. ts: `completed_at`, `started_at`. link:
-/// `html_url`, `details_url`. The payload has neither a title nor a message.
+/// Reads a `check_run` event. Each field comes from its first usable source:
+///
+/// - VTID: the suite's `head_branch`, which is null for forks
+/// - `ts`: `completed_at`, `started_at`
+/// - link: `html_url`, `details_url`
+///
+/// The payload has neither a title nor a commit message.
 pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
     let CheckRunDelivery { action, check_run: check, repository, sender } = delivery;
     let branch = check.check_suite.and_then(|suite| suite.head_branch);
@@ -224,8 +236,11 @@ struct App<'a> {
     name: Option<Text<'a>>,
 }
 
-/// VTID: `head_branch`, the head commit's message. ts: `updated_at`, `created_at`. link: the commit's page of
-/// checks (a suite has no page), else the repository.
+/// Reads a `check_suite` event. Each field comes from its first usable source:
+///
+/// - VTID: `head_branch`, the head commit's message
+/// - `ts`: `updated_at`, `created_at`
+/// - link: the page with the checks of the commit (a suite has no page), the repository
 pub(super) fn check_suite(delivery: CheckSuiteDelivery<'_>) -> Facts<'_> {
     let CheckSuiteDelivery { action, check_suite: suite, repository, sender } = delivery;
     let message = suite.head_commit.and_then(|commit| commit.message);

@@ -10,19 +10,19 @@ async fn only_a_valid_signature_is_accepted() {
     let server = Server::start().await;
     let payload = text("push.branch").as_bytes().to_vec();
     let good = sign(SECRET, &payload);
-    // The same JSON with blanks, as most libraries print it.
+    // The same JSON, but printed with blanks and line breaks.
     let parsed: Value = serde_json::from_slice(&payload).unwrap();
     let reserialised = serde_json::to_string_pretty(&parsed).unwrap();
     for (what, signature) in [
         ("wrong secret", Some(sign("guess", &payload))),
         ("empty secret", Some(sign("", &payload))),
-        ("of the re-serialised JSON", Some(sign(SECRET, reserialised.as_bytes()))),
+        ("re-serialised JSON", Some(sign(SECRET, reserialised.as_bytes()))),
         ("missing", None),
         ("empty", Some(String::new())),
         ("truncated", Some(good[..good.len() - 2].to_owned())),
         ("lengthened", Some(format!("{good}00"))),
         ("sha1", Some(good.replace("sha256=", "sha1="))),
-        ("bare", Some(good.replace("sha256=", ""))),
+        ("no prefix", Some(good.replace("sha256=", ""))),
         ("not hex", Some(format!("sha256={}", "g".repeat(64)))),
     ] {
         let mut headers = vec![("content-type", JSON), ("x-github-event", "push")];
@@ -43,7 +43,7 @@ async fn only_a_valid_signature_is_accepted() {
     // The signature is checked before the payload and the other headers.
     assert_eq!(server.post(&[], "").await.refusal(), (401, "bad_signature"));
     assert!(server.rows().await.is_empty());
-    assert_eq!(server.deliver("push", &payload).await.status, 200, "the valid delivery");
+    assert_eq!(server.deliver("push", &payload).await.status, 200, "the valid delivery is accepted");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_body_that_cannot_be_read_is_refused() {
         ("a string", "push", b"\"push\""),
         ("null", "push", b"null"),
         ("no ref", "push", b"{}"),
-        ("deep", "push", deep.as_bytes()),
+        ("deeply nested", "push", deep.as_bytes()),
         ("not UTF-8", "push", &latin),
         ("a lone surrogate", "push", surrogate.as_bytes()),
         ("a NUL", "push", &nul),
@@ -116,5 +116,5 @@ async fn headers_must_give_a_known_content_type_and_one_event() {
 
     let unlikely =
         [("content-type", JSON), ("x-github-event", "push"), signed, ("x-github-delivery", "a b\"\u{e9}")];
-    assert_eq!(server.post(&unlikely, payload).await.status, 200, "a bad delivery id is no error");
+    assert_eq!(server.post(&unlikely, payload).await.status, 200, "an invalid delivery id is not an error");
 }

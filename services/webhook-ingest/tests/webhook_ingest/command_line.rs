@@ -1,17 +1,17 @@
-//! Tests of the flags and environment variables, and of the errors for wrong ones.
+//! Tests of the flags and environment variables, and of the errors for invalid values.
 
 use crate::github::{Client, Push};
 use crate::process::{Receiver, binary, database, finished};
 use crate::server::SECRET;
 
 #[test]
-fn help_lists_every_variable_and_no_value() {
+fn help_lists_every_variable_but_shows_no_value() {
     let mut command =
         binary(&[("GITHUB_WEBHOOK_SECRET", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]);
     command.arg("--help");
     let (code, text) = finished(command);
     assert_eq!(code, Some(0), "{text}");
-    // Long entries are broken into two lines.
+    // The help text breaks long entries into two lines.
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for variable in [
         "HOST",

@@ -54,7 +54,7 @@ async fn a_delivery_is_stored_once_and_then_answered_as_a_duplicate() {
 }
 
 #[tokio::test]
-async fn every_payload_is_accepted_and_all_but_the_ignored_one_are_stored() {
+async fn every_payload_is_accepted_and_stored_unless_its_event_is_ignored() {
     let server = Server::start().await;
     for (name, text) in ALL {
         let answer = server.deliver(event_of(name), text.as_bytes()).await;
@@ -117,7 +117,7 @@ async fn an_unknown_state_is_stored_as_info_and_counted() {
     let row = &server.rows().await[0];
     assert_eq!((&row["status"], &row["meta"]["conclusion"]), (&json!("info"), &json!("exploded")));
     let metrics = server.send(Method::GET, "/metrics", &[], "").await.body;
-    // All tests of the process share one recorder, and no other test stores such a state.
+    // All tests of this process share the metrics, but no other test stores an unknown state.
     let line = "github_unknown_state_total{event=\"workflow_run\"} 1\n";
     assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
 }
@@ -147,13 +147,13 @@ async fn health_ready_and_wrong_methods_or_paths_are_answered() {
 }
 
 #[tokio::test]
-async fn without_a_database_deliveries_are_503_and_the_receiver_is_not_ready() {
+async fn without_a_database_deliveries_are_answered_503_and_the_receiver_is_not_ready() {
     let nowhere = "postgres://nobody@127.0.0.1:1/nowhere";
     let server = Server::start_on(testing::empty_database().await, nowhere, &[]).await;
     let started = std::time::Instant::now();
     let answer = server.deliver("push", text("push.branch").as_bytes()).await;
     assert_eq!(answer.refusal(), (503, "database_unavailable"));
-    assert!(started.elapsed() < Duration::from_secs(9), "GitHub waits 10 s");
+    assert!(started.elapsed() < Duration::from_secs(9), "GitHub waits only 10 s");
     assert!(answer.headers.contains_key("retry-after"));
     assert!(!answer.body.to_string().contains("127.0.0.1"), "{}", answer.body);
     assert_eq!(server.send(Method::GET, "/ready", &[], "").await.status, 503);
@@ -163,7 +163,7 @@ async fn without_a_database_deliveries_are_503_and_the_receiver_is_not_ready() {
 }
 
 #[tokio::test]
-async fn deliveries_are_503_until_the_database_is_migrated() {
+async fn deliveries_are_answered_503_until_the_database_is_migrated() {
     let database = testing::empty_database().await;
     let url = database.url.clone();
     let server = Server::start_on(database, &url, &[]).await;
@@ -180,7 +180,7 @@ async fn deliveries_are_503_until_the_database_is_migrated() {
 /// If an event is valid for oasis-core but the table refuses it, this project has a defect. A redelivery
 /// would be refused as well.
 #[tokio::test]
-async fn an_event_that_only_the_table_refuses_is_a_500() {
+async fn an_event_that_only_the_table_refuses_is_answered_500() {
     let database = database().await;
     let (sql, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -193,7 +193,7 @@ async fn an_event_that_only_the_table_refuses_is_a_500() {
     assert!(!answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
     receiver.signal(Signal::TERM);
     assert!(receiver.ended(LEAVES_WITHIN).await.success());
-    // The log has the failure once, with the strict fields of the event and nothing else from the payload.
+    // The log has the failure once, with the strict fields of the event, but nothing else from the payload.
     let log = receiver.log();
     let failures: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
     let [line] = failures[..] else { panic!("{failures:?} of {log}") };

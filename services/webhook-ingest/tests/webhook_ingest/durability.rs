@@ -15,7 +15,7 @@ fn random_count() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killing_the_receiver_loses_nothing() {
+async fn killing_the_receiver_loses_no_accepted_delivery() {
     let database = database().await;
     let mut receiver = Receiver::start(&database.url, free_port()).await;
     let mut load = Load::start(16, receiver.address);
@@ -29,7 +29,7 @@ async fn killing_the_receiver_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killing_postgres_loses_nothing() {
+async fn killing_postgres_loses_no_accepted_delivery() {
     let cluster = Arc::new(testing::cluster().await);
     cluster.create_database("oasis").await.unwrap();
     let url = cluster.url("oasis");
@@ -47,7 +47,7 @@ async fn killing_postgres_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shutdown_under_load_loses_nothing() {
+async fn a_shutdown_under_load_loses_no_accepted_delivery() {
     let database = database().await;
     let mut receiver = Receiver::start(&database.url, free_port()).await;
     let mut load = Load::start(16, receiver.address);

@@ -1,4 +1,5 @@
-//! A client that keeps its connections open, and repeats each delivery until it is accepted.
+//! A client that keeps its connection open, and a load of senders that repeat each delivery until it is
+//! accepted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,10 +22,10 @@ use crate::payloads::variant;
 use crate::process::POLL;
 use crate::server::{Answer, JSON, SECRET, sign};
 
-/// An answer takes at most 8 s. The rest allows for a busy machine.
+/// The time limit for an answer. The receiver answers within 8 s. One more second allows for a busy machine.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(9);
 
-/// A connection that is reopened after it breaks.
+/// A client with one connection. If the connection breaks, the client opens a new one.
 pub(crate) struct Client {
     address: SocketAddr,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -35,7 +36,7 @@ impl Client {
         Self { address, connection: None }
     }
 
-    /// Sends one request; `None` if nothing listens or the connection breaks before the answer.
+    /// Sends one request. Returns `None` if nothing listens or the connection breaks before the answer.
     pub(crate) async fn attempt(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let exchange = async {
             let mut connection = match self.connection.take().filter(|connection| !connection.is_closed()) {
@@ -55,7 +56,7 @@ impl Client {
             let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
             Some(Answer { status: head.status, headers: head.headers, body })
         };
-        timeout(ANSWERED_WITHIN, exchange).await.expect("an answer in time")
+        timeout(ANSWERED_WITHIN, exchange).await.expect("the receiver should answer in time")
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Option<Answer> {
@@ -68,7 +69,7 @@ impl Client {
     }
 }
 
-/// A delivery that differs from every other one.
+/// A delivery that differs from every other delivery.
 #[derive(Clone)]
 pub(crate) struct Push {
     sha: String,
@@ -76,7 +77,7 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// The delivery with this number, of at least `size` bytes.
+    /// Makes the delivery with this number. Its body has at least `size` bytes.
     pub(crate) fn new(number: usize, size: usize) -> Self {
         let sha = format!("{number:040x}");
         let plain = variant("push.branch", &[("/after", json!(sha)), ("/head_commit/id", json!(sha))]);
@@ -97,7 +98,7 @@ impl Push {
             .unwrap()
     }
 
-    /// The dedup key and the commit of the row that the table must have.
+    /// The dedup key and the commit in the row of this delivery.
     pub(crate) fn stored(&self) -> (String, String) {
         let digest = digest::digest(&digest::SHA256, &self.body);
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -113,8 +114,8 @@ pub(crate) async fn stored(database_url: &str) -> Vec<(String, String)> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-/// Checks that the table has each of the accepted deliveries `taken` once, and nothing else. The message
-/// lists only the differences.
+/// Checks that the table has each of the accepted deliveries `taken` once, and no other deliveries. The
+/// failure message lists only the differences.
 pub(crate) async fn assert_stored(database_url: &str, taken: &[(String, String)]) {
     let stored = stored(database_url).await;
     let missing: Vec<_> = taken.iter().filter(|push| stored.binary_search(push).is_err()).collect();
@@ -123,8 +124,8 @@ pub(crate) async fn assert_stored(database_url: &str, taken: &[(String, String)]
     assert_eq!(stored.len(), taken.len(), "a delivery is stored twice");
 }
 
-/// Concurrent senders. Each sends distinct deliveries, one after the other, and repeats each until it is
-/// accepted.
+/// Concurrent senders. Each sender sends different deliveries, one after the other, and repeats each delivery
+/// until it is accepted.
 pub(crate) struct Load {
     senders: JoinSet<Vec<(String, String)>>,
     taken: watch::Receiver<usize>,
@@ -157,7 +158,7 @@ impl Load {
     pub(crate) async fn wait_for_more(&mut self, more: usize) {
         let wanted = *self.taken.borrow() + more;
         let reached = timeout(Duration::from_secs(60), self.taken.wait_for(|taken| *taken >= wanted));
-        reached.await.expect("deliveries are accepted").expect("the senders still run");
+        reached.await.expect("deliveries should be accepted").expect("the senders should still run");
     }
 
     /// Lets every sender finish its delivery, and returns all accepted deliveries in the form of
@@ -170,7 +171,8 @@ impl Load {
     }
 }
 
-/// Sends a delivery until it is accepted. Any other answer must be 503, or the connection must break.
+/// Sends a delivery until it is accepted. Before that, each try must be answered 503, or its connection must
+/// break.
 async fn until_taken(client: &mut Client, push: &Push) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
-    fn order_and_repetition_do_not_matter(
+    fn the_order_and_repetitions_of_deliveries_do_not_change_the_rows(
         once in Just((0..ALL.len()).collect::<Vec<_>>()).prop_shuffle(),
         again in vec(0..ALL.len(), 0..24),
         positions in any::<u64>(),

@@ -40,7 +40,8 @@ pub(crate) fn text(name: &str) -> &'static str {
     ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no payload {name}")).1
 }
 
-/// The payload called `name` with the values at some JSON pointers replaced. A missing last member is added.
+/// The payload called `name`, with some values replaced. Each change is a JSON pointer and the new value. If
+/// the last member of a pointer does not exist, it is added.
 pub(crate) fn variant(name: &str, changes: &[(&str, Value)]) -> Vec<u8> {
     let mut payload: Value = serde_json::from_str(text(name)).unwrap();
     for (pointer, value) in changes {

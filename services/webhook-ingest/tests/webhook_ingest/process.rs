@@ -19,7 +19,7 @@ pub(crate) const LEAVES_WITHIN: Duration = Duration::from_secs(10);
 /// The pause between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 
-/// A running receiver, which is killed on drop.
+/// A running receiver. Dropping a `Receiver` kills the process.
 pub(crate) struct Receiver {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -37,7 +37,7 @@ pub(crate) async fn migrate(url: &str) -> Result<oasis_store::Migrated, oasis_st
     oasis_store::migrate(&url.parse::<DatabaseUrl>().unwrap()).await
 }
 
-/// The binary, without the environment of the tests.
+/// The command that runs the receiver. It does not inherit the environment variables of the tests.
 pub(crate) fn binary(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-ingest"));
     command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
@@ -51,8 +51,8 @@ pub(crate) fn finished(mut command: Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// A free port below the range that systems use for outgoing connections. In that range, a client that keeps
-/// trying to connect to a port without a listener can connect to itself.
+/// Returns a free port below the range that systems use for outgoing connections. In that range, a client
+/// that keeps trying to connect to a port without a listener can connect to itself.
 pub(crate) fn free_port() -> u16 {
     let random = || (RandomState::new().hash_one(0) % 12_000) as u16;
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();

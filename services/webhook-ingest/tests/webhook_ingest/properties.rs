@@ -26,7 +26,7 @@ const EVENTS: [&str; 13] = [
     "issues",
 ];
 
-/// Members that some event reads, so that generated payloads pass the first check.
+/// Names of members that events read. With these names, some generated payloads pass the first check.
 const MEMBERS: [&str; 36] = [
     "action",
     "workflow_run",
@@ -91,7 +91,7 @@ fn any_object() -> impl Strategy<Value = Value> {
         .prop_map(|map| Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
 }
 
-/// Every position in `value`, as a JSON pointer.
+/// Adds every position in `value` to `found`, as a JSON pointer.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn the_first_place_with_a_vtid_wins(
+    fn the_vtid_comes_from_the_first_place_that_has_one(
         held in prop::array::uniform3(any::<bool>()),
         event_name in select(vec!["workflow_run", "push", "release"]),
     ) {
@@ -183,7 +183,7 @@ proptest! {
 }
 
 #[test]
-fn no_payload_exceeds_the_bound_of_meta() {
+fn no_payload_exceeds_the_size_limit_of_meta() {
     for (name, text) in ALL {
         for huge in ["\u{1}", "\"", "\u{10ffff}", "\u{1}\n"] {
             let mut payload: Value = serde_json::from_str(text).unwrap();

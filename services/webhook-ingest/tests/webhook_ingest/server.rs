@@ -56,7 +56,7 @@ impl Server {
         Self::start_on(database, &url, flags).await
     }
 
-    /// Starts a receiver with the database at `url`, which need not exist. [`Server::rows`] reads `database`.
+    /// Starts a receiver with the database at `url`, which may not exist. [`Server::rows`] reads `database`.
     pub(crate) async fn start_on(database: TestDatabase, url: &str, flags: &[&str]) -> Self {
         let own = ["webhook-ingest", "--database-url", url, "--github-webhook-secret", SECRET];
         let config = Config::try_parse_from(own.iter().chain(flags)).unwrap();
@@ -67,7 +67,7 @@ impl Server {
         Self { address, shutdown, task, database }
     }
 
-    /// Sends any request. It has the `Host` header and `headers`.
+    /// Sends a request with the `Host` header and `headers`.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -131,7 +131,7 @@ impl Server {
     }
 }
 
-/// The value of `X-Hub-Signature-256`.
+/// Returns the value of `X-Hub-Signature-256` for `body`.
 pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();

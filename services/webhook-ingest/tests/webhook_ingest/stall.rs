@@ -16,12 +16,12 @@ use crate::process::{LEAVES_WITHIN, POLL, Receiver, database, free_port};
 
 const CONNECTIONS: usize = 100;
 const EACH: usize = 5;
-/// About the size of GitHub's payload for a workflow run.
+/// The size of each delivery in bytes. GitHub's payload for a workflow run has about this size.
 const SIZE: usize = 17 << 10;
 /// The limit for the growth of the process's memory during the stall, in KiB.
 const GROWTH: u64 = 50 << 10;
 
-/// Whether a writer waits for the lock.
+/// A query that returns whether a writer waits for the lock.
 const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks \
                      WHERE relation = 'oasis_events_lock'::regclass AND NOT granted)";
 
@@ -40,8 +40,8 @@ async fn until(session: &Session, sql: &str) {
     }
 }
 
-/// Sends deliveries concurrently over one HTTP/2 connection. Returns the answer to each, and how long it
-/// took.
+/// Sends deliveries concurrently over one HTTP/2 connection. Returns the status and the body of each answer,
+/// and how long it took.
 async fn at_once(receiver: &Receiver, pushes: &[Push]) -> Vec<(u16, Value, Duration)> {
     let stream = TcpStream::connect(receiver.address).await.unwrap();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -60,7 +60,7 @@ async fn at_once(receiver: &Receiver, pushes: &[Push]) -> Vec<(u16, Value, Durat
     .await
 }
 
-/// A value of `/proc/PID/status` in KiB; `None` on systems without it.
+/// A value of `/proc/PID/status` in KiB. `None` on systems without this file.
 fn memory(receiver: &Receiver, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", receiver.pid())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -68,7 +68,7 @@ fn memory(receiver: &Receiver, name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stall_is_answered_503_in_time_and_names_the_session_that_causes_it() {
+async fn during_a_stall_deliveries_are_answered_503_in_time_and_ready_names_the_blocking_session() {
     let database = database().await;
     let receiver = Receiver::start(&database.url, free_port()).await;
     let mut client = Client::new(receiver.address);
@@ -119,7 +119,7 @@ async fn a_stall_is_answered_503_in_time_and_names_the_session_that_causes_it() 
     if let (Some(before), Some(peak)) = (before, memory(&receiver, "VmHWM")) {
         assert!(peak < before + GROWTH, "from {before} to {peak} KiB");
     }
-    assert!(receiver.logged(&format!("session {holder_pid} ")), "the log names the session too");
+    assert!(receiver.logged(&format!("session {holder_pid} ")), "the log should name the session too");
 
     // End the session, as the probe advises.
     observer.execute("SELECT pg_terminate_backend($1)", &[&holder_pid]).await.unwrap();
@@ -154,7 +154,8 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
         let holder = session(&database.url).await;
         holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
 
-        // The first delivery waits in the database, so it is certainly in flight. The others probably are.
+        // The first delivery waits in the database, so it is certainly in flight. The other deliveries are
+        // probably in flight as well.
         let first = tokio::spawn(async move { Client::new(address).deliver(&Push::new(0, 0)).await });
         let observer = session(&database.url).await;
         until(&observer, WAITS).await;
@@ -176,7 +177,7 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
         }
         holder.batch_execute("ROLLBACK").await.unwrap();
 
-        assert_eq!(first.await.unwrap().expect("an answer").status, 200, "{signal:?}");
+        assert_eq!(first.await.unwrap().expect("the receiver should answer").status, 200, "{signal:?}");
         let mut taken = vec![Push::new(0, 0).stored()];
         for other in others {
             if let Some((push, answer)) = other.await.unwrap() {
@@ -192,7 +193,7 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
     }
 }
 
-/// Waits until the receiver has `wanted` connections open, without counting this one.
+/// Waits until the receiver has `wanted` open connections. The connection of this function does not count.
 async fn until_connected(address: std::net::SocketAddr, wanted: u64) {
     let mut client = Client::new(address);
     let deadline = Instant::now() + LEAVES_WITHIN;

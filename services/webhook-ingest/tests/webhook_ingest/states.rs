@@ -34,14 +34,14 @@ fn every_example_payload_is_read() {
         ("release.published", "success"),
         ("workflow_job.failed", "failure"),
         ("workflow_job.waiting", "queued"),
-        // The first run waits for an approval. The second has the action `completed`, but has not begun.
+        // The first run waits for an approval. The second run has the action `completed`, but has not begun.
         ("workflow_run.action_required", "queued"),
         ("workflow_run.dispatched", "queued"),
         ("workflow_run.completed", "success"),
     ] {
         assert_eq!(state(name, &[]), (expected, true), "{name}");
     }
-    assert_eq!(ALL.len(), 17, "the sixteen above and one that is ignored");
+    assert_eq!(ALL.len(), 17, "the list above has all payloads except one, which is ignored");
 }
 
 #[test]
