@@ -79,7 +79,7 @@ export class AgentsPage {
     else if (kind === "empty")
       fill(
         this.#note,
-        h("p", "No agent has sent a heartbeat yet. An agent appears with its first one:"),
+        h("p", "No agent has sent a heartbeat yet. An agent appears here with its first heartbeat:"),
         h(
           "pre",
           { tabindex: 0 },

@@ -28,11 +28,11 @@ import { isPing } from "./sets.js";
  */
 
 const EVERY_MS = 30_000;
-/** The minimum time between two urgent reads, because thousands of agents may ping. */
+/** The minimum time between two urgent reads. Without it, thousands of pings would cause as many reads. */
 const SOON_MS = 5_000;
 const AGAIN_MS = 1_500;
 const SETTLE_MS = 400;
-/** The allowance for the difference between the clocks of agents. */
+/** The clocks of two agents may differ by this much. */
 const SKEW_MS = 60_000;
 
 /**
@@ -41,17 +41,17 @@ const SKEW_MS = 60_000;
  * @type {Record<State, { hint: string | null, is: "silent" | "alive" | "ended" }>}
  */
 const STATES = {
-  lost: { hint: "Silent for more than 2.5 intervals", is: "silent" },
-  late: { hint: "Silent for more than 1.5 intervals", is: "silent" },
+  lost: { hint: "The agent has been silent for more than 2.5 intervals", is: "silent" },
+  late: { hint: "The agent has been silent for more than 1.5 intervals", is: "silent" },
   working: { hint: null, is: "alive" },
   idle: { hint: null, is: "alive" },
   stopped: { hint: "The agent reported that it stopped", is: "ended" },
-  replaced: { hint: "Went silent; another agent with this name has started since", is: "ended" },
+  replaced: { hint: "The agent went silent, and another agent with this name has started", is: "ended" },
 };
 
 export const ORDER = /** @type {State[]} */ (Object.keys(STATES));
 
-/** A newer gateway may send a state that this page does not know; it counts as idle. @param {Agent} agent */
+/** A newer gateway may send an unknown state, which counts as idle. @param {Agent} agent */
 export const factsOf = ({ state }) => STATES[state] ?? STATES.idle;
 
 /** @param {Agent} agent */
@@ -123,7 +123,7 @@ export class Agents extends EventTarget {
   }
 
   /**
-   * Plans a read, unless an earlier one is planned.
+   * Plans a read, unless an earlier read is already planned.
    *
    * @param {number} wait
    * @param {boolean} [urgent] Whether the gateway has reported a lost or returned agent.

@@ -1,4 +1,4 @@
-// The layout of a journey: the position of each item on the time axis, and its row. Pure.
+// Lays out a journey: computes the position of each item on the time axis, and the row of each item.
 
 import { kindWords } from "./kinds.js";
 
@@ -69,14 +69,14 @@ export function toScale(items, now, inset = 0) {
   return { scale, parts, from, to };
 }
 
-/** If a name has more items than this, they share rows that show the name once, at the left end. */
+/** If more items than this have the same name, they share rows. Each such row shows the name once. */
 const MANY = 6;
 
 /** @param {Item} item */
 const nameOfRow = (item) => (item.point ? kindWords(item.event.kind) : item.name);
 
 /**
- * The names with so many items that they share rows, each prefixed with its lane.
+ * The names that more than `MANY` items have, each prefixed with its lane.
  *
  * @param {readonly Item[]} items
  */
@@ -122,7 +122,7 @@ export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.0
     );
     if (placed.row < 0) placed.row = rows.length;
     const taken = rows[placed.row];
-    // In a row of one name, a label without room is left out.
+    // In a row that items with the same name share, a label without room is left out.
     placed.labelled = !taken || taken.bar <= begin;
     placed.flip &&= placed.labelled;
     if (taken && taken.end > begin) taken.last.labelled = false;

@@ -1,11 +1,12 @@
-// Decides which pings get a row in a list of events. Pure.
+// Decides which pings get a row in a list of events.
 
 import { isBeat } from "./kinds.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
- * Makes a filter that drops pings that repeat the agent's previous ping. Call it with the events in order.
+ * Makes a filter that drops each ping that repeats the agent's previous ping. Call the filter with the events
+ * in order.
  *
  * @param {boolean} [all] Whether to keep every ping.
  * @returns {(event: AnyEvent) => boolean}

@@ -3,8 +3,8 @@
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
- * Attributes of an element. A function becomes a listener: `onclick` listens for `click`. Null, undefined and
- * false are left out.
+ * Attributes of an element. A function becomes a listener: `onclick` listens for `click`. An attribute whose
+ * value is null, undefined or false is left out.
  *
  * @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes
  */
@@ -157,7 +157,7 @@ export function keyed(parent, items, keyOf, make, update) {
     focused.focus({ preventScroll: true });
 }
 
-/** Copies a text to the clipboard. Returns whether that worked. @param {string} text */
+/** Copies a text to the clipboard. Returns whether the copy worked. @param {string} text */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

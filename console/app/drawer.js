@@ -10,7 +10,7 @@ import { exact } from "./time.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** The number of levels of `meta` that are open at first, and the maximum number of its nodes shown. */
+/** The number of levels of `meta` that are open at first, and the maximum number of fields shown. */
 const OPEN = 2;
 const MOST_NODES = 2_000;
 
@@ -95,7 +95,7 @@ export class Drawer {
 
   /** @param {AnyEvent} event */
   #draw(event) {
-    // All fields from the gateway, in its order, without those that the client added.
+    // Show all fields from the gateway in their order, without the fields that the client added.
     const { receivedAt, simulated, meta: knownMeta, ...stored } = event;
     const fields = Object.entries(stored)
       .filter(([name, value]) => name === "link" || value !== null)
@@ -165,7 +165,7 @@ function tree(value) {
     const list = h("ul.tree");
     for (const [key, inner] of Object.entries(value)) {
       if (left-- <= 0) {
-        list.append(h("li", "more fields: use Copy as JSON"));
+        list.append(h("li", "There are more fields. To see all, use Copy as JSON."));
         break;
       }
       const name = h("bdi.key", key);

@@ -1,4 +1,4 @@
-// The type of an event from the feed or from the query API, and helpers that read it. Pure.
+// The type of an event from the feed or from the query API, and functions that read an event.
 
 /**
  * @typedef {object} Known
@@ -7,7 +7,7 @@
  * @property {boolean} [simulated]
  * @property {string} [recorded_at]
  * @property {string} [channel]
- * @property {Record<string, unknown>} [meta] Only from the query API; the feed does not carry it.
+ * @property {Record<string, unknown>} [meta] Only in events from the query API.
  */
 
 /** @typedef {import("../client/types.js").Ticker & Known} AnyEvent */
@@ -16,7 +16,7 @@
 export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== "";
 
 /**
- * A text in `meta`; empty if it is missing.
+ * Returns a text field of `meta`; empty if the field is missing.
  *
  * @param {AnyEvent} event
  * @param {string} name
@@ -26,7 +26,7 @@ export function metaText({ meta }, name) {
   return typeof value === "string" ? value : "";
 }
 
-/** The name of a run or deployment, from `meta`; empty if that is missing. @param {AnyEvent} event */
+/** The name of a run or deployment in `meta`; empty if `meta` has no name. @param {AnyEvent} event */
 export const ownName = (event) =>
   metaText(event, "name") || metaText(event, "service") || metaText(event, "environment");
 

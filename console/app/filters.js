@@ -18,7 +18,7 @@ const NAMES = {
   layer: "Layer",
   vtid: "Task",
 };
-/** The text filter waits for this pause in typing, because it searches every event and asks the gateway. */
+/** The text filter waits for this pause in typing, because each search goes through every event. */
 const TYPING_MS = 150;
 
 /** @param {string} value */
@@ -78,7 +78,7 @@ export class Filters {
         clearTimeout(this.#wait);
         this.#wait = setTimeout(() => {
           if (this.#view().page !== "home") return;
-          // Back removes the whole typed text at once, so only the first change adds a history entry.
+          // The Back button must remove the whole typed text, so only the first change adds a history entry.
           this.#change({ q: this.#text.value }, this.#typing);
           this.#typing = true;
         }, TYPING_MS);
@@ -120,7 +120,7 @@ export class Filters {
         "div.switches",
         toggle("hideGreen", "Hide green", "Hide events with status success"),
         toggle("mine", "My tasks", "Only tasks with a star"),
-        toggle("beats", "Heartbeats", "Also show pings that repeat an agent's last one"),
+        toggle("beats", "Heartbeats", "Also show pings that repeat an agent's last ping"),
       ),
       this.#chips,
     );

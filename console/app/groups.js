@@ -1,4 +1,4 @@
-// Combines a run and its jobs into one row. Pure.
+// Combines a run and its jobs into one row.
 
 import { isRunKey } from "./run.js";
 import { isActive, isFailure, rank } from "./sets.js";
@@ -8,7 +8,7 @@ import { isActive, isFailure, rank } from "./sets.js";
 
 /**
  * @typedef {object} Group
- * @property {string} key The run's key, also while the run is unknown.
+ * @property {string} key The run's key, even while the run is unknown.
  * @property {Run | null} run Null while the run is unknown.
  * @property {Map<string, Run>} jobs
  * @property {number} reported The last attempt whose failure was reported; 0 for none.
@@ -19,8 +19,8 @@ import { isActive, isFailure, rank } from "./sets.js";
  *
  * @typedef {object} Row
  * @property {string} key The group's key.
- * @property {Run} run The source of the name: the run, or one of its jobs while the run is unknown.
- * @property {Run} state The source of the state, the times and the link. A click opens its event.
+ * @property {Run} run The run that gives the name; a job while the run is unknown.
+ * @property {Run} state The run or job that gives the state, the times and the link. A click opens its event.
  * @property {Run[]} jobs The known jobs of this attempt.
  * @property {Run[]} failed The jobs of this attempt that failed.
  */
@@ -52,7 +52,8 @@ function current(group) {
   const { run } = group;
   const jobs = [...group.jobs.values()];
   if (!run) return { run, jobs };
-  // Jobs that began after the run ended belong to its next attempt, whose first run event is still to come.
+  // Jobs that began after the run ended belong to the next attempt, although no event of the run itself has
+  // reported this attempt yet.
   const next = isActive(run.status)
     ? []
     : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? 0) > run.at);
@@ -62,8 +63,8 @@ function current(group) {
 }
 
 /**
- * The row of a failed group. While the run is active, its first failed job makes it a failure. Once the run
- * has ended, only its own status counts, because some jobs are allowed to fail.
+ * The row of a failed group. While the run is active, its first failed job makes the group a failure. After
+ * the run has ended, only the status of the run counts, because some jobs are allowed to fail.
  *
  * @param {Group} group
  * @param {(runOrJob: Run, failed: Run) => boolean} isOpen Whether the failure is recent, not fixed and not
@@ -99,7 +100,7 @@ export const inOrder = (a, b) =>
 /** @param {Run} run */
 const since = (run) => run.startedAt ?? run.queuedAt ?? run.at;
 
-/** A summary of a row's jobs; empty if the row has fewer than two. @param {Row} row */
+/** A summary of a row's jobs; empty if there are fewer than two. @param {Row} row */
 export function jobsSummary({ run, state, jobs, failed }) {
   if (jobs.length < 2) return "";
   const done = jobs.filter((job) => !isActive(job.status)).length;

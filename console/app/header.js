@@ -1,4 +1,4 @@
-// The header: the connection's state, the delay of events, their rate, and the banner below it.
+// The header: the state of the connection, the delay and the rate of events, and the banner below the header.
 
 import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";

@@ -23,8 +23,8 @@ const ago = (ms) => new Date(Date.now() - ms).toISOString();
  * Reads the events that tell which runs are active and which have failed.
  *
  * An event that begins or fails a run is useful only together with all later events of the run. One page of
- * the last end events covers the newest ids. For older ids, the end events of the same tasks are read. If
- * those do not reach back to the event, the event is left out.
+ * end events covers the newest ids. For an event with an older id, the end events of its task are read. If
+ * these end events do not reach back to the event, the event is left out.
  *
  * @param {Query} query
  * @param {ListAgents} listAgents
@@ -55,11 +55,12 @@ export async function readHistory(query, listAgents) {
   return [...all, ...(await stillLost(pings, listAgents))];
 }
 
-/** The id from which a page of the newest events is complete. @param {Page} page */
+/** The oldest id in a page of events; 0 if no older events exist. @param {Page} page */
 const floorOf = ({ events, next }) => (next === null ? 0 : (events.at(-1)?.id ?? 0));
 
 /**
- * The failures of agents after which no agent with the same name sent a ping that is not a failure.
+ * Selects the failures of agents that still count, because no agent with the same name has since sent a ping
+ * without a failure.
  *
  * @param {StoredEvent[]} pings
  * @param {ListAgents} listAgents

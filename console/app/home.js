@@ -1,4 +1,4 @@
-// The home page: failures and active runs on one side, the ticker on the other, filters above both.
+// The home page: failures and active runs on one side, the ticker on the other side, and filters above both.
 
 import { beatFilter } from "./beats.js";
 import { byId, fill, h, makeButton, on, panel, setText } from "./dom.js";
@@ -22,7 +22,7 @@ const WHY_EMPTY = {
 
 export class Home {
   #context;
-  /** The last view of this page. The address may be that of another page. */
+  /** The last view of this page. The address may belong to another page. */
   view = unfiltered();
   #filters;
   #now;
@@ -33,7 +33,7 @@ export class Home {
   /** Whether the filters match a run, whatever its status. @type {ReturnType<typeof matcher>} */
   runMatches = () => true;
   #older;
-  /** Whether the user chose the side. A narrow screen shows only one side. */
+  /** Whether the user has chosen the side that a narrow screen shows. */
   #chosen = false;
   #unread = makeButton("unread", { hidden: true });
   #pause;
@@ -136,7 +136,7 @@ export class Home {
     if (replay && this.#older.isDue) void this.#older.load();
   }
 
-  /** Called when the feed becomes live. Sends the query that failed or could not be sent before. */
+  /** Called when the feed becomes live. Reads older events, if an earlier read failed or was not possible. */
   connected() {
     if (this.#older.isDue) void this.#older.load();
   }
@@ -185,7 +185,7 @@ export class Home {
       const until = moment(searched, Date.now());
       fill(
         this.#note,
-        h("p", `Searched back to ${until}; ${hasRows ? "few" : "none"} matched.`),
+        h("p", `Searched back to ${until}: ${hasRows ? "few" : "no"} events matched.`),
         makeButton("small", { onclick: searchFurther }, "Search further"),
       );
     } else if (kind === "loading") fill(this.#note, skeleton());

@@ -1,4 +1,4 @@
-// The hint that is shown while no event is stored: a command that sends the first one.
+// Makes the hint that the page shows while no event is stored: a command that sends the first event.
 
 import { copy, h, makeButton, on, setText } from "./dom.js";
 
@@ -9,7 +9,7 @@ export function howToSend() {
     `     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`,
   ].join("\n");
   const button = makeButton("small", {}, "Copy");
-  on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Select it by hand"));
+  on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Select the text"));
   return h(
     "div.how",
     h("p", "No events yet. Send one, and it appears here at once:"),

@@ -1,5 +1,4 @@
 // Turns a task's events into its journey from the first commit to the deployment: bars and points in lanes.
-// Pure.
 
 import { metaText } from "./event.js";
 import { isMoment, isStep, laneOf, nameOf, pullEndStep, RUN } from "./kinds.js";
@@ -19,7 +18,7 @@ import { isActive, ofStatus, phaseOf } from "./sets.js";
  * @property {number} from
  * @property {number | null} began When the item left the queue; null if unknown.
  * @property {number | null} to Null while the item runs.
- * @property {boolean} point Whether the item takes no time.
+ * @property {boolean} point Whether the item is a point in time instead of a bar.
  * @property {number} attempt
  */
 
@@ -32,7 +31,7 @@ const BREAK_MS = 5 * 60_000;
 const DONE = ["Checks done", "Deploy done"];
 
 /**
- * The names of the steps that end a task's checks and its deployment.
+ * For each status, the name of the step that ends the checks, and of the step that ends the deployment.
  *
  * @type {Record<Status, [string, string]>}
  */
@@ -71,7 +70,7 @@ export function toItems(events, now) {
     } else takeRun(items, open, event, at, lane);
   }
   for (const item of items) {
-    // Without a ping for longer than `BREAK_MS`, the agent no longer counts as working.
+    // An agent that has sent no ping for longer than `BREAK_MS` no longer counts as working.
     if (item.lane === "agents" && item.to === null && now - timeOf(item.event) > BREAK_MS)
       item.to = timeOf(item.event);
   }

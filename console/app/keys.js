@@ -82,7 +82,7 @@ export function makeHelp() {
         "p",
         "A recent failure stays until its run is green, you dismiss it, or it is a day old. ",
         "A run without a new event for six hours is removed. ",
-        "The address holds every filter: send it to share the view. ",
+        "The address contains all filters. To share the view, send the address. ",
         "Times are in your time zone; hover over one for the exact instant.",
       ),
     ),

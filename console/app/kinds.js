@@ -1,5 +1,5 @@
 // The kinds of events that the page knows: a table for GitHub and Cloud Run, and predicates for pings. Every
-// other kind was chosen by a producer, and counts as work that takes time. Pure.
+// other kind was chosen by a producer, and counts as work that takes time.
 
 import { agentName, metaText, ownName } from "./event.js";
 import { pullNumber } from "./links.js";
@@ -29,7 +29,7 @@ import { isPing, ofStatus, sourceFacts } from "./sets.js";
  */
 
 /**
- * The end of a pull request: the word in its label, and the name of its step.
+ * For each status that ends a pull request, the word in the label and the name of the step.
  *
  * @type {Record<Status, [string, string] | null>}
  */
@@ -139,7 +139,7 @@ export function familyOf(kind) {
   return is === "job" || is === "deployment" ? is : kind;
 }
 
-/** Whether an event is a ping from an agent, not the gateway's notice about one. @param {AnyEvent} event */
+/** Whether an event is an agent's own ping, not a notice of the gateway. @param {AnyEvent} event */
 export const isBeat = (event) => isPing(event) && event.kind === "ping";
 
 /** Whether an event is the gateway's notice that an agent is lost. @param {{ kind: string }} event */

@@ -1,4 +1,4 @@
-// Parses the links of events, which are mostly addresses of GitHub and Cloud Run. Pure.
+// Parses the links of events, which are mostly addresses of GitHub and Cloud Run.
 
 /**
  * The address if it is safe as a link (http or https), else null.

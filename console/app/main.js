@@ -1,4 +1,4 @@
-// Starts the page: makes its views, shows the one that the address names, and keeps it up to date.
+// Starts the page: makes the views, shows the view that the address names, and keeps it up to date.
 
 import { Agents } from "./agents.js";
 import { AgentsPage } from "./agents-page.js";
@@ -21,7 +21,7 @@ import { formatView, parseView } from "./view.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** The minimum time between two draws, whatever the rate of events. */
+/** The minimum time between two draws, however many events arrive. */
 const DRAW_MS = 250;
 
 const store = new Store(takeToken());
@@ -30,10 +30,13 @@ const dismissed = new KeptSet("dismissed");
 const agents = new Agents(store);
 const router = new Router(show);
 
-/** @type {AnyEvent | null} The event in the drawer, if more than its id is known. */
+/** @type {AnyEvent | null} The event in the drawer; null if only the id of the event is known. */
 let opened = null;
 
-/** Whether `j` or `k` moved on from the opened event. If so, the last event gets the focus on close. */
+/**
+ * Whether the user has moved to another event with `j` or `k` while the drawer was open. If so, closing the
+ * drawer moves the focus to the row of that event.
+ */
 let moved = false;
 
 /** @type {import("./router.js").Context} */
@@ -132,7 +135,7 @@ function scheduleDraw() {
     planned = false;
     const begin = performance.now();
     draw();
-    // Draw less often if drawing is slow, so that it takes at most a tenth of the time.
+    // Draw less often if drawing is slow, so that drawing takes at most a tenth of the time.
     wait = Math.min(2_000, Math.max(DRAW_MS, 10 * (performance.now() - begin)));
   }, wait);
 }

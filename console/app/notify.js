@@ -1,4 +1,4 @@
-// Reports failures outside the page: desktop notifications, the title and the icon of the tab.
+// Reports failures outside the page: in desktop notifications, and in the title and the icon of the tab.
 
 import { byId, fill, on } from "./dom.js";
 import { kindWords } from "./kinds.js";
@@ -46,7 +46,7 @@ export class Notifier {
     const title =
       why ??
       (this.#on
-        ? "Notifications of failures are on; they follow the filters"
+        ? "Notifications of failures are on, for failures that match the filters"
         : "Notify me of failures that match the filters");
     this.#button.ariaPressed = String(this.#on);
     this.#button.ariaLabel = this.#button.title = title;
@@ -94,7 +94,7 @@ export class Notifier {
         if (row) this.#open(row);
       };
     } catch {
-      // Chrome on Android allows notifications only from service workers, and reports that only here.
+      // Chrome on Android allows only service workers to show notifications, and throws here.
       this.#on = false;
       this.#button.hidden = true;
     }

@@ -228,5 +228,10 @@ function timesOf({ status, at, queuedAt, startedAt, endedAt }, now) {
   }
 }
 
-/** A title without the task, which the row already shows. @param {string} about @param {string} vtid */
+/**
+ * Removes the task from a title, because the row already shows the task.
+ *
+ * @param {string} about
+ * @param {string} vtid
+ */
 const withoutTask = (about, vtid) => about.replace(`[${vtid}]`, "").trim();

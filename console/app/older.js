@@ -1,5 +1,5 @@
-// Reads events that are older than the feed's first one from the query API, page by page. It reads while the
-// list has few rows, and when the reader scrolls to its end.
+// Reads events that are older than the feed's first event from the query API, page by page. Reads a page if
+// the list has few rows, and when the reader scrolls to the end of the list.
 
 import { beatFilter } from "./beats.js";
 import { filterCount, home, serverFilters } from "./view.js";
@@ -7,16 +7,16 @@ import { filterCount, home, serverFilters } from "./view.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const PAGE = 200;
-/** The page size for filters that only the console knows, because it then drops most of the events. */
+/** The page size for filters that only the console applies, because they drop most of the events. */
 const BIG_PAGE = 1_000;
-/** One load reads up to this many pages, until it has found `ENOUGH` rows. */
+/** One load stops after this many pages, even if it has not found `ENOUGH` rows. */
 const MOST_PAGES = 10;
 const ENOUGH = 20;
 
 /** @typedef {Pick<import("./ticker.js").Ticker, "length" | "oldest" | "reset" | "prepend">} List */
 
 export class Older {
-  /** The time that a search reached without finding enough rows, in milliseconds; 0 if it found enough. */
+  /** If a search found too few rows, the time back to which it searched, in milliseconds; otherwise 0. */
   searched = 0;
   /** @type {unknown} */
   error = null;
@@ -70,7 +70,7 @@ export class Older {
   }
 
   /**
-   * Reads events that are older than all that were read. The gateway applies the filters that it knows.
+   * Reads events that are older than all events read so far. The gateway applies the filters that it knows.
    *
    * @param {boolean} [more] Whether to add rows even if the list has enough.
    */

@@ -7,7 +7,7 @@ import { on } from "./dom.js";
 const REST_MS = 2_000;
 /** The list is released this long after a key press, or after a row got the focus. */
 const READ_MS = 20_000;
-/** A press that seems to last longer has ended without an event. */
+/** A press is taken as ended after this time, because the browser may not report its end. */
 const PRESS_MS = 60_000;
 
 export class Pointer {

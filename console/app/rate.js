@@ -1,4 +1,4 @@
-// Counts events per minute over the last half hour. Pure.
+// Counts events per minute over the last half hour.
 
 const MINUTE = 60_000;
 export const MINUTES = 30;
@@ -8,7 +8,7 @@ export class Rate {
   #counts = new Map();
   /** The time since which every event has been counted. */
   #from = Infinity;
-  /** The time at which the connection was lost; Infinity while it is up. */
+  /** The time at which the connection was lost; Infinity while the page is connected. */
   #stopped = Infinity;
 
   /** @param {number} at @param {number} [count] */
@@ -33,7 +33,7 @@ export class Rate {
     this.#stopped = at;
   }
 
-  /** Notes that the connection is back. Missed events follow and count in the minutes of their own times. */
+  /** Notes that the connection is back. Missed events follow, and each counts in the minute of its `ts`. */
   resume() {
     this.#stopped = Infinity;
   }
@@ -59,7 +59,7 @@ export class Rate {
     });
   }
 
-  /** The events in the last 60 s, estimated from whole minutes. @param {number} now */
+  /** Estimates the number of events in the last 60 s from the minute counts. @param {number} now */
   perMinute(now) {
     const last = Math.floor(now / MINUTE);
     const part = (now % MINUTE) / MINUTE;

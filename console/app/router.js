@@ -56,7 +56,7 @@ export class Router {
     this.go({ ...this.view, event }, this.view.event !== null);
   }
 
-  /** Closes the event: goes back if opening it added an entry, else replaces the entry. */
+  /** Closes the event. Goes back if opening the event added a history entry, else replaces the entry. */
   closeEvent() {
     if (this.view.event === null) return;
     if (history.state?.opened) history.back();

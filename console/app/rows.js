@@ -1,4 +1,4 @@
-// The events of a list that may be very long: those that are shown, and newer ones that wait. Pure.
+// The events of a list that may be very long. Some events are shown, and newer events wait.
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
@@ -12,11 +12,11 @@ export class Rows {
   #events = [];
   /** The number of the oldest event. */
   first = 0;
-  /** The number of events that are shown. Newer ones wait. */
+  /** The number of events that are shown. Newer events wait. */
   shown = 0;
-  /** The number of new events that were dropped because the shown ones had to stay. */
+  /** The number of new events that were dropped because the shown events had to stay. */
   #missed = 0;
-  /** @type {Set<number | null>} The ids that came from a query, which the feed may deliver again. */
+  /** @type {Set<number | null>} The ids of events from a query. The feed may deliver these events again. */
   #queried = new Set();
 
   get length() {

@@ -1,4 +1,4 @@
-// Builds the state of one run from its events, which may arrive in any order. Pure.
+// Builds the state of one run from its events, which may arrive in any order.
 
 import { isTask, metaText, ownName } from "./event.js";
 import { familyOf, isDeployment, JOB, RUN } from "./kinds.js";
@@ -18,19 +18,20 @@ import { isActive, isPing, phaseOf, rank } from "./sets.js";
  * @property {number | null} queuedAt When the current attempt was queued; null if unknown.
  * @property {number | null} startedAt When the current attempt started; null if unknown.
  * @property {number | null} endedAt When the current attempt ended; null if it has not.
- * @property {number} after When the previous attempt ended. Older events do not belong to the current one.
+ * @property {number} after When the previous attempt ended. Events before this time belong to older attempts.
  * @property {number} seenAt When the last event was received (browser's clock) or recorded (gateway's clock).
  * @property {string} name The run's name; empty while its `meta` is unknown.
  * @property {string} about The title of the change that the run works on; empty while its `meta` is unknown.
  * @property {string} branch
- * @property {number} metaOf The id of the event whose `meta` was read; 0 for none, -1 to never ask for it.
+ * @property {number} metaOf The id of the event whose `meta` was read. 0 if no `meta` was read. -1 if no
+ *   `meta` was read and none must be requested.
  */
 
 /** Names and titles are cut to this length. */
 const MOST_TEXT = 300;
 
 /**
- * The property of a run that an event of each phase sets.
+ * For each phase, the property of a run that an event in this phase sets.
  *
  * @type {Record<import("./sets.js").Phase, "queuedAt" | "startedAt" | "endedAt">}
  */
@@ -38,7 +39,7 @@ const TIMES = { waits: "queuedAt", runs: "startedAt", ended: "endedAt" };
 
 /**
  * The key of the run that an event reports on; null for a ping. A run is identified by its link without the
- * attempt, a deployment by its task, because its link may change.
+ * attempt. A deployment is identified by its task, because the link of a deployment may change.
  *
  * @param {AnyEvent} event
  */
@@ -55,7 +56,7 @@ export function groupKey(key) {
   return run ? `${RUN}|${run}` : key;
 }
 
-/** Whether a key is that of a run that has jobs and attempts. @param {string} key */
+/** Whether a key belongs to a run that can have jobs and attempts. @param {string} key */
 export const isRunKey = (key) => key.startsWith(`${RUN}|`);
 
 /** The attempt of a run; 0 if unknown. @param {AnyEvent} event */
@@ -65,8 +66,7 @@ export function attemptOf({ meta, link }) {
 }
 
 /**
- * Whether `next` reports a later state than the one in `run`. Attempts decide first, then times, then phases.
- * The end is the last phase.
+ * Whether `next` reports a later state than `run` has. Attempts decide first, then times, then phases.
  *
  * @param {Run} run
  * @param {AnyEvent} next

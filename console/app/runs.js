@@ -1,4 +1,4 @@
-// Keeps the runs that are active or have failed. A run and its jobs are one row. Pure: callers pass the time.
+// Keeps the runs that are active or have failed. A run and its jobs are one row. Callers pass the time.
 
 import { agentName, isTask, metaText } from "./event.js";
 import { failing, failureName, inOrder, running } from "./groups.js";
@@ -11,15 +11,15 @@ import { isFailure, isPing, isSuccess, sourceFacts } from "./sets.js";
 /** @typedef {import("./groups.js").Group} Group */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** A run without a new event for this long is not shown as active: its end was probably missed. */
+/** A run without a new event for this long is not shown as active, because its end was probably missed. */
 export const SILENT_MS = 6 * 3_600_000;
 /** A failure is recent for this long. */
 export const RECENT_MS = 24 * 3_600_000;
 const MOST_RUNS = 5_000;
-/** The number of runs dropped at once, because the search for runs to drop takes time. */
+/** The number of runs that are dropped at once. Dropping each run alone would need a search each time. */
 const SLACK = 500;
 const MOST_JOBS = 500;
-/** The number of combinations of module, kind and task whose last successes are kept. */
+/** The maximum number of combinations of module, kind and task whose last successes are kept. */
 const MOST_GREEN = 1_000;
 /** The number of successes that are kept for each combination. */
 const GREEN_EACH = 8;
@@ -71,8 +71,8 @@ export class Runs {
   }
 
   /**
-   * Adds a ping. A lost or failed agent is a failure until an agent with its name reports again. The order of
-   * ids decides, not `ts`, because the clocks of agents differ.
+   * Adds a ping. A lost or failed agent counts as a failure until an agent with the same name reports again.
+   * The order of ids decides, not the order of `ts`, because the clocks of agents differ.
    *
    * @param {AnyEvent} event
    * @param {number} at
@@ -92,7 +92,7 @@ export class Runs {
   }
 
   /**
-   * The name of an event's run; empty while it is unknown.
+   * The name of an event's run; empty while the name is unknown.
    *
    * @param {AnyEvent} event
    */
@@ -101,7 +101,7 @@ export class Runs {
     return metaText(event, "name") || (this.byKey.get(runKey(event) ?? "")?.name ?? "");
   }
 
-  /** Sets the name of a run from an event of the query API; its state stays. @param {AnyEvent} event */
+  /** Sets the name, title and branch of a run from an event of the query API. @param {AnyEvent} event */
   learn(event) {
     const run = this.byKey.get(runKey(event) ?? "");
     if (run && (run.event.id === event.id || attemptOf(event) === run.attempt)) learn(run, event);
@@ -141,14 +141,14 @@ export class Runs {
     else this.#shown.delete(key);
     this.#bound();
     const row = isFailure(run.status) ? failed : null;
-    // Without attempts, each failure is a new one.
+    // A group without attempts reports each failure.
     const attempt = isRunKey(key) ? row?.run.attempt || 1 : 0;
     if (!row || (attempt > 0 && attempt <= group.reported)) return null;
     group.reported = attempt;
     return row;
   }
 
-  /** Drops the oldest groups if there are too many runs. Groups that are shown go last. */
+  /** Drops the oldest groups if there are too many runs. Groups that are shown are dropped last. */
   #bound() {
     if (this.byKey.size <= MOST_RUNS) return;
     for (const shown of [false, true])
@@ -180,7 +180,7 @@ export class Runs {
   }
 
   /**
-   * The rows of runs that run or wait.
+   * The rows of the groups that run or wait.
    *
    * @param {number} now
    */
@@ -211,7 +211,7 @@ export class Runs {
 
   /**
    * Whether a failure is fixed: a later run of the same task, module and kind has succeeded. If both names
-   * are known, they must also be equal, because a lint workflow says nothing about a test workflow.
+   * are known, they must also be equal, because a green lint workflow does not fix a test workflow.
    *
    * @param {Run} run
    * @param {number} at The time of the failure.

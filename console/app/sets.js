@@ -1,6 +1,6 @@
-// The closed sets of values for an event's fields, with the page's facts about each value. Pure.
+// The statuses and sources of events, with what the page knows about each of them.
 //
-// When a type gains a value, the type checker reports every table that lacks it.
+// If a new value is added to a type, the type checker reports every table that lacks the value.
 
 /** @typedef {import("../client/types.js").Status} Status */
 /** @typedef {import("../client/types.js").Source} Source */
@@ -59,7 +59,7 @@ export const isSuccess = (status) => ofStatus(STATUS, status).outcome === "good"
  * @typedef {object} SourceFacts
  * @property {string} name
  * @property {Lane | null} lane The lane of the source's events in a journey; null if their kind decides.
- * @property {boolean} isGitHub Whether its kinds are GitHub's, some of which are never part of a run.
+ * @property {boolean} isGitHub Whether the source has GitHub's kinds. Some are never part of a run.
  * @property {boolean} isNamedByLink Whether the link of a run already shows its name.
  */
 
@@ -71,11 +71,11 @@ const SOURCE = {
   "agent.ping": { name: "Agent", lane: "agents", isGitHub: false, isNamedByLink: false },
 };
 
-/** A newer gateway may send a source that this page does not know. @param {Source} source */
+/** A newer gateway may send an unknown source, which is shown unchanged. @param {Source} source */
 export const sourceFacts = (source) =>
   Object.hasOwn(SOURCE, source) ? SOURCE[source] : { ...SOURCE["oasis.events"], name: source };
 
-/** Whether an event reports on an agent; all others report on work. @param {{ source: Source }} event */
+/** Whether an event reports on an agent. Other events report on work. @param {{ source: Source }} event */
 export const isPing = ({ source }) => sourceFacts(source).lane === "agents";
 
 export const SOURCES = /** @type {Source[]} */ (Object.keys(SOURCE));

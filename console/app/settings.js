@@ -1,5 +1,5 @@
 // Reads and writes the browser's storage: starred tasks, dismissed failures, the theme, notifications, the
-// token. Other code may have changed the content, so it is validated.
+// token. Other code may have changed the stored values, so they are validated.
 
 const MOST = 1_000;
 
@@ -28,7 +28,7 @@ export function onChangeElsewhere(name, work) {
   });
 }
 
-/** A stored set of texts. Beyond 1,000, it drops the oldest. */
+/** A set of texts in the browser's storage. The set keeps only the last 1,000 texts. */
 export class KeptSet extends EventTarget {
   #name;
   /** @type {Set<string>} */
@@ -87,7 +87,7 @@ export const recall = (name) => {
 /** @param {string} name @param {string | null} value */
 export const remember = (name, value) => write(name, value);
 
-/** Takes the token out of the address, or reads the one that this tab has kept. */
+/** Takes the token out of the address. If the address has no token, reads the token that this tab kept. */
 export function takeToken() {
   const url = new URL(location.href);
   const token = url.searchParams.get("token");
@@ -104,7 +104,7 @@ export function takeToken() {
   }
 }
 
-/** The pattern of a token, also for the form. A header cannot carry other characters. */
+/** The pattern of a valid token. The form that asks for a token uses the pattern too. */
 export const TOKEN = "[!-~]+";
 
 /** @param {string | null} token */

@@ -1,6 +1,6 @@
-// Holds the page's data: the events, the runs that follow from them, and their rate. One feed without filters
-// serves every view, so a view misses no failure while another one is open. Views filter these events and
-// read older ones from the query API.
+// Holds the page's data: the events, the runs that the events report on, and the rate of events. One feed
+// without filters serves every view, so the page misses no failure, whichever view is open. Each view filters
+// these events, and reads older events from the query API.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
 import { readHistory } from "./history.js";
@@ -43,7 +43,7 @@ export class Store extends EventTarget {
       if (detail.reason === "reset") this.#forget();
       else {
         this.tally.rate.clear();
-        // The query API may still have the ends and failures of runs in the gap.
+        // Runs may have ended or failed in the gap, and the query API may still have these events.
         void this.seed();
       }
       this.gap = detail;
@@ -69,7 +69,7 @@ export class Store extends EventTarget {
     void this.seed();
   }
 
-  /** Drops all data, because it was simulated or the database was restored. */
+  /** Drops all data, because the data was simulated or the database was restored. */
   #forget() {
     this.events = [];
     this.runs.clear();
@@ -128,8 +128,7 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Reads the names of the runs in sight, at most every 3 s. The names are in `meta`, which the feed does not
-   * carry.
+   * Reads the names of runs, at most every 3 s. The names are in `meta`, which only the query API returns.
    *
    * @param {readonly Run[]} runs
    */
@@ -152,7 +151,7 @@ export class Store extends EventTarget {
         for (const run of unknown) run.metaOf ||= -1;
         this.#emit("learned");
       } catch {
-        // The rows show the kind instead. The next call asks again.
+        // The rows show the kind instead of the name. The next call reads the names again.
       }
       this.#learning = undefined;
     }, wait);

@@ -1,4 +1,4 @@
-// Counts events per minute and per value of their fields. Pure.
+// Counts the events for each minute, and for each value of a field.
 
 import { Rate } from "./rate.js";
 import { eachFacet, FACETS, noteValue } from "./view.js";
@@ -50,7 +50,7 @@ export class Tally {
   }
 
   /**
-   * The events that are not counted yet. Simulated events have no id and arrive only once.
+   * Returns the events that are not counted yet. Simulated events have no id and arrive only once.
    *
    * @template {AnyEvent} E
    * @param {readonly E[]} events

@@ -18,7 +18,7 @@ const MOST = 2_000;
 const PAGE = 500;
 /** The maximum number of bars that are drawn; more would be unreadable. */
 const MOST_ITEMS = 300;
-/** Live events carry no `meta`. The page reads it this long after the first of them. */
+/** Live events have no `meta`. The page reads the `meta` this long after the first live event. */
 const SETTLE_MS = 1_500;
 
 export class TaskPage {
@@ -57,7 +57,7 @@ export class TaskPage {
     on(this.#star, "click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     on(stars, "change", () => this.#showStar());
     on(store, "gap", () => this.#begin());
-    // The share of the axis that a label takes depends on the width.
+    // The share of the axis that a label takes depends on the width of the window.
     on(window, "resize", () => {
       this.#dirty = true;
     });
@@ -229,7 +229,7 @@ export class TaskPage {
         h(
           "p",
           `No events for ${this.#task} yet. `,
-          "Name it in a pull request title, a branch or a commit message, and its events appear here.",
+          "Put the VTID in a pull request title, a branch or a commit message. Its events then appear here.",
         ),
       );
     else if (this.#more)

@@ -1,4 +1,4 @@
-// The button that switches the theme. The page follows the system's theme until the user chooses the other.
+// The button that switches the theme. The page follows the system's theme until the user chooses another one.
 
 import { fill, on } from "./dom.js";
 import { icon } from "./labels.js";

@@ -1,6 +1,6 @@
-// Shows a list of events. Only the rows in sight are in the document, and all have the same height. Rows do
-// not move while the reader uses them: new events wait while the list is scrolled or paused, and for a moment
-// after the last use of the pointer or the keyboard.
+// Shows a list of events. Only the rows in sight are in the document, and all rows have the same height. Rows
+// do not move while the reader uses them: new events wait while the list is scrolled or paused, and for a
+// moment after the last use of the pointer or the keyboard.
 
 import { h, on } from "./dom.js";
 import { Pointer } from "./pointer.js";
@@ -13,20 +13,20 @@ import { Rows } from "./rows.js";
 const OVERSCAN = 4;
 /** The height of the header row, which stays in sight, in pixels. */
 const HEAD = 28;
-/** Rows are renumbered from 0 above this number: a browser's layout ends at some 33 million pixels. */
+/** Above this number, rows are renumbered, because a browser's layout ends at some 33 million pixels. */
 const MOST_NUMBER = 300_000;
 
 /**
  * @typedef {object} Actions
  * @property {(count: number, paused: boolean) => void} [unread] Gets the number of waiting events.
- * @property {() => void} refill Must call reset(): new events were dropped for lack of room.
+ * @property {() => void} refill Called after new events were dropped for lack of room. Must call reset().
  * @property {() => void} [bottom] Called when the end of the list comes into sight.
  */
 
 export class Ticker {
   #scroller;
   #sheet;
-  /** The parent of the rows. A row's number sets its place in it, so a new row moves only this element. */
+  /** The parent of the rows. A row has a fixed place in its parent, so a new row moves only the parent. */
   #anchor;
   #rows = new Rows();
   #paused = false;
@@ -154,7 +154,7 @@ export class Ticker {
     this.#redraw();
   }
 
-  /** Moves the selection, down if positive. @param {number} by */
+  /** Moves the selection by this number of rows; down if positive. @param {number} by */
   move(by) {
     const { first, shown, top } = this.#rows;
     if (shown === 0) return;
@@ -238,7 +238,7 @@ export class Ticker {
     this.#soon();
   }
 
-  /** Draws once per frame, whatever the rate of events. */
+  /** Draws once per frame, however many events arrive. */
   #soon() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
@@ -262,8 +262,8 @@ export class Ticker {
         this.#made.delete(number);
       }
     }
-    // Screen readers follow the document's order, so insert each new row after the row above it. That may be
-    // the selected row, which stays in the document out of sight.
+    // Screen readers follow the document's order, so insert each new row after the row above it. The row
+    // above may be the selected row, which stays in the document even out of sight.
     let above = this.#made.get(Math.max(last, this.#selected ?? last));
     for (let number = last; number >= first; number--) {
       let row = this.#made.get(number);

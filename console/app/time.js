@@ -1,4 +1,4 @@
-// Formats durations and times. Pure, except that results depend on the reader's time zone and language.
+// Formats durations and times. The results depend on the reader's time zone and language.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -53,7 +53,7 @@ export function clock(ms) {
 let date;
 
 /**
- * The time of day. If it is on another day than `now`, the date comes first and seconds are left out.
+ * The time of day. If the day is not the day of `now`, the date comes first and the seconds are left out.
  *
  * @param {number} ms
  * @param {number} now

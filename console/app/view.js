@@ -1,4 +1,4 @@
-// Converts between the address and the view: the page, its filters and the open event. Pure.
+// Converts between the address and the view: the page, its filters and the open event.
 
 import { isSuccess } from "./sets.js";
 
@@ -73,7 +73,7 @@ export function parseView(pathname, search) {
   return view;
 }
 
-/** A value in the case that the gateway stores. @param {Facet} facet @param {string} value */
+/** Changes a value to the case that the gateway stores. @param {Facet} facet @param {string} value */
 export const normal = (facet, value) =>
   ["kind", "source", "status"].includes(facet) ? value.toLowerCase() : value.toUpperCase();
 
@@ -128,8 +128,8 @@ export function serverFilters(view, starred) {
   if (view.mine) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
-    // If no starred task matches, ask for a task that does not exist. If there are more tasks than the
-    // gateway accepts, ask for all events and filter here.
+    // If no starred task matches, ask for a task that does not exist. If more starred tasks match than the
+    // gateway accepts, ask for all events, which the page then filters.
     if (both.length <= MOST_VALUES) filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
@@ -139,11 +139,11 @@ export function serverFilters(view, starred) {
 const MOST_OFFERED = 200;
 
 /**
- * Counts a value of a facet. Beyond 200 values, the one that was seen longest ago is dropped.
+ * Counts a value of a facet. Beyond 200 values, the value that was seen longest ago is dropped.
  *
  * @param {Map<string, number>} counts
  * @param {string} value
- * @param {boolean} [older] Whether the event is older than all that were counted.
+ * @param {boolean} [older] Whether the event is older than all counted events.
  */
 export function noteValue(counts, value, older = false) {
   const count = counts.get(value) ?? 0;
@@ -166,7 +166,7 @@ export function noteValue(counts, value, older = false) {
  * @param {readonly string[]} starred
  * @param {object} [options]
  * @param {boolean} [options.anyStatus] Whether to ignore the status, as for runs, whose status changes.
- * @param {(event: AnyEvent) => string} [options.nameOf] The known name of an event, which the text may match.
+ * @param {(event: AnyEvent) => string} [options.nameOf] The name of the event's run. The text may match it.
  * @returns {(event: AnyEvent) => boolean}
  */
 export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } = {}) {

@@ -1,5 +1,6 @@
 // Measures the figures in docs/console.md: the time from the arrival of a frame to its paint, long tasks and
-// the heap, at 200 and at 1,000 events/s. OASIS_BIN names the binary, CHROMIUM the browser.
+// the heap, at 200 and at 1,000 events/s. OASIS_BIN is the path of the binary, and CHROMIUM is the path of
+// the browser.
 //
 //   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds] [events per second]
 
@@ -10,8 +11,9 @@ const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
 const STATUSES = ["queued", "in_progress", "success", "success", "failure", "info"];
 
 /**
- * Runs in the page. Records when the bytes of an event arrived, and when its row was painted. The time of the
- * paint is that of the first task after the frame's layout and paint, without the compositor's time.
+ * Executed inside the page. Records when the bytes of an event arrived, and when the event's row was painted.
+ * A row counts as painted once the first task after the layout and paint of its frame begins. The time that
+ * the compositor takes is not included.
  */
 function watch() {
   /** @type {Map<number, number>} */
@@ -107,7 +109,7 @@ async function measure(rate) {
       await session.send("HeapProfiler.collectGarbage");
       return page.evaluate(() => /** @type {any} */ (performance).memory.usedJSHeapSize / 1e6);
     };
-    // Fill the list first, because the heap grows while it fills.
+    // Fill the list first, because the heap grows while the list fills.
     if (rate >= 1_000) {
       await stack.sendMany(56_000);
       await until(async () => ((await shownIds(page))[0] ?? 0) >= 56_000, "the list is full", 120_000);
@@ -118,7 +120,7 @@ async function measure(rate) {
     });
     const heaps = [await heap()];
     const sent = await send(stack, rate, SECONDS / 2);
-    // The garbage collection that is forced here, between two loads, does not count as a long task.
+    // The garbage collection between the two loads is forced, so it does not count as a long task.
     const longBefore = await page.evaluate(() => /** @type {any} */ (globalThis).measured.long.length);
     heaps.push(await heap());
     await page.evaluate(async (length) => {
@@ -132,22 +134,24 @@ async function measure(rate) {
     heaps.push(await heap());
     const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
     console.log(
-      `${rate} events/s: ${sent.sent + more.sent} sent in ${(sent.seconds + more.seconds).toFixed(1)} s,`,
-      `${delays.length} drawn as rows`,
+      `${rate} events/s: sent ${sent.sent + more.sent} events`,
+      `in ${(sent.seconds + more.seconds).toFixed(1)} s, drew ${delays.length} of them as rows`,
     );
     console.log(
-      `  frame received to painted: median ${ms(quantile(delays, 0.5))}, 95 % ${ms(quantile(delays, 0.95))},`,
-      `99 % ${ms(quantile(delays, 0.99))}, most ${ms(quantile(delays, 1))}`,
+      `  delay from arrival to paint: median ${ms(quantile(delays, 0.5))},`,
+      `95 % ${ms(quantile(delays, 0.95))}, 99 % ${ms(quantile(delays, 0.99))},`,
+      `maximum ${ms(quantile(delays, 1))}`,
     );
     console.log(
-      `  long tasks (over 50 ms): ${long.length},`,
-      `over 100 ms: ${long.filter((/** @type {number} */ one) => one > 100).length},`,
-      `most ${ms(Math.max(0, ...long))}`,
+      `  tasks over 50 ms: ${long.length},`,
+      `tasks over 100 ms: ${long.filter((/** @type {number} */ one) => one > 100).length},`,
+      `longest task: ${ms(Math.max(0, ...long))}`,
     );
     console.log(
-      `  heap after collection: ${heaps.map((one) => one.toFixed(1)).join(" → ")} MB; ${nodes} elements`,
+      `  heap after garbage collection: ${heaps.map((one) => one.toFixed(1)).join(" → ")} MB;`,
+      `elements in the page: ${nodes}`,
     );
-    if (faults.length > 0) console.log(`  faults: ${faults.join("; ")}`);
+    if (faults.length > 0) console.log(`  errors in the page: ${faults.join("; ")}`);
   } finally {
     await browser.close();
     await stack.remove();

@@ -1,5 +1,4 @@
-// Computes the waits between connection attempts. They grow up to a maximum, and a random part keeps clients
-// from reconnecting at the same time.
+// Computes the waits between connection attempts.
 
 export const FIRST_MS = 1_000;
 export const MOST_MS = 30_000;
@@ -9,8 +8,8 @@ const LEAST_ASKED_MS = 100;
 const MOST_ASKED_MS = 300_000;
 
 /**
- * Doubles each wait, from 1 s up to 20 s, and adds up to half at random, so that clients that lost the same
- * server do not all reconnect at once.
+ * Doubles each wait, from 1 s up to 20 s, and adds a random part of up to half of the wait. So clients that
+ * lost the same server do not all reconnect at the same time.
  */
 export class Backoff {
   #random;
@@ -32,7 +31,7 @@ export class Backoff {
   }
 
   /**
-   * Starts again with the first wait after a success.
+   * Makes the next wait the first one again. Call this method after a success.
    *
    * @param {number | null} asked The first wait that the server asked for; null for the default of 1 s.
    */
@@ -42,13 +41,13 @@ export class Backoff {
     if (asked !== null) this.ask(asked);
   }
 
-  /** The next wait, in milliseconds. */
+  /** Returns the next wait, in milliseconds. */
   next() {
-    // The wait reaches its maximum long before 30 attempts; the bound keeps the power finite.
+    // The bound of 30 keeps the power finite. The wait reaches its maximum after far fewer attempts.
     const doubled = this.#first * 2 ** Math.min(this.#attempts, 30);
     this.#attempts += 1;
-    // The random part adds at most half, so the wait without it is capped at two thirds of the maximum. A
-    // wait that the server asked for is not capped.
+    // The random part adds at most half of the wait, so the wait without it is capped at two thirds of the
+    // maximum. A wait that the server asked for is not capped.
     const least = Math.max(Math.min(doubled, (MOST_MS * 2) / 3), this.#first);
     return Math.round(least * (1 + this.#random() / 2));
   }

@@ -11,9 +11,9 @@ import { address, FEED, headers } from "./wire.js";
 /** A connection that lasted this long, or delivered an event, counts as a success. */
 const PROVEN_MS = 5_000;
 const POLL_MS = 2_000;
-/** How often the client tries a stream while it polls. */
+/** The time between two attempts to open a stream while the client polls. */
 const PROBE_MS = 60_000;
-/** After this many silent connections in a row, assume a proxy that buffers small chunks, and poll. */
+/** After this many silent connections in a row, the client polls. A proxy may hold small chunks back. */
 const SILENCES = 2;
 /** The maximum random addition to the wait that a server asks for. */
 const SPREAD_MS = 1_000;
@@ -45,7 +45,7 @@ const SPREAD_MS = 1_000;
  */
 
 export class Connector {
-  /** Attempts since the last success. */
+  /** The number of attempts since the last success. */
   tries = 0;
   /** @type {"sse" | "poll"} */
   transport = "sse";
@@ -99,7 +99,7 @@ export class Connector {
     this.#wake = null;
   }
 
-  /** Forgets what earlier polls found, because the filters have changed. */
+  /** Forgets the ids that earlier polls found. Call this method when the filters change. */
   forget() {
     this.#poller = new Poller();
   }

@@ -1,8 +1,8 @@
 // Reads the gateway's errors: JSON with a code, a message and an optional hint.
 
-/** The longest error body that is read; the gateway's own bodies are far shorter. */
+/** The maximum size of an error body that the client reads. The gateway's own bodies are far smaller. */
 const MOST_BYTES = 64 * 1024;
-/** The longest `Retry-After` that is followed: a page left open all day reconnects within the hour. */
+/** The client waits at most this long, even if `Retry-After` asks for more. */
 const MOST_WAIT_MS = 3_600_000;
 
 /** A failed request: an error response, a response that is not the gateway's, or no response. */
@@ -12,7 +12,7 @@ export class OasisError extends Error {
    * @param {string} message
    * @param {string | null} hint
    * @param {number} status The HTTP status of the response; 0 if there is no response.
-   * @param {number | null} retryAfter How long the server asks to wait before a retry, in milliseconds.
+   * @param {number | null} retryAfter The wait that the server asks for, in milliseconds.
    */
   constructor(code, message, hint = null, status = 0, retryAfter = null) {
     super(message);
@@ -27,8 +27,8 @@ export class OasisError extends Error {
 }
 
 /**
- * Reads the error in a response. If the body is not in the gateway's format (a proxy's page), the code is
- * `http_STATUS`.
+ * Reads the error in a response. If the body is not in the gateway's format, for example because a proxy sent
+ * it, the code is `http_STATUS`.
  *
  * @param {Response} response
  * @param {() => number} now
@@ -44,7 +44,7 @@ export async function readError(response, now = Date.now) {
       return new OasisError(error.code, error.message, hint, status, wait);
     }
   } catch {
-    // The body is not JSON, or it broke off. The status is enough.
+    // The body is not JSON, or the connection broke. The error then has only the status.
   }
   return new OasisError(`http_${status}`, `the server answered ${status}`, null, status, wait);
 }

@@ -97,22 +97,22 @@ export class OasisFeed extends EventTarget {
     return this.#retryAt;
   }
 
-  /** Attempts since the last success. */
+  /** The number of attempts since the last success. */
   get tries() {
     return this.#connector.tries;
   }
 
-  /** The last events, at most `keep`, oldest first. Do not keep or change the array: read it each time. */
+  /** The last events, at most `keep`, oldest first. Do not keep or change the array: read `events` again. */
   get events() {
     return /** @type {readonly import("./types.js").OasisEvent[]} */ (this.#ledger.events);
   }
 
-  /** The cursor from which a reconnect resumes. It also passes events that the filters leave out. */
+  /** The cursor from which a reconnect resumes. It also moves past events that do not match the filters. */
   get lastEventId() {
     return this.#ledger.cursor;
   }
 
-  /** The median delay from `ts` to arrival over the last 15 live events, in ms; null before the first. */
+  /** The median delay from `ts` to arrival over the last 15 live events, in ms; null if there are none. */
   get delay() {
     return this.#ledger.delay;
   }
@@ -194,7 +194,7 @@ export class OasisFeed extends EventTarget {
    * @param {import("./errors.js").OasisError | null} error
    */
   #end(reason, error) {
-    // A new network connection does not change the answer of a server that refused.
+    // If the server refused the feed, a new network connection would not change its answer.
     if (reason !== "gave_up") globalThis.window?.removeEventListener("online", this.#online);
     if (reason === "done") this.#started = false;
     this.#set({ state: "offline", reason, error });
@@ -204,7 +204,7 @@ export class OasisFeed extends EventTarget {
   #set({ state, reason, retryAt = null, error = null }) {
     const previous = this.#state;
     if (state === previous && retryAt === this.#retryAt && reason === this.#reason) return;
-    // Each successful poll reports `live` again; listeners hear of it once.
+    // Each successful poll reports `live` again, but only the first report is dispatched.
     if (state === previous && state === "live") return;
     this.#state = state;
     this.#reason = reason;

@@ -1,4 +1,4 @@
-// The state of a feed: its kept events, its cursor and its mode. It does not know connections or timeouts.
+// Keeps the state of a feed: the last events, the cursor and the mode. Does not deal with connections.
 
 import { isObject, toEvent, toId } from "./wire.js";
 
@@ -10,7 +10,7 @@ import { isObject, toEvent, toId } from "./wire.js";
  * @property {(mode: "live" | "mock", connected: boolean) => void} mode
  */
 
-/** The number of newest live events over which the delay is measured. */
+/** The delay is the median over this many live events, the newest ones. */
 const RECENT = 15;
 
 export class Ledger {
@@ -39,22 +39,23 @@ export class Ledger {
     this.#listener = listener;
   }
 
-  /** The last events, at most `keep`. */
+  /** The last events, at most `keep` of them. */
   get events() {
     this.#trim(0);
     return this.#kept;
   }
 
   /**
-   * The median delay. An average would be wrong, because some sources report an event long after its `ts`.
+   * The median delay, in milliseconds; null before the first live event. An average would be wrong, because
+   * some sources report an event long after its `ts`.
    */
   get delay() {
     return [...this.#delays].sort((a, b) => a - b)[this.#delays.length >> 1] ?? null;
   }
 
   /**
-   * Drops the oldest events. Removing the first elements of a long array moves all the others, so callers
-   * allow some slack.
+   * Drops the oldest events beyond `keep`. Removing the first elements of a long array moves all the others,
+   * so callers allow some slack.
    *
    * @param {number} slack How many events beyond `keep` may stay.
    */
@@ -89,7 +90,7 @@ export class Ledger {
       } else if (value) {
         fresh += this.#event(id, value, signal);
       }
-      // An event that was not delivered must come again, so the cursor does not pass it.
+      // An event that was not delivered must arrive again, so the cursor stays before the event.
       if (signal.aborted) return fresh;
       if (id !== null && id > (this.cursor ?? -1)) this.cursor = id;
     }
@@ -159,7 +160,7 @@ export class Ledger {
   #gap(gap) {
     if (gap.reason === "reset") {
       // The last events follow, with ids below the old cursor. The cursor stays null until the first of them
-      // arrives. If the connection is lost before that, the next one starts with the last events again.
+      // arrives. If the connection is lost before that, the next connection starts with the last events.
       this.reset();
       this.#head = gap.to ?? 0;
     } else if (gap.to !== null && gap.to > (this.cursor ?? -1)) {

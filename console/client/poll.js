@@ -1,8 +1,8 @@
-// Polls the query API for new events, where a stream cannot get through.
+// Polls the query API for new events if streams do not get through.
 
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 
-/** The number of events with which the feed begins. */
+/** A feed without a cursor begins with this many events. */
 const RECENT = 20;
 /** The size of a poll's first page. It usually holds all events since the last poll. */
 const FIRST_PAGE = 100;
@@ -24,8 +24,8 @@ export class Poller {
   #foundNone = false;
 
   /**
-   * Reads the events after the cursor, or the last 20 if there is no cursor. Pages are read from the newest
-   * event back to the cursor, so the next call finds events that are committed meanwhile.
+   * Reads the events after the cursor, or the last 20 events if there is no cursor. The pages go from the
+   * newest event back to the cursor. The next call finds the events that are committed during this call.
    *
    * @param {number | null} cursor
    * @param {(page: { before?: number, limit: number }) => Promise<{ events: StoredEvent[] }>} query
@@ -64,7 +64,7 @@ export class Poller {
 }
 
 /**
- * The events with which a stream would begin, without pings that repeat an agent's last one.
+ * Selects the events with which a stream would begin. Leaves out pings that only repeat an agent's last ping.
  *
  * @param {StoredEvent[]} page
  */

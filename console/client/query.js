@@ -12,7 +12,7 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  * @property {import("./types.js").Filters} [filters]
  * @property {string} [since] RFC 3339: only events with a `ts` at or after this time.
  * @property {string} [until] RFC 3339: only events with a `ts` at or before this time.
- * @property {number} [before] Only ids below this one: the `next` of the previous page.
+ * @property {number} [before] Only events with a lower id. Pass the `next` of the previous page.
  * @property {number} [limit] 1 to 1000; by default 50.
  * @property {AbortSignal} [signal]
  * @property {typeof globalThis.fetch} [fetch]

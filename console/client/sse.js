@@ -1,7 +1,7 @@
 // Parses event streams (Server-Sent Events, in the HTML standard) from bytes as they arrive.
 //
-// Lines end with CR, LF or CRLF, even if a chunk ends between CR and LF. The parser never returns a block
-// that is incomplete when the connection breaks, so the client resumes before its event.
+// Lines end with CR, LF or CRLF, even if a chunk ends between CR and LF. If the connection breaks inside a
+// block, the parser does not return that block, so the client resumes before the block's event.
 
 /** The maximum length of a line, and of the data of one block, in bytes. */
 export const MOST_BYTES = 1024 * 1024;

@@ -1,5 +1,5 @@
-// Reads one connection of the feed and classifies its end. Uses fetch because EventSource reports neither the
-// status nor silence, and takes no headers.
+// Reads one connection of the feed and classifies its end. Uses fetch, because EventSource cannot send
+// headers, and it reports neither the HTTP status nor silence.
 
 import { OasisError, readError } from "./errors.js";
 import { BlockTooLarge, SseParser } from "./sse.js";
@@ -56,7 +56,7 @@ export async function readStream({ target, headers, fetch, timers, silence, sign
   let lastByteAt = timers.now();
   const checkSilence = () => {
     const rest = lastByteAt + silence - timers.now();
-    // A single timer checks for silence. Resetting it with each chunk would cost a thousand timers a second.
+    // One timer checks for silence. A new timer for each chunk could mean a thousand timers a second.
     if (rest > 0) timers.after(rest, controller.signal, checkSilence);
     else giveUp(end("lost", "silence"));
   };
@@ -112,7 +112,7 @@ export function broken(error) {
 }
 
 /**
- * Classifies a response that is not a feed; null if it is one.
+ * Classifies a response that is not a feed. Returns null if the response is a feed.
  *
  * @param {Response} response
  * @param {() => number} now

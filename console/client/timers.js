@@ -1,6 +1,6 @@
-// The clock and the timers of one feed, which a test may replace.
+// Wraps the clock and the timers of one feed. A test may replace them.
 
-/** A timer with a longer delay overflows and fires at once. */
+/** The maximum delay of a timer. A longer delay overflows, and the timer fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export class Timers {
@@ -16,7 +16,7 @@ export class Timers {
   }
 
   /**
-   * Calls `work` after a delay, unless it is cancelled or the signal aborts first.
+   * Calls `work` after a delay, unless the timer is cancelled or the signal aborts first.
    *
    * @param {number} milliseconds
    * @param {AbortSignal} signal
@@ -60,8 +60,8 @@ export class Timers {
 }
 
 /**
- * Makes a controller that aborts when its parent does, and that can also be aborted alone. `free` removes its
- * listener from the parent.
+ * Makes a controller that aborts when the parent signal aborts. The controller can also be aborted alone.
+ * `free` removes the listener from the parent.
  *
  * @param {AbortSignal} parent
  */

@@ -8,7 +8,7 @@
  * The ten fields of every event.
  *
  * @typedef {object} Ticker
- * @property {string} ts When the event happened at its source: RFC 3339, UTC, milliseconds.
+ * @property {string} ts The time of the event at its source: RFC 3339, UTC, with milliseconds.
  * @property {string} vtid The task's VTID, `UNSET` or `IDLE`.
  * @property {string} layer
  * @property {string} module
@@ -75,7 +75,8 @@
  * - `connecting`: the first connection, or the first one after the filters changed
  * - `live`: events arrive as they are committed
  * - `mock`: the gateway has no stored event yet and sends simulated ones
- * - `reconnecting`: the connection was lost; `retryAt` is the time of the next attempt, null during one
+ * - `reconnecting`: the connection was lost; `retryAt` is the time of the next attempt, or null during an
+ *   attempt
  * - `offline`: not started, stopped, refused or given up; `retryAt` is set if another attempt follows
  *
  * @typedef {"connecting" | "live" | "mock" | "reconnecting" | "offline"} FeedState
@@ -85,7 +86,7 @@
  * Why the feed is in its state.
  *
  * - `start`, `filters`, `retry`, `stopped`: the page called `start()`, `setFilters()`, `retry()` or `stop()`;
- *   `retry` also means that the browser is online again
+ *   `retry` can also mean that the browser is online again
  * - `connected`, `mode`: the gateway sent its first message, or changed its mode
  * - `polling`: a poll succeeded
  * - `trying`: the wait is over and an attempt runs
@@ -120,8 +121,8 @@
 /**
  * - `pruned`: the events after `from`, up to and including `to`, are no longer stored
  * - `reset`: the database was restored; earlier events may no longer exist, and the last events follow
- * - `skipped`: too many events for one poll; read those after `from`, up to and including `to`, with
- *   `queryEvents`
+ * - `skipped`: a poll found too many events; use `queryEvents` to read the events after `from`, up to and
+ *   including `to`
  *
  * @typedef {object} GapDetail
  * @property {number | null} from

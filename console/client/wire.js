@@ -13,7 +13,7 @@ export function ownOrigin() {
 
 /** @param {string} [token] */
 export function checkToken(token) {
-  // A header cannot carry other characters, and fetch would report them as a network failure.
+  // Without this check, an invalid token looks like a network failure.
   if (token && !/^[\x21-\x7e]+$/.test(token))
     throw new TypeError("token may only contain printable ASCII characters, and no spaces");
 }
@@ -47,7 +47,8 @@ export function headers(token, accept) {
 }
 
 /**
- * Parses the id of an event; null if the value is not an id. Ids stay far below `Number.MAX_SAFE_INTEGER`.
+ * Parses the id of an event. Returns null if the value is not an id. Ids stay far below
+ * `Number.MAX_SAFE_INTEGER`.
  *
  * @param {unknown} value
  */
@@ -66,7 +67,7 @@ export const isObject = (value) => typeof value === "object" && value !== null &
 const text = (value) => (typeof value === "string" ? value : "");
 
 /**
- * A link that is safe to put into a page: an http(s) address, or null.
+ * Returns the value if it is an http(s) address, which is safe as a link in a page; otherwise null.
  *
  * @param {unknown} value
  */

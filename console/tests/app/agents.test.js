@@ -1,4 +1,4 @@
-// Silent and failed agents: when they are a failure, and when another agent replaces them.
+// Tests when a silent or failed agent counts as a failure, and when another agent replaces it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -44,7 +44,7 @@ test("each loss of an agent is reported as a failure", () => {
   assert.ok(runs.take(lost()));
 });
 
-test("pings of healthy agents take no memory", () => {
+test("pings of healthy agents are not kept", () => {
   const runs = of();
   for (let i = 0; i < 100; i++) runs.take(ping("in_progress", i, "ping", `A${i}`));
   assert.equal(runs.byKey.size, 0);
@@ -80,13 +80,13 @@ test("a silent agent counts as replaced once another agent with its name has sta
   assert.deepEqual(
     states(agent("lost", old), agent("working", "2026-01-02T01:00:02.000Z")),
     ["lost", "working"],
-    "both ran at the same time",
+    "both agents ran at the same time",
   );
   assert.deepEqual(states(agent("lost", old), agent("stopped", since)), ["stopped", "replaced"]);
   assert.deepEqual(
     states(agent("lost", old), agent("lost", since)),
     ["lost", "replaced"],
-    "the newest agent counts",
+    "only the older agent is replaced",
   );
   assert.deepEqual(
     states(agent("lost", "2026-01-02T02:59:50.000Z")),
@@ -97,6 +97,6 @@ test("a silent agent counts as replaced once another agent with its name has sta
   assert.deepEqual(
     states(agent("late", old), agent("idle", since, { started: null })),
     ["late", "idle"],
-    "its start is unknown",
+    "the start of the other agent is unknown",
   );
 });

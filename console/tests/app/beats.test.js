@@ -20,7 +20,7 @@ test("a ping gets a row only if it differs from the agent's last ping", () => {
   const shows = beatFilter();
   assert.ok(shows(ping("A", "info")));
   assert.ok(!shows(ping("A", "info")));
-  assert.ok(shows(ping("B", "info")), "the ping of another agent");
+  assert.ok(shows(ping("B", "info")), "the ping is from another agent");
   assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0031" })));
   assert.ok(shows(ping("A", "in_progress", { vtid: "DEV-CICDL-0032" })));
   assert.ok(!shows(ping("B", "info")));
@@ -28,7 +28,7 @@ test("a ping gets a row only if it differs from the agent's last ping", () => {
   assert.ok(shows(ping("B", "info", { source: "oasis.events" })));
 });
 
-test("with all pings shown, each gets a row", () => {
+test("beatFilter(true) gives each ping a row", () => {
   const shows = beatFilter(true);
   assert.ok(shows(ping("A", "info")));
   assert.ok(shows(ping("A", "info")));

@@ -1,4 +1,4 @@
-// Counts of events per minute, and of the values of their fields.
+// Tests the counts of events per minute and per value of a field.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

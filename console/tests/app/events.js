@@ -28,7 +28,7 @@ export function event({ second = 0, ...of }) {
   });
 }
 
-/** The runs that follow from these events. @param {...import("../../app/event.js").AnyEvent} events */
+/** Makes the runs that these events report on. @param {...import("../../app/event.js").AnyEvent} events */
 export function of(...events) {
   const runs = new Runs();
   for (const one of events) runs.take(one);
@@ -36,7 +36,7 @@ export function of(...events) {
 }
 
 /**
- * 200 shuffled orders of the items, the same on each run.
+ * Yields 200 shuffled orders of the items. Each call yields the same orders.
  *
  * @template T
  * @param {readonly T[]} items

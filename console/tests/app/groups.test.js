@@ -1,4 +1,4 @@
-// The group of a run and its jobs: one row, one failure, one notification.
+// Tests that a run and its jobs form one row, one failure and one notification.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,7 +47,7 @@ test("a run and its jobs form one row, in any order of events", () => {
   }
 });
 
-test("during a run its first failed job is a failure; after its end the run's own status decides", () => {
+test("a failed job makes an active run a failure, and an ended run fails only by its own status", () => {
   const runs = of(run("in_progress", 0), job(1, "failure", 3), job(2, "in_progress", 1));
   assert.deepEqual(failures(runs), ["workflow_run check_run failure 1 of 2 jobs failed so far"]);
   assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 2 jobs failed"]);
@@ -72,7 +72,7 @@ test("the jobs of an unknown run form one row", () => {
   assert.equal(failures(of(job(1, "failure", 3), elsewhere)).length, 2);
 });
 
-test("a new attempt begins without the jobs of the previous one, even if its jobs are reported first", () => {
+test("a new attempt starts without the earlier jobs, even if its own jobs are reported first", () => {
   const runs = of(
     run("queued", 0),
     job(1, "failure", 5),
@@ -80,7 +80,7 @@ test("a new attempt begins without the jobs of the previous one, even if its job
     run("failure", 6),
     job(3, "queued", 10),
   );
-  assert.deepEqual(failures(runs), [], "a job runs again");
+  assert.deepEqual(failures(runs), [], "a job of the run is active again");
   assert.deepEqual(texts(runs.active(NOW)), ["check_run check_run queued"]);
   runs.take(run("in_progress", 9, 2));
   assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress"]);
@@ -128,12 +128,12 @@ test("a failure is reported once for each attempt of a run", () => {
   /** @param {AnyEvent} one */
   const reports = (one) => runs.take(one)?.state.event === one;
   assert.ok(!reports(job(1, "in_progress", 1)));
-  assert.ok(reports(job(1, "failure", 3)), "the first failed job");
+  assert.ok(reports(job(1, "failure", 3)), "the first failed job is reported");
   assert.ok(!reports(job(2, "failure", 4)));
   assert.ok(!reports(run("failure", 5)));
   assert.ok(!reports(run("in_progress", 7, 2)));
   assert.ok(!reports(job(3, "success", 8)));
-  assert.ok(reports(run("failure", 9, 2)), "the next attempt");
+  assert.ok(reports(run("failure", 9, 2)), "the next attempt is reported");
   assert.ok(!reports(job(4, "failure", 9)));
   const green = of(run("success", 5));
   assert.equal(green.take(job(1, "failure", 4)), null, "the run succeeded despite the job");
@@ -149,7 +149,7 @@ test("a run without new events stays active as long as its jobs send events", ()
   assert.equal(runs.active(NOW + 2 * hours * 1_000).length, 0);
 });
 
-test("a run with another link is another row, and a filter may match only a job", () => {
+test("runs with different links have different rows, and a filter may match only a job", () => {
   const runs = of(
     run("in_progress", 0),
     job(1, "in_progress", 1, { vtid: "UNSET" }),
@@ -161,10 +161,10 @@ test("a run with another link is another row, and a filter may match only a job"
   assert.equal(rows.filter((row) => rowMatches(row, ({ kind }) => kind === "push")).length, 0);
 });
 
-test("the jobs of a run are bounded, and dropping a run drops its jobs", () => {
+test("the number of jobs of a run is bounded, and the jobs of a dropped run are dropped", () => {
   const runs = of(run("in_progress", 0));
   for (let i = 0; i < 2_000; i++) runs.take(job(i, "in_progress", 1));
-  assert.ok(runs.byKey.size <= 501, `${runs.byKey.size}`);
+  assert.ok(runs.byKey.size <= 501, `${runs.byKey.size} runs`);
   runs.take(run("success", 2));
   for (let i = 0; i < 6_000; i++)
     runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "in_progress" }));

@@ -1,4 +1,4 @@
-// A newly opened page finds earlier runs with queries.
+// Tests that a newly opened page finds earlier runs with queries.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { event, NONE, of } from "./events.js";
 /** @typedef {import("../../client/types.js").Agent} Agent */
 
 /**
- * A gateway with these events. Like the real one, it refuses a filter with more than 50 values.
+ * Simulates a gateway with these events. Like the real gateway, it refuses a filter with more than 50 values.
  *
  * @param {ReturnType<typeof event>[]} events
  */
@@ -60,7 +60,7 @@ async function seeded(events, agents = []) {
   return { active: runs.active(Date.now()).length, failed: runs.failures(Date.now(), NONE).length };
 }
 
-test("active runs are found for any number of tasks, without those that ended", async () => {
+test("active runs are found for any number of tasks, and ended runs are left out", async () => {
   const begun = Array.from({ length: 120 }, (_, i) => run(i, { status: "in_progress" }));
   const ended = Array.from({ length: 20 }, (_, i) => run(i, { status: "success" }));
   assert.deepEqual(await seeded([...begun, ...ended, ...later(600)]), { active: 100, failed: 0 });

@@ -1,4 +1,4 @@
-// The page's facts about each kind, source and status.
+// Tests what the page knows about each kind, source and status.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ import { event } from "./events.js";
 
 const PULL = "https://github.com/acme/gateway/pull/100";
 
-test("each of GitHub's kinds has its lane, and a moment is never part of a run", () => {
+test("each of GitHub's kinds has its lane, and a kind that takes no time is never part of a run", () => {
   const facts = (/** @type {string} */ kind) => {
     const one = event({ kind });
     return [laneOf(one), isMoment(one) ? "moment" : "", isNoRun(one) ? "" : familyOf(kind)];
@@ -49,7 +49,7 @@ test("the prefix of a producer's own kind decides its lane, and any such kind ma
   assert.deepEqual(own("workflow"), ["events", false, false, "workflow"]);
   assert.deepEqual(own("build"), ["events", false, false, "build"]);
   assert.deepEqual(own("constructor"), ["events", false, false, "constructor"]);
-  assert.deepEqual(own("push"), ["code", true, false, "push"], "one of GitHub's kinds from another source");
+  assert.deepEqual(own("push"), ["code", true, false, "push"], "another source may use GitHub's kinds");
 });
 
 test("the source decides the lane for Cloud Run and for agents", () => {
@@ -84,7 +84,7 @@ test("a pull request's label has its number and action, and the end of the reque
   assert.equal(pullEndStep(event({ kind: "push", status: "success" })), null);
 });
 
-test("agents' pings differ from GitHub's, and the notice of a lost agent is not a ping", () => {
+test("neither GitHub's ping nor the notice of a lost agent is an agent's ping", () => {
   assert.ok(isBeat(event({ source: "agent.ping", kind: "ping" })));
   assert.ok(!isBeat(event({ source: "github.actions", kind: "ping" })));
   assert.ok(!isBeat(event({ source: "agent.ping", kind: "ping.lost" })));

@@ -1,4 +1,4 @@
-// Older events are read page by page, and only as many as the list needs.
+// Tests that older events are read page by page, and that the page reads only as many as the list needs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -56,7 +56,7 @@ function stage(all, delivered) {
 const view = (search) => parseView("/", search);
 const all = () => true;
 
-test("each page is read from before the oldest known event", async () => {
+test("each page ends just before the oldest event that was read", async () => {
   const { older, list, asked, store } = stage(history(500), 20);
   older.reset(view(""), all);
   assert.ok(older.isDue);
@@ -78,7 +78,7 @@ test("if few events match, a load reads a limited number of pages and reports ho
   assert.equal(list.length, 1);
   assert.ok(older.searched > 0);
   await older.load(true);
-  assert.equal(asked.length, 20, "the next load continues from there");
+  assert.equal(asked.length, 20, "the next load continues where the last one ended");
   assert.equal(asked[10], 10_001);
 });
 
@@ -101,7 +101,7 @@ test("an error stays until the next load, and a load for an earlier view adds no
   assert.deepEqual(
     [list.length, changes() - before],
     [100, 2],
-    "a change at the start and at the end of the load",
+    "the start and the end of the load are two changes",
   );
 });
 
@@ -117,7 +117,7 @@ test("repeated pings are left out, and a view with all pings reads the newest ev
   assert.deepEqual([asked, list.length], [[undefined], 50]);
 });
 
-test("while events are simulated, no older ones are read", async () => {
+test("no older events are read while the feed sends simulated events", async () => {
   const { older, asked, store } = stage(history(100), 0);
   store.feed.state = "mock";
   older.reset(view(""), all);

@@ -1,4 +1,4 @@
-// The rows of a long list: which are shown, and which wait.
+// Tests which rows of a long list are shown, and which rows wait.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,7 +25,7 @@ test("new events wait until showAll() is called", () => {
   assert.deepEqual(seen(rows), [[5, 4, 3, 2, 1], 0]);
 });
 
-test("prepending keeps every number, and a prepended event is not added again by the feed", () => {
+test("prepend() keeps every number, and the feed does not add a prepended event again", () => {
   const rows = new Rows();
   rows.reset(some(5, 2));
   const { top } = rows;
@@ -39,11 +39,11 @@ test("prepending keeps every number, and a prepended event is not added again by
   assert.deepEqual(seen(rows), [[7, 6, 5, 6, 5, 4, 3, 2, 1], 0], "5 and 6 did not come from a query");
 });
 
-test("the list is bounded: the oldest events are dropped, unless the shown ones must stay", () => {
+test("the list is bounded: the oldest events are dropped, unless the shown events must stay", () => {
   const rows = new Rows();
   rows.reset(some(1, 50_000));
   rows.push(some(50_001, 5_000), false);
-  assert.equal(rows.length, 55_000, "small excesses are not cut");
+  assert.equal(rows.length, 55_000, "a small excess is not cut");
   rows.push(some(55_001, 1), false);
   rows.showAll();
   assert.deepEqual([rows.length, rows.oldest?.id, rows.at(rows.top)?.id], [50_000, 5_002, 55_001]);

@@ -38,7 +38,7 @@ test("a failure stays until its run or a matching run of its task succeeds, or u
   assert.equal(
     of(failed, event({ link: `${RUN}/attempts/2`, second: 2 })).failures(NOW, NONE).length,
     0,
-    "it runs again",
+    "the run is active again",
   );
   const other = {
     link: "https://github.com/acme/gateway/actions/runs/78",
@@ -69,7 +69,7 @@ test("a run without new events is no longer active, and a ping is not a run", ()
   assert.equal(runKey(event({ source: "agent.ping", kind: "ping" })), null);
 });
 
-test("a run is identified by its link without the attempt, a deployment by its task", () => {
+test("a run is identified by its link without the attempt, and a deployment by its task", () => {
   assert.equal(runKey(event({ link: `${RUN}/attempts/3` })), runKey(event({ link: `${RUN}?x=1` })));
   assert.equal(attemptOf(event({ link: `${RUN}/attempts/3` })), 3);
   assert.equal(attemptOf(event({ link: `${RUN}/job/5` })), 0);
@@ -97,13 +97,13 @@ test("a new deploy of a service does not take the start time of the previous one
   assert.equal(runs.active(NOW)[0]?.state.startedAt, START + 40_000);
 });
 
-test("the number of runs is bounded: the oldest are dropped, shown ones last", () => {
+test("beyond the limit the oldest runs are dropped, and runs that are shown are dropped last", () => {
   const runs = of(event({ status: "failure" }), event({ link: `${RUN}1`, status: "in_progress" }));
   /** @param {number} i @param {Partial<import("../../app/event.js").AnyEvent>} more */
   const other = (i, more) =>
     runs.take(event({ vtid: "UNSET", link: `https://github.com/acme/x/actions/runs/${i}`, ...more }));
   for (let i = 0; i < 12_000; i++) other(i, { status: "success" });
-  assert.ok(runs.byKey.size <= 5_000 && runs.byKey.size > 4_000, `${runs.byKey.size}`);
+  assert.ok(runs.byKey.size <= 5_000 && runs.byKey.size > 4_000, `${runs.byKey.size} runs`);
   assert.deepEqual([runs.failures(NOW, NONE).length, runs.active(NOW).length], [1, 1]);
   for (let i = 0; i < 12_000; i++) {
     other(i, { status: "failure" });
@@ -115,7 +115,7 @@ test("the number of runs is bounded: the oldest are dropped, shown ones last", (
   assert.ok(runs.failures(NOW, NONE).length <= 5_000);
 });
 
-test("events that take no time take no memory", () => {
+test("events that take no time are not kept", () => {
   const runs = of();
   for (const kind of ["push", "pull_request", "release", "create", "delete", "ping"])
     runs.take(event({ kind, status: "info", link: `https://github.com/acme/x/${kind}` }));

@@ -1,4 +1,4 @@
-// The styles cover every state, and no state that does not exist.
+// Tests that the styles cover every state, and that they name no state that does not exist.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -53,7 +53,7 @@ test("every status and agent state has a colour", () => {
   for (const status of [...STATUSES, ...AGENTS]) assert.ok(coloured.includes(`.s-${status}`), status);
 });
 
-test("a failed row has a background, and a running icon turns", () => {
+test("a failed row has a background, and the icon of a running run turns", () => {
   for (const status of STATUSES.filter(isFailure))
     assert.ok(selectorsOf(/background:/).includes(`.row.s-${status}`), status);
   for (const status of STATUSES.filter((one) => phaseOf(one) === "runs"))

@@ -1,4 +1,4 @@
-// The feed and the query API deliver the same events, in either order. Each is counted once.
+// Tests that an event is counted once, although both the feed and the query API may deliver it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const counted = ({ rate, facets }) => [
   facets.status.get("queued"),
 ];
 
-test("an event from both the feed and a query is counted once, whichever is first", () => {
+test("an event from both the feed and a query is counted once, in either order", () => {
   const feedFirst = new Tally();
   feedFirst.take(ALL, true);
   feedFirst.takeOlder(ALL);
@@ -40,7 +40,7 @@ test("a query adds only the events that the feed has not delivered", () => {
   assert.deepEqual(counted(tally), [20, 10, 20]);
 });
 
-test("simulated events count each time, and after clear() every event counts again", () => {
+test("simulated events are always counted, and after clear() every event is counted again", () => {
   const tally = new Tally();
   const simulated = ALL.map((one) => ({ ...one, id: null, simulated: true }));
   tally.take(simulated, false);

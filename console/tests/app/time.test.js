@@ -20,7 +20,7 @@ test("a time of day has a fixed width, and a time on another day has a date", ()
   assert.match(moment(at, at + 1_440 * MINUTE), /2.*03:04$/);
 });
 
-test("an invalid time has a placeholder", () => {
+test("an invalid time is shown as a placeholder", () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {
     assert.equal(clock(bad), "--:--:--");
     assert.equal(moment(bad, 0), "unknown");

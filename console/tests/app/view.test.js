@@ -21,7 +21,7 @@ const EVENT = {
   link: "https://github.com/acme/gateway/actions/runs/1",
 };
 
-test("an address is parsed and formatted in its shortest form", () => {
+test("an address in its shortest form stays the same when it is parsed and formatted", () => {
   for (const address of [
     "/",
     "/agents",
@@ -34,7 +34,7 @@ test("an address is parsed and formatted in its shortest form", () => {
   }
 });
 
-test("the view of any link can be formatted and parsed again", () => {
+test("the view of any link stays the same when it is formatted and parsed", () => {
   let seed = 7;
   const random = (/** @type {number} */ n) => {
     seed = (seed * 48271) % 0x7fffffff;
@@ -73,7 +73,7 @@ test("facets, text, hide-green and my-tasks must all match", () => {
   assert.ok(shows("?status=failure,success&kind=workflow_run"));
   assert.ok(!shows("?status=failure"));
   assert.ok(!shows("?hide=green"));
-  assert.ok(shows("?q=GATEWAY+core"), "every word, in any field and any case");
+  assert.ok(shows("?q=GATEWAY+core"), "every word matches in any field and case");
   assert.ok(!shows("?q=gateway+nothing"));
   assert.ok(shows("?mine=1"));
   assert.ok(!shows("?mine=1", []));
@@ -89,7 +89,7 @@ test("a query sends only filters that the gateway knows, and my-tasks without a 
   assert.equal(filterCount(home()), 0);
 });
 
-test("values get the gateway's case, and more tasks than it accepts are filtered in the page", () => {
+test("values get the gateway's case, and too many starred tasks are not sent to the gateway", () => {
   const { facets } = parseView(
     "/",
     "?kind=Deploy&source=GCP.deploy&status=FAILURE&layer=cicdl&module=api&vtid=dev-a-0001",
@@ -108,7 +108,7 @@ test("values get the gateway's case, and more tasks than it accepts are filtered
   assert.deepEqual(serverFilters(mine, stars.slice(1)), { vtid: stars.slice(1) });
 });
 
-test("the text filter also matches the name of an event", () => {
+test("the text filter also matches the name of an event's run", () => {
   const view = parseView("/", "?q=retry");
   const event = /** @type {any} */ ({ vtid: "DEV-A-0001", title: "A-CORE-PUSH" });
   assert.equal(matcher(view, [])(event), false);

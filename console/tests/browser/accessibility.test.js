@@ -1,4 +1,4 @@
-// The page works with screen readers.
+// Tests that the page works with screen readers.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ const { stack, browser } = await stage();
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /**
- * The serious and critical violations that axe finds, as text.
+ * Returns the serious and critical violations that axe finds, as text.
  *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<string[]>}
@@ -32,7 +32,7 @@ async function violations(page) {
   });
 }
 
-test("no page has a serious or critical violation, in either theme", async () => {
+test("axe finds no serious or critical violation on any page, in either theme", async () => {
   await stack.send([
     event({ kind: "axe", status: "failure" }),
     event({ kind: "axe.run", status: "in_progress" }),
@@ -71,7 +71,7 @@ test("screen readers get the ticker's rows in order, each with its index", async
   const { page, faults, close } = await open(browser, stack.url);
   const list = page.locator("#ticker");
   await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
-  await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "older events");
+  await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "the list has older events");
   /** Checks the rows in the document's order and returns their ids. @param {string} when */
   const idsInOrder = async (when) => {
     const [count, rows] = await list.evaluate((list) => [

@@ -1,4 +1,4 @@
-// The address and the keyboard: navigation keeps the filters, and invalid input does no harm.
+// Tests the address and the keyboard: navigation keeps the filters, and invalid input does no harm.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,10 @@ const focused = (page) =>
 
 /** @param {import("playwright-core").Page} page @param {number} count */
 const rows = (page, count) =>
-  until(async () => (await page.locator("#ticker .row[data-id]").count()) === count, `${count} rows`);
+  until(
+    async () => (await page.locator("#ticker .row[data-id]").count()) === count,
+    `the list has ${count} rows`,
+  );
 
 test("Esc leaves the filter and keeps its text", async () => {
   const { page, close } = await open(browser, stack.url);
@@ -52,7 +55,7 @@ test("the home page keeps its filters, and a second click on its link clears the
   await close();
 });
 
-test("j and k show the next and previous event in the drawer, and one Esc closes it", async () => {
+test("j and k show the next and previous event in the drawer, and one Esc closes the drawer", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   for (const key of ["j", "Enter"]) await page.keyboard.press(key);
@@ -104,7 +107,7 @@ test("a filter menu closes when the Back button changes the view", async () => {
   await close();
 });
 
-test("a text typed just before leaving the home page is not applied", async () => {
+test("a text typed just before the user leaves the home page is not applied", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.evaluate(() => {
@@ -121,7 +124,7 @@ test("a text typed just before leaving the home page is not applied", async () =
   await close();
 });
 
-test("without storage, the theme can be chosen, and the system's theme can be followed again", async () => {
+test("without storage, the user can choose a theme and return to the system's theme", async () => {
   const { page, close } = await open(browser, "about:blank", { colorScheme: "light" });
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "localStorage", {
@@ -143,7 +146,7 @@ test("without storage, the theme can be chosen, and the system's theme can be fo
   await close();
 });
 
-test("an invalid VTID gets an explanation with status 404", async () => {
+test("the page of an invalid VTID has status 404 and explains the problem", async () => {
   const { page, close } = await open(browser, stack.url);
   const answer = await page.goto(`${stack.url}/vtid/junk`);
   assert.equal(answer?.status(), 404);
@@ -151,7 +154,7 @@ test("an invalid VTID gets an explanation with status 404", async () => {
   await close();
 });
 
-test("the text filter finds the name of a run", async () => {
+test("the text filter finds a run by its name", async () => {
   const link = "https://github.com/acme/gateway/actions/runs/4711";
   const meta = { name: "Answer slowly" };
   const run = { kind: "workflow_run", source: "github.actions", status: "in_progress", link, meta };

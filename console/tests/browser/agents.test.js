@@ -1,4 +1,4 @@
-// Agents on the page: failures, replaced agents, and the number of queries.
+// Tests how the page shows failed and replaced agents, and how often it reads the list of agents.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const ping = (agent, status, meta = {}) =>
     meta: { agent, instance: "h:1:2", ...meta },
   });
 
-test("a failed agent is a failure until an agent with its name pings, also after a reload", async () => {
+test("a failed agent is a failure until an agent with its name pings, even after a reload", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await stack.send([event(), ping("planner", "failure")]);
   const row = page.locator(".failures .run", { hasText: "planner" });
@@ -57,14 +57,14 @@ test("a replaced agent is listed last and not counted as missing", async () => {
   await close();
 });
 
-test("the agents are read seldom, however many pings arrive", async () => {
+test("the page seldom reads the list of agents, however many pings arrive", async () => {
   const { page, close } = await open(browser, "about:blank");
   let asked = 0;
   page.on("request", (request) => {
     if (request.url().endsWith("/oasis/agents")) asked++;
   });
   await page.goto(stack.url);
-  await until(async () => asked === 1, "the first read");
+  await until(async () => asked === 1, "the page has read the agents");
   for (let i = 0; i < 20; i++) {
     const [id] = await stack.send([ping(`many-${i}`, "in_progress", { interval: 600 })]);
     await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
@@ -72,6 +72,6 @@ test("the agents are read seldom, however many pings arrive", async () => {
   assert.equal(asked, 1);
   await page.getByRole("link", { name: "Agents" }).click();
   await page.locator("tr", { hasText: "many-19" }).waitFor();
-  assert.ok(asked <= 3, `${asked}`);
+  assert.ok(asked <= 3, `${asked} queries`);
   await close();
 });

@@ -1,4 +1,4 @@
-// The page on phones, with reduced motion, and with forced colours.
+// Tests the page on phones, with reduced motion, and with forced colours.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -84,7 +84,7 @@ test("on a phone, no page scrolls sideways", async () => {
   }
 });
 
-test("with reduced motion, nothing moves", async () => {
+test("with reduced motion, no animation runs", async () => {
   for (const [reducedMotion, moves] of /** @type {const} */ ([
     ["no-preference", true],
     ["reduce", false],
@@ -94,7 +94,7 @@ test("with reduced motion, nothing moves", async () => {
       page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === "running").length);
     await page.goto(stack.url);
     await page.locator(".run.s-in_progress").first().waitFor();
-    assert.equal((await moving()) > 0, moves, `a running icon, ${reducedMotion}`);
+    assert.equal((await moving()) > 0, moves, `the icon of a run, ${reducedMotion}`);
     // These requests never get a response, so the page keeps loading.
     await page.route("**/api/v1/oasis/**", () => {});
     await page.goto(`${stack.url}/agents`);
@@ -106,7 +106,7 @@ test("with reduced motion, nothing moves", async () => {
 
 test("with forced colours, every status has a word, and chosen items look different", async () => {
   const { page, faults, close } = await open(browser, stack.url, { forcedColors: "active" });
-  /** The words of the visible elements. @param {string} selector */
+  /** Returns the words of the visible elements. @param {string} selector */
   const words = (selector) =>
     page.evaluate(
       (selector) =>

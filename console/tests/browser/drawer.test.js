@@ -1,4 +1,4 @@
-// The drawer: it shows event content as text, copies an event, and works with the browser's history.
+// Tests that the drawer shows event content as text, copies an event, and works with the browser's history.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -32,7 +32,7 @@ test("hostile content in an event is shown as text", async () => {
   await page.goto(`${stack.url}/vtid/DEV-CICDL-0031`);
   await page.locator(".bar", { hasText: "<img src=x" }).waitFor();
   assert.equal(await page.locator("main img, main script").count(), 0);
-  // The database refuses other links, but the page must not rely on that.
+  // The database refuses a link like this one, but the page must not rely on the database.
   await page.route("**/api/v1/oasis/events?*", (route) =>
     route.fulfill({
       json: [
@@ -112,7 +112,7 @@ test("Back and Forward close and open the drawer, and closing a linked event sho
   await opened(second);
   await page.getByRole("button", { name: "Close" }).click();
   await closed();
-  // Closing went back in the history, so the entry before the list is next.
+  // Closing the drawer went back in the history, so the next step back leads to the entry before the list.
   await page.goBack();
   await page.waitForURL(`${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked&event=${first}`);

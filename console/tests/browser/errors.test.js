@@ -1,5 +1,5 @@
-// Failures of the query API while the feed works: each part of the page says what it can't show, and has a
-// button to try again.
+// Tests failures of the query API while the feed works. Each part of the page must say what it can't show,
+// and must have a button to try again.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,8 +28,8 @@ async function refused(path) {
 }
 
 /**
- * Checks a note: it gives the reason and has a button to try again. It stays while the API fails, and
- * disappears after the API is repaired.
+ * Checks that a note gives the reason and has a button to try again. The note must stay while the API fails,
+ * and must disappear after the API is repaired.
  *
  * @param {import("playwright-core").Locator} part
  * @param {RegExp} text
@@ -49,9 +49,9 @@ async function tryAgain(part, text, repair) {
 
 test("the list keeps the events of the feed, and older events can be read again", async () => {
   const { page, faults, close, repair } = await refused("/");
-  await until(async () => (await shownIds(page)).length === 20, "the first events of the feed");
+  await until(async () => (await shownIds(page)).length === 20, "the first events of the feed are shown");
   await tryAgain(page.locator(".ticker-note"), /Older events can't be read/, repair);
-  await until(async () => (await shownIds(page)).length > 20, "older events");
+  await until(async () => (await shownIds(page)).length > 20, "older events are shown");
   assert.deepEqual(faults, []);
   await close();
 });

@@ -1,4 +1,4 @@
-// Filters, and the address that carries them.
+// Tests filters, and the address that contains them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ test("filters are in the address, and Back and Forward step through them", async
   await page.getByRole("button", { name: "Status" }).click();
   await page.getByRole("checkbox", { name: /failed/ }).check();
   await page.waitForURL(`${stack.url}/?status=failure`);
-  await until(async () => (await kinds(page)).join() === "two", "only failures");
+  await until(async () => (await kinds(page)).join() === "two", "only failures are shown");
   await page.keyboard.press("Escape");
   await page.getByRole("searchbox").fill("nothing like it");
   await page.getByText("No event matches these filters").waitFor();
@@ -32,22 +32,22 @@ test("filters are in the address, and Back and Forward step through them", async
   await page.goBack();
   await until(async () => (await kinds(page)).join() === "two", "the text is gone");
   await page.goBack();
-  await until(async () => (await kinds(page)).join() === "one,three,two", "all events again");
+  await until(async () => (await kinds(page)).join() === "one,three,two", "all events are shown again");
   await page.goForward();
-  await until(async () => (await kinds(page)).join() === "two", "forward");
+  await until(async () => (await kinds(page)).join() === "two", "the filter is restored");
   await page.getByRole("button", { name: "Remove Status failed" }).click();
   await page.getByRole("button", { name: "Hide green" }).click();
-  await until(async () => (await kinds(page)).join() === "three,two", "no successes");
+  await until(async () => (await kinds(page)).join() === "three,two", "no successes are shown");
   await page.locator("#ticker").getByRole("link", { name: "STG-OTHER-0001" }).click();
   await page.waitForURL(`${stack.url}/vtid/STG-OTHER-0001`);
   await page.getByRole("button", { name: "Star", exact: true }).click();
   await page.goto(`${stack.url}/?mine=1`);
-  await until(async () => (await kinds(page)).join() === "three", "my tasks");
+  await until(async () => (await kinds(page)).join() === "three", "only my tasks are shown");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a filter finds events that are older than those on the page", async () => {
+test("a filter finds events that are older than the events on the page", async () => {
   const [old] = await stack.send([event({ kind: "rare" })]);
   await stack.sendMany(2_000);
   const { page, close } = await open(browser, `${stack.url}/?kind=rare`);
@@ -64,7 +64,7 @@ test("hide=green in a link hides successes among older and new events", async ()
   await stack.sendMany(60);
   const { page, faults, close } = await open(browser, `${stack.url}/?hide=green&vtid=${vtid}`);
   const others = (/** @type {number[]} */ ids) => ids.filter((_, at) => statuses[at] !== "success").reverse();
-  await until(async () => (await shownIds(page)).length >= 5, "older events");
+  await until(async () => (await shownIds(page)).length >= 5, "older events are shown");
   const live = await sent();
   await page.locator(`#ticker .row[data-id="${live.at(-1)}"]`).waitFor();
   assert.deepEqual(await shownIds(page), [...others(live), ...others(older)]);
@@ -72,7 +72,7 @@ test("hide=green in a link hides successes among older and new events", async ()
   assert.equal(await button.getAttribute("aria-pressed"), "true");
   await button.click();
   await page.waitForURL(`${stack.url}/?vtid=${vtid}`);
-  await until(async () => (await shownIds(page)).length === 12, "all events");
+  await until(async () => (await shownIds(page)).length === 12, "all events are shown");
   assert.deepEqual(faults, []);
   await close();
 });
@@ -86,9 +86,9 @@ test("a star and its removal survive a reload", async () => {
   await page.reload();
   await page.getByRole("button", { name: "Starred", pressed: true }).waitFor();
   await page.goto(`${stack.url}/?mine=1`);
-  await until(async () => (await kinds(page)).join() === "mine", "my tasks");
+  await until(async () => (await kinds(page)).join() === "mine", "only my tasks are shown");
   await page.reload();
-  await until(async () => (await kinds(page)).join() === "mine", "my tasks again");
+  await until(async () => (await kinds(page)).join() === "mine", "still only my tasks are shown");
   await page.goto(`${stack.url}/vtid/DEV-STARS-0001`);
   await page.getByRole("button", { name: "Starred" }).click();
   await page.goto(`${stack.url}/?mine=1`);
@@ -118,20 +118,20 @@ test("repeated pings are shown only with the Heartbeats switch", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?vtid=DEV-BEATS-0001`);
   const shows = (/** @type {number[]} */ ids, /** @type {string} */ what) =>
     until(async () => (await shownIds(page)).join() === ids.toReversed().join(), what);
-  await shows([idle, working], "no repeated pings");
+  await shows([idle, working], "no repeated pings are shown");
   await page.getByRole("button", { name: "Heartbeats" }).click();
   await page.waitForURL(`${stack.url}/?vtid=DEV-BEATS-0001&heartbeats=1`);
-  await shows(sent, "all pings");
+  await shows(sent, "all pings are shown");
   sent.push(...(await stack.send([ping("in_progress", true)])));
-  await shows(sent, "one more ping");
+  await shows(sent, "one more ping is shown");
   await page.reload();
-  await shows(sent, "all pings, from the address");
+  await shows(sent, "all pings are shown, because the address says so");
   await page.getByRole("button", { name: "Heartbeats" }).click();
-  await shows([idle, working], "no repeated pings again");
+  await shows([idle, working], "repeated pings are hidden again");
   const [stopped = 0] = await stack
     .send([ping("in_progress", true), ping("success")])
     .then((ids) => ids.slice(1));
-  await shows([idle, working, stopped], "a new state");
+  await shows([idle, working, stopped], "the new state is shown");
   assert.deepEqual(faults, []);
   await close();
 });

@@ -1,4 +1,4 @@
-// Gaps: the page says which events are missing from the list, and why.
+// Tests that the page says which events are missing from the list, and why.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
@@ -19,7 +19,7 @@ beforeEach(() => {
 /** @param {number} count */
 const send = (count) => stack.send(Array.from({ length: count }, () => event({ kind: "gap" })));
 
-/** Opens a page, waits for some events, and then cuts its connection. */
+/** Opens a page, waits for some events, and then cuts the page's connection. */
 async function cutOff() {
   const opened = await openTimed(browser, `${relay.url}/?kind=gap`);
   await inState(opened.page, "live");
@@ -58,9 +58,9 @@ test("the banner names events that were pruned while the page was offline", asyn
 test("the banner names events that a poll skipped", async () => {
   relay.mode = "hold";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=gap`);
-  await pass(page, async () => (await badge(page)) === "LIVE, polling", "polling");
+  await pass(page, async () => (await badge(page)) === "LIVE, polling", "the page polls");
   const [known = 0] = await send(1);
-  await pass(page, async () => (await shownIds(page))[0] === known, "the new event");
+  await pass(page, async () => (await shownIds(page))[0] === known, "the new event is shown");
   await relay.cut();
   const link = "https://github.com/acme/gateway/actions/runs/99";
   await stack.send([event({ kind: "gap", vtid: "DEV-MISSD-0001", status: "failure", link })]);

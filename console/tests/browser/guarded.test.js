@@ -1,4 +1,4 @@
-// Notifications, the browser's storage, and a gateway that requires a token.
+// Tests notifications, the browser's storage, and the page of a gateway that requires a token.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage({ READ_TOKENS: "s3cret" });
 await stack.send([event({ kind: "first" })]);
 
-/** Runs in the page: records its notifications. */
+/** Executed inside the page. Records the page's notifications. */
 function record() {
   const notes = /** @type {Notification[]} */ ([]);
   const Recorded = new Proxy(Notification, {
@@ -37,7 +37,7 @@ test("the page removes the token from the address at once, and keeps it for the 
   await close();
 });
 
-test("without a token the page asks for one", async () => {
+test("a page without a token asks for one", async () => {
   const { page, close } = await open(browser, `${stack.url}/agents`);
   await inState(page, "offline");
   const input = page.getByLabel("Token");
@@ -67,17 +67,17 @@ test("failures that match the filters give a notification, and many failures sha
   await page.locator(".failures .run", { hasText: "quiet" }).waitFor();
   await page.getByRole("button", { name: /Notify me/ }).click();
   await stack.send([failure("loud"), failure("other", "DEV-OTHER-0001")]);
-  await until(async () => (await notes()).length > 0, "a notification");
+  await until(async () => (await notes()).length > 0, "a notification is shown");
   assert.deepEqual(await notes(), ["loud failed"]);
   await stack.send(Array.from({ length: 9 }, (_, i) => failure(`many${i}`)));
-  await until(async () => (await notes()).length > 1, "a second notification");
+  await until(async () => (await notes()).length > 1, "a second notification is shown");
   assert.deepEqual(await notes(), ["loud failed", "9 failures"]);
   // Notifications stay on after a reload, and a click on one opens its event.
   await page.reload();
   await inState(page, "live");
   await page.getByRole("button", { name: /Notifications of failures are on/, pressed: true }).waitFor();
   const [id] = await stack.send([failure("pressed")]);
-  await until(async () => (await notes()).join() === "pressed failed", "one after the reload");
+  await until(async () => (await notes()).join() === "pressed failed", "a new notification is shown");
   await page.evaluate(() => {
     const [note] = /** @type {{ notes: Notification[] }} */ (/** @type {unknown} */ (globalThis)).notes;
     note?.dispatchEvent(new Event("click"));
@@ -89,13 +89,13 @@ test("failures that match the filters give a notification, and many failures sha
   await page.locator(".failures .run", { hasText: "unheard" }).waitFor();
   await page.getByRole("button", { name: /Notify me/ }).click();
   await stack.send([failure("heard")]);
-  await until(async () => (await notes()).length > 1, "one more");
+  await until(async () => (await notes()).length > 1, "one more notification is shown");
   assert.deepEqual(await notes(), ["pressed failed", "heard failed"]);
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("if notifications are blocked, the bell says so", async () => {
+test("if notifications are blocked, the label of the bell says so", async () => {
   const { page, close } = await open(browser, "about:blank");
   // In a test, no one answers the browser's prompt.
   await page.addInitScript(() => {
@@ -136,7 +136,7 @@ test("a dismissed failure stays dismissed after a reload", async () => {
   await close();
 });
 
-test("the page follows the system's theme until the user chooses another, which is stored", async () => {
+test("the page follows the system's theme until the user chooses another one, which it stores", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret`, { colorScheme: "light" });
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await background();

@@ -1,4 +1,4 @@
-// The page works without a mouse.
+// Tests that the page works without a mouse.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -45,7 +45,7 @@ test("the keyboard reaches every action", async () => {
   await page.keyboard.press("/");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
   await page.keyboard.type("jjg?");
-  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "typed keys are text");
+  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "the field takes the keys");
   await page.keyboard.press("Escape");
   await page.keyboard.press("g");
   await page.keyboard.press("a");
@@ -61,7 +61,7 @@ test("the keyboard reaches every action", async () => {
   await close();
 });
 
-test("the focus returns to the row even if the list has learned a name meanwhile", async () => {
+test("the focus returns to the row even if the name of a run became known meanwhile", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   const [first = 0] = await rowsInSight(page, 25);
   await page.keyboard.press("j");

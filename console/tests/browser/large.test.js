@@ -1,4 +1,4 @@
-// The size of the page, and its limits with many events.
+// Tests the size of the page, and the page with many events.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage();
 await stack.send([event()]);
 
-test("the first paint takes at most 200 ms, and the page at most 192 KiB", async () => {
+test("the first paint takes at most 200 ms, and the page has at most 192 KiB", async () => {
   const { page, close } = await open(browser, stack.url);
   await inState(page, "live");
   /** @type {number[]} */
@@ -35,7 +35,7 @@ test("the first paint takes at most 200 ms, and the page at most 192 KiB", async
   await close();
 });
 
-test("a task with more than 2,000 events shows the last ones, says so, and adds live events", async () => {
+test("a task's page shows only the last 2,000 events, says so, and adds live events", async () => {
   const vtid = "DEV-LARGE-0001";
   await stack.sendMany(2_300, { vtid });
   const [last] = await stack.send([event({ vtid, source: "github.actions", kind: "push" })]);
@@ -64,7 +64,7 @@ test("a list of 50,000 events scrolls with few elements and stable memory", asyn
   await stack.sendMany(50_000);
   const held = () =>
     page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")) - 1);
-  await until(async () => (await held()) >= 50_000, "all events are there", 120_000);
+  await until(async () => (await held()) >= 50_000, "all events are counted", 120_000);
   const nodes = () => page.evaluate(() => document.querySelectorAll("*").length);
   const before = await nodes();
   const height = await page.evaluate(() => document.querySelector("#ticker")?.scrollHeight ?? 0);
@@ -78,7 +78,7 @@ test("a list of 50,000 events scrolls with few elements and stable memory", asyn
           const middle = box && document.elementFromPoint(box.left + 300, box.top + box.height / 2);
           return Boolean(middle?.closest(".row[data-id]"));
         }),
-      "rows at the scroll position",
+      "the list shows rows at the scroll position",
     );
   }
   assert.ok((await nodes()) < before + 300 && before < 4_000, `${before}, ${await nodes()}`);
@@ -88,7 +88,7 @@ test("a list of 50,000 events scrolls with few elements and stable memory", asyn
   const full = await heap();
   await page.evaluate(() => document.querySelector("#ticker")?.scrollTo(0, 0));
   await stack.sendMany(12_000);
-  await until(async () => ((await shownIds(page))[0] ?? 0) >= 62_000, "more events arrived", 60_000);
+  await until(async () => ((await shownIds(page))[0] ?? 0) >= 62_000, "the new events are shown", 60_000);
   await session.send("HeapProfiler.collectGarbage");
   assert.ok((await heap()) < 1.25 * full + 8e6, `${full} → ${await heap()} bytes`);
   assert.ok((await held()) <= 55_000);

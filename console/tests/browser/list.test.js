@@ -1,4 +1,4 @@
-// The list of events keeps its rows in place while the reader reads, points at or searches for them.
+// Tests that the rows of the list of events stay in place while the reader reads or uses them.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -39,7 +39,7 @@ test("on a phone, mock mode shows the ticker first", async () => {
   await close();
 });
 
-test("Back returns to the list's scroll position", async () => {
+test("the Back button restores the list's scroll position", async () => {
   const vtid = "DEV-BACKK-0001";
   await stack.sendMany(300, { kind: "back", vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=back`);
@@ -47,13 +47,13 @@ test("Back returns to the list's scroll position", async () => {
   await until(async () => {
     await page.locator("#ticker").evaluate((element) => element.scrollTo(0, 3_000));
     return (await scrolledTo(page)) === 3_000;
-  }, "scrolled");
+  }, "the list has scrolled");
   for (const path of ["/agents", `/vtid/${vtid}`]) {
     if (path === "/agents") await page.getByRole("link", { name: "Agents" }).click();
     else await page.locator(".row[data-id] a.task").nth(8).click();
     await page.waitForURL(stack.url + path);
     await page.goBack();
-    await until(async () => (await scrolledTo(page)) === 3_000, "back");
+    await until(async () => (await scrolledTo(page)) === 3_000, "the scroll position is restored");
     const middle = await page.evaluate(() => {
       const box = document.querySelector("#ticker")?.getBoundingClientRect();
       const there = box && document.elementFromPoint(box.left + 300, box.top + box.height / 2);
@@ -157,7 +157,7 @@ test("an event from another day shows its date", async () => {
   assert.match((await time.textContent()) ?? "", new RegExp(`^${day}, [0-9:]{5}$`));
   assert.ok(
     await time.evaluate(({ parentElement: cell }) => cell && cell.scrollWidth <= cell.clientWidth),
-    "not truncated",
+    "the date is not truncated",
   );
   assert.match(
     (await page.locator(`#ticker .row[data-id="${now}"] time`).textContent()) ?? "",
@@ -166,7 +166,7 @@ test("an event from another day shows its date", async () => {
   await close();
 });
 
-test("a name that becomes known changes only its row", async () => {
+test("when the name of a run becomes known, only the run's row changes", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=workflow_run,plain`);
   await inState(page, "live");
   const link = "https://github.com/acme/gateway/actions/runs/77";
@@ -212,11 +212,11 @@ test("a search without matches stops after ten pages and continues on request", 
   });
   await page.getByRole("searchbox").fill("needle");
   const note = page.locator(".ticker-note");
-  await note.getByText(/Searched back to .*; none matched/).waitFor();
+  await note.getByText(/Searched back to .*: no events matched/).waitFor();
   assert.equal(asked.length, 10);
   await note.getByRole("button", { name: "Search further" }).click();
   await note.getByText("No event matches these filters").waitFor();
-  assert.ok(asked.length <= 13, `${asked.length}`);
+  assert.ok(asked.length <= 13, `${asked.length} queries`);
   const [id] = await stack.send([event({ kind: "needle" })]);
   await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
   assert.deepEqual(faults, []);
@@ -237,7 +237,7 @@ test("a paused list keeps its rows, however many events arrive", async () => {
   assert.deepEqual(await shownIds(page), seen);
   await page.getByRole("button", { name: "Resume" }).click();
   const [last = 0] = await stack.send([event({ kind: "hay" })]);
-  await until(async () => (await shownIds(page))[0] === last, "the newest are shown");
+  await until(async () => (await shownIds(page))[0] === last, "the newest event is shown");
   assert.ok(
     (await page.evaluate(() => Number(document.querySelector("#ticker")?.getAttribute("aria-rowcount")))) >
       40_000,
@@ -246,7 +246,7 @@ test("a paused list keeps its rows, however many events arrive", async () => {
   await close();
 });
 
-test("a row that was opened and closed holds the list only for a while", async () => {
+test("a while after an opened event is closed, the list moves again", async () => {
   const [first = 0] = await stack.send([event({ kind: "opened" })]);
   const { page, faults, close } = await openTimed(browser, `${stack.url}/?kind=opened`);
   await page.locator(`#ticker .row[data-id="${first}"]`).click();
@@ -259,7 +259,7 @@ test("a row that was opened and closed holds the list only for a while", async (
   await close();
 });
 
-test("after j in the drawer, closing it puts the focus on the event that was shown last", async () => {
+test("after j in the drawer, closing the drawer focuses the row of the last event", async () => {
   const ids = await stack.send(Array.from({ length: 40 }, () => event({ kind: "reading" })));
   const { page, close } = await open(browser, `${stack.url}/?kind=reading`);
   const newest = ids.at(-1) ?? 0;
@@ -275,13 +275,13 @@ test("after j in the drawer, closing it puts the focus on the event that was sho
     page.evaluate(() =>
       Number(/** @type {HTMLElement} */ (document.activeElement?.closest(".row"))?.dataset.id),
     );
-  await until(async () => (await focused()) === newest - 35, "the focus");
+  await until(async () => (await focused()) === newest - 35, "the last event has the focus");
   await page.keyboard.press("Enter");
   await page.waitForURL(`${stack.url}/?kind=reading&event=${newest - 35}`);
   await close();
 });
 
-test("j starts at the rows in sight, not at a row selected long ago", async () => {
+test("the key j starts at the rows in sight, not at a row that was selected long ago", async () => {
   await stack.send([event({ kind: "stale" })]);
   const { page, close } = await open(browser, `${stack.url}/?kind=stale`);
   await page.locator("#ticker .row[data-id]").click();

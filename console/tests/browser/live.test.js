@@ -1,4 +1,4 @@
-// The live page: each event of the feed appears once, whatever happens to the gateway.
+// Tests that each event of the feed appears once on the live page, even if the gateway restarts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
 
-test("simulated events are marked, and the first real event removes them; new events appear", async () => {
+test("simulated events are marked, the first real event removes them, and new events appear", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "mock");
   await page.locator("#ticker .row[data-simulated]").first().waitFor();
@@ -29,7 +29,7 @@ test("simulated events are marked, and the first real event removes them; new ev
   await close();
 });
 
-test("a restart of the gateway loses and duplicates no event", async () => {
+test("the page loses and duplicates no event when the gateway restarts", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=crash`);
   await inState(page, "live");
   const ids = await stack.send(Array.from({ length: 5 }, () => event({ kind: "crash" })));
@@ -39,7 +39,7 @@ test("a restart of the gateway loses and duplicates no event", async () => {
     await inState(page, "reconnecting");
     assert.match((await page.locator("#banner").textContent()) ?? "", /The events shown here stay/);
     await stack.up();
-    // These are stored before the page reconnects, so the feed replays them.
+    // These events are stored before the page reconnects, so the feed replays them.
     ids.push(...(await stack.send(Array.from({ length: 7 }, () => event({ kind: "crash" })))));
     await inState(page, "live");
     ids.push(...(await stack.send([event({ kind: "crash" })])));
@@ -69,7 +69,7 @@ test("a scrolled or paused list does not move, and counts the new events", async
         )
         .sort(),
     );
-  await until(async () => !(await shownIds(page)).includes(top), "the rows at the scroll position");
+  await until(async () => !(await shownIds(page)).includes(top), "the rows at the scroll position are drawn");
   const seen = await at();
   await stack.send(Array.from({ length: 12 }, () => event({ kind: "read" })));
   await page.locator(".unread", { hasText: "12 new" }).waitFor();
@@ -88,7 +88,7 @@ test("a scrolled or paused list does not move, and counts the new events", async
   await close();
 });
 
-test("a task's journey grows while its page is open", async () => {
+test("a task's journey grows while the task's page is open", async () => {
   const vtid = "DEV-JOURN-0007";
   const link = "https://github.com/acme/gateway/actions/runs/5";
   await stack.send([
@@ -124,7 +124,7 @@ test("a task's journey grows while its page is open", async () => {
   await close();
 });
 
-test("an agent appears with its first ping, and its state is kept up to date", async () => {
+test("the agents page shows an agent after its first ping, and updates the agent's state", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.getByText("No agent has sent a heartbeat yet").waitFor();
   const meta = { agent: "planner", role: "PLANNER", instance: "h:1:2", host: "h", pid: 1, interval: 60 };

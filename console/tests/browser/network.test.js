@@ -1,5 +1,5 @@
-// Network failures: the connection breaks, falls silent, or a proxy holds streams back. The page says so, and
-// afterwards no event is missing or duplicated.
+// Tests network failures: the connection breaks or falls silent, or a proxy holds streams back. The page must
+// report the failure. Afterwards no event may be missing or duplicated.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
@@ -26,9 +26,9 @@ test("after a cut connection, the page counts down, retries on request, and lose
   const ids = await send("cut", 3);
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   await relay.cut();
-  // More than the last twenty events, with which a new feed would begin.
+  // A new feed would begin with the last twenty events, so send more.
   ids.push(...(await send("cut", 70)));
-  await pass(page, async () => /^RECONNECTING in ([5-9]|\d\d) s$/.test(await badge(page)), "a countdown");
+  await pass(page, async () => /^RECONNECTING in ([5-9]|\d\d) s$/.test(await badge(page)), "it counts down");
   await freeze(page);
   const banner = (await page.locator("#banner").textContent()) ?? "";
   assert.match(banner, /can't be reached.*The events shown here stay/);
@@ -66,13 +66,13 @@ test("a silent connection is dropped, and the page retries at once when the netw
   await close();
 });
 
-test("without a feed at the address, the page is OFFLINE, offers a retry, and keeps trying", async () => {
+test("if the feed's address gives 404, the page is OFFLINE, offers a retry, and keeps trying", async () => {
   relay.mode = "lost";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=first`);
   await inState(page, "offline");
   assert.equal(await badge(page), "OFFLINE");
   const before = relay.requests(FEED);
-  await pass(page, async () => relay.requests(FEED) > before, "an automatic retry");
+  await pass(page, async () => relay.requests(FEED) > before, "the page retries");
   await inState(page, "offline");
   await freeze(page);
   relay.mode = "pass";
@@ -89,14 +89,14 @@ test("behind a proxy that holds streams back, the page polls until a stream gets
   relay.mode = "hold";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=held`);
   const ids = await send("held", 2);
-  await pass(page, async () => (await badge(page)) === "LIVE, polling", "polling");
-  await pass(page, async () => (await shownIds(page)).length === 2, "the stored events");
+  await pass(page, async () => (await badge(page)) === "LIVE, polling", "the page polls");
+  await pass(page, async () => (await shownIds(page)).length === 2, "the stored events are shown");
   ids.push(...(await send("held", 130)));
-  await pass(page, async () => (await shownIds(page))[0] === ids.at(-1), "the new events");
+  await pass(page, async () => (await shownIds(page))[0] === ids.at(-1), "the new events are shown");
   assert.deepEqual(await allIds(page), ids.toReversed());
   await page.evaluate(() => document.querySelector("#ticker")?.scrollTo(0, 0));
   relay.mode = "pass";
-  await pass(page, async () => (await badge(page)) === "LIVE", "a stream");
+  await pass(page, async () => (await badge(page)) === "LIVE", "the page streams");
   const poll = "/api/v1/oasis/events?limit=100";
   const polls = relay.requests(poll);
   ids.push(...(await send("held", 5)));
@@ -104,7 +104,7 @@ test("behind a proxy that holds streams back, the page polls until a stream gets
   assert.deepEqual(await allIds(page), ids.toReversed());
   await page.clock.fastForward(10_000);
   await inState(page, "live");
-  assert.equal(relay.requests(poll), polls, "no more polls");
+  assert.equal(relay.requests(poll), polls, "the page has stopped polling");
   assert.deepEqual(faults, []);
   await close();
 });

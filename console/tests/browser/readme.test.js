@@ -1,4 +1,4 @@
-// The example page in the README of the browser client works.
+// Tests the example page in the README of the browser client.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -12,9 +12,9 @@ const CLIENT = new URL("../../client/", import.meta.url);
 
 const readme = await readFile(new URL("README.md", CLIENT), "utf8");
 const html = /```html\n(.*?)```/s.exec(readme)?.[1];
-assert.ok(html, "the README has a page");
+assert.ok(html, "the README has an example page");
 
-/** Serves the page from another origin than the gateway's, as a user's own server does. */
+/** Serves the page from an origin that is not the gateway's, as a user's own server does. */
 const server = createServer(async ({ url = "/" }, answer) => {
   const name = /^\/client\/([a-z]+\.js)$/.exec(url)?.[1];
   answer.setHeader("Content-Type", name ? "text/javascript" : "text/html; charset=utf-8");
@@ -25,7 +25,7 @@ const server = createServer(async ({ url = "/" }, answer) => {
 await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
 after(() => server.close());
 
-test("the page in the README shows a failure, which its filter matches, and no other event", async () => {
+test("the README's example page shows a failure, and no event that its filter does not match", async () => {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const { page, faults, close } = await open(browser, `http://127.0.0.1:${port}/`);
   await page

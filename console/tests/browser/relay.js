@@ -1,4 +1,4 @@
-// A relay between the page and the gateway that simulates network failures.
+// Simulates network failures with a relay between the page and the gateway.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -11,7 +11,7 @@ export class Relay {
   /**
    * - `pass`: forwards everything
    * - `hold`: holds the body of streams back, like a proxy that waits for the whole response
-   * - `silence`: forwards no more body bytes, for open and new responses
+   * - `silence`: forwards no more bytes of bodies, neither for open responses nor for new ones
    * - `lost`: responds to the feed with 404
    * - `late`: forwards only the `connected` message of a stream, until release() is called
    *

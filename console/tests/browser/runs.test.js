@@ -1,4 +1,4 @@
-// A run and its jobs on the page: one row, one notification, one dismissal.
+// Tests that a run and its jobs have one row, one notification and one dismissal.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const ci = (id, status, job, more = {}) =>
     ...more,
   });
 
-/** Runs in the page: replaces the browser's notifications and records their titles. */
+/** Executed inside the page. Replaces the browser's notifications with a fake that records their titles. */
 function fakeNotifications() {
   const notes = /** @type {string[]} */ ([]);
   class Fake {
@@ -42,7 +42,7 @@ function fakeNotifications() {
 /** @param {import("playwright-core").Page} page @returns {Promise<string[]>} */
 const notes = (page) => page.evaluate(() => /** @type {any} */ (globalThis).notes);
 
-test("a run and its jobs are one row, one failure, one notification", async () => {
+test("a run and its jobs give one row, one failure and one notification", async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   await page.addInitScript(fakeNotifications);
   await stack.send([event(), ci(1, "in_progress"), ci(1, "in_progress", 11), ci(1, "in_progress", 12)]);
@@ -55,7 +55,7 @@ test("a run and its jobs are one row, one failure, one notification", async () =
   const failures = page.locator(".failures .run");
   await failures.filter({ hasText: "1 of 2 jobs failed so far" }).waitFor();
   await page.waitForFunction(() => document.title.startsWith("(1)"));
-  await until(async () => (await notes(page)).length > 0, "a notification");
+  await until(async () => (await notes(page)).length > 0, "a notification is shown");
   await failures.locator("button.name").click();
   await page.waitForURL(`${stack.url}/?event=${failed}`);
   await page.keyboard.press("Escape");
@@ -66,7 +66,7 @@ test("a run and its jobs are one row, one failure, one notification", async () =
   await page.waitForURL(`${stack.url}/?event=${ended}`);
   await page.keyboard.press("Escape");
   await stack.send([ci(2, "failure")]);
-  await until(async () => (await notes(page)).length === 2, "a notification of the next run");
+  await until(async () => (await notes(page)).length === 2, "the next run gives a notification");
   assert.equal((await notes(page))[0], "CI failed");
   assert.deepEqual(faults, []);
   await close();

@@ -1,4 +1,4 @@
-// The page and the gateway agree on the sets of statuses and sources.
+// Tests that the page knows the statuses and sources that the gateway accepts, and no others.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -8,7 +8,7 @@ import { event, Stack } from "./stack.js";
 const stack = await Stack.start();
 after(() => stack.remove());
 
-/** The values that the gateway lists when it refuses one. @param {"status" | "source"} field */
+/** The accepted values, which the gateway lists when it refuses one. @param {"status" | "source"} field */
 async function accepted(field) {
   const refused = await stack.send([event({ [field]: "unheard.of" })]).catch(String);
   const listed = /expected one of ([a-z_., ]+)/.exec(String(refused))?.[1];

@@ -1,5 +1,5 @@
-// Starts a real stack (`oasis up`) and a real browser for tests. OASIS_BIN names the binary, CHROMIUM the
-// browser.
+// Starts a real stack (`oasis up`) and a real browser for tests. OASIS_BIN is the path of the binary, and
+// CHROMIUM is the path of the browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ const OASIS = process.env.OASIS_BIN;
 if (!OASIS) throw new Error("OASIS_BIN is not set: set it to the path of the oasis binary");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** How long a condition may take to become true on a slow machine, in milliseconds. */
+/** The time in which a condition must become true, in milliseconds. It is enough for a slow machine. */
 export const PATIENCE = 30_000;
 
 /** @param {number} port @returns {Promise<boolean>} */
@@ -26,7 +26,7 @@ const isFree = (port) =>
 
 /** The first of three free ports in a row. */
 async function freePorts() {
-  // Processes start at different ports, all below the range from which the system assigns ports.
+  // Each process begins at a different port. All ports are below the range that the system assigns from.
   for (let port = 21_000 + 3 * (process.pid % 3_000); port < 32_000; port += 3) {
     const free = await Promise.all([port, port + 1, port + 2].map(isFree));
     if (free.every(Boolean)) return port;
@@ -43,7 +43,7 @@ async function freePorts() {
 export async function until(condition, what, patience = PATIENCE) {
   const end = Date.now() + patience;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited ${patience} ms in vain for: ${what}`);
+    if (Date.now() > end) throw new Error(`not true within ${patience} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -92,7 +92,7 @@ export class Stack {
     this.#process = child;
     await until(
       async () => {
-        if (child.exitCode !== null) throw new Error(`oasis up ended with ${child.exitCode}`);
+        if (child.exitCode !== null) throw new Error(`oasis up ended with exit code ${child.exitCode}`);
         return fetch(`${this.url}/ready`).then(
           (answer) => answer.ok,
           () => false,
@@ -113,15 +113,15 @@ export class Stack {
     await ended;
   }
 
-  /** Removes all events, as `oasis prune` does. */
+  /** Removes all events with `oasis prune`. */
   async prune() {
     const env = { ...process.env, DATABASE_URL: await readFile(join(this.#data, "database-url"), "utf8") };
     const args = ["prune", "--keep", "0s", "--everything"];
     const [code] = await once(spawn(/** @type {string} */ (OASIS), args, { stdio: "ignore", env }), "exit");
-    if (code !== 0) throw new Error(`oasis prune ended with ${code}`);
+    if (code !== 0) throw new Error(`oasis prune ended with exit code ${code}`);
   }
 
-  /** Starts again with an empty database. */
+  /** Restarts the stack with an empty database. */
   async renew() {
     await this.remove();
     await this.up();
@@ -208,8 +208,8 @@ export const shownIds = (page) =>
   );
 
 /**
- * Waits for at least this many rows and returns their ids. The feed begins with twenty events, so a larger
- * number also waits for older ones.
+ * Waits for at least this many rows and returns their ids. The feed begins with twenty events, so the page
+ * must read older events for a larger number.
  *
  * @param {import("playwright-core").Page} page
  * @param {number} least
@@ -219,6 +219,6 @@ export async function rowsInSight(page, least) {
   await until(async () => {
     ids = await shownIds(page);
     return ids.length >= least;
-  }, `${least} rows`);
+  }, `the list has ${least} rows`);
   return ids;
 }

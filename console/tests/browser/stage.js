@@ -1,4 +1,4 @@
-// Gives each test file its own stack and browser, and removes both after its last test.
+// Gives each test file its own stack and browser, and removes both after the last test of the file.
 
 import { after } from "node:test";
 import { launch, Stack } from "./stack.js";

@@ -1,4 +1,4 @@
-// The page of a task: events that arrive while another page is open, the chart, and large tasks.
+// Tests the page of a task: events that arrive while another page is open, the chart, and large tasks.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const RUNS = "https://github.com/acme/gateway/actions/runs";
 const count = (page) =>
   page.evaluate(() => Number(document.querySelector("#task-events .count")?.textContent?.replace(/\D/g, "")));
 
-test("events that arrive while another page is open are there on return", async () => {
+test("a task's page shows the events that arrived while another page was open", async () => {
   const vtid = "DEV-AWAYY-0001";
   const link = `${RUNS}/1`;
   await stack.send([event({ vtid, kind: "first" })]);
@@ -80,7 +80,7 @@ test("a bar keeps its element while its run changes, so an open tooltip stays", 
   await close();
 });
 
-test("a long task's chart leaves room for its events", async () => {
+test("the chart of a long task leaves room for the list of events", async () => {
   const vtid = "DEV-LONGG-0001";
   const now = Date.now();
   const events = Array.from({ length: 500 }, (_, i) => {
@@ -110,14 +110,14 @@ test("a long task's chart leaves room for its events", async () => {
     }).observe({ type: "longtask", buffered: true });
   });
   await page.goto(`${stack.url}/vtid/${vtid}`);
-  await until(async () => (await count(page)) === 2_000, "all events are there");
-  console.log(`longest task ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
+  await until(async () => (await count(page)) === 2_000, "all events are counted");
+  console.log(`longest task: ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
   const names = page.locator(".names span:not(:empty)");
   assert.deepEqual([...new Set(await names.allTextContents())].sort(), ["CI", "Lint", "Nightly", "push"]);
   const box = await page.locator(".chart").boundingBox();
   assert.ok(box && box.height <= 0.45 * 900 + 1, `${box?.height} px`);
   const head = await page.locator("#task-events").boundingBox();
-  assert.ok(head && head.y < 700, `${head?.y}`);
+  assert.ok(head && head.y < 700, `${head?.y} px`);
   assert.deepEqual(faults, []);
   await close();
 });
@@ -143,7 +143,7 @@ test("on a phone, the steps are one row that scrolls sideways", async () => {
   await close();
 });
 
-test("a task shows its first page while the rest loads, and nothing of the previous task", async () => {
+test("a task's page shows its first events while others load, and nothing of the previous task", async () => {
   const vtid = "DEV-SLOWW-0001";
   await stack.sendMany(700, { vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/DEV-NEVER-0001`);
@@ -165,13 +165,13 @@ test("a task shows its first page while the rest loads, and nothing of the previ
   assert.equal(await page.getByText("No events for").count(), 0);
   await page.locator(".journey .skeleton").waitFor();
   const release = async (/** @type {number} */ nth) => {
-    await until(async () => held.length >= nth, "a query");
+    await until(async () => held.length >= nth, "the page has sent a query");
     held[nth - 1]?.();
   };
   await release(1);
-  await until(async () => (await count(page)) === 500, "the first page");
+  await until(async () => (await count(page)) === 500, "the first events are counted");
   await release(2);
-  await until(async () => (await count(page)) === 700, "the second page");
+  await until(async () => (await count(page)) === 700, "all events are counted");
   assert.deepEqual(faults, []);
   await close();
 });

@@ -6,8 +6,8 @@ import { open, until } from "./stack.js";
 export const badge = async (page) => (await page.locator("#state-word").textContent()) ?? "";
 
 /**
- * Advances the page's clock in steps until a condition is true. One large step would not do, because a timer
- * may start only after a response.
+ * Advances the page's clock in steps until a condition is true. One large step would not work, because
+ * a timer may start only after a response.
  *
  * @param {import("playwright-core").Page} page
  * @param {() => Promise<boolean>} condition
@@ -36,7 +36,7 @@ export async function openTimed(browser, url) {
 export const freeze = async (page) => page.clock.pauseAt(await page.evaluate(() => Date.now() + 1));
 
 /**
- * All ids in the list from top to bottom, also those out of sight.
+ * Returns all ids in the list from top to bottom, including the ids of rows that are out of sight.
  *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<number[]>}

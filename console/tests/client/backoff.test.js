@@ -24,7 +24,7 @@ test("the waits stay within their bounds and differ at random", () => {
   assert.ok(new Set(waits).size > 3_000);
 });
 
-test("the wait that the server asks for becomes the first wait, within bounds", () => {
+test("the wait that the server asks for becomes the first wait, but never over 5 minutes", () => {
   const backoff = new Backoff(() => 0);
   backoff.ask(60_000);
   assert.deepEqual([backoff.next(), backoff.next()], [60_000, 60_000]);
@@ -32,9 +32,9 @@ test("the wait that the server asks for becomes the first wait, within bounds", 
   backoff.reset(3_000);
   assert.deepEqual([backoff.next(), backoff.next()], [3_000, 6_000]);
   backoff.reset();
-  assert.equal(backoff.next(), 1_000, "another server does not ask for a wait");
+  assert.equal(backoff.next(), 1_000, "after a connection without retry, the first wait is 1 s");
   backoff.reset(0);
-  assert.equal(backoff.next(), 100, "the lower bound");
+  assert.equal(backoff.next(), 100, "the wait is at least 100 ms");
   backoff.reset(Number.POSITIVE_INFINITY);
-  assert.equal(backoff.next(), 300_000, "the upper bound");
+  assert.equal(backoff.next(), 300_000, "the wait is at most 5 minutes");
 });

@@ -4,7 +4,7 @@ export class Clock {
   #now = Date.parse("2026-01-02T03:04:05.000Z");
   #timers = new Map();
   #next = 1;
-  /** @type {Map<number, number>} How often a timer was set, by its delay in milliseconds. */
+  /** @type {Map<number, number>} For each delay in milliseconds, the number of timers set with it. */
   asked = new Map();
 
   now = () => this.#now;
@@ -20,7 +20,7 @@ export class Clock {
     this.#timers.delete(id);
   };
 
-  /** The number of timers that have not fired. */
+  /** The number of timers that were neither fired nor cleared. */
   get pending() {
     return this.#timers.size;
   }
@@ -40,7 +40,7 @@ export class Clock {
   }
 }
 
-/** Random numbers from 0 up to 1 that depend only on the seed (mulberry32). */
+/** Makes a generator of random numbers from 0 up to 1 that depend only on the seed (mulberry32). */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {

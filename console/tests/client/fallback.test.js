@@ -8,7 +8,7 @@ import { connected, event, follow, ids } from "./server.js";
 const options = { timeout: 60_000 };
 
 test(
-  "while polling, the client tries a stream every minute, which takes over with its first byte",
+  "a polling client tries a stream every minute, and stops polling at the stream's first byte",
   options,
   async (t) => {
     const gateway = await held(t);
@@ -35,14 +35,14 @@ test(
     assert.equal(feed.lastEventId, 50);
     assert.equal(feed.transport, "poll");
     gateway.stream = (response) => response.write(`${connected(52)}${event(50)}${event(51)}${event(52)}`);
-    // That attempt ended after ten seconds. The next one follows a minute later.
+    // That attempt ended after ten seconds. The next attempt follows a minute later.
     for (let round = 0; round < 30; round += 1) await poll();
     await events(52);
-    assert.deepEqual(ids(shown()), upTo(1, 52), "no event twice");
+    assert.deepEqual(ids(shown()), upTo(1, 52), "no event arrives twice");
     assert.equal(feed.transport, "sse");
     const asked = gateway.queries.length;
     clock.advance(10_000);
-    assert.equal(gateway.queries.length, asked, "no more polls");
+    assert.equal(gateway.queries.length, asked, "the client has stopped polling");
     assert.deepEqual(
       of("state").map(({ reason }) => reason),
       ["start", "polling"],
@@ -56,7 +56,7 @@ test(
   },
 );
 
-test("a stream may take over during a poll", options, async (t) => {
+test("a stream that delivers a byte during a poll ends the polls", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 3;
   const followed = follow(t, gateway.server.url);
@@ -83,7 +83,7 @@ test("a stream may take over during a poll", options, async (t) => {
   assert.deepEqual([feed.transport, feed.state, of("state").length], ["sse", "live", 2]);
 });
 
-test("without a readable body, the client polls at once", options, async (t) => {
+test("if a stream's response has no readable body, the client polls at once", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 3;
   const noStream = async (target, init) => {
@@ -128,7 +128,7 @@ test("if polls fail too, the client tries streams again, up to maxTries", option
   assert.deepEqual([feed.state, feed.reason, clock.pending], ["offline", "gave_up", 0]);
 });
 
-test("new filters restart the polls, and stop() ends them", options, async (t) => {
+test("setFilters() restarts the polls, and stop() ends them", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 30;
   const followed = follow(t, gateway.server.url);

@@ -26,7 +26,7 @@ test("the feed delivers the replay, then new events, and measures their delay", 
   assert.equal(cursor, null);
   await state("live");
   await events(2);
-  assert.equal(feed.delay, null, "replayed events do not count");
+  assert.equal(feed.delay, null, "replayed events do not change the delay");
   response.write(event(3, { link: "javascript:alert(1)" }) + heartbeat);
   await until(() => of("heartbeat").length === 1);
   assert.deepEqual(
@@ -61,7 +61,7 @@ test("one event that arrives long after its time does not change the delay", opt
   assert.equal(feed.delay, 1_000, "the median of 0 ms, 1,000 ms, 1,000 ms and two days");
 });
 
-test("a reconnect resumes after the last id, even an id without an event", options, async (t) => {
+test("a reconnect resumes after the last id, even if that id had no event", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, events, retry, shown, of, until } = follow(t, server.url);
   feed.start();
@@ -75,7 +75,7 @@ test("a reconnect resumes after the last id, even an id without an event", optio
   assert.equal(second.cursor, "9");
   await events(3);
   assert.deepEqual(ids(shown()), [4, 5, 10]);
-  // The connection breaks in the middle of an event, which must come again.
+  // The connection breaks in the middle of an event, so this event must arrive again.
   second.response.write(event(11).slice(0, -1));
   second.response.write(": life");
   second.response.socket.resetAndDestroy();
@@ -134,7 +134,7 @@ test("silence ends a connection, while heartbeats and comments keep it alive", o
   await closed;
 });
 
-test("a server that sends no response times out after the same silence", options, async (t) => {
+test("a request without a response fails after the same time of silence", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, state } = follow(t, server.url);
   feed.start();
@@ -144,7 +144,7 @@ test("a server that sends no response times out after the same silence", options
   assert.equal(feed.reason, "silence");
 });
 
-test("mock events are marked, and dropped when the mode becomes live", options, async (t) => {
+test("simulated events are marked, and the feed drops them when the mode is live", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, until, shown, recorded } = follow(t, server.url);
   feed.start();
@@ -161,7 +161,7 @@ test("mock events are marked, and dropped when the mode becomes live", options, 
   assert.equal(recorded.find(({ reason }) => reason === "mode").previous, "mock");
 });
 
-test("a gap of pruned events moves the cursor and arrives in order", options, async (t) => {
+test("a gap of pruned events moves the cursor, and the gap arrives in order", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, recorded, state, retry } = follow(t, server.url, { lastEventId: 5 });
   feed.start();
@@ -180,7 +180,7 @@ test("a gap of pruned events moves the cursor and arrives in order", options, as
   assert.equal((await server.stream()).cursor, "30");
 });
 
-test("a reset clears the cursor, and ids may come again", options, async (t) => {
+test("a reset clears the cursor, and ids below the old cursor may follow", options, async (t) => {
   const server = await Server.start(t);
   const { feed, until, of, events, shown, retry } = follow(t, server.url, { lastEventId: 100 });
   feed.start();
@@ -224,7 +224,7 @@ test("the feed keeps at most `keep` events", options, async (t) => {
   assert.equal(most, 7);
 });
 
-test("new filters start with the last matching events and drop the others", options, async (t) => {
+test("setFilters() drops the events and starts with the last events that match", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, shown, state, recorded } = follow(t, server.url);
   feed.start();
@@ -251,7 +251,7 @@ test("new filters start with the last matching events and drop the others", opti
   assert.equal(recorded.at(-1).reason, "stopped");
 });
 
-test("a listener may stop the feed or change its filters within a chunk", options, async (t) => {
+test("a listener may stop the feed or change its filters in the middle of a chunk", options, async (t) => {
   const server = await Server.start(t);
   const { feed, until, shown } = follow(t, server.url);
   feed.addEventListener("events", () => feed.stop(), { once: true });
@@ -263,7 +263,7 @@ test("a listener may stop the feed or change its filters within a chunk", option
   feed.addEventListener("gap", () => feed.setFilters({ kind: "push" }), { once: true });
   feed.start();
   const second = await server.stream(connected(9) + event(2) + gap(2, 5, "pruned") + event(6));
-  assert.equal(second.cursor, "1", "an event that was not delivered comes again");
+  assert.equal(second.cursor, "1", "an event that was not delivered arrives again");
   const third = await server.stream(connected(6) + event(6));
   assert.equal(third.cursor, null);
   await until(() => feed.events.length === 1);

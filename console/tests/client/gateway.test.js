@@ -56,7 +56,7 @@ async function send(events) {
   return (await response.json()).ids;
 }
 
-/** Resolves once the condition holds. It is checked with each event that the feed dispatches. */
+/** Resolves once the condition holds. Each event that the feed dispatches leads to a check. */
 const until = (feed, condition) =>
   new Promise((done) => {
     const check = () => {
@@ -68,7 +68,7 @@ const until = (feed, condition) =>
     check();
   });
 
-test("mock mode, filters, a restart and polls lose and duplicate no event", {
+test("the client loses and repeats no event in mock mode, with filters, over a restart and in polls", {
   skip: !OASIS_BIN && "OASIS_BIN is not set",
   timeout: 180_000,
 }, async (t) => {

@@ -1,10 +1,10 @@
-// Makes a gateway behind a proxy that holds streams back, and feeds that poll the gateway.
+// Simulates a gateway behind a proxy that holds streams back, and makes feeds that poll this gateway.
 
 import assert from "node:assert/strict";
 
 import { follow, Server, STREAM, ticker } from "./server.js";
 
-/** Starts a gateway whose streams are held back while its query API works. */
+/** Starts a gateway whose query API works, but whose streams deliver no byte. */
 export async function held(t) {
   const server = await Server.start(t);
   const held = { server, last: 0, streams: [], queries: [], stream: null, failing: 0, drop: 0 };
@@ -34,7 +34,7 @@ export async function held(t) {
   return held;
 }
 
-/** Starts a feed and waits until it polls, because the stream delivers no byte in time. */
+/** Starts a feed, lets the time limit for the stream's first byte pass, and waits until the feed polls. */
 export async function polling({ server }, { clock, feed, until }) {
   feed.start();
   const answered = until(() => clock.pending === 2);
@@ -49,7 +49,7 @@ export const upTo = (from, to) => Array.from({ length: to - from + 1 }, (_, at) 
 export const sleeping = ({ clock, until, of }, polls) =>
   until(() => of("heartbeat").length === polls && clock.asked.get(2_000) === polls);
 
-/** Makes a feed that has polled once, from a gateway with events up to id `last`. */
+/** Makes a feed that has polled a gateway once. The gateway has the events up to id `last`. */
 export async function polled(t, last, options) {
   const gateway = await held(t);
   gateway.last = last;

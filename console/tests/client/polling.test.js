@@ -8,10 +8,10 @@ import { follow, ids, ticker } from "./server.js";
 
 const options = { timeout: 60_000 };
 
-test("without a byte from the stream, the feed polls, in order and without repeats", options, async (t) => {
+test("if the stream delivers no byte, polls deliver each event once and in order", options, async (t) => {
   const { gateway, followed } = await polled(t, 30, { filters: { kind: "push" } });
   const { feed, clock, shown, of } = followed;
-  assert.deepEqual(ids(shown()), upTo(11, 30), "the last 20 events");
+  assert.deepEqual(ids(shown()), upTo(11, 30), "the feed begins with the last 20 events");
   assert.deepEqual(gateway.queries, [{ kind: "push", limit: "100" }]);
   assert.deepEqual([of("events")[0].replay, feed.delay], [true, null]);
   const { response } = gateway.streams[0];
@@ -93,7 +93,7 @@ test("a poll that fails on a later page is repeated in full", options, async (t)
   assert.deepEqual(ids(shown()), upTo(1, 900));
 });
 
-test("after a poll without events, every event is new", options, async (t) => {
+test("after a poll that found no events, the next poll delivers every event", options, async (t) => {
   const { gateway, followed } = await polled(t, 0);
   gateway.last = 45;
   followed.clock.advance(2_000);

@@ -12,7 +12,7 @@ for (const [status, reason] of [
   [403, "forbidden"],
   [410, "refused"],
 ]) {
-  test(`${status} ends the feed with the server's error`, options, async (t) => {
+  test(`HTTP status ${status} ends the feed with the server's error`, options, async (t) => {
     const server = await Server.start(t);
     const { feed, state, clock, of } = follow(t, server.url);
     feed.start();
@@ -31,13 +31,13 @@ for (const [status, reason] of [
     assert.equal(feed.error, error);
     assert.equal(clock.pending, 0);
     feed.retry();
-    assert.equal(feed.state, "connecting", "retry() starts again");
+    assert.equal(feed.state, "connecting", "retry() starts the feed again");
     assert.equal((await server.stream(connected())).cursor, null);
     await state("live");
   });
 }
 
-test("404 means offline, and the feed tries again", options, async (t) => {
+test("after HTTP status 404 the feed is offline, but tries again", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry } = follow(t, server.url);
   feed.start();
@@ -50,7 +50,7 @@ test("404 means offline, and the feed tries again", options, async (t) => {
   await state("live");
 });
 
-test("204 ends the feed until start()", options, async (t) => {
+test("after HTTP status 204 the feed has ended, until the page calls start()", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, clock } = follow(t, server.url);
   feed.start();
@@ -64,7 +64,7 @@ test("204 ends the feed until start()", options, async (t) => {
   await state("live");
 });
 
-test("503 and 429 set the wait, and 500 leaves it to the back-off", options, async (t) => {
+test("Retry-After in a 503 or 429 sets the wait, and after a 500 the back-off does", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, until, retry } = follow(t, server.url, { random: () => 0.5 });
   feed.start();
@@ -93,7 +93,7 @@ test("503 and 429 set the wait, and 500 leaves it to the back-off", options, asy
   assert.ok(dated[1] > 600_000 && dated[1] <= 900_500);
 });
 
-test("an HTML page is not a feed, and the client tries again", options, async (t) => {
+test("the client tries again after an HTML page instead of a feed", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry } = follow(t, server.url);
   feed.start();
@@ -142,7 +142,7 @@ test("the feed gives up after maxTries, and starts again with retry()", options,
   assert.equal(server.count, 5);
 });
 
-test("the feed makes ten attempts by default, and no limit applies with Infinity", options, async (t) => {
+test("the feed makes ten attempts by default, and any number if maxTries is Infinity", options, async (t) => {
   const server = await Server.start(t);
   server.answer = ({ response }) => response.writeHead(500).end();
   for (const [maxTries, wanted] of [
@@ -177,7 +177,7 @@ test("only a successful connection resets the back-off", options, async (t) => {
     return [wait, feed.tries];
   };
   assert.deepEqual(await lose(connected(1)), [1_000, 2]);
-  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "a known event does not count");
+  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "an old event is no success");
   assert.deepEqual(await lose(connected(1), 5_000), [1_000, 1]);
   assert.deepEqual(await lose(connected(1)), [2_000, 2]);
   assert.deepEqual(await lose(connected(2) + event(2)), [1_000, 1]);
@@ -227,7 +227,7 @@ test("the feed tries at once when the browser is online again", options, async (
   assert.equal(feed.state, "offline");
 });
 
-test("stop() leaves no timer and no connection, at any point", options, async (t) => {
+test("stop() leaves no timer and no connection, in any state of the feed", options, async (t) => {
   const server = await Server.start(t);
   const stops = [
     async () => server.next(),

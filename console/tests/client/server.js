@@ -1,4 +1,4 @@
-// A server that a test controls request by request, and a recorded feed that connects to it.
+// Provides a server that a test controls request by request, and a feed whose events are recorded.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -99,8 +99,8 @@ export function follow(context, url, options = {}) {
   const checkAll = () => {
     for (const check of waiting) check();
   };
-  // Check the conditions whenever the feed uses its clock. It does so with each chunk, even if it dispatches
-  // no event.
+  // Check the conditions whenever the feed uses its clock. The feed uses its clock with each chunk, even if
+  // the feed dispatches no event.
   const checking = (work) => {
     return (...values) => {
       queueMicrotask(checkAll);
@@ -139,7 +139,7 @@ export function follow(context, url, options = {}) {
     shown,
     state: (state) => until(() => feed.state === state),
     events: (count) => until(() => shown().length >= count),
-    /** Lets the wait for the next attempt pass. */
+    /** Advances the clock to the feed's next attempt. */
     async retry() {
       await until(() => feed.retryAt !== null);
       clock.advance(feed.retryAt - clock.now());

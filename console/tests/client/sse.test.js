@@ -51,7 +51,7 @@ test("a byte order mark is dropped only at the start of the stream", () => {
   assert.deepEqual(cut("\ufeffdata: a\n\n", [1, 2]), [block({ data: "a" })]);
 });
 
-test("CR, LF and CRLF end a line, also across chunks", () => {
+test("CR, LF and CRLF end a line, even across chunks", () => {
   const wanted = [block({ data: "a\nb" }), block({ data: "c" })];
   for (const stream of [
     "data: a\rdata: b\r\rdata: c\r\r",
@@ -65,7 +65,7 @@ test("CR, LF and CRLF end a line, also across chunks", () => {
     }
   }
   const parser = new SseParser();
-  assert.deepEqual(parser.feed(bytes("data: a\r\r")), [block({ data: "a" })], "no wait for an LF");
+  assert.deepEqual(parser.feed(bytes("data: a\r\r")), [block({ data: "a" })], "CR ends the block");
   assert.deepEqual(parser.feed(bytes("\ndata: b\n\n")), [block({ data: "b" })]);
 });
 
@@ -74,7 +74,7 @@ test("broken UTF-8 becomes replacement characters", () => {
   assert.deepEqual(parse(stream), [block({ data: "\ufffd\ufffd" })]);
 });
 
-test("every split of a stream gives the same blocks", () => {
+test("the parser returns the same blocks, however a stream is split into chunks", () => {
   const pieces = ["data", ": ", ":", "id", "event", "retry", "7", "150", "x", "ü", "🚀", "\ufeff", "\0", " "];
   const ends = ["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r"];
   let blocks = 0;
@@ -98,15 +98,15 @@ test("every split of a stream gives the same blocks", () => {
       assert.deepEqual(cut(whole, places), wanted, `seed ${seed}, cut at ${places}`);
     }
   }
-  assert.ok(blocks > 1_000, `${blocks} blocks`);
+  assert.ok(blocks > 1_000, `the test parsed only ${blocks} blocks`);
 });
 
-test("the size of a block is bounded, whatever its chunks and lines", () => {
+test("a block over the size limit is an error, in any number of chunks and lines", () => {
   const most = "x".repeat(MOST_BYTES - 6);
   assert.equal(parse(`data: ${most}\n\n`)[0].data.length, most.length);
   assert.throws(() => parse(`data: ${most}y\n\n`), BlockTooLarge);
   const line = `data: ${"x".repeat(1_000)}\n`;
-  assert.throws(() => parse(line.repeat(2_000)), BlockTooLarge, "many lines");
+  assert.throws(() => parse(line.repeat(2_000)), BlockTooLarge, "a block of many lines");
   const parser = new SseParser();
   const endless = new Uint8Array(64 * 1024).fill(120);
   assert.throws(() => {

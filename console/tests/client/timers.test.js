@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { childOf, Timers } from "../../client/timers.js";
 import { Clock } from "./clock.js";
 
-test("an infinite delay becomes the longest possible timer", () => {
+test("an infinite delay becomes the longest possible delay", () => {
   const clock = new Clock();
   const timers = new Timers(clock);
   timers.after(Number.POSITIVE_INFINITY, new AbortController().signal, () => {});
@@ -12,7 +12,7 @@ test("an infinite delay becomes the longest possible timer", () => {
   assert.deepEqual([...clock.asked.keys()], [2 ** 31 - 1]);
 });
 
-test("a timer ends with its signal, and an aborted signal sets no timer", async () => {
+test("a signal that aborts cancels its timers, and an aborted signal sets no timer", async () => {
   const clock = new Clock();
   const timers = new Timers(clock);
   const controller = new AbortController();
