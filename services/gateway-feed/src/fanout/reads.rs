@@ -127,12 +127,15 @@ impl Reads {
     ) -> Result<Replay, ReadError> {
         let _permit = self.permit().await;
         let mut rows: Vec<StoredEvent> = Vec::new();
+        // Each filter has a snapshot of its own, and rows may be deleted in between.
+        let mut pruned = 0;
         for filter in S::rows(topic, want) {
             let batch = self.table.replay(&filter, head + 1, most).await?;
             reaches(&batch, head)?;
+            pruned = pruned.max(batch.pruned_through);
             rows.extend(batch.rows);
         }
-        merge(&mut rows, |row| S::shows(topic, row));
+        merge(&mut rows, |row| row.id > pruned && S::shows(topic, row));
         let rows = &rows[rows.len().saturating_sub(most)..];
         let mut out = Vec::new();
         let mut ends = None;
@@ -142,6 +145,7 @@ impl Reads {
 
     /// The highest id of the table so far, including the ids of deleted rows.
     pub(crate) async fn head(&self) -> Result<i64, ReadError> {
+        let _permit = self.permit().await;
         Ok(self.table.head().await?)
     }
 
@@ -153,6 +157,7 @@ impl Reads {
         since: Timestamp,
         head: i64,
     ) -> Result<i64, ReadError> {
+        let _permit = self.permit().await;
         match self.table.first_id_since(&Family::stored(family), since).await? {
             Some(first) => Ok(first - 1),
             None if self.table.head().await? >= head => Ok(head),

@@ -6,6 +6,7 @@
 //! a cursor begins with a replay, and is then served in the same way.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +19,15 @@ use oasis_core::Ts;
 use oasis_service::random;
 use oasis_service::response::{Body, boxed};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ends::{CloseReason, Ending};
 use super::frame;
 use super::pulse::{Presence, Pulse, State};
-use super::reads::{Cursor, ReadError, Stretch};
+use super::reads::{ReadError, Stretch};
 use super::ring::Taken;
-use super::stream::{Fresh, GapReason, Stream};
-use super::topic::Topic;
+use super::source::{Found, Opening, Reading, Source};
+use super::stream::Stream;
 use super::topics::Topics;
 
 /// Where a client begins.
@@ -67,10 +68,9 @@ impl<S: Stream> Subscriber<S> {
         let topic = topics.join(topic);
         let client = Client {
             pulse: topic.subscribe(),
-            topics: topics.clone(),
-            topic,
-            want,
+            source: Source { topics: topics.clone(), topic, want: Arc::new(want) },
             begin: Some(begin),
+            reading: None,
             cursor: 0,
             known: 0,
             presence: Presence::Unread,
@@ -111,7 +111,7 @@ impl<S: Stream> Subscriber<S> {
             Next::Frames(bytes) => Some(bytes),
             Next::Close(reason) => {
                 self.ended = true;
-                Some(self.client.topics.stream.close(reason, retry()))
+                Some(self.client.source.topics.stream.close(reason, retry()))
             }
         }
     }
@@ -129,13 +129,22 @@ enum Next {
     Close(CloseReason),
 }
 
+/// What a client does next.
+enum Step {
+    Send(Bytes),
+    /// Decide again.
+    Again,
+    /// Wait for a change of the pulse.
+    Wait,
+}
+
 struct Client<S: Stream> {
-    topics: Arc<Topics<S>>,
-    topic: Arc<Topic<S>>,
-    want: S::Want,
+    source: Source<S>,
     pulse: watch::Receiver<Pulse>,
     /// Where to begin; `None` once connected.
     begin: Option<Begin>,
+    /// The read whose result is sent next, if there is one.
+    reading: Option<Reading>,
     /// Every row up to this id has been sent or passed over.
     cursor: i64,
     /// The cursor that the client knows: the last id that the client sent or received.
@@ -150,18 +159,6 @@ struct Client<S: Stream> {
     /// When to read the table again after a failure.
     retry_at: Option<Instant>,
     /// Why the stream ends after the rows that were sent, if it does.
-    ends: Option<CloseReason>,
-}
-
-/// How a connection begins.
-struct Opening {
-    gap: Option<Bytes>,
-    replay: Bytes,
-    /// Every row up to this id is in the replay, or has been passed over.
-    cursor: i64,
-    /// The cursor that the client has once it has the replay.
-    known: Option<i64>,
-    /// Why the stream ends after the replay, if it does.
     ends: Option<CloseReason>,
 }
 
@@ -181,22 +178,23 @@ impl<S: Stream> Client<S> {
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
-            let sent = match self.begin {
-                // Boxed, so that a subscriber does not keep the space of a future that it needs only at its
-                // start.
-                Some(begin) => Box::pin(self.connect(begin, state)).await,
-                None => self.follow(state).await,
+            // Boxed, so that a subscriber does not keep the space of futures that it needs seldom.
+            let step = match self.begin {
+                _ if self.reading.is_some() => Box::pin(self.read()).await,
+                Some(begin) => Ok(Box::pin(self.connect(begin, state)).await),
+                None => Ok(self.follow(state)),
             };
-            match sent {
-                Ok(Some(bytes)) => return Next::Frames(bytes),
-                Ok(None) if self.ends.is_some() => {}
-                Ok(None) => {
+            match step {
+                Ok(Step::Send(bytes)) => return Next::Frames(bytes),
+                Ok(Step::Again) => {}
+                Ok(Step::Wait) if self.ends.is_some() => {}
+                Ok(Step::Wait) => {
                     let share = self.pulse.borrow().share.clone();
                     // The sender lives as long as the topic, which this client holds. So the channel is not
                     // closed.
                     let _ = self.pulse.changed().await;
                     drop(share);
-                    self.topic.woken();
+                    self.source.topic.woken();
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a subscriber cannot read the table and will try again");
@@ -209,113 +207,154 @@ impl<S: Stream> Client<S> {
         }
     }
 
-    /// The first frames, once there is something to read.
-    async fn connect(&mut self, begin: Begin, state: State) -> Result<Option<Bytes>, ReadError> {
+    /// Waits for the read. Until it has a result, a connected client gets heartbeats, and a new client gets
+    /// comments.
+    async fn read(&mut self) -> Result<Step, ReadError> {
+        let Some(reading) = &mut self.reading else { return Ok(Step::Again) };
+        let connected = self.begin.is_none();
+        let mut silence = pin!(sleep(AWAY_COMMENT));
+        let found = loop {
+            tokio::select! {
+                biased;
+                found = &mut *reading => break found,
+                // The channel is not closed: see above.
+                _ = self.pulse.changed() => {
+                    let state = self.pulse.borrow().state;
+                    if state.closing {
+                        return Ok(Step::Again);
+                    }
+                    if connected && state.beats != self.beats {
+                        return Ok(Step::Send(self.heartbeat(state)));
+                    }
+                }
+                () = &mut silence, if !connected => {
+                    return Ok(Step::Send(frame::comment("waiting for the database")));
+                }
+            }
+        };
+        self.reading = None;
+        Ok(match found? {
+            Found::Opening(opening) => Step::Send(self.opened(opening)),
+            Found::Reset(opening) => Step::Send(self.started_over(opening)),
+            Found::Stretch(Stretch { frames, cursor, ends, rest }) => {
+                self.rested_at = Instant::now() + rest;
+                self.take(frames, cursor, ends)
+            }
+        })
+    }
+
+    /// Starts to read the first frames, once there is something to read.
+    async fn connect(&mut self, begin: Begin, state: State) -> Step {
         if state.presence == Presence::Unread {
             // Until the table has been read, the client gets comments: the first at once, and each later
             // comment after a wait. Until then, `beats` only records that the first comment was sent.
             return match std::mem::replace(&mut self.beats, 1) {
-                0 => Ok(Some(frame::comment("waiting for the database"))),
+                0 => Step::Send(frame::comment("waiting for the database")),
                 _ if timeout(AWAY_COMMENT, self.pulse.changed()).await.is_err() => {
-                    Ok(Some(frame::comment("waiting for the database")))
+                    Step::Send(frame::comment("waiting for the database"))
                 }
-                _ => {
-                    // This change of the pulse has not been handled yet, and the next change may come much
-                    // later.
-                    self.pulse.mark_changed();
-                    Ok(None)
-                }
+                _ => Step::Again,
             };
         }
-        let head = self.topics.state().head;
-        let opening = match begin {
-            Begin::Fresh => self.fresh().await?,
-            Begin::After(cursor) if cursor > head && cursor > self.topics.reads.head().await? => {
-                self.reset(cursor).await?
-            }
-            Begin::After(cursor) => {
-                Opening { gap: None, replay: Bytes::new(), cursor, known: Some(cursor), ends: None }
-            }
-            Begin::Since(since) => {
-                let cursor = self.topics.reads.cursor_since(S::FAMILY, since, head).await?;
-                Opening { gap: None, replay: Bytes::new(), cursor, known: None, ends: None }
-            }
-        };
-        let Opening { gap, replay, cursor, known, ends } = opening;
+        self.reading = Some(self.source.open(begin));
+        Step::Again
+    }
+
+    /// The first frames.
+    fn opened(&mut self, opening: Opening) -> Bytes {
+        let Opening { state, gap, replay, cursor, known, ends } = opening;
         let now = Ts::clamped(Timestamp::now());
-        let stream = &self.topics.stream;
-        let greeting =
-            stream.greeting(&self.topic.key, now, state.presence, self.topics.routed().max(cursor));
-        let mut out = BytesMut::from(&greeting[..]);
+        let Source { topics, topic, want } = &self.source;
+        let head = topics.routed().max(cursor);
+        let mut out = BytesMut::from(&topics.stream.greeting(&topic.key, now, state.presence, head)[..]);
         out.extend_from_slice(&gap.unwrap_or_default());
         out.extend_from_slice(&replay);
-        if state.presence == Presence::Empty {
-            out.extend_from_slice(&stream.while_empty(None, state.ticks, now, &self.want));
-        } else if known != Some(cursor) {
+        if known != Some(cursor) {
             // A client that reconnects must begin at this cursor, whichever rows it was shown.
             out.extend_from_slice(&frame::cursor(cursor));
+        }
+        if state.presence == Presence::Empty {
+            out.extend_from_slice(&topics.stream.while_empty(None, state.ticks, now, want));
         }
         (self.presence, self.epoch) = (state.presence, state.epoch);
         (self.beats, self.ticks) = (state.beats, state.ticks);
         (self.cursor, self.known, self.ends) = (cursor, cursor, ends);
         self.begin = None;
-        Ok(Some(out.freeze()))
+        out.freeze()
     }
 
-    /// The next frames of a connected client; `None` if there are none.
-    async fn follow(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
-        // The lowest head since `self.epoch` counts, and not the current head. A restored table may have
-        // grown past the cursor.
-        let of_another_table = state.epoch != self.epoch
-            && self.topics.rewound_since(self.epoch).is_some_and(|head| head < self.cursor);
+    /// The frames of a connected client whose table was restored.
+    fn started_over(&mut self, opening: Opening) -> Bytes {
+        let Opening { state, gap, replay, cursor, known: _, ends } = opening;
+        self.epoch = state.epoch;
+        let mut out = BytesMut::from(&gap.unwrap_or_default()[..]);
+        out.extend_from_slice(&replay);
+        out.extend_from_slice(&frame::cursor(cursor));
+        (self.cursor, self.known, self.ends) = (cursor, cursor, ends);
+        out.freeze()
+    }
+
+    /// The next step of a connected client that does not wait for a read.
+    fn follow(&mut self, state: State) -> Step {
         if self.presence != state.presence {
             self.presence = state.presence;
-            let filled = self.topics.stream.filled(Ts::clamped(Timestamp::now()));
+            let filled = self.source.topics.stream.filled(Ts::clamped(Timestamp::now()));
             if !filled.is_empty() {
-                return Ok(Some(filled));
+                return Step::Send(filled);
             }
         }
         // This comes before anything that reads the table, so that the client gets heartbeats while the
         // database is away.
         if self.beats != state.beats {
-            self.beats = state.beats;
-            let mut out = BytesMut::new();
-            if !of_another_table {
-                self.pass_over(state);
-                if self.known != self.cursor {
-                    self.known = self.cursor;
-                    out.extend_from_slice(&self.topics.stream.cursor(self.cursor));
-                }
-            }
-            out.extend_from_slice(&self.pulse.borrow().heartbeat);
-            return Ok(Some(out.freeze()));
+            return Step::Send(self.heartbeat(state));
         }
-        if of_another_table {
-            let reset = Box::pin(self.reset(self.cursor)).await?;
-            self.epoch = state.epoch;
-            let mut out = BytesMut::from(&reset.gap.unwrap_or_default()[..]);
-            out.extend_from_slice(&reset.replay);
-            out.extend_from_slice(&frame::cursor(reset.cursor));
-            (self.cursor, self.known, self.ends) = (reset.cursor, reset.cursor, reset.ends);
-            return Ok(Some(out.freeze()));
+        if self.is_of_another_table(state) {
+            self.reading = Some(self.source.reset(self.cursor));
+            return Step::Again;
         }
         self.epoch = state.epoch;
         if state.presence == Presence::Empty && self.ticks != state.ticks {
             let after = std::mem::replace(&mut self.ticks, state.ticks);
             let now = Ts::clamped(Timestamp::now());
-            let shown = self.topics.stream.while_empty(Some(after), state.ticks, now, &self.want);
+            let Source { topics, want, .. } = &self.source;
+            let shown = topics.stream.while_empty(Some(after), state.ticks, now, want);
             if !shown.is_empty() {
-                return Ok(Some(shown));
+                return Step::Send(shown);
             }
         }
-        self.rows(state).await
+        self.rows(state)
+    }
+
+    /// Whether the table was restored to a head below the cursor. The lowest head since `self.epoch` counts,
+    /// and not the current head, because a restored table may have grown past the cursor.
+    fn is_of_another_table(&self, state: State) -> bool {
+        let rewound = || self.source.topics.rewound_since(self.epoch);
+        state.epoch != self.epoch && rewound().is_some_and(|head| head < self.cursor)
+    }
+
+    /// The cursor, if the client does not know it yet, and the heartbeat.
+    fn heartbeat(&mut self, state: State) -> Bytes {
+        self.beats = state.beats;
+        let mut out = BytesMut::new();
+        if !self.is_of_another_table(state) {
+            // A read in progress begins at the cursor, which therefore must not move.
+            if self.reading.is_none() {
+                self.pass_over(state);
+            }
+            if self.known != self.cursor {
+                self.known = self.cursor;
+                out.extend_from_slice(&self.source.topics.stream.cursor(self.cursor));
+            }
+        }
+        out.extend_from_slice(&self.pulse.borrow().heartbeat);
+        out.freeze()
     }
 
     /// Moves the cursor past rows that are not wanted, as far as the ring goes, so that a heartbeat sends a
     /// recent cursor.
     fn pass_over(&mut self, state: State) {
         while self.cursor < state.head {
-            match self.topic.take(self.cursor, &self.want) {
+            match self.source.topic.take(self.cursor, &self.source.want) {
                 Taken::Frames { frames, cursor, ends: None } if frames.is_empty() && cursor > self.cursor => {
                     self.cursor = cursor;
                 }
@@ -325,73 +364,38 @@ impl<S: Stream> Client<S> {
     }
 
     /// The next wanted rows, up to the topic's head.
-    async fn rows(&mut self, state: State) -> Result<Option<Bytes>, ReadError> {
+    fn rows(&mut self, state: State) -> Step {
         while self.cursor < state.head {
-            let (frames, cursor, ends) = match self.topic.take(self.cursor, &self.want) {
-                Taken::Frames { frames, cursor, ends } => (frames, cursor, ends),
-                Taken::Behind(floor) => Box::pin(self.stretch(floor)).await?,
+            let step = match self.source.topic.take(self.cursor, &self.source.want) {
+                Taken::Frames { frames, cursor, ends } => self.take(frames, cursor, ends),
+                Taken::Behind(floor) => {
+                    let stretch = self.source.stretch(self.cursor, self.epoch, floor, self.rested_at);
+                    self.reading = Some(stretch);
+                    Step::Again
+                }
             };
-            if frames.is_empty() && cursor <= self.cursor {
-                // The ring was replaced by a ring with a lower head, because the database was restored. The
-                // pulse will report that.
-                break;
-            }
-            (self.cursor, self.ends) = (cursor, ends);
-            if !frames.is_empty() {
-                // The filter may not have matched the last rows. Then the next heartbeat sends the cursor.
-                self.known = if S::wants_all(&self.want) { cursor } else { self.known };
-                return Ok(Some(frames));
-            }
-            if ends.is_some() {
-                break;
+            match step {
+                Step::Again if self.reading.is_none() && self.ends.is_none() => {}
+                Step::Send(_) | Step::Again | Step::Wait => return step,
             }
         }
-        Ok(None)
+        Step::Wait
     }
 
-    /// Reads a stretch of the table, up to the floor of the ring.
-    async fn stretch(&mut self, floor: i64) -> Result<(Bytes, i64, Option<CloseReason>), ReadError> {
-        if self.rested_at > Instant::now() {
-            sleep_until(self.rested_at).await;
+    /// Takes rows from the ring or from the table. Every row up to `cursor` is in the frames, or is not
+    /// wanted.
+    fn take(&mut self, frames: Bytes, cursor: i64, ends: Option<CloseReason>) -> Step {
+        if frames.is_empty() && cursor <= self.cursor {
+            // The ring was replaced by a ring with a lower head, because the database was restored. The
+            // pulse will report that.
+            return Step::Wait;
         }
-        let cursor = Cursor { topic: self.topic.id, epoch: self.epoch, after: self.cursor };
-        let stream = &self.topics.stream;
-        let read = self.topics.reads.stretch(stream, &self.topic.key, &self.want, cursor, floor);
-        let Stretch { frames, cursor, ends, rest } = read.await?;
-        self.rested_at = Instant::now() + rest;
-        Ok((frames, cursor, ends))
-    }
-
-    /// Begins again with a gap, because the cursor `from` belongs to another table.
-    async fn reset(&self, from: i64) -> Result<Opening, ReadError> {
-        let fresh = self.fresh().await?;
-        let gap = self.topics.stream.gap(from, fresh.cursor, GapReason::Reset);
-        Ok(Opening { gap: Some(gap), ..fresh })
-    }
-
-    /// Begins without a cursor, as the stream prescribes.
-    async fn fresh(&self) -> Result<Opening, ReadError> {
-        // `routed` is read before the ring. So when the ring is read, every row up to `routed` has been
-        // pushed.
-        let routed = self.topics.routed();
-        let stream = &self.topics.stream;
-        match stream.fresh(&self.want) {
-            Fresh::Live => {
-                let cursor = routed.max(self.topic.state().head);
-                Ok(Opening { gap: None, replay: Bytes::new(), cursor, known: None, ends: None })
-            }
-            Fresh::Last(most) => {
-                let (last, head) = self.topic.replay(most, &self.want);
-                let cursor = routed.max(head);
-                let last = match last {
-                    Some(last) => last,
-                    None => {
-                        let reads = &self.topics.reads;
-                        reads.replay(stream, &self.topic.key, &self.want, (cursor, most)).await?
-                    }
-                };
-                Ok(Opening { gap: None, replay: last.frames, cursor, known: last.id, ends: last.ends })
-            }
+        (self.cursor, self.ends) = (cursor, ends);
+        if frames.is_empty() {
+            return Step::Again;
         }
+        // The filter may not have matched the last rows. Then the next heartbeat sends the cursor.
+        self.known = if S::wants_all(&self.source.want) { cursor } else { self.known };
+        Step::Send(frames)
     }
 }

@@ -259,10 +259,14 @@ impl<S: Stream> Tenant for Topics<S> {
         let candidates = {
             let mut inner = self.lock();
             inner.state.head = head;
-            if !rows.is_empty() {
+            let candidates = inner.candidates(rows);
+            // A row of the family that no permanent topic shows does not fill the stream.
+            let permanent = &inner.permanent;
+            let fills = |row| permanent.is_empty() || permanent.iter().any(|topic| S::shows(&topic.key, row));
+            if rows.iter().any(fills) {
                 inner.state.presence = Presence::Filled;
             }
-            inner.candidates(rows)
+            candidates
         };
         let found = candidates.into_iter().filter(|(row, topic)| S::shows(&topic.key, row));
         let mut touched: Vec<Touched<S>> = Vec::new();

@@ -8,6 +8,8 @@ pub(crate) mod ticker;
 mod fanout_tests;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod slow_tests;
 #[cfg(any(test, feature = "test-stream"))]
 pub(crate) mod test_stream;
 

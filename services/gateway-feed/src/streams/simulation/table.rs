@@ -2,19 +2,23 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use futures_util::future::ready;
 use jiff::Timestamp;
 use oasis_core::{Channel, Family, Kind, Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::{Filter, StoreError, StoredEvent};
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::super::test_stream::CLOSED;
+use super::rng::Rng;
 use crate::fanout::table::{Batch, Read, Table};
 
 /// The maximum number of rows in one batch. It is small, so that many batches are needed.
 const BATCH: usize = 7;
+/// The longest pause before or after the snapshot of a slow read, in milliseconds.
+const SLOWEST: u64 = 400;
 
 /// The head of each restored table, in the order of the restores.
 pub(in crate::streams) type Restores = Rc<RefCell<Vec<i64>>>;
@@ -39,9 +43,16 @@ pub(in crate::streams) struct State {
     pub(in crate::streams) away: bool,
     /// The last id that the pool's server has; `None` if it has all rows.
     pub(in crate::streams) replicated: Option<i64>,
+    /// The random pauses of reads, in a world with slow reads.
+    pub(super) slow: Option<Rng>,
 }
 
 impl State {
+    /// The milliseconds that pass before and after the snapshot of a read.
+    fn pauses(&mut self) -> (u64, u64) {
+        self.slow.as_mut().map_or((0, 0), |rng| (rng.below(SLOWEST), rng.below(SLOWEST)))
+    }
+
     pub(in crate::streams) fn head(&self) -> i64 {
         self.rows.last().map_or(0, |row| row.id).max(self.pruned.0).max(self.pruned.1)
     }
@@ -76,35 +87,57 @@ impl State {
 pub(in crate::streams) struct SimTable(pub(in crate::streams) Arc<Mutex<State>>);
 
 impl SimTable {
-    fn read<T: Send + 'static>(&self, read: impl FnOnce(&State, i64) -> T) -> Read<'static, T> {
-        let state = self.0.lock().unwrap();
-        let outcome = if state.away {
-            Err(StoreError::Connect("the simulated server is away".into()))
-        } else {
-            let visible = state.replicated.unwrap_or(i64::MAX);
-            Ok(read(&state, visible))
-        };
-        Box::pin(ready(outcome))
+    /// Reads a snapshot. In worlds with slow reads, time passes before and after it.
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State, i64) -> T + Send + 'static,
+    ) -> Read<'static, T> {
+        let table = self.clone();
+        Box::pin(async move {
+            let (before, after) = table.lock().pauses();
+            if before + after > 0 {
+                sleep(Duration::from_millis(before)).await;
+            }
+            let outcome = {
+                let state = table.lock();
+                if state.away {
+                    Err(StoreError::Connect("the simulated server is away".into()))
+                } else {
+                    let visible = state.replicated.unwrap_or(i64::MAX);
+                    Ok(read(&state, visible))
+                }
+            };
+            if before + after > 0 {
+                sleep(Duration::from_millis(after)).await;
+            }
+            outcome
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
     }
 }
 
 impl Table for SimTable {
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
-        self.read(|state, visible| {
+        let rows = rows.clone();
+        self.read(move |state, visible| {
             let found = state.rows.iter().filter(|row| row.id <= visible && rows.accepts(row));
             let mut found: Vec<_> =
                 found.filter(|row| row.id > after && row.id <= upto).take(BATCH + 1).cloned().collect();
             let more = found.len() > BATCH;
             found.truncate(BATCH);
-            batch(state, rows, found, more, visible)
+            batch(state, &rows, found, more, visible)
         })
     }
 
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
-        self.read(|state, visible| {
+        let rows = rows.clone();
+        self.read(move |state, visible| {
             let found = state.rows.iter().rev().filter(|row| row.id <= visible && rows.accepts(row));
             let found = found.filter(|row| row.id < before).take(most).cloned().collect();
-            batch(state, rows, found, false, visible)
+            batch(state, &rows, found, false, visible)
         })
     }
 

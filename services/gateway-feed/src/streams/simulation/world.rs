@@ -66,6 +66,9 @@ impl Gateway {
 
 pub(super) struct World {
     rng: Rng,
+    /// Whether reads take time. Such a world has no restores, because a read may then return rows that the
+    /// restore has lost, and the model cannot tell those from wrong rows.
+    slow: bool,
     table: SimTable,
     history: History,
     gateway: Rc<RefCell<Rc<Gateway>>>,
@@ -87,8 +90,10 @@ impl World {
         let history: History = Rc::default();
         let ending = Rc::new(Cell::new(false));
         let (lost, restores) = (0, Restores::default());
-        let rng = Rng::new(seed);
-        Self { rng, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
+        let mut rng = Rng::new(seed);
+        let slow = rng.once_in(2);
+        table.0.lock().unwrap().slow = slow.then(|| rng.fork());
+        Self { rng, slow, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
     }
 
     /// Runs the world and checks it. Returns how many rows and how many gaps each client saw.
@@ -118,6 +123,7 @@ impl World {
             0..50 => self.append(),
             50..86 => self.tail(PAGE).await,
             86..89 => self.prune(),
+            89 if self.slow => {}
             89 => self.restore().await,
             90 => {
                 let gateway = Gateway::start(&self.table);

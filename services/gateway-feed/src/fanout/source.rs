@@ -1,0 +1,155 @@
+//! The reads that a subscriber waits for: its beginning, and the rows that are older than its topic's ring.
+//!
+//! A read is a future that the subscriber keeps. So the subscriber still sends heartbeats, and still ends at
+//! a shutdown, while the read waits for its turn or for the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::ends::CloseReason;
+use super::pulse::State;
+use super::reads::{Cursor, ReadError, Stretch};
+use super::stream::{Fresh, GapReason, Stream};
+use super::subscriber::Begin;
+use super::topic::Topic;
+use super::topics::Topics;
+
+/// How long a cursor must be ahead of the table before the table counts as restored. Until then, the cursor
+/// may come from a gateway whose database server is ahead of ours. The time is longer than the pause of a
+/// tail that polls.
+const LAG: Duration = Duration::from_secs(3);
+
+/// The rows that one subscriber wants, and where they come from.
+pub(super) struct Source<S: Stream> {
+    pub(super) topics: Arc<Topics<S>>,
+    pub(super) topic: Arc<Topic<S>>,
+    pub(super) want: Arc<S::Want>,
+}
+
+impl<S: Stream> Clone for Source<S> {
+    fn clone(&self) -> Self {
+        Self { topics: self.topics.clone(), topic: self.topic.clone(), want: self.want.clone() }
+    }
+}
+
+/// A read in progress.
+pub(super) type Reading = BoxFuture<'static, Result<Found, ReadError>>;
+
+/// The result of a read.
+pub(super) enum Found {
+    /// The beginning of a connection.
+    Opening(Opening),
+    /// The new beginning of a connection whose table was restored.
+    Reset(Opening),
+    /// Rows after the cursor.
+    Stretch(Stretch),
+}
+
+/// How a connection begins.
+pub(super) struct Opening {
+    /// The state before the read. A restore after it belongs to another epoch.
+    pub(super) state: State,
+    pub(super) gap: Option<Bytes>,
+    pub(super) replay: Bytes,
+    /// Every row up to this id is in the replay, or has been passed over.
+    pub(super) cursor: i64,
+    /// The cursor that the client has once it has the replay.
+    pub(super) known: Option<i64>,
+    /// Why the stream ends after the replay, if it does.
+    pub(super) ends: Option<CloseReason>,
+}
+
+impl Opening {
+    /// Begins after a cursor, without a replay.
+    fn at(state: State, cursor: i64, known: Option<i64>) -> Self {
+        Self { state, gap: None, replay: Bytes::new(), cursor, known, ends: None }
+    }
+}
+
+impl<S: Stream> Source<S> {
+    /// Reads the beginning of a connection.
+    pub(super) fn open(&self, begin: Begin) -> Reading {
+        let source = self.clone();
+        Box::pin(async move {
+            let state = source.topic.state();
+            let opening = match begin {
+                Begin::Fresh => source.fresh().await?,
+                Begin::After(cursor) if source.is_ahead(cursor).await? => source.start_over(cursor).await?,
+                Begin::After(cursor) => Opening::at(state, cursor, Some(cursor)),
+                Begin::Since(since) => {
+                    let head = source.topics.state().head;
+                    let cursor = source.topics.reads.cursor_since(S::FAMILY, since, head).await?;
+                    Opening::at(state, cursor, None)
+                }
+            };
+            Ok(Found::Opening(opening))
+        })
+    }
+
+    /// Begins again with a gap, because the cursor `from` belongs to another table.
+    pub(super) fn reset(&self, from: i64) -> Reading {
+        let source = self.clone();
+        Box::pin(async move { Ok(Found::Reset(source.start_over(from).await?)) })
+    }
+
+    /// Reads a stretch of the table, up to the floor of the ring, but not before `rested_at`.
+    pub(super) fn stretch(&self, after: i64, epoch: u64, floor: i64, rested_at: Instant) -> Reading {
+        let source = self.clone();
+        Box::pin(async move {
+            if rested_at > Instant::now() {
+                sleep_until(rested_at).await;
+            }
+            let Self { topics, topic, want } = &source;
+            let cursor = Cursor { topic: topic.id, epoch, after };
+            let stretch = topics.reads.stretch(&topics.stream, &topic.key, want, cursor, floor).await?;
+            Ok(Found::Stretch(stretch))
+        })
+    }
+
+    /// Whether the cursor is above all ids of the table, which means that the table was restored.
+    async fn is_ahead(&self, cursor: i64) -> Result<bool, ReadError> {
+        for check_again in [true, false] {
+            if cursor <= self.topics.state().head || cursor <= self.topics.reads.head().await? {
+                return Ok(false);
+            }
+            if check_again {
+                sleep(LAG).await;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn start_over(&self, from: i64) -> Result<Opening, ReadError> {
+        let fresh = self.fresh().await?;
+        let gap = self.topics.stream.gap(from, fresh.cursor, GapReason::Reset);
+        Ok(Opening { gap: Some(gap), ..fresh })
+    }
+
+    /// Begins without a cursor, as the stream prescribes.
+    async fn fresh(&self) -> Result<Opening, ReadError> {
+        let state = self.topic.state();
+        // `routed` is read before the ring. So when the ring is read, every row up to `routed` has been
+        // pushed.
+        let routed = self.topics.routed();
+        let stream = &self.topics.stream;
+        match stream.fresh(&self.want) {
+            Fresh::Live => Ok(Opening::at(state, routed.max(self.topic.state().head), None)),
+            Fresh::Last(most) => {
+                let (last, head) = self.topic.replay(most, &self.want);
+                let cursor = routed.max(head);
+                let last = match last {
+                    Some(last) => last,
+                    None => {
+                        let reads = &self.topics.reads;
+                        reads.replay(stream, &self.topic.key, &self.want, (cursor, most)).await?
+                    }
+                };
+                Ok(Opening { state, gap: None, replay: last.frames, cursor, known: last.id, ends: last.ends })
+            }
+        }
+    }
+}
