@@ -58,7 +58,7 @@ impl Channel {
         Self(Name::Devhub)
     }
 
-    /// Makes a channel from a text of the table. The text is not checked, because the table's CHECK
+    /// Makes a channel from text in the table. The text is not checked, because the table's CHECK
     /// constraint has the same grammar.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
@@ -112,7 +112,7 @@ impl Family {
         }
     }
 
-    /// Makes a family from a text of the table or from a constant. The text is not checked.
+    /// Makes a family from text in the table or from a constant. The text is not checked.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }

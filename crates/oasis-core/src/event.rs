@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_long_dedup_key_or_a_control_character_is_refused() {
+    fn empty_keys_long_keys_and_keys_with_control_characters_are_refused() {
         assert!(DedupKey::new("ingest", "a").is_ok());
         assert!(DedupKey::new("ingest", "").is_err());
         assert!(DedupKey::new("ingest", "a\0").is_err());

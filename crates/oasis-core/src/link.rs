@@ -44,7 +44,7 @@ impl Link {
         }
     }
 
-    /// Makes a link from a text of the table. The text is not checked, because the table's CHECK constraint
+    /// Makes a link from text in the table. The text is not checked, because the table's CHECK constraint
     /// has the same rules for the scheme, the user name, the length and the characters.
     pub fn stored(text: String) -> Self {
         Self(text.into())

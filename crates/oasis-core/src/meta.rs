@@ -82,7 +82,7 @@ impl Meta {
         Ok(Self { json, map: OnceLock::from(map) })
     }
 
-    /// Makes a meta from a JSON object of the table. The text is not checked.
+    /// Makes a meta from a JSON object in the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }

@@ -24,7 +24,7 @@ macro_rules! name {
                 }
             }
 
-            #[doc = concat!("Makes a ", $what, " from a text of the table. The text is not checked, because")]
+            #[doc = concat!("Makes a ", $what, " from text in the table. The text is not checked, because")]
             /// the table's CHECK constraint has the same grammar.
             pub fn stored(text: String) -> Self {
                 Self(text.into())

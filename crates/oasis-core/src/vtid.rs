@@ -12,7 +12,7 @@ use crate::invalid::{Invalid, shown};
 pub struct Vtid(Box<str>);
 
 impl Vtid {
-    /// Parses the VTID in a field, a label or a flag. The prefix and the case of the letters are free.
+    /// Parses the VTID in a field, a label or a flag. Any prefix is allowed, in upper or lower case.
     ///
     /// # Errors
     /// When `text` is anything other than one VTID.
@@ -27,7 +27,7 @@ impl Vtid {
         }
     }
 
-    /// Makes a VTID from a text of the table. The text is not checked, because the table's CHECK constraint
+    /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
     /// has the same grammar and requires capitals.
     pub fn stored(text: String) -> Self {
         Self(text.into())
@@ -109,7 +109,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// Makes a task from a text of the table. The text is not checked.
+    /// Makes a task from text in the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         match text.as_str() {
             "UNSET" => Self::Unset,
@@ -167,8 +167,8 @@ impl FromStr for Task {
     }
 }
 
-/// The prefixes that [`Vtid::find`] accepts. It ignores a text of the same form with any other prefix, such
-/// as `fix-issue-1234`.
+/// The prefixes that [`Vtid::find`] accepts. `find` ignores a text of the same form with any other prefix,
+/// such as `fix-issue-1234`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefixes(Vec<Box<str>>);
 

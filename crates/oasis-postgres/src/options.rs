@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The options of a durable server in `dir`. It gets the port of the last start or any free port.
+    /// The options of a durable server in `dir`. The server uses the port of the last start or any free port.
     pub fn new(dir: impl Into<PathBuf>) -> Options {
         Options { dir: dir.into(), port: None, durable: true, settings: Vec::new(), bin_dir: None }
     }

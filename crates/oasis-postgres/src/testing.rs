@@ -25,7 +25,7 @@ use crate::{Cluster, Options};
 
 /// The number of connections that the server allows. It is enough for parallel tests with a pool each.
 const CONNECTIONS: &str = "500";
-/// The age in which no test can still run. A killed test process has left every test database of this age.
+/// A killed test process has left every test database that is older than this.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();

@@ -41,8 +41,8 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 401: the credentials are missing or not accepted. The answer has the header `WWW-Authenticate:
-    /// Bearer`.
+    /// 401: the credentials are missing or not accepted. The header `WWW-Authenticate` names the scheme
+    /// Bearer.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

@@ -14,8 +14,8 @@ pub struct Limits {
     pub spare_connections: usize,
     /// The time limit from the first byte of a request head to the end of the head (HTTP/1.1).
     pub header_timeout: Duration,
-    /// The time without any byte read or written after which a connection is closed. It must be longer than
-    /// any handler takes, and longer than the heartbeat interval of any stream.
+    /// A connection is closed if no byte was read or written for this time. The time must be longer than any
+    /// handler takes, and longer than the heartbeat interval of any stream.
     pub idle_timeout: Duration,
     /// The time limit for a whole request body to arrive.
     pub body_timeout: Duration,

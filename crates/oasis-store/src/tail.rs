@@ -29,9 +29,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// What a tail reports to its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// The tail starts, or it starts again after a discontinuity. In one case of a discontinuity, the
-    /// database was restored and its head is lower than before. In the other case, rows were pruned before
-    /// the tail had read them. The handler must not rely on earlier updates.
+    /// The tail starts, or it starts again after a discontinuity. A discontinuity means that the database was
+    /// restored and its head is lower than before, or that rows were pruned before the tail had read them.
+    /// The handler must not rely on earlier updates.
     Start {
         /// The last events of the ticker up to `head`, oldest first.
         events: Vec<StoredEvent>,

@@ -129,7 +129,7 @@ async fn a_panic_is_answered_with_500_and_the_connection_stays_open() {
 }
 
 #[tokio::test]
-async fn a_head_request_gets_the_answer_to_get_without_the_body() {
+async fn a_head_request_gets_the_head_of_the_get_answer_but_no_body() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     for (path, length) in [("/hello", Some("5")), ("/health", None), ("/metrics", None)] {

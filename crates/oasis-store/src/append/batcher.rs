@@ -229,7 +229,7 @@ impl Batcher {
                 check::log_blockers(client).await;
             }
             Failure::Lost => tracing::warn!(error = text, "the connection broke during an append"),
-            Failure::CannotWrite => tracing::error!(error = text, "the database can't write an append"),
+            Failure::CannotWrite => tracing::error!(error = text, "append failed: the database can't write"),
             Failure::Cancelled | Failure::Conflict | Failure::Duplicate | Failure::Refused => {}
         }
     }

@@ -3,11 +3,11 @@
 //!
 //! | failure | appends that are tried again | appends that are answered |
 //! |---|---|---|
-//! | a wait for the lock ended, the statement was cancelled, a deadlock | those with time left | all others |
-//! | the statement refuses a duplicate | those with time left; duplicates are then skipped | all others |
-//! | the table refuses a row | each half of a shared statement | an append that was alone |
-//! | the connection is lost | those with dedup keys and time left | all others: the outcome is unknown |
-//! | the database can't write | none | all |
+//! | a lock time-out, a cancelled statement, a deadlock | appends with time left | all others |
+//! | a duplicate that the statement refuses | appends with time left, skipping duplicates | all others |
+//! | a row that the table refuses | each half of a shared statement | an append that was alone |
+//! | a lost connection | appends with dedup keys and time left | all others: the outcome is unknown |
+//! | a database that can't write | none | all |
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ pub(super) enum Verdict {
     Answer(Reason),
 }
 
-/// Why an append failed that could succeed at another time.
+/// Why an append failed. The same append could succeed at another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     Stalled,

@@ -37,8 +37,8 @@ pub fn migration_script() -> String {
 }
 
 /// The statement that creates the history of migrations if there is none, and refuses a history that these
-/// steps can't follow. If the history is that of the older migrations, and the tables are the same as the
-/// tables that the first step creates, the statement replaces it with the present history.
+/// steps can't follow. If the older migrations wrote the history, and the tables are the same as the tables
+/// that the first step creates, the statement replaces the history with the present one.
 pub(super) fn history(steps: &[Step]) -> String {
     let list = |steps: Vec<(i64, &str, u64)>| {
         let steps: Vec<String> = steps

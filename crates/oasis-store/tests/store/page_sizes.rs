@@ -64,7 +64,7 @@ async fn a_page_ends_with_the_row_that_exceeds_the_limit() {
             all.reverse();
         }
         assert_eq!(ids, all);
-        assert_eq!(pages, 3, "each page must have 257 rows, because 257 rows exceed 4 MiB");
+        assert_eq!(pages, 3, "257 rows exceed 4 MiB, so 600 rows need three pages");
     }
 
     // Without the limit in bytes, or without `meta`, only the number of rows counts.
