@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-/// The error and its sources on one line, the outermost first, for a log.
+/// Returns the messages of `error` and of its causes on one line, the outermost error first, for a log.
 ///
-/// Many errors already print their source. A cause whose text is already in the line is not repeated.
+/// The messages of many errors already include the cause. A text that is already in the line is not repeated.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -31,10 +31,10 @@ mod tests {
         Page(#[source] Box<Failed>),
         #[error("the query failed")]
         Query(#[source] io::Error),
-        /// Prints its source.
+        /// The message includes the source.
         #[error("the query failed: {0}")]
         Printed(#[source] io::Error),
-        /// Prints all its sources.
+        /// The message includes all sources.
         #[error("{}", chain(.0))]
         Chained(#[source] Box<Failed>),
     }

@@ -1,15 +1,15 @@
-//! The [`Channel`] that a row belongs to, and the [`Family`] of channels that share a name before the colon.
+//! The [`Channel`] that a row belongs to, and the [`Family`] of channels with the same name before the colon.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::invalid::{Invalid, shown};
 
-/// The name of the public ticker's channel and of its family.
+/// The name of the public ticker's channel, and also of the family of that channel.
 const DEVHUB: &str = "devhub";
 
-/// The name of a channel or a family. Almost all are `devhub`, which needs no allocation. The clones of any
-/// other name share one allocation.
+/// The name of a channel or a family. Almost all names are `devhub`, which needs no allocation. The clones of
+/// any other name share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Name {
     Devhub,
@@ -35,7 +35,7 @@ impl Name {
 pub struct Channel(Name);
 
 impl Channel {
-    /// Reads a channel.
+    /// Parses the text of a channel.
     ///
     /// # Errors
     /// When `text` does not fit the grammar.
@@ -58,12 +58,13 @@ impl Channel {
         Self(Name::Devhub)
     }
 
-    /// A channel read from the table. It is not checked: the table's CHECK constraint has the same grammar.
+    /// Makes a channel from text in the table. The text is not checked, because the table's CHECK
+    /// constraint has the same grammar.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }
 
-    /// Whether it is the public ticker's channel.
+    /// Whether this is the public ticker's channel.
     pub fn is_devhub(&self) -> bool {
         self.0 == Name::Devhub
     }
@@ -90,12 +91,12 @@ impl fmt::Display for Channel {
     }
 }
 
-/// The channels that share a name before the colon, such as every `room:…`.
+/// All channels with the same name before the colon, such as every `room:…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Family(Name);
 
 impl Family {
-    /// Reads the name of a family.
+    /// Parses the name of a family.
     ///
     /// # Errors
     /// When `text` does not fit the grammar.
@@ -111,7 +112,7 @@ impl Family {
         }
     }
 
-    /// A family from the table or from a constant. It is not checked.
+    /// Makes a family from text in the table or from a constant. The text is not checked.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_text_makes_equal_channels() {
+    fn channels_with_the_same_text_are_equal() {
         for channel in [Channel::parse("devhub").unwrap(), Channel::stored("devhub")] {
             assert!(channel.is_devhub());
             assert_eq!(channel, Channel::devhub());

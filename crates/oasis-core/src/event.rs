@@ -1,4 +1,4 @@
-//! The event: its ten strict fields in their order, and the fields that are stored with them.
+//! The types of an event: the event itself, an event to append, its dedup key, and its ten public fields.
 
 use serde::Serialize;
 
@@ -11,14 +11,14 @@ use crate::sets::{Source, Status};
 use crate::ts::Ts;
 use crate::vtid::Task;
 
-/// One event. `layer`, `title` and `ref` are computed from its other fields, never given.
+/// An event. Its `layer`, `title` and `ref` are not stored here, but computed from the other fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When the event happened at its source.
     pub ts: Ts,
     /// The task that the event belongs to.
     pub task: Task,
-    /// The layer to show when the VTID names none.
+    /// The layer to use if the VTID has no layer segment.
     pub layer_hint: Option<Layer>,
     /// The service that the event is about.
     pub module: Module,
@@ -28,7 +28,7 @@ pub struct Event {
     pub kind: Kind,
     /// The state that the event reports.
     pub status: Status,
-    /// Where to read more.
+    /// The URL of a page with more information.
     pub link: Option<Link>,
 }
 
@@ -62,16 +62,16 @@ pub struct NewEvent {
     pub dedup_key: Option<DedupKey>,
 }
 
-/// Identifies an event: at most 512 bytes without control characters. Its first word names the producer
-/// (`github:`, `ingest:`, `ce:`), so that no producer can use the key of another.
+/// A text that identifies an event. It has at most 512 bytes and no control characters. Its first word names
+/// the producer (`github:`, `ingest:`, `ce:`), so that a producer cannot use a key of another producer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DedupKey(Box<str>);
 
 impl DedupKey {
-    /// The longest key, in bytes, including the producer's word.
+    /// The maximum length of a key in bytes, including the producer's name.
     pub const MAX_BYTES: usize = 512;
 
-    /// The key `producer:rest`.
+    /// Makes the key `producer:rest`.
     ///
     /// # Errors
     /// When `rest` is empty, or the key is too long or has control characters.
@@ -88,8 +88,8 @@ impl DedupKey {
         }
     }
 
-    /// The key `producer:` + `kind` + `digest` in hex. `kind`, such as `push:`, keeps digests of different
-    /// things apart.
+    /// Makes the key `producer:` + `kind` + `digest` in hex. `kind`, such as `push:`, says what the digest
+    /// was computed from.
     ///
     /// # Errors
     /// When the key is too long, or `kind` has control characters.
@@ -109,13 +109,13 @@ impl DedupKey {
     }
 }
 
-/// The names of the ten strict fields, in their order.
+/// The names of the ten strict fields, in the order in which they are serialised.
 pub const TICKER_FIELDS: [&str; 10] =
     ["ts", "vtid", "layer", "module", "source", "kind", "status", "title", "ref", "link"];
 
-/// The public format of an event: always all ten fields, serialised in exactly this order.
+/// The public format of an event. All ten fields are always present, in exactly this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of `Event`")]
+#[allow(missing_docs, reason = "the docs of `Event` explain the fields")]
 pub struct Ticker<'a> {
     pub ts: Ts,
     pub vtid: &'a str,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn layer_title_and_ref_are_derived() {
+    fn layer_title_and_ref_are_computed_from_the_other_fields() {
         let full = event("DEV-CICDL-0031", Some("OTHER"), "workflow_run");
         assert_eq!(full.layer(), "CICDL");
         assert_eq!(full.title(), "CICDL-CORE-WORKFLOW-RUN");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ticker_has_its_fields_in_order() {
+    fn a_ticker_serialises_its_fields_in_order() {
         let ticker = Ticker {
             ts: "2026-01-02T03:04:05Z".parse().unwrap(),
             vtid: "v",
@@ -176,13 +176,13 @@ mod tests {
         let mut at = 0;
         for field in TICKER_FIELDS {
             let key = format!("\"{field}\":");
-            at += json[at..].find(&key).unwrap_or_else(|| panic!("{field} out of order in {json}"));
+            at += json[at..].find(&key).unwrap_or_else(|| panic!("{field} is out of order in {json}"));
         }
         assert!(json.ends_with("\"link\":null}"));
     }
 
     #[test]
-    fn dedup_keys_are_bounded() {
+    fn empty_keys_long_keys_and_keys_with_control_characters_are_refused() {
         assert!(DedupKey::new("ingest", "a").is_ok());
         assert!(DedupKey::new("ingest", "").is_err());
         assert!(DedupKey::new("ingest", "a\0").is_err());

@@ -1,12 +1,12 @@
 //! Maps the states in GitHub's webhooks to [`Status`], with one pure function for each group of events.
 //!
-//! The words are those of GitHub's webhook documentation. Most published schemas lack `startup_failure`, but
-//! GitHub sends it.
+//! The words come from GitHub's webhook documentation. Most published schemas do not have `startup_failure`,
+//! but GitHub sends it.
 
 use crate::sets::Status;
 
-/// A status, and whether GitHub's word for it was known. An unknown word becomes `info`, and callers count
-/// it.
+/// A status, and whether this version knows the word that GitHub sent. An unknown word becomes `info`, and
+/// callers count such words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalised {
     /// The status to store.
@@ -55,8 +55,8 @@ fn conclude(run: Run, conclusion: Option<&str>) -> Normalised {
         Some("failure" | "timed_out" | "startup_failure") => Status::Failure,
         Some("cancelled" | "stale") => Status::Cancelled,
         Some("neutral" | "skipped") => Status::Info,
-        // A workflow run with this conclusion waits for an approval. A check has failed and asks a person
-        // to act.
+        // A workflow run with this conclusion waits for an approval. A job or a check with this conclusion
+        // has failed, and a person must act.
         Some("action_required") => match run {
             Run::Workflow => Status::Queued,
             Run::Job | Run::Check => Status::Failure,
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_unknown_word_is_marked_and_becomes_info(word in "[a-z_]{12,20}") {
+        fn an_unknown_word_becomes_info_and_is_marked_as_unknown(word in "[a-z_]{12,20}") {
             prop_assert_eq!(run(Run::Workflow, &word, Some("completed"), Some(&word)), Normalised::UNKNOWN);
             prop_assert_eq!(run(Run::Check, &word, Some(&word), None), Normalised::UNKNOWN);
             prop_assert_eq!(deployment(&word), Normalised::UNKNOWN);

@@ -1,9 +1,9 @@
 //! The OASIS event and the pure functions on it: the grammars of its ten strict fields, VTID extraction,
 //! status normalisation, titles and refs.
 //!
-//! This crate does no IO, reads no clock and knows no database. Input is parsed into its types once, where it
-//! enters the system, and never validated again. The CHECK constraints in `migrations/` state the same rules
-//! in SQL, so that no other client can store a row that these types forbid.
+//! This crate does no IO, reads no clock and knows no database. Each service parses its input into the types
+//! of this crate once, and does not validate it again. The CHECK constraints in `migrations/` state the same
+//! rules in SQL, so that a client without this crate cannot store a row that the types forbid.
 
 pub mod github;
 pub mod meta;

@@ -1,4 +1,4 @@
-//! The link of an event: where to read more.
+//! The link of an event: the URL of a page with more information.
 
 use std::fmt;
 
@@ -12,14 +12,15 @@ use crate::invalid::{Invalid, shown};
 pub struct Link(Box<str>);
 
 impl Link {
-    /// The longest link, in bytes.
+    /// The maximum length of a link in bytes.
     pub const MAX_BYTES: usize = 2_048;
 
-    /// Reads a URL. A URL that the table accepts is kept unchanged. Any other URL is percent-encoded as
-    /// browsers do it.
+    /// Parses a URL. A URL that the table accepts is kept unchanged. Any other URL is normalised and
+    /// percent-encoded as browsers do it.
     ///
     /// # Errors
-    /// When it is relative, has another scheme, names credentials, or is too long.
+    /// When the URL is relative, has a scheme other than http and https, contains a user name or password, or
+    /// is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if needs_no_parsing(text) {
             return Ok(Self(text.into()));
@@ -30,7 +31,7 @@ impl Link {
             return refuse("only http and https are allowed");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("it must not carry a user name or password");
+            return refuse("it must not contain a user name or password");
         }
         let as_given = is_storable(text).then(|| text.into());
         let Some(link) = as_given.or_else(|| encode(url.as_str())) else {
@@ -43,8 +44,8 @@ impl Link {
         }
     }
 
-    /// A link read from the table. It is not checked: the table's CHECK constraint has the same rules for
-    /// the scheme, the user name, the length and the characters.
+    /// Makes a link from text in the table. The text is not checked, because the table's CHECK constraint
+    /// has the same rules for the scheme, the user name, the length and the characters.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
@@ -66,7 +67,7 @@ fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Whether the table accepts `text`, apart from its length.
+/// Whether the table accepts `text`. This does not check the length.
 fn is_storable(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -74,8 +75,9 @@ fn is_storable(text: &str) -> bool {
         && text.bytes().all(is_allowed)
 }
 
-/// A fast path that accepts most links without parsing them. The labels of their host are lowercase letters
-/// only, and no rule for hosts changes or refuses such a host.
+/// Whether `text` is a link that the URL parser certainly accepts. Most links pass this check and need no
+/// parsing. The labels of the host must be lowercase letters only, because the URL standard accepts every
+/// such host.
 fn needs_no_parsing(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split_once('/')).map_or("", |(host, _)| host);
@@ -83,8 +85,8 @@ fn needs_no_parsing(text: &str) -> bool {
     text.len() <= Link::MAX_BYTES && host.len() <= 253 && host.split('.').all(is_label) && is_storable(text)
 }
 
-/// Percent-encodes the forbidden bytes that the URL standard leaves in `normal`, a normalised URL. `None` if
-/// the table would still refuse it.
+/// Percent-encodes the forbidden bytes in `normal`, a URL that the URL parser has normalised. `None` if the
+/// table would refuse the result.
 fn encode(normal: &str) -> Option<String> {
     let mut out = String::with_capacity(normal.len());
     for byte in normal.bytes() {
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_links_are_kept_and_others_encoded_or_refused() {
+    fn valid_links_are_kept_and_other_urls_are_encoded_or_refused() {
         for (text, link) in [
             ("https://github.com/o/r/actions/runs/1", "https://github.com/o/r/actions/runs/1"),
             ("https://example.com", "https://example.com"),

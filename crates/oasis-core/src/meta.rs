@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
 
-/// A JSON object of at most 16 KiB as Postgres prints it. It has no NUL characters, because Postgres cannot
-/// store them. It is kept as text, because most code only passes it on.
+/// A JSON object whose text, as Postgres prints it, has at most 16 KiB. It contains no NUL characters,
+/// because Postgres cannot store them. The object is kept as text, because most code only passes it on.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
-    /// JSON text, or empty for an object without entries.
+    /// The object as JSON text. Empty if the object has no entries.
     json: Vec<u8>,
-    /// The parsed object, from the first time it is needed.
+    /// The parsed object. It is parsed when it is needed for the first time.
     map: OnceLock<Map<String, Value>>,
 }
 
@@ -26,7 +26,7 @@ impl PartialEq for Meta {
 /// A value that [`Meta::with`] sets.
 #[derive(Debug)]
 pub enum MetaValue<'a> {
-    /// Text, which is cut to [`Meta::MAX_TEXT`].
+    /// Text, which is cut to [`Meta::MAX_TEXT`] bytes.
     Text(Cow<'a, str>),
     /// A number or a boolean.
     Plain(Value),
@@ -57,15 +57,15 @@ macro_rules! from_plain {
 from_plain! { bool i32 i64 u64 usize }
 
 impl Meta {
-    /// The largest object, in bytes of JSON text.
+    /// The maximum size of an object, in bytes of JSON text.
     pub const MAX_BYTES: usize = 16 * 1_024;
-    /// The longest string that [`Meta::with`] keeps, in bytes.
+    /// The maximum number of bytes that [`Meta::with`] keeps of a string.
     pub const MAX_TEXT: usize = 1_024;
 
-    /// Takes an object unchanged.
+    /// Makes a meta from `map` without changes.
     ///
     /// # Errors
-    /// When it is too large or contains a NUL.
+    /// When `map` is too large or contains a NUL character.
     pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
         let mut size = 0;
         let measured = map.iter().try_for_each(|(key, value)| {
@@ -82,16 +82,16 @@ impl Meta {
         Ok(Self { json, map: OnceLock::from(map) })
     }
 
-    /// A meta read from the table, as the text of its JSON object. It is not checked.
+    /// Makes a meta from a JSON object in the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
 
-    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`]. Adds nothing for `None`, for an empty string or
-    /// for a string with a NUL.
+    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes. Adds nothing for `None`, for an empty
+    /// string or for a string with a NUL character.
     ///
-    /// This is for the producers of this workspace. The caller must set each key only once, and no more than
-    /// about a dozen entries in all. Neither is checked.
+    /// This is for the producers of this workspace. The caller must add each key only once, and must not add
+    /// more than about a dozen entries. `with` checks neither rule.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };
@@ -119,7 +119,7 @@ impl Meta {
         self
     }
 
-    /// The object. The first call parses it.
+    /// Returns the object. The first call parses the text.
     pub fn as_map(&self) -> &Map<String, Value> {
         self.map.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
     }
@@ -138,8 +138,8 @@ impl Meta {
     }
 }
 
-/// Adds to `size` the most bytes that Postgres prints for `value`. Postgres prints a space after each comma
-/// and colon, and it prints numbers without an exponent.
+/// Adds to `size` the maximum number of bytes that Postgres prints for `value`. Postgres prints a space after
+/// each comma and colon, and it prints numbers without an exponent.
 fn add_size(value: &Value, size: &mut usize) -> Result<(), Invalid> {
     match value {
         Value::Null | Value::Bool(_) => *size += 5,
@@ -182,8 +182,8 @@ fn text_size(text: &str) -> Result<usize, Invalid> {
     Ok(text.len() + 2 + escapes.sum::<usize>())
 }
 
-/// Replaces the e-mail addresses in the keys and values of `json` by `[withheld]`. Text without an `@` is
-/// returned unchanged. Text with an `@` that is not JSON becomes `null`.
+/// Replaces the e-mail addresses in the keys and values of `json` with `[withheld]`. If `json` contains no
+/// `@`, it is returned unchanged. If it contains an `@` but is not valid JSON, the result is `null`.
 pub fn withhold_emails(json: &str) -> String {
     if !json.contains('@') {
         return json.to_owned();
@@ -229,7 +229,7 @@ fn withhold_text(text: &mut String) {
             out.push_str("[withheld]");
             rest = &rest[end..];
         } else {
-            // The text after this `@` may be the local part of an address with the next `@`.
+            // The text after this `@` may be the start of an address that contains the next `@`.
             out.push_str(&rest[..=at]);
             rest = &rest[at + 1..];
         }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_values_are_left_out_and_long_ones_cut() {
+    fn empty_values_are_left_out_and_long_strings_are_cut() {
         let meta = Meta::default()
             .with("none", None::<&str>)
             .with("empty", Some(""))
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn metas_are_equal_when_their_objects_are() {
+    fn metas_with_equal_objects_are_equal() {
         assert_eq!(Meta::default().to_json(), "{}");
         assert_eq!(Meta::new(Map::new()), Ok(Meta::default()));
         let built = Meta::default().with("b", Some("\"\n")).with("a", Some(true));
@@ -298,7 +298,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_address_survives(before in ".*", after in "[^\\p{Alphabetic}\\p{N}.-].*") {
+        fn an_address_in_any_text_is_withheld(before in ".*", after in "[^\\p{Alphabetic}\\p{N}.-].*") {
             let mut text = format!("{before}ann@example.com{after}");
             withhold_text(&mut text);
             prop_assert!(!text.contains("ann@example.com"), "{text}");

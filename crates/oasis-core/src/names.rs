@@ -1,4 +1,4 @@
-//! The strict fields whose values are free within a grammar: layer, module and kind.
+//! The strict fields that accept every text that fits a grammar: layer, module and kind.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            #[doc = concat!("Reads a ", $what, ": ", $grammar, ".")]
+            #[doc = concat!("Parses a ", $what, ": ", $grammar, ".")]
             ///
             /// # Errors
             /// When `text` does not fit that grammar.
@@ -24,12 +24,13 @@ macro_rules! name {
                 }
             }
 
-            #[doc = concat!("A ", $what, " from the table, whose CHECK constraint has the same grammar.")]
+            #[doc = concat!("Makes a ", $what, " from text in the table. The text is not checked, because")]
+            /// the table's CHECK constraint has the same grammar.
             pub fn stored(text: String) -> Self {
                 Self(text.into())
             }
 
-            /// The field's text.
+            /// The value as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -44,13 +45,13 @@ macro_rules! name {
 }
 
 name! {
-    /// The part of the system a task belongs to, such as `CICDL`.
+    /// The part of the system that a task belongs to, such as `CICDL`.
     Layer, "layer", "a capital letter, then at most 15 capital letters or digits",
     |text| text.len() <= 16 && starts_with(text, u8::is_ascii_uppercase) && text.bytes().all(capital_or_digit)
 }
 
 name! {
-    /// The service an event is about, such as `GATEWAY-FEED`.
+    /// The service that an event is about, such as `GATEWAY-FEED`.
     Module, "module",
     "a text of at most 64 characters that starts with a letter and consists of words of A-Z and 0-9 joined \
      by single dashes",
@@ -74,21 +75,21 @@ name! {
 }
 
 impl Layer {
-    /// The layer of an event that has none.
+    /// `UNSET`, the layer of an event without a known layer.
     pub fn unset() -> Self {
         Self("UNSET".into())
     }
 }
 
 impl Module {
-    /// The module of an event that names none.
+    /// `CORE`, the module of an event that names no module.
     pub fn core() -> Self {
         Self("CORE".into())
     }
 
     /// Makes a module from any text. ASCII letters become capitals, digits stay, and each run of other
     /// characters becomes a dash. A leading digit gets an `X` before it. The result is cut to 64 characters
-    /// and has no dash at either end. It is `CORE` when nothing is left.
+    /// and has no dash at either end. If nothing is left, the result is `CORE`.
     pub fn from_name(name: &str) -> Self {
         let mut module = String::with_capacity(name.len().min(65));
         for c in name.chars() {
@@ -115,7 +116,7 @@ impl Module {
 impl Kind {
     /// Makes a kind from any text. ASCII letters become lowercase, digits and dots between parts stay, and
     /// each other character becomes an underscore. A leading digit or underscore gets an `x` before it. The
-    /// result is cut to 64 characters. It is `event` when nothing is left.
+    /// result is cut to 64 characters. If nothing is left, the result is `event`.
     pub fn from_name(name: &str) -> Self {
         let mut kind = String::with_capacity(name.len().min(65));
         for c in name.trim().chars() {
@@ -141,7 +142,7 @@ impl Kind {
         }
     }
 
-    /// The kind as titles and refs show it: with `-` for each `_` and `.`.
+    /// The kind in the form that titles and refs contain: each `_` and each `.` is replaced with `-`.
     pub(crate) fn dashed(&self) -> String {
         self.0.replace(['_', '.'], "-")
     }

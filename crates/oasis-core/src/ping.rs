@@ -1,9 +1,10 @@
-//! The `meta` of an agent's ping: which run of which agent sent it, and how often it promises to ping.
+//! Reads and writes the `meta` of an agent's ping. It names the agent and the run that sent the ping, and the
+//! time within which the next ping will follow.
 //!
 //! A ping is an event of source `agent.ping` and kind `ping`. Its status is `in_progress` while the agent
 //! works, `info` while it is idle, `success` after it stopped without an error and `failure` after it
-//! stopped with one. A gateway appends a `ping.lost` for an agent whose pings stop, and a `ping.back` when
-//! they come again.
+//! stopped with one. When the pings of an agent stop, a gateway appends an event of kind `ping.lost`. When
+//! the pings come again, it appends an event of kind `ping.back`.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub struct Pinger {
     pub agent: String,
     /// The agent's role, such as `PLANNER`.
     pub role: Option<String>,
-    /// Identifies the run; `heartbeat-agent` sends `host:pid:start`.
+    /// Identifies the run. `heartbeat-agent` sends `host:pid:start`.
     pub instance: String,
     /// The machine that the agent runs on.
     pub host: Option<String>,
@@ -36,8 +37,8 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// The longest text that [`Pinger::read`] keeps of a field, in bytes. Instances whose names are equal up
-    /// to this length count as the same instance.
+    /// The maximum number of bytes that [`Pinger::read`] keeps of each text. Instances whose names are equal
+    /// up to this length count as the same instance.
     pub const MAX_INSTANCE: usize = 200;
 
     /// Reads the sender of a ping from the `meta` and the `module` of the ping. An agent without a name gets
@@ -72,14 +73,14 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(Pinger::MAX_INSTANCE)].to_owned()
 }
 
-/// The interval that a ping promises: the next ping is stored at most this long after this one. `None` when
-/// the ping promises no interval. The result is clamped to the range from one second to one day.
+/// The interval that a ping promises. The agent's next ping will be stored at most this long after this ping.
+/// `None` if the ping promises no interval. The result is clamped to the range from one second to one day.
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;
     Some(Duration::from_secs_f64(seconds.clamp(1.0, 86_400.0)))
 }
 
-/// Whether a ping only repeats the one before it.
+/// Whether a ping only repeats the agent's previous ping.
 pub fn is_repeat(meta: &Map<String, Value>) -> bool {
     meta.get("repeat") == Some(&Value::Bool(true))
 }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn read_returns_what_meta_wrote() {
+    fn reading_the_meta_of_a_pinger_returns_the_same_pinger() {
         let pinger = Pinger {
             agent: "planner".into(),
             role: Some("PLANNER".into()),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_clamped() {
+    fn intervals_are_clamped_to_one_second_and_one_day() {
         let seconds = |value: Value| interval(&of(json!({ "interval": value }))).map(|i| i.as_secs());
         assert_eq!(seconds(json!(60)), Some(60));
         assert_eq!(seconds(json!(0.01)), Some(1));

@@ -16,10 +16,10 @@ macro_rules! closed_set {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
-            /// Every member of the set.
+            /// All values of the set.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The field's text.
+            /// The value as text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }

@@ -15,14 +15,14 @@ pub struct Ts(Timestamp);
 impl Ts {
     /// The first allowed instant, 0001-01-01T00:00:00Z, in milliseconds of Unix time.
     const FIRST_MS: i64 = -62_135_596_800_000;
-    /// The end of the allowed range, 9999-12-30T00:00:00Z, itself not allowed. jiff's last instant is less
-    /// than a day later.
+    /// The first instant after the allowed range, 9999-12-30T00:00:00Z, in milliseconds of Unix time. The
+    /// last instant that jiff can represent is less than a day later.
     const END_MS: i64 = 253_402_128_000_000;
 
-    /// `instant`, rounded down to a millisecond.
+    /// Rounds `instant` down to a millisecond.
     ///
     /// # Errors
-    /// When it is outside of the range of [`Ts`].
+    /// When the result is outside of the range of [`Ts`].
     pub fn new(instant: Timestamp) -> Result<Self, Invalid> {
         let ms = instant.as_microsecond().div_euclid(1_000);
         match Timestamp::from_millisecond(ms) {
@@ -31,7 +31,7 @@ impl Ts {
         }
     }
 
-    /// `instant`, rounded down to a millisecond and moved into the range of [`Ts`]. This is for times from
+    /// Rounds `instant` down to a millisecond, and moves it into the range of [`Ts`]. This is for times from
     /// the machine's clock.
     pub fn clamped(instant: Timestamp) -> Self {
         let ms = instant.as_microsecond().div_euclid(1_000).clamp(Self::FIRST_MS, Self::END_MS - 1);
@@ -39,17 +39,17 @@ impl Ts {
         Self(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    /// The instant `seconds` after the start of Unix time.
+    /// The instant that is `seconds` after 1970-01-01T00:00:00Z.
     ///
     /// # Errors
-    /// When it is outside of the range of [`Ts`].
+    /// When the result is outside of the range of [`Ts`].
     pub fn from_unix_seconds(seconds: i64) -> Result<Self, Invalid> {
         Timestamp::from_second(seconds)
             .map_err(|_| Invalid::new(format!("{seconds} is out of range for a Unix time")))
             .and_then(Self::new)
     }
 
-    /// The instant as jiff's type.
+    /// The instant in the type of jiff.
     pub fn instant(self) -> Timestamp {
         self.0
     }
@@ -58,7 +58,7 @@ impl Ts {
 impl FromStr for Ts {
     type Err = Invalid;
 
-    /// Reads an RFC 3339 time with any offset, rounded down to a millisecond.
+    /// Parses an RFC 3339 time with any offset, and rounds it down to a millisecond.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let plain = text.len() >= 20 && text.is_ascii() && !text.contains(['[', ' ']);
         let instant = plain.then(|| text.parse::<Timestamp>().ok()).flatten().ok_or_else(|| {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc_3339_is_read_and_printed_with_milliseconds() {
+    fn rfc_3339_times_are_parsed_and_printed_with_milliseconds() {
         for (text, printed) in [
             ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),
             ("2026-01-02T03:04:05.6789Z", "2026-01-02T03:04:05.678Z"),
@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_printed_time_is_read_back(ms in Ts::FIRST_MS..Ts::END_MS) {
+        fn a_printed_time_parses_to_the_same_time(ms in Ts::FIRST_MS..Ts::END_MS) {
             let ts = Ts::new(Timestamp::from_millisecond(ms).unwrap()).unwrap();
             let printed = ts.to_string();
             prop_assert_eq!(printed.len(), 24);

@@ -1,4 +1,4 @@
-//! The VTID, which names a task: its grammar, and the search for one in free text.
+//! The grammar of VTIDs, which name tasks, and the search for a VTID in free text.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 
 use crate::invalid::{Invalid, shown};
 
-/// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`. It is always in
+/// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`. All letters are
 /// capitals.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vtid(Box<str>);
 
 impl Vtid {
-    /// Reads the VTID in a field, a label or a flag, with any prefix and in any case.
+    /// Parses the VTID in a field, a label or a flag. Any prefix is allowed, in upper or lower case.
     ///
     /// # Errors
-    /// When `text` as a whole is not a VTID.
+    /// When `text` is anything other than one VTID.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         match vtid_length(text.as_bytes()) {
             Some(end) if end == text.len() => Ok(Self(text.to_ascii_uppercase().into())),
@@ -27,14 +27,14 @@ impl Vtid {
         }
     }
 
-    /// A VTID read from the table. It is not checked: the table's CHECK constraint has the same grammar, and
-    /// requires capitals.
+    /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
+    /// has the same grammar and requires capitals.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The first VTID in free text whose prefix is one of `prefixes`, in any case. The characters before and
-    /// after it must not be letters or digits.
+    /// Finds the first VTID in `text` whose prefix is one of `prefixes`, in upper or lower case. The
+    /// characters before and after the VTID must not be letters or digits.
     pub fn find(text: &str, prefixes: &Prefixes) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut in_word = false;
@@ -54,7 +54,7 @@ impl Vtid {
         None
     }
 
-    /// The layer segment. The short form has none.
+    /// The layer segment. `None` for the short form.
     pub fn layer(&self) -> Option<&str> {
         let mut segments = self.0.split('-');
         let (_, second, third) = (segments.next(), segments.next(), segments.next());
@@ -73,7 +73,7 @@ impl fmt::Display for Vtid {
     }
 }
 
-/// The length of the VTID that `bytes` starts with. Its number extends over all digits that follow.
+/// The length of the VTID at the start of `bytes`. All digits after its last dash belong to its number.
 fn vtid_length(bytes: &[u8]) -> Option<usize> {
     let count = |from: usize, test: fn(&u8) -> bool| bytes[from..].iter().take_while(|b| test(b)).count();
     let dash = |at: usize| (bytes.get(at) == Some(&b'-')).then_some(at + 1);
@@ -100,7 +100,7 @@ fn vtid_length(bytes: &[u8]) -> Option<usize> {
 /// The task that an event belongs to: the value of its `vtid` field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Task {
-    /// No task was found.
+    /// The producer found no task.
     Unset,
     /// The event is from an agent without a task.
     Idle,
@@ -109,7 +109,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// A task read from the table. It is not checked.
+    /// Makes a task from text in the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         match text.as_str() {
             "UNSET" => Self::Unset,
@@ -167,8 +167,8 @@ impl FromStr for Task {
     }
 }
 
-/// The prefixes of the VTIDs that [`Vtid::find`] finds in free text. With any other prefix
-/// (`fix-issue-1234`), text of the same form is not a VTID there.
+/// The prefixes that [`Vtid::find`] accepts. `find` ignores a text of the same form with any other prefix,
+/// such as `fix-issue-1234`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefixes(Vec<Box<str>>);
 
@@ -188,7 +188,7 @@ impl Default for Prefixes {
 impl FromStr for Prefixes {
     type Err = Invalid;
 
-    /// Reads a comma-separated list such as `DEV,STG`.
+    /// Parses a comma-separated list such as `DEV,STG`.
     fn from_str(list: &str) -> Result<Self, Invalid> {
         let prefixes: Vec<Box<str>> = list
             .split(',')
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parsed_vtid_may_have_any_prefix_but_no_other_text() {
+    fn parse_accepts_any_prefix_but_no_text_around_the_vtid() {
         assert_eq!(Vtid::parse("fix-issue-1234").unwrap().as_str(), "FIX-ISSUE-1234");
         assert_eq!(Vtid::parse("vtid-1234").unwrap().layer(), None);
         assert_eq!(Vtid::parse("DEV-CICDL-0031").unwrap().layer(), Some("CICDL"));
@@ -279,13 +279,13 @@ mod tests {
 
         #[test]
         fn a_vtid_between_other_characters_is_found(
-            // After a dash, the VTID could be part of another one that starts further left.
-            before in any::<String>().prop_filter("ends outside of a word and a VTID", |before| {
+            // If this text ends with a dash, it may contain the start of another VTID.
+            before in any::<String>().prop_filter("no VTID, no letter, digit or dash at the end", |before| {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '-') && find(before).is_none()
             }),
             prefix in "DEV|STG|PROD", layer in "[A-Z][A-Z0-9]{1,15}", number in "[0-9]{4,6}",
             after in any::<String>()
-                .prop_filter("starts outside of a word", |after| !after.starts_with(char::is_alphanumeric)),
+                .prop_filter("no letter or digit first", |after| !after.starts_with(char::is_alphanumeric)),
         ) {
             let vtid = format!("{prefix}-{layer}-{number}");
             let text = format!("{before}{}{after}", vtid.to_lowercase());
@@ -294,10 +294,10 @@ mod tests {
 
         #[test]
         fn a_vtid_next_to_a_letter_or_digit_is_not_found(
-            edge in any::<char>().prop_filter("a letter or digit", |edge| edge.is_alphanumeric()),
+            edge in any::<char>().prop_filter("is a letter or digit", |edge| edge.is_alphanumeric()),
             left in any::<bool>(),
         ) {
-            // A number may have up to six digits, so the character on the right follows the sixth.
+            // On the right, the number has six digits, the maximum. So another digit makes it too long.
             let text = if left { format!("{edge}DEV-CICDL-0031") } else { format!("DEV-CICDL-003100{edge}") };
             prop_assert_eq!(find(&text), None);
         }

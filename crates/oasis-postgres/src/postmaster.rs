@@ -1,4 +1,4 @@
-//! The server process: whether it runs, whether it is ready, and how it ends.
+//! Checks whether the server process runs and whether it is ready, sends it signals, and waits for its end.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,13 +17,14 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub(crate) struct Postmaster {
     pub(crate) pid: u32,
     pub(crate) port: u16,
-    /// Present if this process started it. A dead child stays in the process table until it is waited for.
+    /// Present if this process started the postmaster. A dead child stays in the process table until this
+    /// process waits for it.
     pub(crate) child: Option<Child>,
 }
 
 impl Postmaster {
-    /// Whether the server still runs. If we did not start it, its data folder tells it apart from a later
-    /// process with the same id.
+    /// Whether the server still runs. If this process did not start the server, the check also compares the
+    /// data folder, because a later process may have the same id.
     pub(crate) fn alive(&mut self, data: &Path) -> bool {
         match &mut self.child {
             Some(child) => matches!(child.try_wait(), Ok(None)),
@@ -36,7 +37,7 @@ impl Postmaster {
         if self.alive(data)
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // An error means that the server has just ended, which the caller sees when it waits.
+            // An error means that the server has just ended. The caller notices that when it waits.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -76,12 +77,13 @@ impl PidFile {
     }
 }
 
-/// Whether process `pid` is a live server on `data`, rather than a later process with the same id.
+/// Whether process `pid` is alive and serves `data`. A later process may have the same id.
 pub(crate) fn serves(pid: u32, data: &Path) -> bool {
     let proc_file = |name: &str| format!("/proc/{pid}/{name}");
     if Path::new("/proc/self").exists() {
-        // Every user can read the command line, and a dead process has an empty one. The working directory
-        // also identifies a server that was started with a relative path, but not every user can read it.
+        // Every user can read the command line. The command line of a dead process is empty. The working
+        // directory also identifies a server that was started with a relative path, but not every user can
+        // read the working directory.
         return fs::read(proc_file("cmdline")).is_ok_and(|line| {
             line.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
         }) || fs::read_link(proc_file("cwd")).is_ok_and(|cwd| cwd == data);
@@ -94,8 +96,8 @@ pub(crate) fn serves(pid: u32, data: &Path) -> bool {
     })
 }
 
-/// Whether a PostgreSQL accepts connections on the port. It then answers a login with a request for the
-/// password. While it starts, recovers or stops, it answers with an error.
+/// Whether a PostgreSQL accepts connections on the port. Such a server answers a login with a request for the
+/// password. A server that starts, recovers or stops answers with an error.
 pub(crate) fn accepts_connections(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -107,7 +109,7 @@ pub(crate) fn accepts_connections(port: u16) -> bool {
         stream.write_all(&[&length.to_be_bytes()[..], login].concat())?;
         let mut answer = [0; 256];
         let read = stream.read(&mut answer)?;
-        // With SQLSTATE 53300 all connections are in use, so the server is up.
+        // SQLSTATE 53300 means that all connections are in use, so the server is up.
         Ok(answer[0] == b'R' || answer[..read].windows(7).any(|part| part == b"C53300\0"))
     };
     ask().unwrap_or(false)
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pid_file_is_read_at_every_stage() {
+    fn a_pid_file_is_parsed_at_every_stage_of_a_start() {
         let full = "4711\n/data\n1732150000\n25432\n\n127.0.0.1\n  123  456\nready   \n";
         assert_eq!(PidFile::parse(full), Some(PidFile { pid: 4711, port: 25432, ready: true }));
         let early = "4711\n/data\n1732150000\n25432\n";
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_does_not_serve_the_folder() {
+    fn a_process_that_is_no_server_does_not_serve_a_folder() {
         assert!(!serves(std::process::id(), Path::new("/nonexistent/data")));
     }
 

@@ -1,10 +1,10 @@
-//! Makes PostgreSQL databases for tests. Each test gets a fresh one, and there is nothing to install or
-//! clean up.
+//! Makes PostgreSQL databases for tests. Each test gets a fresh database, and nobody has to install anything
+//! or clean up.
 //!
-//! The first call in a process starts a throw-away server. A watchdog process ends that server and removes
-//! its folder, however the test process ends. If `TEST_DATABASE_URL` or `DATABASE_URL` is set, the server
-//! that it names is used instead; `TEST_DATABASE_URL` comes first. The functions panic instead of returning
-//! errors, so that a missing PostgreSQL fails a test and never skips it.
+//! The first call in a process starts a temporary server. A watchdog process ends that server and removes its
+//! folder, however the test process ends. If `TEST_DATABASE_URL` or else `DATABASE_URL` is set, the tests use
+//! the server of that URL instead. The functions panic instead of returning errors, so that a missing
+//! PostgreSQL fails a test and never skips it.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -23,9 +23,9 @@ use crate::place::{Place, hex, random};
 use crate::watchdog::Watchdog;
 use crate::{Cluster, Options};
 
-/// The connections that the server allows: enough for parallel tests, each with a pool.
+/// The number of connections that the server allows. It is enough for parallel tests with a pool each.
 const CONNECTIONS: &str = "500";
-/// A test database that is older than this was left by a killed test process.
+/// A killed test process has left every test database that is older than this.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
@@ -35,23 +35,25 @@ static CREATE: Mutex<()> = Mutex::const_new(());
 
 /// The database of one test.
 pub struct TestDatabase {
-    /// Its URL, including the password.
+    /// The URL of the database, including the password.
     pub url: String,
-    /// Set if the server outlives the tests: the URL for the DROP DATABASE, and the name to drop.
+    /// The URL of the session that drops this database, and the database's name. `None` if the server ends
+    /// with the tests.
     drop: Option<(String, String)>,
 }
 
-/// A private server that one test may crash and restart. Dropping it ends the server and removes its folder.
+/// A private server that one test may crash and restart. Dropping a `TestCluster` ends the server and removes
+/// its folder.
 #[derive(Debug)]
 pub struct TestCluster {
     cluster: Cluster,
     _watchdog: Watchdog,
 }
 
-/// A fresh database with the schema that `migrate` makes.
+/// Makes a fresh database with the schema that `migrate` creates.
 ///
 /// `migrate` gets the URL of an empty database. It runs only once in each process, so all tests of a process
-/// must pass the same function. For another schema use [`empty_database`].
+/// must pass the same function. For another schema, use [`empty_database`].
 ///
 /// # Panics
 ///
@@ -65,7 +67,7 @@ pub async fn database<T, E: Display>(migrate: impl AsyncFnOnce(&str) -> Result<T
             if let Err(error) = migrate(&server.url(&name)).await {
                 panic!("the migrations of the test template failed: {error:#}");
             }
-            // A template with open sessions cannot be copied, and the migrations may have left a pool.
+            // A template with open sessions cannot be copied, and the migrations may have left sessions open.
             server.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", quoted(&name))).await;
             let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname";
             server.execute(&format!("{end} = '{name}'")).await;
@@ -75,7 +77,7 @@ pub async fn database<T, E: Display>(migrate: impl AsyncFnOnce(&str) -> Result<T
     server.create(template).await
 }
 
-/// A fresh, empty database.
+/// Makes a fresh, empty database.
 ///
 /// # Panics
 ///
@@ -84,13 +86,13 @@ pub async fn empty_database() -> TestDatabase {
     server().await.create("template0").await
 }
 
-/// A durable server for this test alone, which the test may kill. `DATABASE_URL` has no effect on it.
+/// Starts a durable server for one test. The test may kill the server. `DATABASE_URL` has no effect.
 ///
 /// # Panics
 ///
-/// When it cannot be started.
+/// When the server cannot be started.
 pub async fn cluster() -> TestCluster {
-    start_private(true).await.unwrap_or_else(|error| panic!("no private PostgreSQL for this test: {error}"))
+    start_private(true).await.unwrap_or_else(|error| panic!("cannot start a private PostgreSQL: {error}"))
 }
 
 struct Server {
@@ -118,7 +120,7 @@ async fn server() -> &'static Server {
         }
         Ok::<_, Error>(server)
     });
-    started.await.unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"))
+    started.await.unwrap_or_else(|error| panic!("cannot get a PostgreSQL for the tests: {error}"))
 }
 
 impl Server {
@@ -142,7 +144,8 @@ impl Server {
         url.into()
     }
 
-    /// A database name that no other process on the server uses. It contains the time, for [`Server::sweep`].
+    /// A name for a database. No other process uses the same name. It contains the time, which
+    /// [`Server::sweep`] reads.
     fn fresh_name(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +153,7 @@ impl Server {
         format!("oasis_test_{}_{random}_{count}", unix_seconds())
     }
 
-    /// Drops the databases that killed test processes left on a server that outlives them.
+    /// Drops the databases that killed test processes have left on a server from the environment.
     async fn sweep(&self) -> Result<(), Error> {
         let what = || "list the databases".to_owned();
         let (client, connection) = tokio_postgres::connect(self.admin.as_str(), NoTls).await.context(what)?;
@@ -160,7 +163,7 @@ impl Server {
             let name: String = row.get(0);
             let made = name.split('_').nth(2).and_then(|seconds| seconds.parse().ok());
             if made.is_some_and(|made: u64| made + STALE.as_secs() < unix_seconds()) {
-                // Best effort: another process may be sweeping, or a session may have the database open.
+                // This may fail if another process drops the database too, or if a session has it open.
                 let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quoted(&name))).await;
             }
         }
@@ -173,14 +176,16 @@ async fn start_private(durable: bool) -> Result<TestCluster, Error> {
     let start = move || {
         let dir = std::env::temp_dir().join(format!("oasis-test-{}", hex(&random::<8>()?)));
         let what = || format!("making {}", dir.display());
-        // If we are root, the server's account must be able to enter the folder. `data` is closed to others.
+        // If this process is root, the server's account must be able to enter the folder. Other users cannot
+        // enter `data`.
         fs::DirBuilder::new().mode(0o711).create(&dir).context(what)?;
-        // The watchdog starts before the server, with the real path of the folder.
+        // The watchdog starts before the server, and needs a path without symbolic links.
         let place = Place::make(&dir)?;
         let watchdog = Watchdog::start(&place.dir).context(|| "running /bin/sh".into())?;
         let settings = vec![("max_connections".to_owned(), CONNECTIONS.to_owned())];
         let options = Options { durable, settings, ..Options::new(place.dir) };
-        // Tests crash the server, not the machine, and syncing 1,000 new files takes seconds on a busy disk.
+        // The files need no sync, because tests crash the server and not the machine. A sync of 1,000 new
+        // files takes seconds on a busy disk.
         let cluster = Cluster::start_with(options, false)?;
         Ok(TestCluster { cluster, _watchdog: watchdog })
     };
@@ -210,14 +215,14 @@ impl fmt::Debug for TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Some((admin, name)) = self.drop.take() else { return };
-        // The test's runtime may have no thread other than this one, so another thread does the work.
+        // The test's runtime may have only this thread, so another thread does the work.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
             let limit = Duration::from_secs(10);
             runtime.block_on(async { tokio::time::timeout(limit, execute(&admin, &sql)).await.ok()?.ok() })
         });
-        // Best effort: a later run sweeps a database that remains.
+        // If this fails, a later run drops the database.
         let _ = thread.join();
     }
 }

@@ -1,8 +1,8 @@
-//! Removes a throw-away cluster, however the process that uses it ends.
+//! Removes a temporary cluster, however the process that uses the cluster ends.
 //!
 //! A shell reads from a pipe that only this process holds open. When the pipe is closed, the shell ends the
-//! server and removes the folder. A destructor would not be enough: statics are never dropped, and no code of
-//! ours runs after `kill -9`. The system closes the pipe in every case.
+//! server and removes the folder. A destructor would not be enough, because statics are never dropped, and
+//! `kill -9` runs no destructors. The operating system closes the pipe in every case.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The script of the watchdog. `$1` is the folder. The script reads the server's process id only after the
-/// pipe is closed, because restarts change the id. It signals that process while the command line of the
-/// process names our data folder, and removes the folder when there is no such process. It works in rounds,
-/// because a start that is still under way may write to the folder.
+/// pipe is closed, because restarts change the id. As long as the command line of that process contains the
+/// data folder, the script sends it a signal. When there is no such process, the script removes the folder.
+/// The script tries again until the folder is gone, because a server that is still starting may write to it.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 PATH=$PATH:/usr/bin:/bin
@@ -32,26 +32,26 @@ while [ -e "$1" ] && [ $round -lt 200 ]; do
 done
 "#;
 
-/// Ends the server of a folder and removes the folder, when this value is dropped or this process ends in
-/// any way.
+/// Ends the server of a folder and removes the folder. This happens when the value is dropped, or when this
+/// process ends in any way.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     child: Child,
 }
 
 impl Watchdog {
-    /// Starts a watchdog for `dir`, an absolute path without symbolic links. The watchdog will remove it.
+    /// Starts a watchdog that will remove `dir`, which must be an absolute path without symbolic links.
     pub(crate) fn start(dir: &Path) -> io::Result<Watchdog> {
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(dir)
             .current_dir("/")
-            // Our end of the pipe is closed on exec, so no other child keeps it open.
+            // This process's end of the pipe is closed on exec, so no other child keeps the pipe open.
             .stdin(Stdio::piped())
-            // A reader of our output must not wait for the watchdog.
+            // A program that reads this process's output must not wait for the watchdog.
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C reaches all processes of our group, and the watchdog has to survive it.
+            // Ctrl-C ends all processes of this process's group, and the watchdog must survive it.
             .process_group(0)
             .spawn()?;
         Ok(Watchdog { child })
@@ -61,7 +61,7 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // This wait ends, because the script limits the number of its rounds.
+        // This wait ends, because the script makes at most 200 rounds.
         let _ = self.child.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the public interface: data survives restarts, concurrent starts agree on one server, and nothing
+//! Tests of the public interface: data survives restarts, concurrent starts use one server, and nothing
 //! remains after the tests.
 
 #![allow(clippy::unwrap_used)]
@@ -30,7 +30,7 @@ async fn make_table(url: &str) -> Result<(), tokio_postgres::Error> {
     connect(url).await.batch_execute("CREATE TABLE kept (n bigint)").await
 }
 
-/// Starts or adopts the server of `cluster` as another user of it.
+/// Makes a second user of the server of `cluster`: adopts the server, or starts it if it does not run.
 fn second_user(cluster: &TestCluster) -> Result<Cluster, Error> {
     Cluster::start(Options::new(cluster.dir()))
 }
@@ -51,7 +51,7 @@ async fn a_restarted_server_keeps_its_data_and_port() {
     assert!(cluster.stop().unwrap());
     assert_eq!(cluster.pid(), None);
     assert!(tokio_postgres::connect(&url, NoTls).await.is_err());
-    assert!(cluster.stop().unwrap(), "stopping twice is no error");
+    assert!(cluster.stop().unwrap(), "stopping twice should be no error");
 
     cluster.restart().unwrap();
     assert_eq!(query_number(&url, "SELECT n FROM kept").await, 7);
@@ -80,12 +80,12 @@ async fn the_last_user_stops_an_adopted_server() {
     assert_eq!(second.pid(), cluster.pid());
     assert_eq!(second.url("postgres"), cluster.url("postgres"));
 
-    assert!(!cluster.stop().unwrap(), "the second cluster still uses the server");
+    assert!(!cluster.stop().unwrap(), "the server should keep running, because the second cluster uses it");
     assert_eq!(query_number(&second.url("postgres"), "SELECT 1::bigint").await, 1);
     assert!(second.stop().unwrap());
     assert!(tokio_postgres::connect(&second.url("postgres"), NoTls).await.is_err());
 
-    // The port is remembered between runs.
+    // The next start uses the same port.
     let third = second_user(&cluster).unwrap();
     assert!(!third.adopted());
     assert_eq!(third.port(), cluster.port());
@@ -116,7 +116,7 @@ async fn a_stale_pid_file_with_the_id_of_another_process_does_not_prevent_a_rest
     let cluster = testing::cluster().await;
     let data = cluster.dir().join("data");
     cluster.kill().unwrap();
-    // PostgreSQL ignores the processes of other users, so the bystander needs the server's user.
+    // PostgreSQL ignores the processes of other users, so the bystander must run as the server's user.
     let owner = std::fs::metadata(&data).unwrap();
     let mut bystander = Command::new("sleep");
     bystander.arg("60").current_dir("/");
@@ -137,7 +137,7 @@ async fn a_stale_pid_file_with_the_id_of_another_process_does_not_prevent_a_rest
 }
 
 #[tokio::test]
-async fn failed_starts_give_their_own_errors_and_no_error_shows_the_password() {
+async fn each_failed_start_has_its_own_error_and_no_error_shows_the_password() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     let password = url.split([':', '@']).nth(2).unwrap();
@@ -170,7 +170,7 @@ async fn failed_starts_give_their_own_errors_and_no_error_shows_the_password() {
 
 /// Each thread has its own runtime, like each `#[tokio::test]`.
 #[test]
-fn databases_are_fresh_and_migrated_once() {
+fn each_test_gets_a_fresh_database_and_the_migrations_run_once() {
     let migrations = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let threads: Vec<_> = (0..8)
         .map(|_| {
@@ -205,7 +205,7 @@ async fn an_empty_database_has_no_tables_and_accepts_many_connections() {
     assert!(query_number(&database.url, limit).await >= 100);
 }
 
-/// Starts another test process, which runs one of the ignored tests below.
+/// Starts another process of this test program. It runs `test`, which is one of the ignored tests below.
 fn test_process(test: &str, setting: Option<String>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", test, "--nocapture"]).stdout(Stdio::piped());
@@ -217,13 +217,13 @@ fn test_process(test: &str, setting: Option<String>) -> Child {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
-        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        assert!(Instant::now() < deadline, "20 s have passed, and this has not happened: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn nothing_remains_of_a_killed_test_process() {
+fn a_killed_test_process_leaves_no_server_and_no_folder() {
     let mut child = test_process("helper_that_hangs", None);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let dirs: Vec<PathBuf> = lines
@@ -232,7 +232,8 @@ fn nothing_remains_of_a_killed_test_process() {
         .take(2)
         .collect();
     assert_eq!(dirs.len(), 2);
-    // Checks the port, not the process id: on a system that reaps no orphans, a dead process keeps its id.
+    // The test checks the port and not the process id. On a system that does not reap orphans, a dead process
+    // keeps its id.
     let port_of = |dir: &Path| -> u16 {
         let text = std::fs::read_to_string(dir.join("data/postmaster.pid")).unwrap();
         text.lines().nth(3).unwrap().parse().unwrap()
@@ -248,7 +249,7 @@ fn nothing_remains_of_a_killed_test_process() {
     }
 }
 
-/// Not a test: the process that `nothing_remains_of_a_killed_test_process` kills.
+/// Not a test: the process that `a_killed_test_process_leaves_no_server_and_no_folder` kills.
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn helper_that_hangs() {
@@ -262,20 +263,20 @@ async fn helper_that_hangs() {
 }
 
 #[tokio::test]
-async fn a_server_from_the_environment_is_used_and_cleaned_up() {
+async fn tests_use_and_clean_up_a_server_from_the_environment() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     connect(&url).await.batch_execute("CREATE DATABASE oasis_test_1_remains").await.unwrap();
     let child = test_process("helper_on_named_server", Some(url.clone()));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    // Only the template remains, and a later run drops it.
+    // Only the template remains. A later run drops it.
     let ours = "SELECT count(*) FROM pg_database WHERE datname LIKE 'oasis%' AND";
     assert_eq!(query_number(&url, &format!("{ours} NOT datallowconn")).await, 1);
     assert_eq!(query_number(&url, &format!("{ours} datallowconn")).await, 0);
 }
 
-/// Not a test: the process whose databases `a_server_from_the_environment_is_used_and_cleaned_up` checks.
+/// Not a test: the process whose databases `tests_use_and_clean_up_a_server_from_the_environment` checks.
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn helper_on_named_server() {

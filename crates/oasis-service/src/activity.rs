@@ -1,7 +1,7 @@
-//! The last activity of a connection, which determines its deadline.
+//! Records the last activity of a connection. The deadline of the connection depends on it.
 //!
 //! The stream records when it moves bytes. The requests record when they begin and end. The connection's
-//! timer reads these records only when it fires, so no byte has to reset a timer.
+//! timer reads these records only when it fires, so that bytes need not reset a timer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -11,24 +11,25 @@ use tokio::time::Instant;
 
 use crate::Limits;
 
-/// The activity of one connection. A time is the number of milliseconds since `opened`, plus one; 0 means
-/// never.
+/// The activity of one connection. Each time is stored as the number of milliseconds since `opened`, plus
+/// one. 0 means never.
 pub(crate) struct Activity {
     opened: Instant,
     idle_timeout: Duration,
     header_timeout: Duration,
     last_activity: AtomicU64,
-    /// When the first byte of an incomplete request head arrived.
+    /// The time at which the first byte of an incomplete request head arrived.
     head_since: AtomicU64,
     in_flight: AtomicU32,
     is_http2: AtomicBool,
-    /// Whether the socket refused the last write. The writer then still holds the bytes.
+    /// Whether the socket refused the last write. If so, the writer still has bytes to send.
     write_blocked: AtomicBool,
 }
 
 impl Activity {
     pub(crate) fn new(limits: &Limits, spare: bool) -> Self {
-        // Spare connections are few, and a probe needs one only briefly, so they may not stay idle for long.
+        // There are few spare connections, and a probe needs one only briefly. So they must not stay idle for
+        // long.
         let idle_timeout =
             if spare { limits.idle_timeout.min(limits.header_timeout) } else { limits.idle_timeout };
         Self {
@@ -63,7 +64,7 @@ impl Activity {
         self.write_blocked.store(false, Relaxed);
     }
 
-    /// Records that the socket refused a write because it had no room.
+    /// Records that the socket refused a write because its buffer was full.
     pub(crate) fn record_blocked_write(&self) {
         self.write_blocked.store(true, Relaxed);
     }
@@ -94,7 +95,7 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
-    /// The time at which the connection is closed if no activity comes before.
+    /// The time at which the connection is closed, if there is no activity before.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
         match self.head_since.load(Relaxed) {
@@ -104,7 +105,7 @@ impl Activity {
     }
 }
 
-/// Marks a request as in flight until dropped.
+/// Marks a request as in flight until this value is dropped.
 pub(crate) struct InFlight(Arc<Activity>);
 
 impl Drop for InFlight {

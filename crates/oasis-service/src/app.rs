@@ -17,15 +17,16 @@ pub trait App: Send + Sync + 'static {
     /// The name of the service in logs, metrics and probes, such as `gateway-feed`.
     const NAME: &'static str;
 
-    /// The parsed path of a request; `()` for a service that compares paths in [`App::route`].
+    /// The parsed path of a request. Use `()` if the service compares paths in [`App::route`].
     type Route: Send + Sync;
 
-    /// Parses the path of a request. The server calls it once for each request, before it answers.
+    /// Parses the path of a request. The server calls this once for each request, before the request is
+    /// answered.
     fn resolve(path: &str) -> Self::Route;
 
-    /// Answers a request. A HEAD request arrives as GET, and the server removes the body from its answer.
+    /// Answers a request. A HEAD request arrives here as GET, and the server removes the body of the answer.
     ///
-    /// A panic is answered with 500, and the connection stays open.
+    /// If this panics, the server answers with 500, and the connection stays open.
     fn route(
         &self,
         route: &Self::Route,
@@ -36,16 +37,16 @@ pub trait App: Send + Sync + 'static {
     /// Whether the service can do its job now. A check that takes more than 5 s counts as not ready.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
-    /// Further members of the answer to `/ready`. They are public, so they must not contain secrets.
+    /// Additional members of the answer to `/ready`. They are public, so they must not contain secrets.
     fn details(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// Called once when the shutdown begins, so that the app can end its endless streams. Requests on open
-    /// connections may still arrive afterwards; the streams that they start must end at once.
+    /// Called once when the shutdown begins, so that the app can end its endless streams. Requests may still
+    /// arrive afterwards on open connections. Streams that these requests start must end at once.
     fn closing(&self) {}
 
-    /// Adds headers to every response, including errors and probes. Used for CORS.
+    /// Adds headers to every response, including errors and probes. Services use this for CORS.
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
@@ -57,13 +58,14 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    /// A service that is not ready for one reason.
+    /// Makes the value for a service that is not ready for one reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reasons: vec![reason.into()] }
     }
 }
 
-/// The context of one request: its id, its peer, its method and path as sent, and the limits for its body.
+/// The context of one request: its id, its peer, the method and path that the client sent, and the limits for
+/// the body.
 #[derive(Debug)]
 pub struct RequestContext {
     id: HeaderValue,
@@ -98,7 +100,7 @@ impl RequestContext {
 
     /// The id of the request in the log and in `X-Request-Id`.
     pub fn request_id(&self) -> &str {
-        // The caller's ids and our own are ASCII.
+        // Ids from callers and ids from this service are ASCII.
         self.id.to_str().unwrap_or_default()
     }
 
@@ -106,17 +108,17 @@ impl RequestContext {
         self.id.clone()
     }
 
-    /// The address at the other end of the connection. Behind a proxy, it is the proxy's.
+    /// The address at the other end of the connection. Behind a proxy, this is the address of the proxy.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The method that the client sent: HEAD where the route sees GET.
+    /// The method that the client sent. For a HEAD request, this is HEAD, although the route gets GET.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path without the query. The query may contain a token.
+    /// The path without the query, because the query may contain a token.
     pub fn path(&self) -> &str {
         self.uri.path()
     }
@@ -141,9 +143,11 @@ impl RequestContext {
     /// budget of all request bodies until the last clone of the returned bytes is dropped.
     ///
     /// # Errors
-    /// 413 `body_too_large` (before any read if the announced length exceeds `cap`), 408 `body_timeout` after
-    /// [`crate::Limits::body_timeout`], 503 `overloaded` when the budget is exhausted, 400 `body_incomplete`
-    /// when the body ends early.
+    /// - 413 `body_too_large` when the body exceeds `cap`. If the announced length already exceeds `cap`,
+    ///   nothing is read.
+    /// - 408 `body_timeout` after [`crate::Limits::body_timeout`].
+    /// - 503 `overloaded` when the budget is exhausted.
+    /// - 400 `body_incomplete` when the body ends early.
     pub async fn read_body(&self, mut body: RequestBody, cap: usize) -> Result<Bytes, ApiError> {
         let read = body::read_body(&mut body, cap, &self.budget, self.body_timeout).await;
         if read.as_ref().is_err_and(|error| error.status() == StatusCode::REQUEST_TIMEOUT) {

@@ -1,4 +1,4 @@
-//! The flags and environment variables that every service takes.
+//! The flags and environment variables that every service accepts.
 
 mod duration;
 mod listen;
@@ -23,7 +23,7 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "HOST", default_value = "0.0.0.0")]
     pub host: String,
 
-    /// Port to listen on; 0 picks a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, env = "PORT", default_value = text_of(PORT))]
     pub port: u16,
 
@@ -31,21 +31,21 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
 
-    /// Ask the service at this address whether it is ready, print the reasons if it is not, and exit; for
-    /// images without a shell
+    /// Check whether the service at this address is ready, print the reasons if it is not, and exit; for
+    /// container images without a shell
     #[arg(long)]
     pub healthcheck: bool,
 }
 
-/// How long a health check waits for an answer. A readiness check may take 5 s.
+/// The time limit for the answer to a health check. It is longer than the 5 s of a readiness check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl<const PORT: u16> ServiceArgs<PORT> {
     /// Requests `/ready` from the service that listens on this host and port.
     ///
     /// # Errors
-    /// When the service cannot be reached or does not answer 200. In the second case, the message is the body
-    /// of the answer.
+    /// When the service cannot be reached, or does not answer with 200. In the second case, the message is
+    /// the body of the answer.
     pub fn healthcheck(&self) -> io::Result<()> {
         // A service that listens on every address can be reached on the loopback address.
         let host = match self.host.as_str() {
@@ -68,13 +68,13 @@ impl<const PORT: u16> ServiceArgs<PORT> {
     /// Listens on this host and port.
     ///
     /// # Errors
-    /// [`BindError`], whose message says what to do about it.
+    /// [`BindError`]. The message says what to do.
     pub async fn bind(&self) -> Result<TcpListener, BindError> {
         bind(&self.host, self.port).await
     }
 }
 
-/// The port as text. Leaks a few bytes for each command that is built, because clap wants `'static` defaults.
+/// The port as text. clap requires `'static` defaults, so each command that is built leaks a few bytes.
 fn text_of(port: u16) -> &'static str {
     Box::leak(port.to_string().into_boxed_str())
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_port_is_that_of_the_service() {
+    fn each_service_has_its_own_default_port() {
         assert_eq!(parsed(&[]).service.port, 8081);
         assert_eq!(parsed(&["--port", "1"]).service.port, 1);
         let help = Cli::command().render_help().to_string();

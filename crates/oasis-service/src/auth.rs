@@ -8,8 +8,8 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-/// A secret that prints as `[redacted]`. clap's `--help` would show the value of an argument's variable. To
-/// prevent that, declare `hide_env_values = true` or parse the command with [`crate::args::parse`].
+/// A secret that prints as `[redacted]`. However, clap's `--help` shows the values of environment variables.
+/// To hide them, declare `hide_env_values = true` or parse the command with [`crate::args::parse`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -48,8 +48,8 @@ impl fmt::Display for Secret {
 
 /// The accepted tokens, parsed from a comma-separated list. Several tokens allow rotation.
 ///
-/// Only keyed hashes are kept. Comparing them in constant time reveals neither the bytes nor the length of a
-/// token.
+/// Only keyed hashes of the tokens are stored. They are compared in constant time, which reveals neither the
+/// bytes nor the length of a token.
 #[derive(Clone)]
 pub struct Tokens {
     key: hmac::Key,
@@ -62,7 +62,7 @@ pub struct Tokens {
 pub struct NoRandomness;
 
 impl Tokens {
-    /// Whether no token is set. The route decides what this means.
+    /// Whether the list has no tokens. The route decides what this means.
     pub fn is_empty(&self) -> bool {
         self.tags.is_empty()
     }
@@ -74,7 +74,7 @@ impl Tokens {
 
     /// Whether `presented` is an accepted token.
     pub fn accept(&self, presented: &str) -> bool {
-        // All tokens are compared, so that the time does not reveal which one matched.
+        // All tokens are compared, so that the duration does not reveal which token matched.
         self.tags.iter().fold(false, |found, tag| {
             hmac::verify(&self.key, presented.as_bytes(), tag.as_ref()).is_ok() | found
         })
@@ -102,7 +102,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The token of `Authorization: Bearer …`. `None` if the header is missing, malformed or given twice.
+/// The token in `Authorization: Bearer …`. `None` if the header is missing, malformed or sent twice.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_come_from_a_list() {
+    fn all_tokens_of_a_list_are_accepted_and_no_others() {
         let tokens: Tokens = " alpha,,beta , ".parse().unwrap();
         assert_eq!(tokens.len(), 2);
         assert!(tokens.accept("alpha") && tokens.accept("beta"));

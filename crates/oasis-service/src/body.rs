@@ -1,4 +1,4 @@
-//! Reads request bodies. Each has a size limit and a deadline, and all share one memory budget.
+//! Reads request bodies. Each body has a size limit and a deadline. All bodies share one memory budget.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::ApiError;
 
 /// The usual size of the first allocation for a body, in bytes. Memory is allocated only when bytes arrive,
-/// never because `Content-Length` announces them.
+/// and not when `Content-Length` announces them.
 const FIRST_BYTES: usize = 64 << 10;
 
 /// The memory budget of all request bodies, in bytes.
@@ -38,7 +38,7 @@ impl BodyBudget {
     }
 }
 
-/// A buffer and its share of the budget, which is given back on drop.
+/// A buffer and its share of the budget. Dropping the buffer returns the share.
 struct Charged {
     buffer: Vec<u8>,
     budget: Arc<BodyBudget>,
@@ -46,8 +46,8 @@ struct Charged {
 }
 
 impl Charged {
-    /// Makes room for `more` bytes. The whole buffer is at most `bound` bytes, unless these bytes need more.
-    /// False if the budget is exhausted.
+    /// Reserves space for `more` bytes. The whole buffer gets at most `bound` bytes, unless these bytes need
+    /// more. Returns false if the budget is exhausted.
     fn reserve(&mut self, more: usize, bound: usize) -> bool {
         let needed = self.buffer.len() + more;
         if needed <= self.charge {
@@ -75,7 +75,7 @@ impl Drop for Charged {
     }
 }
 
-/// Reads the whole `body`; see [`crate::RequestContext::read_body`].
+/// Reads the whole `body`. See [`crate::RequestContext::read_body`].
 ///
 /// # Errors
 /// 413 above `cap` bytes, 408 after `limit`, 503 when `budget` is exhausted, 400 when the body ends early.
@@ -137,7 +137,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn the_last_clone_gives_the_budget_back() {
+    async fn the_budget_is_returned_when_the_last_clone_is_dropped() {
         let budget = BodyBudget::new(200_000);
         let body = Full::new(Bytes::from(vec![7; 100_000]));
         let bytes = read_body(body, 100_000, &budget, LIMIT).await.unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_body_gives_its_budget_back() {
+    async fn the_budget_is_returned_when_a_body_is_refused() {
         let budget = BodyBudget::new(1000);
         let body = Full::new(Bytes::from(vec![7; 1001]));
         let error = read_body(body, 5000, &budget, LIMIT).await.unwrap_err();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_stalls_is_408() {
+    async fn a_body_that_stalls_is_answered_with_408() {
         let budget = BodyBudget::new(1000);
         let error = read_body(Stalled, 5000, &budget, LIMIT).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (408, "body_timeout"));

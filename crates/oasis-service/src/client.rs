@@ -1,7 +1,7 @@
-//! The HTTP/1.1 client: one connection to one service, with or without TLS.
+//! The HTTP/1.1 client. It opens one connection to one service, with or without TLS.
 //!
-//! It does not follow redirects, because its requests carry a token or a signature that is meant for one
-//! server.
+//! The client does not follow redirects, because its requests carry a token or a signature that is meant for
+//! one server.
 
 use std::error::Error;
 use std::fmt;
@@ -26,11 +26,11 @@ use url::{Host, Url};
 
 use crate::Secret;
 
-/// How long connecting may take, TLS included.
+/// The time limit for connecting, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole answer may take. No service allows itself that long.
+/// The time limit for a whole answer. It is longer than the time in which any service answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest answer that is read, in bytes.
+/// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Why a request got no answer.
@@ -40,7 +40,7 @@ pub enum ClientError {
     /// sources.
     #[error("cannot connect to {base} (is it running, and is the address right?)")]
     Connect {
-        /// The address.
+        /// The address of the service.
         base: String,
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
@@ -54,21 +54,21 @@ pub enum ClientError {
     /// The answer could not be read to its end, or is too large.
     #[error("the answer cannot be read")]
     Answer(#[source] Box<dyn Error + Send + Sync>),
-    /// No header can carry the token.
-    #[error("the token has characters that a header cannot carry")]
+    /// The token has characters that are not allowed in a header.
+    #[error("the token has characters that are not allowed in a header")]
     Token,
 }
 
 /// Sends the requests of one connection.
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// The address of a service: http or https, a host, and optionally a port and a path that precedes the
-/// service's own paths.
+/// The address of a service: http or https, a host, and optionally a port and a path. The path comes before
+/// the service's own paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base(Url);
 
 impl Base {
-    /// A request for `path` (with its query) below this address.
+    /// Starts a request for `path` below this address. `path` may contain a query.
     pub fn request(&self, method: Method, path: &str) -> request::Builder {
         let host = self.0.host_str().unwrap_or_default();
         let authority = self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -79,7 +79,7 @@ impl Base {
             .header(USER_AGENT, concat!("oasis/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// The path that precedes the service's own paths, without a trailing slash.
+    /// The path that comes before the service's own paths, without a trailing slash.
     pub fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
@@ -94,7 +94,7 @@ impl FromStr for Base {
         let plain = url.username().is_empty() && url.password().is_none();
         match url.scheme() {
             "http" | "https" if plain && url.query().is_none() && url.fragment().is_none() => Ok(Self(url)),
-            "http" | "https" => Err(expected("it must have no user name, query or fragment".to_owned())),
+            "http" | "https" => Err(expected("a user name, query or fragment is not allowed".to_owned())),
             _ => Err(expected("only http and https are supported".to_owned())),
         }
     }
@@ -106,11 +106,11 @@ impl fmt::Display for Base {
     }
 }
 
-/// Adds the `Authorization` header, if there is a token. The header is marked as sensitive, so debug output
-/// hides it.
+/// Adds the `Authorization` header, if there is a token. The header is marked as sensitive, so that debug
+/// output hides the token.
 ///
 /// # Errors
-/// When the token has characters that no header can carry.
+/// When the token has characters that are not allowed in a header.
 pub fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> Result<(), ClientError> {
     if let Some(token) = token {
         let mut value =
@@ -124,7 +124,7 @@ pub fn authorize(headers: &mut HeaderMap, token: Option<&Secret>) -> Result<(), 
 /// Connects to a service within 10 s.
 ///
 /// # Errors
-/// [`ClientError::Connect`] when the service cannot be reached, or its certificate is not trusted.
+/// [`ClientError::Connect`] when the service cannot be reached or has no trusted certificate.
 pub async fn connect(base: &Base) -> Result<Sender, ClientError> {
     let connected = match timeout(CONNECT_TIMEOUT, open(&base.0)).await {
         Ok(connected) => connected,
@@ -159,7 +159,7 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::handshake(io).await?;
-    // Errors of the connection reach the callers that wait for an answer or a body.
+    // A caller that waits for an answer or a body gets the errors of the connection.
     tokio::spawn(connection);
     Ok(sender)
 }
@@ -188,26 +188,26 @@ fn tls() -> Result<Arc<ClientConfig>, Box<dyn Error + Send + Sync>> {
 /// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// The target of the redirect, if the answer is one.
+    /// The target of the redirect, if the answer is a redirect.
     pub location: Option<String>,
-    /// The body.
+    /// The body of the answer.
     pub body: Bytes,
 }
 
 /// Sends a request and reads the whole answer.
 ///
 /// # Errors
-/// When the connection breaks, or the answer is late or too large.
+/// When the connection breaks, or the answer does not arrive in time or is too large.
 pub async fn exchange(sender: &mut Sender, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
     exchange_up_to(sender, request, MAX_ANSWER_BYTES).await
 }
 
-/// Like [`exchange`], for an answer of at most `max_bytes` bytes.
+/// Like [`exchange`], but with a limit of `max_bytes` bytes for the answer.
 ///
 /// # Errors
-/// When the connection breaks, or the answer is late or too large.
+/// When the connection breaks, or the answer does not arrive in time or is too large.
 pub async fn exchange_up_to(
     sender: &mut Sender,
     request: Request<Full<Bytes>>,

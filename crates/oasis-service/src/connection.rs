@@ -1,5 +1,5 @@
-//! Serves one connection: detects its protocol and answers its requests. An endless answer over HTTP/1 takes
-//! the connection over.
+//! Serves one connection: detects its protocol and answers its requests. If an answer over HTTP/1 is endless,
+//! hyper gives up the connection, and this crate sends the answer.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,14 +25,14 @@ use crate::tracked_stream::TrackedStream;
 use crate::{App, RequestBody};
 
 /// The first bytes of HTTP/2 with prior knowledge (RFC 9113, section 3.4). No HTTP/1.1 method begins with
-/// them.
+/// these bytes.
 ///
-/// hyper-util's `auto` is not used: it reads the whole preface and replays it, which doubles the size of
-/// hyper's read buffer for the life of the connection.
+/// hyper-util's `auto` is not used, because it reads the whole preface and passes it on to hyper. This
+/// doubles the size of hyper's read buffer for the life of the connection.
 const HTTP2_PREFIX: &[u8; 3] = b"PRI";
 
-/// Serves a connection until it ends, times out, or the server drops it. `spare` marks a connection above the
-/// connection limit, which serves probes only.
+/// Serves a connection until it ends or times out, or until the server drops it. `spare` marks a connection
+/// above the connection limit. On such a connection, only probes are served.
 pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, spare: bool) {
     let activity = Arc::new(Activity::new(&server.limits, spare));
     let timekeeper = Timekeeper { activity, shutdown: server.shutdown.clone(), peer };
@@ -69,7 +69,7 @@ async fn detect_http2(stream: TcpStream) -> io::Result<(TcpStream, bool)> {
     Ok((stream, first[..length] == *HTTP2_PREFIX))
 }
 
-/// Serves HTTP/2; `None` if the connection timed out.
+/// Serves HTTP/2. Returns `None` if the connection timed out.
 async fn serve_http2<A: App>(
     timekeeper: &Timekeeper,
     stream: TokioIo<TrackedStream>,
@@ -83,7 +83,7 @@ async fn serve_http2<A: App>(
     ended.map(|ended| ended.map_err(Into::into))
 }
 
-/// Serves HTTP/1. Returns the stream and the answer that takes it over, if there is one; `None` if the
+/// Serves HTTP/1. If an answer is endless, returns the stream and this answer. Returns `None` if the
 /// connection timed out.
 async fn serve_http1<A: App>(
     timekeeper: &Timekeeper,
@@ -105,14 +105,15 @@ struct Requests<A> {
     activity: Arc<Activity>,
     peer: SocketAddr,
     spare: bool,
-    /// Takes an endless answer over HTTP/1. `None` for HTTP/2, whose endless answers hyper sends.
+    /// Receives an endless answer over HTTP/1. `None` for HTTP/2, because hyper sends endless answers over
+    /// HTTP/2.
     handover: Option<Handover>,
 }
 
 impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     type Response = hyper::Response<TrackedBody>;
     type Error = Infallible;
-    // Boxed because hyper reserves room for this future for the life of the connection.
+    // Boxed because hyper reserves memory for this future for the life of the connection.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
@@ -131,9 +132,10 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     }
 }
 
-/// An HTTP/1 connection that hyper serves until it ends or an answer takes it over.
+/// An HTTP/1 connection that hyper serves until the connection ends or an answer is endless.
 struct Http1<A: App> {
-    // Boxed because it is large and often dropped long before the client leaves. `None` once it is dropped.
+    // Boxed because it is large, and because it is often dropped long before the client leaves. `None` once
+    // it is dropped.
     connection: Option<Box<http1::Connection<TokioIo<TrackedStream>, Requests<A>>>>,
     handover: Handover,
     activity: Arc<Activity>,
@@ -155,9 +157,9 @@ impl<A: App> Future for Http1<A> {
         if let Poll::Ready(ended) = Pin::new(&mut **connection).poll(cx) {
             return Poll::Ready(ended.map(|()| None));
         }
-        // If the client sent several requests at once, hyper may still hold an earlier answer. hyper flushes
-        // on each poll until everything is written or the socket has no room. So the answer waits while a
-        // write is blocked.
+        // If the client sent several requests at once, hyper may not have sent an earlier answer completely.
+        // On each poll, hyper writes until everything is written or the socket's buffer is full. So the
+        // endless answer must wait while a write is blocked.
         if self.activity.is_write_blocked() {
             return Poll::Pending;
         }

@@ -26,8 +26,8 @@ struct Failure {
 }
 
 impl Failure {
-    /// Below 500, only the causes are logged. The message may repeat what the caller sent, for example a
-    /// token under a mistyped name.
+    /// For a status below 500, only the causes are logged, because the message may repeat what the caller
+    /// sent. For example, it may repeat a token that was sent under a mistyped name.
     fn of(error: &ApiError) -> Self {
         let causes = if error.status().is_server_error() {
             Some(chain(error))
@@ -46,7 +46,7 @@ pub(crate) async fn dispatch<A: App>(
     request: Request,
 ) -> hyper::Response<TrackedBody> {
     let context = RequestContext::new(&request, peer, Arc::clone(&server.budget), server.limits.body_timeout);
-    // At error level, so that every line that passes the filter has its request id.
+    // The span has the level error, so that every line that passes the filter has its request id.
     let span = tracing::error_span!("request", request_id = context.request_id());
     let response = respond(&server, &context, spare, request).instrument(span).await;
     response.map(|body| TrackedBody::new(body, in_flight))
@@ -103,7 +103,8 @@ async fn answer<A: App>(
     }
 }
 
-/// Removes the body of an answer to HEAD, and keeps its length. Over HTTP/2, hyper would send the body.
+/// Removes the body of an answer to HEAD, but keeps its length as `Content-Length`. Otherwise, hyper would
+/// send the body over HTTP/2.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact()
@@ -136,7 +137,7 @@ fn log_access(
     let bytes = response.body().size_hint().exact();
     let code = failure.as_ref().map(|failure| failure.code);
     let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
-    // The level is part of an event's static metadata, so each level needs its own call.
+    // The level is part of an event's static metadata, so each level needs a call of its own.
     macro_rules! line {
         ($level:expr) => {
             tracing::event!(
@@ -163,7 +164,7 @@ fn log_access(
     }
 }
 
-/// Cuts a long path for the log. A path that has no character boundary at the limit is kept whole.
+/// Cuts a long path for the log. If the limit is inside of a character, the path is not cut.
 fn clipped(path: &str) -> &str {
     path.get(..MAX_LOGGED_PATH).unwrap_or(path)
 }

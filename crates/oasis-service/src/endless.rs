@@ -1,10 +1,10 @@
 //! Sends a response without a known end over HTTP/1, without hyper.
 //!
-//! Once the head of such a response is sent, HTTP only frames the data in chunks. hyper would keep two
-//! buffers of 8 KiB and its state for as long as the client stays, and a feed has thousands of clients. So
-//! the handler does not return the answer to hyper: it leaves the answer in a [`Handover`]. The connection's
-//! driver takes the stream back from hyper, drops hyper's state and sends the answer itself. The connection
-//! closes when the answer ends.
+//! After the head of such a response, HTTP only splits the data into chunks. hyper would keep its state and
+//! two buffers of 8 KiB for as long as the client stays, and a feed has thousands of clients. So the handler
+//! does not return the answer to hyper, but puts it into a [`Handover`]. The connection's driver takes the
+//! stream back from hyper, drops hyper's state and sends the answer itself. The connection closes when the
+//! answer ends.
 
 use std::future::pending;
 use std::io::{self, IoSlice, Write as _};
@@ -38,8 +38,8 @@ pub(crate) struct EndlessAnswer {
 }
 
 impl Handover {
-    /// Leaves the answer for the driver. Never returns, because the driver drops this future with hyper's
-    /// state.
+    /// Leaves the answer for the driver. This never returns. The driver drops this future together with
+    /// hyper's state.
     pub(crate) async fn put<T>(self, response: hyper::Response<TrackedBody>, version: Version) -> T {
         let (head, body) = response.into_parts();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(EndlessAnswer { head, body, version });
@@ -51,14 +51,14 @@ impl Handover {
     }
 }
 
-/// A write of at most this many bytes is copied into one buffer first. For one or two events, the kernel then
-/// has less work than with a write of three parts.
+/// The maximum size of a write that is first copied into one buffer, in bytes. For one or two events, this is
+/// less work for the kernel than a write of three parts.
 const MAX_COPIED: usize = 1_024;
 
-/// Capacity for the line with the length of a chunk.
+/// The capacity for the line with the length of a chunk, in bytes.
 const SIZE_LINE: usize = 16;
 
-/// A client that sends this many bytes during the answer is disconnected.
+/// The number of bytes after which a client that sends data during the answer is disconnected.
 const MAX_RECEIVED: usize = 16 << 10;
 
 /// Sends an answer until it ends or the client goes away.
@@ -73,7 +73,7 @@ pub(crate) struct Endless {
     received: usize,
 }
 
-/// The bytes being sent (the head or one chunk), and how many of them have been written.
+/// The bytes of the head or of one chunk, and how many of them have been written.
 #[derive(Default)]
 struct Outgoing {
     before: Vec<u8>,
@@ -89,7 +89,7 @@ impl Endless {
         Self { stream, body: answer.body, chunked, outgoing, ended: false, received: 0 }
     }
 
-    /// Reads what the client sends and ignores it. Ready when the client has left or has sent too much.
+    /// Reads and ignores the data that the client sends. Ready when the client has left or has sent too much.
     fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.received < MAX_RECEIVED {
             let mut bytes = [MaybeUninit::uninit(); 512];
@@ -111,7 +111,7 @@ impl Endless {
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // A frame that is not data holds trailers, which a stream of events does not need.
+                    // A frame that is not data contains trailers, which a stream of events does not need.
                     let Ok(data) = frame.into_data() else { continue };
                     self.outgoing.chunk(data, self.chunked);
                 }
@@ -136,7 +136,7 @@ impl Future for Endless {
 }
 
 impl Outgoing {
-    /// Prepares the next chunk. Everything before it must have been written.
+    /// Prepares the next chunk. All earlier bytes must have been written.
     fn chunk(&mut self, data: Bytes, chunked: bool) {
         // An empty chunk would end the body.
         if chunked && !data.is_empty() {
@@ -155,7 +155,7 @@ impl Outgoing {
                 let mut small = [0; MAX_COPIED];
                 let mut rest = &mut small[..];
                 for part in parts {
-                    // The buffer has room for all three parts.
+                    // The buffer is large enough for all three parts.
                     let _ = rest.write(part);
                 }
                 Pin::new(&mut *stream).poll_write(cx, &small[self.written..length])
@@ -170,7 +170,7 @@ impl Outgoing {
                 written => self.written += written,
             }
         }
-        // An idle client must keep neither a page of the feed nor the response head in memory.
+        // While a client is idle, neither a page of the feed nor the response head may stay in memory.
         self.before.clear();
         self.before.shrink_to(SIZE_LINE);
         (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
@@ -178,7 +178,7 @@ impl Outgoing {
     }
 }
 
-/// The bytes of the response head, with `Connection`, `Transfer-Encoding` and `Date`.
+/// Returns the bytes of the response head, and adds `Connection`, `Transfer-Encoding` and `Date`.
 fn head(mut head: Parts, chunked: bool) -> Vec<u8> {
     let headers = &mut head.headers;
     headers.remove(CONTENT_LENGTH);

@@ -14,12 +14,13 @@ use crate::response_body::{Response, full};
 /// The cause of an error, for the log only.
 pub type Source = Box<dyn Error + Send + Sync>;
 
-/// `Retry-After` of a 503, in seconds.
+/// The value of `Retry-After` for a 503, in seconds.
 const RETRY_SECONDS: &str = "5";
 
-/// A failed request, answered as `{"error":{"code":…,"message":…,"hint":…}}`.
+/// A failed request. The answer is `{"error":{"code":…,"message":…,"hint":…}}`.
 ///
-/// The caller sees `message` and `hint`. The source is logged once, with the request, and never shown.
+/// The caller sees `message` and `hint`. The source is logged once, with the request. The caller never sees
+/// the source.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -40,7 +41,8 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 401: the credentials are missing or not accepted. The answer names the Bearer scheme.
+    /// 401: the credentials are missing or not accepted. The header `WWW-Authenticate` names the scheme
+    /// Bearer.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
@@ -91,12 +93,12 @@ impl ApiError {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something went wrong here: the log has the cause under the request id",
+            "something went wrong here: the log shows the cause for this request id",
         )
         .because(source)
     }
 
-    /// 502: another service, which this one needs, refuses the request. Trying again does not help.
+    /// 502: another service that this service needs refuses the request. Trying again does not help.
     pub fn bad_gateway(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, code, message).because(source)
     }
@@ -116,14 +118,14 @@ impl ApiError {
             .header(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS))
     }
 
-    /// Adds what the caller can do about the error.
+    /// Adds a hint about what the caller can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the cause, for the log only. It must not repeat what the caller sent.
+    /// Adds the cause, for the log only. The cause must not repeat what the caller sent.
     #[must_use]
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
@@ -153,7 +155,7 @@ impl ApiError {
         &self.message
     }
 
-    /// The answer to the caller.
+    /// Makes the answer to the caller.
     pub fn into_response(self) -> Response {
         let error = ErrorFields { code: self.code, message: &self.message, hint: self.hint.as_deref() };
         // Serializing strings into memory cannot fail.
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_source_is_in_the_chain_and_not_in_the_message() {
+    fn the_source_is_in_the_chain_but_not_in_the_message() {
         let io = std::io::Error::other("relation oasis_events does not exist");
         let error = ApiError::unavailable("database_away", "the database is away", io);
         assert_eq!(

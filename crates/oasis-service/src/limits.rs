@@ -1,31 +1,31 @@
-//! Bounds on the resources that clients may take from a server.
+//! Limits on the resources of a server that clients may use.
 
 use std::time::Duration;
 
-/// Bounds of one server. The defaults suit a public service that runs as one process.
+/// The limits of one server. The defaults are for a public service that runs as one process.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Open connections that are served in full. [`Limits::spare_connections`] more are served the probes
-    /// (`/health`, `/ready`, `/metrics`) and get 503 for everything else. Any further connection is closed
-    /// unread.
+    /// The maximum number of ordinary connections. [`Limits::spare_connections`] more connections get answers
+    /// to probes (`/health`, `/ready`, `/metrics`), and 503 for everything else. Any further connection is
+    /// closed before its request is read.
     pub max_connections: usize,
-    /// Connections above [`Limits::max_connections`] that are kept for probes. Without them, a full instance
-    /// would look dead, and would be killed with all its clients.
+    /// The number of connections for probes above [`Limits::max_connections`]. Without them, a full instance
+    /// could not answer probes. It would look dead and be killed, and all its clients would be disconnected.
     pub spare_connections: usize,
-    /// Time from the first byte of a request head until the head is complete (HTTP/1.1).
+    /// The time limit from the first byte of a request head to the end of the head (HTTP/1.1).
     pub header_timeout: Duration,
-    /// A connection is closed when no byte was read or written for this long. The limit must exceed the
-    /// longest handler and the heartbeat interval of any stream.
+    /// A connection is closed if no byte was read or written for this time. The time must be longer than any
+    /// handler takes, and longer than the heartbeat interval of any stream.
     pub idle_timeout: Duration,
-    /// Time for a whole request body to arrive.
+    /// The time limit for a whole request body to arrive.
     pub body_timeout: Duration,
-    /// Bytes of all request bodies that may be in memory at once.
+    /// The maximum total size of the request bodies in memory, in bytes.
     pub body_budget: usize,
-    /// The largest request head in bytes. A larger one is answered with 431.
+    /// The maximum size of a request head, in bytes. A larger head is answered with 431.
     pub max_header_bytes: usize,
-    /// Streams that one HTTP/2 connection may have open.
+    /// The maximum number of open streams of one HTTP/2 connection.
     pub max_streams: u32,
-    /// Time from the start of the shutdown until the remaining connections are dropped.
+    /// The time from the start of the shutdown until the remaining connections are dropped.
     pub drain: Duration,
 }
 

@@ -1,8 +1,8 @@
 //! The metrics of the process: one Prometheus recorder for all services in it.
 //!
-//! Services record with the `metrics` macros. Names that end in `_seconds` get time buckets; other histograms
-//! (rows, bytes) get powers of two. Handles that are created before [`install`] record nothing, so
-//! [`crate::telemetry::init`] calls it before it sets up logs.
+//! Services record with the `metrics` macros. Histograms whose names end in `_seconds` get buckets of time.
+//! Other histograms, such as those of rows, get powers of two as buckets. Handles that are created before
+//! [`install`] record nothing, so [`crate::telemetry::init`] calls [`install`] before it sets up logs.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub fn install() -> &'static PrometheusHandle {
             .build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("another metrics recorder is installed; /metrics will stay empty");
+            tracing::warn!("another metrics recorder is already installed, so /metrics stays empty");
         }
         describe();
         handle
@@ -40,12 +40,12 @@ pub fn install() -> &'static PrometheusHandle {
 }
 
 fn describe() {
-    describe_counter!("http_requests_total", "Requests answered, by status");
+    describe_counter!("http_requests_total", "Number of answered requests, by status");
     describe_histogram!("http_request_seconds", Unit::Seconds, "Time until the response head was ready");
-    describe_gauge!("http_connections_open", "Connections open now");
+    describe_gauge!("http_connections_open", "Number of open connections");
     describe_counter!(
         "http_connections_refused_total",
-        "Connections closed unread because too many were open"
+        "Number of connections closed because too many were open"
     );
 }
 
@@ -72,11 +72,11 @@ pub(crate) fn request(
     });
 }
 
-/// Service, method, route and status. Each comes from a closed set.
+/// The service, method, route and status. Each has a limited set of values.
 type Labels = (&'static str, &'static str, &'static str, StatusCode);
 
 thread_local! {
-    /// Caches the handles, because creating labels and looking a handle up costs more than counting.
+    /// Caches the handles, because creating labels and looking up a handle costs more than counting.
     static KNOWN: RefCell<HashMap<Labels, (Counter, Histogram)>> = RefCell::default();
 }
 
@@ -89,7 +89,7 @@ fn handles((service, method, route, status): Labels) -> (Counter, Histogram) {
     (counter, histogram!("http_request_seconds", "service" => service, "route" => route))
 }
 
-/// The method as a label. Clients may send any method, but labels must come from a closed set.
+/// The method as a label. Clients may send any method, but a label must have a limited set of values.
 fn label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 thread_local! {
-    /// `Some` while [`catch`] polls on this thread. The panic hook leaves the location in it.
+    /// `Some` while [`catch`] polls a future on this thread. The panic hook stores the location of a panic
+    /// here.
     static GUARDED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -30,12 +31,12 @@ impl std::error::Error for Panic {}
 
 /// Runs `future`, and returns a panic as an error.
 ///
-/// A panic can leave state half-changed. That is harmless here: the state of a handler is dropped with the
-/// handler, and shared state is behind locks and atomics.
+/// A panic can leave state half-changed. This does no harm here, because the state of a handler is dropped
+/// with the handler, and shared state is behind locks and atomics.
 pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
-        // Kept for a `catch` around this one, and restored after the poll.
+        // A `catch` around this `catch` may have set the value. It is restored after the poll.
         let outer = GUARDED.replace(Some(String::new()));
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let location = GUARDED.replace(outer).filter(|location| !location.is_empty());
@@ -51,8 +52,8 @@ pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     .await
 }
 
-/// Logs panics as events instead of several lines of plain text. A panic within [`catch`] is not logged here,
-/// because the caller of `catch` logs the error.
+/// Makes panics appear in the log as events instead of several lines of plain text. A panic within [`catch`]
+/// is not logged here, because the caller of `catch` logs the error.
 pub(crate) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         let location = location_of(info);
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_nested_catch_leaves_the_outer_one_in_place() {
+    async fn an_outer_catch_still_works_after_a_nested_catch() {
         let outer = catch(async {
             let inner = catch(async { panic!("inner") }).await.map(|(): ()| ());
             assert_eq!(inner.unwrap_err().message, "inner");

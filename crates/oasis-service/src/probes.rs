@@ -1,8 +1,8 @@
 //! The endpoints that every service answers by itself.
 //!
-//! - `GET /health`: the process is alive
-//! - `GET /ready`: the service can do its job now, or 503 with the reasons
-//! - `GET /metrics`: metrics as Prometheus text
+//! - `GET /health` returns 200 while the process is alive.
+//! - `GET /ready` returns 200 if the service can do its job now, or 503 with the reasons.
+//! - `GET /metrics` returns the metrics as Prometheus text.
 
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -14,7 +14,7 @@ use crate::{ApiError, App, Request, RequestContext, Response, meters, response};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
 
-/// Answers a probe; `None` if the path is not that of a probe.
+/// Answers a probe. Returns `None` if the path does not belong to a probe.
 pub(crate) async fn answer<A: App>(
     server: &Server<A>,
     request: &Request,
@@ -43,14 +43,14 @@ fn health<A: App>() -> Result<Response, ApiError> {
 
 async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
     let mut reasons = server.readiness.reasons(&*server.app).await?;
-    // Checked last, because the shutdown may have begun during the readiness check.
+    // This comes after the readiness check, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
         reasons.insert(0, "shutting down".to_owned());
     }
     if server.is_full() {
         reasons.push("no connection is free".to_owned());
     }
-    // Inserted after the details of the app, so that these members replace any of the same name.
+    // These members are inserted after the details of the app, so that they replace details of the same name.
     let mut answer = server.app.details();
     answer.insert("ok".into(), reasons.is_empty().into());
     answer.insert("service".into(), A::NAME.into());

@@ -2,7 +2,7 @@
 
 use crate::ApiError;
 
-/// The parameters of a request. The route knows each of them, and each is given at most once.
+/// The parameters of a request. The route allows each parameter, and each is given at most once.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(&'static str, String)>);
 
@@ -10,8 +10,8 @@ impl Query {
     /// Parses the part after `?`. `+` stands for a space, and a parameter without `=` has an empty value.
     ///
     /// # Errors
-    /// 400 `bad_parameter`, which names the parameter, if it is not in `allowed`, is given twice, or is not
-    /// percent-encoded UTF-8.
+    /// 400 `bad_parameter` if a parameter is not in `allowed`, is given twice, or is not percent-encoded
+    /// UTF-8. The message names the parameter.
     pub fn parse(query: Option<&str>, allowed: &[&'static str]) -> Result<Self, ApiError> {
         let mut parameters: Vec<(&'static str, String)> = Vec::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
@@ -31,12 +31,12 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// The value of `name`; `Some("")` if it is given without a value.
+    /// The value of the parameter `name`. `Some("")` if the parameter is given without a value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(present, _)| *present == name).map(|(_, value)| value.as_str())
     }
 
-    /// The parameters in the order given.
+    /// The parameters in the order of the query.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
@@ -46,12 +46,12 @@ fn bad(name: &str, problem: &str, allowed: &[&str]) -> ApiError {
     let shown: String = name.chars().take(64).collect();
     let error = ApiError::bad_request("bad_parameter", format!("parameter `{shown}` {problem}"));
     match allowed {
-        [] => error.hint("this path takes no parameters"),
-        _ => error.hint(format!("this path takes {}", allowed.join(", "))),
+        [] => error.hint("this path accepts no parameters"),
+        _ => error.hint(format!("this path accepts {}", allowed.join(", "))),
     }
 }
 
-/// Decodes a name or a value. `None` for a `%` without two hex digits and for bytes that are not UTF-8; the
+/// Decodes a name or a value. `None` for a `%` without two hex digits, and for bytes that are not UTF-8. The
 /// usual decoders accept both.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
@@ -67,7 +67,7 @@ fn decode(raw: &str) -> Option<String> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    // A hex digit is below 16.
+    // The value of a hex digit is below 16.
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_parameter() {
+    fn errors_name_the_refused_parameter() {
         assert_eq!(refused("limt=5"), "parameter `limt` is unknown");
         assert_eq!(refused("limit=5&vtid=x&limit=5"), "parameter `limit` is given more than once");
         assert_eq!(refused("limit=5&l%69mit=6"), "parameter `limit` is given more than once");

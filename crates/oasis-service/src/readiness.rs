@@ -1,4 +1,4 @@
-//! Caches whether a service is ready, so that probes cost little.
+//! Caches the result of the readiness check, so that probes cost little.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use tokio::time::{Instant, timeout};
 
 use crate::{ApiError, App, NotReady, panics};
 
-/// How long a readiness check may take. Probers wait for only a few seconds.
+/// The time limit of a readiness check. The senders of probes wait for only a few seconds.
 const READY_TIME: Duration = Duration::from_secs(5);
 
-/// How long a service counts as ready after a check.
+/// How long a service counts as ready after a check that found it ready.
 const READY_FOR: Duration = Duration::from_millis(500);
-/// How long a service counts as not ready after a check. It is often ready a moment later, above all at the
-/// start.
+/// How long a service counts as not ready after a check that found it not ready. This is shorter, because a
+/// service is often ready a moment later, especially when it has just started.
 const NOT_READY_FOR: Duration = Duration::from_millis(20);
 
-/// The last check. A probe that arrives during a check waits for it. A probe that arrives within
-/// [`READY_FOR`] (or [`NOT_READY_FOR`]) gets the same answer. Many probes therefore cost the database no more
-/// than a few do.
+/// The last readiness check. A probe that arrives during a check waits for the result. A probe that arrives
+/// within [`READY_FOR`] or [`NOT_READY_FOR`] gets the cached result. So many probes cost the database no more
+/// than a few probes.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
 
 impl Readiness {
-    /// The reasons why `app` is not ready; empty if it is ready.
+    /// The reasons why `app` is not ready. The list is empty if `app` is ready.
     ///
     /// # Errors
     /// 500 `internal` when the check panics.

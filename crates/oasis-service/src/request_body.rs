@@ -1,4 +1,4 @@
-//! The body of a request. A route may drop it unread, and the client still gets the answer.
+//! The body of a request. Even if a route drops the body unread, the client gets the answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,24 +11,25 @@ use hyper::header::EXPECT;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How much of an unread body is read and discarded, and for how long.
+/// The maximum number of bytes of an unread body that are read and discarded.
 const DRAIN_BYTES: usize = 64 << 20;
+/// The time limit for reading and discarding an unread body.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// A request whose body has not been read yet; see [`crate::RequestContext::read_body`].
+/// A request whose body has not been read yet. See [`crate::RequestContext::read_body`].
 pub type Request = hyper::Request<RequestBody>;
 
-/// A body as it arrives; [`crate::RequestContext::read_body`] collects it within bounds.
+/// A body that may still be arriving. [`crate::RequestContext::read_body`] reads it with limits.
 ///
-/// Many clients send the whole body before they look for an answer. If a refusal (401, 404, 413) closed the
-/// connection with bytes unread, such a client would see a reset instead of the answer. So the rest of a
-/// dropped body is read in the background, within bounds. HTTP/2 needs this too: some clients, such as curl
-/// 7.88, report a failure if the server asks them to stop sending (NO_ERROR).
+/// Many clients send the whole body before they read the answer. If the server refused the request (401, 404,
+/// 413) and closed the connection before it had read all bytes, such a client would see a reset instead of
+/// the answer. So the rest of a dropped body is read in the background, with limits. HTTP/2 needs this too:
+/// some clients, such as curl 7.88, report a failure if the server asks them to stop sending (NO_ERROR).
 #[derive(Debug)]
 pub struct RequestBody {
-    /// `None` once abandoned, and during the drop.
+    /// `None` once the body is abandoned, and while this value is dropped.
     incoming: Option<Incoming>,
-    /// Whether the client waits for `100 Continue`. hyper sends it when the body is first polled.
+    /// Whether the client waits for `100 Continue`. hyper sends `100 Continue` when the body is first polled.
     awaits_continue: bool,
 }
 
@@ -38,7 +39,7 @@ impl RequestBody {
         request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
     }
 
-    /// Leaves the rest unread, because the client has used up its time.
+    /// Leaves the rest of the body unread. Call this if the client has used up its time.
     pub(crate) fn abandon(&mut self) {
         self.incoming = None;
     }
@@ -73,7 +74,7 @@ impl Drop for RequestBody {
         if self.awaits_continue || self.is_end_stream() {
             return;
         }
-        // Without a runtime the process is ending, and the answer no longer matters.
+        // If there is no runtime, the process is ending, and the answer no longer matters.
         if let (Some(incoming), Ok(runtime)) = (self.incoming.take(), Handle::try_current()) {
             runtime.spawn(timeout(DRAIN_TIME, drain(incoming)));
         }

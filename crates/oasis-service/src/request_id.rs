@@ -9,7 +9,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 /// The header that carries the id in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's id if it is 1 to 64 characters of `[A-Za-z0-9._-]`, otherwise 16 random hex digits.
+/// The caller's id, if it has 1 to 64 characters of `[A-Za-z0-9._-]`. Otherwise 16 random hex digits.
 pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
     headers.get(X_REQUEST_ID).filter(|value| is_valid(value.as_bytes())).cloned().unwrap_or_else(random)
 }
@@ -19,8 +19,8 @@ fn is_valid(id: &[u8]) -> bool {
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// A counter, hashed by a randomly keyed SipHash. Ids differ, cannot be guessed from their neighbours, and
-/// need no system call.
+/// A new id: the hash of a counter, by a SipHash with a random key. It needs no system call, and an id cannot
+/// be guessed from other ids.
 fn random() -> HeaderValue {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_ids_are_kept_and_others_replaced() {
+    fn valid_ids_are_kept_and_other_ids_are_replaced() {
         assert_eq!(id_for("a.B-9_z"), "a.B-9_z");
         assert_eq!(id_for(&"x".repeat(64)), "x".repeat(64).as_str());
         for bad in ["", "a b", "a\"b", "a/b", &"x".repeat(65)] {

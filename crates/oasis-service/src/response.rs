@@ -9,14 +9,14 @@ use crate::ApiError;
 
 pub use crate::response_body::{Body, Response, boxed, empty, full};
 
-/// A response with a status and no body.
+/// Makes a response with a status and no body.
 pub fn status(status: StatusCode) -> Response {
     let mut response = Response::new(empty());
     *response.status_mut() = status;
     response
 }
 
-/// A response with the given content type.
+/// Makes a response with the given content type.
 pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
@@ -24,10 +24,10 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
     response
 }
 
-/// A response with `value` as JSON.
+/// Makes a response with `value` as JSON.
 ///
 /// # Errors
-/// [`ApiError::internal`] when `value` does not serialize (a map with keys that are not strings).
+/// [`ApiError::internal`] when `value` cannot be serialized, such as a map with keys that are not strings.
 pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(ApiError::internal)?;
     Ok(content(status, "application/json", body))

@@ -56,10 +56,10 @@ impl HttpBody for Body {
     }
 }
 
-/// What a route returns.
+/// The response that a route returns.
 pub type Response = hyper::Response<Body>;
 
-/// A body that is produced over time and cannot fail, for example a stream of events. Over HTTP/1 the
+/// Makes a body that is produced over time and cannot fail, for example a stream of events. Over HTTP/1, the
 /// connection closes when the body ends.
 pub fn boxed<B>(body: B) -> Body
 where
@@ -68,12 +68,12 @@ where
     Body(Kind::Stream(body.boxed_unsync()))
 }
 
-/// A body without bytes.
+/// Makes a body without bytes.
 pub fn empty() -> Body {
     full(Bytes::new())
 }
 
-/// A body of known length.
+/// Makes a body of known length.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Body(Kind::Full(bytes.into()))
 }

@@ -1,4 +1,5 @@
-//! The accept loop: bounds the number of connections, survives errors of `accept`, and shuts down in time.
+//! The accept loop. It limits the number of connections, continues after errors of `accept`, and shuts down
+//! in time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +16,20 @@ use crate::connection::drive;
 use crate::server::{Open, Server, Spawner};
 use crate::{App, Limits, Shutdown, meters};
 
-/// How long aborted tasks may take to end.
+/// The time limit for aborted tasks to end.
 const KILL_GRACE: Duration = Duration::from_secs(1);
-/// How often histograms fold their samples. A scrape folds them too, but the service may not be scraped.
+/// The time between two aggregations of the samples in histograms. A request for `/metrics` aggregates them
+/// too, but such requests may never come.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves `app` on `listener` until `shutdown` is triggered.
 ///
-/// The shutdown calls [`App::closing`], closes the listener, lets connections finish the requests in flight,
-/// and drops the remaining connections after [`Limits::drain`]. Dropping the future stops the server at once.
+/// The shutdown calls [`App::closing`] and closes the listener. Connections may finish the requests in
+/// flight. The remaining connections are dropped after [`Limits::drain`]. Dropping the future stops the
+/// server at once.
 ///
 /// # Errors
-/// When the listener has no local address: its socket is not usable.
+/// When the listener has no local address, which means that its socket is not usable.
 pub async fn serve<A: App>(
     app: Arc<A>,
     listener: TcpListener,
@@ -128,11 +131,11 @@ fn admit<A: App>(
 }
 
 fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
-    // Without it, a small write waits until the previous one is acknowledged.
+    // Without this option, a small write waits until the client has acknowledged the previous write.
     stream.set_nodelay(true)?;
-    // A heartbeat to a client that has vanished still lands in the socket's buffer, and looks like activity
-    // for a quarter of an hour. With this option, the kernel notices that nothing is acknowledged, and ends
-    // the connection.
+    // If a client has vanished, heartbeats are still written to the socket's buffer, and the connection looks
+    // active for a quarter of an hour. With this option, the kernel ends a connection whose client
+    // acknowledges nothing.
     #[cfg(target_os = "linux")]
     {
         let milliseconds = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
@@ -141,13 +144,14 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the error concerns only one connection, whose client gave up before the accept.
+/// Whether the error concerns only one connection. Its client gave up before the server accepted it.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Pauses from 10 ms, doubling up to 1 s, for errors such as EMFILE that last until something else is closed.
+/// The pause after an error of `accept`, from 10 ms to 1 s. It doubles with each error. Errors such as EMFILE
+/// last until a file is closed.
 #[derive(Default)]
 struct Backoff(u32);
 
@@ -158,8 +162,8 @@ impl Backoff {
         pause
     }
 
-    /// Takes one step back. At the limit on open files, each connection that ends lets one more in before the
-    /// next error, so a full reset would keep the pauses short.
+    /// Halves the next pause. At the limit on open files, `accept` succeeds once for each connection that
+    /// ends, and then fails again. If each success reset the pause, the pauses would stay short.
     fn ease(&mut self) {
         self.0 = self.0.saturating_sub(1);
     }
@@ -169,7 +173,7 @@ impl Backoff {
 /// hard limit allows.
 fn raise_open_files(connections: usize) {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // The 256 other files are for the database, the listener and logs.
+    // 256 more files are for the database, the listener and logs.
     let wanted = connections as u64 + 256;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {

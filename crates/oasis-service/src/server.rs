@@ -1,4 +1,4 @@
-//! The state that the connections of a server share, and the number of connections.
+//! The state that the connections of a server share, such as the number of open connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +13,9 @@ use crate::body::BodyBudget;
 use crate::readiness::Readiness;
 use crate::{App, Limits, Shutdown, meters};
 
-/// Bytes that a connection may buffer in each direction.
+/// The number of bytes that a connection may buffer in each direction.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Bytes that a client may send on one HTTP/2 connection before the handlers read them.
+/// The number of bytes that a client may send on one HTTP/2 connection before the handlers read them.
 const HTTP2_WINDOW: u32 = 256 << 10;
 
 /// The state that all connections of a server share.
@@ -32,7 +32,7 @@ pub(crate) struct Server<A> {
 }
 
 impl<A: App> Server<A> {
-    /// A server without connections.
+    /// Makes a server without connections.
     pub(crate) fn new(app: Arc<A>, limits: Limits, shutdown: Shutdown, spawner: Spawner) -> Self {
         Self {
             app,
@@ -54,13 +54,13 @@ impl<A> Server<A> {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Whether new connections serve probes only.
+    /// Whether the connection limit is reached. On new connections, only probes are then served.
     pub(crate) fn is_full(&self) -> bool {
         self.open() >= self.limits.max_connections
     }
 }
 
-/// Counts a connection as open until dropped.
+/// Counts a connection as open until this value is dropped.
 pub(crate) struct Open<A>(Arc<Server<A>>);
 
 impl<A> Open<A> {
@@ -102,7 +102,7 @@ fn http2(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
     http2
 }
 
-/// Spawns HTTP/2 streams so that the shutdown can wait for them and stop them.
+/// Spawns the tasks of HTTP/2 streams, so that the shutdown can wait for these tasks and stop them.
 #[derive(Clone)]
 pub(crate) struct Spawner {
     pub(crate) streams: TaskTracker,

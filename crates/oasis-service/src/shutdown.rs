@@ -5,20 +5,25 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A handle to the shutdown, which can be cloned. Once triggered, it stays triggered.
+/// A handle to the shutdown. All clones belong to the same shutdown. Once triggered, it stays triggered.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(CancellationToken);
 
 impl Shutdown {
-    /// A shutdown that only [`Shutdown::trigger`] starts, for tests and for a process with its own rules.
+    /// Makes a shutdown that only [`Shutdown::trigger`] starts, for tests and for a process with its own
+    /// rules.
     pub fn manual() -> Self {
         Self::default()
     }
 
-    /// A shutdown that SIGTERM or SIGINT starts. A SIGINT after that exits at once with status 130.
+    /// Makes a shutdown that SIGTERM or SIGINT starts. If a SIGINT arrives after the start, the process exits
+    /// at once with status 130.
     ///
     /// # Errors
-    /// When the signal handlers cannot be installed. Must be called within a Tokio runtime.
+    /// When the signal handlers cannot be installed.
+    ///
+    /// # Panics
+    /// When it is not called within a Tokio runtime.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::manual();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -44,7 +49,7 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Begins the shutdown; later calls do nothing.
+    /// Begins the shutdown. Later calls do nothing.
     pub fn trigger(&self) {
         self.0.cancel();
     }

@@ -1,7 +1,7 @@
 //! Logs: coloured lines on a terminal, otherwise JSON lines with the field names of Cloud Logging.
 //!
-//! Both go to stderr, which leaves stdout to the output of commands. If stderr is closed or full, lines are
-//! lost and the process goes on.
+//! Logs go to stderr, because stdout is for the output of commands. If stderr is closed or full, lines are
+//! lost and the process continues.
 
 mod escape;
 mod fields;
@@ -20,8 +20,8 @@ pub use json::{DETAILS, JsonLines};
 
 use crate::{meters, panics};
 
-/// Sets up logs, metrics and the panic hook of the process. `name` is the `service` of lines that name no
-/// other service. `filter` is the value of `--log`, such as `info` or `warn,access=off`.
+/// Sets up logs, metrics and the panic hook of the process. `name` is the field `service` of log lines that
+/// name no other service. `filter` is the value of `--log`, such as `info` or `warn,access=off`.
 ///
 /// Later calls in the same process change nothing.
 ///
@@ -36,15 +36,15 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     } else {
         JsonLines::new(name, Stderr).boxed()
     };
-    // Fails only if a subscriber is already set, which is then kept.
+    // This fails only if a subscriber is already set. That subscriber stays.
     if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
         panics::install_hook();
     }
     Ok(())
 }
 
-/// Parses a filter. A filter without a default level passes errors. `Targets` makes it free to enter a span,
-/// unlike a filter that can match the fields of spans.
+/// Parses a filter. Without a default level, the filter passes errors. With `Targets`, entering a span costs
+/// nothing, unlike with a filter that can match the fields of spans.
 fn targets(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |part: &str| BadFilter { part: part.to_owned() };
     let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -68,7 +68,7 @@ pub struct BadFilter {
     part: String,
 }
 
-/// stderr for the log. A write reports success even if it fails.
+/// The standard error stream, for the log. A write reports success even if it fails.
 #[derive(Clone, Copy, Debug)]
 struct Stderr;
 

@@ -1,8 +1,9 @@
 //! Enforces the time limits of each phase of a connection, and tells the phase about the shutdown.
 //!
-//! hyper's header timeout also closes connections that are merely idle between requests. hyper has no limit
-//! for the time before the protocol is known, nor for a client that never reads. So all limits are enforced
-//! here. Each connection has one timer, which no byte resets: when it fires, it reads the activity.
+//! hyper's header timeout also closes connections that are idle between requests. hyper has no limit for the
+//! time before the protocol is known, and no limit for a client that never reads. So this file enforces all
+//! limits. Each connection has one timer. Bytes do not reset the timer. When the timer fires, the recorded
+//! activity decides whether the time is over.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -28,20 +29,20 @@ pub(crate) enum OnShutdown<F> {
     Cut,
     /// Calls a function that asks the phase to end. The phase ends once its requests are answered.
     Leave(fn(Pin<&mut F>)),
-    /// Nothing: the phase ends by itself, because the app ends its endless bodies at the shutdown.
+    /// Does nothing. The phase ends by itself, because the app ends its endless bodies at the shutdown.
     Stay,
 }
 
 impl Timekeeper {
-    /// Polls `phase` to its end; `None` if it timed out or was cut.
+    /// Polls `phase` to its end. Returns `None` if the phase timed out or was cut.
     pub(crate) async fn hold<F: Future>(
         &self,
         mut phase: Pin<&mut F>,
         on_shutdown: OnShutdown<F>,
     ) -> Option<F::Output> {
         let mut timer = pin!(sleep_until(self.activity.deadline()));
-        // All connections contend for the lock of the token, so it is polled only if the phase must react to
-        // the shutdown.
+        // All connections compete for the lock of the token. So the token is polled only if the phase must
+        // react to the shutdown.
         let mut triggered = pin!(match on_shutdown {
             OnShutdown::Stay => None,
             OnShutdown::Cut | OnShutdown::Leave(_) => Some(self.shutdown.token().clone().cancelled_owned()),
@@ -61,7 +62,7 @@ impl Timekeeper {
                 return Poll::Ready(Some(output));
             }
             loop {
-                // Only an earlier deadline moves the timer. A later one is found when the timer fires.
+                // Only an earlier deadline moves the timer. A later deadline is noticed when the timer fires.
                 let deadline = self.activity.deadline();
                 if deadline < timer.deadline() {
                     timer.as_mut().reset(deadline);

@@ -1,4 +1,4 @@
-//! A response body that marks its request as in flight.
+//! A response body that keeps its request marked as in flight.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use crate::activity::InFlight;
 use crate::response_body::Body;
 
-/// A response body that keeps its request in flight until the body is dropped.
+/// A response body. Its request counts as in flight until the body is dropped.
 pub(crate) struct TrackedBody {
     body: Body,
     _request: InFlight,

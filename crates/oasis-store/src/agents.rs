@@ -12,9 +12,9 @@ use crate::event::StoredEvent;
 use crate::page::fields;
 use crate::store::Store;
 
-/// The most instances of agents that a gateway watches or lists.
+/// The maximum number of instances of agents that a gateway watches or lists.
 pub const MOST_AGENTS: usize = 10_000;
-/// How long an instance stays listed after its latest event when it has ended or promises no next ping.
+/// How long an instance stays in the list after its latest event, if it has ended or promises no next ping.
 pub const ENDED_AGENTS_STAY: Duration = Duration::from_secs(24 * 3_600);
 /// How many of the latest losses (`ping.lost`) of each instance are read. A gateway may still have to append
 /// a return (`ping.back`) for each of them.
@@ -24,9 +24,9 @@ const RETURNS_OF_AGENT: usize = 2 * LOSSES_OF_AGENT;
 /// How many instances one statement reads.
 const PAGE: i64 = 1_000;
 
-/// The condition of the index `oasis_events_agents`, and its two leading columns: the instance, and the
-/// sort of event. `Pinger::read` of oasis-core defines the instance. It cuts long names at 200 bytes, the
-/// index at 200 characters.
+/// The condition of the index `oasis_events_agents`. The next two constants are the leading columns of this
+/// index: the instance, and the sort of event. `Pinger::read` of oasis-core defines the instance. It cuts
+/// long names at 200 bytes, but the index cuts them at 200 characters.
 const PINGS: &str =
     "e.channel = 'devhub' AND e.source = 'agent.ping' AND e.kind IN ('ping', 'ping.lost', 'ping.back')";
 const INSTANCE: &str = "(left(coalesce( \
@@ -45,10 +45,10 @@ pub struct AgentEvent {
     pub age: Duration,
 }
 
-/// One run of one agent, while the agents are being read.
+/// One run of one agent, and the events that have been read so far.
 struct Instance {
-    /// 0: its next ping is expected. 1: it stopped, or is lost. 2: it promises no next ping. The highest
-    /// numbers are dropped first.
+    /// 0 if the next ping is expected. 1 if the instance stopped or is lost. 2 if it promises no next ping.
+    /// Instances with the highest numbers are dropped first.
     ended: i32,
     events: Vec<AgentEvent>,
 }
@@ -61,9 +61,9 @@ impl Instance {
 }
 
 impl Store {
-    /// Reads for each instance its last ping that is a repeat, its last ping that is not, its last
-    /// [`LOSSES_OF_AGENT`] events of kind `ping.lost`, and its last events of kind `ping.back`. The result is
-    /// in id order.
+    /// Reads the latest events of each instance: its last ping that only repeats the ping before, its last
+    /// other ping, its last [`LOSSES_OF_AGENT`] events of kind `ping.lost`, and its last events of kind
+    /// `ping.back`. The result is in id order.
     ///
     /// Instances without a ping are left out. Instances that have ended (that stopped, are lost, or promise
     /// no next ping) are left out unless one of these events was recorded within [`ENDED_AGENTS_STAY`]. If
@@ -104,9 +104,9 @@ impl Store {
         Ok(events)
     }
 
-    /// Whether a writer could append now. It is false while a session holds a lock on the table that
-    /// writers must wait for, and while any session has waited for more than a second for the table or for
-    /// the writers' lock. The query costs next to nothing, so its duration tells how fast the database
+    /// Whether a writer could append now. The result is false while a session holds a lock on the table that
+    /// writers must wait for. It is also false while any session has waited for more than a second for the
+    /// table or for the writers' lock. The query is so cheap that its duration shows how fast the database
     /// answers.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Store {
         Ok(rows.first().is_some_and(|row| row.get("open")))
     }
 
-    /// Whether this role may append at all, on the server that it is connected to.
+    /// Whether the server accepts writes, and this role has the rights to append.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

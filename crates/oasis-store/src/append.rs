@@ -1,9 +1,9 @@
-//! Appends events. Concurrent appends of one process share statements, and each is answered after its
-//! commit.
+//! Appends events. Concurrent appends of one process share statements. Each append is answered after the
+//! commit of its statement.
 //!
-//! The table's lock allows one commit at a time, so all appends that queued up during the last commit go out
-//! as one statement. This needs no timer and adds no latency when idle. Every append is answered
-//! within [`ANSWER_WITHIN`] of its arrival.
+//! The table's lock allows one commit at a time, so all appends that arrive during one commit are sent
+//! together as the next statement. This needs no timer, and a single append does not wait for others. Every
+//! append is answered within [`ANSWER_WITHIN`] of its arrival.
 //!
 //! The path of an append: [`Appender`] → `queue.rs` (waiting appends) → `batcher.rs` (the loop) →
 //! `insert.rs` (the statement). `verdict.rs` decides what happens to an append whose statement failed.
@@ -38,13 +38,13 @@ use queue::{Job, Queue};
 
 /// How long an append may take from the arrival of its request. GitHub gives up after 10 s.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// How much memory the waiting appends may take, in KiB.
+/// The maximum memory of all waiting appends, in KiB.
 const QUEUE_KIB: usize = 64 * 1_024;
-/// How many appends may wait.
+/// The maximum number of waiting appends.
 const QUEUE_LENGTH: usize = 10_000;
 
-/// Appends events to the table. It is cheap to clone. Its batcher ends when the last clone is gone and
-/// every append is answered.
+/// Appends events to the table. An `Appender` is cheap to clone. Its batcher ends when the last clone is
+/// dropped and every append is answered.
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Job>,
@@ -55,16 +55,16 @@ impl Store {
     /// Starts a batcher with its own connection, so that waiting writers never delay readers.
     ///
     /// # Errors
-    /// When TLS can't be set up as the URL asks for.
+    /// When TLS can't be set up in the way that the URL requires.
     pub fn appender(&self) -> Result<Appender, StoreError> {
         self.start_appender(None)
     }
 
-    /// Starts a batcher for a program that seldom appends. Its connection is closed after `linger` without
-    /// an append, so thousands of such programs need not stay connected.
+    /// Starts a batcher for a program that seldom appends. The batcher closes its connection after `linger`
+    /// without an append, so that thousands of such programs do not stay connected.
     ///
     /// # Errors
-    /// When TLS can't be set up as the URL asks for.
+    /// When TLS can't be set up in the way that the URL requires.
     pub fn occasional_appender(&self, linger: Duration) -> Result<Appender, StoreError> {
         self.start_appender(Some(linger))
     }
@@ -76,15 +76,16 @@ impl Store {
 }
 
 impl Appender {
-    /// With `linger`, the connection is closed after that long without an append.
+    /// With `linger`, the batcher closes its connection after this time without an append.
     fn start(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         tokio::spawn(Batcher::new(pool, tls, linger, Queue::new(jobs)).run());
         Self { queue, memory: Arc::new(Semaphore::new(QUEUE_KIB)) }
     }
 
-    /// Appends all of `events` or none. Returns a result for each event, in order, once all are durable.
-    /// `arrived` is the arrival of the caller's request; the answer comes within [`ANSWER_WITHIN`] of it.
+    /// Appends all `events` or none of them. After the commit, returns a result for each event, in the same
+    /// order. `arrived` is the time at which the caller's request arrived. The answer comes within
+    /// [`ANSWER_WITHIN`] of that time.
     ///
     /// # Errors
     /// See [`AppendError`].

@@ -1,5 +1,5 @@
-//! Checks the database for `/ready`: it is reachable and up to date, the guards of the commit order are in
-//! place, this role has the rights it needs, and no session blocks the writers.
+//! Checks the database for `/ready`. It must be reachable and up to date, and the guards of the commit order
+//! must be in place. This role must have the rights that it needs, and no session may block the writers.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub enum Need {
     ReadWrite,
 }
 
-/// The reasons why a service is not ready, each a sentence. Empty when it is ready.
+/// The reasons why a service is not ready. Each reason is a sentence. The list is empty if the service is
+/// ready.
 pub type Readiness = Vec<String>;
 
 /// Reads the guards of the commit order and the rights of this role. The result is one row.
@@ -46,8 +47,8 @@ const GUARDS: &str = "\
          (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
 
-/// Lists the sessions that writers wait for: those that hold the writers' lock, and those that keep another
-/// session waiting for that lock or for the table itself (an `ALTER TABLE`). Only a role with
+/// Lists the sessions that writers wait for. Such a session holds the writers' lock, or makes another session
+/// wait for that lock or for the table itself, for example with an `ALTER TABLE`. Only a role with
 /// pg_read_all_stats sees how long the transactions of other roles have been open.
 const BLOCKERS: &str = "\
     WITH locks AS (SELECT * FROM pg_locks \
@@ -64,7 +65,7 @@ const BLOCKERS: &str = "\
     WHERE b.pid NOT IN (SELECT pid FROM waiting) GROUP BY 1, 2, 3";
 
 impl Store {
-    /// Asks the database whether it can serve `need` now.
+    /// Checks whether the database can serve `need` now. Returns the reasons why it can't.
     pub async fn check(&self, need: Need) -> Readiness {
         match self.read(async |client| missing_migrations(client).await).await {
             Err(error) => return vec![error.to_string()],
@@ -83,7 +84,8 @@ impl Store {
     }
 }
 
-/// A sentence about the migrations that the database lacks. `None` when it has all that this program needs.
+/// A sentence about the migrations that the database lacks. `None` if it has all migrations that this program
+/// needs.
 async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let has_history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
     if !client.query_typed(has_history, &[]).await?.first().is_some_and(|row| row.get(0)) {
@@ -99,13 +101,13 @@ async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_pos
         || "empty".to_owned(),
         |row| format!("at V{}__{}", row.get::<_, i64>(0), row.get::<_, Option<&str>>(1).unwrap_or_default()),
     );
-    Ok(Some(format!("the database is {newest}, this program needs {needed}: run `oasis migrate`")))
+    Ok(Some(format!("the database is {newest}, but this program needs {needed}: run `oasis migrate`")))
 }
 
-/// The guards and rights that are missing, each as a sentence.
+/// The guards and rights that are missing. Each is described in a sentence.
 async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(GUARDS, &[]).await?;
-    let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events is gone".into()]) };
+    let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events no longer exists".into()]) };
     let (reads, writes) = (need != Need::Write, need != Need::Read);
     let mut reasons = Vec::new();
     let mut ensure = |holds: bool, reason: &str| {
@@ -126,7 +128,7 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
     let standby: bool = row.get("standby");
     ensure(!(writes && standby), "the database is a standby: it accepts no writes");
     ensure(!writes || standby || !row.get::<_, bool>("read_only"), "the database is read-only");
-    // Writers read too: RETURNING gives them the ids, and they look up duplicates.
+    // Writers need the right to read too, because RETURNING reads the ids, and duplicates are looked up.
     ensure(
         row.get("may_read"),
         "this role can't read oasis_events: it needs SELECT and, under row level security, a policy",
@@ -147,7 +149,7 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
         // `drawn` is null before the first row, and for a role without a right to the sequence.
         if drawn.is_some_and(|drawn| drawn < newest) {
             reasons.push(format!(
-                "the sequence of oasis_events.id is behind the table (restored?): run \
+                "the sequence of oasis_events.id is behind the table, perhaps after a restore: run \
                  SELECT setval('public.oasis_events_id_seq', {})",
                 newest + 1_000_000
             ));
@@ -156,8 +158,8 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
     Ok(reasons)
 }
 
-/// The sessions of [`BLOCKERS`] whose transaction has been open for over a second, or that another session
-/// has waited for that long.
+/// Describes the sessions of [`BLOCKERS`] that block for long: their transaction has been open for more than
+/// a second, or another session has waited for them for more than a second.
 async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(BLOCKERS, &[]).await?;
     let long = |seconds: Option<f64>| seconds.is_some_and(|seconds| seconds > 1.0);
@@ -168,7 +170,7 @@ async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error>
             let pid: i32 = row.get(0);
             let held = row
                 .get::<_, Option<f64>>(3)
-                .map_or_else(String::new, |seconds| format!(", its transaction open for {seconds:.0} s"));
+                .map_or_else(String::new, |seconds| format!(" (transaction open for {seconds:.0} s)"));
             format!(
                 "session {pid} (user {}, application {:?}) blocks the writers{held}: end its transaction, or \
                  run SELECT pg_terminate_backend({pid})",
@@ -179,7 +181,7 @@ async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error>
         .collect())
 }
 
-/// Logs which sessions block the writers. Called when an append timed out.
+/// Logs which sessions block the writers. This is called when an append timed out.
 pub(crate) async fn log_blockers(client: &Client) {
     match timeout(Duration::from_millis(500), blockers(client)).await {
         Ok(Ok(reasons)) => reasons.iter().for_each(|reason| tracing::warn!("{reason}")),

@@ -19,18 +19,18 @@ pub struct DatabaseArgs {
     /// Postgres URL; sslmode and sslrootcert work as in libpq
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
-    /// A direct connection for LISTEN, when DATABASE_URL goes through a transaction pooler
+    /// Postgres URL of a direct connection for LISTEN, if DATABASE_URL goes through a transaction pooler
     #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL",
           value_parser = optional)]
     pub listen_database_url: Option<Optional>,
-    /// Maximum number of connections for reading; writing and tailing add one each
+    /// Maximum number of connections for reads; appends and the tail each use one more
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=500))]
     pub database_pool_size: u16,
 }
 
 impl DatabaseArgs {
-    /// Settings for one URL, with defaults for everything else.
+    /// Makes the settings for one URL, with the default values of all other settings.
     pub fn new(database_url: DatabaseUrl) -> Self {
         Self { database_url, listen_database_url: None, database_pool_size: 8 }
     }
@@ -40,13 +40,13 @@ impl DatabaseArgs {
         self.listen_database_url.as_ref().is_some_and(|url| url.0.is_some())
     }
 
-    /// The URL to LISTEN on.
+    /// The URL of the connection that uses LISTEN.
     pub fn listen_url(&self) -> &DatabaseUrl {
         self.listen_database_url.as_ref().and_then(|url| url.0.as_ref()).unwrap_or(&self.database_url)
     }
 }
 
-/// A setting that counts as absent when it is empty. Docker Compose passes unset variables as empty text.
+/// A setting that counts as absent if it is empty. Docker Compose passes unset variables as empty texts.
 #[derive(Debug, Clone)]
 pub struct Optional(Option<DatabaseUrl>);
 
@@ -54,7 +54,7 @@ fn optional(text: &str) -> Result<Optional, UrlError> {
     if text.is_empty() { Ok(Optional(None)) } else { text.parse().map(|url| Optional(Some(url))) }
 }
 
-/// A parsed Postgres URL. It holds a password, so its text is never printed.
+/// A parsed Postgres URL. It may contain a password, so its text is never printed.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(crate) config: tokio_postgres::Config,
@@ -68,13 +68,13 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A `DATABASE_URL` that can't be used.
+/// Why a database URL can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// Not a URL of Postgres.
+    /// The text is not a Postgres URL.
     #[error("expected a URL such as postgres://user:password@host:5432/database?sslmode=verify-full")]
     NotPostgres,
-    /// An option that is unknown, or a value that is not accepted.
+    /// An option is unknown, or the value of an option is not accepted.
     #[error("{0}")]
     Option(String),
 }
@@ -93,16 +93,16 @@ impl FromStr for DatabaseUrl {
             match key.as_str() {
                 "sslmode" => sslmode = Some(value),
                 "sslrootcert" => roots = Some(PathBuf::from(value)),
-                // Other clients use these in a URL that they share with us.
+                // Other clients use these options, and may share the URL with this program.
                 "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
                 _ => rest.push((key, value)),
             }
         }
         if rest.iter().any(|(key, _)| !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
-            // The name may be part of a password, so it is not shown.
+            // The name of the option may be part of a password, so the error does not show it.
             return Err(UrlError::Option(
-                "it has an option that Postgres does not know; a `?`, `#` or `/` in the password must be \
-                 percent-encoded (%3F, %23, %2F)"
+                "the URL has an option that Postgres does not know. If the password contains `?`, `#` or \
+                 `/`, write %3F, %23 or %2F instead"
                     .into(),
             ));
         }
@@ -131,20 +131,20 @@ impl FromStr for DatabaseUrl {
         let mut config = tokio_postgres::Config::from_str(url.as_str())
             .map_err(|error| UrlError::Option(chain(&error)))?;
         let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        // As in libpq, a socket never uses TLS, whatever the mode.
+        // As in libpq, a connection through a socket never uses TLS, whatever the mode.
         config.ssl_mode(if sockets { SslMode::Disable } else { mode });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        // A peer that disappeared silently (after a NAT entry timed out) must not delay an append or the
-        // tail.
+        // A connection that is lost silently, for example because a NAT entry timed out, must not delay
+        // appends or the tail.
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self { config, verify, roots: roots.filter(|_| !system) })
     }
 }
 
-/// Moves the host from the query into the authority. `postgres://user@/database?host=/path` is the usual
-/// way to name a socket, but a URL needs its host in the authority.
+/// Moves the host from the query of a URL into the authority. `postgres://user@/database?host=/path` is the
+/// usual way to name a socket, but the URL parser requires the host in the authority.
 fn host_in_authority(text: &str) -> Cow<'_, str> {
     let named = text.split_once("://").and_then(|(scheme, rest)| {
         let (authority, path) = rest.split_once('/')?;
@@ -161,7 +161,7 @@ fn host_in_authority(text: &str) -> Cow<'_, str> {
 }
 
 impl DatabaseUrl {
-    /// The settings of the driver, with `name` as the application name unless the URL sets one.
+    /// The settings of the driver. The application name is `name`, unless the URL sets another name.
     pub(crate) fn named(&self, name: &str) -> tokio_postgres::Config {
         let mut config = self.config.clone();
         if config.get_application_name().is_none() {
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_may_be_the_host_or_a_parameter_and_has_no_tls() {
+    fn a_socket_in_the_host_or_in_a_parameter_is_used_without_tls() {
         for url in [
             "postgres://u:p%40@%2Fcloudsql%2Facme%3Aeu%3Adb/d?sslmode=require",
             "postgres://u:p%40@/d?host=/cloudsql/acme:eu:db&sslmode=prefer",

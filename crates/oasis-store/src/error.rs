@@ -1,4 +1,4 @@
-//! [`StoreError`]: the errors between a service and the database.
+//! [`StoreError`]: the errors of a service's access to the database.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use oasis_core::{Invalid, chain};
 
 use crate::tls;
 
-/// An error between a service and the database. The text is for the log, not for a caller.
+/// An error of a service's access to the database. The text is for the log, not for a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No connection could be made.
@@ -18,18 +18,18 @@ pub enum StoreError {
     /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
-    /// No answer in time.
+    /// The database did not answer in time.
     #[error("the database did not answer within {} s", .0.as_secs())]
     Slow(Duration),
-    /// The marks of `oasis_feed_state` are not what `oasis prune` writes.
+    /// The column `families` of `oasis_feed_state` has a value that `oasis prune` does not write.
     #[error("the column `families` of oasis_feed_state can't be read: {0}")]
     Marks(#[source] serde_json::Error),
     /// A newer version wrote a row with a value that this version does not know.
-    #[error("this version can't read event {id}: {why}; run a newer version")]
+    #[error("this version can't read event {id}: {why}. Run a newer version")]
     Newer {
         /// The id of the row.
         id: i64,
-        /// Which value is unknown.
+        /// Says which value is unknown.
         why: Invalid,
     },
 }

@@ -1,4 +1,4 @@
-//! [`StoredEvent`]: an event as the table holds it, and the list of the columns that it is read from.
+//! [`StoredEvent`]: an event that was read from the table, and the list of its columns.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ticker, Ts};
@@ -6,8 +6,7 @@ use tokio_postgres::Row;
 
 use crate::error::StoreError;
 
-/// The columns of a [`StoredEvent`], each read by its name. `meta` is not among them, because not every
-/// reader needs it.
+/// The columns of every [`StoredEvent`]. `meta` is not in this list, because not every reader needs it.
 pub(crate) const COLUMNS: [&str; 13] = [
     "id",
     "ts",
@@ -24,11 +23,11 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "recorded_at",
 ];
 
-/// An event as the table holds it. The table's CHECK constraints have the grammars of these types, so the
-/// texts are not parsed again. Only the closed sets are parsed, because a newer version may know more
-/// members.
+/// An event that was read from the table. The table's CHECK constraints have the grammars of these types, so
+/// most texts are not parsed again. Only the source and the status are parsed, because a newer version may
+/// have stored a value that this version does not know.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the fields are those of the contract")]
+#[allow(missing_docs, reason = "the docs of `Event` and `NewEvent` explain the fields")]
 pub struct StoredEvent {
     pub id: i64,
     pub ts: Ts,
@@ -43,7 +42,7 @@ pub struct StoredEvent {
     pub link: Option<Link>,
     pub channel: Channel,
     pub recorded_at: Timestamp,
-    /// `None` where the reader did not ask for `meta`.
+    /// `None` if the reader did not request `meta`.
     pub meta: Option<Meta>,
 }
 
@@ -64,7 +63,7 @@ impl StoredEvent {
         }
     }
 
-    /// Reads a row that has [`COLUMNS`], and `meta` as text.
+    /// Reads a row with the columns [`COLUMNS`], and with `meta` as text.
     pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
         let id = row.try_get("id")?;
         let newer = |why| StoreError::Newer { id, why };

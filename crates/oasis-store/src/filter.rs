@@ -1,8 +1,8 @@
 //! [`Filter`]: selects the rows of a channel that a reader wants.
 //!
-//! [`filter_fields!`] is the one list of the fields that a filter may name. An entry defines the field of
-//! the struct, the parameter of every request that takes filters, the comparison with an event, and the
-//! condition in SQL.
+//! [`filter_fields!`] has the only list of the fields that a filter may name. Each entry of the list defines
+//! the field of the struct, the parameter of every request that accepts filters, the comparison with an
+//! event, and the condition in SQL.
 
 use oasis_core::{Channel, Invalid, Kind, Layer, Module, Source, Status, Task};
 
@@ -12,7 +12,7 @@ use crate::event::StoredEvent;
 trait Accepted: Sized {
     /// Parses a value that a caller sent.
     fn read(text: &str) -> Result<Self, Invalid>;
-    /// The value as the column holds it.
+    /// The value in the form that the column contains.
     fn text(&self) -> &str;
 }
 
@@ -43,11 +43,11 @@ accepted! {
 
 macro_rules! filter_fields {
     ($($(#[$doc:meta])* $name:ident: $type:ty = |$event:ident| $value:expr;)+) => {
-        /// Selects the rows that a reader wants: a channel, and for each field the accepted values. An empty
-        /// list accepts any value.
+        /// Selects the rows that a reader wants. A filter names a channel and, for each field, the accepted
+        /// values. An empty list accepts any value.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct Filter {
-            /// The channel whose rows pass.
+            /// The filter accepts only rows of this channel.
             pub channel: Channel,
             $($(#[$doc])* pub $name: Vec<$type>,)+
         }
@@ -72,7 +72,7 @@ macro_rules! filter_fields {
                 },
             }),+];
 
-            /// A filter that accepts everything in `channel`.
+            /// A filter that accepts every event of `channel`.
             pub fn all(channel: Channel) -> Self {
                 Self { channel, $($name: Vec::new()),+ }
             }
@@ -90,8 +90,8 @@ macro_rules! filter_fields {
                 self.channel == event.channel $(&& { let $event = event; takes(&self.$name, $value) })+
             }
 
-            /// The column of each field that the filter names, with the texts that it accepts, in the order
-            /// of [`Filter::FIELDS`].
+            /// The column and the accepted texts of each field that the filter names, in the order of
+            /// [`Filter::FIELDS`].
             pub(crate) fn named(&self) -> Vec<(&'static str, Vec<String>)> {
                 let mut named = Vec::new();
                 $(if !self.$name.is_empty() {
@@ -104,7 +104,8 @@ macro_rules! filter_fields {
     };
 }
 
-// The first of these fields that a filter names decides which index a page uses (see `page/walk.rs`).
+// The order matters: the first field that a filter names decides which index a page uses (see
+// `page/walk.rs`).
 filter_fields! {
     /// Accepted VTIDs. `UNSET` and `IDLE` count as VTIDs here.
     vtid: Task = |event| &event.task;
@@ -121,17 +122,17 @@ filter_fields! {
 }
 
 impl FilterField {
-    /// Sets the values of this field that `filter` accepts. Repeated values count once.
+    /// Makes `filter` accept only `texts` as values of this field. Repeated texts count once.
     ///
     /// # Errors
-    /// When one of them is not a value of the field.
+    /// When one of `texts` is not a value of the field.
     pub fn accept(&self, filter: &mut Filter, texts: &[&str]) -> Result<(), Invalid> {
         (self.set)(filter, texts)
     }
 }
 
 impl Filter {
-    /// Whether the filter accepts every event of the ticker, channel `devhub`.
+    /// Whether the filter accepts every event of the ticker, which is the channel `devhub`.
     pub fn takes_the_ticker(&self) -> bool {
         self.channel.is_devhub() && self.is_open()
     }

@@ -1,10 +1,11 @@
-//! All SQL of OASIS DevHub: appending to the table `oasis_events`, reading and following it, agents, the
-//! state of the deploy-watcher, checks, migrations and retention.
+//! All SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads it and follows it. It also
+//! reads the agents, keeps the state of the deploy-watcher, checks and migrates the database, and deletes old
+//! events.
 //!
-//! Statements are sent unnamed (`query_typed`), so they work behind a transaction pooler, and PostgreSQL
-//! plans each one for its own values. With a generic plan, a filter for a rare value would walk through the
-//! whole table. Only two things use prepared statements: the read of the tail (see `tail/session.rs`), and
-//! [`migrate()`].
+//! Statements are sent unnamed (`query_typed`). So they work behind a transaction pooler, and PostgreSQL
+//! plans each statement for its parameters. With a plan that does not depend on the parameters, a filter for
+//! a rare value would read the whole table. Only the read of the tail (see `tail/session.rs`) and
+//! [`migrate()`] use prepared statements.
 
 mod agents;
 mod append;

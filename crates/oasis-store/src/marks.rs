@@ -16,7 +16,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The id up to which the rows of `family` have been pruned; 0 when none have been.
+    /// The id up to which the rows of `family` have been pruned. 0 if no rows have been pruned.
     pub fn of(&self, family: &str) -> i64 {
         if family == Family::devhub().as_str() {
             self.devhub
@@ -25,17 +25,18 @@ impl Marks {
         }
     }
 
-    /// The id up to which the rows of the family of `channel` have been pruned; 0 when none have been.
+    /// The id up to which the rows of the family of `channel` have been pruned. 0 if no rows have been
+    /// pruned.
     pub fn of_channel(&self, channel: &Channel) -> i64 {
         self.of(channel.family())
     }
 
-    /// The highest mark: the id of a row that was deleted, or 0.
+    /// The highest mark of all families. 0 if no rows have been pruned.
     pub fn highest(&self) -> i64 {
         self.others.values().copied().fold(self.devhub, i64::max)
     }
 
-    /// Reads the row of `oasis_feed_state`: its two columns, the second one as JSON text.
+    /// Reads the two columns of the row of `oasis_feed_state`. `families` is JSON text.
     pub(crate) fn read(devhub: i64, families: &str) -> Result<Self, StoreError> {
         let others = serde_json::from_str(families).map_err(StoreError::Marks)?;
         Ok(Self { devhub, others: Arc::new(others) })

@@ -19,7 +19,7 @@ mod steps;
 pub use script::migration_script;
 pub(crate) use steps::steps;
 
-/// How long connecting and logging in may take.
+/// The time limit for connecting and logging in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The result of a migration.
@@ -43,7 +43,7 @@ pub enum MigrateError {
          It differs: {0}. Rename that table, or use another database"
     )]
     Foreign(String),
-    /// A step failed, or this build can't go on from the history of the database.
+    /// A step failed, or this build can't continue from the migrations that the database has.
     #[error("{0}")]
     Failed(String),
 }
@@ -60,7 +60,7 @@ impl From<tls::Error> for MigrateError {
     }
 }
 
-/// Brings the database up to date. It is safe to run at any time, and by several programs at once.
+/// Brings the database up to date. This is safe at any time, even if several programs do it at once.
 ///
 /// # Errors
 /// See [`MigrateError`]. Every step is a transaction, so a failed step leaves nothing behind.
@@ -73,7 +73,7 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     let driver = tokio::spawn(connection);
     let outcome = migrate_on(&mut client).await;
     drop(client);
-    // The driver ends once the client is dropped. Its own error would repeat that of the statement.
+    // The driver ends once the client is dropped. Its error would repeat the error of the statement.
     let _ = driver.await;
     outcome
 }
@@ -88,7 +88,7 @@ async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
     }
     client.batch_execute(script::SETTINGS).await?;
     let steps = steps();
-    client.batch_execute(&script::history(&steps)).await.map_err(|error| failed("the history", &error))?;
+    client.batch_execute(&script::history(&steps)).await.map_err(|error| failed("the history step", &error))?;
     let done = "SELECT coalesce(max(version), 0) FROM public.oasis_schema_history";
     let done: i64 = client.query_one(done, &[]).await?.get(0);
     let mut migrated = Migrated { applied: Vec::new(), version: done };

@@ -1,4 +1,4 @@
-//! Reads pages of the table: the one query behind replay, resume, filters and the query API.
+//! Reads pages of the table. Replay, resume, filters and the query API all use these pages.
 
 mod by_time;
 mod param;

@@ -13,26 +13,27 @@ use crate::store::Store;
 /// The result of a prune.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pruned {
-    /// Rows deleted.
+    /// The number of deleted rows.
     pub rows: u64,
-    /// The highest id that was deleted from the family, by this run or an earlier one.
+    /// The highest id that was deleted from the family, by this run or an earlier run.
     pub through: i64,
 }
 
 /// The result of one transaction of a prune.
 struct PruneStep {
     rows: u64,
-    /// Every id up to this one has been handled.
+    /// All rows up to this id have been handled.
     reached: i64,
 }
 
-/// The retention mark of family $1.
+/// The SQL expression of the retention mark of the family $1.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
                     ELSE coalesce((families ->> $1)::int8, 0) END FROM public.oasis_feed_state)";
 
 impl Store {
-    /// The most rows of the ticker that one transaction deletes, or the most ids that it searches for rows of
-    /// another family. The transaction is so short that no other session has to wait for long.
+    /// The maximum number of rows of the ticker that one transaction deletes. For another family, this is the
+    /// number of ids that one transaction searches for rows of the family. The transactions are so short that
+    /// no other session has to wait for long.
     const PRUNE_STEP: i64 = 10_000;
 
     /// Deletes every event of `family` that was recorded more than `keep` ago, oldest first, in short
@@ -40,7 +41,7 @@ impl Store {
     /// `progress` receives the number of rows deleted so far.
     ///
     /// # Errors
-    /// When the database can't be reached or refuses. Earlier transactions stay committed.
+    /// When the database can't be reached or refuses a statement. Earlier transactions stay committed.
     pub async fn prune(
         &self,
         family: &Family,
@@ -79,15 +80,15 @@ impl Store {
     /// highest deleted id, so a reader that has read that row has missed nothing.
     async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<PruneStep, StoreError> {
         let (old, reached, mark) = if *family == Family::devhub() {
-            // The ticker has its own index, which skips the rows of other channels.
+            // The ticker has its own index, which has no rows of other channels.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
                        ORDER BY e.id + 0 LIMIT $4";
             let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
             (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
         } else {
-            // Other families have no index. Their rows are searched for in a fixed number of ids of all
-            // channels.
+            // Other families have no index of their own. So each transaction searches a fixed number of ids,
+            // which may belong to any channel.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
                        AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
@@ -115,7 +116,8 @@ impl Store {
         .await
     }
 
-    /// The highest id that the table is known to have had: that of the newest row, or the highest mark.
+    /// The highest id that the table is known to have had. It is the id of the newest row or the highest
+    /// mark.
     ///
     /// # Errors
     /// When the database can't be reached.
@@ -128,9 +130,9 @@ impl Store {
             .await
     }
 
-    /// The first id, recorded at or after `since`, that a row of `family` can have. `None` when no row of any
-    /// family was recorded since. The result is above the mark of the family, even if older rows of other
-    /// families remain.
+    /// The lowest id that a row of `family` can have if it was recorded at or after `since`. `None` if no row
+    /// of any family was recorded since then. The result is always above the mark of the family, even if
+    /// older rows of other families remain.
     ///
     /// # Errors
     /// When the database can't be reached.

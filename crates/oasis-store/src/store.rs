@@ -1,4 +1,4 @@
-//! [`Store`]: the database connections of one service. Its reads are bounded in time.
+//! [`Store`]: the database connections of one service. Each read has a time limit.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::{DatabaseArgs, DatabaseUrl};
 use crate::error::StoreError;
 
-/// The database as a service sees it. It is cheap to clone, and connects when it is first used.
+/// The database connections of one service. A `Store` is cheap to clone, and connects when it is first used.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) args: DatabaseArgs,
@@ -20,21 +20,21 @@ pub struct Store {
 }
 
 impl Store {
-    /// The longest that one read may take.
+    /// The time limit of a read.
     pub(crate) const READ_WITHIN: Duration = Duration::from_secs(20);
 
-    /// Prepares connections with the application name `name`, unless the URL sets another one. It does not
-    /// connect yet.
+    /// Prepares connections with the application name `name`, unless the URL sets another name. This function
+    /// does not connect yet.
     ///
     /// # Errors
-    /// When TLS can't be set up as the URL asks for.
+    /// When TLS can't be set up in the way that the URL requires.
     pub fn new(args: DatabaseArgs, name: &'static str) -> Result<Self, StoreError> {
         let reads = pool(&args.database_url, name, usize::from(args.database_pool_size))?;
         let tls = args.database_url.tls()?;
         Ok(Self { args, name, reads, tls })
     }
 
-    /// Runs one read on a connection of the pool, bounded in time.
+    /// Runs one read on a connection of the pool, with a time limit.
     pub(crate) async fn read<T>(
         &self,
         work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
@@ -53,9 +53,9 @@ impl Store {
     }
 }
 
-/// A connection with a read in progress. A guard that is dropped before the read ends (too slow, or the
-/// caller has gone away) cancels the read in the server and closes the connection, so that the next reader
-/// does not receive the cancellation.
+/// A connection with a read in progress. If the read takes too long or its caller goes away, the guard is
+/// dropped before the read ends. The guard then cancels the read in the server. It also closes the
+/// connection, so that the cancellation cannot affect the next read.
 struct ReadGuard<'a> {
     client: Option<Object>,
     tls: &'a MakeRustlsConnect,

@@ -1,9 +1,9 @@
-//! Follows the table: every committed event once, in id order, woken by NOTIFY.
+//! Follows the table. A tail reads every committed event once, in id order. NOTIFY wakes it.
 //!
-//! A tail has its own connection, which LISTENs and reads. LISTEN counts as working only once this session
-//! has received a NOTIFY that another session sent, because a transaction pooler accepts LISTEN and
-//! delivers nothing. Until then the tail polls the table every 2 s. A sweep once a minute finds events
-//! whose notification was lost, and detects a dead connection.
+//! A tail has its own connection, which listens and reads. A transaction pooler accepts LISTEN, but delivers
+//! no notifications. So LISTEN counts as working only after this session has received a NOTIFY of another
+//! session. Until then, the tail polls the table every 2 s. When LISTEN works, the tail still reads the table
+//! once a minute. This sweep finds events whose notification was lost, and detects a dead connection.
 
 use std::future::ready;
 use std::time::Duration;
@@ -21,29 +21,29 @@ use crate::store::Store;
 
 mod session;
 
-/// How often the table is read when no notification comes.
+/// The time between two reads of the table when no notification comes.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How often the table is read when LISTEN does not work.
+/// The time between two reads of the table when LISTEN does not work.
 const POLL: Duration = Duration::from_secs(2);
 
 /// What a tail reports to its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// The tail begins, for the first time or again after a discontinuity. A discontinuity is a restored
-    /// database, whose head is lower than before, or the pruning of rows that were not read. After it, the
-    /// handler must not rely on earlier updates.
+    /// The tail starts, or it starts again after a discontinuity. A discontinuity means that the database was
+    /// restored and its head is lower than before, or that rows were pruned before the tail had read them.
+    /// The handler must not rely on earlier updates.
     Start {
         /// The last events of the ticker up to `head`, oldest first.
         events: Vec<StoredEvent>,
-        /// The highest id over all channels, including pruned ids. The tail goes on after it.
+        /// The highest id over all channels, including pruned ids. The tail continues after this id.
         head: i64,
-        /// Whether the table holds no event of the ticker.
+        /// Whether the table has no event of the ticker.
         empty: bool,
     },
-    /// The next events of all channels, in id order. Never empty. Here and in `Start`, events have their
-    /// `meta` where [`Columns::Tail`] includes it.
+    /// The next events of all channels, in id order. The list is never empty. Here and in `Start`, an event
+    /// has its `meta` only if [`Columns::Tail`] includes it.
     Events(Vec<StoredEvent>),
-    /// Everything up to the mark of each family has been deleted, and must not be shown any more.
+    /// The events of each family up to its mark have been deleted. They must not be shown any more.
     Pruned(Marks),
     /// The tail can read the table. Notifications wake it, or it polls.
     Up {
@@ -60,7 +60,7 @@ pub struct Tail {
     recent: i64,
     head: Option<i64>,
     marks: Marks,
-    /// The server, or a proxy, has refused a prepared statement.
+    /// Whether the server or a proxy has refused a prepared statement.
     cannot_prepare: bool,
 }
 
@@ -76,15 +76,16 @@ impl Tail {
         Self { store, recent: 0, head: None, marks: Marks::default(), cannot_prepare: false }
     }
 
-    /// Makes the tail begin with the last `recent` events of the ticker, instead of with none.
+    /// Makes the tail start with the last `recent` events of the ticker. By default, it starts with no
+    /// events.
     #[must_use]
     pub fn recent(mut self, recent: u16) -> Self {
         self.recent = i64::from(recent);
         self
     }
 
-    /// Follows the table until the future is dropped, reconnecting without limit. `handle` receives each
-    /// update.
+    /// Follows the table until the future is dropped. It connects again after every failure. `handle`
+    /// receives each update.
     pub async fn run(self, mut handle: impl FnMut(Update)) {
         self.run_async(|update| {
             handle(update);
@@ -93,8 +94,8 @@ impl Tail {
         .await;
     }
 
-    /// Like [`Tail::run`], but reads nothing more until `handle` is done. Events that the handler can't take
-    /// yet wait in the table.
+    /// Like [`Tail::run`], but waits until `handle` is done before it reads again. Meanwhile, new events wait
+    /// in the table.
     pub async fn run_async<F: Future<Output = ()>>(mut self, mut handle: impl FnMut(Update) -> F) {
         let mut failures: u32 = 0;
         loop {
@@ -102,9 +103,9 @@ impl Tail {
             let Err(error) = self.session(&mut handle).await else { continue };
             failures = if started.elapsed() > SWEEP { 0 } else { failures + 1 };
             let error = chain(&error);
-            tracing::warn!(error, "the tail lost the database");
+            tracing::warn!(error, "the tail can't read the table, and tries again");
             handle(Update::Down(error)).await;
-            // The pause doubles with each failure in a row, from 25 or 50 ms up to the interval of polling.
+            // The pause starts at 25 or 50 ms, and doubles with each failure in a row, up to `POLL`.
             sleep(Duration::from_millis(25 << failures.min(7)).min(POLL)).await;
         }
     }
@@ -119,7 +120,7 @@ impl Tail {
             Ok(session) => (session, true),
             Err(error) if args.has_listen_url() => {
                 let error = chain(&error);
-                tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached: polling DATABASE_URL");
+                tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached, so the tail polls DATABASE_URL");
                 (Session::open(&self.store, &args.database_url).await?, false)
             }
             Err(error) => return Err(error),
@@ -137,7 +138,7 @@ impl Tail {
         loop {
             let found = self.catch_up(&session, handle).await?;
             if found && !woken && listening {
-                tracing::warn!("a notification was lost; the sweep found its events");
+                tracing::warn!("a notification was lost, and the sweep found its events");
                 metrics::counter!("tail_lost_notifications_total").increment(1);
             }
             let pause = if listening { SWEEP } else { POLL };
@@ -156,7 +157,7 @@ impl Tail {
         }
     }
 
-    /// Tests whether LISTEN works in this session. If it does, the session also prepares its read.
+    /// Tests whether LISTEN works in this session. If LISTEN works, the session also prepares its read.
     async fn try_listen(&mut self, session: &mut Session) -> bool {
         let listens = session.receives_probe(&self.store).await;
         if listens
@@ -164,14 +165,14 @@ impl Tail {
             && let Err(error) = session.prepare().await
         {
             let error = chain(&error);
-            tracing::warn!(error, "the tail's read can't be prepared: it is planned each time");
+            tracing::warn!(error, "the tail's read can't be prepared, so each read is planned again");
             self.cannot_prepare = true;
         }
         listens
     }
 
-    /// Finds where to begin. A tail that has read before goes on, if the table is still the one that it
-    /// read.
+    /// Finds the id after which the tail starts. A tail that has read before continues after its last id,
+    /// unless there was a discontinuity.
     async fn start<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
@@ -199,7 +200,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Reads all new events. Returns whether there were any.
+    /// Reads all new events. Returns whether there were new events.
     async fn catch_up<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
@@ -209,10 +210,10 @@ impl Tail {
         loop {
             let after = self.head.unwrap_or_default();
             let page = session.next(after).await;
-            // A proxy may deliver notifications and still change servers between statements.
+            // A proxy may deliver notifications, and still send the next statement to another server session.
             self.cannot_prepare |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
             let page = page?;
-            // Rows that were not read have been deleted, or this is not the table that was read before.
+            // Rows were deleted before the tail had read them, or the table was restored.
             let pruned = page.marks.highest();
             if pruned > after || page.newest.max(pruned) < after {
                 self.start(session, handle).await?;

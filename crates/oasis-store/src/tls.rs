@@ -1,4 +1,5 @@
-//! TLS to Postgres, with rustls on ring. It verifies as much as libpq's sslmode asks for.
+//! TLS to Postgres, with rustls on ring. As in libpq, `sslmode` decides how much of the server's certificate
+//! is verified.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// How much of the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// sslmode `allow`, `prefer`, and `require` without `sslrootcert`: the server is not identified, even if
-    /// the connection is encrypted.
+    /// sslmode `allow`, `prefer`, and `require` without `sslrootcert`: the certificate is not verified, even
+    /// if the connection is encrypted.
     Nothing,
-    /// `verify-ca`, and `require` with `sslrootcert`: a known authority signed the certificate, for any host.
+    /// `verify-ca`, and `require` with `sslrootcert`: a known authority must have signed the certificate. The
+    /// name in the certificate does not matter.
     Authority,
-    /// `verify-full`: a known authority signed the certificate for this host.
+    /// `verify-full`: a known authority must have signed the certificate, and the certificate must be for
+    /// this host.
     AuthorityAndName,
 }
 
@@ -27,19 +30,19 @@ pub(crate) enum Verify {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file named by `sslrootcert` can't be used.
-    #[error("sslrootcert {path}: {why}")]
+    #[error("sslrootcert {path} can't be used: {why}")]
     Roots {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         why: String,
     },
-    /// There is no authority to verify certificates with.
+    /// The system has no trusted certificates.
     #[error(
         "this system has no trusted certificates: install ca-certificates or name a file with sslrootcert"
     )]
     NoRoots,
-    /// Refused by the TLS library.
+    /// An error of the TLS library.
     #[error("TLS: {0}")]
     Rustls(#[from] rustls::Error),
 }
@@ -78,7 +81,7 @@ fn from_file(path: &Path) -> Result<RootCertStore, Error> {
         let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
         store.add(certificate).map_err(|error| refuse(error.to_string()))?;
     }
-    if store.is_empty() { Err(refuse("holds no certificate in PEM form".into())) } else { Ok(store) }
+    if store.is_empty() { Err(refuse("the file has no certificate in PEM form".into())) } else { Ok(store) }
 }
 
 fn from_system() -> Result<RootCertStore, Error> {
@@ -87,8 +90,8 @@ fn from_system() -> Result<RootCertStore, Error> {
     if store.is_empty() { Err(Error::NoRoots) } else { Ok(store) }
 }
 
-/// Verifies that the server has the key of its certificate. With `authority`, it also verifies that a known
-/// authority signed the certificate, but not the name in it.
+/// Verifies that the server has the key of its certificate. With `authority`, this also verifies that a known
+/// authority signed the certificate. The name in the certificate is not verified.
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,

@@ -15,7 +15,7 @@ use crate::store::Store;
 pub struct WatchState {
     /// The time of the newest entry that has been read.
     pub cursor: Timestamp,
-    /// The walk through the log's pages, if one has not reached its end yet.
+    /// The unfinished walk through the log's pages. `None` if the last walk has reached the last page.
     pub walk: Option<LogWalk>,
 }
 
@@ -24,8 +24,8 @@ pub struct WatchState {
 pub struct LogWalk {
     /// The walk reads the entries from this time on.
     pub from: Timestamp,
-    /// When the first page was requested. Entries that arrived since may be on pages that the walk has
-    /// passed.
+    /// When the first page was requested. Entries that have arrived since then may be on pages that the walk
+    /// has already read.
     pub began: Timestamp,
     /// The token of the next page.
     pub token: String,
@@ -34,27 +34,27 @@ pub struct LogWalk {
 /// A log entry that can't be read, in its original form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadEntry {
-    /// The full name of its log.
+    /// The full name of the log that contains the entry.
     pub log_name: String,
     /// When the logged event happened.
     pub timestamp: Timestamp,
-    /// Its id among the entries of the same log and time.
+    /// The id of the entry among the entries of the same log and time.
     pub insert_id: String,
-    /// Why it can't be read.
+    /// Why the entry can't be read.
     pub reason: String,
     /// The entry as protobuf.
     pub entry: Vec<u8>,
 }
 
-/// The lock that only one poller holds at a time, over all replicas. The server frees it a moment after this
-/// value is dropped or its connection is lost.
+/// The lock that only one poller of all replicas holds at a time. The server frees the lock a moment after
+/// this value is dropped or its connection is lost.
 pub struct WatchLock {
     client: Client,
     driver: tokio::task::JoinHandle<()>,
 }
 
 impl WatchLock {
-    /// Frees the lock, and waits until the server has done so.
+    /// Frees the lock, and waits until the server has freed it.
     pub async fn release(self) {
         // If the ROLLBACK fails, the end of the connection frees the lock.
         let _ = tokio::time::timeout(Store::READ_WITHIN, self.client.batch_execute("ROLLBACK")).await;
@@ -67,7 +67,8 @@ impl Drop for WatchLock {
     }
 }
 
-/// Lists the rights on its two tables that the watcher needs and this role lacks, each as a sentence.
+/// Lists the rights that the watcher needs on its two tables but this role does not have. Each row is a
+/// sentence.
 const LACKING: &str = "\
     WITH policies AS (SELECT polrelid, polcmd::text FROM pg_policy WHERE 0 = ANY(polroles) \
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
@@ -87,11 +88,11 @@ impl Store {
             .map_or_else(|error| vec![error.to_string()], |rows| rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Takes the lock of the pollers; `None` while another poller holds it. The lock belongs to a
-    /// transaction that stays open, so it also holds behind a transaction pooler.
+    /// Takes the lock of the pollers. Returns `None` while another poller holds the lock. The lock belongs to
+    /// a transaction that stays open, so it also works through a transaction pooler.
     ///
     /// # Errors
-    /// When the database can't be reached or refuses.
+    /// When the database can't be reached or refuses a statement.
     pub async fn watch_lock(&self) -> Result<Option<WatchLock>, StoreError> {
         let url = &self.args.database_url;
         // The key is the name of the table, hashed to 64 bits.
@@ -110,17 +111,17 @@ impl Store {
             .unwrap_or(Err(StoreError::Slow(Self::READ_WITHIN)))
     }
 
-    /// How far the log of `project` has been read. `None` before the first poll.
+    /// Reads how far the log of `project` has been read. Returns `None` before the first poll.
     ///
     /// # Errors
-    /// When the database can't be reached or refuses.
+    /// When the database can't be reached or refuses a statement.
     pub async fn watch_state(&self, project: &str) -> Result<Option<WatchState>, StoreError> {
         self.read(async |client| {
             let sql = "SELECT cursor, walk_from, walk_began, walk_token \
                        FROM public.oasis_watch_state WHERE project = $1";
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
-                // The table has a CHECK constraint: all three columns are null, or none is.
+                // A CHECK constraint of the table makes sure that all three columns are null or none is.
                 let walk = row.get::<_, Option<String>>(3).map(|token| LogWalk {
                     from: row.get(1),
                     began: row.get(2),
@@ -135,7 +136,7 @@ impl Store {
     /// Stores `state` and `unread` in one statement. The stored cursor never goes back.
     ///
     /// # Errors
-    /// When the database can't be reached or refuses.
+    /// When the database can't be reached or refuses a statement.
     pub async fn keep_watch_state(
         &self,
         project: &str,

@@ -1,4 +1,4 @@
-//! Parses durations as people write them.
+//! Parses durations in the form that people write, such as `1m 30s`.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 /// Parses a duration above zero, such as `40s` or `1m 30s`, for clap's `value_parser`.
 ///
 /// # Errors
-/// When `text` is not such a duration. The message is meant for the person who typed it.
+/// When `text` is not such a duration. The message is for the person who typed the text.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     span(text)
         .and_then(|span| Duration::try_from(span).ok())
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is not a duration above zero: expected one such as 40s or 2m"))
+        .ok_or_else(|| format!("{text:?} is not a duration above zero: expected a time such as 40s or 2m"))
 }
 
 /// Parses a length of time, in which a day has 24 hours. `None` if `text` is malformed or negative.

@@ -1,13 +1,13 @@
-//! Opens the listening socket, and explains why that failed.
+//! Opens the listening socket, and explains errors.
 
 use std::io;
 
 use tokio::net::TcpListener;
 
-/// Listens on `host` and `port`; port 0 picks a free one.
+/// Listens on `host` and `port`. Port 0 selects a free port.
 ///
 /// # Errors
-/// [`BindError`], whose message says what to do about it.
+/// [`BindError`]. The message says what to do.
 pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
     TcpListener::bind((host, port)).await.map_err(|source| {
         let host = host.to_owned();
@@ -22,28 +22,28 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
 /// Why a service could not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another process has the port.
+    /// Another process uses the port.
     #[error("port {port} on {host} is already in use: stop the other process or pass --port")]
     InUse {
-        /// The host asked for.
+        /// The requested host.
         host: String,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
     },
     /// The port is reserved for privileged processes.
     #[error("port {port} on {host} needs privileges that this process lacks: pass a --port above 1023")]
     Denied {
-        /// The host asked for.
+        /// The requested host.
         host: String,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
     },
-    /// The address does not exist here, or the system refuses it for another reason.
+    /// This machine does not have the address, or the system refuses the address for another reason.
     #[error("cannot listen on {host} port {port}: check --host and --port")]
     Other {
-        /// The host asked for.
+        /// The requested host.
         host: String,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
         /// The error from the system.
         source: io::Error,

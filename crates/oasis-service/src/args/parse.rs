@@ -1,5 +1,4 @@
-//! Parses flags and environment variables, for processes whose environment comes from tools such as docker
-//! compose.
+//! Parses flags and environment variables. This works for environments from tools such as docker compose.
 
 use std::ffi::OsString;
 
@@ -15,7 +14,7 @@ use clap::{Arg, Command, Parser};
 /// - An error names the variable that belongs to its flag, and hides the value of a flag that is declared
 ///   `hide_env_values`.
 ///
-/// Exits with the usage if flags are invalid, as clap does.
+/// If flags are invalid, this exits and shows the usage, as clap does.
 pub fn parse<T: Parser>() -> T {
     parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
@@ -36,8 +35,8 @@ pub fn parse_from<T: Parser>(
     })
 }
 
-/// Adds the matching variable to each flag that the error names. A person who sets variables has not typed
-/// the flag.
+/// Adds the matching variable to each flag that the error names, because a person who sets variables does not
+/// type flags.
 fn add_variables(mut error: clap::Error, command: &Command) -> clap::Error {
     let with_variable = |flag: &String| {
         let variable = shown_as(command, flag).first()?.get_env()?;
@@ -69,7 +68,7 @@ fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
     own.chain(below).collect()
 }
 
-/// Prepares a command for [`parse`]: unsets empty variables and hides values.
+/// Prepares a command for [`parse`]: ignores empty variables and hides values.
 fn prepare(command: Command) -> Command {
     command
         .mut_args(|arg| {
@@ -88,10 +87,10 @@ mod tests {
     struct Cli {
         #[arg(long, default_value = "8081")]
         port: u16,
-        /// Set by cargo for every test, so the test needs no unsafe `set_var`.
+        /// cargo sets this variable for every test, so the test needs no unsafe `set_var`.
         #[arg(long, env = "CARGO_PKG_NAME")]
         name: Option<String>,
-        /// Set to the empty string by cargo, because the package has no homepage.
+        /// cargo sets this variable to the empty string, because the package has no homepage.
         #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
         homepage: Option<u16>,
     }
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_beat_defaults_and_help_has_the_port() {
+    fn flags_override_defaults_and_help_shows_the_default_port() {
         assert_eq!(parsed(&[]).port, 8081);
         assert_eq!(parsed(&["--port", "1"]).port, 1);
         let help = prepare(<Cli as clap::CommandFactory>::command()).render_help().to_string();
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_unset_and_values_are_hidden() {
+    fn an_empty_variable_counts_as_unset_and_help_hides_values() {
         assert_eq!(std::env::var("CARGO_PKG_HOMEPAGE").as_deref(), Ok(""));
         let cli = parsed(&[]);
         assert_eq!(cli.homepage, None);

@@ -8,7 +8,7 @@ pub(super) fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// Escapes text that is written to it, for a JSON string.
+/// A writer that escapes text for a JSON string.
 pub(super) struct Escaped<'a>(pub(super) &'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {

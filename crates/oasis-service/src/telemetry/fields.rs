@@ -1,4 +1,4 @@
-//! The fields of a log line, stored as the JSON to be written.
+//! The fields of a log line, stored as JSON text that is ready to be written.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -9,22 +9,23 @@ use tracing::field::{Field, Visit};
 
 use super::escape::{Escaped, put};
 
-/// Names that every line uses itself. A field of the same name gets a trailing `_`.
+/// Names that every log line uses for its own data. A field with such a name gets a trailing `_`.
 const RESERVED: [&str; 4] = ["severity", "timestamp", "message", "target"];
 
 /// The fields of a span or an event.
 #[derive(Default)]
 pub(super) struct Fields {
-    /// Escaped, without quotes.
+    /// The escaped message, without quotes.
     pub(super) message: Vec<u8>,
-    /// `,"name":value`, one field after the other.
+    /// The fields, each in the form `,"name":value`.
     pub(super) json: Vec<u8>,
     /// The name of each field, and its range in `json`.
     ranges: Vec<(&'static str, Range<usize>)>,
 }
 
 impl Fields {
-    /// With capacity for the fields of a span: most spans have one field and get a few more.
+    /// Makes an empty value with capacity for the fields of a span. Most spans have one field and get a few
+    /// more.
     pub(super) fn for_span() -> Self {
         Self { json: Vec::with_capacity(256), ranges: Vec::with_capacity(8), ..Self::default() }
     }
@@ -58,8 +59,8 @@ impl Fields {
     }
 
     fn set_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        // Only the field's own Debug can fail, because writing to a Vec cannot. The text from before the
-        // failure is kept.
+        // Writing to a Vec cannot fail, but the `Debug` of the field can. The text that was written before
+        // the failure is kept.
         if field.name() == "message" {
             self.message.clear();
             let _ = Escaped(&mut self.message).write_fmt(text);

@@ -1,5 +1,5 @@
-//! Writes logs as one JSON object a line, with the field names that Cloud Logging reads from a container's
-//! output.
+//! Writes each log entry as a JSON object on one line, with the field names that Cloud Logging reads from a
+//! container's output.
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -15,13 +15,13 @@ use tracing_subscriber::registry::LookupSpan;
 use super::escape::{escape, put};
 use super::fields::Fields;
 
-/// The target of an event that adds fields to the lines of its span, above all to the request's line in the
-/// access log. In JSON, such an event has no line of its own, so a filter that drops the access log drops its
-/// fields too.
+/// The target of an event that adds fields to the later lines of its span, especially to the request's line
+/// in the access log. In JSON, such an event has no line of its own. So if a filter drops the access log, the
+/// fields are lost too.
 pub const DETAILS: &str = "details";
 
-/// A layer that writes events as JSON lines, with the fields of their spans at top level. An event with the
-/// target [`DETAILS`] within a span is not a line: its fields join those of the span.
+/// A layer that writes events as JSON lines. Each line has the fields of its spans at top level. An event
+/// with the target [`DETAILS`] within a span gets no line, but adds its fields to the fields of the span.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     service: &'static str,
@@ -29,17 +29,17 @@ pub struct JsonLines<W> {
 }
 
 impl<W> JsonLines<W> {
-    /// Names `service` in lines whose event names none. Each line is one `write_all` to `writer`, whose
-    /// errors are ignored.
+    /// Makes the layer. `service` is the name of the service in lines whose event names no service. Each line
+    /// is written to `writer` with one `write_all`. Errors of `writer` are ignored.
     pub fn new(service: &'static str, writer: W) -> Self {
         Self { service, writer }
     }
 }
 
-/// A thread keeps the memory of a line for its next line, up to this many bytes.
+/// The maximum capacity of the buffers that a thread keeps for its next line, in bytes.
 const MAX_KEPT: usize = 16 << 10;
 
-/// The buffers in which a line is assembled.
+/// The buffers for the construction of a line.
 #[derive(Default)]
 struct Scratch {
     fields: Fields,
@@ -79,13 +79,13 @@ where
             event.record(fields);
             return;
         }
-        // Taken rather than borrowed, because a field's own Debug may log too. A thread that is ending has
-        // lost its buffers, and uses new ones.
+        // The buffers are taken and not borrowed, because the `Debug` of a field may log too. A thread that
+        // is ending has lost its buffers, so it uses new buffers.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let Scratch { fields, line } = &mut scratch;
         event.record(fields);
-        // From the inside out, so that an inner span's field wins over an outer span's field of the same
-        // name.
+        // The inner spans come first, so that the field of an inner span replaces the field of an outer span
+        // with the same name.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.add(outer);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_survives_escaping() {
+    fn any_text_can_be_read_back_from_the_json() {
         let text: String = (0..0x250).filter_map(char::from_u32).chain("\u{fffd}\u{1f980}".chars()).collect();
         let lines = logged(|| {
             tracing::info!(text, debug = ?"a\tb", "{text}");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_field_wins_and_a_later_value_replaces_an_earlier_one() {
+    fn inner_fields_replace_outer_fields_and_later_values_replace_earlier_values() {
         let lines = logged(|| {
             let outer = tracing::info_span!("outer", a = 1, b = 2, c = tracing::field::Empty).entered();
             let inner = tracing::info_span!("inner", b = "x", d = 1.5).entered();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_logs_in_its_debug_does_not_mix_lines() {
+    fn a_value_whose_debug_logs_does_not_mix_lines() {
         struct LogsInDebug;
 
         impl fmt::Debug for LogsInDebug {

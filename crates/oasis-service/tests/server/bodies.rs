@@ -1,4 +1,4 @@
-//! Request bodies: the size limit, the deadline, the memory budget, and clients that leave.
+//! Tests of request bodies: the size limit, the deadline, the memory budget, and clients that leave.
 
 use std::time::{Duration, Instant};
 
@@ -31,9 +31,9 @@ async fn a_route_reads_the_whole_body() {
     server.stop().await;
 }
 
-/// Like most clients, this one sends everything before it reads.
+/// Like most clients, this client sends the whole body before it reads the answer.
 #[tokio::test]
-async fn a_content_length_above_the_limit_is_413_even_if_the_client_sends_first() {
+async fn a_content_length_above_the_limit_is_answered_with_413_even_if_the_client_sends_first() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -47,7 +47,7 @@ async fn a_content_length_above_the_limit_is_413_even_if_the_client_sends_first(
 }
 
 #[tokio::test]
-async fn a_refusal_that_does_not_read_the_body_reaches_the_client() {
+async fn a_client_gets_a_refusal_that_was_sent_before_the_body_was_read() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -59,7 +59,7 @@ async fn a_refusal_that_does_not_read_the_body_reaches_the_client() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_above_the_limit_is_413() {
+async fn a_chunked_body_above_the_limit_is_answered_with_413() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
@@ -80,7 +80,7 @@ async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
     let mut client = Client::connect(server.address).await;
     client.send(head(ECHO_CAP + 1, "expect: 100-continue\r\n")).await;
     assert_eq!(client.reply().await.status, 413);
-    // There is nothing to drain, so the connection closes without a wait.
+    // There is no body to drain, so the connection closes without a wait.
     let answered = Instant::now();
     assert!(client.end().await.is_empty());
     assert!(answered.elapsed() < Duration::from_secs(3));
@@ -91,7 +91,7 @@ async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
     client.send("abc").await;
     assert_eq!(client.reply().await.body, "abc");
 
-    // After `100 Continue` the client sends the body, and must find the answer like any other client.
+    // After `100 Continue`, the client sends the body. It must get the answer like any other client.
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
     client.send(head).await;
     assert_eq!(client.head().await.status, 100);
@@ -101,7 +101,7 @@ async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_is_408() {
+async fn a_body_that_stalls_is_answered_with_408() {
     let limits = Limits { body_timeout: Duration::from_millis(100), ..Limits::default() };
     let server = start(limits).await;
     let mut client = Client::connect(server.address).await;
@@ -114,7 +114,7 @@ async fn a_body_that_stalls_is_408() {
 }
 
 #[tokio::test]
-async fn an_exhausted_budget_is_503_until_memory_is_given_back() {
+async fn bodies_above_the_budget_get_503_and_leave_the_budget_free() {
     let limits = Limits { body_budget: 1000, ..Limits::default() };
     let server = start(limits).await;
     for _ in 0..3 {

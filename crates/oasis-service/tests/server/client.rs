@@ -50,12 +50,12 @@ impl Client {
         self.reply().await
     }
 
-    /// Reads once more into the buffer; false if the connection has ended, cleanly or not.
+    /// Reads once more into the buffer. Returns false if the connection has ended, cleanly or not.
     async fn more(&mut self) -> bool {
         matches!(within(self.socket.read_buf(&mut self.read)).await, Ok(1..))
     }
 
-    /// The head of the next response, whose body stays in the buffer.
+    /// Reads the head of the next response. The body stays in the buffer.
     pub(crate) async fn head(&mut self) -> Reply {
         let end = self.until(b"\r\n\r\n").await;
         let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
@@ -63,7 +63,7 @@ impl Client {
         Reply { status, head, body: String::new() }
     }
 
-    /// The next response, whose body has a `Content-Length` or is empty.
+    /// Reads the next response. It must have a `Content-Length` or no body.
     pub(crate) async fn reply(&mut self) -> Reply {
         let mut reply = self.head().await;
         let length: usize = reply.header("content-length").map_or(0, |value| value.parse().unwrap());
@@ -85,13 +85,13 @@ impl Client {
         }
     }
 
-    /// Waits for the first bytes of a response or for the server to close.
+    /// Waits for the first bytes of a response, or until the server closes the connection.
     pub(crate) async fn end_or_reply(&mut self) -> Vec<u8> {
         self.more().await;
         std::mem::take(&mut self.read)
     }
 
-    /// Waits for the server to close, and returns what it sent before that.
+    /// Waits until the server closes the connection, and returns the bytes that the server sent before.
     pub(crate) async fn end(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.read)

@@ -1,4 +1,4 @@
-//! The time limits of connections, and the limits on their number.
+//! Tests of the time limits of connections, and of the limits on their number.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn short_idle() -> Limits {
 }
 
 #[tokio::test]
-async fn a_slow_head_closes_its_connection_and_an_idle_one_stays_open() {
+async fn a_connection_with_a_slow_head_is_closed_and_an_idle_connection_stays_open() {
     let server = start(short_header()).await;
     let mut idle = Client::connect(server.address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
@@ -29,10 +29,10 @@ async fn a_slow_head_closes_its_connection_and_an_idle_one_stays_open() {
     slow.send("GET /hello HTTP/1.1\r\nhos").await;
     assert!(slow.end().await.is_empty());
 
-    // The idle connection has now been idle for longer than a head may take.
+    // The idle connection has now been idle for longer than the time limit of a head.
     assert_eq!(idle.get("/hello").await.status, 200);
 
-    // The limit also applies to later heads of a connection.
+    // The time limit also applies to later heads of a connection.
     idle.send("GET /hello HTTP/1.1\r\n").await;
     assert!(idle.end().await.is_empty());
     server.stop().await;
@@ -120,7 +120,7 @@ async fn a_full_server_still_answers_probes() {
     spare.end().await;
 
     drop(first);
-    // The server notices the closed connection only after a moment.
+    // The server notices the closed connection after a moment.
     within(async {
         loop {
             let mut client = Client::connect(server.address).await;
@@ -136,7 +136,7 @@ async fn a_full_server_still_answers_probes() {
 }
 
 #[tokio::test]
-async fn an_oversized_head_is_431() {
+async fn a_head_that_is_too_large_is_answered_with_431() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let head = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "y".repeat(100_000));

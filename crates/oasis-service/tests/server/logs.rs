@@ -1,4 +1,4 @@
-//! Request ids, the access log and the metrics.
+//! Tests of request ids, the access log and the metrics.
 
 use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex, Once};
@@ -66,7 +66,7 @@ async fn request_with_id(client: &mut Client, path: &str, id: &str) -> Option<St
 }
 
 #[tokio::test]
-async fn a_valid_request_id_is_echoed_and_any_other_replaced() {
+async fn a_valid_request_id_is_returned_and_any_other_id_is_replaced() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(request_with_id(&mut client, "/hello", "mine-1").await.as_deref(), Some("mine-1"));
@@ -77,7 +77,7 @@ async fn a_valid_request_id_is_echoed_and_any_other_replaced() {
 }
 
 #[tokio::test]
-async fn the_access_line_describes_the_request_without_its_query() {
+async fn the_access_log_describes_the_request_without_its_query() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let _ = request_with_id(&mut client, "/hello?token=tok-s3cret", "log-1").await;

@@ -1,6 +1,6 @@
-//! Tests of the server over real sockets, in one binary.
+//! Tests of the server over real sockets. All tests are in one binary.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod bodies;
 mod client;

@@ -1,6 +1,6 @@
-//! The server as a process of its own: signals, a broken stderr, and too few file descriptors.
+//! Tests of the server as a process of its own: signals, a broken stderr, and too few file descriptors.
 //!
-//! The child runs this test binary again. An environment variable makes it run the service.
+//! The child process runs this test binary again. An environment variable makes it run the service.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use super::sample::Sample;
 
 const MARK: &str = "child listens on ";
 
-/// The service in the child; does nothing in an ordinary test run.
+/// Runs the service in the child process. Does nothing in an ordinary test run.
 #[test]
 fn child_service() {
     if std::env::var_os("OASIS_SERVICE_CHILD").is_none() {
@@ -52,7 +52,7 @@ fn spawn_with(stderr: Stdio, variables: &[(&str, &str)]) -> (Child, SocketAddr) 
     let address = BufReader::new(stdout)
         .lines()
         .find_map(|line| line.unwrap().strip_prefix(MARK).map(|address| address.parse().unwrap()));
-    (child, address.expect("the child ended before it listened"))
+    (child, address.expect("the child process ended before it listened"))
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -83,7 +83,7 @@ async fn sigterm_ends_streams_and_the_log_is_json() {
 }
 
 #[tokio::test]
-async fn a_second_sigint_exits_at_once() {
+async fn the_process_exits_at_once_on_a_second_sigint() {
     let (mut child, address) = spawn(Stdio::null());
     let mut stuck = Client::connect(address).await;
     stuck.send("GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -91,7 +91,7 @@ async fn a_second_sigint_exits_at_once() {
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
     signal(&child, Signal::INT);
-    // The end of the idle connection shows that the first signal was handled.
+    // The idle connection ends when the first signal has been handled.
     idle.end().await;
     signal(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -123,7 +123,7 @@ async fn the_service_recovers_from_too_few_file_descriptors() {
     for _ in 0..64 {
         crowd.push(Client::connect(address).await);
     }
-    // Reads the log until the server has reported the error.
+    // The test reads the log until the server has reported the error.
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("cannot accept connections") {

@@ -1,4 +1,4 @@
-//! Methods, paths, probes, errors and protocols.
+//! Tests of methods, paths, probes, errors and protocols.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::client::{Client, get};
 use super::sample::{ECHO_CAP, Running, start, within};
 
 #[tokio::test]
-async fn a_connection_carries_several_requests() {
+async fn one_connection_serves_several_requests() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     for _ in 0..3 {
@@ -89,7 +89,7 @@ async fn a_hyper_client_gets_an_answer() {
 }
 
 #[tokio::test]
-async fn errors_are_json_with_their_headers() {
+async fn errors_have_a_json_body_and_the_right_headers() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
 
@@ -118,7 +118,7 @@ async fn errors_are_json_with_their_headers() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_and_the_connection_stays_open() {
+async fn a_panic_is_answered_with_500_and_the_connection_stays_open() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let reply = client.get("/panic").await;
@@ -129,7 +129,7 @@ async fn a_panic_is_a_500_and_the_connection_stays_open() {
 }
 
 #[tokio::test]
-async fn head_is_get_without_the_body() {
+async fn a_head_request_gets_the_head_of_the_get_answer_but_no_body() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     for (path, length) in [("/hello", Some("5")), ("/health", None), ("/metrics", None)] {
@@ -140,7 +140,7 @@ async fn head_is_get_without_the_body() {
             assert_eq!(reply.header("content-length"), length);
         }
     }
-    // A body after a HEAD response would be read as the next response.
+    // If the HEAD response had a body, it would be read as the next response.
     assert_eq!(client.get("/hello").await.body, "hello");
     server.stop().await;
 }
@@ -157,7 +157,8 @@ async fn probes_name_the_service() {
     server.stop().await;
 }
 
-/// A probe soon learns that the service is ready. The app's check runs less often than the probes arrive.
+/// Probes soon see that the service has become ready. The readiness check of the app runs less often than the
+/// probes arrive.
 #[tokio::test]
 async fn a_service_that_is_not_ready_is_checked_again_soon() {
     let server = start(Limits::default()).await;
@@ -172,14 +173,14 @@ async fn a_service_that_is_not_ready_is_checked_again_soon() {
         asked += 1;
     }
     assert!(began.elapsed() >= Duration::from_millis(4 * 20), "{:?}", began.elapsed());
-    assert!(asked > 5, "answers in between are cached");
+    assert!(asked > 5, "some answers must come from the cache: {asked} probes");
     server.app.is_ready.store(true, Ordering::SeqCst);
     while client.get("/ready").await.status != 200 {}
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.stop().await;
 }
 
-/// The check that a container image without a shell runs.
+/// Tests the health check that a container image without a shell runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_health_check_says_why_the_service_is_not_ready() {
     let server = start(Limits::default()).await;

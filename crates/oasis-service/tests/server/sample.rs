@@ -1,4 +1,4 @@
-//! A small service for these tests, and a way to start it.
+//! A small service for these tests, and the function that starts it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,19 +21,19 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// The largest body that `/echo` takes.
+/// The maximum size of a body that `/echo` accepts, in bytes.
 pub(crate) const ECHO_CAP: usize = 100_000;
 
 pub(crate) struct Sample {
-    /// Gets a permit for each request that reaches `/slow` or a gated `/ready`.
+    /// Gets a permit for each request that waits in `/slow` or in a gated `/ready`.
     pub(crate) entered: Semaphore,
-    /// Each permit lets one of these requests continue.
+    /// Each permit lets one of the waiting requests continue.
     pub(crate) release: Semaphore,
     pub(crate) gate_ready: AtomicBool,
     pub(crate) is_ready: AtomicBool,
     /// How often the readiness check has run.
     pub(crate) checks: AtomicUsize,
-    /// Notified when a `/flood` or `/stubborn` body is dropped.
+    /// Notified when the body of an endless answer, such as `/flood`, is dropped.
     pub(crate) dropped: Arc<Notify>,
     closing: CancellationToken,
 }
@@ -199,7 +199,7 @@ pub(crate) async fn start(limits: Limits) -> Running {
     Running { address, app, shutdown, task }
 }
 
-/// Waits for `future`; fails the test after 20 s instead of hanging.
+/// Waits for `future`. Fails the test after 20 s, so that the test cannot hang.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it took longer than 20 s")
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("the future took longer than 20 s")
 }

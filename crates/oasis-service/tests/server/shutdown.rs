@@ -1,4 +1,4 @@
-//! The shutdown: requests in flight finish, endless bodies end, and it takes a bounded time.
+//! Tests of the shutdown: requests in flight finish, endless bodies end, and the shutdown ends in time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,7 +52,7 @@ async fn a_body_that_never_ends_is_dropped_after_the_drain_time() {
     client.until(b"begun\n").await;
     let app = Arc::clone(&server.app);
     server.stop().await;
-    // The body was dropped before `serve` returned, not some time later.
+    // The body must be dropped before `serve` returns, not some time later.
     assert!(tokio::time::timeout(Duration::ZERO, app.dropped.notified()).await.is_ok());
     client.end().await;
 }
@@ -67,7 +67,7 @@ async fn dropping_the_server_drops_its_connections() {
 }
 
 #[tokio::test]
-async fn the_service_is_not_ready_once_the_shutdown_has_begun() {
+async fn a_service_is_not_ready_after_the_shutdown_has_begun() {
     let server = start(Limits::default()).await;
     server.app.gate_ready.store(true, Ordering::SeqCst);
     let mut client = Client::connect(server.address).await;

@@ -1,4 +1,4 @@
-//! Endless answers, which are sent without hyper.
+//! Tests of endless answers, which are sent without hyper.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use oasis_service::Limits;
 
 use super::sample::{ECHO_CAP, start, within};
 
-/// Reads until `end` has arrived. All of it must be text.
+/// Reads until `end` has arrived. All bytes must be valid text.
 async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut received = Vec::new();
     within(async {
@@ -70,7 +70,8 @@ async fn an_earlier_request_on_the_connection_is_answered_first() {
     server.stop().await;
 }
 
-/// Answers that hyper has not yet passed to the kernel are not lost when the stream takes over.
+/// When an endless answer begins, hyper may not have sent the earlier answers completely. They must not be
+/// lost.
 #[tokio::test]
 async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
     const ANSWERS: usize = 60;
@@ -86,7 +87,7 @@ async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
         writer.write_all(requests.as_bytes()).await.unwrap();
         writer
     });
-    // For up to 500 ms, the client sends requests without reading answers.
+    // For up to 500 ms, the client sends requests and does not read answers.
     let _sent = timeout(Duration::from_millis(500), &mut sending).await;
     let mut received = Vec::new();
     within(async {
@@ -100,12 +101,12 @@ async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_ends_its_stream() {
+async fn a_stream_ends_when_its_client_leaves() {
     let server = start(Limits::default()).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut socket, "6\r\nbegun\n\r\n").await;
-    // A request that the client sends during the stream is ignored.
+    // The server ignores a request that the client sends during the stream.
     socket.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     drop(socket);
     within(server.app.dropped.notified()).await;

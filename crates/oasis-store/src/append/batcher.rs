@@ -1,8 +1,7 @@
 //! The loop that sends the waiting appends as one statement, and answers each caller after the commit.
 //!
-//! An append is sent only while the server's lock_timeout still fits into the time that its caller waits,
-//! so no event is stored after the caller gave up. `verdict.rs` decides what happens to appends whose
-//! statement failed.
+//! An append is sent only if an attempt of maximum length would end before the append's deadline. So no event
+//! is stored after its caller gave up. `verdict.rs` decides what happens to appends whose statement failed.
 
 use std::time::Duration;
 
@@ -21,18 +20,20 @@ use super::refusal::Refusal;
 use super::verdict::{Circumstances, Failure, PAUSE, Reason, Verdict, verdict};
 use crate::check;
 
-/// How long a statement waits in the server for the writers' lock: `lock_timeout` of the ordering trigger.
+/// How long a statement waits in the server for the writers' lock. It is the `lock_timeout` of the ordering
+/// trigger.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long this side waits for a statement. The trigger's own time-out comes first, so this limit only
-/// ends waits for another lock (an `ALTER TABLE` of another session) and for a connection that went silent.
+/// How long the batcher waits for a statement. The `lock_timeout` ends a wait for the writers' lock earlier.
+/// So this limit only ends a wait for another lock, such as the lock of an `ALTER TABLE`, and a wait for a
+/// server that no longer answers.
 const STATEMENT_TIMEOUT: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250));
-/// How long the server has to confirm that it cancelled a statement.
+/// The time limit for the server to confirm that it has cancelled a statement.
 const CANCEL_WITHIN: Duration = Duration::from_millis(500);
-/// The longest that an attempt takes. An append with less time left is not sent.
+/// The maximum length of an attempt. An append with less time left is not sent.
 const MAX_ATTEMPT: Duration =
     STATEMENT_TIMEOUT.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
-/// How long statements skip duplicates after one was found. Usually more follow from the same redelivery, or
-/// from the same second webhook.
+/// How long statements skip duplicates after a duplicate was found. Usually more duplicates follow from the
+/// same redelivery, or from the same second webhook.
 const SKIP_DUPLICATES_FOR: Duration = Duration::from_secs(10);
 
 /// The writer of one [`Appender`](super::Appender).
@@ -46,7 +47,7 @@ pub(super) struct Batcher {
     skip_duplicates_until: Instant,
 }
 
-/// The appends that an attempt did not settle, and the pause before the next attempt.
+/// The appends that an attempt did not answer, and the pause before the next attempt.
 #[derive(Default)]
 struct Unfinished {
     jobs: Vec<Job>,
@@ -61,7 +62,7 @@ impl Batcher {
     /// Runs until the last caller is gone and every append is answered.
     pub(super) async fn run(mut self) {
         while self.wait_for_appends().await {
-            // Connecting may take long, so late appends are answered after it, not before.
+            // Connecting may take long, so the appends that have become late are answered afterwards.
             let client = self.pool.get().await;
             if let Err(error) = &client {
                 self.queue.set_reason(&AppendError::Unavailable(chain(error)));
@@ -81,7 +82,8 @@ impl Batcher {
         }
     }
 
-    /// Waits for an append, and for those that arrive with it. Returns false once no caller is left.
+    /// Waits for an append, and for other appends that arrive at the same moment. Returns false once no
+    /// caller is left.
     async fn wait_for_appends(&mut self) -> bool {
         let there = match self.linger {
             None => self.queue.wait().await,
@@ -93,8 +95,8 @@ impl Batcher {
                 }
             },
         };
-        // Other callers may be about to append, such as those that have just been answered. Let them run
-        // first, as long as more appends arrive each time.
+        // Other callers may be about to append, such as callers that have just been answered. They run first,
+        // as long as more appends arrive each time.
         let mut before = 0;
         while before < self.queue.len() && !self.queue.fills_a_batch() {
             before = self.queue.len();
@@ -104,15 +106,15 @@ impl Batcher {
         there
     }
 
-    /// Sends `jobs` as one statement. Returns the jobs to try again. All others are answered.
+    /// Sends `jobs` as one statement. Returns the jobs to try again. All other jobs are answered.
     async fn attempt(&mut self, client: Object, jobs: Vec<Job>) -> Unfinished {
         if jobs.is_empty() {
             return Unfinished::default();
         }
         let rows: Vec<&PreparedEvent> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        // Refusing duplicates needs time for a second attempt. Rows that failed before may have been stored,
-        // so a second attempt must skip duplicates.
+        // If a statement refuses duplicates, there must be time for a second attempt. If an append has failed
+        // before, its rows may be stored, so the statement must skip duplicates.
         let deadline_for_two = started + LOCK_TIMEOUT + MAX_ATTEMPT;
         let must_skip = |job: &Job| job.failed.is_some() || job.deadline < deadline_for_two;
         let skip = started < self.skip_duplicates_until || jobs.iter().any(must_skip);
@@ -132,7 +134,7 @@ impl Batcher {
     }
 
     /// Sends the statement. A statement that takes too long is cancelled in the server, so that it can't
-    /// store its rows later. `None` when no answer comes even then.
+    /// store its rows later. Returns `None` if no answer comes even then.
     async fn insert(
         &self,
         client: &Object,
@@ -217,7 +219,7 @@ impl Batcher {
         unfinished
     }
 
-    /// Logs a failure that the caller's rows did not cause.
+    /// Logs a failure that the rows of the callers did not cause.
     async fn report(&self, failure: Failure, text: &str, client: &Object, tried: usize) {
         match failure {
             Failure::LockTimeout => {
@@ -227,19 +229,19 @@ impl Batcher {
                 check::log_blockers(client).await;
             }
             Failure::Lost => tracing::warn!(error = text, "the connection broke during an append"),
-            Failure::CannotWrite => tracing::error!(error = text, "append failed"),
+            Failure::CannotWrite => tracing::error!(error = text, "append failed: the database can't write"),
             Failure::Cancelled | Failure::Conflict | Failure::Duplicate | Failure::Refused => {}
         }
     }
 
-    /// Attempts each half by itself. A half that is refused is halved again, until the append with the bad
-    /// row is alone.
+    /// Sends each half of `jobs` as a statement of its own. A half that is refused is halved again, until the
+    /// append with the bad row is alone in a statement.
     async fn attempt_halves(&mut self, client: Object, mut jobs: Vec<Job>) -> Unfinished {
         let mut unfinished = Vec::new();
         let mut client = Some(client);
         let second = jobs.split_off(jobs.len() / 2);
         for half in [jobs, second] {
-            // The first half may have used up the time, or lost the connection.
+            // The attempt of the first half may have used up the time or lost the connection.
             let latest = Instant::now() + MAX_ATTEMPT;
             let Some(own) = client.take().filter(|_| half.iter().all(|job| job.deadline >= latest)) else {
                 unfinished.extend(half);
@@ -253,7 +255,7 @@ impl Batcher {
     }
 }
 
-/// The error for a reason, with the database's own text where the error takes one.
+/// The error for a reason. `text` is the message of the database. Some errors contain it.
 fn error_of(reason: Reason, text: &str) -> AppendError {
     match reason {
         Reason::Stalled => AppendError::Stalled,

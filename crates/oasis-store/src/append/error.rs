@@ -5,8 +5,8 @@ use super::refusal::Refusal;
 /// Why an append failed. Nothing was stored, unless the error is [`AppendError::Unknown`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// The table refuses the rows, and would refuse them again (SQLSTATE class 22 or 23), because our types
-    /// and its constraints disagree.
+    /// The table refuses the rows (SQLSTATE class 22 or 23), and would refuse them again. The types of
+    /// oasis-core and the constraints of the table disagree.
     #[error("the table refused the event: {0}")]
     Refused(Box<Refusal>),
     /// A lock of another session blocked the append until its time was over.
@@ -16,7 +16,7 @@ pub enum AppendError {
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// It is not known whether the rows were stored: the connection was lost after they were sent, or no
-    /// answer came in time. Sending them again is safe only with dedup keys.
+    /// answer came in time. Sending the rows again is safe only if they have dedup keys.
     #[error("the commit was not confirmed, and the events may be stored: {0}")]
     Unknown(String),
     /// No time was left for an attempt: the request took too long to arrive, or too many appends waited
@@ -30,7 +30,8 @@ pub enum AppendError {
 
 impl AppendError {
     /// The error code and the sentence that the sender of the events may see. Both leave out details that
-    /// only the log may contain. `None` for a defect of ours, which sending the events again does not repair.
+    /// only the log may contain. `None` if the table refuses the events, because sending them again does not
+    /// help.
     pub fn caller_message(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Refused(_) => None,

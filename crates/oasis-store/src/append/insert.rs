@@ -1,4 +1,4 @@
-//! The append statement. Its rows are sent as arrays in one round trip, and each row gets a result.
+//! Sends the rows of an append statement as arrays in one round trip. Returns a result for each row.
 
 use std::error::Error;
 
@@ -11,14 +11,14 @@ use super::prepared::PreparedEvent;
 /// The result of appending one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// The id of the event, or of the event that it duplicates. `None` when that event has been pruned
-    /// meanwhile, or can't be looked up.
+    /// The id of the event, or of the event that it duplicates. `None` if that event has been pruned in the
+    /// meantime or can't be looked up.
     pub id: Option<i64>,
     /// Whether an event with the same dedup key was stored before.
     pub duplicate: bool,
 }
 
-/// `unnest` in the SELECT list produces the rows one by one, with all arrays in step. In FROM, PostgreSQL
+/// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. In FROM, it
 /// would first store each array as a separate table.
 const INSERT: &str = "\
     INSERT INTO public.oasis_events \
@@ -29,12 +29,12 @@ const REFUSE_DUPLICATES: &str = " RETURNING id";
 const SKIP_DUPLICATES: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
 
-/// What the statement does with duplicates: rows whose dedup key is already in the table or earlier in the
-/// statement.
+/// What the statement does with duplicates. A duplicate is a row whose dedup key is already in the table or
+/// earlier in the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Duplicates {
-    /// The statement fails. Duplicates are rare, and skipping them costs PostgreSQL up to a sixth of its
-    /// time.
+    /// The statement fails. This is faster if there are no duplicates: skipping duplicates costs up to a
+    /// sixth of PostgreSQL's time.
     Refused,
     /// The statement skips them.
     Skipped,
@@ -108,7 +108,7 @@ pub(super) async fn insert(
         return Ok(each.collect());
     }
 
-    // Only inserted rows come back, in the order of the arrays. Every other row was a duplicate.
+    // The statement returns only inserted rows, in the order of the arrays. Every other row was a duplicate.
     let mut inserted = inserted.iter().peekable();
     let mut outcome: Vec<Appended> = rows
         .iter()

@@ -11,7 +11,7 @@ pub struct PreparedEvent {
     dedup_key: Option<DedupKey>,
     title: String,
     reference: String,
-    /// As JSON text, which takes less memory than the parsed value while the event waits.
+    /// JSON text, because it takes less memory than the parsed value while the event waits.
     meta: String,
 }
 
@@ -53,7 +53,7 @@ impl PreparedEvent {
         self.event.link.as_ref().map(Link::as_str)
     }
 
-    /// About how many bytes the event takes while it waits.
+    /// The approximate memory of the event while it waits, in bytes.
     pub(super) fn weight(&self) -> usize {
         512 + self.meta.len() + self.link().map_or(0, str::len) + self.dedup_key().map_or(0, str::len)
     }

@@ -9,18 +9,18 @@ use super::error::AppendError;
 use super::insert::Appended;
 use super::prepared::PreparedEvent;
 
-/// The most rows of one statement, unless a single append has more. A statement of this size takes about
-/// 15 ms; a longer one would delay other writers.
+/// The maximum number of rows of one statement. Only a single append may have more. A statement of this size
+/// takes about 15 ms. A longer statement would delay other writers.
 const BATCH_ROWS: usize = 640;
-/// The most bytes of one statement, unless a single append has more. A slow connection must be able to
-/// transfer them before the statement times out.
+/// The maximum number of bytes of one statement. Only a single append may have more. A slow connection must
+/// be able to transfer the statement before its time limit ends.
 const BATCH_BYTES: usize = 2 << 20;
 
 /// One caller's append.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) rows: Vec<PreparedEvent>,
-    /// The bytes of all rows.
+    /// The approximate memory of all rows, in bytes.
     pub(super) weight: usize,
     pub(super) deadline: Instant,
     /// Why the append has not succeeded yet: an attempt failed, or the queue is delayed.
@@ -36,7 +36,7 @@ impl Job {
         let _ = self.answer.send(result);
     }
 
-    /// Whether every row has a dedup key, so that sending the rows twice stores them once.
+    /// Whether every row has a dedup key. Such rows are stored once, even if they are sent twice.
     pub(super) fn is_idempotent(&self) -> bool {
         self.rows.iter().all(|row| row.dedup_key().is_some())
     }
@@ -90,14 +90,14 @@ impl Queue {
         true
     }
 
-    /// Moves everything that has arrived into the queue.
+    /// Moves all appends that have arrived into the queue.
     pub(super) fn gather(&mut self) {
         while let Ok(job) = self.jobs.try_recv() {
             self.waiting.push_back(job);
         }
     }
 
-    /// How many waiting appends go into the next statement, and whether they fill it.
+    /// How many waiting appends go into the next statement, and whether they fill the statement.
     fn batch(&self) -> (usize, bool) {
         let (mut rows, mut bytes) = (0, 0);
         for (before, next) in self.waiting.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! [`Refusal`]: describes events that the table refused, in a form that a log may contain. It names the rule,
-//! and the fields of each event that are always public. It leaves out `meta`, links, dedup keys and the
-//! database's own text, which may contain private data of the caller.
+//! [`Refusal`]: describes events that the table refused, in a form that a log may contain. It names the rule
+//! that refused the events, and the fields of each event that are always public. It leaves out `meta`, links,
+//! dedup keys and the message of the database, because they may contain private data of the caller.
 
 use std::fmt;
 
@@ -9,20 +9,21 @@ use tokio_postgres::error::DbError;
 
 use super::prepared::PreparedEvent;
 
-/// The most events that a refusal names.
+/// The maximum number of events that a refusal names.
 const NAMED: usize = 8;
 
-/// Events that our own types allow and the table does not. This is a defect of ours.
+/// Events that the types of oasis-core allow but the table refuses. The cause is a defect of OASIS DevHub or
+/// a constraint that a user added to the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The SQLSTATE, of class 22 or 23.
     pub sqlstate: String,
     /// The constraint that refused the events, if a constraint did.
     pub constraint: Option<String>,
-    /// The column, where the database names one.
+    /// The column, if the database names one.
     pub column: Option<String>,
-    /// The distinct events of the append, or the first of them if there are many. An append is stored as a
-    /// whole or not at all, and the database does not say which event it refused.
+    /// The distinct events of the append, or the first of them if there are many. The database does not say
+    /// which event it refused, and an append is stored as a whole or not at all.
     pub events: Vec<RefusedEvent>,
     /// How many events the append had.
     pub of: usize,
@@ -30,7 +31,7 @@ pub struct Refusal {
 
 /// The fields of an event that are always public.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of the event")]
+#[allow(missing_docs, reason = "the docs of `Event` and `NewEvent` explain the fields")]
 pub struct RefusedEvent {
     pub task: Task,
     pub kind: Kind,
@@ -40,7 +41,7 @@ pub struct RefusedEvent {
 }
 
 impl Refusal {
-    /// The refusal of `rows` with `error`.
+    /// Describes the refusal of `rows` with `error`.
     pub(super) fn new(error: Option<&DbError>, rows: &[PreparedEvent]) -> Self {
         let mut events: Vec<RefusedEvent> = Vec::new();
         for row in rows {

@@ -1,13 +1,13 @@
-//! Decides what happens to an append whose statement failed. It is pure: a failure and its circumstances go
-//! in, a verdict comes out.
+//! Decides what happens to an append whose statement failed. The verdict depends only on the failure and on
+//! the circumstances of the append.
 //!
-//! | failure | tried again | answered |
+//! | failure | appends that are tried again | appends that are answered |
 //! |---|---|---|
-//! | the lock's time-out, a cancelled wait, a deadlock | appends with time left | all others |
-//! | a duplicate that the statement refuses | appends with time left; duplicates are skipped | all others |
-//! | a row that the table refuses | each half of a shared batch by itself | an append that is alone |
-//! | the connection is lost | rows with dedup keys, with time left | all others: the outcome is unknown |
-//! | the database can't write | none | all |
+//! | a lock time-out, a cancelled statement, a deadlock | appends with time left | all others |
+//! | a duplicate that the statement refuses | appends with time left, skipping duplicates | all others |
+//! | a row that the table refuses | each half of a shared statement | an append that was alone |
+//! | a lost connection | appends with dedup keys and time left | all others: the outcome is unknown |
+//! | a database that can't write | none | all |
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use super::insert::Duplicates;
 
 /// The pause before the next attempt when the database can't be reached.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// The pause after a deadlock. The other side of the deadlock goes on at once.
+/// The pause after a deadlock. The other session of the deadlock continues at once.
 const SHORT_PAUSE: Duration = Duration::from_millis(5);
 
-/// How a statement failed. Each of these failures has its own verdicts.
+/// How a statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The ordering trigger did not get the writers' lock in time.
     LockTimeout,
-    /// The statement waited for something else and was cancelled, or another session cancelled it.
+    /// The statement was cancelled, because it took too long or because another session cancelled it.
     Cancelled,
     /// The statement was the victim of a deadlock or of a serialization failure.
     Conflict,
@@ -35,12 +35,13 @@ pub(super) enum Failure {
     Refused,
     /// The connection broke, or the session or the server is shutting down.
     Lost,
-    /// The database can't write, or this role may not: read-only, disk full, a right is missing.
+    /// The database can't write, or this role may not write. For example, the database is read-only, the disk
+    /// is full, or a right is missing.
     CannotWrite,
 }
 
 impl Failure {
-    /// Classifies the SQLSTATE of an error. An error without one comes from the connection.
+    /// Classifies the SQLSTATE of an error. An error without a SQLSTATE comes from the connection.
     pub(super) fn of(state: Option<&SqlState>) -> Self {
         let Some(state) = state else { return Self::Lost };
         match state.code() {
@@ -51,7 +52,7 @@ impl Failure {
                 "40" => Self::Conflict,
                 "22" | "23" => Self::Refused,
                 "08" | "57" => Self::Lost,
-                // SQLSTATE is an open set. Codes that may not be temporary are not tried again.
+                // There are many other codes. The failure may be permanent, so it is not tried again.
                 _ => Self::CannotWrite,
             },
         }
@@ -66,11 +67,11 @@ impl Failure {
         }
     }
 
-    /// The reason for the appends that wait in the queue, if the failure delays them too.
+    /// Why the appends in the queue have to wait, if the failure delays them too.
     pub(super) fn queue_reason(self) -> Option<Reason> {
         match self {
             Self::LockTimeout | Self::Cancelled => Some(Reason::Stalled),
-            // The rows that were sent may be stored. The waiting rows have not been sent, so they are not.
+            // The rows that were sent may be stored. The waiting rows were not sent, so they are not stored.
             Self::Conflict | Self::Lost => Some(Reason::Unavailable),
             Self::Duplicate | Self::Refused | Self::CannotWrite => None,
         }
@@ -84,9 +85,9 @@ pub(super) struct Circumstances {
     pub(super) duplicates: Duplicates,
     /// Whether the statement contained other appends.
     pub(super) shared: bool,
-    /// Whether each row has a dedup key, so that sending it twice stores it once.
+    /// Whether each row has a dedup key. Such a row is stored once, even if it is sent twice.
     pub(super) idempotent: bool,
-    /// Whether an earlier attempt may have stored the rows. If so, no answer says that they were not
+    /// Whether an earlier attempt may have stored the rows. If so, no answer may say that the rows were not
     /// stored.
     pub(super) in_doubt: bool,
     /// Whether there is time left for another attempt.
@@ -96,22 +97,22 @@ pub(super) struct Circumstances {
 /// What happens to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is tried again after a pause.
+    /// The append is tried again after a pause.
     Retry {
         /// The pause.
         after: Duration,
-        /// The answer if no time is left then.
+        /// The reason in the answer if no time is left after the pause.
         otherwise: Reason,
     },
-    /// It is tried again, with half of the appends of its statement.
+    /// The append is tried again, together with half of the appends of its statement.
     Split,
-    /// It is answered now. The table refuses its rows and would refuse them again.
+    /// The append is answered now. The table refuses its rows and would refuse them again.
     Refuse,
-    /// It is answered now, with this reason.
+    /// The append is answered now, with this reason.
     Answer(Reason),
 }
 
-/// Why an append fails that might succeed at another time.
+/// Why an append failed. The same append could succeed at another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     Stalled,
@@ -134,7 +135,7 @@ pub(super) fn verdict(failure: Failure, circumstances: Circumstances) -> Verdict
         (Failure::Conflict, _) => retry(SHORT_PAUSE, Reason::Unavailable),
         // The index refused the whole statement. The next attempt skips the rows that are stored already.
         (Failure::Duplicate, Duplicates::Refused) => retry(Duration::ZERO, Reason::Late),
-        // The bad row of one caller must not fail the rows of another.
+        // The bad row of one caller must not fail the rows of another caller.
         (Failure::Duplicate, Duplicates::Skipped) | (Failure::Refused, _) if shared => Verdict::Split,
         (Failure::Duplicate, Duplicates::Skipped) | (Failure::Refused, _) => Verdict::Refuse,
         (Failure::Lost, _) if idempotent => retry(PAUSE, Reason::Unknown),

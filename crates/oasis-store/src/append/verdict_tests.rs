@@ -13,7 +13,7 @@ const FIRST: Circumstances = Circumstances {
 const KEYED: Circumstances = Circumstances { idempotent: true, ..FIRST };
 const LATE: Circumstances = Circumstances { in_time: false, ..FIRST };
 const SHARED: Circumstances = Circumstances { shared: true, ..FIRST };
-/// A connection was lost after the rows were sent.
+/// A second attempt. The connection was lost during the first attempt, after the rows were sent.
 const IN_DOUBT: Circumstances = Circumstances { in_doubt: true, duplicates: Duplicates::Skipped, ..KEYED };
 const SKIPPING: Circumstances = Circumstances { duplicates: Duplicates::Skipped, ..FIRST };
 
@@ -27,7 +27,7 @@ fn retry(millis: u64, otherwise: Reason) -> Verdict {
 }
 
 #[test]
-fn each_row_of_the_table_gives_its_verdict() {
+fn each_failure_gets_the_verdict_of_the_table() {
     use Reason::{Late, Stalled, Unavailable, Unknown};
     use Verdict::{Answer, Refuse, Split};
     let late_in_doubt = Circumstances { in_time: false, ..IN_DOUBT };
@@ -80,9 +80,9 @@ fn each_row_of_the_table_gives_its_verdict() {
     }
 }
 
-/// An error without a SQLSTATE means that the connection failed or the server did not answer.
+/// If there is no SQLSTATE, the connection failed or the server did not answer.
 #[test]
-fn without_an_answer_only_rows_with_keys_are_sent_again() {
+fn if_the_server_does_not_answer_only_rows_with_keys_are_sent_again() {
     assert_eq!(of(None, KEYED), retry(100, Reason::Unknown));
     assert_eq!(of(None, Circumstances { shared: true, ..KEYED }), retry(100, Reason::Unknown));
     assert_eq!(of(None, FIRST), Verdict::Answer(Reason::Unknown));
@@ -107,10 +107,10 @@ fn each_failure_says_whether_the_connection_closes_and_why_the_queue_waits() {
     }
 }
 
-/// For every failure and all circumstances: only an append with time left is tried again, only a shared
-/// statement is split, and the outcome is unknown only where the rows may have been stored.
+/// For every failure and all circumstances: an append is tried again only with time left, a statement is
+/// split only if it is shared, and the outcome is unknown only if the rows may be stored.
 #[test]
-fn every_combination_keeps_the_rules() {
+fn every_verdict_fits_the_circumstances() {
     use Failure::{Cancelled, CannotWrite, Conflict, Duplicate, LockTimeout, Lost, Refused};
     for failure in [LockTimeout, Cancelled, Conflict, Duplicate, Refused, Lost, CannotWrite] {
         for bits in 0..32_u8 {

@@ -1,7 +1,7 @@
 -- Describes the tables, indexes, functions and other objects of OASIS DevHub in schema $1. The result is a
--- JSON object that has the definition from the catalogue for each name. Two schemas of one server have the
--- same description when the same statements made them. Names are written without the schema. Comments and
--- white space in functions do not count. Grants are left out, because users change them.
+-- JSON object with one entry for each object: its name, and its definition from the catalogue. Two schemas of
+-- one server have the same description if the same statements created them. Names are written without the
+-- schema. Comments and white space in functions do not count. Grants are left out, because users change them.
 WITH names AS (
     SELECT quote_ident($1) || '.' AS bare, '"' || $1 || '".' AS quoted
 ), relations AS (
@@ -9,7 +9,7 @@ WITH names AS (
     FROM pg_class AS c
     WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = $1)
       AND c.relkind IN ('r', 'p', 'S') AND starts_with(c.relname, 'oasis_')
-      -- No migration creates the history of the migrations.
+      -- The migrations do not create their own history.
       AND c.relname <> 'oasis_schema_history'
 ), objects (name, definition) AS (
     SELECT CASE r.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || r.relname,

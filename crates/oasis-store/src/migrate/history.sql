@@ -1,7 +1,7 @@
 DO $oasis$
 DECLARE
-    -- Version, name and checksum of each step of this build (known), and of each of the older migrations,
-    -- which were folded into the first step (older).
+    -- `known` has the version, name and checksum of each step of this build. `older` has the same of each
+    -- older migration. The first step contains the older migrations.
     known constant jsonb := '{known}';
     older constant jsonb := '{older}';
     applied jsonb;
@@ -44,7 +44,7 @@ BEGIN
     END IF;
     IF applied <> older THEN
         IF applied <@ older THEN
-            RAISE 'the database is at version % of the older migrations, since merged into one; '
+            RAISE 'the database is at version % of the older migrations, which are now one migration; '
                     'nothing was changed', jsonb_array_length(applied)
                 USING HINT = format('Bring it to version %s with the build that made it and run this again, '
                     'or use an empty database.', jsonb_array_length(older));
@@ -56,8 +56,8 @@ BEGIN
             USING HINT = 'Run the build that made it or a newer one, or use another database.';
     END IF;
 
-    -- The older migrations made this database. Its tables are compared with those that the first step makes
-    -- now, in a separate schema that is rolled back.
+    -- The older migrations made this database. Its tables are compared with the tables that the first step
+    -- creates now. The first step runs in a separate schema, which is rolled back.
     EXECUTE $oasis_describe${describe}$oasis_describe$ INTO found USING '{schema_name}';
     BEGIN
         CREATE SCHEMA {scratch};
@@ -96,8 +96,8 @@ BEGIN
         FROM (SELECT jsonb_object_keys(found) UNION SELECT jsonb_object_keys(expected)) AS names (name)
         WHERE found ->> name IS DISTINCT FROM expected ->> name
           AND found ->> name IS DISTINCT FROM restored ->> name
-          -- Users write policies for their own roles, and our policies are for a role that may have been
-          -- created after the table.
+          -- Policies may be added or missing. Users write policies for their own roles, and the policies of
+          -- the first step are for a role that may have been created after the table.
           AND NOT (name LIKE 'policy %' AND (expected ->> name IS NULL OR found ->> name IS NULL));
     IF difference IS NOT NULL THEN
         RAISE 'the tables of this database are not as the older migrations made them; nothing was changed. '

@@ -17,15 +17,15 @@ const OLDER: [(i64, &str, u64); 6] = [
     (6, "agents", 11_641_559_178_483_061_841),
 ];
 
-/// The settings of the session. A step may take longer than statements usually may.
+/// The settings of the session. A step may take longer than the usual time limit of statements.
 pub(super) const SETTINGS: &str = "SET statement_timeout = 0";
 
-/// The migrations as plain SQL for psql or any other client. The script applies what is missing and records
-/// it, as [`migrate`](crate::migrate) does. Each step is one statement, and therefore one transaction.
+/// The migrations as plain SQL for psql or any other client. The script applies the missing steps and records
+/// them, as [`migrate`](crate::migrate) does. Each step is one statement, and therefore one transaction.
 pub fn migration_script() -> String {
     let steps = steps();
     let mut script = format!(
-        "-- OASIS DevHub: the schema. It is safe to run again: steps that were applied are skipped.\n\
+        "-- The schema of OASIS DevHub. You can run this script again: it skips applied steps.\n\
          -- For psql: psql -v ON_ERROR_STOP=1 -f FILE\n{SETTINGS};\n\n{}",
         history(&steps)
     );
@@ -36,9 +36,9 @@ pub fn migration_script() -> String {
     script
 }
 
-/// The statement that creates the history where there is none, and refuses a history that these steps can't
-/// follow. A database of the older migrations gets the present history if its tables are those that the
-/// first step creates.
+/// The statement that creates the history of migrations if there is none, and refuses a history that these
+/// steps can't follow. If the older migrations wrote the history, and the tables are the same as the tables
+/// that the first step creates, the statement replaces the history with the present one.
 pub(super) fn history(steps: &[Step]) -> String {
     let list = |steps: Vec<(i64, &str, u64)>| {
         let steps: Vec<String> = steps

@@ -1,8 +1,8 @@
-//! The migrations that are embedded in the program, and the schema that they are for.
+//! The migrations that are embedded in the program, and the schema for their tables.
 //!
 //! `{schema}` in a migration stands for the schema that holds the tables. The history keeps the checksum of
 //! the file, which is the same for every schema. Migrations use the name of the schema in literals too, so
-//! it must not contain a quote, a dollar sign or a backslash.
+//! the name must not contain a quote, a dollar sign or a backslash.
 
 use refinery::Migration;
 
@@ -13,14 +13,14 @@ mod embedded {
 /// The schema that holds the tables.
 pub(super) const SCHEMA: &str = "public";
 /// A schema that is created and rolled back, to compare the tables of the older migrations with the present
-/// ones.
+/// tables.
 pub(super) const SCRATCH: &str = "oasis_scratch";
 
 /// One migration.
 pub(crate) struct Step {
-    /// Its number: 1, 2, …
+    /// The number of the migration: 1, 2, …
     pub(crate) version: i64,
-    /// `oasis_events` for the file `V1__oasis_events.sql`.
+    /// The name of the migration, such as `oasis_events` for the file `V1__oasis_events.sql`.
     pub(crate) name: String,
     /// The checksum of version, name and file, as refinery computes it.
     pub(crate) checksum: u64,
@@ -57,7 +57,8 @@ pub(crate) fn steps() -> Vec<Step> {
 
 /// Replaces `{schema}` in `sql` with the name of a schema, as an identifier.
 pub(super) fn in_schema(sql: &str, schema: &str) -> String {
-    // Functions store their text, and the older migrations wrote `public` without quotes, so it gets none.
+    // PostgreSQL stores the text of functions. In the functions of the older migrations, `public` has no
+    // quotes, so it gets no quotes here.
     let quoted = if schema == "public" { schema.to_owned() } else { format!("\"{schema}\"") };
     sql.replace("{schema}", &quoted)
 }
@@ -66,11 +67,11 @@ pub(super) fn in_schema(sql: &str, schema: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Never change a checksum here. Databases have these steps in their history: if a file changed, the
-    /// history would no longer say what they contain, and `oasis migrate` would refuse them. Make changes
-    /// in a new step, and add its checksum here.
+    /// Never change a checksum here. Databases have these steps in their history. If a file changed, the
+    /// history would no longer say what a database contains, and `oasis migrate` would refuse the database.
+    /// Make changes in a new step, and add its checksum here.
     #[test]
-    fn steps_never_change() {
+    fn the_files_of_the_steps_never_change() {
         let steps: Vec<_> = steps().iter().map(|step| (step.to_string(), step.checksum)).collect();
         let known = [
             ("V1__oasis_events", 11_245_318_916_352_128_076),
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_names_the_schema_by_its_placeholder() {
+    fn every_step_uses_the_placeholder_for_the_schema() {
         for step in steps() {
             assert!(!step.file.contains("public."), "{step}");
             assert!(!step.file.lines().any(|line| line.len() > 110), "{step}");

@@ -1,6 +1,6 @@
-//! Pages of the ticker with bounds on `ts`. `ts` is the producer's time, so it is in no order. A first
-//! statement scans the newest rows. If they do not complete the page, a second statement goes along the index
-//! on `ts`.
+//! Pages of the ticker with bounds on `ts`. `ts` is the producer's time, so the rows are not in the order of
+//! `ts`. A first statement scans the newest rows. If these rows do not complete the page, a second statement
+//! goes along the index on `ts`.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::statement::{PageStatement, fields, limit_and_offset, rows_needed, tim
 use super::walk::{IndexWalk, StatusAndSource};
 use crate::filter::Filter;
 
-/// How many of the newest rows the first statement scans, over all combinations of leading values.
+/// The number of the newest rows that the first statement scans, over all combinations of leading values.
 const NEWEST_ROWS: i64 = 1_000;
 
-/// The fields of a filter that `oasis_ids_between` takes, in the order of its parameters.
+/// The fields of a filter that `oasis_ids_between` accepts, in the order of its parameters.
 const FIELDS: [&str; 6] = ["vtid", "status", "source", "kind", "module", "layer"];
 
-/// The statement that looks for the page among the newest rows that pass the filter. Its column `settled`
-/// says whether the page is complete. It is complete for rare values and for times near the head. `None` for
-/// other queries.
+/// The statement that looks for the page among the newest rows that pass the filter. The column `settled` of
+/// the result says whether the page is complete. Pages of rare values and pages of times near the head are
+/// complete. `None` for queries that [`bounded_filter`] does not accept.
 pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     bounded_filter(query)?;
     let mut params = Params::default();
@@ -47,8 +47,8 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
 }
 
-/// The statement that finds a page however far back the page is. The SQL function `oasis_ids_between` finds
-/// the ids of the page by time. `None` for other queries.
+/// The statement that finds a page at any distance from the head. The SQL function `oasis_ids_between` finds
+/// the ids of the page by time. `None` for queries that [`bounded_filter`] or the function does not accept.
 pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
     let filter = bounded_filter(query)?;
     let mut named: BTreeMap<&str, Vec<String>> = filter.named().into_iter().collect();
@@ -82,7 +82,8 @@ pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
     Some(PageStatement::of(query, params, "", "", &page))
 }
 
-/// The filter of a query for the ticker, newest first, with bounds on `ts`. `None` for other queries.
+/// The filter of `query`, if the query selects rows of the ticker, newest first, with bounds on `ts`. `None`
+/// for other queries.
 fn bounded_filter<'a>(query: &PageQuery<'a>) -> Option<&'a Filter> {
     let filter = query.filter.filter(|filter| filter.channel.is_devhub())?;
     let newest = matches!(query.order, Order::NewestFirst { .. });

@@ -8,7 +8,7 @@ pub(super) enum Param {
     Id(i64),
     Text(String),
     Texts(Vec<String>),
-    /// The values that a filter accepts; `None` accepts any value.
+    /// The values that a filter accepts. `None` accepts any value.
     Accepted(Option<Vec<String>>),
     Time(Timestamp),
 }

@@ -7,63 +7,64 @@ use crate::filter::Filter;
 /// The order of a page, and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Descending ids, all below `before`.
+    /// Descending ids.
     NewestFirst {
-        /// Exclusive bound.
+        /// The ids are lower than this bound. `None` begins with the newest row.
         before: Option<i64>,
     },
-    /// Ascending ids above `after`, up to and including `upto`.
+    /// Ascending ids.
     OldestFirst {
-        /// Exclusive bound.
+        /// The ids are higher than this bound.
         after: i64,
-        /// Inclusive bound.
+        /// The ids are not higher than this bound.
         upto: i64,
     },
 }
 
-/// The columns that are read of each row.
+/// The columns that are read from each row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
     /// The ticker's fields.
     Ticker,
     /// The ticker's fields and `meta`.
     WithMeta,
-    /// The ticker's fields, and `meta` of the rows whose readers need it when they follow the table: rows
-    /// of channels other than the ticker's, rows of agents, and workflow runs.
+    /// The ticker's fields. Some rows also have `meta`, because readers who follow the table need it: rows of
+    /// channels other than the ticker's, rows of agents, and workflow runs.
     Tail,
 }
 
 impl Columns {
-    /// The columns that the stream of a channel needs. The ticker shows no `meta`; the other streams show
-    /// it.
+    /// The columns that the stream of a channel needs. The stream of the ticker does not contain `meta`. The
+    /// other streams do.
     pub fn of_channel(channel: &Channel) -> Self {
         if channel.is_devhub() { Self::Ticker } else { Self::WithMeta }
     }
 }
 
-/// One page that a reader asks for.
+/// The page that a reader requests.
 #[derive(Debug, Clone)]
 pub struct PageQuery<'a> {
-    /// Selects the rows. `None` takes the rows of every channel.
+    /// Selects the rows. `None` selects the rows of every channel.
     pub filter: Option<&'a Filter>,
     /// The order of the rows, and where the page begins.
     pub order: Order,
-    /// The most rows of the page.
+    /// The maximum number of rows of the page.
     pub limit: i64,
     /// How many rows to skip before the page begins.
     pub offset: i64,
-    /// Earliest `ts`, inclusive.
+    /// The earliest `ts`, inclusive.
     pub since: Option<Ts>,
-    /// Latest `ts`, inclusive.
+    /// The latest `ts`, inclusive.
     pub until: Option<Ts>,
     /// The columns of each row.
     pub columns: Columns,
-    /// The page ends with the row that takes the total of its `meta` and `link` above this many bytes.
+    /// The limit for the total size of `meta` and `link`, in bytes. The page ends with the row that exceeds
+    /// the limit.
     pub most_bytes: Option<i64>,
 }
 
 impl<'a> PageQuery<'a> {
-    /// The [`PageQuery::most_bytes`] of readers that read one page after the other.
+    /// The [`PageQuery::most_bytes`] for readers that read page after page.
     pub const MOST_BYTES: i64 = 4 << 20;
 
     /// A query for the ticker's fields of the rows that pass `filter`, without bounds on time or bytes.

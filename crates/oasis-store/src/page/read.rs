@@ -10,16 +10,16 @@ use crate::event::StoredEvent;
 use crate::marks::Marks;
 use crate::store::Store;
 
-/// A page, and the state of the table in the same snapshot.
+/// A page, and the state of the table in the snapshot of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The rows in the requested order.
     pub events: Vec<StoredEvent>,
-    /// Whether more rows follow in that order.
+    /// Whether more rows follow in the requested order.
     pub more: bool,
     /// The id up to which each family of channels has been pruned.
     pub marks: Marks,
-    /// The highest id in the table, over all channels; 0 when it is empty.
+    /// The highest id in the table, over all channels. 0 if the table is empty.
     pub newest: i64,
 }
 

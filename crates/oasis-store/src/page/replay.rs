@@ -1,6 +1,6 @@
-//! Reads the last events for a new reader of the feed. Pings that only repeat the ping before them are left
-//! out, because twenty agents would fill the replay with them. The reads go along indexes without these
-//! repeats, so even a long run of repeats at the head costs little.
+//! Reads the last events for a new reader of the feed. A repeat is a ping that only repeats the agent's
+//! previous ping. Repeats are left out, because twenty agents would fill the replay with their repeats. The
+//! reads go along indexes that contain no repeats, so even many repeats at the head cost little.
 
 use oasis_core::ping::PING;
 use oasis_core::{Source, Task};
@@ -14,12 +14,13 @@ use crate::error::StoreError;
 use crate::filter::Filter;
 use crate::store::Store;
 
-/// An event of an agent that is no repeat: the condition of the index `oasis_events_news_of_agents`.
+/// The condition of the index `oasis_events_news_of_agents`. It selects the events of agents that are not
+/// repeats.
 const NEWS: &str = "e.source = 'agent.ping' AND (e.meta -> 'repeat') IS DISTINCT FROM 'true'::jsonb";
 
 impl Store {
-    /// Reads the newest rows below `before` that pass `filter` and are not repeats: at most `limit`, newest
-    /// first.
+    /// Reads the newest rows that pass `filter`, have ids below `before`, and are not repeats. The page has
+    /// at most `limit` rows, newest first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -68,9 +69,9 @@ fn sources(filter: &Filter) -> Vec<Source> {
     if filter.source.is_empty() { Source::ALL.to_vec() } else { filter.source.clone() }
 }
 
-/// Splits a filter in two. The first part accepts only the value that millions of pings have (the task
-/// `IDLE`, or else the kind `ping`). The second part accepts all the other values. A part without values is
-/// `None`.
+/// Splits a filter into two parts. The first part accepts only the value that millions of pings have: the
+/// task `IDLE` or, if the filter names no tasks, the kind `ping`. The second part accepts all other values. A
+/// part that would accept no value is `None`.
 fn split_agent_values(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     fn split<T: Clone>(values: &[T], is: impl Fn(&T) -> bool) -> Option<(Vec<T>, Vec<T>)> {
         let (those, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
@@ -88,8 +89,8 @@ fn split_agent_values(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     (None, Some(filter.clone()))
 }
 
-/// Rows of other sources that have one of these values of pings, along the index
-/// `oasis_events_among_agents`. `None` when the filter accepts only agents.
+/// Reads rows of sources other than agents that have the task `IDLE` or the kind `ping`, along the index
+/// `oasis_events_among_agents`. `None` if the filter accepts only agents.
 fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     if sources(filter) == [Source::AgentPing] {
         return None;
@@ -99,9 +100,9 @@ fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> 
     Some(walk)
 }
 
-/// Rows of all sources other than agents. If the index on status and source leads, the list of sources keeps
-/// the walk away from the pings. For an open filter, which has no leading field, the walk goes along that
-/// index too.
+/// Reads rows of all sources other than agents. If the walk goes along the index on status and source, the
+/// list of sources keeps the walk away from the pings. An open filter has no leading field, so its walk goes
+/// along that index too.
 fn other_sources(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     let mut sources = sources(filter);
     sources.retain(|source| *source != Source::AgentPing);
@@ -112,16 +113,18 @@ fn other_sources(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) ->
     let many = sources.len() > 1;
     let own = if by_source { Filter { source: sources, ..filter.clone() } } else { filter.clone() };
     let mut walk = IndexWalk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
-    // With a list of sources this condition adds nothing. It would look so selective to the planner that it
-    // expects long walks and compiles the statement (JIT), which takes longer than the statement runs.
+    // With a list of sources, this condition would not change the result. But the planner would expect that
+    // few rows fulfil it, so that the walks are long. The planner would then compile the statement (JIT),
+    // which takes longer than the statement runs.
     if !(by_source && many) {
         walk.conditions.push("e.source <> 'agent.ping'".to_owned());
     }
     Some(walk)
 }
 
-/// Events of agents that are no repeats, along their own index. If the filter accepts only VTIDs as tasks,
-/// the walk goes along the index on VTIDs instead. `None` when the filter does not accept agents.
+/// Reads events of agents that are not repeats, along the index of these events. If the filter names tasks
+/// and all of them are VTIDs, the walk goes along the index on VTIDs instead. `None` if the filter does not
+/// accept agents.
 fn news_of_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     let sources = sources(filter);
     if !sources.contains(&Source::AgentPing) {

@@ -5,26 +5,26 @@ use super::query::{Columns, PageQuery};
 use super::walk::{IndexWalk, direction};
 use crate::event::COLUMNS;
 
-/// The state of the table, in one row. The planner expects one row of this subquery. If `oasis_feed_state`
-/// were joined as a table, the planner would expect thousands of rows and compile the plan (JIT), which
-/// takes longer than the plan runs.
+/// The state of the table, in one row. The planner expects one row from this subquery. If `oasis_feed_state`
+/// were joined as a table, the planner would expect thousands of rows and compile the statement (JIT), which
+/// takes longer than the statement runs.
 const STATE: &str = "( \
     SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
       coalesce((SELECT families::text FROM public.oasis_feed_state), '{}') AS families, \
       coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state";
 
-/// A statement that reads a page. Its first row is the state of the table. The other rows are the events of
-/// the page, and one more where more rows follow.
+/// A statement that reads a page. The first row of the result is the state of the table. The other rows are
+/// the events of the page. After them, there may be one more event, which shows that more rows follow.
 pub(crate) struct PageStatement {
     pub(crate) sql: String,
     pub(crate) params: Params,
 }
 
 impl PageStatement {
-    /// The statement of a page in id order. The first field that the filter names leads. For each value of
-    /// that field, the newest (or oldest) matching rows come from the index on the field, in id order. This
-    /// is fast however rare a value is. The few candidates are merged. The other fields of the filter are
-    /// conditions on the rows that the walk meets.
+    /// The statement of a page in id order. The first field that the filter names is the leading field. For
+    /// each value of the leading field, the statement reads the newest (or oldest) matching rows from the
+    /// index on that field. This is fast even if the value is rare. The statement then merges the rows of all
+    /// values. The other fields of the filter are conditions on the rows that are read.
     pub(crate) fn by_id(query: &PageQuery<'_>) -> Self {
         let mut params = Params::default();
         let mut walk = IndexWalk::of(query, &mut params);
@@ -39,9 +39,9 @@ impl PageStatement {
         Self::of(query, params, "", "", &page)
     }
 
-    /// Puts the rows that `page` selects after the state of the table. `meta` becomes text at this level,
-    /// where the rows that an offset skips are gone already. `with` precedes the statement, and `more` is
-    /// added to the selected columns.
+    /// The statement that returns the state of the table, followed by the rows that `page` selects. `meta` is
+    /// converted to text here, because `page` has already removed the rows that an offset skips. `with` is
+    /// placed before the statement, and `more` is added to the selected columns.
     pub(super) fn of(query: &PageQuery<'_>, params: Params, with: &str, more: &str, page: &str) -> Self {
         let meta = match query.columns {
             Columns::Ticker => "NULL::text",
@@ -57,7 +57,8 @@ impl PageStatement {
                 "SELECT {}, {meta} AS meta, NULL::int8 AS found FROM ({page}) AS page",
                 fields("page")
             ),
-            // OFFSET 0 keeps the planner from merging the subqueries, so `meta` becomes text only once.
+            // OFFSET 0 keeps the planner from merging the subqueries, so `meta` is converted to text only
+            // once.
             Some(most) => format!(
                 "SELECT cut.* FROM ( \
                    SELECT sized.*, count(*) OVER () AS found, sum({size}) OVER ( \
@@ -84,7 +85,7 @@ pub(crate) fn fields(table: &str) -> String {
     COLUMNS.map(|field| format!("{table}.{field}")).join(", ")
 }
 
-/// The bounds of `query` on time, as a condition on the column `ts`. `None` when it has no bounds.
+/// The bounds of `query` on time, as a condition on the column `ts`. `None` if the query has no such bounds.
 pub(super) fn time_bounds(params: &mut Params, query: &PageQuery<'_>, ts: &str) -> Option<String> {
     let mut bounds = Vec::new();
     for (operator, bound) in [(">=", query.since), ("<=", query.until)] {
@@ -96,13 +97,13 @@ pub(super) fn time_bounds(params: &mut Params, query: &PageQuery<'_>, ts: &str) 
     (!bounds.is_empty()).then(|| bounds.join(" AND "))
 }
 
-/// How many rows a page needs: those that an offset skips, those of the page itself, and one that tells
-/// whether more follow.
+/// How many rows the statement of a page must find: the rows that an offset skips, the rows of the page, and
+/// one row that shows whether more rows follow.
 pub(super) fn rows_needed(query: &PageQuery<'_>) -> i64 {
     query.offset.saturating_add(query.limit).saturating_add(1)
 }
 
-/// The LIMIT and OFFSET of a page. The limit includes the row that tells whether more follow.
+/// The LIMIT and OFFSET of a page. The limit includes the row that shows whether more rows follow.
 pub(super) fn limit_and_offset(params: &mut Params, query: &PageQuery<'_>) -> String {
     let limit = params.add(Param::Id(query.limit.saturating_add(1)));
     format!("LIMIT {limit} OFFSET {}", params.add(Param::Id(query.offset)))

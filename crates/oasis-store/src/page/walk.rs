@@ -11,9 +11,9 @@ use crate::filter::Filter;
 pub(super) struct IndexWalk {
     leading: LeadingFields,
     pub(super) conditions: Vec<String>,
-    /// A condition on the rows that the walk found.
+    /// A condition on the rows that the walk finds.
     pub(super) bound: String,
-    /// The id as the index holds it.
+    /// The SQL expression of the id in the index.
     id: &'static str,
     direction: &'static str,
 }
@@ -26,7 +26,7 @@ impl IndexWalk {
             None => LeadingFields::default(),
         };
         // Without a filter, the walk goes along the primary key. With a filter, `id + 0` keeps the planner
-        // away from the primary key, where millions of other rows may lie between two rows of a channel.
+        // away from the primary key, because it has millions of other rows between two rows of a channel.
         let id = if query.filter.is_some() { "(e.id + 0)" } else { "e.id" };
         let mut bound = "true".to_owned();
         match query.order {
@@ -38,9 +38,9 @@ impl IndexWalk {
             Order::OldestFirst { after, upto } => {
                 let after = params.add(Param::Id(after));
                 conditions.push(format!("{id} > {after}"));
-                // The upper bound is a condition outside the inner LIMIT, which gives the same rows. With
-                // the bound inside, a planner without statistics expects few rows, so it collects and
-                // sorts all that are left.
+                // The upper bound is a condition outside of the inner LIMIT. The result is the same. If the
+                // bound were inside, a planner without statistics would expect few rows, and would collect
+                // and sort all remaining rows.
                 if upto < i64::MAX {
                     let upto = params.add(Param::Id(upto));
                     bound = format!("found.id <= {upto}");
@@ -50,8 +50,8 @@ impl IndexWalk {
         Self { leading, conditions, bound, id, direction: direction(query.order) }
     }
 
-    /// A walk along an index of ids alone, back from the bound of `query`. It checks each row against
-    /// `filter`, with expressions that no other index serves.
+    /// A walk along an index on the id alone. It starts at the bound of `query` and goes to older rows. The
+    /// conditions of `filter` are written as expressions that fit no other index.
     pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Self {
         let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
         for (field, accepted) in filter.named() {
@@ -67,12 +67,12 @@ impl IndexWalk {
         Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
     }
 
-    /// How many combinations of leading values there are. Each combination is walked by itself.
+    /// The number of combinations of leading values. Each combination has a walk of its own.
     pub(super) fn combinations(&self) -> i64 {
         self.leading.combinations
     }
 
-    /// An item of a FROM clause: the first `most` rows of each combination of leading values.
+    /// An item of a FROM clause. It selects the first `most` rows of each combination of leading values.
     pub(super) fn sql(&self, columns: &str, most: &str) -> String {
         let Self { leading, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leading.items, conditions.join(" AND "));
@@ -83,12 +83,12 @@ impl IndexWalk {
     }
 }
 
-/// The fields whose index a walk goes along, with the values that it visits.
+/// The fields of the index that a walk goes along, and the values that the walk visits.
 struct LeadingFields {
     fields: Vec<&'static str>,
     /// The lists of values that are visited one by one, as items of a FROM clause.
     items: String,
-    /// How many combinations of values there are.
+    /// The number of combinations of values.
     combinations: i64,
 }
 
@@ -109,7 +109,7 @@ impl LeadingFields {
             // Only the index oasis_events_devhub has this condition.
             conditions.push("coalesce(e.channel = 'devhub', false)".to_owned());
         } else {
-            // A literal, because the conditions of the partial indexes are literals.
+            // The channel is a literal, because it is a literal in the conditions of the partial indexes.
             conditions.push("e.channel = 'devhub'".to_owned());
         }
         for (field, accepted) in filter.named() {
@@ -160,15 +160,16 @@ impl LeadingFields {
     }
 }
 
-/// The values of the index on status and source. This index also serves filters that name only one of the two
-/// fields. Both sets are closed, so the other field takes every member of its set.
+/// The values that a walk visits in the index on status and source. If a filter names only one of the two
+/// fields, the walk visits all values of the other field. This is possible because both fields have a fixed
+/// set of values.
 pub(super) struct StatusAndSource {
     pub(super) status: Vec<String>,
     pub(super) source: Vec<String>,
 }
 
 impl StatusAndSource {
-    /// `None` when the filter names neither.
+    /// `None` if the filter names neither field.
     pub(super) fn of(filter: &Filter) -> Option<Self> {
         if filter.status.is_empty() && filter.source.is_empty() {
             return None;

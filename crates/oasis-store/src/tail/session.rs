@@ -17,21 +17,21 @@ use crate::store::Store;
 
 /// The notification channel of the table.
 const NOTIFICATIONS: &str = "oasis_events";
-/// How long to wait for our own notification.
+/// The time limit for the arrival of the notification that tests whether LISTEN works.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// The most rows of one read.
+/// The maximum number of rows of one read.
 const PAGE: i64 = 500;
-/// How long one read may take.
+/// The time limit of one read.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
-/// A connection that listens and reads. Its driver task ends when this is dropped.
+/// A connection that listens and reads. Dropping it ends its driver task.
 pub(super) struct Session {
     client: Client,
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
-    /// The prepared read of the next page. It is set once the session is known to stay with one server
-    /// session.
+    /// The prepared statement that reads the next page. It is set once this connection is known to stay with
+    /// one server session.
     next: Option<tokio_postgres::Statement>,
     driver: tokio::task::JoinHandle<()>,
 }
@@ -65,7 +65,7 @@ impl Session {
                 woken.notify_one();
             }
         });
-        // The process id and the time make the name of the channel unique among all sessions.
+        // The process id and the time make this name of a notification channel unique among all sessions.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
         let session = Self { client, woken, probed, probe, next: None, driver };
         let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
@@ -73,7 +73,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Whether a notification that another connection sends arrives here.
+    /// Sends a notification on another connection. Returns whether it arrives on this connection.
     pub(super) async fn receives_probe(&self, store: &Store) -> bool {
         let sent = store
             .read(async |client| {
@@ -83,21 +83,21 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    /// Makes the server keep the plan of the read that delivers events. Call this only if LISTEN works:
-    /// behind most transaction poolers, the next read may reach another server session, which does not have
+    /// Makes the server keep the plan of the statement that reads new events. Call this only if LISTEN works.
+    /// Behind most transaction poolers, the next read may reach another server session, which does not have
     /// the plan.
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
         let statement = PageStatement::by_id(&query_after(0));
         let types: Vec<Type> = statement.params.bind().into_iter().map(|(_, sql_type)| sql_type).collect();
-        // By default, the server would make a new plan for each read, which costs more than it gains. It
-        // would also compile the plan (JIT), which takes longer than the plan runs.
+        // By default, the server would make a new plan for each read, which costs more time than it saves.
+        // The server would also compile the plan (JIT), which takes longer than the read.
         let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
         self.read(self.client.batch_execute(settings)).await?;
         self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
         Ok(())
     }
 
-    /// Reads the events after `after`, of all channels.
+    /// Reads the next page of events after the id `after`, of all channels.
     pub(super) async fn next(&self, after: i64) -> Result<Page, StoreError> {
         let query = query_after(after);
         let Some(prepared) = &self.next else { return self.page(&query).await };
@@ -123,7 +123,7 @@ impl Session {
         self.woken.notified().await;
     }
 
-    /// Whether the connection is gone.
+    /// Whether the connection has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.driver.is_finished()
     }
@@ -136,7 +136,7 @@ impl Session {
     }
 }
 
-/// The query of a tail for the events after `after`.
+/// The query of a tail for the events after the id `after`.
 fn query_after<'a>(after: i64) -> PageQuery<'a> {
     let order = Order::OldestFirst { after, upto: i64::MAX };
     let most_bytes = Some(PageQuery::MOST_BYTES);

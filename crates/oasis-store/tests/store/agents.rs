@@ -1,5 +1,5 @@
-//! Tests that `Store::agents` reads the latest events of each agent, and that it tells instances apart as
-//! `Pinger::read` does.
+//! Tests that `Store::agents` reads the latest events of each agent, and that it distinguishes instances in
+//! the same way as `Pinger::read`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use crate::replay::pages_accessed;
 use crate::{client, database, store};
 
-/// Inserts an event of an agent that was recorded `hours` ago.
+/// Inserts an event of an agent, recorded `hours` ago, and returns its id.
 async fn insert(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
     let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, \
         recorded_at) \
@@ -41,7 +41,7 @@ fn ids(events: &[AgentEvent]) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn each_instance_gives_its_last_events_of_every_sort() {
+async fn the_last_events_of_every_sort_are_read_for_each_instance() {
     let db = database().await;
     let sql = client(&db.url).await;
     let plain = |name: &str| json!({ "agent": "a", "instance": name, "interval": 60 });
@@ -83,7 +83,7 @@ async fn each_instance_gives_its_last_events_of_every_sort() {
 }
 
 #[tokio::test]
-async fn ended_instances_stay_for_a_day() {
+async fn instances_that_ended_are_read_for_one_more_day() {
     let db = database().await;
     let sql = client(&db.url).await;
     let plain = |name: &str| json!({ "instance": name, "interval": 60 });
@@ -105,7 +105,7 @@ async fn ended_instances_stay_for_a_day() {
         ];
         wanted.extend(ids.into_iter().filter(|_| hours < 24));
     }
-    // An instance that promises no next ping is never lost, so its age alone must remove it.
+    // An instance that promises no next ping is never lost, so only its age removes it.
     insert(&sql, "ping", "info", &json!({ "instance": "promises nothing" }), 25).await;
     insert(&sql, "ping", "info", &json!({ "instance": "promises words", "interval": "60" }), 25).await;
     wanted.push(insert(&sql, "ping", "info", &json!({ "instance": "promises nothing, today" }), 1).await);
@@ -119,12 +119,12 @@ async fn more_instances_than_one_statement_reads_are_each_read_once() {
     fill(&sql, 25_000, "'info'", "'instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500")
         .await;
     let read = store(&db.url).agents().await.unwrap();
-    // Of 12,500 instances, the 10,000 that pinged last stay, each with its first ping and its last.
+    // Of the 12,500 instances, the 10,000 instances that pinged last are read. Each has two pings.
     assert_eq!(ids(&read), (2_501..=12_500).chain(15_001..=25_000).collect::<Vec<_>>());
 }
 
-/// Of too many instances, those that promise no next ping are dropped first, then those that ended, however
-/// recent their pings are.
+/// If there are too many instances, the instances that promise no next ping are dropped first, then the
+/// instances that ended. It does not matter how recent their pings are.
 #[tokio::test]
 async fn instances_that_promise_a_next_ping_are_kept_first() {
     let db = database().await;
@@ -154,7 +154,7 @@ async fn a_long_history_of_pings_is_not_read() {
         assert_eq!(reader.agents().await.unwrap().len(), 40);
         drop(reader);
         let pages = pages_accessed(&sql).await - before;
-        assert!((40..1_500).contains(&pages), "it reads {pages} pages, analysed: {analysed}");
+        assert!((40..1_500).contains(&pages), "the read takes {pages} pages, analysed: {analysed}");
     }
 }
 
@@ -188,8 +188,8 @@ fn metas() -> impl Strategy<Value = Map<String, Value>> {
     )
 }
 
-/// For any `meta`: the index and `Pinger::read` tell the same instances apart, and agree on whether a ping
-/// promises a next one.
+/// For any `meta`, the index and `Pinger::read` distinguish the same instances. They also agree whether a
+/// ping promises a next ping.
 #[tokio::test]
 async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
     let db = database().await;
@@ -208,7 +208,7 @@ async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
     for found in store(&db.url).agents().await.unwrap() {
         let meta: Map<String, Value> =
             serde_json::from_str(found.event.meta.as_ref().unwrap().as_json()).unwrap();
-        // The events are in id order, so the last one of each instance stays.
+        // The events are in id order, so the map keeps the last event of each instance.
         read.insert(Pinger::read(&meta, found.event.module.as_str()).instance, found.event.id);
     }
     let watched: BTreeMap<String, i64> = last
@@ -221,7 +221,7 @@ async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
         assert_eq!(read.get(name), Some(id), "{name}");
     }
     for (name, id) in &read {
-        // `Pinger::read` cuts long names with multi-byte letters shorter than the index does.
+        // If a long name has multi-byte letters, `Pinger::read` keeps fewer letters of it than the index.
         assert!(watched.contains_key(name) || name.len() > 190, "{name}: {id}");
     }
 }
@@ -243,6 +243,6 @@ async fn may_append_follows_the_rights_and_policies_of_the_role() {
     url.set_password(Some("pw")).unwrap();
     assert!(!store(url.as_str()).may_append().await.unwrap());
     sql.batch_execute(&format!("GRANT INSERT ON oasis_events TO {role}")).await.unwrap();
-    assert!(!store(url.as_str()).may_append().await.unwrap(), "no policy allows the insert");
+    assert!(!store(url.as_str()).may_append().await.unwrap(), "the role has no policy for INSERT");
     sql.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! Tests that the batcher answers after the commit, finds duplicates, and sends shared, bounded statements.
+//! Tests that the batcher answers after the commit and finds duplicates. Also tests that concurrent appends
+//! share statements, and that these statements have limits.
 
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ async fn a_duplicate_gets_the_id_of_its_original() {
     assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
 }
 
-/// A duplicate fails the statement that it shares with others. The statement is sent again, and each event
+/// If a statement has a duplicate, the whole statement fails. The batcher then sends it again, and each event
 /// is stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duplicate_does_not_affect_the_appends_that_share_its_statement() {
@@ -84,11 +85,11 @@ async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
     }
     let commits = "SELECT count(DISTINCT xmin::text), count(*) FROM oasis_events";
     let row = client.query_one(commits, &[]).await.unwrap();
-    assert!(row.get::<_, i64>(0) < 200, "appends share transactions: {}", row.get::<_, i64>(0));
+    assert!(row.get::<_, i64>(0) < 200, "too many transactions for 400 appends: {}", row.get::<_, i64>(0));
 }
 
-/// Each caller starts the next one while it appends. All of them share one statement: the first append wakes
-/// the writer, which lets the other callers run before it sends the statement.
+/// Each caller starts the next caller while it appends. All callers share one statement, because the batcher
+/// lets other callers run before it sends a statement.
 #[tokio::test]
 async fn callers_at_the_same_moment_share_a_statement() {
     fn start_callers(appender: Appender, others: usize, unfinished: mpsc::Sender<()>) {
@@ -105,7 +106,7 @@ async fn callers_at_the_same_moment_share_a_statement() {
     }
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
-    // This opens the connection.
+    // The first append opens the connection.
     appender.append(vec![new("IDLE", None)], Instant::now()).await.unwrap();
     let (unfinished, mut all_finished) = mpsc::channel(1);
     start_callers(appender, 63, unfinished);
@@ -115,8 +116,8 @@ async fn callers_at_the_same_moment_share_a_statement() {
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 64));
 }
 
-/// The answers to callers that append at the same moment. On a single thread, their appends share statements
-/// as far as the bounds allow.
+/// Appends for several callers at the same moment, and returns the answers. On a single thread, the appends
+/// share statements as far as the limits allow.
 pub(crate) async fn together(
     appender: &Appender,
     calls: impl IntoIterator<Item = Vec<NewEvent>>,
@@ -133,9 +134,9 @@ pub(crate) async fn together(
     answers
 }
 
-/// However much is waiting, one statement takes at most 640 rows or 2 MiB, unless a single caller has more.
+/// One statement has at most 640 rows and 2 MiB. Only the append of a single caller may be larger.
 #[tokio::test]
-async fn statements_are_bounded_in_rows_and_in_bytes() {
+async fn statements_have_limits_in_rows_and_in_bytes() {
     let db = database().await;
     let client = client(&db.url).await;
     let largest = async || {
@@ -154,13 +155,13 @@ async fn statements_are_bounded_in_rows_and_in_bytes() {
     large.meta = Meta::new([("text".to_owned(), text.into())].into_iter().collect()).unwrap();
     all_stored(together(&appender, vec![vec![large.clone()]; 300]).await);
     let rows = largest().await;
-    assert!((120..=136).contains(&rows), "2 MiB hold 136 times 15 KiB, and no more: {rows}");
+    assert!((120..=136).contains(&rows), "expected 120 to 136 rows of 15 KiB in 2 MiB, but found {rows}");
     all_stored(together(&appender, [vec![large; 200], vec![new("UNSET", None)]]).await);
     assert_eq!(largest().await, 200);
 }
 
-/// If there is no time for a second attempt, the first attempt skips duplicates. Otherwise it refuses them,
-/// which is cheaper if there are none. Each attempt draws an id for each row.
+/// If there is no time for a second attempt, the first attempt skips duplicates. Otherwise the first attempt
+/// refuses duplicates, because that is cheaper when there are none. Each attempt draws an id for each row.
 #[tokio::test]
 async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
     let db = database().await;
@@ -179,7 +180,7 @@ async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
         let repeat = appender.append(vec![new("UNSET", Some("a"))], arrived).await.unwrap();
         assert_eq!(repeat, [Appended { id: original[0].id, duplicate: true }]);
         assert_eq!(drawn().await - before, attempts);
-        // From now on the appender skips duplicates.
+        // After the first duplicate, the appender skips duplicates.
         appender.append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
         assert_eq!(drawn().await - before, attempts + 1);
     }
@@ -198,7 +199,7 @@ async fn an_append_is_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn waiting_appends_are_bounded() {
+async fn the_queue_refuses_appends_that_exceed_its_memory() {
     let appender = store("postgres://u:p@127.0.0.1:1/d").appender().unwrap();
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..200 {
@@ -209,6 +210,6 @@ async fn waiting_appends_are_bounded() {
     while let Some(answer) = callers.join_next().await {
         overloaded += usize::from(matches!(answer.unwrap(), Err(AppendError::Overloaded)));
     }
-    // The queue has room for about 130 of the 200 appends in 64 MiB.
+    // The 64 MiB of the queue are enough for about 130 of the 200 appends.
     assert!((50..100).contains(&overloaded), "{overloaded}");
 }

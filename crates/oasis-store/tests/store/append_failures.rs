@@ -1,4 +1,5 @@
-//! Tests appends that fail: callers get the right answer in time, and none of their rows is stored later.
+//! Tests that the callers of failed appends get the right answer in time, and that no row of a failed append
+//! is stored later.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use tokio::time::Instant;
 use crate::append::together;
 use crate::{client, database, new, parse, plain_insert, store};
 
-/// A row that only the table refuses (by a CHECK that a user added, for example) fails the append of its own
-/// caller. The other callers that share its statement succeed.
+/// If only the table refuses a row, for example by a CHECK that a user added, the append of the row's caller
+/// fails. The appends of other callers in the same statement succeed.
 #[tokio::test]
 async fn a_refused_row_fails_only_its_own_caller() {
     let db = database().await;
@@ -40,10 +41,10 @@ async fn a_refused_row_fails_only_its_own_caller() {
     assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
 }
 
-/// A log may name the rule of a refusal, and the public fields of the events. It must not contain the text
-/// of the database, which may show the row and other data from the caller.
+/// A log may name the rule that refused an event, and the public fields of the event. It must not contain the
+/// message of the database, because that message may show the row and other data from the caller.
 #[tokio::test]
-async fn a_refusal_names_the_rule_and_the_events_and_nothing_private() {
+async fn a_refusal_names_the_rule_and_the_events_but_no_private_data() {
     let db = database().await;
     let client = client(&db.url).await;
     let rules = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666'); \
@@ -79,7 +80,7 @@ async fn a_refusal_names_the_rule_and_the_events_and_nothing_private() {
     assert_eq!((refusal.sqlstate.as_str(), refusal.constraint), ("22023", None));
     assert_eq!(refusal.column.as_deref(), Some("meta"));
     assert!(text.contains("SQLSTATE 22023, column meta; vtid DEV-TEST-7777"), "{text}");
-    // The refused row is one of these. Each distinct event is named once, and only the first few.
+    // The database does not say which row it refused. So the refusal names the first few distinct events.
     let (refusal, text) =
         refused(vec![new("UNSET", None), new("UNSET", None), new("DEV-TEST-6666", None)]).await;
     assert_eq!((refusal.events.len(), refusal.of), (2, 3));
@@ -89,10 +90,10 @@ async fn a_refusal_names_the_rule_and_the_events_and_nothing_private() {
     assert!(refusal.of == 100 && refusal.events.len() < 10 && text.len() < 1_000, "{text}");
 }
 
-/// While another session keeps a transaction open, callers are answered within 8 s of their arrival, and
-/// none of their rows is stored later. Appends work again once the transaction has ended.
+/// While another session keeps a transaction open, callers are answered within 8 s of their arrival. Their
+/// rows are not stored later. Appends work again once the transaction has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
+async fn appends_that_a_transaction_blocks_fail_in_time_and_store_nothing_later() {
     let db = database().await;
     let store = store(&db.url);
     let appender = store.appender().unwrap();
@@ -133,8 +134,8 @@ async fn a_stall_is_answered_in_time_and_leaves_nothing_behind() {
     assert_eq!(rows, ["UNSET", "DEV-TEST-000001", "DEV-TEST-0003"]);
 }
 
-/// Every acknowledged row is stored once, even when the server was killed. Rows with a key survive the
-/// crash because they are sent again.
+/// Every acknowledged row is stored once, even if the server was killed. Rows with a key that were not
+/// acknowledged before the crash are sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_rows_survive_a_crash_of_postgres() {
     let cluster = testing::cluster().await;
@@ -178,7 +179,7 @@ async fn acknowledged_rows_survive_a_crash_of_postgres() {
     keys.sort();
     assert!(keys.is_sorted_by(|a, b| a < b));
     let missing: Vec<_> = keys.iter().filter(|key| stored.binary_search(key).is_err()).collect();
-    assert!(missing.is_empty(), "acknowledged but missing: {missing:?}");
+    assert!(missing.is_empty(), "these rows were acknowledged but are not stored: {missing:?}");
 }
 
 #[tokio::test]
@@ -190,10 +191,10 @@ async fn without_a_database_callers_are_answered_in_time() {
     assert!(arrived.elapsed() < ANSWER_WITHIN);
 }
 
-/// The trigger's time-out does not cover a wait for the table itself. A statement that waits for the table
-/// is cancelled, so no row of a failed append is stored later, and no session is left waiting.
+/// The `lock_timeout` of the trigger does not end a wait for the table itself. So the batcher cancels a
+/// statement that waits for the table. No row of a failed append is stored later, and no session still waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn appends_that_a_table_lock_blocks_leave_nothing_behind() {
+async fn appends_that_a_table_lock_blocks_store_nothing_later() {
     let db = database().await;
     let store = store(&db.url);
     let appender = store.appender().unwrap();
@@ -231,7 +232,7 @@ async fn appends_that_a_table_lock_blocks_leave_nothing_behind() {
     assert_eq!(rows.len(), 1);
 }
 
-/// A connection on which a write failed is not used again.
+/// After a failed write, the batcher opens a new connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn appends_work_again_after_the_database_was_read_only() {
     let db = database().await;
@@ -251,7 +252,7 @@ async fn appends_work_again_after_the_database_was_read_only() {
     appender.append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
 }
 
-/// A caller with no time left when its turn comes gets the answer `Late`.
+/// If no time is left to send an append, its caller gets the error `Late`.
 #[tokio::test]
 async fn a_late_append_is_not_sent() {
     let db = database().await;
@@ -282,7 +283,7 @@ async fn rows_that_may_be_stored_are_never_reported_as_not_stored() {
     client.batch_execute("INSERT INTO full_disk DEFAULT VALUES").await.unwrap();
     assert!(matches!(append(Some("b")).await, Err(AppendError::Unknown(_))));
     assert!(matches!(append(None).await, Err(AppendError::Unknown(_))));
-    // No session is ended this time.
+    // This attempt reaches the full disk, because the trigger ends only every second session.
     assert!(matches!(append(Some("c")).await, Err(AppendError::Unavailable(_))));
     assert_eq!(client.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 1);
 }

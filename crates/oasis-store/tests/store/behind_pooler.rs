@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{client, collect, database, filter, follow, new, next, parse, store};
 
-/// PgBouncer in front of a server. It ends when this is dropped.
+/// A PgBouncer in front of a server. Dropping this value ends it.
 struct PgBouncer {
     process: Child,
     folder: PathBuf,
@@ -29,7 +29,7 @@ impl PgBouncer {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("oasis-pgbouncer-{}-{port}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        // PgBouncer refuses to run as root, and reads its settings as another user.
+        // PgBouncer refuses to run as root. It runs as another user, who must be able to read the settings.
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let settings = format!(
             "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
@@ -48,14 +48,14 @@ impl PgBouncer {
         }
         let process =
             command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let process = process.expect("pgbouncer is needed: apt-get install pgbouncer");
+        let process = process.expect("this test needs pgbouncer: apt-get install pgbouncer");
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(port)).unwrap();
         url.set_query(Some("sslmode=disable"));
         let this = Self { process, folder, url: url.into() };
         let deadline = Instant::now() + std::time::Duration::from_secs(20);
         while tokio_postgres::connect(&this.url, tokio_postgres::NoTls).await.is_err() {
-            assert!(Instant::now() < deadline, "pgbouncer does not answer");
+            assert!(Instant::now() < deadline, "pgbouncer did not answer within 20 s");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         this
@@ -72,14 +72,14 @@ impl Drop for PgBouncer {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs pgbouncer; .ci/run runs it"]
-async fn everything_works_behind_a_transaction_pooler() {
+async fn the_whole_store_works_behind_a_transaction_pooler() {
     let db = database().await;
     let pooler = PgBouncer::start(&db.url).await;
     assert_eq!(oasis_store::migrate(&parse(&pooler.url)).await.unwrap().applied, Vec::<String>::new());
     let store = store(&pooler.url);
     assert_eq!(store.check(Need::ReadWrite).await, Vec::<String>::new());
 
-    // LISTEN is accepted, but no notification arrives. The tail notices that, and polls.
+    // The pooler accepts LISTEN, but no notification arrives. The tail notices this, and polls.
     let mut updates = follow(store.tail());
     while next(&mut updates).await != (Update::Up { listening: false }) {}
     // Several writers append at once, so that several server sessions are in use.
@@ -110,8 +110,8 @@ async fn everything_works_behind_a_transaction_pooler() {
         assert_eq!(store.page(&query).await.unwrap().events.len(), 50);
     }
 
-    // The lock of the pollers keeps its server session.
-    let lock = store.watch_lock().await.unwrap().expect("the lock is free");
+    // The lock of the pollers works, because its transaction keeps its server session.
+    let lock = store.watch_lock().await.unwrap().expect("no poller should hold the lock");
     assert!(store.watch_lock().await.unwrap().is_none());
     lock.release().await;
     assert!(store.watch_lock().await.unwrap().is_some());
@@ -125,7 +125,7 @@ async fn everything_works_behind_a_transaction_pooler() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// With an additional direct connection, notifications wake the tail.
+/// If the tail has an additional direct connection, notifications wake it.
 #[tokio::test]
 #[ignore = "needs pgbouncer; .ci/run runs it"]
 async fn the_tail_listens_on_the_direct_connection() {

@@ -1,6 +1,6 @@
-//! Tests the tail behind a proxy that delivers notifications, but can't prepare statements, or forgets
-//! prepared statements because it changes servers between statements. The tail goes on, and has each read
-//! planned again.
+//! Tests the tail behind a proxy that delivers notifications, but does not support prepared statements. One
+//! proxy can't prepare statements. The other changes servers between statements, so prepared statements are
+//! forgotten. The tail continues with statements that are not prepared.
 
 use oasis_store::Update;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -10,7 +10,8 @@ use url::Url;
 
 use crate::{client, database, follow, next, plain_insert, store, until_up};
 
-/// Alters a message. The arguments are the type of the message, and the bytes after its length.
+/// A function that alters a message. Its arguments are the type of the message and the bytes after the
+/// length.
 type Alter = fn(u8, &mut [u8]);
 
 /// Makes `Parse` of a named statement fail.
@@ -32,7 +33,7 @@ fn forgets_prepared_statements(kind: u8, message: &mut [u8]) {
     }
 }
 
-/// The URL of a proxy in front of the database at `url`.
+/// Starts a proxy in front of the database at `url`, and returns the URL of the proxy.
 async fn proxied(url: &str, alter: Alter) -> String {
     let mut url: Url = url.parse().unwrap();
     let server = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
@@ -69,7 +70,7 @@ async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, alter: A
 }
 
 #[tokio::test]
-async fn a_tail_goes_on_where_statements_cannot_be_prepared() {
+async fn a_tail_continues_behind_a_proxy_without_prepared_statements() {
     for (alter, breaks) in [(cannot_prepare as Alter, 0), (forgets_prepared_statements as Alter, 1)] {
         let db = database().await;
         let mut updates = follow(store(&proxied(&db.url, alter).await).tail());
@@ -84,7 +85,7 @@ async fn a_tail_goes_on_where_statements_cannot_be_prepared() {
                     Update::Down(_) => downs += 1,
                     _ => {}
                 }
-                assert!(downs <= breaks, "a refused prepared statement is not tried again");
+                assert!(downs <= breaks, "the tail tried a refused prepared statement again");
             }
         }
         assert_eq!((seen, downs), (vec![1, 2, 3], breaks));

@@ -1,5 +1,5 @@
-//! Tests the ticker in a table with rows of many other channels. No statement of the ticker reads these rows,
-//! however many there are and wherever they lie.
+//! Tests the ticker in a table with many rows of other channels. No statement of the ticker reads these rows,
+//! however many there are and wherever they are in the table.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Family, Source, Status, Ts};
@@ -9,9 +9,9 @@ use tokio_postgres::Client;
 use crate::replay::{as_reader, pages_accessed};
 use crate::{client, database, filter, follow, next, until_up};
 
-/// How many lines of rooms each of the two floods has.
+/// The number of rows of rooms in each of the two floods.
 const FLOOD: i64 = 100_000;
-/// How many events of the ticker come before, between and after the floods.
+/// The numbers of events of the ticker before, between and after the floods.
 const EVENTS: [i64; 3] = [20_000, 1, 30];
 
 async fn flood(client: &Client) {
@@ -24,7 +24,8 @@ async fn flood(client: &Client) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Inserts events with every status of every source in turn, a minute apart, from minute `first` on.
+/// Inserts `rows` events, one for each minute, from minute `first` on. Their statuses and sources go through
+/// all combinations.
 async fn events(client: &Client, first: i64, rows: i64) {
     let list = |texts: &[&str]| format!("ARRAY['{}']", texts.join("', '"));
     let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
@@ -44,8 +45,8 @@ async fn events(client: &Client, first: i64, rows: i64) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Runs `read` in its own session. Returns its result, and how many pages of the table and its indexes it
-/// read.
+/// Runs `read` in a session of its own. Returns the result of `read`, and how many pages of the table and its
+/// indexes the session read.
 async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Store) -> T) -> (T, i64) {
     let before = pages_accessed(counter).await;
     let reader = Store::new(DatabaseArgs::new(crate::parse(url)), "reader").unwrap();
@@ -57,7 +58,7 @@ async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Stor
 async fn the_ticker_does_not_read_rows_of_rooms() {
     let db = database().await;
     let counter = client(&db.url).await;
-    // All other sessions that read pages end, and are counted, before the reads begin.
+    // The sessions that fill the table end before the reads begin, so that their pages are counted before.
     let filler = client(&as_reader(&db.url)).await;
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     events(&filler, 0, EVENTS[0]).await;
@@ -119,7 +120,7 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
             assert_eq!(page.events.len(), *rows, "{what}");
             assert!(page.events.iter().all(|event| query.filter.unwrap().accepts(event)), "{what}");
             assert_eq!(page.newest, head);
-            // Bounds on ts may read the ticker's own rows in one block of ids.
+            // A query with bounds on ts may read all rows of the ticker in one block of ids.
             check(what, pages, if query.until.is_some() { 2_000 } else { 300 });
         }
         for filter in [&open, &failures, &task] {
@@ -143,10 +144,10 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
     }
 }
 
-/// Pages by time have the same rows as a scan, wherever rows of other channels lie and blocks of ids begin
-/// and end.
+/// Pages by time have the same rows as a scan, wherever the rows of other channels are, and wherever blocks
+/// of ids begin and end.
 #[tokio::test]
-async fn pages_by_time_skip_rows_of_rooms() {
+async fn pages_by_time_have_the_same_rows_as_a_scan_between_rows_of_rooms() {
     const STRETCHES: i64 = 40;
     let db = database().await;
     let client = client(&db.url).await;

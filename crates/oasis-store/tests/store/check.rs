@@ -1,4 +1,4 @@
-//! Tests the checks of `/ready`. They name every missing guard of the commit order, every missing right, and
+//! Tests that the checks of `/ready` name every missing guard of the commit order, every missing right, and
 //! missing migrations.
 
 use oasis_postgres::testing;
@@ -7,7 +7,7 @@ use oasis_store::Need;
 use crate::{client, database, plain_insert, store};
 
 #[tokio::test]
-async fn every_missing_guard_is_named() {
+async fn check_reports_every_missing_guard() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
@@ -61,9 +61,9 @@ async fn every_missing_guard_is_named() {
     }
 }
 
-/// A role with SELECT but without a policy would see no rows, without an error.
+/// A role with the right SELECT but without a policy sees no rows and gets no error.
 #[tokio::test]
-async fn hidden_rows_and_missing_rights_are_named() {
+async fn check_reports_hidden_rows_and_missing_rights() {
     let db = database().await;
     let owner = client(&db.url).await;
     let role = format!("oasis_hidden_{}", std::process::id());
@@ -93,12 +93,12 @@ async fn hidden_rows_and_missing_rights_are_named() {
         .unwrap();
     assert_eq!(store.check(Need::Read).await, Vec::<String>::new());
     let reasons = store.check(Need::Write).await.join("\n");
-    assert!(reasons.contains("can't append"), "the only policy is for SELECT: {reasons}");
+    assert!(reasons.contains("can't append"), "no policy allows INSERT, but the reasons are: {reasons}");
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
 #[tokio::test]
-async fn missing_migrations_and_a_missing_connection_are_named() {
+async fn check_reports_missing_migrations_and_a_missing_connection() {
     let empty = testing::empty_database().await;
     let reasons = store(&empty.url).check(Need::Read).await.join("\n");
     assert!(reasons.contains("oasis migrate"), "{reasons}");

@@ -28,7 +28,7 @@ const GOOD: [(&str, &str); 13] = [
     ("dedup_key", "test:1"),
 ];
 
-/// Inserts the good row with some fields replaced, and rolls it back.
+/// Inserts the row `GOOD` with some fields replaced, and rolls the insert back.
 async fn insert(client: &Client, changes: &[(&str, &str)]) -> Result<(), tokio_postgres::Error> {
     let row =
         GOOD.map(|(name, good)| changes.iter().find(|(n, _)| *n == name).map_or(good, |(_, value)| value));
@@ -41,7 +41,7 @@ async fn insert(client: &Client, changes: &[(&str, &str)]) -> Result<(), tokio_p
 }
 
 #[tokio::test]
-async fn a_row_that_the_contract_forbids_is_refused() {
+async fn the_table_refuses_rows_that_the_contract_forbids() {
     let db = database().await;
     let client = client(&db.url).await;
     insert(&client, &[]).await.unwrap();
@@ -84,12 +84,12 @@ async fn a_row_that_the_contract_forbids_is_refused() {
         assert!(insert(&client, &[(field, bad)]).await.is_err(), "{field} = {bad:.40}");
     }
     let nulls = client.batch_execute("INSERT INTO oasis_events (ts) VALUES (now())").await;
-    assert!(nulls.is_err(), "the other required columns are null");
+    assert!(nulls.is_err(), "a row was accepted although its other required columns are null");
 }
 
-/// For any text: the table accepts what the type accepts and, except for links, nothing else.
+/// The table accepts every text that the type accepts. Except for links, it accepts no other text.
 #[tokio::test]
-async fn types_and_constraints_agree() {
+async fn types_and_constraints_accept_the_same_texts() {
     let db = database().await;
     let client = client(&db.url).await;
     let mut runner = TestRunner::deterministic();
@@ -133,7 +133,8 @@ async fn types_and_constraints_agree() {
                 _ => vec![],
             }
         };
-        // Parsing puts VTIDs into capitals, so only the stored form is compared.
+        // Parsing turns a VTID into capitals, but the table does not. So a text counts as accepted by the
+        // type only if parsing does not change it.
         let vtid = text.parse::<Task>().is_ok_and(|task| task.as_str() == text);
         for (field, accepted) in [
             ("vtid", vtid),
@@ -147,7 +148,7 @@ async fn types_and_constraints_agree() {
             let mut changes = vec![(field, text.as_str())];
             changes.extend(others.iter().map(|(name, value)| (*name, value.as_str())));
             let stored = insert(&client, &changes).await;
-            // The table may accept more links than the type. It only has to refuse links that could do harm.
+            // The table may accept more links than the type. It must only refuse links that could do harm.
             let agrees =
                 if field == "link" { stored.is_ok() || !accepted } else { stored.is_ok() == accepted };
             assert!(agrees, "{field} {text:?}: type {accepted}, table {stored:?}");
@@ -155,9 +156,9 @@ async fn types_and_constraints_agree() {
     }
 }
 
-/// The largest and strangest `meta` that the type accepts fits into the table, and so does the longest key.
+/// The table accepts the largest and strangest `meta` that the type accepts, together with the longest key.
 #[tokio::test]
-async fn the_largest_event_fits() {
+async fn the_table_accepts_the_largest_events_of_the_type() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     let mut runner = TestRunner::deterministic();
@@ -192,7 +193,8 @@ async fn the_largest_event_fits() {
     assert!(fullest > 12_000, "{fullest}");
 }
 
-/// Every constraint that a later migration rewrote accepts the same rows as the first version did.
+/// Every constraint that a later migration rewrote accepts the same rows as the first version of the
+/// constraint.
 #[tokio::test]
 async fn rewritten_constraints_accept_the_same_rows() {
     const ROWS: usize = 20_000;
@@ -253,8 +255,8 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let names = ["vtid", "layer", "module", "kind", "title", "ref", "link", "channel"];
     for (name, after) in names.iter().flat_map(|name| [(name, &older), (name, &present)]) {
         let name = format!("oasis_events_{name}");
-        // The constraint on the layer is strict only where the VTID does not name the layer. The constraint
-        // on the VTID covers the rest.
+        // The constraint on the layer is strict only if the VTID does not name the layer. Otherwise, the
+        // constraint on the VTID also checks the layer.
         let accepts = |checks: &BTreeMap<String, String>| {
             format!(
                 "coalesce(({}), true) AND coalesce(({}), true)",

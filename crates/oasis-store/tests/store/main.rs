@@ -28,7 +28,7 @@ use oasis_store::{DatabaseArgs, DatabaseUrl, Filter, Store, StoredEvent, Tail, U
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, NoTls};
 
-/// A new, migrated database.
+/// Makes a new, migrated database.
 async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&parse(url)).await).await
 }
@@ -41,7 +41,7 @@ fn store(url: &str) -> Store {
     Store::new(DatabaseArgs::new(parse(url)), "test").unwrap()
 }
 
-/// A plain client, such as any other program may use.
+/// Connects a plain client, such as any other program may use.
 async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -70,7 +70,7 @@ fn new(task: &str, key: Option<&str>) -> NewEvent {
     }
 }
 
-/// An INSERT that any client may send. It names only the nine required columns.
+/// The text of an INSERT that any client may send. It names only the nine required columns.
 fn plain_insert(number: usize) -> String {
     format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \
@@ -79,7 +79,7 @@ fn plain_insert(number: usize) -> String {
     )
 }
 
-/// A filter that accepts these values of the named fields.
+/// Makes a filter that accepts these values of the named fields.
 fn filter<'a>(channel: &str, named: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> Filter {
     let mut filter = Filter::all(Channel::parse(channel).unwrap());
     for (name, values) in named {
@@ -90,7 +90,7 @@ fn filter<'a>(channel: &str, named: impl IntoIterator<Item = (&'a str, Vec<Strin
     filter
 }
 
-/// Starts `tail`. Its updates arrive in the channel until the receiver is dropped.
+/// Runs `tail` and returns a receiver of its updates. The tail ends when the receiver is dropped.
 fn follow(tail: Tail) -> mpsc::UnboundedReceiver<Update> {
     let (send, receive) = mpsc::unbounded_channel();
     tokio::spawn(async move {
@@ -103,15 +103,15 @@ fn follow(tail: Tail) -> mpsc::UnboundedReceiver<Update> {
 }
 
 async fn next(updates: &mut mpsc::UnboundedReceiver<Update>) -> Update {
-    tokio::time::timeout(Duration::from_secs(60), updates.recv()).await.expect("an update in time").unwrap()
+    tokio::time::timeout(Duration::from_secs(60), updates.recv()).await.expect("no update in 60 s").unwrap()
 }
 
-/// Waits until the tail follows the table and is woken by notifications.
+/// Waits until the tail follows the table and notifications wake it.
 async fn until_up(updates: &mut mpsc::UnboundedReceiver<Update>) {
     while next(updates).await != (Update::Up { listening: true }) {}
 }
 
-/// The events that arrive until there are at least `count`, oldest first.
+/// Collects the events that arrive, oldest first, until there are at least `count`.
 async fn collect(updates: &mut mpsc::UnboundedReceiver<Update>, count: usize) -> Vec<StoredEvent> {
     let mut events = Vec::new();
     while events.len() < count {

@@ -1,5 +1,5 @@
-//! Tests that migrations can be repeated, run at the same time and sent through psql, and that they leave
-//! foreign tables alone.
+//! Tests that migrations can be repeated, run at the same time and sent through psql, and that they do not
+//! change tables of other programs.
 
 use oasis_core::Family;
 use oasis_postgres::testing;
@@ -30,7 +30,7 @@ async fn many_migrators_at_once_apply_each_step_once() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_ours_is_left_alone() {
+async fn a_table_of_another_program_is_not_changed() {
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
     client.batch_execute("CREATE TABLE oasis_events (id uuid, vtid text, extra int)").await.unwrap();
@@ -44,7 +44,7 @@ async fn a_table_that_is_not_ours_is_left_alone() {
     assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
 }
 
-/// After the printed script ran twice, our own migrator has nothing left to do.
+/// After the printed script has run twice, `migrate` has nothing left to do.
 #[tokio::test]
 async fn the_printed_script_does_what_migrate_does() {
     let db = testing::empty_database().await;
@@ -62,15 +62,15 @@ async fn the_printed_script_does_what_migrate_does() {
     assert!(client.batch_execute(&oasis_store::migration_script()).await.is_err());
 }
 
-/// The part of the script before the step `before`. Each of its statements is a transaction.
+/// The part of the printed script before the step `before`. Each statement of the script is a transaction.
 fn script_before(before: &str) -> String {
     let script = oasis_store::migration_script();
     let statements = script.split_inclusive("\n$oasis$;\n");
     statements.take_while(|statement| !statement.contains(&format!("'{before}'"))).collect()
 }
 
-/// A role that could call `oasis_ids_between` before a migration replaced it can call it afterwards. Other
-/// roles can't.
+/// If a role could call `oasis_ids_between` before a migration replaced the function, the role can also call
+/// the new function. Other roles can't.
 #[tokio::test]
 async fn roles_keep_their_right_to_a_replaced_function() {
     let db = testing::empty_database().await;
@@ -96,8 +96,8 @@ async fn roles_keep_their_right_to_a_replaced_function() {
     client.batch_execute(&leave).await.unwrap();
 }
 
-/// The indexes of step 2 may be built beforehand, as docs/database.md says. An index that failed is built
-/// again.
+/// The indexes of step 2 may be built beforehand, as docs/database.md says. The step builds an index again if
+/// the earlier build failed.
 #[tokio::test]
 async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     let docs = include_str!("../../../../docs/database.md");
@@ -105,7 +105,7 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
         .split("```")
         .filter_map(|block| block.strip_prefix("sql\nCREATE INDEX CONCURRENTLY oasis_events_devhub"))
         .collect();
-    let [builds] = builds[..] else { panic!("expected one block that builds the indexes") };
+    let [builds] = builds[..] else { panic!("docs/database.md must have one block that builds the indexes") };
     let builds = format!("CREATE INDEX CONCURRENTLY oasis_events_devhub{builds}");
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
@@ -128,8 +128,8 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     oasis_store::migrate(&parse(&db.url)).await.unwrap();
     let indexes = client.query(definitions, &[]).await.unwrap();
     let ids: Vec<i64> = indexes.iter().map(|row| row.get(2)).collect();
-    assert!(ids.contains(&devhub), "the index that was built beforehand is kept");
-    assert!(!ids.contains(&broken), "the invalid index is built again");
+    assert!(ids.contains(&devhub), "the migration must keep the index that was built beforehand");
+    assert!(!ids.contains(&broken), "the migration must build the invalid index again");
 
     let fresh = crate::database().await;
     let fresh = crate::client(&fresh.url).await.query(definitions, &[]).await.unwrap();
@@ -140,7 +140,7 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     assert!(described(&fresh).iter().all(|(_, valid)| *valid));
 }
 
-/// The statements of the previous version work with the present schema, and mean the same.
+/// The statements of the previous version still work with the present schema, with the same results.
 #[tokio::test]
 async fn the_previous_version_works_with_the_present_schema() {
     let db = crate::database().await;

@@ -1,5 +1,5 @@
-//! Tests databases of the older migrations, which were folded into the first step. They are brought up to
-//! date, or are refused with a reason and left alone.
+//! Tests databases of the older migrations, which the first step now contains. A migration brings such a
+//! database up to date, or refuses it with a reason and does not change it.
 
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{MigrateError, Need, migrate, migration_script};
@@ -16,7 +16,7 @@ const OLDER: [(&str, &str); 6] = [
     ("V6__agents", include_str!("old_migrations/V6__agents.sql")),
 ];
 
-/// A database with the first `steps` of the older migrations, applied as they were then.
+/// Makes a database with the first `steps` of the older migrations, in the way of the older versions.
 async fn older(steps: usize) -> TestDatabase {
     let db = testing::empty_database().await;
     let step = |(name, sql): &(&str, &str)| refinery::Migration::unapplied(name, sql).unwrap();
@@ -28,7 +28,8 @@ async fn older(steps: usize) -> TestDatabase {
     db
 }
 
-/// Brings `db` up to date as `oasis migrate` does, or with the printed script. The error is the refusal.
+/// Brings `db` up to date as `oasis migrate` does or, if `printed`, with the printed script. The error is the
+/// message of the refusal.
 async fn bring_up_to_date(db: &TestDatabase, printed: bool) -> Result<(), String> {
     if !printed {
         return migrate(&parse(&db.url)).await.map(drop).map_err(|error| error.to_string());
@@ -115,7 +116,7 @@ async fn an_older_database_is_brought_up_to_date_with_all_its_rows() {
 }
 
 #[tokio::test]
-async fn older_tables_that_were_changed_are_refused_and_left_alone() {
+async fn changed_older_tables_are_refused_and_not_changed() {
     for (nth, (change, named)) in [
         ("DROP INDEX oasis_events_kind", "index oasis_events_kind is missing"),
         ("CREATE INDEX mine ON oasis_events (ts)", "index mine is not ours"),
@@ -166,7 +167,7 @@ async fn older_tables_that_were_changed_are_refused_and_left_alone() {
         assert!(refused.contains(named) && refused.contains("nothing was changed"), "{change}: {refused}");
         let (_, differences) = refused.split_once("They differ: ").unwrap();
         let (differences, _) = differences.rsplit_once(". Undo").unwrap();
-        // A dropped table is missing with everything that belongs to it.
+        // If a table was dropped, its columns and constraints are missing too.
         let all = if change.starts_with("DROP TABLE") { 11 } else { 1 };
         assert_eq!(differences.split("; ").count(), all, "{change}: {differences}");
         assert_eq!(contents(&client).await, before, "{change}");
@@ -188,9 +189,9 @@ async fn an_incomplete_set_of_older_migrations_is_refused() {
     }
 }
 
-/// A history is refused when a newer build wrote it or somebody changed it.
+/// A history is refused if a newer build wrote it or if somebody changed it.
 #[tokio::test]
-async fn unknown_migrations_are_refused() {
+async fn a_history_with_unknown_migrations_is_refused() {
     for (change, named) in [
         (
             "INSERT INTO oasis_schema_history SELECT 99, 'later', applied_on, '7' FROM oasis_schema_history",
@@ -210,9 +211,9 @@ async fn unknown_migrations_are_refused() {
     }
 }
 
-/// A role that may not create the schema for the comparison learns which right it needs.
+/// If a role may not create the schema for the comparison, the error names the right that the role needs.
 #[tokio::test]
-async fn a_role_that_may_not_create_the_scratch_schema_gets_a_hint() {
+async fn a_role_that_may_not_create_the_scratch_schema_gets_a_hint_about_the_right() {
     let db = older(6).await;
     let owner = client(&db.url).await;
     let role = format!("oasis_migrator_{}", std::process::id());

@@ -6,8 +6,8 @@ use tokio_postgres::error::SqlState;
 
 use crate::{client, collect, database, follow, plain_insert, store, until_up};
 
-/// 8 connections write 20,000 rows in transactions that commit late, out of order, and sometimes roll back,
-/// while two tails follow. This test fails without the ordering trigger.
+/// 8 connections write 20,000 rows while two tails follow. Some transactions commit late, and some roll back.
+/// This test fails without the ordering trigger.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tails_read_every_row_of_overlapping_writers_once_in_id_order() {
     const WRITERS: usize = 8;
@@ -34,7 +34,7 @@ async fn tails_read_every_row_of_overlapping_writers_once_in_id_order() {
                     sql.push_str(&plain_insert(row));
                     sql.push(';');
                 }
-                // Some transactions wait for a while between their last row and their end.
+                // Some transactions stay open for a while after their last row.
                 if (turn + writer) % 13 == 0 {
                     sql.push_str("SELECT pg_sleep(0.005);");
                 }
@@ -50,10 +50,10 @@ async fn tails_read_every_row_of_overlapping_writers_once_in_id_order() {
         writer.unwrap();
     }
     let seen: Vec<i64> = first.iter().map(|event| event.id).collect();
-    assert!(seen.is_sorted_by(|a, b| a < b), "ids ascend");
+    assert!(seen.is_sorted_by(|a, b| a < b), "the ids must ascend");
     assert_eq!(seen, second.iter().map(|event| event.id).collect::<Vec<_>>());
     let rows = client(&db.url).await.query("SELECT id FROM oasis_events ORDER BY id", &[]).await.unwrap();
-    assert_eq!(seen, rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), "every committed row, once");
+    assert_eq!(seen, rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), "each row must be read once");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn the_table_is_append_only() {
     }
     client.batch_execute("SET session_replication_role = replica").await.unwrap();
     assert!(client.batch_execute("UPDATE oasis_events SET status = 'success'").await.is_err());
-    client.batch_execute("DELETE FROM oasis_events").await.expect("retention may delete");
+    client.batch_execute("DELETE FROM oasis_events").await.expect("retention must be able to delete rows");
 }
 
 #[tokio::test]
@@ -94,8 +94,8 @@ async fn a_writer_cannot_choose_an_id() {
     assert_eq!(plain.unwrap_err().code(), Some(&SqlState::GENERATED_ALWAYS));
 }
 
-/// Another role has only the rights that the documentation gives it. They include neither the id nor the
-/// lock.
+/// Another role has only the rights that the documentation gives it. With these rights, it may neither set
+/// the id nor take the lock.
 #[tokio::test]
 async fn another_role_has_only_the_documented_rights() {
     let db = database().await;
@@ -111,7 +111,7 @@ async fn another_role_has_only_the_documented_rights() {
     owner.batch_execute(&documented).await.unwrap();
     owner.batch_execute(&plain_insert(1)).await.unwrap();
     owner.batch_execute(&format!("SET ROLE {role}")).await.unwrap();
-    owner.batch_execute(&plain_insert(2)).await.expect("the trigger's functions run as their owner");
+    owner.batch_execute(&plain_insert(2)).await.expect("the role must be able to insert");
     for forbidden in [
         "SELECT FROM oasis_events",
         "DO $$ BEGIN LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE; END $$",
@@ -146,7 +146,7 @@ async fn another_role_has_only_the_documented_rights() {
 }
 
 #[tokio::test]
-async fn a_writer_cannot_commit_asynchronously_or_sit_idle_for_long() {
+async fn a_writer_cannot_commit_asynchronously_or_keep_an_idle_transaction_open() {
     let db = database().await;
     let client = client(&db.url).await;
     let setting =
@@ -168,9 +168,9 @@ async fn a_writer_cannot_commit_asynchronously_or_sit_idle_for_long() {
     }
 }
 
-/// The wait for the lock ends in the server, so a row cannot be stored after its writer gave up.
+/// The server ends the wait for the lock, so a row cannot be stored after its writer gave up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_for_the_lock_ends_in_the_server() {
+async fn the_server_ends_a_long_wait_for_the_lock() {
     let db = database().await;
     let (holder, waiter) = (client(&db.url).await, client(&db.url).await);
     holder.batch_execute(&format!("BEGIN; {}", plain_insert(1))).await.unwrap();
@@ -183,8 +183,8 @@ async fn a_wait_for_the_lock_ends_in_the_server() {
     waiter.batch_execute(&plain_insert(3)).await.unwrap();
 }
 
-/// An insert of rows wakes the readers once. An insert of nothing, or of duplicates only, does not wake
-/// them.
+/// An insert of rows notifies the readers once. An insert without rows, or with duplicates only, does not
+/// notify the readers.
 #[tokio::test]
 async fn only_inserts_of_rows_notify_the_readers() {
     let db = database().await;
@@ -212,7 +212,7 @@ async fn only_inserts_of_rows_notify_the_readers() {
     assert_eq!(payloads.recv().await.unwrap(), "end");
 }
 
-/// Every form of INSERT draws its ids under the lock: while one transaction holds the lock, no other
+/// Every form of INSERT draws its ids under the lock. While one transaction holds the lock, no other
 /// transaction draws an id.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_insert_waits_for_the_lock_before_it_draws_an_id() {

@@ -1,5 +1,5 @@
-//! Tests pages that are bounded in bytes. Such a page ends early and says that more rows follow, and the next
-//! page continues after its last row.
+//! Tests pages with a limit in bytes. Such a page ends early and says that more rows follow. The next page
+//! continues after the last row of the page.
 
 use oasis_core::Channel;
 use oasis_store::{Columns, Filter, Order, Page, PageQuery, StoredEvent, Update};
@@ -7,8 +7,9 @@ use tokio_postgres::Client;
 
 use crate::{client, database, follow, next, store, until_up};
 
-/// The bytes of a bounded page, and of the `meta` of one row.
+/// The limit of a page, in bytes.
 const MOST: usize = PageQuery::MOST_BYTES as usize;
+/// The size of the `meta` of one row, in bytes.
 const META: usize = 16 << 10;
 
 /// Inserts rows with a `meta` of 16 KiB, which compresses to almost nothing.
@@ -29,7 +30,7 @@ fn size(events: &[StoredEvent]) -> usize {
 }
 
 #[tokio::test]
-async fn a_page_ends_once_its_rows_exceed_the_bound() {
+async fn a_page_ends_with_the_row_that_exceeds_the_limit() {
     const ROWS: i64 = 600;
     let db = database().await;
     fill(&client(&db.url).await, ROWS, "room:1").await;
@@ -49,8 +50,8 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
                 PageQuery { columns: Columns::WithMeta, most_bytes: Some(PageQuery::MOST_BYTES), ..open };
             let Page { events, more, newest: head, .. } = store.page(&bounded).await.unwrap();
             let (all, all_but_last) = (size(&events), size(&events[..events.len() - 1]));
-            assert!(all_but_last <= MOST, "{all_but_last} bytes before the last row");
-            assert_eq!(more, all > MOST, "{all} bytes in {} rows", events.len());
+            assert!(all_but_last <= MOST, "the page has {all_but_last} bytes before its last row");
+            assert_eq!(more, all > MOST, "the page has {all} bytes in {} rows", events.len());
             assert_eq!(head, ROWS);
             ids.extend(events.iter().map(|event| event.id));
             pages += 1;
@@ -63,10 +64,10 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
             all.reverse();
         }
         assert_eq!(ids, all);
-        assert_eq!(pages, 3, "257 rows exceed 4 MiB");
+        assert_eq!(pages, 3, "257 rows exceed 4 MiB, so 600 rows need three pages");
     }
 
-    // Without the bound, or without `meta`, only the number of rows counts.
+    // Without the limit in bytes, or without `meta`, only the number of rows counts.
     let order = Order::NewestFirst { before: None };
     for columns in [Columns::WithMeta, Columns::Ticker] {
         let open = PageQuery { columns, ..PageQuery::ticker(Some(&filter), order, 500) };
@@ -74,7 +75,7 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
         let page = store.page(&PageQuery { most_bytes, ..open }).await.unwrap();
         assert_eq!((page.events.len(), page.more), (500, true));
     }
-    // If the limit is the number of rows, no more follow. A page has at least one row, however large it is.
+    // No more rows follow if the page has all rows. A page has at least one row, however large the row is.
     let exact = PageQuery { columns: Columns::WithMeta, ..PageQuery::ticker(Some(&filter), order, ROWS) };
     let page = store.page(&exact).await.unwrap();
     assert_eq!((page.events.len() as i64, page.more), (ROWS, false));
@@ -89,7 +90,7 @@ async fn a_page_ends_once_its_rows_exceed_the_bound() {
     assert_eq!((page.events.len(), page.more, page.newest), (0, false, ROWS));
 }
 
-/// The tail reads the `meta` of rooms, and its pages keep to the bound.
+/// The tail reads the `meta` of rooms, so the limit in bytes applies to its pages.
 #[tokio::test]
 async fn a_tail_reads_large_rows_in_small_pages() {
     let db = database().await;
@@ -100,7 +101,7 @@ async fn a_tail_reads_large_rows_in_small_pages() {
     let mut ids = Vec::new();
     while ids.len() < 600 {
         if let Update::Events(events) = next(&mut updates).await {
-            assert!(size(&events) <= MOST + META, "{} rows", events.len());
+            assert!(size(&events) <= MOST + META, "the page is too large: {} rows", events.len());
             ids.extend(events.iter().map(|event| event.id));
         }
     }

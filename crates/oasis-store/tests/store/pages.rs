@@ -1,4 +1,4 @@
-//! Tests pages and tails. Pages with any filter have the same rows as a plain scan, in both directions.
+//! Tests pages and tails. With any filter and in both orders, pages have the same rows as a plain scan.
 
 use oasis_core::Channel;
 use oasis_store::{Columns, Filter, Order, PageQuery, StoredEvent, Update};
@@ -10,7 +10,7 @@ use crate::{client, collect, database, filter, follow, new, next, plain_insert, 
 
 const ROWS: i64 = 400;
 
-/// Inserts rows whose fields vary independently, some of them in another channel.
+/// Inserts rows whose fields vary independently. Some rows are in other channels.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -118,7 +118,7 @@ async fn every_filter_selects_the_same_rows_as_a_scan() {
 }
 
 #[tokio::test]
-async fn an_event_reads_back_as_it_was_written() {
+async fn an_event_is_read_as_it_was_appended() {
     let db = database().await;
     let store = store(&db.url);
     let mut event = new("DEV-TEST-0001", None);
@@ -142,7 +142,7 @@ async fn an_event_reads_back_as_it_was_written() {
     assert_eq!(page.events[0].meta.as_ref().unwrap().as_json(), r#"{"who": "änne", "run_id": 7}"#);
 }
 
-/// A tail starts with the last events, reports an empty table, and goes on after its connection was cut.
+/// A tail starts with the last events, reports an empty table, and continues after its connection was cut.
 #[tokio::test]
 async fn a_tail_starts_with_the_last_events_and_survives_the_loss_of_its_connection() {
     let db = database().await;
@@ -168,14 +168,14 @@ async fn a_tail_starts_with_the_last_events_and_survives_the_loss_of_its_connect
     assert_eq!(collect(&mut late, 1).await[0].id, ROWS + 1);
 }
 
-/// When the caller of a read has gone away, the server stops working on it.
+/// When the caller of a read has gone away, the server stops the read.
 #[tokio::test]
 async fn an_abandoned_read_is_cancelled_in_the_server() {
     let db = database().await;
     let store = store(&db.url);
     let locker = client(&db.url).await;
     locker.batch_execute("BEGIN; LOCK TABLE oasis_feed_state IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    // This is not the locker, because pg_stat_activity does not change within a transaction.
+    // The observer can't be the locker, because pg_stat_activity does not change within a transaction.
     let observer = client(&db.url).await;
     let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
                    WHERE NOT granted AND application_name = 'test' AND datname = current_database()";
@@ -187,9 +187,9 @@ async fn an_abandoned_read_is_cancelled_in_the_server() {
     locker.batch_execute("ROLLBACK").await.unwrap();
 }
 
-/// The tail notices a table that was restored in place, without a new connection.
+/// The tail notices that the table was restored, even if its connection stays open.
 #[tokio::test]
-async fn a_table_that_went_back_restarts_the_tail() {
+async fn the_tail_restarts_when_the_table_has_lower_ids_than_before() {
     let db = database().await;
     fill(&db.url).await;
     let store = store(&db.url);
@@ -198,9 +198,9 @@ async fn a_table_that_went_back_restarts_the_tail() {
     let sql = client(&db.url).await;
     sql.batch_execute("DELETE FROM oasis_events; ALTER SEQUENCE oasis_events_id_seq RESTART").await.unwrap();
     sql.batch_execute(&plain_insert(1)).await.unwrap();
-    // The first read of the tail may come before, between or after the two statements.
+    // The tail may read the table before, between or after these statements.
     loop {
-        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("no restart") };
+        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("expected a start") };
         assert_eq!(empty, head == 0);
         if head == 1 {
             break;
@@ -212,7 +212,7 @@ async fn a_table_that_went_back_restarts_the_tail() {
 
 /// When LISTEN_DATABASE_URL can't be reached, the tail polls DATABASE_URL.
 #[tokio::test]
-async fn without_the_direct_connection_the_tail_polls() {
+async fn the_tail_polls_if_the_direct_connection_fails() {
     let db = database().await;
     let flags = ["test", "--database-url", &db.url, "--listen-database-url", "postgres://u:p@127.0.0.1:1/d"];
     let args = <Flags as clap::Parser>::try_parse_from(flags).unwrap().database;

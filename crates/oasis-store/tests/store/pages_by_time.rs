@@ -1,5 +1,5 @@
-//! Tests pages with bounds on `ts`. They have the same rows as a plain scan, whatever the clocks of the
-//! producers said and however late the events arrived.
+//! Tests that pages with bounds on `ts` have the same rows as a plain scan, whatever times the producers sent
+//! and however late the events arrived.
 
 use oasis_core::Ts;
 use oasis_store::{Order, PageQuery, StoredEvent};
@@ -9,12 +9,13 @@ use proptest::test_runner::TestRunner;
 
 use crate::{client, database, filter, store};
 
-/// More rows than are scanned before the index on time is used, and more than one block of ids.
+/// The number of rows. It is so high that queries use the index on time, and it is more than one block of
+/// ids.
 const ROWS: i64 = 24_000;
 
 /// Inserts rows in three parts. In the first part, `ts` grows with the id, but some rows have an earlier or a
 /// later `ts`. The second part has older times, like imported events. In the last part, `ts` is in no order.
-/// The ids have holes, one of them longer than a block. There are blocks with no row in bounds.
+/// The ids have gaps, and one gap is longer than a block. Some blocks have no row between the bounds.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
@@ -114,9 +115,9 @@ async fn bounds_on_time_select_the_same_rows_as_a_scan() {
         assert!(page.events.iter().eq(expected.iter().copied()), "{query:?}");
         assert_eq!(page.newest, everything[0].id);
     }
-    assert!(none > 30 && full > 60, "{none} empty, {full} full");
+    assert!(none > 30 && full > 60, "there were only {none} empty and {full} full pages");
 
-    // Pruned rows are gone from these pages too, and a query of an empty table gives an empty page.
+    // Pruned rows are not in these pages. A query of an empty table returns an empty page.
     everything.truncate(10);
     let last = everything[9].id;
     client(&db.url).await.execute("DELETE FROM oasis_events WHERE id < $1", &[&last]).await.unwrap();

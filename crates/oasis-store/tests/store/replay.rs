@@ -1,5 +1,5 @@
-//! Tests the replay, the last events for a new reader. With any filter, it has the same events as a scan
-//! without repeats. A long run of repeats at the head costs little.
+//! Tests the replay, which reads the last events for a new reader. With any filter, it has the same events as
+//! a scan that leaves out repeats. Many repeats at the head cost little.
 
 use oasis_core::Source;
 use oasis_store::{Columns, DatabaseArgs, Order, PageQuery, Store, StoredEvent, Update};
@@ -12,8 +12,8 @@ use crate::{client, collect, database, filter, follow, next, store, until_up};
 
 const ROWS: i64 = 600;
 
-/// Inserts rows of several sources. Half of the pings are repeats. Others have a `repeat` that does not
-/// count, because it is not `true`.
+/// Inserts rows of several sources. Half of the pings are repeats. Some of the other pings have a `repeat`
+/// that does not count, because it is not `true`.
 async fn fill(client: &Client, rows: i64) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -95,11 +95,11 @@ pub(crate) fn as_reader(url: &str) -> String {
     format!("{url}{}application_name=reader", if url.contains('?') { '&' } else { '?' })
 }
 
-/// How many pages of the table and its indexes all ended sessions have read.
+/// The number of pages of the table and its indexes that all ended sessions have read.
 pub(crate) async fn pages_accessed(client: &Client) -> i64 {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' \
         AND datname = current_database()";
-    // The server counts the pages of a session before the session is gone.
+    // The server has counted the pages of a session when the session no longer exists.
     while client.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let sql = "SELECT (heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0) + \
                        idx_blks_read + idx_blks_hit)::int8 \
@@ -107,15 +107,15 @@ pub(crate) async fn pages_accessed(client: &Client) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// The events behind a long run of repeats at the head are found by their indexes.
+/// Events that are older than many repeats at the head are found with indexes, so the repeats are not read.
 #[tokio::test]
-async fn repeats_at_the_head_are_not_read() {
+async fn a_replay_does_not_read_the_repeats_at_the_head() {
     let db = database().await;
     let sql = client(&db.url).await;
-    // The server may count the pages of a session a second later, but before the session is gone. This
-    // session is dropped below, so that its pages are counted before those of the readers.
+    // The server may count the pages of a session a second later, but always before the session ends. This
+    // session is dropped below, so that its pages are counted before the readers start.
     let filler = client(&as_reader(&db.url)).await;
-    // The pages of autovacuum would be counted as pages of the readers.
+    // Pages that autovacuum reads would be counted as pages of the readers.
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     fill(&filler, 60).await;
     let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, \
@@ -153,9 +153,9 @@ async fn repeats_at_the_head_are_not_read() {
     }
 }
 
-/// The tail reads the `meta` that the readers of each row need, and no other.
+/// The tail reads the `meta` of a row only if readers need it.
 #[tokio::test]
-async fn the_tail_reads_meta_where_it_is_needed() {
+async fn the_tail_reads_only_the_meta_that_readers_need() {
     let db = database().await;
     let sql = client(&db.url).await;
     fill(&sql, 60).await;
@@ -164,7 +164,7 @@ async fn the_tail_reads_meta_where_it_is_needed() {
                        'UNSET-CORE-WORKFLOW-RUN', 'vt/UNSET-workflow-run', '{\"run_id\": 7}')";
     sql.batch_execute(run).await.unwrap();
     let mut updates = follow(store(&db.url).tail().recent(61));
-    let Update::Start { mut events, .. } = next(&mut updates).await else { panic!("expected a start") };
+    let Update::Start { mut events, .. } = next(&mut updates).await else { panic!("the tail should start") };
     assert_eq!(events.len(), 58, "three of the 61 rows belong to a room");
     until_up(&mut updates).await;
     fill(&sql, 60).await;

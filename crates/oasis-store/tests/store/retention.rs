@@ -1,4 +1,4 @@
-//! Tests that each family of channels is pruned separately, and that its readers see which ids are gone.
+//! Tests that each family of channels is pruned separately, and that readers see which ids were pruned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn recorded(client: &Client, id: i64) -> Timestamp {
     at.try_into().unwrap()
 }
 
-/// The marks that a page has: of the ticker, of rooms, of casts.
+/// The marks in a page: the mark of the ticker, of rooms and of casts.
 async fn marks(store: &Store) -> [i64; 3] {
     let order = Order::OldestFirst { after: 5, upto: 6 };
     let page = store.page(&PageQuery::ticker(None, order, 1)).await.unwrap();
@@ -76,10 +76,10 @@ async fn each_family_is_pruned_separately() {
     }
 
     let gone = store.prune(&devhub, Duration::ZERO, |_| {}).await.unwrap();
-    assert_eq!((gone.rows, gone.through), (20, 92), "the mark is the id of the last deleted event");
+    assert_eq!((gone.rows, gone.through), (20, 92), "the mark must be the id of the last deleted event");
     assert_eq!(rows(&client).await, [("room".to_owned(), 80)]);
     assert_eq!(marks(&store).await, [92, 0, 0]);
-    assert_eq!(first(&devhub, middle).await, Some(93), "older lines of rooms do not count");
+    assert_eq!(first(&devhub, middle).await, Some(93), "older rows of rooms must not count");
     assert_eq!(first(&room(), middle).await, Some(53));
     assert_eq!(store.head().await.unwrap(), 100);
 
@@ -88,13 +88,13 @@ async fn each_family_is_pruned_separately() {
     assert_eq!(rows(&client).await, []);
     assert_eq!(marks(&store).await, [92, 100, 0]);
     assert_eq!(first(&room(), middle).await, None);
-    assert_eq!(store.head().await.unwrap(), 100, "ids that have been seen are not used again");
+    assert_eq!(store.head().await.unwrap(), 100, "the head must not go back: readers have seen its id");
     let again = store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
     assert_eq!((again.rows, again.through), (0, 100));
 }
 
-/// Only rows that are old enough are pruned, in several transactions. A family whose name begins with the
-/// name of another is not affected.
+/// Only rows that are old enough are pruned, in several transactions. The family `roommate` keeps its rows
+/// when the family `room` is pruned.
 #[tokio::test]
 async fn a_long_prune_runs_in_several_transactions() {
     let db = database().await;
@@ -120,9 +120,10 @@ async fn a_long_prune_runs_in_several_transactions() {
     assert_eq!(rows(&client).await, left.map(|(family, rows)| (family.to_owned(), rows)));
 }
 
-/// A tail goes on without a restart if it has already read the pruned rows, whatever their family.
+/// If a tail has already read the pruned rows, it continues without a restart, whatever the family of the
+/// rows.
 #[tokio::test]
-async fn a_tail_goes_on_while_families_are_pruned() {
+async fn a_tail_that_has_read_the_pruned_rows_does_not_restart() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
@@ -143,7 +144,7 @@ async fn a_tail_goes_on_while_families_are_pruned() {
     assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [101, 102, 103, 104]);
 }
 
-/// A tail whose handler waits for a permit after each update.
+/// Follows the table with a tail whose handler waits for a permit after each update.
 fn follow_slowly(tail: Tail) -> (Arc<Semaphore>, mpsc::UnboundedReceiver<Update>) {
     let permits = Arc::new(Semaphore::new(0));
     let (send, receive) = mpsc::unbounded_channel();
@@ -162,7 +163,7 @@ fn follow_slowly(tail: Tail) -> (Arc<Semaphore>, mpsc::UnboundedReceiver<Update>
     (permits, receive)
 }
 
-/// A tail that has not read the pruned rows starts again.
+/// If rows are pruned before a tail has read them, the tail starts again.
 #[tokio::test]
 async fn a_tail_that_missed_pruned_rows_starts_again() {
     let db = database().await;
@@ -172,23 +173,23 @@ async fn a_tail_that_missed_pruned_rows_starts_again() {
     let (permits, mut updates) = follow_slowly(store.tail().recent(10));
     let ids = |events: &[StoredEvent]| events.iter().map(|event| event.id).collect::<Vec<_>>();
     let Update::Start { events, head: 2, empty: false } = next(&mut updates).await else {
-        panic!("expected a start")
+        panic!("the tail should start")
     };
     assert_eq!(ids(&events), [1, 2]);
-    // The tail waits for a permit while rows come and go.
+    // While the tail waits for a permit, rows are inserted and pruned.
     fill(&client, 1, 2).await;
     store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
     permits.add_permits(100);
     assert_eq!(next(&mut updates).await, Update::Up { listening: true });
     let Update::Start { events, head: 6, empty: false } = next(&mut updates).await else {
-        panic!("expected a start")
+        panic!("the tail should start")
     };
     assert_eq!(ids(&events), [1, 2, 3, 4]);
 }
 
-/// The ticker counts as empty even if the table has rows of other channels.
+/// A ticker without events counts as empty even if the table has rows of other channels.
 #[tokio::test]
-async fn a_ticker_without_events_is_empty() {
+async fn a_ticker_without_events_is_empty_even_if_rooms_have_rows() {
     let db = database().await;
     let client = client(&db.url).await;
     fill(&client, 1, 8).await;

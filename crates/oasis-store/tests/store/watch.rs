@@ -36,21 +36,21 @@ async fn the_state_is_kept_and_its_cursor_never_goes_back() {
 }
 
 #[tokio::test]
-async fn one_poller_holds_the_lock_at_a_time() {
+async fn only_one_poller_holds_the_lock_at_a_time() {
     let db = database().await;
     let (one, two) = (store(&db.url), store(&db.url));
     let lock = one.watch_lock().await.unwrap().unwrap();
     assert!(two.watch_lock().await.unwrap().is_none() && one.watch_lock().await.unwrap().is_none());
     lock.release().await;
-    let lock = two.watch_lock().await.unwrap().expect("it was released");
-    // A poller that dies with the lock does not block the others for long.
+    let lock = two.watch_lock().await.unwrap().expect("the lock was released, so it should be free");
+    // A poller that dies while it holds the lock does not block other pollers for long.
     drop(lock);
     while one.watch_lock().await.unwrap().is_none() {}
 }
 
 /// The test reads the rights from docs/database.md.
 #[tokio::test]
-async fn the_documented_rights_are_enough_and_missing_ones_are_named() {
+async fn the_documented_rights_are_enough_and_missing_rights_are_named() {
     let db = database().await;
     let owner = client(&db.url).await;
     let role = format!("oasis_watcher_{}", std::process::id());
@@ -64,7 +64,7 @@ async fn the_documented_rights_are_enough_and_missing_ones_are_named() {
     let documented = documented.trim_start_matches("sql").replace(" app", &format!(" {role}"));
     let (grants, policies) = documented.split_once("CREATE POLICY").unwrap();
     owner.batch_execute(grants).await.unwrap();
-    assert_eq!(store.check_watch().await.len(), 4, "row level security hides all rows");
+    assert_eq!(store.check_watch().await.len(), 4, "without a policy, row level security hides all rows");
     owner.batch_execute(&format!("CREATE POLICY{policies}")).await.unwrap();
     assert_eq!(store.check_watch().await, Vec::<String>::new());
     let state = WatchState { cursor: at(10), walk: None };
