@@ -1,4 +1,5 @@
-//! Measures the effect of thousands of agents on the feed, and the cost of one agent on its machine.
+//! Measures the effect of thousands of agents on the delay of the feed, and the memory and the processor time
+//! of one agent.
 
 use std::io::Read;
 use std::process::{ChildStdin, Command, Stdio};
@@ -22,15 +23,16 @@ use crate::stack::Stack;
 const NAME: &str = "agents";
 const AGENT: &str = "heartbeat-agent";
 const WARM_UP: usize = 60;
-/// The time between two starts, so that only a few agents connect to PostgreSQL at the same time.
+/// The time between the starts of two agents, so that only a few agents connect to PostgreSQL at the same
+/// time.
 const APART: Duration = Duration::from_millis(20);
-/// The time limit for the first beat of the last agent, and for the last agent to end.
+/// The time limit for all agents to send their first beat, and for all agents to end.
 const ALL_WITHIN: Duration = Duration::from_secs(120);
 /// The number of agents whose own cost is measured.
 const FEW: usize = 5;
 const MAX_RSS_MB: f64 = 10.0;
 const MAX_CPU_PERCENT: f64 = 0.1;
-/// The maximum delay of the feed with agents, as a multiple of the delay without agents.
+/// The maximum ratio of the median delay with agents to the median delay without agents.
 const MAX_RATIO: f64 = 1.5;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -49,15 +51,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     let mut deliveries = Deliveries::new()?;
     let alone = measure(&mut deliveries, &gateway, &webhooks, &[stack.watched()], WARM_UP, samples).await?;
-    report.row(Row::of("delivery to frame, without agents", "ms", &alone.arrived).cpu(alone.cpu));
+    report.row(Row::of("delay from delivery to frame, without agents", "ms", &alone.arrived).cpu(alone.cpu));
     let (median_alone, p99_alone) = (alone.arrived.quantile(0.5), alone.arrived.quantile(0.99));
-    report.row(Row::single("delivery to frame, without agents, p99", "ms", p99_alone));
-    for (name, url) in [("through a gateway", address.as_str()), ("directly to PostgreSQL", database.url())] {
+    report.row(Row::single("delay from delivery to frame, without agents, p99", "ms", p99_alone));
+    for (name, url) in [("using a gateway", address.as_str()), ("using PostgreSQL", database.url())] {
         report.progress(format_args!("{agents} agents {name}"));
         let before = pings(&client).await?;
         let fleet = Agents::start(agents, every, url)?;
         fleet.until_all(&client, before.agents + agents as i64).await?;
-        // After one interval, even agents that started together beat at different times.
+        // After one interval, even agents that started at the same time beat at different times.
         sleep(every).await;
         let (began, first) = (Instant::now(), pings(&client).await?);
         let all = [stack.watched(), fleet.process.watched()];
@@ -65,35 +67,39 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             measure(&mut deliveries, &gateway, &webhooks, &all, WARM_UP, samples).await?;
         let rate = (pings(&client).await?.count - first.count) as f64 / began.elapsed().as_secs_f64();
         let (median, p99) = (arrived.quantile(0.5), arrived.quantile(0.99));
-        report.row(Row::of(format!("delivery to frame, {agents} agents {name}"), "ms", &arrived).cpu(cpu));
-        report.row(Row::single(format!("delivery to frame, {agents} agents {name}, p99"), "ms", p99));
-        let what = format!("{agents} agents {name}: ratio of the median to that without agents");
+        let what = format!("delay from delivery to frame, {agents} agents {name}");
+        report.row(Row::of(what.as_str(), "ms", &arrived).cpu(cpu));
+        report.row(Row::single(format!("{what}, p99"), "ms", p99));
+        let what = format!("ratio of the median delays: {agents} agents {name} / no agents");
         let ratio = Row::single(what, "×", median / median_alone);
         report.row(ratio.bar(Bar::AtMost(MAX_RATIO)));
+        report.note(format!("{agents} agents {name}: {rate:.1} pings a second were stored"));
         report.note(format!(
-            "{name}: {rate:.1} pings a second were stored; the p99 is {:.2} times that without agents",
+            "{agents} agents {name}: the p99 of the delay is {:.2} times the p99 without agents",
             p99 / p99_alone
         ));
         fleet.stop().await?;
         cost(&mut report, name, url, every, watched).await?;
     }
     report.note(format!(
-        "one process runs {agents} agents of the library, each with its own connections and one beat in {} \
-         s; the deliveries are those of the scenario latency",
+        "all {agents} agents run in one process, which uses heartbeat-agent as a library; each agent has its \
+         own connections and sends a beat every {} s",
         every.as_secs()
     ));
+    report.note("the deliveries are the same as in the scenario latency");
     report.note(format!(
-        "cost of one agent: {FEW} processes of heartbeat-agent that work on a task, each with one beat in \
-         {} s, are measured for {} s; the kernel counts processor time in ticks of 10 ms",
+        "cost of one agent: {FEW} processes of heartbeat-agent, each of which sends a beat every {} s and \
+         works on a task, were measured for {} s",
         every.as_secs(),
         watched.as_secs()
     ));
+    report.note("the kernel counts processor time in ticks of 10 ms");
     report.notes(webhooks.stop().await?);
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// Measures memory and processor time of one agent.
+/// Measures the memory and the processor time of `FEW` agents, each of which runs in its own process.
 async fn cost(
     report: &mut Report,
     name: &str,
@@ -122,7 +128,7 @@ async fn cost(
             .bar(Bar::AtMost(MAX_RSS_MB)),
     );
     report.row(
-        Row::of(format!("{AGENT} {name}: processor"), "%", &Samples::new(percent))
+        Row::of(format!("{AGENT} {name}: share of a processor"), "%", &Samples::new(percent))
             .bar(Bar::AtMost(MAX_CPU_PERCENT)),
     );
     for mut agent in few {
@@ -136,7 +142,7 @@ async fn cost(
     Ok(())
 }
 
-/// The number of stored pings, and of the agents that sent them.
+/// The number of stored pings, and the number of agents that sent these pings.
 struct Pings {
     count: i64,
     agents: i64,
@@ -149,10 +155,10 @@ async fn pings(client: &Client) -> anyhow::Result<Pings> {
     Ok(Pings { count: row.get(0), agents: row.get(1) })
 }
 
-/// Agents in a process of their own: this program, started with a hidden argument.
+/// A process that runs many agents. It is this program, started with the hidden argument `--agents`.
 struct Agents {
     process: Process,
-    // The agents stop when this is closed.
+    // The agents stop when this pipe is closed.
     stdin: ChildStdin,
 }
 
@@ -163,14 +169,14 @@ impl Agents {
         command.args(["--agents", &count.to_string(), "--every", &every.as_secs().to_string()]);
         command.env_clear().env("DESTINATION", url).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut process = Process::start(NAME, &mut command)?;
-        let stdin = process.pipes().0.context("the agents' input")?;
+        let stdin = process.pipes().0.context("the agents' process has no standard input")?;
         Ok(Self { process, stdin })
     }
 
     async fn until_all(&self, client: &Client, agents: i64) -> anyhow::Result<()> {
         let deadline = Instant::now() + ALL_WITHIN;
         while pings(client).await?.agents < agents {
-            ensure!(Instant::now() < deadline, "not all agents have sent a beat in time");
+            ensure!(Instant::now() < deadline, "not all agents sent a beat in time");
             sleep(Duration::from_millis(500)).await;
         }
         Ok(())
@@ -188,9 +194,9 @@ impl Agents {
     }
 }
 
-/// Runs `count` agents until standard input ends.
+/// Runs `count` agents until standard input ends. Each agent sends a beat every `every` seconds.
 pub(crate) async fn beat(count: usize, every: u64) -> anyhow::Result<()> {
-    let url = std::env::var("DESTINATION").context("DESTINATION is not set")?;
+    let url = std::env::var("DESTINATION").context("the environment variable DESTINATION is not set")?;
     let destination = if url.starts_with("http") {
         Destination::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
     } else {
@@ -206,7 +212,7 @@ pub(crate) async fn beat(count: usize, every: u64) -> anyhow::Result<()> {
     }
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     if let Err(error) = ended.await? {
-        bail!("reading the input: {error}");
+        bail!("reading standard input: {error}");
     }
     for agent in agents {
         agent.stop().await;

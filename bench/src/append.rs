@@ -1,6 +1,7 @@
-//! Measures the batcher of the services: rows a second from many callers in one process, and the time of an
-//! append by a single caller. The peers are COPY and INSERT with batches of the same size, which one session
-//! sends in PostgreSQL's fastest form. The batcher runs in the process of the generator.
+//! Measures the batcher through which the services append events: its rows a second with many callers in one
+//! process, and the time that an append by a single caller takes. The peers are COPY and INSERT statements
+//! with the same number of rows. One session sends these statements in the fastest form that PostgreSQL
+//! offers. The batcher runs in the process of the bench.
 
 mod events;
 mod plain;
@@ -30,29 +31,29 @@ const PACE: Duration = Duration::from_millis(10);
 struct Plan {
     rounds: usize,
     events: usize,
-    /// Rows in the table before the second part of the scenario.
+    /// The number of rows in the table before the second part of the scenario.
     history: usize,
-    /// Appends of a single caller, in each round.
+    /// The number of appends by a single caller in each round.
     alone: usize,
 }
 
-/// A measured case: each caller appends `each` events at a time.
+/// A case to measure: each caller appends `each` events at a time.
 struct Case {
     what: &'static str,
     each: usize,
     size: Size,
-    /// The required rows a second, starting from an empty table.
+    /// The minimum number of rows a second, starting with an empty table.
     bar: Option<f64>,
 }
 
 const CASES: [Case; 3] = [
-    Case { what: "64 callers, one event each", each: 1, size: Size::Plain, bar: Some(30_000.0) },
-    Case { what: "64 callers, ten events each", each: 10, size: Size::Plain, bar: Some(40_000.0) },
-    Case { what: "64 callers, the event of one delivery each", each: 1, size: Size::Delivery, bar: None },
+    Case { what: "64 callers, one event at a time", each: 1, size: Size::Plain, bar: Some(30_000.0) },
+    Case { what: "64 callers, ten events at a time", each: 10, size: Size::Plain, bar: Some(40_000.0) },
+    Case { what: "64 callers, one delivery at a time", each: 1, size: Size::Delivery, bar: None },
 ];
 
-/// The peers: statements sent to PostgreSQL directly. A statement has as many rows as all callers together
-/// append at a time.
+/// The peers: statements that the bench sends directly to PostgreSQL. The last value is the number of rows in
+/// a statement. It is the number of rows that all callers together append at a time.
 const PEERS: [(&str, Form, usize); 4] = [
     ("COPY, 64 rows per statement", Form::Copy, CALLERS),
     ("INSERT of VALUES, 64 rows per statement", Form::Insert, CALLERS),
@@ -80,13 +81,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for (case, measured) in CASES.iter().zip(&mut ours) {
             empty(&client).await?;
             append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
-            report.progress(format_args!("round {round}: {}: {:.0} /s", case.what, measured.last()));
+            report.progress(format_args!("round {round}: {}: {:.0} rows/s", case.what, measured.last()));
         }
         for ((what, form, at_once), measured) in PEERS.iter().zip(&mut theirs) {
             empty(&client).await?;
             let events = events.make(plan.events, Size::Plain);
             insert_plain(&client, *form, *at_once, &events, &watched, measured).await?;
-            report.progress(format_args!("round {round}: {what}: {:.0} /s", measured.last()));
+            report.progress(format_args!("round {round}: {what}: {:.0} rows/s", measured.last()));
         }
         alone.extend(one_at_a_time(&appender, events.make(plan.alone, Size::Delivery)).await?);
     }
@@ -102,15 +103,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(measured.rate(what));
     }
     for (what, ours, theirs) in [
-        ("ratio: one event each / COPY, 64 rows per statement", &ours[0], &theirs[0]),
-        ("ratio: one event each / INSERT, 64 rows per statement", &ours[0], &theirs[1]),
-        ("ratio: ten events each / COPY, 640 rows per statement", &ours[1], &theirs[2]),
+        ("ratio of throughputs: one event at a time / COPY, 64 rows per statement", &ours[0], &theirs[0]),
+        ("ratio of throughputs: one event at a time / INSERT, 64 rows per statement", &ours[0], &theirs[1]),
+        ("ratio of throughputs: ten events at a time / COPY, 640 rows per statement", &ours[1], &theirs[2]),
     ] {
         report.row(ours.ratio(theirs, what));
     }
     let alone = Samples::new(alone);
-    report.row(Row::of("single append", "ms", &alone));
-    report.row(Row::single("single append, p99", "ms", alone.quantile(0.99)));
+    report.row(Row::of("answer time of a single caller", "ms", &alone));
+    report.row(Row::single("answer time of a single caller, p99", "ms", alone.quantile(0.99)));
 
     empty(&client).await?;
     append_history(&appender, &mut events, plan.history).await?;
@@ -119,20 +120,24 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for (case, measured) in &mut ours {
             client.batch_execute("CHECKPOINT").await?;
             append(&appender, &client, case, events.make(plan.events, case.size), &watched, measured).await?;
-            report.progress(format_args!("round {round}: after the history: {:.0} /s", measured.last()));
+            report.progress(format_args!("round {round}: with a history: {:.0} rows/s", measured.last()));
         }
     }
     for (case, measured) in &ours {
-        report.row(measured.rate(&format!("{}, after {} rows", case.what, plan.history)));
+        report.row(measured.rate(&format!("{}, with {} or more rows in the table", case.what, plan.history)));
     }
     report.note(format!(
-        "{} alternating rounds of {} events, first into an empty table, then into a table with {} or more \
-         rows; a checkpoint before each round",
-        plan.rounds, plan.events, plan.history
+        "{} alternating rounds; in each round, each case and each peer appends {} events to an empty table",
+        plan.rounds, plan.events
     ));
-    report.note("the processors used are those of the last round");
     report.note(format!(
-        "each event has {} bytes of JSON, and a dedup key in the form of a delivery's",
+        "then {} alternating rounds of the first two cases, with {} or more rows in the table",
+        plan.rounds, plan.history
+    ));
+    report.note("a checkpoint runs before each measurement");
+    report.note("the column \"processors used\" shows the last round");
+    report.note(format!(
+        "each event is {} bytes long as JSON, and has a dedup key of the same form as the key of a delivery",
         events::json_length(&client).await?
     ));
     report.note("the events and the peers' statements are prepared before the clock starts");
@@ -143,8 +148,8 @@ fn appender(database: &Database) -> anyhow::Result<Appender> {
     Ok(Store::new(DatabaseArgs::new(database.url().parse()?), "bench-append")?.appender()?)
 }
 
-/// Empties both tables. A trigger of the events table forbids TRUNCATE, so the trigger is disabled for that
-/// time.
+/// Empties both tables. A trigger of the events table forbids TRUNCATE, so the trigger is disabled while the
+/// tables are emptied.
 async fn empty(client: &Client) -> anyhow::Result<()> {
     let guard = "TRIGGER oasis_events_append_only";
     client
@@ -156,8 +161,8 @@ async fn empty(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Appends all events from `CALLERS` callers. Each caller sends its next events as soon as its last append
-/// is answered.
+/// Appends all events, divided among `CALLERS` callers. Each caller sends its next events as soon as its last
+/// append is answered.
 async fn append(
     appender: &Appender,
     client: &Client,
@@ -187,7 +192,7 @@ async fn append(
                 let stored = appended.iter().all(|one| one.id.is_some() && !one.duplicate);
                 ensure!(
                     stored && appended.len() == count,
-                    "the events are new, but the answer is {appended:?}"
+                    "all events are new, so all should be stored, but the answer is {appended:?}"
                 );
             }
             anyhow::Ok(times)
@@ -201,7 +206,7 @@ async fn append(
     measured.cpu = meter.text();
     measured.answers.push(Samples::new(answers));
     let stored = rows::count(client).await? - before;
-    ensure!(stored == total as i64, "{total} events were acknowledged, {stored} are stored");
+    ensure!(stored == total as i64, "{total} events were acknowledged, but {stored} are stored");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A child process, which is ended by its process id, at the latest when its handle is dropped.
+//! Starts a child process, and ends it by its process id. Dropping the handle ends the process too.
 
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A service must end within 10 s. This allows a little more.
+/// The time limit for a process to end. A service must end within 10 s, and this limit allows a little more.
 pub(crate) const END_WITHIN: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -26,12 +26,13 @@ impl Process {
         self.child.id()
     }
 
-    /// The name and id for a [`Meter`](crate::processes::Meter).
+    /// The name and the process id, for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
         (self.name, self.pid())
     }
 
-    /// Our ends of the pipes to its input and output, if there are any.
+    /// Takes the bench's ends of the pipes to the standard input and output of the process, if it has such
+    /// pipes.
     pub(crate) fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {
         (self.child.stdin.take(), self.child.stdout.take())
     }
@@ -49,12 +50,12 @@ impl Process {
         }
     }
 
-    /// Asks the process to end.
+    /// Sends SIGTERM to the process.
     pub(crate) fn terminate(&mut self) {
         if matches!(self.child.try_wait(), Ok(None))
             && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
         {
-            // The process has not been waited for, so the id is still its own.
+            // The process has not been waited for, so no other process can have its id yet.
             let _ = kill_process(pid, Signal::TERM);
         }
     }

@@ -1,6 +1,6 @@
-//! Runs thousands of clients on one thread. The thread does little more than read: it waits with epoll,
-//! reads into one buffer, and searches for a mark that each event has once. So it hardly distorts the
-//! figures. Its processor time is reported as the generator's.
+//! Runs thousands of clients on one thread. The thread does little more than read: it waits with epoll, reads
+//! into one buffer, and searches for a mark that each event contains once. So the thread hardly distorts the
+//! figures. The report counts its processor time as part of the generator's time.
 
 mod client;
 
@@ -24,18 +24,19 @@ pub(crate) use client::{Keep, Received};
 
 use crate::events::MARK;
 
-/// The maximum length of a read.
+/// The maximum number of bytes in one read.
 const BUFFER: usize = 256 << 10;
-/// The maximum number of connected clients that wait for their first bytes.
+/// The maximum number of clients that are connected but have not received any bytes yet.
 const AT_ONCE: usize = 200;
 const BEGIN_WITHIN: Duration = Duration::from_secs(60);
-/// The epoll data of the socket that ends the thread. All other data are the indexes of clients.
+/// The epoll data of the socket that ends the thread. The epoll data of a client's socket is the index of the
+/// client.
 const END: u64 = u64::MAX;
 
-/// The path that one client requests, and the data that it keeps from the answer.
+/// The path that one client requests, and the data that the client keeps from the answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Subscription {
-    /// The path, with its query.
+    /// The path, including the query.
     pub(crate) path: String,
     pub(crate) keep: Keep,
 }
@@ -54,16 +55,16 @@ struct Shared {
     closed: AtomicUsize,
     /// The number of events that all clients together have received.
     events: AtomicU64,
-    /// The number of events at which `changed` is notified.
+    /// When `events` reaches this number, `changed` is notified.
     goal: AtomicU64,
     failed: AtomicBool,
-    /// Notified when a client has begun or was closed, when the goal is reached, and when the thread has
-    /// failed.
+    /// Notified when a client receives its first bytes, when a client is closed, when `events` reaches
+    /// `goal`, and when the thread fails.
     changed: Notify,
 }
 
 impl Crowd {
-    /// Connects a client for each of `subscriptions`, and waits until each has received its first bytes.
+    /// Connects one client for each subscription, and waits until every client has received its first bytes.
     pub(crate) async fn connect(
         address: SocketAddr,
         subscriptions: Vec<Subscription>,
@@ -86,15 +87,15 @@ impl Crowd {
         let waited = crowd.wait(BEGIN_WITHIN, |shared| shared.begun.load(SeqCst) == count).await;
         if let Err(error) = waited {
             let begun = crowd.shared.begun.load(SeqCst);
-            // If the thread has failed, its own error says more than the time-out.
+            // If the thread has failed, this returns the thread's error, which says more than the time-out.
             crowd.finish()?;
             return Err(error.context(format!("only {begun} of {count} clients received their first bytes")));
         }
         Ok(crowd)
     }
 
-    /// The subscriptions of `count` clients to the same path. All count their events, and `checked` of them
-    /// also keep the numbers of the events.
+    /// Makes the subscriptions of `count` clients to the same path. All clients count their events. Up to
+    /// `checked` of the clients also keep the number of each event.
     pub(crate) fn subscriptions(path: &str, count: usize, checked: usize) -> Vec<Subscription> {
         let subscription = |n: usize| {
             // The checked clients are spread evenly over all clients.
@@ -110,7 +111,7 @@ impl Crowd {
         let waited = self.wait(within, |shared| shared.events.load(SeqCst) >= events).await;
         waited.with_context(|| {
             format!(
-                "{} of {events} events were received; {} clients were closed",
+                "{} of {events} events were received, and {} clients were closed",
                 self.shared.events.load(SeqCst),
                 self.closed()
             )
@@ -122,9 +123,10 @@ impl Crowd {
         self.shared.closed.load(SeqCst)
     }
 
-    /// Reads what has arrived, closes all clients, and returns what each has received.
+    /// Reads the bytes that have already arrived, closes all clients, and returns the events that each client
+    /// has received.
     pub(crate) fn finish(&mut self) -> anyhow::Result<Vec<Received>> {
-        // This write fails if the thread has already ended.
+        // If the thread has already ended, this write fails, and there is nothing left to end.
         let _ = self.end.write_all(b"e");
         let reader = self.reader.take().context("the crowd has already ended")?;
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -141,7 +143,7 @@ impl Crowd {
                 changed.await;
             }
         };
-        timeout(within, wait).await.with_context(|| format!("not within {} s", within.as_secs()))?
+        timeout(within, wait).await.with_context(|| format!("timed out after {} s", within.as_secs()))?
     }
 }
 
@@ -181,7 +183,8 @@ fn read_all(
             let subscription = &subscriptions[clients.streams.len()];
             let stream = connect(address, &subscription.path)?;
             let data = EventData::new_u64(clients.streams.len() as u64);
-            // Edge-triggered: a read that does not fill the buffer has taken everything.
+            // Epoll reports a socket only when new bytes arrive, so each report must be followed by reads
+            // until nothing is left. A read that does not fill the buffer has taken everything.
             epoll::add(&epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
             clients.streams.push(Some(stream));
             clients.readers.push(Reader::new(subscription.keep));
@@ -202,7 +205,8 @@ fn read_all(
             shared.changed.notify_one();
         }
         if end {
-            // This last read also counts events that the server sent more than once.
+            // After the expected events, a server may have sent some events again. This last read counts them
+            // too.
             for client in 0..clients.streams.len() {
                 clients.read(client)?;
             }
@@ -220,7 +224,7 @@ fn connect(address: SocketAddr, path: &str) -> anyhow::Result<TcpStream> {
 }
 
 impl Clients<'_> {
-    /// Reads everything that has arrived for a client, and returns the number of events that are now
+    /// Reads all bytes that have arrived for a client, and returns the number of events that these bytes
     /// complete.
     fn read(&mut self, client: usize) -> anyhow::Result<u64> {
         let (stream, reader) = (&mut self.streams[client], &mut self.readers[client]);

@@ -1,11 +1,12 @@
-//! Measures the time from the commit of an event to its frame at a hundred clients, compared with Nchan in
-//! alternating rounds.
+//! Measures the delay from the commit of an event to its frame at a hundred clients. Alternating rounds
+//! measure Nchan in the same way.
 //!
-//! Only PostgreSQL knows when a commit is done. The bench knows when it sent the INSERT and when the answer
-//! came. But the answer can come after the frames, since the commit triggers both and one machine does all
-//! the work. So the bench estimates the time of the commit. The estimate is the time of sending, plus the
-//! time of an INSERT while nothing follows the table, minus the whole round trip of an empty statement. It
-//! is too early rather than too late.
+//! Only PostgreSQL knows when a commit is complete. The bench knows when it sent the INSERT and when the
+//! answer came. But the commit causes both the answer and the frames, and one machine does all the work, so
+//! the answer can come after the frames. Therefore the bench estimates the time of the commit. It starts with
+//! the time at which it sent the INSERT, adds the duration of an INSERT that no gateway listens to, and
+//! subtracts the round trip of an empty statement. If the estimate is wrong, it is too early rather than too
+//! late, and the reported delay is too long.
 
 use std::time::{Duration, Instant};
 
@@ -21,20 +22,21 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::servers::{Pace, Published, Server};
 use crate::stack::Stack;
 
-/// 50 events a second.
+/// The time between two events, for 50 events a second.
 const EVERY: Duration = Duration::from_millis(20);
-/// Events at the start of a round that are not counted.
+/// The number of events at the start of each round that are not counted.
 const WARM_UP: usize = 25;
 const ALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// The delays of one server, in milliseconds.
 #[derive(Default)]
 struct Delays {
-    /// The median of each round, from sending to the frame.
+    /// The median delay of each round, from sending an event to its frame.
     medians: Vec<f64>,
-    /// All delays from sending to the frame.
+    /// All delays from sending an event to its frame.
     from_sent: Vec<f64>,
-    /// All delays from the answer to the frame.
+    /// All delays between the answer to the publisher and the frame. A delay is negative if the frame came
+    /// first.
     from_answer: Vec<f64>,
     cpu: String,
 }
@@ -44,7 +46,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let mut report = Report::new("delay");
     let database = stack.database("delay").await?;
     let inserts = database.connect().await?;
-    // This runs before a gateway listens.
+    // The baseline is measured before any gateway listens.
     let (insert, empty) = baseline(&inserts, events).await?;
     let commit_after = insert.quantile(0.5) - empty.quantile(0.5);
 
@@ -61,7 +63,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
                 .await
                 .with_context(|| format!("{}, round {nth}", server.name()))?;
             report.progress(format_args!(
-                "{}: {:.2} ms",
+                "{}: median delay {:.2} ms",
                 server.name(),
                 delays.medians.last().unwrap_or(&f64::NAN)
             ));
@@ -72,41 +74,45 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let since_commit = |median: &f64| median - commit_after;
     let from_commit = Samples::new(ours.medians.iter().map(since_commit).collect());
     let from_sent = Samples::new(ours.from_sent.clone());
-    report.row(Row::of("commit to frame, median", "ms", &from_commit).cpu(ours.cpu.clone()));
-    report.row(Row::of("INSERT sent to frame, including its commit, median", "ms", &from_sent));
+    report.row(Row::of("delay from commit to frame, median", "ms", &from_commit).cpu(ours.cpu.clone()));
+    report.row(Row::of("delay between sending the INSERT and the frame, median", "ms", &from_sent));
     report.row(
-        Row::single("INSERT sent to frame, including its commit, p99", "ms", from_sent.quantile(0.99))
+        Row::single("delay between sending the INSERT and the frame, p99", "ms", from_sent.quantile(0.99))
             .bar(Bar::AtMost(10.0)),
     );
     let from_answer = Samples::new(ours.from_answer.clone());
-    report.row(Row::of("INSERT answered to frame, median", "ms", &from_answer));
-    report.row(Row::of("INSERT without a listener", "ms", &insert));
-    report.row(Row::of("empty statement", "ms", &empty));
+    report.row(Row::of("delay between the answer to the INSERT and the frame, median", "ms", &from_answer));
+    report.row(Row::of("duration of an INSERT that no gateway listens to", "ms", &insert));
+    report.row(Row::of("round trip of an empty statement", "ms", &empty));
     if let Some(nchan) = delays.get(1) {
         let publish = Samples::new(nchan.from_sent.clone());
+        let medians = Samples::new(nchan.medians.clone());
         report.row(
-            Row::of("Nchan: POST sent to frame, median", "ms", &Samples::new(nchan.medians.clone()))
+            Row::of("Nchan: delay between sending the POST and the frame, median", "ms", &medians)
                 .cpu(nchan.cpu.clone()),
         );
-        report.row(Row::single("Nchan: POST sent to frame, p99", "ms", publish.quantile(0.99)));
+        let p99 = publish.quantile(0.99);
+        report.row(Row::single("Nchan: delay between sending the POST and the frame, p99", "ms", p99));
         let answer = Samples::new(nchan.from_answer.clone());
-        report.row(Row::of("Nchan: POST answered to frame, median", "ms", &answer));
+        let what = "Nchan: delay between the answer to the POST and the frame, median";
+        report.row(Row::of(what, "ms", &answer));
         let pairs = || ours.medians.iter().zip(&nchan.medians);
-        let ratios = pairs().map(|(ours, nchan)| since_commit(ours) / nchan).collect();
-        report.row(
-            Row::of("ratio: commit to frame / Nchan's POST sent to frame", "×", &Samples::new(ratios))
-                .bar(Bar::AtMost(1.5)),
-        );
+        let ratios = Samples::new(pairs().map(|(ours, nchan)| since_commit(ours) / nchan).collect());
+        let what = "ratio of the median delays: commit to frame / Nchan's POST to frame";
+        report.row(Row::of(what, "×", &ratios).bar(Bar::AtMost(1.5)));
         let ratios = Samples::new(pairs().map(|(ours, nchan)| ours / nchan).collect());
-        report.row(Row::of("ratio: INSERT sent to frame / Nchan's POST sent to frame", "×", &ratios));
+        let what = "ratio of the median delays: INSERT to frame / Nchan's POST to frame";
+        report.row(Row::of(what, "×", &ratios));
     }
     report.note(format!(
         "{rounds} alternating rounds of {events} events, 50 a second, to {clients} clients; the first \
-         {WARM_UP} of each round are not counted; every client got each event once and in order"
+         {WARM_UP} events of each round are not counted"
     ));
+    report.note("every client got each event once and in order");
     report.note(format!(
-        "commit to frame begins {commit_after:.2} ms after the INSERT was sent; this is the time of an \
-         INSERT without a listener, minus the whole round trip of an empty statement"
+        "the time of the commit is estimated as {commit_after:.2} ms after the INSERT was sent; this is the \
+         median duration of an INSERT that no gateway listens to, minus the median round trip of an empty \
+         statement"
     ));
     for server in servers {
         report.notes(server.stop().await?);
@@ -114,8 +120,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The times of an INSERT and of an empty statement in milliseconds, at the same pace, while nothing follows
-/// the table.
+/// Measures how long an INSERT and an empty statement take, in milliseconds, while no gateway listens. Both
+/// are sent at the same pace as the events of a round.
 async fn baseline(client: &Client, count: usize) -> anyhow::Result<(Samples, Samples)> {
     let inserts = Inserts::prepare(client).await?;
     let (mut insert, mut empty) = (Vec::new(), Vec::new());
@@ -163,7 +169,7 @@ async fn round(
     Ok(())
 }
 
-/// The time from `from` to `to`; negative if `to` is the earlier one.
+/// The milliseconds from `from` to `to`. The result is negative if `to` is earlier than `from`.
 fn milliseconds(to: Instant, from: Instant) -> f64 {
     let later = to.saturating_duration_since(from).as_secs_f64();
     (later - from.saturating_duration_since(to).as_secs_f64()) * 1_000.0

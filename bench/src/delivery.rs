@@ -1,5 +1,5 @@
-//! Makes signed GitHub deliveries before the clock starts. They share one real body, but each has a
-//! different run id.
+//! Makes signed GitHub deliveries before the clock starts. All deliveries have the same real body, except
+//! that each has a different run id.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -12,28 +12,28 @@ use ring::hmac;
 
 use crate::load::Requests;
 
-/// The secret of the webhook-ingest that is measured.
+/// The secret that signs the deliveries. The measured servers get it as their webhook secret.
 pub(crate) const SECRET: &str = "a secret for measuring";
 
 const PAYLOAD: &[u8] =
     include_bytes!("../../services/webhook-ingest/tests/payloads/workflow_run.dispatched.json");
-/// The run's own id in the payload.
+/// The part of the payload that contains the id of the workflow run.
 const RUN: &[u8] = b"\"id\":1589141559";
 const RUN_DIGITS: usize = 10;
-/// The first run id. It has as many digits as the real one, so all bodies have the same length.
+/// The first run id. It has as many digits as the run id in the payload, so all bodies have the same length.
 const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Deliveries to prepare for each second of load: more than any run has used.
+/// The number of deliveries to prepare for each second of load. No run so far needed as many.
 const READY: usize = 30_000;
 
-/// The parts of a delivery that differ.
+/// The parts in which a delivery differs from other deliveries.
 pub(crate) struct Delivery {
     run: [u8; RUN_DIGITS],
     signature: [u8; 64],
 }
 
-/// Makes deliveries that all differ.
+/// Makes deliveries, each with a different run id.
 pub(crate) struct Deliveries {
     next: u64,
     key: hmac::Key,
@@ -48,7 +48,7 @@ impl Deliveries {
         Ok(Self { next: FIRST_RUN, key, run_at: end - RUN_DIGITS..end })
     }
 
-    /// The length of each body.
+    /// The length of each body, in bytes.
     pub(crate) fn body_length() -> usize {
         PAYLOAD.len()
     }
@@ -81,7 +81,7 @@ impl Deliveries {
         runs.iter().map(&mut sign_one).collect()
     }
 
-    /// A request to `address`, into which any delivery can be written.
+    /// Makes a request to `address`. Any delivery can be written into this request.
     pub(crate) fn request(&self, address: SocketAddr) -> Request {
         let mut bytes = format!(
             "POST /webhooks/github HTTP/1.1\r\nHost: {address}\r\nUser-Agent: GitHub-Hookshot/oasis-bench\r\n\
@@ -100,8 +100,8 @@ impl Deliveries {
         Request { bytes, delivery_at, signature_at, run_at: body_at + self.run_at.start }
     }
 
-    /// Prepares enough deliveries for a load of this length. The connections share them: each takes the next
-    /// one.
+    /// Prepares enough deliveries for a load that lasts for `time`. The returned function makes the requests
+    /// of one connection. All connections take their deliveries from one shared list.
     pub(crate) fn for_load(
         &mut self,
         address: SocketAddr,
@@ -113,7 +113,7 @@ impl Deliveries {
     }
 }
 
-/// The deliveries of one connection.
+/// The requests of one connection. Each request carries the next delivery of the shared list.
 pub(crate) struct SignedRequests {
     request: Request,
     signed: Arc<[Delivery]>,
@@ -127,7 +127,7 @@ impl Requests for SignedRequests {
     }
 }
 
-/// The bytes of one request. Only the parts that differ are written again.
+/// The bytes of one request. For each delivery, only the parts that differ are overwritten.
 pub(crate) struct Request {
     bytes: Vec<u8>,
     delivery_at: usize,
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_delivery_is_distinct_and_signed() {
+    fn each_delivery_has_a_different_body_and_a_valid_signature() {
         let mut deliveries = Deliveries::new().unwrap();
         let signed: Vec<Delivery> = [deliveries.sign(3), deliveries.sign(2)].into_iter().flatten().collect();
         let mut request = deliveries.request(SocketAddr::from(([127, 0, 0, 1], 8081)));

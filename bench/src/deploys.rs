@@ -1,5 +1,5 @@
-//! Measures a poll of deploy-watcher over five thousand log entries, which a fake Cloud Logging serves over
-//! real gRPC.
+//! Measures how much time and memory deploy-watcher needs to poll five thousand log entries. A fake Cloud
+//! Logging serves the entries over real gRPC.
 
 use std::time::Instant;
 
@@ -14,12 +14,13 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::service::Service;
 use crate::stack::Stack;
 
-/// The databases: one for each round.
+/// The names of the databases. Each round uses a different database.
 const DATABASES: [&str; 5] = ["deploys_1", "deploys_2", "deploys_3", "deploys_4", "deploys_5"];
 const DEPLOYS: &str = "deploy-watcher";
 const PROJECT: &str = "bench";
-/// The length in bytes of an environment variable that deploy-watcher does not read. It stands for the
-/// environment variables, conditions and annotations of a real entry.
+/// The length in bytes of an environment variable in each entry. deploy-watcher does not read this variable.
+/// The variable makes an entry as long as a real one, which has more environment variables, conditions and
+/// annotations.
 const PADDING: usize = 6_000;
 const MAX_SECONDS: f64 = 5.0;
 const MAX_RSS_MB: f64 = 64.0;
@@ -47,22 +48,22 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.notes(service.stop().await?);
     }
     report.row(
-        Row::of(format!("poll that reads {entries} entries"), "s", &Samples::new(first))
+        Row::of(format!("duration of a poll that reads {entries} entries"), "s", &Samples::new(first))
             .bar(Bar::AtMost(MAX_SECONDS))
             .cpu(cpu),
     );
     report.row(Row::of("peak memory (RSS)", "MB", &Samples::new(peak)).bar(Bar::AtMost(MAX_RSS_MB)));
-    report.row(Row::of("next poll, without new entries", "ms", &Samples::new(again)));
+    report.row(Row::of("duration of the next poll, which finds no new entries", "ms", &Samples::new(again)));
     report.note(format!(
-        "{rounds} rounds, each over an empty table; each entry has {} bytes as JSON and becomes one event",
-        ready(0).to_string().len()
+        "{rounds} rounds; each round starts with an empty table, and each entry becomes one event"
     ));
+    report.note(format!("an entry is {} bytes long as JSON", ready(0).to_string().len()));
     report.note("the bench's own process serves the entries over gRPC");
     Ok(report)
 }
 
-/// The log entry of a revision that became ready. Entry 0 is 3 hours old, and each is a second later than
-/// the one before.
+/// Makes the log entry of a revision that became ready. Entry 0 is 3 hours old. Each entry is one second
+/// newer than the previous entry.
 fn ready(nth: usize) -> Value {
     let at = Timestamp::now() - SignedDuration::from_hours(3) + SignedDuration::from_secs(nth as i64);
     let (service, revision) = (format!("service-{}", nth % 50), format!("service-{}-{nth:05}-abc", nth % 50));
@@ -98,7 +99,8 @@ fn ready(nth: usize) -> Value {
     })
 }
 
-/// Polls once, checks the result, and returns the time of the poll in seconds.
+/// Makes deploy-watcher poll once, checks that it reads and publishes `expected` entries, and returns the
+/// duration of the poll in seconds.
 async fn poll(service: &Service, expected: usize) -> anyhow::Result<f64> {
     let mut connection = Connection::open(service.address).await?;
     let request = format!("POST /poll HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", service.address);
@@ -109,7 +111,7 @@ async fn poll(service: &Service, expected: usize) -> anyhow::Result<f64> {
     let done = (&read["seen"], &read["published"], &read["more"]);
     ensure!(
         answer.status == 200 && done == (&json!(expected), &json!(expected), &json!(false)),
-        "a poll was answered with {}: {}",
+        "the poll should have read and published {expected} entries, but was answered with {}: {}",
         answer.status,
         answer.body
     );

@@ -1,14 +1,14 @@
-//! The events of the fan-out. Each has ten fields, about 300 bytes as JSON, and a unique number. They are
-//! the same for every server.
+//! The events that the bench sends through the gateway and its peers. Each event has ten fields, about 300
+//! bytes as JSON, and a unique number. Every server gets the same events.
 //!
-//! The fields of an event follow from its number, so the matches of a filter can be computed.
+//! The number of an event determines all its fields. So the bench can compute which events a filter matches.
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
-/// The mark: bytes that every event contains once, and that nothing else from a server contains.
+/// The mark: bytes that every event contains once. A server sends these bytes only in events.
 pub(crate) const MARK: &[u8] = b"\"vtid\":\"BENCH-";
-/// The text before an event's number.
+/// The text that comes before the number of an event.
 const NUMBER_AFTER: &[u8] = b"/actions/runs/";
 const NUMBER_DIGITS: usize = 10;
 
@@ -18,7 +18,6 @@ const STATUSES: [&str; 6] = ["queued", "in_progress", "success", "failure", "can
 const SOURCES: [&str; 4] = ["oasis.events", "github.actions", "gcp.deploy", "agent.ping"];
 const MODULES: u64 = 10;
 
-/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) number: u64,
@@ -59,7 +58,7 @@ impl Event {
         format!("https://github.com/example/devhub/actions/runs/{:010}", self.number)
     }
 
-    /// The event as JSON, as the feed shows it. Peers get the event in this form.
+    /// The event as JSON, with the same fields as in the feed. The peers get the event in this form.
     pub(crate) fn json(&self) -> String {
         format!(
             "{{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"{}\",\"layer\":\"CICDL\",\"module\":\"{}\",\
@@ -103,13 +102,14 @@ impl Filter {
         })
     }
 
-    /// The filter as a query of the feed, with its question mark.
+    /// The filter as a query string for the feed, including the question mark.
     pub(crate) fn query(&self) -> String {
         let terms: Vec<String> = self.terms.iter().map(|(field, value)| format!("{field}={value}")).collect();
         format!("?{}", terms.join("&"))
     }
 
-    /// `count` distinct filters. Most are for one task, the others for a kind or for two fields at once.
+    /// Makes `count` distinct filters. Most filters select one task. The others select one kind, or combine
+    /// two fields.
     pub(crate) fn distinct(count: u64) -> Vec<Self> {
         let terms = |n: u64| match n % 10 {
             0 => vec![("kind", kind(n / 10))],
@@ -134,13 +134,13 @@ fn module(number: u64) -> String {
     format!("SERVICE-{:02}", number % MODULES)
 }
 
-/// Spreads consecutive numbers over all values, in the same way each time.
+/// Maps consecutive numbers to values that look random. The same number always gives the same value.
 fn spread(number: u64) -> u64 {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 16
 }
 
-/// Appends events to the table, from one session.
+/// Appends events to the table in one database session.
 pub(crate) struct Inserts<'a> {
     client: &'a Client,
     statement: Statement,
@@ -157,7 +157,7 @@ impl<'a> Inserts<'a> {
         Ok(Self { client, statement: client.prepare(sql).await? })
     }
 
-    /// Appends the events in their order, as one statement and transaction.
+    /// Appends the events in the given order, with one statement in one transaction.
     pub(crate) async fn append(&self, events: &[Event]) -> anyhow::Result<()> {
         let column = |of: fn(&Event) -> String| events.iter().map(of).collect::<Vec<String>>();
         let columns = [
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_has_about_300_bytes_its_mark_and_its_number() {
+    fn the_json_of_an_event_has_about_300_bytes_one_mark_and_the_number() {
         let json = Event::new(1_234).json();
         assert!((280..340).contains(&json.len()), "{} bytes: {json}", json.len());
         assert_eq!(memchr::memmem::find_iter(json.as_bytes(), MARK).count(), 1);

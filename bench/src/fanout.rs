@@ -1,5 +1,6 @@
-//! Measures the processor time that a server needs per event and client, with a thousand clients. The
-//! gateway and the peers take turns, first as fast as possible, then at a steady pace.
+//! Measures the processor time that a server needs per event and client, with a thousand clients. The gateway
+//! and the peers are measured in turn: first with events as fast as possible, then with events at a steady
+//! pace.
 
 use std::time::{Duration, Instant};
 
@@ -14,26 +15,27 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::servers::{Pace, Server};
 use crate::stack::Stack;
 
-/// The number of clients in a crowd that keep the number of every event.
+/// How many clients of a crowd keep the number of each event.
 const CHECKED: usize = 5;
 const ALL_WITHIN: Duration = Duration::from_secs(90);
 
 struct Plan {
     clients: usize,
     rounds: usize,
-    /// Events to the gateway, as fast as possible.
+    /// The number of events for the gateway when events are sent as fast as possible.
     unpaced: u64,
-    /// Events to a peer, as fast as possible. A peer takes longer for each.
+    /// The number of events for a peer when events are sent as fast as possible. A peer takes longer per
+    /// event.
     unpaced_peer: u64,
-    /// Events to each server, at a steady pace.
+    /// The number of events for each server when events are sent at a steady pace.
     paced: u64,
 }
 
 /// The figures of one round.
 pub(crate) struct Round {
-    /// Events times clients.
+    /// The number of events, multiplied by the number of clients.
     pub(crate) delivered: f64,
-    /// Processor seconds of the server itself.
+    /// The processor seconds of the server, without the seconds of PostgreSQL.
     pub(crate) seconds: f64,
     pub(crate) took: Duration,
     pub(crate) bytes: u64,
@@ -67,8 +69,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Measures alternating rounds at one pace. `bars` has the bars for the ratios of the first server to the
-/// others, by the name of the other.
+/// Measures all servers at one pace, in alternating rounds. `bars` maps the name of a peer to the bar for the
+/// ratio of the gateway to this peer.
 async fn measure(
     report: &mut Report,
     servers: &mut [Server],
@@ -90,29 +92,32 @@ async fn measure(
             let events: Vec<Event> = (0..*count).map(Event::new).collect();
             let round = round(server, plan.clients, &events, pace).await;
             let round = round.with_context(|| format!("{}, {what}, round {nth}", server.name()))?;
-            report.progress(format_args!("{what}, {}: {:.0}/CPU s", server.name(), round.rate()));
+            report.progress(format_args!("{what}, {}: {:.0} events/CPU s", server.name(), round.rate()));
             rounds.push(round);
         }
     }
     let clients = plan.clients;
     for ((server, rounds), count) in servers.iter().zip(&rounds).zip(&counts) {
         let rates = Samples::new(rounds.iter().map(Round::rate).collect());
-        let row = format!("{}, {what}, {clients} clients: events delivered per CPU second", server.name());
+        let name = server.name();
+        let row = format!("{name}, {what}, {clients} clients: events delivered per CPU second");
         let last = &rounds[rounds.len() - 1];
         report.row(Row::of(row, "/s", &rates).cpu(last.cpu.clone()));
         report.note(format!(
-            "{what}, {}: {count} events a round; the last round took {:.1} s; {:.0} bytes on the wire per \
-             event and client{}",
-            server.name(),
-            last.took.as_secs_f64(),
+            "{name}, {what}: each round has {count} events; the last round took {:.1} s",
+            last.took.as_secs_f64()
+        ));
+        report.note(format!(
+            "{name}, {what}: a client received {:.0} bytes per event{}",
             last.bytes as f64 / last.delivered,
             last.remark
         ));
     }
     for (server, others) in servers.iter().zip(&rounds).skip(1) {
-        // Each ratio is between two neighbouring rounds, since the machine's speed drifts.
+        // Each ratio compares two rounds that are close together, because the speed of the machine changes
+        // over time.
         let ratios = rounds[0].iter().zip(others).map(|(ours, other)| ours.rate() / other.rate());
-        let name = format!("{what}: ratio gateway-feed / {}", server.name());
+        let name = format!("{what}: ratio of events per CPU second, gateway-feed / {}", server.name());
         let row = Row::of(name, "×", &Samples::new(ratios.collect()));
         let bar = bars.iter().find(|(name, _)| *name == server.name());
         report.row(match bar {
@@ -124,13 +129,13 @@ async fn measure(
 }
 
 impl Round {
-    /// Events delivered per second of the server's processor time.
+    /// The number of events that were delivered per second of the server's processor time.
     pub(crate) fn rate(&self) -> f64 {
         self.delivered / self.seconds
     }
 }
 
-/// Publishes `events` to a server with this many clients, and checks that every client receives every event.
+/// Publishes `events` to a server with `clients` clients, and checks that every client receives every event.
 pub(crate) async fn round(
     server: &mut Server,
     clients: usize,
@@ -153,8 +158,8 @@ pub(crate) async fn round(
     Ok(Round { delivered: delivered as f64, seconds, took, bytes, cpu, remark })
 }
 
-/// Checks that every client received every event. For clients that keep numbers, it also checks the order and
-/// that no event came twice.
+/// Checks that every client received every event. If a client keeps numbers, this also checks that the client
+/// received each event once and in order.
 pub(crate) fn complete(received: &[Received], events: &[Event]) -> anyhow::Result<()> {
     for (client, own) in received.iter().enumerate() {
         ensure!(

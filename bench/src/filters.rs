@@ -1,5 +1,6 @@
-//! Measures the cost of a hundred clients with a filter each, added to a thousand clients without one. The
-//! same events go alternately to the thousand clients alone and to all clients.
+//! Measures how much more processor time the gateway needs when a hundred clients with filters join a
+//! thousand clients without filters. The same events are sent in turn to the thousand clients only, and to
+//! all clients.
 
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,19 @@ const CHECKED: usize = 5;
 const ALL_WITHIN: Duration = Duration::from_secs(60);
 
 struct Plan {
-    /// Clients without a filter.
+    /// The number of clients without a filter.
     open: usize,
-    /// Clients with a filter each.
+    /// The number of clients with a filter. Each of them has a different filter.
     filtered: usize,
     rounds: usize,
 }
 
 /// The figures of one turn.
 struct Turn {
-    /// Processor seconds of the gateway.
+    /// The processor seconds of the gateway.
     seconds: f64,
     took: Duration,
-    /// The number of events that matched, added up over all filters.
+    /// The sum, over all filters, of the number of events that the filter matched.
     matched: u64,
     cpu: String,
 }
@@ -62,26 +63,21 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let Plan { open, filtered, rounds } = plan;
         let of = |turns: &[Turn]| Samples::new(turns.iter().map(|turn| turn.seconds).collect());
         let (last_alone, last_both) = (&alone[rounds - 1], &both[rounds - 1]);
-        report.row(
-            Row::of(format!("{what}: {open} clients without a filter"), "CPU s", &of(&alone))
-                .cpu(last_alone.cpu.clone()),
-        );
-        report.row(
-            Row::of(format!("{what}: {filtered} more clients with a filter each"), "CPU s", &of(&both))
-                .cpu(last_both.cpu.clone()),
-        );
+        let row = format!("{what}: gateway's processor time, {open} clients without a filter");
+        report.row(Row::of(row, "CPU s", &of(&alone)).cpu(last_alone.cpu.clone()));
+        let row = format!("{what}: gateway's processor time, {filtered} more clients with a filter each");
+        report.row(Row::of(row, "CPU s", &of(&both)).cpu(last_both.cpu.clone()));
         let ratios = both.iter().zip(&alone).map(|(both, alone)| both.seconds / alone.seconds);
-        report.row(
-            Row::of(format!("{what}: ratio with / without filters"), "×", &Samples::new(ratios.collect()))
-                .bar(Bar::AtMost(1.3)),
-        );
+        let row = format!("{what}: ratio of the processor times, with / without filters");
+        report.row(Row::of(row, "×", &Samples::new(ratios.collect())).bar(Bar::AtMost(1.3)));
+        report.note(format!("{what}: each turn has {count} events"));
         report.note(format!(
-            "{what}: {count} events a turn; the last turns took {:.1} s without and {:.1} s with filters; \
-             the filters matched {} times, and each client got exactly the events that it had requested",
+            "{what}: the last turn without filters took {:.1} s, and the last turn with filters took {:.1} s",
             last_alone.took.as_secs_f64(),
-            last_both.took.as_secs_f64(),
-            last_both.matched
+            last_both.took.as_secs_f64()
         ));
+        report.note(format!("{what}: the filters of a turn matched {} times in all", last_both.matched));
+        report.note(format!("{what}: each client got exactly the events that it had requested"));
     }
     report.notes(server.stop().await?);
     Ok(report)
@@ -104,7 +100,7 @@ async fn turn(
 
     let mut subscriptions = Crowd::subscriptions(server.path(), open, CHECKED);
     subscriptions.extend(filters.iter().map(|filter| {
-        // Without this id, the client would begin with events of an earlier turn.
+        // Without this id, the client would first get events of an earlier turn.
         let path = format!("{FEED}{}&last_event_id={after}", filter.query());
         Subscription { path, keep: Keep::Numbers }
     }));
@@ -120,7 +116,8 @@ async fn turn(
     for ((client, expected), filter) in received[open..].iter().zip(&expected).zip(&filters) {
         ensure!(
             client.numbers == *expected,
-            "the client with the filter {} got {} events instead of {}",
+            "the client with the filter {} did not get exactly the events that match: it got {} events, and \
+             {} match",
             filter.query(),
             client.numbers.len(),
             expected.len()

@@ -1,4 +1,4 @@
-//! Measures the ticker's pages, replay and resume with a million lines of rooms between two of its events.
+//! Measures pages, replay and resume of the ticker when a million room lines separate two of its events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,21 +14,21 @@ use crate::sse::Feed;
 use crate::stack::Stack;
 
 const TASK: &str = "DEV-OLD-0001";
-/// Events before the lines.
+/// The number of events that are older than the lines.
 const OLD: i64 = 100;
-/// A new client begins with this many events.
+/// The number of events that a new client gets first.
 const REPLAY: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
-/// The bar for each 99th percentile, in milliseconds.
+/// The maximum of each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
-/// More events than the gateway keeps in memory for the ticker.
+/// A number of events that is larger than the gateway's ring for the ticker.
 const MORE_THAN_A_RING: i64 = 5_000;
-/// Lines per statement.
+/// The number of lines per statement.
 const AT_ONCE: i64 = 100_000;
-/// The number of runs of each form that warm up and are not counted.
+/// The number of measurements of each form that warm up and are not counted.
 const WARM_UP: usize = 3;
 
-/// The number of lines, and the number of counted runs of each form.
+/// The number of lines, and the number of counted measurements of each form.
 struct Plan {
     lines: i64,
     samples: usize,
@@ -47,8 +47,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let new = rows::append_many(&client, TASK, 1).await?;
     client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
     report.note(format!(
-        "the table has {OLD} events, then {} lines of 100 rooms, then one event; they were written and \
-         vacuumed in {:.0} s",
+        "the table has {OLD} events, then {} lines of 100 rooms, then one event; writing the lines and \
+         vacuuming the table took {:.0} s",
         plan.lines,
         began.elapsed().as_secs_f64()
     ));
@@ -57,16 +57,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     let mut shown = old[old.len() - (REPLAY - 1)..].to_vec();
     shown.extend(&new);
-    feeds(&gateway, "replay of the last 20", "", &shown, &plan, &mut report).await?;
+    feeds(&gateway, "replay of the last 20 events", "", &shown, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
 
-    // After these events, the gateway's ring holds no event from before the lines. So a resume from before
-    // the lines reads the table.
+    // After these events, the gateway's ring holds no event that is older than the lines. So a resume from
+    // before the lines reads the table.
     rows::append_many(&client, TASK, MORE_THAN_A_RING).await?;
     let began = Instant::now();
     let gateway = stack.gateway(&database).await?;
     let took = began.elapsed().as_secs_f64() * 1_000.0;
-    report.row(Row::single("start of a gateway to /ready", "ms", took));
+    report.row(Row::single("time from the start of a gateway until it is ready", "ms", took));
     let resume = format!("?last_event_id={}", old[old.len() - 2]);
     let missed = [old[old.len() - 1], new[0]];
     feeds(&gateway, "resume from before the lines", &resume, &missed, &plan, &mut report).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Appends lines of rooms, each room in a channel of its own.
+/// Appends `count` lines of rooms. Each room has its own channel.
 async fn append_lines(client: &Client, count: i64) -> anyhow::Result<()> {
     let statement = client
         .prepare(
@@ -92,22 +92,22 @@ async fn append_lines(client: &Client, count: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures pages of the query API that reach across the lines.
+/// Measures pages of the query API. To fill a page, the gateway has to skip the lines.
 async fn pages(gateway: &Service, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut connection = Connection::open(gateway.address).await?;
     for (name, query) in [
-        ("page of 50", "limit=50"),
-        ("page of one task", "limit=50&vtid=DEV-OLD-0001"),
-        ("page of one status", "limit=50&status=info"),
-        ("page since a time", "limit=50&since=2020-01-01T00:00:00Z"),
-        ("page until a time", "limit=50&until=2100-01-01T00:00:00Z"),
+        ("page of 50 events", "limit=50"),
+        ("page of one task's events", "limit=50&vtid=DEV-OLD-0001"),
+        ("page of events with one status", "limit=50&status=info"),
+        ("page of events since a time", "limit=50&since=2020-01-01T00:00:00Z"),
+        ("page of events until a time", "limit=50&until=2100-01-01T00:00:00Z"),
         ("page without events", "limit=50&status=failure"),
     ] {
         let mut times = Vec::new();
         for nth in 0..plan.samples + WARM_UP {
             let (rows, took) = page(&mut connection, gateway.address, query).await?;
             let expected = if name.ends_with("without events") { 0 } else { 50 };
-            ensure!(rows == expected, "{name}: {rows} events instead of {expected}");
+            ensure!(rows == expected, "{name}: the answer has {rows} events instead of {expected}");
             if nth >= WARM_UP {
                 times.push(took);
             }
@@ -123,7 +123,7 @@ async fn page(connection: &mut Connection, address: SocketAddr, query: &str) -> 
     let asked = Instant::now();
     let answer = connection.exchange(request.as_bytes()).await?;
     let took = asked.elapsed().as_secs_f64() * 1_000.0;
-    ensure!(answer.status == 200, "a page was answered with {}: {}", answer.status, answer.body);
+    ensure!(answer.status == 200, "the gateway answered {}: {}", answer.status, answer.body);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&answer.body)?;
     Ok((rows.len(), took))
 }
@@ -144,7 +144,7 @@ async fn feeds(
         let mut arrived = asked;
         for id in expected {
             let (got, at) = feed.next(ARRIVES_WITHIN).await?;
-            ensure!(got == *id, "{name}: event {got} instead of {id}");
+            ensure!(got == *id, "{name}: event {got} came instead of event {id}");
             arrived = at;
         }
         if nth >= WARM_UP {
@@ -156,7 +156,7 @@ async fn feeds(
 }
 
 fn add_rows(report: &mut Report, name: &str, times: Vec<f64>) {
-    let times = Samples::new(times);
-    report.row(Row::of(name, "ms", &times));
-    report.row(Row::single(format!("{name}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
+    let (what, times) = (format!("time for a {name}"), Samples::new(times));
+    report.row(Row::of(what.as_str(), "ms", &times));
+    report.row(Row::single(format!("{what}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
 }

@@ -1,5 +1,5 @@
-//! Measures each binary before it does any work: the time from its start to the first 200 of `/ready`, its
-//! size on disk, and its idle memory.
+//! Measures each binary before it does any work: the time from its start until `/ready` first answers 200,
+//! its size on disk, and its idle memory.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -40,13 +40,13 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             let began = Instant::now();
             let service = Service::launch(name, program, &settings, stack.dir(), POLL).await?;
             ready.push(began.elapsed().as_secs_f64() * 1_000.0);
-            // By then, the memory that only the start needed is free again.
+            // After this pause, the memory that only the start needs is free again.
             sleep(Duration::from_secs(1)).await;
             rss.push(kib(service.pid(), "VmRSS")? * 1_024.0 / 1e6);
             report.notes(service.stop().await?);
         }
         report.row(
-            Row::of(format!("{name}: start to ready"), "ms", &Samples::new(ready))
+            Row::of(format!("{name}: time from start to ready"), "ms", &Samples::new(ready))
                 .bar(Bar::AtMost(MAX_READY_MS)),
         );
         report.row(
@@ -56,15 +56,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     for name in [GATEWAY, WEBHOOKS, DEPLOYS, "oasis"] {
         let program = sibling_binary(name)?;
-        let size = program.metadata().with_context(|| format!("the size of {}", program.display()))?.len();
+        let size = program.metadata().with_context(|| format!("reading {}", program.display()))?.len();
         report.row(
-            Row::single(format!("{name}: size, stripped"), "MB", size as f64 / 1e6)
+            Row::single(format!("{name}: size of the stripped binary"), "MB", size as f64 / 1e6)
                 .bar(Bar::AtMost(MAX_SIZE_MB)),
         );
     }
+    report.note(format!("each service was started {starts} times; the table had {history} events"));
     report.note(format!(
-        "{starts} starts of each service, over a table with {history} events; a start lasts from before the \
-         process is created to the first 200 of /ready, which is requested every {} ms",
+        "the time from start to ready begins before the process is created, and ends when /ready first \
+         answers 200; /ready is requested every {} ms",
         POLL.as_millis()
     ));
     report.note("idle memory is read one second after the service is ready");

@@ -1,5 +1,5 @@
-//! Fills a table with a long history: the events of a busy team. Some tasks, kinds and statuses are frequent
-//! and some rare, and some events were recorded late.
+//! Fills a table with a long history: the events of a busy team. Some tasks, kinds and statuses are frequent,
+//! and others are rare. Some events were recorded late.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,24 @@ use tokio_postgres::types::Type;
 
 use crate::rows;
 
-/// The database of the history. Scenarios share it.
+/// The name of the database with the history. Several scenarios use this database.
 pub(crate) const DATABASE: &str = "history";
 const FILL: &str = include_str!("history/fill.sql");
-/// Rows per statement.
+/// The number of rows per statement.
 const AT_ONCE: i64 = 100_000;
-/// The first event is recorded 6 s after this time, and then one every 6 s.
+/// The first event is recorded 6 s after this time. After that, one event is recorded every 6 s.
 const BEGAN: &str = "2025-01-01 00:00:00+00";
 
-/// A filled table.
+/// A table that contains the history.
 pub(crate) struct History {
     rows: i64,
-    /// The times of the INSERTs and of the VACUUM (ANALYZE); `None` if an earlier scenario ran them.
+    /// How long the INSERTs and the VACUUM (ANALYZE) took. `None` if an earlier scenario filled the table.
     made: Option<(Duration, Duration)>,
 }
 
 impl History {
-    /// Appends `rows` events unless an earlier scenario did. They are the same in each run.
+    /// Appends `rows` events, unless an earlier scenario has appended them. The events are the same in each
+    /// run.
     pub(crate) async fn fill(client: &Client, rows: i64) -> anyhow::Result<Self> {
         let began = Instant::now();
         if rows::count(client).await? >= rows {
@@ -43,11 +44,12 @@ impl History {
         let began = Instant::now();
         // Otherwise autovacuum would do this later, during the measurements.
         client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
-        anyhow::ensure!(rows::count(client).await? == rows, "the history is incomplete");
+        anyhow::ensure!(rows::count(client).await? == rows, "some events of the history are missing");
         Ok(Self { rows, made: Some((inserted, began.elapsed())) })
     }
 
-    /// The moment when this share of the events had been recorded, plus `seconds`, as a query parameter.
+    /// The time at which this share of the events had been recorded, plus `seconds`, in the form of a query
+    /// parameter.
     pub(crate) async fn moment(&self, client: &Client, share: f64, seconds: f64) -> anyhow::Result<String> {
         let sql = "SELECT to_char(($1::timestamptz + $2 * interval '1 s') AT TIME ZONE 'UTC', \
                    'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
@@ -60,13 +62,13 @@ impl History {
     pub(crate) fn describe(&self) -> String {
         match self.made {
             Some((inserted, vacuumed)) => format!(
-                "{} events, one every 6 s, inserted in {:.0} s with all constraints and indexes; vacuumed \
-                 and analysed in {:.0} s",
+                "the history has {} events, one every 6 s; inserting them took {:.0} s with all constraints \
+                 and indexes, and VACUUM (ANALYZE) took {:.0} s",
                 self.rows,
                 inserted.as_secs_f64(),
                 vacuumed.as_secs_f64()
             ),
-            None => format!("{} events, appended by an earlier scenario", self.rows),
+            None => format!("the history has {} events, which an earlier scenario appended", self.rows),
         }
     }
 }

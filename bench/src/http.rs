@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than any service takes to answer.
+/// The time limit for an answer. It is longer than any service takes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// An answer with a Content-Length.
@@ -23,15 +23,15 @@ pub(crate) struct Answer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
-    /// The length of the head in bytes, with the empty line.
+    /// The length of the head in bytes, including the empty line.
     pub(crate) length: usize,
     pub(crate) content_length: Option<usize>,
-    /// Whether the body comes in chunks.
+    /// Whether the body is sent in chunks.
     pub(crate) chunked: bool,
 }
 
 impl Head {
-    /// Parses the head at the start of `bytes`; `None` while it is incomplete.
+    /// Parses the head at the start of `bytes`. Returns `None` if `bytes` does not contain the whole head.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
         let text = std::str::from_utf8(&bytes[..end]).context("the head of the answer is not text")?;
@@ -67,7 +67,7 @@ impl Connection {
 
     /// Sends a request and waits for the whole answer.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
-        timeout(ANSWER_WITHIN, self.exchange_unbounded(request)).await.context("no answer in time")?
+        timeout(ANSWER_WITHIN, self.exchange_unbounded(request)).await.context("no answer came in time")?
     }
 
     async fn exchange_unbounded(&mut self, request: &[u8]) -> anyhow::Result<Answer> {

@@ -1,5 +1,5 @@
-//! Counts the statements that a gateway with many clients sends while nothing happens. They are read from
-//! PostgreSQL's own log.
+//! Counts the statements that a gateway with many clients sends to PostgreSQL while no events come. The
+//! statements are read from PostgreSQL's own log.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use crate::rows;
 use crate::sse::FEED;
 use crate::stack::{GATEWAY, Stack};
 
-/// The gateway may send at most one query in this many seconds.
+/// The minimum time between two statements of the gateway, in seconds.
 const MINUTE: f64 = 60.0;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -23,12 +23,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let database = stack.database("idle").await?;
     let client = database.connect().await?;
     rows::append_many(&client, "DEV-IDLE-0001", 100).await?;
-    // This applies to sessions that begin from now on.
+    // This setting applies to sessions that begin from now on.
     client.batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", database.name)).await?;
     let gateway = stack.gateway(&database).await?;
     let crowd = Crowd::connect(gateway.address, Crowd::subscriptions(FEED, clients, 0)).await?;
     report.progress(format_args!("{} clients are connected", clients - crowd.closed()));
-    // By then, the gateway has sent its statements for the start and for new clients.
+    // After this pause, the gateway has sent all statements that its start and the new clients need.
     sleep(Duration::from_secs(1)).await;
 
     let from = now()?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     report.row(
         Row::single(
-            format!("statements from the gateway in {window} s, {clients} clients"),
+            format!("number of statements from the gateway in {window} s, {clients} clients"),
             "",
             during.len() as f64,
         )
@@ -51,20 +51,20 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     );
     let pauses = during.windows(2).map(|pair| pair[1].at - pair[0].at);
     if let Some(shortest) = pauses.min_by(f64::total_cmp) {
-        // The times in the log are from the system clock, which may be adjusted a little in this time.
+        // The times in the log come from the system clock. This clock may be adjusted a little during the
+        // measurement, so the bar is 0.1 s lower.
         let row = Row::single("shortest time between two statements", "s", shortest);
         report.row(row.bar(Bar::AtLeast(MINUTE - 0.1)));
     }
     // Without this check, a log without any statements would give the best figure.
-    anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log does not show the gateway's statements");
+    anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log does not show what the gateway sent");
     report.note(format!(
-        "the log shows {} statements from the gateway before the measurement, while it started; {} of \
-         {clients} clients were connected at the end",
-        all.iter().filter(|sent| sent.at < from).count(),
-        clients - crowd.closed()
+        "the gateway sent {} statements before the measurement, while it started",
+        all.iter().filter(|sent| sent.at < from).count()
     ));
+    report.note(format!("{} of {clients} clients were connected at the end", clients - crowd.closed()));
     for sent in during {
-        report.note(format!("after {:.1} s: {}", sent.at - from, sent.text));
+        report.note(format!("statement after {:.1} s: {}", sent.at - from, sent.text));
     }
     drop(crowd);
     report.notes(gateway.stop().await?);
@@ -78,12 +78,13 @@ fn now() -> anyhow::Result<f64> {
 /// A statement that the gateway sent.
 #[derive(Debug, PartialEq)]
 struct Statement {
-    /// Seconds since 1970.
+    /// The time of the statement, in seconds since 1970.
     at: f64,
     text: String,
 }
 
-/// The gateway's statements in a log whose lines begin with [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
+/// Finds the gateway's statements to `database` in PostgreSQL's log. Each line of the log begins with
+/// [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
 fn statements(log: &str, database: &str) -> Vec<Statement> {
     let read = |line: &str| {
         let mut fields = line.splitn(4, '|');
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_statements_of_the_gateway_are_found() {
+    fn only_the_gateways_statements_to_the_database_are_found() {
         let log = "1.500|gateway-feed|idle|LOG:  statement: LISTEN a\n\
                    2.500|gateway-feed|idle|LOG:  execute <unnamed>: SELECT 1\n\
                    2.500|gateway-feed|idle|DETAIL:  parameters: $1 = '1'\n\

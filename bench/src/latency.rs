@@ -1,5 +1,5 @@
-//! Measures the time from the first byte of a signed delivery to its frame at a client of the feed, on an
-//! otherwise idle stack.
+//! Measures the delay from the first byte of a signed delivery to its frame at a client of the feed. The
+//! stack has no other load.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::service::Service;
 use crate::sse::Feed;
 use crate::stack::Stack;
 
-/// 20 deliveries a second.
+/// The time between two deliveries, for 20 deliveries a second.
 const EVERY: Duration = Duration::from_millis(50);
-/// Events in the table before the first delivery.
+/// The number of events in the table before the first delivery.
 pub(crate) const HISTORY: i64 = 100_000;
-/// Events with which a client begins.
+/// The number of events that a new client gets first.
 const RECENT: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 
@@ -33,36 +33,40 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let (warm_up, samples) = if quick { (10, 40) } else { (60, 400) };
     let mut report = Report::new("latency");
     let database = stack.database("latency").await?;
-    // The table gets a history, since any query plan is good on an empty table.
+    // The table gets a history, because every query plan is fast on an empty table.
     rows::append_many(&database.connect().await?, "DEV-HISTORY-0001", HISTORY).await?;
     let gateway = stack.gateway(&database).await?;
     let webhooks = stack.webhooks(&database).await?;
     let Latencies { arrived, answered, cpu } =
         measure(&mut Deliveries::new()?, &gateway, &webhooks, &[stack.watched()], warm_up, samples).await?;
-    report.row(Row::of("delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu));
-    report.row(Row::single("delivery to frame, p99", "ms", arrived.quantile(0.99)).bar(Bar::AtMost(15.0)));
-    report.row(Row::of("delivery to answer, after the commit", "ms", &answered));
+    let p99 = arrived.quantile(0.99);
+    report.row(
+        Row::of("delay from delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu),
+    );
+    report.row(Row::single("delay from delivery to frame, p99", "ms", p99).bar(Bar::AtMost(15.0)));
+    report.row(Row::of("delay from delivery to its answer, which follows the commit", "ms", &answered));
     report.note(format!(
-        "{samples} deliveries of {} bytes, 20 a second, after {warm_up} to warm up; one client on the \
-         feed; {HISTORY} events in the table at the start",
+        "{samples} deliveries of {} bytes, 20 a second, after {warm_up} deliveries to warm up",
         Deliveries::body_length()
     ));
+    report.note(format!("one client followed the feed; the table had {HISTORY} events at the start"));
     report.notes(webhooks.stop().await?);
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// The times in milliseconds.
+/// The delays of the deliveries, in milliseconds.
 pub(crate) struct Latencies {
-    /// From the first byte of a delivery to the frame.
+    /// The delays from the first byte of a delivery to its frame.
     pub(crate) arrived: Samples,
-    /// From the first byte of a delivery to its answer.
+    /// The delays from the first byte of a delivery to its answer.
     pub(crate) answered: Samples,
-    /// Processors used by the services and by the processes named in `others`.
+    /// The processors that the services and the processes in `others` used.
     pub(crate) cpu: String,
 }
 
-/// Sends deliveries one by one, and waits for the frame of each. Other events may come in between.
+/// Sends deliveries one by one, and waits for the frame of each delivery. Frames of other events may come in
+/// between.
 pub(crate) async fn measure(
     deliveries: &mut Deliveries,
     gateway: &Service,

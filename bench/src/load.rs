@@ -1,5 +1,5 @@
 //! Sends requests as fast as a service answers them: each connection sends its next request as soon as its
-//! last one is answered.
+//! last request is answered.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,34 +15,39 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 /// The requests of one connection, ready to send.
 pub(crate) trait Requests: Send + 'static {
-    /// The next request; `None` when there are no more.
+    /// The next request, or `None` if there are no more requests.
     fn next(&mut self) -> Option<&[u8]>;
 }
 
 /// The figures of a load.
 pub(crate) struct Load {
-    /// Answers a second.
+    /// The number of answers per second.
     pub(crate) rate: f64,
     /// The 99th percentile of the answer time, in milliseconds.
     pub(crate) p99: f64,
-    /// Acknowledged requests, including those whose answer came after the end.
+    /// The number of acknowledged requests, including the requests whose answers came after the time was
+    /// over.
     pub(crate) stored: i64,
-    /// Processors that each of the watched processes used.
+    /// The processors that each watched process used.
     pub(crate) cpu: String,
-    /// Processor seconds of each of the watched processes.
+    /// The processor seconds of each watched process.
     pub(crate) seconds: Vec<f64>,
 }
 
 impl Load {
-    /// Returns an error unless the number of stored rows is that of the acknowledged requests.
+    /// Returns an error unless `stored`, the number of stored rows, is the number of acknowledged requests.
     pub(crate) fn ensure_stored(&self, stored: i64) -> anyhow::Result<()> {
-        ensure!(stored == self.stored, "{} requests were acknowledged, but {stored} are stored", self.stored);
+        let acknowledged = self.stored;
+        ensure!(
+            stored == acknowledged,
+            "{acknowledged} requests were acknowledged, but {stored} rows are stored"
+        );
         Ok(())
     }
 }
 
-/// Sends requests to `address` for this long. `requests` is called once per connection and makes its
-/// requests. Every answer must have this status and contain an id.
+/// Sends requests to `address` on all connections for `time`. `requests` is called once per connection, and
+/// returns the requests of this connection. Every answer must have the status `status` and contain an id.
 pub(crate) async fn drive<R: Requests>(
     address: SocketAddr,
     status: u16,
@@ -67,7 +72,7 @@ pub(crate) async fn drive<R: Requests>(
                 let answer = connection.exchange(request).await?;
                 ensure!(
                     answer.status == status && answer.body.contains("\"id\":"),
-                    "the answer was {}: {}",
+                    "a request was answered with {}: {}",
                     answer.status,
                     answer.body
                 );

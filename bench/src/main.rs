@@ -1,10 +1,12 @@
 //! `oasis-bench`: measures the release binaries on this machine and prints a table.
 //!
-//! Each scenario is a file with a `run` that returns a [`Report`](report::Report). The measured programs run
-//! as processes of their own, over a private PostgreSQL with durable commits. Only `append` measures in this
-//! process. The database and all other files are removed at the end, even after Ctrl-C. Exit codes: 0 if all
-//! bars are met; 1 if a bar is missed, a peer is missing or a measurement failed; 130 if the run was
-//! interrupted.
+//! Each scenario is a file with a function `run` that returns a [`Report`](report::Report). A bar is the
+//! limit that a figure has to meet. The measured programs run as separate processes and use a private
+//! PostgreSQL with durable commits. Only the scenario `append` measures code that runs in this process. The
+//! database and all other files are removed at the end, even after Ctrl-C.
+//!
+//! Exit codes: 0 if all bars are met; 1 if a bar is missed, a peer is missing or a measurement failed; 130 if
+//! the run was interrupted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -63,61 +65,61 @@ struct Cli {
     /// Smoke test: small sizes and short times, so the figures mean little
     #[arg(long)]
     quick: bool,
-    /// Also write the figures to this file
+    /// Also write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Run as the floor, the peer that only writes
+    /// Run as the floor, a peer that only writes events to its clients
     #[arg(long, hide = true)]
     floor: bool,
     /// Run this many agents
     #[arg(long, hide = true)]
     agents: Option<usize>,
-    /// Seconds between the beats of an agent
+    /// Seconds between two beats of an agent
     #[arg(long, hide = true, default_value_t = 60)]
     every: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// Time from a signed delivery to its frame at a client of the feed
+    /// Delay from a signed GitHub delivery to its event at a client of the feed
     Latency,
-    /// Time from a commit to its frame at a hundred clients, compared with Nchan
+    /// Delay from the commit of an event to its arrival at a hundred clients, compared with Nchan
     Delay,
-    /// Processor time of events to a thousand clients, compared with Nchan and with bare writes
+    /// Processor time to send events to a thousand clients, compared with Nchan and with bare writes
     Fanout,
-    /// Processor time of a hundred clients with a filter each, added to a thousand without one
+    /// Processor time that a hundred clients with filters add to a thousand clients without filters
     Filters,
-    /// Processor time and memory of thousands of topics with one subscriber each
+    /// Processor time and memory of a gateway with thousands of topics, each with one subscriber
     Topics,
     /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,
-    /// Statements that a gateway sends while nothing happens
+    /// Number of statements that a gateway sends to PostgreSQL while no events come
     Idle,
-    /// Deliveries a second, compared with PostgreSQL's own single-row inserts
+    /// Deliveries a second, compared with single-row inserts on one connection
     Throughput,
-    /// Deliveries a second, compared with Express 5 and pg, and the delay of a feed that polls
+    /// Deliveries a second, compared with Express 5 and pg; also the delay of Express's polling feed
     Webhooks,
     /// Small events a second on POST /events/ingest, compared with pgbench
     Ingest,
-    /// Rows a second through the batcher, compared with PostgreSQL's own COPY and INSERT
+    /// Rows a second through the batcher, compared with plain COPY and INSERT statements
     Append,
     /// Answer times of the query API over five million events
     Queries,
-    /// Answer times of the ticker with a million room lines between two of its events
+    /// Answer times of the ticker when a million room lines separate two of its events
     Flood,
-    /// Time to a new client's first events, which are older than three million repeated pings
+    /// Time until a new client gets its first events, which are older than three million repeated pings
     Replay,
-    /// Clients that resume a million events behind, and their effect on live clients
+    /// Speed of clients that resume a million events behind, and their effect on live clients
     Resume,
-    /// Time and memory of a poll of deploy-watcher over five thousand log entries
+    /// Time and memory that deploy-watcher needs to poll five thousand log entries
     Deploys,
-    /// The effect of two thousand agents on the feed, and the cost of one agent
+    /// Effect of two thousand agents on the delay of the feed, and cost of one agent
     Agents,
-    /// Time from start to /ready, size and idle memory of each binary
+    /// Start time, size and idle memory of each binary
     Footprint,
 }
 
-// One thread, so that the generator takes little processor time from the programs that it measures.
+// The bench runs on one thread, so that it takes little processor time from the programs that it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -143,7 +145,7 @@ async fn main() -> ExitCode {
 async fn measure(cli: &Cli) -> anyhow::Result<Option<bool>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // An interrupt drops the run, which ends every process that it started.
+    // An interrupt drops the future of the run. Dropping it ends every process that the run has started.
     let run = tokio::select! {
         run = run(cli) => run?,
         _ = interrupt.recv() => return Ok(None),
@@ -190,10 +192,10 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
         .with_context(|| format!("measuring {name}"));
         match measured {
             Ok(mut report) => {
-                report.note(format!("load average at the start: {load_before:.2}"));
+                report.note(format!("load average of the machine before the scenario: {load_before:.2}"));
                 run.reports.push(report);
             }
-            // The other scenarios are still measured.
+            // A failed scenario does not end the run. The other scenarios are still measured.
             Err(error) => run.failed(format!("{error:#}")),
         }
     }
@@ -205,7 +207,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_valid() {
+    fn the_definition_of_the_command_line_is_valid() {
         super::Cli::command().debug_assert();
     }
 }

@@ -1,5 +1,5 @@
-//! Measures the memory that a gateway needs for its clients: for thousands of idle ones, then for one that
-//! never reads.
+//! Measures how much memory a gateway needs for thousands of idle clients, and then for one client that never
+//! reads.
 
 mod idle_clients;
 mod plan;

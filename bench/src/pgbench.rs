@@ -14,17 +14,17 @@ pub(crate) const NAME: &str = "pgbench";
 pub(crate) const CLIENTS: usize = 32;
 const THREADS: usize = 2;
 
-/// Checks that pgbench can be run. The error says why not.
+/// Checks that pgbench can be run. The error says why it cannot be run.
 pub(crate) fn check() -> Result<(), String> {
     match Command::new(NAME).arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("pgbench --version ended with {}", output.status)),
-        Err(error) => Err(format!("running pgbench: {error}; it comes with PostgreSQL (postgresql-contrib)")),
+        Err(error) => Err(format!("running pgbench: {error}; install the package postgresql-contrib")),
     }
 }
 
-/// Runs `sql` on all clients for this long, again and again, each time as one transaction. Returns the
-/// transactions per second. `:n` in `sql` is a random number.
+/// Runs `sql` repeatedly on all clients for `time`. Each run is one transaction. Returns the transactions per
+/// second. In `sql`, `:n` stands for a random number.
 pub(crate) async fn run(
     stack: &Stack,
     database: &Database,

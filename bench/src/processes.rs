@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-/// Clock ticks per second in `/proc` (`USER_HZ`): 100 on x86-64 and ARM64.
+/// The number of clock ticks per second in `/proc` (`USER_HZ`): 100 on x86-64 and ARM64.
 const TICKS: f64 = 100.0;
 
-/// A size from `/proc/PID/status` in KiB: `VmRSS` is the current memory, `VmHWM` the highest so far.
+/// Reads a size in KiB from `/proc/PID/status`. `VmRSS` is the current memory, and `VmHWM` is the peak memory
+/// so far.
 pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("reading the memory of process {pid}; this needs Linux"))?;
@@ -18,32 +19,32 @@ pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
     value.with_context(|| format!("process {pid} has no {field}"))
 }
 
-/// Resets the kernel's high-water mark of the memory (`VmHWM`).
+/// Resets the peak memory of a process (`VmHWM`) to its current memory.
 pub(crate) fn reset_peak(pid: u32) -> anyhow::Result<()> {
     fs::write(format!("/proc/{pid}/clear_refs"), "5")
         .context("resetting the memory peak; this needs Linux and the right to write clear_refs")
 }
 
-/// The ids of the running processes that a process has started.
+/// The ids of the running child processes of a process.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let table = Table::read();
     table.0.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child).collect()
 }
 
-/// The load average of the last minute.
+/// The machine's load average of the last minute.
 pub(crate) fn load() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/loadavg").context("reading /proc/loadavg; this needs Linux")?;
     text.split(' ').next().and_then(|load| load.parse().ok()).context("/proc/loadavg has no load average")
 }
 
-/// Measures the processor time of processes and of their children, from a moment on.
+/// Measures how much processor time processes and their children use after [`Meter::start`].
 pub(crate) struct Meter {
     began: Instant,
     watched: Vec<(&'static str, u32, f64)>,
 }
 
 impl Meter {
-    /// Starts measuring the processes `watched`, and this one.
+    /// Starts to measure the processes in `watched` and the bench itself.
     pub(crate) fn start(watched: &[(&'static str, u32)]) -> Self {
         let table = Table::read();
         let own = ("generator", std::process::id());
@@ -54,7 +55,8 @@ impl Meter {
         }
     }
 
-    /// Processors that each process used since the start, such as `PostgreSQL 0.91, generator 0.20`.
+    /// The average number of processors that each process has used since the start, such as `PostgreSQL 0.91,
+    /// generator 0.20`.
     pub(crate) fn text(&self) -> String {
         let (elapsed, table) = (self.began.elapsed().as_secs_f64(), Table::read());
         let used = |pid, before: f64| (table.seconds(pid) - before) / elapsed;
@@ -63,7 +65,7 @@ impl Meter {
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// Processor seconds of one process since the start.
+    /// The processor seconds that one process has used since the start.
     pub(crate) fn seconds(&self, pid: u32) -> f64 {
         let before = self.watched.iter().find(|(_, watched, _)| *watched == pid).map_or(0.0, |found| found.2);
         Table::read().seconds(pid) - before
@@ -72,26 +74,27 @@ impl Meter {
 
 struct Stat {
     parent: u32,
-    /// The processor seconds of the process itself and of those of its children that have ended.
+    /// The processor seconds of the process, including the seconds of children that have ended.
     seconds: f64,
 }
 
-/// All processes of the machine.
+/// A snapshot of all processes of the machine.
 struct Table(BTreeMap<u32, Stat>);
 
 impl Table {
     fn read() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        // A process that ends during this loop has no entry. Its time is then part of its parent's.
+        // A process that ends during this loop has no entry. The kernel then counts its time as time of its
+        // parent.
         Self(
             pids.filter_map(|pid| Some((pid, stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)))
                 .collect(),
         )
     }
 
-    /// Processor seconds of a process and its children. PostgreSQL, for example, has a child for each
-    /// session. For the bench itself the children do not count, since they are the measured programs.
+    /// The processor seconds of a process and its children. For example, PostgreSQL has a child for each
+    /// session. The running children of the bench are not included, because they are the measured programs.
     fn seconds(&self, pid: u32) -> f64 {
         let own = self.0.get(&pid).map_or(0.0, |stat| stat.seconds);
         if pid == std::process::id() {
@@ -101,7 +104,8 @@ impl Table {
     }
 }
 
-/// Parses a line of `/proc/PID/stat`. The name, its second field, may contain blanks and parentheses.
+/// Parses a line of `/proc/PID/stat`. The second field is the name of the program, which may contain spaces
+/// and parentheses.
 fn stat(line: &str) -> Option<Stat> {
     let fields: Vec<&str> = line.rsplit_once(") ")?.1.split(' ').collect();
     let ticks: f64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();

@@ -1,5 +1,5 @@
-//! Measures the query API over a long history. Each form of query is sent some hundreds of times in random
-//! order, first on one connection, then on several connections at once.
+//! Measures the answer times of the query API over a long history. Each form of query is sent some hundreds
+//! of times in random order, first on one connection, then on several connections at once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,17 +17,18 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::stack::Stack;
 
 const PATH: &str = "/api/v1/oasis/events";
-/// The bar for the 99th percentile of a form, in milliseconds.
+/// The maximum 99th percentile of a form's answer times, in milliseconds.
 const P99: f64 = 10.0;
-/// The bar for the ratio of page 1,000 to page 1.
+/// The maximum ratio of the median answer times, page 1,000 / page 1.
 const FAR: f64 = 2.0;
-/// Events before page 1,000 at 50 a page.
+/// The number of events before page 1,000, with 50 events per page.
 const BEFORE_FAR: i64 = 999 * 50;
 const CONNECTIONS: usize = 8;
-/// A form whose answers took longer than this in all is not sent again: it has enough samples.
+/// When the answers to a form have taken longer than this in total, the form has enough samples and is not
+/// sent again.
 const ENOUGH: Duration = Duration::from_secs(20);
 
-/// A form of query, with a bar or only for information.
+/// A form of query. If `bar` is set, its answer times have to meet a bar.
 struct Form {
     name: String,
     query: Query,
@@ -37,7 +38,7 @@ struct Form {
 enum Query {
     /// The same query each time.
     Fixed(String),
-    /// A query for a different task each time.
+    /// A query for a random task each time.
     Tasks,
 }
 
@@ -59,7 +60,7 @@ impl Form {
     }
 }
 
-/// The task of the history with this number.
+/// The VTID of the task with this number in the history.
 fn task(number: u64) -> String {
     const HUES: [&str; 8] = ["CICDL", "GATEWY", "OASIS", "AGENT", "INFRA", "DATA", "VISUAL", "SECURE"];
     format!("DEV-{}-{number:05}", HUES[number as usize % HUES.len()])
@@ -85,7 +86,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         for _ in 0..3 {
             count = ask(&mut connection, &form.request(gateway.address, &mut random)).await?.0;
         }
-        counts.push(format!("{} {count}", form.name));
+        counts.push(format!("{}: {count}", form.name));
     }
     let meter = Meter::start(&[gateway.watched(), stack.watched()]);
     let order = random.shuffled(forms.len(), samples);
@@ -111,41 +112,39 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
     for (at, form) in forms.iter().enumerate() {
         let times = Samples::new(alone.get(&at).cloned().unwrap_or_default());
-        let p99 = Row::single(format!("{}, p99", form.name), "ms", times.quantile(0.99));
-        report.row(Row::of(form.name.as_str(), "ms", &times));
+        let what = format!("answer time, {}", form.name);
+        let p99 = Row::single(format!("{what}, p99"), "ms", times.quantile(0.99));
+        report.row(Row::of(what, "ms", &times));
         report.row(if form.bar { p99.bar(Bar::AtMost(P99)) } else { p99 });
     }
     let median = |name: &str| {
-        let at = forms.iter().position(|form| form.name == name).context("no such form")?;
+        let at = forms.iter().position(|form| form.name == name).context("there is no form with this name")?;
         anyhow::Ok(Samples::new(alone.get(&at).cloned().unwrap_or_default()).quantile(0.5))
     };
     for name in PAGED.map(|(name, _)| name) {
         let ratio = median(&far(name))? / median(name)?;
-        let row = Row::single(format!("{name}: ratio page 1,000 / page 1"), "×", ratio);
+        let row = Row::single(format!("ratio of the answer times, {name}: page 1,000 / page 1"), "×", ratio);
         report.row(row.bar(Bar::AtMost(FAR)));
     }
     let all = Samples::new(all);
     let rate = all.len() as f64 / took;
-    let rate = Row::single(format!("forms with a bar, {CONNECTIONS} connections"), "/s", rate);
-    report.row(rate.cpu(cpu));
-    report.row(Row::of(format!("forms with a bar, {CONNECTIONS} connections"), "ms", &all));
-    report.row(Row::single(
-        format!("forms with a bar, {CONNECTIONS} connections, p99"),
-        "ms",
-        all.quantile(0.99),
-    ));
+    let what = format!("answers to the forms with a bar, {CONNECTIONS} connections");
+    report.row(Row::single(what, "/s", rate).cpu(cpu));
+    let what = format!("answer time, the forms with a bar, {CONNECTIONS} connections");
+    report.row(Row::of(what.as_str(), "ms", &all));
+    report.row(Row::single(format!("{what}, p99"), "ms", all.quantile(0.99)));
     report.note(format!(
-        "each form was sent {samples} times in random order on one connection, after 3 times to warm up; \
-         the processors used are those with one connection"
+        "each form was sent 3 times to warm up, and then up to {samples} times in random order on one \
+         connection; the column \"processors used\" is for this one connection"
     ));
-    report.note(format!("events in an answer: {}", counts.join("; ")));
+    report.note(format!("number of events in an answer: {}", counts.join("; ")));
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// The queries that are also measured at their page 1,000.
+/// The names of the queries whose page 1,000 is also measured, and the queries.
 const PAGED: [(&str, &str); 3] =
-    [("newest", ""), ("status info", "status=info"), ("status failure", "status=failure")];
+    [("newest events", ""), ("status info", "status=info"), ("status failure", "status=failure")];
 
 fn far(name: &str) -> String {
     format!("{name}, page 1,000")
@@ -157,10 +156,11 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
     let (minute, hour, quarter) = (at(0.1, 60.0).await?, at(0.1, 3_600.0).await?, at(0.35, 0.0).await?);
     let (middle, imported) = (at(0.5, 0.0).await?, at(0.3, 0.0).await?);
     let (now, soon) = (at(1.0, -30.0).await?, at(1.0, 86_400.0).await?);
+    let hour = format!("since={back}&until={hour}");
     let mut forms = vec![
-        Form { name: "one task of 50,000".into(), query: Query::Tasks, bar: true },
+        Form { name: "a random task of 50,000".into(), query: Query::Tasks, bar: true },
         Form::new("the busiest task", format!("vtid={}", task(0))),
-        Form::new("a task of 5 events", "vtid=DEV-RARE-0001"),
+        Form::new("a task with 5 events", "vtid=DEV-RARE-0001"),
         Form::new("a task without events", "vtid=DEV-NONE-0001"),
         Form::new("status cancelled (rare)", "status=cancelled"),
         Form::new("status failure or cancelled", "status=failure,cancelled"),
@@ -174,34 +174,37 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         Form::new("module ODDITY (rare)", "module=ODDITY"),
         Form::new("layer CICDL", "layer=CICDL"),
         Form::new("layer RARE (rare)", "layer=RARE"),
-        Form::new("until far back", format!("until={back}")),
+        Form::new("until early in the history", format!("until={back}")),
         Form::new("until the middle of the history", format!("until={middle}")),
-        Form::new("until before an import of old events", format!("until={imported}")),
+        Form::new("until a time before an import of old events", format!("until={imported}")),
         Form::new("until shortly after the first event", format!("until={early}")),
-        Form::new("until before the first event", "until=2020-01-01T00:00:00Z"),
-        Form::new("until tomorrow", format!("until={soon}")),
-        Form::new("since half a minute ago", format!("since={now}")),
-        Form::new("since far back", format!("since={back}")),
-        Form::new("a minute far back", format!("since={back}&until={minute}")),
-        Form::new("an hour far back", format!("since={back}&until={hour}")),
+        Form::new("until a time before the first event", "until=2020-01-01T00:00:00Z"),
+        Form::new("until a day after the last event", format!("until={soon}")),
+        Form::new("since half a minute before the last event", format!("since={now}")),
+        Form::new("since early in the history", format!("since={back}")),
+        Form::new("one minute early in the history", format!("since={back}&until={minute}")),
+        Form::new("one hour early in the history", hour.as_str()),
         Form::new("a quarter of the history", format!("since={back}&until={quarter}")),
-        Form::new("an hour far back, one status", format!("since={back}&until={hour}&status=failure")),
-        Form::new("an hour far back, a rare status", format!("since={back}&until={hour}&status=cancelled")),
-        Form::new("an hour far back, one kind", format!("since={back}&until={hour}&kind=push")),
+        Form::new("one hour early in the history, one status", format!("{hour}&status=failure")),
+        Form::new("one hour early in the history, a rare status", format!("{hour}&status=cancelled")),
+        Form::new("one hour early in the history, one kind", format!("{hour}&kind=push")),
         Form::new(
             "a quarter of the history, the busiest task",
             format!("since={back}&until={quarter}&vtid={}", task(0)),
         ),
-        Form::new("until far back, status info", format!("until={back}&status=info")),
-        Form::new("until far back, status failure", format!("until={back}&status=failure")),
-        Form::new("until far back, status cancelled", format!("until={back}&status=cancelled")),
-        Form::new("until far back, a task of 5 events", format!("until={back}&vtid=DEV-RARE-0001")),
-        Form::new("until far back, layer CICDL", format!("until={back}&layer=CICDL")),
-        Form::info("newest, limit 1,000", "limit=1000"),
+        Form::new("until early in the history, status info", format!("until={back}&status=info")),
+        Form::new("until early in the history, status failure", format!("until={back}&status=failure")),
+        Form::new("until early in the history, status cancelled", format!("until={back}&status=cancelled")),
+        Form::new(
+            "until early in the history, a task with 5 events",
+            format!("until={back}&vtid=DEV-RARE-0001"),
+        ),
+        Form::new("until early in the history, layer CICDL", format!("until={back}&layer=CICDL")),
+        Form::info("newest events, limit 1,000", "limit=1000"),
         Form::info("status failure, limit 1,000", "status=failure&limit=1000"),
-        Form::info("until far back, limit 1,000", format!("until={back}&limit=1000")),
-        Form::info("newest, offset 49,950", format!("offset={BEFORE_FAR}")),
-        Form::info("newest, offset 100,000", "offset=100000"),
+        Form::info("until early in the history, limit 1,000", format!("until={back}&limit=1000")),
+        Form::info("newest events, offset 49,950", format!("offset={BEFORE_FAR}")),
+        Form::info("newest events, offset 100,000", "offset=100000"),
         Form::info("status info, offset 100,000", "status=info&offset=100000"),
         Form::info("status info, kind release_note (rare)", "status=info&kind=release_note"),
         Form::info("kind workflow_run, module ODDITY (rare)", "kind=workflow_run&module=ODDITY"),
@@ -214,7 +217,8 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         let answer = connection.exchange(request.as_bytes()).await?;
         ensure!(answer.status == 200, "the gateway answered {}: {}", answer.status, answer.body);
         let found: serde_json::Value = serde_json::from_str(&answer.body)?;
-        // In a smoke test the table is too short for some queries. Then the first page is measured again.
+        // In a smoke test, the table has too few events for page 1,000 of some queries. Then the first page
+        // is measured twice.
         let before = found[0]["id"].as_i64().map_or(String::new(), |id| format!("&before={id}"));
         forms.push(Form::new(name, query));
         forms.push(Form::new(far(name), format!("{query}{before}")));
@@ -222,7 +226,7 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
     Ok(forms)
 }
 
-/// Sends the forms in this order, and returns the answer times in milliseconds by form.
+/// Sends the forms in the order of `order`, and returns the answer times of each form, in milliseconds.
 async fn measure(
     address: SocketAddr,
     forms: &[Form],
@@ -248,11 +252,11 @@ async fn ask(connection: &mut Connection, request: &str) -> anyhow::Result<(usiz
     let sent = Instant::now();
     let answer = connection.exchange(request.as_bytes()).await?;
     let took = sent.elapsed();
-    ensure!(answer.status == 200, "the gateway answered {}: {} to {request}", answer.status, answer.body);
+    ensure!(answer.status == 200, "the gateway answered {}: {} to {request:?}", answer.status, answer.body);
     Ok((answer.body.matches("\"recorded_at\":").count(), took))
 }
 
-/// Pseudo-random numbers, the same in each run (SplitMix64).
+/// A generator of pseudo-random numbers, which are the same in each run (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -264,7 +268,7 @@ impl Random {
         (z ^ (z >> 31)) % bound
     }
 
-    /// Every number below `count`, `times` times each, in random order.
+    /// Returns a list in random order that has every number below `count` `times` times.
     fn shuffled(&mut self, count: usize, times: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count * times).map(|number| number % count).collect();
         for at in (1..order.len()).rev() {
@@ -279,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_has_every_form_equally_often() {
+    fn shuffled_returns_every_number_equally_often_in_random_order() {
         let order = Random(7).shuffled(5, 40);
         assert!((0..5).all(|form| order.iter().filter(|at| **at == form).count() == 40));
         assert_ne!(order[..5], [0, 1, 2, 3, 4]);

@@ -1,5 +1,5 @@
-//! Measures the time to the first twenty events of a new client. They are older than millions of pings that
-//! only repeat the one before.
+//! Measures how long a new client waits for its first twenty events. These events are older than millions of
+//! pings. Each ping only repeats an earlier ping.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::rows;
 use crate::sse::Feed;
 use crate::stack::Stack;
 
-/// Events with which a client begins.
+/// The number of events that a new client gets first.
 const RECENT: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
-/// The bar for each 99th percentile, in milliseconds.
+/// The maximum of each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
-/// Repeated pings per statement.
+/// The number of repeated pings per statement.
 const AT_ONCE: i64 = 100_000;
 const TASK: &str = "DEV-OLD-0001";
 
@@ -43,11 +43,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
     report.note(format!(
-        "the table has {RECENT} events, then {repeats} pings of 20 idle agents that repeat the ones before; \
-         they were written and vacuumed in {:.0} s",
+        "the table has {RECENT} events, then {repeats} repeated pings of 20 idle agents; writing the pings \
+         and vacuuming the table took {:.0} s",
         began.elapsed().as_secs_f64()
     ));
-    report.note(format!("times are from the request to the last of the {RECENT} events"));
+    report.note(format!("each time is from the request to the arrival of the last of the {RECENT} events"));
     let gateway = stack.gateway(&database).await?;
     for (name, query) in [
         ("no filter", ""),
@@ -55,7 +55,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         ("one source", "?source=oasis.events"),
         ("one task", "?vtid=DEV-OLD-0001"),
         ("one layer", "?layer=OLD"),
-        ("two kinds, one of which is ping", "?kind=event,ping"),
+        ("two kinds, including ping", "?kind=event,ping"),
     ] {
         let mut times = Vec::new();
         for nth in 0..samples + 3 {
@@ -63,15 +63,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             let mut feed = Feed::open_at(gateway.address, query).await?;
             for expected in &old {
                 let (id, arrived) = feed.next(ARRIVES_WITHIN).await?;
-                ensure!(id == *expected, "{name}: event {id} instead of {expected}");
+                ensure!(id == *expected, "{name}: event {id} came instead of event {expected}");
                 if nth >= 3 && id == old[RECENT - 1] {
                     times.push(arrived.duration_since(asked).as_secs_f64() * 1_000.0);
                 }
             }
         }
-        let times = Samples::new(times);
-        report.row(Row::of(name, "ms", &times));
-        report.row(Row::single(format!("{name}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
+        let (what, times) = (format!("time to the first events, {name}"), Samples::new(times));
+        report.row(Row::of(what.as_str(), "ms", &times));
+        report.row(Row::single(format!("{what}, p99"), "ms", times.quantile(0.99)).bar(Bar::AtMost(P99)));
     }
     report.notes(gateway.stop().await?);
     Ok(report)

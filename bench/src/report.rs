@@ -1,4 +1,5 @@
-//! The report: rows with a median, a spread and a bar, as a Markdown table or JSON.
+//! The report of a run. Each row has a median, a spread and a bar. The report is printed as Markdown tables,
+//! or written as JSON.
 
 mod number;
 mod row;
@@ -16,10 +17,10 @@ pub(crate) use samples::Samples;
 /// All figures of one run of the program.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
-    /// The machine and the database.
+    /// A description of the machine and the database.
     setting: String,
     quick: bool,
-    /// One for each measured scenario.
+    /// The reports of the measured scenarios.
     pub(crate) reports: Vec<Report>,
     /// The errors of the scenarios that failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +58,7 @@ impl Report {
         eprintln!("  {}: {text}", self.scenario);
     }
 
-    /// Adds a note about the figures, unless it was added before.
+    /// Adds a note about the figures, unless the report already has this note.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -65,8 +66,8 @@ impl Report {
         }
     }
 
-    /// Adds a peer that could not be measured, and the reason. The peer appears in the table. The run then
-    /// does not count as passed, since a bar may need the peer.
+    /// Adds a peer that could not be measured, and the reason. The table then shows the peer as missing. The
+    /// run does not pass, because a bar may need the peer.
     pub(crate) fn missing(&mut self, peer: &'static str, why: impl fmt::Display) {
         self.missing.push(Missing { peer, why: why.to_string() });
     }
@@ -96,7 +97,7 @@ impl Run {
     pub(crate) fn markdown(&self) -> String {
         let mut out = format!("{}\n", self.setting);
         if self.quick {
-            out.push_str("\nA smoke test (`--quick`): these figures mean little.\n");
+            out.push_str("\nThis was a smoke test (`--quick`), so the figures mean little.\n");
         }
         for why in &self.failures {
             // Writing to a String cannot fail.
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missed_bar_is_shown() {
+    fn the_report_shows_a_missed_bar() {
         let mut run = Run::new("two cores".into(), false);
         let mut report = Report::new("latency");
         report.row(Row::single("p99", "ms", 25.0).bar(Bar::AtMost(20.0)));
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_peer_is_shown() {
+    fn the_report_shows_a_missing_peer() {
         let mut run = Run::new("two cores".into(), false);
         let mut report = Report::new("fan-out");
         report.missing("Nchan", "apt-get install libnginx-mod-nchan");

@@ -1,5 +1,5 @@
-//! Measures clients that resume far behind: the time to their first event, the gateway's memory while they
-//! read, and their effect on live clients.
+//! Measures clients that resume far behind the newest event: the time to their first event, the memory of the
+//! gateway while they read, and their effect on live clients.
 
 mod client;
 
@@ -20,19 +20,19 @@ use crate::stack::Stack;
 
 use client::{Resumed, Resumers};
 
-/// 50 events a second.
+/// The time between two events, for 50 events a second.
 const EVERY: Duration = Duration::from_millis(20);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
-/// Events with which a client begins.
+/// The number of events that a new client gets first.
 const RECENT: usize = 20;
-/// Clients that resume at the same time.
+/// The number of clients that resume at the same time.
 const MANY: usize = 20;
 
 struct Plan {
     rows: i64,
-    /// The events that a client that resumes has missed.
+    /// The number of events that a resuming client has missed.
     behind: i64,
-    /// Live clients, which stay connected.
+    /// The number of live clients, which stay connected.
     live: usize,
     samples: usize,
     rounds: usize,
@@ -55,7 +55,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let mut report = Report::new("resume");
     let database = stack.database(crate::history::DATABASE).await?;
     let client = database.connect().await?;
-    report.progress(format_args!("{} events of history", plan.rows));
+    report.progress(format_args!("filling the table with {} events", plan.rows));
     let history = History::fill(&client, plan.rows).await?;
     report.note(history.describe());
     let gateway = stack.gateway(&database).await?;
@@ -77,9 +77,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             .await??;
     let took = began.elapsed().as_secs_f64();
     ensure!(read == behind, "{read} events arrived instead of {behind}");
-    report.row(Row::single("events to one client that resumes", "/s", read as f64 / took).cpu(meter.text()));
+    let rate = Row::single("events that one resuming client receives", "/s", read as f64 / took);
+    report.row(rate.cpu(meter.text()));
     let growth = (kib(gateway.pid(), "VmHWM")? - before) / 1_024.0;
-    report.row(Row::single("peak memory growth of the gateway during this", "MiB", growth));
+    let what = "peak memory growth of the gateway, one client resumes, no live clients";
+    report.row(Row::single(what, "MiB", growth));
     report.note(format!("one client read {read} events, each once and in order, in {took:.1} s"));
 
     live(stack, &client, &gateway, after, &plan, &mut report).await?;
@@ -87,7 +89,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Measures the time until a client that resumes has its first event.
+/// Measures how long a resuming client waits for its first event.
 async fn first_events(
     client: &Client,
     address: SocketAddr,
@@ -99,9 +101,9 @@ async fn first_events(
                GROUP BY vtid ORDER BY count(*), vtid LIMIT 1";
     let rare: String = client.query_one(sql, &[&after]).await?.get(0);
     for (name, query) in [
-        ("first event", String::new()),
-        ("first event, one status", "?status=failure".to_owned()),
-        ("first event, the rarest task", format!("?vtid={rare}")),
+        ("time to the first event", String::new()),
+        ("time to the first event, one status", "?status=failure".to_owned()),
+        ("time to the first event, the rarest task", format!("?vtid={rare}")),
     ] {
         let samples = plan.samples;
         let times = spawn_blocking(move || {
@@ -113,14 +115,15 @@ async fn first_events(
             (0..samples).map(one).collect::<anyhow::Result<Vec<_>>>()
         });
         let times = Samples::new(times.await??);
-        report.row(Row::of(format!("{name}, {} behind", plan.behind), "ms", &times));
+        report.row(Row::of(format!("{name}, {} events behind", plan.behind), "ms", &times));
         let p99 = Row::single(format!("{name}, p99"), "ms", times.quantile(0.99));
         report.row(p99.bar(Bar::AtMost(50.0)));
     }
     Ok(())
 }
 
-/// Measures the delay of live clients while none, one and many clients resume, in alternating phases.
+/// Measures the delay of live clients in alternating phases: while no client, one client and many clients
+/// resume.
 async fn live(
     stack: &Stack,
     client: &Client,
@@ -144,7 +147,7 @@ async fn live(
     for round in 0..plan.rounds {
         for (at, resumers) in [0, 1, MANY].into_iter().enumerate() {
             report.progress(format_args!(
-                "round {}: {} live clients, {resumers} that resume",
+                "round {}: {} live clients, {resumers} resuming clients",
                 round + 1,
                 plan.live
             ));
@@ -155,7 +158,7 @@ async fn live(
             if resumers > 0 {
                 let began = Instant::now();
                 while reading.received() == 0 {
-                    ensure!(began.elapsed() < ARRIVES_WITHIN, "no client that resumes got an event in time");
+                    ensure!(began.elapsed() < ARRIVES_WITHIN, "no resuming client got an event in time");
                     sleep(Duration::from_millis(5)).await;
                 }
             }
@@ -171,32 +174,32 @@ async fn live(
     let names = ["no client resumes", "one client resumes", "20 clients resume"];
     for (at, name) in names.iter().enumerate() {
         let median = Samples::new(std::mem::take(&mut all[at])).quantile(0.5);
-        report.row(Row::single(format!("commit to frame, median, {name}"), "ms", median));
-        let p99 = Row::of(format!("commit to frame, p99, {name}"), "ms", &p99s[at]);
+        report.row(Row::single(format!("delay from commit to frame, median, {name}"), "ms", median));
+        let p99 = Row::of(format!("delay from commit to frame, p99, {name}"), "ms", &p99s[at]);
         report.row(p99.cpu(std::mem::take(&mut cpu[at])));
         if at > 0 {
             let ratio = p99s[at].quantile(0.5) / p99s[0].quantile(0.5);
-            let row = Row::single(format!("ratio of the p99s: {name} / no client resumes"), "×", ratio);
+            let row = Row::single(format!("ratio of the p99 delays: {name} / no client resumes"), "×", ratio);
             report.row(row.bar(Bar::AtMost(2.0)));
             let rates = Samples::new(std::mem::take(&mut rates[at]));
-            report.row(Row::of(format!("events to clients that resume, {name}"), "/s", &rates));
+            report.row(Row::of(format!("events that the resuming clients receive, {name}"), "/s", &rates));
             let growths = Samples::new(std::mem::take(&mut growths[at]));
             report.row(Row::of(format!("peak memory growth of the gateway, {name}"), "MiB", &growths));
         }
     }
     report.note(format!(
-        "{} live clients, 50 events a second, {} alternating rounds of {} s each",
+        "{} live clients get 50 events a second, in {} rounds of three phases; each phase takes {} s",
         plan.live,
         plan.rounds,
         plan.phase.as_secs()
     ));
-    report.note("a frame that came before the commit was confirmed counts as 0 ms");
-    report.note("clients that resume read on threads of the generator, on the same processors");
+    report.note("if a frame came before the commit was confirmed, its delay counts as 0 ms");
+    report.note("the resuming clients run on threads of the generator and share the gateway's processors");
     Ok(())
 }
 
-/// Appends events at a steady pace, and returns the time from the commit to the frame for each client and
-/// event, in milliseconds.
+/// Appends events at a steady pace. Returns the delay from the commit to the frame, in milliseconds, for each
+/// client and each event.
 async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::Result<Vec<f64>> {
     let insert = client
         .prepare(
@@ -218,7 +221,7 @@ async fn phase(client: &Client, feeds: &mut [Feed], time: Duration) -> anyhow::R
     for feed in feeds {
         for (id, at) in &committed {
             let (got, arrived) = feed.next(ARRIVES_WITHIN).await?;
-            ensure!(got == *id, "a live client got event {got} instead of {id}");
+            ensure!(got == *id, "a live client got event {got} instead of event {id}");
             times.push(arrived.saturating_duration_since(*at).as_secs_f64() * 1_000.0);
         }
     }

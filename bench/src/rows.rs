@@ -1,17 +1,17 @@
-//! Writes rows with SQL instead of through a service: many at once, or one at a time, as fast as PostgreSQL
-//! takes them on one connection.
+//! Inserts rows with SQL instead of through a service: many rows at once, or one row at a time as fast as
+//! PostgreSQL takes them on one connection.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio_postgres::{Client, Row};
 
-/// Rows per statement.
+/// The number of rows per statement.
 const AT_ONCE: i64 = 250;
 const TABLE: &str = "public.oasis_events";
 const BARE: &str = "bench_bare";
 
-/// Appends `count` events of the task `vtid`, in as many statements as needed, and returns their ids.
+/// Appends `count` events of the task `vtid`, and returns their ids.
 pub(crate) async fn append_many(client: &Client, vtid: &str, count: i64) -> anyhow::Result<Vec<i64>> {
     let layer = vtid.split('-').nth(1).context("the VTID has no layer")?;
     let sql = format!(
@@ -34,7 +34,7 @@ pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one(&format!("SELECT count(*) FROM {TABLE}"), &[]).await?.get(0))
 }
 
-/// The table for single rows.
+/// The table into which single rows are inserted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     /// The table of the events, with its triggers, constraints and indexes.
@@ -43,13 +43,13 @@ pub(crate) enum Target {
     Bare,
 }
 
-/// Makes the table for [`Target::Bare`].
+/// Creates the table for [`Target::Bare`].
 pub(crate) async fn make_bare(client: &Client) -> anyhow::Result<()> {
     let sql = format!("CREATE TABLE {BARE} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING IDENTITY)");
     Ok(client.batch_execute(&sql).await?)
 }
 
-/// The last event that a service stored, to be stored again under other keys.
+/// The last event that a service stored. The bench inserts it again under other dedup keys.
 pub(crate) struct Template(Row);
 
 impl Template {
@@ -61,8 +61,8 @@ impl Template {
         Ok(Self(client.query_one(&sql, &[]).await?))
     }
 
-    /// Inserts single rows for this long, each in a transaction of its own, and returns the rows per second.
-    /// `keys` counts the dedup keys that have been used.
+    /// Inserts single rows for `time`, each in its own transaction, and returns the rows per second. `keys`
+    /// is the number of dedup keys that have been used.
     pub(crate) async fn insert(
         &self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! The servers that the bench compares (the gateway and its peers), each with a publisher of events.
+//! The servers that the bench compares: the gateway and its peers. Each server has a publisher of events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,15 +15,16 @@ use crate::service::Service;
 use crate::sse::{FEED, Feed};
 use crate::stack::{Database, Stack};
 
-/// Rows per statement when events are published as fast as possible.
+/// The number of rows per statement when events are published as fast as possible.
 const AT_ONCE: usize = 250;
-/// The task of the earlier events. New clients of a gateway begin with them.
+/// The task of the events that are stored before the clients connect. A gateway sends the last 20 of these
+/// events to each new client first.
 const EARLIER: &str = "DEV-EARLIER-0001";
-/// The number of earlier events.
+/// The number of events that are stored before the clients connect.
 const RECENT: i64 = 100;
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 
-/// A server under measurement.
+/// A server to measure.
 pub(crate) enum Server {
     Gateway { gateway: Box<Service>, client: tokio_postgres::Client, postgres: (&'static str, u32) },
     Nchan(Nchan),
@@ -40,7 +41,7 @@ pub(crate) struct Published {
 /// How fast events are published.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as the server takes them.
+    /// As fast as the server accepts them.
     Unpaced,
     /// One event per interval.
     Every(Duration),
@@ -56,7 +57,7 @@ impl Server {
         self.watched()[0].0
     }
 
-    /// The names and ids of processes: first the server's own, then those that work for it.
+    /// The names and process ids: first of the server itself, then of the processes that work for it.
     pub(crate) fn watched(&self) -> Vec<(&'static str, u32)> {
         match self {
             Self::Gateway { gateway, postgres, .. } => vec![gateway.watched(), *postgres],
@@ -86,14 +87,14 @@ impl Server {
         }
     }
 
-    /// Connects clients. They get none of the events that an earlier crowd received.
+    /// Connects clients. The clients get no event that an earlier crowd received.
     pub(crate) async fn crowd(&self, subscriptions: Vec<Subscription>) -> anyhow::Result<Crowd> {
         self.append_earlier_events().await?;
         Crowd::connect(self.address(), subscriptions).await
     }
 
-    /// Appends the events with which new clients of a gateway begin, and returns the id of the last one. For
-    /// a peer, appends nothing and returns 0.
+    /// Appends the events that a gateway sends to new clients first, and returns the id of the last event.
+    /// For a peer, appends nothing and returns 0.
     pub(crate) async fn append_earlier_events(&self) -> anyhow::Result<i64> {
         let Self::Gateway { gateway, client, .. } = self else { return Ok(0) };
         let mut feed = Feed::open(gateway.address).await?;
@@ -103,8 +104,8 @@ impl Server {
         Ok(last)
     }
 
-    /// The publisher for the server. A publisher to the floor must connect after the clients and be dropped
-    /// after them.
+    /// Connects a publisher. The publisher of the floor must connect after the clients, and must be dropped
+    /// after the clients are closed.
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher<'_>> {
         Ok(match self {
             Self::Gateway { client, .. } => Publisher::Table(Inserts::prepare(client).await?),
@@ -113,7 +114,7 @@ impl Server {
         })
     }
 
-    /// A remark about the last crowd, for the report. The crowd's publisher must be dropped first.
+    /// A remark about the last crowd, for the report. The publisher for this crowd must be dropped first.
     pub(crate) fn take_remark(&mut self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Gateway { .. } | Self::Nchan(_) => Ok(None),
@@ -139,8 +140,8 @@ pub(crate) enum Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Publishes the events in their order, and returns their times. Events that are sent in batches have no
-    /// times: those of an unpaced gateway or Nchan.
+    /// Publishes the events in the given order, and returns the times of each event. With [`Pace::Unpaced`],
+    /// a gateway and Nchan get the events in batches, and the result is empty.
     pub(crate) async fn publish(&mut self, events: &[Event], pace: Pace) -> anyhow::Result<Vec<Published>> {
         let every = match (pace, &mut *self) {
             (Pace::Unpaced, Self::Table(inserts)) => {

@@ -16,7 +16,7 @@ use crate::http;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running service. Dropping it ends the process.
+/// A running service. Dropping this value ends the process.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     process: Process,
@@ -33,8 +33,8 @@ impl Service {
         Self::launch(name, Command::new(sibling_binary(name)?), settings, logs, POLL).await
     }
 
-    /// Starts a program that listens on `HOST` and `PORT`, and requests `/ready` at intervals of `poll`
-    /// until it is ready.
+    /// Starts a program that listens on the address in its variables `HOST` and `PORT`. Requests `/ready` at
+    /// intervals of `poll` until the program is ready.
     pub(crate) async fn launch(
         name: &'static str,
         mut program: Command,
@@ -46,8 +46,8 @@ impl Service {
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         program
-            // No other variable of the bench's environment may change the service. Logging keeps its
-            // default.
+            // The bench's own environment must not affect the service. So the service also logs at its
+            // default level.
             .env_clear()
             .env("HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())
@@ -68,7 +68,7 @@ impl Service {
         self.process.pid()
     }
 
-    /// The name and id for a [`Meter`](crate::processes::Meter).
+    /// The name and the process id, for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
         self.process.watched()
     }
@@ -115,7 +115,7 @@ impl Service {
             }
         }
         problems.extend(complaints(name, &fs::read_to_string(&self.log)?));
-        // The log is not kept, since that of a long run is large.
+        // The log of a long run is large, so the log is removed.
         fs::remove_file(&self.log)?;
         Ok(problems)
     }
@@ -131,7 +131,8 @@ pub(crate) fn sibling_binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// A free local address. The bench opens no other port before the service starts, so the port stays free.
+/// An address on loopback whose port is free. The bench opens no other port before the service starts, so the
+/// port stays free.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?)

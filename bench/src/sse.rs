@@ -1,4 +1,4 @@
-//! Clients of the feed: one that records when each event arrived, and one that never reads.
+//! Two kinds of clients of the feed: one records when each event arrived, and the other never reads.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::http::Head;
 pub(crate) const FEED: &str = "/api/v1/devhub/feed";
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Connects and requests the feed. Nothing is read yet.
+/// Connects and requests the feed, but reads nothing.
 async fn request(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
@@ -48,7 +48,7 @@ async fn begin(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     timeout(ANSWER_WITHIN, read).await.context("the feed did not begin in time")?
 }
 
-/// A client that reads as fast as it can, and records when the frame of each event was complete here.
+/// A client that reads as fast as it can, and records when the last byte of each event's frame arrived.
 pub(crate) struct Feed {
     arrivals: mpsc::UnboundedReceiver<(i64, Instant)>,
     // Dropping this set ends the task that reads.
@@ -60,7 +60,7 @@ impl Feed {
         Self::open_at(address, "").await
     }
 
-    /// Opens the feed with a query, which includes its question mark.
+    /// Opens the feed with a query string, which is empty or begins with a question mark.
     pub(crate) async fn open_at(address: SocketAddr, query: &str) -> anyhow::Result<Self> {
         let mut stream = request(address, query, None).await?;
         let first = begin(&mut stream).await?;
@@ -72,7 +72,7 @@ impl Feed {
             loop {
                 let now = Instant::now();
                 let mut arrived = |id| {
-                    // The receiver is gone only while this client is dropped.
+                    // Sending fails only while this client is dropped, because the receiver is gone then.
                     let _ = send.send((id, now));
                 };
                 chunks.take(&received, |data| scanner.take(data, &mut arrived));
@@ -86,14 +86,14 @@ impl Feed {
         Ok(Self { arrivals, _reader: reader })
     }
 
-    /// The next event's id, and when it arrived.
+    /// Waits for the next event, and returns its id and the time at which it arrived.
     pub(crate) async fn next(&mut self, within: Duration) -> anyhow::Result<(i64, Instant)> {
         let next = timeout(within, self.arrivals.recv()).await.context("no event came in time")?;
         next.context("the feed was closed")
     }
 }
 
-/// A client that never reads and has a small receive buffer. Dropping it closes the connection.
+/// A client with a small receive buffer that never reads. Dropping it closes the connection.
 pub(crate) struct Stalled(#[expect(dead_code, reason = "keeps the connection open")] TcpStream);
 
 impl Stalled {
@@ -102,7 +102,7 @@ impl Stalled {
     }
 }
 
-/// Decodes a body in chunked transfer coding that arrives in pieces of any size.
+/// Decodes a body with chunked transfer coding. The body may arrive in pieces of any size.
 #[derive(Default)]
 pub(crate) struct Chunks {
     state: Chunk,
@@ -110,14 +110,14 @@ pub(crate) struct Chunks {
 
 #[derive(Default, Clone, Copy)]
 enum Chunk {
-    /// At the start of the line with the size.
+    /// The next byte is the first byte of a line with a chunk size.
     #[default]
     Begin,
-    /// In the line with the size; the digits so far.
+    /// The next byte is in a line with a chunk size. This is the value of the digits so far.
     Size(usize),
-    /// In the data; this many bytes are still to come.
+    /// The next byte is data. This many bytes of the chunk are missing.
     Data(usize),
-    /// In the line break after the data.
+    /// The next byte is in the line break after the data.
     End,
 }
 
@@ -149,8 +149,8 @@ fn digit(byte: u8) -> Option<usize> {
     char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok())
 }
 
-/// Finds the events in a stream: blocks with an id and data. A block with only an id moves the cursor, and a
-/// block with only data is a message about the feed.
+/// Finds the events in a stream. An event is a block with an id and data. A block with only an id moves the
+/// cursor, and a block with only data is a message about the feed.
 #[derive(Default)]
 struct Scanner {
     line: Vec<u8>,
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_found_in_pieces_of_any_size() {
+    fn events_are_found_however_their_bytes_are_split() {
         let frames = [
             "data: {\"type\":\"connected\"}\n\nid: 1\ndata: {}\n\nid: 2\ndata: {}\n\n",
             "id: 2\n\n",
@@ -199,7 +199,7 @@ mod tests {
             for piece in wire.as_bytes().chunks(size) {
                 chunks.take(piece, |data| scanner.take(data, |id| ids.push(id)));
             }
-            assert_eq!(ids, [1, 2, 300], "in pieces of {size}");
+            assert_eq!(ids, [1, 2, 300], "in pieces of {size} bytes");
         }
     }
 }

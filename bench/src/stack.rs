@@ -1,5 +1,5 @@
-//! The base of all scenarios: a private, durable PostgreSQL in a folder of its own, a database for each
-//! scenario, and the services over it.
+//! Starts the programs that the scenarios use: a private, durable PostgreSQL in its own folder, with a
+//! database for each scenario, and services that use these databases.
 
 use std::fs;
 use std::ops::Deref;
@@ -14,12 +14,13 @@ use tokio_postgres::{Client, NoTls};
 use crate::delivery::SECRET;
 use crate::service::Service;
 
-/// The prefix of a line in PostgreSQL's log: time, program and database of the session.
+/// The prefix of each line in PostgreSQL's log: the time, the application name of the session, and its
+/// database.
 pub(crate) const LOG_PREFIX: &str = "%n|%a|%d|";
-/// The name of the gateway's binary and of its sessions.
+/// The name of the gateway's binary, and the application name of its PostgreSQL sessions.
 pub(crate) const GATEWAY: &str = "gateway-feed";
 pub(crate) const WEBHOOKS: &str = "webhook-ingest";
-/// The name of the bench's own sessions.
+/// The application name of the bench's own PostgreSQL sessions.
 const NAME: &str = "oasis-bench";
 
 /// The private PostgreSQL. Dropping it ends the server and removes the folder.
@@ -40,12 +41,13 @@ pub(crate) struct Database {
 
 impl Stack {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        // If the start is interrupted, its result is dropped, and that ends the server.
+        // If this future is dropped while PostgreSQL starts, the started server is dropped too, and dropping
+        // it stops it.
         let postgres = spawn_blocking(Postgres::start).await??;
         Ok(Self { postgres })
     }
 
-    /// The machine and the database, in a sentence.
+    /// Describes the machine and the database.
     pub(crate) async fn describe(&self) -> anyhow::Result<String> {
         let client = connect(&self.postgres.url("postgres")).await?;
         let show = async |name: &str| -> anyhow::Result<String> {
@@ -55,8 +57,8 @@ impl Stack {
             (show("server_version").await?, show("fsync").await?, show("synchronous_commit").await?);
         let cores = std::thread::available_parallelism()?;
         Ok(format!(
-            "{cores} processors for everything, the generator included; PostgreSQL {version} \
-             with fsync {fsync} and synchronous_commit {commit}."
+            "{cores} processors, which PostgreSQL, the generator and all measured programs share. PostgreSQL \
+             {version} with fsync {fsync} and synchronous_commit {commit}."
         ))
     }
 
@@ -87,7 +89,7 @@ impl Stack {
         Service::start(WEBHOOKS, &settings, self.dir()).await
     }
 
-    /// The name and id for a [`Meter`](crate::processes::Meter).
+    /// The name and the process id of PostgreSQL, for a [`Meter`](crate::processes::Meter).
     pub(crate) fn watched(&self) -> (&'static str, u32) {
         ("PostgreSQL", self.postgres.pid().unwrap_or_default())
     }
@@ -97,7 +99,7 @@ impl Stack {
         &self.postgres.dir
     }
 
-    /// PostgreSQL's own log.
+    /// The path of PostgreSQL's own log.
     pub(crate) fn log(&self) -> PathBuf {
         self.postgres.dir().join("server.log")
     }
@@ -118,7 +120,7 @@ impl Database {
 async fn connect(url: &str) -> anyhow::Result<Client> {
     let mut config: tokio_postgres::Config = url.parse()?;
     let (client, connection) = config.application_name(NAME).connect(NoTls).await?;
-    // An error of the connection appears at the next statement.
+    // If the connection fails, the next statement returns an error.
     tokio::spawn(connection);
     Ok(client)
 }
@@ -126,8 +128,8 @@ async fn connect(url: &str) -> anyhow::Result<Client> {
 impl Postgres {
     fn start() -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("oasis-bench-{}", std::process::id()));
-        // If this runs as root, the account of PostgreSQL must be able to traverse the folder. The data
-        // inside is closed to all others.
+        // If the bench runs as root, PostgreSQL runs under another account, which must be able to traverse
+        // the folder. The data inside is closed to all other accounts.
         let made = fs::DirBuilder::new().mode(0o711).create(&dir);
         made.with_context(|| format!("creating {}", dir.display()))?;
         let settings = vec![("log_line_prefix".to_owned(), LOG_PREFIX.to_owned())];
@@ -153,7 +155,7 @@ impl Deref for Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         match self.cluster.stop() {
-            // The cluster may be in another folder than the one that was requested.
+            // The cluster may be in a different folder from the one that was requested.
             Ok(_) => [self.cluster.dir(), &self.dir].into_iter().for_each(remove),
             Err(error) => eprintln!("PostgreSQL did not stop: {error}"),
         }

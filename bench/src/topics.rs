@@ -1,8 +1,8 @@
-//! Measures thousands of topics with one subscriber each: the processor time of a line in one of them, and
-//! the memory of a subscriber.
+//! Measures a gateway with thousands of topics, each with one subscriber: the processor time per line, and
+//! the memory per subscriber.
 //!
-//! The gateway must be built with its test stream, whose channels are `test:{id}` (`cargo build --release
-//! --workspace` does that). The gateway serves the stream only if `TEST_STREAM` is set.
+//! The gateway must be built with its test stream, whose channels are `test:{id}`. `cargo build --release
+//! --workspace` builds the gateway in this way. The gateway serves the stream only if `TEST_STREAM` is set.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,13 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::service::Service;
 use crate::stack::Stack;
 
-/// The numbers of topics of the two gateways.
+/// The number of topics of the first gateway.
 const FEW: usize = 100;
+/// The number of topics of the second gateway in a full run.
 const MANY: usize = 10_000;
-/// Lines per statement.
+/// The number of lines per statement.
 const LINES: usize = 10;
-/// Statements per second.
+/// The number of statements per second.
 const STATEMENTS: u32 = 100;
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -29,11 +30,11 @@ const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 struct Plan {
     many: usize,
     rounds: usize,
-    /// The time with lines, and the time without, of one gateway in one round.
+    /// In each round, a gateway gets no lines for this long, and then gets lines for this long.
     turn: Duration,
-    /// The time with lines for the growth of the memory.
+    /// How long lines are sent while the growth of the memory is measured.
     long: Duration,
-    /// The time between the connections and the reading of the memory.
+    /// The pause between connecting the clients and reading the memory.
     settle: Duration,
 }
 
@@ -43,8 +44,8 @@ impl Plan {
         if quick {
             Self { many: 500, rounds: 1, turn: seconds(2), long: seconds(5), settle: seconds(1) }
         } else {
-            // Heartbeats are 30 s apart: each client gets one in a turn with lines, one in a turn without,
-            // and one while it settles.
+            // Heartbeats are 30 s apart. So each client gets one heartbeat in a turn with lines, one in a
+            // turn without lines, and one during the pause `settle`.
             Self { many: MANY, rounds: 3, turn: seconds(30), long: seconds(300), settle: seconds(32) }
         }
     }
@@ -58,7 +59,7 @@ struct TopicGateway {
     crowd: Crowd,
     topics: usize,
     sent: u64,
-    /// Memory per subscriber, in KiB.
+    /// The memory per subscriber, in KiB.
     kib_each: f64,
     random: u64,
 }
@@ -94,7 +95,7 @@ impl TopicGateway {
         Ok(Self { gateway, client, insert, crowd, topics, sent: 0, kib_each, random: 1 })
     }
 
-    /// Sends lines to random topics for this long, and waits until all have arrived.
+    /// Sends lines to random topics for `time`, and waits until all lines have arrived.
     async fn lines(&mut self, time: Duration) -> anyhow::Result<()> {
         let text = "a line of a log, as long as most of them are: step 7 of 12 took 1.4 s";
         let began = Instant::now();
@@ -110,7 +111,8 @@ impl TopicGateway {
         self.crowd.until(self.sent, ARRIVE_WITHIN).await
     }
 
-    /// The gateway's processor seconds per second with lines, minus those per second without lines.
+    /// Measures how many processors the gateway uses while lines are sent, minus the processors that it uses
+    /// while no lines are sent.
     async fn cost(&mut self, turn: Duration) -> anyhow::Result<f64> {
         let pid = self.gateway.pid();
         let meter = Meter::start(&[self.gateway.watched()]);
@@ -121,7 +123,8 @@ impl TopicGateway {
         Ok((meter.seconds(pid) - idle) / turn.as_secs_f64())
     }
 
-    /// A random topic. A linear congruential generator is random enough, and gives the same topics each time.
+    /// Chooses a random topic. A linear congruential generator is random enough, and gives the same topics in
+    /// each run.
     fn topic(&mut self) -> usize {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -148,7 +151,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(Row::of(what, "", &Samples::new(costs.clone())));
     }
     report.row(
-        Row::ratio("ratio: cost of a line, many topics / few topics", &costs_many, &costs_few)
+        Row::ratio("ratio: processor time of a line, many topics / few topics", &costs_many, &costs_few)
             .bar(Bar::AtMost(1.2)),
     );
     let each = format!("memory per idle subscriber, {} topics with one subscriber each", plan.many);
@@ -157,12 +160,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let before = kib(many.gateway.pid(), "VmRSS")?;
     many.lines(plan.long).await?;
     let after = kib(many.gateway.pid(), "VmRSS")?;
-    let what = format!("memory growth of the gateway over {} s of lines", plan.long.as_secs());
+    let what = format!("memory growth of the gateway while lines are sent for {} s", plan.long.as_secs());
     report.row(Row::single(what, "MiB", (after - before) / 1_024.0).bar(Bar::AtMost(40.0)));
     for tested in [few, many] {
-        ensure!(tested.crowd.closed() == 0, "{} subscribers were closed", tested.crowd.closed());
+        ensure!(tested.crowd.closed() == 0, "the gateway closed {} subscribers", tested.crowd.closed());
         report.note(format!(
-            "{} topics: all {} lines arrived, each at its topic's subscriber",
+            "{} topics: all {} lines arrived at the subscribers of their topics",
             tested.topics, tested.sent
         ));
         drop(tested.crowd);

@@ -1,5 +1,5 @@
-//! Compares webhook-ingest with Express: signed deliveries on 64 connections, over the same PostgreSQL, in
-//! alternating rounds. Also measures the delay of Express's feed, which polls.
+//! Compares webhook-ingest with Express. Both store signed deliveries from 64 connections in the same
+//! PostgreSQL, in alternating rounds. Also measures the delay of Express's feed, which polls the database.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::sse::Feed;
 use crate::stack::Stack;
 
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
-/// Clients of the feed that polls.
+/// The number of clients of Express's feed.
 const FOLLOWERS: usize = 100;
-/// The interval of the events for these clients.
+/// The time between two events for these clients.
 const EVERY: Duration = Duration::from_millis(190);
 
 /// The figures of one server, with one value per round.
@@ -29,9 +29,9 @@ const EVERY: Duration = Duration::from_millis(190);
 struct Figures {
     rate: Vec<f64>,
     p99: Vec<f64>,
-    /// Deliveries per processor second of the server.
+    /// The deliveries per processor second of the server.
     by_server: Vec<f64>,
-    /// Deliveries per processor second of the server and PostgreSQL together.
+    /// The deliveries per processor second of the server and PostgreSQL together.
     by_both: Vec<f64>,
     cpu: String,
 }
@@ -50,9 +50,9 @@ impl Figures {
         let row = |what: &str, unit, values: &[f64]| {
             Row::of(format!("{who}: {what}"), unit, &Samples::new(values.to_vec()))
         };
-        report.row(row("deliveries", "/s", &self.rate).cpu(self.cpu.clone()));
+        report.row(row("deliveries stored", "/s", &self.rate).cpu(self.cpu.clone()));
         report.row(row("deliveries per CPU second of the server", "", &self.by_server));
-        report.row(row("deliveries per CPU second, PostgreSQL included", "", &self.by_both));
+        report.row(row("deliveries per CPU second of the server and PostgreSQL", "", &self.by_both));
         report.row(row("answer time, p99", "ms", &self.p99));
     }
 }
@@ -74,7 +74,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     };
 
     let (mut ours, mut theirs) = (Figures::default(), Figures::default());
-    // Round 0 warms up and is not counted: Node compiles code only once it has run often.
+    // Round 0 is a warm-up and is not counted, because Node compiles a function only after it has run many
+    // times.
     for round in 0..=rounds {
         let time = if round == 0 { Duration::from_secs(2).min(time) } else { time };
         let before = rows::count(&client).await?;
@@ -95,27 +96,28 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     ours.rows(&mut report, "webhook-ingest");
     report.note(format!(
-        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each; a \
-         delivery has {} bytes, and every delivery was committed and counted",
-        time.as_secs(),
+        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each",
+        time.as_secs()
+    ));
+    report.note(format!(
+        "a delivery is {} bytes long; the table contains every delivery that was acknowledged",
         Deliveries::body_length()
     ));
     if let Some(express) = express {
         theirs.rows(&mut report, express::NAME);
-        let ratio = Row::ratio("ratio to Express: deliveries", &ours.rate, &theirs.rate);
+        let ratio = Row::ratio("ratio to Express: deliveries stored", &ours.rate, &theirs.rate);
         report.row(ratio.bar(Bar::AtLeast(2.0)));
         let what = "ratio to Express: deliveries per CPU second of the server";
         let ratio = Row::ratio(what, &ours.by_server, &theirs.by_server);
         report.row(ratio.bar(Bar::AtLeast(5.0)));
-        let what = "ratio to Express: deliveries per CPU second, PostgreSQL included";
+        let what = "ratio to Express: deliveries per CPU second of the server and PostgreSQL";
         report.row(Row::ratio(what, &ours.by_both, &theirs.by_both));
         report.note(format!(
-            "{}: one process with NODE_ENV=production and a pool of 10 connections with named statements; \
-             its table has {}",
-            express::NAME,
-            express::TABLE_IN_WORDS
+            "{}: one process with NODE_ENV=production and a pool of 10 connections with named statements",
+            express::NAME
         ));
-        // PostgreSQL may count the statements of a session only when the session ends, so Express is
+        report.note(format!("{}: {}", express::NAME, express::TABLE_IN_WORDS));
+        // PostgreSQL may count the statements of a session only when the session ends. So Express is
         // restarted before its polls are counted.
         report.notes(express.stop().await?);
         match express::start(stack, &database).await? {
@@ -142,7 +144,8 @@ async fn post(
     load::drive(server.address, 200, time, &watched, deliveries.for_load(server.address, time)).await
 }
 
-/// Measures the cost and the delay of a feed whose clients query the table every 2 seconds.
+/// Measures the delay of Express's feed, its processor time, and the number of its statements. Express
+/// queries the table every 2 seconds for each client.
 async fn polling(
     report: &mut Report,
     client: &Client,
@@ -154,7 +157,7 @@ async fn polling(
     let mut feeds = Vec::new();
     for _ in 0..FOLLOWERS {
         feeds.push(Feed::open(express.address).await?);
-        // The pause spreads the clients' timers.
+        // Because of this pause, the timers of the clients fire at different times.
         sleep(Duration::from_millis(20)).await;
     }
     let statement = client
@@ -185,19 +188,19 @@ async fn polling(
         }
     }
     let (cpu, took) = (meter.text(), began.elapsed().as_secs_f64());
-    // The bench's own statements do not count.
+    // The bench's own INSERTs are not counted.
     let polls = transactions(client).await? - before - i64::from(events);
     let delays = Samples::new(delays);
-    report.row(
-        Row::of(format!("{}: commit to frame, {FOLLOWERS} clients that poll", express::NAME), "ms", &delays)
-            .cpu(cpu),
-    );
-    report.row(Row::single(format!("{}: commit to frame, p99", express::NAME), "ms", delays.quantile(0.99)));
-    report.row(Row::single(format!("{}: statements of the feed", express::NAME), "/s", polls as f64 / took));
+    let what = format!("{}: delay from commit to frame, {FOLLOWERS} clients", express::NAME);
+    report.row(Row::of(what.as_str(), "ms", &delays).cpu(cpu));
+    report.row(Row::single(format!("{what}, p99"), "ms", delays.quantile(0.99)));
+    let what = format!("{}: statements that the feed sends", express::NAME);
+    report.row(Row::single(what, "/s", polls as f64 / took));
     Ok(())
 }
 
-/// Transactions committed in this database so far. Each statement of the peer is one.
+/// The number of transactions that were committed in this database. Each statement of Express is one
+/// transaction.
 async fn transactions(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
     Ok(client.query_one(sql, &[]).await?.get(0))

@@ -24,7 +24,7 @@ Examples:
 
 Stopped and lost agents stay in the list for a day. Ages are relative to the clock of this machine.";
 
-/// The limit for the gateway's answer.
+/// The maximum length of the gateway's answer, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 const HEADERS: [&str; 7] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID"];
 /// The maximum width of a column, in characters.
@@ -36,10 +36,10 @@ const MAX_WIDTH: usize = 40;
 pub(crate) struct Args {
     #[command(flatten)]
     gateway: Gateway,
-    /// States: working, idle, late, lost, stopped
+    /// Show only agents in these states: working, idle, late, lost, stopped
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// Tasks, such as DEV-CICDL-0031
+    /// Show only agents that work on these tasks, such as DEV-CICDL-0031
     #[arg(long, value_name = "LIST")]
     vtid: Option<String>,
     /// Print the JSON array as the gateway sends it
@@ -69,14 +69,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
     let agents: Vec<Value> = serde_json::from_str(text).with_context(|| {
         format!(
-            "{} did not answer with a list of agents: is --url the address of gateway-feed?",
+            "{} did not answer with a list of agents: check that --url is the address of gateway-feed",
             args.gateway.url
         )
     })?;
     match (args.json, agents.is_empty()) {
         (true, _) => output::line(text.trim_end())?,
         (false, true) if query.is_empty() => {
-            notice("no agents: an agent appears with its first ping, and stays for a day after it ended");
+            notice("no agents: an agent appears with its first ping, and stays for a day after its end");
         }
         (false, true) => notice("no agent matches the filters"),
         (false, false) => {
@@ -93,7 +93,7 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([HEADERS[column].len()]).max().unwrap_or_default()
     });
-    // Pad before painting: escape sequences would count as width.
+    // Cells are padded before they are coloured, because escape sequences would count as width.
     let padded = |row: &[String; 7]| -> [String; 7] {
         std::array::from_fn(|column| {
             let blanks = widths[column] - row[column].chars().count();
@@ -140,7 +140,7 @@ fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
     [or_dash("agent"), or_dash("role"), state, or_dash("vtid"), age("since"), age("last_seen"), place]
 }
 
-/// `text` as one printable line, cut if it is too long for a column.
+/// Turns `text` into one printable line, and cuts the line if it is too long for a column.
 fn short(text: &str) -> String {
     let text = printable(text).replace('\n', " ");
     match text.char_indices().nth(MAX_WIDTH) {
@@ -149,8 +149,8 @@ fn short(text: &str) -> String {
     }
 }
 
-/// An age in one or two units: `5s`, `12m`, `3h 20m`, `2d 4h`. A negative age, which means that this clock
-/// is behind, becomes `0s`.
+/// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. A negative age becomes `0s`.
+/// It means that the clock of this machine is behind.
 fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {

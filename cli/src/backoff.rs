@@ -1,11 +1,11 @@
-//! Back-off between attempts: waits that double, with random jitter.
+//! Computes the waits between attempts. The waits double, and have random jitter.
 
 use std::time::Duration;
 
 use crate::random;
 
-/// Waits that double from `first` up to `max`. Up to half of each wait is added at random, so that clients
-/// that lost the same server do not all reconnect at the same moment.
+/// Waits that double from `first` up to `max`. Up to half of each wait is added at random. So clients that
+/// lost the same server do not all reconnect at the same moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -14,12 +14,12 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// A back-off whose first wait is `first`.
+    /// Makes a back-off whose first wait is `first`.
     pub(crate) const fn new(first: Duration, max: Duration) -> Self {
         Self { first, max, attempts: 0 }
     }
 
-    /// Changes the first wait to the time that the server asked for, which may be longer than `max`.
+    /// Sets the first wait to the time that the server asked for. This time may be longer than `max`.
     pub(crate) fn set_first(&mut self, first: Duration) {
         self.first = first;
     }
@@ -37,8 +37,8 @@ impl Backoff {
     fn next_with(&mut self, jitter: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
-        // Jitter adds at most half, so two thirds of `max` keep the sum within `max`. The server may have
-        // asked for the first wait, so that one is never reduced.
+        // Jitter adds at most half of a wait, so a wait of two thirds of `max` stays within `max`. The server
+        // may have asked for the first wait, so the first wait is never reduced.
         let base = doubled.min(self.max.mul_f64(2.0 / 3.0)).max(self.first);
         base.mul_f64(1.0 + jitter / 2.0)
     }

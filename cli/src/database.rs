@@ -15,7 +15,7 @@ Examples:
   DATABASE_URL=postgres://… oasis migrate
   oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
 
-It is safe to run this at any time, even several times at once: steps that were applied before are skipped.";
+This command is safe at any time, even several times at once. It skips steps that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
@@ -46,13 +46,13 @@ pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
         line(migration_script())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let missing = || Usage("no database given: set DATABASE_URL or pass --database-url".into());
+    let missing = || Usage("no database is given: set DATABASE_URL or pass --database-url".into());
     let url = args.database_url.ok_or_else(missing)?;
     let migrated = migrate(&url).await?;
     for step in &migrated.applied {
         line(format_args!("applied {step}"))?;
     }
-    line(format_args!("the database is at version {}", migrated.version))?;
+    line(format_args!("the schema of the database is at version {}", migrated.version))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,31 +62,31 @@ pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Delete events that were recorded longer ago than this, such as 90d, 36h or '12 weeks'
+    /// Age of the oldest events to keep, such as 90d, 36h or '12 weeks'; older events are deleted
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: Duration,
-    /// Allow --keep below an hour, which deletes (nearly) everything
+    /// Allow --keep to be less than an hour, which deletes all or nearly all events
     #[arg(long)]
     everything: bool,
 }
 
-/// A smaller `--keep` is probably a typing error.
+/// The minimum of `--keep` without `--everything`. A smaller value is probably a typing error.
 const MIN_KEEP: Duration = Duration::from_secs(3_600);
 
-/// The progress messages of a long prune. A count is printed when the next one is known, since the last count
-/// is part of the result.
+/// Chooses the counts that a long prune prints as progress. A count is printed only when the next count is
+/// known, because the last count is part of the result.
 #[derive(Default)]
 struct Progress(Cell<Option<u64>>);
 
 impl Progress {
     /// Takes the latest count, and returns the count to print now, if any. A step over a hole in the ids does
-    /// not change the count and prints nothing.
+    /// not change the count, so nothing is printed.
     fn step(&self, rows: u64) -> Option<u64> {
         self.0.replace(Some(rows)).filter(|before| *before != rows && *before > 0)
     }
 }
 
-/// Parses a span of at most 100 years, with days of 24 hours.
+/// Parses a span of at most 100 years, in which each day has 24 hours.
 fn age(text: &str) -> Result<Duration, String> {
     let span: Span = text.parse().map_err(|_| "expected a span such as 90d, 36h or '12 weeks'".to_owned())?;
     let seconds = span
@@ -102,10 +102,10 @@ fn age(text: &str) -> Result<Duration, String> {
 /// Deletes old events of the ticker.
 ///
 /// # Errors
-/// `--keep` is below an hour without `--everything`, or the database cannot be reached or refuses.
+/// `--keep` is below an hour without `--everything`, or the database cannot be reached or refuses a step.
 pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
     if args.keep < MIN_KEEP && !args.everything {
-        let why = "--keep below an hour deletes (nearly) all events: add --everything if you mean it";
+        let why = "--keep below an hour deletes all or nearly all events: add --everything if you mean it";
         return Err(Usage(why.into()).into());
     }
     let store = Store::new(args.database, "oasis prune")?;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_count_is_printed_once_and_the_last_is_left_to_the_result() {
+    fn each_count_except_the_last_is_printed_once() {
         let printed = |counts: &[u64]| {
             let progress = Progress::default();
             counts.iter().filter_map(|rows| progress.step(*rows)).collect::<Vec<_>>()
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_spans_of_up_to_100_years_without_months() {
+    fn an_age_is_a_span_of_up_to_100_years_without_months() {
         assert_eq!(age("90d"), Ok(Duration::from_secs(90 * 86_400)));
         assert_eq!(age("12 weeks"), Ok(Duration::from_secs(84 * 86_400)));
         assert_eq!(age("0s"), Ok(Duration::ZERO));

@@ -1,7 +1,8 @@
 //! Sends deliveries to webhook-ingest as GitHub does, with a signature and an event name. Retries while the
 //! service cannot take a delivery.
 //!
-//! Sending a delivery twice does no harm: webhook-ingest stores the same event name with the same bytes once.
+//! It is safe to send a delivery twice: webhook-ingest stores a delivery with the same event name and the
+//! same bytes only once.
 
 use std::io;
 use std::time::Duration;
@@ -34,9 +35,9 @@ pub(crate) enum Outcome {
     Ignored,
     /// The service refused the delivery.
     Refused(Refusal),
-    /// The service could not take the delivery, or its answer is not that of webhook-ingest.
+    /// The service could not take the delivery, or the answer did not come from webhook-ingest.
     Failed(anyhow::Error),
-    /// No connection to the service.
+    /// No connection to the service could be made.
     Unreachable(anyhow::Error),
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// A courier to the webhook-ingest at `base`, which may include the path of the webhook.
+    /// Makes a courier to the webhook-ingest at `base`, which may include the path of the webhook.
     pub(crate) fn new(base: Base, secret: &Secret) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         Self { base, key, connection: None, attempts: ATTEMPTS }
@@ -60,8 +61,8 @@ impl Courier {
         Self { attempts, ..self }
     }
 
-    /// Delivers `body` as an event named `event`. While the service is away or answers 503, the delivery is
-    /// retried.
+    /// Delivers `body` as an event named `event`. If the service cannot be reached, gives no valid answer or
+    /// answers 503, the delivery is retried.
     pub(crate) async fn deliver(&mut self, event: &str, body: Bytes) -> Outcome {
         let id = random::guid();
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -121,7 +122,7 @@ impl Courier {
     }
 }
 
-/// The value of `X-Hub-Signature-256`.
+/// Computes the value of `X-Hub-Signature-256`.
 fn sign(key: &hmac::Key, body: &[u8]) -> String {
     let tag = hmac::sign(key, body);
     tag.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
@@ -145,7 +146,7 @@ fn read(answer: &Answer) -> Outcome {
         _ => {
             let invalid = io::Error::from(io::ErrorKind::InvalidData);
             Outcome::Failed(anyhow::Error::new(invalid).context(format!(
-                "the answer ({}) is not that of webhook-ingest: check the address",
+                "the answer ({}) did not come from webhook-ingest: check the address",
                 answer.status
             )))
         }
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_has_its_outcome() {
+    fn each_kind_of_answer_gives_the_right_outcome() {
         let of = |status: u16, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap();
             read(&Answer { status, location: None, body: body.into() })

@@ -34,10 +34,10 @@ Examples:
   oasis demo --count 500 --speed 50 fill a feed quickly
   oasis demo --seed 7               repeat the same story
 
-The people, repositories and tasks are made up. The deliveries have the shape of GitHub's own, and their
-events stay in the table.";
+The people, repositories and tasks are made up. The deliveries have the same form as deliveries from GitHub.
+The events of the demo stay in the table.";
 
-/// How long the fake Cloud Logging keeps an entry: longer than a poll of deploy-watcher looks back.
+/// How long the fake Cloud Logging keeps an entry. A poll of deploy-watcher does not look back that far.
 const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
 /// Flags of `oasis demo`.
@@ -91,8 +91,9 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Runs the demo alongside the services of `oasis up` until `shutdown`, and reports only to the log.
-/// Deliveries go to the webhook-ingest at `webhook`, deploys to `logs`, the agents' beats to `destination`.
+/// Runs the demo next to the services of `oasis up` until `shutdown`. The demo reports only to the log. It
+/// sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, and beats of agents
+/// to `destination`.
 pub(crate) async fn run_in_background(
     webhook: Base,
     destination: Destination,
@@ -109,7 +110,8 @@ pub(crate) async fn run_in_background(
     let played = async {
         tokio::select! {
             () = shutdown.triggered() => {}
-            // Here the demo has no end, and it writes nothing that could fail.
+            // With the default pace, `play` does not end, and with `Reporter::Log`, it writes nothing that
+            // could fail.
             _ = demo.play(&pace) => {}
         }
     };
@@ -118,10 +120,10 @@ pub(crate) async fn run_in_background(
     }
 }
 
-/// Plays a story. It pauses while webhook-ingest is away.
+/// Plays a story. The story pauses while webhook-ingest is away.
 struct Demo {
     courier: Courier,
-    /// Takes the log entries of Cloud Run.
+    /// The fake Cloud Logging that gets the log entries of deploys.
     logs: Option<Arc<FakeLogging>>,
     /// The task of the last delivery, for the agents.
     task: watch::Sender<Option<Vtid>>,
@@ -152,7 +154,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Sends one delivery. While webhook-ingest is away, it retries without end.
+    /// Sends one delivery. While webhook-ingest is away, the delivery is retried without end.
     async fn send(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
         let body = Bytes::from(delivery.payload.to_string());
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
@@ -186,9 +188,9 @@ impl Demo {
 /// Where the demo reports the outcomes of its deliveries.
 #[derive(Debug, Clone, Copy)]
 enum Reporter {
-    /// One line per delivery on standard output, problems on standard error.
+    /// One line per delivery goes to standard output, and problems go to standard error.
     Terminal,
-    /// The log.
+    /// Everything goes to the log.
     Log,
 }
 

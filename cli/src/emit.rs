@@ -38,19 +38,19 @@ pub(crate) struct Args {
     /// Kind of the event, such as task.init
     #[arg(long, value_parser = Kind::parse)]
     kind: Kind,
-    /// Status: queued, in_progress, success, failure, cancelled or info
+    /// Status of the event: queued, in_progress, success, failure, cancelled or info
     #[arg(long)]
     status: Status,
     /// Task that the event belongs to, such as DEV-CICDL-0031
     #[arg(long)]
     vtid: Option<Task>,
-    /// Layer of an event whose VTID names none
+    /// Layer of the event, if its VTID does not name a layer
     #[arg(long, value_parser = |text: &str| Layer::parse(&text.to_ascii_uppercase()))]
     layer: Option<Layer>,
     /// Service that the event is about, such as DATABASE
     #[arg(long, value_parser = |text: &str| Module::parse(&text.to_ascii_uppercase()))]
     module: Option<Module>,
-    /// Source: oasis.events, github.actions, gcp.deploy or agent.ping
+    /// Source of the event: oasis.events, github.actions, gcp.deploy or agent.ping
     #[arg(long, default_value = "oasis.events")]
     source: Source,
     /// Link to more information
@@ -59,10 +59,10 @@ pub(crate) struct Args {
     /// Time of the event (RFC 3339), or its age (15m, 2h, 1d); now by default
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     ts: Option<Ts>,
-    /// Details: a JSON object, key=text or key:=JSON; may be repeated
+    /// Details of the event: a JSON object, key=text or key:=JSON; may be repeated
     #[arg(long, value_parser = parse_meta)]
     meta: Vec<Map<String, Value>>,
-    /// Key of the event: of two events with the same key only the first is stored
+    /// Key that identifies the event: if two events have the same key, only the first is stored
     #[arg(long, value_name = "KEY")]
     dedup_key: Option<String>,
 }
@@ -106,8 +106,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     http::authorize(request.headers_mut(), args.token.as_ref())?;
     let mut sender = http::connect(&args.url).await?;
     let answer = http::exchange(&mut sender, request).await.with_context(|| match args.dedup_key {
-        Some(_) => "the event may or may not be stored; with its dedup key it is safe to send it again",
-        None => "the event may or may not be stored; without a --dedup-key it is not safe to send it again",
+        Some(_) => "the event may or may not be stored: with --dedup-key, it is safe to send it again",
+        None => "the event may or may not be stored: without --dedup-key, another attempt may store it twice",
     })?;
     if !answer.status.is_success() {
         return Err(Refusal::read(&answer).into());
@@ -115,11 +115,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let value: Value = serde_json::from_slice(&answer.body)
         .ok()
         .filter(Value::is_object)
-        .context("the answer is not one of the ingest API: is --url the address of gateway-feed?")?;
+        .context("the answer is not from the ingest API: check that --url is the address of gateway-feed")?;
     if value.get("duplicates").and_then(Value::as_u64).is_some_and(|duplicates| duplicates > 0) {
         notice("an event with this dedup key was stored before");
     }
-    // An event that was stored before may be pruned by now. Then it has no id.
+    // An event that was stored before may be pruned by now. Then the answer has no id.
     if let Some(id) = id(&value) {
         output::line(id)?;
     }
@@ -133,7 +133,9 @@ fn id(answer: &Value) -> Option<u64> {
 
 /// Parses `{…}`, `key:=JSON` or `key=text`.
 fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
-    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("not JSON: {error}"));
+    let json = |text: &str| {
+        serde_json::from_str::<Value>(text).map_err(|error| format!("the value is not JSON: {error}"))
+    };
     if text.trim_start().starts_with('{') {
         return match json(text)? {
             Value::Object(map) => Ok(map),
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_flags_say_what_is_expected() {
+    fn the_error_for_a_bad_flag_says_what_is_expected() {
         for (flags, part) in [
             (&["--kind=Task", "--status=info"][..], "expected a text of at most 64 characters"),
             (&["--kind=k", "--status=done"], "in_progress"),

@@ -1,6 +1,7 @@
 //! The command line `oasis`.
 //!
-//! Each command is a module with its `Args` and a `run`. Exit codes: 0 success, 1 failure, 2 wrong usage.
+//! Each command is a module with its flags (`Args`) and a function `run`. Exit codes: 0 success, 1 failure, 2
+//! wrong usage.
 
 mod agents;
 mod backoff;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The reader of standard output has closed it (`| head`). This ends the command without a failure.
+/// The reader of standard output has closed it, as `head` does. This ends the command without a failure.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output was closed")]
 pub(crate) struct OutputClosed;
@@ -32,8 +32,7 @@ pub(crate) fn line(line: impl fmt::Display) -> anyhow::Result<()> {
     }
 }
 
-/// Fails if the reader has closed standard output, so that a command ends even while it has nothing to
-/// print.
+/// Fails if the reader has closed standard output. So a command ends even while it has nothing to print.
 ///
 /// # Errors
 /// [`OutputClosed`].
@@ -51,7 +50,7 @@ pub(crate) fn expect_open_output() -> anyhow::Result<()> {
 /// Writes one line to standard error, dimmed on a terminal.
 pub(crate) fn notice(text: impl fmt::Display) {
     let paint = Paint::for_stream(&io::stderr());
-    // If standard error is closed, there is nowhere left to report it.
+    // If standard error is closed, this error cannot be reported anywhere.
     let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&text.to_string()));
 }
 
@@ -72,15 +71,15 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
-/// `text` with hostile characters replaced: control characters, which a terminal could take for commands, and
-/// invisible ones, which can reorder or hide the text next to them. Line breaks stay.
+/// Replaces hostile characters in `text`: a terminal could take control characters for commands, and
+/// invisible characters can reorder or hide the text next to them. Line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
     let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Whether `c` is a line or paragraph separator of Unicode, or a format control, such as those of text
-/// direction. The few visible format controls do not count.
+/// Whether `c` is a line separator, a paragraph separator or an invisible format control of Unicode. For
+/// example, some format controls change the direction of text.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -96,7 +95,7 @@ impl Paint {
     /// No colours.
     pub(crate) const NONE: Self = Self(false);
 
-    /// Colours on a terminal, unless `NO_COLOR` is set.
+    /// Colours if `stream` is a terminal and `NO_COLOR` is not set.
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
         let disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self(stream.is_terminal() && !disabled)

@@ -1,4 +1,4 @@
-//! Random numbers: the system's for ids, secrets and jitter, and a seeded sequence for the demo.
+//! Makes random numbers: from the system for ids, secrets and jitter, and from a seed for the demo.
 
 use anyhow::anyhow;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -14,7 +14,7 @@ pub(crate) fn secret<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Random bytes for ids and jitter. They are zero if the system's generator fails.
+/// Random bytes for ids and jitter. If the system's generator fails, all bytes are zero.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     secret().unwrap_or([0; N])
 }
@@ -24,7 +24,7 @@ pub(crate) fn unit() -> f64 {
     to_unit(u64::from_le_bytes(bytes()))
 }
 
-/// A random UUID, the form of GitHub's delivery ids.
+/// A random UUID. GitHub's delivery ids have the same form.
 pub(crate) fn guid() -> String {
     let value = u128::from_le_bytes(bytes());
     let versioned = value & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
@@ -32,7 +32,7 @@ pub(crate) fn guid() -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// A pseudo-random sequence that its seed determines (SplitMix64).
+/// A sequence of pseudo-random numbers that depends only on its seed (SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Seeded(u64);
 
@@ -56,7 +56,7 @@ impl Seeded {
         to_unit(self.bits())
     }
 
-    /// True in `percent` of all cases.
+    /// Returns true with a probability of `percent` percent.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.bits() % 100 < percent
     }
@@ -68,7 +68,7 @@ impl Seeded {
     }
 }
 
-/// The upper 53 bits as a fraction: every value is exact in an f64.
+/// The upper 53 bits as a fraction. An f64 holds each such fraction exactly.
 fn to_unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

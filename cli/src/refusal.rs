@@ -1,4 +1,5 @@
-//! The error answer of a service, `{"error":{"code","message","hint"}}`, or of a proxy in front of it.
+//! Reads the error answer of a service, `{"error":{"code","message","hint"}}`, or of a proxy in front of the
+//! service.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 pub(crate) struct Refusal {
     /// The answer's status.
     pub(crate) status: StatusCode,
-    /// The service's error code, if the answer has the form of our services.
+    /// The error code, if the answer has the form that our services use.
     pub(crate) code: Option<String>,
     message: String,
     hint: Option<String>,
@@ -44,7 +45,8 @@ impl Refusal {
         } else {
             format!("the server answered: {start}")
         };
-        let hint = answer.location.as_ref().map(|to| format!("it redirects to {to}: pass the right --url"));
+        let hint =
+            answer.location.as_ref().map(|to| format!("the server redirects to {to}: pass the right --url"));
         Self { status, code: None, message, hint }
     }
 
@@ -95,7 +97,7 @@ mod tests {
         assert_eq!(
             refusal(301, Some("https://h/"), "").to_string(),
             "the server gave no reason (301 Moved Permanently)\n  \
-             hint: it redirects to https://h/: pass the right --url"
+             hint: the server redirects to https://h/: pass the right --url"
         );
     }
 }

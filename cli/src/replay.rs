@@ -26,14 +26,14 @@ Examples:
   oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
   oasis replay index.json                         a collection, as in @octokit/webhooks-examples
 
-Exit code 1 means that a delivery was refused or failed. It is safe to send a file again: the same event name
-with the same bytes is stored once.";
+Exit code 1 means that a delivery was refused or failed. It is safe to send a file again: webhook-ingest
+stores the same bytes with the same event name only once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Payload files, directories of them, or collections: JSON arrays of {name, examples}
+    /// Payload files, directories with payload files, or collections: JSON arrays of {name, examples}
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Address of webhook-ingest
@@ -42,10 +42,10 @@ pub(crate) struct Args {
     /// Secret with which webhook-ingest checks signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
     secret: Secret,
-    /// Event name of all payloads; by default the name of the file or of its directory gives it
+    /// Event name of all payloads; by default, the name of the file or of its directory gives the event
     #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
     event: Option<String>,
-    /// Deliveries in progress at the same time; 1 keeps their order
+    /// Number of deliveries in progress at the same time; 1 keeps the order of the payloads
     #[arg(long, value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut payloads = payloads::load(&args.paths, args.event.as_deref())?;
     payloads.truncate(args.limit.unwrap_or(usize::MAX));
     if payloads.is_empty() {
-        return Err(output::Usage("no payloads: pass JSON files, or directories of them".into()).into());
+        return Err(output::Usage("no payloads: pass JSON files or directories of JSON files".into()).into());
     }
     let bar = progress(payloads.len(), args.quiet);
     let summary = send(payloads, &args, &bar).await;
@@ -104,7 +104,7 @@ async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: P
         bar.inc(1);
         let unreachable = matches!(outcome, Outcome::Unreachable(_));
         summary.count(&payload.event, &payload.origin, outcome);
-        // With each further payload, this worker would only wait for the service again.
+        // For each further payload, this worker would only wait for the service again.
         if unreachable {
             break;
         }
@@ -120,7 +120,7 @@ fn progress(total: usize, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }
-    // The bar is on standard error, and hidden if that is not a terminal.
+    // The bar is drawn on standard error. It is hidden if standard error is not a terminal.
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}") {
         Ok(style) => bar.with_style(style),

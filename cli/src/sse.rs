@@ -1,41 +1,41 @@
 //! A parser for Server-Sent Events (the event stream format of the HTML standard) that takes bytes as they
 //! arrive.
 //!
-//! Lines end with CR, LF or CRLF, and chunks may be cut anywhere. An id counts only once its block is
-//! complete, so a client whose connection breaks inside an event resumes before that event.
+//! Lines end with CR, LF or CRLF, and the bytes may be cut anywhere. An id counts only after its block is
+//! complete. So if the connection breaks inside an event, the client resumes before this event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The longest line, and the most data of one block, in bytes.
+/// The maximum length of a line, and of the data of one block, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
 /// A complete block: a message, or only a move of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// The event name; empty for an unnamed message.
+    /// The event name. Empty if the message has no name.
     pub(crate) event: String,
-    /// The data lines, joined by line feeds; none in a block that only moves the cursor.
+    /// The data lines, joined by line feeds. `None` if the block only moves the cursor.
     pub(crate) data: Option<String>,
-    /// The id from which to resume after this block; empty until the stream has named one.
+    /// The id after which to resume when this block has been handled. Empty if there is no id yet.
     pub(crate) id: String,
 }
 
-/// The stream has a line or a block over [`MAX_BYTES`].
+/// The stream has a line or a block that is longer than [`MAX_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a line or an event exceeds {} KiB: is --url the address of gateway-feed?", MAX_BYTES / 1024)]
+#[error("a line or event exceeds {} KiB: check that --url is the address of gateway-feed", MAX_BYTES / 1024)]
 pub(crate) struct TooLong;
 
 /// The parser of one connection.
 #[derive(Debug)]
 pub(crate) struct Parser {
     line: Vec<u8>,
-    /// The last byte was a CR, so an LF that follows belongs to it.
+    /// Whether the last byte was a CR. If an LF follows, it belongs to the same line end.
     after_cr: bool,
     first_line: bool,
     event: String,
     data: Option<String>,
-    /// The id of the current block. It outlives the block, as the standard requires.
+    /// The id of the current block. The following blocks keep this id until the stream sends another id.
     id: String,
     /// The id of the last complete block.
     committed: String,
@@ -44,7 +44,8 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// A parser for a connection that resumes after `last_event_id`. An empty id starts without one.
+    /// Makes a parser for a connection that resumes after `last_event_id`. If `last_event_id` is empty, the
+    /// connection starts without an id.
     pub(crate) fn new(last_event_id: &str) -> Self {
         Self {
             line: Vec::new(),
@@ -62,7 +63,7 @@ impl Parser {
     /// Takes the next bytes. [`Parser::next_block`] returns the blocks that they complete.
     ///
     /// # Errors
-    /// [`TooLong`]. The parser must not be used after it.
+    /// [`TooLong`]. After this error, the parser must not be used.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), TooLong> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
@@ -112,10 +113,10 @@ impl Parser {
             "data" => return self.append(value),
             "id" if !value.contains('\0') => value.clone_into(&mut self.id),
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // Digits fail to parse only if there are too many, so the wait is practically endless.
+                // Digits fail to parse only if the number is too large. The wait is then practically endless.
                 self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
             }
-            // A comment has an empty field name. All other fields are ignored.
+            // Comments, whose field name is empty, and unknown fields are ignored.
             _ => {}
         }
         Ok(())

@@ -46,7 +46,7 @@ fn a_line_ends_with_lf_cr_or_crlf() {
 }
 
 #[test]
-fn an_id_counts_when_its_block_is_complete() {
+fn an_id_counts_only_after_its_block_is_complete() {
     let mut parser = Parser::new("5");
     parser.push(b"data: {}\n\nid: 6\ndata: half").unwrap();
     assert_eq!(blocks(&mut parser), [block("", Some("{}"), "5")]);
@@ -67,7 +67,7 @@ fn an_event_name_does_not_outlive_its_block() {
 }
 
 #[test]
-fn retry_takes_digits_only() {
+fn retry_accepts_only_digits() {
     let retry = |stream: &str| {
         let mut parser = Parser::new("");
         parser.push(stream.as_bytes()).unwrap();
@@ -92,7 +92,7 @@ fn bad_utf_8_is_replaced() {
 }
 
 #[test]
-fn lines_and_blocks_are_bounded() {
+fn a_line_or_a_block_that_is_too_long_is_an_error() {
     let piece = [b'a'; 1_000];
     let pushed = |head: &[u8], tail: &[u8]| {
         let mut parser = Parser::new("");
@@ -108,7 +108,7 @@ fn lines_and_blocks_are_bounded() {
     assert_eq!(pushed(b"data: ", b"\n\n"), Ok(()));
 }
 
-/// A line of a stream, with a meaning or without.
+/// A line of a stream. Some lines have a meaning in the standard, and others do not.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -123,7 +123,7 @@ fn line() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_chunking_gives_the_same_blocks(
+    fn the_blocks_are_the_same_however_the_bytes_are_split(
         lines in proptest::collection::vec((line(), prop_oneof!["\n", "\r", "\r\n"]), 0..40),
         cuts in proptest::collection::vec(1_usize..9, 1..60),
     ) {

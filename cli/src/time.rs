@@ -7,7 +7,7 @@ use oasis_service::args::span;
 /// Parses a time (RFC 3339), or an age (`15m`, `2h 30m`, `1d`).
 ///
 /// # Errors
-/// The text is neither, or the time is out of range.
+/// The text is neither a time nor an age, or the time is out of range.
 pub(crate) fn parse_time(text: &str) -> Result<Ts, String> {
     match text.parse::<Ts>() {
         Ok(ts) => Ok(ts),

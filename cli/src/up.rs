@@ -46,7 +46,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(secret) => secret.expose().to_owned(),
         None => kept_secret(&args.data.join("webhook-secret"))?,
     };
-    // The settings are read before PostgreSQL is downloaded or started, so that a bad one fails at once.
+    // The settings are read before PostgreSQL is downloaded or started, so that a bad setting is reported at
+    // once.
     let logs = if args.demo {
         Some(Arc::new(FakeLogging::start().await.context("starting the fake Cloud Logging")?))
     } else {
@@ -82,7 +83,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     oasis_service::args::bind(host, port).await.map_err(|error| {
-        let hint = "`--port N` moves gateway-feed to N, webhook-ingest to N + 1 and deploy-watcher to N + 2";
+        let hint = "with `--port N`, gateway-feed uses port N, webhook-ingest N + 1 and deploy-watcher N + 2";
         anyhow::anyhow!("{}\n{hint}", oasis_core::chain(&error))
     })
 }
@@ -111,12 +112,12 @@ async fn serve(
     if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
         services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
     }
-    // If standard output is closed (`| head`) or its disk is full, the services still go on.
+    // The services continue if standard output is closed (`| head`) or its disk is full.
     let _ = banner::show(args, secret, reading_is_guarded);
     if !is_loopback(&args.host) {
         notice(
-            "these ports are open to other machines: anyone who reaches them can send events without a \
-             token, and read events unless READ_TOKENS is set",
+            "these ports are open to other machines: anyone who can reach the ports can send events without \
+             a token, and can read events unless READ_TOKENS is set",
         );
     }
     let demo = logs.map(|logs| {
@@ -130,7 +131,7 @@ async fn serve(
     });
     let mut outcome = Ok(());
     while let Some(ended) = services.join_next().await {
-        // A service that ends by itself ends the others, too.
+        // When a service ends by itself, the other services are ended too.
         shutdown.trigger();
         outcome = outcome.and(ended.context("a service failed").and_then(|ended| ended));
     }
@@ -144,6 +145,6 @@ async fn serve(
 struct Listeners {
     gateway: TcpListener,
     webhooks: TcpListener,
-    /// Only if deploys are watched.
+    /// `None` if no deploys are watched.
     deploys: Option<TcpListener>,
 }

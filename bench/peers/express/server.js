@@ -1,9 +1,10 @@
-// The setup that users have today. Express 5 takes GitHub's deliveries, and pg stores each with one INSERT.
-// For every client of the feed, the server queries the database every 2 seconds. It runs as one process, as
-// `node server.js` starts it, without a log.
+// The peer for the setup that users have today: Express 5 receives GitHub's deliveries, and pg stores each
+// delivery with one INSERT. The server queries the database every 2 seconds for each client of the feed. It
+// runs as one process, started with `node server.js`, and logs no requests.
 //
-// For the events that the bench sends (workflow_run), the server does the work of webhook-ingest: size limit,
-// signature over the raw bytes, JSON, VTID, state, one row, and 200 once the row is committed.
+// For the events that the bench sends (workflow_run), the server does the same work as webhook-ingest. It
+// limits the size, checks the signature over the raw bytes, parses the JSON, finds the VTID and the state,
+// stores one row, and answers 200 after the row is committed.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import express from "express";
@@ -12,11 +13,11 @@ import pg from "pg";
 const { DATABASE_URL, GITHUB_WEBHOOK_SECRET, HOST, PORT } = process.env;
 const POLL = 2_000;
 
-// A timestamptz stays the text that PostgreSQL sends, since a Date would only be formatted as text again.
+// Keeps a timestamptz as the text that PostgreSQL sends. A Date would only be formatted as text again.
 pg.types.setTypeParser(1184, (text) => text);
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
 
-// Named statements: each connection prepares them once.
+// The statements have names, so each connection prepares each statement only once.
 const insert = {
   name: "insert",
   text: `INSERT INTO bench_express

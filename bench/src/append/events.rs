@@ -1,5 +1,5 @@
-//! Makes the events to append. Each has ten fields with about 300 bytes in all, and a unique key. Tasks,
-//! modules and statuses vary as they do in the events of a team.
+//! Makes the events to append. Each event has ten fields, about 300 bytes in all, and a unique dedup key. The
+//! tasks, modules and statuses vary as in the events of a real team.
 
 use anyhow::Context;
 use oasis_core::{
@@ -14,19 +14,19 @@ const MODULES: [&str; 6] =
 const KINDS: [&str; 6] =
     ["workflow_run", "workflow_job", "pull_request", "task.step", "deploy.service", "agent.heartbeat"];
 const TASKS: u64 = 2_000;
-/// 2026-01-02T03:04:05Z.
+/// The time of the first event: 2026-01-02T03:04:05Z, in seconds since 1970.
 const BEGINNING: i64 = 1_767_323_045;
 
-/// The details (`meta`) that are stored in addition to the ten fields.
+/// How many details (`meta`) an event has in addition to its ten fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
     /// No details.
     Plain,
-    /// About as many as `webhook-ingest` stores for a workflow run.
+    /// About as many details as `webhook-ingest` stores for a workflow run.
     Delivery,
 }
 
-/// Makes events with distinct keys.
+/// Makes events, each with a different dedup key.
 #[derive(Default)]
 pub(super) struct Events {
     made: u64,
@@ -36,17 +36,17 @@ impl Events {
     pub(super) fn make(&mut self, count: usize, size: Size) -> Vec<NewEvent> {
         let first = self.made;
         self.made += count as u64;
-        // No event fails, since all words above are well-formed.
+        // This drops no event: all words above are well-formed, so `event` never fails.
         (first..self.made).filter_map(|nth| event(nth, size).ok()).collect()
     }
 }
 
 fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
-    // This puts the events of one task far apart.
+    // The multiplication puts the events of one task far apart.
     let task = nth.wrapping_mul(7_919) % TASKS;
     let cycle = |count: usize, every: u64| (nth / every) as usize % count;
     let layer = LAYERS[task as usize % LAYERS.len()];
-    // The key of a delivery has the SHA-256 of its body. This key is as random.
+    // The dedup key of a delivery contains the SHA-256 of its body. This key contains a SHA-256 too.
     let hash: String =
         digest(&SHA256, &nth.to_be_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
     let kind = KINDS[cycle(KINDS.len(), 3)];
@@ -84,7 +84,8 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
     })
 }
 
-/// The mean length in bytes of the table's events, each as the JSON of ten fields that a client gets.
+/// The mean length in bytes of up to 10,000 events in the table. Each event is measured as the JSON with ten
+/// fields that a client gets.
 pub(super) async fn json_length(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT avg(octet_length(to_json(ten)::text))::int8 \
                FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link \
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_requested_number_of_events_is_made() {
+    fn make_returns_the_requested_number_of_events_with_new_keys() {
         let mut events = Events::default();
         assert_eq!(events.make(5_000, Size::Plain).len(), 5_000);
         let more = events.make(10, Size::Delivery);

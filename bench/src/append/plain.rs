@@ -1,5 +1,6 @@
-//! Inserts the same rows in PostgreSQL's fastest forms for one session. The statements are prepared before
-//! the clock starts, and sent one after the other, each in its own transaction.
+//! Inserts rows with plain COPY and INSERT statements, which is the fastest way for one session. The texts of
+//! the statements are made before the clock starts. The statements are sent one after another, each in its
+//! own transaction.
 
 use std::time::Instant;
 
@@ -19,11 +20,11 @@ pub(super) enum Form {
     Copy,
     /// `COPY` into a table with the same columns, but without indexes, CHECKs and triggers.
     CopyBare,
-    /// One `INSERT` of literal rows into the table.
+    /// `INSERT … VALUES` with literal values, into the table.
     Insert,
 }
 
-/// Inserts `events` with `at_once` rows per statement.
+/// Inserts `events` with `at_once` rows per statement, and adds the figures to `measured`.
 pub(super) async fn insert_plain(
     client: &Client,
     form: Form,
@@ -80,7 +81,7 @@ fn fields(new: &NewEvent) -> [Option<String>; 13] {
     ]
 }
 
-/// A line of COPY's text format.
+/// An event as a line in the text format of COPY.
 fn line(new: &NewEvent) -> String {
     let fields = fields(new).map(|field| match field {
         Some(text) => text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n"),
@@ -89,7 +90,7 @@ fn line(new: &NewEvent) -> String {
     fields.join("\t") + "\n"
 }
 
-/// A row of VALUES.
+/// An event as a row of `VALUES`.
 fn literals(new: &NewEvent) -> String {
     let fields = fields(new).map(|field| match field {
         Some(text) => format!("'{}'", text.replace('\'', "''")),

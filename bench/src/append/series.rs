@@ -1,4 +1,4 @@
-//! The figures of one case or peer of `append`, with one value per round.
+//! Collects the figures of one case or one peer of the scenario `append`, with one value per round.
 
 use crate::report::{Row, Samples};
 
@@ -7,7 +7,7 @@ pub(super) struct Series {
     pub(super) rates: Vec<f64>,
     /// The answer times of each round, in milliseconds.
     pub(super) answers: Vec<Samples>,
-    /// Processors used in the last round.
+    /// The processors that were used in the last round.
     pub(super) cpu: String,
 }
 
@@ -21,11 +21,12 @@ impl Series {
     }
 
     pub(super) fn rate(&self, what: &str) -> Row {
-        Row::of(what, "rows/s", &Samples::new(self.rates.clone())).cpu(self.cpu.clone())
+        let rates = Samples::new(self.rates.clone());
+        Row::of(format!("{what}: throughput"), "rows/s", &rates).cpu(self.cpu.clone())
     }
 
-    /// The ratio of the rates, round by round: neighbouring rounds run under the same other load of the
-    /// machine.
+    /// The ratio of the rates for each round. Both rates of a round are measured close together, so other
+    /// load on the machine affects both rates.
     pub(super) fn ratio(&self, other: &Self, what: &str) -> Row {
         let ratios = self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs);
         Row::of(what, "×", &Samples::new(ratios.collect()))

@@ -1,4 +1,4 @@
-//! One client of a crowd: counts what it receives with as little work as possible.
+//! One client of a crowd. It counts the events that it receives, with as little work as possible.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::sse::Chunks;
 /// The data that a client keeps from its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// Only their count.
+    /// Only how many events there were.
     Count,
     /// The number of each event.
     Numbers,
-    /// The number of each event, and the time at which it had arrived completely.
+    /// The number of each event, and the time at which the last byte of the event arrived.
     Arrivals,
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum Keep {
 pub(crate) struct Received {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
-    /// The events' numbers in the order of arrival; empty for a client that only counts.
+    /// The numbers of the events in the order of arrival. Empty with [`Keep::Count`].
     pub(crate) numbers: Vec<u64>,
     pub(crate) arrivals: Vec<Instant>,
 }
@@ -33,9 +33,9 @@ pub(crate) struct Received {
 /// The reading end of a client's connection.
 pub(crate) struct Reader {
     keep: Keep,
-    /// The head of the answer while it is incomplete.
+    /// The first bytes of the answer until its head is complete, then `None`.
     head: Option<Vec<u8>>,
-    /// `None` for a body without chunks, which ends with the connection.
+    /// The decoder of a chunked body. `None` if the body is not chunked and ends with the connection.
     chunks: Option<Chunks>,
     began: bool,
     scan: Scan,
@@ -55,7 +55,7 @@ impl Reader {
         head.extend_from_slice(bytes);
         let Some(parsed) = Head::parse(head)? else { return Ok(0) };
         if parsed.status != 200 {
-            bail!("the stream was answered with {}: {}", parsed.status, String::from_utf8_lossy(head));
+            bail!("the server answered {}: {}", parsed.status, String::from_utf8_lossy(head));
         }
         self.chunks = parsed.chunked.then(Chunks::default);
         let body = head.split_off(parsed.length);
@@ -95,10 +95,11 @@ impl Reader {
     }
 }
 
-/// Finds the mark in a stream that arrives in pieces of any size.
+/// Finds the marks in a stream that arrives in pieces of any size.
 #[derive(Default)]
 struct Scan {
-    /// The last bytes so far: fewer than a mark has, or an incomplete block.
+    /// The last bytes of the stream so far. `count` keeps the last `MARK.len() - 1` bytes, and `blocks` keeps
+    /// the incomplete block.
     rest: Vec<u8>,
 }
 
@@ -126,7 +127,7 @@ impl Scan {
     }
 
     /// Calls `event` with the number of each event whose block is complete. A block is an event if it has an
-    /// id and data.
+    /// id and a data line that contains the mark.
     fn blocks(&mut self, bytes: &[u8], mark: &Finder<'_>, mut event: impl FnMut(u64)) {
         self.rest.extend_from_slice(bytes);
         let mut begin = 0;
@@ -136,7 +137,8 @@ impl Scan {
             let id = lines.clone().any(|line| line.starts_with(b"id: "));
             let data = lines.find_map(|line| line.strip_prefix(b"data: "));
             if let Some(data) = data.filter(|data| id && mark.find(data).is_some()) {
-                // An event without a number gets one that was never sent, so the checks of the numbers fail.
+                // For an event without a number, this passes a number that was never sent. So the check of
+                // the numbers fails.
                 event(number_of(data).unwrap_or(u64::MAX));
             }
             begin = end + 2;
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_counted_in_pieces_of_any_size() {
+    fn a_client_counts_the_events_however_their_bytes_are_split() {
         let frame = |number| format!("id: {number}\ndata: {}\n\n", Event::new(number).json());
         let frames: Vec<String> = [
             "data: {\"type\":\"connected\"}\n\n".to_owned(),
@@ -184,16 +186,16 @@ mod tests {
         }
         for wire in [plain.as_bytes(), &chunked] {
             for size in 1..wire.len() {
-                assert_eq!(received(wire, Keep::Count, size).events, 3, "in pieces of {size}");
+                assert_eq!(received(wire, Keep::Count, size).events, 3, "in pieces of {size} bytes");
                 let full = received(wire, Keep::Arrivals, size);
-                assert_eq!(full.numbers, [7, 8, 9], "in pieces of {size}");
+                assert_eq!(full.numbers, [7, 8, 9], "in pieces of {size} bytes");
                 assert_eq!((full.arrivals.len(), full.bytes), (3, wire.len() as u64));
             }
         }
     }
 
     #[test]
-    fn an_answer_that_is_not_a_stream_is_an_error() {
+    fn a_client_fails_if_the_status_of_the_answer_is_not_200() {
         let refused = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
         assert!(Reader::new(Keep::Count).take(refused, &Finder::new(MARK)).is_err());
     }

@@ -1,6 +1,6 @@
--- Inserts the events with the numbers $1 to $2. Event n is recorded n times 6 s after $3, so five million
--- events span most of a year. The same numbers give the same rows. h1 and h2 are 64 evenly spread bits for a
--- number. A column that is made of 16 of these bits is a number from 0 to 1.
+-- Inserts the events with the numbers $1 to $2. Event n is recorded n * 6 s after $3, so five million events
+-- span most of a year. The same numbers always give the same rows. h1 and h2 are hashes of n, with 64 evenly
+-- distributed bits each. The columns that are made of 16 of these bits are numbers from 0 to 1.
 INSERT INTO public.oasis_events
     (ts, vtid, layer, module, source, kind, status, title, ref, link, recorded_at, meta)
 SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
@@ -24,7 +24,8 @@ FROM (
                 ELSE 'DEV-' || hue || '-' || lpad(task::text, 5, '0') END AS vtid,
            CASE WHEN rare THEN 'RARE' WHEN no_task THEN 'UNSET' ELSE hue END AS layer,
            CASE WHEN n % 500009 = 3 THEN 'ODDITY' ELSE 'SERVICE-' || floor(40 * m * m) END AS module,
-           -- agent.ping and queued are common, but occur together only ten times in five million.
+           -- The source agent.ping and the status queued are frequent. But only ten of five million events
+           -- have both.
            CASE WHEN pair OR s < 0.05 THEN 'agent.ping' WHEN s < 0.0502 THEN 'gcp.deploy'
                 WHEN s < 0.3 THEN 'oasis.events' ELSE 'github.actions' END AS source,
            CASE WHEN n % 500009 = 5 THEN 'release_note'

@@ -1,4 +1,4 @@
-//! Measures the memory of idle clients, first on a new gateway, then on a new Nchan.
+//! Measures how much memory idle clients need, first on a new gateway, then on a new Nchan.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::rows;
 use crate::sse::FEED;
 use crate::stack::Stack;
 
-/// Measures `clients` clients on each server. The memory is read `settle` after they have connected.
+/// Measures each server with `clients` clients. The memory is read when the clients have been connected for
+/// the time `settle`.
 pub(super) async fn run(
     stack: &Stack,
     name: &'static str,
@@ -34,18 +35,19 @@ pub(super) async fn run(
     let connecting = meter.seconds(gateway.pid());
     sleep(settle).await;
     let after = kib(gateway.pid(), "VmRSS")?;
-    ensure!(crowd.closed() == 0, "{} of {clients} clients were closed", crowd.closed());
+    ensure!(crowd.closed() == 0, "the gateway closed {} of {clients} clients", crowd.closed());
 
-    report.row(Row::single("gateway without clients", "MiB", before / 1_024.0));
-    report.row(Row::single(format!("gateway with {clients} idle clients"), "MiB", after / 1_024.0));
+    let what = format!("memory of the gateway with {clients} idle clients");
+    report.row(Row::single("memory of the gateway without clients", "MiB", before / 1_024.0));
+    report.row(Row::single(what, "MiB", after / 1_024.0));
     let each = (after - before) / clients as f64;
     let row = Row::single(format!("memory per idle client, {clients} clients"), "KiB", each);
     report.row(row.bar(Bar::AtMost(10.0)));
-    report.row(Row::single("peak while clients connected", "MiB", kib(gateway.pid(), "VmHWM")? / 1_024.0));
+    let peak = kib(gateway.pid(), "VmHWM")?;
+    report.row(Row::single("peak memory of the gateway while clients connected", "MiB", peak / 1_024.0));
+    report.note(format!("all {clients} clients were still connected after {} s", settle.as_secs()));
     report.note(format!(
-        "all {clients} clients were still connected after {} s; connecting took {connecting:.2} s \
-         of the gateway's processor time",
-        settle.as_secs()
+        "the gateway used {connecting:.2} s of processor time while {clients} clients connected"
     ));
     drop(crowd);
     report.notes(gateway.stop().await?);

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-/// The task of the first events. Each client begins with the last 20 of them.
+/// The task of the first events. A new client first gets the last 20 of these events.
 pub(super) const QUIET: &str = "DEV-QUIET-0001";
 pub(super) const FIRST_EVENTS: i64 = 100;
 
-/// The size of the scenario, and the time for which clients settle.
+/// The size of the scenario, and the pause before the memory is read.
 pub(super) struct Plan {
     pub(super) clients: usize,
     pub(super) events: i64,
-    /// In a full run, longer than the 15 s between two heartbeats, so that each client has received one.
+    /// The pause after the clients have connected. In a full run, the pause is longer than the 15 s between
+    /// two heartbeats, so each client has received a heartbeat.
     pub(super) settle: Duration,
 }
 

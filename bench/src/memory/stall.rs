@@ -1,8 +1,8 @@
-//! Measures the memory of a gateway while very many events pass. One client never reads, thousands are idle,
-//! and one reads. The client that reads must get each event once and in order.
+//! Measures the memory of a gateway while it handles very many events. One client never reads, one client
+//! reads, and thousands of clients are idle. The reading client must get each event once and in order.
 //!
-//! The idle clients follow a task that none of these events belongs to. Sending the events to all of them
-//! would be some 150 GB.
+//! The idle clients follow a task to which none of these events belongs. Sending the events to all idle
+//! clients would take about 150 GB.
 
 use std::time::{Duration, Instant};
 
@@ -44,13 +44,13 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
         async move { rows::append_many(&client, BUSY, events).await.map(|ids| (ids, began.elapsed())) }
     });
     let mut got = Vec::new();
-    // A client begins with 20 earlier events.
+    // A new client first receives the last 20 events.
     while got.len() < plan.events as usize + 20 {
         match reader.next(ARRIVES_WITHIN).await {
             Ok((id, _)) => got.push(id),
             // The comparison below counts the missing events.
             Err(error) => {
-                report.note(format!("the reading client got no more events: {error:#}"));
+                report.note(format!("the reading client did not get all events: {error:#}"));
                 break;
             }
         }
@@ -75,27 +75,28 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
         (before - alone) / clients as f64,
     ));
     report.row(Row::single(
-        "gateway with the idle clients, one reading and one stalled",
+        "memory of the gateway with the idle clients, one reading client and one stalled client",
         "MiB",
         before / 1_024.0,
     ));
-    report.row(Row::single(format!("peak while {events} events passed"), "MiB", highest / 1_024.0).cpu(cpu));
-    report.row(Row::single("growth at the peak", "MiB", (highest - before) / 1_024.0));
-    report.row(Row::single("gateway after the events", "MiB", after / 1_024.0));
-    report.row(
-        Row::single("events missed, repeated or out of order at the reading client", "", wrong as f64)
-            .bar(Bar::AtMost(0.0)),
-    );
-    report.row(Row::single("events to the reading client", "/s", events as f64 / took.as_secs_f64()));
+    let what = format!("peak memory of the gateway while {events} events passed");
+    report.row(Row::single(what, "MiB", highest / 1_024.0).cpu(cpu));
+    let growth = (highest - before) / 1_024.0;
+    report.row(Row::single("memory growth from before the events to the peak", "MiB", growth));
+    report.row(Row::single("memory of the gateway after the events", "MiB", after / 1_024.0));
+    let what = "number of events that the reading client missed, got twice or got out of order";
+    report.row(Row::single(what, "", wrong as f64).bar(Bar::AtMost(0.0)));
+    let rate = events as f64 / took.as_secs_f64();
+    report.row(Row::single("events that the reading client received", "/s", rate));
     report.note(format!(
         "the {events} events were inserted in {:.1} s and read in {:.1} s",
         inserted_in.as_secs_f64(),
         took.as_secs_f64()
     ));
+    report.note(format!("{} of {clients} idle clients were connected at the end", clients - crowd.closed()));
     report.note(format!(
-        "at the end {} of {clients} idle clients were connected; the gateway counted {subscribers} \
-         subscribers, which include the stalled client if it was still connected",
-        clients - crowd.closed()
+        "the gateway counted {subscribers} subscribers at the end; this number includes the stalled client \
+         if the gateway had not closed it"
     ));
     drop((crowd, reader, stalled));
     report.notes(gateway.stop().await?);

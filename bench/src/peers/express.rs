@@ -1,4 +1,4 @@
-//! Starts the peer Express 5 with pg, the setup that users have today: one Node process that runs
+//! Starts the peer Express 5 with pg, a setup that users have today. It is one Node process that runs
 //! `bench/peers/express/server.js`.
 
 use std::fs;
@@ -17,9 +17,9 @@ use crate::stack::{Database, Stack};
 pub(crate) const NAME: &str = "Express 5 + pg";
 const POLL: Duration = Duration::from_millis(20);
 
-/// The server's table. It has the columns of an event with a serial id, a unique index that keeps out
-/// redeliveries, and an index for the events of a task. It has no triggers, no CHECKs, and none of our other
-/// indexes.
+/// The server's table. It has the columns of an event, a serial id, a unique index that rejects redeliveries,
+/// and an index for the events of a task. It has no triggers, no CHECKs, and none of the other indexes of
+/// `oasis_events`.
 const TABLE: &str = "\
     CREATE TABLE IF NOT EXISTS bench_express (id bigserial PRIMARY KEY, ts timestamptz NOT NULL, \
     vtid text NOT NULL, layer text NOT NULL, module text NOT NULL, source text NOT NULL, kind text NOT NULL, \
@@ -27,10 +27,10 @@ const TABLE: &str = "\
     recorded_at timestamptz NOT NULL DEFAULT now(), channel text NOT NULL, meta jsonb NOT NULL, \
     dedup_key text UNIQUE); \
     CREATE INDEX IF NOT EXISTS bench_express_vtid ON bench_express (vtid, id)";
-/// [`TABLE`] in words.
+/// A description of [`TABLE`] for the report.
 pub(crate) const TABLE_IN_WORDS: &str = "\
-    the same columns with a serial id as primary key, a unique dedup_key and an index on (vtid, id), but \
-    without triggers and CHECKs";
+    its table has the columns of oasis_events, a serial id as primary key, a unique dedup_key and an index \
+    on (vtid, id), but no triggers and no CHECKs";
 
 /// Creates the server's table in `database` if it is missing, and starts the server. The inner error says
 /// why the server cannot be started on this machine.
@@ -60,11 +60,11 @@ pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one("SELECT count(*) FROM bench_express", &[]).await?.get(0))
 }
 
-/// Installs the packages unless those of the lock file are installed, and returns the path of Node.
+/// Installs the packages of the lock file unless they are already installed, and returns the path of Node.
 fn install(dir: &Path) -> anyhow::Result<PathBuf> {
     let node = run(Command::new("node").args(["-p", "process.execPath"]), "node")?;
     let modified = |path: &str| fs::metadata(dir.join(path)).and_then(|found| found.modified()).ok();
-    // npm writes this file last.
+    // npm writes this file at the end of an installation.
     let installed = modified("node_modules/.package-lock.json");
     if installed.is_none() || installed < modified("package-lock.json") {
         let flags = ["ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000"];
@@ -73,8 +73,8 @@ fn install(dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(node))
 }
 
-/// Runs a command, and returns its output. If the command fails, the error quotes the first line of its
-/// standard error that contains `error`.
+/// Runs a command, and returns its standard output. If the command fails, the error quotes the first line of
+/// the command's standard error that contains `error`.
 fn run(command: &mut Command, name: &str) -> anyhow::Result<String> {
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("running {name}"))?;
     if !status.success() {

@@ -1,11 +1,11 @@
-//! The floor: a process that does one `write(2)` per event and client in a bare loop, and nothing else. A
-//! server that needs more processor time spends it on its own work. A server that needs less saves it by
-//! writing several events at once.
+//! The floor: a process that does one `write(2)` per event and client in a bare loop, and nothing else. If a
+//! server needs more processor time than the floor, the difference is the cost of its own work. A server that
+//! needs less processor time than the floor saves time by writing several events at once.
 //!
-//! The floor is this program, started with a hidden argument. It takes clients on one port and a publisher
-//! on another. The publisher sends the length of each frame, and then the frame. While a publisher is
-//! connected, the floor takes no more clients. When the publisher leaves, the floor closes all clients, and
-//! the next ones may connect.
+//! The floor is this program, started with a hidden argument. It accepts clients on one port and a publisher
+//! on another port. The publisher sends the length of each frame, and then the frame. While a publisher is
+//! connected, the floor accepts no more clients. When the publisher disconnects, the floor closes all
+//! clients. After that, new clients may connect.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -32,11 +32,11 @@ pub(crate) struct Floor {
     pub(crate) clients: SocketAddr,
     publishers: SocketAddr,
     stdout: BufReader<ChildStdout>,
-    // When this program ends in any way, the pipe closes, and the floor ends.
+    // However the bench ends, this pipe is closed, and then the floor ends.
     _stdin: ChildStdin,
 }
 
-/// Sends frames, which the floor writes to all clients.
+/// Sends frames to the floor, which writes them to all clients.
 pub(crate) struct Publisher {
     stream: tokio::net::TcpStream,
     buffer: Vec<u8>,
@@ -49,12 +49,13 @@ impl Floor {
         command.arg(ARGUMENT).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(NAME, &mut command)?;
         let (stdin, stdout) = process.pipes();
-        let mut stdout = BufReader::new(stdout.context("the floor's output")?);
+        let stdin = stdin.context("the floor's process has no standard input")?;
+        let mut stdout = BufReader::new(stdout.context("the floor's process has no standard output")?);
         let mut line = String::new();
         stdout.read_line(&mut line)?;
         let (clients, publishers) = line.trim_end().split_once(' ').context("the floor printed no ports")?;
         let (clients, publishers) = (clients.parse()?, publishers.parse()?);
-        Ok(Self { process, clients, publishers, stdout, _stdin: stdin.context("the floor's input")? })
+        Ok(Self { process, clients, publishers, stdout, _stdin: stdin })
     }
 
     pub(crate) async fn publisher(&self) -> anyhow::Result<Publisher> {
@@ -63,7 +64,7 @@ impl Floor {
         Ok(Publisher { stream, buffer: Vec::new() })
     }
 
-    /// The number of writes that had to wait for buffer space, among those of the last publisher's frames.
+    /// How many writes of the last publisher's frames had to wait for buffer space.
     pub(crate) fn waited(&mut self) -> anyhow::Result<u64> {
         let mut line = String::new();
         self.stdout.read_line(&mut line)?;
@@ -122,7 +123,7 @@ fn greet(mut client: TcpStream) -> anyhow::Result<TcpStream> {
     Ok(client)
 }
 
-/// The bare loop: writes each frame to each client. Returns how many writes had to wait.
+/// The bare loop: writes each frame to each client. Returns how many writes had to wait for buffer space.
 fn deliver(mut publisher: TcpStream, clients: &[TcpStream]) -> anyhow::Result<u64> {
     let mut frame = [0; MAX];
     let mut waited = 0;

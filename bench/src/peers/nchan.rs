@@ -1,6 +1,6 @@
-//! Starts the peer Nchan: nginx with a publish-subscribe module. It is tuned as its users would tune it for
-//! this load. It has one worker, messages in memory, no access log, EventSource subscribers, and a publisher
-//! on a keep-alive connection.
+//! Starts the peer Nchan: nginx with a publish-subscribe module. The configuration is tuned for this load:
+//! one worker, messages in memory, and no access log. Subscribers use EventSource, and the publisher uses a
+//! keep-alive connection.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::processes;
 use crate::service::free_address;
 
 pub(crate) const NAME: &str = "Nchan";
-/// The path of the subscribers.
+/// The path that subscribers request.
 pub(crate) const PATH: &str = "/feed";
 const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -28,17 +28,17 @@ const INSTALL: &str = "apt-get install nginx-light libnginx-mod-nchan";
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// Requests in flight at the same time, when events are published as fast as possible.
+/// The maximum number of requests in flight when events are published as fast as possible.
 const AT_ONCE: usize = 50;
 
-/// A running nginx.
+/// A running nginx with Nchan.
 pub(crate) struct Nchan {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     log: PathBuf,
 }
 
-/// Publishes over a keep-alive connection.
+/// Publishes events over a keep-alive connection.
 pub(crate) struct Publisher {
     stream: TcpStream,
     address: SocketAddr,
@@ -46,8 +46,8 @@ pub(crate) struct Publisher {
 }
 
 impl Nchan {
-    /// Starts nginx in a folder of its own below `dir`. The inner error says why Nchan cannot be started on
-    /// this machine.
+    /// Starts nginx in its own folder below `dir`. The inner error says why Nchan cannot be started on this
+    /// machine.
     pub(crate) async fn start(dir: &Path) -> anyhow::Result<Result<Self, String>> {
         let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
             return Ok(Err(format!("nginx is not installed: run {INSTALL}")));
@@ -83,7 +83,7 @@ impl Nchan {
     /// The memory of the worker, in KiB.
     pub(crate) fn worker_kib(&self) -> anyhow::Result<f64> {
         let workers = processes::children(self.process.pid());
-        let [worker] = workers[..] else { bail!("Nchan has {} workers", workers.len()) };
+        let [worker] = workers[..] else { bail!("Nchan should have one worker, but has {}", workers.len()) };
         processes::kib(worker, "VmRSS")
     }
 
@@ -99,7 +99,7 @@ impl Publisher {
         for batch in events.chunks(AT_ONCE) {
             let requests: String = batch.iter().map(|event| self.request(event)).collect();
             self.stream.write_all(requests.as_bytes()).await?;
-            timeout(ANSWER_WITHIN, self.answers(batch.len())).await.context("no answer in time")??;
+            timeout(ANSWER_WITHIN, self.answers(batch.len())).await.context("Nchan did not answer in time")??;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Formats the figures of the report.
 
-/// Formats a figure. If it has a fraction, it gets two decimals below 10 and one below 100. All other
-/// figures are integers, with commas between the thousands.
+/// Formats a figure. A figure with a fraction gets two decimals if it is below 10, and one decimal if it is
+/// below 100. All other figures are rounded to integers, with commas between the thousands.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         size if value.fract() != 0.0 && size < 10.0 => format!("{value:.2}"),
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short_and_large_ones_have_commas() {
+    fn figures_are_rounded_and_large_figures_have_commas() {
         for (value, text) in [
             (0.0, "0"),
             (1.2345, "1.23"),

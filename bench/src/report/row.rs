@@ -19,12 +19,12 @@ pub(crate) struct Row {
     pub(super) bar: Option<Bar>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) met: Option<bool>,
-    /// Processors used while the figure was measured.
+    /// The processors that were used while the figure was measured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) cpu: String,
 }
 
-/// The bar that a median has to meet.
+/// A bar: the limit that a median has to meet.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bar {
@@ -52,20 +52,20 @@ impl Bar {
 }
 
 impl Row {
-    /// A figure from one measurement.
+    /// A figure from a single measurement.
     pub(crate) fn single(what: impl Into<String>, unit: &'static str, value: f64) -> Self {
         Self::of(what, unit, &Samples::new(vec![value]))
     }
 
-    /// The median of `samples`.
+    /// A figure with the median and the spread of `samples`.
     pub(crate) fn of(what: impl Into<String>, unit: &'static str, samples: &Samples) -> Self {
         let (low, high) = (samples.quantile(0.0), samples.quantile(1.0));
         let (median, samples) = (samples.quantile(0.5), samples.len());
         Self { what: what.into(), unit, median, low, high, samples, bar: None, met: None, cpu: String::new() }
     }
 
-    /// The ratio of our figures to theirs, round by round: neighbouring rounds run under the same other load
-    /// of the machine.
+    /// The ratios of our figures to the figures of a peer, one ratio per round. Both figures of a round are
+    /// measured close together, so other load on the machine affects both figures.
     pub(crate) fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Self {
         let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
         Self::of(what, "×", &Samples::new(ratios))

@@ -14,8 +14,9 @@ impl Samples {
         self.0.len()
     }
 
-    /// The smallest sample that is not below this share of the samples (nearest rank). The median of an even
-    /// number of samples is the mean of the middle two. Without samples it is NaN.
+    /// The quantile by nearest rank: the smallest sample for which at least this share of all samples is less
+    /// than or equal to it. The median of an even number of samples is the mean of the two middle samples.
+    /// Without samples, the result is NaN.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let Some(last) = self.0.len().checked_sub(1) else { return f64::NAN };
         let rank = share * self.0.len() as f64;

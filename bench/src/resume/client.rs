@@ -1,5 +1,5 @@
-//! Clients that resume far behind and read as fast as they can. Each has a thread of its own, so that its
-//! reading does not delay other measurements.
+//! Clients that resume far behind the newest event and read as fast as they can. Each client has its own
+//! thread, so its reading does not delay other measurements.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,12 +13,12 @@ use anyhow::{Context, bail, ensure};
 use crate::sse::FEED;
 
 const BUFFER: usize = 128 << 10;
-/// It is an error if a feed is silent for longer.
+/// If the feed sends nothing for longer than this, the client fails.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often a client checks whether it must end.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// A connection to the feed that resumes after an event.
+/// A connection that resumes the feed after the event with a given id.
 pub(crate) struct Resumed {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -26,7 +26,7 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// Connects and sends the request. Nothing is read yet.
+    /// Connects and sends the request, but reads nothing.
     pub(crate) fn ask(address: SocketAddr, query: &str, after: i64) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
         stream.set_read_timeout(Some(CHECK_EVERY))?;
@@ -36,8 +36,8 @@ impl Resumed {
         Ok(Self { stream, buffer: vec![0; BUFFER], events: Events { last: after, ..Events::default() } })
     }
 
-    /// Reads until `until` events have arrived on this connection or `end` is set. Returns the number of
-    /// events, and adds them to `received` as they arrive.
+    /// Reads until `until` events have arrived on this connection or `end` is set. Counts each event in
+    /// `received` as it arrives, and returns the number of events.
     pub(crate) fn read(&mut self, until: u64, end: &AtomicBool, received: &AtomicU64) -> anyhow::Result<u64> {
         let mut last_read = Instant::now();
         while self.events.count < until && !end.load(Relaxed) {
@@ -50,7 +50,7 @@ impl Resumed {
                     last_read = Instant::now();
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    ensure!(last_read.elapsed() < SILENCE, "the feed went silent");
+                    ensure!(last_read.elapsed() < SILENCE, "the feed sent nothing for too long");
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -59,8 +59,8 @@ impl Resumed {
     }
 }
 
-/// Counts events, and checks that their ids grow. The gateway ends each chunk of the transfer coding where a
-/// block ends, so the sizes of chunks are on separate lines.
+/// Counts events, and checks that the ids increase. The gateway ends each HTTP chunk at the end of a block,
+/// so a chunk size is always on its own line.
 #[derive(Default)]
 struct Events {
     count: u64,
@@ -91,7 +91,7 @@ impl Events {
             self.id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
         } else if line.starts_with(b"data: ") {
             let Some(id) = self.id.take() else { return Ok(()) };
-            ensure!(id > self.last, "event {id} came after {}", self.last);
+            ensure!(id > self.last, "event {id} came after event {}", self.last);
             (self.last, self.count) = (id, self.count + 1);
         } else {
             self.id = None;
@@ -100,7 +100,7 @@ impl Events {
     }
 }
 
-/// Clients that resume again whenever they have caught up, until they are ended.
+/// Clients that read all missed events and then resume at the same event again, until [`Resumers::end`].
 pub(crate) struct Resumers {
     end: Arc<AtomicBool>,
     received: Arc<AtomicU64>,
@@ -124,12 +124,12 @@ impl Resumers {
         Self { end, received, began: Instant::now(), threads }
     }
 
-    /// Events that all clients together have read.
+    /// The number of events that all clients together have read.
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Relaxed)
     }
 
-    /// Ends the clients, and returns how many events a second all of them together have read.
+    /// Ends the clients, and returns how many events per second all clients together have read.
     pub(crate) fn end(mut self) -> anyhow::Result<f64> {
         let rate = self.received() as f64 / self.began.elapsed().as_secs_f64();
         self.end.store(true, Relaxed);
@@ -151,14 +151,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_counted_in_pieces_of_any_size() {
+    fn events_are_counted_however_their_bytes_are_split() {
         let wire = "HTTP/1.1 200 OK\r\n\r\n1a\r\ndata: {\"type\":\"connected\"}\n\n\r\n\
                     20\r\nid: 5\ndata: {}\n\nid: 8\ndata: {}\n\n\
                     \r\n7\r\nid: 9\n\n\r\n9\r\nid: 11\ndata: {}\n\n\r\n";
         for size in 1..=wire.len() {
             let mut events = Events { last: 4, ..Events::default() };
             wire.as_bytes().chunks(size).for_each(|piece| events.take(piece).unwrap());
-            assert_eq!((events.count, events.last), (3, 11), "in pieces of {size}");
+            assert_eq!((events.count, events.last), (3, 11), "in pieces of {size} bytes");
         }
         let mut events = Events { last: 7, ..Events::default() };
         assert!(events.take(b"id: 7\ndata: {}\n\n").is_err());

@@ -1,5 +1,5 @@
-//! The demo's agents: they work on the team's tasks, are idle, fall silent for a while, stop, or crash and
-//! start again.
+//! Runs the demo's agents. They work on the team's tasks, are idle, send nothing for a while, stop, or crash.
+//! After a stop or a crash, they start again.
 
 use std::time::Duration;
 
@@ -21,11 +21,12 @@ const AGENTS: [(&str, &str); 5] = [
     ("reviewer", "REVIEWER"),
     ("release-bot", "RELEASER"),
 ];
-/// The interval of their beats, so short that a missed one is noticed within half a minute.
+/// The time between two beats of an agent. It is short, so that a missed beat is noticed within half a
+/// minute.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs agents that send their beats to `destination`. At `shutdown` they report that they stopped. `task` is
-/// the team's current task.
+/// Runs agents that send their beats to `destination`. At `shutdown`, the agents report that they stopped.
+/// `task` is the team's current task.
 pub(super) async fn run(
     destination: Destination,
     seed: u64,

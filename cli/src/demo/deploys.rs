@@ -1,5 +1,5 @@
-//! The audit log entries of the demo's deploys to Cloud Run: JSON in the shape of the entries that gcloud
-//! causes.
+//! Makes the audit log entries of the demo's deploys to Cloud Run. They are JSON in the same form as the
+//! entries that a deploy with gcloud causes.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

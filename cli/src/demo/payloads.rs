@@ -1,5 +1,5 @@
-//! The payloads of the demo, with the names and shapes of GitHub's own but without most of the `*_url`
-//! templates.
+//! Makes the payloads of the demo. They have the same fields as GitHub's payloads, but without most of the
+//! `*_url` templates.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -60,7 +60,8 @@ fn user(person: &Person) -> Value {
     })
 }
 
-/// The repository of a payload. A push has `created_at` and `pushed_at` as numbers, other events as text.
+/// The repository of a payload. In a push, `created_at` and `pushed_at` are numbers. In other events, they
+/// are texts.
 fn repository(task: &Task, now: Timestamp, push: bool) -> Value {
     let repo = task.repository;
     json!({

@@ -1,5 +1,5 @@
-//! The story of the demo: several tasks at once, each from its first push to its deployment. The story
-//! depends only on its seed and on the times that are passed in.
+//! The story of the demo. Several tasks are in progress at once, and each task goes from its first push to
+//! its deployment. The story depends only on its seed and on the times that the caller passes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::team::{PEOPLE, REPOSITORIES, WORK};
 use super::{deploys, payloads};
 use crate::random::Seeded;
 
-/// Tasks in progress at the same time.
+/// The number of tasks in progress at the same time.
 const AT_ONCE: usize = 4;
 /// The number of the first task.
 const FIRST_TASK: u32 = 31;
 
-/// One delivery.
+/// A delivery of the story.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delivery {
     /// The event name.
@@ -26,7 +26,7 @@ pub(crate) struct Delivery {
     pub(crate) vtid: String,
     /// The payload, as GitHub would send it.
     pub(crate) payload: Value,
-    /// The entry in Cloud Logging, for a deploy to Cloud Run.
+    /// The entry that Cloud Run would write to Cloud Logging. `None` if this step of the task has no entry.
     pub(crate) log_entry: Option<Value>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// The story of `seed`.
+    /// Makes the story of `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Seeded::new(seed);
         let first_id = 16_000_000_000 + random.bits() % 1_000_000_000;
@@ -139,7 +139,8 @@ impl Story {
     }
 }
 
-/// A workflow run and its checks. If the run does not succeed, its first check has the same conclusion.
+/// Adds a workflow run and its checks to `plan`. If the run does not succeed, its first check has the same
+/// conclusion.
 fn run(plan: &mut VecDeque<Step>, attempt: u32, checks: usize, conclusion: &'static str) {
     plan.push_back(Step::Run { attempt, state: State::Queued });
     plan.push_back(Step::Run { attempt, state: State::Running });

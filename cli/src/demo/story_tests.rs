@@ -86,10 +86,10 @@ fn each_task_goes_from_its_push_to_its_deployment_in_order() {
 }
 
 #[test]
-fn payloads_have_the_shape_of_githubs() {
+fn payloads_have_the_same_form_as_githubs_payloads() {
     for Delivery { event, payload, .. } in deliveries(7, 200) {
         for key in ["repository", "organization", "sender"] {
-            assert!(payload[key].is_object(), "{event} lacks {key}");
+            assert!(payload[key].is_object(), "{event} has no {key}");
         }
         assert_eq!(payload["action"].is_string(), event != "push", "{event}");
         assert_eq!(payload["repository"]["pushed_at"].is_number(), event == "push");
@@ -102,7 +102,7 @@ fn payloads_have_the_shape_of_githubs() {
     }
 }
 
-/// deploy-watcher reads each log entry. A deploy is first requested, and then ready or failed.
+/// deploy-watcher reads each log entry. Each deploy is first requested, and later ready or failed.
 #[tokio::test]
 async fn deploy_watcher_reads_the_log_entries_of_all_deploys() {
     let logs = FakeLogging::start().await.unwrap();

@@ -26,13 +26,13 @@ pub(super) const PEOPLE: [Person; 5] = [
 /// A repository of the organisation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repository {
-    /// Its name.
+    /// The name.
     pub(super) name: &'static str,
-    /// Its id on GitHub.
+    /// The repository's id on GitHub.
     pub(super) id: u64,
-    /// Its main language.
+    /// The main language.
     pub(super) language: &'static str,
-    /// The checks of its pull requests.
+    /// The checks that run for each pull request.
     pub(super) checks: &'static [&'static str],
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Work {
     pub(super) title: &'static str,
 }
 
-/// All work; after the last entry the team starts over.
+/// The work of the team. After the last entry, the team starts again with the first entry.
 pub(super) const WORK: [Work; 14] = [
     Work { layer: "CICDL", repository: 0, title: "Keep the build cache between runs" },
     Work { layer: "CONSL", repository: 1, title: "Show the age of each event" },

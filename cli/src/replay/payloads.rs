@@ -1,4 +1,4 @@
-//! Reads payloads from files: one per file, or a collection of examples.
+//! Reads payloads from files. A file has one payload or a collection of examples.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct Payload {
     pub(super) event: String,
     /// The JSON to sign and send.
     pub(super) body: Bytes,
-    /// The file it came from, for messages.
+    /// The file that contains the payload, for messages.
     pub(super) origin: String,
 }
 
@@ -37,17 +37,17 @@ const EVENTS: &str = " \
     secret_scanning_scan security_advisory security_and_analysis sponsorship star status sub_issues team \
     team_add watch workflow_dispatch workflow_job workflow_run ";
 
-/// Parses the event name of a flag: any name in the form of GitHub's.
+/// Parses an event name. Any name that has the form of GitHub's event names is accepted.
 ///
 /// # Errors
-/// The text does not have that form.
+/// The text does not have this form.
 pub(super) fn parse_event(text: &str) -> Result<String, String> {
     let fits =
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     fits.then(|| text.to_owned()).ok_or_else(|| "expected a name such as push or workflow_run".to_owned())
 }
 
-/// Reads all payloads of `paths`, in their order. The files of a directory are sorted by path.
+/// Reads all payloads of `paths`, in the order of `paths`. The files of a directory are sorted by path.
 ///
 /// # Errors
 /// A file cannot be read, is not JSON, or its event is unknown.
@@ -63,19 +63,19 @@ pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec
         walk(path, &mut files)?;
         files.sort();
         let before = files.len();
-        // A directory may have other JSON files, too. A file that is named on the command line must be a
+        // A directory may also have other JSON files. But a file that is named on the command line must be a
         // payload.
         files.retain(|path| event.is_some() || event_of(path).is_some() || is_collection_name(path));
         if files.len() < before {
             let skipped = before - files.len();
-            notice(message(&format!("{skipped} JSON files skipped: their names contain no event")));
+            notice(message(&format!("skipped {skipped} JSON files whose names contain no event")));
         }
         files.iter().try_for_each(|path| file(path, event, &mut payloads))?;
     }
     Ok(payloads)
 }
 
-/// Collects the JSON files below `directory`. Links to directories are not followed, since they may form a
+/// Collects the JSON files below `directory`. Links to directories are not followed, because they may form a
 /// cycle.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let unreadable = || format!("{}: cannot be read", directory.display());
@@ -101,7 +101,7 @@ struct Entry<'a> {
 fn file(path: &Path, event: Option<&str>, payloads: &mut Vec<Payload>) -> anyhow::Result<()> {
     let shown = path.display();
     let bytes = fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let text = std::str::from_utf8(&bytes).with_context(|| format!("{shown}: not UTF-8"))?;
+    let text = std::str::from_utf8(&bytes).with_context(|| format!("{shown}: the file is not UTF-8"))?;
     if text.trim_start().starts_with('[') {
         let entries: Vec<Entry<'_>> = serde_json::from_str(text)
             .with_context(|| format!("{shown}: neither a payload nor an array of {{name, examples}}"))?;
@@ -118,12 +118,13 @@ fn file(path: &Path, event: Option<&str>, payloads: &mut Vec<Payload>) -> anyhow
         }
         return Ok(());
     }
-    let json = serde_json::from_str::<&RawValue>(text).with_context(|| format!("{shown}: not JSON"))?;
+    let json =
+        serde_json::from_str::<&RawValue>(text).with_context(|| format!("{shown}: the file is not JSON"))?;
     if !json.get().starts_with('{') {
         bail!("{shown}: a payload must be a JSON object");
     }
     let Some(event) = event.map(str::to_owned).or_else(|| event_of(path)) else {
-        let message = format!("{shown}: unknown event: pass --event, or name the file like push.json");
+        let message = format!("{shown}: the event is unknown: pass --event, or name the file like push.json");
         return Err(Usage(message).into());
     };
     // The bytes stay unchanged, so that a recorded delivery keeps its dedup key.
@@ -131,7 +132,8 @@ fn file(path: &Path, event: Option<&str>, payloads: &mut Vec<Payload>) -> anyhow
     Ok(())
 }
 
-/// The event with which the file name begins, after an optional number, or else the directory name.
+/// The event name at the start of the file name, after an optional number. If there is none, the event name
+/// at the start of the directory's name.
 fn event_of(path: &Path) -> Option<String> {
     let known = |name: &str| {
         let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || "-_. ".contains(c));
@@ -146,7 +148,8 @@ fn is_collection_name(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "index.json")
 }
 
-/// JSON without the whitespace between its tokens. Everything else stays, the order of the keys included.
+/// Removes the whitespace between the tokens of `json`. Everything else stays, including the order of the
+/// keys.
 fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);

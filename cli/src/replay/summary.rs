@@ -1,4 +1,4 @@
-//! The outcomes of the deliveries of one run.
+//! Counts the outcomes of the deliveries of one run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::delivery::Outcome;
 use crate::output::{notice, printable};
 
-/// How many problems are printed one by one.
+/// The maximum number of problems that are printed.
 const MAX_PRINTED: usize = 10;
 
 /// Counts per outcome.
@@ -22,7 +22,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Counts the outcome of a delivery of `event` that came from `origin`.
+    /// Counts the outcome of a delivery of `event`. The payload came from the file `origin`.
     pub(super) fn count(&mut self, event: &str, origin: &str, outcome: Outcome) {
         let mut problem = |reason: String| self.problems.push(format!("{origin} ({event}): {reason}"));
         match outcome {
@@ -67,7 +67,7 @@ impl Summary {
             notice(printable(problem));
         }
         if self.problems.len() > MAX_PRINTED {
-            notice(format_args!("… and {} more", self.problems.len() - MAX_PRINTED));
+            notice(format_args!("… and {} more problems", self.problems.len() - MAX_PRINTED));
         }
         if self.not_sent > 0 {
             notice(format_args!("{} payloads were not sent because the service is away", self.not_sent));

@@ -1,4 +1,4 @@
-//! The flags of `oasis tail`, and the request for the feed that is made from them.
+//! The flags of `oasis tail`, and the request for the feed that these flags describe.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ Examples:
   oasis tail --json | jq -r .title                 one JSON object per line
   oasis tail --status success -n 1                 end after one success
 
-A lost connection is resumed where it broke. With -n or --no-follow the first attempt to connect must succeed.
-A feed without events shows simulated ones: they do not count, and --json leaves them out. Messages about the
-connection go to standard error.";
+After a lost connection, the command resumes where it stopped. With -n or --no-follow, the first attempt to
+connect must succeed. A feed without events shows simulated events. Simulated events do not count, and --json
+leaves them out. Messages about the connection go to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// End after N events; simulated events do not count
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// End when all events that were stored at the start are printed; if the last of them does not match the
-    /// filter, this takes until the next heartbeat (up to 15 s)
+    /// End when all events that were stored at the start are printed; if the last stored event does not match
+    /// the filter, the command ends with the next heartbeat (after up to 15 s)
     #[arg(long)]
     pub(super) no_follow: bool,
     /// Show times in UTC instead of local time
@@ -59,28 +59,28 @@ pub(crate) struct Args {
 /// Which events to show; each flag takes a comma-separated list.
 #[derive(clap::Args, Debug)]
 struct Filter {
-    /// Tasks, such as DEV-CICDL-0031
+    /// Show only events of these tasks, such as DEV-CICDL-0031
     #[arg(long, value_name = "LIST")]
     vtid: Option<String>,
-    /// Layers, such as CICDL
+    /// Show only events of these layers, such as CICDL
     #[arg(long, value_name = "LIST")]
     layer: Option<String>,
-    /// Modules, such as CORE
+    /// Show only events of these modules, such as CORE
     #[arg(long, value_name = "LIST")]
     module: Option<String>,
-    /// Sources: oasis.events, github.actions, gcp.deploy, agent.ping
+    /// Show only events from these sources: oasis.events, github.actions, gcp.deploy, agent.ping
     #[arg(long, value_name = "LIST")]
     source: Option<String>,
-    /// Kinds, such as workflow_run
+    /// Show only events of these kinds, such as workflow_run
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
-    /// Statuses: queued, in_progress, success, failure, cancelled, info
+    /// Show only events with these statuses: queued, in_progress, success, failure, cancelled, info
     #[arg(long, value_name = "LIST")]
     status: Option<String>,
 }
 
 impl Args {
-    /// The request for the feed, to be resumed after `last_event_id`.
+    /// Makes the request for the feed. If `last_event_id` is given, the feed resumes after this event.
     pub(super) fn request(&self, last_event_id: Option<&str>) -> anyhow::Result<request::Builder> {
         let since = self.since.map(|since| since.to_string());
         let filter = &self.filter;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_become_a_request() {
+    fn the_flags_determine_the_request() {
         let plain = request(&[], None);
         assert_eq!(plain.uri(), "/api/v1/devhub/feed");
         assert!(!plain.headers().contains_key("last-event-id"));

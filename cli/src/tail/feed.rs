@@ -1,4 +1,5 @@
-//! The connections of `oasis tail`: each is opened, read, and resumed by the next one when it is lost.
+//! Opens and reads the connections of `oasis tail`. When a connection is lost, the next connection resumes
+//! after the last event.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::output::{expect_open_output, notice};
 use crate::refusal::Refusal;
 use crate::sse::{Block, Parser};
 
-/// The longest wait that a server may ask for, longer than our own maximum.
+/// The maximum wait that a server may ask for. It is longer than the maximum of our own waits.
 const MAX_RETRY: Duration = Duration::from_secs(300);
 
 /// How a connection ended.
@@ -33,8 +34,8 @@ enum End {
 /// Follows the feed that `args` describe.
 ///
 /// # Errors
-/// The server refuses, standard output cannot be written, or a tail with `-n` or `--no-follow` cannot connect
-/// for the first time.
+/// The server refuses the request, standard output cannot be written, or a tail with `-n` or `--no-follow`
+/// cannot connect for the first time.
 pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
     let mut follower = Follower {
         args,
@@ -59,14 +60,14 @@ struct Follower<'a> {
     args: &'a Args,
     printer: Printer,
     backoff: Backoff,
-    /// The id after which to resume; empty while there is none.
+    /// The id after which to resume. Empty while no id is known.
     cursor: String,
     /// With `--no-follow`, the newest id when the first connection began.
     until: Option<u64>,
     printed: u64,
-    /// A connection has been made before, so the address is right.
+    /// Whether a connection has been made before. If so, the address is right.
     connected_before: bool,
-    /// The feed is in mode `mock`: events without an id are simulated.
+    /// Whether the feed is in mode `mock`, in which events without an id are simulated.
     mock: bool,
 }
 
@@ -76,8 +77,8 @@ impl Follower<'_> {
         let request = self.args.request(resume)?.body(Full::<Bytes>::default())?;
         let mut sender = match http::connect(&self.args.gateway.url).await {
             Ok(sender) => sender,
-            // A tail that ends by itself does not wait for a first connection: a script with a wrong address
-            // would hang.
+            // A tail that ends by itself does not wait for a first connection, because a script with a wrong
+            // address would hang.
             Err(error) if !self.connected_before && (self.args.no_follow || self.args.count.is_some()) => {
                 return Err(error.into());
             }
@@ -101,7 +102,7 @@ impl Follower<'_> {
         let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
         anyhow::ensure!(
             media_type.trim().eq_ignore_ascii_case("text/event-stream"),
-            "{} did not answer with an event stream: is --url the address of gateway-feed?",
+            "{} did not answer with an event stream: check that --url is the address of gateway-feed",
             self.args.gateway.url
         );
         let mut body = response.into_body();
@@ -131,7 +132,7 @@ impl Follower<'_> {
         End::Lost(format!("no data for {} s", self.args.silence.as_secs_f64()))
     }
 
-    /// Handles one block, and returns whether it was the last one needed.
+    /// Handles one block. Returns whether this was the last block that the command needs.
     fn block(&mut self, block: Block) -> anyhow::Result<bool> {
         // Named events belong to other streams.
         let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
@@ -155,7 +156,7 @@ impl Follower<'_> {
         };
         match value.get("type").and_then(Value::as_str) {
             None if simulated => {
-                // Simulated events come after all stored ones.
+                // Simulated events come after all stored events.
                 if self.args.no_follow {
                     return Ok(true);
                 }
@@ -173,7 +174,7 @@ impl Follower<'_> {
             Some("connected") => return Ok(self.connected(&value)),
             Some("mode") => notice(self.mode(&value)),
             Some("gap") => notice(gap(&value)),
-            // A newer server may have more kinds of messages. They are not events.
+            // A newer server may send more kinds of messages. Such messages are not events.
             Some(_) => {}
         }
         Ok(false)
@@ -195,14 +196,15 @@ impl Follower<'_> {
     fn mode(&mut self, value: &Value) -> &'static str {
         self.mock = value.get("mode").and_then(Value::as_str) == Some("mock");
         match (self.mock, self.args.json) {
-            (true, false) => "no events yet, so simulated ones are shown",
-            (true, true) => "no events yet, only simulated ones, which --json leaves out",
+            (true, false) => "no events yet, so simulated events are shown",
+            (true, true) => "no events yet, only simulated events, which --json leaves out",
             (false, _) => "live",
         }
     }
 }
 
-/// Retries a refusal that may be temporary. Any other refusal ends the command.
+/// Reads a refusal. A refusal that may be temporary leads to a new attempt. Any other refusal ends the
+/// command.
 async fn refused(response: Response<Incoming>) -> anyhow::Result<End> {
     let status = response.status();
     let transient = status.is_server_error()

@@ -17,7 +17,7 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// A printer to standard output.
+    /// Makes a printer that prints to standard output.
     pub(super) fn new(json: bool, utc: bool) -> Self {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         Self { json, zone, paint: Paint::for_stream(&io::stdout()) }
@@ -36,7 +36,7 @@ impl Printer {
         }
     }
 
-    /// Prints a simulated event and marks it as such. With `--json` nothing is printed.
+    /// Prints a simulated event with a mark. With `--json`, this prints nothing.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -61,7 +61,7 @@ impl Printer {
         let status = field("status");
         // A newer gateway may have more statuses.
         let colour = status.parse().map_or(37, colour);
-        // Pad before painting: escape sequences would count as width.
+        // The status is padded before it is coloured, because escape sequences would count as width.
         let status = paint.with(colour, &format!("{status:<11}"));
         let link =
             if value.get("link").is_some_and(Value::is_string) { field("link") } else { String::new() };

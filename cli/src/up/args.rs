@@ -12,7 +12,7 @@ Examples:
   oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
   DATABASE_URL=postgres://… oasis up   use a database of your own
 
-Anyone who can reach the ports can read and send events. Only this machine can, unless --host is set.";
+Anyone who can reach the ports can read and send events. Without --host, only this machine can reach them.";
 
 /// Flags of `oasis up`.
 #[derive(clap::Args, Debug)]
@@ -21,10 +21,10 @@ pub(crate) struct Args {
     /// Show a made-up team at work: signed deliveries through webhook-ingest, deploys and agents
     #[arg(long)]
     pub(super) demo: bool,
-    /// Address to listen on; any but a loopback address opens the ports to other machines
+    /// Address to listen on; an address that is not a loopback address opens the ports to other machines
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(super) host: String,
-    /// Port of gateway-feed; webhook-ingest and deploy-watcher take the next ones
+    /// Port of gateway-feed; webhook-ingest and deploy-watcher use the next two ports
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub(super) port: u16,
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<DatabaseUrl>,
-    /// Webhook secret; by default one is generated and kept in the folder
+    /// Webhook secret; by default, a secret is generated and kept in the folder of --data
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) github_webhook_secret: Option<Secret>,
     /// Watch the Cloud Run deploys of these projects, with your own credentials

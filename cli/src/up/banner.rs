@@ -1,18 +1,18 @@
-//! The text that `oasis up` prints once everything is up: addresses, and commands to paste.
+//! Prints the text that `oasis up` shows when everything is up: addresses, and commands to paste.
 
 use super::args::Args;
 use super::host::reachable;
 use crate::output::line;
 
-/// Prints the text. If `reading_is_guarded`, the addresses have a placeholder for the token. The token
-/// itself is never shown.
+/// Prints the text. If `reading_is_guarded` is set, the addresses contain a placeholder for the token. The
+/// token itself is never shown.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyhow::Result<()> {
     let host = reachable(&args.host);
     let (port, next, last) = (args.port, args.port + 1, args.port + 2);
-    // Without the placeholder, the printed addresses would be answered with 401.
+    // Without the placeholder, a client that uses the printed addresses would get the status 401.
     let (query, header, page_note, curl_note) = if reading_is_guarded {
         (
             "?token=TOKEN",
@@ -50,7 +50,7 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     Ok(())
 }
 
-/// `text` quoted as one word for a shell.
+/// Quotes `text` as one word for a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

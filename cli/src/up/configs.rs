@@ -13,15 +13,16 @@ pub(super) struct Configs {
     pub(super) deploys: Option<deploy_watcher::Config>,
 }
 
-/// Takes some settings from `oasis up` and the rest from the environment, as if each service ran by itself.
-/// The database URL is only a placeholder, since it may not be known yet.
+/// Makes the settings of the services. Some settings come from `oasis up`. The others come from the
+/// environment, as if each service ran by itself. The database URL is a placeholder, because the URL may not
+/// be known yet.
 pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
     let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
     if args.database_url.is_none() {
-        // A URL from the environment belongs to another database than the private one.
+        // A URL from the environment does not belong to the private database.
         database.push("--listen-database-url=");
     }
-    // Flag and value are one argument, since a secret may begin with a dash.
+    // The flag and its value are one argument, because a secret may begin with a dash.
     let secret = format!("--github-webhook-secret={secret}");
     let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
     let webhooks = [&database[..], &[&secret]].concat();

@@ -16,7 +16,7 @@ pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the folder {}: pass another one with --data", path.display()))
 }
 
-/// The webhook secret of the last run, or a new one.
+/// Returns the webhook secret of the last run, or makes a new secret.
 pub(super) fn kept_secret(path: &Path) -> anyhow::Result<String> {
     let fail = || format!("cannot read or write the webhook secret in {}", path.display());
     match File::open(path) {

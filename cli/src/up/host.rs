@@ -1,4 +1,4 @@
-//! The host of the services of `oasis up`.
+//! Functions for the host that the services of `oasis up` listen on.
 
 /// The host name under which this machine reaches the services.
 pub(super) fn reachable(host: &str) -> &str {

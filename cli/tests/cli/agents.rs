@@ -1,4 +1,4 @@
-//! `oasis agents` against fake answers, and against a gateway over a database.
+//! Tests `oasis agents` against a fake gateway, and against a real gateway with a database.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const ONE: &str =
     r#"[{"agent":"planner","role":null,"instance":"i","host":"h","pid":7,"vtid":"IDLE","state":"idle"}]"#;
 
 #[test]
-fn flags_become_a_request_and_json_is_printed_unchanged() {
+fn the_flags_determine_the_request_and_json_is_printed_unchanged() {
     let gateway = serve(|_, _| Answer::json("200 OK", ONE));
     let flags = [
         "agents",
@@ -61,7 +61,7 @@ fn refusals_and_wrong_servers_are_reported() {
     let page = serve(|_, _| Answer::json("200 OK", "{}"));
     let done = oasis(&["agents", "--url", &page.url]).finish();
     assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("is --url the address of gateway-feed?"), "{}", done.stderr);
+    assert!(done.stderr.contains("check that --url is the address of gateway-feed"), "{}", done.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

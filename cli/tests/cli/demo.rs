@@ -1,4 +1,4 @@
-//! `oasis demo` against a fake webhook-ingest.
+//! Tests `oasis demo` against a fake webhook-ingest.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,8 @@ fn a_wrong_secret_is_reported() {
 
 #[test]
 fn the_demo_reports_a_service_that_is_away_and_waits_for_it() {
-    // The first connection is closed without an answer, as by a proxy without a service behind it.
+    // The service closes the first connection without an answer. A proxy does the same if there is no service
+    // behind it.
     let service = serve(|number, request| match number {
         0 => Answer { parts: Vec::new(), then: Then::Close },
         _ => stored(request),

@@ -1,4 +1,4 @@
-//! `oasis emit` against a fake ingest API.
+//! Tests `oasis emit` against a fake ingest API.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::process::oasis;
 const MINIMAL: [&str; 5] = ["emit", "--kind", "task.init", "--status", "queued"];
 
 #[test]
-fn the_event_is_sent_and_its_id_printed() {
+fn the_event_is_sent_and_its_id_is_printed() {
     let gateway = serve(|_, _| Answer::json("201 Created", r#"{"ok":true,"ids":[4711]}"#));
     let flags = ["--url", &gateway.url, "--vtid", "DEV-CICDL-0031", "--meta", "host=db1", "--meta", "n:=3"];
     let done = oasis(&[&MINIMAL[..], &flags].concat()).env("INGEST_TOKEN", "hush").finish();

@@ -9,7 +9,7 @@ use std::thread;
 
 use ring::hmac;
 
-/// A request, as it arrived.
+/// A request that has arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// The method and the path, such as `GET /path`.
@@ -23,7 +23,7 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Whether the request is signed with `secret` as GitHub signs.
+    /// Whether the request has the signature that GitHub makes with `secret`.
     pub(crate) fn is_signed(&self, secret: &str) -> bool {
         let hex = self.header("x-hub-signature-256").and_then(|value| value.strip_prefix("sha256="));
         let Some(hex) = hex.filter(|hex| hex.len() == 64) else { return false };
@@ -43,7 +43,7 @@ pub(crate) enum Then {
     Silence,
 }
 
-/// An answer: each part is one write.
+/// An answer. Each part is sent with one write.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) parts: Vec<Vec<u8>>,
@@ -60,13 +60,13 @@ impl Answer {
         Self { parts: vec![text.into_bytes()], then: Then::Next }
     }
 
-    /// An event stream without a length or chunks: it ends with its connection.
+    /// An event stream without a length or chunks. It ends when the connection ends.
     pub(crate) fn feed(body: &str, then: Then) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         Self { parts: vec![head.into(), body.into()], then }
     }
 
-    /// An event stream in HTTP chunks of `size` bytes. Only its first `limit` bytes are sent.
+    /// An event stream in HTTP chunks of `size` bytes. Only the first `limit` bytes of the stream are sent.
     pub(crate) fn chunked(body: &str, size: usize, limit: usize) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
@@ -89,7 +89,7 @@ impl Fake {
     }
 }
 
-/// Serves on a free port. `answer` gets the number of the request, from 0, and the request.
+/// Serves on a free port. `answer` gets the number of the request, which counts from 0, and the request.
 pub(crate) fn serve(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Fake {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The `oasis` binary as a user runs it, against small fake services.
+//! Tests the `oasis` binary as a user runs it, against small fake services.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,7 +42,7 @@ fn pruning_everything_needs_a_flag() {
         assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{}", done.stderr);
         assert!(done.stderr.contains("add --everything if you mean it"), "{}", done.stderr);
     }
-    // These pass the check and fail at the database, which is not there.
+    // These flags pass the check. Then the command fails because no database is there.
     for flags in [&["1h"][..], &["0s", "--everything"]] {
         let done = prune(flags);
         assert_eq!(done.code, 1, "{}", done.stderr);

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Far more than any test needs. A command that takes longer hangs.
+/// The time limit of a command. It is far longer than any test needs, so a command that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A command to run, without the variables of the tests' environment that it reads.
+/// A command to run. The variables that `oasis` reads are removed from its environment.
 pub(crate) struct Oasis(Command);
 
 /// `oasis` with these arguments.
@@ -72,7 +72,7 @@ impl Running {
             stderr.read_to_string(&mut text).unwrap();
             send.send(text).unwrap();
         });
-        let text = receive.recv_timeout(LIMIT).expect("the command does not end");
+        let text = receive.recv_timeout(LIMIT).expect("the command should end in time");
         let status: ExitStatus = self.child.wait().unwrap();
         (status.code().unwrap_or(-1), text)
     }

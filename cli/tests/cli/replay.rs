@@ -1,4 +1,4 @@
-//! `oasis replay` against a fake webhook-ingest that checks every signature.
+//! Tests `oasis replay` against a fake webhook-ingest that checks every signature.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +74,7 @@ fn every_answer_is_counted() {
 }
 
 #[test]
-fn one_at_a_time_keeps_the_order_and_the_bytes() {
+fn concurrency_1_keeps_the_order_and_the_bytes() {
     let service = serve(|_, request| stored(request));
     let directory = tempfile::tempdir().unwrap();
     for n in 10..40 {
@@ -89,8 +89,9 @@ fn one_at_a_time_keeps_the_order_and_the_bytes() {
 }
 
 #[test]
-fn deliveries_are_concurrent_and_bounded() {
-    // Each answer waits for three requests, so fewer at once would hang.
+fn deliveries_are_concurrent_up_to_the_limit() {
+    // Each answer waits until three requests are in progress. If fewer requests were in progress at once, the
+    // test would hang.
     let together = Barrier::new(3);
     let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
     let seen = Arc::clone(&counts);

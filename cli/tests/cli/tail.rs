@@ -1,4 +1,4 @@
-//! `oasis tail` against feeds that break, refuse, fall silent, or send unusual messages.
+//! Tests `oasis tail` against feeds that break, refuse, fall silent, or send unusual messages.
 
 use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
@@ -50,7 +50,7 @@ fn a_connection_that_breaks_anywhere_loses_and_repeats_no_event() {
 }
 
 #[test]
-fn an_incomplete_event_at_a_clean_end_is_requested_again() {
+fn an_event_that_the_end_of_a_stream_cuts_off_is_requested_again() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}{}{}", event(8), event(9).trim_end()), Then::Close),
         _ => Answer::feed(&format!("{CONNECTED}{}", event(9)), Then::Silence),
@@ -62,7 +62,7 @@ fn an_incomplete_event_at_a_clean_end_is_requested_again() {
 }
 
 #[test]
-fn a_silent_connection_is_closed() {
+fn a_tail_reconnects_after_a_silence() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}{}", event(8)), Then::Silence),
         _ => Answer::feed(&event(9), Then::Silence),
@@ -73,7 +73,7 @@ fn a_silent_connection_is_closed() {
 }
 
 #[test]
-fn a_tail_resumes_from_a_cursor_without_an_event() {
+fn a_tail_resumes_after_a_block_with_only_an_id() {
     let feed = serve(|number, _| match number {
         0 => Answer::feed(&format!("{CONNECTED}id: 41\n\n"), Then::Close),
         _ => Answer::feed(&event(42), Then::Silence),
@@ -115,11 +115,11 @@ fn a_refusal_ends_the_command_with_message_and_hint() {
     let page = serve(|_, _| Answer::json("200 OK", "{}"));
     let done = tail(&page, &[]).finish();
     assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("is --url the address of gateway-feed?"), "{}", done.stderr);
+    assert!(done.stderr.contains("check that --url is the address of gateway-feed"), "{}", done.stderr);
 }
 
 #[test]
-fn a_busy_server_is_retried() {
+fn a_tail_retries_when_the_server_is_busy() {
     let feed = serve(|number, _| match number {
         0 => Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Too many."}}"#),
         _ => Answer::feed(&event(8), Then::Silence),
@@ -146,7 +146,7 @@ fn messages_about_the_feed_go_to_standard_error() {
          CORE            https://h/8\n"
     );
     let lines: Vec<&str> = done.stderr.lines().collect();
-    assert!(lines[0].ends_with("newest event 0: no events yet, so simulated ones are shown"), "{lines:?}");
+    assert!(lines[0].ends_with("newest event 0: no events yet, so simulated events are shown"), "{lines:?}");
     assert_eq!(
         lines[1..],
         [
@@ -169,7 +169,7 @@ fn simulated_events_are_marked_and_not_counted() {
     let feed = serve(move |_, _| Answer::feed(&body, Then::Silence));
     let done = tail(&feed, &["--json", "-n", "2"]).finish();
     assert_eq!((done.code, titles(&done.stdout)), (0, vec![8, 9]));
-    assert!(done.stderr.contains("only simulated ones, which --json leaves out"), "{}", done.stderr);
+    assert!(done.stderr.contains("only simulated events, which --json leaves out"), "{}", done.stderr);
 
     let done = tail(&feed, &["-n", "2"]).finish();
     let marked: Vec<bool> =
@@ -218,8 +218,9 @@ fn no_follow_ends_at_the_last_stored_event() {
 }
 
 #[test]
-fn a_closed_standard_output_ends_it_without_an_error() {
-    // The second answer is an event, which can no longer be written, or a heartbeat, which writes nothing.
+fn a_closed_standard_output_ends_the_tail_without_an_error() {
+    // The second answer is an event, which the tail can no longer print, or a heartbeat, for which it prints
+    // nothing.
     for after in [event(8), HEARTBEAT.to_owned()] {
         let (arrive, arrived) = mpsc::channel();
         let (release, released) = mpsc::channel();
@@ -234,7 +235,8 @@ fn a_closed_standard_output_ends_it_without_an_error() {
         });
         let (mut running, mut lines) = tail(&feed, &["--json", "--silence", "10m"]).start();
         assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
-        // Standard output is closed before the second answer, so only that answer can reveal it.
+        // Standard output is closed before the second answer, so only the second answer makes the tail notice
+        // it.
         arrived.recv().unwrap();
         drop(lines);
         release.send(()).unwrap();

@@ -22,7 +22,7 @@ async fn exchange(port: u16, request: Request<Full<Bytes>>) -> hyper::Result<Res
     sender.send_request(request).await
 }
 
-/// Sends a push, signed as GitHub signs. Returns the status and the answer.
+/// Sends a push with the signature that GitHub makes. Returns the status and the answer.
 pub(crate) async fn push(port: u16, secret: &str, sha: &str) -> (u16, Value) {
     let body = json!({
         "ref": "refs/heads/vt/dev-cicdl-0042-up",
@@ -99,13 +99,13 @@ impl Feed {
                 }
                 continue;
             }
-            let frame = timeout(limit, self.body.frame()).await.expect("a message in time");
-            let frame = frame.expect("the feed goes on").unwrap();
+            let frame = timeout(limit, self.body.frame()).await.expect("a message should come in time");
+            let frame = frame.expect("the feed should not end").unwrap();
             self.buffer.extend_from_slice(&frame.into_data().unwrap());
         }
     }
 
-    /// The next event; other messages before it are skipped.
+    /// The next event. Other messages before it are skipped.
     pub(crate) async fn event(&mut self) -> Value {
         loop {
             let message = self.message().await;
@@ -115,7 +115,7 @@ impl Feed {
         }
     }
 
-    /// The next event of this task; others before it are skipped.
+    /// The next event of the task `vtid`. Other events before it are skipped.
     pub(crate) async fn event_of(&mut self, vtid: &str) -> Value {
         loop {
             let event = self.event().await;

@@ -1,4 +1,4 @@
-//! `oasis up` as a user runs it: in a folder, from a terminal, ended by Ctrl-C or worse.
+//! Tests `oasis up` as a user runs it: in a folder, until Ctrl-C or a signal ends it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -52,7 +52,7 @@ async fn events_survive_ctrl_c_and_kill_9() {
     let (status, answer) = push(webhooks, "another secret", &"b".repeat(40)).await;
     assert_eq!((status, &answer["error"]["code"]), (401, &"bad_signature".into()));
 
-    let postgres = home.postgres().expect("a PostgreSQL of its own");
+    let postgres = home.postgres().expect("`oasis up` should run its own PostgreSQL");
     up.interrupt();
     assert!(!runs(postgres), "PostgreSQL is left running");
     assert_eq!(home.postgres(), None);
@@ -62,9 +62,9 @@ async fn events_survive_ctrl_c_and_kill_9() {
     let (mut feed, connected) = Feed::open(gateway).await;
     assert_eq!((&connected["mode"], feed.event().await), (&"live".into(), event.clone()));
 
-    let postgres = home.postgres().expect("a PostgreSQL of its own");
+    let postgres = home.postgres().expect("`oasis up` should run its own PostgreSQL");
     up.kill();
-    assert!(runs(postgres), "PostgreSQL has ended with its `oasis up`");
+    assert!(runs(postgres), "PostgreSQL has ended together with `oasis up`");
     let mut up = home.up(&[]);
     assert_eq!(home.postgres(), Some(postgres));
     let (mut feed, _) = Feed::open(gateway).await;
@@ -83,10 +83,10 @@ async fn a_second_instance_needs_other_ports_and_shares_the_database() {
     let (code, stderr) = second.finish(LIMIT);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains(&format!("port {} ", home.port)) && stderr.contains("--port"), "{stderr}");
-    // The first instance goes on.
+    // The first instance still runs.
     until_ready(home.port).await;
 
-    // On other ports the second shares the database. The last one to end stops PostgreSQL.
+    // On other ports, a second instance shares the database. The instance that ends last stops PostgreSQL.
     let other = Home::new();
     let mut command = home.command(env!("CARGO_BIN_EXE_oasis"));
     command.args(["up", "--port", &other.port.to_string()]);
@@ -111,7 +111,7 @@ async fn the_demo_keeps_sending_events() {
     let mut seen = BTreeSet::new();
     while seen.len() < 3 {
         let event = feed.event().await;
-        // Simulated events come until the first real one.
+        // The feed shows simulated events until the first real event.
         if event["vtid"] != "DEV-CICDL-0031" {
             seen.insert(event.to_string());
         }
@@ -121,7 +121,7 @@ async fn the_demo_keeps_sending_events() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_reported_at_once() {
+fn a_missing_database_is_reported_at_once() {
     let home = Home::new();
     for (url, expected_code, expected) in [
         ("postgres://u:hunter2@127.0.0.1:1/d", 1, "no connection to the database"),
@@ -155,7 +155,7 @@ fn the_printed_commands_can_be_pasted() {
     // This path leads to the usual folder, so that the test cleans it up as usual.
     std::fs::create_dir_all(home.path(".oasis/it's odd")).unwrap();
     let mut command = home.up_command(&["--data", ".oasis/it's odd/.."]);
-    // LISTEN_DATABASE_URL belongs to another database than the private one and must be ignored.
+    // LISTEN_DATABASE_URL does not belong to the private database, so it must be ignored.
     command.envs([("READ_TOKENS", "hunter2"), ("LISTEN_DATABASE_URL", "nonsense")]);
     let up = Up::start(command);
     for part in ["/?token=TOKEN ", "curl -N -H 'Authorization: Bearer TOKEN' http", "READ_TOKENS"] {
@@ -207,7 +207,7 @@ async fn a_postgres_that_ends_is_restarted() {
     assert_eq!(home.postgres(), None);
 }
 
-/// The outputs of `oasis up` are closed, full or not read.
+/// The standard output and the standard error of `oasis up` are closed, full or not read.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_or_full_outputs_do_not_stop_the_services() {
@@ -243,7 +243,7 @@ fn help_lists_the_variables_without_their_values() {
         let output = help.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        // Help breaks long lines.
+        // The help text breaks long lines.
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for variable in variables {
             assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");

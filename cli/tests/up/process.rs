@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// How long `oasis up` may take to end.
 pub(crate) const ENDS_WITHIN: Duration = Duration::from_secs(10);
-/// Far more than any test needs. A command that takes longer hangs.
+/// The time limit of a command. It is far longer than any test needs, so a command that takes longer hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// The time between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
@@ -25,7 +25,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(10);
 pub(crate) fn wait_until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        assert!(Instant::now() < deadline, "{what} did not come within {limit:?}");
         thread::sleep(POLL);
     }
 }
@@ -58,14 +58,14 @@ impl Home {
         fs::read_to_string(self.path(".oasis/webhook-secret")).unwrap().trim().to_owned()
     }
 
-    /// The process id of the PostgreSQL of the folder.
+    /// The process id of the PostgreSQL that runs in the folder.
     pub(crate) fn postgres(&self) -> Option<Pid> {
         let text = fs::read_to_string(self.path(".oasis/postgres/data/postmaster.pid")).ok()?;
         Pid::from_raw(text.lines().next()?.parse().ok()?)
     }
 
-    /// `program`, started in the folder. From the tests' environment it gets only the variables that locate
-    /// programs and caches.
+    /// A command that runs `program` in the folder. From the tests' environment, it gets only the variables
+    /// that locate programs and caches.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
@@ -82,7 +82,7 @@ impl Home {
         command
     }
 
-    /// [`Up::start`] with these arguments.
+    /// Starts `oasis up` with these arguments, and waits until it is up.
     pub(crate) fn up(&self, arguments: &[&str]) -> Up {
         Up::start(self.up_command(arguments))
     }
@@ -111,7 +111,7 @@ fn free_ports() -> u16 {
 /// A running command. Dropping it kills the process.
 pub(crate) struct Up {
     child: Child,
-    /// The text that it printed until it was up.
+    /// The text that the command printed until it was up.
     pub(crate) banner: String,
     stdout: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
@@ -125,7 +125,7 @@ impl Up {
         while !up.banner.contains("Send an event:\n") {
             if stdout.read_line(&mut up.banner).unwrap() == 0 {
                 let (code, stderr) = up.finish(LIMIT);
-                panic!("it ended with {code:?} before it was up: {stderr}");
+                panic!("the command ended with {code:?} before it was up: {stderr}");
             }
         }
         up.stdout = Some(collect(stdout));
@@ -139,7 +139,7 @@ impl Up {
         Self { child, banner: String::new(), stdout: None, stderr }
     }
 
-    /// Closes the reading end of its standard output.
+    /// Closes the reading end of the command's standard output.
     pub(crate) fn stop_reading(&mut self) {
         drop(self.child.stdout.take());
     }
@@ -170,7 +170,7 @@ impl Up {
     pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().unwrap();
-        // PostgreSQL goes on, but it does not hold the pipes of the command.
+        // PostgreSQL still runs, but it does not hold the pipes of the command.
         self.finish(ENDS_WITHIN);
     }
 }
