@@ -40,9 +40,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let Latencies { arrived, answered, cpu } =
         measure(&mut Deliveries::new()?, &gateway, &webhooks, &[stack.watched()], warm_up, samples).await?;
     let p99 = arrived.quantile(0.99);
-    report.row(
-        Row::of("delay from delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu),
-    );
+    report
+        .row(Row::of("delay from delivery to frame, median", "ms", &arrived).bar(Bar::AtMost(4.0)).cpu(cpu));
     report.row(Row::single("delay from delivery to frame, p99", "ms", p99).bar(Bar::AtMost(15.0)));
     report.row(Row::of("delay from delivery to its answer, which follows the commit", "ms", &answered));
     report.note(format!(

@@ -118,7 +118,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(if form.bar { p99.bar(Bar::AtMost(P99)) } else { p99 });
     }
     let median = |name: &str| {
-        let at = forms.iter().position(|form| form.name == name).context("there is no form with this name")?;
+        let at =
+            forms.iter().position(|form| form.name == name).context("there is no form with this name")?;
         anyhow::Ok(Samples::new(alone.get(&at).cloned().unwrap_or_default()).quantile(0.5))
     };
     for name in PAGED.map(|(name, _)| name) {

@@ -99,7 +99,9 @@ impl Publisher {
         for batch in events.chunks(AT_ONCE) {
             let requests: String = batch.iter().map(|event| self.request(event)).collect();
             self.stream.write_all(requests.as_bytes()).await?;
-            timeout(ANSWER_WITHIN, self.answers(batch.len())).await.context("Nchan did not answer in time")??;
+            timeout(ANSWER_WITHIN, self.answers(batch.len()))
+                .await
+                .context("Nchan did not answer in time")??;
         }
         Ok(())
     }

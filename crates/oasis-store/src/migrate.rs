@@ -88,7 +88,10 @@ async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
     }
     client.batch_execute(script::SETTINGS).await?;
     let steps = steps();
-    client.batch_execute(&script::history(&steps)).await.map_err(|error| failed("the history step", &error))?;
+    client
+        .batch_execute(&script::history(&steps))
+        .await
+        .map_err(|error| failed("the history step", &error))?;
     let done = "SELECT coalesce(max(version), 0) FROM public.oasis_schema_history";
     let done: i64 = client.query_one(done, &[]).await?.get(0);
     let mut migrated = Migrated { applied: Vec::new(), version: done };
