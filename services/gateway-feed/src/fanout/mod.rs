@@ -21,7 +21,7 @@ pub(crate) mod pulse;
 pub(crate) mod reads;
 pub(crate) mod ring;
 mod round;
-mod source;
+pub(crate) mod source;
 pub(crate) mod stream;
 pub(crate) mod subscriber;
 pub(crate) mod table;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ends::CloseReason;
 use super::pulse::State;
 use super::reads::{Cursor, ReadError, Stretch};
 use super::stream::{Fresh, GapReason, Stream};
-use super::subscriber::Begin;
 use super::topic::Topic;
 use super::topics::Topics;
 
@@ -22,6 +22,17 @@ use super::topics::Topics;
 /// may come from a gateway whose database server is ahead of ours. The time is longer than the pause of a
 /// tail that polls.
 const LAG: Duration = Duration::from_secs(3);
+
+/// Where a client begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Without a cursor: see [`Stream::fresh`].
+    Fresh,
+    /// After this id.
+    After(i64),
+    /// With the first row recorded at or after this time.
+    Since(Timestamp),
+}
 
 /// The rows that one subscriber wants, and where they come from.
 pub(super) struct Source<S: Stream> {

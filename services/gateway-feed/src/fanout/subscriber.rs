@@ -26,20 +26,9 @@ use super::frame;
 use super::pulse::{Presence, Pulse, State};
 use super::reads::{ReadError, Stretch};
 use super::ring::Taken;
-use super::source::{Found, Opening, Reading, Source};
+use super::source::{Begin, Found, Opening, Reading, Source};
 use super::stream::Stream;
 use super::topics::Topics;
-
-/// Where a client begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begin {
-    /// Without a cursor: see [`Stream::fresh`].
-    Fresh,
-    /// After this id.
-    After(i64),
-    /// With the first row recorded at or after this time.
-    Since(Timestamp),
-}
 
 /// How often a client is sent a comment while the table has not been read yet.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);

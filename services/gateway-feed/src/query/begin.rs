@@ -4,7 +4,7 @@ use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
 use super::params::{bad, natural, time, with_filter};
-use crate::fanout::subscriber::Begin;
+use crate::fanout::source::Begin;
 
 /// The parameters of the feed.
 pub(crate) const FEED: &[&str] =

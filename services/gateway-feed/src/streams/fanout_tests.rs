@@ -21,8 +21,9 @@ use crate::fanout::ends::CloseReason;
 use crate::fanout::hub::Hub;
 use crate::fanout::reads::Cursor;
 use crate::fanout::ring::Taken;
+use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
-use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 

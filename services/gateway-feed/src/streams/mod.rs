@@ -22,8 +22,9 @@ use oasis_store::Update;
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::{Ending, Ends};
 use crate::fanout::hub::Hub;
+use crate::fanout::source::Begin;
 use crate::fanout::stream::{Admission, Stream};
-use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 

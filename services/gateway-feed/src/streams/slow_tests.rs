@@ -13,8 +13,9 @@ use super::simulation::table::SimTable;
 use super::ticker::Ticker;
 use crate::fanout::budget::Budget;
 use crate::fanout::hub::Hub;
+use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
-use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::{Batch, Read, Table};
 use crate::fanout::topics::Topics;
 
@@ -163,8 +164,8 @@ async fn clients_with_since_share_the_four_reads_of_a_stream() {
 
 /// The cursor of a browser: the last `id:` line that it received.
 fn last_id(frame: &str, before: i64) -> i64 {
-    let ids = frame.lines().filter_map(|line| line.strip_prefix("id: "));
-    ids.last().map_or(before, |id| id.parse().unwrap())
+    let mut ids = frame.lines().filter_map(|line| line.strip_prefix("id: "));
+    ids.next_back().map_or(before, |id| id.parse().unwrap())
 }
 
 /// The database was replaced by an empty one.
@@ -193,8 +194,8 @@ async fn a_reset_moves_the_cursor_of_a_client_in_mode_mock() {
     assert!(complete, "the client resumed after {cursor}, and the first row is {first_row}, without a gap");
 }
 
-/// Another gateway has sent row 3 to the client. The tail of this gateway, and the database server of its pool,
-/// are behind by two seconds.
+/// Another gateway has sent row 3 to the client. The tail of this gateway, and the database server of its
+/// pool, are behind by two seconds.
 #[tokio::test(start_paused = true)]
 async fn a_database_server_that_lags_causes_no_reset() {
     let world = world(Duration::ZERO);

@@ -200,6 +200,8 @@ impl Stream for Ticker {
 
 #[cfg(test)]
 mod tests {
+    use oasis_core::Channel;
+
     use super::*;
 
     #[test]
@@ -216,6 +218,19 @@ mod tests {
             (ticker.gap(1, 2, GapReason::Pruned), r#"{"type":"gap","from":1,"to":2,"reason":"pruned"}"#),
         ] {
             assert_eq!(frame, format!("data: {text}\n\n"));
+        }
+    }
+
+    /// The ring keeps only some fields of a row. A filter by any other field would silently match nothing.
+    #[test]
+    fn the_ring_keeps_every_field_that_a_filter_names() {
+        let ticker = Ticker::new(1);
+        let row = simulated::events(None, 1, "2026-01-02T03:04:05Z".parse().unwrap()).next().unwrap();
+        let shown = serde_json::to_value(row.ticker()).unwrap();
+        for field in Filter::FIELDS {
+            let mut filter = Filter::all(Channel::devhub());
+            field.accept(&mut filter, &[shown[field.name].as_str().unwrap()]).unwrap();
+            assert!(filter.accepts(&row) && Ticker::wants(&filter, &ticker.mark(&row)), "{}", field.name);
         }
     }
 }

@@ -2,11 +2,11 @@
 //! sockets.
 //!
 //! For every seed, each simulated client checks that it gets every row of its topic once and in order, or a
-//! gap that covers the missing rows. A world appends rows to many channels, prunes rows, and restores an
-//! older table. In half of the worlds, reads take time. A world makes the database unavailable, makes the pool's server lag behind the tail's server,
-//! and restarts the gateway. Clients lag, disconnect and reconnect. Some are revoked, and some reach their
-//! deadline. A failing test prints its seed. To replay this seed, run
-//! `SEED=n cargo test -p gateway-feed simulation`.
+//! gap that covers the missing rows. A world appends rows to many channels and prunes them. In half of the
+//! worlds, reads take time. The other half restores an older table. The database becomes unavailable, the
+//! pool's server lags behind the tail's server, and the gateway restarts. Clients lag, disconnect and
+//! reconnect. Some are revoked, and some reach their deadline. A failing test prints its seed. To replay
+//! this seed, run `SEED=n cargo test -p gateway-feed simulation`.
 
 mod client;
 mod rng;

@@ -19,8 +19,9 @@ use super::table::{History, HistoryRow, Restores, SimTable};
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::{CloseReason, Subject};
 use crate::fanout::hub::Hub;
+use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
-use crate::fanout::subscriber::{Begin, Subscriber};
+use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::Table;
 use crate::fanout::topics::{RECENT, Topics};
 
