@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
-import { Relay } from "./relay.js";
+import { FEED, Relay } from "./relay.js";
 import { event, inState, shownIds } from "./stack.js";
 import { stage } from "./stage.js";
 import { allIds, badge, freeze, openTimed, pass } from "./timed.js";
@@ -82,7 +82,11 @@ test("after the database was replaced, the list starts again", async () => {
   const { page, faults, close } = await cutOff();
   await stack.renew();
   const ids = await send(2);
-  await reconnect(page);
+  const requests = relay.requests(FEED);
+  await relay.join();
+  await pass(page, async () => relay.requests(FEED) > requests, "the page reconnects");
+  // The gateway waits three seconds before it takes the database for restored. The page's clock stands
+  // still meanwhile.
   await page.locator("#banner").getByText("The list has started over").waitFor();
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   assert.deepEqual(await allIds(page), ids.reverse());
