@@ -1,6 +1,6 @@
 //! Measures how much more processor time the gateway needs when a hundred clients with filters join a
-//! thousand clients without filters. The same events are sent in turn to the thousand clients only, and to
-//! all clients.
+//! thousand clients without filters. The same events are sent in turns: once only to the thousand clients,
+//! and once to all clients.
 
 use std::time::{Duration, Instant};
 

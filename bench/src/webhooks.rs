@@ -117,8 +117,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             express::NAME
         ));
         report.note(format!("{}: {}", express::NAME, express::TABLE_IN_WORDS));
-        // PostgreSQL may count the statements of a session only when the session ends. So Express is
-        // restarted before its polls are counted.
+        // PostgreSQL sometimes does not count the statements of a session until the session ends. So Express
+        // is restarted before its polls are counted.
         report.notes(express.stop().await?);
         match express::start(stack, &database).await? {
             Ok(express) => {

@@ -9,7 +9,7 @@ pub(crate) struct Gateway {
     /// Address of gateway-feed
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     pub(crate) url: Base,
-    /// Token for reading, if the gateway has READ_TOKENS
+    /// Token for reading; required if READ_TOKENS is set on the gateway
     #[arg(long, env = "READ_TOKEN")]
     pub(crate) token: Option<Secret>,
 }

@@ -152,7 +152,7 @@ fn a_bad_setting_is_reported_before_anything_is_started() {
 #[test]
 fn the_printed_commands_can_be_pasted() {
     let home = Home::new();
-    // This path leads to the usual folder, so that the test cleans it up as usual.
+    // This path resolves to `.oasis`, so the usual cleanup removes the folder.
     std::fs::create_dir_all(home.path(".oasis/it's odd")).unwrap();
     let mut command = home.up_command(&["--data", ".oasis/it's odd/.."]);
     // LISTEN_DATABASE_URL does not belong to the private database, so it must be ignored.
@@ -170,7 +170,7 @@ fn the_printed_commands_can_be_pasted() {
 }
 
 #[test]
-fn a_database_that_never_answers_ends_the_start() {
+fn up_fails_if_the_database_never_answers() {
     let home = Home::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://u:hunter2@{}/d", silent.local_addr().unwrap());

@@ -17,7 +17,7 @@ test("a run is one row, with its queue time separate from its run time", () => {
   assert.deepEqual(runs.active(NOW), []);
 });
 
-test("events may come in any order: the attempt decides the state, then the time, then the phase", () => {
+test("events may come in any order: the highest attempt, then time, then phase decides the state", () => {
   const events = [
     event({ second: 0 }),
     event({ second: 5, status: "in_progress" }),
@@ -115,14 +115,14 @@ test("beyond the limit the oldest runs are dropped, and runs that are shown are 
   assert.ok(runs.failures(NOW, NONE).length <= 5_000);
 });
 
-test("events that take no time are not kept", () => {
+test("events without a duration, such as a push or a release, are not kept as runs", () => {
   const runs = of();
   for (const kind of ["push", "pull_request", "release", "create", "delete", "ping"])
     runs.take(event({ kind, status: "info", link: `https://github.com/acme/x/${kind}` }));
   assert.equal(runs.byKey.size, 0);
 });
 
-test("a workflow with another name does not fix a failure once both names are known", () => {
+test("once both names are known, a green workflow does not clear the failure of another workflow", () => {
   const failed = event({ status: "failure", second: 1 });
   const link = (/** @type {number} */ id) => `https://github.com/acme/gateway/actions/runs/${id}`;
   const lint = event({ link: link(78), status: "success", second: 2 });

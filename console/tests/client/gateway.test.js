@@ -68,7 +68,7 @@ const until = (feed, condition) =>
     check();
   });
 
-test("the client loses and repeats no event in mock mode, with filters, over a restart and in polls", {
+test("the client neither loses nor repeats events, also across a restart and when it polls", {
   skip: !OASIS_BIN && "OASIS_BIN is not set",
   timeout: 180_000,
 }, async (t) => {

@@ -28,7 +28,7 @@ use crate::Secret;
 
 /// The time limit for connecting, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit for a whole answer. It is longer than the time in which any service answers.
+/// The time limit for a whole answer. Every service answers faster than this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;

@@ -114,7 +114,7 @@ impl App for Sample {
     }
 
     fn details(&self) -> Map<String, Value> {
-        // An app cannot override `ok`.
+        // The server replaces this `ok` with its own.
         Map::from_iter([
             ("checks".into(), self.checks.load(Ordering::SeqCst).into()),
             ("ok".into(), "?".into()),

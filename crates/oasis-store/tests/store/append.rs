@@ -161,7 +161,8 @@ async fn statements_have_limits_in_rows_and_in_bytes() {
 }
 
 /// If there is no time for a second attempt, the first attempt skips duplicates. Otherwise the first attempt
-/// refuses duplicates, because that is cheaper when there are none. Each attempt draws an id for each row.
+/// refuses duplicates, because that is cheaper when there are none. Each attempt draws an id for each row,
+/// so the test counts attempts by their ids.
 #[tokio::test]
 async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
     let db = database().await;

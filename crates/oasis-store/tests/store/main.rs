@@ -1,6 +1,6 @@
 //! Tests the store against a real PostgreSQL: commit order, constraints, appends, tails, pages, migrations.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
 mod append;
@@ -41,7 +41,7 @@ fn store(url: &str) -> Store {
     Store::new(DatabaseArgs::new(parse(url)), "test").unwrap()
 }
 
-/// Connects a plain client, such as any other program may use.
+/// Connects a plain PostgreSQL client, as another program would.
 async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
