@@ -107,7 +107,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         ("ratio of throughputs: one event at a time / INSERT, 64 rows per statement", &ours[0], &theirs[1]),
         ("ratio of throughputs: ten events at a time / COPY, 640 rows per statement", &ours[1], &theirs[2]),
     ] {
-        report.row(ours.ratio(theirs, what));
+        report.row(Row::ratio(what, &ours.rates, &theirs.rates));
     }
     let alone = Samples::new(alone);
     report.row(Row::of("answer time of a single caller", "ms", &alone));

@@ -24,11 +24,4 @@ impl Series {
         let rates = Samples::new(self.rates.clone());
         Row::of(format!("{what}: throughput"), "rows/s", &rates).cpu(self.cpu.clone())
     }
-
-    /// The ratio of the rates for each round. Both rates of a round are measured close together, so other
-    /// load on the machine affects both rates.
-    pub(super) fn ratio(&self, other: &Self, what: &str) -> Row {
-        let ratios = self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs);
-        Row::of(what, "×", &Samples::new(ratios.collect()))
-    }
 }

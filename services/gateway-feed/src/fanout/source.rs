@@ -82,11 +82,11 @@ impl Opening {
 }
 
 impl<S: Stream> Source<S> {
-    /// Reads the beginning of a connection.
+    /// Reads the beginning of a connection, once the tail has read the table.
     pub(super) fn open(&self, begin: Begin) -> Reading {
         let source = self.clone();
         Box::pin(async move {
-            let state = source.topic.state();
+            let state = source.topic.once_read().await;
             let opening = match begin {
                 Begin::Fresh => source.fresh().await?,
                 Begin::After(cursor) if source.is_ahead(cursor).await? => source.start_over(cursor).await?,

@@ -19,7 +19,7 @@ use oasis_core::Ts;
 use oasis_service::random;
 use oasis_service::response::{Body, boxed};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ends::{CloseReason, Ending};
 use super::frame;
@@ -30,7 +30,7 @@ use super::source::{Begin, Found, Opening, Reading, Source};
 use super::stream::Stream;
 use super::topics::Topics;
 
-/// How often a client is sent a comment while the table has not been read yet.
+/// How often a client that has not been connected yet is sent a comment.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// The pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
@@ -112,6 +112,11 @@ fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
 
+/// The comment for a client that has not been connected yet.
+fn waiting() -> Bytes {
+    frame::comment("waiting for the database")
+}
+
 /// What a client is sent next.
 enum Next {
     Frames(Bytes),
@@ -167,10 +172,10 @@ impl<S: Stream> Client<S> {
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
-            // Boxed, so that a subscriber does not keep the space of futures that it needs seldom.
+            // Boxed, so that a subscriber does not keep the space of a future that it needs seldom.
             let step = match self.begin {
                 _ if self.reading.is_some() => Box::pin(self.read()).await,
-                Some(begin) => Ok(Box::pin(self.connect(begin, state)).await),
+                Some(begin) => Ok(self.connect(begin, state)),
                 None => Ok(self.follow(state)),
             };
             match step {
@@ -189,7 +194,7 @@ impl<S: Stream> Client<S> {
                     tracing::debug!(%error, "a subscriber cannot read the table and will try again");
                     self.retry_at = Some(Instant::now() + RETRY);
                     if self.begin.is_some() {
-                        return Next::Frames(frame::comment("waiting for the database"));
+                        return Next::Frames(waiting());
                     }
                 }
             }
@@ -217,7 +222,7 @@ impl<S: Stream> Client<S> {
                     }
                 }
                 () = &mut silence, if !connected => {
-                    return Ok(Step::Send(frame::comment("waiting for the database")));
+                    return Ok(Step::Send(waiting()));
                 }
             }
         };
@@ -232,21 +237,11 @@ impl<S: Stream> Client<S> {
         })
     }
 
-    /// Starts to read the first frames, once there is something to read.
-    async fn connect(&mut self, begin: Begin, state: State) -> Step {
-        if state.presence == Presence::Unread {
-            // Until the table has been read, the client gets comments: the first at once, and each later
-            // comment after a wait. Until then, `beats` only records that the first comment was sent.
-            return match std::mem::replace(&mut self.beats, 1) {
-                0 => Step::Send(frame::comment("waiting for the database")),
-                _ if timeout(AWAY_COMMENT, self.pulse.changed()).await.is_err() => {
-                    Step::Send(frame::comment("waiting for the database"))
-                }
-                _ => Step::Again,
-            };
-        }
+    /// Starts to read the first frames. If the tail has not read the table yet, the client gets a comment at
+    /// once, so that it knows that the gateway answers.
+    fn connect(&mut self, begin: Begin, state: State) -> Step {
         self.reading = Some(self.source.open(begin));
-        Step::Again
+        if state.presence == Presence::Unread { Step::Send(waiting()) } else { Step::Again }
     }
 
     /// The first frames.

@@ -81,6 +81,16 @@ impl<S: Stream> Topic<S> {
         self.pulse.borrow().state
     }
 
+    /// The current state, once the tail has read the table.
+    pub(crate) async fn once_read(&self) -> State {
+        let is_read = |pulse: &Pulse| pulse.state.presence != Presence::Unread;
+        match self.pulse.subscribe().wait_for(is_read).await {
+            Ok(pulse) => pulse.state,
+            // The channel is not closed while the topic lives.
+            Err(_) => self.state(),
+        }
+    }
+
     /// Records, in tests, that the pulse has woken a subscriber.
     pub(crate) fn woken(&self) {
         #[cfg(test)]
