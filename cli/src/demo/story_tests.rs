@@ -7,7 +7,7 @@ use deploy_watcher::fake::FakeLogging;
 use deploy_watcher::logs::gcloud::CloudLogging;
 use deploy_watcher::logs::{Logs, PageRequest};
 use jiff::SignedDuration;
-use oasis_core::{Prefixes, Status, Vtid};
+use oasis_core::{Prefixes, Status};
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn every_delivery_is_new_and_contains_its_task() {
     let mut seen = BTreeSet::new();
     for delivery in deliveries(7, 2_000) {
         let text = delivery.payload.to_string();
-        let found = Vtid::find(&text, &Prefixes::default()).map(|vtid| vtid.to_string());
+        let found = Prefixes::default().find(&text).map(|vtid| vtid.to_string());
         assert_eq!(found.as_ref(), Some(&delivery.vtid), "{}", delivery.event);
         assert!(seen.insert(text), "{delivery:?}");
     }

@@ -8,8 +8,8 @@ use crate::link::Link;
 use crate::meta::Meta;
 use crate::names::{Kind, Layer, Module};
 use crate::sets::{Source, Status};
+use crate::task::Task;
 use crate::ts::Ts;
-use crate::vtid::Task;
 
 /// An event. Its `layer`, `title` and `ref` are not stored here, but computed from the other fields.
 #[derive(Debug, Clone, PartialEq)]

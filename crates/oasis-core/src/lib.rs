@@ -11,21 +11,27 @@ pub mod ping;
 
 mod chain;
 mod channel;
+mod escapes;
 mod event;
+mod find;
 mod invalid;
 mod link;
 mod names;
 mod sets;
+mod task;
 mod ts;
 mod vtid;
 
 pub use chain::chain;
 pub use channel::{Channel, Family};
+pub use escapes::repair_escapes;
 pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
+pub use find::Prefixes;
 pub use invalid::Invalid;
 pub use link::Link;
 pub use meta::{Meta, MetaValue};
 pub use names::{Kind, Layer, Module};
 pub use sets::{Source, Status};
+pub use task::Task;
 pub use ts::Ts;
-pub use vtid::{Prefixes, Task, Vtid};
+pub use vtid::Vtid;

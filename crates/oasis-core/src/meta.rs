@@ -67,19 +67,55 @@ impl Meta {
     /// # Errors
     /// When `map` is too large or contains a NUL character.
     pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
-        let mut size = 0;
-        let measured = map.iter().try_for_each(|(key, value)| {
-            size += key_size(key)?;
-            add_size(value, &mut size)
-        });
-        measured?;
-        if size + 2 > Self::MAX_BYTES {
+        let mut size = 2;
+        for (key, value) in &map {
+            size += entry_size(key, value)?;
+        }
+        if size > Self::MAX_BYTES {
             let max = Self::MAX_BYTES;
             return Err(Invalid::new(format!("meta is too large: at most {max} bytes of JSON")));
         }
+        Ok(Self::of(map))
+    }
+
+    fn of(map: Map<String, Value>) -> Self {
         // Serialising a map with string keys to memory cannot fail.
         let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(&map).unwrap_or_default() };
-        Ok(Self { json, map: OnceLock::from(map) })
+        Self { json, map: OnceLock::from(map) }
+    }
+
+    /// Makes a meta from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
+    /// large, its strings are cut to [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries
+    /// are left out. An object that was cut has the entry `truncated`.
+    pub fn cut(mut map: Map<String, Value>) -> Self {
+        replace_nul(&mut map);
+        let size = |(key, value): (&String, &Value)| entry_size(key, value).unwrap_or(Self::MAX_BYTES);
+        if 2 + map.iter().map(size).sum::<usize>() <= Self::MAX_BYTES {
+            return Self::of(map);
+        }
+        map.values_mut().for_each(shorten);
+        map.remove(TRUNCATED);
+        let mut sizes: Vec<(usize, String)> =
+            map.iter().map(|(key, value)| (size((key, value)), key.clone())).collect();
+        sizes.sort_unstable();
+        let mark = Value::Bool(true);
+        let mut total = 2 + size((&TRUNCATED.to_owned(), &mark)) + sizes.iter().map(|(size, _)| size).sum::<usize>();
+        while total > Self::MAX_BYTES
+            && let Some((size, largest)) = sizes.pop()
+        {
+            map.remove(&largest);
+            total -= size;
+        }
+        map.insert(TRUNCATED.to_owned(), mark);
+        Self::of(map)
+    }
+
+    /// Adds an entry, or replaces it. If the object becomes too large, it is cut as in [`Meta::cut`].
+    #[must_use]
+    pub fn adding(self, key: &str, value: impl Into<Value>) -> Self {
+        let mut map = self.as_map().clone();
+        map.insert(key.to_owned(), value.into());
+        Self::cut(map)
     }
 
     /// Makes a meta from a JSON object in the table. The text is not checked.
@@ -87,17 +123,21 @@ impl Meta {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
 
-    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes. Adds nothing for `None`, for an empty
-    /// string or for a string with a NUL character.
+    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes, and each NUL character in it becomes U+FFFD.
+    /// Adds nothing for `None` or for an empty string.
     ///
     /// This is for the producers of this workspace. The caller must add each key only once, and must not add
     /// more than about a dozen entries. `with` checks neither rule.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };
-        if matches!(&value, MetaValue::Text(text) if text.is_empty() || text.contains('\0')) {
-            return self;
-        }
+        let value = match value {
+            MetaValue::Text(text) if text.is_empty() => return self,
+            MetaValue::Text(text) if text.contains('\0') => {
+                MetaValue::Text(Cow::Owned(text.replace('\0', "\u{fffd}")))
+            }
+            value => value,
+        };
         self.map.take();
         match self.json.pop() {
             Some(_) => self.json.push(b','),
@@ -135,6 +175,50 @@ impl Meta {
     /// The object as owned JSON text.
     pub fn to_json(&self) -> String {
         self.as_json().to_owned()
+    }
+}
+
+/// The entry of a meta that was cut.
+const TRUNCATED: &str = "truncated";
+
+fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
+    let mut size = key_size(key)?;
+    add_size(value, &mut size)?;
+    Ok(size)
+}
+
+/// Replaces each NUL character in the keys and values with U+FFFD.
+fn replace_nul(map: &mut Map<String, Value>) {
+    fn in_value(value: &mut Value) {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => in_text(text),
+            Value::Array(items) => items.iter_mut().for_each(in_value),
+            Value::Object(map) => replace_nul(map),
+        }
+    }
+    fn in_text(text: &mut String) {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+    if map.keys().any(|key| key.contains('\0')) {
+        let renamed = std::mem::take(map).into_iter().map(|(mut key, value)| {
+            in_text(&mut key);
+            (key, value)
+        });
+        *map = renamed.collect();
+    }
+    map.values_mut().for_each(in_value);
+}
+
+/// Cuts each string in `value` to [`Meta::MAX_TEXT`] bytes.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => text.truncate(text.floor_char_boundary(Meta::MAX_TEXT)),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(map) => map.values_mut().for_each(shorten),
     }
 }
 
@@ -256,6 +340,20 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_is_too_large_is_cut_and_marked() {
+        let cut = |value: Value| Meta::cut(value.as_object().unwrap().clone()).as_map().clone();
+        let long = cut(json!({"message": "x".repeat(20_000), "n": 1}));
+        assert_eq!(long["message"].as_str().unwrap().len(), Meta::MAX_TEXT);
+        assert_eq!((&long["n"], &long["truncated"]), (&json!(1), &json!(true)));
+        let many = cut(json!({"list": vec!["x"; 9_000], "n": 1}));
+        assert_eq!(many, *json!({"n": 1, "truncated": true}).as_object().unwrap());
+        assert_eq!(cut(json!({"a\0": ["\0", {"\0": "b\0"}]})), cut(json!({"a\u{fffd}": ["\u{fffd}", {"\u{fffd}": "b\u{fffd}"}]})));
+        let full = Meta::new(json!({"a": "x".repeat(16_370)}).as_object().unwrap().clone()).unwrap();
+        assert_eq!(full.adding("b", 1).as_map()["truncated"], true);
+        assert_eq!(Meta::default().adding("b", 1).to_json(), r#"{"b":1}"#);
+    }
+
+    #[test]
     fn empty_values_are_left_out_and_long_strings_are_cut() {
         let meta = Meta::default()
             .with("none", None::<&str>)
@@ -297,6 +395,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_cut_object_fits(
+            texts in proptest::collection::btree_map(".{0,9}", ".{0,3000}", 0..30),
+            numbers in proptest::collection::vec(any::<f64>(), 0..3_000),
+        ) {
+            let mut map: Map<String, Value> = texts.into_iter().map(|(key, text)| (key, text.into())).collect();
+            map.insert("numbers".into(), numbers.into());
+            prop_assert!(Meta::new(Meta::cut(map).as_map().clone()).is_ok());
+        }
+
         #[test]
         fn an_address_in_any_text_is_withheld(before in ".*", after in "[^\\p{Alphabetic}\\p{N}.-].*") {
             let mut text = format!("{before}ann@example.com{after}");

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::invalid::{Invalid, shown};
+use crate::ping::PING;
+use crate::sets::Status;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $grammar:literal, $fits:expr) => {
@@ -142,6 +144,18 @@ impl Kind {
         }
     }
 
+    /// `ping`, the kind of an agent's ping.
+    pub fn ping() -> Self {
+        Self(PING.into())
+    }
+
+    /// The status that the last word of the kind names, as in `deploy.gateway.success`. A word ends at a dot
+    /// or an underscore.
+    pub fn status(&self) -> Option<Status> {
+        let part = self.0.rsplit('.').next()?;
+        Status::from_word(part).or_else(|| Status::from_word(part.rsplit('_').next()?))
+    }
+
     /// The kind in the form that titles and refs contain: each `_` and each `.` is replaced with `-`.
     pub(crate) fn dashed(&self) -> String {
         self.0.replace(['_', '.'], "-")
@@ -194,6 +208,22 @@ mod tests {
             ("...", "event"),
         ] {
             assert_eq!(Kind::from_name(name).as_str(), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_of_a_kind_may_name_a_status() {
+        for (kind, status) in [
+            ("deploy.gateway.success", Some(Status::Success)),
+            ("deploy.gateway.blocked", Some(Status::Failure)),
+            ("bridge.action_started", Some(Status::InProgress)),
+            ("task.in_progress", Some(Status::InProgress)),
+            ("task_failed", Some(Status::Failure)),
+            ("pr_validated", None),
+            ("deploy", None),
+            ("failed.deploy", None),
+        ] {
+            assert_eq!(Kind::parse(kind).unwrap().status(), status, "{kind}");
         }
     }
 

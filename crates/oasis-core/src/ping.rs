@@ -19,6 +19,9 @@ pub const LOST: &str = "ping.lost";
 /// The kind of the notice that a lost agent is back.
 pub const BACK: &str = "ping.back";
 
+/// The entry of `meta` that marks a ping which only repeats the agent's previous ping.
+pub const REPEAT: &str = "repeat";
+
 /// The sender of a ping: one run of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pinger {
@@ -82,7 +85,7 @@ pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
 
 /// Whether a ping only repeats the agent's previous ping.
 pub fn is_repeat(meta: &Map<String, Value>) -> bool {
-    meta.get("repeat") == Some(&Value::Bool(true))
+    meta.get(REPEAT) == Some(&Value::Bool(true))
 }
 
 #[cfg(test)]

@@ -85,11 +85,46 @@ closed_set! {
 }
 
 impl Status {
+    /// The status that a producer's word means, in upper or lower case. `None` for a word that is not known.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let word = word.trim().to_ascii_lowercase();
+        match word.as_str() {
+            "start" | "started" | "running" => Some(Self::InProgress),
+            "succeeded" | "done" | "completed" | "ok" => Some(Self::Success),
+            "fail" | "failed" | "error" | "blocked" => Some(Self::Failure),
+            "warning" | "warn" => Some(Self::Info),
+            status => status.parse().ok(),
+        }
+    }
+
     /// Whether the reported work has ended.
     pub const fn is_final(self) -> bool {
         match self {
             Self::Success | Self::Failure | Self::Cancelled => true,
             Self::Queued | Self::InProgress | Self::Info => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_producers_name_statuses() {
+        for (word, status) in [
+            ("start", Some(Status::InProgress)),
+            ("Succeeded", Some(Status::Success)),
+            (" blocked ", Some(Status::Failure)),
+            ("WARN", Some(Status::Info)),
+            ("cancelled", Some(Status::Cancelled)),
+            ("maybe", None),
+            ("", None),
+        ] {
+            assert_eq!(Status::from_word(word), status, "{word}");
+        }
+        for status in Status::ALL {
+            assert_eq!(Status::from_word(&status.as_str().to_uppercase()), Some(*status));
         }
     }
 }

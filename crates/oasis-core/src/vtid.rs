@@ -1,30 +1,52 @@
-//! The grammar of VTIDs, which name tasks, and the search for a VTID in free text.
+//! The grammar of VTIDs, which name tasks.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
 
 use crate::invalid::{Invalid, shown};
 
-/// A task's name: `PREFIX-LAYER-NUMBER` (`DEV-CICDL-0031`), or the short form `VTID-NUMBER`. All letters are
-/// capitals.
+/// A task's name, such as `DEV-CICDL-0031`, `VTID-01260A`, `DEV-COMMU-0042.G` or `BOOTSTRAP-ORB-DELAY`. All
+/// letters are capitals.
+///
+/// The grammar is `[A-Z][A-Z0-9]{1,15}(-[A-Z0-9]{1,32}){1,5}(\.[A-Z0-9]{1,8})?`, with at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vtid(Box<str>);
 
 impl Vtid {
-    /// Parses the VTID in a field, a label or a flag. Any prefix is allowed, in upper or lower case.
+    /// The maximum length of a VTID in bytes.
+    pub const MAX_BYTES: usize = 64;
+    /// The maximum length of the first segment, the prefix, in bytes.
+    pub(crate) const MAX_PREFIX: usize = 16;
+    /// The maximum length of each other segment in bytes.
+    pub(crate) const MAX_SEGMENT: usize = 32;
+    /// The maximum number of segments after the prefix.
+    pub(crate) const MAX_SEGMENTS: usize = 5;
+    /// The maximum length of the subtask in bytes.
+    const MAX_SUBTASK: usize = 8;
+
+    /// Parses a VTID that a producer, a label or a flag states, in upper or lower case.
     ///
     /// # Errors
-    /// When `text` is anything other than one VTID.
+    /// When `text` does not fit the grammar.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        match vtid_length(text.as_bytes()) {
-            Some(end) if end == text.len() => Ok(Self(text.to_ascii_uppercase().into())),
-            _ => Err(Invalid::new(format!(
-                "{} is not a VTID: expected PREFIX-LAYER-NUMBER such as DEV-CICDL-0031, \
-                 or VTID-NUMBER such as VTID-0031",
-                shown(text)
-            ))),
+        if fits(text) {
+            Ok(Self(text.to_ascii_uppercase().into()))
+        } else {
+            Err(Invalid::new(format!(
+                "{} is not a VTID: expected words of letters and digits joined by dashes, such as \
+                 DEV-CICDL-0031 or VTID-0031, of at most {} bytes",
+                shown(text),
+                Self::MAX_BYTES
+            )))
         }
+    }
+
+    /// Parses the VTID in a label of Google Cloud. Such a label has no dots, so it has an underscore in the
+    /// place of the dot before a subtask: `dev-commu-0042_g`.
+    ///
+    /// # Errors
+    /// When the label does not fit the grammar.
+    pub fn parse_label(label: &str) -> Result<Self, Invalid> {
+        Self::parse(&label.replace('_', "."))
     }
 
     /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
@@ -33,32 +55,12 @@ impl Vtid {
         Self(text.into())
     }
 
-    /// Finds the first VTID in `text` whose prefix is one of `prefixes`, in upper or lower case. The
-    /// characters before and after the VTID must not be letters or digits.
-    pub fn find(text: &str, prefixes: &Prefixes) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let mut in_word = false;
-        for (at, c) in text.char_indices() {
-            let starts_word = !in_word && c.is_ascii_alphabetic();
-            in_word = c.is_alphanumeric();
-            if !starts_word {
-                continue;
-            }
-            let Some(len) = vtid_length(&bytes[at..]) else { continue };
-            let found = &text[at..at + len];
-            let word_goes_on = text[at + len..].chars().next().is_some_and(char::is_alphanumeric);
-            if !word_goes_on && prefixes.contains(found.split('-').next().unwrap_or_default()) {
-                return Some(Self(found.to_ascii_uppercase().into()));
-            }
-        }
-        None
-    }
-
-    /// The layer segment. `None` for the short form.
+    /// The layer: the second segment of an id of at least three segments, if it is a valid layer.
     pub fn layer(&self) -> Option<&str> {
         let mut segments = self.0.split('-');
-        let (_, second, third) = (segments.next(), segments.next(), segments.next());
-        third.and(second)
+        let (_, second, third) = (segments.next(), segments.next()?, segments.next());
+        let starts_with_letter = second.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+        (third.is_some() && starts_with_letter && second.len() <= 16).then_some(second)
     }
 
     /// The VTID in capitals.
@@ -73,151 +75,23 @@ impl fmt::Display for Vtid {
     }
 }
 
-/// The length of the VTID at the start of `bytes`. All digits after its last dash belong to its number.
-fn vtid_length(bytes: &[u8]) -> Option<usize> {
-    let count = |from: usize, test: fn(&u8) -> bool| bytes[from..].iter().take_while(|b| test(b)).count();
-    let dash = |at: usize| (bytes.get(at) == Some(&b'-')).then_some(at + 1);
-    let number = |from: usize| {
-        let digits = count(from, u8::is_ascii_digit);
-        (4..=6).contains(&digits).then_some(from + digits)
+/// Whether `text`, in any case, fits the grammar of VTIDs.
+fn fits(text: &str) -> bool {
+    let is_word = |word: &str, longest: usize| {
+        (1..=longest).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
     };
-
-    let prefix = count(0, u8::is_ascii_alphabetic);
-    if !(2..=8).contains(&prefix) {
-        return None;
-    }
-    let second = dash(prefix)?;
-    if bytes.get(second)?.is_ascii_digit() {
-        return if bytes[..prefix].eq_ignore_ascii_case(b"VTID") { number(second) } else { None };
-    }
-    let layer = count(second, u8::is_ascii_alphanumeric);
-    if !(2..=16).contains(&layer) {
-        return None;
-    }
-    number(dash(second + layer)?)
-}
-
-/// The task that an event belongs to: the value of its `vtid` field.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// The producer found no task.
-    Unset,
-    /// The event is from an agent without a task.
-    Idle,
-    /// The task with this name.
-    Vtid(Vtid),
-}
-
-impl Task {
-    /// Makes a task from text in the table. The text is not checked.
-    pub fn stored(text: String) -> Self {
-        match text.as_str() {
-            "UNSET" => Self::Unset,
-            "IDLE" => Self::Idle,
-            _ => Self::Vtid(Vtid::stored(text)),
-        }
-    }
-
-    /// The field's text: the VTID, `UNSET` or `IDLE`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Unset => "UNSET",
-            Self::Idle => "IDLE",
-            Self::Vtid(vtid) => vtid.as_str(),
-        }
-    }
-
-    /// The layer segment of the VTID, if there is one.
-    pub fn layer(&self) -> Option<&str> {
-        match self {
-            Self::Unset | Self::Idle => None,
-            Self::Vtid(vtid) => vtid.layer(),
-        }
-    }
-}
-
-/// Orders tasks by the field's text.
-impl Ord for Task {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
-    }
-}
-
-impl PartialOrd for Task {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl From<Option<Vtid>> for Task {
-    fn from(found: Option<Vtid>) -> Self {
-        found.map_or(Self::Unset, Self::Vtid)
-    }
-}
-
-impl FromStr for Task {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "UNSET" => Ok(Self::Unset),
-            "IDLE" => Ok(Self::Idle),
-            other => Vtid::parse(other).map(Self::Vtid),
-        }
-    }
-}
-
-/// The prefixes that [`Vtid::find`] accepts. `find` ignores a text of the same form with any other prefix,
-/// such as `fix-issue-1234`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefixes(Vec<Box<str>>);
-
-impl Prefixes {
-    fn contains(&self, prefix: &str) -> bool {
-        self.0.iter().any(|known| known.eq_ignore_ascii_case(prefix))
-    }
-}
-
-impl Default for Prefixes {
-    /// `DEV`, `STG`, `PROD` and `VTID`.
-    fn default() -> Self {
-        Self(["DEV", "STG", "PROD", "VTID"].map(Box::from).into())
-    }
-}
-
-impl FromStr for Prefixes {
-    type Err = Invalid;
-
-    /// Parses a comma-separated list such as `DEV,STG`.
-    fn from_str(list: &str) -> Result<Self, Invalid> {
-        let prefixes: Vec<Box<str>> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|prefix| !prefix.is_empty())
-            .map(|prefix| {
-                let fits = (2..=8).contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_alphabetic());
-                if fits {
-                    Ok(prefix.to_ascii_uppercase().into())
-                } else {
-                    Err(Invalid::new(format!(
-                        "{} is not a VTID prefix: expected 2 to 8 letters",
-                        shown(prefix)
-                    )))
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        if prefixes.is_empty() {
-            Err(Invalid::new("no VTID prefix given: name at least one, such as DEV"))
-        } else {
-            Ok(Self(prefixes))
-        }
-    }
-}
-
-impl fmt::Display for Prefixes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(","))
-    }
+    let (id, subtask) = match text.split_once('.') {
+        Some((id, subtask)) => (id, Some(subtask)),
+        None => (text, None),
+    };
+    let Some((prefix, segments)) = id.split_once('-') else { return false };
+    text.len() <= Vtid::MAX_BYTES
+        && is_word(prefix, Vtid::MAX_PREFIX)
+        && prefix.len() >= 2
+        && prefix.starts_with(|c: char| c.is_ascii_alphabetic())
+        && segments.split('-').count() <= Vtid::MAX_SEGMENTS
+        && segments.split('-').all(|segment| is_word(segment, Vtid::MAX_SEGMENT))
+        && subtask.is_none_or(|subtask| is_word(subtask, Vtid::MAX_SUBTASK))
 }
 
 #[cfg(test)]
@@ -226,80 +100,77 @@ mod tests {
 
     use super::*;
 
-    fn find(text: &str) -> Option<String> {
-        Vtid::find(text, &Prefixes::default()).map(|vtid| vtid.to_string())
-    }
-
     #[test]
-    fn the_first_vtid_that_stands_alone_is_found() {
-        for (text, found) in [
-            ("vt/dev-cicdl-0031-phase2", Some("DEV-CICDL-0031")),
-            ("[DEV-CICDL-0031] fix", Some("DEV-CICDL-0031")),
-            ("feat_DEV-CICDL-0031_x", Some("DEV-CICDL-0031")),
-            ("DEV-DEV-CICDL-0031", Some("DEV-CICDL-0031")),
-            ("VTID-0031 and DEV-CICDL-0032", Some("VTID-0031")),
-            ("VTID-CICDL-0031", Some("VTID-CICDL-0031")),
-            ("stg-a1-999999", Some("STG-A1-999999")),
-            ("xDEV-CICDL-0031", None),
-            ("éDEV-CICDL-0031", None),
-            ("DEV-CICDL-0031é", None),
-            ("DEV-CICDL-00311234", None),
-            ("DEV-CICDL-0031a", None),
-            ("DEV-CICDL-031", None),
-            ("DEV-0031", None),
-            ("DEV-A-0031", None),
-            ("DEV-1A-0031", None),
-            ("fix-issue-1234", None),
-            ("ſTG-CICDL-0031", None),
-            ("", None),
+    fn a_stated_vtid_is_stored_in_capitals() {
+        for (text, vtid, layer) in [
+            ("DEV-CICDL-0031", "DEV-CICDL-0031", Some("CICDL")),
+            ("dev-cicdl-0031", "DEV-CICDL-0031", Some("CICDL")),
+            ("VTID-01227", "VTID-01227", None),
+            ("VTID-01260A", "VTID-01260A", None),
+            ("DEV-COMMU-0042.G", "DEV-COMMU-0042.G", Some("COMMU")),
+            ("DEV-COMHU-2025-0015", "DEV-COMHU-2025-0015", Some("COMHU")),
+            ("VTID-2025-4B02", "VTID-2025-4B02", None),
+            ("VTID-0521-TEST-0001", "VTID-0521-TEST-0001", None),
+            ("bootstrap-orb-delay", "BOOTSTRAP-ORB-DELAY", Some("ORB")),
+            ("bootstrap-x", "BOOTSTRAP-X", None),
+            ("A1-B", "A1-B", None),
+            ("DEV-ABCDEFGHIJKLMNOPQ-1", "DEV-ABCDEFGHIJKLMNOPQ-1", None),
         ] {
-            assert_eq!(find(text).as_deref(), found, "{text}");
+            let parsed = Vtid::parse(text).unwrap();
+            assert_eq!((parsed.as_str(), parsed.layer()), (vtid, layer), "{text}");
         }
     }
 
     #[test]
-    fn parse_accepts_any_prefix_but_no_text_around_the_vtid() {
-        assert_eq!(Vtid::parse("fix-issue-1234").unwrap().as_str(), "FIX-ISSUE-1234");
-        assert_eq!(Vtid::parse("vtid-1234").unwrap().layer(), None);
-        assert_eq!(Vtid::parse("DEV-CICDL-0031").unwrap().layer(), Some("CICDL"));
-        for bad in ["", "DEV-CICDL-0031 ", "DEV-CICDL-0031-x", "ABC-1234", "DEV-CICDL-1234567", "UNSET"] {
+    fn other_texts_are_not_vtids() {
+        let long = format!("DEV-{}-{}", "A".repeat(31), "B".repeat(28));
+        assert_eq!(long.len(), 64);
+        assert!(Vtid::parse(&long).is_ok());
+        for bad in [
+            "",
+            "UNKNOWN",
+            "SYSTEM",
+            "N/A",
+            "UNSET",
+            "a sentence",
+            "DEV-CICDL-0031 ",
+            "DEV-CICDL-",
+            "-CICDL-0031",
+            "D-0031",
+            "1DEV-0031",
+            "DEV-CICDL_0031",
+            "DEV-0031.",
+            "DEV-0031.A.B",
+            "DEV-0031.ABCDEFGHI",
+            "ABCDEFGHIJKLMNOPQ-1",
+            "A1-1-2-3-4-5-6",
+            "DÉV-0031",
+            &format!("DEV-{}", "A".repeat(33)),
+            &format!("{long}B"),
+        ] {
             assert!(Vtid::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!("IDLE".parse(), Ok(Task::Idle));
+    }
+
+    #[test]
+    fn an_underscore_in_a_label_stands_for_a_dot() {
+        assert_eq!(Vtid::parse_label("dev-commu-0042_g").unwrap().as_str(), "DEV-COMMU-0042.G");
+        assert!(Vtid::parse_label("dev_commu_0042").is_err());
     }
 
     proptest! {
         #[test]
-        fn find_accepts_any_text_and_returns_only_vtids(text in any::<String>()) {
-            if let Some(found) = find(&text) {
-                prop_assert_eq!(Vtid::parse(&found).unwrap().to_string(), found.clone());
-                prop_assert!(text.to_ascii_uppercase().contains(&found));
+        fn every_text_that_fits_the_grammar_is_a_vtid(
+            text in "[A-Za-z][A-Za-z0-9]{1,15}(-[A-Za-z0-9]{1,32}){1,5}([.][A-Za-z0-9]{1,8})?"
+        ) {
+            prop_assert_eq!(Vtid::parse(&text).is_ok(), text.len() <= Vtid::MAX_BYTES);
+        }
+
+        #[test]
+        fn a_vtid_parses_to_itself(text in any::<String>()) {
+            if let Ok(vtid) = Vtid::parse(&text) {
+                prop_assert_eq!(Vtid::parse(vtid.as_str()), Ok(vtid));
             }
-        }
-
-        #[test]
-        fn a_vtid_between_other_characters_is_found(
-            // If this text ends with a dash, it may contain the start of another VTID.
-            before in any::<String>().prop_filter("no VTID, no letter, digit or dash at the end", |before| {
-                !before.ends_with(|c: char| c.is_alphanumeric() || c == '-') && find(before).is_none()
-            }),
-            prefix in "DEV|STG|PROD", layer in "[A-Z][A-Z0-9]{1,15}", number in "[0-9]{4,6}",
-            after in any::<String>()
-                .prop_filter("no letter or digit first", |after| !after.starts_with(char::is_alphanumeric)),
-        ) {
-            let vtid = format!("{prefix}-{layer}-{number}");
-            let text = format!("{before}{}{after}", vtid.to_lowercase());
-            prop_assert_eq!(find(&text), Some(vtid));
-        }
-
-        #[test]
-        fn a_vtid_next_to_a_letter_or_digit_is_not_found(
-            edge in any::<char>().prop_filter("is a letter or digit", |edge| edge.is_alphanumeric()),
-            left in any::<bool>(),
-        ) {
-            // On the right, the number has six digits, the maximum. So another digit makes it too long.
-            let text = if left { format!("{edge}DEV-CICDL-0031") } else { format!("DEV-CICDL-003100{edge}") };
-            prop_assert_eq!(find(&text), None);
         }
     }
 }

@@ -33,7 +33,8 @@ macro_rules! accepted {
 
 accepted! {
     Task: str::parse,
-    Status: str::parse,
+    // The words that ingest accepts, such as `error`.
+    Status: |text| Status::from_word(text).map_or_else(|| text.parse(), Ok),
     Source: str::parse,
     Kind: Kind::parse,
     // Callers may use lower case.

@@ -182,8 +182,8 @@ impl Deploy<'_> {
         let Self { place, operation, revision, traffic, status, reason, message, key } = self;
         let Place { project, region, service } = place;
         let label = |name: &str| label(entry, name);
-        // Cloud Run allows only lower case in labels, but VTIDs and layers are upper case.
-        let vtid = label("vtid").and_then(|vtid| Vtid::parse(&vtid.to_ascii_uppercase()).ok());
+        let vtid = label("vtid").and_then(|vtid| Vtid::parse_label(vtid).ok());
+        // Cloud Run allows only lower case in labels, but layers are upper case.
         let layer_hint = label("vt_layer").and_then(|layer| Layer::parse(&layer.to_ascii_uppercase()).ok());
         let event = Event {
             ts: Ts::clamped(id.timestamp),

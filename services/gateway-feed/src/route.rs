@@ -17,6 +17,7 @@ const HEALTH: &str = "/api/v1/devhub/health";
 const EVENTS: &str = "/api/v1/oasis/events";
 const AGENTS: &str = "/api/v1/oasis/agents";
 const INGEST: &str = "/events/ingest";
+const MORE_INGEST: [&str; 2] = ["/api/v1/events/ingest", "/api/v1/oasis/events/ingest"];
 const PAGE: &str = "/";
 const ASSETS: &str = "/-/";
 
@@ -67,6 +68,7 @@ impl Route {
             EVENTS => Some(Self::Events),
             AGENTS => Some(Self::Agents),
             INGEST => Some(Self::Ingest),
+            more if MORE_INGEST.contains(&more) => Some(Self::Ingest),
             _ => Page::parse(path).map(Self::Page),
         }
     }
@@ -138,7 +140,9 @@ impl Route {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("Authorization, Cache-Control, Last-Event-ID, X-Request-Id"),
+            HeaderValue::from_static(                "Authorization, Content-Type, Cache-Control, Last-Event-ID, X-Request-Id, X-Requested-With, \
+                 X-VTID",
+            ),
         );
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
         answer
@@ -157,6 +161,8 @@ mod tests {
             (EVENTS, Some(Route::Events)),
             (AGENTS, Some(Route::Agents)),
             (INGEST, Some(Route::Ingest)),
+            ("/api/v1/events/ingest", Some(Route::Ingest)),
+            ("/api/v1/oasis/events/ingest", Some(Route::Ingest)),
             ("/", Some(Route::Page(Page::Known))),
             ("/agents", Some(Route::Page(Page::Known))),
             ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Known))),

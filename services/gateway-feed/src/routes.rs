@@ -4,7 +4,7 @@
 //! - `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed
 //! - `GET /api/v1/oasis/events`: the query API
 //! - `GET /api/v1/oasis/agents`: the agents and their states
-//! - `POST /events/ingest`, `POST /api/v1/oasis/events`: ingest
+//! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events`, `/api/v1/oasis/events/ingest`: ingest
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files it is made of
 
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl App for Gateway {
                 self.events.list(&self.answers, request.uri(), self.readers.are_known()).await
             }
             Route::Events | Route::Ingest => {
-                ingest::answer(&self.senders, &self.appender, request, context).await
+                ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
             }
             Route::Agents => {
                 self.readers.admit(&request)?;

@@ -210,6 +210,11 @@ impl Registry {
         }
     }
 
+    /// The last ping of an instance.
+    pub(super) fn last_ping(&self, instance: &str) -> Option<&Observation> {
+        self.agents.get(instance).map(|agent| &*agent.ping)
+    }
+
     /// Every agent with its state.
     pub(super) fn all(&self, now: Duration) -> impl Iterator<Item = (&Agent, State)> {
         let now = (!self.away && now <= self.believed_until).then_some(now);

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use oasis_core::ping::{PING, Pinger};
+use oasis_core::{Event, Meta, Source};
 use oasis_store::{MOST_AGENTS, Update};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -61,6 +63,19 @@ impl Agents {
             Update::Up { .. } => registry.up(now),
             Update::Down(_) => registry.down(),
         }
+    }
+
+    /// Whether `event` is a ping that only repeats the last ping of the same agent: the sender, the task and
+    /// the status are the same.
+    pub(crate) fn has_said(&self, event: &Event, meta: &Meta) -> bool {
+        if event.source != Source::AgentPing || event.kind.as_str() != PING {
+            return false;
+        }
+        let who = Pinger::read(meta.as_map(), event.module.as_str());
+        let registry = self.registry();
+        registry.last_ping(&who.instance).is_some_and(|last| {
+            (&last.who, &last.task, last.status) == (&who, &event.task, event.status)
+        })
     }
 
     /// Waits until the tail has read everything up to `id`. Returns false if this takes longer than

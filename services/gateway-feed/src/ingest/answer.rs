@@ -1,4 +1,5 @@
-//! Answers a request that sends events. The answer is 201 once all events of the request are committed.
+//! Answers a request that sends events, once all its events are committed: 201, or 200 where clients expect
+//! it.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -8,8 +9,9 @@ use oasis_store::{AppendError, Appender};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::events;
+use super::events::{self, Received};
 use crate::access::Senders;
+use crate::agents::Agents;
 
 /// The maximum size of one request in bytes. It is enough for the maximum number of events, each with the
 /// largest `meta`.
@@ -23,6 +25,12 @@ struct Stored {
     /// The id of the event, if the request had only one event.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
+    /// The same id as text, for clients that expect a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    /// The `ts` of the event, if the request had only one event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<Ts>,
     /// The id of each event, in the order of the request; null for a duplicate of an event that has been
     /// pruned.
     ids: Vec<Option<i64>>,
@@ -38,6 +46,7 @@ struct Stored {
 pub(crate) async fn answer(
     senders: &Senders,
     appender: &Appender,
+    agents: &Agents,
     request: Request,
     context: &RequestContext,
 ) -> Result<Response, ApiError> {
@@ -46,17 +55,22 @@ pub(crate) async fn answer(
     Query::parse(request.uri().query(), &[])?;
     let (head, body) = request.into_parts();
     let body = context.read_body(body, MOST_BYTES).await?;
-    let events = events::read(&head.headers, &body, Ts::clamped(Timestamp::now()))?;
+    let Received { events, created } =
+        events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents)?;
     drop(body);
+    let ts = if let [only] = &events[..] { Some(only.event.ts) } else { None };
     let appended = appender.append(events, arrived).await.map_err(not_stored)?;
     let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
+    let id = ids.first().copied().flatten().filter(|_| ids.len() == 1);
     let stored = Stored {
         ok: true,
-        id: ids.first().copied().flatten().filter(|_| ids.len() == 1),
+        id,
+        event_id: id.map(|id| id.to_string()),
+        ts,
         duplicates: appended.iter().filter(|appended| appended.duplicate).count(),
         ids,
     };
-    response::json(StatusCode::CREATED, &stored)
+    response::json(if created { StatusCode::CREATED } else { StatusCode::OK }, &stored)
 }
 
 fn not_stored(error: AppendError) -> ApiError {

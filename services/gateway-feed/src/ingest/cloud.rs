@@ -91,16 +91,23 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
         Some(Value::Object(data)) => (Fields::new(data, "data."), None),
         other => (Fields::new(Map::new(), "data."), other),
     };
+    let (task, vtid_given) = known.task("vtid")?;
+    let word = known.text("status")?;
+    let status = word.as_deref().map_or(Some(Status::Info), Status::from_word);
     let event = Event {
         ts,
-        task: known.task("vtid")?,
+        task,
         layer_hint: known.layer("layer")?,
         module: known.parsed("module", Module::parse)?.unwrap_or_else(Module::core),
         source: Source::OasisEvents,
         kind: Kind::from_name(&kind),
-        status: known.status("status")?.unwrap_or(Status::Info),
+        status: status.unwrap_or(Status::Info),
         link: known.link("link")?,
     };
+    let status_given = word.filter(|_| status.is_none()).map(Value::from);
+    for (name, given) in [("vtid_given", vtid_given), ("status_given", status_given)] {
+        meta.extend(given.map(|text| (name.to_owned(), text)));
+    }
     let known = known.rest();
     if let Some(data) = rest.or((!known.is_empty()).then_some(Value::Object(known))) {
         meta.insert("data".into(), data);

@@ -1,4 +1,4 @@
-//! Reads the events of one request: one event, or an array of events. Each event has one of three forms. If
+//! Reads the events of one request: one event, or an array of events. Each event has one of four forms. If
 //! one event is refused, the whole request is refused.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
@@ -9,20 +9,34 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
+use super::form::Form;
 use super::json::{is_json, object};
-use super::{cloud, older, plain};
+use super::{agent, cloud, strict, telemetry};
+use crate::agents::Agents;
 
 /// The maximum number of events in one request.
 const MOST_EVENTS: usize = 1_000;
 
-/// Reads the events of a request that was received at `now`.
+/// The events of one request.
+pub(super) struct Received {
+    pub(super) events: Vec<NewEvent>,
+    /// Whether the answer is 201. Clients of some forms expect 200.
+    pub(super) created: bool,
+}
+
+/// Reads the events of a request that was received at `now`. `agents` knows the last ping of each agent.
 ///
 /// # Errors
 /// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
-pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewEvent>, ApiError> {
-    if headers.contains_key("ce-specversion") {
+pub(super) fn read(
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Ts,
+    agents: &Agents,
+) -> Result<Received, ApiError> {
+    if Form::is_binary(headers) {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
-        return Ok(vec![event]);
+        return Ok(Received { events: vec![event], created: true });
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(content_type) {
@@ -30,9 +44,9 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewE
             .hint("add the header Content-Type: application/json"));
     }
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        return Ok(vec![
-            object(body).and_then(|event| one(event, now)).map_err(|refusal| refused(None, &refusal))?,
-        ]);
+        let event = object(body).and_then(|event| one(event, now, agents));
+        let (event, form) = event.map_err(|refusal| refused(None, &refusal))?;
+        return Ok(Received { events: vec![event], created: form.is_created() });
     }
     // The events are first taken as slices of the body, because a parsed value can take twenty times the
     // memory of its text.
@@ -47,28 +61,32 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewE
             format!("{} events in one request: at most {MOST_EVENTS} are allowed", events.len()),
         ));
     }
+    let mut created = true;
     let read = |(nth, event): (usize, &&RawValue)| {
-        let event = object(event.get().as_bytes()).and_then(|event| one(event, now));
-        event.map_err(|refusal| refused(Some(nth), &refusal))
+        let event = object(event.get().as_bytes()).and_then(|event| one(event, now, agents));
+        let (event, form) = event.map_err(|refusal| refused(Some(nth), &refusal))?;
+        created &= form.is_created();
+        Ok(event)
     };
-    events.iter().enumerate().map(read).collect()
+    let events = events.iter().enumerate().map(read).collect::<Result<_, ApiError>>()?;
+    Ok(Received { events, created })
 }
 
-/// Reads one event. Each form has a member that the other forms lack.
-fn one(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
-    let event = if event.contains_key("specversion") {
-        cloud::structured(event, now)
-    } else if event.contains_key("service") || event.contains_key("event") {
-        older::read(event, now)
-    } else {
-        plain::read(event, now)
-    }?;
+/// Reads one event.
+fn one(event: Map<String, Value>, now: Ts, agents: &Agents) -> Result<(NewEvent, Form), Refusal> {
+    let form = Form::of(&event)?;
+    let event = match form {
+        Form::Strict => strict::read(event, now)?,
+        Form::Agent => agent::read(event, now, agents),
+        Form::Telemetry => telemetry::read(event, now),
+        Form::CloudEvent => cloud::structured(event, now)?,
+    };
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
             hint: Some("send pings; gateways find out whether an agent is lost or back".into()),
             ..Refusal::field("kind", format!("{kind} of source agent.ping is reserved for gateways"))
         }),
-        _ => Ok(event),
+        _ => Ok((event, form)),
     }
 }
 

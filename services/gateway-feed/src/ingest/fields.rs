@@ -1,7 +1,9 @@
 //! Takes the known fields out of a JSON object one by one, and refuses an object that has unknown fields.
 
-use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
+use oasis_core::{Invalid, Layer, Link, Task, Ts};
 use serde_json::{Map, Value};
+
+use super::lenient::vtid_given;
 
 /// Why an event is refused: a message and a hint for its sender.
 #[derive(Debug)]
@@ -74,8 +76,15 @@ impl Fields {
         value.ok_or_else(|| self.refuse(name, "it is missing"))
     }
 
-    pub(crate) fn task(&mut self, name: &str) -> Result<Task, Refusal> {
-        Ok(self.parsed(name, str::parse)?.unwrap_or(Task::Unset))
+    /// Takes the task, and the text if it names no task. Such a text does not cost the event.
+    pub(crate) fn task(&mut self, name: &str) -> Result<(Task, Option<Value>), Refusal> {
+        Ok(match self.text(name)? {
+            None => (Task::Unset, None),
+            Some(text) => match text.trim().parse() {
+                Ok(task) => (task, None),
+                Err(_) => (Task::Unset, Some(vtid_given(&text))),
+            },
+        })
     }
 
     pub(crate) fn time(&mut self, name: &str, now: Ts) -> Result<Ts, Refusal> {
@@ -90,10 +99,6 @@ impl Fields {
         self.parsed(name, Layer::parse)
     }
 
-    pub(crate) fn status(&mut self, name: &str) -> Result<Option<Status>, Refusal> {
-        self.parsed(name, str::parse)
-    }
-
     /// The fields that have not been taken.
     pub(crate) fn rest(self) -> Map<String, Value> {
         self.map
@@ -104,9 +109,8 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {
-            "title" | "ref" => "leave it out: title and ref are computed from the other fields",
             "id" | "recorded_at" => "leave it out: the database assigns id and recorded_at",
-            _ => "put other data into `meta`, or in the older form into `metadata`",
+            _ => "put other data into `meta`",
         };
         let shown: String = name.chars().take(64).collect();
         let refusal = Refusal::field(&format!("{}{shown}", self.path), "unknown field");

@@ -1,5 +1,8 @@
 //! Parses the JSON of requests. Decides which content types count as JSON, and how large an event may be.
 
+use std::borrow::Cow;
+
+use oasis_core::repair_escapes;
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
@@ -27,5 +30,11 @@ pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
         return Err(Refusal::new(format!("it is too large: an event has at most {MOST_EVENT_BYTES} bytes")));
     }
-    serde_json::from_slice(text).map_err(|error| Refusal::new(format!("not JSON: {error}")))
+    serde_json::from_slice(text)
+        // A text that was cut may end with half of a character.
+        .or_else(|error| match repair_escapes(text) {
+            Cow::Owned(repaired) => serde_json::from_slice(&repaired),
+            Cow::Borrowed(_) => Err(error),
+        })
+        .map_err(|error| Refusal::new(format!("not JSON: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use oasis_core::github::Normalised;
 use oasis_core::{
-    Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts, Vtid,
+    Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts,
 };
 use ring::digest;
 
@@ -64,7 +64,7 @@ impl Facts<'_> {
         received: Ts,
     ) -> NewEvent {
         let found = self.places.iter().find_map(|(place, text)| {
-            let vtid = Vtid::find(text.as_deref()?, &rules.prefixes)?;
+            let vtid = rules.prefixes.find(text.as_deref()?)?;
             Some((*place, vtid))
         });
         let (place, vtid) = found.unzip();

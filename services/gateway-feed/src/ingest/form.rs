@@ -1,0 +1,84 @@
+//! Tells the four forms of events apart.
+
+use hyper::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::fields::Refusal;
+
+/// A form in which a client sends an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The ten fields of an event and its `meta`, checked strictly.
+    Strict,
+    /// What agents report: `service` and `event`.
+    Agent,
+    /// What pipelines, bridges and routines report: a `type`.
+    Telemetry,
+    /// CloudEvents 1.0.
+    CloudEvent,
+}
+
+impl Form {
+    /// The form of one event in the body of a request. The first form whose fields are present applies. A
+    /// field that is null is absent.
+    ///
+    /// # Errors
+    /// When the event has no form.
+    pub(super) fn of(event: &Map<String, Value>) -> Result<Self, Refusal> {
+        let has = |name: &str| event.get(name).is_some_and(|value| !value.is_null());
+        if has("specversion") {
+            Ok(Self::CloudEvent)
+        } else if has("kind") {
+            Ok(Self::Strict)
+        } else if has("service") && has("event") {
+            Ok(Self::Agent)
+        } else if ["type", "event_type", "topic"].into_iter().any(has) {
+            Ok(Self::Telemetry)
+        } else {
+            Err(Refusal {
+                hint: Some(
+                    "send `kind`, `source` and `status`; or `service`, `event` and `status`; or `type` (also \
+                     `event_type`, `topic`); or a CloudEvent with `specversion`"
+                        .into(),
+                ),
+                ..Refusal::new("the event has none of the four forms: strict, agents', telemetry, CloudEvents")
+            })
+        }
+    }
+
+    /// Whether a request is a CloudEvent in binary mode, which has its attributes in headers.
+    pub(super) fn is_binary(headers: &HeaderMap) -> bool {
+        headers.keys().any(|name| name.as_str().starts_with("ce-"))
+    }
+
+    /// Whether a client of this form gets 201 for stored events. Clients of the other forms expect 200.
+    pub(super) fn is_created(self) -> bool {
+        match self {
+            Self::Strict | Self::CloudEvent => true,
+            Self::Agent | Self::Telemetry => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_form_whose_fields_are_present_applies() {
+        for (event, form) in [
+            (json!({"specversion": "1.0", "kind": "a"}), Some(Form::CloudEvent)),
+            (json!({"kind": "a", "service": "s", "event": "e", "type": "t"}), Some(Form::Strict)),
+            (json!({"service": "s", "event": "e", "type": "t"}), Some(Form::Agent)),
+            (json!({"service": "s", "type": "t"}), Some(Form::Telemetry)),
+            (json!({"service": "s", "event_type": "t"}), Some(Form::Telemetry)),
+            (json!({"topic": "t", "kind": null}), Some(Form::Telemetry)),
+            (json!({"service": "s", "status": "info"}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(Form::of(event.as_object().unwrap()).ok(), form, "{event}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Reads the fields of forms 2 and 3. Their callers mostly ignore the answer, so a bad value never costs the
+//! event. The value is replaced or left out, and `meta` keeps the text that was given.
+
+use oasis_core::{Kind, Link, Meta, Module, Status, Task, Ts};
+use serde_json::{Map, Value};
+
+/// The maximum number of bytes that `meta` keeps of a text that is not a VTID.
+const MOST_VTID_GIVEN: usize = 200;
+
+/// The fields of one event, and the entries for its `meta`.
+pub(super) struct Lenient {
+    fields: Map<String, Value>,
+    meta: Map<String, Value>,
+    /// Precedes the name of an entry whose name is taken.
+    clash: &'static str,
+}
+
+impl Lenient {
+    pub(super) fn new(fields: Map<String, Value>, clash: &'static str) -> Self {
+        Self { fields, meta: Map::new(), clash }
+    }
+
+    /// Takes the first of the named fields that is present. Null counts as absent.
+    pub(super) fn take(&mut self, names: &[&str]) -> Option<Value> {
+        names.iter().find_map(|name| take(&mut self.fields, name))
+    }
+
+    /// Takes the first of the named fields that is present. If it is an object, its fields are returned. Any
+    /// other value goes to `meta`.
+    pub(super) fn object(&mut self, names: &[&str]) -> Map<String, Value> {
+        let found = names.iter().find_map(|name| Some((*name, take(&mut self.fields, name)?)));
+        match found {
+            Some((_, Value::Object(object))) => object,
+            Some((name, other)) => {
+                self.keep(name, other);
+                Map::new()
+            }
+            None => Map::new(),
+        }
+    }
+
+    /// Adds an entry to `meta`. If the name is taken, the name of the new entry gets the prefix for clashes.
+    pub(super) fn keep(&mut self, name: &str, value: Value) {
+        let mut name = name.to_owned();
+        while self.meta.contains_key(&name) {
+            name.insert_str(0, self.clash);
+        }
+        self.meta.insert(name, value);
+    }
+
+    /// The task that the first valid one of `given` names. A VTID comes before `UNSET` and `IDLE`.
+    pub(super) fn task(&mut self, given: impl IntoIterator<Item = Option<Value>>) -> Task {
+        let given: Vec<Value> = given.into_iter().flatten().collect();
+        let tasks: Vec<Task> =
+            given.iter().filter_map(|value| value.as_str()?.trim().parse().ok()).collect();
+        let named = tasks.iter().find(|task| matches!(task, Task::Vtid(_))).or_else(|| tasks.first());
+        match (named, given.first()) {
+            (Some(task), _) => task.clone(),
+            (None, Some(text)) => {
+                self.keep("vtid_given", vtid_given(&shown(text)));
+                Task::Unset
+            }
+            (None, None) => Task::Unset,
+        }
+    }
+
+    /// The module that a service's name makes; `CORE` without a name.
+    pub(super) fn module(&mut self, name: Option<Value>) -> Module {
+        let Some(name) = name.as_ref().map(shown) else { return Module::core() };
+        let module = Module::from_name(&name);
+        if !module.as_str().eq_ignore_ascii_case(name.trim()) {
+            self.keep("module_given", name.into());
+        }
+        module
+    }
+
+    /// The kind that a name makes.
+    pub(super) fn kind(&mut self, name: &Value) -> Kind {
+        let name = shown(name);
+        let kind = Kind::from_name(&name);
+        if !kind.as_str().eq_ignore_ascii_case(name.trim()) {
+            self.keep("kind_given", name.into());
+        }
+        kind
+    }
+
+    /// The status that a word names. `None` without a word; `info` for an unknown word.
+    pub(super) fn status(&mut self, word: Option<Value>) -> Option<Status> {
+        let word = shown(&word?);
+        Some(Status::from_word(&word).unwrap_or_else(|| {
+            self.keep("status_given", word.into());
+            Status::Info
+        }))
+    }
+
+    pub(super) fn link(&mut self, link: Option<Value>) -> Option<Link> {
+        let link = shown(&link?);
+        Link::parse(&link).map_err(|_| self.keep("link_given", link.into())).ok()
+    }
+
+    pub(super) fn time(&mut self, time: Option<Value>, now: Ts) -> Ts {
+        let Some(time) = time else { return now };
+        let time = shown(&time);
+        time.parse().unwrap_or_else(|_| {
+            self.keep("ts_given", time.into());
+            now
+        })
+    }
+
+    /// The `meta` of the event: the kept entries, then the fields that have not been taken, then the entries
+    /// of `nested`, a field that is an object. It is cut if it is too large.
+    pub(super) fn meta(mut self, nested: Map<String, Value>) -> Meta {
+        for (name, value) in std::mem::take(&mut self.fields).into_iter().chain(nested) {
+            if !value.is_null() {
+                self.keep(&name, value);
+            }
+        }
+        Meta::cut(self.meta)
+    }
+}
+
+/// Takes a field out of an object. Null counts as absent.
+pub(super) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    object.remove(name).filter(|value| !value.is_null())
+}
+
+/// What `meta.vtid_given` keeps of a text that is not a VTID.
+pub(super) fn vtid_given(text: &str) -> Value {
+    text[..text.floor_char_boundary(MOST_VTID_GIVEN)].into()
+}
+
+/// A string as it is, and any other value as JSON.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,40 @@
+//! Reads the form that pipelines, bridges and routines send: `{vtid?, type, status?, source?, service?,
+//! message?, payload?}`. The type may also be called `event_type` or `topic`, and the payload `details`,
+//! `data` or `metadata`.
+
+use oasis_core::{Channel, Event, NewEvent, Source, Status, Ts};
+use serde_json::{Map, Value};
+
+use super::lenient::{Lenient, take};
+
+pub(super) fn read(event: Map<String, Value>, now: Ts) -> NewEvent {
+    let mut fields = Lenient::new(event, "payload.");
+    let mut payload = Map::new();
+    for name in ["payload", "details", "data", "metadata"] {
+        for (name, value) in fields.object(&[name]) {
+            let taken = payload.contains_key(&name);
+            payload.insert(if taken { format!("payload.{name}") } else { name }, value);
+        }
+    }
+    let kind = fields.take(&["type", "event_type", "topic"]).unwrap_or_default();
+    let kind = fields.kind(&kind);
+    let tasks = [fields.take(&["vtid"]), take(&mut payload, "vtid")];
+    let task = fields.task(tasks);
+    let service = fields.take(&["service"]).or_else(|| take(&mut payload, "service"));
+    let module = fields.module(service);
+    let link = fields.take(&["link"]).or_else(|| take(&mut payload, "link"));
+    let link = fields.link(link);
+    let time = fields.take(&["timestamp", "ts", "created_at"]);
+    let ts = fields.time(time, now);
+    let source = match fields.take(&["source"]) {
+        None => Source::OasisEvents,
+        Some(given) => given.as_str().and_then(|name| name.parse().ok()).unwrap_or_else(|| {
+            fields.keep("source_given", given);
+            Source::OasisEvents
+        }),
+    };
+    let status = fields.take(&["status"]);
+    let status = fields.status(status).or_else(|| kind.status()).unwrap_or(Status::Info);
+    let event = Event { ts, task, layer_hint: None, module, source, kind, status, link };
+    NewEvent { event, channel: Channel::devhub(), meta: fields.meta(payload), dedup_key: None }
+}
