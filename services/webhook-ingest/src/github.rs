@@ -10,7 +10,9 @@ mod hook;
 mod json;
 mod runs;
 
-use oasis_core::{NewEvent, Ts};
+use std::borrow::Cow;
+
+use oasis_core::{NewEvent, Ts, repair_escapes};
 
 pub use facts::Rules;
 pub use json::Unreadable;
@@ -37,21 +39,37 @@ pub enum Reading {
 ///
 /// # Errors
 /// When the payload is not a JSON object. For an event that the feed shows, also when a required field is
-/// missing, or when a field that is used has the wrong type, a lone surrogate or a NUL.
+/// missing, or when a field that is used has the wrong type.
 pub fn read(event_name: &str, payload: &[u8], rules: &Rules, received: Ts) -> Result<Reading, Unreadable> {
+    let read = |json| read_json(event_name, json, payload, rules, received);
+    // Hardly any payload has an escape that needs a repair, so the search for them waits for an error.
+    read(payload).or_else(|error| match repair_escapes(payload) {
+        Cow::Owned(repaired) => read(&repaired),
+        Cow::Borrowed(_) => Err(error),
+    })
+}
+
+/// Reads `json`, which is `payload` itself, or the payload with repaired escapes.
+fn read_json(
+    event_name: &str,
+    json: &[u8],
+    payload: &[u8],
+    rules: &Rules,
+    received: Ts,
+) -> Result<Reading, Unreadable> {
     let facts = match event_name {
-        "workflow_run" => runs::workflow_run(json::parse(payload)?),
-        "workflow_job" => runs::workflow_job(json::parse(payload)?),
-        "check_run" => runs::check_run(json::parse(payload)?),
-        "check_suite" => runs::check_suite(json::parse(payload)?),
-        "pull_request" => code::pull_request(json::parse(payload)?),
-        "push" => code::push(json::parse(payload)?),
-        "create" | "delete" => code::create_or_delete(json::parse(payload)?),
-        "release" => code::release(json::parse(payload)?),
-        "deployment" => deployments::deployment(json::parse(payload)?),
-        "deployment_status" => deployments::deployment_status(json::parse(payload)?),
-        "ping" => hook::ping(json::parse(payload)?),
-        _ => return json::parse::<Object>(payload).map(|Object {}| Reading::Ignored),
+        "workflow_run" => runs::workflow_run(json::parse(json)?),
+        "workflow_job" => runs::workflow_job(json::parse(json)?),
+        "check_run" => runs::check_run(json::parse(json)?),
+        "check_suite" => runs::check_suite(json::parse(json)?),
+        "pull_request" => code::pull_request(json::parse(json)?),
+        "push" => code::push(json::parse(json)?),
+        "create" | "delete" => code::create_or_delete(json::parse(json)?),
+        "release" => code::release(json::parse(json)?),
+        "deployment" => deployments::deployment(json::parse(json)?),
+        "deployment_status" => deployments::deployment_status(json::parse(json)?),
+        "ping" => hook::ping(json::parse(json)?),
+        _ => return json::parse::<Object>(json).map(|Object {}| Reading::Ignored),
     };
     let state_known = facts.state.known;
     let new = Box::new(facts.into_event(event_name, payload, rules, received));
