@@ -6,19 +6,28 @@ use oasis_store::Filter;
 use super::params::{bad, natural, time, with_filter};
 use crate::fanout::source::Begin;
 
-/// The parameters of the feed.
-pub(crate) const FEED: &[&str] =
-    &with_filter::<{ Filter::FIELDS.len() + 3 }>(&["since", "last_event_id", "token"]);
+/// The names of the parameter for the cursor. Clients that replace the browser's EventSource use their own.
+const CURSOR: [&str; 3] = ["last_event_id", "lastEventId", "lastEventID"];
 
-/// Where a client of the feed begins: its `Last-Event-ID` header beats `last_event_id`, which beats
-/// `since`. An empty cursor counts as absent.
+/// The parameters of the feed.
+pub(crate) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.len() + 2 }>(&[
+    "since", "token", CURSOR[0], CURSOR[1], CURSOR[2],
+]);
+
+/// Where a client of the feed begins: its `Last-Event-ID` header beats the parameter `last_event_id`, which
+/// beats `since`. An empty cursor counts as absent.
 ///
 /// # Errors
 /// 400 for an invalid cursor or time, even if it would not be used.
 pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
-    let given = query.get("last_event_id").filter(|id| !id.is_empty());
-    let given = given
-        .map(|id| natural(id.as_bytes()).ok_or_else(|| bad("last_event_id", "expected the id of an event")));
+    let mut given = CURSOR.iter().filter_map(|name| Some((name, query.get(name)?)));
+    let cursor = given.next();
+    if let Some((name, _)) = given.next() {
+        return Err(bad(name, "the cursor is given more than once"));
+    }
+    let given = cursor.filter(|(_, id)| !id.is_empty());
+    let given =
+        given.map(|(name, id)| natural(id.as_bytes()).ok_or_else(|| bad(name, "expected the id of an event")));
     let given = given.transpose()?;
     let since = time(query, "since")?;
     if let Some(header) = header.filter(|id| !id.is_empty()) {
@@ -51,10 +60,13 @@ mod tests {
         let since: Ts = "2026-01-01T22:00:00Z".parse().unwrap();
         assert_eq!(of("", None).unwrap(), Begin::Fresh);
         assert_eq!(of("last_event_id=5&since=2026-01-02T00:00:00Z", None).unwrap(), Begin::After(5));
+        assert_eq!(of("lastEventId=5", None).unwrap(), Begin::After(5));
+        assert_eq!(of("lastEventID=5", None).unwrap(), Begin::After(5));
         assert_eq!(of("last_event_id=5", Some("7")).unwrap(), Begin::After(7));
         assert_eq!(of("last_event_id=", Some("")).unwrap(), Begin::Fresh);
         assert_eq!(of("since=2026-01-02T00:00:00+02:00", None).unwrap(), Begin::Since(since.instant()));
         assert!(of("last_event_id=x", Some("7")).is_err());
+        assert!(of("lastEventId=5&last_event_id=5", None).is_err());
         assert!(of("", Some("abc")).is_err());
         assert!(of("", Some("-1")).is_err());
         assert!(of("since=nonsense", Some("7")).is_err());
