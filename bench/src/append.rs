@@ -1,7 +1,6 @@
 //! Measures the batcher that the services use to append events: how many rows a second it stores for many
 //! callers in one process, and how long an append by a single caller takes. The batcher runs in the process
-//! of the bench. The peers are COPY and INSERT statements with the same number of rows per statement. One
-//! session sends these statements in the fastest form that PostgreSQL offers.
+//! of the bench. The peers are plain COPY and INSERT statements, which one session sends.
 
 mod events;
 mod plain;
@@ -31,7 +30,7 @@ const PACE: Duration = Duration::from_millis(10);
 struct Plan {
     rounds: usize,
     events: usize,
-    /// The number of rows that are in the table before the last rounds of the scenario.
+    /// The number of rows in the table at the start of the last rounds.
     history: usize,
     /// The number of appends by a single caller in each round.
     alone: usize,

@@ -58,8 +58,8 @@ struct Shared {
     /// When `events` reaches this number, `changed` is notified.
     goal: AtomicU64,
     failed: AtomicBool,
-    /// Notified when a client receives its first bytes, when a client is closed, when `events` reaches
-    /// `goal`, and when the thread fails.
+    /// Notified when a client receives its first bytes, when the server closes a client, when `events`
+    /// reaches `goal`, and when the thread fails.
     changed: Notify,
 }
 

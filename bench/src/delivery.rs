@@ -24,7 +24,7 @@ const RUN_DIGITS: usize = 10;
 const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The number of deliveries to prepare for each second of load. This is more than any run has needed so far.
+/// The number of deliveries to prepare for each second of load. No run has needed more deliveries so far.
 const READY: usize = 30_000;
 
 /// The parts in which a delivery differs from other deliveries.

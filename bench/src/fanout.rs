@@ -15,7 +15,7 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::servers::{Pace, Server};
 use crate::stack::Stack;
 
-/// The number of clients in a crowd that check the events. These clients keep the number of each event.
+/// In each crowd, this many clients keep the number of each event. The numbers are checked after the round.
 const CHECKED: usize = 5;
 const ALL_WITHIN: Duration = Duration::from_secs(90);
 

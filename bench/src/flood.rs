@@ -22,7 +22,7 @@ const REPLAY: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// The maximum of each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
-/// A number of events that is larger than the gateway's ring for the ticker.
+/// A number of events that is larger than the capacity of the gateway's ring for the ticker.
 const MORE_THAN_A_RING: i64 = 5_000;
 /// The number of lines per statement.
 const AT_ONCE: i64 = 100_000;
@@ -70,7 +70,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(Row::single("time from the start of a gateway until it is ready", "ms", took));
     let resume = format!("?last_event_id={}", old[old.len() - 2]);
     let missed = [old[old.len() - 1], new[0]];
-    feeds(&gateway, "resume after an event before the lines", &resume, &missed, &plan, &mut report).await?;
+    let name = "resume after an event that is older than the lines";
+    feeds(&gateway, name, &resume, &missed, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
     Ok(report)
 }

@@ -42,7 +42,7 @@ impl History {
         }
         let inserted = began.elapsed();
         let began = Instant::now();
-        // Without this statement, autovacuum would process the table later, during the measurements.
+        // Without this statement, autovacuum would vacuum the table later, during the measurements.
         client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
         anyhow::ensure!(rows::count(client).await? == rows, "some events of the history are missing");
         Ok(Self { rows, made: Some((inserted, began.elapsed())) })

@@ -109,7 +109,7 @@ enum Scenario {
     Flood,
     /// Time until a new client gets its first events, which are older than three million repeated pings
     Replay,
-    /// Speed of clients that resume a million events behind, and their effect on live clients
+    /// Reading speed of clients that resume a million events behind, and their effect on live clients
     Resume,
     /// Time and memory that deploy-watcher needs to poll five thousand log entries
     Deploys,

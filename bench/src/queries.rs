@@ -1,5 +1,6 @@
-//! Measures the answer times of the query API over a long history. The forms of queries are sent in random
-//! order, each form a few hundred times, first on one connection, then on several connections at once.
+//! Measures the answer times of the query API over a long history. Each form of query is sent a few hundred
+//! times, in random order. The queries are sent first on one connection, and then on several connections at
+//! the same time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -47,7 +47,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
          and vacuuming the table took {:.0} s",
         began.elapsed().as_secs_f64()
     ));
-    report.note(format!("each time is from the request until all {RECENT} events have arrived"));
+    report.note(format!("each time is measured from the request until all {RECENT} events have arrived"));
     let gateway = stack.gateway(&database).await?;
     for (name, query) in [
         ("no filter", ""),

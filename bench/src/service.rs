@@ -46,8 +46,8 @@ impl Service {
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         program
-            // The environment of the bench must not affect the service. For example, the service logs at its
-            // default level.
+            // The environment of the bench must not affect the service. For example, it must not change the
+            // log level.
             .env_clear()
             .env("HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())

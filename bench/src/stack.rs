@@ -42,7 +42,7 @@ pub(crate) struct Database {
 impl Stack {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         // If this future is dropped while PostgreSQL starts, the blocking task still starts the server, and
-        // then drops the handle of the server. This stops the server.
+        // then drops the handle of the server. This drop stops the server.
         let postgres = spawn_blocking(Postgres::start).await??;
         Ok(Self { postgres })
     }

@@ -145,8 +145,8 @@ async fn post(
     load::drive(server.address, 200, time, &watched, deliveries.for_load(server.address, time)).await
 }
 
-/// Measures the delay of Express's feed, and the processor time and the statements that the feed needs.
-/// Express queries the table every 2 seconds for each client.
+/// Measures the delay, the processor time and the number of statements of Express's feed. Express queries the
+/// table every 2 seconds for each client.
 async fn polling(
     report: &mut Report,
     client: &Client,

@@ -79,7 +79,7 @@ fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
         return vec![Finding::new(package.manifest, problem)];
     };
     let in_workspace = package.dependencies.iter().filter_map(|(name, for_tests)| {
-        // A package may name itself, to enable its own features for its tests.
+        // A package may depend on itself, to enable its own features for its tests.
         let dependency = all.iter().find(|other| other.name == *name && other.name != package.name)?;
         Some((dependency, Layer::of(dependency.folder)?, *for_tests))
     });

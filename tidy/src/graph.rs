@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// `to` defines.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    /// The map from each `from` and each `to` to the names that `from` uses.
+    /// The used names of each edge `from → to`. The outer key is `from`, and the inner key is `to`.
     edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 struct Row<'a> {
     line: usize,
-    /// The paths in the first column. If the row starts with `…`, the paths of the row above.
+    /// The paths in the first column. A row that starts with `…` has the paths of the row above.
     folders: Vec<&'a str>,
     /// All paths that the row names.
     paths: Vec<&'a str>,

@@ -84,8 +84,8 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
     })
 }
 
-/// The mean length of up to 10,000 events in the table, in bytes. The length of an event is the length of its
-/// ten fields as JSON, which is the form that a client gets.
+/// The mean length of up to 10,000 events in the table, in bytes. The length of an event is the length of the
+/// JSON with ten fields that a client gets.
 pub(super) async fn json_length(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT avg(octet_length(to_json(ten)::text))::int8 \
                FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link \

@@ -32,8 +32,8 @@ pub(crate) const TABLE_IN_WORDS: &str = "\
     the table has the columns of oasis_events, a serial id as primary key, a unique dedup_key and an index \
     on (vtid, id), but no triggers and no CHECKs";
 
-/// Creates the server's table in `database` unless the table exists, and starts the server. If the machine
-/// cannot run the server, the inner error gives the reason.
+/// Creates the server's table in `database` unless the table already exists, and starts the server. If the
+/// machine cannot run the server, the inner error gives the reason.
 pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<Result<Service, String>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/express");
     let node = match spawn_blocking({

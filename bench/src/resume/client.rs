@@ -36,8 +36,9 @@ impl Resumed {
         Ok(Self { stream, buffer: vec![0; BUFFER], events: Events { last: after, ..Events::default() } })
     }
 
-    /// Reads until `until` events have arrived on this connection or `end` is set. Adds each event to
-    /// `received` as the event arrives. Returns the number of events that have arrived on this connection.
+    /// Reads until `until` events have arrived on this connection or `end` is set. Adds the number of new
+    /// events to `received` after each read. Returns the number of events that have arrived on this
+    /// connection.
     pub(crate) fn read(&mut self, until: u64, end: &AtomicBool, received: &AtomicU64) -> anyhow::Result<u64> {
         let mut last_read = Instant::now();
         while self.events.count < until && !end.load(Relaxed) {

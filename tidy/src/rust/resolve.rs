@@ -38,7 +38,8 @@ impl Crate {
         self.items(self.resolve(module, path, &mut ActiveImports::new()))
     }
 
-    /// Like [`Crate::definitions`], but finds only items of paths that start with a name from a glob import.
+    /// Like [`Crate::definitions`], but finds items only if the first segment of `path` comes from a glob
+    /// import.
     pub(crate) fn definitions_through_globs(&self, module: usize, path: &[String]) -> Vec<Definition<'_>> {
         match path {
             [first, ..] if !self.modules[module].names.contains_key(first) => self.definitions(module, path),
