@@ -1,5 +1,5 @@
-// Detects when the reader uses a list with the pointer or the keyboard. The list must not move then, or a
-// click would hit the wrong row.
+// Detects when the reader uses a list with the pointer or the keyboard. During this time the rows must not
+// move, or a click could hit the wrong row.
 
 import { on } from "./dom.js";
 
@@ -7,11 +7,11 @@ import { on } from "./dom.js";
 const REST_MS = 2_000;
 /** The list is released this long after a key press, or after a row got the focus. */
 const READ_MS = 20_000;
-/** A press is taken as ended after this time, because the browser may not report its end. */
+/** A press counts as ended after this time, because the browser may not report the end of a press. */
 const PRESS_MS = 60_000;
 
 export class Pointer {
-  /** Whether the reader uses the list, so it must not move. */
+  /** Whether the reader uses the list. While this is true, the rows must not move. */
   holds = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
