@@ -92,7 +92,7 @@ export class Header {
     const spark = byId("spark");
     spark.replaceChildren(...bars);
     const known = minutes.filter((count) => count !== null);
-    const bounds = `At most ${most.toLocaleString()}. ${known.length} of ${MINUTES} minutes are known.`;
+    const bounds = `The maximum is ${most.toLocaleString()}. ${known.length} of ${MINUTES} counts are known.`;
     spark.ariaLabel = `Events per minute over the last half hour. ${bounds}`;
   }
 

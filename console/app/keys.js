@@ -80,7 +80,7 @@ export function makeHelp() {
       h("h3", "What you see"),
       h(
         "p",
-        "A failure stays for one day, or until the run succeeds or you dismiss the failure. ",
+        "A failure stays in the list for one day, or until the run succeeds or you dismiss the failure. ",
         "An active run without a new event for six hours is removed. ",
         "The address contains all filters. To share the view, send the address. ",
         "Times are in your time zone. To see the exact time, hover over a time.",

@@ -3,9 +3,9 @@
 
 import { on } from "./dom.js";
 
-/** The list is released after the pointer has rested this long. */
+/** The rows may move again after the pointer has rested this long. */
 const REST_MS = 2_000;
-/** The list is released this long after a key press, or after a row got the focus. */
+/** The rows may move again this long after a key press, or after a row got the focus. */
 const READ_MS = 20_000;
 /** A press counts as ended after this time, because the browser may not report the end of a press. */
 const PRESS_MS = 60_000;

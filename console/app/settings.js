@@ -17,7 +17,7 @@ function write(name, value) {
   try {
     localStorage.setItem(`oasis.${name}`, JSON.stringify(value));
   } catch {
-    // Storage may fail in a private window or on a full disk. Then the value lasts until the page is closed.
+    // Storage may fail in a private window or on a full disk. The value still lasts until the page is closed.
   }
 }
 

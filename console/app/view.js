@@ -139,7 +139,7 @@ export function serverFilters(view, starred) {
 const MOST_OFFERED = 200;
 
 /**
- * Counts a value of a facet. Beyond 200 values, the value that was seen longest ago is dropped.
+ * Counts a value of a facet. If there are more than 200 values, the least recently seen value is dropped.
  *
  * @param {Map<string, number>} counts
  * @param {string} value
