@@ -74,7 +74,7 @@ test("a task's history can be read again after an error", async () => {
 
 test("the agents can be read again after an error", async () => {
   const { page, faults, close, repair } = await refused("/agents");
-  await tryAgain(page.locator(".page .note"), /The agents can't be read/, repair);
+  await tryAgain(page.locator(".page .note"), /The agent list can't be read/, repair);
   await page.locator("tr.a-idle", { hasText: "planner" }).waitFor();
   assert.deepEqual(faults, []);
   await close();

@@ -42,10 +42,10 @@ test("a page without a token asks for one", async () => {
   await inState(page, "offline");
   const input = page.getByLabel("Token");
   await input.fill("wrong");
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByRole("button", { name: "Use token" }).click();
   await page.getByText("this token may not read").first().waitFor();
   await input.fill("s3cret");
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByRole("button", { name: "Use token" }).click();
   await inState(page, "live");
   await close();
 });
