@@ -27,14 +27,14 @@ impl Vtid {
         }
     }
 
-    /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
-    /// has the same grammar and requires capitals.
+    /// Makes a VTID from text that was read from the table. The text is not checked, because the table's
+    /// CHECK constraint enforces the same grammar and requires capitals.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
 
-    /// Finds the first VTID in `text` whose prefix is one of `prefixes`, in upper or lower case. The
-    /// characters before and after the VTID must not be letters or digits.
+    /// Finds the first VTID in `text` that has one of `prefixes`, in upper or lower case. The characters
+    /// before and after the VTID must not be letters or digits.
     pub fn find(text: &str, prefixes: &Prefixes) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut in_word = false;
@@ -46,8 +46,8 @@ impl Vtid {
             }
             let Some(len) = vtid_length(&bytes[at..]) else { continue };
             let found = &text[at..at + len];
-            let word_goes_on = text[at + len..].chars().next().is_some_and(char::is_alphanumeric);
-            if !word_goes_on && prefixes.contains(found.split('-').next().unwrap_or_default()) {
+            let word_continues = text[at + len..].chars().next().is_some_and(char::is_alphanumeric);
+            if !word_continues && prefixes.contains(found.split('-').next().unwrap_or_default()) {
                 return Some(Self(found.to_ascii_uppercase().into()));
             }
         }
@@ -73,7 +73,8 @@ impl fmt::Display for Vtid {
     }
 }
 
-/// The length of the VTID at the start of `bytes`. All digits after its last dash belong to its number.
+/// The length of the VTID at the start of `bytes`. All digits after the last dash belong to the number of the
+/// VTID, so `DEV-CICDL-00311234` does not start with a VTID.
 fn vtid_length(bytes: &[u8]) -> Option<usize> {
     let count = |from: usize, test: fn(&u8) -> bool| bytes[from..].iter().take_while(|b| test(b)).count();
     let dash = |at: usize| (bytes.get(at) == Some(&b'-')).then_some(at + 1);
@@ -109,7 +110,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// Makes a task from text in the table. The text is not checked.
+    /// Makes a task from text that was read from the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         match text.as_str() {
             "UNSET" => Self::Unset,
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_vtid_that_stands_alone_is_found() {
+    fn find_returns_the_first_vtid_without_letters_or_digits_around_it() {
         for (text, found) in [
             ("vt/dev-cicdl-0031-phase2", Some("DEV-CICDL-0031")),
             ("[DEV-CICDL-0031] fix", Some("DEV-CICDL-0031")),
@@ -279,13 +280,13 @@ mod tests {
 
         #[test]
         fn a_vtid_between_other_characters_is_found(
-            // If this text ends with a dash, it may contain the start of another VTID.
+            // A text that ends with a dash may end with the start of another VTID.
             before in any::<String>().prop_filter("no VTID, no letter, digit or dash at the end", |before| {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '-') && find(before).is_none()
             }),
             prefix in "DEV|STG|PROD", layer in "[A-Z][A-Z0-9]{1,15}", number in "[0-9]{4,6}",
             after in any::<String>()
-                .prop_filter("no letter or digit first", |after| !after.starts_with(char::is_alphanumeric)),
+                .prop_filter("no leading letter or digit", |after| !after.starts_with(char::is_alphanumeric)),
         ) {
             let vtid = format!("{prefix}-{layer}-{number}");
             let text = format!("{before}{}{after}", vtid.to_lowercase());
@@ -297,7 +298,8 @@ mod tests {
             edge in any::<char>().prop_filter("is a letter or digit", |edge| edge.is_alphanumeric()),
             left in any::<bool>(),
         ) {
-            // On the right, the number has six digits, the maximum. So another digit makes it too long.
+            // The number before the character on the right has six digits, which is the maximum. One more
+            // digit makes the number too long.
             let text = if left { format!("{edge}DEV-CICDL-0031") } else { format!("DEV-CICDL-003100{edge}") };
             prop_assert_eq!(find(&text), None);
         }
