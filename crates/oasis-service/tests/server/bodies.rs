@@ -75,12 +75,12 @@ async fn a_chunked_body_above_the_limit_is_answered_with_413() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
+async fn a_client_that_expects_100_continue_is_refused_before_it_sends_the_body() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(ECHO_CAP + 1, "expect: 100-continue\r\n")).await;
     assert_eq!(client.reply().await.status, 413);
-    // There is no body to drain, so the connection closes without a wait.
+    // There is no body to drain, so the connection closes without a delay.
     let answered = Instant::now();
     assert!(client.end().await.is_empty());
     assert!(answered.elapsed() < Duration::from_secs(3));
@@ -114,7 +114,7 @@ async fn a_body_that_stalls_is_answered_with_408() {
 }
 
 #[tokio::test]
-async fn bodies_above_the_budget_get_503_and_leave_the_budget_free() {
+async fn a_body_above_the_budget_gets_503_and_returns_its_share_of_the_budget() {
     let limits = Limits { body_budget: 1000, ..Limits::default() };
     let server = start(limits).await;
     for _ in 0..3 {

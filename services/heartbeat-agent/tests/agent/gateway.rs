@@ -15,11 +15,11 @@ use tokio::net::TcpListener;
 
 use crate::{Running, agent, output_of, refused_once, until_async};
 
-/// A fake of the part of a gateway that accepts events.
+/// A fake gateway, which only accepts events.
 struct Sink {
     tokens: Tokens,
     accepted: Arc<Mutex<Vec<Value>>>,
-    /// The errors that answer the next requests. The last element answers the next request.
+    /// The errors that the next requests get. The next request gets the last error in the list.
     refusals: Mutex<Vec<ApiError>>,
 }
 
@@ -102,7 +102,7 @@ async fn beats_have_the_format_of_the_ingest_endpoint() {
     assert_eq!(last["meta"]["exit_code"], 3);
 }
 
-/// The log has the error, but not the token.
+/// The log contains the error, but not the token.
 #[tokio::test]
 async fn an_overloaded_gateway_is_tried_again() {
     let busy = || ApiError::overloaded("too many requests wait");
@@ -124,13 +124,13 @@ async fn an_overloaded_gateway_is_tried_again() {
     assert_eq!(accepted.last().unwrap()["status"], "success");
 }
 
-/// Ingest or the table refuses the event, and a retry would be refused as well. The next change is sent at
-/// once.
+/// The gateway or the table refuses the event, and would refuse a retry as well. The next change of the state
+/// is sent at once.
 #[tokio::test]
 async fn a_beat_that_a_gateway_refuses_is_not_sent_again() {
     let defect = || ApiError::internal(std::io::Error::other("private"));
     for (refusal, why) in [
-        (defect(), "the gateway answered 500 Internal Server Error: something went wrong here"),
+        (defect(), "the gateway answered 500 Internal Server Error: an internal error occurred"),
         (
             ApiError::bad_request("bad_event", "no such kind"),
             "the gateway answered 400 Bad Request: no such kind",
