@@ -88,8 +88,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
     assert!(!socket.exists());
 }
 
-/// Under nohup, an agent survives the end of its terminal. An agent that starts removes the sockets of killed
-/// agents.
+/// Under nohup, an agent survives the end of its terminal. A new agent removes the sockets of killed agents.
 #[tokio::test]
 async fn under_nohup_an_agent_ignores_sighup() {
     let setup = Setup::new().await;
@@ -172,7 +171,7 @@ async fn a_beat_after_an_outage_of_the_database_reports_the_gap() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// A retry would be refused as well. The next change is sent at once.
+/// A retry would be refused as well. The next change of the state is sent at once.
 #[tokio::test]
 async fn a_beat_that_the_table_refuses_is_not_sent_again() {
     let setup = Setup::new().await;
