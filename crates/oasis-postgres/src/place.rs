@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error};
 
-/// The user that the server runs as, if it is not the user of this process.
+/// The user that the server runs as, if the server does not run as the user of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: u32,

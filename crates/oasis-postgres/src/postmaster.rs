@@ -37,7 +37,7 @@ impl Postmaster {
         if self.alive(data)
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // An error means that the server has just ended. The caller notices that when it waits.
+            // An error means that the server has just ended. The caller notices the end when it calls `wait`.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_no_server_does_not_serve_a_folder() {
+    fn a_process_that_is_not_a_server_does_not_serve_a_folder() {
         assert!(!serves(std::process::id(), Path::new("/nonexistent/data")));
     }
 

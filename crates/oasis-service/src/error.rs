@@ -68,7 +68,7 @@ impl ApiError {
         .header(ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// 408: the request body took too long.
+    /// 408: the request body did not arrive in time.
     pub fn timeout(message: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
             .header(CONNECTION, HeaderValue::from_static("close"))
@@ -108,7 +108,7 @@ impl ApiError {
         Self::refused(code, message).because(source)
     }
 
-    /// 503 with `Retry-After`: a limit of this service is reached.
+    /// 503 with `Retry-After`: a limit of this service has been reached.
     pub fn overloaded(message: impl Into<String>) -> Self {
         Self::refused("overloaded", message)
     }

@@ -1,4 +1,4 @@
-//! Limits on the resources of a server that clients may use.
+//! Limits on the server resources that clients may use.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// connections are dropped after [`Limits::drain`]. Dropping the returned future stops the server at once.
 ///
 /// # Errors
-/// When the listener has no local address, which means that its socket is not usable.
+/// When the listener has no local address because its socket is not usable.
 pub async fn serve<A: App>(
     app: Arc<A>,
     listener: TcpListener,
@@ -133,7 +133,7 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     // Without this option, a small write waits until the client has acknowledged the previous write.
     stream.set_nodelay(true)?;
     // If a client has vanished, heartbeats are still written to the socket's buffer, and the connection looks
-    // active for a quarter of an hour. With this option, the kernel ends a connection whose client
+    // active for a quarter of an hour. With this option, the kernel ends the connection if the client
     // acknowledges nothing.
     #[cfg(target_os = "linux")]
     {

@@ -37,7 +37,7 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     } else {
         JsonLines::new(name, Stderr).boxed()
     };
-    // This fails only if a subscriber is already set. That subscriber stays.
+    // This fails only if a subscriber is already set. That subscriber stays in use.
     if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
         panics::install_hook();
     }
@@ -45,7 +45,7 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
 }
 
 /// Parses a filter. If `filter` names no default level, the default level is `error`. With [`Targets`],
-/// entering a span has no cost for the filter. A filter that can match the fields of spans would have such a
+/// entering a span costs nothing. With a filter that can match the fields of spans, entering a span has a
 /// cost.
 fn targets(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |part: &str| BadFilter { part: part.to_owned() };

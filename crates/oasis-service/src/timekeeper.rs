@@ -4,8 +4,8 @@
 //!
 //! hyper's header timeout also closes connections that are idle between requests. hyper has no limit for the
 //! time before the protocol is known, and no limit for a client that never reads. So this file enforces all
-//! limits. Each connection has one timer. The timer is not reset whenever bytes are read or written. When the
-//! timer fires, the recorded activity decides whether the connection has timed out.
+//! limits. Each connection has one timer. Reading or writing bytes does not reset the timer. When the timer
+//! fires, the recorded activity decides whether the connection has timed out.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// The minimum interval between two beats of an idle agent.
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after the first failed try. Each further failure doubles the pause.
+/// The pause after the first failed attempt. Each further failure doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The maximum pause. If the interval is shorter, the interval is the maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -73,13 +73,13 @@ pub(crate) struct Beats {
     state: AgentState,
     /// The number of the last beat.
     seq: u64,
-    /// The state in the last beat, and the time of the first try of this beat. `None` once the beat is
-    /// delivered.
+    /// The state in the last beat, and the time of the first attempt to deliver this beat. `None` once the
+    /// beat is delivered.
     pending: Option<(AgentState, Instant)>,
-    /// The timestamp of the current try.
+    /// The timestamp of the current attempt.
     sent: Option<Ts>,
     last: Option<Delivered>,
-    /// The number of failed tries since the last delivered beat.
+    /// The number of failed attempts since the last delivered beat.
     failures: u32,
     /// No beat is due before this time.
     pause_until: Instant,
@@ -94,7 +94,7 @@ struct Delivered {
     at: Ts,
     /// When the next beat is due, if the state does not change.
     next: Instant,
-    /// Whether a later try with a different state failed. The destination may have stored that try
+    /// Whether a later attempt with a different state failed. The destination may have stored that beat
     /// nevertheless.
     uncertain: bool,
 }
@@ -157,9 +157,9 @@ impl Beats {
 
     /// Makes the beat to send now, with the timestamp `ts`.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
-        // The destination may have stored a failed try. So a retry keeps the number, which is part of the
-        // dedup key. After an interval, the retry becomes a new beat with a new number, because the table
-        // must show that the agent is still alive.
+        // The destination may have stored the beat of a failed attempt. So a retry keeps the number of the
+        // beat, which is part of the dedup key. After an interval, the retry becomes a new beat with a new
+        // number, because the table must show that the agent is still alive.
         let is_retry = self
             .pending
             .as_ref()
@@ -219,8 +219,8 @@ impl Beats {
         (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
-    /// Records that the last try failed. `chance` is a random number from 0 to 1, which spreads the retries
-    /// of agents whose beats failed for the same reason.
+    /// Records that the last attempt failed. `chance` is a random number from 0 to 1, which spreads the
+    /// retries of agents whose beats failed for the same reason.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
         if let (Some((tried, _)), Some(last)) = (&self.pending, &mut self.last) {
@@ -233,7 +233,7 @@ impl Beats {
     }
 
     /// Records that the last beat was refused because of its content. A retry would be refused as well. So
-    /// the next beat is due after an interval, as it is after a delivered beat.
+    /// the next beat is due after an interval, as after a delivered beat.
     pub(crate) fn refused(&mut self, now: Instant) {
         self.sent = None;
         self.failures = self.failures.saturating_add(1);
@@ -246,7 +246,7 @@ impl Beats {
         self.state.ended.is_some()
     }
 
-    /// The number of failed tries since the last delivered beat.
+    /// The number of failed attempts since the last delivered beat.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }

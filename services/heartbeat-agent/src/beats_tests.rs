@@ -166,7 +166,7 @@ fn a_final_beat_is_sent_once_with_the_last_task() {
     }
 }
 
-/// During an outage of ten minutes, the pauses between tries grow, and no beats are queued.
+/// During an outage of ten minutes, the pauses between attempts grow, and no beats are queued.
 #[test]
 fn a_beat_after_an_outage_reports_the_gap() {
     let mut clock = Clock::new();
@@ -196,8 +196,8 @@ fn a_beat_after_an_outage_reports_the_gap() {
     assert_eq!(meta(&deliver(&mut beats, &clock), "gap_since"), Value::Null);
 }
 
-/// If only the answer was lost, the destination has stored the failed try. So a retry within an interval has
-/// the same key.
+/// If only the answer was lost, the destination has stored the beat of the failed attempt. So a retry within
+/// an interval has the same key.
 #[test]
 fn a_retry_keeps_its_dedup_key_for_an_interval() {
     let mut clock = Clock::new();
@@ -218,9 +218,10 @@ fn a_retry_keeps_its_dedup_key_for_an_interval() {
     assert_eq!(key(&deliver(&mut beats, &clock)), "4");
 }
 
-/// The destination may have stored a failed try. So a return to the state before this try counts as a change.
+/// The destination may have stored the beat of a failed attempt. So a return to the state before this attempt
+/// counts as a change.
 #[test]
-fn a_return_to_the_state_before_a_failed_try_is_not_a_repeat() {
+fn a_return_to_the_state_before_a_failed_attempt_is_not_a_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
     deliver(&mut beats, &clock);

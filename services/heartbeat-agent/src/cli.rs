@@ -116,7 +116,7 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
-    /// The socket for `set-vtid`, `idle` and `status`. The default is a file in a directory of the user
+    /// The socket for `set-vtid`, `idle` and `status`. The default is in a private directory of the user
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 

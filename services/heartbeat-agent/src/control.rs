@@ -193,7 +193,7 @@ pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<String
 /// in the directory for temporary files. Creates the directory if necessary.
 ///
 /// # Errors
-/// When the directory can't be created, or another user can write to it.
+/// When the directory can't be created, or another user can write to the directory.
 pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
     let usable = |dir: &&Path| dir.is_dir() && rustix::fs::access(*dir, rustix::fs::Access::WRITE_OK).is_ok();
@@ -217,7 +217,8 @@ pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Finds the socket of the only running agent in `dir`. If `agent` is set, only agents with that name count.
+/// Finds the socket of the only running agent in `dir`. If `agent` is set, only agents with that name are
+/// considered.
 ///
 /// # Errors
 /// When there is no such agent, or more than one.

@@ -149,7 +149,8 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
         .header(CONTENT_TYPE, "application/json")
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Full::new(Bytes::from(body(event).to_string())))
-        // This can't fail, because the address is already parsed and the rest of the request is constant.
+        // This can't fail, because the address has already been parsed and the rest of the request is
+        // constant.
         .map_err(|_| ClientError::Token)?;
     client::authorize(request.headers_mut(), token)?;
     let mut sender = client::connect(url).await?;

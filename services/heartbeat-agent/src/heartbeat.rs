@@ -17,7 +17,7 @@ use crate::run::{self, Orders, Outage};
 
 /// The time limit for the delivery of the final beat.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time limit for further tries of the final beat, once a try has failed.
+/// The time limit for retries of the final beat, once an attempt has failed.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The configuration of a heartbeat: the agent, the interval and the destination.
@@ -55,7 +55,7 @@ impl Config {
     }
 }
 
-/// The handle of an agent that sends beats until it is stopped.
+/// The handle of an agent. The agent sends beats until the handle is stopped.
 ///
 /// Dropping the handle stops the agent as well, with [`Ending::well`], or with [`Ending::badly`] during a
 /// panic. The final beat is then delivered in the background, unless the runtime ends before the delivery.
@@ -100,7 +100,7 @@ impl Heartbeat {
     }
 
     /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat. The wait takes at
-    /// most 5 s, or at most 1 s after a failed try.
+    /// most 5 s, or at most 1 s after a failed attempt.
     pub async fn stop(self) {
         self.stop_as(Ending::well()).await;
     }

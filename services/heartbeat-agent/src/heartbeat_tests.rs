@@ -123,7 +123,7 @@ async fn a_refused_beat_is_not_retried_before_the_next_interval() {
     sleep(MOMENT).await;
     assert_eq!((fake.events(), heartbeat.outage()), (vec!["in_progress DEV-CICDL-0002".into()], None));
     assert_eq!(fake.last("failed_attempts"), 7);
-    // A beat with the refused task is tried once, and so is the final beat.
+    // The agent sends a beat with the refused task once, and sends the final beat once.
     heartbeat.set_vtid(Some(task(1)));
     sleep(Duration::from_secs(500)).await;
     assert_eq!(fake.tries(), 9);
@@ -153,7 +153,7 @@ async fn stop_does_not_wait_long_for_a_final_beat_that_cannot_be_delivered() {
     sleep(Duration::from_secs(3_600)).await;
     let stopping = Instant::now();
     heartbeat.stop().await;
-    // A try has failed already, so `stop` waits 1 s at most.
+    // An attempt has already failed, so `stop` waits at most 1 s.
     assert!(stopping.elapsed() <= Duration::from_secs(1));
     assert!(fake.events().is_empty());
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::beats::{AgentState, Beats};
 use crate::destination::{DeliveryError, FailureKind, Transport};
 
-/// What the handle tells the loop to do.
+/// The orders from the handle to the loop.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) state: AgentState,

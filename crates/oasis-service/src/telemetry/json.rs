@@ -20,7 +20,7 @@ use super::fields::Fields;
 /// log, the fields are lost too.
 pub const DETAILS: &str = "details";
 
-/// A layer that writes events as JSON lines. Each line has the fields of its spans at top level. An event
+/// A layer that writes events as JSON lines. Each line has the fields of its spans at the top level. An event
 /// with the target [`DETAILS`] within a span gets no line, but adds its fields to the fields of the span.
 #[derive(Debug)]
 pub struct JsonLines<W> {

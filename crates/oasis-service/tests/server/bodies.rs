@@ -1,4 +1,4 @@
-//! Tests of request bodies: the size limit, the deadline, the memory budget, and clients that leave.
+//! Tests of request bodies: the size limit, the deadline, the memory budget, and clients that disconnect.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ async fn a_route_reads_the_whole_body() {
 
 /// Like most clients, this client sends the whole body before it reads the answer.
 #[tokio::test]
-async fn a_content_length_above_the_limit_is_answered_with_413_even_if_the_client_sends_first() {
+async fn a_content_length_above_the_limit_is_answered_with_413_even_if_the_client_sends_the_body_first() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -91,7 +91,8 @@ async fn a_client_that_expects_100_continue_is_refused_before_it_sends_the_body(
     client.send("abc").await;
     assert_eq!(client.reply().await.body, "abc");
 
-    // After `100 Continue`, the client sends the body. It must get the answer like any other client.
+    // After `100 Continue`, the client sends the body. The client must get the answer, as any other client
+    // does.
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
     client.send(head).await;
     assert_eq!(client.head().await.status, 100);
@@ -134,7 +135,7 @@ async fn a_body_above_the_budget_gets_503_and_returns_its_share_of_the_budget() 
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_a_body_is_logged_without_a_warning() {
+async fn a_client_that_disconnects_during_a_body_is_logged_without_a_warning() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(10, "x-request-id: gone-away\r\n")).await;

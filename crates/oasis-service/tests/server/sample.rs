@@ -31,7 +31,7 @@ pub(crate) struct Sample {
     pub(crate) release: Semaphore,
     pub(crate) gate_ready: AtomicBool,
     pub(crate) is_ready: AtomicBool,
-    /// How often the readiness check has run.
+    /// The number of readiness checks so far.
     pub(crate) checks: AtomicUsize,
     /// Notified when the body of an endless answer, such as `/flood`, is dropped.
     pub(crate) dropped: Arc<Notify>,

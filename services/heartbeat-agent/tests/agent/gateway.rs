@@ -104,7 +104,7 @@ async fn beats_have_the_format_of_the_ingest_endpoint() {
 
 /// The log contains the error, but not the token.
 #[tokio::test]
-async fn an_overloaded_gateway_is_tried_again() {
+async fn a_beat_is_sent_again_if_the_gateway_is_overloaded() {
     let busy = || ApiError::overloaded("too many requests wait");
     let (url, accepted) = sink(vec![busy(), busy()]).await;
     let home = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ impl Setup {
 }
 
 /// A command that runs the program. The program inherits only `PATH` from the environment of the tests. The
-/// program ignores no signals, although tests that run in the background ignore some.
+/// program ignores no signals, even if the tests run in the background and therefore ignore some signals.
 fn agent(home: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);

@@ -91,7 +91,7 @@ async fn an_unreachable_gateway_does_not_delay_the_command() {
 }
 
 #[tokio::test]
-async fn signals_are_passed_on() {
+async fn signals_are_forwarded_to_the_command() {
     let setup = Setup::new().await;
     let script =
         "for s in HUP INT QUIT USR1 USR2 ALRM; do trap \"echo $s\" $s; done; trap 'echo TERM; exit 7' TERM
