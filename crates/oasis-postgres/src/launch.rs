@@ -56,7 +56,7 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     if data.exists() {
         return Ok(());
     }
-    tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a new PostgreSQL");
+    tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a PostgreSQL cluster");
     let what = || format!("preparing {}", data.display());
     // If a process was killed, its initdb may still be writing. Each process therefore uses a separate
     // folder.

@@ -126,7 +126,7 @@ impl Place {
     pub(crate) fn give_to_account(&self, path: &Path) -> Result<(), Error> {
         let Some(Account { uid, gid }) = self.account else { return Ok(()) };
         std::os::unix::fs::chown(path, Some(uid), Some(gid))
-            .context(|| format!("giving {} to uid {uid}", path.display()))
+            .context(|| format!("making uid {uid} the owner of {}", path.display()))
     }
 }
 

@@ -54,7 +54,7 @@ impl App for Sink {
     }
 }
 
-/// Starts a sink. Returns its URL, and the list of the events that it accepts.
+/// Starts a fake gateway. Returns the URL of the gateway, and the list of accepted events.
 async fn sink(refusals: Vec<ApiError>) -> (String, Arc<Mutex<Vec<Value>>>) {
     let accepted = Arc::<Mutex<Vec<Value>>>::default();
     let tokens = "s3cret".parse().unwrap();
@@ -105,7 +105,7 @@ async fn beats_have_the_format_of_the_ingest_endpoint() {
 /// The log contains the error, but not the token.
 #[tokio::test]
 async fn a_beat_is_sent_again_if_the_gateway_is_overloaded() {
-    let busy = || ApiError::overloaded("too many requests wait");
+    let busy = || ApiError::overloaded("the gateway is busy");
     let (url, accepted) = sink(vec![busy(), busy()]).await;
     let home = tempfile::tempdir().unwrap();
     let mut command = agent(home.path(), &["--agent", "planner", "--interval", "2s", "--log", "debug"]);
@@ -117,7 +117,7 @@ async fn a_beat_is_sent_again_if_the_gateway_is_overloaded() {
     assert_eq!(running.ended().await.code(), Some(0));
     let mut log = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
-    assert!(log.contains("a beat could not be delivered") && log.contains("too many requests wait"), "{log}");
+    assert!(log.contains("a beat could not be delivered") && log.contains("the gateway is busy"), "{log}");
     assert!(log.contains("beats are delivered again") && !log.contains("s3cret"), "{log}");
     let accepted = accepted.lock().unwrap().clone();
     assert_eq!(accepted[0]["meta"]["failed_attempts"], 2, "{accepted:?}");
