@@ -2,7 +2,7 @@
 
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
-/// The rule that says who may read.
+/// Checks whether a request may read.
 #[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
@@ -14,8 +14,7 @@ impl Readers {
         Self { tokens }
     }
 
-    /// Whether every reader must present a token. If not, the answers contain no e-mail addresses of
-    /// people.
+    /// Whether every reader must present a token. If not, the e-mail addresses in answers are withheld.
     pub(crate) fn are_known(&self) -> bool {
         !self.tokens.is_empty()
     }

@@ -9,7 +9,7 @@ use super::pace::{EVERY, SLOW};
 use super::shared::Agents;
 
 impl Agents {
-    /// Probes until the future is dropped.
+    /// Probes the table until the future is dropped.
     pub(super) async fn probe(&self, store: &Store) {
         let mut answers = true;
         loop {

@@ -2,10 +2,10 @@
 //! read in id order, and on the time that the caller passes. So all gateways that have read the same rows
 //! compute the same notices, with the same keys.
 //!
-//! For each agent, the registry keeps the last ping and the last losses. For each loss, it keeps whether a
-//! `ping.back` has reported the return. An agent is lost only if the table has a `ping.lost` that covers
-//! the agent's last ping. The clock only decides which agents are late, and which losses are due to be
-//! reported.
+//! For each agent, the registry keeps the last ping and the last losses. For each loss, the registry also
+//! keeps whether a `ping.back` has reported the return. An agent is lost only if the table has a
+//! `ping.lost` that covers the agent's last ping. The clock only decides which agents are late, and which
+//! losses are due to be reported.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -29,10 +29,10 @@ const FULL: Duration = Duration::from_secs(1);
 pub(super) struct Registry {
     agents: HashMap<String, Agent>,
     most: usize,
-    /// The observations since the tail started, which wait here for the seed. `None` once the seed has
-    /// come.
+    /// The observations that the tail has read before the seed was added (see [`Registry::seed`]). `None`
+    /// once the seed has been added.
     pending: Option<Vec<(Observation, Duration)>>,
-    /// Counts the starts of the tail.
+    /// How many times the tail has started.
     epoch: u64,
     /// Whether the table cannot be read now. While it cannot be read, no agent counts as late.
     away: bool,
@@ -58,8 +58,8 @@ impl Registry {
         }
     }
 
-    /// Forgets everything when the tail starts, because the tail may read another table than before. No
-    /// agent is known until [`Registry::seed`] has been called.
+    /// Forgets everything when the tail starts, because the tail may now read a different table. No agent
+    /// is known until [`Registry::seed`] has been called.
     pub(super) fn start(&mut self) {
         self.agents.clear();
         self.pending = Some(Vec::new());
@@ -72,16 +72,15 @@ impl Registry {
         (!self.is_known() && !self.away).then_some(self.epoch)
     }
 
-    /// Whether the seed has come, so that the agents are known.
+    /// Whether the agents are known, because the seed has been added.
     pub(super) fn is_known(&self) -> bool {
         self.pending.is_none()
     }
 
-    /// Adds the observations of the seed, and then all observations since the tail started. The seed holds
-    /// the last observations of each agent from the table, in id order. Each observation comes with its age
-    /// by the database's clock. The silence of these agents is counted from `now`. If the tail has
-    /// restarted since `epoch`, or if too many observations wait for the seed, the seed is ignored and must
-    /// be read again.
+    /// Adds the observations of the seed, and then all observations since the tail started. The seed
+    /// contains the last observations of each agent from the table, in id order, each with its age by the
+    /// database's clock. The silence of these agents is counted from `now`. If the tail has restarted since
+    /// `epoch`, or if too many observations wait for the seed, the seed is ignored and must be read again.
     pub(super) fn seed(
         &mut self,
         epoch: u64,

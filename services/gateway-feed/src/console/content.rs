@@ -1,4 +1,4 @@
-//! The content of one file, plain and compressed, and the headers that it is served with.
+//! The content of one file, plain and compressed, and the headers with which the file is served.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -34,8 +34,8 @@ impl Content {
         })
     }
 
-    /// The answer to a request with the headers `request_headers`. It is compressed if these headers accept
-    /// gzip.
+    /// The answer to a request with the headers `request_headers`. The answer is compressed if these
+    /// headers accept gzip.
     pub(super) fn answer(
         &self,
         status: StatusCode,

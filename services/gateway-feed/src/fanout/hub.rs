@@ -10,8 +10,8 @@
 //!
 //! - The tail waits for the rounds of the topics that have rows in the page, for at most one second.
 //! - A subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the table.
-//! - No one waits for a subscriber whose client reads slowly. Such a subscriber falls behind the ring and
-//!   reads the table.
+//! - No one waits for a subscriber whose client reads slowly. The cursor of this subscriber becomes older
+//!   than the ring, and the subscriber reads the table.
 //!
 //! Who drops what:
 //!
@@ -33,11 +33,11 @@ use super::pulse::Presence;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest time that the tail waits for subscribers to wake. A subscriber only needs a processor to
-/// wake.
+/// The longest time that the tail waits for subscribers to wake. To wake, a subscriber needs only processor
+/// time.
 const LONGEST_ROUND: Duration = Duration::from_secs(1);
 
-/// See the head of this file.
+/// Passes the updates of the tail to the streams. See the head of this file.
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
     pub(crate) ends: Arc<Ends>,
@@ -51,9 +51,10 @@ impl Hub {
         Self { tenants, ends: Arc::default(), trouble }
     }
 
-    /// Handles an update of the tail. If the update has events, this function returns once every subscriber
-    /// that waited for them has been woken, or after [`LONGEST_ROUND`]. So the tail outruns only clients
-    /// that cannot keep up. The events of a surge wait in the table until the tail reads on.
+    /// Handles an update from the tail. If the update has events, this function returns once every
+    /// subscriber that waited for these events has been woken, or after [`LONGEST_ROUND`]. So the tail
+    /// outruns only clients that cannot keep up. During a surge, the unread events wait in the table until
+    /// the tail reads them.
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {
@@ -114,7 +115,7 @@ impl Hub {
         self.tenants.iter().for_each(|tenant| tenant.close());
     }
 
-    /// Keeps time for all subscribers until the future is dropped: heartbeats, ticks and deadlines.
+    /// Sends heartbeats and ticks, and ends subscribers at their deadlines, until the future is dropped.
     pub(crate) async fn keep_time(&self) {
         let clocks = join_all(self.tenants.iter().map(|tenant| self.clock(tenant.as_ref())));
         join(clocks, self.ends.run()).await;

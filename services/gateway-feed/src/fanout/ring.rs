@@ -47,8 +47,9 @@ impl<M> Renderer<M> {
         Self { bytes: Vec::with_capacity(rows * 384), entries: Vec::with_capacity(rows), done: Vec::new() }
     }
 
-    /// Adds a row. `render` appends the row's frame. It returns the row's mark, and why the stream ends
-    /// after the row (`None` if it does not end). A row that ends the stream is the last row of its chunk.
+    /// Adds a row. `render` appends the row's frame. `render` returns the row's mark, and why the stream
+    /// ends after the row (`None` if the stream does not end). A row that ends the stream is the last row
+    /// of its chunk.
     pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
         debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows must come in id order");
         let (mark, ends) = render(&mut self.bytes);
@@ -123,7 +124,7 @@ pub(crate) struct Replay {
     pub(crate) ends: Option<CloseReason>,
 }
 
-/// See the head of this file.
+/// The last rows of a topic. See the head of this file.
 pub(crate) struct Ring<M> {
     chunks: VecDeque<Chunk<M>>,
     rows: usize,
@@ -155,14 +156,14 @@ impl<M> Ring<M> {
     }
 
     pub(crate) fn push(&mut self, chunk: Chunk<M>) {
-        debug_assert!(chunk.entries[0].id > self.head, "rows must come in id order, each once");
+        debug_assert!(chunk.entries[0].id > self.head, "rows must come in id order, without duplicates");
         self.rows += chunk.entries.len();
         self.head = chunk.last();
         self.chunks.push_back(chunk);
         self.check();
     }
 
-    /// Forgets the oldest chunk. Subscribers that still need it read the table.
+    /// Forgets the oldest chunk. Subscribers that still need the chunk read the table.
     pub(crate) fn drop_oldest(&mut self) {
         if let Some(oldest) = self.chunks.front().map(Chunk::last) {
             self.drop_through(oldest);
@@ -192,7 +193,7 @@ impl<M> Ring<M> {
     }
 
     /// Removes every chunk whose last row is at or below `through`. Returns the weight of the removed
-    /// chunks, and the last row of the newest of them.
+    /// chunks, and the id of the last row in the removed chunks.
     fn pop(&mut self, through: i64) -> (Weight, Option<i64>) {
         let (mut freed, mut last) = (Weight::default(), None);
         while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {

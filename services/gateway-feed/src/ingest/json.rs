@@ -25,7 +25,7 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
 /// Parses a value of at most [`MOST_EVENT_BYTES`].
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
-        return Err(Refusal::new(format!("it is too large: an event has at most {MOST_EVENT_BYTES} bytes")));
+        return Err(Refusal::new(format!("the event is too large: the limit is {MOST_EVENT_BYTES} bytes")));
     }
     serde_json::from_slice(text).map_err(|error| Refusal::new(format!("not JSON: {error}")))
 }
