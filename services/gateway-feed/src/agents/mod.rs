@@ -4,7 +4,7 @@
 //!
 //! An agent never counts as lost because of a clock alone. Before a gateway reports a loss, its tail must
 //! have read every row of the table. So a gateway that was suspended, or whose tail is behind, does not
-//! report an agent that has pinged as lost. Also, silence counts only while the table answers (see
+//! wrongly report an agent as lost. Also, the silence of an agent counts only while the table answers (see
 //! [`probe`]). So an agent that cannot ping because the table hangs is not reported as lost.
 
 mod agent;

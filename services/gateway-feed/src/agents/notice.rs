@@ -13,7 +13,7 @@ use super::observation::Observation;
 pub(super) enum Change {
     /// The agent is lost. `last_id` is the id of its last ping.
     Lost { last_id: i64 },
-    /// The agent is back. `lost_id` is the id of the loss.
+    /// The agent is back. `lost_id` is the id of the event that reported the loss.
     Back { lost_id: i64 },
 }
 
@@ -22,8 +22,8 @@ pub(super) enum Change {
 pub(super) struct Notice {
     pub(super) instance: String,
     pub(super) change: Change,
-    /// `None` if no valid event can be made from the notice. The pings of an agent always have values that
-    /// make a valid event.
+    /// `None` if no valid event can be made from the notice. This should not happen, because all values
+    /// come from a stored ping.
     pub(super) event: Option<NewEvent>,
 }
 

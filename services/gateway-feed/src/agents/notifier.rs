@@ -113,7 +113,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// Whether the gateway's database role may append. The first of several negative answers is logged.
+    /// Whether the gateway's database role may append. Only the first of several negative answers in a row
+    /// is logged.
     async fn may_append(&mut self, agents: &Agents) -> Result<bool, NotifyError> {
         let may = self.store.may_append().await?;
         if !may {

@@ -14,7 +14,7 @@ use super::state::State;
 
 /// How often the registry is searched for missing agents.
 const TICK: Duration = Duration::from_millis(500);
-/// If a tick comes later than this, the process was suspended, and read no pings in the meantime.
+/// If a tick is late by more than this time, the process was suspended, and read no pings in the meantime.
 const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Agents {

@@ -64,7 +64,7 @@ impl Page {
     }
 }
 
-/// Whether a browser sent the request in order to show the page, and not a program.
+/// Whether the request comes from a browser that opens a page.
 fn is_navigation(headers: &HeaderMap) -> bool {
     headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }

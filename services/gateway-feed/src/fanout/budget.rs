@@ -74,7 +74,7 @@ impl Budget {
         drop(held);
     }
 
-    /// Subtracts chunks that their topic has forgotten.
+    /// Subtracts chunks from the counters, because their topic has forgotten them.
     pub(crate) fn free(&self, freed: Weight) {
         self.bytes.fetch_sub(freed.bytes, Ordering::Relaxed);
         self.chunks.fetch_sub(freed.chunks, Ordering::Relaxed);

@@ -80,7 +80,7 @@ impl Hub {
         }
     }
 
-    /// Passes a page to the streams, and returns the end of each round that the page ends.
+    /// Passes a page to the streams, and returns the [`round::End`] of each round that the page ends.
     fn route(&self, events: Vec<StoredEvent>) -> Vec<round::End> {
         metrics::counter!("feed_events_total").increment(events.len() as u64);
         let Some(head) = events.last().map(|last| last.id) else { return Vec::new() };

@@ -63,7 +63,7 @@ pub(crate) struct Stretch {
     pub(crate) frames: Bytes,
     /// Every row up to this id is in the frames, or has been passed over.
     pub(crate) cursor: i64,
-    /// Why the stream ends after the frames, if it does.
+    /// Why the stream ends after the frames; `None` if the stream continues.
     pub(crate) ends: Option<CloseReason>,
     /// How long a subscriber waits after this stretch before it reads the next stretch.
     pub(crate) rest: Duration,

@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 160;
 pub(crate) struct Chunk<M> {
     bytes: Bytes,
     entries: Vec<Entry<M>>,
-    /// Why the stream ends after the last row, if it does.
+    /// Why the stream ends after the last row; `None` if the stream continues.
     ends: Option<CloseReason>,
     /// The approximate memory that the chunk takes, in bytes.
     weight: usize,
@@ -48,8 +48,8 @@ impl<M> Renderer<M> {
     }
 
     /// Adds a row. `render` appends the row's frame. `render` returns the row's mark, and why the stream
-    /// ends after the row (`None` if the stream does not end). A row that ends the stream is the last row
-    /// of its chunk.
+    /// ends after the row (`None` if the stream continues). A row that ends the stream is the last row of
+    /// its chunk.
     pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
         debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows must come in id order");
         let (mark, ends) = render(&mut self.bytes);
@@ -106,7 +106,7 @@ impl<M> Chunk<M> {
     }
 }
 
-/// What a ring has after a cursor.
+/// The result of [`Ring::take`].
 pub(crate) enum Taken {
     /// The wanted frames of one chunk; empty if no frame is wanted. Every row after the old cursor and up
     /// to `cursor` is in the frames, or is not wanted.
@@ -120,7 +120,7 @@ pub(crate) struct Replay {
     pub(crate) frames: Bytes,
     /// The id of the last row.
     pub(crate) id: Option<i64>,
-    /// Why the stream ends after these rows, if it does.
+    /// Why the stream ends after these rows; `None` if the stream continues.
     pub(crate) ends: Option<CloseReason>,
 }
 
@@ -229,8 +229,8 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. The caller
-    /// must then read the table.
+    /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. In that
+    /// case, the caller must read the table.
     pub(crate) fn replay(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Replay> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;

@@ -19,9 +19,9 @@ use super::stream::{Fresh, GapReason, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
 
-/// How long a cursor must be ahead of the table before the table counts as restored. Before that, the
-/// cursor may come from another gateway whose database server is ahead of the server of this gateway. The
-/// time is longer than the pause of a tail that polls.
+/// How long a cursor must be ahead of the table before the table counts as restored. During this time, the
+/// cursor may still come from another gateway whose database server is ahead of the server of this gateway.
+/// The time is longer than the pause of a tail that polls.
 const LAG: Duration = Duration::from_secs(3);
 
 /// Where a client begins.
@@ -71,7 +71,7 @@ pub(super) struct Opening {
     pub(super) cursor: i64,
     /// The cursor that the client knows after the replay. `None` if the client knows no cursor.
     pub(super) known: Option<i64>,
-    /// Why the stream ends after the replay, if it does.
+    /// Why the stream ends after the replay; `None` if the stream continues.
     pub(super) ends: Option<CloseReason>,
 }
 

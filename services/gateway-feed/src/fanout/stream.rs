@@ -3,7 +3,8 @@
 //!
 //! - *Rows*: which rows belong to which topic, and what their frames look like.
 //! - *Viewer*: who may read.
-//! - *Life*: how a connection begins, what it is sent while nothing happens, and how it ends.
+//! - *Life*: how a connection begins, what the client gets while nothing happens, and how the connection
+//!   ends.
 
 use std::time::Duration;
 
@@ -34,13 +35,13 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     type Topic: Clone + Ord + Send + Sync + 'static;
     /// The key under which topics are looked up for a row.
     type Key: Ord + Send + Sync + 'static;
-    /// The filter of one subscriber on the rows of its topic.
+    /// What one subscriber wants: for example, a filter on the rows of its topic.
     type Want: Send + Sync + 'static;
     /// The properties of a row that the ring keeps, so that subscribers can filter by them.
     type Mark: Send + Sync + 'static;
     /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
-    /// A permit to read, which a subscriber holds until it is dropped.
+    /// A permit to read, which is dropped together with its subscriber.
     type Permit: Send + Sync + 'static;
 
     // Rows.
@@ -66,7 +67,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// id order.
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
 
-    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row, if it does.
+    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row (`None` if the stream
+    /// continues).
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
 
     /// The mark that the ring keeps for `row`.

@@ -82,8 +82,8 @@ impl<S: Stream> Subscriber<S> {
         })))
     }
 
-    /// The next bytes for the client; `None` after the last frame. Once the subscriber's own end has come,
-    /// only the last frame follows.
+    /// The next bytes for the client; `None` after the last frame. Once the subscriber must end, only the
+    /// last frame follows.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -151,7 +151,7 @@ struct Client<S: Stream> {
     rested_at: Instant,
     /// When to read the table again after a failure.
     retry_at: Option<Instant>,
-    /// Why the stream ends after the rows that were sent, if it does.
+    /// Why the stream ends after the rows that were sent; `None` if the stream continues.
     ends: Option<CloseReason>,
 }
 

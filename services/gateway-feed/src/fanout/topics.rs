@@ -66,8 +66,8 @@ pub(crate) trait Tenant: Send + Sync {
     /// Handles a start or restart of the tail at `head`. `recent` holds the last rows of the stream, oldest
     /// first, at most [`RECENT`].
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence);
-    /// Routes the stream's rows of a page. `head` is the last id of the page. Returns the end of each round
-    /// that the page ends.
+    /// Routes the stream's rows of a page. `head` is the last id of the page. Returns the [`round::End`] of
+    /// each round that the page ends.
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End>;
     /// Forgets the rows of the family up to `through`, because retention has deleted them.
     fn pruned(&self, through: i64);
@@ -140,7 +140,7 @@ impl<S: Stream> Topics<S> {
         self.lock().rewinds.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
     }
 
-    /// Adds a row to a renderer, with the mark and the frame that the stream gives it.
+    /// Adds a row to a renderer, with the row's mark and frame.
     fn render(&self, row: &StoredEvent, renderer: &mut Renderer<S::Mark>) {
         renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
     }
@@ -182,7 +182,7 @@ impl<S: Stream> Inner<S> {
             let keys = S::keys_of(row);
             for key in &keys {
                 for topic in self.index.get(key).into_iter().flatten() {
-                    // A topic that is found under several keys of a row shows the row once.
+                    // A topic that is found under several keys of a row shows the row only once.
                     let is_this = |(_, other): &(_, Arc<_>)| Weak::as_ptr(topic) == Arc::as_ptr(other);
                     if keys.len() == 1 || !found[first..].iter().any(is_this) {
                         found.extend(topic.upgrade().map(|topic| (row, topic)));

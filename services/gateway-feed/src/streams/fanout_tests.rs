@@ -228,7 +228,7 @@ async fn a_row_ends_the_stream_for_a_reader_of_the_table() {
 
 /// Neither the deadline nor the revocation of one subscriber wakes another subscriber of the topic.
 #[tokio::test(start_paused = true)]
-async fn the_end_of_one_subscriber_wakes_no_other() {
+async fn the_end_of_one_subscriber_wakes_no_other_subscriber() {
     let gateway = gateway(usize::MAX).await;
     let hub = gateway.hub.clone();
     tokio::spawn(async move { hub.ends.run().await });

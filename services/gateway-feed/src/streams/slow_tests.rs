@@ -94,7 +94,7 @@ impl World {
 }
 
 async fn text(subscriber: &mut Subscriber<Ticker>) -> String {
-    String::from_utf8(subscriber.next().await.expect("a frame").to_vec()).unwrap()
+    String::from_utf8(subscriber.next().await.expect("the stream has ended").to_vec()).unwrap()
 }
 
 /// docs/api.md promises a heartbeat every 15 s.
@@ -124,7 +124,7 @@ async fn clients_that_wait_for_their_turn_to_read_get_heartbeats() {
 
 /// A read may take 20 s (`Store::READ_WITHIN`), but a shutdown drops all connections after 8 s.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_a_client_that_waits_for_the_table() {
+async fn a_shutdown_ends_the_stream_of_a_client_that_waits_for_the_table() {
     let world = world(Duration::from_secs(20));
     world.append("devhub", 5);
     world.start(false).await;
@@ -178,7 +178,7 @@ async fn a_reset_moves_the_cursor_of_a_client_in_mode_mock() {
     assert!(first.contains(r#""from":105,"to":0,"reason":"reset""#), "{first}");
     let cursor = last_id(&first, 105);
     drop(client);
-    // While the client is away, the new table grows past the old cursor.
+    // While the client is not connected, the new table grows past the old cursor.
     world.append("devhub", 200);
     let rows = world.table.0.lock().unwrap().rows.clone();
     for page in rows.chunks(50) {

@@ -24,7 +24,7 @@ enum Step {
         gateway: usize,
         events: usize,
     },
-    /// A gateway appends the notices that are due. It may not have read all events yet.
+    /// A gateway appends the notices that are due. The gateway may be behind the table.
     Notify {
         gateway: usize,
     },

@@ -82,7 +82,7 @@ pub(super) struct World {
     /// How many rows the restores have lost.
     lost: usize,
     restores: Restores,
-    /// Whether the world is ending: clients no longer disconnect or lag.
+    /// Whether the world is ending. In that case, clients no longer disconnect or lag.
     ending: Rc<Cell<bool>>,
 }
 
