@@ -20,7 +20,8 @@ impl Readers {
     }
 
     /// Admits a request if everyone may read, or if the request presents an accepted token. The token is in
-    /// the header `Authorization`. It may also be in the query, because an EventSource cannot set headers.
+    /// the header `Authorization`. Alternatively, the token is in the query, because an EventSource cannot
+    /// set headers.
     ///
     /// # Errors
     /// 401 if the token is missing or not accepted.
@@ -38,7 +39,7 @@ impl Readers {
     }
 }
 
-/// The token in the query. It is found even if another part of the query is invalid.
+/// The token in the query, even if another part of the query is invalid.
 fn in_query(request: &Request) -> Option<String> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let token = pairs.filter_map(|pair| pair.strip_prefix("token=")).next()?;

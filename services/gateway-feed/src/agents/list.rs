@@ -28,7 +28,7 @@ struct AgentView<'a> {
     vtid: &'a str,
     layer: &'a str,
     state: &'static str,
-    /// How the agent stopped; `None` if it has not stopped.
+    /// How the agent stopped; `None` if the agent has not stopped.
     status: Option<Status>,
     since: Ts,
     last_seen: String,

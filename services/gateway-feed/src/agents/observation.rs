@@ -92,7 +92,7 @@ impl Observation {
         self.status == Status::InProgress
     }
 
-    /// The interval in seconds, as an integer if it is a whole number.
+    /// The interval in seconds, as an integer if the interval is a whole number of seconds.
     pub(super) fn interval_seconds(&self) -> Option<Value> {
         self.interval.map(|interval| match interval.subsec_nanos() {
             0 => interval.as_secs().into(),

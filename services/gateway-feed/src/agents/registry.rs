@@ -34,7 +34,7 @@ pub(super) struct Registry {
     pending: Option<Vec<(Observation, Duration)>>,
     /// How many times the tail has started.
     epoch: u64,
-    /// Whether the table cannot be read now. While it cannot be read, no agent counts as late.
+    /// Whether the table cannot be read now. While the table cannot be read, no agent counts as late.
     away: bool,
     /// Until this time, the table is believed to answer. After this time, no agent is late or missed.
     believed_until: Duration,
@@ -92,8 +92,8 @@ impl Registry {
             self.pending = Some(Vec::new());
             return;
         }
-        // Only a ping makes an agent known. In the seed, other events about an agent may come before its
-        // pings. So the pings are added first.
+        // Only a ping makes an agent known. In the seed, other events about an agent may come before the
+        // agent's pings. So the pings are added first.
         let (pings, others): (Vec<_>, Vec<_>) =
             seed.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
         for (observation, age) in pings.into_iter().chain(others) {
@@ -154,8 +154,8 @@ impl Registry {
         self.away = true;
     }
 
-    /// Records that the table can be read. If it could not be read before, no ping could be read either. So
-    /// the silence of every agent is counted from `now`.
+    /// Records that the table can be read. If the table could not be read before, no ping could be read
+    /// either. So the silence of every agent is counted from `now`.
     pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
             self.restart_count(now);
@@ -168,9 +168,9 @@ impl Registry {
     }
 
     /// Handles the result of a probe: when the probe was sent, whether a good answer came in time, and when
-    /// the table answered (`None` if it did not). If no good answer came in time, or if the previous answer
-    /// was no longer believed at `sent`, agents may have been unable to ping. The silence of every agent is
-    /// then counted from this answer on.
+    /// the table answered (`None` if the table did not answer). If no good answer came in time, or if the
+    /// previous answer was no longer believed at `sent`, agents may have been unable to ping. In that case,
+    /// the silence of every agent is counted from this answer on.
     pub(super) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);

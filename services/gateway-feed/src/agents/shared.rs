@@ -63,7 +63,7 @@ impl Agents {
         }
     }
 
-    /// Waits until the tail has read everything up to `id`. Returns false if this takes longer than
+    /// Waits until the tail has read every row up to `id`. Returns false if this wait takes longer than
     /// [`READ_WITHIN`].
     pub(super) async fn has_read(&self, id: i64) -> bool {
         let mut read = self.read.subscribe();

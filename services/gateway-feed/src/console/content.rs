@@ -10,7 +10,8 @@ use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// The content of a file. It is compressed when a browser requests the compressed form for the first time.
+/// The content of a file. The content is compressed when a browser requests the compressed form for the
+/// first time.
 pub(super) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,

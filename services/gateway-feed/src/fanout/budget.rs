@@ -45,8 +45,8 @@ impl Budget {
         Self { most, bytes, chunks, oldest: Mutex::default() }
     }
 
-    /// Counts a chunk of `topic` whose last row is `last`, and evicts the oldest chunks until the rest
-    /// fits. The caller must hold no lock of a topic.
+    /// Counts a chunk of `topic` whose last row is `last`, and evicts the oldest chunks until the other
+    /// chunks fit. The caller must hold no lock of a topic.
     pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;

@@ -16,7 +16,7 @@
 //! Who drops what:
 //!
 //! - The last subscriber of a topic drops the topic, and the topic's ring with it.
-//! - A full ring, or a full shared budget, drops the oldest chunk.
+//! - If a ring or the shared budget is full, the oldest chunk is dropped.
 //! - A subscriber drops its share of a round when it wakes.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -110,7 +110,7 @@ impl Hub {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     pub(crate) fn close(&self) {
         self.tenants.iter().for_each(|tenant| tenant.close());
     }

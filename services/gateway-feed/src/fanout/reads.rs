@@ -1,10 +1,10 @@
 //! Reads the table for subscribers whose cursor is older than their topic's ring.
 //!
 //! Subscribers of a topic often have the same cursor, for example after a restart of the gateway, or after
-//! a surge that was too fast for them. So the rows that one subscriber reads, called a stretch, are kept
-//! for a while as rendered bytes, for the other subscribers. If another subscriber needs the same rows
-//! during the read, this subscriber waits for the result. Rows never change, so the kept bytes stay correct
-//! until rows are pruned.
+//! a surge that was too fast for these subscribers. So the rows that one subscriber reads, called a
+//! stretch, are kept for a while as rendered bytes, for the other subscribers. If another subscriber needs
+//! the same rows during the read, this subscriber waits for the result. Rows never change, so the kept
+//! bytes stay correct until rows are pruned.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

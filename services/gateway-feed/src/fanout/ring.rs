@@ -130,7 +130,7 @@ pub(crate) struct Ring<M> {
     rows: usize,
     floor: i64,
     head: i64,
-    /// Whether the ring holds every row of the topic that the table holds.
+    /// Whether the ring holds all rows of the topic that are in the table.
     whole: bool,
 }
 
@@ -149,7 +149,7 @@ impl<M> Ring<M> {
         self.rows
     }
 
-    /// Raises the head: every row up to `head` has been pushed.
+    /// Raises the head to `head`. The caller has pushed every row up to `head`.
     pub(crate) fn advance(&mut self, head: i64) {
         self.head = self.head.max(head);
         self.check();

@@ -8,7 +8,7 @@
 //!    pulse.
 //! 2. The tail pushes a page. The pulse gets a new round, and the tail keeps the [`End`] of the previous
 //!    round.
-//! 3. The pulse wakes the subscriber. The subscriber drops its share before it looks at the page.
+//! 3. The pulse wakes the subscriber. The subscriber drops its share before it processes the page.
 //! 4. Once the last share is dropped, the `End` is ready, and the tail reads the next page.
 //!
 //! A subscriber that is busy sending holds no share, so the tail does not wait for this subscriber. A share

@@ -35,7 +35,7 @@ pub(crate) enum Begin {
     Since(Timestamp),
 }
 
-/// The rows that one subscriber wants, and where they come from.
+/// The rows that one subscriber wants, and where the rows come from.
 pub(super) struct Source<S: Stream> {
     pub(super) topics: Arc<Topics<S>>,
     pub(super) topic: Arc<Topic<S>>,

@@ -37,7 +37,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     type Key: Ord + Send + Sync + 'static;
     /// What one subscriber wants: for example, a filter on the rows of its topic.
     type Want: Send + Sync + 'static;
-    /// The properties of a row that the ring keeps, so that subscribers can filter by them.
+    /// The properties of a row that the ring keeps, so that subscribers can filter by these properties.
     type Mark: Send + Sync + 'static;
     /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
@@ -96,7 +96,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Life.
 
-    /// How a subscriber begins if it has no cursor, or if its cursor belongs to another table.
+    /// How a subscriber begins without a cursor, or with a cursor that belongs to another table.
     fn fresh(&self, want: &Self::Want) -> Fresh;
 
     /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the
@@ -125,7 +125,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         Bytes::new()
     }
 
-    /// The last frame. It asks the client to reconnect after `retry` milliseconds.
+    /// The last frame. This frame asks the client to reconnect after `retry` milliseconds.
     fn close(&self, reason: CloseReason, retry: u64) -> Bytes;
 }
 

@@ -137,7 +137,7 @@ struct Client<S: Stream> {
     pulse: watch::Receiver<Pulse>,
     /// Where the client begins. `None` once the client has got its first frames.
     begin: Option<Begin>,
-    /// The read whose result is sent next, if there is one.
+    /// The read in progress, if there is one. Its result is sent next.
     reading: Option<Reading>,
     /// Every row up to this id has been sent or passed over.
     cursor: i64,
@@ -172,8 +172,8 @@ impl<S: Stream> Client<S> {
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
-            // The future of `read` is boxed, because subscribers need it rarely, and because every
-            // subscriber would otherwise be as large as this future.
+            // The future of `read` is boxed, because subscribers rarely need this future, and because every
+            // subscriber would otherwise be as large as the future.
             let step = match self.begin {
                 _ if self.reading.is_some() => Box::pin(self.read()).await,
                 Some(begin) => Ok(self.connect(begin, state)),

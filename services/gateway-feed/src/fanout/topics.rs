@@ -1,4 +1,5 @@
-//! The topics of one stream: subscribers join them, and the tail routes the rows of each page to them.
+//! The topics of one stream: subscribers join topics, and the tail routes the rows of each page to the
+//! topics.
 //!
 //! A subscriber that joins misses no row, because one lock protects both the head and the index. Under this
 //! lock, the tail sets the head and looks up the topics of a page. Under the same lock, a new topic is made
@@ -37,7 +38,7 @@ pub(crate) struct Topics<S: Stream> {
     pub(crate) reads: Reads,
     inner: Mutex<Inner<S>>,
     budget: Arc<Budget>,
-    /// A reference to this value. Topics use it to remove themselves when they are dropped.
+    /// A reference to this value, which topics use to remove themselves when they are dropped.
     this: Weak<Self>,
 }
 
@@ -75,7 +76,7 @@ pub(crate) trait Tenant: Send + Sync {
     fn beat(&self, now: Ts);
     /// Counts a tick.
     fn tick(&self);
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     fn close(&self);
 }
 
@@ -109,7 +110,7 @@ impl<S: Stream> Topics<S> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the topic with this key. Makes the topic if it does not exist.
+    /// Returns the topic with this key. Makes the topic if the topic does not exist.
     pub(crate) fn join(&self, key: S::Topic) -> Arc<Topic<S>> {
         let mut inner = self.lock();
         if let Some(topic) = inner.topics.get(&key).and_then(Weak::upgrade) {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
-/// The maximum size of one event in bytes. It is several times the maximum size of `meta`, because JSON
-/// text can have escapes and white space.
+/// The maximum size of one event in bytes. This size is several times the maximum size of `meta`, because
+/// JSON text can have escapes and white space.
 const MOST_EVENT_BYTES: usize = 128 << 10;
 
 /// Whether a content type is JSON.

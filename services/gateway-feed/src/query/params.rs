@@ -30,7 +30,7 @@ pub(crate) fn bad(name: &str, why: impl Display) -> ApiError {
     ApiError::bad_request("bad_parameter", format!("parameter `{name}`: {why}"))
 }
 
-/// The filter of a request. It accepts only events of the public channel.
+/// The filter of a request. The filter accepts only events of the public channel.
 pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     let mut filter = Filter::all(Channel::devhub());
     for field in Filter::FIELDS {

@@ -162,8 +162,8 @@ async fn private_rings_share_a_budget() {
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
-/// The tail waits for subscribers that wait for the page. It does not wait for subscribers that are busy
-/// sending.
+/// The tail waits for subscribers that wait for the page. The tail does not wait for subscribers that are
+/// busy sending.
 #[tokio::test(start_paused = true)]
 async fn the_tail_continues_once_all_waiting_subscribers_have_been_woken() {
     let gateway = gateway(usize::MAX).await;

@@ -1,6 +1,6 @@
 //! The streams. Each stream has a file of its own, which defines the rows that the stream shows, who may
-//! read them, and how its connections behave. This file connects all streams to one hub, and opens streams
-//! for clients.
+//! read the rows, and how the stream's connections behave. This file connects all streams to one hub, and
+//! opens streams for clients.
 
 pub(crate) mod ticker;
 
@@ -79,12 +79,12 @@ impl Streams {
         self.hub.keep_time().await;
     }
 
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.hub.trouble()
     }
 
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     pub(crate) fn close(&self) {
         self.hub.close();
     }

@@ -1,4 +1,5 @@
-//! The test stream, for tests and the bench. It shows the lines of the channels `test:{id}` to named users.
+//! The test stream, for tests and the bench. The stream shows the lines of the channels `test:{id}` to
+//! named users.
 //!
 //! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has all
 //! features that a private stream can have: topics that come and go, a list of ids as one topic, named

@@ -130,7 +130,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// The gateways may read at any time, and either of them may report first. In the end, the table has
+    /// The gateways may read at any time, and either gateway may report first. In the end, the table has
     /// one loss for the last ping of each agent that did not stop, and no two losses for the same ping. For
     /// each loss, the table has one return if the agent has sent a ping after the ping that the loss names.
     /// Both gateways know the same agents and states.

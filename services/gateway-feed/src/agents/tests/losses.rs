@@ -1,4 +1,4 @@
-//! Tests the content of losses and returns, and when they are due.
+//! Tests which content losses and returns have, and when losses and returns are due.
 
 use serde_json::{Value, json};
 
@@ -91,7 +91,7 @@ fn a_loss_that_names_an_impossible_ping_covers_all_pings_before_it() {
     }
 }
 
-/// Every instance name that the table can hold gives a key, and it always gives the same key.
+/// Every instance name that the table can hold gives a key, and the same name always gives the same key.
 #[test]
 fn every_instance_name_gives_a_key() {
     for name in ["a\nb", "\u{7f}", "é😀", &"x".repeat(300), &"é".repeat(300)] {

@@ -42,7 +42,7 @@ fn no_agent_is_lost_because_the_table_hangs() {
     let mut late = watched();
     assert_eq!((state(&late, 200), due(&late, 200)), (State::Working, vec![]));
     late.probed(seconds(140), false, Some(seconds(200)));
-    // The table hung until 149, and the agent tries again 30 s later.
+    // The table hung until second 149, and the agent pings again 30 s later.
     let mut short = watched();
     short.probed(seconds(140), false, Some(seconds(149)));
     all_along(&mut short, 150, 182);

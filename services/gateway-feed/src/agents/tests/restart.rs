@@ -1,4 +1,4 @@
-//! Tests what a registry knows after it has been seeded, and which returns are then due.
+//! Tests what a registry knows after it has been seeded, and which returns are due then.
 
 use std::collections::BTreeMap;
 

@@ -45,8 +45,8 @@ pub(super) fn test_channel(id: &str) -> Channel {
 /// How far a client has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// The client is new and receives its replay. It has received `seen` rows so far, and `last` is the id
-    /// of the latest row.
+    /// The client is new and receives its replay. The client has received `seen` rows so far, and `last` is
+    /// the id of the latest row.
     Fresh { seen: usize, last: Option<i64> },
     /// The client has received every row up to this id, or a gap that covers the missing rows.
     Upto(i64),

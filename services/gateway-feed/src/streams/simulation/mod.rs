@@ -24,7 +24,7 @@ use world::World;
 /// The number of seeds in one run of the test.
 const SEEDS: u64 = 1_000;
 
-/// Runs the world of a seed. Returns how many rows and how many gaps each client saw.
+/// Runs the world of a seed. Returns how many rows and how many gaps each client got.
 fn run(seed: u64) -> Vec<(usize, usize)> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async { World::new(seed).run().await })

@@ -15,7 +15,7 @@ use super::super::test_stream::CLOSED;
 use super::rng::Rng;
 use crate::fanout::table::{Batch, Read, Table};
 
-/// The maximum number of rows in one batch. It is small, so that many batches are needed.
+/// The maximum number of rows in one batch. This number is small, so that many batches are needed.
 const BATCH: usize = 7;
 /// The longest pause before or after the snapshot of a slow read, in milliseconds.
 const SLOWEST: u64 = 400;
@@ -41,7 +41,7 @@ pub(in crate::streams) struct State {
     pub(in crate::streams) next: i64,
     /// Whether the pool's server is out of reach.
     pub(in crate::streams) away: bool,
-    /// The last id that the pool's server has; `None` if it has all rows.
+    /// The last id that the pool's server has; `None` if the server has all rows.
     pub(in crate::streams) replicated: Option<i64>,
     /// The generator of random pauses, in a world with slow reads.
     pub(super) slow: Option<Rng>,

@@ -75,7 +75,7 @@ pub(super) struct World {
     table: SimTable,
     history: History,
     gateway: Rc<RefCell<Rc<Gateway>>>,
-    /// The last id that the tail has read; `None` before it starts.
+    /// The last id that the tail has read; `None` before the tail starts.
     head: Option<i64>,
     /// The ids up to which the two families are pruned, as far as the tail knows.
     pruned: (i64, i64),
@@ -99,7 +99,8 @@ impl World {
         Self { rng, slow, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
     }
 
-    /// Runs the world and checks it. Returns how many rows and how many gaps each client saw.
+    /// Runs the world, and checks what the clients get. Returns how many rows and how many gaps each client
+    /// got.
     pub(super) async fn run(mut self) -> Vec<(usize, usize)> {
         let clients: Vec<_> = (0..CLIENTS).map(|nth| self.client(nth)).collect();
         while self.history.borrow().len() + self.lost < ROWS {
