@@ -1,4 +1,5 @@
-//! Passes the rows that the tail reads to the streams. Each stream passes its rows to its topics.
+//! Passes the rows that the tail reads, one page after another, to the streams. Each stream passes its rows
+//! to its topics.
 //!
 //! ```text
 //! tail ── Update ──▶ Hub ── rows of a family ──▶ Topics<S> ── rows of a topic ──▶ Topic: ring + pulse
@@ -41,7 +42,7 @@ const LONGEST_ROUND: Duration = Duration::from_secs(1);
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
     pub(crate) ends: Arc<Ends>,
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     trouble: RwLock<Option<String>>,
 }
 
@@ -105,7 +106,7 @@ impl Hub {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
