@@ -3,7 +3,7 @@
 use oasis_core::{Invalid, Layer, Link, Status, Task, Ts};
 use serde_json::{Map, Value};
 
-/// Why an event is refused: a message and a hint for its sender.
+/// Why an event is refused: a message and a hint for the sender.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
@@ -20,7 +20,7 @@ impl Refusal {
     }
 }
 
-/// The fields of one object. In messages, `path` precedes the name of a field.
+/// The fields of one object. In error messages, `path` precedes the name of a field.
 pub(crate) struct Fields {
     map: Map<String, Value>,
     path: &'static str,
@@ -35,7 +35,7 @@ impl Fields {
         Refusal::field(&format!("{}{name}", self.path), why)
     }
 
-    /// Takes a value. Null counts as absent.
+    /// Takes the value of a field out of the object. Null counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())
     }
@@ -104,8 +104,8 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {
-            "title" | "ref" => "leave it out: title and ref are computed from the other fields",
-            "id" | "recorded_at" => "leave it out: the database assigns id and recorded_at",
+            "title" | "ref" => "leave the field out: title and ref are computed from the other fields",
+            "id" | "recorded_at" => "leave the field out: the database assigns id and recorded_at",
             _ => "put other data into `meta`, or in the older form into `metadata`",
         };
         let shown: String = name.chars().take(64).collect();

@@ -10,11 +10,11 @@ use crate::fanout::source::Begin;
 pub(crate) const FEED: &[&str] =
     &with_filter::<{ Filter::FIELDS.len() + 3 }>(&["since", "last_event_id", "token"]);
 
-/// Where a client of the feed begins: its `Last-Event-ID` header beats `last_event_id`, which beats
-/// `since`. An empty cursor counts as absent.
+/// Where a client of the feed begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
+/// and both override the parameter `since`. An empty cursor counts as absent.
 ///
 /// # Errors
-/// 400 for an invalid cursor or time, even if it would not be used.
+/// 400 if a cursor or a time is invalid, even if another cursor overrides it.
 pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
     let given = query.get("last_event_id").filter(|id| !id.is_empty());
     let given = given
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_beats_last_event_id_which_beats_since() {
+    fn the_header_overrides_last_event_id_and_both_override_since() {
         let of = |query: &str, header: Option<&str>| {
             begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
         };

@@ -151,7 +151,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
         ("null".into(), "expected an event"),
         (json!({"service": "", "event": "b", "status": "info"}).to_string(), "`service`"),
         (format!("{}{}", plain(json!({})), " ".repeat(200_000)), "too large"),
-        (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: it is too large"),
+        (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: the event is too large"),
         ("[]".into(), "no event"),
         ("[1]".into(), "event 0"),
         (r#"{"source":"oasis.events","kind":"a","status":"info","meta":{"a":"\ud800"}}"#.into(), "not JSON"),
