@@ -1,5 +1,5 @@
-//! Makes the payloads of the demo. They have the same fields as GitHub's payloads, but without most of the
-//! `*_url` templates.
+//! Makes the payloads of the demo. The payloads have the same fields as GitHub's payloads, except for most of
+//! the `*_url` templates.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn user(person: &Person) -> Value {
 }
 
 /// The repository of a payload. In a push, `created_at` and `pushed_at` are numbers. In other events, they
-/// are texts.
+/// are strings.
 fn repository(task: &Task, now: Timestamp, push: bool) -> Value {
     let repo = task.repository;
     json!({
