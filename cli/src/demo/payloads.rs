@@ -234,7 +234,7 @@ fn deployment(task: &Task, attempt: u32) -> Value {
     })
 }
 
-/// The workflow run that deploys, as the events of a deployment show it.
+/// The workflow run that deploys, in the form in which the events of a deployment contain it.
 fn deploy_run(task: &Task, attempt: u32) -> Value {
     let id = task.id + 200 + u64::from(attempt);
     json!({
