@@ -73,7 +73,7 @@ test("error responses become OasisErrors with the server's texts", options, asyn
     asking.catch(() => {});
     await server.refuse(status, headers, body);
     return asking.then(
-      () => assert.fail("no error"),
+      () => assert.fail("the query reported no error"),
       (error) => error,
     );
   };
