@@ -29,7 +29,8 @@ struct PullRequest<'a> {
     closed_at: Option<Moment>,
 }
 
-/// The head of a pull request. The field `repo` is not read, because it is null after a fork was deleted.
+/// The head of a pull request. The field `repo` is not read, because GitHub sends null if the fork was
+/// deleted.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, rename = "ref")]

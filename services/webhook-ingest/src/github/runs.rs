@@ -84,8 +84,8 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
 }
 
 /// Returns the place that a VTID in a run's `display_title` comes from. If a push started the run, the title
-/// is the headline of the commit. Otherwise it is the title of a pull request, or the name that the workflow
-/// gives to its runs.
+/// is the headline of the commit. Otherwise the title is the title of a pull request, or the name that the
+/// workflow gives to its runs.
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,

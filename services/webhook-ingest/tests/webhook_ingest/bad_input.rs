@@ -37,7 +37,7 @@ async fn only_a_valid_signature_is_accepted() {
         ("x-hub-signature-256", good.as_str()),
     ];
     assert_eq!(server.post(&twice, payload.clone()).await.refusal(), (401, "bad_signature"));
-    // The older header is not accepted.
+    // The older header `X-Hub-Signature` is not accepted.
     let old = [("content-type", JSON), ("x-github-event", "push"), ("x-hub-signature", good.as_str())];
     assert_eq!(server.post(&old, payload.clone()).await.refusal(), (401, "bad_signature"));
     // The signature is checked before the payload and the other headers.
