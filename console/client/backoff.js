@@ -43,7 +43,7 @@ export class Backoff {
 
   /** Returns the next wait, in milliseconds. */
   next() {
-    // The exponent is at most 30, so the result is finite. The wait reaches its maximum much earlier.
+    // The exponent is at most 30, so the result is finite. The wait reaches its maximum after fewer attempts.
     const doubled = this.#first * 2 ** Math.min(this.#attempts, 30);
     this.#attempts += 1;
     // The random part adds at most half of the wait. So the wait without the random part is capped at two

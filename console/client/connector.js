@@ -212,7 +212,7 @@ export class Connector {
   }
 
   /**
-   * Polls until a poll fails, or until a stream has taken over and ended.
+   * Polls until a poll fails. If a stream gets through, stops polling and reads the stream to its end.
    *
    * @param {AbortSignal} signal
    * @returns {Promise<import("./stream.js").End>}

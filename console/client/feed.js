@@ -125,7 +125,7 @@ export class OasisFeed extends EventTarget {
     return /** @type {Readonly<import("./types.js").Filters>} */ (this.#filters);
   }
 
-  /** Connects and stays connected. After stop(), resumes from the last event. */
+  /** Connects and stays connected. After stop(), resumes after the last event. */
   start() {
     if (!this.#connector.running) this.#begin("start", "sse");
   }

@@ -54,8 +54,8 @@ export class Ledger {
   }
 
   /**
-   * Drops the oldest events beyond `keep`. Removing the first elements of a long array moves all the others,
-   * so callers allow some slack.
+   * Drops the oldest events beyond `keep`. Removing the first elements of a long array moves all other
+   * elements, so callers allow some slack.
    *
    * @param {number} slack How many events beyond `keep` may stay.
    */

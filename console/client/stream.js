@@ -1,5 +1,5 @@
 // Reads one connection of the feed and classifies the end of the connection. Uses `fetch`, because
-// `EventSource` cannot send headers, and reports neither the HTTP status nor silence.
+// `EventSource` cannot send headers and does not report the HTTP status or silence.
 
 import { OasisError, readError } from "./errors.js";
 import { BlockTooLarge, SseParser } from "./sse.js";

@@ -1,4 +1,4 @@
-// The types of the client. Nothing here exists at run time.
+// The types of the client. This file contains only types.
 
 /** @typedef {"queued" | "in_progress" | "success" | "failure" | "cancelled" | "info"} Status */
 
@@ -72,7 +72,7 @@
  */
 
 /**
- * - `connecting`: the client connects for the first time, or for the first time after the filters changed
+ * - `connecting`: the first attempt after the feed was started, or after the filters changed
  * - `live`: events arrive as they are committed
  * - `mock`: the gateway has no stored event yet and sends simulated ones
  * - `reconnecting`: the connection was lost; `retryAt` is the time of the next attempt, or null during an

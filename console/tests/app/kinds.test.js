@@ -37,7 +37,7 @@ test("each of GitHub's kinds has a lane, and a kind without a duration is never 
   assert.deepEqual(facts("deployment_status"), ["deploys", "", "deployment"]);
 });
 
-test("a producer's own kind gets its lane from its prefix, and its events may form a run", () => {
+test("the prefix of a producer's own kind decides the lane, and events of this kind may form a run", () => {
   const own = (/** @type {string} */ kind) => {
     const one = event({ kind, source: "oasis.events" });
     return [laneOf(one), isMoment(one), isNoRun(one), familyOf(kind)];
@@ -91,7 +91,7 @@ test("neither GitHub's ping nor the notice of a lost agent is an agent's ping", 
   assert.ok(isLost(event({ source: "agent.ping", kind: "ping.lost" })));
 });
 
-test("the statuses have an order, a word and an outcome", () => {
+test("each status has a place in the order, a word and an outcome", () => {
   assert.deepEqual(STATUSES, ["queued", "in_progress", "success", "failure", "cancelled", "info"]);
   assert.deepEqual(STATUSES.map(word), ["queued", "running", "success", "failed", "cancelled", "info"]);
   assert.deepEqual(STATUSES.filter(isActive), ["queued", "in_progress"]);

@@ -57,7 +57,7 @@ function stage(all, delivered) {
 const view = (search) => parseView("/", search);
 const all = () => true;
 
-test("each page ends just before the oldest event that was read", async () => {
+test("each query asks for the events before the oldest event that was read", async () => {
   const { older, list, asked, store } = stage(history(500), 20);
   older.reset(view(""), all);
   assert.ok(older.isDue);

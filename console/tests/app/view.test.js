@@ -89,7 +89,7 @@ test("a query sends only filters that the gateway knows, and my-tasks without a 
   assert.equal(filterCount(home()), 0);
 });
 
-test("values get the gateway's case, and too many starred tasks are not sent to the gateway", () => {
+test("filter values get the gateway's case, and too many starred tasks are not sent to the gateway", () => {
   const { facets } = parseView(
     "/",
     "?kind=Deploy&source=GCP.deploy&status=FAILURE&layer=cicdl&module=api&vtid=dev-a-0001",

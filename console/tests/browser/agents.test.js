@@ -17,7 +17,7 @@ const ping = (agent, status, meta = {}) =>
     meta: { agent, instance: "h:1:2", ...meta },
   });
 
-test("even after a reload, a failed agent is a failure until an agent of the same name pings", async () => {
+test("even after a reload, an agent's failure is listed until an agent of the same name pings", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await stack.send([event(), ping("planner", "failure")]);
   const row = page.locator(".failures .run", { hasText: "planner" });

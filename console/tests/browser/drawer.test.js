@@ -85,7 +85,7 @@ test("an event can be copied as JSON, and as a curl command that reads the event
   await close();
 });
 
-test("Back and Forward close and open the drawer, and a drawer from a link closes to the list", async () => {
+test("Back closes the drawer, Forward opens it, and closing a linked event leads to the list", async () => {
   const [first, second] = await stack.send([event({ kind: "walked" }), event({ kind: "walked" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked`);

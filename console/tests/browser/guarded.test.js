@@ -110,7 +110,7 @@ test("if the browser blocks notifications, the label of the bell button says so"
   await close();
 });
 
-test("the curl command for an event reads the token from a variable and does not contain it", async () => {
+test("the curl command for an event contains a variable instead of the token", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret&event=1`, CLIPBOARD);
   await page.locator("dialog.drawer[open] .meta-part p").waitFor();
   const line = await copied(page, "Copy as curl");

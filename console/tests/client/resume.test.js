@@ -7,7 +7,7 @@ import { connected, event, follow, heartbeat, ids, Server, STREAM } from "./serv
 const CUTS = 50;
 const LAST = 600;
 
-/** The complete stream after this cursor. Every third event is left out, as if by a filter. */
+/** The complete stream after this cursor. Every third event is left out, as a filter would do. */
 function story(cursor, random) {
   const ends = ["\n", "\r", "\r\n"];
   let text = connected(LAST);

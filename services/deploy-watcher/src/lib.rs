@@ -1,8 +1,8 @@
 //! Polls Cloud Run's audit logs in Cloud Logging. Appends an event for each request for a deploy, and another
 //! event for the outcome.
 //!
-//! [`routes`] describes the endpoint of this service. Like every service, it also has the probes and
-//! `/metrics`.
+//! [`routes`] describes the endpoint of this service. Like every service, this service also has the probes
+//! and `/metrics`.
 
 pub mod audit;
 #[cfg(feature = "fake")]

@@ -1,6 +1,7 @@
 //! Receives GitHub's webhooks. Verifies each delivery, and stores it as one event in the table.
 //!
-//! [`routes`] lists the endpoints of this service. Like every service, it also has the probes and `/metrics`.
+//! [`routes`] lists the endpoints of this service. Like every service, this service also has the probes and
+//! `/metrics`.
 
 pub mod github;
 pub mod modules;

@@ -72,7 +72,7 @@ async fn late_entries_are_found_and_known_entries_are_not_appended_again() {
 
 /// After a failure between two pages, the next poll continues where the failed poll stopped.
 #[tokio::test]
-async fn a_failure_between_pages_loses_no_entry_and_reads_none_twice() {
+async fn after_a_failure_between_pages_no_entry_is_lost_or_read_twice() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.page_size = 4);
     setup.add((0..10).map(nth));

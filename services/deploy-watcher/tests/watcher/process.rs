@@ -168,7 +168,7 @@ async fn missing_credentials_are_reported_in_time() {
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
-/// On Cloud Run, the metadata server gives the token. If the server has no token at the first poll, the
+/// On Cloud Run, the metadata server issues the token. If the server has no token at the first poll, the
 /// watcher asks again at the next poll.
 #[tokio::test]
 async fn the_token_of_the_metadata_server_is_sent() {

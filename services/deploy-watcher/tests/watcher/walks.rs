@@ -85,7 +85,7 @@ async fn a_finished_walk_is_not_resumed() {
 /// A poll stores the events and then saves the cursor. After a crash between these steps, the next poll reads
 /// the page again, but no event is stored twice.
 #[tokio::test]
-async fn a_crash_before_the_cursor_is_saved_loses_no_event_and_stores_none_twice() {
+async fn after_a_crash_before_the_cursor_is_saved_no_event_is_lost_or_stored_twice() {
     let setup = Setup::new().await;
     setup.add((0..5).map(nth));
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \

@@ -102,8 +102,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A time in one of GitHub's formats. Most times are in RFC 3339. The repository in a push event has times in
-/// whole seconds of Unix time. A time is usable if it can be parsed and is after the start of 1970.
+/// A time in one of GitHub's formats. Most times are in RFC 3339. The repository in a push event contains
+/// times in whole seconds of Unix time. A time is usable if it can be parsed and is after the start of 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(Option<Ts>);
 

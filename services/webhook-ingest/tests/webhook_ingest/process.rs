@@ -141,7 +141,7 @@ impl Receiver {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "the receiver still runs: {}", self.log.lock().unwrap());
+            assert!(Instant::now() < deadline, "the receiver did not exit: {}", self.log.lock().unwrap());
             tokio::time::sleep(POLL).await;
         };
         if let Some(reader) = self.reader.take() {

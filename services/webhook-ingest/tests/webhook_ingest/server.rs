@@ -39,7 +39,7 @@ impl Answer {
     /// The status and the code of an error answer.
     pub(crate) fn refusal(&self) -> (u16, &str) {
         let code = self.body["error"]["code"].as_str();
-        (self.status.as_u16(), code.unwrap_or_else(|| panic!("no error: {}", self.body)))
+        (self.status.as_u16(), code.unwrap_or_else(|| panic!("the answer is not an error: {}", self.body)))
     }
 }
 
@@ -56,7 +56,7 @@ impl Server {
         Self::start_on(database, &url, flags).await
     }
 
-    /// Starts a receiver with the database at `url`. There need not be a database at `url`. [`Server::rows`]
+    /// Starts a receiver with the database URL `url`. There may be no database at this URL. [`Server::rows`]
     /// reads from `database`.
     pub(crate) async fn start_on(database: TestDatabase, url: &str, flags: &[&str]) -> Self {
         let own = ["webhook-ingest", "--database-url", url, "--github-webhook-secret", SECRET];

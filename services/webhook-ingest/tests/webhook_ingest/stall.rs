@@ -35,7 +35,7 @@ async fn session(url: &str) -> Session {
 async fn until(session: &Session, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !session.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "never true: {sql}");
+        assert!(Instant::now() < deadline, "the query never returned true: {sql}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -117,7 +117,7 @@ async fn during_a_stall_deliveries_are_answered_503_in_time_and_ready_names_the_
         assert!(took < ANSWERED_WITHIN, "{took:?}");
     }
     if let (Some(before), Some(peak)) = (before, memory(&receiver, "VmHWM")) {
-        assert!(peak < before + GROWTH, "from {before} to {peak} KiB");
+        assert!(peak < before + GROWTH, "the memory grew from {before} to {peak} KiB");
     }
     assert!(receiver.logged(&format!("session {holder_pid} ")), "the log should name the session too");
 
