@@ -1,4 +1,4 @@
-// Tests that a newly opened page finds earlier runs with queries.
+// Tests that a newly opened page queries the gateway for earlier runs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -46,7 +46,7 @@ test(
   },
 );
 
-test("queryEvents returns null as `next` of the last page, and null for unsafe links", options, async (t) => {
+test("the `next` of the last page is null, and unsafe links become null", options, async (t) => {
   const server = await Server.start(t);
   const asking = queryEvents({ url: server.url });
   const rows = [

@@ -42,8 +42,8 @@ struct WorkflowRun<'a> {
 /// Reads a `workflow_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: `display_title`, `head_branch`, the head commit's message
-/// - `ts`: `run_started_at` for `requested`, then `updated_at`, `run_started_at`, `created_at`
-/// - link: the page of the attempt if it is not the first attempt, then `html_url`
+/// - `ts`: `run_started_at` (only for `requested`), `updated_at`, `run_started_at`, `created_at`
+/// - link: the page of the attempt (not for the first attempt), `html_url`
 pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     let WorkflowRunDelivery { action, workflow_run: run, repository, sender } = delivery;
     let message = run.head_commit.and_then(|commit| commit.message);
