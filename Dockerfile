@@ -1,6 +1,6 @@
-# Builds an image for each program: `docker build --target gateway-feed .`, or webhook-ingest, deploy-watcher,
-# heartbeat-agent, oasis.
-# The dependencies are built in a layer of their own, which changes only with Cargo.lock.
+# Builds an image for each program, for example with `docker build --target gateway-feed .`. The other targets are
+# webhook-ingest, deploy-watcher, heartbeat-agent and oasis.
+# The dependencies are built in a separate layer, which is rebuilt only if a Cargo.toml or Cargo.lock changes.
 
 FROM rust:1.95-bookworm AS toolchain
 WORKDIR /src
@@ -20,7 +20,7 @@ RUN cargo build --release --locked \
     --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
 RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher heartbeat-agent oasis
 
-# The C library, certificates and a user without rights. There is no shell.
+# The base of all images: the C library, certificates and a user without rights. It has no shell.
 FROM scratch AS runtime
 COPY --from=build /image/ /
 COPY LICENSE-MIT LICENSE-APACHE /licenses/

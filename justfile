@@ -1,4 +1,5 @@
-# `just` lists these recipes. They need just, from https://just.systems; CONTRIBUTING.md has the plain commands.
+# `just` lists these recipes. Install just from https://just.systems, or use the plain commands in
+# CONTRIBUTING.md.
 
 _default:
     @just --list
@@ -18,6 +19,6 @@ test crate:
 ci:
     .ci/run
 
-# The local stack, with a made-up team at work
+# The local stack, with a made-up team
 demo:
     cargo oasis up --demo

@@ -112,8 +112,8 @@ run() {
   fi
 }
 
-# Runs a command. If it fails because an IAM change has not taken effect yet, retries it for two minutes. A
-# new account and its grants usually take effect everywhere within that time.
+# Runs a command. If it fails because an IAM change has not taken effect yet, retries the command for two
+# minutes. A new account and its grants usually take effect everywhere within that time.
 exec 3>&1
 retry_iam() {
   local errors attempt
@@ -152,15 +152,16 @@ mount() {
   local name=$1 variable=$2 secret=$3
   grant roles/secretmanager.secretAccessor "$name" \
     gcloud secrets add-iam-policy-binding "$secret" --project "$project"
-  # Pin the version. With "latest", instances that start after a rotation would get a different value.
+  # Pin the version. With "latest", instances that start after a rotation would get a different value than the
+  # others.
   local version
   version=$(gcloud secrets versions describe latest \
     --secret "$secret" --project "$project" --format 'value(name)')
   mounted+=("$variable=$secret:${version##*/}")
 }
 
-# mount_if_exists SERVICE VARIABLE SECRET: mounts an optional secret, or unmounts it if it does not exist. An
-# instance cannot start if a secret of its service is missing.
+# mount_if_exists SERVICE VARIABLE SECRET: mounts an optional secret. If the secret does not exist, unmounts
+# it, because an instance cannot start if a secret of its service is missing.
 mount_if_exists() {
   if has_secret "$3"; then mount "$@"; else unmounted+=("$2"); fi
 }
@@ -211,7 +212,7 @@ done
 
 # gateway-feed follows the table all the time. So one instance always runs, and it gets CPU between requests
 # (--no-cpu-throttling). The stream of a client is one request. Cloud Run ends a request after 3600 s at most,
-# and then the client resumes. An instance has up to 1,000 concurrent requests, which is one per client. Any
+# and then the client resumes. An instance serves up to 1,000 concurrent requests, one for each client. Any
 # instance can serve any client, so there is no session affinity. An instance of gateway-feed has up to ten
 # connections to the database, and an instance of webhook-ingest has up to nine. Four instances of each have
 # up to 76 connections.
@@ -239,7 +240,7 @@ deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --
   --concurrency 80 --timeout 30 --cpu 1 --memory 512Mi
 
 # Only the account of Cloud Scheduler may call deploy-watcher. With internal ingress, the Scheduler of the
-# same project can still call the run.app address. One instance is enough, because there is one poll at a
+# same project can still call the run.app address. One instance is enough, because only one poll runs at a
 # time.
 service deploy-watcher
 for watched_project in "${projects[@]}"; do
@@ -256,7 +257,7 @@ verb=create
 if exists gcloud scheduler jobs describe deploy-watcher --project "$project" --location "$region"; then
   verb=update
 fi
-# The Scheduler asks for a poll every minute. If a poll is still running, deploy-watcher skips the new poll.
+# The Scheduler requests a poll every minute. If a poll is still running, deploy-watcher skips the new poll.
 retry_iam gcloud scheduler jobs "$verb" http deploy-watcher --project "$project" --location "$region" \
   --schedule '* * * * *' --http-method POST --uri "$url/poll" --attempt-deadline 180s \
   --oidc-token-audience "$url" --oidc-service-account-email "$(email oasis-scheduler)" --format none

@@ -12,11 +12,10 @@ Usage: ensure-vtid.sh SERVICE VTID LAYER MODULE
 
   SERVICE  the Cloud Run service to deploy
   VTID     the task of the deploy, such as DEV-CICDL-0031 (PREFIX-LAYER-NUMBER) or VTID-0031
-  LAYER    the task's layer, such as CICDL. If the VTID has a layer, LAYER must be the same
+  LAYER    the task's layer, such as CICDL. If the VTID has a layer, LAYER must be the same layer
   MODULE   the service's module in the feed, such as GATEWAY
 
-Prints the flag --labels=… for `gcloud run deploy`. An invalid argument is an error
-with exit code 1.
+Prints the flag --labels=… for `gcloud run deploy`. If an argument is not valid, exits with code 1.
 EOF
 }
 
@@ -55,7 +54,8 @@ fi
   refuse "\"$3\" is not a layer: expected 1 to 16 letters and digits, with a letter first"
 [ "$layer" = "$vtid_layer" ] ||
   refuse "the layer is $layer, but $vtid has the layer $vtid_layer"
-# The module becomes a label, which can have at most 63 characters. Elsewhere, a module can have 64.
+# The module becomes a label, and a label has at most 63 characters. A module in an event may have 64
+# characters.
 [[ $module =~ ^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$ && ${#module} -le 63 ]] ||
   refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them, at most 63"
 

@@ -10,7 +10,8 @@ shift
 
 mkdir -p "$root"/{etc/ssl/certs,tmp}
 chmod 1777 "$root/tmp"
-# ldd prints the paths at which the programs look up the loader and their libraries. Keep these paths.
+# ldd prints the paths at which the programs look up the loader and their libraries. The image needs the same
+# paths.
 ldd "$@" | grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while read -r library; do
   mkdir -p "$root$(dirname "$library")"
   cp -L "$library" "$root$library"

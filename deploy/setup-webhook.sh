@@ -80,16 +80,16 @@ if ! has_secret "$secret"; then
   new_secret
   [ -n "$dry_run" ] || printf 'made the secret %s\n' "$secret"
 elif [ -n "$rotate" ]; then
-  # A deployed service keeps the versions of its secrets until the next deploy.
+  # A deployed service uses the same versions of its secrets until the next deploy.
   current=$(latest_value "$secret")
   if ! has_secret "$previous"; then
     printf '%s' "$current" | add_version "$previous"
   else
-    # GitHub may still use the previous secret. If both values are equal, an earlier run was interrupted
+    # GitHub may still use the previous secret. If both secrets are equal, an earlier run was interrupted
     # before it made a new secret.
     kept=$(latest_value "$previous")
     if [ "$kept" != "$current" ]; then
-      printf 'error: a rotation is under way: finish its steps, and delete the secret %s first\n' \
+      printf 'error: a rotation is under way: finish its steps first; the last step deletes the secret %s\n' \
         "$previous" >&2
       exit 1
     fi

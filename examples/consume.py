@@ -21,7 +21,7 @@ SILENCE = 40
 
 
 def messages(last_id):
-    """Yields (id, message) for each block of the stream. Both can be None."""
+    """Yields (id, message) for each block of the stream. Each of the two can be None."""
     headers = {"Accept": "text/event-stream"}
     if last_id:
         headers["Last-Event-ID"] = last_id
@@ -54,7 +54,8 @@ def follow():
                     print(*event, flush=True)
                 elif message and message["type"] == "gap":
                     print("gap:", message["reason"], flush=True)
-                # Move the cursor only after the message was handled. A block without a message also moves it.
+                # Move the cursor only after the message has been handled. A block without a message also
+                # moves the cursor.
                 last_id = event_id or last_id
         except urllib.error.HTTPError as error:
             if error.code in (400, 401, 403):

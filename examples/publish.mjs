@@ -29,7 +29,7 @@ async function publish(events) {
         signal: AbortSignal.timeout(30_000),
       });
       if (response.ok) return await response.json();
-      // If the request itself is wrong, another try does not help. The body says what is wrong.
+      // If the request itself is wrong, another try does not help. The body describes the problem.
       if (response.status !== 503) {
         console.error(`refused with ${response.status}: ${await response.text()}`);
         process.exit(1);

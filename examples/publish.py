@@ -38,7 +38,7 @@ def publish(events):
             with urllib.request.urlopen(request, timeout=30) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            # If the request itself is wrong, another try does not help. The body says what is wrong.
+            # If the request itself is wrong, another try does not help. The body describes the problem.
             if error.code != 503:
                 raise SystemExit(f"refused with {error.code}: {error.read().decode()}")
         except OSError as error:

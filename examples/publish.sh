@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends one event, which says that a task has started. The gateway answers once the event is committed.
+# Sends one event, which reports the start of a task. The gateway answers once the event is committed.
 set -eu
 curl --fail-with-body --silent --show-error --max-time 30 \
   "${GATEWAY_URL:-http://localhost:8080}/events/ingest" \

@@ -68,7 +68,7 @@ class Running {
       this.onOutput();
     });
     const result = await Promise.race([found, this.ended, sleep(PATIENCE, "late", { ref: false })]);
-    assert.equal(result, "found", `no "${text}" (${result}) from:\n${this.script}\n${this.output}`);
+    assert.equal(result, "found", `"${text}" was not printed (${result}):\n${this.script}\n${this.output}`);
   }
 
   /** Waits for the end, and expects exit code 0. */
@@ -189,7 +189,7 @@ async function ingested({ text }) {
 async function fieldsOfAnAgent({ text }) {
   const documented = [...text.matchAll(/"(\w+)":/g)].map((match) => match[1]);
   const agents = await (await fetch(`${GATEWAY}/api/v1/oasis/agents`)).json();
-  assert.ok(agents.length > 0, "no agent has been seen");
+  assert.ok(agents.length > 0, "the gateway lists no agents");
   assert.deepEqual(documented, Object.keys(agents[0]));
 }
 
@@ -209,8 +209,8 @@ const sql = async ({ text }) => {
 
 const CARGO = "CI runs each of these commands as a separate step";
 /**
- * The blocks that are not just run as written. An entry has the page, a text that the block contains, and the
- * action. The first entry that matches counts.
+ * The actions for blocks that are not simply run as written. An entry has the page, a text that the block
+ * contains, and the action. The first matching entry applies.
  */
 const BLOCKS = [
   ["README.md", "cargo oasis up", firstCommands],

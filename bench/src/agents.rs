@@ -1,5 +1,5 @@
-//! Measures the effect of thousands of agents on the delay of the feed, and the memory and the processor time
-//! of one agent.
+//! Measures how thousands of agents affect the delay of the feed, and how much memory and processor time one
+//! agent needs.
 
 use std::io::Read;
 use std::process::{ChildStdin, Command, Stdio};
@@ -23,12 +23,12 @@ use crate::stack::Stack;
 const NAME: &str = "agents";
 const AGENT: &str = "heartbeat-agent";
 const WARM_UP: usize = 60;
-/// The time between the starts of two agents, so that only a few agents connect to PostgreSQL at the same
-/// time.
+/// The time between the starts of two agents. Because of this pause, only a few agents connect to PostgreSQL
+/// at the same time.
 const APART: Duration = Duration::from_millis(20);
-/// The time limit for all agents to send their first beat, and for all agents to end.
+/// The time limit for all agents to send their first beat, and the time limit for all agents to end.
 const ALL_WITHIN: Duration = Duration::from_secs(120);
-/// The number of agents whose own cost is measured.
+/// The number of agents for which memory and processor time are measured.
 const FEW: usize = 5;
 const MAX_RSS_MB: f64 = 10.0;
 const MAX_CPU_PERCENT: f64 = 0.1;
@@ -59,7 +59,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let before = pings(&client).await?;
         let fleet = Agents::start(agents, every, url)?;
         fleet.until_all(&client, before.agents + agents as i64).await?;
-        // After one interval, even agents that started at the same time beat at different times.
+        // The first interval of each agent has a random length. So after this pause, the agents send their
+        // beats at different times.
         sleep(every).await;
         let (began, first) = (Instant::now(), pings(&client).await?);
         let all = [stack.watched(), fleet.process.watched()];
@@ -86,12 +87,12 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
          own connections and sends a beat every {} s",
         every.as_secs()
     ));
-    report.note("the deliveries are the same as in the scenario latency");
+    report.note("the deliveries have the same size and pace as in the scenario latency");
     report.note(format!(
-        "cost of one agent: {FEW} processes of heartbeat-agent, each of which sends a beat every {} s and \
-         works on a task, were measured for {} s",
-        every.as_secs(),
-        watched.as_secs()
+        "cost of one agent: {FEW} processes of heartbeat-agent were measured for {} s; each process worked \
+         on a task and sent a beat every {} s",
+        watched.as_secs(),
+        every.as_secs()
     ));
     report.note("the kernel counts processor time in ticks of 10 ms");
     report.notes(webhooks.stop().await?);
@@ -128,14 +129,14 @@ async fn cost(
             .bar(Bar::AtMost(MAX_RSS_MB)),
     );
     report.row(
-        Row::of(format!("{AGENT} {name}: share of a processor"), "%", &Samples::new(percent))
+        Row::of(format!("{AGENT} {name}: share of one processor"), "%", &Samples::new(percent))
             .bar(Bar::AtMost(MAX_CPU_PERCENT)),
     );
     for mut agent in few {
         agent.terminate();
         let deadline = Instant::now() + ALL_WITHIN;
         while agent.ended()?.is_none() {
-            ensure!(Instant::now() < deadline, "an agent did not end in time");
+            ensure!(Instant::now() < deadline, "a process of heartbeat-agent did not end in time");
             sleep(APART).await;
         }
     }
@@ -164,7 +165,7 @@ struct Agents {
 
 impl Agents {
     fn start(count: usize, every: Duration, url: &str) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("finding this program")?;
+        let program = std::env::current_exe().context("finding the path of this program")?;
         let mut command = Command::new(program);
         command.args(["--agents", &count.to_string(), "--every", &every.as_secs().to_string()]);
         command.env_clear().env("DESTINATION", url).stdin(Stdio::piped()).stdout(Stdio::null());

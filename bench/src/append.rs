@@ -1,7 +1,6 @@
-//! Measures the batcher through which the services append events: its rows a second with many callers in one
-//! process, and the time that an append by a single caller takes. The peers are COPY and INSERT statements
-//! with the same number of rows. One session sends these statements in the fastest form that PostgreSQL
-//! offers. The batcher runs in the process of the bench.
+//! Measures the batcher that the services use to append events: how many rows a second it stores for many
+//! callers in one process, and how long an append by a single caller takes. The batcher runs in the process
+//! of the bench. The peers are plain COPY and INSERT statements, which one session sends.
 
 mod events;
 mod plain;
@@ -31,7 +30,7 @@ const PACE: Duration = Duration::from_millis(10);
 struct Plan {
     rounds: usize,
     events: usize,
-    /// The number of rows in the table before the second part of the scenario.
+    /// The number of rows in the table at the start of the last rounds.
     history: usize,
     /// The number of appends by a single caller in each round.
     alone: usize,
@@ -42,7 +41,7 @@ struct Case {
     what: &'static str,
     each: usize,
     size: Size,
-    /// The minimum number of rows a second, starting with an empty table.
+    /// The minimum number of rows a second if the table is empty at the start.
     bar: Option<f64>,
 }
 
@@ -52,8 +51,8 @@ const CASES: [Case; 3] = [
     Case { what: "64 callers, one delivery at a time", each: 1, size: Size::Delivery, bar: None },
 ];
 
-/// The peers: statements that the bench sends directly to PostgreSQL. The last value is the number of rows in
-/// a statement. It is the number of rows that all callers together append at a time.
+/// The peers: statements that the bench sends directly to PostgreSQL. The last value is the number of rows
+/// per statement. It is equal to the number of rows that all callers of a case together append at a time.
 const PEERS: [(&str, Form, usize); 4] = [
     ("COPY, 64 rows per statement", Form::Copy, CALLERS),
     ("INSERT of VALUES, 64 rows per statement", Form::Insert, CALLERS),
@@ -110,8 +109,9 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(Row::ratio(what, &ours.rates, &theirs.rates));
     }
     let alone = Samples::new(alone);
-    report.row(Row::of("answer time of a single caller", "ms", &alone));
-    report.row(Row::single("answer time of a single caller, p99", "ms", alone.quantile(0.99)));
+    report.row(Row::of("answer time of an append by a single caller", "ms", &alone));
+    let p99 = alone.quantile(0.99);
+    report.row(Row::single("answer time of an append by a single caller, p99", "ms", p99));
 
     empty(&client).await?;
     append_history(&appender, &mut events, plan.history).await?;
@@ -131,7 +131,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         plan.rounds, plan.events
     ));
     report.note(format!(
-        "then {} alternating rounds of the first two cases, with {} or more rows in the table",
+        "the first two cases then run in {} alternating rounds, with {} or more rows in the table",
         plan.rounds, plan.history
     ));
     report.note("a checkpoint runs before each measurement");
@@ -148,8 +148,8 @@ fn appender(database: &Database) -> anyhow::Result<Appender> {
     Ok(Store::new(DatabaseArgs::new(database.url().parse()?), "bench-append")?.appender()?)
 }
 
-/// Empties both tables. A trigger of the events table forbids TRUNCATE, so the trigger is disabled while the
-/// tables are emptied.
+/// Empties the events table and the bare table, and runs a checkpoint. A trigger of the events table forbids
+/// TRUNCATE, so the trigger is disabled while the tables are emptied.
 async fn empty(client: &Client) -> anyhow::Result<()> {
     let guard = "TRIGGER oasis_events_append_only";
     client
@@ -192,7 +192,7 @@ async fn append(
                 let stored = appended.iter().all(|one| one.id.is_some() && !one.duplicate);
                 ensure!(
                     stored && appended.len() == count,
-                    "all events are new, so all should be stored, but the answer is {appended:?}"
+                    "all events are new and should be stored, but the answer is {appended:?}"
                 );
             }
             anyhow::Ok(times)

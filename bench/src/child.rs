@@ -31,8 +31,8 @@ impl Process {
         (self.name, self.pid())
     }
 
-    /// Takes the bench's ends of the pipes to the standard input and output of the process, if it has such
-    /// pipes.
+    /// Takes the bench's ends of the pipes to the standard input and the standard output of the process. A
+    /// value is `None` if the process has no such pipe.
     pub(crate) fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {
         (self.child.stdin.take(), self.child.stdout.take())
     }
@@ -55,7 +55,7 @@ impl Process {
         if matches!(self.child.try_wait(), Ok(None))
             && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
         {
-            // The process has not been waited for, so no other process can have its id yet.
+            // The bench has not waited for the process yet, so no other process can have this id.
             let _ = kill_process(pid, Signal::TERM);
         }
     }

@@ -1,6 +1,6 @@
 //! Runs thousands of clients on one thread. The thread does little more than read: it waits with epoll, reads
 //! into one buffer, and searches for a mark that each event contains once. So the thread hardly distorts the
-//! figures. The report counts its processor time as part of the generator's time.
+//! figures. The report includes the thread's processor time in the time of the generator.
 
 mod client;
 
@@ -58,8 +58,8 @@ struct Shared {
     /// When `events` reaches this number, `changed` is notified.
     goal: AtomicU64,
     failed: AtomicBool,
-    /// Notified when a client receives its first bytes, when a client is closed, when `events` reaches
-    /// `goal`, and when the thread fails.
+    /// Notified when a client receives its first bytes, when the server closes a client, when `events`
+    /// reaches `goal`, and when the thread fails.
     changed: Notify,
 }
 
@@ -87,7 +87,8 @@ impl Crowd {
         let waited = crowd.wait(BEGIN_WITHIN, |shared| shared.begun.load(SeqCst) == count).await;
         if let Err(error) = waited {
             let begun = crowd.shared.begun.load(SeqCst);
-            // If the thread has failed, this returns the thread's error, which says more than the time-out.
+            // If the thread has failed, this call returns the thread's error. That error is more precise than
+            // the time-out.
             crowd.finish()?;
             return Err(error.context(format!("only {begun} of {count} clients received their first bytes")));
         }
@@ -98,7 +99,7 @@ impl Crowd {
     /// `checked` of the clients also keep the number of each event.
     pub(crate) fn subscriptions(path: &str, count: usize, checked: usize) -> Vec<Subscription> {
         let subscription = |n: usize| {
-            // The checked clients are spread evenly over all clients.
+            // The checked clients are distributed evenly among all clients.
             let check = checked > 0 && n.is_multiple_of(count.div_ceil(checked));
             Subscription { path: path.to_owned(), keep: if check { Keep::Numbers } else { Keep::Count } }
         };
@@ -111,7 +112,7 @@ impl Crowd {
         let waited = self.wait(within, |shared| shared.events.load(SeqCst) >= events).await;
         waited.with_context(|| {
             format!(
-                "{} of {events} events were received, and {} clients were closed",
+                "{} of {events} events were received, and the server closed {} clients",
                 self.shared.events.load(SeqCst),
                 self.closed()
             )
@@ -126,7 +127,7 @@ impl Crowd {
     /// Reads the bytes that have already arrived, closes all clients, and returns the events that each client
     /// has received.
     pub(crate) fn finish(&mut self) -> anyhow::Result<Vec<Received>> {
-        // If the thread has already ended, this write fails, and there is nothing left to end.
+        // If the thread has already ended, this write fails, and no message is needed.
         let _ = self.end.write_all(b"e");
         let reader = self.reader.take().context("the crowd has already ended")?;
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -183,8 +184,8 @@ fn read_all(
             let subscription = &subscriptions[clients.streams.len()];
             let stream = connect(address, &subscription.path)?;
             let data = EventData::new_u64(clients.streams.len() as u64);
-            // Epoll reports a socket only when new bytes arrive, so each report must be followed by reads
-            // until nothing is left. A read that does not fill the buffer has taken everything.
+            // With this flag, epoll reports a socket only when new bytes arrive. So after each report, the
+            // socket is read until no bytes are left. If a read does not fill the buffer, no bytes are left.
             epoll::add(&epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
             clients.streams.push(Some(stream));
             clients.readers.push(Reader::new(subscription.keep));
@@ -205,8 +206,8 @@ fn read_all(
             shared.changed.notify_one();
         }
         if end {
-            // After the expected events, a server may have sent some events again. This last read counts them
-            // too.
+            // A server may have sent some events again after the expected events. This last read counts the
+            // repeated events too.
             for client in 0..clients.streams.len() {
                 clients.read(client)?;
             }

@@ -1,12 +1,12 @@
-//! Measures the delay from the commit of an event to its frame at a hundred clients. Alternating rounds
-//! measure Nchan in the same way.
+//! Measures the delay from the commit of an event to the arrival of its frame at a hundred clients.
+//! Alternating rounds measure Nchan in the same way.
 //!
-//! Only PostgreSQL knows when a commit is complete. The bench knows when it sent the INSERT and when the
-//! answer came. But the commit causes both the answer and the frames, and one machine does all the work, so
-//! the answer can come after the frames. Therefore the bench estimates the time of the commit. It starts with
-//! the time at which it sent the INSERT, adds the duration of an INSERT that no gateway listens to, and
-//! subtracts the round trip of an empty statement. If the estimate is wrong, it is too early rather than too
-//! late, and the reported delay is too long.
+//! Only PostgreSQL knows when a commit is complete. The bench knows when the INSERT was sent and when the
+//! answer to the INSERT came. The commit triggers both the answer and the frames, and one machine does all
+//! the work. So the answer can come after the frames. Therefore the bench estimates the time of the commit.
+//! The estimate is the time at which the INSERT was sent, plus the median duration of an INSERT while no
+//! gateway listens, minus the median round trip of an empty statement. If the estimate is wrong, the
+//! estimated time is too early, not too late. The reported delay is then too long, not too short.
 
 use std::time::{Duration, Instant};
 
@@ -22,21 +22,21 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::servers::{Pace, Published, Server};
 use crate::stack::Stack;
 
-/// The time between two events, for 50 events a second.
+/// The time between two events. At this pace, 50 events a second are sent.
 const EVERY: Duration = Duration::from_millis(20);
-/// The number of events at the start of each round that are not counted.
+/// The number of warm-up events at the start of each round. Their delays are not counted.
 const WARM_UP: usize = 25;
 const ALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// The delays of one server, in milliseconds.
 #[derive(Default)]
 struct Delays {
-    /// The median delay of each round, from sending an event to its frame.
+    /// The median delay of each round, from sending an event to the arrival of its frame.
     medians: Vec<f64>,
-    /// All delays from sending an event to its frame.
+    /// All delays from sending an event to the arrival of its frame.
     from_sent: Vec<f64>,
-    /// All delays between the answer to the publisher and the frame. A delay is negative if the frame came
-    /// first.
+    /// All delays between the answer to the publisher and the arrival of the frame. A delay is negative if
+    /// the frame arrived before the answer.
     from_answer: Vec<f64>,
     cpu: String,
 }
@@ -82,7 +82,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     );
     let from_answer = Samples::new(ours.from_answer.clone());
     report.row(Row::of("delay between the answer to the INSERT and the frame, median", "ms", &from_answer));
-    report.row(Row::of("duration of an INSERT that no gateway listens to", "ms", &insert));
+    report.row(Row::of("duration of an INSERT while no gateway listens", "ms", &insert));
     report.row(Row::of("round trip of an empty statement", "ms", &empty));
     if let Some(nchan) = delays.get(1) {
         let publish = Samples::new(nchan.from_sent.clone());
@@ -110,9 +110,9 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     ));
     report.note("every client got each event once and in order");
     report.note(format!(
-        "the time of the commit is estimated as {commit_after:.2} ms after the INSERT was sent; this is the \
-         median duration of an INSERT that no gateway listens to, minus the median round trip of an empty \
-         statement"
+        "the time of the commit is estimated as {commit_after:.2} ms after the INSERT was sent; the estimate \
+         is the median duration of an INSERT while no gateway listens, minus the median round trip of an \
+         empty statement"
     ));
     for server in servers {
         report.notes(server.stop().await?);
@@ -120,8 +120,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Measures how long an INSERT and an empty statement take, in milliseconds, while no gateway listens. Both
-/// are sent at the same pace as the events of a round.
+/// Measures how long an INSERT and an empty statement take, in milliseconds, while no gateway listens. The
+/// INSERTs are sent at the same pace as the events of a round, and so are the empty statements.
 async fn baseline(client: &Client, count: usize) -> anyhow::Result<(Samples, Samples)> {
     let inserts = Inserts::prepare(client).await?;
     let (mut insert, mut empty) = (Vec::new(), Vec::new());

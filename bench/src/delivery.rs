@@ -1,5 +1,5 @@
-//! Makes signed GitHub deliveries before the clock starts. All deliveries have the same real body, except
-//! that each has a different run id.
+//! Makes signed GitHub deliveries before the clock starts. All deliveries have the body of a real delivery,
+//! but each body contains a different run id.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use ring::hmac;
 
 use crate::load::Requests;
 
-/// The secret that signs the deliveries. The measured servers get it as their webhook secret.
+/// The secret that signs the deliveries. The measured servers use the same webhook secret.
 pub(crate) const SECRET: &str = "a secret for measuring";
 
 const PAYLOAD: &[u8] =
@@ -24,7 +24,7 @@ const RUN_DIGITS: usize = 10;
 const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The number of deliveries to prepare for each second of load. No run so far needed as many.
+/// The number of deliveries to prepare for each second of load. No run has needed more deliveries so far.
 const READY: usize = 30_000;
 
 /// The parts in which a delivery differs from other deliveries.

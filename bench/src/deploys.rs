@@ -19,8 +19,8 @@ const DATABASES: [&str; 5] = ["deploys_1", "deploys_2", "deploys_3", "deploys_4"
 const DEPLOYS: &str = "deploy-watcher";
 const PROJECT: &str = "bench";
 /// The length in bytes of an environment variable in each entry. deploy-watcher does not read this variable.
-/// The variable makes an entry as long as a real one, which has more environment variables, conditions and
-/// annotations.
+/// The variable makes each entry as long as a real entry. A real entry has more environment variables,
+/// conditions and annotations.
 const PADDING: usize = 6_000;
 const MAX_SECONDS: f64 = 5.0;
 const MAX_RSS_MB: f64 = 64.0;
@@ -111,7 +111,7 @@ async fn poll(service: &Service, expected: usize) -> anyhow::Result<f64> {
     let done = (&read["seen"], &read["published"], &read["more"]);
     ensure!(
         answer.status == 200 && done == (&json!(expected), &json!(expected), &json!(false)),
-        "the poll should have read and published {expected} entries, but was answered with {}: {}",
+        "the poll should have read and published {expected} entries, but the answer was {}: {}",
         answer.status,
         answer.body
     );

@@ -1,7 +1,8 @@
 //! The events that the bench sends through the gateway and its peers. Each event has ten fields, about 300
 //! bytes as JSON, and a unique number. Every server gets the same events.
 //!
-//! The number of an event determines all its fields. So the bench can compute which events a filter matches.
+//! The number of an event determines all values that a filter can match. So the bench can compute which
+//! events a filter matches.
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};

@@ -1,6 +1,6 @@
 //! Measures the processor time that a server needs per event and client, with a thousand clients. The gateway
-//! and the peers are measured in turn: first with events as fast as possible, then with events at a steady
-//! pace.
+//! and the peers are measured in alternating rounds. The events are sent as fast as possible in the first
+//! rounds, and at a steady pace in the later rounds.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::report::{Bar, Report, Row, Samples};
 use crate::servers::{Pace, Server};
 use crate::stack::Stack;
 
-/// How many clients of a crowd keep the number of each event.
+/// In each crowd, this many clients keep the number of each event. The numbers are checked after the round.
 const CHECKED: usize = 5;
 const ALL_WITHIN: Duration = Duration::from_secs(90);
 
@@ -24,8 +24,8 @@ struct Plan {
     rounds: usize,
     /// The number of events for the gateway when events are sent as fast as possible.
     unpaced: u64,
-    /// The number of events for a peer when events are sent as fast as possible. A peer takes longer per
-    /// event.
+    /// The number of events for a peer when events are sent as fast as possible. This number is smaller than
+    /// `unpaced`, because a peer takes longer per event.
     unpaced_peer: u64,
     /// The number of events for each server when events are sent at a steady pace.
     paced: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Round {
     pub(crate) took: Duration,
     pub(crate) bytes: u64,
     pub(crate) cpu: String,
-    /// A remark for the report.
+    /// A remark for the report, which may be empty.
     pub(crate) remark: String,
 }
 
@@ -69,8 +69,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Measures all servers at one pace, in alternating rounds. `bars` maps the name of a peer to the bar for the
-/// ratio of the gateway to this peer.
+/// Measures all servers at one pace, in alternating rounds. `bars` contains pairs: the name of a peer, and
+/// the bar for the ratio of the gateway's figure to the peer's figure.
 async fn measure(
     report: &mut Report,
     servers: &mut [Server],
@@ -114,8 +114,8 @@ async fn measure(
         ));
     }
     for (server, others) in servers.iter().zip(&rounds).skip(1) {
-        // Each ratio compares two rounds that are close together, because the speed of the machine changes
-        // over time.
+        // Each ratio compares two rounds that ran one shortly after the other, because the speed of the
+        // machine changes over time.
         let ratios = rounds[0].iter().zip(others).map(|(ours, other)| ours.rate() / other.rate());
         let name = format!("{what}: ratio of events per CPU second, gateway-feed / {}", server.name());
         let row = Row::of(name, "×", &Samples::new(ratios.collect()));
@@ -158,8 +158,8 @@ pub(crate) async fn round(
     Ok(Round { delivered: delivered as f64, seconds, took, bytes, cpu, remark })
 }
 
-/// Checks that every client received every event. If a client keeps numbers, this also checks that the client
-/// received each event once and in order.
+/// Checks that every client received every event. For a client that keeps the numbers of the events, also
+/// checks that each event arrived once and in order.
 pub(crate) fn complete(received: &[Received], events: &[Event]) -> anyhow::Result<()> {
     for (client, own) in received.iter().enumerate() {
         ensure!(

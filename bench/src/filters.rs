@@ -1,6 +1,6 @@
 //! Measures how much more processor time the gateway needs when a hundred clients with filters join a
-//! thousand clients without filters. The same events are sent in turns: once only to the thousand clients,
-//! and once to all clients.
+//! thousand clients without filters. Each round has two turns, in which the same events are sent. In the
+//! first turn, only the thousand clients are connected. In the second turn, all clients are connected.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const ALL_WITHIN: Duration = Duration::from_secs(60);
 struct Plan {
     /// The number of clients without a filter.
     open: usize,
-    /// The number of clients with a filter. Each of them has a different filter.
+    /// The number of clients with a filter. Each client has a different filter.
     filtered: usize,
     rounds: usize,
 }
@@ -31,7 +31,7 @@ struct Turn {
     /// The processor seconds of the gateway.
     seconds: f64,
     took: Duration,
-    /// The sum, over all filters, of the number of events that the filter matched.
+    /// The number of events that a filter matches, summed over all filters.
     matched: u64,
     cpu: String,
 }
@@ -65,7 +65,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let (last_alone, last_both) = (&alone[rounds - 1], &both[rounds - 1]);
         let row = format!("{what}: gateway's processor time, {open} clients without a filter");
         report.row(Row::of(row, "CPU s", &of(&alone)).cpu(last_alone.cpu.clone()));
-        let row = format!("{what}: gateway's processor time, {filtered} more clients with a filter each");
+        let row =
+            format!("{what}: gateway's processor time, {open} clients without and {filtered} with a filter");
         report.row(Row::of(row, "CPU s", &of(&both)).cpu(last_both.cpu.clone()));
         let ratios = both.iter().zip(&alone).map(|(both, alone)| both.seconds / alone.seconds);
         let row = format!("{what}: ratio of the processor times, with / without filters");
@@ -76,8 +77,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             last_alone.took.as_secs_f64(),
             last_both.took.as_secs_f64()
         ));
-        report.note(format!("{what}: the filters of a turn matched {} times in all", last_both.matched));
-        report.note(format!("{what}: each client got exactly the events that it had requested"));
+        report.note(format!("{what}: all filters of a turn together matched {} times", last_both.matched));
+        report.note(format!("{what}: each client got exactly the events that it requested"));
     }
     report.notes(server.stop().await?);
     Ok(report)
@@ -100,7 +101,7 @@ async fn turn(
 
     let mut subscriptions = Crowd::subscriptions(server.path(), open, CHECKED);
     subscriptions.extend(filters.iter().map(|filter| {
-        // Without this id, the client would first get events of an earlier turn.
+        // Without `last_event_id`, the client would first get events of an earlier turn.
         let path = format!("{FEED}{}&last_event_id={after}", filter.query());
         Subscription { path, keep: Keep::Numbers }
     }));

@@ -1,4 +1,5 @@
-//! Measures pages, replay and resume of the ticker when a million room lines separate two of its events.
+//! Measures how long pages, a replay and a resume of the ticker take when a million room lines separate the
+//! newest event of the ticker from its older events.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,14 +22,14 @@ const REPLAY: usize = 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// The maximum of each 99th percentile, in milliseconds.
 const P99: f64 = 10.0;
-/// A number of events that is larger than the gateway's ring for the ticker.
+/// A number of events that is larger than the capacity of the gateway's ring for the ticker.
 const MORE_THAN_A_RING: i64 = 5_000;
 /// The number of lines per statement.
 const AT_ONCE: i64 = 100_000;
-/// The number of measurements of each form that warm up and are not counted.
+/// The number of warm-up requests for each form of request. These requests are not counted.
 const WARM_UP: usize = 3;
 
-/// The number of lines, and the number of counted measurements of each form.
+/// The number of lines, and the number of measurements for each form of request.
 struct Plan {
     lines: i64,
     samples: usize,
@@ -60,8 +61,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     feeds(&gateway, "replay of the last 20 events", "", &shown, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
 
-    // After these events, the gateway's ring holds no event that is older than the lines. So a resume from
-    // before the lines reads the table.
+    // After these events, the gateway's ring has no event that is older than the lines. So a client that
+    // resumes after an older event gets the missed events from the table.
     rows::append_many(&client, TASK, MORE_THAN_A_RING).await?;
     let began = Instant::now();
     let gateway = stack.gateway(&database).await?;
@@ -69,7 +70,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(Row::single("time from the start of a gateway until it is ready", "ms", took));
     let resume = format!("?last_event_id={}", old[old.len() - 2]);
     let missed = [old[old.len() - 1], new[0]];
-    feeds(&gateway, "resume from before the lines", &resume, &missed, &plan, &mut report).await?;
+    let name = "resume after an event that is older than the lines";
+    feeds(&gateway, name, &resume, &missed, &plan, &mut report).await?;
     report.notes(gateway.stop().await?);
     Ok(report)
 }
@@ -92,15 +94,15 @@ async fn append_lines(client: &Client, count: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures pages of the query API. To fill a page, the gateway has to skip the lines.
+/// Measures the answer times of pages of the query API. To fill a page, the gateway has to skip the lines.
 async fn pages(gateway: &Service, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut connection = Connection::open(gateway.address).await?;
     for (name, query) in [
         ("page of 50 events", "limit=50"),
         ("page of one task's events", "limit=50&vtid=DEV-OLD-0001"),
         ("page of events with one status", "limit=50&status=info"),
-        ("page of events since a time", "limit=50&since=2020-01-01T00:00:00Z"),
-        ("page of events until a time", "limit=50&until=2100-01-01T00:00:00Z"),
+        ("page of events since a given time", "limit=50&since=2020-01-01T00:00:00Z"),
+        ("page of events until a given time", "limit=50&until=2100-01-01T00:00:00Z"),
         ("page without events", "limit=50&status=failure"),
     ] {
         let mut times = Vec::new();
@@ -128,7 +130,8 @@ async fn page(connection: &mut Connection, address: SocketAddr, query: &str) -> 
     Ok((rows.len(), took))
 }
 
-/// Opens the feed repeatedly, and measures the time from the request to the last of the `expected` events.
+/// Opens the feed repeatedly, and measures the time from the request to the arrival of the last event. The
+/// events must be the events in `expected`.
 async fn feeds(
     gateway: &Service,
     name: &str,

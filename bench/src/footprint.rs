@@ -40,7 +40,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
             let began = Instant::now();
             let service = Service::launch(name, program, &settings, stack.dir(), POLL).await?;
             ready.push(began.elapsed().as_secs_f64() * 1_000.0);
-            // After this pause, the memory that only the start needs is free again.
+            // During this pause, the service frees the memory that only its start needs.
             sleep(Duration::from_secs(1)).await;
             rss.push(kib(service.pid(), "VmRSS")? * 1_024.0 / 1e6);
             report.notes(service.stop().await?);
@@ -64,7 +64,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     report.note(format!("each service was started {starts} times; the table had {history} events"));
     report.note(format!(
-        "the time from start to ready begins before the process is created, and ends when /ready first \
+        "the time from start to ready is measured from just before the process is created until /ready first \
          answers 200; /ready is requested every {} ms",
         POLL.as_millis()
     ));

@@ -42,14 +42,14 @@ impl History {
         }
         let inserted = began.elapsed();
         let began = Instant::now();
-        // Otherwise autovacuum would do this later, during the measurements.
+        // Without this statement, autovacuum would vacuum the table later, during the measurements.
         client.batch_execute("VACUUM (ANALYZE) public.oasis_events").await?;
         anyhow::ensure!(rows::count(client).await? == rows, "some events of the history are missing");
         Ok(Self { rows, made: Some((inserted, began.elapsed())) })
     }
 
-    /// The time at which this share of the events had been recorded, plus `seconds`, in the form of a query
-    /// parameter.
+    /// Computes the time at which this share of the events had been recorded, and adds `seconds`. Returns the
+    /// sum in the format of a query parameter.
     pub(crate) async fn moment(&self, client: &Client, share: f64, seconds: f64) -> anyhow::Result<String> {
         let sql = "SELECT to_char(($1::timestamptz + $2 * interval '1 s') AT TIME ZONE 'UTC', \
                    'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";

@@ -1,5 +1,5 @@
-//! An HTTP/1.1 client that does as little work as possible: it sends ready-made bytes, and reads the status
-//! and the body of the answer.
+//! An HTTP/1.1 client that does as little work as possible. The client sends prepared bytes, and reads the
+//! status and the body of the answer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The time limit for an answer. It is longer than any service takes.
+/// The time limit for an answer. Every service answers faster than this limit.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// An answer with a Content-Length.
@@ -34,7 +34,7 @@ impl Head {
     /// Parses the head at the start of `bytes`. Returns `None` if `bytes` does not contain the whole head.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-        let text = std::str::from_utf8(&bytes[..end]).context("the head of the answer is not text")?;
+        let text = std::str::from_utf8(&bytes[..end]).context("the head of the answer is not UTF-8")?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
         let field = |wanted: &str| {
@@ -75,7 +75,7 @@ impl Connection {
         self.received.clear();
         loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
-                bail!("the connection was closed before the answer");
+                bail!("the connection was closed before the answer was complete");
             }
             let Some(head) = Head::parse(&self.received)? else { continue };
             let length = head.content_length.context("the answer has no Content-Length")?;

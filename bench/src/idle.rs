@@ -23,7 +23,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let database = stack.database("idle").await?;
     let client = database.connect().await?;
     rows::append_many(&client, "DEV-IDLE-0001", 100).await?;
-    // This setting applies to sessions that begin from now on.
+    // PostgreSQL applies this setting to new sessions only, so the gateway is started after the statement.
     client.batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", database.name)).await?;
     let gateway = stack.gateway(&database).await?;
     let crowd = Crowd::connect(gateway.address, Crowd::subscriptions(FEED, clients, 0)).await?;
@@ -52,14 +52,14 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let pauses = during.windows(2).map(|pair| pair[1].at - pair[0].at);
     if let Some(shortest) = pauses.min_by(f64::total_cmp) {
         // The times in the log come from the system clock. This clock may be adjusted a little during the
-        // measurement, so the bar is 0.1 s lower.
+        // measurement, so the bar is 0.1 s below a minute.
         let row = Row::single("shortest time between two statements", "s", shortest);
         report.row(row.bar(Bar::AtLeast(MINUTE - 0.1)));
     }
-    // Without this check, a log without any statements would give the best figure.
-    anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log does not show what the gateway sent");
+    // Without this check, the bar would be met if the log contained no statements at all.
+    anyhow::ensure!(all.len() > during.len(), "PostgreSQL's log has no statement from the gateway's start");
     report.note(format!(
-        "the gateway sent {} statements before the measurement, while it started",
+        "the gateway sent {} statements while it started, before the measurement",
         all.iter().filter(|sent| sent.at < from).count()
     ));
     report.note(format!("{} of {clients} clients were connected at the end", clients - crowd.closed()));
@@ -83,7 +83,7 @@ struct Statement {
     text: String,
 }
 
-/// Finds the gateway's statements to `database` in PostgreSQL's log. Each line of the log begins with
+/// Finds the gateway's statements to `database` in PostgreSQL's log. Each entry of the log begins with
 /// [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
 fn statements(log: &str, database: &str) -> Vec<Statement> {
     let read = |line: &str| {

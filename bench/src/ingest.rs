@@ -1,6 +1,6 @@
 //! Measures how many small events a second `POST /events/ingest` stores, with one event per request. For
 //! comparison, alternating rounds run `pgbench`, which inserts the same values on 32 connections, one row at
-//! a time. It inserts them first into the same table, then into a copy of the table without triggers.
+//! a time. The rows go first into the same table, and then into a copy of the table without triggers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,7 +87,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.note("the copy of the table has the same indexes and CHECKs");
     }
     report.note(format!(
-        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each",
+        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections; a checkpoint runs before each \
+         part of a round",
         time.as_secs()
     ));
     report.note(format!(

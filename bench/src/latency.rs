@@ -1,5 +1,5 @@
-//! Measures the delay from the first byte of a signed delivery to its frame at a client of the feed. The
-//! stack has no other load.
+//! Measures the delay from sending the first byte of a signed delivery to the arrival of its frame at a
+//! client of the feed. The stack has no other load.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::service::Service;
 use crate::sse::Feed;
 use crate::stack::Stack;
 
-/// The time between two deliveries, for 20 deliveries a second.
+/// The time between two deliveries. At this pace, 20 deliveries a second are sent.
 const EVERY: Duration = Duration::from_millis(50);
 /// The number of events in the table before the first delivery.
 pub(crate) const HISTORY: i64 = 100_000;
@@ -56,11 +56,11 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
 
 /// The delays of the deliveries, in milliseconds.
 pub(crate) struct Latencies {
-    /// The delays from the first byte of a delivery to its frame.
+    /// The delays from sending the first byte of a delivery to the arrival of its frame.
     pub(crate) arrived: Samples,
-    /// The delays from the first byte of a delivery to its answer.
+    /// The delays from sending the first byte of a delivery to the answer.
     pub(crate) answered: Samples,
-    /// The processors that the services and the processes in `others` used.
+    /// A text that says how many processors the services and the processes in `others` used.
     pub(crate) cpu: String,
 }
 

@@ -25,17 +25,17 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
     /// The 99th percentile of the answer time, in milliseconds.
     pub(crate) p99: f64,
-    /// The number of acknowledged requests, including the requests whose answers came after the time was
-    /// over.
+    /// The number of acknowledged requests, including the requests that were answered after the end of the
+    /// load.
     pub(crate) stored: i64,
-    /// The processors that each watched process used.
+    /// A text that says how many processors each watched process used.
     pub(crate) cpu: String,
     /// The processor seconds of each watched process.
     pub(crate) seconds: Vec<f64>,
 }
 
 impl Load {
-    /// Returns an error unless `stored`, the number of stored rows, is the number of acknowledged requests.
+    /// Returns an error if the number of stored rows differs from the number of acknowledged requests.
     pub(crate) fn ensure_stored(&self, stored: i64) -> anyhow::Result<()> {
         let acknowledged = self.stored;
         ensure!(

@@ -87,7 +87,7 @@ enum Scenario {
     Delay,
     /// Processor time to send events to a thousand clients, compared with Nchan and with bare writes
     Fanout,
-    /// Processor time that a hundred clients with filters add to a thousand clients without filters
+    /// Additional processor time of a gateway when a hundred clients with filters join a thousand clients
     Filters,
     /// Processor time and memory of a gateway with thousands of topics, each with one subscriber
     Topics,
@@ -109,7 +109,7 @@ enum Scenario {
     Flood,
     /// Time until a new client gets its first events, which are older than three million repeated pings
     Replay,
-    /// Speed of clients that resume a million events behind, and their effect on live clients
+    /// Reading speed of clients that resume a million events behind, and their effect on live clients
     Resume,
     /// Time and memory that deploy-watcher needs to poll five thousand log entries
     Deploys,
@@ -119,7 +119,8 @@ enum Scenario {
     Footprint,
 }
 
-// The bench runs on one thread, so that it takes little processor time from the programs that it measures.
+// All tasks of the bench run on one thread, so the bench takes little processor time from the programs that
+// it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -145,7 +146,7 @@ async fn main() -> ExitCode {
 async fn measure(cli: &Cli) -> anyhow::Result<Option<bool>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // An interrupt drops the future of the run. Dropping it ends every process that the run has started.
+    // An interrupt drops the future of the run. The drop ends every process that the run has started.
     let run = tokio::select! {
         run = run(cli) => run?,
         _ = interrupt.recv() => return Ok(None),

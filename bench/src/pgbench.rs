@@ -14,7 +14,7 @@ pub(crate) const NAME: &str = "pgbench";
 pub(crate) const CLIENTS: usize = 32;
 const THREADS: usize = 2;
 
-/// Checks that pgbench can be run. The error says why it cannot be run.
+/// Checks that pgbench can be run. If pgbench cannot be run, the error gives the reason.
 pub(crate) fn check() -> Result<(), String> {
     match Command::new(NAME).arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
@@ -24,7 +24,7 @@ pub(crate) fn check() -> Result<(), String> {
 }
 
 /// Runs `sql` repeatedly on all clients for `time`. Each run is one transaction. Returns the transactions per
-/// second. In `sql`, `:n` stands for a random number.
+/// second. In each run, a random number replaces `:n` in `sql`.
 pub(crate) async fn run(
     stack: &Stack,
     database: &Database,

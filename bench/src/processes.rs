@@ -16,7 +16,7 @@ pub(crate) fn kib(pid: u32, field: &str) -> anyhow::Result<f64> {
         .with_context(|| format!("reading the memory of process {pid}; this needs Linux"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let value = line.and_then(|line| line.split_whitespace().next()).and_then(|value| value.parse().ok());
-    value.with_context(|| format!("process {pid} has no {field}"))
+    value.with_context(|| format!("/proc/{pid}/status has no {field}"))
 }
 
 /// Resets the peak memory of a process (`VmHWM`) to its current memory.
@@ -85,8 +85,8 @@ impl Table {
     fn read() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        // A process that ends during this loop has no entry. The kernel then counts its time as time of its
-        // parent.
+        // A process that ends during this loop has no entry. The kernel adds the time of an ended process to
+        // the time of its parent.
         Self(
             pids.filter_map(|pid| Some((pid, stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)))
                 .collect(),

@@ -1,5 +1,6 @@
-//! Measures the answer times of the query API over a long history. Each form of query is sent some hundreds
-//! of times in random order, first on one connection, then on several connections at once.
+//! Measures the answer times of the query API over a long history. Each form of query is sent a few hundred
+//! times, in random order. The queries are sent first on one connection, and then on several connections at
+//! the same time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use crate::stack::Stack;
 const PATH: &str = "/api/v1/oasis/events";
 /// The maximum 99th percentile of a form's answer times, in milliseconds.
 const P99: f64 = 10.0;
-/// The maximum ratio of the median answer times, page 1,000 / page 1.
+/// The maximum ratio of the median answer time of page 1,000 to the median answer time of page 1.
 const FAR: f64 = 2.0;
 /// The number of events before page 1,000, with 50 events per page.
 const BEFORE_FAR: i64 = 999 * 50;
@@ -28,7 +29,7 @@ const CONNECTIONS: usize = 8;
 /// sent again.
 const ENOUGH: Duration = Duration::from_secs(20);
 
-/// A form of query. If `bar` is set, its answer times have to meet a bar.
+/// A form of query. If `bar` is set, the answer times of this form have to meet a bar.
 struct Form {
     name: String,
     query: Query,
@@ -129,21 +130,21 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     let all = Samples::new(all);
     let rate = all.len() as f64 / took;
-    let what = format!("answers to the forms with a bar, {CONNECTIONS} connections");
+    let what = format!("answers to all forms with a bar, {CONNECTIONS} connections");
     report.row(Row::single(what, "/s", rate).cpu(cpu));
-    let what = format!("answer time, the forms with a bar, {CONNECTIONS} connections");
+    let what = format!("answer time, all forms with a bar, {CONNECTIONS} connections");
     report.row(Row::of(what.as_str(), "ms", &all));
     report.row(Row::single(format!("{what}, p99"), "ms", all.quantile(0.99)));
     report.note(format!(
         "each form was sent 3 times to warm up, and then up to {samples} times in random order on one \
-         connection; the column \"processors used\" is for this one connection"
+         connection; the column \"processors used\" shows the use with one connection"
     ));
     report.note(format!("number of events in an answer: {}", counts.join("; ")));
     report.notes(gateway.stop().await?);
     Ok(report)
 }
 
-/// The names of the queries whose page 1,000 is also measured, and the queries.
+/// The queries that are measured for page 1 and for page 1,000: the name and the query string of each query.
 const PAGED: [(&str, &str); 3] =
     [("newest events", ""), ("status info", "status=info"), ("status failure", "status=failure")];
 
@@ -218,8 +219,8 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         let answer = connection.exchange(request.as_bytes()).await?;
         ensure!(answer.status == 200, "the gateway answered {}: {}", answer.status, answer.body);
         let found: serde_json::Value = serde_json::from_str(&answer.body)?;
-        // In a smoke test, the table has too few events for page 1,000 of some queries. Then the first page
-        // is measured twice.
+        // In a smoke test, the table has too few events for page 1,000 of some queries. For such a query, the
+        // first page is measured twice.
         let before = found[0]["id"].as_i64().map_or(String::new(), |id| format!("&before={id}"));
         forms.push(Form::new(name, query));
         forms.push(Form::new(far(name), format!("{query}{before}")));
@@ -253,11 +254,16 @@ async fn ask(connection: &mut Connection, request: &str) -> anyhow::Result<(usiz
     let sent = Instant::now();
     let answer = connection.exchange(request.as_bytes()).await?;
     let took = sent.elapsed();
-    ensure!(answer.status == 200, "the gateway answered {}: {} to {request:?}", answer.status, answer.body);
+    ensure!(
+        answer.status == 200,
+        "the gateway answered {}: {}; the request was {request:?}",
+        answer.status,
+        answer.body
+    );
     Ok((answer.body.matches("\"recorded_at\":").count(), took))
 }
 
-/// A generator of pseudo-random numbers, which are the same in each run (SplitMix64).
+/// A generator of pseudo-random numbers (SplitMix64). The numbers are the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -269,7 +275,7 @@ impl Random {
         (z ^ (z >> 31)) % bound
     }
 
-    /// Returns a list in random order that has every number below `count` `times` times.
+    /// Returns a list in random order. The list contains every number below `count` exactly `times` times.
     fn shuffled(&mut self, count: usize, times: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count * times).map(|number| number % count).collect();
         for at in (1..order.len()).rev() {

@@ -1,5 +1,5 @@
 //! Measures how long a new client waits for its first twenty events. These events are older than millions of
-//! pings. Each ping only repeats an earlier ping.
+//! pings. Each of these pings repeats an earlier ping.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
          and vacuuming the table took {:.0} s",
         began.elapsed().as_secs_f64()
     ));
-    report.note(format!("each time is from the request to the arrival of the last of the {RECENT} events"));
+    report.note(format!("each time is measured from the request until all {RECENT} events have arrived"));
     let gateway = stack.gateway(&database).await?;
     for (name, query) in [
         ("no filter", ""),

@@ -1,5 +1,5 @@
-//! The report of a run. Each row has a median, a spread and a bar. The report is printed as Markdown tables,
-//! or written as JSON.
+//! The report of a run. Each row has a median and a spread, and may have a bar. The report is printed as
+//! Markdown tables, and can also be written to a file as JSON.
 
 mod number;
 mod row;

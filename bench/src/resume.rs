@@ -20,7 +20,7 @@ use crate::stack::Stack;
 
 use client::{Resumed, Resumers};
 
-/// The time between two events, for 50 events a second.
+/// The time between two events. At this pace, 50 events a second are sent.
 const EVERY: Duration = Duration::from_millis(20);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// The number of events that a new client gets first.
@@ -80,7 +80,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let rate = Row::single("events that one resuming client receives", "/s", read as f64 / took);
     report.row(rate.cpu(meter.text()));
     let growth = (kib(gateway.pid(), "VmHWM")? - before) / 1_024.0;
-    let what = "peak memory growth of the gateway, one client resumes, no live clients";
+    let what = "peak memory growth of the gateway, one resuming client, no live clients";
     report.row(Row::single(what, "MiB", growth));
     report.note(format!("one client read {read} events, each once and in order, in {took:.1} s"));
 
@@ -122,7 +122,7 @@ async fn first_events(
     Ok(())
 }
 
-/// Measures the delay of live clients in alternating phases: while no client, one client and many clients
+/// Measures the delay of live clients in alternating phases, in which no client, one client or many clients
 /// resume.
 async fn live(
     stack: &Stack,

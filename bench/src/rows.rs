@@ -1,5 +1,5 @@
 //! Inserts rows with SQL instead of through a service: many rows at once, or one row at a time as fast as
-//! PostgreSQL takes them on one connection.
+//! PostgreSQL accepts rows on one connection.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,7 +49,7 @@ pub(crate) async fn make_bare(client: &Client) -> anyhow::Result<()> {
     Ok(client.batch_execute(&sql).await?)
 }
 
-/// The last event that a service stored. The bench inserts it again under other dedup keys.
+/// The last event that a service stored. The bench inserts copies of this event with other dedup keys.
 pub(crate) struct Template(Row);
 
 impl Template {

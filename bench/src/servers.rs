@@ -41,7 +41,7 @@ pub(crate) struct Published {
 /// How fast events are published.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as the server accepts them.
+    /// As fast as the server accepts events.
     Unpaced,
     /// One event per interval.
     Every(Duration),
@@ -57,7 +57,7 @@ impl Server {
         self.watched()[0].0
     }
 
-    /// The names and process ids: first of the server itself, then of the processes that work for it.
+    /// The names and process ids of the server and of the processes that work for it. The server comes first.
     pub(crate) fn watched(&self) -> Vec<(&'static str, u32)> {
         match self {
             Self::Gateway { gateway, postgres, .. } => vec![gateway.watched(), *postgres],
@@ -114,7 +114,7 @@ impl Server {
         })
     }
 
-    /// A remark about the last crowd, for the report. The publisher for this crowd must be dropped first.
+    /// A remark about the last crowd, for the report. The publisher for this crowd must already be dropped.
     pub(crate) fn take_remark(&mut self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Gateway { .. } | Self::Nchan(_) => Ok(None),

@@ -33,8 +33,8 @@ impl Service {
         Self::launch(name, Command::new(sibling_binary(name)?), settings, logs, POLL).await
     }
 
-    /// Starts a program that listens on the address in its variables `HOST` and `PORT`. Requests `/ready` at
-    /// intervals of `poll` until the program is ready.
+    /// Starts a program that listens on the address in its environment variables `HOST` and `PORT`. Requests
+    /// `/ready` at intervals of `poll` until the program is ready.
     pub(crate) async fn launch(
         name: &'static str,
         mut program: Command,
@@ -46,8 +46,8 @@ impl Service {
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         program
-            // The bench's own environment must not affect the service. So the service also logs at its
-            // default level.
+            // The environment of the bench must not affect the service. For example, it must not change the
+            // log level.
             .env_clear()
             .env("HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())
@@ -91,13 +91,14 @@ impl Service {
         }
     }
 
-    /// Ends the service, waits for its end, and returns the problems that its exit and its log show.
+    /// Ends the service, and waits until the process has ended. Returns the problems that the exit status and
+    /// the log show.
     pub(crate) async fn stop(mut self) -> anyhow::Result<Vec<String>> {
         let name = self.name();
         let mut problems = Vec::new();
         let began = Instant::now();
         match self.process.ended()? {
-            Some(status) => problems.push(format!("{name} ended by itself with {status}")),
+            Some(status) => problems.push(format!("{name} ended with {status} before the bench stopped it")),
             None => {
                 self.process.terminate();
                 let status = loop {
@@ -123,7 +124,7 @@ impl Service {
 
 /// The path of a binary in the folder of this program.
 pub(crate) fn sibling_binary(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("finding this program")?;
+    let own = std::env::current_exe().context("finding the path of this program")?;
     let program = own.parent().context("this program has no folder")?.join(name);
     if !program.is_file() {
         bail!("{} is missing: run `cargo build --release --workspace` first", program.display());
@@ -131,8 +132,8 @@ pub(crate) fn sibling_binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// An address on loopback whose port is free. The bench opens no other port before the service starts, so the
-/// port stays free.
+/// A loopback address with a free port. The bench opens no other port before the service starts, so the port
+/// stays free.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?)
@@ -143,7 +144,7 @@ fn last_line(log: &Path) -> String {
     text.lines().last().unwrap_or("it logged nothing").to_owned()
 }
 
-/// The warnings and errors in a log of JSON lines, each with the number of times that it was logged.
+/// The warnings and errors in a log of JSON lines, and how often each of them was logged.
 fn complaints(name: &str, log: &str) -> Vec<String> {
     let mut found: Vec<(String, usize)> = Vec::new();
     for line in log.lines().filter(|line| !line.contains("\"severity\":\"INFO\"")) {

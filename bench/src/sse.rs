@@ -28,7 +28,7 @@ async fn request(address: SocketAddr, query: &str, receive_buffer: Option<u32>) 
     Ok(stream)
 }
 
-/// Reads until the first bytes of the body have arrived, and returns them.
+/// Reads until the first bytes of the body have arrived, and returns these bytes.
 async fn begin(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     let read = async {
         let mut received = Vec::with_capacity(16 << 10);
@@ -72,7 +72,7 @@ impl Feed {
             loop {
                 let now = Instant::now();
                 let mut arrived = |id| {
-                    // Sending fails only while this client is dropped, because the receiver is gone then.
+                    // Sending fails only while this client is being dropped. The event is not needed then.
                     let _ = send.send((id, now));
                 };
                 chunks.take(&received, |data| scanner.take(data, &mut arrived));
@@ -93,7 +93,7 @@ impl Feed {
     }
 }
 
-/// A client with a small receive buffer that never reads. Dropping it closes the connection.
+/// A client that has a small receive buffer and never reads. Dropping the client closes the connection.
 pub(crate) struct Stalled(#[expect(dead_code, reason = "keeps the connection open")] TcpStream);
 
 impl Stalled {
@@ -113,9 +113,9 @@ enum Chunk {
     /// The next byte is the first byte of a line with a chunk size.
     #[default]
     Begin,
-    /// The next byte is in a line with a chunk size. This is the value of the digits so far.
+    /// The next byte is in a line with a chunk size. The field is the value of the digits so far.
     Size(usize),
-    /// The next byte is data. This many bytes of the chunk are missing.
+    /// The next byte is data. The field is the number of bytes that remain in the chunk.
     Data(usize),
     /// The next byte is in the line break after the data.
     End,

@@ -1,5 +1,5 @@
-//! Starts the programs that the scenarios use: a private, durable PostgreSQL in its own folder, with a
-//! database for each scenario, and services that use these databases.
+//! Starts the programs that the scenarios use: a private, durable PostgreSQL, and services that use databases
+//! of this PostgreSQL.
 
 use std::fs;
 use std::ops::Deref;
@@ -14,8 +14,8 @@ use tokio_postgres::{Client, NoTls};
 use crate::delivery::SECRET;
 use crate::service::Service;
 
-/// The prefix of each line in PostgreSQL's log: the time, the application name of the session, and its
-/// database.
+/// The prefix of each entry in PostgreSQL's log: the time, and the application name and the database of the
+/// session.
 pub(crate) const LOG_PREFIX: &str = "%n|%a|%d|";
 /// The name of the gateway's binary, and the application name of its PostgreSQL sessions.
 pub(crate) const GATEWAY: &str = "gateway-feed";
@@ -23,7 +23,7 @@ pub(crate) const WEBHOOKS: &str = "webhook-ingest";
 /// The application name of the bench's own PostgreSQL sessions.
 const NAME: &str = "oasis-bench";
 
-/// The private PostgreSQL. Dropping it ends the server and removes the folder.
+/// The private PostgreSQL. Dropping this value ends the server and removes its folder.
 pub(crate) struct Stack {
     postgres: Postgres,
 }
@@ -41,8 +41,8 @@ pub(crate) struct Database {
 
 impl Stack {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        // If this future is dropped while PostgreSQL starts, the started server is dropped too, and dropping
-        // it stops it.
+        // If this future is dropped while PostgreSQL starts, the blocking task still starts the server, and
+        // then drops the handle of the server. This drop stops the server.
         let postgres = spawn_blocking(Postgres::start).await??;
         Ok(Self { postgres })
     }
@@ -128,8 +128,8 @@ async fn connect(url: &str) -> anyhow::Result<Client> {
 impl Postgres {
     fn start() -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("oasis-bench-{}", std::process::id()));
-        // If the bench runs as root, PostgreSQL runs under another account, which must be able to traverse
-        // the folder. The data inside is closed to all other accounts.
+        // If the bench runs as root, PostgreSQL runs under another account. That account must be able to
+        // traverse this folder. Other accounts cannot read the data inside the folder.
         let made = fs::DirBuilder::new().mode(0o711).create(&dir);
         made.with_context(|| format!("creating {}", dir.display()))?;
         let settings = vec![("log_line_prefix".to_owned(), LOG_PREFIX.to_owned())];
@@ -155,7 +155,7 @@ impl Deref for Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         match self.cluster.stop() {
-            // The cluster may be in a different folder from the one that was requested.
+            // The folder of the cluster may differ from the requested folder. So both folders are removed.
             Ok(_) => [self.cluster.dir(), &self.dir].into_iter().for_each(remove),
             Err(error) => eprintln!("PostgreSQL did not stop: {error}"),
         }

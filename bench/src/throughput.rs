@@ -1,5 +1,5 @@
 //! Measures how many signed deliveries a second webhook-ingest stores on 64 connections. For comparison,
-//! alternating rounds insert the same rows one by one on one connection, as fast as PostgreSQL takes them.
+//! alternating rounds insert the same rows one by one on one connection, as fast as PostgreSQL accepts rows.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ async fn rounds(
         for (into, rates, cpu) in
             [(Target::Table, &mut figures.table, 1), (Target::Bare, &mut figures.bare, 2)]
         {
-            // A gateway does not follow the bare table, so it does not affect the INSERTs into this table.
+            // A gateway does not read the bare table, so a gateway does not affect INSERTs into this table.
             if into == Target::Bare && watched.iter().any(|(name, _)| *name == GATEWAY) {
                 continue;
             }

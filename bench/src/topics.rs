@@ -1,8 +1,9 @@
 //! Measures a gateway with thousands of topics, each with one subscriber: the processor time per line, and
 //! the memory per subscriber.
 //!
-//! The gateway must be built with its test stream, whose channels are `test:{id}`. `cargo build --release
-//! --workspace` builds the gateway in this way. The gateway serves the stream only if `TEST_STREAM` is set.
+//! The gateway must be built with its test stream, which has the channels `test:{id}`. The command `cargo
+//! build --release --workspace` includes this stream. The gateway serves the stream only if `TEST_STREAM` is
+//! set.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 struct Plan {
     many: usize,
     rounds: usize,
-    /// In each round, a gateway gets no lines for this long, and then gets lines for this long.
+    /// The length of a turn. In each round, a gateway gets no lines in the first turn, but gets lines in the
+    /// second turn.
     turn: Duration,
     /// How long lines are sent while the growth of the memory is measured.
     long: Duration,
@@ -44,8 +46,8 @@ impl Plan {
         if quick {
             Self { many: 500, rounds: 1, turn: seconds(2), long: seconds(5), settle: seconds(1) }
         } else {
-            // Heartbeats are 30 s apart. So each client gets one heartbeat in a turn with lines, one in a
-            // turn without lines, and one during the pause `settle`.
+            // Heartbeats are 30 s apart. So each client gets one heartbeat in each turn with lines, in each
+            // turn without lines, and in the pause `settle`.
             Self { many: MANY, rounds: 3, turn: seconds(30), long: seconds(300), settle: seconds(32) }
         }
     }
@@ -165,7 +167,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     for tested in [few, many] {
         ensure!(tested.crowd.closed() == 0, "the gateway closed {} subscribers", tested.crowd.closed());
         report.note(format!(
-            "{} topics: all {} lines arrived at the subscribers of their topics",
+            "{} topics: all {} lines arrived at the subscribers",
             tested.topics, tested.sent
         ));
         drop(tested.crowd);

@@ -21,7 +21,7 @@ use crate::stack::Stack;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 /// The number of clients of Express's feed.
 const FOLLOWERS: usize = 100;
-/// The time between two events for these clients.
+/// The time between two events that these clients get.
 const EVERY: Duration = Duration::from_millis(190);
 
 /// The figures of one server, with one value per round.
@@ -74,8 +74,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     };
 
     let (mut ours, mut theirs) = (Figures::default(), Figures::default());
-    // Round 0 is a warm-up and is not counted, because Node compiles a function only after it has run many
-    // times.
+    // Round 0 is a warm-up and is not counted, because Node compiles a function only after the function has
+    // run many times.
     for round in 0..=rounds {
         let time = if round == 0 { Duration::from_secs(2).min(time) } else { time };
         let before = rows::count(&client).await?;
@@ -96,7 +96,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     ours.rows(&mut report, "webhook-ingest");
     report.note(format!(
-        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections, with a checkpoint before each",
+        "{rounds} alternating rounds of {} s on {CONNECTIONS} connections; a checkpoint runs before each \
+         part of a round",
         time.as_secs()
     ));
     report.note(format!(
@@ -144,8 +145,8 @@ async fn post(
     load::drive(server.address, 200, time, &watched, deliveries.for_load(server.address, time)).await
 }
 
-/// Measures the delay of Express's feed, its processor time, and the number of its statements. Express
-/// queries the table every 2 seconds for each client.
+/// Measures the delay, the processor time and the number of statements of Express's feed. Express queries the
+/// table every 2 seconds for each client.
 async fn polling(
     report: &mut Report,
     client: &Client,
@@ -157,7 +158,7 @@ async fn polling(
     let mut feeds = Vec::new();
     for _ in 0..FOLLOWERS {
         feeds.push(Feed::open(express.address).await?);
-        // Because of this pause, the timers of the clients fire at different times.
+        // Because of this pause, Express polls for the clients at different times.
         sleep(Duration::from_millis(20)).await;
     }
     let statement = client

@@ -19,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   oasis agents                               all agents: working, idle, late, lost, stopped
   oasis agents --state late,lost             agents that need attention
-  oasis agents --vtid DEV-CICDL-0031         agents that work on one task
+  oasis agents --vtid DEV-CICDL-0031         agents with this task
   oasis agents --json | jq -r '.[].instance' the JSON array as the gateway sends it
 
 Stopped and lost agents stay in the list for a day. Ages are relative to the clock of this machine.";
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Show only agents in these states: working, idle, late, lost, stopped
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// Show only agents that work on these tasks, such as DEV-CICDL-0031
+    /// Show only agents with these tasks, such as DEV-CICDL-0031
     #[arg(long, value_name = "LIST")]
     vtid: Option<String>,
     /// Print the JSON array as the gateway sends it
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match (args.json, agents.is_empty()) {
         (true, _) => output::line(text.trim_end())?,
         (false, true) if query.is_empty() => {
-            notice("no agents: an agent appears with its first ping, and stays for a day after its end");
+            notice("no agents: an agent appears with its first ping and disappears a day after its end");
         }
         (false, true) => notice("no agent matches the filters"),
         (false, false) => {
@@ -149,8 +149,8 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. A negative age becomes `0s`.
-/// It means that the clock of this machine is behind.
+/// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. If the clock of this machine
+/// is behind, an age can be negative. A negative age becomes `0s`.
 fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_hostile_fields_become_one_printable_line() {
+    fn an_agent_with_missing_or_hostile_fields_is_printed_as_one_line() {
         let agent = format!("a\x1b[2J\nb{}", "x".repeat(100));
         let hostile = json!({ "role": "a\u{202e}b", "agent": agent, "state": "\x07", "since": 7 });
         let lines = lines(false, &[json!({}), hostile]);

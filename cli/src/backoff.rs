@@ -1,11 +1,12 @@
-//! Computes the waits between attempts. The waits double, and have random jitter.
+//! Computes the waits between attempts. Each wait is twice as long as the wait before it, up to a maximum,
+//! and has random jitter.
 
 use std::time::Duration;
 
 use crate::random;
 
-/// Waits that double from `first` up to `max`. Up to half of each wait is added at random. So clients that
-/// lost the same server do not all reconnect at the same moment.
+/// Waits that double from `first` up to `max`. A random time of at most half the wait is added to each wait,
+/// so that the clients of a server do not all reconnect at the same moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -24,7 +25,7 @@ impl Backoff {
         self.first = first;
     }
 
-    /// Starts again at the first wait, after a success.
+    /// Makes the next wait the first wait again. Call this after a success.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }

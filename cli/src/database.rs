@@ -15,7 +15,7 @@ Examples:
   DATABASE_URL=postgres://… oasis migrate
   oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
 
-This command is safe at any time, even several times at once. It skips steps that were applied before.";
+You can run this command at any time, even several times at once. It skips steps that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
@@ -79,8 +79,8 @@ const MIN_KEEP: Duration = Duration::from_secs(3_600);
 struct Progress(Cell<Option<u64>>);
 
 impl Progress {
-    /// Takes the latest count, and returns the count to print now, if any. A step over a hole in the ids does
-    /// not change the count, so nothing is printed.
+    /// Takes the latest count, and returns the count to print now, if any. If a step deletes no rows because
+    /// of a hole in the ids, the count does not change and nothing is printed.
     fn step(&self, rows: u64) -> Option<u64> {
         self.0.replace(Some(rows)).filter(|before| *before != rows && *before > 0)
     }

@@ -1,5 +1,5 @@
-//! Sends deliveries to webhook-ingest as GitHub does, with a signature and an event name. Retries while the
-//! service cannot take a delivery.
+//! Sends deliveries to webhook-ingest as GitHub does, with a signature and an event name. Retries if the
+//! service cannot accept a delivery.
 //!
 //! It is safe to send a delivery twice: webhook-ingest stores a delivery with the same event name and the
 //! same bytes only once.
@@ -35,7 +35,7 @@ pub(crate) enum Outcome {
     Ignored,
     /// The service refused the delivery.
     Refused(Refusal),
-    /// The service could not take the delivery, or the answer did not come from webhook-ingest.
+    /// The service could not accept the delivery, or the answer did not come from webhook-ingest.
     Failed(anyhow::Error),
     /// No connection to the service could be made.
     Unreachable(anyhow::Error),
@@ -50,7 +50,8 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// Makes a courier to the webhook-ingest at `base`, which may include the path of the webhook.
+    /// Makes a courier that sends to the webhook-ingest at `base`. `base` may include the path of the
+    /// webhook.
     pub(crate) fn new(base: Base, secret: &Secret) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         Self { base, key, connection: None, attempts: ATTEMPTS }
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_matches_the_example_of_githubs_documentation() {
+    fn a_signature_matches_the_example_in_githubs_documentation() {
         let courier = courier("http://h:8081");
         let request = courier.request("push", "id", Bytes::from_static(b"Hello, World!")).unwrap();
         assert_eq!(request.uri(), "/webhooks/github");
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_includes_the_webhook_is_used_unchanged() {
+    fn an_address_that_includes_the_path_of_the_webhook_is_used_unchanged() {
         let request = courier("http://h/x/webhooks/github/").request("push", "id", Bytes::new()).unwrap();
         assert_eq!(request.uri(), "/x/webhooks/github");
     }

@@ -74,8 +74,8 @@ pub(crate) struct Pace {
 /// The signal handlers cannot be installed, or standard output cannot be written.
 pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
-    // The courier tries each delivery once, so that a wrong address is reported at once. `Demo::send`
-    // retries.
+    // The courier tries each delivery once, so that a wrong address is reported at once. `Demo::send` retries
+    // the delivery.
     let courier = Courier::new(args.url, &args.secret).attempts(1);
     let mut demo = Demo {
         courier,
@@ -91,9 +91,9 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(demo.refused > 0)))
 }
 
-/// Runs the demo next to the services of `oasis up` until `shutdown`. The demo reports only to the log. It
-/// sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, and beats of agents
-/// to `destination`.
+/// Runs the demo together with the services of `oasis up` until `shutdown`. The demo reports only to the log.
+/// It sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, and beats of
+/// agents to `destination`.
 pub(crate) async fn run_in_background(
     webhook: Base,
     destination: Destination,
@@ -110,8 +110,8 @@ pub(crate) async fn run_in_background(
     let played = async {
         tokio::select! {
             () = shutdown.triggered() => {}
-            // With the default pace, `play` does not end, and with `Reporter::Log`, it writes nothing that
-            // could fail.
+            // With the default pace, `play` never ends. With `Reporter::Log`, `play` never fails, because it
+            // does not write to standard output.
             _ = demo.play(&pace) => {}
         }
     };
@@ -120,7 +120,7 @@ pub(crate) async fn run_in_background(
     }
 }
 
-/// Plays a story. The story pauses while webhook-ingest is away.
+/// Plays a story. The story pauses while webhook-ingest is unavailable.
 struct Demo {
     courier: Courier,
     /// The fake Cloud Logging that gets the log entries of deploys.
@@ -128,7 +128,7 @@ struct Demo {
     /// The task of the last delivery, for the agents.
     task: watch::Sender<Option<Vtid>>,
     reporter: Reporter,
-    /// How many deliveries were refused.
+    /// The number of refused deliveries.
     refused: u64,
 }
 
@@ -154,11 +154,11 @@ impl Demo {
         Ok(())
     }
 
-    /// Sends one delivery. While webhook-ingest is away, the delivery is retried without end.
+    /// Sends one delivery, and retries until webhook-ingest accepts or refuses the delivery.
     async fn send(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
         let body = Bytes::from(delivery.payload.to_string());
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-        let mut away = false;
+        let mut unavailable = false;
         loop {
             let outcome = self.courier.deliver(delivery.event, body.clone()).await;
             let error = match outcome {
@@ -169,17 +169,17 @@ impl Demo {
                     return Ok(());
                 }
                 accepted => {
-                    if away {
+                    if unavailable {
                         self.reporter.recovered("demo deliveries arrive again");
                     }
                     return self.reporter.accepted(delivery, &accepted);
                 }
             };
-            if !away {
+            if !unavailable {
                 let why = format!("{error:#}");
                 self.reporter.problem(delivery, "demo deliveries do not arrive; retrying", &why);
             }
-            away = true;
+            unavailable = true;
             sleep(backoff.next()).await;
         }
     }

@@ -119,14 +119,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if value.get("duplicates").and_then(Value::as_u64).is_some_and(|duplicates| duplicates > 0) {
         notice("an event with this dedup key was stored before");
     }
-    // An event that was stored before may be pruned by now. Then the answer has no id.
+    // If an event that was stored before has been pruned in the meantime, the answer has no id.
     if let Some(id) = id(&value) {
         output::line(id)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The id of the stored event, from either form of the answer.
+/// The id of the stored event. The answer has this id in `id`, or as the only entry of `ids`.
 fn id(answer: &Value) -> Option<u64> {
     answer.get("id").or_else(|| answer.get("ids")?.get(0)).and_then(Value::as_u64)
 }

@@ -1,4 +1,4 @@
-//! The flags for the address of a gateway and for the token that the gateway may need.
+//! The flags for the address of a gateway and for the token that the gateway may require.
 
 use oasis_service::Secret;
 use oasis_service::client::Base;

@@ -1,7 +1,7 @@
 //! The command line `oasis`.
 //!
-//! Each command is a module with its flags (`Args`) and a function `run`. Exit codes: 0 success, 1 failure, 2
-//! wrong usage.
+//! Each command has a module with the command's flags and a function that runs the command. The exit codes
+//! are 0 for success, 1 for failure and 2 for wrong usage.
 
 mod agents;
 mod backoff;
@@ -47,7 +47,7 @@ enum Command {
     Emit(emit::Args),
     /// Send GitHub payload files as signed webhook deliveries.
     Replay(replay::Args),
-    /// Send the GitHub deliveries of a made-up team until stopped.
+    /// Send the GitHub deliveries of a made-up team until Ctrl-C.
     Demo(demo::Args),
 }
 

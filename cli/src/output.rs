@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The reader of standard output has closed it, as `head` does. This ends the command without a failure.
+/// The reader of standard output, such as `head`, has closed it. This error ends the command with exit
+/// code 0.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output was closed")]
 pub(crate) struct OutputClosed;
@@ -20,7 +21,7 @@ pub(crate) struct Usage(pub(crate) String);
 /// Writes one line to standard output and flushes it.
 ///
 /// # Errors
-/// [`OutputClosed`], or another error of the system.
+/// [`OutputClosed`] if the reader has closed standard output, or the error of the system.
 pub(crate) fn line(line: impl fmt::Display) -> anyhow::Result<()> {
     let mut text = line.to_string();
     text.push('\n');
@@ -32,7 +33,8 @@ pub(crate) fn line(line: impl fmt::Display) -> anyhow::Result<()> {
     }
 }
 
-/// Fails if the reader has closed standard output. So a command ends even while it has nothing to print.
+/// Fails if the reader has closed standard output. With this check, a command ends even if it has nothing to
+/// print.
 ///
 /// # Errors
 /// [`OutputClosed`].
@@ -50,7 +52,7 @@ pub(crate) fn expect_open_output() -> anyhow::Result<()> {
 /// Writes one line to standard error, dimmed on a terminal.
 pub(crate) fn notice(text: impl fmt::Display) {
     let paint = Paint::for_stream(&io::stderr());
-    // If standard error is closed, this error cannot be reported anywhere.
+    // If standard error is closed, there is nowhere to report the error.
     let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&text.to_string()));
 }
 
@@ -60,7 +62,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(error) = error.downcast_ref::<clap::Error>() {
-        // clap prints `error:` and the usage itself.
+        // clap itself prints `error:` and the usage.
         let _ = error.print();
         return ExitCode::from(2);
     }
@@ -72,7 +74,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Replaces hostile characters in `text`: a terminal could take control characters for commands, and
-/// invisible characters can reorder or hide the text next to them. Line breaks stay.
+/// invisible characters can reorder or hide the text next to them. Keeps line breaks.
 pub(crate) fn printable(text: &str) -> String {
     let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
@@ -92,16 +94,16 @@ fn is_invisible(c: char) -> bool {
 pub(crate) struct Paint(bool);
 
 impl Paint {
-    /// No colours.
+    /// Never adds colours.
     pub(crate) const NONE: Self = Self(false);
 
-    /// Colours if `stream` is a terminal and `NO_COLOR` is not set.
+    /// Adds colours if `stream` is a terminal and `NO_COLOR` is not set.
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
         let disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self(stream.is_terminal() && !disabled)
     }
 
-    /// Colours always or never.
+    /// Adds colours if `colours` is true.
     #[cfg(test)]
     pub(crate) const fn fixed(colours: bool) -> Self {
         Self(colours)

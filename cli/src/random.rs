@@ -37,7 +37,7 @@ pub(crate) fn guid() -> String {
 pub(crate) struct Seeded(u64);
 
 impl Seeded {
-    /// The sequence of `seed`.
+    /// The sequence that `seed` determines.
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -63,12 +63,13 @@ impl Seeded {
 
     /// An index below `end`, which must not be zero.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        // The remainder is below `end`, which is a usize.
+        // The remainder is below `end`, so it fits into a usize.
         (self.bits() % end as u64) as usize
     }
 }
 
-/// The upper 53 bits as a fraction. An f64 holds each such fraction exactly.
+/// Turns the upper 53 bits of `bits` into a number in `0.0..1.0`. An f64 represents each of these numbers
+/// exactly.
 fn to_unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

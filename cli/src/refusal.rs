@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use oasis_service::client::Answer;
 use serde::Deserialize;
 
-/// An error answer, to be shown to a person.
+/// An error answer that can be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// The answer's status.

@@ -60,7 +60,7 @@ pub(crate) struct Args {
 /// Sends the payloads and prints a summary.
 ///
 /// # Errors
-/// A path cannot be read as payloads. Then nothing is sent.
+/// A path has no readable payloads, or standard output cannot be written. In the first case, nothing is sent.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut payloads = payloads::load(&args.paths, args.event.as_deref())?;
     payloads.truncate(args.limit.unwrap_or(usize::MAX));
@@ -104,7 +104,7 @@ async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: P
         bar.inc(1);
         let unreachable = matches!(outcome, Outcome::Unreachable(_));
         summary.count(&payload.event, &payload.origin, outcome);
-        // For each further payload, this worker would only wait for the service again.
+        // The worker ends here, because it would wait for the service again with each further payload.
         if unreachable {
             break;
         }

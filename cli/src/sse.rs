@@ -1,8 +1,8 @@
-//! A parser for Server-Sent Events (the event stream format of the HTML standard) that takes bytes as they
-//! arrive.
+//! A parser for Server-Sent Events (the event stream format of the HTML standard). It parses the bytes as
+//! they arrive.
 //!
 //! Lines end with CR, LF or CRLF, and the bytes may be cut anywhere. An id counts only after its block is
-//! complete. So if the connection breaks inside an event, the client resumes before this event.
+//! complete. So if the connection breaks in the middle of an event, the client requests this event again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use std::time::Duration;
 /// The maximum length of a line, and of the data of one block, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-/// A complete block: a message, or only a move of the cursor.
+/// A complete block. It has a message, or it only moves the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
     /// The event name. Empty if the message has no name.
     pub(crate) event: String,
     /// The data lines, joined by line feeds. `None` if the block only moves the cursor.
     pub(crate) data: Option<String>,
-    /// The id after which to resume when this block has been handled. Empty if there is no id yet.
+    /// The id after which to resume once this block has been handled. Empty if there is no id yet.
     pub(crate) id: String,
 }
 
@@ -60,7 +60,7 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes. [`Parser::next_block`] returns the blocks that they complete.
+    /// Parses the next bytes. [`Parser::next_block`] then returns the blocks that these bytes have completed.
     ///
     /// # Errors
     /// [`TooLong`]. After this error, the parser must not be used.
@@ -113,10 +113,11 @@ impl Parser {
             "data" => return self.append(value),
             "id" if !value.contains('\0') => value.clone_into(&mut self.id),
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // Digits fail to parse only if the number is too large. The wait is then practically endless.
+                // A text of digits is invalid only if the number is too large. The wait is then practically
+                // endless.
                 self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
             }
-            // Comments, whose field name is empty, and unknown fields are ignored.
+            // Unknown fields are ignored. Comments are ignored too: their field name is empty.
             _ => {}
         }
         Ok(())

@@ -62,7 +62,7 @@ fn a_block_with_only_an_id_moves_the_cursor() {
 }
 
 #[test]
-fn an_event_name_does_not_outlive_its_block() {
+fn an_event_name_applies_only_to_its_block() {
     assert_eq!(parse("event: x\n\ndata: a\n\n"), [block("", Some("a"), "")]);
 }
 
@@ -108,7 +108,7 @@ fn a_line_or_a_block_that_is_too_long_is_an_error() {
     assert_eq!(pushed(b"data: ", b"\n\n"), Ok(()));
 }
 
-/// A line of a stream. Some lines have a meaning in the standard, and others do not.
+/// A line of a stream: a field or a comment of the standard, or any other text.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),

@@ -29,11 +29,11 @@ pub(crate) use args::Args;
 ///
 /// # Errors
 /// A port is taken, the environment has a bad setting for a service, PostgreSQL cannot be started, the
-/// database cannot be migrated, or a service ends by itself.
+/// database cannot be migrated, or a service fails.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init("oasis", &args.log)?;
     let shutdown = Shutdown::on_signals()?;
-    // The ports are bound first: if one is taken, nothing else has been started.
+    // The ports are bound first, so that nothing else has been started if a port is taken.
     let gateway = bind(&args.host, args.port).await?;
     let webhooks = bind(&args.host, args.port + 1).await?;
     let deploys = if args.demo || args.gcp_project.is_some() {
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The settings are read before PostgreSQL is downloaded or started, so that a bad setting is reported at
     // once.
     let logs = if args.demo {
-        Some(Arc::new(FakeLogging::start().await.context("starting the fake Cloud Logging")?))
+        Some(Arc::new(FakeLogging::start().await.context("cannot start the fake Cloud Logging")?))
     } else {
         None
     };
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listeners = Listeners { gateway, webhooks, deploys };
     let served = serve(&args, configs, &secret, listeners, logs, shutdown.clone()).await;
     if let Some(keeper) = keeper {
-        // Otherwise the keeper would restart the PostgreSQL that is stopped here.
+        // Otherwise the keeper would restart the PostgreSQL that the next lines stop.
         shutdown.trigger();
         let _ = keeper.await;
     }
@@ -112,7 +112,8 @@ async fn serve(
     if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
         services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
     }
-    // The services continue if standard output is closed (`| head`) or its disk is full.
+    // An error is ignored, so the services continue if standard output is closed (`| head`) or the disk is
+    // full.
     let _ = banner::show(args, secret, reading_is_guarded);
     if !is_loopback(&args.host) {
         notice(
@@ -131,7 +132,7 @@ async fn serve(
     });
     let mut outcome = Ok(());
     while let Some(ended) = services.join_next().await {
-        // When a service ends by itself, the other services are ended too.
+        // If one service ends, the other services must end too.
         shutdown.trigger();
         outcome = outcome.and(ended.context("a service failed").and_then(|ended| ended));
     }

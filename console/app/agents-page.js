@@ -1,4 +1,4 @@
-// The agents page: one row per agent with its state, its task and its times, silent agents first.
+// The agents page: one row per agent, with the agent's state, task and times. Silent agents come first.
 
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
@@ -8,7 +8,7 @@ import { short } from "./time.js";
 
 /** @typedef {import("./agents.js").Agent} Agent */
 
-/** The maximum number of stopped or replaced agents that are shown. */
+/** The maximum number of stopped or replaced agents on the page. */
 const MOST_ENDED = 50;
 
 export class AgentsPage {
@@ -75,11 +75,11 @@ export class AgentsPage {
     this.#note.dataset.version = version;
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
-      fill(this.#note, ...failureNote("The agents can't be read", agents.error, () => agents.soon(0)));
+      fill(this.#note, ...failureNote("The agent list can't be read", agents.error, () => agents.soon(0)));
     else if (kind === "empty")
       fill(
         this.#note,
-        h("p", "No agent has sent a heartbeat yet. An agent appears here with its first heartbeat:"),
+        h("p", "No agent has sent a heartbeat yet. To send heartbeats, start your agent like this:"),
         h(
           "pre",
           { tabindex: 0 },

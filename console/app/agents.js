@@ -1,5 +1,5 @@
-// Reads the list of agents from the query API every half minute. Reads it sooner after the gateway reports a
-// lost or returned agent, and after any ping while the agents page is open.
+// Reads the list of agents from the query API every half minute. The list is read sooner after the gateway
+// reports a lost or returned agent, and after any ping while the agents page is open.
 
 import { listAgents } from "../client/index.js";
 import { on } from "./dom.js";
@@ -7,7 +7,7 @@ import { isBeat } from "./kinds.js";
 import { isPing } from "./sets.js";
 
 /**
- * A silent agent counts as replaced once another agent with its name has started.
+ * A silent agent counts as replaced once another agent with the same name has started.
  *
  * @typedef {import("../client/types.js").Agent["state"] | "replaced"} State
  */
@@ -28,11 +28,11 @@ import { isPing } from "./sets.js";
  */
 
 const EVERY_MS = 30_000;
-/** The minimum time between two urgent reads. Without it, thousands of pings would cause as many reads. */
+/** The minimum time between two urgent reads. Without a minimum, every ping could cause a read. */
 const SOON_MS = 5_000;
 const AGAIN_MS = 1_500;
 const SETTLE_MS = 400;
-/** The clocks of two agents may differ by this much. */
+/** The assumed maximum difference between the clocks of two agents. */
 const SKEW_MS = 60_000;
 
 /**
@@ -51,7 +51,7 @@ const STATES = {
 
 export const ORDER = /** @type {State[]} */ (Object.keys(STATES));
 
-/** A newer gateway may send an unknown state, which counts as idle. @param {Agent} agent */
+/** An unknown state, from a newer gateway, counts as idle. @param {Agent} agent */
 export const factsOf = ({ state }) => STATES[state] ?? STATES.idle;
 
 /** @param {Agent} agent */
@@ -68,13 +68,13 @@ const readAgent = (row) => ({
 });
 
 /**
- * Sorts the agents by urgency, then by name, and marks the replaced ones.
+ * Marks the replaced agents, and sorts all agents by urgency and then by name.
  *
  * @param {import("../client/types.js").Agent[]} rows
  */
 export function readAgents(rows) {
   const agents = rows.map(readAgent);
-  /** @type {Map<string, number>} When the newest agent of each name started. */
+  /** @type {Map<string, number>} For each name, the latest start of an agent with that name. */
   const newest = new Map();
   for (const { agent, started } of agents) if (started > (newest.get(agent) ?? 0)) newest.set(agent, started);
   for (const agent of agents) {
@@ -123,7 +123,7 @@ export class Agents extends EventTarget {
   }
 
   /**
-   * Plans a read, unless an earlier read is already planned.
+   * Schedules a read. If a read is already scheduled for an earlier time, keeps that read.
    *
    * @param {number} wait
    * @param {boolean} [urgent] Whether the gateway has reported a lost or returned agent.

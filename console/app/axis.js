@@ -4,18 +4,18 @@ import { kindWords } from "./kinds.js";
 
 /** @typedef {import("./journey.js").Item} Item */
 
-/** A pause that takes more than this share of the axis is folded. */
+/** A pause is folded if it fills at least this share of the axis. */
 const LONG = 0.3;
-/** The share of the axis that a folded pause takes. */
+/** The width of a folded pause, as a share of the axis. */
 const FOLDED = 0.05;
 
 /**
- * Makes the scale that maps an instant to a position on the axis, from 0 to 1. Long pauses, in which no item
- * runs, are folded.
+ * Makes the scale that maps an instant to a position on the axis, from 0 to 1. A pause is a time in which no
+ * item runs. Long pauses are folded.
  *
  * @param {readonly Item[]} items
  * @param {number} now
- * @param {number} [inset] The share that stays free at the left end of the axis.
+ * @param {number} [inset] The share of the axis that stays free at the left end.
  */
 export function toScale(items, now, inset = 0) {
   const spans = items
@@ -30,7 +30,7 @@ export function toScale(items, now, inset = 0) {
     if (begin > end) pauses.push([end, begin]);
     end = Math.max(end, stop);
   }
-  // Each fold shortens the rest of the axis, and the next pause is measured against that rest. So the longest
+  // A pause is compared with the time that is not folded yet. Each fold reduces this time, so the longest
   // pause is folded first.
   const byLength = [...pauses].sort((a, b) => b[1] - b[0] - (a[1] - a[0]));
   let left = to - from;
@@ -69,14 +69,14 @@ export function toScale(items, now, inset = 0) {
   return { scale, parts, from, to };
 }
 
-/** If more items than this have the same name, they share rows. Each such row shows the name once. */
+/** If more items of a lane than this have the same name, they share rows. Each row shows the name once. */
 const MANY = 6;
 
 /** @param {Item} item */
 const nameOfRow = (item) => (item.point ? kindWords(item.event.kind) : item.name);
 
 /**
- * The names that more than `MANY` items have, each prefixed with its lane.
+ * Returns the names that more than `MANY` items of a lane have, as texts of lane and name: `checks CI`.
  *
  * @param {readonly Item[]} items
  */
@@ -91,18 +91,18 @@ export function manyOf(items) {
 }
 
 /**
- * Assigns the items of a lane to rows so that no bar covers another.
+ * Assigns the items of a lane to rows in which no bars overlap.
  *
- * @param {readonly Item[]} items In order of their start.
+ * @param {readonly Item[]} items Sorted by start time.
  * @param {(at: number) => number} scale
  * @param {number} now
- * @param {(item: Item, row: string) => number} labelOf The share of the axis that the item's label takes.
+ * @param {(item: Item, row: string) => number} labelOf Returns the width of a label as a share of the axis.
  * @param {ReadonlySet<string>} [many] The result of manyOf().
- * @param {number} [least] The share of the axis that the shortest bar takes.
+ * @param {number} [least] The width of the shortest bar, as a share of the axis.
  */
 export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.01) {
   /**
-   * The end of each row: `end` includes its last label, `bar` only its last bar.
+   * For each row, `bar` is the end of the last bar, and `end` is the end of the last bar or label.
    *
    * @type {{ name: string, end: number, bar: number, last: { labelled: boolean } }[]}
    */
@@ -113,7 +113,7 @@ export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.0
     const right = scale(item.to ?? now);
     const label = labelOf(item, name);
     const bar = Math.max(right, left + least);
-    // Near the right edge, the label goes to the left of its bar.
+    // A label that would cross the right edge of the axis ends at the right end of its bar.
     const flip = left + Math.max(right - left, label) > 1;
     const begin = flip ? Math.min(left, right - label) : left;
     const placed = { item, row: 0, name, left, right, flip, labelled: true };
@@ -122,7 +122,7 @@ export function toRows(items, scale, now, labelOf, many = new Set(), least = 0.0
     );
     if (placed.row < 0) placed.row = rows.length;
     const taken = rows[placed.row];
-    // In a row that items with the same name share, a label without room is left out.
+    // In a row that items with the same name share, a label that does not fit is left out.
     placed.labelled = !taken || taken.bar <= begin;
     placed.flip &&= placed.labelled;
     if (taken && taken.end > begin) taken.last.labelled = false;

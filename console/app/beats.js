@@ -5,8 +5,8 @@ import { isBeat } from "./kinds.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
- * Makes a filter that drops each ping that repeats the agent's previous ping. Call the filter with the events
- * in order.
+ * Makes a filter that drops a ping if the task and the status are the same as in the agent's previous ping.
+ * The filter must be called with the events in order.
  *
  * @param {boolean} [all] Whether to keep every ping.
  * @returns {(event: AnyEvent) => boolean}

@@ -12,7 +12,7 @@ import { clock, DAY, duration, moment, ticks } from "./time.js";
 /** The lanes from top to bottom. @type {Record<import("./sets.js").Lane, string>} */
 const LANES = { code: "Code", checks: "Checks", deploys: "Deploys", agents: "Agents", events: "Events" };
 
-/** The width of a row's name, in pixels. */
+/** The width of the name of a shared row, in pixels. */
 const NAME = 110;
 
 /** @param {number} share */

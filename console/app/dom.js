@@ -1,10 +1,10 @@
-// Small helpers for the DOM. They set text only as text and never parse HTML.
+// Small helpers for the DOM. None of the helpers parses HTML: a string is always inserted as text.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 /**
- * Attributes of an element. A function becomes a listener: `onclick` listens for `click`. An attribute whose
- * value is null, undefined or false is left out.
+ * The attributes of an element. A function is added as a listener: `onclick` listens for `click`. Attributes
+ * with the value null, undefined or false are left out.
  *
  * @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes
  */
@@ -57,7 +57,7 @@ export function on(target, names, listener) {
 }
 
 /**
- * Makes a section of a page with a heading.
+ * Makes a section with a heading.
  *
  * @param {string} kind The section's class.
  * @param {string} id The id of the heading.
@@ -86,7 +86,7 @@ export function fill(element, ...children) {
 }
 
 /**
- * Sets a text only if it differs, because setting a text costs a layout.
+ * Sets the text of a node, but only if the text has changed, because setting a text forces a layout.
  *
  * @param {Node} node
  * @param {string | number} text
@@ -102,7 +102,7 @@ export function setText(node, text) {
  */
 export function byId(id) {
   const element = document.getElementById(id);
-  if (!element) throw new Error(`the page has no #${id}`);
+  if (!element) throw new Error(`index.html has no element with the id ${id}`);
   return element;
 }
 
@@ -121,7 +121,8 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * Updates the rows of a list. A row keeps its element, and so its focus, while its data changes.
+ * Updates the elements of a list. An item that was in the list before keeps its element, and the element
+ * keeps the focus.
  *
  * @template T
  * @param {Element} parent
@@ -152,7 +153,7 @@ export function keyed(parent, items, keyOf, make, update) {
     if (element === at) at = at.nextElementSibling;
     else parent.insertBefore(element, at);
   }
-  // An element that is moved loses the focus.
+  // An element loses the focus when it is moved.
   if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused))
     focused.focus({ preventScroll: true });
 }
@@ -163,7 +164,7 @@ export async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without a secure context, only the old clipboard command is available.
+    // The clipboard API needs a secure context (HTTPS or localhost). `execCommand` works in every context.
     const area = h("textarea.offscreen", { readonly: true, "aria-hidden": "true" });
     area.value = text;
     (document.querySelector("dialog[open]") ?? document.body).append(area);

@@ -1,5 +1,5 @@
-// Shows one event in full, in a native dialog. The browser keeps the focus inside, restores it on close and
-// handles Esc.
+// Shows one event in full, in a native dialog. The browser keeps the focus inside the dialog, restores the
+// focus when the dialog closes, and handles Esc.
 
 import { copy, fill, h, makeButton, on, setText } from "./dom.js";
 import { isTask } from "./event.js";
@@ -10,8 +10,9 @@ import { exact } from "./time.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** The number of levels of `meta` that are open at first, and the maximum number of fields shown. */
+/** The number of levels of `meta` that are open at first. */
 const OPEN = 2;
+/** The maximum number of fields of `meta` that are shown. */
 const MOST_NODES = 2_000;
 
 export class Drawer {
@@ -31,7 +32,7 @@ export class Drawer {
       context.closed();
     });
     on(this.#dialog, "click", (event) => {
-      // A click on the backdrop has the dialog itself as its target.
+      // The target of a click on the backdrop is the dialog itself.
       if (event.target === this.#dialog) this.#dialog.close();
     });
   }
@@ -95,7 +96,7 @@ export class Drawer {
 
   /** @param {AnyEvent} event */
   #draw(event) {
-    // Show all fields from the gateway in their order, without the fields that the client added.
+    // Show the fields in the order in which the gateway sends them, without the fields that the client added.
     const { receivedAt, simulated, meta: knownMeta, ...stored } = event;
     const fields = Object.entries(stored)
       .filter(([name, value]) => name === "link" || value !== null)
@@ -146,7 +147,7 @@ function shownField(name, value) {
 function copyButton(label, text) {
   const button = makeButton("small", {}, label);
   on(button, "click", async () => {
-    setText(button, (await copy(text)) ? "Copied" : "Not allowed");
+    setText(button, (await copy(text)) ? "Copied" : "Copy failed");
     setTimeout(() => setText(button, label), 1_500);
   });
   return button;
@@ -165,7 +166,7 @@ function tree(value) {
     const list = h("ul.tree");
     for (const [key, inner] of Object.entries(value)) {
       if (left-- <= 0) {
-        list.append(h("li", "There are more fields. To see all, use Copy as JSON."));
+        list.append(h("li", "There are more fields. To see all fields, use Copy as JSON."));
         break;
       }
       const name = h("bdi.key", key);

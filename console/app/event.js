@@ -16,7 +16,7 @@
 export const isTask = (vtid) => vtid !== "UNSET" && vtid !== "IDLE" && vtid !== "";
 
 /**
- * Returns a text field of `meta`; empty if the field is missing.
+ * Returns a text field of `meta`; empty if the field is missing or is not a text.
  *
  * @param {AnyEvent} event
  * @param {string} name

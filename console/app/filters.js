@@ -18,14 +18,15 @@ const NAMES = {
   layer: "Layer",
   vtid: "Task",
 };
-/** The text filter waits for this pause in typing, because each search goes through every event. */
+/** The text filter waits for this pause in typing, because each change filters all events again. */
 const TYPING_MS = 150;
 
 /** @param {string} value */
 const asIs = (value) => value;
 
 /**
- * The displayed form of a value. Values also come from the address, so they may be any text.
+ * For each facet, a function that returns the displayed form of a value. A value may be any text, because
+ * values also come from the address.
  *
  * @type {Record<Facet, (value: any) => string>}
  */
@@ -78,7 +79,7 @@ export class Filters {
         clearTimeout(this.#wait);
         this.#wait = setTimeout(() => {
           if (this.#view().page !== "home") return;
-          // The Back button must remove the whole typed text, so only the first change adds a history entry.
+          // Only the first change adds a history entry, because the Back button must remove the whole text.
           this.#change({ q: this.#text.value }, this.#typing);
           this.#typing = true;
         }, TYPING_MS);
@@ -119,7 +120,7 @@ export class Filters {
       h(
         "div.switches",
         toggle("hideGreen", "Hide green", "Hide events with status success"),
-        toggle("mine", "My tasks", "Only tasks with a star"),
+        toggle("mine", "My tasks", "Show only tasks with a star"),
         toggle("beats", "Heartbeats", "Also show pings that repeat an agent's last ping"),
       ),
       this.#chips,
@@ -223,7 +224,7 @@ export class Filters {
             h("span.times", counts.get(value) ?? ""),
           ),
         ),
-        found.length === 0 && h("p.quiet", text ? "Press Enter to add it" : "None seen yet"),
+        found.length === 0 && h("p.quiet", text ? "Press Enter to add this value" : "No values yet"),
       );
     };
     const input =

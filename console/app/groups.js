@@ -11,7 +11,7 @@ import { isActive, isFailure, rank } from "./sets.js";
  * @property {string} key The run's key, even while the run is unknown.
  * @property {Run | null} run Null while the run is unknown.
  * @property {Map<string, Run>} jobs
- * @property {number} reported The last attempt whose failure was reported; 0 for none.
+ * @property {number} reported The last attempt that was reported as failed; 0 if none was.
  */
 
 /**
@@ -19,28 +19,29 @@ import { isActive, isFailure, rank } from "./sets.js";
  *
  * @typedef {object} Row
  * @property {string} key The group's key.
- * @property {Run} run The run that gives the name; a job while the run is unknown.
- * @property {Run} state The run or job that gives the state, the times and the link. A click opens its event.
- * @property {Run[]} jobs The known jobs of this attempt.
- * @property {Run[]} failed The jobs of this attempt that failed.
+ * @property {Run} run The run, which gives the row its name. While the run is unknown, this is a job.
+ * @property {Run} state The run or job that gives the row its state, times, link and event.
+ * @property {Run[]} jobs The known jobs of the current attempt.
+ * @property {Run[]} failed The jobs of the current attempt that failed.
  */
 
 /** @param {Run} run */
 const isFailed = (run) => isFailure(run.status);
 
 /**
- * The name of a run's current failure. Each failure of a run has its own name. The name uses only fields that
- * the feed carries, so it stays the same when the run's `meta` becomes known.
+ * The name of a run's current failure. Each failure of a run has a different name. The name depends only on
+ * fields that the feed contains, so the name stays the same when the run's `meta` becomes known.
  *
  * @param {Run} run
  */
 export const failureName = (run) => `${run.key}|${isRunKey(run.key) && run.attempt ? run.attempt : run.at}`;
 
-/** The names under which a failure is dismissed. @param {Row} row */
+/** The names of the failures that the user dismisses with a row. @param {Row} row */
 export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);
 
 /**
- * Whether a job belongs to the run's current attempt. Jobs of earlier attempts are older.
+ * Whether a job belongs to the run's current attempt. The jobs of earlier attempts ended before this attempt
+ * began.
  *
  * @param {Run} job
  * @param {Run} run
@@ -52,8 +53,8 @@ function current(group) {
   const { run } = group;
   const jobs = [...group.jobs.values()];
   if (!run) return { run, jobs };
-  // Jobs that began after the run ended belong to the next attempt, although no event of the run itself has
-  // reported this attempt yet.
+  // Jobs that began after the run ended belong to the next attempt. The event with which the run reports this
+  // attempt has not arrived yet.
   const next = isActive(run.status)
     ? []
     : jobs.filter((job) => (job.queuedAt ?? job.startedAt ?? 0) > run.at);
@@ -69,7 +70,7 @@ function current(group) {
  * @param {Group} group
  * @param {(runOrJob: Run, failed: Run) => boolean} isOpen Whether the failure is recent, not fixed and not
  *   dismissed. `runOrJob` is the run, or the failed job while the run is unknown.
- * @returns {Row | null} Null if nothing has failed.
+ * @returns {Row | null} Null if the group has no open failure.
  */
 export function failing(group, isOpen) {
   const { run, jobs } = current(group);
@@ -84,7 +85,7 @@ export function failing(group, isOpen) {
  *
  * @param {Group} group
  * @param {(seenAt: number) => boolean} isRecent
- * @returns {Row | null} Null if nothing runs or waits, or if the last event is not recent.
+ * @returns {Row | null} Null if the group neither runs nor waits, or if its last event is not recent.
  */
 export function running(group, isRecent) {
   const { run, jobs } = current(group);
@@ -93,14 +94,14 @@ export function running(group, isRecent) {
   return { key: group.key, run: state, state, jobs, failed: jobs.filter(isFailed) };
 }
 
-/** Sorts running runs before waiting ones, and newer before older ones. @param {Run} a @param {Run} b */
+/** Sorts running runs before waiting runs, and newer before older runs. @param {Run} a @param {Run} b */
 export const inOrder = (a, b) =>
   rank(b.status) - rank(a.status) || since(b) - since(a) || (a.key < b.key ? -1 : 1);
 
 /** @param {Run} run */
 const since = (run) => run.startedAt ?? run.queuedAt ?? run.at;
 
-/** A summary of a row's jobs; empty if there are fewer than two. @param {Row} row */
+/** A summary of a row's jobs; empty if the row has fewer than two jobs. @param {Row} row */
 export function jobsSummary({ run, state, jobs, failed }) {
   if (jobs.length < 2) return "";
   const done = jobs.filter((job) => !isActive(job.status)).length;
@@ -110,7 +111,7 @@ export function jobsSummary({ run, state, jobs, failed }) {
 }
 
 /**
- * Whether a filter matches the run or one of its jobs.
+ * Whether a filter matches the run of a row, or one of the row's jobs.
  *
  * @param {Row} row
  * @param {(event: AnyEvent) => boolean} matches

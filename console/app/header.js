@@ -64,7 +64,7 @@ export class Header {
     delay.hidden = behind === null || state !== "live";
     if (behind !== null) {
       setText(delay, `${duration(behind)} behind`);
-      delay.title = "Time from an event at its source to its arrival here: the median of the last 15 events";
+      delay.title = "Time from an event to its arrival on this page: the median of the last 15 events";
       delay.classList.toggle("far", behind > 60_000);
     }
     setText(byId("rate-number"), tally.rate.perMinute(now).toLocaleString());
@@ -92,8 +92,8 @@ export class Header {
     const spark = byId("spark");
     spark.replaceChildren(...bars);
     const known = minutes.filter((count) => count !== null);
-    const bounds = `at most ${most.toLocaleString()}, known for ${known.length} minutes`;
-    spark.ariaLabel = `Events per minute over the last half hour; ${bounds}`;
+    const bounds = `The maximum is ${most.toLocaleString()}. ${known.length} of ${MINUTES} counts are known.`;
+    spark.ariaLabel = `Events per minute over the last half hour. ${bounds}`;
   }
 
   #showBanner() {
@@ -113,14 +113,14 @@ export class Header {
         h(
           "p",
           h("strong", "Simulated."),
-          " No event is stored yet. These events never happened, and the first real event removes them.",
+          " No event is stored yet. The events below are invented. The first real event removes all of them.",
         ),
         details,
       );
     }
     if (state === "reconnecting" || (state === "offline" && reason !== "stopped")) {
       const kept =
-        events.length > 0 ? " The events shown here stay. Missed events arrive after the reconnect." : "";
+        events.length > 0 ? " The events shown here stay. Missed events appear after a reconnect." : "";
       return fill(
         banner,
         h("p", h("strong", (reason && REASONS[reason]) ?? error?.message ?? "The connection is lost."), kept),
@@ -158,7 +158,7 @@ export class Header {
       "form.token",
       h("label", { for: "token" }, "Token"),
       input,
-      h("button.small", { type: "submit" }, "Use it"),
+      h("button.small", { type: "submit" }, "Use token"),
     );
     on(form, "submit", (event) => {
       event.preventDefault();

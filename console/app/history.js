@@ -1,4 +1,4 @@
-// Asks the query API for the runs that were active or had failed before the page was opened.
+// Queries the events of the runs that were active or had failed before the page was opened.
 
 import { RECENT_MS, SILENT_MS } from "./runs.js";
 import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
@@ -12,7 +12,7 @@ import { isActive, isFailure, isPing, RUNNING, STATUSES } from "./sets.js";
 const BEGINS = STATUSES.filter(isActive);
 const ENDS = STATUSES.filter((status) => !isActive(status));
 const FAILURES = STATUSES.filter(isFailure);
-/** The maximum number of values of one filter that the gateway accepts. */
+/** The maximum number of values that the gateway accepts in one filter. */
 const BATCH = 50;
 const MOST_TASKS = 300;
 
@@ -20,11 +20,12 @@ const MOST_TASKS = 300;
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 
 /**
- * Reads the events that tell which runs are active and which have failed.
+ * Reads the events that show which runs are active and which runs have failed.
  *
- * An event that begins or fails a run is useful only together with all later events of the run. One page of
- * end events covers the newest ids. For an event with an older id, the end events of its task are read. If
- * these end events do not reach back to the event, the event is left out.
+ * An event that begins or fails a run is returned only if all later end events of the run are read too, since
+ * the run may have ended or succeeded after the event. One page contains the newest end events. For an event
+ * that is older than this page, the end events of the event's task are read. If they do not reach back to the
+ * event, the event is left out.
  *
  * @param {Query} query
  * @param {ListAgents} listAgents
@@ -59,8 +60,8 @@ export async function readHistory(query, listAgents) {
 const floorOf = ({ events, next }) => (next === null ? 0 : (events.at(-1)?.id ?? 0));
 
 /**
- * Selects the failures of agents that still count, because no agent with the same name has since sent a ping
- * without a failure.
+ * Selects the failures of agents that still count. A failure counts until an agent with the same name sends a
+ * ping that is not a failure.
  *
  * @param {StoredEvent[]} pings
  * @param {ListAgents} listAgents
@@ -70,7 +71,7 @@ async function stillLost(pings, listAgents) {
   const nameOf = ({ meta, module }) => (typeof meta.agent === "string" ? meta.agent : module);
   const agent = [...new Set(pings.map(nameOf))].slice(0, BATCH);
   if (agent.length === 0) return [];
-  /** @type {Map<string, number>} The id of each name's last ping that was not a failure. */
+  /** @type {Map<string, number>} For each name, the id of the last ping that was not a failure. */
   const good = new Map();
   for (const row of await listAgents(agent))
     if (!(row.status && isFailure(row.status)))

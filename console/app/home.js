@@ -15,14 +15,14 @@ import { filterCount, filterKey, matcher, home as unfiltered } from "./view.js";
 
 /** @type {Record<string, string>} */
 const WHY_EMPTY = {
-  "no-stars": "No task has a star yet. Open a task and press Star to follow it here.",
+  "no-stars": "No task has a star yet. To follow a task here, open the task and press Star.",
   "no-match": "No event matches these filters. New events that match will appear here.",
   gone: "Events appear here once the gateway responds.",
 };
 
 export class Home {
   #context;
-  /** The last view of this page. The address may belong to another page. */
+  /** The last view of the home page, which stays the same while another page is open. */
   view = unfiltered();
   #filters;
   #now;
@@ -30,7 +30,7 @@ export class Home {
   #key = "";
   /** @type {(event: AnyEvent) => boolean} */
   #matches = () => true;
-  /** Whether the filters match a run, whatever its status. @type {ReturnType<typeof matcher>} */
+  /** Whether the filters match a run. The status is ignored. @type {ReturnType<typeof matcher>} */
   runMatches = () => true;
   #older;
   /** Whether the user has chosen the side that a narrow screen shows. */
@@ -102,7 +102,7 @@ export class Home {
     }
   }
 
-  /** Shows the current view. @param {boolean} [force] Whether to fill the list even if no filter changed. */
+  /** Shows the current view. @param {boolean} [force] Whether to refill the list if no filter has changed. */
   show(force = false) {
     const { stars, store } = this.#context;
     if (this.#context.view.page === "home") this.view = this.#context.view;
@@ -146,7 +146,7 @@ export class Home {
     const shown = this.#now.show(now, this.runMatches, filterCount(this.view) > 0);
     setText(this.#count, this.#ticker.length.toLocaleString());
     this.#showNote();
-    // In mock mode no run exists, and the simulated events are in the ticker.
+    // In mock mode no event is stored, so a narrow screen shows the ticker with the simulated events.
     const side = this.#context.store.feed.state === "mock" ? "ticker" : "now";
     if (!this.#chosen && this.element.dataset.side !== side) this.#side(side, false);
     return shown;
@@ -174,7 +174,7 @@ export class Home {
     this.#note.classList.toggle("below", hasRows && kind !== "");
     const searchFurther = async () => {
       await this.#older.load(true);
-      // The pressed button no longer exists, so the focus needs a new place.
+      // The button that was pressed has been removed, so move the focus to another element.
       if (document.activeElement === document.body)
         (this.#note.querySelector("button") ?? byId("ticker")).focus({ preventScroll: true });
     };

@@ -1,19 +1,19 @@
-// Makes the hint that the page shows while no event is stored: a command that sends the first event.
+// The hint that the page shows while no event is stored.
 
 import { copy, h, makeButton, on, setText } from "./dom.js";
 
-/** Makes the hint, with the command and a button that copies it. */
+/** Makes the hint: a command that sends the first event, and a button that copies the command. */
 export function howToSend() {
   const command = [
     `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\`,
     `     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`,
   ].join("\n");
   const button = makeButton("small", {}, "Copy");
-  on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Select the text"));
+  on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Copy failed"));
   return h(
     "div.how",
-    h("p", "No events yet. Send one, and it appears here at once:"),
+    h("p", "No events yet. To see the first event here, send an event with this command:"),
     h("pre", { tabindex: 0 }, command),
-    h("p.quiet", button, " If the gateway has INGEST_TOKENS, add -H 'Authorization: Bearer …'."),
+    h("p.quiet", button, " If INGEST_TOKENS is set on the gateway, add -H 'Authorization: Bearer …'."),
   );
 }

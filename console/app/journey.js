@@ -1,4 +1,5 @@
-// Turns a task's events into its journey from the first commit to the deployment: bars and points in lanes.
+// Turns the events of a task into its journey from the first commit to the deployment: bars and points in
+// lanes.
 
 import { metaText } from "./event.js";
 import { isMoment, isStep, laneOf, nameOf, pullEndStep, RUN } from "./kinds.js";
@@ -24,14 +25,14 @@ import { isActive, ofStatus, phaseOf } from "./sets.js";
 
 /** @typedef {{ name: string, at: number, event: AnyEvent, gap: number | null }} Milestone */
 
-/** A longer time between two pings of an agent ends its bar. */
+/** An agent's bar ends if the agent sends no ping for longer than this. */
 const BREAK_MS = 5 * 60_000;
 
 /** @type {[string, string]} */
 const DONE = ["Checks done", "Deploy done"];
 
 /**
- * For each status, the name of the step that ends the checks, and of the step that ends the deployment.
+ * For each status, the names of two steps: the end of the checks, and the end of the deployment.
  *
  * @type {Record<Status, [string, string]>}
  */
@@ -50,7 +51,7 @@ const timeOf = (event) => Date.parse(event.ts);
 /**
  * @param {readonly AnyEvent[]} events In any order.
  * @param {number} now
- * @returns {Item[]} In order of their start.
+ * @returns {Item[]} Sorted by start time.
  */
 export function toItems(events, now) {
   const sorted = events
@@ -144,7 +145,7 @@ function takePing(items, open, event, at) {
 }
 
 /**
- * The main steps of a task, with the time between them.
+ * Returns the main steps of a task, with the time between the steps.
  *
  * @param {readonly Item[]} items
  * @returns {Milestone[]}

@@ -23,7 +23,7 @@ const CHORD_MS = 1_000;
  * @typedef {object} Actions
  * @property {() => void} search
  * @property {(by: number) => void} move
- * @property {() => boolean} enter Returns whether it opened an event.
+ * @property {() => boolean} enter Returns whether an event was opened.
  * @property {() => boolean} space Returns whether the page has a ticker to pause.
  * @property {(page: "home" | "agents") => void} go
  * @property {() => void} help
@@ -39,7 +39,7 @@ export function listen(actions) {
     if (dialog && !(dialog.matches(".drawer") && (event.key === "j" || event.key === "k"))) return;
     if (target.matches("input, textarea, select, [contenteditable]")) {
       if (event.key !== "Escape") return;
-      // By default, Esc clears a search field. Here it only leaves the field, so the filter stays visible.
+      // By default, Esc clears a search field. On this page Esc keeps the text, and only removes the focus.
       event.preventDefault();
       target.blur();
       return;
@@ -80,10 +80,10 @@ export function makeHelp() {
       h("h3", "What you see"),
       h(
         "p",
-        "A recent failure stays until its run is green, you dismiss it, or it is a day old. ",
-        "A run without a new event for six hours is removed. ",
+        "A failure stays in the list for one day, or until the run succeeds or you dismiss the failure. ",
+        "An active run without a new event for six hours is removed. ",
         "The address contains all filters. To share the view, send the address. ",
-        "Times are in your time zone; hover over one for the exact instant.",
+        "Times are in your time zone. To see the exact time, hover over a time.",
       ),
     ),
   );

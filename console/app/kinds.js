@@ -1,5 +1,5 @@
-// The kinds of events that the page knows: a table for GitHub and Cloud Run, and predicates for pings. Every
-// other kind was chosen by a producer, and counts as work that takes time.
+// The kinds of events that the page knows: a table for GitHub and Cloud Run, and predicates for pings. A
+// producer may send any other kind. The page treats an unknown kind as work that takes time.
 
 import { agentName, metaText, ownName } from "./event.js";
 import { pullNumber } from "./links.js";
@@ -10,10 +10,10 @@ import { isPing, ofStatus, sourceFacts } from "./sets.js";
 /** @typedef {import("./sets.js").Lane} Lane */
 
 /**
- * - `moment`: takes no time, so it never runs or fails
+ * - `moment`: an event without a duration, which never runs or fails
  * - `run`: has jobs and attempts
  * - `job`: one job of a run
- * - `deployment`: identified by its task, because its link may change
+ * - `deployment`: identified by its task, because the link may change
  * - `work`: anything else that takes time
  * - `greeting`: GitHub's notice that a webhook was set up
  *
@@ -29,7 +29,8 @@ import { isPing, ofStatus, sourceFacts } from "./sets.js";
  */
 
 /**
- * For each status that ends a pull request, the word in the label and the name of the step.
+ * For each status that ends a pull request: the word in the label, and the name of the step. Null for every
+ * other status.
  *
  * @type {Record<Status, [string, string] | null>}
  */
@@ -45,7 +46,7 @@ const PULL_ENDS = {
 /** @param {AnyEvent} event */
 const pullEnd = (event) => ofStatus(PULL_ENDS, event.status);
 
-/** The step that ends a pull request; null while it is open. @param {AnyEvent} event */
+/** The name of the step if an event ends a pull request, otherwise null. @param {AnyEvent} event */
 export const pullEndStep = (event) => (isStep(event, "pull") ? (pullEnd(event)?.[1] ?? null) : null);
 
 /** @param {AnyEvent} event */
@@ -54,7 +55,7 @@ function pullName(event) {
   return ["PR", pullNumber(event.link), what].filter(Boolean).join(" ");
 }
 
-/** The kind of a run, and the family of its jobs. */
+/** The kind of a run, and the family of the kinds that report on a job. */
 export const RUN = "workflow_run";
 export const JOB = "job";
 
@@ -129,7 +130,7 @@ export function nameOf(event) {
 }
 
 /**
- * The family of a kind. Kinds of one family report on the same thing: `check_run` and `workflow_job` both
+ * The family of a kind. For example, `check_run` and `workflow_job` belong to one family, because both kinds
  * report on a job.
  *
  * @param {string} kind
@@ -139,7 +140,7 @@ export function familyOf(kind) {
   return is === "job" || is === "deployment" ? is : kind;
 }
 
-/** Whether an event is an agent's own ping, not a notice of the gateway. @param {AnyEvent} event */
+/** Whether an event is a ping from an agent, not a notice from the gateway. @param {AnyEvent} event */
 export const isBeat = (event) => isPing(event) && event.kind === "ping";
 
 /** Whether an event is the gateway's notice that an agent is lost. @param {{ kind: string }} event */

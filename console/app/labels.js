@@ -13,8 +13,8 @@ import { clock, exact } from "./time.js";
 /** @typedef {Status | AgentState | Tool} Icon */
 
 /**
- * The paths of each icon, separated by `|`, each prefixed with its class. Every state has its own shape, so
- * readers do not depend on colour.
+ * The paths of each icon, separated by `|`. Each path has its class as a prefix. Every state has a different
+ * shape, so that readers can tell the states apart without colours.
  *
  * @type {Record<Icon, string>}
  */
@@ -79,7 +79,7 @@ export function time(ts, text) {
 export const failureWord = (event) => (isLost(event) ? "lost" : "failed");
 
 /**
- * The link to a task's page, or plain words if the VTID is not a task.
+ * The link to a task's page, or plain text if the VTID does not name a task.
  *
  * @param {string} vtid
  * @param {number} [tabindex]
@@ -112,7 +112,7 @@ export const skeleton = () =>
   h("div.skeleton.rows", { role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
 
 /**
- * A note that content failed to load, with a button to try again.
+ * A note that says what failed to load and why, with a button to try again.
  *
  * @param {string} what
  * @param {unknown} error

@@ -1,7 +1,7 @@
 // Parses the links of events, which are mostly addresses of GitHub and Cloud Run.
 
 /**
- * The address if it is safe as a link (http or https), else null.
+ * Returns the address if its scheme is http or https, otherwise null.
  *
  * @param {string | null} address
  */
@@ -14,7 +14,7 @@ export function webAddress(address) {
   }
 }
 
-/** A link that is the same for all attempts of a run. @param {string} link */
+/** Returns a run's link without the attempt, the query and the fragment. @param {string} link */
 export const withoutAttempt = (link) => link.replace(/[?#].*$/, "").replace(/\/attempts\/[0-9]+\/?$/, "");
 
 /** The attempt of a run; 0 if the link is not a run's address. @param {string | null} link */
@@ -47,7 +47,7 @@ export function describeLink(link) {
   const place = `${owner}/${repository}`;
   if (what === "pull") return `${place} #${id}`;
   if (what === "commit" || what === "compare") {
-    // A comparison names two commits. The second one was pushed.
+    // The link of a comparison contains two commits. The second commit is the newer commit.
     const commit = id?.split("...").at(-1) ?? "";
     return `${place} ${commit.replace(/^[0-9a-f]{12,40}$/, (hash) => hash.slice(0, 7)).slice(0, 60)}`;
   }

@@ -1,4 +1,4 @@
-// Starts the page: makes the views, shows the view that the address names, and keeps it up to date.
+// Starts the page: shows the view that the address names, and updates the view when events arrive.
 
 import { Agents } from "./agents.js";
 import { AgentsPage } from "./agents-page.js";
@@ -30,7 +30,7 @@ const dismissed = new KeptSet("dismissed");
 const agents = new Agents(store);
 const router = new Router(show);
 
-/** @type {AnyEvent | null} The event in the drawer; null if only the id of the event is known. */
+/** @type {AnyEvent | null} The event that was opened last; null if only the id of the event is known. */
 let opened = null;
 
 /**
@@ -135,7 +135,7 @@ function scheduleDraw() {
     planned = false;
     const begin = performance.now();
     draw();
-    // Draw less often if drawing is slow, so that drawing takes at most a tenth of the time.
+    // After a slow draw, wait ten times the duration of this draw, but at most 2 s.
     wait = Math.min(2_000, Math.max(DRAW_MS, 10 * (performance.now() - begin)));
   }, wait);
 }

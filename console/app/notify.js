@@ -7,7 +7,7 @@ import { recall, remember } from "./settings.js";
 
 /** @typedef {import("./groups.js").Row} Row */
 
-/** More failures than this within `GATHER_MS` become one notification. */
+/** If more failures than this arrive within `GATHER_MS`, they share one notification. */
 const MANY = 3;
 const GATHER_MS = 1_500;
 
@@ -46,7 +46,7 @@ export class Notifier {
     const title =
       why ??
       (this.#on
-        ? "Notifications of failures are on, for failures that match the filters"
+        ? "Notifications of failures are on (only failures that match the filters)"
         : "Notify me of failures that match the filters");
     this.#button.ariaPressed = String(this.#on);
     this.#button.ariaLabel = this.#button.title = title;
@@ -94,7 +94,7 @@ export class Notifier {
         if (row) this.#open(row);
       };
     } catch {
-      // Chrome on Android allows only service workers to show notifications, and throws here.
+      // Chrome on Android lets only service workers show notifications, so the constructor throws.
       this.#on = false;
       this.#button.hidden = true;
     }

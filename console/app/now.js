@@ -1,4 +1,4 @@
-// Lists recent failures and active runs: one row per run.
+// Lists the recent failures and the active runs, with one row per run.
 
 import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
 import { failureNames, jobsSummary, rowMatches } from "./groups.js";
@@ -13,9 +13,9 @@ import { duration, short } from "./time.js";
 
 /** The maximum number of rows in each list. */
 const MOST = 30;
-/** The number of failures shown at first, so that active runs stay in sight. */
+/** The number of failures that are shown at first. More failures would push the active runs out of sight. */
 const FEW = 6;
-/** The number of failed jobs that a row names. */
+/** The maximum number of failed jobs that a row names. */
 const NAMED = 5;
 
 /** @type {WeakMap<HTMLElement, Row>} The row that an element shows. */
@@ -201,8 +201,8 @@ function showTimes(element, run, now) {
 }
 
 /**
- * The times of a row. `first` is the run time so far, or the time since the run ended at `ended`. `second` is
- * the time in the queue, or the duration of a run that has ended.
+ * The times that a row shows. For an active run, `first` is the run time so far, and `second` is the time in
+ * the queue. For a run that ended at `ended`, `first` is the time since the end, and `second` the run time.
  *
  * @param {Run} run
  * @param {number} now

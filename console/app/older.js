@@ -1,5 +1,5 @@
-// Reads events that are older than the feed's first event from the query API, page by page. Reads a page if
-// the list has few rows, and when the reader scrolls to the end of the list.
+// Reads events from before the feed's first event. These events come from the query API, page by page. A page
+// is read if the list has few rows, and when the reader scrolls to the end of the list.
 
 import { beatFilter } from "./beats.js";
 import { filterCount, home, serverFilters } from "./view.js";
@@ -7,16 +7,17 @@ import { filterCount, home, serverFilters } from "./view.js";
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const PAGE = 200;
-/** The page size for filters that only the console applies, because they drop most of the events. */
+/** The page size if the console itself applies a filter, because few events of a page may match. */
 const BIG_PAGE = 1_000;
-/** One load stops after this many pages, even if it has not found `ENOUGH` rows. */
+/** One load stops after this many pages, even if it has found fewer than `ENOUGH` rows. */
 const MOST_PAGES = 10;
+/** One load stops after it has found this many rows. */
 const ENOUGH = 20;
 
 /** @typedef {Pick<import("./ticker.js").Ticker, "length" | "oldest" | "reset" | "prepend">} List */
 
 export class Older {
-  /** If a search found too few rows, the time back to which it searched, in milliseconds; otherwise 0. */
+  /** If a load found too few rows, the time of the oldest event read, in milliseconds. Otherwise 0. */
   searched = 0;
   /** @type {unknown} */
   error = null;
@@ -29,8 +30,9 @@ export class Older {
   /** @type {AbortController | null} */
   #loading = null;
   #atEnd = false;
-  /** The id of the oldest event that was read, and the time when it was recorded; 0 if none was read. */
+  /** The id of the oldest event that was read; 0 if no event was read. */
   #oldest = 0;
+  /** The time when the oldest event that was read was recorded, in milliseconds. */
   #reached = 0;
 
   /**
@@ -72,7 +74,7 @@ export class Older {
   /**
    * Reads events that are older than all events read so far. The gateway applies the filters that it knows.
    *
-   * @param {boolean} [more] Whether to add rows even if the list has enough.
+   * @param {boolean} [more] Whether to add rows even if the list has enough rows.
    */
   async load(more = false) {
     if (this.#loading || this.#atEnd || this.#context.store.feed.state === "mock") return;
@@ -102,7 +104,8 @@ export class Older {
     const { stars, store } = this.#context;
     const view = this.#view;
     const matches = this.#matches;
-    // The feed starts without repeated pings. If the view shows them, read the newest events again.
+    // The first events of the feed include no repeated pings. If the view shows repeated pings, also read the
+    // newest events from the query API.
     const isFromBeginning = view.beats && this.#oldest === 0;
     const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
     const { events, next } = await store.query(serverFilters(view, [...stars.values]), {
@@ -122,7 +125,7 @@ export class Older {
     if (filterCount(view) === 0) store.tally.takeOlder(events);
     if (isFromBeginning)
       this.#list.reset(store.events.filter((event) => (event.id ?? 0) > newest && matches(event)));
-    // The feed may have delivered some of these events meanwhile.
+    // The feed may have delivered some of these events in the meantime.
     const from = this.#list.oldest?.id ?? Infinity;
     const notABeat = beatFilter(view.beats);
     const fresh = events.filter((event) => event.id < from && matches(event) && notABeat(event));

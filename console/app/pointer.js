@@ -1,17 +1,17 @@
-// Detects when the reader uses a list with the pointer or the keyboard. The list must not move then, or a
-// click would hit the wrong row.
+// Detects when the reader uses a list with the pointer or the keyboard. During this time the rows must not
+// move, or a click could hit the wrong row.
 
 import { on } from "./dom.js";
 
-/** The list is released after the pointer has rested this long. */
+/** The rows may move again after the pointer has rested this long. */
 const REST_MS = 2_000;
-/** The list is released this long after a key press, or after a row got the focus. */
+/** The rows may move again this long after a key press, or after a row got the focus. */
 const READ_MS = 20_000;
-/** A press is taken as ended after this time, because the browser may not report its end. */
+/** A press counts as ended after this time, because the browser may not report the end of a press. */
 const PRESS_MS = 60_000;
 
 export class Pointer {
-  /** Whether the reader uses the list, so it must not move. */
+  /** Whether the reader uses the list. While this is true, the rows must not move. */
   holds = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;

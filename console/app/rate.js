@@ -28,12 +28,12 @@ export class Rate {
     for (const minute of this.#counts.keys()) if (minute < oldest) this.#counts.delete(minute);
   }
 
-  /** Notes that the connection is lost, so no event arrives. @param {number} at */
+  /** Notes that no event arrives after this time, because the connection was lost. @param {number} at */
   stop(at) {
     this.#stopped = at;
   }
 
-  /** Notes that the connection is back. Missed events follow, and each counts in the minute of its `ts`. */
+  /** Notes that the connection is restored. A missed event will be counted in the minute of its `ts`. */
   resume() {
     this.#stopped = Infinity;
   }
@@ -44,7 +44,7 @@ export class Rate {
   }
 
   /**
-   * The counts of the last 30 minutes, oldest first; the current minute is last. An unknown count is null.
+   * The counts of the last 30 minutes, from the oldest to the current minute. An unknown count is null.
    *
    * @param {number} now
    * @returns {(number | null)[]}
@@ -59,7 +59,7 @@ export class Rate {
     });
   }
 
-  /** Estimates the number of events in the last 60 s from the minute counts. @param {number} now */
+  /** Estimates the number of events in the last 60 s from the last two counts. @param {number} now */
   perMinute(now) {
     const last = Math.floor(now / MINUTE);
     const part = (now % MINUTE) / MINUTE;

@@ -1,5 +1,4 @@
-// Keeps the view and the address in step. Links within the page and changes of the view become history
-// entries.
+// Keeps the view and the address in sync. A click on a link to another view does not reload the page.
 
 import { on } from "./dom.js";
 import { formatView, parseView } from "./view.js";
@@ -56,7 +55,7 @@ export class Router {
     this.go({ ...this.view, event }, this.view.event !== null);
   }
 
-  /** Closes the event. Goes back if opening the event added a history entry, else replaces the entry. */
+  /** Closes the event. Goes back if opening the event added a history entry; otherwise replaces the entry. */
   closeEvent() {
     if (this.view.event === null) return;
     if (history.state?.opened) history.back();

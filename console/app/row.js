@@ -1,4 +1,4 @@
-// Makes a row of the list of events, and the header row above it.
+// Makes the header row and the event rows of a list of events.
 
 import { fill, h, makeButton } from "./dom.js";
 import { kindWords } from "./kinds.js";
@@ -13,7 +13,7 @@ import { moment } from "./time.js";
  * @param {AnyEvent} event
  * @param {number} number
  * @param {boolean} selected
- * @param {string} name The run's name; empty while it is unknown.
+ * @param {string} name The name of the event's run; empty while the name is unknown.
  */
 export function makeRow(event, number, selected, name) {
   const { link } = event;

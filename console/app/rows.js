@@ -1,20 +1,20 @@
-// The events of a list that may be very long. Some events are shown, and newer events wait.
+// Stores the events of a list, which may be very long. New events wait in the list until they are shown.
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 const MOST = 50_000;
-/** The number of events removed at once, because a removal costs time in proportion to the list's length. */
+/** How many events are removed at once. Each removal costs time in proportion to the list's length. */
 const SLACK = 5_000;
 
-/** Each event has a number, which stays the same while the list grows. */
+/** The events of a list. Each event has a number, which stays the same while the list grows. */
 export class Rows {
   /** @type {AnyEvent[]} Oldest first. */
   #events = [];
   /** The number of the oldest event. */
   first = 0;
-  /** The number of events that are shown. Newer events wait. */
+  /** How many events are shown. Newer events wait. */
   shown = 0;
-  /** The number of new events that were dropped because the shown events had to stay. */
+  /** How many new events were dropped because the shown events had to stay. */
   #missed = 0;
   /** @type {Set<number | null>} The ids of events from a query. The feed may deliver these events again. */
   #queried = new Set();
@@ -36,7 +36,7 @@ export class Rows {
     return this.length - this.shown + this.#missed;
   }
 
-  /** Whether events were dropped, so that the list must be filled again. */
+  /** Whether new events were dropped. If so, the list must be filled again. */
   get isBroken() {
     return this.#missed > 0;
   }
@@ -75,7 +75,7 @@ export class Rows {
     return fresh.length > 0;
   }
 
-  /** Adds events that are older than all others. @param {readonly AnyEvent[]} events */
+  /** Adds events that are older than all events in the list. @param {readonly AnyEvent[]} events */
   prepend(events) {
     const room = Math.max(0, MOST - this.length);
     const more = events.slice(-room || events.length).slice(0, room);
@@ -86,12 +86,12 @@ export class Rows {
     this.shown += more.length;
   }
 
-  /** Shows the events that wait. */
+  /** Shows the waiting events. */
   showAll() {
     this.shown = this.length;
   }
 
-  /** Numbers the events from 0 again. @returns {number} By how much each number decreased. */
+  /** Numbers the events from 0 again. @returns {number} How much lower each number is now. */
   renumber() {
     const by = this.first;
     this.first = 0;

@@ -13,18 +13,18 @@ import { isActive, isPing, phaseOf, rank } from "./sets.js";
  * @property {string} key
  * @property {AnyEvent} event The event that decides the run's state.
  * @property {Status} status
- * @property {number} attempt 0 if unknown.
+ * @property {number} attempt The number of the current attempt; 0 if unknown.
  * @property {number} at The `ts` of `event`, in milliseconds.
  * @property {number | null} queuedAt When the current attempt was queued; null if unknown.
  * @property {number | null} startedAt When the current attempt started; null if unknown.
- * @property {number | null} endedAt When the current attempt ended; null if it has not.
+ * @property {number | null} endedAt When the current attempt ended; null if it has not ended.
  * @property {number} after When the previous attempt ended. Events before this time belong to older attempts.
  * @property {number} seenAt When the last event was received (browser's clock) or recorded (gateway's clock).
- * @property {string} name The run's name; empty while its `meta` is unknown.
- * @property {string} about The title of the change that the run works on; empty while its `meta` is unknown.
+ * @property {string} name The run's name; empty while the `meta` is unknown.
+ * @property {string} about The title of the change that the run checks or deploys; empty while unknown.
  * @property {string} branch
- * @property {number} metaOf The id of the event whose `meta` was read. 0 if no `meta` was read. -1 if no
- *   `meta` was read and none must be requested.
+ * @property {number} metaOf The id of the event whose `meta` was read; 0 if no `meta` was read yet; -1 if no
+ *   `meta` was read and the page must not request one.
  */
 
 /** Names and titles are cut to this length. */
@@ -50,7 +50,7 @@ export function runKey(event) {
   return `${family}|${isNamedByTask ? `${event.vtid}|${event.module}` : withoutAttempt(event.link ?? "")}`;
 }
 
-/** Turns the key of a job into the key of its run, and keeps any other key. @param {string} key */
+/** Turns a job's key into the key of the job's run. Any other key stays unchanged. @param {string} key */
 export function groupKey(key) {
   const run = key.startsWith(`${JOB}|`) && runOfJob(key.slice(JOB.length + 1));
   return run ? `${RUN}|${run}` : key;
@@ -59,14 +59,15 @@ export function groupKey(key) {
 /** Whether a key belongs to a run that can have jobs and attempts. @param {string} key */
 export const isRunKey = (key) => key.startsWith(`${RUN}|`);
 
-/** The attempt of a run; 0 if unknown. @param {AnyEvent} event */
+/** The attempt that an event reports on; 0 if unknown. @param {AnyEvent} event */
 export function attemptOf({ meta, link }) {
   const attempt = meta?.attempt;
   return typeof attempt === "number" && attempt > 0 ? attempt : attemptIn(link);
 }
 
 /**
- * Whether `next` reports a later state than `run` has. Attempts decide first, then times, then phases.
+ * Whether the state that `next` reports is later than the state of `run`. The attempts are compared first,
+ * then the times, then the phases, then the ids.
  *
  * @param {Run} run
  * @param {AnyEvent} next
@@ -81,7 +82,7 @@ function isLater(run, next, attempt, at) {
 }
 
 /**
- * Updates a run with another of its events.
+ * Updates a run with an event that reports on the run.
  *
  * @param {Run} run
  * @param {AnyEvent} event
@@ -91,7 +92,7 @@ function isLater(run, next, attempt, at) {
  */
 export function follow(run, event, attempt, at) {
   if (!isLater(run, event, attempt, at)) {
-    // The event came late, but it may give the time when this attempt was queued or began.
+    // The event is late, but its time may be the time when this attempt was queued or started.
     if (attempt === run.attempt && isActive(event.status) && at > run.after) times(run, event.status, at);
     return false;
   }
@@ -108,7 +109,7 @@ export function follow(run, event, attempt, at) {
 }
 
 /**
- * Makes a run from the first event that the page has of it.
+ * Makes a run from the first event that reports on the run.
  *
  * @param {string} key
  * @param {AnyEvent} event

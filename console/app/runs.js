@@ -1,4 +1,5 @@
-// Keeps the runs that are active or have failed. A run and its jobs are one row. Callers pass the time.
+// Keeps the latest runs, and makes a row for each run that is active or has failed. A run and its jobs share
+// one row. Callers pass the current time.
 
 import { agentName, isTask, metaText } from "./event.js";
 import { failing, failureName, inOrder, running } from "./groups.js";
@@ -11,12 +12,12 @@ import { isFailure, isPing, isSuccess, sourceFacts } from "./sets.js";
 /** @typedef {import("./groups.js").Group} Group */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** A run without a new event for this long is not shown as active, because its end was probably missed. */
+/** An active run disappears after this time without a new event, because its end was probably missed. */
 export const SILENT_MS = 6 * 3_600_000;
 /** A failure is recent for this long. */
 export const RECENT_MS = 24 * 3_600_000;
 const MOST_RUNS = 5_000;
-/** The number of runs that are dropped at once. Dropping each run alone would need a search each time. */
+/** The number of runs that are dropped at once. Otherwise every new run would cause a search for old runs. */
 const SLACK = 500;
 const MOST_JOBS = 500;
 /** The maximum number of combinations of module, kind and task whose last successes are kept. */
@@ -29,11 +30,11 @@ export class Runs {
   byKey = new Map();
   /** @type {Map<string, Group>} The group with the newest event is last. */
   #groups = new Map();
-  /** @type {Set<string>} The groups that are active or failed. Only these are shown. */
+  /** @type {Set<string>} The keys of the groups that are active or failed. Only these groups are shown. */
   #shown = new Set();
-  /** @type {Map<string, { run: Run, at: number }[]>} The last successes of each module, kind and task. */
+  /** @type {Map<string, { run: Run, at: number }[]>} The last successes, by module, kind and task. */
   #green = new Map();
-  /** @type {Set<Run>} The runs whose unknown names decide whether a failure is fixed. */
+  /** @type {Set<Run>} The runs with unknown names. These names decide whether a failure is fixed. */
   unsure = new Set();
 
   clear() {
@@ -48,7 +49,7 @@ export class Runs {
    * Adds an event.
    *
    * @param {AnyEvent} event
-   * @returns {Row | null} The row of a new failure, once for each attempt of a run; else null.
+   * @returns {Row | null} The row of a new failure, once for each attempt of a run; otherwise null.
    */
   take(event) {
     const at = Date.parse(event.ts);
@@ -72,7 +73,7 @@ export class Runs {
 
   /**
    * Adds a ping. A lost or failed agent counts as a failure until an agent with the same name reports again.
-   * The order of ids decides, not the order of `ts`, because the clocks of agents differ.
+   * Pings must be added in the order of their ids, not of their `ts`, because the clocks of agents differ.
    *
    * @param {AnyEvent} event
    * @param {number} at
@@ -80,7 +81,7 @@ export class Runs {
    */
   #ping(event, at, seenAt) {
     const key = `agent|${event.module}`;
-    // An agent that repeats its failure counts once.
+    // If an agent reports the same failure again, the failure counts once.
     const failed = isFailure(event.status);
     if (failed && event.kind === this.byKey.get(key)?.event.kind) return null;
     this.#drop(key);
@@ -141,7 +142,7 @@ export class Runs {
     else this.#shown.delete(key);
     this.#bound();
     const row = isFailure(run.status) ? failed : null;
-    // A group without attempts reports each failure.
+    // If the group has no attempts, each of its failures is reported.
     const attempt = isRunKey(key) ? row?.run.attempt || 1 : 0;
     if (!row || (attempt > 0 && attempt <= group.reported)) return null;
     group.reported = attempt;
@@ -210,8 +211,9 @@ export class Runs {
   }
 
   /**
-   * Whether a failure is fixed: a later run of the same task, module and kind has succeeded. If both names
-   * are known, they must also be equal, because a green lint workflow does not fix a test workflow.
+   * Whether a failure is fixed: a later run of the same task, module and kind has succeeded. If the names of
+   * both runs are known, they must also be equal, because the success of a lint workflow does not fix the
+   * failure of a test workflow.
    *
    * @param {Run} run
    * @param {number} at The time of the failure.

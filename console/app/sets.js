@@ -1,6 +1,7 @@
-// The statuses and sources of events, with what the page knows about each of them.
+// The properties of each status and of each source of events.
 //
-// If a new value is added to a type, the type checker reports every table that lacks the value.
+// If a value is added to the type `Status` or `Source`, the type checker reports each table that lacks this
+// value.
 
 /** @typedef {import("../client/types.js").Status} Status */
 /** @typedef {import("../client/types.js").Source} Source */
@@ -25,8 +26,7 @@ const STATUS = {
 export const STATUSES = /** @type {Status[]} */ (Object.keys(STATUS));
 
 /**
- * The entry for a status. A newer gateway may send a status that this page does not know. Such a status
- * counts as `info`.
+ * The entry for a status. An unknown status, from a newer gateway, counts as `info`.
  *
  * @template T
  * @param {Record<Status, T>} table
@@ -40,7 +40,7 @@ export const word = (status) => STATUS[status]?.word ?? status;
 /** @param {Status} status */
 export const phaseOf = (status) => ofStatus(STATUS, status).phase;
 
-/** The later a phase, the higher its rank. @type {Record<Phase, number>} */
+/** The rank of each phase: a later phase has a higher rank. @type {Record<Phase, number>} */
 const RANKS = { waits: 0, runs: 1, ended: 2 };
 
 /** @param {Status} status */
@@ -58,9 +58,9 @@ export const isSuccess = (status) => ofStatus(STATUS, status).outcome === "good"
 /**
  * @typedef {object} SourceFacts
  * @property {string} name
- * @property {Lane | null} lane The lane of the source's events in a journey; null if their kind decides.
- * @property {boolean} isGitHub Whether the source has GitHub's kinds. Some are never part of a run.
- * @property {boolean} isNamedByLink Whether the link of a run already shows its name.
+ * @property {Lane | null} lane The lane of the source's events in a journey; null if the kind decides.
+ * @property {boolean} isGitHub Whether the events have GitHub's kinds. Some kinds are never part of a run.
+ * @property {boolean} isNamedByLink Whether the link of a run already contains the run's name.
  */
 
 /** @type {Record<Source, SourceFacts>} */
@@ -71,14 +71,14 @@ const SOURCE = {
   "agent.ping": { name: "Agent", lane: "agents", isGitHub: false, isNamedByLink: false },
 };
 
-/** A newer gateway may send an unknown source, which is shown unchanged. @param {Source} source */
+/** An unknown source, from a newer gateway, is shown unchanged. @param {Source} source */
 export const sourceFacts = (source) =>
   Object.hasOwn(SOURCE, source) ? SOURCE[source] : { ...SOURCE["oasis.events"], name: source };
 
-/** Whether an event reports on an agent. Other events report on work. @param {{ source: Source }} event */
+/** Whether an event reports on an agent. @param {{ source: Source }} event */
 export const isPing = ({ source }) => sourceFacts(source).lane === "agents";
 
 export const SOURCES = /** @type {Source[]} */ (Object.keys(SOURCE));
 
-/** The sources of runs: all except the source of pings. */
+/** The sources of runs: all sources except the source of pings. */
 export const RUNNING = SOURCES.filter((source) => !isPing({ source }));

@@ -1,5 +1,5 @@
-// Reads and writes the browser's storage: starred tasks, dismissed failures, the theme, notifications, the
-// token. Other code may have changed the stored values, so they are validated.
+// Reads and writes the browser's storage: starred tasks, dismissed failures, the theme, the notification
+// setting and the token. Stored values are validated, because other code may have changed them.
 
 const MOST = 1_000;
 
@@ -17,7 +17,7 @@ function write(name, value) {
   try {
     localStorage.setItem(`oasis.${name}`, JSON.stringify(value));
   } catch {
-    // In a private window or on a full disk, the value lasts until the page is closed.
+    // Storage may fail in a private window or on a full disk. The value still lasts until the page is closed.
   }
 }
 
@@ -87,7 +87,7 @@ export const recall = (name) => {
 /** @param {string} name @param {string | null} value */
 export const remember = (name, value) => write(name, value);
 
-/** Takes the token out of the address. If the address has no token, reads the token that this tab kept. */
+/** Returns the tab's token. If the address has a token, moves this token to the tab's storage first. */
 export function takeToken() {
   const url = new URL(location.href);
   const token = url.searchParams.get("token");

@@ -1,4 +1,4 @@
-// Draws the steps of a task in a row, with the time between them.
+// Draws the steps of a task in a row, with the time between the steps.
 
 import { fill, h } from "./dom.js";
 import { icon, time } from "./labels.js";

@@ -1,6 +1,6 @@
-// Holds the page's data: the events, the runs that the events report on, and the rate of events. One feed
-// without filters serves every view, so the page misses no failure, whichever view is open. Each view filters
-// these events, and reads older events from the query API.
+// Holds the page's data: the events, the runs that the events report on, and the rate of events. All views
+// share one feed without filters, so the page notices each failure, whichever view is open. Each view filters
+// the events of the feed, and reads older events from the query API.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
 import { readHistory } from "./history.js";
@@ -43,7 +43,7 @@ export class Store extends EventTarget {
       if (detail.reason === "reset") this.#forget();
       else {
         this.tally.rate.clear();
-        // Runs may have ended or failed in the gap, and the query API may still have these events.
+        // Runs may have ended or failed in the gap. The query API may still have the events of the gap.
         void this.seed();
       }
       this.gap = detail;
@@ -115,7 +115,7 @@ export class Store extends EventTarget {
       );
       for (const event of this.events)
         if (event.id !== null && !byId.has(event.id)) byId.set(event.id, event);
-      // The feed delivered events before their history was known, so take all events again, in order.
+      // The feed may have delivered events before the history was read, so take all events again, in order.
       this.runs.clear();
       for (const [, event] of [...byId].sort(([a], [b]) => a - b)) this.runs.take(event);
       this.seeded = "ready";
@@ -128,7 +128,7 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Reads the names of runs, at most every 3 s. The names are in `meta`, which only the query API returns.
+   * Reads the names of runs, at most once in 3 s. The names are in `meta`, which only the query API returns.
    *
    * @param {readonly Run[]} runs
    */
@@ -147,11 +147,11 @@ export class Store extends EventTarget {
           { before: newest + 1, limit: 100 },
         );
         for (const event of events.reverse()) this.runs.learn(event);
-        // Ask only once for each run, or a busy feed would cause endless queries.
+        // Request each run's name only once. Otherwise, a busy feed would cause endless queries.
         for (const run of unknown) run.metaOf ||= -1;
         this.#emit("learned");
       } catch {
-        // The rows show the kind instead of the name. The next call reads the names again.
+        // The rows show the kind instead of the name until the next call, which reads the names again.
       }
       this.#learning = undefined;
     }, wait);

@@ -1,4 +1,4 @@
-// Counts the events for each minute, and for each value of a field.
+// Counts the events of each minute, and the events with each value of a facet.
 
 import { Rate } from "./rate.js";
 import { eachFacet, FACETS, noteValue } from "./view.js";
@@ -9,7 +9,7 @@ export class Tally {
   rate = new Rate();
   /** The values of each facet, with their counts. */
   facets = eachFacet(() => /** @type {Map<string, number>} */ (new Map()));
-  /** The range of counted ids. The feed and a query may both deliver the same event. */
+  /** The lowest and the highest counted id, because an event may come from the feed and from a query. */
   #from = Infinity;
   #to = 0;
 
@@ -36,7 +36,7 @@ export class Tally {
   }
 
   /**
-   * Counts events of a query. There must be no gap between them and the events of the feed.
+   * Counts events of a query. There must be no gap between these events and the events of the feed.
    *
    * @param {readonly import("../client/types.js").StoredEvent[]} events Oldest first.
    */
@@ -50,7 +50,7 @@ export class Tally {
   }
 
   /**
-   * Returns the events that are not counted yet. Simulated events have no id and arrive only once.
+   * Returns the events that have not been counted yet. Simulated events have no id and arrive only once.
    *
    * @template {AnyEvent} E
    * @param {readonly E[]} events

@@ -13,12 +13,13 @@ import { Ticker } from "./ticker.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** The maximum number of events that are loaded, and the page size of the queries. */
+/** The maximum number of events that are loaded. */
 const MOST = 2_000;
+/** The maximum number of events that one query returns. */
 const PAGE = 500;
-/** The maximum number of bars that are drawn; more would be unreadable. */
+/** The maximum number of bars that are drawn. More bars would be unreadable. */
 const MOST_ITEMS = 300;
-/** Live events have no `meta`. The page reads the `meta` this long after the first live event. */
+/** Live events have no `meta`. The page reads it from the query API, this long after the first live event. */
 const SETTLE_MS = 1_500;
 
 export class TaskPage {
@@ -57,7 +58,7 @@ export class TaskPage {
     on(this.#star, "click", () => stars.set(this.#task, !stars.values.has(this.#task)));
     on(stars, "change", () => this.#showStar());
     on(store, "gap", () => this.#begin());
-    // The share of the axis that a label takes depends on the width of the window.
+    // The width of the window decides which share of the axis a label fills, so the journey is drawn again.
     on(window, "resize", () => {
       this.#dirty = true;
     });
@@ -192,7 +193,7 @@ export class TaskPage {
       for (const event of events) if (this.#events.has(event.id)) this.#events.set(event.id, event);
       this.#dirty = true;
     } catch {
-      // The rows show the kind instead of the name.
+      // Without the `meta`, the page shows the kind instead of the name.
     }
   }
 
@@ -229,7 +230,7 @@ export class TaskPage {
         h(
           "p",
           `No events for ${this.#task} yet. `,
-          "Put the VTID in a pull request title, a branch or a commit message. Its events then appear here.",
+          "To see events here, put the VTID in a pull request title, a branch name or a commit message.",
         ),
       );
     else if (this.#more)

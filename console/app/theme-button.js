@@ -1,4 +1,5 @@
-// The button that switches the theme. The page follows the system's theme until the user chooses another one.
+// The button that switches the theme. The page follows the system's theme until the user chooses the other
+// theme.
 
 import { fill, on } from "./dom.js";
 import { icon } from "./labels.js";

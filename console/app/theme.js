@@ -1,4 +1,4 @@
-// Applies the chosen theme. This is not a module, so it runs before the first paint.
+// Applies the chosen theme. This script is not a module, so it runs before the first paint.
 
 try {
   const theme = JSON.parse(localStorage.getItem("oasis.theme") ?? "null");

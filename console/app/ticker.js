@@ -1,6 +1,6 @@
-// Shows a list of events. Only the rows in sight are in the document, and all rows have the same height. Rows
-// do not move while the reader uses them: new events wait while the list is scrolled or paused, and for a
-// moment after the last use of the pointer or the keyboard.
+// Shows a list of events. Only the rows in sight are in the document, and all rows have the same height. The
+// rows do not move while the reader uses the list: new events wait while the list is scrolled or paused, and
+// for some seconds after the last use of the pointer or the keyboard.
 
 import { h, on } from "./dom.js";
 import { Pointer } from "./pointer.js";
@@ -11,14 +11,14 @@ import { Rows } from "./rows.js";
 
 /** The number of extra rows beyond each edge, so that fast scrolling shows rows at once. */
 const OVERSCAN = 4;
-/** The height of the header row, which stays in sight, in pixels. */
+/** The height of the header row in pixels. The header row always stays in sight. */
 const HEAD = 28;
-/** Above this number, rows are renumbered, because a browser's layout ends at some 33 million pixels. */
+/** Rows with higher numbers are renumbered, because browsers limit positions to some 33 million pixels. */
 const MOST_NUMBER = 300_000;
 
 /**
  * @typedef {object} Actions
- * @property {(count: number, paused: boolean) => void} [unread] Gets the number of waiting events.
+ * @property {(count: number, paused: boolean) => void} [unread] Called with the number of waiting events.
  * @property {() => void} refill Called after new events were dropped for lack of room. Must call reset().
  * @property {() => void} [bottom] Called when the end of the list comes into sight.
  */
@@ -57,7 +57,7 @@ export class Ticker {
     this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
     scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
     this.#pointer = new Pointer(scroller, () => this.#catchUp());
-    // The names of runs have become known.
+    // After these events, more names of runs are known.
     on(context.store, "seeded learned", () => {
       for (const [number, row] of this.#made) {
         const event = this.#rows.at(number);
@@ -69,7 +69,7 @@ export class Ticker {
       const before = this.#viewport;
       this.#viewport = scroller.clientHeight;
       if (this.#viewport === 0) return;
-      // An element that leaves the document loses its scroll position.
+      // An element that is removed from the document loses its scroll position.
       if (before === 0) this.#scrollTo(this.#top);
       const height = Number.parseInt(getComputedStyle(scroller).getPropertyValue("--row"), 10) || 32;
       if (height !== this.#height) {
@@ -131,7 +131,7 @@ export class Ticker {
     this.#redraw();
   }
 
-  /** Adds events that are older than all others. @param {readonly AnyEvent[]} events */
+  /** Adds events that are older than all events in the list. @param {readonly AnyEvent[]} events */
   prepend(events) {
     this.#rows.prepend(events);
     this.#soon();
@@ -154,11 +154,11 @@ export class Ticker {
     this.#redraw();
   }
 
-  /** Moves the selection by this number of rows; down if positive. @param {number} by */
+  /** Moves the selection by this number of rows; a positive number moves it down. @param {number} by */
   move(by) {
     const { first, shown, top } = this.#rows;
     if (shown === 0) return;
-    // If the selected row is out of sight, the reader is elsewhere, so start from the top row in sight.
+    // If the selected row is out of sight, the reader has scrolled away, so start from the top row in sight.
     const row = top - (this.#selected ?? Infinity) - this.#topRow();
     const isNear = row >= -1 && row * this.#height <= this.#viewport;
     const from = isNear && this.#selected !== null ? this.#selected : top - this.#topRow() + Math.sign(by);
@@ -191,7 +191,7 @@ export class Ticker {
 
   /** Whether new events must wait. */
   #waits() {
-    // An open dialog returns the focus to the row that opened it, so the row must stay in place.
+    // When a dialog closes, the row that opened the dialog gets the focus back, so this row must not move.
     const inUse = this.#pointer.holds || (this.#selected !== null && document.querySelector("dialog[open]"));
     return this.#paused || this.#top >= 1 || Boolean(inUse);
   }
@@ -238,7 +238,7 @@ export class Ticker {
     this.#soon();
   }
 
-  /** Draws once per frame, however many events arrive. */
+  /** Schedules a draw for the next frame. However many events arrive, a frame has only one draw. */
   #soon() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
@@ -263,7 +263,7 @@ export class Ticker {
       }
     }
     // Screen readers follow the document's order, so insert each new row after the row above it. The row
-    // above may be the selected row, which stays in the document even out of sight.
+    // above may be the selected row, which stays in the document even when it is out of sight.
     let above = this.#made.get(Math.max(last, this.#selected ?? last));
     for (let number = last; number >= first; number--) {
       let row = this.#made.get(number);

@@ -53,7 +53,7 @@ export function clock(ms) {
 let date;
 
 /**
- * The time of day. If the day is not the day of `now`, the date comes first and the seconds are left out.
+ * The time of day. If `ms` and `now` are on different days, the result has the date instead of the seconds.
  *
  * @param {number} ms
  * @param {number} now
@@ -70,14 +70,14 @@ export function moment(ms, now) {
 let full;
 
 /**
- * The instant in full: in the reader's zone, and in UTC as in the event.
+ * The date and the time in full, in the reader's time zone and in UTC.
  *
  * @param {number} ms
  */
 export function exact(ms) {
   if (!isTime(ms)) return "";
   const at = new Date(ms);
-  // The formatter is made once, because making it costs more than the rest of a row.
+  // The formatter is made once, because making a formatter costs more than making the rest of a row.
   full ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   return `${full.format(at)}\n${at.toISOString()}`;
 }
@@ -89,7 +89,7 @@ const STEPS = [1, 2, 5, 10, 15, 30]
   .concat([1, 2, 7, 14, 28].map((n) => n * DAY));
 
 /**
- * Round instants from `from` to `to`, at most `most` + 1 of them.
+ * Returns at most `most` + 1 round instants from `from` to `to`, and the time between two of them.
  *
  * @param {number} from
  * @param {number} to
@@ -97,7 +97,7 @@ const STEPS = [1, 2, 5, 10, 15, 30]
  */
 export function ticks(from, to, most) {
   const step = STEPS.find((step) => (to - from) / step <= most) ?? (to - from) / most;
-  // Round in the reader's zone, not in UTC.
+  // The instants are round in the reader's time zone, not in UTC.
   const zone = new Date(from).getTimezoneOffset() * MINUTE;
   const found = [];
   for (let at = Math.ceil((from - zone) / step) * step + zone; at <= to; at += step) found.push(at);

@@ -2,7 +2,7 @@
 
 import { isSuccess } from "./sets.js";
 
-/** The filters that the gateway also knows. Each is a list of values, one of which must match. */
+/** The filters that the gateway also knows. Each filter is a list of values. One value must match. */
 export const FACETS = /** @type {const} */ (["status", "source", "kind", "module", "layer", "vtid"]);
 
 /** @typedef {(typeof FACETS)[number]} Facet */
@@ -11,15 +11,15 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
  * @typedef {object} View
  * @property {"home" | "task" | "agents"} page
  * @property {string} task The VTID of the task page.
- * @property {string} q Free text.
+ * @property {string} q The text filter.
  * @property {Record<Facet, string[]>} facets
  * @property {boolean} hideGreen
  * @property {boolean} mine
  * @property {boolean} beats Whether agents' repeated pings are shown.
- * @property {number | null} event The event in the drawer.
+ * @property {number | null} event The id of the event in the drawer.
  */
 
-/** Limits on filters from a link. `MOST_VALUES` is also the gateway's limit for one filter. */
+/** Limits for filters from the address. `MOST_VALUES` is also the gateway's limit for one filter. */
 const MOST_VALUES = 50;
 const MOST_TEXT = 200;
 
@@ -73,7 +73,7 @@ export function parseView(pathname, search) {
   return view;
 }
 
-/** Changes a value to the case that the gateway stores. @param {Facet} facet @param {string} value */
+/** Converts a value to the letter case that the gateway uses. @param {Facet} facet @param {string} value */
 export const normal = (facet, value) =>
   ["kind", "source", "status"].includes(facet) ? value.toLowerCase() : value.toUpperCase();
 
@@ -113,7 +113,7 @@ export const filterCount = (view) =>
 export const filterKey = (view) => formatView({ ...view, page: "home", task: "", event: null });
 
 /**
- * The filters for the gateway. Free text and hide-green apply only in the page.
+ * The filters that the gateway applies. The page itself applies the text filter and "Hide green".
  *
  * @param {View} view
  * @param {readonly string[]} starred
@@ -128,8 +128,8 @@ export function serverFilters(view, starred) {
   if (view.mine) {
     const both =
       view.facets.vtid.length > 0 ? starred.filter((vtid) => view.facets.vtid.includes(vtid)) : [...starred];
-    // If no starred task matches, ask for a task that does not exist. If more starred tasks match than the
-    // gateway accepts, ask for all events, which the page then filters.
+    // If no starred task matches, request a task that does not exist. If more starred tasks match than the
+    // gateway accepts in one filter, request the events of all tasks, and let the page filter them.
     if (both.length <= MOST_VALUES) filters.vtid = both.length > 0 ? both : ["NO-TASK-0000"];
   }
   return filters;
@@ -139,7 +139,7 @@ export function serverFilters(view, starred) {
 const MOST_OFFERED = 200;
 
 /**
- * Counts a value of a facet. Beyond 200 values, the value that was seen longest ago is dropped.
+ * Counts a value of a facet. If there are more than 200 values, the least recently seen value is dropped.
  *
  * @param {Map<string, number>} counts
  * @param {string} value
@@ -165,8 +165,8 @@ export function noteValue(counts, value, older = false) {
  * @param {View} view
  * @param {readonly string[]} starred
  * @param {object} [options]
- * @param {boolean} [options.anyStatus] Whether to ignore the status, as for runs, whose status changes.
- * @param {(event: AnyEvent) => string} [options.nameOf] The name of the event's run. The text may match it.
+ * @param {boolean} [options.anyStatus] Whether to ignore the status, because the status of a run changes.
+ * @param {(event: AnyEvent) => string} [options.nameOf] The name of the event's run, for the text filter.
  * @returns {(event: AnyEvent) => boolean}
  */
 export function matcher(view, starred, { anyStatus = false, nameOf = () => "" } = {}) {

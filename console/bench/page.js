@@ -1,6 +1,6 @@
-// Measures the figures in docs/console.md: the time from the arrival of a frame to its paint, long tasks and
-// the heap, at 200 and at 1,000 events/s. OASIS_BIN is the path of the binary, and CHROMIUM is the path of
-// the browser.
+// Measures the figures in docs/console.md at 200 and at 1,000 events/s: the delay from the arrival of an
+// event to the paint of the event's row, the long tasks, and the size of the heap. OASIS_BIN is the path of
+// the binary, and CHROMIUM is the path of the browser.
 //
 //   OASIS_BIN=target/release/oasis node console/bench/page.js [seconds] [events per second]
 
@@ -11,9 +11,9 @@ const KINDS = ["push", "workflow_run", "check_run", "deploy", "task.note"];
 const STATUSES = ["queued", "in_progress", "success", "success", "failure", "info"];
 
 /**
- * Executed inside the page. Records when the bytes of an event arrived, and when the event's row was painted.
- * A row counts as painted once the first task after the layout and paint of its frame begins. The time that
- * the compositor takes is not included.
+ * Runs inside the page. Records when the bytes of an event arrive, and when the event's row is painted. The
+ * page adds rows in an animation frame. A row counts as painted when the next task begins, after the layout
+ * and paint of that frame. The compositor's time is not included.
  */
 function watch() {
   /** @type {Map<number, number>} */
@@ -120,7 +120,7 @@ async function measure(rate) {
     });
     const heaps = [await heap()];
     const sent = await send(stack, rate, SECONDS / 2);
-    // The garbage collection between the two loads is forced, so it does not count as a long task.
+    // The garbage collection between the two loads is forced, so do not count it as a long task.
     const longBefore = await page.evaluate(() => /** @type {any} */ (globalThis).measured.long.length);
     heaps.push(await heap());
     await page.evaluate(async (length) => {

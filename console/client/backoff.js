@@ -8,8 +8,8 @@ const LEAST_ASKED_MS = 100;
 const MOST_ASKED_MS = 300_000;
 
 /**
- * Doubles each wait, from 1 s up to 20 s, and adds a random part of up to half of the wait. So clients that
- * lost the same server do not all reconnect at the same time.
+ * Doubles each wait, from 1 s up to 20 s, and adds a random part of up to half of the wait. The random part
+ * prevents all clients of a server from reconnecting at the same time.
  */
 export class Backoff {
   #random;
@@ -22,7 +22,7 @@ export class Backoff {
   }
 
   /**
-   * Uses the wait that the server asked for with `retry:` as the first wait from now on.
+   * Sets the first wait to the wait that the server asked for with `retry:`.
    *
    * @param {number} milliseconds Clamped to the range from 100 ms to 5 minutes.
    */
@@ -31,7 +31,7 @@ export class Backoff {
   }
 
   /**
-   * Makes the next wait the first one again. Call this method after a success.
+   * Starts again with the first wait. Call this method after a success.
    *
    * @param {number | null} asked The first wait that the server asked for; null for the default of 1 s.
    */
@@ -43,11 +43,11 @@ export class Backoff {
 
   /** Returns the next wait, in milliseconds. */
   next() {
-    // The bound of 30 keeps the power finite. The wait reaches its maximum after far fewer attempts.
+    // The exponent is at most 30, so the result is finite. The wait reaches its maximum after fewer attempts.
     const doubled = this.#first * 2 ** Math.min(this.#attempts, 30);
     this.#attempts += 1;
-    // The random part adds at most half of the wait, so the wait without it is capped at two thirds of the
-    // maximum. A wait that the server asked for is not capped.
+    // The random part adds at most half of the wait. So the wait without the random part is capped at two
+    // thirds of the maximum. A wait that the server asked for is not capped here.
     const least = Math.max(Math.min(doubled, (MOST_MS * 2) / 3), this.#first);
     return Math.round(least * (1 + this.#random() / 2));
   }

@@ -1,5 +1,5 @@
-// Keeps the feed connected: connects, waits after a failure, tries again, and polls where streams do not get
-// through.
+// Keeps the feed connected: connects, waits after a failure, tries again, and polls if a proxy blocks
+// streams.
 
 import { Backoff } from "./backoff.js";
 import { Poller } from "./poll.js";
@@ -13,7 +13,7 @@ const PROVEN_MS = 5_000;
 const POLL_MS = 2_000;
 /** The time between two attempts to open a stream while the client polls. */
 const PROBE_MS = 60_000;
-/** After this many silent connections in a row, the client polls. A proxy may hold small chunks back. */
+/** After this many silent connections in a row, the client polls. A proxy may hold back small chunks. */
 const SILENCES = 2;
 /** The maximum random addition to the wait that a server asks for. */
 const SPREAD_MS = 1_000;
@@ -74,11 +74,11 @@ export class Connector {
   }
 
   /**
-   * Starts a new run.
+   * Starts to connect with these filters. Ends an earlier run first.
    *
    * @param {import("./types.js").Filters} filters
    * @param {"sse" | "poll"} transport
-   * @param {() => void} announce Called before the first attempt. It may halt the run.
+   * @param {() => void} announce Called before the first attempt. May call `halt`.
    */
   begin(filters, transport, announce) {
     this.halt();
@@ -212,7 +212,7 @@ export class Connector {
   }
 
   /**
-   * Polls until a poll fails, or until a stream has taken over and ended.
+   * Polls until a poll fails. If a stream gets through, stops polling and reads the stream to its end.
    *
    * @param {AbortSignal} signal
    * @returns {Promise<import("./stream.js").End>}
@@ -234,7 +234,7 @@ export class Connector {
         const result = await this.#pollOnce(pollSignal);
         if (pollSignal.aborted) break;
         if ("kind" in result) {
-          // A proxy that only holds streams back lets the first poll through. If that poll failed, the cause
+          // If a proxy only holds streams back, the first poll succeeds. If the first poll fails, the cause
           // is something else, so try streams again.
           if (!worked) this.transport = "sse";
           return result;

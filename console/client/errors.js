@@ -2,10 +2,10 @@
 
 /** The maximum size of an error body that the client reads. The gateway's own bodies are far smaller. */
 const MOST_BYTES = 64 * 1024;
-/** The client waits at most this long, even if `Retry-After` asks for more. */
+/** The client waits at most this long, even if `Retry-After` asks for a longer wait. */
 const MOST_WAIT_MS = 3_600_000;
 
-/** A failed request: an error response, a response that is not the gateway's, or no response. */
+/** A failed request: an error response, a response that does not come from the gateway, or no response. */
 export class OasisError extends Error {
   /**
    * @param {string} code
@@ -44,9 +44,9 @@ export async function readError(response, now = Date.now) {
       return new OasisError(error.code, error.message, hint, status, wait);
     }
   } catch {
-    // The body is not JSON, or the connection broke. The error then has only the status.
+    // The body is not JSON, or the connection broke. In both cases, the error contains only the status.
   }
-  return new OasisError(`http_${status}`, `the server answered ${status}`, null, status, wait);
+  return new OasisError(`http_${status}`, `the server answered with status ${status}`, null, status, wait);
 }
 
 /**

@@ -34,7 +34,7 @@ export class OasisFeed extends EventTarget {
   #error = null;
   /** @type {number | null} */
   #retryAt = null;
-  /** Whether start() was called, and neither stop() nor a 204 has ended the feed since. */
+  /** Whether start() was called, and neither stop() nor a 204 response has ended the feed since then. */
   #started = false;
   #online = () => this.retry();
 
@@ -125,7 +125,7 @@ export class OasisFeed extends EventTarget {
     return /** @type {Readonly<import("./types.js").Filters>} */ (this.#filters);
   }
 
-  /** Connects and stays connected. After stop(), resumes from the last event. */
+  /** Connects and stays connected. After stop(), resumes after the last event. */
   start() {
     if (!this.#connector.running) this.#begin("start", "sse");
   }
@@ -138,7 +138,7 @@ export class OasisFeed extends EventTarget {
     this.#set({ state: "offline", reason: "stopped" });
   }
 
-  /** Connects now instead of at `retryAt`. Also starts again after the feed gave up or was refused. */
+  /** Connects at once, even if the client has given up or the server has refused the feed. */
   retry() {
     if (!this.#connector.wake() && this.#started && !this.#connector.running) this.#begin("retry", "sse");
   }
@@ -194,7 +194,7 @@ export class OasisFeed extends EventTarget {
    * @param {import("./errors.js").OasisError | null} error
    */
   #end(reason, error) {
-    // If the server refused the feed, a new network connection would not change its answer.
+    // If the server refused the feed, a new network connection would not change the server's answer.
     if (reason !== "gave_up") globalThis.window?.removeEventListener("online", this.#online);
     if (reason === "done") this.#started = false;
     this.#set({ state: "offline", reason, error });

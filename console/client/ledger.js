@@ -10,7 +10,7 @@ import { isObject, toEvent, toId } from "./wire.js";
  * @property {(mode: "live" | "mock", connected: boolean) => void} mode
  */
 
-/** The delay is the median over this many live events, the newest ones. */
+/** The number of live events, counted from the newest, over which the median delay is computed. */
 const RECENT = 15;
 
 export class Ledger {
@@ -39,7 +39,7 @@ export class Ledger {
     this.#listener = listener;
   }
 
-  /** The last events, at most `keep` of them. */
+  /** The last events. There are at most `keep` events. */
   get events() {
     this.#trim(0);
     return this.#kept;
@@ -54,8 +54,8 @@ export class Ledger {
   }
 
   /**
-   * Drops the oldest events beyond `keep`. Removing the first elements of a long array moves all the others,
-   * so callers allow some slack.
+   * Drops the oldest events beyond `keep`. Removing the first elements of a long array moves all other
+   * elements, so callers allow some slack.
    *
    * @param {number} slack How many events beyond `keep` may stay.
    */
@@ -159,8 +159,9 @@ export class Ledger {
   /** @param {import("./types.js").GapDetail} gap */
   #gap(gap) {
     if (gap.reason === "reset") {
-      // The last events follow, with ids below the old cursor. The cursor stays null until the first of them
-      // arrives. If the connection is lost before that, the next connection starts with the last events.
+      // After this message, the server sends the last events again. Their ids are below the old cursor. The
+      // cursor stays null until the first of these events arrives. If the connection is lost earlier, the
+      // next connection starts with the last events.
       this.reset();
       this.#head = gap.to ?? 0;
     } else if (gap.to !== null && gap.to > (this.cursor ?? -1)) {
@@ -177,7 +178,7 @@ export class Ledger {
    */
   #event(id, value, signal) {
     const replay = id !== null && id <= this.#head;
-    // Only simulated events may lack an id, and only ids after the cursor are new.
+    // Only simulated events may lack an id, and only ids above the cursor are new.
     if (id === null ? !this.#mock : id <= (this.cursor ?? -1)) return 0;
     if (replay !== this.#batchIsReplay) this.#flush();
     if (signal.aborted) return 0;

@@ -1,10 +1,10 @@
-// Polls the query API for new events if streams do not get through.
+// Polls the query API for new events if a proxy blocks streams.
 
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 
 /** A feed without a cursor begins with this many events. */
 const RECENT = 20;
-/** The size of a poll's first page. It usually holds all events since the last poll. */
+/** The size of a poll's first page. The first page usually contains all events since the last poll. */
 const FIRST_PAGE = 100;
 /** The largest page that the gateway returns. */
 const PAGE = 1_000;
@@ -24,8 +24,9 @@ export class Poller {
   #foundNone = false;
 
   /**
-   * Reads the events after the cursor, or the last 20 events if there is no cursor. The pages go from the
-   * newest event back to the cursor. The next call finds the events that are committed during this call.
+   * Reads the events after the cursor, or the last 20 events if there is no cursor. Starts with the page of
+   * the newest events, and reads older pages until the cursor is reached. The next call finds the events that
+   * are committed during this call.
    *
    * @param {number | null} cursor
    * @param {(page: { before?: number, limit: number }) => Promise<{ events: StoredEvent[] }>} query
@@ -41,7 +42,7 @@ export class Poller {
     const before = this.#newest;
     this.#newest = newest ?? before;
     if (known === null) return { events: recent(page), gap: null, upTo: newest };
-    // Pruning removes the oldest events first, so a lower newest id means a restored database.
+    // Pruning removes the oldest events first, so the newest id falls only if the database was restored.
     if (newest !== null && before !== null && newest < before) {
       const gap = { from: cursor, to: newest, reason: /** @type {const} */ ("reset") };
       return { events: recent(page), gap, upTo: newest };
@@ -64,7 +65,8 @@ export class Poller {
 }
 
 /**
- * Selects the events with which a stream would begin. Leaves out pings that only repeat an agent's last ping.
+ * Selects the events that a new stream would send first. Leaves out pings that only repeat an agent's last
+ * ping.
  *
  * @param {StoredEvent[]} page
  */

@@ -102,7 +102,7 @@ async function attempt(signal, work) {
     if (signal?.aborted) throw error;
     if (error instanceof SyntaxError)
       throw new OasisError("bad_answer", `the response is not JSON: ${error.message}`);
-    // Browsers hide the cause from pages, and "Failed to fetch" does not help a reader.
+    // Browsers hide the cause from pages, and "Failed to fetch" does not help a user.
     throw new OasisError("network", "the gateway can't be reached");
   }
 }

@@ -1,7 +1,7 @@
 // Parses event streams (Server-Sent Events, in the HTML standard) from bytes as they arrive.
 //
 // Lines end with CR, LF or CRLF, even if a chunk ends between CR and LF. If the connection breaks inside a
-// block, the parser does not return that block, so the client resumes before the block's event.
+// block, the parser does not return that block, so the client asks for the block's event again.
 
 /** The maximum length of a line, and of the data of one block, in bytes. */
 export const MOST_BYTES = 1024 * 1024;
@@ -34,8 +34,8 @@ const emptyBlock = () => ({ data: null, id: null, event: "", retry: null });
 
 /** Parses the stream of one connection. */
 export class SseParser {
-  // Each line is decoded by itself, since no character spans two lines. A byte order mark is dropped only at
-  // the start of the stream.
+  // Each line is decoded separately, because no character spans two lines. A byte order mark is dropped only
+  // at the start of the stream.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** @type {Uint8Array[]} The parts of a line whose end has not arrived. */
   #parts = [];

@@ -1,11 +1,11 @@
-// Reads one connection of the feed and classifies its end. Uses fetch, because EventSource cannot send
-// headers, and it reports neither the HTTP status nor silence.
+// Reads one connection of the feed and classifies the end of the connection. Uses `fetch`, because
+// `EventSource` cannot send headers and does not report the HTTP status or silence.
 
 import { OasisError, readError } from "./errors.js";
 import { BlockTooLarge, SseParser } from "./sse.js";
 import { childOf } from "./timers.js";
 
-/** The gateway sends its first bytes at once. If none arrive in this time, a proxy holds the stream back. */
+/** The gateway sends the first bytes at once. If none arrive in this time, a proxy holds the stream back. */
 const FIRST_BYTE_MS = 10_000;
 
 /**
@@ -56,7 +56,8 @@ export async function readStream({ target, headers, fetch, timers, silence, sign
   let lastByteAt = timers.now();
   const checkSilence = () => {
     const rest = lastByteAt + silence - timers.now();
-    // One timer checks for silence. A new timer for each chunk could mean a thousand timers a second.
+    // A single timer checks for silence, because a new timer for each chunk could mean a thousand timers a
+    // second.
     if (rest > 0) timers.after(rest, controller.signal, checkSilence);
     else giveUp(end("lost", "silence"));
   };
@@ -68,7 +69,7 @@ export async function readStream({ target, headers, fetch, timers, silence, sign
     if (refused) return givenUp ?? refused;
     const reader = response.body?.getReader?.();
     if (!reader) return end("unstreamable", "silence");
-    // A custom `fetch` may ignore the signal.
+    // A custom `fetch` may ignore the signal, so cancel the reader as well.
     controller.signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
     const cancelTimeout = timers.after(FIRST_BYTE_MS, controller.signal, () =>
       giveUp(end("unstreamable", "silence")),
@@ -124,7 +125,8 @@ async function refusal(response, now) {
   if (response.status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(type)) return null;
   const hint = "check that url is the gateway's address";
   const message = "the response is not an event stream";
-  // This may be temporary: a captive portal answers every request with its own page until the user signs in.
+  // The problem may be temporary: a captive portal answers every request with a login page until the user
+  // signs in.
   return end("lost", "not_a_feed", new OasisError("not_a_feed", message, hint, response.status));
 }
 

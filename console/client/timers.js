@@ -1,6 +1,6 @@
-// Wraps the clock and the timers of one feed. A test may replace them.
+// Wraps the clock and the timers of one feed. Tests can replace the clock and the timers.
 
-/** The maximum delay of a timer. A longer delay overflows, and the timer fires at once. */
+/** The maximum delay of a timer. A timer with a longer delay fires at once, because the number overflows. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export class Timers {
@@ -9,7 +9,7 @@ export class Timers {
 
   /** @param {import("./types.js").FeedOptions} options */
   constructor({ now, setTimeout, clearTimeout }) {
-    // Browsers require that these are called as methods of the window.
+    // In browsers, `setTimeout` and `clearTimeout` must be called as methods of the window.
     this.now = now ?? Date.now;
     this.#set = setTimeout ?? ((work, milliseconds) => globalThis.setTimeout(work, milliseconds));
     this.#clear = clearTimeout ?? ((timer) => globalThis.clearTimeout(timer));
@@ -60,8 +60,8 @@ export class Timers {
 }
 
 /**
- * Makes a controller that aborts when the parent signal aborts. The controller can also be aborted alone.
- * `free` removes the listener from the parent.
+ * Makes a controller that aborts when the parent signal aborts. The controller can also be aborted without
+ * the parent. `free` removes the listener from the parent.
  *
  * @param {AbortSignal} parent
  */

@@ -1,4 +1,4 @@
-// The types of the client. Nothing here exists at run time.
+// The types of the client. This file contains only types.
 
 /** @typedef {"queued" | "in_progress" | "success" | "failure" | "cancelled" | "info"} Status */
 
@@ -26,7 +26,7 @@
  * @typedef {object} Received
  * @property {number | null} id The event's id; null if the event is simulated.
  * @property {number} receivedAt When the client received the event, in milliseconds since the epoch.
- * @property {boolean} simulated Whether the event is simulated, because the gateway has no stored event yet.
+ * @property {boolean} simulated True if the gateway simulated the event because no event is stored yet.
  */
 
 /** @typedef {Ticker & Received} OasisEvent */
@@ -55,10 +55,10 @@
  * @property {string} vtid
  * @property {string} layer
  * @property {"working" | "idle" | "late" | "lost" | "stopped"} state
- * @property {Status | null} status The status with which the agent stopped; null otherwise.
+ * @property {Status | null} status The status with which the agent stopped; null if it has not stopped.
  * @property {string} since The `ts` of the event that set the agent's task and state.
  * @property {string} last_seen When the agent's last ping was recorded.
- * @property {number | null} interval The promised interval between pings, in seconds.
+ * @property {number | null} interval The interval between pings that the agent promised, in seconds.
  * @property {number} last_id The id of the agent's last ping.
  */
 
@@ -72,7 +72,7 @@
  */
 
 /**
- * - `connecting`: the first connection, or the first one after the filters changed
+ * - `connecting`: the first attempt after the feed was started, or after the filters changed
  * - `live`: events arrive as they are committed
  * - `mock`: the gateway has no stored event yet and sends simulated ones
  * - `reconnecting`: the connection was lost; `retryAt` is the time of the next attempt, or null during an
@@ -89,12 +89,13 @@
  *   `retry` can also mean that the browser is online again
  * - `connected`, `mode`: the gateway sent its first message, or changed its mode
  * - `polling`: a poll succeeded
- * - `trying`: the wait is over and an attempt runs
+ * - `trying`: the wait is over, and the client is trying to connect
  * - `closed`: the server closed the connection; `network`: the connection broke or could not be opened
  * - `silence`: no byte arrived for too long
  * - `block_too_large`, `not_a_feed`: the response is not the gateway's feed
  * - `busy` (429, 503), `server_error` (408, 425, other 5xx): the server cannot answer now
- * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (other 4xx): the server refused
+ * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (other 4xx): the server refused the
+ *   feed
  * - `done`: the server ended the feed (204)
  * - `gave_up`: `maxTries` attempts in a row failed
  *
@@ -150,7 +151,7 @@
  * @property {number} [keep] The maximum length of `events`; by default 5,000.
  * @property {number} [maxTries] Give up after this many failed attempts in a row; by default 10. Infinity
  *   never gives up.
- * @property {number} [silence] Milliseconds without a byte after which the connection counts as lost; by
+ * @property {number} [silence] A connection counts as lost after this many milliseconds without a byte; by
  *   default 40,000.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [now]

@@ -15,7 +15,7 @@ export function ownOrigin() {
 export function checkToken(token) {
   // Without this check, an invalid token looks like a network failure.
   if (token && !/^[\x21-\x7e]+$/.test(token))
-    throw new TypeError("token may only contain printable ASCII characters, and no spaces");
+    throw new TypeError("token must consist of printable ASCII characters without spaces");
 }
 
 /**
@@ -47,7 +47,7 @@ export function headers(token, accept) {
 }
 
 /**
- * Parses the id of an event. Returns null if the value is not an id. Ids stay far below
+ * Parses the id of an event. Returns null if the value is not an id. The ids of events stay far below
  * `Number.MAX_SAFE_INTEGER`.
  *
  * @param {unknown} value
@@ -74,7 +74,8 @@ const text = (value) => (typeof value === "string" ? value : "");
 const webLink = (value) => (typeof value === "string" && /^https?:\/\//i.test(value) ? value : null);
 
 /**
- * Reads the ten fields of an event. A field with the wrong type becomes empty.
+ * Reads the ten fields of an event. A field with the wrong type becomes empty, and an invalid link becomes
+ * null.
  *
  * @param {Record<string, unknown>} value
  * @returns {import("./types.js").Ticker}

@@ -1,8 +1,8 @@
 //! Checks that packages depend on each other in one direction only.
 //!
-//! The order is `core ← store ← services ← cli`: a package may use the packages to its left. `service` has
-//! the same place as `store`. The check reads the dependency tables of each `Cargo.toml`. The folder of a
-//! package determines which packages it may use.
+//! The order is `core ← store ← services ← cli`: a package may use the packages to its left. The package
+//! `oasis-service` has the same place as `oasis-store`. The check reads the dependency tables of each
+//! `Cargo.toml`. The folder of a package determines which packages the package may use.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
@@ -12,7 +12,7 @@ struct Package<'a> {
     manifest: &'a str,
     folder: &'a str,
     name: &'a str,
-    /// The names in the dependency tables. The flag says whether only tests use the dependency.
+    /// The names in the dependency tables. The flag is true if only tests use the dependency.
     dependencies: Vec<(&'a str, bool)>,
 }
 
@@ -75,11 +75,11 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
     let Some(layer) = Layer::of(package.folder) else {
-        let problem = "the package has no layer: say in tidy/src/crates.rs which packages it may depend on";
+        let problem = "the package has no layer: add the folder of the package to tidy/src/crates.rs";
         return vec![Finding::new(package.manifest, problem)];
     };
     let in_workspace = package.dependencies.iter().filter_map(|(name, for_tests)| {
-        // A package may name itself, to enable its own features for its tests.
+        // A package may depend on itself, to enable its own features for its tests.
         let dependency = all.iter().find(|other| other.name == *name && other.name != package.name)?;
         Some((dependency, Layer::of(dependency.folder)?, *for_tests))
     });
@@ -90,8 +90,8 @@ fn check_package(package: &Package<'_>, all: &[Package<'_>]) -> Vec<Finding> {
     let report = |(dependency, _, for_tests): (&Package<'_>, Layer, bool)| {
         let what = if for_tests { "the tests depend" } else { "the package depends" };
         let problem = format!(
-            "{what} on {}, which is not a lower layer (core <- store, service <- services <- cli): \
-             move the code that both packages need into a package below them",
+            "{what} on {}, which is not in a lower layer (core <- store, service <- services <- cli): \
+             move the code that both packages need into a package in a lower layer",
             dependency.name
         );
         Finding::new(package.manifest, problem)
@@ -167,6 +167,6 @@ mod tests {
     #[test]
     fn a_package_without_a_layer_is_found() {
         let found = findings(&[("crates/oasis-utils/Cargo.toml", "[package]\nname = \"oasis-utils\"\n")]);
-        assert!(found[0].contains("say in tidy/src/crates.rs"), "{found:?}");
+        assert!(found[0].contains("to tidy/src/crates.rs"), "{found:?}");
     }
 }

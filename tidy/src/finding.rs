@@ -5,7 +5,7 @@ use std::fmt;
 /// A violation of a rule: its place and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// A path, or a path and a line.
+    /// A path, or a path and a line number.
     pub place: String,
     /// The problem and its remedy, in one or two sentences.
     pub problem: String,

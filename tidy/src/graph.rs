@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// `to` defines.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    /// For each `from` and each `to`, the names that are used.
+    /// The used names of each edge `from → to`. The outer key is `from`, and the inner key is `to`.
     edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Graph {
-    /// Adds the edge, or adds the name to the existing edge. Does nothing if both files are the same.
+    /// Adds the name to the edge, and adds the edge if it does not exist yet. Does nothing if both files are
+    /// the same.
     pub(crate) fn add(&mut self, from: &str, to: &str, name: &str) {
         if from != to {
             let names = self.edges.entry(from.to_owned()).or_default().entry(to.to_owned()).or_default();
@@ -26,7 +27,7 @@ impl Graph {
         }
     }
 
-    /// Returns every edge, with the names that are used: (from, to, names).
+    /// Returns every edge with the names that `from` uses: (from, to, names).
     pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str, &BTreeSet<String>)> {
         self.edges.iter().flat_map(|(from, edges)| {
             edges.iter().map(move |(to, names)| (from.as_str(), to.as_str(), names))
@@ -51,13 +52,13 @@ impl Graph {
         cycles
     }
 
-    /// Describes a cycle as text. Each edge has a line with the names that are used.
+    /// Describes a cycle as text. The text has one line for each edge, with the names that are used.
     pub(crate) fn describe(&self, cycle: &[&str]) -> String {
         let next = cycle.iter().skip(1).chain(cycle.first());
         let lines = cycle.iter().zip(next).map(|(from, to)| {
             let names = self.edges.get(*from).and_then(|edges| edges.get(*to));
             let names: Vec<String> = names.into_iter().flatten().map(|name| format!("`{name}`")).collect();
-            format!("\n    {from} uses {} of {to}", names.join(", "))
+            format!("\n    {from} uses {} from {to}", names.join(", "))
         });
         lines.collect()
     }
@@ -66,7 +67,7 @@ impl Graph {
         self.edges.get(file).into_iter().flat_map(|edges| edges.keys().map(String::as_str))
     }
 
-    /// Returns the files that can be reached from `start` over at least one edge.
+    /// Returns the files that can be reached from `start` through at least one edge.
     fn reached_from(&self, start: &str) -> BTreeSet<&str> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<&str> = self.successors(start).collect();
@@ -120,16 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn each_component_gives_its_shortest_cycle() {
+    fn the_shortest_cycle_of_each_component_is_found() {
         let edges =
             [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "c"), ("x", "y"), ("y", "x"), ("d", "x")];
         let graph = graph(&edges);
         assert_eq!(graph.cycles(), [vec!["c", "d"], vec!["x", "y"]]);
-        assert_eq!(graph.describe(&["c", "d"]), "\n    c uses `D` of d\n    d uses `C` of c");
+        assert_eq!(graph.describe(&["c", "d"]), "\n    c uses `D` from d\n    d uses `C` from c");
     }
 
     #[test]
-    fn a_removed_edge_is_part_of_no_cycle() {
+    fn a_removed_edge_is_not_part_of_any_cycle() {
         let mut graph = graph(&[("a", "b"), ("b", "a")]);
         graph.remove("b", "a");
         assert!(graph.cycles().is_empty());

@@ -1,8 +1,8 @@
 //! Checks that the modules of the Live Console and of its client form no dependency cycle.
 //!
 //! A dependency is a static `import … from "./x.js"` or `export … from "./x.js"`. The code must have the
-//! layout of the formatter: the statement starts a line and ends with a semicolon. A type that a JSDoc
-//! comment imports is not a dependency.
+//! layout of the formatter: the statement is at the start of a line and ends with a semicolon. A type that a
+//! JSDoc comment imports is not a dependency.
 
 use crate::finding::Finding;
 use crate::graph::Graph;
@@ -28,7 +28,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let report = |cycle: Vec<&str>| {
         let problem = format!(
             "this module is part of a dependency cycle: move the items that the modules of the cycle share \
-             into a new module, which all of them can use{}",
+             into a new module that all modules of the cycle can use{}",
             graph.describe(&cycle)
         );
         Finding::new(cycle[0], problem)
@@ -91,12 +91,12 @@ mod tests {
             ("console/client/feed.js", "import {\n  start,\n  stop,\n} from \"../app/main.js\";\n"),
         ]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("feed.js uses `start`, `stop` of console/app/main.js"), "{}", found[0]);
-        assert!(found[0].contains("main.js uses `Feed` of console/client/index.js"), "{}", found[0]);
+        assert!(found[0].contains("feed.js uses `start`, `stop` from console/app/main.js"), "{}", found[0]);
+        assert!(found[0].contains("main.js uses `Feed` from console/client/index.js"), "{}", found[0]);
     }
 
     #[test]
-    fn types_packages_and_other_folders_do_not_count() {
+    fn imports_of_types_and_packages_and_imports_in_other_folders_are_ignored() {
         let found = findings(&[
             ("console/app/a.js", "import { b } from \"./b.js\";\nimport { c } from \"node:c\";\n"),
             ("console/app/b.js", "/** @typedef {import(\"./a.js\").A} A */\nexport const b = 1;\n"),

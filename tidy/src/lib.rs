@@ -1,7 +1,8 @@
 //! Checks the files of this repository: the dependencies, the sizes, the links and the map of the code.
 //!
 //! `cargo run -p oasis-tidy` checks this repository, as `cargo test` does. `cargo run -p oasis-tidy -- ROOT`
-//! checks another clone of the repository. Each check is a function from the [`Tree`] to its [`Finding`]s.
+//! checks another clone of the repository. Each check is a function that takes a [`Tree`] and returns
+//! [`Finding`]s.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 

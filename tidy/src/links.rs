@@ -1,4 +1,5 @@
-//! Checks that every relative link in the documents leads to a file, and to a heading if it has an anchor.
+//! Checks that every relative link in the documents leads to an existing file or folder. If the link has an
+//! anchor, the file must have a heading with this anchor.
 
 use crate::finding::Finding;
 use crate::markdown::{anchors, links};
@@ -25,7 +26,7 @@ fn broken(tree: &Tree, path: &str, target: &str) -> Option<String> {
     let (file, anchor) = target.split_once('#').map_or((target, None), |(file, anchor)| (file, Some(anchor)));
     let linked = if file.is_empty() { Some(path.to_owned()) } else { join(path, file) };
     let Some(linked) = linked.filter(|linked| tree.has(linked)) else {
-        return Some(format!("the link to {target} leads nowhere: correct the link, or add the file"));
+        return Some(format!("the link to {target} is broken: correct the link, or add the file"));
     };
     let anchor = anchor?;
     let exists = tree.text(&linked).is_some_and(|text| anchors(text).iter().any(|heading| heading == anchor));

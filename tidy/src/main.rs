@@ -1,4 +1,4 @@
-//! Prints the findings in a clone of the repository, and fails if there are any.
+//! Prints the findings in a clone of the repository, and fails if there is at least one finding.
 //!
 //! The argument is the path of the clone. Without an argument, the program checks this repository.
 

@@ -1,11 +1,12 @@
-//! Checks that the map in ARCHITECTURE.md names every folder, and that each path in the map exists.
+//! Checks that the map in ARCHITECTURE.md names every folder of source files, and that each path in the map
+//! exists.
 //!
 //! The map is the table under the heading `## The map`. The first column of a row names folders or files. A
-//! row that starts with `…` belongs to the folders of the row above. The other code spans of a row can name
-//! paths, too. Such a path must exist below the row's folders or at the root.
+//! row that starts with `…` belongs to the folders of the row above. The other code spans of a row can be
+//! paths, too. Each of these paths must exist below a folder of the row or at the root.
 //!
-//! The map must name each folder at the root that has source files directly in it. It must also name each
-//! folder one level deeper that has source files at any depth. The folders `src`, `tests`, `benches` and
+//! The map must name each folder at the root that directly contains source files. The map must also name each
+//! folder one level deeper that contains source files at any depth. The folders `src`, `tests`, `benches` and
 //! `examples` of a package need no row.
 
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     findings.extend(unnamed.map(|folder| {
         Finding::new(
             folder,
-            format!("the map in {DOCUMENT} does not name the folder: add a row that describes it"),
+            format!("the map in {DOCUMENT} does not name this folder: add a row for the folder"),
         )
     }));
     findings
@@ -40,7 +41,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 struct Row<'a> {
     line: usize,
-    /// The paths in the first column. If this row starts with `…`, these are the folders of the row above.
+    /// The paths in the first column. A row that starts with `…` has the paths of the row above.
     folders: Vec<&'a str>,
     /// All paths that the row names.
     paths: Vec<&'a str>,
@@ -113,7 +114,7 @@ fn folders(tree: &Tree) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether the map names `folder`, or a file directly in it.
+/// Whether the map names `folder`, or a file directly in `folder`.
 fn is_named(tree: &Tree, folder: &str, named: &BTreeSet<&str>) -> bool {
     named.contains(folder)
         || named.iter().any(|path| {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Returns the lines outside fenced blocks, without code spans. Each line has its number, counted from 1.
+/// Returns the lines outside fenced blocks, without code spans. Each line comes with its line number, counted
+/// from 1.
 fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut fenced = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -16,8 +17,8 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
 }
 
 fn without_code(line: &str) -> String {
-    // Backticks split the line into parts. Every second part is code. If a backtick has no partner, nothing
-    // counts as code.
+    // Backticks split the line into parts. Every second part is code. If the number of backticks is odd, no
+    // part counts as code.
     if line.matches('`').count() % 2 == 1 {
         return line.to_owned();
     }
@@ -36,7 +37,7 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
         for (before, end) in [("](", ')'), ("src=\"", '"'), ("href=\"", '"')] {
             let after = line.match_indices(before).map(|(at, _)| &line[at + before.len()..]);
             let targets = after.filter_map(|rest| rest.split_once(end)).map(|(target, _)| target);
-            // The text after a space is a title.
+            // In `[text](target "title")`, the text after the space is the title of the link.
             let targets = targets.filter_map(|target| target.split_whitespace().next());
             found.extend(targets.map(|target| (number, target.to_owned())));
         }

@@ -28,7 +28,7 @@ pub(crate) enum Language {
     Page,
 }
 
-/// The language of the file at `path`. `None` for configuration, data and generated files.
+/// The language of the file at `path`. The result is `None` for configuration, data and generated files.
 pub(crate) fn language(path: &str, text: &str) -> Option<Language> {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_relative_to_the_folder_of_a_file() {
+    fn a_relative_path_starts_at_the_folder_of_the_file() {
         assert_eq!(join("docs/api.md", "../README.md").as_deref(), Some("README.md"));
         assert_eq!(join("README.md", "./docs/api.md").as_deref(), Some("docs/api.md"));
         assert_eq!(join("README.md", "../other"), None);

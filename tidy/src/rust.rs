@@ -2,16 +2,16 @@
 //!
 //! A file depends on another file if it uses a name that the other file defines. The name may be in a `use`,
 //! or in a path within an expression, a type, a pattern, an attribute or the arguments of a macro. A path
-//! through a re-export counts for the file that defines the name. Declaring or naming a module is not a
-//! dependency. Naming a type is a dependency, but calling its methods is not.
+//! through a re-export is a dependency on the file that defines the name. Declaring or naming a module is not
+//! a dependency. Naming a type is a dependency, but calling a method of a type is not.
 //!
 //! - No file may use a name that a file above it defines. The file that declares a module is above the file
 //!   of that module. For example, `lib.rs` and `x.rs` are above `x/y.rs`.
 //! - The other dependencies must not form a cycle.
 //!
 //! So a file may use `crate::X` if `lib.rs` only re-exports `X`, but not if `lib.rs` defines `X`. Code under
-//! `#[cfg(test)]` and files in `tests/` are not checked. The roots are `src/lib.rs` and `src/main.rs` of each
-//! folder with a `Cargo.toml`.
+//! `#[cfg(test)]` and files in `tests/` are not checked. The root of a crate is `src/lib.rs` or `src/main.rs`
+//! in a folder with a `Cargo.toml`.
 
 mod mentions;
 mod module;
@@ -50,19 +50,20 @@ fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
     for (from, to, names) in graph.edges().filter(|(from, to, _)| above.contains(&(*from, *to))) {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let problem = format!(
-            "uses {} of {to}, which is above this file: move the items that both use into a file below them",
+            "uses {} from {to}, which is above this file: move the items that both files use into a new file \
+             below these two files",
             names.join(", ")
         );
         findings.push(Finding::new(from, problem));
     }
-    // The edges to files above are reported already.
+    // The edges to files above have already been reported.
     for (from, to) in above {
         graph.remove(from, to);
     }
     for cycle in graph.cycles() {
         let problem = format!(
             "this file is part of a dependency cycle: move the items that the files of the cycle share \
-             into a new file, which all of them can use{}",
+             into a new file that all files of the cycle can use{}",
             graph.describe(&cycle)
         );
         findings.push(Finding::new(cycle[0], problem));
@@ -76,7 +77,8 @@ fn used_definitions(krate: &Crate, id: usize) -> Vec<resolve::Definition<'_>> {
     let module = &krate.modules[id];
     let mut definitions: Vec<_> =
         module.imported.iter().flat_map(|path| krate.definitions(id, path)).collect();
-    // A glob of an enum uses the enum. A glob of a module counts only for the names that the code mentions.
+    // A glob import of an enum counts as a use of the enum. A glob import of a module counts as a use of the
+    // names that the code mentions, and of no other names.
     definitions.extend(module.globs.iter().flat_map(|path| krate.definitions(id, path)));
     for mention in &module.mentions {
         let path = &mention.segments;

@@ -1,4 +1,4 @@
-//! Checks that files and lines of code are short, and that no file has notes about open work.
+//! Checks that files and lines of code are short, and that no file contains notes about open work.
 
 use crate::finding::Finding;
 use crate::paths::{Language, language};
@@ -61,13 +61,13 @@ pub(crate) fn check_notes(tree: &Tree) -> Vec<Finding> {
             Some(Finding::at(
                 path,
                 number,
-                format!("{needle}: do it now, or open an issue and remove the note"),
+                format!("{needle}: do the work now, or open an issue and remove the note"),
             ))
         })
         .collect()
 }
 
-/// Whether a line has `word` by itself, and not as part of a longer word or of a name with dashes.
+/// Whether a line contains `word` as a separate word, not as a part of a longer word or a name with dashes.
 fn has_word(line: &str, word: &str) -> bool {
     let is_joined = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
     line.match_indices(word).any(|(at, _)| {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The files of a repository, or the files that a test makes up. Paths are relative to the root and have
+/// The files of a repository, or the files that a test defines. Paths are relative to the root and have
 /// forward slashes.
 #[derive(Debug, Default)]
 pub struct Tree {
@@ -18,7 +18,7 @@ impl Tree {
     /// Reads the files under `root` that git tracks, and the new files that git does not ignore.
     ///
     /// # Errors
-    /// When `root` is not the working tree of a git repository, or a file cannot be read.
+    /// Returns an error if `root` is not the working tree of a git repository, or if a file cannot be read.
     pub fn read(root: &Path) -> anyhow::Result<Self> {
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_exists_if_it_has_a_file() {
+    fn a_folder_exists_if_it_contains_a_file() {
         let tree = Tree::from_iter([("docs/api.md", "# API"), ("docs-old.md", "")]);
         assert!(tree.has("docs") && tree.has("docs/") && tree.has("docs/api.md"));
         assert!(!tree.has("doc") && !tree.has("docs/api") && !tree.has("docs-old"));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_git_is_an_error() {
+    fn reading_a_folder_that_is_not_a_git_repository_fails() {
         let outside = std::env::temp_dir();
         assert!(Tree::read(&outside).unwrap_err().to_string().contains("git lists no files"));
     }

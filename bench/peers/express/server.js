@@ -1,4 +1,4 @@
-// The peer for the setup that users have today: Express 5 receives GitHub's deliveries, and pg stores each
+// A peer with the setup that users have today: Express 5 receives GitHub's deliveries, and pg stores each
 // delivery with one INSERT. The server queries the database every 2 seconds for each client of the feed. It
 // runs as one process, started with `node server.js`, and logs no requests.
 //
@@ -13,7 +13,7 @@ import pg from "pg";
 const { DATABASE_URL, GITHUB_WEBHOOK_SECRET, HOST, PORT } = process.env;
 const POLL = 2_000;
 
-// Keeps a timestamptz as the text that PostgreSQL sends. A Date would only be formatted as text again.
+// Keeps a timestamptz as the text that PostgreSQL sends, because the feed sends the same text to its clients.
 pg.types.setTypeParser(1184, (text) => text);
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
 

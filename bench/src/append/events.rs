@@ -36,17 +36,17 @@ impl Events {
     pub(super) fn make(&mut self, count: usize, size: Size) -> Vec<NewEvent> {
         let first = self.made;
         self.made += count as u64;
-        // This drops no event: all words above are well-formed, so `event` never fails.
+        // `event` never fails, because all constants above are valid. So `filter_map` drops no event.
         (first..self.made).filter_map(|nth| event(nth, size).ok()).collect()
     }
 }
 
 fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
-    // The multiplication puts the events of one task far apart.
+    // The multiplication gives consecutive events task numbers that are not consecutive.
     let task = nth.wrapping_mul(7_919) % TASKS;
     let cycle = |count: usize, every: u64| (nth / every) as usize % count;
     let layer = LAYERS[task as usize % LAYERS.len()];
-    // The dedup key of a delivery contains the SHA-256 of its body. This key contains a SHA-256 too.
+    // The dedup key of a GitHub delivery contains a SHA-256, so this dedup key also contains a SHA-256.
     let hash: String =
         digest(&SHA256, &nth.to_be_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
     let kind = KINDS[cycle(KINDS.len(), 3)];
@@ -84,8 +84,8 @@ fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
     })
 }
 
-/// The mean length in bytes of up to 10,000 events in the table. Each event is measured as the JSON with ten
-/// fields that a client gets.
+/// The mean length of up to 10,000 events in the table, in bytes. The length of an event is the length of the
+/// JSON with ten fields that a client gets.
 pub(super) async fn json_length(client: &Client) -> anyhow::Result<i64> {
     let sql = "SELECT avg(octet_length(to_json(ten)::text))::int8 \
                FROM (SELECT ts, vtid, layer, module, source, kind, status, title, ref, link \

@@ -1,6 +1,6 @@
-//! Inserts rows with plain COPY and INSERT statements, which is the fastest way for one session. The texts of
-//! the statements are made before the clock starts. The statements are sent one after another, each in its
-//! own transaction.
+//! Inserts rows with plain COPY and INSERT statements, the fastest way to insert rows in one session. The
+//! texts of the statements are made before the clock starts. The statements are sent one after another, and
+//! each statement is one transaction.
 
 use std::time::Instant;
 
@@ -16,11 +16,11 @@ const COLUMNS: &str =
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `COPY … FROM STDIN` into the table.
+    /// `COPY … FROM STDIN` into the events table.
     Copy,
     /// `COPY` into a table with the same columns, but without indexes, CHECKs and triggers.
     CopyBare,
-    /// `INSERT … VALUES` with literal values, into the table.
+    /// `INSERT … VALUES` into the events table, with literal values.
     Insert,
 }
 

@@ -7,7 +7,7 @@ pub(super) struct Series {
     pub(super) rates: Vec<f64>,
     /// The answer times of each round, in milliseconds.
     pub(super) answers: Vec<Samples>,
-    /// The processors that were used in the last round.
+    /// A text that says how many processors each process used in the last round.
     pub(super) cpu: String,
 }
 

@@ -9,10 +9,10 @@ use crate::events::{MARK, number_of};
 use crate::http::Head;
 use crate::sse::Chunks;
 
-/// The data that a client keeps from its events.
+/// The data that a client keeps about the events that it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// Only how many events there were.
+    /// Only the number of events.
     Count,
     /// The number of each event.
     Numbers,
@@ -25,15 +25,16 @@ pub(crate) enum Keep {
 pub(crate) struct Received {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
-    /// The numbers of the events in the order of arrival. Empty with [`Keep::Count`].
+    /// The numbers of the events in the order of arrival. With [`Keep::Count`], this list is empty.
     pub(crate) numbers: Vec<u64>,
+    /// The arrival times of the events. Without [`Keep::Arrivals`], this list is empty.
     pub(crate) arrivals: Vec<Instant>,
 }
 
-/// The reading end of a client's connection.
+/// Processes the bytes that one client receives.
 pub(crate) struct Reader {
     keep: Keep,
-    /// The first bytes of the answer until its head is complete, then `None`.
+    /// The first bytes of the answer, until the head of the answer is complete. After that, `None`.
     head: Option<Vec<u8>>,
     /// The decoder of a chunked body. `None` if the body is not chunked and ends with the connection.
     chunks: Option<Chunks>,
@@ -48,7 +49,7 @@ impl Reader {
         Self { keep, head: Some(Vec::new()), chunks: None, began: false, scan: Scan::default(), received }
     }
 
-    /// Takes bytes that have arrived, and returns how many events they complete.
+    /// Processes bytes that have arrived, and returns the number of events that these bytes complete.
     pub(crate) fn take(&mut self, bytes: &[u8], mark: &Finder<'_>) -> anyhow::Result<u64> {
         self.received.bytes += bytes.len() as u64;
         let Some(head) = &mut self.head else { return Ok(self.body(bytes, mark)) };
@@ -126,8 +127,8 @@ impl Scan {
         found as u64
     }
 
-    /// Calls `event` with the number of each event whose block is complete. A block is an event if it has an
-    /// id and a data line that contains the mark.
+    /// Calls `event` with the number of each event that is complete. A block is an event if it has an id and
+    /// a data line that contains the mark.
     fn blocks(&mut self, bytes: &[u8], mark: &Finder<'_>, mut event: impl FnMut(u64)) {
         self.rest.extend_from_slice(bytes);
         let mut begin = 0;
@@ -137,8 +138,8 @@ impl Scan {
             let id = lines.clone().any(|line| line.starts_with(b"id: "));
             let data = lines.find_map(|line| line.strip_prefix(b"data: "));
             if let Some(data) = data.filter(|data| id && mark.find(data).is_some()) {
-                // For an event without a number, this passes a number that was never sent. So the check of
-                // the numbers fails.
+                // An event without a number gets a number that no server sends. So the later check of the
+                // numbers fails.
                 event(number_of(data).unwrap_or(u64::MAX));
             }
             begin = end + 2;

@@ -1,6 +1,6 @@
 -- Inserts the events with the numbers $1 to $2. Event n is recorded n * 6 s after $3, so five million events
 -- span most of a year. The same numbers always give the same rows. h1 and h2 are hashes of n, with 64 evenly
--- distributed bits each. The columns that are made of 16 of these bits are numbers from 0 to 1.
+-- distributed bits each. The columns that are computed from 16 of these bits are numbers from 0 to 1.
 INSERT INTO public.oasis_events
     (ts, vtid, layer, module, source, kind, status, title, ref, link, recorded_at, meta)
 SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
@@ -12,8 +12,8 @@ SELECT recorded_at - lag, vtid, layer, module, source, kind, status,
 FROM (
     SELECT 9000000000 + n AS run, md5(n::text) AS sha, task,
            $3::text::timestamptz + n * interval '6 s' AS recorded_at,
-           -- Most events are recorded within seconds. Some are late by hours or months. A few come from a
-           -- clock that is ahead. 20,000 are imported at once.
+           -- Most events are recorded within seconds. Some events are recorded hours or months late. The
+           -- times of a few events come from a clock that is fast. 20,000 old events are recorded in a row.
            CASE WHEN n / 20000 = 150 THEN interval '150 days'
                 WHEN n % 500009 = 2 THEN interval '200 days'
                 WHEN n % 10007 = 3 THEN lateness * interval '60 days'
@@ -24,8 +24,8 @@ FROM (
                 ELSE 'DEV-' || hue || '-' || lpad(task::text, 5, '0') END AS vtid,
            CASE WHEN rare THEN 'RARE' WHEN no_task THEN 'UNSET' ELSE hue END AS layer,
            CASE WHEN n % 500009 = 3 THEN 'ODDITY' ELSE 'SERVICE-' || floor(40 * m * m) END AS module,
-           -- The source agent.ping and the status queued are frequent. But only ten of five million events
-           -- have both.
+           -- The source agent.ping is frequent, and so is the status queued. But only ten of five million
+           -- events have this source and this status.
            CASE WHEN pair OR s < 0.05 THEN 'agent.ping' WHEN s < 0.0502 THEN 'gcp.deploy'
                 WHEN s < 0.3 THEN 'oasis.events' ELSE 'github.actions' END AS source,
            CASE WHEN n % 500009 = 5 THEN 'release_note'

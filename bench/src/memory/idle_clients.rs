@@ -14,7 +14,7 @@ use crate::rows;
 use crate::sse::FEED;
 use crate::stack::Stack;
 
-/// Measures each server with `clients` clients. The memory is read when the clients have been connected for
+/// Measures each server with `clients` clients. The memory is read after the clients have been connected for
 /// the time `settle`.
 pub(super) async fn run(
     stack: &Stack,

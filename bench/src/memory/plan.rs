@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// The task of the first events. A new client first gets the last 20 of these events.
+/// The task of the events that are stored before the clients connect. A new client first gets the last 20 of
+/// these events.
 pub(super) const QUIET: &str = "DEV-QUIET-0001";
+/// The number of events that are stored before the clients connect.
 pub(super) const FIRST_EVENTS: i64 = 100;
 
 /// The size of the scenario, and the pause before the memory is read.
@@ -11,7 +13,7 @@ pub(super) struct Plan {
     pub(super) clients: usize,
     pub(super) events: i64,
     /// The pause after the clients have connected. In a full run, the pause is longer than the 15 s between
-    /// two heartbeats, so each client has received a heartbeat.
+    /// two heartbeats, so each client receives a heartbeat during the pause.
     pub(super) settle: Duration,
 }
 

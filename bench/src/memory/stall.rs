@@ -1,8 +1,8 @@
-//! Measures the memory of a gateway while it handles very many events. One client never reads, one client
-//! reads, and thousands of clients are idle. The reading client must get each event once and in order.
+//! Measures the memory of a gateway while it handles many events. One client never reads, one client reads,
+//! and thousands of clients are idle. The reading client must get each event once and in order.
 //!
-//! The idle clients follow a task to which none of these events belongs. Sending the events to all idle
-//! clients would take about 150 GB.
+//! The idle clients follow a task that has none of these events. If the gateway sent the events to the idle
+//! clients too, it would send about 150 GB.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let stalled = Stalled::open(gateway.address).await?;
     sleep(plan.settle).await;
     let before = kib(gateway.pid(), "VmRSS")?;
-    report.progress(format_args!("{} events pass", plan.events));
+    report.progress(format_args!("appending {} events", plan.events));
 
     reset_peak(gateway.pid())?;
     let meter = Meter::start(&[gateway.watched(), stack.watched()]);
@@ -79,10 +79,10 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
         "MiB",
         before / 1_024.0,
     ));
-    let what = format!("peak memory of the gateway while {events} events passed");
+    let what = format!("peak memory of the gateway while {events} events were sent");
     report.row(Row::single(what, "MiB", highest / 1_024.0).cpu(cpu));
     let growth = (highest - before) / 1_024.0;
-    report.row(Row::single("memory growth from before the events to the peak", "MiB", growth));
+    report.row(Row::single("memory growth of the gateway from before the events to the peak", "MiB", growth));
     report.row(Row::single("memory of the gateway after the events", "MiB", after / 1_024.0));
     let what = "number of events that the reading client missed, got twice or got out of order";
     report.row(Row::single(what, "", wrong as f64).bar(Bar::AtMost(0.0)));
@@ -96,7 +96,7 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     report.note(format!("{} of {clients} idle clients were connected at the end", clients - crowd.closed()));
     report.note(format!(
         "the gateway counted {subscribers} subscribers at the end; this number includes the stalled client \
-         if the gateway had not closed it"
+         unless the gateway closed its connection"
     ));
     drop((crowd, reader, stalled));
     report.notes(gateway.stop().await?);
@@ -106,5 +106,5 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
 async fn subscribers(gateway: std::net::SocketAddr) -> anyhow::Result<f64> {
     let metrics = http::get(gateway, "/metrics").await?.body;
     let line = metrics.lines().find_map(|line| line.strip_prefix("feed_subscribers "));
-    line.and_then(|value| value.parse().ok()).context("the metrics have no feed_subscribers")
+    line.and_then(|value| value.parse().ok()).context("the gateway's metrics have no feed_subscribers")
 }

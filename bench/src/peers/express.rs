@@ -1,4 +1,4 @@
-//! Starts the peer Express 5 with pg, a setup that users have today. It is one Node process that runs
+//! Starts the peer Express 5 with pg, a setup that users have today. One Node process runs
 //! `bench/peers/express/server.js`.
 
 use std::fs;
@@ -29,11 +29,11 @@ const TABLE: &str = "\
     CREATE INDEX IF NOT EXISTS bench_express_vtid ON bench_express (vtid, id)";
 /// A description of [`TABLE`] for the report.
 pub(crate) const TABLE_IN_WORDS: &str = "\
-    its table has the columns of oasis_events, a serial id as primary key, a unique dedup_key and an index \
+    the table has the columns of oasis_events, a serial id as primary key, a unique dedup_key and an index \
     on (vtid, id), but no triggers and no CHECKs";
 
-/// Creates the server's table in `database` if it is missing, and starts the server. The inner error says
-/// why the server cannot be started on this machine.
+/// Creates the server's table in `database` unless the table already exists, and starts the server. If the
+/// machine cannot run the server, the inner error gives the reason.
 pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<Result<Service, String>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/express");
     let node = match spawn_blocking({

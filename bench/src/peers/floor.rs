@@ -1,6 +1,6 @@
 //! The floor: a process that does one `write(2)` per event and client in a bare loop, and nothing else. If a
-//! server needs more processor time than the floor, the difference is the cost of its own work. A server that
-//! needs less processor time than the floor saves time by writing several events at once.
+//! server needs more processor time than the floor, the difference is the cost of the server's other work. A
+//! server that needs less processor time than the floor saves time by writing several events at once.
 //!
 //! The floor is this program, started with a hidden argument. It accepts clients on one port and a publisher
 //! on another port. The publisher sends the length of each frame, and then the frame. While a publisher is
@@ -23,7 +23,7 @@ pub(crate) const NAME: &str = "floor";
 const ARGUMENT: &str = "--floor";
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
     Connection: close\r\n\r\n: hi\n\n";
-/// The maximum length of a request and of a frame.
+/// The maximum length of a request or a frame, in bytes.
 const MAX: usize = 16 << 10;
 
 /// A running floor.
@@ -32,11 +32,11 @@ pub(crate) struct Floor {
     pub(crate) clients: SocketAddr,
     publishers: SocketAddr,
     stdout: BufReader<ChildStdout>,
-    // However the bench ends, this pipe is closed, and then the floor ends.
+    // The floor ends when this pipe is closed. The kernel closes the pipe even if the bench is killed.
     _stdin: ChildStdin,
 }
 
-/// Sends frames to the floor, which writes them to all clients.
+/// Sends frames to the floor, which writes each frame to all clients.
 pub(crate) struct Publisher {
     stream: tokio::net::TcpStream,
     buffer: Vec<u8>,
@@ -44,7 +44,7 @@ pub(crate) struct Publisher {
 
 impl Floor {
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("finding this program")?;
+        let program = std::env::current_exe().context("finding the path of this program")?;
         let mut command = Command::new(program);
         command.arg(ARGUMENT).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(NAME, &mut command)?;
@@ -64,11 +64,11 @@ impl Floor {
         Ok(Publisher { stream, buffer: Vec::new() })
     }
 
-    /// How many writes of the last publisher's frames had to wait for buffer space.
+    /// The number of writes that had to wait for buffer space while the last publisher was connected.
     pub(crate) fn waited(&mut self) -> anyhow::Result<u64> {
         let mut line = String::new();
         self.stdout.read_line(&mut line)?;
-        line.trim_end().parse().with_context(|| format!("the floor printed {line:?}"))
+        line.trim_end().parse().with_context(|| format!("the floor printed {line:?} instead of a number"))
     }
 }
 

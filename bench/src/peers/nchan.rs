@@ -46,8 +46,8 @@ pub(crate) struct Publisher {
 }
 
 impl Nchan {
-    /// Starts nginx in its own folder below `dir`. The inner error says why Nchan cannot be started on this
-    /// machine.
+    /// Starts nginx in a new folder below `dir`. If the machine cannot run Nchan, the inner error gives the
+    /// reason.
     pub(crate) async fn start(dir: &Path) -> anyhow::Result<Result<Self, String>> {
         let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
             return Ok(Err(format!("nginx is not installed: run {INSTALL}")));
@@ -87,7 +87,7 @@ impl Nchan {
         processes::kib(worker, "VmRSS")
     }
 
-    /// The first lines of the error log.
+    /// The first five lines of nginx's error log.
     pub(crate) fn log_lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(|line| format!("{NAME} logged: {line}")).take(5).collect()

@@ -1,4 +1,4 @@
-//! One figure: a median, its spread, and the bar that it has to meet.
+//! One figure: a median, the spread of the samples, and the bar that the median has to meet.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(super) bar: Option<Bar>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) met: Option<bool>,
-    /// The processors that were used while the figure was measured.
+    /// A text that says how many processors each process used while the figure was measured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) cpu: String,
 }
@@ -64,8 +64,8 @@ impl Row {
         Self { what: what.into(), unit, median, low, high, samples, bar: None, met: None, cpu: String::new() }
     }
 
-    /// The ratios of our figures to the figures of a peer, one ratio per round. Both figures of a round are
-    /// measured close together, so other load on the machine affects both figures.
+    /// The ratios of our figures to the figures of a peer, one ratio per round. The two figures of a round
+    /// are measured one shortly after the other, so other load on the machine affects both figures.
     pub(crate) fn ratio(what: &str, ours: &[f64], theirs: &[f64]) -> Self {
         let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
         Self::of(what, "×", &Samples::new(ratios))

@@ -14,9 +14,9 @@ impl Samples {
         self.0.len()
     }
 
-    /// The quantile by nearest rank: the smallest sample for which at least this share of all samples is less
-    /// than or equal to it. The median of an even number of samples is the mean of the two middle samples.
-    /// Without samples, the result is NaN.
+    /// The quantile by nearest rank: the smallest sample such that at least this share of all samples are not
+    /// larger than that sample. But the median of an even number of samples is the mean of the two middle
+    /// samples. Without samples, the result is NaN.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let Some(last) = self.0.len().checked_sub(1) else { return f64::NAN };
         let rank = share * self.0.len() as f64;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_samples_and_the_median_may_be_a_mean() {
+    fn quantiles_are_samples_except_the_median_of_an_even_number_of_samples() {
         let samples = Samples::new((1..=400).rev().map(f64::from).collect());
         assert_eq!(samples.quantile(0.0), 1.0);
         assert_eq!(samples.quantile(0.5), 200.5);

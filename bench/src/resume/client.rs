@@ -1,5 +1,5 @@
 //! Clients that resume far behind the newest event and read as fast as they can. Each client has its own
-//! thread, so its reading does not delay other measurements.
+//! thread, so the clients do not delay other measurements.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -36,8 +36,9 @@ impl Resumed {
         Ok(Self { stream, buffer: vec![0; BUFFER], events: Events { last: after, ..Events::default() } })
     }
 
-    /// Reads until `until` events have arrived on this connection or `end` is set. Counts each event in
-    /// `received` as it arrives, and returns the number of events.
+    /// Reads until `until` events have arrived on this connection or `end` is set. Adds the number of new
+    /// events to `received` after each read. Returns the number of events that have arrived on this
+    /// connection.
     pub(crate) fn read(&mut self, until: u64, end: &AtomicBool, received: &AtomicU64) -> anyhow::Result<u64> {
         let mut last_read = Instant::now();
         while self.events.count < until && !end.load(Relaxed) {
@@ -50,7 +51,11 @@ impl Resumed {
                     last_read = Instant::now();
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    ensure!(last_read.elapsed() < SILENCE, "the feed sent nothing for too long");
+                    ensure!(
+                        last_read.elapsed() < SILENCE,
+                        "the feed sent nothing for {} s",
+                        SILENCE.as_secs()
+                    );
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -60,7 +65,7 @@ impl Resumed {
 }
 
 /// Counts events, and checks that the ids increase. The gateway ends each HTTP chunk at the end of a block,
-/// so a chunk size is always on its own line.
+/// so a line with a chunk size contains nothing else.
 #[derive(Default)]
 struct Events {
     count: u64,
@@ -100,7 +105,8 @@ impl Events {
     }
 }
 
-/// Clients that read all missed events and then resume at the same event again, until [`Resumers::end`].
+/// Clients that read all missed events, and then resume at the same event again. They repeat this until
+/// [`Resumers::end`] is called.
 pub(crate) struct Resumers {
     end: Arc<AtomicBool>,
     received: Arc<AtomicU64>,

@@ -67,7 +67,7 @@ impl DemoAgent {
             let role = Some(self.role.to_owned());
             let config = Config::new(self.name, self.destination.clone());
             let config = Config { role, interval: INTERVAL, ..config };
-            let heartbeat = Heartbeat::start(config).context("starting an agent of the demo")?;
+            let heartbeat = Heartbeat::start(config).context("cannot start an agent of the demo")?;
             let end = tokio::select! {
                 end = self.work(&heartbeat) => end,
                 () = shutdown.triggered() => Exit::Stop(Ending::well()),

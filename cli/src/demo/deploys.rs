@@ -1,5 +1,5 @@
-//! Makes the audit log entries of the demo's deploys to Cloud Run. They are JSON in the same form as the
-//! entries that a deploy with gcloud causes.
+//! Makes the audit log entries of the demo's deploys to Cloud Run. The entries are JSON in the same form as
+//! the entries of a deploy with gcloud.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Makes the payloads of the demo. They have the same fields as GitHub's payloads, but without most of the
-//! `*_url` templates.
+//! Makes the payloads of the demo. The payloads have the same fields as GitHub's payloads, except for most of
+//! the `*_url` templates.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn user(person: &Person) -> Value {
 }
 
 /// The repository of a payload. In a push, `created_at` and `pushed_at` are numbers. In other events, they
-/// are texts.
+/// are strings.
 fn repository(task: &Task, now: Timestamp, push: bool) -> Value {
     let repo = task.repository;
     json!({
@@ -234,7 +234,7 @@ fn deployment(task: &Task, attempt: u32) -> Value {
     })
 }
 
-/// The workflow run that deploys, as the events of a deployment show it.
+/// The workflow run that deploys, in the form in which the events of a deployment contain it.
 fn deploy_run(task: &Task, attempt: u32) -> Value {
     let id = task.id + 200 + u64::from(attempt);
     json!({

@@ -40,7 +40,7 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Makes the story of `seed`.
+    /// Makes the story that `seed` determines.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Seeded::new(seed);
         let first_id = 16_000_000_000 + random.bits() % 1_000_000_000;
@@ -75,7 +75,7 @@ impl Story {
     fn begin(&mut self) -> Task {
         let work = &WORK[self.begun as usize % WORK.len()];
         let number = FIRST_TASK + self.begun;
-        // A VTID has four to six digits.
+        // The number in a VTID has four to six digits.
         let vtid = format!("DEV-{}-{:04}", work.layer, number % 1_000_000);
         let repository = &REPOSITORIES[work.repository];
         let slug = work.title.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");

@@ -29,7 +29,7 @@ fn a_seed_determines_the_story() {
 }
 
 #[test]
-fn a_pause_takes_half_a_second_to_three_seconds() {
+fn a_pause_lasts_half_a_second_to_three_seconds() {
     let mut story = Story::new(1);
     let range = Duration::from_millis(500)..=Duration::from_secs(3);
     assert!((0..1_000).all(|_| range.contains(&story.pause())));
@@ -120,7 +120,7 @@ async fn deploy_watcher_reads_the_log_entries_of_all_deploys() {
         let (project, from) = (deploys::PROJECT, Timestamp::UNIX_EPOCH);
         let page = client.list(PageRequest { project, from, token: token.as_deref() }).await.unwrap();
         for listed in page.entries {
-            read.push(audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("a deploy"));
+            read.push(audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("not a deploy"));
         }
         token = page.next;
         if token.is_none() {

@@ -21,8 +21,8 @@ pub(super) struct Payload {
     pub(super) origin: String,
 }
 
-/// The webhook events in GitHub's documentation. Only these are recognised in the name of a file or
-/// directory.
+/// The webhook events in GitHub's documentation. The name of a file or directory gives the event only if the
+/// event is in this list.
 const EVENTS: &str = " \
     branch_protection_configuration branch_protection_rule check_run check_suite code_scanning_alert \
     commit_comment create custom_property custom_property_values delete dependabot_alert deploy_key \
@@ -63,8 +63,8 @@ pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec
         walk(path, &mut files)?;
         files.sort();
         let before = files.len();
-        // A directory may also have other JSON files. But a file that is named on the command line must be a
-        // payload.
+        // A directory may also have other JSON files, which are skipped. A file that is named on the command
+        // line must be a payload.
         files.retain(|path| event.is_some() || event_of(path).is_some() || is_collection_name(path));
         if files.len() < before {
             let skipped = before - files.len();
@@ -132,8 +132,8 @@ fn file(path: &Path, event: Option<&str>, payloads: &mut Vec<Payload>) -> anyhow
     Ok(())
 }
 
-/// The event name at the start of the file name, after an optional number. If there is none, the event name
-/// at the start of the directory's name.
+/// The event name at the start of the file name, or else at the start of the directory's name. A number may
+/// precede the event name.
 fn event_of(path: &Path) -> Option<String> {
     let known = |name: &str| {
         let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || "-_. ".contains(c));
@@ -148,7 +148,7 @@ fn is_collection_name(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "index.json")
 }
 
-/// Removes the whitespace between the tokens of `json`. Everything else stays, including the order of the
+/// Removes the whitespace between the tokens of `json`. Keeps everything else, including the order of the
 /// keys.
 fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());

@@ -9,7 +9,7 @@ use crate::output::{notice, printable};
 /// The maximum number of problems that are printed.
 const MAX_PRINTED: usize = 10;
 
-/// Counts per outcome.
+/// The number of deliveries with each outcome.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     stored: usize,
@@ -51,12 +51,12 @@ impl Summary {
         self.problems.extend(other.problems);
     }
 
-    /// Counts payloads that were not sent because the service is away.
+    /// Counts payloads that were not sent because the service cannot be reached.
     pub(super) fn not_sent(&mut self, payloads: usize) {
         self.not_sent += payloads;
     }
 
-    /// Whether every payload was sent and none was refused or failed.
+    /// Whether every payload was sent, and no delivery was refused or failed.
     pub(super) fn is_clean(&self) -> bool {
         self.refused.is_empty() && self.failed == 0 && self.not_sent == 0
     }
@@ -70,7 +70,7 @@ impl Summary {
             notice(format_args!("… and {} more problems", self.problems.len() - MAX_PRINTED));
         }
         if self.not_sent > 0 {
-            notice(format_args!("{} payloads were not sent because the service is away", self.not_sent));
+            notice(format_args!("{} payloads were not sent: the service cannot be reached", self.not_sent));
         }
     }
 }

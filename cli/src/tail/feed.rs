@@ -34,8 +34,8 @@ enum End {
 /// Follows the feed that `args` describe.
 ///
 /// # Errors
-/// The server refuses the request, standard output cannot be written, or a tail with `-n` or `--no-follow`
-/// cannot connect for the first time.
+/// The server refuses the request, or standard output cannot be written. With `-n` or `--no-follow`, it is
+/// also an error if the first attempt to connect fails.
 pub(super) async fn follow(args: &Args) -> anyhow::Result<()> {
     let mut follower = Follower {
         args,
@@ -134,7 +134,7 @@ impl Follower<'_> {
 
     /// Handles one block. Returns whether this was the last block that the command needs.
     fn block(&mut self, block: Block) -> anyhow::Result<bool> {
-        // Named events belong to other streams.
+        // A message with any other name does not belong to the feed.
         let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
         // An event that moves the cursor is real, even if it arrives before the message that changes the
         // mode.
@@ -174,7 +174,7 @@ impl Follower<'_> {
             Some("connected") => return Ok(self.connected(&value)),
             Some("mode") => notice(self.mode(&value)),
             Some("gap") => notice(gap(&value)),
-            // A newer server may send more kinds of messages. Such messages are not events.
+            // A newer server may send other types of messages, which are not events.
             Some(_) => {}
         }
         Ok(false)

@@ -36,7 +36,7 @@ impl Printer {
         }
     }
 
-    /// Prints a simulated event with a mark. With `--json`, this prints nothing.
+    /// Prints a simulated event with a mark. With `--json`, prints nothing.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -59,7 +59,7 @@ impl Printer {
             Err(_) => ts,
         };
         let status = field("status");
-        // A newer gateway may have more statuses.
+        // A newer gateway may send statuses that this version does not know.
         let colour = status.parse().map_or(37, colour);
         // The status is padded before it is coloured, because escape sequences would count as width.
         let status = paint.with(colour, &format!("{status:<11}"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn simulated_events_are_dimmed_as_a_whole() {
+    fn the_whole_line_of_a_simulated_event_is_dimmed() {
         let event = json!({"ts": "t", "status": "failure"});
         assert_eq!(
             printer(false).simulated_columns(&event),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_hostile_fields_become_one_printable_line() {
+    fn an_event_with_missing_or_hostile_fields_is_printed_as_one_line() {
         assert_eq!(columns(false, &json!({"link": null})).split_whitespace().collect::<String>(), "-----");
         let hostile = columns(false, &json!({"title": "a\x1b[2J\n\u{202e}b", "link": "\x07\n\u{2028}"}));
         assert!(!hostile.contains(|c: char| c.is_control() || "\u{202e}\u{2028}".contains(c)), "{hostile:?}");

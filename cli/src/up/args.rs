@@ -7,10 +7,10 @@ use oasis_store::DatabaseUrl;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis up                          start everything; Ctrl-C stops it, the data stays in .oasis/
-  oasis up --demo                   show a made-up team at work
+  oasis up                          start everything; Ctrl-C stops everything, the data stays in .oasis/
+  oasis up --demo                   add a made-up team with its deploys and agents
   oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
-  DATABASE_URL=postgres://… oasis up   use a database of your own
+  DATABASE_URL=postgres://… oasis up   use your own database
 
 Anyone who can reach the ports can read and send events. Without --host, only this machine can reach them.";
 
@@ -18,10 +18,10 @@ Anyone who can reach the ports can read and send events. Without --host, only th
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Show a made-up team at work: signed deliveries through webhook-ingest, deploys and agents
+    /// Add a made-up team: signed deliveries through webhook-ingest, deploys and agents
     #[arg(long)]
     pub(super) demo: bool,
-    /// Address to listen on; an address that is not a loopback address opens the ports to other machines
+    /// Address to listen on; any address except a loopback address opens the ports to other machines
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(super) host: String,
     /// Port of gateway-feed; webhook-ingest and deploy-watcher use the next two ports

@@ -14,12 +14,12 @@ pub(super) struct Configs {
 }
 
 /// Makes the settings of the services. Some settings come from `oasis up`. The others come from the
-/// environment, as if each service ran by itself. The database URL is a placeholder, because the URL may not
-/// be known yet.
+/// environment variables that each service reads. The database URL is a placeholder, because the real URL may
+/// not be known yet.
 pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
     let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
     if args.database_url.is_none() {
-        // A URL from the environment does not belong to the private database.
+        // LISTEN_DATABASE_URL from the environment does not belong to the private database, so it is cleared.
         database.push("--listen-database-url=");
     }
     // The flag and its value are one argument, because a secret may begin with a dash.

@@ -13,7 +13,7 @@ use crate::random;
 pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     // PostgreSQL may run as another user, who must be able to traverse the folder.
     let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.with_context(|| format!("cannot make the folder {}: pass another one with --data", path.display()))
+    made.with_context(|| format!("cannot make the folder {}: pass another path with --data", path.display()))
 }
 
 /// Returns the webhook secret of the last run, or makes a new secret.
@@ -24,7 +24,11 @@ pub(super) fn kept_secret(path: &Path) -> anyhow::Result<String> {
             let mut secret = String::new();
             file.read_to_string(&mut secret).with_context(fail)?;
             let secret = secret.trim().to_owned();
-            anyhow::ensure!(!secret.is_empty(), "{} is empty: delete it to get a new secret", path.display());
+            anyhow::ensure!(
+                !secret.is_empty(),
+                "{} is empty: delete the file to get a new secret",
+                path.display()
+            );
             Ok(secret)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {

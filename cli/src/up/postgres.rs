@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::files::write_private;
 use crate::output::notice;
 
-/// The time between two checks that PostgreSQL runs.
+/// The time between two checks whether PostgreSQL runs.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts PostgreSQL in `data`, makes the database if it is missing, and writes the URL of the database to a
@@ -27,12 +27,12 @@ pub(super) async fn start(data: &Path) -> anyhow::Result<(Arc<Cluster>, Database
     let url = cluster.url("oasis");
     // The file is for psql, and for programs that write to the table directly.
     write_private(&data.join("database-url"), &url)?;
-    let url = url.parse().context("parsing the URL of the private database")?;
+    let url = url.parse().context("cannot parse the URL of the private database")?;
     Ok((cluster, url))
 }
 
 /// Restarts PostgreSQL whenever it has ended. For example, PostgreSQL ends when the disk is full. Without
-/// this function, it would stay down when the disk has space again.
+/// this function, PostgreSQL would stay down even after the disk has space again.
 pub(super) async fn keep_up(cluster: Arc<Cluster>, shutdown: Shutdown) {
     let mut failing = false;
     loop {

@@ -42,7 +42,7 @@ fn a_wrong_secret_is_reported() {
 }
 
 #[test]
-fn the_demo_reports_a_service_that_is_away_and_waits_for_it() {
+fn the_demo_reports_an_unavailable_service_and_waits_for_it() {
     // The service closes the first connection without an answer. A proxy does the same if there is no service
     // behind it.
     let service = serve(|number, request| match number {

@@ -35,13 +35,13 @@ fn a_duplicate_is_not_a_failure() {
 }
 
 #[test]
-fn a_refusal_is_shown_with_message_and_hint() {
+fn a_refusal_is_shown_with_its_message_and_hint() {
     let body =
-        r#"{"error":{"code":"ingest_closed","message":"Nobody may send.","hint":"Set INGEST_TOKENS."}}"#;
+        r#"{"error":{"code":"ingest_closed","message":"Ingest is closed.","hint":"Set INGEST_TOKENS."}}"#;
     let gateway = serve(move |_, _| Answer::json("403 Forbidden", body));
     let done = oasis(&[&MINIMAL[..], &["--url", &gateway.url, "--token", "hush"]].concat()).finish();
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
-    assert_eq!(done.stderr, "error: Nobody may send. (403 ingest_closed)\n  hint: Set INGEST_TOKENS.\n");
+    assert_eq!(done.stderr, "error: Ingest is closed. (403 ingest_closed)\n  hint: Set INGEST_TOKENS.\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A fake service. A function of the test makes each answer, and decides where its bytes are cut.
+//! A fake service. A function that the test passes makes each answer, and decides where the bytes of the
+//! answer are cut.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -32,10 +33,10 @@ impl Request {
     }
 }
 
-/// What happens after an answer was written.
+/// What happens after an answer has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// The connection takes the next request.
+    /// The service reads the next request from the connection.
     Next,
     /// The connection is closed.
     Close,
@@ -60,7 +61,7 @@ impl Answer {
         Self { parts: vec![text.into_bytes()], then: Then::Next }
     }
 
-    /// An event stream without a length or chunks. It ends when the connection ends.
+    /// An event stream without a length or chunks. The stream ends when the connection ends.
     pub(crate) fn feed(body: &str, then: Then) -> Self {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         Self { parts: vec![head.into(), body.into()], then }
@@ -76,7 +77,7 @@ impl Answer {
     }
 }
 
-/// A running service.
+/// A running fake service.
 pub(crate) struct Fake {
     pub(crate) url: String,
     requests: Mutex<Receiver<Request>>,
@@ -89,7 +90,7 @@ impl Fake {
     }
 }
 
-/// Serves on a free port. `answer` gets the number of the request, which counts from 0, and the request.
+/// Serves on a free port. `answer` gets the request and the number of the request, counted from 0.
 pub(crate) fn serve(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Fake {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -105,7 +106,8 @@ pub(crate) fn serve(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + '
     Fake { url, requests: Mutex::new(receive) }
 }
 
-/// Serves one connection until either side closes it. A client may close it in the middle of an answer.
+/// Serves one connection until either side closes it. A client may close the connection in the middle of an
+/// answer.
 fn connection(
     stream: TcpStream,
     answer: &(impl Fn(usize, &Request) -> Answer + ?Sized),

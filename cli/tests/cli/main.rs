@@ -42,7 +42,7 @@ fn pruning_everything_needs_a_flag() {
         assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{}", done.stderr);
         assert!(done.stderr.contains("add --everything if you mean it"), "{}", done.stderr);
     }
-    // These flags pass the check. Then the command fails because no database is there.
+    // These flags pass the check, so the command fails only because there is no database.
     for flags in [&["1h"][..], &["0s", "--everything"]] {
         let done = prune(flags);
         assert_eq!(done.code, 1, "{}", done.stderr);

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// The time limit of a command. It is far longer than any test needs, so a command that takes longer hangs.
+/// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A command to run. The variables that `oasis` reads are removed from its environment.
@@ -38,7 +38,7 @@ impl Oasis {
         self
     }
 
-    /// Runs the command to its end.
+    /// Runs the command until it ends.
     pub(crate) fn finish(self) -> Done {
         let (mut running, lines) = self.start();
         let stdout = thread::spawn(move || lines.map(|line| line.unwrap() + "\n").collect());
@@ -46,7 +46,8 @@ impl Oasis {
         Done { code, stdout: stdout.join().unwrap(), stderr }
     }
 
-    /// Starts the command. Dropping the lines closes its standard output.
+    /// Starts the command, and returns the lines of its standard output. Dropping the lines closes standard
+    /// output.
     pub(crate) fn start(mut self) -> (Running, Lines<BufReader<ChildStdout>>) {
         let mut child = self.0.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -66,7 +67,7 @@ impl Running {
     pub(crate) fn finish(&mut self) -> (i32, String) {
         let mut stderr = self.stderr.take().unwrap();
         let (send, receive) = mpsc::channel();
-        // Standard error ends when the process does.
+        // Standard error ends when the process ends.
         thread::spawn(move || {
             let mut text = String::new();
             stderr.read_to_string(&mut text).unwrap();

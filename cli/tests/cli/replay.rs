@@ -32,7 +32,7 @@ fn replay(service: &Fake, path: &Path, flags: &[&str]) -> Done {
         .finish()
 }
 
-/// A collection file with payloads `{"n":0}`, `{"n":1}`, … under these names.
+/// A collection file with the payloads `{"n":0}`, `{"n":1}`, …, one for each of these event names.
 fn collection(names: &[&str]) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index.json");
@@ -147,7 +147,7 @@ fn a_wrong_secret_and_bad_files_are_reported() {
 }
 
 #[test]
-fn a_service_that_is_away_ends_the_run() {
+fn an_unreachable_service_ends_the_run() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_directory, path) = collection(&["push"; 50]);
     let done =

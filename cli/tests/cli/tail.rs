@@ -1,4 +1,4 @@
-//! Tests `oasis tail` against feeds that break, refuse, fall silent, or send unusual messages.
+//! Tests `oasis tail` against feeds that break, refuse requests, fall silent, or send unusual messages.
 
 use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
@@ -33,13 +33,13 @@ fn titles(stdout: &str) -> Vec<usize> {
 }
 
 #[test]
-fn a_connection_that_breaks_anywhere_loses_and_repeats_no_event() {
+fn a_connection_that_breaks_anywhere_neither_loses_nor_repeats_an_event() {
     const EVENTS: usize = 300;
     let feed = serve(|number, request| {
         let after = request.header("last-event-id").map_or(0, |id| id.parse().unwrap());
         let events: String = (after + 1..=EVENTS).map(event).collect();
-        // The numbers are primes, so that the cuts fall everywhere: in names, values, characters and between
-        // lines.
+        // The numbers are primes, so that the stream is cut everywhere: inside names, values and characters,
+        // and between lines.
         let limit = CONNECTED.len() + 150 + number * 37 % 701;
         Answer::chunked(&format!("{CONNECTED}{events}"), 1 + number * 13 % 97, limit)
     });
@@ -100,7 +100,7 @@ fn a_replay_that_broke_before_its_first_id_is_requested_again() {
 }
 
 #[test]
-fn a_refusal_ends_the_command_with_message_and_hint() {
+fn a_refusal_ends_the_command_with_its_message_and_hint() {
     let body =
         r#"{"error":{"code":"unauthorized","message":"This feed needs a token.","hint":"Pass --token."}}"#;
     let feed = serve(move |_, _| Answer::json("401 Unauthorized", body));
@@ -176,7 +176,7 @@ fn simulated_events_are_marked_and_not_counted() {
         done.stdout.lines().map(|line| line.starts_with("(simulated)  t  info ")).collect();
     assert_eq!(marked, [true, true, false, true, false], "{}", done.stdout);
 
-    // Everything is pruned, so no id will ever come.
+    // All events are pruned, so the feed never sends an id.
     let empty = mock.replace(":0", ":7");
     for after in [simulated, HEARTBEAT] {
         let body = format!("{empty}{after}");
@@ -219,8 +219,8 @@ fn no_follow_ends_at_the_last_stored_event() {
 
 #[test]
 fn a_closed_standard_output_ends_the_tail_without_an_error() {
-    // The second answer is an event, which the tail can no longer print, or a heartbeat, for which it prints
-    // nothing.
+    // The second answer is an event or a heartbeat. The tail can no longer print the event, and prints
+    // nothing for a heartbeat.
     for after in [event(8), HEARTBEAT.to_owned()] {
         let (arrive, arrived) = mpsc::channel();
         let (release, released) = mpsc::channel();
@@ -235,8 +235,8 @@ fn a_closed_standard_output_ends_the_tail_without_an_error() {
         });
         let (mut running, mut lines) = tail(&feed, &["--json", "--silence", "10m"]).start();
         assert_eq!(titles(&lines.next().unwrap().unwrap()), [7]);
-        // Standard output is closed before the second answer, so only the second answer makes the tail notice
-        // it.
+        // Standard output is closed before the second answer. The tail notices this only when the second
+        // answer arrives.
         arrived.recv().unwrap();
         drop(lines);
         release.send(()).unwrap();

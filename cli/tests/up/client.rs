@@ -1,4 +1,4 @@
-//! Minimal clients: one of the feed, and one that sends deliveries as GitHub does.
+//! Minimal clients: one reads the feed, and one sends deliveries as GitHub does.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ impl Feed {
                 }
                 continue;
             }
-            let frame = timeout(limit, self.body.frame()).await.expect("a message should come in time");
+            let frame = timeout(limit, self.body.frame()).await.expect("a message should arrive in time");
             let frame = frame.expect("the feed should not end").unwrap();
             self.buffer.extend_from_slice(&frame.into_data().unwrap());
         }

@@ -29,7 +29,7 @@ async fn until_ready(port: u16) {
 async fn events_survive_ctrl_c_and_kill_9() {
     let home = Home::new();
     let mut command = home.up_command(&[]);
-    // docker compose passes an unset variable as an empty one.
+    // docker compose passes an unset variable as an empty string.
     command.envs([("DATABASE_URL", ""), ("GITHUB_WEBHOOK_SECRET", ""), ("RUST_LOG", "")]);
     let up = Up::start(command);
     let (gateway, webhooks) = (home.port, home.port + 1);
@@ -54,7 +54,7 @@ async fn events_survive_ctrl_c_and_kill_9() {
 
     let postgres = home.postgres().expect("`oasis up` should run its own PostgreSQL");
     up.interrupt();
-    assert!(!runs(postgres), "PostgreSQL is left running");
+    assert!(!runs(postgres), "PostgreSQL is still running");
     assert_eq!(home.postgres(), None);
 
     let up = home.up(&[]);
@@ -64,7 +64,7 @@ async fn events_survive_ctrl_c_and_kill_9() {
 
     let postgres = home.postgres().expect("`oasis up` should run its own PostgreSQL");
     up.kill();
-    assert!(runs(postgres), "PostgreSQL has ended together with `oasis up`");
+    assert!(runs(postgres), "PostgreSQL should outlive a killed `oasis up`");
     let mut up = home.up(&[]);
     assert_eq!(home.postgres(), Some(postgres));
     let (mut feed, _) = Feed::open(gateway).await;
@@ -72,7 +72,7 @@ async fn events_survive_ctrl_c_and_kill_9() {
     up.signal(Signal::TERM);
     let (code, stderr) = up.finish(ENDS_WITHIN);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(!runs(postgres), "the adopted PostgreSQL is left running");
+    assert!(!runs(postgres), "the adopted PostgreSQL is still running");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,7 +133,7 @@ fn a_missing_database_is_reported_at_once() {
         assert_eq!(code, Some(expected_code), "{stderr}");
         assert!(stderr.contains(expected) && !stderr.contains("hunter2"), "{stderr}");
     }
-    assert!(!home.path(".oasis/postgres").exists(), "a private database was also created");
+    assert!(!home.path(".oasis/postgres").exists(), "a private database was created too");
 }
 
 #[test]
@@ -225,7 +225,7 @@ async fn closed_or_full_outputs_do_not_stop_the_services() {
         assert_eq!(push(home.port + 1, &home.secret(), redirections).await.0, 200);
         let postgres = home.postgres().unwrap();
         up.interrupt();
-        assert!(!runs(postgres), "PostgreSQL is left running");
+        assert!(!runs(postgres), "PostgreSQL is still running");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs `oasis up` as a process in a folder of its own.
+//! Runs `oasis up` as a process in a temporary folder.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,16 +16,17 @@ use tempfile::TempDir;
 
 /// How long `oasis up` may take to end.
 pub(crate) const ENDS_WITHIN: Duration = Duration::from_secs(10);
-/// The time limit of a command. It is far longer than any test needs, so a command that takes longer hangs.
+/// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// The time between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
-/// Polls until the condition holds.
+/// Polls until the condition holds. `what` is the start of the error message, such as "the command did not
+/// end".
 pub(crate) fn wait_until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "{what} did not come within {limit:?}");
+        assert!(Instant::now() < deadline, "{what} within {limit:?}");
         thread::sleep(POLL);
     }
 }
@@ -36,7 +37,8 @@ pub(crate) fn runs(pid: Pid) -> bool {
     test_kill_process(pid).is_ok() && line.map_or(true, |line| !line.is_empty())
 }
 
-/// A folder to run in, and three free ports. Dropping it stops a PostgreSQL that still runs in the folder.
+/// A folder to run in, and three free ports. Dropping a `Home` stops a PostgreSQL that still runs in its
+/// folder.
 pub(crate) struct Home {
     folder: TempDir,
     pub(crate) port: u16,
@@ -64,8 +66,8 @@ impl Home {
         Pid::from_raw(text.lines().next()?.parse().ok()?)
     }
 
-    /// A command that runs `program` in the folder. From the tests' environment, it gets only the variables
-    /// that locate programs and caches.
+    /// A command that runs `program` in the folder. From the tests' environment, the command gets only the
+    /// variables that locate programs and caches.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
@@ -151,7 +153,7 @@ impl Up {
     /// Waits for the end of the command, and returns its exit code and standard error.
     pub(crate) fn finish(&mut self, limit: Duration) -> (Option<i32>, String) {
         let mut status = None;
-        wait_until(limit, "the end of the command", || {
+        wait_until(limit, "the command did not end", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
@@ -170,7 +172,7 @@ impl Up {
     pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().unwrap();
-        // PostgreSQL still runs, but it does not hold the pipes of the command.
+        // PostgreSQL still runs, but it does not keep the pipes of the command open.
         self.finish(ENDS_WITHIN);
     }
 }

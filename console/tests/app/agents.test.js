@@ -25,7 +25,7 @@ test("a lost agent and an agent that failed are failures, and never count as run
   assert.equal(runs.failures(NOW, new Set(failureNames(row))).length, 1);
 });
 
-test("a ping with a later id ends the failure of its agent, even if its time is earlier", () => {
+test("a ping with a later id ends the failure of the agent, even if the ping's time is earlier", () => {
   for (const next of [
     ping("info", 200, "ping.back"),
     ping("in_progress", 0),

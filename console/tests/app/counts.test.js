@@ -33,5 +33,5 @@ test("beyond the limit, the newest values are kept, and an older event replaces 
   noteValue(counts, "DEV-CICDL-100", true);
   assert.equal(counts.get("DEV-CICDL-100"), 2);
   noteValue(counts, "DEV-CICDL-500");
-  assert.ok(!counts.has("DEV-CICDL-100"), "an older event does not make its value recent");
+  assert.ok(!counts.has("DEV-CICDL-100"), "an older event does not make a value recent");
 });

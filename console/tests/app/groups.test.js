@@ -28,7 +28,7 @@ const texts = (rows) =>
 /** @param {import("../../app/runs.js").Runs} runs @param {ReadonlySet<string>} [dismissed] */
 const failures = (runs, dismissed = NONE) => texts(runs.failures(NOW, dismissed));
 
-test("a run and its jobs form one row, in any order of events", () => {
+test("a run and its jobs form one row, whatever the order of their events", () => {
   const events = [
     run("queued", 0),
     run("in_progress", 1),
@@ -47,12 +47,12 @@ test("a run and its jobs form one row, in any order of events", () => {
   }
 });
 
-test("a failed job makes an active run a failure, and an ended run fails only by its own status", () => {
+test("an active run fails if a job fails, and an ended run fails only if its status is failure", () => {
   const runs = of(run("in_progress", 0), job(1, "failure", 3), job(2, "in_progress", 1));
   assert.deepEqual(failures(runs), ["workflow_run check_run failure 1 of 2 jobs failed so far"]);
   assert.deepEqual(texts(runs.active(NOW)), ["workflow_run workflow_run in_progress 1 of 2 jobs failed"]);
   runs.take(job(2, "success", 6));
-  assert.equal(failures(runs).length, 1, "a green job does not fix another job");
+  assert.equal(failures(runs).length, 1, "the success of one job does not clear the failure of another job");
   runs.take(run("success", 7));
   assert.deepEqual(failures(runs), [], "the job was allowed to fail");
   runs.take(job(3, "failure", 8));
@@ -72,7 +72,7 @@ test("the jobs of an unknown run form one row", () => {
   assert.equal(failures(of(job(1, "failure", 3), elsewhere)).length, 2);
 });
 
-test("a new attempt starts without the earlier jobs, even if its own jobs are reported first", () => {
+test("a new attempt has no earlier jobs, even if its jobs are reported before the attempt itself", () => {
   const runs = of(
     run("queued", 0),
     job(1, "failure", 5),
@@ -89,14 +89,14 @@ test("a new attempt starts without the earlier jobs, even if its own jobs are re
   assert.deepEqual([...failures(runs), ...texts(runs.active(NOW))], []);
 });
 
-test("a new attempt replaces an attempt whose end was missed", () => {
+test("a new attempt replaces an attempt that was never reported as ended", () => {
   const runs = of(run("queued", 0), job(1, "failure", 5), run("queued", 9, 2));
   assert.deepEqual(failures(runs), []);
   runs.take(job(2, "failure", 12));
   assert.deepEqual(failures(runs), ["workflow_run check_run failure"]);
 });
 
-test("one dismissal covers all jobs of an attempt, and still holds after the run ends", () => {
+test("one dismissal covers all jobs of an attempt, and stays in force after the run ends", () => {
   const runs = of(run("in_progress", 0), job(1, "failure", 3));
   const [row] = runs.failures(NOW, NONE);
   assert.ok(row);
@@ -117,7 +117,7 @@ test("while the run is unknown, each job is dismissed separately", () => {
   assert.equal(failures(runs, dismissed).length, 1);
 });
 
-test("a failure has the same name from the feed and from the query API", () => {
+test("a failure has the same name, whether it comes from the feed or from the query API", () => {
   const live = job(1, "failure", 3);
   const names = of(live).failures(NOW, NONE).flatMap(failureNames);
   assert.deepEqual(failures(of({ ...live, meta: { attempt: 1, name: "test" } }), new Set(names)), []);
@@ -149,7 +149,7 @@ test("a run without new events stays active as long as its jobs send events", ()
   assert.equal(runs.active(NOW + 2 * hours * 1_000).length, 0);
 });
 
-test("runs with different links have different rows, and a filter may match only a job", () => {
+test("runs with different links have separate rows, and a row matches if one of its jobs does", () => {
   const runs = of(
     run("in_progress", 0),
     job(1, "in_progress", 1, { vtid: "UNSET" }),
@@ -161,10 +161,10 @@ test("runs with different links have different rows, and a filter may match only
   assert.equal(rows.filter((row) => rowMatches(row, ({ kind }) => kind === "push")).length, 0);
 });
 
-test("the number of jobs of a run is bounded, and the jobs of a dropped run are dropped", () => {
+test("the number of jobs of a run is bounded, and a run is dropped together with its jobs", () => {
   const runs = of(run("in_progress", 0));
   for (let i = 0; i < 2_000; i++) runs.take(job(i, "in_progress", 1));
-  assert.ok(runs.byKey.size <= 501, `${runs.byKey.size} runs`);
+  assert.ok(runs.byKey.size <= 501, `${runs.byKey.size} runs are kept`);
   runs.take(run("success", 2));
   for (let i = 0; i < 6_000; i++)
     runs.take(event({ link: `https://github.com/acme/x/actions/runs/${i}`, status: "in_progress" }));

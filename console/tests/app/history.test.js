@@ -1,4 +1,4 @@
-// Tests that a newly opened page finds earlier runs with queries.
+// Tests that a newly opened page queries the gateway for earlier runs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -66,14 +66,14 @@ test("active runs are found for any number of tasks, and ended runs are left out
   assert.deepEqual(await seeded([...begun, ...ended, ...later(600)]), { active: 100, failed: 0 });
 });
 
-test("a failure is found however many events follow it, unless a later run fixed it", async () => {
+test("a failure is found even if many events follow, unless a later run succeeded", async () => {
   const events = [run(1, { status: "failure" }), run(2, { status: "failure" }), ...later(600)];
   assert.deepEqual(await seeded(events), { active: 0, failed: 2 });
   const green = run(2, { status: "success", link: "https://github.com/acme/x/actions/runs/22" });
   assert.deepEqual(await seeded([...events, green, ...later(600)]), { active: 0, failed: 1 });
 });
 
-test("a run is left out if its end may lie beyond the pages that are read", async () => {
+test("a run is left out if its end may be on a page that is not read", async () => {
   const vtid = "UNSET";
   const events = [run(1, { vtid, status: "in_progress" }), run(1, { vtid, status: "success" })];
   const many = Array.from({ length: 1_100 }, (_, i) => run(100 + i, { vtid, status: "success" }));

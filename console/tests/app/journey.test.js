@@ -42,7 +42,7 @@ const STORY = [
 ];
 const NOW = START + 7_400_000;
 
-test("each attempt is its own bar, and an event that takes no time is a point", () => {
+test("each attempt has a separate bar, and an event without a duration is a point", () => {
   const items = toItems([...STORY].reverse(), NOW);
   assert.deepEqual(
     items.map(({ lane, point, attempt, event }) => [lane, point, attempt, event.status]),
@@ -57,7 +57,7 @@ test("each attempt is its own bar, and an event that takes no time is a point", 
   );
 });
 
-test("a task has its steps in order, with the time between them", () => {
+test("the steps of a task are in order, and each step has the time since the previous step", () => {
   const steps = toMilestones(toItems(STORY, NOW));
   assert.deepEqual(
     steps.map(({ name, gap }) => [name, gap && gap / 1_000]),
@@ -71,7 +71,7 @@ test("a task has its steps in order, with the time between them", () => {
   );
 });
 
-test("the axis is monotonic, holds every item, and folds long pauses", () => {
+test("the axis is monotonic, contains every item, and shortens long pauses", () => {
   const items = toItems(STORY, NOW);
   const { scale, parts, from, to } = toScale(items, NOW);
   assert.deepEqual([scale(from), scale(to)], [0, 1]);
@@ -106,7 +106,7 @@ test("no bar covers another bar or its label", () => {
   }
 });
 
-test("many runs of the same name share a row, and a label without room is left out", () => {
+test("many runs with the same name share a row, and a label without room is left out", () => {
   const end = START + 3_700_000;
   const runs = Array.from({ length: 60 }, (_, i) => {
     const more = {

@@ -18,7 +18,7 @@ import { event } from "./events.js";
 
 const PULL = "https://github.com/acme/gateway/pull/100";
 
-test("each of GitHub's kinds has its lane, and a kind that takes no time is never part of a run", () => {
+test("each of GitHub's kinds has a lane, and a kind without a duration is never part of a run", () => {
   const facts = (/** @type {string} */ kind) => {
     const one = event({ kind });
     return [laneOf(one), isMoment(one) ? "moment" : "", isNoRun(one) ? "" : familyOf(kind)];
@@ -37,7 +37,7 @@ test("each of GitHub's kinds has its lane, and a kind that takes no time is neve
   assert.deepEqual(facts("deployment_status"), ["deploys", "", "deployment"]);
 });
 
-test("the prefix of a producer's own kind decides its lane, and any such kind may be a run", () => {
+test("the prefix of a producer's own kind decides the lane, and events of this kind may form a run", () => {
   const own = (/** @type {string} */ kind) => {
     const one = event({ kind, source: "oasis.events" });
     return [laneOf(one), isMoment(one), isNoRun(one), familyOf(kind)];
@@ -70,7 +70,7 @@ test("the label of an event in a journey is its name, or its kind if it has no n
   assert.equal(label("ping", { source: "agent.ping", module: "PLANNER" }), "planner");
 });
 
-test("a pull request's label has its number and action, and the end of the request is a step", () => {
+test("the label of a pull request has the number and action, and the end of the request is a step", () => {
   const pull = (/** @type {import("../../client/types.js").Status} */ status, meta = {}) =>
     event({ kind: "pull_request", link: PULL, status, meta });
   assert.equal(nameOf(pull("info", { action: "ready_for_review" })), "PR #100 ready for review");
@@ -91,7 +91,7 @@ test("neither GitHub's ping nor the notice of a lost agent is an agent's ping", 
   assert.ok(isLost(event({ source: "agent.ping", kind: "ping.lost" })));
 });
 
-test("the statuses have an order, a word and an outcome", () => {
+test("each status has a place in the order, a word and an outcome", () => {
   assert.deepEqual(STATUSES, ["queued", "in_progress", "success", "failure", "cancelled", "info"]);
   assert.deepEqual(STATUSES.map(word), ["queued", "running", "success", "failed", "cancelled", "info"]);
   assert.deepEqual(STATUSES.filter(isActive), ["queued", "in_progress"]);
@@ -99,7 +99,7 @@ test("the statuses have an order, a word and an outcome", () => {
   assert.deepEqual(STATUSES.filter(isFailure), ["failure"]);
 });
 
-test("every source except agents has runs", () => {
+test("every source except agent.ping has runs", () => {
   assert.deepEqual(RUNNING, ["oasis.events", "github.actions", "gcp.deploy"]);
   assert.equal(sourceFacts("gcp.deploy").name, "Cloud Run");
 });

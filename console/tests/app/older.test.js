@@ -1,4 +1,4 @@
-// Tests that older events are read page by page, and that the page reads only as many as the list needs.
+// Tests that older events are read in pages, and that no more events are read than the list needs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,8 @@ const history = (count, more = {}) =>
   });
 
 /**
- * A store whose gateway has the events in `all`. The feed has delivered the last `delivered` of them.
+ * Makes a list with a store. The gateway has the events in `all`, and the feed has delivered the last
+ * `delivered` events.
  *
  * @param {ReturnType<typeof history>} all
  * @param {number} delivered
@@ -56,7 +57,7 @@ function stage(all, delivered) {
 const view = (search) => parseView("/", search);
 const all = () => true;
 
-test("each page ends just before the oldest event that was read", async () => {
+test("each query asks for the events before the oldest event that was read", async () => {
   const { older, list, asked, store } = stage(history(500), 20);
   older.reset(view(""), all);
   assert.ok(older.isDue);
@@ -70,7 +71,7 @@ test("each page ends just before the oldest event that was read", async () => {
   assert.equal(store.tally.facets.kind.get("workflow_run"), 480, "the store itself counts the feed's events");
 });
 
-test("if few events match, a load reads a limited number of pages and reports how far it went", async () => {
+test("if few events match, a load reads at most ten pages and reports how far back it searched", async () => {
   const { older, list, asked } = stage(history(20_000), 0);
   older.reset(view("?q=needle"), ({ id }) => id === 15_000);
   await older.load();
@@ -78,7 +79,7 @@ test("if few events match, a load reads a limited number of pages and reports ho
   assert.equal(list.length, 1);
   assert.ok(older.searched > 0);
   await older.load(true);
-  assert.equal(asked.length, 20, "the next load continues where the last one ended");
+  assert.equal(asked.length, 20, "the next load continues where the last load ended");
   assert.equal(asked[10], 10_001);
 });
 

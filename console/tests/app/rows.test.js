@@ -1,4 +1,4 @@
-// Tests which rows of a long list are shown, and which rows wait.
+// Tests which rows of a long list are shown, and which new rows are held back.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,14 +8,14 @@ import { event } from "./events.js";
 /** @param {number} from @param {number} count */
 const some = (from, count) => Array.from({ length: count }, (_, i) => event({ id: from + i }));
 
-/** The ids that are shown, and the number of events that wait. @param {Rows} rows */
+/** Returns the shown ids, and the number of events that are held back. @param {Rows} rows */
 const seen = (rows) => {
   const ids = [];
   for (let number = rows.top; number >= rows.first; number--) ids.push(rows.at(number)?.id);
   return [ids, rows.waiting];
 };
 
-test("new events wait until showAll() is called", () => {
+test("new events are held back until showAll() is called", () => {
   const rows = new Rows();
   rows.reset(some(1, 3));
   assert.deepEqual(seen(rows), [[3, 2, 1], 0]);
@@ -25,7 +25,7 @@ test("new events wait until showAll() is called", () => {
   assert.deepEqual(seen(rows), [[5, 4, 3, 2, 1], 0]);
 });
 
-test("prepend() keeps every number, and the feed does not add a prepended event again", () => {
+test("prepend() keeps the numbers of the rows, and push() does not add a prepended event again", () => {
   const rows = new Rows();
   rows.reset(some(5, 2));
   const { top } = rows;
@@ -36,14 +36,18 @@ test("prepend() keeps every number, and the feed does not add a prepended event 
   assert.ok(!rows.push(some(3, 2), false));
   assert.ok(rows.push(some(3, 5), false));
   rows.showAll();
-  assert.deepEqual(seen(rows), [[7, 6, 5, 6, 5, 4, 3, 2, 1], 0], "5 and 6 did not come from a query");
+  assert.deepEqual(
+    seen(rows),
+    [[7, 6, 5, 6, 5, 4, 3, 2, 1], 0],
+    "push() skips only the events that prepend() has added",
+  );
 });
 
 test("the list is bounded: the oldest events are dropped, unless the shown events must stay", () => {
   const rows = new Rows();
   rows.reset(some(1, 50_000));
   rows.push(some(50_001, 5_000), false);
-  assert.equal(rows.length, 55_000, "a small excess is not cut");
+  assert.equal(rows.length, 55_000, "a small excess is allowed");
   rows.push(some(55_001, 1), false);
   rows.showAll();
   assert.deepEqual([rows.length, rows.oldest?.id, rows.at(rows.top)?.id], [50_000, 5_002, 55_001]);
@@ -55,9 +59,9 @@ test("the list is bounded: the oldest events are dropped, unless the shown event
     "without room, new events are dropped",
   );
   rows.push(some(60_003, 1), true);
-  assert.equal(rows.waiting, 5_002, "an event after a gap is not added");
+  assert.equal(rows.waiting, 5_002, "after dropped events, no newer event is added");
   rows.prepend(some(1, 10));
-  assert.equal(rows.length, 50_000, "a full list does not take older events");
+  assert.equal(rows.length, 50_000, "no older events are added to a full list");
   rows.reset(some(1, 60_000));
   assert.deepEqual([rows.length, rows.oldest?.id, rows.waiting, rows.isBroken], [50_000, 10_001, 0, false]);
 });

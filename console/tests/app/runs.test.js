@@ -5,7 +5,7 @@ import { attemptOf, runKey } from "../../app/run.js";
 import { SILENT_MS } from "../../app/runs.js";
 import { event, NONE, NOW, of, orders, RUN, START } from "./events.js";
 
-test("a run is one row, with its queue time separate from its run time", () => {
+test("a run has one row, and its queue time is separate from its run time", () => {
   const runs = of(event({}), event({ second: 5, status: "in_progress" }));
   const [row, ...others] = runs.active(NOW);
   assert.equal(others.length, 0);
@@ -17,7 +17,9 @@ test("a run is one row, with its queue time separate from its run time", () => {
   assert.deepEqual(runs.active(NOW), []);
 });
 
-test("events may come in any order: the highest attempt, then time, then phase decides the state", () => {
+test("the state of a run does not depend on the order in which its events arrive", () => {
+  // The highest attempt decides the state. Within an attempt, the latest event decides. If two events have
+  // the same time, the later phase decides.
   const events = [
     event({ second: 0 }),
     event({ second: 5, status: "in_progress" }),
@@ -32,7 +34,7 @@ test("events may come in any order: the highest attempt, then time, then phase d
   }
 });
 
-test("a failure stays until its run or a matching run of its task succeeds, or until it is dismissed", () => {
+test("a failure stays until it is dismissed, or until its run or a matching run succeeds", () => {
   const failed = event({ status: "failure", second: 1 });
   assert.equal(of(failed).failures(NOW, NONE).length, 1);
   assert.equal(
@@ -82,7 +84,7 @@ test("a run is identified by its link without the attempt, and a deployment by i
   );
 });
 
-test("a new deploy of a service does not take the start time of the previous one", () => {
+test("a new deploy of a service does not keep the start time of the previous deploy", () => {
   const deploy = {
     source: "gcp.deploy",
     kind: "deploy",
@@ -103,7 +105,7 @@ test("beyond the limit the oldest runs are dropped, and runs that are shown are 
   const other = (i, more) =>
     runs.take(event({ vtid: "UNSET", link: `https://github.com/acme/x/actions/runs/${i}`, ...more }));
   for (let i = 0; i < 12_000; i++) other(i, { status: "success" });
-  assert.ok(runs.byKey.size <= 5_000 && runs.byKey.size > 4_000, `${runs.byKey.size} runs`);
+  assert.ok(runs.byKey.size <= 5_000 && runs.byKey.size > 4_000, `${runs.byKey.size} runs are kept`);
   assert.deepEqual([runs.failures(NOW, NONE).length, runs.active(NOW).length], [1, 1]);
   for (let i = 0; i < 12_000; i++) {
     other(i, { status: "failure" });
@@ -122,7 +124,7 @@ test("events without a duration, such as a push or a release, are not kept as ru
   assert.equal(runs.byKey.size, 0);
 });
 
-test("once both names are known, a green workflow does not clear the failure of another workflow", () => {
+test("once both names are known, a workflow's success does not clear another workflow's failure", () => {
   const failed = event({ status: "failure", second: 1 });
   const link = (/** @type {number} */ id) => `https://github.com/acme/gateway/actions/runs/${id}`;
   const lint = event({ link: link(78), status: "success", second: 2 });

@@ -66,19 +66,19 @@ test("the view of any link stays the same when it is formatted and parsed", () =
   }
 });
 
-test("facets, text, hide-green and my-tasks must all match", () => {
+test("an event must match the facets, the text, hide-green and my-tasks", () => {
   const shows = (/** @type {string} */ search, starred = ["DEV-CICDL-0031"]) =>
     matcher(parse(`/${search}`), starred)(EVENT);
   assert.ok(shows(""));
   assert.ok(shows("?status=failure,success&kind=workflow_run"));
   assert.ok(!shows("?status=failure"));
   assert.ok(!shows("?hide=green"));
-  assert.ok(shows("?q=GATEWAY+core"), "every word matches in any field and case");
+  assert.ok(shows("?q=GATEWAY+core"), "each word may match any field, in any case");
   assert.ok(!shows("?q=gateway+nothing"));
   assert.ok(shows("?mine=1"));
   assert.ok(!shows("?mine=1", []));
   const anyStatus = matcher(parse("/?status=failure&hide=green"), [], { anyStatus: true });
-  assert.ok(anyStatus(EVENT), "runs match whatever their status");
+  assert.ok(anyStatus(EVENT), "with anyStatus, runs with any status match");
 });
 
 test("a query sends only filters that the gateway knows, and my-tasks without a star matches nothing", () => {
@@ -89,7 +89,7 @@ test("a query sends only filters that the gateway knows, and my-tasks without a 
   assert.equal(filterCount(home()), 0);
 });
 
-test("values get the gateway's case, and too many starred tasks are not sent to the gateway", () => {
+test("filter values get the gateway's case, and too many starred tasks are not sent to the gateway", () => {
   const { facets } = parseView(
     "/",
     "?kind=Deploy&source=GCP.deploy&status=FAILURE&layer=cicdl&module=api&vtid=dev-a-0001",

@@ -72,7 +72,7 @@ test("screen readers get the ticker's rows in order, each with its index", async
   const list = page.locator("#ticker");
   await list.locator(`.row[data-id="${ids.at(-1)}"]`).waitFor();
   await until(async () => Number(await list.getAttribute("aria-rowcount")) > 90, "the list has older events");
-  /** Checks the rows in the document's order and returns their ids. @param {string} when */
+  /** Checks the order and the indices of the rows, and returns the rows' ids. @param {string} when */
   const idsInOrder = async (when) => {
     const [count, rows] = await list.evaluate((list) => [
       Number(list.getAttribute("aria-rowcount")),
@@ -83,7 +83,7 @@ test("screen readers get the ticker's rows in order, each with its index", async
     const newest = ids.at(-1) ?? 0;
     for (const [index = 0, id = 0] of rows) {
       assert.ok(index >= 2 && index <= count, `index ${index} of ${count} ${when}`);
-      // The ids have no holes here, and the header row has index 1.
+      // In this test, the ids are consecutive. The header row has index 1, so the newest event has index 2.
       assert.equal(index, newest - id + 2, when);
     }
     const seen = rows.map(([, id = 0]) => id);
@@ -106,7 +106,7 @@ test("screen readers get the ticker's rows in order, each with its index", async
   for (const top of [1_600, 1_280, 320, 0]) {
     await list.evaluate((list, top) => list.scrollTo(0, top), top);
     await list.locator(`.row[data-id="${(ids.at(-1) ?? 0) - top / 32}"]`).waitFor();
-    assert.ok((await idsInOrder(`scrolled to ${top}`)).includes(selected), "the selected row stays");
+    assert.ok((await idsInOrder(`scrolled to ${top}`)).includes(selected), "the selected row is not removed");
   }
   const rows = (await list.ariaSnapshot()).split("\n").filter((line) => /^ *- row /.test(line));
   assert.match(rows[0] ?? "", /Time Status Task Event Module Where Source/);

@@ -1,4 +1,4 @@
-// Tests the address and the keyboard: navigation keeps the filters, and invalid input does no harm.
+// Tests the page's address and the keyboard: navigation keeps the filters, and invalid input causes no error.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const rows = (page, count) =>
     `the list has ${count} rows`,
   );
 
-test("Esc leaves the filter and keeps its text", async () => {
+test("Esc moves the focus out of the text filter and keeps the text", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.keyboard.press("/");
@@ -34,7 +34,7 @@ test("Esc leaves the filter and keeps its text", async () => {
   await close();
 });
 
-test("the home page keeps its filters, and a second click on its link clears them", async () => {
+test("the link to the home page keeps the filters, and a second click on the link clears them", async () => {
   const { page, close } = await open(browser, `${stack.url}/?kind=two`);
   await rows(page, 1);
   const live = page.getByRole("link", { name: "Live" });
@@ -73,7 +73,7 @@ test("j and k show the next and previous event in the drawer, and one Esc closes
   await close();
 });
 
-test("a token that a header cannot carry is ignored", async () => {
+test("a token with characters that are invalid in a header is ignored", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=%C3%A4b&kind=TWO&layer=cicdl`);
   await inState(page, "live");
   await rows(page, 1);
@@ -107,7 +107,7 @@ test("a filter menu closes when the Back button changes the view", async () => {
   await close();
 });
 
-test("a text typed just before the user leaves the home page is not applied", async () => {
+test("a filter text that is typed just before the user leaves the home page is not applied", async () => {
   const { page, close } = await open(browser, stack.url);
   await rows(page, 3);
   await page.evaluate(() => {
@@ -124,7 +124,7 @@ test("a text typed just before the user leaves the home page is not applied", as
   await close();
 });
 
-test("without storage, the user can choose a theme and return to the system's theme", async () => {
+test("without storage, the user can still choose a theme and return to the system's theme", async () => {
   const { page, close } = await open(browser, "about:blank", { colorScheme: "light" });
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "localStorage", {
@@ -154,7 +154,7 @@ test("the page of an invalid VTID has status 404 and explains the problem", asyn
   await close();
 });
 
-test("the text filter finds a run by its name", async () => {
+test("the text filter finds a run by the name of the run", async () => {
   const link = "https://github.com/acme/gateway/actions/runs/4711";
   const meta = { name: "Answer slowly" };
   const run = { kind: "workflow_run", source: "github.actions", status: "in_progress", link, meta };

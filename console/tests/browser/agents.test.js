@@ -17,7 +17,7 @@ const ping = (agent, status, meta = {}) =>
     meta: { agent, instance: "h:1:2", ...meta },
   });
 
-test("a failed agent is a failure until an agent with its name pings, even after a reload", async () => {
+test("even after a reload, an agent's failure is listed until an agent of the same name pings", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await stack.send([event(), ping("planner", "failure")]);
   const row = page.locator(".failures .run", { hasText: "planner" });
@@ -35,7 +35,7 @@ test("a failed agent is a failure until an agent with its name pings, even after
   await close();
 });
 
-test("a replaced agent is listed last and not counted as missing", async () => {
+test("a replaced agent is listed last and is not counted", async () => {
   const started = (/** @type {number} */ ago) => new Date(Date.now() - ago).toISOString();
   // An agent that promises a ping every second and then falls silent is soon lost.
   await stack.send([
@@ -57,14 +57,14 @@ test("a replaced agent is listed last and not counted as missing", async () => {
   await close();
 });
 
-test("the page seldom reads the list of agents, however many pings arrive", async () => {
+test("the page rarely reads the list of agents, even if many pings arrive", async () => {
   const { page, close } = await open(browser, "about:blank");
   let asked = 0;
   page.on("request", (request) => {
     if (request.url().endsWith("/oasis/agents")) asked++;
   });
   await page.goto(stack.url);
-  await until(async () => asked === 1, "the page has read the agents");
+  await until(async () => asked === 1, "the page has read the list of agents");
   for (let i = 0; i < 20; i++) {
     const [id] = await stack.send([ping(`many-${i}`, "in_progress", { interval: 600 })]);
     await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
@@ -72,6 +72,6 @@ test("the page seldom reads the list of agents, however many pings arrive", asyn
   assert.equal(asked, 1);
   await page.getByRole("link", { name: "Agents" }).click();
   await page.locator("tr", { hasText: "many-19" }).waitFor();
-  assert.ok(asked <= 3, `${asked} queries`);
+  assert.ok(asked <= 3, `the page sent ${asked} queries`);
   await close();
 });

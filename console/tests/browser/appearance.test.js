@@ -54,7 +54,7 @@ test("on a phone, no page scrolls sideways", async () => {
         window.scrollTo(1_000, 0);
         return [document.documentElement.scrollWidth, window.innerWidth, window.scrollX];
       });
-      assert.deepEqual(wide, [width, width, 0], `${what} at ${width}`);
+      assert.deepEqual(wide, [width, width, 0], `${what} at ${width} px`);
     };
     for (const [path, there] of PAGES) {
       await page.goto(`${stack.url}${path}`);
@@ -69,7 +69,7 @@ test("on a phone, no page scrolls sideways", async () => {
       .first()
       .tap({ position: { x: 12, y: 12 } });
     await page.locator("dialog.drawer[open] .tree").first().waitFor();
-    await fits("an event");
+    await fits("the drawer");
     await page.getByRole("button", { name: "Close" }).tap();
     await page.locator("dialog.drawer").waitFor({ state: "hidden" });
     await fits("the ticker");
@@ -94,19 +94,19 @@ test("with reduced motion, no animation runs", async () => {
       page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === "running").length);
     await page.goto(stack.url);
     await page.locator(".run.s-in_progress").first().waitFor();
-    assert.equal((await moving()) > 0, moves, `the icon of a run, ${reducedMotion}`);
+    assert.equal((await moving()) > 0, moves, `the icon of a run, reduced motion: ${reducedMotion}`);
     // These requests never get a response, so the page keeps loading.
     await page.route("**/api/v1/oasis/**", () => {});
     await page.goto(`${stack.url}/agents`);
     await page.locator(".skeleton").first().waitFor();
-    assert.equal((await moving()) > 0, moves, `the skeleton, ${reducedMotion}`);
+    assert.equal((await moving()) > 0, moves, `the skeleton, reduced motion: ${reducedMotion}`);
     await close();
   }
 });
 
-test("with forced colours, every status has a word, and chosen items look different", async () => {
+test("with forced colours, every status is shown as a word, and chosen items look different", async () => {
   const { page, faults, close } = await open(browser, stack.url, { forcedColors: "active" });
-  /** Returns the words of the visible elements. @param {string} selector */
+  /** Returns the texts of the visible elements that match the selector. @param {string} selector */
   const words = (selector) =>
     page.evaluate(
       (selector) =>
@@ -115,7 +115,7 @@ test("with forced colours, every status has a word, and chosen items look differ
           .map((word) => word.innerText),
       selector,
     );
-  /** The outline, border and underline of an element. @param {import("playwright-core").Locator} one */
+  /** Returns an element's outline, border and underline. @param {import("playwright-core").Locator} one */
   const drawn = (one) =>
     one.evaluate((element) => {
       const { outlineStyle, borderStyle, textDecorationLine } = getComputedStyle(element);
@@ -126,7 +126,7 @@ test("with forced colours, every status has a word, and chosen items look differ
   assert.deepEqual(await words("#state-word"), ["LIVE"]);
   const shown = new Set(await words("#ticker .row[data-id] .status .word"));
   for (const word of ["queued", "running", "success", "failed", "cancelled", "info"])
-    assert.ok(shown.has(word), `${word} of ${[...shown]}`);
+    assert.ok(shown.has(word), `"${word}" is missing from ${[...shown]}`);
   const nav = page.getByRole("navigation");
   assert.notEqual(await drawn(nav.getByText("Live")), await drawn(nav.getByText("Agents")));
   const hide = page.getByRole("button", { name: "Hide green" });

@@ -1,4 +1,4 @@
-// Reads what the page copies, and runs copied commands.
+// Reads the text that the page copies, and runs copied commands.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -14,7 +14,7 @@ export const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
  */
 export async function copied(page, name) {
   await page.evaluate(() => navigator.clipboard.writeText("nothing"));
-  // Keep the element, because the button's name changes to "Copied" for a while.
+  // Keep the element, because the button can't be found by name while the name is "Copied".
   const button = await page.getByRole("button", { name }).elementHandle();
   await button?.click();
   await page.waitForFunction((button) => button?.textContent === "Copied", button);
@@ -22,7 +22,7 @@ export async function copied(page, name) {
 }
 
 /**
- * Runs a line in a shell, as if pasted, and returns the JSON that it prints.
+ * Runs a command line in a shell, and returns the JSON that the command prints.
  *
  * @param {string} line
  * @param {Record<string, string>} [env]

@@ -32,7 +32,7 @@ test("hostile content in an event is shown as text", async () => {
   await page.goto(`${stack.url}/vtid/DEV-CICDL-0031`);
   await page.locator(".bar", { hasText: "<img src=x" }).waitFor();
   assert.equal(await page.locator("main img, main script").count(), 0);
-  // The database refuses a link like this one, but the page must not rely on the database.
+  // The database refuses `javascript:` links, but the page must not rely on the database.
   await page.route("**/api/v1/oasis/events?*", (route) =>
     route.fulfill({
       json: [
@@ -69,7 +69,7 @@ test("hostile content in an event is shown as text", async () => {
   await close();
 });
 
-test("an event can be copied as JSON, and as a curl command that reads it", async () => {
+test("an event can be copied as JSON, and as a curl command that reads the event", async () => {
   const meta = { text: 'it\'s "quoted" $HOME \u202e', list: [1, { deep: null }] };
   const [id = 0] = await stack.send([
     event({ kind: "copied", link: "https://example.com/?a=1&b='2'", meta }),
@@ -85,7 +85,7 @@ test("an event can be copied as JSON, and as a curl command that reads it", asyn
   await close();
 });
 
-test("Back and Forward close and open the drawer, and closing a linked event shows its list", async () => {
+test("Back closes the drawer, Forward opens it, and closing a linked event leads to the list", async () => {
   const [first, second] = await stack.send([event({ kind: "walked" }), event({ kind: "walked" })]);
   const { page, faults, close } = await open(browser, `${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked`);
@@ -112,7 +112,7 @@ test("Back and Forward close and open the drawer, and closing a linked event sho
   await opened(second);
   await page.getByRole("button", { name: "Close" }).click();
   await closed();
-  // Closing the drawer went back in the history, so the next step back leads to the entry before the list.
+  // Closing the drawer went back in the history, so the next step back leads to the page before the list.
   await page.goBack();
   await page.waitForURL(`${stack.url}/agents`);
   await page.goto(`${stack.url}/?kind=walked&event=${first}`);

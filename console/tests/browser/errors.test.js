@@ -1,5 +1,5 @@
-// Tests failures of the query API while the feed works. Each part of the page must say what it can't show,
-// and must have a button to try again.
+// Tests failures of the query API while the feed works. Each part of the page must name the data that can't
+// be shown, and must have a button to try again.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ await stack.send([
 ]);
 await stack.sendMany(60);
 
-const WHY = "the table can't be read just now";
+const WHY = "the table can't be read now";
 
 /** Opens a page for which the query API fails. @param {string} path */
 async function refused(path) {
@@ -47,7 +47,7 @@ async function tryAgain(part, text, repair) {
   await note.waitFor({ state: "hidden" });
 }
 
-test("the list keeps the events of the feed, and older events can be read again", async () => {
+test("after an error, older events can be read again, and the feed's events stay in the list", async () => {
   const { page, faults, close, repair } = await refused("/");
   await until(async () => (await shownIds(page)).length === 20, "the first events of the feed are shown");
   await tryAgain(page.locator(".ticker-note"), /Older events can't be read/, repair);
@@ -74,7 +74,7 @@ test("a task's history can be read again after an error", async () => {
 
 test("the agents can be read again after an error", async () => {
   const { page, faults, close, repair } = await refused("/agents");
-  await tryAgain(page.locator(".page .note"), /The agents can't be read/, repair);
+  await tryAgain(page.locator(".page .note"), /The agent list can't be read/, repair);
   await page.locator("tr.a-idle", { hasText: "planner" }).waitFor();
   assert.deepEqual(faults, []);
   await close();

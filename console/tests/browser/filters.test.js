@@ -1,4 +1,4 @@
-// Tests filters, and the address that contains them.
+// Tests the filters, and the address that contains the filters.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const kinds = (page) =>
     [...new Set([...document.querySelectorAll("#ticker .row .kind")].map((kind) => kind.textContent))].sort(),
   );
 
-test("filters are in the address, and Back and Forward step through them", async () => {
+test("the address contains the filters, and Back and Forward undo and redo a filter change", async () => {
   const ids = await stack.send([
     event({ kind: "one", status: "success" }),
     event({ kind: "two", status: "failure" }),
@@ -30,7 +30,7 @@ test("filters are in the address, and Back and Forward step through them", async
   await page.getByText("No event matches these filters").waitFor();
   assert.equal(new URL(page.url()).search, "?q=nothing+like+it&status=failure");
   await page.goBack();
-  await until(async () => (await kinds(page)).join() === "two", "the text is gone");
+  await until(async () => (await kinds(page)).join() === "two", "the text filter is removed");
   await page.goBack();
   await until(async () => (await kinds(page)).join() === "one,three,two", "all events are shown again");
   await page.goForward();
@@ -42,7 +42,7 @@ test("filters are in the address, and Back and Forward step through them", async
   await page.waitForURL(`${stack.url}/vtid/STG-OTHER-0001`);
   await page.getByRole("button", { name: "Star", exact: true }).click();
   await page.goto(`${stack.url}/?mine=1`);
-  await until(async () => (await kinds(page)).join() === "three", "only my tasks are shown");
+  await until(async () => (await kinds(page)).join() === "three", "only starred tasks are shown");
   assert.deepEqual(faults, []);
   await close();
 });
@@ -56,7 +56,7 @@ test("a filter finds events that are older than the events on the page", async (
   await close();
 });
 
-test("hide=green in a link hides successes among older and new events", async () => {
+test("hide=green in a link hides both older and new successes", async () => {
   const vtid = "DEV-GREEN-0001";
   const statuses = ["queued", "in_progress", "success", "failure", "cancelled", "info"];
   const sent = () => stack.send(statuses.map((status) => event({ kind: status, status, vtid })));
@@ -86,9 +86,9 @@ test("a star and its removal survive a reload", async () => {
   await page.reload();
   await page.getByRole("button", { name: "Starred", pressed: true }).waitFor();
   await page.goto(`${stack.url}/?mine=1`);
-  await until(async () => (await kinds(page)).join() === "mine", "only my tasks are shown");
+  await until(async () => (await kinds(page)).join() === "mine", "only starred tasks are shown");
   await page.reload();
-  await until(async () => (await kinds(page)).join() === "mine", "still only my tasks are shown");
+  await until(async () => (await kinds(page)).join() === "mine", "a reload changes nothing");
   await page.goto(`${stack.url}/vtid/DEV-STARS-0001`);
   await page.getByRole("button", { name: "Starred" }).click();
   await page.goto(`${stack.url}/?mine=1`);
@@ -97,7 +97,7 @@ test("a star and its removal survive a reload", async () => {
   await close();
 });
 
-test("repeated pings are shown only with the Heartbeats switch", async () => {
+test("repeated pings are shown only if the Heartbeats switch is on", async () => {
   const ping = (/** @type {string} */ status, repeat = false) =>
     event({
       source: "agent.ping",
@@ -125,7 +125,7 @@ test("repeated pings are shown only with the Heartbeats switch", async () => {
   sent.push(...(await stack.send([ping("in_progress", true)])));
   await shows(sent, "one more ping is shown");
   await page.reload();
-  await shows(sent, "all pings are shown, because the address says so");
+  await shows(sent, "all pings are shown after the reload");
   await page.getByRole("button", { name: "Heartbeats" }).click();
   await shows([idle, working], "repeated pings are hidden again");
   const [stopped = 0] = await stack

@@ -1,4 +1,4 @@
-// Tests that the page says which events are missing from the list, and why.
+// Tests that the page names the events that are missing from the list, and the reason.
 
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
@@ -36,7 +36,7 @@ async function reconnect(page) {
   await pass(page, async () => (await badge(page)).startsWith("LIVE"), "the page is live again");
 }
 
-test("the banner names events that were pruned while the page was offline", async () => {
+test("the banner names events that were pruned while the page was disconnected", async () => {
   const { page, faults, close, ids } = await cutOff();
   const before = await allIds(page);
   const gone = await send(4);
@@ -78,15 +78,15 @@ test("the banner names events that a poll skipped", async () => {
   await close();
 });
 
-test("after the database was replaced, the list starts again", async () => {
+test("after the database is replaced, the list starts over", async () => {
   const { page, faults, close } = await cutOff();
   await stack.renew();
   const ids = await send(2);
   const requests = relay.requests(FEED);
   await relay.join();
   await pass(page, async () => relay.requests(FEED) > requests, "the page reconnects");
-  // The gateway waits three seconds before it takes the database for restored. The page's clock stands
-  // still meanwhile.
+  // The gateway waits three seconds before it treats the database as restored. Do not advance the page's
+  // clock during this time, because the page would then treat the connection as silent.
   await page.locator("#banner").getByText("The list has started over").waitFor();
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   assert.deepEqual(await allIds(page), ids.reverse());

@@ -9,7 +9,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage({ READ_TOKENS: "s3cret" });
 await stack.send([event({ kind: "first" })]);
 
-/** Executed inside the page. Records the page's notifications. */
+/** Runs inside the page. Records the page's notifications. */
 function record() {
   const notes = /** @type {Notification[]} */ ([]);
   const Recorded = new Proxy(Notification, {
@@ -22,7 +22,7 @@ function record() {
   Object.assign(globalThis, { notes, Notification: Recorded });
 }
 
-test("the page removes the token from the address at once, and keeps it for the tab", async () => {
+test("the page removes the token from the address at once, and keeps the token for the tab", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?token=s3cret&kind=first`);
   await inState(page, "live");
   assert.equal(page.url(), `${stack.url}/?kind=first`);
@@ -37,20 +37,20 @@ test("the page removes the token from the address at once, and keeps it for the 
   await close();
 });
 
-test("a page without a token asks for one", async () => {
+test("a page without a token asks the user for a token", async () => {
   const { page, close } = await open(browser, `${stack.url}/agents`);
   await inState(page, "offline");
   const input = page.getByLabel("Token");
   await input.fill("wrong");
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByRole("button", { name: "Use token" }).click();
   await page.getByText("this token may not read").first().waitFor();
   await input.fill("s3cret");
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByRole("button", { name: "Use token" }).click();
   await inState(page, "live");
   await close();
 });
 
-test("failures that match the filters give a notification, and many failures share one", async () => {
+test("failures that match the filters cause a notification, and many failures cause only one", async () => {
   const { page, faults, close } = await open(browser, "about:blank", { permissions: ["notifications"] });
   await page.addInitScript(record);
   await page.goto(`${stack.url}/?token=s3cret&vtid=DEV-NOTE-0001`);
@@ -72,7 +72,7 @@ test("failures that match the filters give a notification, and many failures sha
   await stack.send(Array.from({ length: 9 }, (_, i) => failure(`many${i}`)));
   await until(async () => (await notes()).length > 1, "a second notification is shown");
   assert.deepEqual(await notes(), ["loud failed", "9 failures"]);
-  // Notifications stay on after a reload, and a click on one opens its event.
+  // Notifications stay on after a reload, and a click on a notification opens the event.
   await page.reload();
   await inState(page, "live");
   await page.getByRole("button", { name: /Notifications of failures are on/, pressed: true }).waitFor();
@@ -95,9 +95,9 @@ test("failures that match the filters give a notification, and many failures sha
   await close();
 });
 
-test("if notifications are blocked, the label of the bell says so", async () => {
+test("if the browser blocks notifications, the label of the bell button says so", async () => {
   const { page, close } = await open(browser, "about:blank");
-  // In a test, no one answers the browser's prompt.
+  // Replace the browser's prompt, because no user can answer the prompt in a test.
   await page.addInitScript(() => {
     Notification.requestPermission = async () => "denied";
   });
@@ -110,7 +110,7 @@ test("if notifications are blocked, the label of the bell says so", async () => 
   await close();
 });
 
-test("the curl command for an event refers to the token without containing it", async () => {
+test("the curl command for an event contains a variable instead of the token", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret&event=1`, CLIPBOARD);
   await page.locator("dialog.drawer[open] .meta-part p").waitFor();
   const line = await copied(page, "Copy as curl");
@@ -136,7 +136,7 @@ test("a dismissed failure stays dismissed after a reload", async () => {
   await close();
 });
 
-test("the page follows the system's theme until the user chooses another one, which it stores", async () => {
+test("the page follows the system's theme until the user chooses a theme, and keeps the choice", async () => {
   const { page, close } = await open(browser, `${stack.url}/?token=s3cret`, { colorScheme: "light" });
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await background();
@@ -157,6 +157,6 @@ test("the page follows the system's theme until the user chooses another one, wh
   await page.reload();
   assert.equal(await background(), light);
   await page.emulateMedia({ colorScheme: "dark" });
-  assert.equal(await background(), dark, "choosing the system's theme means following the system");
+  assert.equal(await background(), dark, "the page follows the system again");
   await close();
 });

@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 const { stack, browser } = await stage();
 await stack.sendMany(40);
 
-test("the keyboard reaches every action", async () => {
+test("every action can be done with the keyboard", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   const [first, second] = await rowsInSight(page, 25);
   await page.keyboard.press("j");
@@ -45,7 +45,7 @@ test("the keyboard reaches every action", async () => {
   await page.keyboard.press("/");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
   await page.keyboard.type("jjg?");
-  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "the field takes the keys");
+  assert.equal(await page.getByRole("searchbox").inputValue(), "jjg?", "the search field gets the keys");
   await page.keyboard.press("Escape");
   await page.keyboard.press("g");
   await page.keyboard.press("a");
@@ -61,7 +61,7 @@ test("the keyboard reaches every action", async () => {
   await close();
 });
 
-test("the focus returns to the row even if the name of a run became known meanwhile", async () => {
+test("the focus returns to the row even if the name of a run arrives in the meantime", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   const [first = 0] = await rowsInSight(page, 25);
   await page.keyboard.press("j");

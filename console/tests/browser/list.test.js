@@ -1,4 +1,4 @@
-// Tests that the rows of the list of events stay in place while the reader reads or uses them.
+// Tests that the rows of the list of events stay in place while the user reads or uses the rows.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -29,7 +29,7 @@ function stream(more) {
   };
 }
 
-test("on a phone, mock mode shows the ticker first", async () => {
+test("on a phone, the page shows the ticker first in mock mode", async () => {
   const viewport = { width: 390, height: 844 };
   const { page, close } = await open(browser, stack.url, { viewport });
   await inState(page, "mock");
@@ -43,7 +43,7 @@ test("the Back button restores the list's scroll position", async () => {
   const vtid = "DEV-BACKK-0001";
   await stack.sendMany(300, { kind: "back", vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=back`);
-  // The first twenty rows are not high enough to scroll. Older rows load by themselves.
+  // The first twenty rows are too few to scroll this far. Older rows load automatically, so try again.
   await until(async () => {
     await page.locator("#ticker").evaluate((element) => element.scrollTo(0, 3_000));
     return (await scrolledTo(page)) === 3_000;
@@ -65,7 +65,7 @@ test("the Back button restores the list's scroll position", async () => {
   await close();
 });
 
-test("a pause survives a filter change, a visit to a task's page and a star", async () => {
+test("the list stays paused after a filter change, a visit to a task's page and a star", async () => {
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "live");
   await page.getByRole("button", { name: "Pause" }).click();
@@ -85,7 +85,7 @@ test("a pause survives a filter change, a visit to a task's page and a star", as
   await close();
 });
 
-test("a pressed row opens while new events arrive, and a resting pointer lets the list move", async () => {
+test("a click opens a row even if new events arrive, and a resting pointer lets the list move", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
   await stack.sendMany(50, { kind: "fast" });
   await rowsInSight(page, 20);
@@ -118,7 +118,7 @@ test("a pressed row opens while new events arrive, and a resting pointer lets th
   await close();
 });
 
-test("the focused row stays in sight, and the list moves again when the focus leaves", async () => {
+test("the focused row stays in sight, and the list moves again when the row loses the focus", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=fast`);
   await rowsInSight(page, 20);
   await page.keyboard.press("j");
@@ -216,14 +216,14 @@ test("a search without matches stops after ten pages and continues on request", 
   assert.equal(asked.length, 10);
   await note.getByRole("button", { name: "Search further" }).click();
   await note.getByText("No event matches these filters").waitFor();
-  assert.ok(asked.length <= 13, `${asked.length} queries`);
+  assert.ok(asked.length <= 13, `the page sent ${asked.length} queries`);
   const [id] = await stack.send([event({ kind: "needle" })]);
   await page.locator(`#ticker .row[data-id="${id}"]`).waitFor();
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a paused list keeps its rows, however many events arrive", async () => {
+test("a paused list keeps its rows, even if 58,000 events arrive", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=hay`);
   await rowsInSight(page, 20);
   await page.getByRole("button", { name: "Pause" }).click();
@@ -246,7 +246,7 @@ test("a paused list keeps its rows, however many events arrive", async () => {
   await close();
 });
 
-test("a while after an opened event is closed, the list moves again", async () => {
+test("some time after an opened event is closed, the list moves again", async () => {
   const [first = 0] = await stack.send([event({ kind: "opened" })]);
   const { page, faults, close } = await openTimed(browser, `${stack.url}/?kind=opened`);
   await page.locator(`#ticker .row[data-id="${first}"]`).click();
@@ -259,7 +259,7 @@ test("a while after an opened event is closed, the list moves again", async () =
   await close();
 });
 
-test("after j in the drawer, closing the drawer focuses the row of the last event", async () => {
+test("after j in the drawer, closing the drawer focuses the row of the event shown last", async () => {
   const ids = await stack.send(Array.from({ length: 40 }, () => event({ kind: "reading" })));
   const { page, close } = await open(browser, `${stack.url}/?kind=reading`);
   const newest = ids.at(-1) ?? 0;
@@ -275,7 +275,7 @@ test("after j in the drawer, closing the drawer focuses the row of the last even
     page.evaluate(() =>
       Number(/** @type {HTMLElement} */ (document.activeElement?.closest(".row"))?.dataset.id),
     );
-  await until(async () => (await focused()) === newest - 35, "the last event has the focus");
+  await until(async () => (await focused()) === newest - 35, "the row of the event shown last has the focus");
   await page.keyboard.press("Enter");
   await page.waitForURL(`${stack.url}/?kind=reading&event=${newest - 35}`);
   await close();

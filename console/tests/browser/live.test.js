@@ -29,7 +29,7 @@ test("simulated events are marked, the first real event removes them, and new ev
   await close();
 });
 
-test("the page loses and duplicates no event when the gateway restarts", async () => {
+test("the page neither loses nor duplicates events when the gateway restarts", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?kind=crash`);
   await inState(page, "live");
   const ids = await stack.send(Array.from({ length: 5 }, () => event({ kind: "crash" })));

@@ -26,9 +26,9 @@ test("after a cut connection, the page counts down, retries on request, and lose
   const ids = await send("cut", 3);
   await page.locator(`#ticker .row[data-id="${ids.at(-1)}"]`).waitFor();
   await relay.cut();
-  // A new feed would begin with the last twenty events, so send more.
+  // A feed that does not resume begins with the last twenty events, so send more than twenty.
   ids.push(...(await send("cut", 70)));
-  await pass(page, async () => /^RECONNECTING in ([5-9]|\d\d) s$/.test(await badge(page)), "it counts down");
+  await pass(page, async () => /^RECONNECTING in ([5-9]|\d\d) s$/.test(await badge(page)), "the page waits");
   await freeze(page);
   const banner = (await page.locator("#banner").textContent()) ?? "";
   assert.match(banner, /can't be reached.*The events shown here stay/);
@@ -53,7 +53,7 @@ test("a silent connection is dropped, and the page retries at once when the netw
   relay.mode = "silence";
   await page.context().setOffline(true);
   ids.push(...(await send("silent", 30)));
-  await pass(page, async () => (await badge(page)).startsWith("RECONNECTING"), "silence is noticed");
+  await pass(page, async () => (await badge(page)).startsWith("RECONNECTING"), "the page detects silence");
   await pass(page, async () => /in \d\d s/.test(await badge(page)), "the waits grow");
   relay.mode = "pass";
   await freeze(page);
@@ -66,7 +66,7 @@ test("a silent connection is dropped, and the page retries at once when the netw
   await close();
 });
 
-test("if the feed's address gives 404, the page is OFFLINE, offers a retry, and keeps trying", async () => {
+test("if the feed returns 404, the page shows OFFLINE, offers a retry, and keeps trying", async () => {
   relay.mode = "lost";
   const { page, faults, close } = await openTimed(browser, `${relay.url}/?kind=first`);
   await inState(page, "offline");

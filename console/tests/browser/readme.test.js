@@ -14,7 +14,7 @@ const readme = await readFile(new URL("README.md", CLIENT), "utf8");
 const html = /```html\n(.*?)```/s.exec(readme)?.[1];
 assert.ok(html, "the README has an example page");
 
-/** Serves the page from an origin that is not the gateway's, as a user's own server does. */
+/** Serves the page from a different origin than the gateway's, as a user's own server would. */
 const server = createServer(async ({ url = "/" }, answer) => {
   const name = /^\/client\/([a-z]+\.js)$/.exec(url)?.[1];
   answer.setHeader("Content-Type", name ? "text/javascript" : "text/html; charset=utf-8");
@@ -25,7 +25,7 @@ const server = createServer(async ({ url = "/" }, answer) => {
 await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
 after(() => server.close());
 
-test("the README's example page shows a failure, and no event that its filter does not match", async () => {
+test("the README's example page shows a failure, but no event that the filter excludes", async () => {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const { page, faults, close } = await open(browser, `http://127.0.0.1:${port}/`);
   await page

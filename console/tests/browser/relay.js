@@ -11,8 +11,8 @@ export class Relay {
   /**
    * - `pass`: forwards everything
    * - `hold`: holds the body of streams back, like a proxy that waits for the whole response
-   * - `silence`: forwards no more bytes of bodies, neither for open responses nor for new ones
-   * - `lost`: responds to the feed with 404
+   * - `silence`: forwards no more body bytes, neither of open responses nor of new responses
+   * - `lost`: responds with 404 to requests for the feed
    * - `late`: forwards only the `connected` message of a stream, until release() is called
    *
    * @type {"pass" | "hold" | "silence" | "lost" | "late"}

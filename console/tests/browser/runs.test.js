@@ -1,4 +1,4 @@
-// Tests that a run and its jobs have one row, one notification and one dismissal.
+// Tests that a run and its jobs share one row, one notification and one dismissal.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const ci = (id, status, job, more = {}) =>
     ...more,
   });
 
-/** Executed inside the page. Replaces the browser's notifications with a fake that records their titles. */
+/** Runs inside the page. Replaces the browser's notifications with a fake that records the titles. */
 function fakeNotifications() {
   const notes = /** @type {string[]} */ ([]);
   class Fake {
@@ -42,7 +42,7 @@ function fakeNotifications() {
 /** @param {import("playwright-core").Page} page @returns {Promise<string[]>} */
 const notes = (page) => page.evaluate(() => /** @type {any} */ (globalThis).notes);
 
-test("a run and its jobs give one row, one failure and one notification", async () => {
+test("a run and its jobs share one row, one failure and one notification", async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   await page.addInitScript(fakeNotifications);
   await stack.send([event(), ci(1, "in_progress"), ci(1, "in_progress", 11), ci(1, "in_progress", 12)]);
@@ -66,13 +66,13 @@ test("a run and its jobs give one row, one failure and one notification", async 
   await page.waitForURL(`${stack.url}/?event=${ended}`);
   await page.keyboard.press("Escape");
   await stack.send([ci(2, "failure")]);
-  await until(async () => (await notes(page)).length === 2, "the next run gives a notification");
+  await until(async () => (await notes(page)).length === 2, "the next run causes a notification");
   assert.equal((await notes(page))[0], "CI failed");
   assert.deepEqual(faults, []);
   await close();
 });
 
-test("a run stays dismissed with its jobs, and a failed job does not fail a green run", async () => {
+test("a dismissed run and its jobs stay dismissed, and a failed job does not fail a green run", async () => {
   const { page, faults, close } = await open(browser, `${stack.url}/?vtid=DEV-CICDL-0040,DEV-CICDL-0041`);
   await inState(page, "live");
   const vtid = "DEV-CICDL-0040";
@@ -98,7 +98,7 @@ test("a run stays dismissed with its jobs, and a failed job does not fail a gree
   await close();
 });
 
-test("if the browser refuses to notify, the bell disappears", async () => {
+test("if the browser refuses to show a notification, the bell button disappears", async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   await page.addInitScript(fakeNotifications);
   await page.addInitScript(() => localStorage.setItem("refuses", "1"));
@@ -111,7 +111,7 @@ test("if the browser refuses to notify, the bell disappears", async () => {
   await close();
 });
 
-test("active runs are found for more tasks than one query accepts", async () => {
+test("the page finds active runs even for more tasks than one query accepts", async () => {
   const begun = Array.from({ length: 60 }, (_, i) =>
     ci(1_000 + i, "in_progress", undefined, { vtid: `DEV-MANY-${1_000 + i}` }),
   );

@@ -8,7 +8,11 @@ import { event, Stack } from "./stack.js";
 const stack = await Stack.start();
 after(() => stack.remove());
 
-/** The accepted values, which the gateway lists when it refuses one. @param {"status" | "source"} field */
+/**
+ * Returns the accepted values. The gateway lists these values in the error for an unknown value.
+ *
+ * @param {"status" | "source"} field
+ */
 async function accepted(field) {
   const refused = await stack.send([event({ [field]: "unheard.of" })]).catch(String);
   const listed = /expected one of ([a-z_., ]+)/.exec(String(refused))?.[1];

@@ -13,7 +13,7 @@ const OASIS = process.env.OASIS_BIN;
 if (!OASIS) throw new Error("OASIS_BIN is not set: set it to the path of the oasis binary");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** The time in which a condition must become true, in milliseconds. It is enough for a slow machine. */
+/** The maximum wait for a condition, in milliseconds: long enough for a slow machine. */
 export const PATIENCE = 30_000;
 
 /** @param {number} port @returns {Promise<boolean>} */
@@ -24,21 +24,22 @@ const isFree = (port) =>
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 
-/** The first of three free ports in a row. */
+/** Returns the first of three consecutive free ports. */
 async function freePorts() {
-  // Each process begins at a different port. All ports are below the range that the system assigns from.
+  // Each process begins at a different port. All ports are below the range of the ports that the system
+  // assigns.
   for (let port = 21_000 + 3 * (process.pid % 3_000); port < 32_000; port += 3) {
     const free = await Promise.all([port, port + 1, port + 2].map(isFree));
     if (free.every(Boolean)) return port;
   }
-  throw new Error("no three free ports in a row from 21000 to 32000: end other stacks");
+  throw new Error("no three consecutive free ports from 21000 to 32000: stop other stacks");
 }
 
 /**
  * Waits until a condition is true.
  *
  * @param {() => Promise<boolean>} condition
- * @param {string} what The expected state, for the error.
+ * @param {string} what The expected state, for the error message.
  */
 export async function until(condition, what, patience = PATIENCE) {
   const end = Date.now() + patience;
@@ -169,8 +170,8 @@ export const launch = () =>
   chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-precise-memory-info"] });
 
 /**
- * Opens a page and records its errors. A request that fails while the gateway is down is not an error of the
- * page.
+ * Opens a page and records the page's errors. Does not record failed requests, because requests fail while
+ * the gateway is down.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url

@@ -39,7 +39,7 @@ test("Space does not pause a task's events, and repeated pings are neither liste
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}`);
   const rows = page.locator(".task-page .row[data-id]");
   await rows.first().waitFor();
-  assert.equal(await rows.locator(".c-task").first().isVisible(), false, "the heading names the task");
+  assert.equal(await rows.locator(".c-task").first().isVisible(), false, "the task column is hidden");
   await page.keyboard.press("Space");
   await stack.send(Array.from({ length: 5 }, () => event(ping)));
   const [id] = await stack.send([event({ vtid, kind: "last" })]);
@@ -50,7 +50,7 @@ test("Space does not pause a task's events, and repeated pings are neither liste
   await close();
 });
 
-test("a bar keeps its element while its run changes, so an open tooltip stays", async () => {
+test("a bar keeps its element while the run changes, so an open tooltip stays open", async () => {
   const vtid = "DEV-STAYS-0001";
   const run = {
     vtid,
@@ -111,13 +111,13 @@ test("the chart of a long task leaves room for the list of events", async () => 
   });
   await page.goto(`${stack.url}/vtid/${vtid}`);
   await until(async () => (await count(page)) === 2_000, "all events are counted");
-  console.log(`longest task: ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
+  console.log(`longest JS task: ${await page.evaluate(() => /** @type {any} */ (globalThis).longest)} ms`);
   const names = page.locator(".names span:not(:empty)");
   assert.deepEqual([...new Set(await names.allTextContents())].sort(), ["CI", "Lint", "Nightly", "push"]);
   const box = await page.locator(".chart").boundingBox();
-  assert.ok(box && box.height <= 0.45 * 900 + 1, `${box?.height} px`);
+  assert.ok(box && box.height <= 0.45 * 900 + 1, `the chart has a height of ${box?.height} px`);
   const head = await page.locator("#task-events").boundingBox();
-  assert.ok(head && head.y < 700, `${head?.y} px`);
+  assert.ok(head && head.y < 700, `the list of events begins at ${head?.y} px`);
   assert.deepEqual(faults, []);
   await close();
 });
@@ -143,7 +143,7 @@ test("on a phone, the steps are one row that scrolls sideways", async () => {
   await close();
 });
 
-test("a task's page shows its first events while others load, and nothing of the previous task", async () => {
+test("a task's page shows some events while others load, and no events of the previous task", async () => {
   const vtid = "DEV-SLOWW-0001";
   await stack.sendMany(700, { vtid });
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/DEV-NEVER-0001`);

@@ -4,7 +4,7 @@ export class Clock {
   #now = Date.parse("2026-01-02T03:04:05.000Z");
   #timers = new Map();
   #next = 1;
-  /** @type {Map<number, number>} For each delay in milliseconds, the number of timers set with it. */
+  /** @type {Map<number, number>} The number of timers that were set with each delay in milliseconds. */
   asked = new Map();
 
   now = () => this.#now;
@@ -20,7 +20,7 @@ export class Clock {
     this.#timers.delete(id);
   };
 
-  /** The number of timers that were neither fired nor cleared. */
+  /** The number of timers that have neither fired nor been cleared. */
   get pending() {
     return this.#timers.size;
   }
@@ -40,7 +40,10 @@ export class Clock {
   }
 }
 
-/** Makes a generator of random numbers from 0 up to 1 that depend only on the seed (mulberry32). */
+/**
+ * Makes a generator of numbers from 0 up to, but not including, 1. The same seed gives the same numbers
+ * (mulberry32).
+ */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {

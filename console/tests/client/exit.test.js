@@ -14,7 +14,7 @@ const script = `
   feed.start();
 `;
 
-test("a stopped feed with real timers and network lets the process exit", {
+test("after stop(), a feed with real timers and connections does not keep the process alive", {
   timeout: 60_000,
 }, async (t) => {
   const server = await Server.start(t);

@@ -35,7 +35,7 @@ test(
     assert.equal(feed.lastEventId, 50);
     assert.equal(feed.transport, "poll");
     gateway.stream = (response) => response.write(`${connected(52)}${event(50)}${event(51)}${event(52)}`);
-    // That attempt ended after ten seconds. The next attempt follows a minute later.
+    // The attempt ended after ten seconds. The next attempt follows a minute later.
     for (let round = 0; round < 30; round += 1) await poll();
     await events(52);
     assert.deepEqual(ids(shown()), upTo(1, 52), "no event arrives twice");
@@ -56,7 +56,7 @@ test(
   },
 );
 
-test("a stream that delivers a byte during a poll ends the polls", options, async (t) => {
+test("a stream that delivers a byte during a poll ends the polling", options, async (t) => {
   const gateway = await held(t);
   gateway.last = 3;
   const followed = follow(t, gateway.server.url);
@@ -113,7 +113,7 @@ test("after two silent connections in a row, the client polls", options, async (
   assert.deepEqual([ids(shown()), feed.transport], [[3, 4], "poll"]);
 });
 
-test("if polls fail too, the client tries streams again, up to maxTries", options, async (t) => {
+test("if polls fail too, the client tries streams again, at most maxTries times", options, async (t) => {
   const gateway = await held(t);
   gateway.failing = 100;
   const { feed, clock, until, retry } = follow(t, gateway.server.url, { maxTries: 3 });

@@ -58,7 +58,7 @@ test("one event that arrives long after its time does not change the delay", opt
   assert.equal(feed.delay, 1_000);
   response.write(event(4, { ts: "no time" }) + event(5, { ts: "2036-01-01T00:00:00.000Z" }));
   await events(5);
-  assert.equal(feed.delay, 1_000, "the median of 0 ms, 1,000 ms, 1,000 ms and two days");
+  assert.equal(feed.delay, 1_000, "the median of 0 s, 1 s, 1 s and two days is 1 s");
 });
 
 test("a reconnect resumes after the last id, even if that id had no event", options, async (t) => {
@@ -134,7 +134,7 @@ test("silence ends a connection, while heartbeats and comments keep it alive", o
   await closed;
 });
 
-test("a request without a response fails after the same time of silence", options, async (t) => {
+test("a request without a response fails after 40 s of silence", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, state } = follow(t, server.url);
   feed.start();
@@ -144,7 +144,7 @@ test("a request without a response fails after the same time of silence", option
   assert.equal(feed.reason, "silence");
 });
 
-test("simulated events are marked, and the feed drops them when the mode is live", options, async (t) => {
+test("simulated events are marked, and are removed when the mode becomes live", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, until, shown, recorded } = follow(t, server.url);
   feed.start();
@@ -161,7 +161,7 @@ test("simulated events are marked, and the feed drops them when the mode is live
   assert.equal(recorded.find(({ reason }) => reason === "mode").previous, "mock");
 });
 
-test("a gap of pruned events moves the cursor, and the gap arrives in order", options, async (t) => {
+test("a gap is reported in the order of the events, and moves the cursor", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, recorded, state, retry } = follow(t, server.url, { lastEventId: 5 });
   feed.start();

@@ -25,7 +25,7 @@ async function up(data) {
     stdio: "ignore",
   });
   for (;;) {
-    assert.equal(stack.exitCode, null, "the stack has ended");
+    assert.equal(stack.exitCode, null, "the stack ended before it was ready");
     const ready = await fetch(`${url}/ready`).catch(() => null);
     if (ready?.ok) return stack;
     await delay(100);
@@ -56,7 +56,7 @@ async function send(events) {
   return (await response.json()).ids;
 }
 
-/** Resolves once the condition holds. Each event that the feed dispatches leads to a check. */
+/** Resolves when the condition is true. Checks the condition after each event that the feed dispatches. */
 const until = (feed, condition) =>
   new Promise((done) => {
     const check = () => {
@@ -68,7 +68,7 @@ const until = (feed, condition) =>
     check();
   });
 
-test("the client neither loses nor repeats events, also across a restart and when it polls", {
+test("the client neither loses nor repeats events, even across a restart and while it polls", {
   skip: !OASIS_BIN && "OASIS_BIN is not set",
   timeout: 180_000,
 }, async (t) => {

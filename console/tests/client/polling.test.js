@@ -34,7 +34,7 @@ test("if the stream delivers no byte, polls deliver each event once and in order
 });
 
 test(
-  "a poll reads every page of new events, and leaves events that arrive meanwhile to the next poll",
+  "a poll reads every page of new events, and the next poll reads events that arrive in the meantime",
   options,
   async (t) => {
     const { gateway, followed } = await polled(t, 5, { keep: 100 });
@@ -66,7 +66,7 @@ test(
   },
 );
 
-test("a poll reports more than 10,000 new events as a gap", options, async (t) => {
+test("a poll delivers about 10,000 new events and reports the others as a gap", options, async (t) => {
   const { followed } = await polled(t, 30_000, { lastEventId: 10 });
   const [{ from, to, reason }] = followed.of("gap");
   assert.deepEqual([from, to, reason], [10, 19_900, "skipped"]);

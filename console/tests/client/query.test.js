@@ -46,7 +46,7 @@ test(
   },
 );
 
-test("queryEvents returns null as `next` of the last page, and null for unsafe links", options, async (t) => {
+test("the `next` of the last page is null, and unsafe links become null", options, async (t) => {
   const server = await Server.start(t);
   const asking = queryEvents({ url: server.url });
   const rows = [
@@ -73,7 +73,7 @@ test("error responses become OasisErrors with the server's texts", options, asyn
     asking.catch(() => {});
     await server.refuse(status, headers, body);
     return asking.then(
-      () => assert.fail("no error"),
+      () => assert.fail("the query reported no error"),
       (error) => error,
     );
   };

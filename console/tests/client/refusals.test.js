@@ -50,7 +50,7 @@ test("after HTTP status 404 the feed is offline, but tries again", options, asyn
   await state("live");
 });
 
-test("after HTTP status 204 the feed has ended, until the page calls start()", options, async (t) => {
+test("HTTP status 204 ends the feed until the page calls start()", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, clock } = follow(t, server.url);
   feed.start();
@@ -64,7 +64,7 @@ test("after HTTP status 204 the feed has ended, until the page calls start()", o
   await state("live");
 });
 
-test("Retry-After in a 503 or 429 sets the wait, and after a 500 the back-off does", options, async (t) => {
+test("Retry-After in a 503 or 429 can extend the wait that the back-off sets", options, async (t) => {
   const server = await Server.start(t);
   const { feed, clock, until, retry } = follow(t, server.url, { random: () => 0.5 });
   feed.start();
@@ -105,7 +105,7 @@ test("the client tries again after an HTML page instead of a feed", options, asy
   await state("live");
 });
 
-test("a block of 2 MiB ends the connection instead of filling the memory", options, async (t) => {
+test("a block of 2 MiB is too large and ends the connection", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, events, retry } = follow(t, server.url);
   feed.start();
@@ -118,7 +118,7 @@ test("a block of 2 MiB ends the connection instead of filling the memory", optio
   assert.equal((await server.stream()).cursor, "1");
 });
 
-test("the feed gives up after maxTries, and starts again with retry()", options, async (t) => {
+test("the feed gives up after maxTries attempts, and retry() starts it again", options, async (t) => {
   const server = await Server.start(t);
   const { feed, state, retry, until, clock } = follow(t, server.url, { maxTries: 3 });
   feed.start();
@@ -177,7 +177,7 @@ test("only a successful connection resets the back-off", options, async (t) => {
     return [wait, feed.tries];
   };
   assert.deepEqual(await lose(connected(1)), [1_000, 2]);
-  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "an old event is no success");
+  assert.deepEqual(await lose(connected(1) + event(1), 4_999), [2_000, 3], "a repeated event is no success");
   assert.deepEqual(await lose(connected(1), 5_000), [1_000, 1]);
   assert.deepEqual(await lose(connected(1)), [2_000, 2]);
   assert.deepEqual(await lose(connected(2) + event(2)), [1_000, 1]);
@@ -196,7 +196,7 @@ test("a retry field at the end of a connection sets the next wait", options, asy
   assert.equal(feed.retryAt - clock.now(), 4_321);
 });
 
-test("the feed tries at once when the browser is online again", options, async (t) => {
+test("the feed tries to connect at once when the browser is online again", options, async (t) => {
   globalThis.window = new EventTarget();
   t.after(() => delete globalThis.window);
   const server = await Server.start(t);
@@ -227,7 +227,7 @@ test("the feed tries at once when the browser is online again", options, async (
   assert.equal(feed.state, "offline");
 });
 
-test("stop() leaves no timer and no connection, in any state of the feed", options, async (t) => {
+test("stop() clears all timers and closes the connection in any state of the feed", options, async (t) => {
   const server = await Server.start(t);
   const stops = [
     async () => server.next(),

@@ -29,7 +29,7 @@ export const connected = (head = 0, mode = "live") =>
 export const heartbeat = frame({ type: "heartbeat", ts: "2026-01-02T03:04:05.000Z" });
 export const ids = (events) => events.map(({ id }) => id);
 
-/** Requests wait in a queue until the test takes them, unless `answer` handles them. */
+/** A server whose requests wait in a queue until the test takes them, unless `answer` handles them. */
 export class Server {
   #queue = [];
   #waiting = [];
@@ -91,7 +91,7 @@ export class Server {
   }
 }
 
-/** Makes a feed with its own clock and records every event that it dispatches. */
+/** Makes a feed with a test clock, and records every event that the feed dispatches. */
 export function follow(context, url, options = {}) {
   const clock = new Clock();
   const recorded = [];

@@ -101,7 +101,7 @@ test("the parser returns the same blocks, however a stream is split into chunks"
   assert.ok(blocks > 1_000, `the test parsed only ${blocks} blocks`);
 });
 
-test("a block over the size limit is an error, in any number of chunks and lines", () => {
+test("a block over the size limit is an error, however many chunks and lines the block has", () => {
   const most = "x".repeat(MOST_BYTES - 6);
   assert.equal(parse(`data: ${most}\n\n`)[0].data.length, most.length);
   assert.throws(() => parse(`data: ${most}y\n\n`), BlockTooLarge);

@@ -12,7 +12,7 @@ test("an infinite delay becomes the longest possible delay", () => {
   assert.deepEqual([...clock.asked.keys()], [2 ** 31 - 1]);
 });
 
-test("a signal that aborts cancels its timers, and an aborted signal sets no timer", async () => {
+test("an abort cancels the timers of its signal, and no timer is set for an aborted signal", async () => {
   const clock = new Clock();
   const timers = new Timers(clock);
   const controller = new AbortController();

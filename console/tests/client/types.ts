@@ -13,7 +13,7 @@ feed.addEventListener("state", ({ detail: { state, retryAt } }) => {
   console.log(wait);
 });
 feed.addEventListener("gap", ({ detail }) => console.log(detail.from, detail.reason === "pruned"));
-// @ts-expect-error The feed has no such event.
+// @ts-expect-error The feed has no event with this name.
 feed.addEventListener("message", () => {});
 // @ts-expect-error The array is read-only.
 feed.events.push({});

@@ -4,7 +4,8 @@ use std::error::Error;
 
 /// Returns the messages of `error` and of its causes on one line, the outermost error first, for a log.
 ///
-/// The messages of many errors already include the cause. A text that is already in the line is not repeated.
+/// Many errors include the message of their cause in their own message. A message that the line already
+/// contains is not added again.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -31,10 +32,10 @@ mod tests {
         Page(#[source] Box<Failed>),
         #[error("the query failed")]
         Query(#[source] io::Error),
-        /// The message includes the source.
+        /// The message includes the message of the source.
         #[error("the query failed: {0}")]
         Printed(#[source] io::Error),
-        /// The message includes all sources.
+        /// The message includes the messages of all sources.
         #[error("{}", chain(.0))]
         Chained(#[source] Box<Failed>),
     }

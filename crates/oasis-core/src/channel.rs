@@ -1,15 +1,15 @@
-//! The [`Channel`] that a row belongs to, and the [`Family`] of channels with the same name before the colon.
+//! The [`Channel`] that a row belongs to, such as `room:42`, and the [`Family`] of a channel, such as `room`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::invalid::{Invalid, shown};
 
-/// The name of the public ticker's channel, and also of the family of that channel.
+/// The name of the public ticker's channel. The family of this channel has the same name.
 const DEVHUB: &str = "devhub";
 
-/// The name of a channel or a family. Almost all names are `devhub`, which needs no allocation. The clones of
-/// any other name share one allocation.
+/// The name of a channel or a family. Almost all names are `devhub`, so this name is stored without an
+/// allocation. The clones of any other name share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Name {
     Devhub,
@@ -58,8 +58,8 @@ impl Channel {
         Self(Name::Devhub)
     }
 
-    /// Makes a channel from text in the table. The text is not checked, because the table's CHECK
-    /// constraint has the same grammar.
+    /// Makes a channel from text that was read from the table. The text is not checked, because the table's
+    /// CHECK constraint enforces the same grammar.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }
@@ -112,7 +112,7 @@ impl Family {
         }
     }
 
-    /// Makes a family from text in the table or from a constant. The text is not checked.
+    /// Makes a family from text that was read from the table, or from a constant. The text is not checked.
     pub fn stored(text: &str) -> Self {
         Self(Name::new(text))
     }

@@ -11,7 +11,8 @@ use crate::sets::{Source, Status};
 use crate::task::Task;
 use crate::ts::Ts;
 
-/// An event. Its `layer`, `title` and `ref` are not stored here, but computed from the other fields.
+/// An event. The struct does not store the `layer`, the `title` and the `ref` of the event, because they are
+/// computed from the other fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When the event happened at its source.
@@ -24,7 +25,7 @@ pub struct Event {
     pub module: Module,
     /// The kind of producer that the event came from.
     pub source: Source,
-    /// What happened.
+    /// What happened, such as `workflow_run`.
     pub kind: Kind,
     /// The state that the event reports.
     pub status: Status,
@@ -38,12 +39,13 @@ impl Event {
         self.task.layer().or(self.layer_hint.as_ref().map(Layer::as_str)).unwrap_or("UNSET")
     }
 
-    /// `LAYER-MODULE-ACTION`, such as `CICDL-CORE-WORKFLOW-RUN`.
+    /// The title: `LAYER-MODULE-ACTION`, such as `CICDL-CORE-WORKFLOW-RUN`. The action is the kind in
+    /// capitals, with dashes.
     pub fn title(&self) -> String {
         format!("{}-{}-{}", self.layer(), self.module, self.kind.dashed().to_ascii_uppercase())
     }
 
-    /// `vt/` + vtid + `-` + kind, such as `vt/DEV-CICDL-0031-workflow-run`.
+    /// The `ref`: `vt/` + vtid + `-` + kind, such as `vt/DEV-CICDL-0031-workflow-run`.
     pub fn reference(&self) -> String {
         format!("vt/{}-{}", self.task.as_str(), self.kind.dashed())
     }
@@ -58,12 +60,13 @@ pub struct NewEvent {
     pub channel: Channel,
     /// Details that have no strict field.
     pub meta: Meta,
-    /// The table stores one event for each key. Without a key, every append stores a new event.
+    /// The table stores at most one event for each key. Without a key, every append stores a new event.
     pub dedup_key: Option<DedupKey>,
 }
 
-/// A text that identifies an event. It has at most 512 bytes and no control characters. Its first word names
-/// the producer (`github:`, `ingest:`, `ce:`), so that a producer cannot use a key of another producer.
+/// A text that identifies an event. It has at most 512 bytes and no control characters. The text starts with
+/// the name of the producer and a colon (`github:`, `ingest:`, `ce:`), so that two producers never use the
+/// same key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DedupKey(Box<str>);
 
@@ -74,7 +77,7 @@ impl DedupKey {
     /// Makes the key `producer:rest`.
     ///
     /// # Errors
-    /// When `rest` is empty, or the key is too long or has control characters.
+    /// When `rest` is empty, the key is too long, or the key has control characters.
     pub fn new(producer: &str, rest: &str) -> Result<Self, Invalid> {
         let key = format!("{producer}:{rest}");
         if !rest.is_empty() && key.len() <= Self::MAX_BYTES && !key.contains(char::is_control) {
@@ -88,8 +91,8 @@ impl DedupKey {
         }
     }
 
-    /// Makes the key `producer:` + `kind` + `digest` in hex. `kind`, such as `push:`, says what the digest
-    /// was computed from.
+    /// Makes the key `producer:` + `kind` + `digest` in hex. The `kind`, such as `push:`, names the data that
+    /// the digest was computed from.
     ///
     /// # Errors
     /// When the key is too long, or `kind` has control characters.

@@ -1,17 +1,17 @@
 //! Maps the states in GitHub's webhooks to [`Status`], with one pure function for each group of events.
 //!
-//! The words come from GitHub's webhook documentation. Most published schemas do not have `startup_failure`,
-//! but GitHub sends it.
+//! The names of the states come from GitHub's webhook documentation. Most published schemas of the webhooks
+//! do not contain the conclusion `startup_failure`, but GitHub sends this conclusion.
 
 use crate::sets::Status;
 
-/// A status, and whether this version knows the word that GitHub sent. An unknown word becomes `info`, and
-/// callers count such words.
+/// A status, and whether this version knows the state that GitHub sent. An unknown state becomes `info`, and
+/// callers count the unknown states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalised {
     /// The status to store.
     pub status: Status,
-    /// False for a word that this version does not know, and for a completed run without a conclusion.
+    /// False for a state that this version does not know, and for a completed run without a conclusion.
     pub known: bool,
 }
 
@@ -23,7 +23,7 @@ impl Normalised {
     const UNKNOWN: Self = Self { status: Status::Info, known: false };
 }
 
-/// The events that carry a status and a conclusion.
+/// The GitHub events that contain a status and a conclusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
     /// `workflow_run`
@@ -34,9 +34,9 @@ pub enum Run {
     Check,
 }
 
-/// The status of a run. For a completed run, the conclusion decides. For any other run, the status decides.
-/// The action counts only when a check is requested again, because the check then still has its old
-/// conclusion.
+/// The status to store for a run. It depends on the conclusion if the run is completed, and on GitHub's
+/// status otherwise. The action matters only if a check was requested again, because such a check still has
+/// the conclusion of its previous run.
 pub fn run(run: Run, action: &str, status: Option<&str>, conclusion: Option<&str>) -> Normalised {
     if run == Run::Check && action == "rerequested" {
         return Normalised::known(Status::Queued);
@@ -65,7 +65,7 @@ fn conclude(run: Run, conclusion: Option<&str>) -> Normalised {
     })
 }
 
-/// The status of a pull request's event.
+/// The status to store for a `pull_request` event.
 pub fn pull_request(action: &str, merged: bool) -> Status {
     match (action, merged) {
         ("closed", true) => Status::Success,
@@ -74,7 +74,7 @@ pub fn pull_request(action: &str, merged: bool) -> Status {
     }
 }
 
-/// The status of a deployment_status event.
+/// The status to store for a `deployment_status` event.
 pub fn deployment(state: &str) -> Normalised {
     Normalised::known(match state {
         "queued" | "pending" | "waiting" => Status::Queued,
@@ -86,7 +86,7 @@ pub fn deployment(state: &str) -> Normalised {
     })
 }
 
-/// The status of a release's event.
+/// The status to store for a `release` event.
 pub fn release(action: &str) -> Status {
     match action {
         "published" | "released" => Status::Success,
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_unknown_word_becomes_info_and_is_marked_as_unknown(word in "[a-z_]{12,20}") {
+        fn an_unknown_state_becomes_info_and_is_marked_as_unknown(word in "[a-z_]{12,20}") {
             prop_assert_eq!(run(Run::Workflow, &word, Some("completed"), Some(&word)), Normalised::UNKNOWN);
             prop_assert_eq!(run(Run::Check, &word, Some(&word), None), Normalised::UNKNOWN);
             prop_assert_eq!(deployment(&word), Normalised::UNKNOWN);

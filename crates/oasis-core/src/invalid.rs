@@ -1,6 +1,7 @@
-//! The error for a value that does not fit its grammar, and the form in which a message shows such a value.
+//! The error for a value that does not fit its grammar. This file also formats such values for error
+//! messages.
 
-/// Says that a value does not fit its grammar. The message is for the sender of the value.
+/// The error for a value that does not fit its grammar. The message is for the sender of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(String);
@@ -12,8 +13,8 @@ impl Invalid {
     }
 }
 
-/// Formats `value` for a message: quotes and escapes it, and cuts it so that hostile input cannot flood a
-/// log.
+/// Formats `value` for an error message. The value is quoted, escaped and cut to 80 characters, so that
+/// hostile input cannot flood a log.
 pub(crate) fn shown(value: &str) -> String {
     const MAX_CHARS: usize = 80;
     match value.char_indices().nth(MAX_CHARS) {

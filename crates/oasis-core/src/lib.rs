@@ -2,8 +2,9 @@
 //! status normalisation, titles and refs.
 //!
 //! This crate does no IO, reads no clock and knows no database. Each service parses its input into the types
-//! of this crate once, and does not validate it again. The CHECK constraints in `migrations/` state the same
-//! rules in SQL, so that a client without this crate cannot store a row that the types forbid.
+//! of this crate once, and does not validate it again. The CHECK constraints in `migrations/` enforce the
+//! same rules in SQL, so that a client without this crate cannot store a row that breaks these rules. Only
+//! the rule for links is less strict in SQL.
 
 pub mod github;
 pub mod meta;

@@ -7,7 +7,7 @@ use url::Url;
 use crate::invalid::{Invalid, shown};
 
 /// An absolute http or https URL of at most 2,048 bytes, without a user name or password. It consists of
-/// printable ASCII without the characters `"<>\^{|}` and the backtick.
+/// printable ASCII characters, without the space, the backtick and the characters `"<>\^{|}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Link(Box<str>);
 
@@ -15,8 +15,8 @@ impl Link {
     /// The maximum length of a link in bytes.
     pub const MAX_BYTES: usize = 2_048;
 
-    /// Parses a URL. A URL that the table accepts is kept unchanged. Any other URL is normalised and
-    /// percent-encoded as browsers do it.
+    /// Parses a URL. A URL that the table accepts is kept unchanged. Any other URL is normalised as in a
+    /// browser, and the characters that the table does not accept are percent-encoded.
     ///
     /// # Errors
     /// When the URL is relative, has a scheme other than http and https, contains a user name or password, or
@@ -44,8 +44,8 @@ impl Link {
         }
     }
 
-    /// Makes a link from text in the table. The text is not checked, because the table's CHECK constraint
-    /// has the same rules for the scheme, the user name, the length and the characters.
+    /// Makes a link from text that was read from the table. The text is not checked, because the table's
+    /// CHECK constraint enforces the rules for the scheme, the user name, the length and the characters.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
@@ -62,12 +62,12 @@ impl fmt::Display for Link {
     }
 }
 
-/// Whether a stored link may contain `byte`. The table's CHECK constraint has the same rule.
+/// Whether a stored link may contain `byte`. The table's CHECK constraint enforces the same rule.
 fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Whether the table accepts `text`. This does not check the length.
+/// Whether the table accepts `text` as a link. This function does not check the length.
 fn is_storable(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -75,9 +75,9 @@ fn is_storable(text: &str) -> bool {
         && text.bytes().all(is_allowed)
 }
 
-/// Whether `text` is a link that the URL parser certainly accepts. Most links pass this check and need no
-/// parsing. The labels of the host must be lowercase letters only, because the URL standard accepts every
-/// such host.
+/// Whether `text` is certainly a valid link, so that no URL parser is needed. Most links pass this check. A
+/// link passes only if all labels of its host consist of lowercase letters, because the URL standard accepts
+/// every host of this form.
 fn needs_no_parsing(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split_once('/')).map_or("", |(host, _)| host);
@@ -85,8 +85,8 @@ fn needs_no_parsing(text: &str) -> bool {
     text.len() <= Link::MAX_BYTES && host.len() <= 253 && host.split('.').all(is_label) && is_storable(text)
 }
 
-/// Percent-encodes the forbidden bytes in `normal`, a URL that the URL parser has normalised. `None` if the
-/// table would refuse the result.
+/// Percent-encodes the bytes that a stored link must not contain. `normal` is a URL that the URL parser has
+/// normalised. `None` if the table would refuse the result.
 fn encode(normal: &str) -> Option<String> {
     let mut out = String::with_capacity(normal.len());
     for byte in normal.bytes() {

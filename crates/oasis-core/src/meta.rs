@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
 
-/// A JSON object whose text, as Postgres prints it, has at most 16 KiB. It contains no NUL characters,
-/// because Postgres cannot store them. The object is kept as text, because most code only passes it on.
+/// A JSON object of at most 16 KiB. The limit applies to the text that Postgres prints for the object. The
+/// object contains no NUL characters, because Postgres cannot store NUL characters. The object is kept as
+/// text, because most code only passes the text on.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
     /// The object as JSON text. Empty if the object has no entries.
     json: Vec<u8>,
-    /// The parsed object. It is parsed when it is needed for the first time.
+    /// The parsed object. The first use of the object parses `json`.
     map: OnceLock<Map<String, Value>>,
 }
 
@@ -23,10 +24,10 @@ impl PartialEq for Meta {
     }
 }
 
-/// A value that [`Meta::with`] sets.
+/// A value that [`Meta::with`] adds.
 #[derive(Debug)]
 pub enum MetaValue<'a> {
-    /// Text, which is cut to [`Meta::MAX_TEXT`] bytes.
+    /// A text. [`Meta::with`] cuts the text to [`Meta::MAX_TEXT`] bytes.
     Text(Cow<'a, str>),
     /// A number or a boolean.
     Plain(Value),
@@ -62,7 +63,7 @@ impl Meta {
     /// The maximum number of bytes that [`Meta::with`] keeps of a string.
     pub const MAX_TEXT: usize = 1_024;
 
-    /// Makes a meta from `map` without changes.
+    /// Makes a meta from `map`. No string is cut.
     ///
     /// # Errors
     /// When `map` is too large or contains a NUL character.
@@ -118,7 +119,7 @@ impl Meta {
         Self::cut(map)
     }
 
-    /// Makes a meta from a JSON object in the table. The text is not checked.
+    /// Makes a meta from a JSON object that was read from the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
@@ -126,8 +127,8 @@ impl Meta {
     /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes, and each NUL character in it becomes U+FFFD.
     /// Adds nothing for `None` or for an empty string.
     ///
-    /// This is for the producers of this workspace. The caller must add each key only once, and must not add
-    /// more than about a dozen entries. `with` checks neither rule.
+    /// This function is for the producers of this workspace. The caller must add each key only once, and must
+    /// not add more than about a dozen entries. The function does not check these two rules.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };
@@ -313,7 +314,7 @@ fn withhold_text(text: &mut String) {
             out.push_str("[withheld]");
             rest = &rest[end..];
         } else {
-            // The text after this `@` may be the start of an address that contains the next `@`.
+            // The text between this `@` and the next `@` may be the local part of an address.
             out.push_str(&rest[..=at]);
             rest = &rest[at + 1..];
         }

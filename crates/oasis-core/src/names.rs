@@ -26,8 +26,8 @@ macro_rules! name {
                 }
             }
 
-            #[doc = concat!("Makes a ", $what, " from text in the table. The text is not checked, because")]
-            /// the table's CHECK constraint has the same grammar.
+            #[doc = concat!("Makes a ", $what, " from text that was read from the table. The text is not")]
+            /// checked, because the table's CHECK constraint enforces the same grammar.
             pub fn stored(text: String) -> Self {
                 Self(text.into())
             }
@@ -84,14 +84,15 @@ impl Layer {
 }
 
 impl Module {
-    /// `CORE`, the module of an event that names no module.
+    /// `CORE`, the module of an event whose producer names no module.
     pub fn core() -> Self {
         Self("CORE".into())
     }
 
-    /// Makes a module from any text. ASCII letters become capitals, digits stay, and each run of other
-    /// characters becomes a dash. A leading digit gets an `X` before it. The result is cut to 64 characters
-    /// and has no dash at either end. If nothing is left, the result is `CORE`.
+    /// Makes a module from any text. ASCII letters become capitals, digits are kept, and each run of other
+    /// characters becomes a dash. If the result would start with a digit, an `X` is put before the digit. The
+    /// result is cut to 64 characters and has no dash at either end. If nothing is left, the result is
+    /// `CORE`.
     pub fn from_name(name: &str) -> Self {
         let mut module = String::with_capacity(name.len().min(65));
         for c in name.chars() {
@@ -116,9 +117,10 @@ impl Module {
 }
 
 impl Kind {
-    /// Makes a kind from any text. ASCII letters become lowercase, digits and dots between parts stay, and
-    /// each other character becomes an underscore. A leading digit or underscore gets an `x` before it. The
-    /// result is cut to 64 characters. If nothing is left, the result is `event`.
+    /// Makes a kind from any text. White space at both ends is removed. ASCII letters become lowercase.
+    /// Digits and single dots between parts are kept. Each other character becomes an underscore. If the
+    /// result would start with a digit or an underscore, an `x` is put before that character. The result is
+    /// cut to 64 characters. If nothing is left, the result is `event`.
     pub fn from_name(name: &str) -> Self {
         let mut kind = String::with_capacity(name.len().min(65));
         for c in name.trim().chars() {

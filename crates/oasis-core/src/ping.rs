@@ -1,10 +1,11 @@
-//! Reads and writes the `meta` of an agent's ping. It names the agent and the run that sent the ping, and the
-//! time within which the next ping will follow.
+//! Reads and writes the `meta` of an agent's ping. The `meta` names the agent, the run of the agent that sent
+//! the ping, and the time within which the run will send its next ping.
 //!
-//! A ping is an event of source `agent.ping` and kind `ping`. Its status is `in_progress` while the agent
-//! works, `info` while it is idle, `success` after it stopped without an error and `failure` after it
-//! stopped with one. When the pings of an agent stop, a gateway appends an event of kind `ping.lost`. When
-//! the pings come again, it appends an event of kind `ping.back`.
+//! A ping is an event of source `agent.ping` and kind `ping`. The status of the ping is `in_progress` while
+//! the agent works, and `info` while the agent is idle. The last ping has the status `success` if the agent
+//! stopped without an error, and `failure` if the agent stopped with an error. If an expected ping does not
+//! arrive, a gateway appends an event of kind `ping.lost`. If another ping arrives later, the gateway appends
+//! an event of kind `ping.back`.
 
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// The maximum number of bytes that [`Pinger::read`] keeps of each text. Instances whose names are equal
-    /// up to this length count as the same instance.
+    /// The maximum number of bytes that [`Pinger::read`] keeps of each text. Two instances count as the same
+    /// instance if their names are equal up to this length.
     pub const MAX_INSTANCE: usize = 200;
 
     /// Reads the sender of a ping from the `meta` and the `module` of the ping. An agent without a name gets
@@ -60,7 +61,7 @@ impl Pinger {
         }
     }
 
-    /// The `meta` from which [`Pinger::read`] reads this sender.
+    /// Writes the sender as `meta`. [`Pinger::read`] reads the same sender from this `meta`.
     pub fn meta(&self) -> Meta {
         Meta::default()
             .with("agent", Some(self.agent.as_str()))
@@ -76,7 +77,7 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(Pinger::MAX_INSTANCE)].to_owned()
 }
 
-/// The interval that a ping promises. The agent's next ping will be stored at most this long after this ping.
+/// The interval that a ping promises: the maximum time from this ping until the agent's next ping is stored.
 /// `None` if the ping promises no interval. The result is clamped to the range from one second to one day.
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;

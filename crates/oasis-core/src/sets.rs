@@ -61,7 +61,7 @@ closed_set! {
         GithubActions = "github.actions",
         /// A Cloud Run deploy.
         GcpDeploy = "gcp.deploy",
-        /// An agent's heartbeat.
+        /// A ping of an agent.
         AgentPing = "agent.ping",
     }
 }

@@ -1,4 +1,5 @@
-//! The instant of an event: UTC with milliseconds, always printed as `2026-01-02T03:04:05.006Z`.
+//! The time of an event, in UTC and with milliseconds. The time is always printed in the form
+//! `2026-01-02T03:04:05.006Z`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +32,8 @@ impl Ts {
         }
     }
 
-    /// Rounds `instant` down to a millisecond, and moves it into the range of [`Ts`]. This is for times from
+    /// Rounds `instant` down to a millisecond. An instant outside of the range of [`Ts`] becomes the nearest
+    /// instant of the range. This function is for times that were not sent by a client, such as times from
     /// the machine's clock.
     pub fn clamped(instant: Timestamp) -> Self {
         let ms = instant.as_microsecond().div_euclid(1_000).clamp(Self::FIRST_MS, Self::END_MS - 1);
@@ -49,7 +51,7 @@ impl Ts {
             .and_then(Self::new)
     }
 
-    /// The instant in the type of jiff.
+    /// The instant as a jiff `Timestamp`.
     pub fn instant(self) -> Timestamp {
         self.0
     }

@@ -1,8 +1,9 @@
 //! Finds `initdb` and `postgres`.
 //!
-//! If no folder is configured, the search goes through `pg_config --bindir`, then PATH, then the folders
-//! where packages install PostgreSQL. Among the packages of one such folder, the highest version comes first.
-//! If the search finds nothing, [`crate::npm`] downloads both programs.
+//! If no folder is configured, the search tries the folder that `pg_config --bindir` prints, then the folders
+//! in PATH, then the folders where packages install PostgreSQL. If one of these folders has several packages,
+//! the search tries the highest version first. If the search finds no suitable folder, [`crate::npm`]
+//! downloads both programs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,8 +17,8 @@ use crate::place::{Account, as_account};
 /// The first version whose `initdb` has the option `--no-instructions`.
 const MIN_VERSION: u32 = 14;
 
-/// The folders where packages install PostgreSQL, each with a prefix. Each entry of the folder whose name
-/// starts with the prefix may have a folder `bin`.
+/// The folders where packages install PostgreSQL, each with the prefix of the package names. The programs of
+/// a package are in `<folder>/<package name>/bin`.
 const PACKAGE_DIRS: [(&str, &str); 5] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -26,7 +27,7 @@ const PACKAGE_DIRS: [(&str, &str); 5] = [
     ("/home/linuxbrew/.linuxbrew/opt", "postgresql"),
 ];
 
-/// A folder with `initdb` and `postgres`. The `postgres` runs on this machine.
+/// A folder with `initdb`, and with a `postgres` that runs on this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Binaries {
     pub(crate) dir: PathBuf,
@@ -35,8 +36,8 @@ pub(crate) struct Binaries {
 }
 
 /// Finds the binaries for a cluster with the data folder `data`. If `bin_dir` is given, only that folder is
-/// tried. Otherwise the function searches this machine, and downloads PostgreSQL if the search finds nothing.
-/// If there is data, the binaries must have the major version that wrote the data.
+/// tried. Otherwise the function searches this machine, and downloads PostgreSQL if the search finds no
+/// suitable folder. If there is data, the binaries must have the major version of the data.
 pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>) -> Result<Binaries, Error> {
     let wanted = fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
     if let Some(dir) = bin_dir {
@@ -56,7 +57,8 @@ pub(crate) fn find(bin_dir: Option<&Path>, data: &Path, account: Option<Account>
     inspect(&dir, account).map_err(|reason| Error::BadBinaries { dir, reason })
 }
 
-/// The first binaries of the wanted version. If there are none, the error lists the versions in `found`.
+/// The first binaries of the wanted version. If there are none, the error lists the versions of all binaries
+/// in `found`.
 fn first_of_version(
     wanted: Option<u32>,
     found: impl IntoIterator<Item = Binaries>,
@@ -149,8 +151,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// Makes the tests that write scripts run one at a time. Otherwise a process that another test forks
-    /// could inherit a script that is open for writing, and the script could not be run (ETXTBSY).
+    /// Makes the tests that write scripts run one at a time. Otherwise, a process that another test forks
+    /// could inherit a script that is open for writing. Running the script would then fail with ETXTBSY.
     fn one_at_a_time() -> MutexGuard<'static, ()> {
         static ONE: Mutex<()> = Mutex::new(());
         ONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn binaries_of_another_version_than_the_data_are_refused() {
+    fn binaries_that_do_not_match_the_version_of_the_data_are_refused() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_configured_folder_is_tried() {
+    fn no_other_folder_is_tried_if_a_folder_is_configured() {
         let _alone = one_at_a_time();
         let root = tempfile::tempdir().unwrap();
         let error = find(Some(root.path()), root.path(), None).unwrap_err().to_string();

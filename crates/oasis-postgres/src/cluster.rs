@@ -16,9 +16,9 @@ use crate::place::Place;
 use crate::postmaster::Postmaster;
 use crate::{binaries, launch};
 
-/// The time limit of a fast shutdown. A fast shutdown ends with a checkpoint.
+/// The time limit of a fast shutdown, which includes a checkpoint.
 const FAST_LIMIT: Duration = Duration::from_secs(20);
-/// The time limit of an immediate shutdown. After 5 s, the postmaster kills the processes that remain.
+/// The time limit of an immediate shutdown, in which the postmaster kills the remaining processes after 5 s.
 const IMMEDIATE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A private server that this process uses.
@@ -38,7 +38,8 @@ pub struct Cluster {
 #[derive(Default)]
 struct State {
     postmaster: Option<Postmaster>,
-    /// A shared lock on the file `users`. It keeps other processes from ending the server.
+    /// A shared lock on the file `users`. While this process holds the lock, no other process shuts down the
+    /// server.
     users_lock: Option<File>,
 }
 
@@ -55,8 +56,8 @@ impl Cluster {
         Cluster::start_with(options, synced)
     }
 
-    /// Does the work of [`start`](Cluster::start). With `synced`, a new data folder is synced to disk, so
-    /// that it survives a loss of power.
+    /// Does the work of [`start`](Cluster::start). If `synced` is true, a new data folder is synced to disk,
+    /// so that the folder survives a loss of power.
     pub(crate) fn start_with(options: Options, synced: bool) -> Result<Cluster, Error> {
         let place = Place::make(&options.dir)?;
         let _lock = place.lock()?;
@@ -101,8 +102,8 @@ impl Cluster {
     /// [`Error::Database`] when the server cannot be reached or refuses the statement.
     pub async fn create_database(&self, name: &str) -> Result<(), Error> {
         match execute(&self.url("postgres"), &format!("CREATE DATABASE {}", quoted(name))).await {
-            // If two sessions create the database at once, one session can violate a unique index of the
-            // catalog.
+            // If two sessions create the database at the same time, one session can fail because of a unique
+            // index of the catalog.
             Err(Error::Database { source, .. })
                 if matches!(
                     source.code(),
@@ -146,8 +147,8 @@ impl Cluster {
         let _lock = self.place.lock()?;
         let mut state = self.state();
         if let Some(users_lock) = state.users_lock.take() {
-            // Closing the file would not be enough. If another thread has just forked a child, the child
-            // keeps the file open until its exec.
+            // Closing the file might not release the lock. If another thread has just forked a child, the
+            // child keeps the file open until the child calls exec.
             users_lock.unlock().context(|| "unlocking the file `users`".into())?;
         }
         let Some(mut postmaster) = state.postmaster.take() else { return Ok(true) };
@@ -155,7 +156,7 @@ impl Cluster {
         match users.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tracing::info!(pid = postmaster.pid, "PostgreSQL keeps running for another process");
+                tracing::info!(pid = postmaster.pid, "PostgreSQL keeps running: another process uses it");
                 return Ok(false);
             }
             Err(TryLockError::Error(source)) => {
@@ -193,9 +194,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts the server again with the same port and data. The server may have ended by `stop`, by `kill` or
-    /// by itself. Waits up to 10 s until the processes and the shared memory of a killed server are gone. A
-    /// running server is left as it is.
+    /// Starts the server again with the same port and data. The server may have been ended by `stop` or
+    /// `kill`, or it may have crashed. This function waits up to 10 s until the processes and the shared
+    /// memory of a killed server are gone. If the server is still running, this function does not change the
+    /// server.
     ///
     /// # Errors
     ///
@@ -259,7 +261,8 @@ pub(crate) async fn execute(url: &str, sql: &str) -> Result<(), Error> {
     let driver = tokio::spawn(connection);
     let done = client.batch_execute(sql).await.context(what);
     drop(client);
-    // The database counts as in use until the server has noticed the end of the session.
+    // The server treats the database as in use while the session is open, so wait until the connection is
+    // closed.
     let _ = driver.await;
     done
 }

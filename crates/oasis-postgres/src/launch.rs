@@ -22,7 +22,8 @@ use crate::postmaster::{POLL_INTERVAL, PidFile, Postmaster, accepts_connections,
 const READY_LIMIT: Duration = Duration::from_secs(120);
 /// The time limit for the backends and the shared memory of a killed server to go away.
 const RETRY_LIMIT: Duration = Duration::from_secs(10);
-/// How long a start tries a fixed port. The program that used the port may have ended only a moment ago.
+/// How long a start retries a fixed port that is taken. The port of a program that is just ending becomes
+/// free a moment later.
 const PORT_RETRY_LIMIT: Duration = Duration::from_secs(1);
 /// The maximum size of the log in bytes. A larger log is emptied when the server starts.
 const LOG_LIMIT: u64 = 10 << 20;
@@ -55,9 +56,10 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     if data.exists() {
         return Ok(());
     }
-    tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a new PostgreSQL");
+    tracing::info!(dir = %place.dir.display(), version = binaries.version, "preparing a PostgreSQL cluster");
     let what = || format!("preparing {}", data.display());
-    // The initdb of a killed process may still be writing, so each process uses a folder of its own.
+    // If a process was killed, its initdb may still be writing. Each process therefore uses a separate
+    // folder.
     for entry in fs::read_dir(&place.dir).context(what)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("data.new") {
             let _ = fs::remove_dir_all(entry.path());
@@ -73,8 +75,8 @@ pub(crate) fn initialise(place: &Place, binaries: &Binaries, synced: bool) -> Re
     file.write_all(password.as_bytes()).and_then(|()| file.sync_all()).context(what)?;
 
     let mut initdb = place.command(&binaries.dir.join("initdb"));
-    // On loopback, a login with the method `password` takes 8 ms. With scram, it takes 70 to 110 ms in a
-    // debug build.
+    // On loopback, a login with the method `password` takes 8 ms. A login with `scram-sha-256` takes 70 to
+    // 110 ms in a debug build.
     initdb.args(["-U", "oasis", "-E", "UTF8", "--locale=C", "-A", "password", "--no-instructions"]);
     initdb.arg("--pwfile").arg(&path).arg("-D").arg(&new);
     if !synced {
@@ -156,8 +158,8 @@ fn try_start(
     if !options.durable {
         command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
     }
-    // These settings come last, so that they override the other settings. Without sockets, the server does
-    // not need the right to write to Debian's default socket folder.
+    // These settings come last, so that they override the other settings. Without Unix sockets, the server
+    // does not need write access to Debian's default socket folder.
     command.args([
         "-p",
         &port.to_string(),
@@ -198,9 +200,9 @@ fn try_start(
 }
 
 /// Makes a stale `postmaster.pid` harmless. PostgreSQL refuses to start while a process with the id in that
-/// file exists. After a crash, that process may be a zombie. After a reboot, it may be any program.
-/// PostgreSQL makes an exception for its own parent, so this function writes the id of this process into the
-/// file. PostgreSQL still checks whether shared memory is in use.
+/// file exists. After a crash, that process may be a zombie. After a reboot, the id may belong to any other
+/// process. PostgreSQL makes an exception for its parent process, so this function writes the id of this
+/// process into the file. PostgreSQL still checks whether shared memory is in use.
 fn defuse_pid_file(place: &Place) {
     let path = place.data().join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else { return };
@@ -221,8 +223,9 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A free port below the range that systems use for outgoing connections. With a port in that range, a client
-/// that connects while the server restarts could get the server's port as its own, or even connect to itself.
+/// A free port below the range that systems use for outgoing connections. If the server's port were in that
+/// range, the system could assign the port to a client that connects while the server restarts. The client
+/// could even connect to itself.
 fn choose_port() -> Result<u16, Error> {
     for _ in 0..100 {
         let port = 20_000 + u16::from_be_bytes(random()?) % 12_000;

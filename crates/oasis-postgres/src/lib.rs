@@ -5,7 +5,7 @@
 //!
 //! - [`Cluster::start`] finds or downloads the binaries, initialises the data once, and starts the server. If
 //!   a server already serves the folder, `start` adopts that server.
-//! - [`testing`] makes a fresh database for each test, and cleans up however the test process ends.
+//! - [`testing`] makes a fresh database for each test, and cleans up no matter how the test process ends.
 //!
 //! A cluster's folder contains PostgreSQL's data folder `data`, the files `password`, `port` and
 //! `server.log`, and two lock files. A process locks `lock` while it starts or stops the server, and holds a

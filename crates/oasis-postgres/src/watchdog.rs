@@ -1,8 +1,9 @@
-//! Removes a temporary cluster, however the process that uses the cluster ends.
+//! Removes a temporary cluster, no matter how the process that uses the cluster ends.
 //!
-//! A shell reads from a pipe that only this process holds open. When the pipe is closed, the shell ends the
-//! server and removes the folder. A destructor would not be enough, because statics are never dropped, and
-//! `kill -9` runs no destructors. The operating system closes the pipe in every case.
+//! The watchdog is a shell that reads from a pipe. Only this process holds the pipe open. When the pipe is
+//! closed, the shell ends the server and removes the folder. A destructor would not be enough, because
+//! statics are never dropped, and `kill -9` runs no destructors. The operating system closes the pipe in
+//! every case.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -11,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 
 /// The script of the watchdog. `$1` is the folder. The script reads the server's process id only after the
 /// pipe is closed, because restarts change the id. As long as the command line of that process contains the
-/// data folder, the script sends it a signal. When there is no such process, the script removes the folder.
-/// The script tries again until the folder is gone, because a server that is still starting may write to it.
+/// data folder, the script sends signals to the process. When there is no such process, the script removes
+/// the folder. The script tries again until the folder is gone, because a server that is still starting may
+/// write to the folder.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 PATH=$PATH:/usr/bin:/bin
@@ -51,7 +53,7 @@ impl Watchdog {
             // A program that reads this process's output must not wait for the watchdog.
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C ends all processes of this process's group, and the watchdog must survive it.
+            // Ctrl-C ends all processes of this process's group, but the watchdog must survive Ctrl-C.
             .process_group(0)
             .spawn()?;
         Ok(Watchdog { child })

@@ -30,7 +30,8 @@ async fn make_table(url: &str) -> Result<(), tokio_postgres::Error> {
     connect(url).await.batch_execute("CREATE TABLE kept (n bigint)").await
 }
 
-/// Makes a second user of the server of `cluster`: adopts the server, or starts it if it does not run.
+/// Starts a second `Cluster` in the folder of `cluster`. The second `Cluster` adopts the server, or starts
+/// the server if it does not run.
 fn second_user(cluster: &TestCluster) -> Result<Cluster, Error> {
     Cluster::start(Options::new(cluster.dir()))
 }
@@ -51,7 +52,7 @@ async fn a_restarted_server_keeps_its_data_and_port() {
     assert!(cluster.stop().unwrap());
     assert_eq!(cluster.pid(), None);
     assert!(tokio_postgres::connect(&url, NoTls).await.is_err());
-    assert!(cluster.stop().unwrap(), "stopping twice should be no error");
+    assert!(cluster.stop().unwrap(), "a second stop should succeed");
 
     cluster.restart().unwrap();
     assert_eq!(query_number(&url, "SELECT n FROM kept").await, 7);
@@ -92,7 +93,7 @@ async fn the_last_user_stops_an_adopted_server() {
 }
 
 #[tokio::test]
-async fn concurrent_starts_start_one_server_and_adopt_it() {
+async fn concurrent_starts_start_only_one_server_and_share_it() {
     let cluster = testing::cluster().await;
     cluster.stop().unwrap();
     std::fs::remove_dir_all(cluster.dir().join("data")).unwrap();
@@ -137,7 +138,7 @@ async fn a_stale_pid_file_with_the_id_of_another_process_does_not_prevent_a_rest
 }
 
 #[tokio::test]
-async fn each_failed_start_has_its_own_error_and_no_error_shows_the_password() {
+async fn each_cause_of_a_failed_start_has_a_specific_error_and_no_error_shows_the_password() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     let password = url.split([':', '@']).nth(2).unwrap();
@@ -168,7 +169,7 @@ async fn each_failed_start_has_its_own_error_and_no_error_shows_the_password() {
     assert!(matches!(error, Error::NoPassword(_)), "{error}");
 }
 
-/// Each thread has its own runtime, like each `#[tokio::test]`.
+/// Each thread has a separate runtime, as each `#[tokio::test]` does.
 #[test]
 fn each_test_gets_a_fresh_database_and_the_migrations_run_once() {
     let migrations = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -205,7 +206,7 @@ async fn an_empty_database_has_no_tables_and_accepts_many_connections() {
     assert!(query_number(&database.url, limit).await >= 100);
 }
 
-/// Starts another process of this test program. It runs `test`, which is one of the ignored tests below.
+/// Runs `test`, which is one of the ignored tests below, in a new process of this test program.
 fn test_process(test: &str, setting: Option<String>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", test, "--nocapture"]).stdout(Stdio::piped());
@@ -217,7 +218,7 @@ fn test_process(test: &str, setting: Option<String>) -> Child {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
-        assert!(Instant::now() < deadline, "20 s have passed, and this has not happened: {what}");
+        assert!(Instant::now() < deadline, "this did not happen within 20 s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,7 +1,8 @@
-//! Records the last activity of a connection. The deadline of the connection depends on it.
+//! Records the last activity of a connection, and computes the connection's deadline from it.
 //!
-//! The stream records when it moves bytes. The requests record when they begin and end. The connection's
-//! timer reads these records only when it fires, so that bytes need not reset a timer.
+//! The stream records each read and write. Each request records when it begins and ends. Recording only
+//! stores a value in memory. The connection's timer is not reset for each read and write, because a reset
+//! costs more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -28,8 +29,8 @@ pub(crate) struct Activity {
 
 impl Activity {
     pub(crate) fn new(limits: &Limits, spare: bool) -> Self {
-        // There are few spare connections, and a probe needs one only briefly. So they must not stay idle for
-        // long.
+        // There are only a few spare connections, and a probe uses a connection only briefly. Therefore, an
+        // idle spare connection is closed sooner than other idle connections.
         let idle_timeout =
             if spare { limits.idle_timeout.min(limits.header_timeout) } else { limits.idle_timeout };
         Self {
@@ -44,13 +45,13 @@ impl Activity {
         }
     }
 
-    /// Records that the client speaks HTTP/2.
+    /// Records that the client uses HTTP/2.
     pub(crate) fn record_http2(&self) {
         self.is_http2.store(true, Relaxed);
     }
 
     fn mark(&self) -> u64 {
-        // 2^64 ms are half a billion years.
+        // The number of milliseconds in half a billion years fits into a u64.
         self.opened.elapsed().as_millis() as u64 + 1
     }
 
@@ -88,14 +89,14 @@ impl Activity {
         }
     }
 
-    /// Records that a request head is complete. The request is in flight until the guard is dropped.
+    /// Records that a request head is complete. The request is in flight until the returned guard is dropped.
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         InFlight(Arc::clone(self))
     }
 
-    /// The time at which the connection is closed, if there is no activity before.
+    /// The time at which the connection is closed if there is no further activity.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
         match self.head_since.load(Relaxed) {

@@ -1,4 +1,4 @@
-//! Defines a service ([`App`]): its routes, its readiness check and the context of a request.
+//! The interface of a service ([`App`]), and the context of a request ([`RequestContext`]).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -20,13 +20,13 @@ pub trait App: Send + Sync + 'static {
     /// The parsed path of a request. Use `()` if the service compares paths in [`App::route`].
     type Route: Send + Sync;
 
-    /// Parses the path of a request. The server calls this once for each request, before the request is
-    /// answered.
+    /// Parses the path of a request. The server calls this function once for each request, before it answers
+    /// the request.
     fn resolve(path: &str) -> Self::Route;
 
     /// Answers a request. A HEAD request arrives here as GET, and the server removes the body of the answer.
     ///
-    /// If this panics, the server answers with 500, and the connection stays open.
+    /// If this function panics, the server answers with 500, and the connection stays open.
     fn route(
         &self,
         route: &Self::Route,
@@ -34,23 +34,26 @@ pub trait App: Send + Sync + 'static {
         context: &RequestContext,
     ) -> impl Future<Output = Result<Response, ApiError>> + Send;
 
-    /// Whether the service can do its job now. A check that takes more than 5 s counts as not ready.
+    /// Whether the service can do its job now. If the check takes more than 5 s, the service counts as not
+    /// ready.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
-    /// Additional members of the answer to `/ready`. They are public, so they must not contain secrets.
+    /// Additional members of the answer to `/ready`. The answer is public, so these members must not contain
+    /// secrets.
     fn details(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// Called once when the shutdown begins, so that the app can end its endless streams. Requests may still
-    /// arrive afterwards on open connections. Streams that these requests start must end at once.
+    /// The server calls this function once when the shutdown begins, so that the app can end its endless
+    /// streams. Requests may still arrive afterwards on open connections. Streams that these requests start
+    /// must end at once.
     fn closing(&self) {}
 
     /// Adds headers to every response, including errors and probes. Services use this for CORS.
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
-/// Why a service cannot do its job. `/ready` shows the reasons, so they must not contain secrets.
+/// The reasons why a service cannot do its job. `/ready` shows the reasons, so they must not contain secrets.
 #[derive(Debug, Default)]
 pub struct NotReady {
     /// One sentence for each reason.
@@ -58,7 +61,7 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    /// Makes the value for a service that is not ready for one reason.
+    /// Makes a `NotReady` with one reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reasons: vec![reason.into()] }
     }
@@ -128,8 +131,8 @@ impl RequestContext {
         self.origin.as_ref()
     }
 
-    /// Names the route for the metrics, such as `/api/v1/rooms/{id}/logs`. Only the first call counts. A
-    /// request without a named route counts as `other`, because one label for each path would create an
+    /// Names the route for the metrics, such as `/api/v1/rooms/{id}/logs`. Only the first call has an effect.
+    /// A request without a named route counts as `other`, because one label for each path would create an
     /// unlimited number of time series.
     pub fn matched(&self, route: &'static str) {
         let _ = self.matched.set(route);

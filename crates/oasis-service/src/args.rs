@@ -15,8 +15,8 @@ pub use duration::{parse_duration, span};
 pub use listen::{BindError, bind};
 pub use parse::{parse, parse_from};
 
-/// Where to listen and what to log. Use it as `#[command(flatten)] service: ServiceArgs<8080>`, where the
-/// number is the service's default port.
+/// The address to listen on and the log filter. A service adds these arguments to its own arguments with
+/// `#[command(flatten)] service: ServiceArgs<8080>`. The number is the service's default port.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceArgs<const PORT: u16> {
     /// Address to listen on
@@ -37,7 +37,8 @@ pub struct ServiceArgs<const PORT: u16> {
     pub healthcheck: bool,
 }
 
-/// The time limit for the answer to a health check. It is longer than the 5 s of a readiness check.
+/// The time limit for the answer to a health check. This limit is longer than the time limit of a readiness
+/// check, which is 5 s.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl<const PORT: u16> ServiceArgs<PORT> {
@@ -74,7 +75,7 @@ impl<const PORT: u16> ServiceArgs<PORT> {
     }
 }
 
-/// The port as text. clap requires `'static` defaults, so each command that is built leaks a few bytes.
+/// The port as text. clap requires `'static` defaults, so the construction of a command leaks a few bytes.
 fn text_of(port: u16) -> &'static str {
     Box::leak(port.to_string().into_boxed_str())
 }

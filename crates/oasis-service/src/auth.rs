@@ -48,8 +48,8 @@ impl fmt::Display for Secret {
 
 /// The accepted tokens, parsed from a comma-separated list. Several tokens allow rotation.
 ///
-/// Only keyed hashes of the tokens are stored. They are compared in constant time, which reveals neither the
-/// bytes nor the length of a token.
+/// Only keyed hashes of the tokens are stored. The hashes are compared in constant time, so the comparison
+/// reveals neither the bytes nor the length of a token.
 #[derive(Clone)]
 pub struct Tokens {
     key: hmac::Key,
@@ -62,7 +62,7 @@ pub struct Tokens {
 pub struct NoRandomness;
 
 impl Tokens {
-    /// Whether the list has no tokens. The route decides what this means.
+    /// Whether the list has no tokens. The caller decides whether an empty list allows every request or none.
     pub fn is_empty(&self) -> bool {
         self.tags.is_empty()
     }
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print() {
+    fn a_secret_prints_as_redacted() {
         let secret: Secret = "hunter2".parse().unwrap();
         assert_eq!(format!("{secret} {secret:?}"), "[redacted] [redacted]");
         assert_eq!(secret.expose(), "hunter2");
     }
 
     #[test]
-    fn a_bearer_token_comes_from_one_well_formed_header() {
+    fn a_bearer_token_is_read_from_exactly_one_well_formed_header() {
         let of = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {

@@ -46,8 +46,8 @@ struct Charged {
 }
 
 impl Charged {
-    /// Reserves space for `more` bytes. The whole buffer gets at most `bound` bytes, unless these bytes need
-    /// more. Returns false if the budget is exhausted.
+    /// Reserves space for `more` bytes. The buffer grows to at most `bound` bytes, unless `more` bytes need
+    /// more space. Returns false if the budget is exhausted.
     fn reserve(&mut self, more: usize, bound: usize) -> bool {
         let needed = self.buffer.len() + more;
         if needed <= self.charge {
@@ -108,7 +108,7 @@ where
                 return Err(ApiError::timeout(format!("the body did not arrive within {seconds} s")));
             }
         };
-        // No service here reads trailers.
+        // Trailers are ignored, because no service reads them.
         let Ok(data) = frame.into_data() else { continue };
         let refused = if data.remaining() > cap - read.buffer.len() {
             ApiError::payload_too_large(cap)

@@ -33,12 +33,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Why a request got no answer.
+/// The reason why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The connection could not be opened. If it was refused, the [`std::io::Error`] is in the chain of
-    /// sources.
-    #[error("cannot connect to {base} (is it running, and is the address right?)")]
+    /// The connection could not be opened. If the connection was refused, the [`std::io::Error`] is in the
+    /// chain of sources.
+    #[error("cannot connect to {base} (is the service running, and is the address correct?)")]
     Connect {
         /// The address of the service.
         base: String,
@@ -62,13 +62,13 @@ pub enum ClientError {
 /// Sends the requests of one connection.
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// The address of a service: http or https, a host, and optionally a port and a path. The path comes before
-/// the service's own paths.
+/// The address of a service: http or https, a host, and optionally a port and a path. The path is put in
+/// front of the service's own paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base(Url);
 
 impl Base {
-    /// Starts a request for `path` below this address. `path` may contain a query.
+    /// Returns a builder for a request to `path` below this address. `path` may contain a query.
     pub fn request(&self, method: Method, path: &str) -> request::Builder {
         let host = self.0.host_str().unwrap_or_default();
         let authority = self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -79,7 +79,7 @@ impl Base {
             .header(USER_AGENT, concat!("oasis/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// The path that comes before the service's own paths, without a trailing slash.
+    /// The path that is put in front of the service's own paths, without a trailing slash.
     pub fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
@@ -159,7 +159,8 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::handshake(io).await?;
-    // A caller that waits for an answer or a body gets the errors of the connection.
+    // The result of this task is not needed, because a caller that waits for an answer or a body gets the
+    // connection's errors.
     tokio::spawn(connection);
     Ok(sender)
 }

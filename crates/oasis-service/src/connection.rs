@@ -1,5 +1,5 @@
 //! Serves one connection: detects its protocol and answers its requests. If an answer over HTTP/1 is endless,
-//! hyper gives up the connection, and this crate sends the answer.
+//! this crate takes the connection away from hyper and sends the answer itself.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,8 +27,8 @@ use crate::{App, RequestBody};
 /// The first bytes of HTTP/2 with prior knowledge (RFC 9113, section 3.4). No HTTP/1.1 method begins with
 /// these bytes.
 ///
-/// hyper-util's `auto` is not used, because it reads the whole preface and passes it on to hyper. This
-/// doubles the size of hyper's read buffer for the life of the connection.
+/// hyper-util's `auto` is not used, because `auto` reads the whole preface and passes the preface to hyper.
+/// This would double the size of hyper's read buffer until the end of the connection.
 const HTTP2_PREFIX: &[u8; 3] = b"PRI";
 
 /// Serves a connection until it ends or times out, or until the server drops it. `spare` marks a connection
@@ -62,7 +62,7 @@ pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, pee
 /// The error that ended a connection.
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Waits for the first bytes without consuming them, and returns whether the client speaks HTTP/2.
+/// Waits for the first bytes without consuming them, and returns whether the client uses HTTP/2.
 async fn detect_http2(stream: TcpStream) -> io::Result<(TcpStream, bool)> {
     let mut first = [0; HTTP2_PREFIX.len()];
     let length = stream.peek(&mut first).await?;
@@ -76,14 +76,14 @@ async fn serve_http2<A: App>(
     requests: Requests<A>,
 ) -> Option<Result<(), ConnectionError>> {
     let server = Arc::clone(&requests.server);
-    // Boxed because it is large, and HTTP/2 is rare.
+    // The connection is boxed, because it is large and HTTP/2 is rare.
     let mut connection = Box::pin(server.http2.serve_connection(stream, requests));
     let leave = OnShutdown::Leave(http2::Connection::graceful_shutdown);
     let ended = timekeeper.hold(connection.as_mut(), leave).await;
     ended.map(|ended| ended.map_err(Into::into))
 }
 
-/// Serves HTTP/1. If an answer is endless, returns the stream and this answer. Returns `None` if the
+/// Serves HTTP/1. If an answer is endless, returns the stream and the endless answer. Returns `None` if the
 /// connection timed out.
 async fn serve_http1<A: App>(
     timekeeper: &Timekeeper,
@@ -113,7 +113,7 @@ struct Requests<A> {
 impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     type Response = hyper::Response<TrackedBody>;
     type Error = Infallible;
-    // Boxed because hyper reserves memory for this future for the life of the connection.
+    // The future is boxed, because hyper reserves memory for it until the end of the connection.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
@@ -134,8 +134,8 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
 
 /// An HTTP/1 connection that hyper serves until the connection ends or an answer is endless.
 struct Http1<A: App> {
-    // Boxed because it is large, and because it is often dropped long before the client leaves. `None` once
-    // it is dropped.
+    // The connection is boxed, because it is large and is often dropped long before the client disconnects.
+    // `None` after the connection is dropped.
     connection: Option<Box<http1::Connection<TokioIo<TrackedStream>, Requests<A>>>>,
     handover: Handover,
     activity: Arc<Activity>,

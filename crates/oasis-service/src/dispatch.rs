@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::tracked_body::TrackedBody;
 use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, probes, response};
 
-/// The log keeps at most this many bytes of a path.
+/// The maximum length of a path in the log, in bytes.
 const MAX_LOGGED_PATH: usize = 512;
 
 /// The part of an access log line that describes a failure.
@@ -27,7 +27,7 @@ struct Failure {
 
 impl Failure {
     /// For a status below 500, only the causes are logged, because the message may repeat what the caller
-    /// sent. For example, it may repeat a token that was sent under a mistyped name.
+    /// sent. For example, the message may repeat a token that was sent under a mistyped name.
     fn of(error: &ApiError) -> Self {
         let causes = if error.status().is_server_error() {
             Some(chain(error))
@@ -46,7 +46,8 @@ pub(crate) async fn dispatch<A: App>(
     request: Request,
 ) -> hyper::Response<TrackedBody> {
     let context = RequestContext::new(&request, peer, Arc::clone(&server.budget), server.limits.body_timeout);
-    // The span has the level error, so that every line that passes the filter has its request id.
+    // The span has the level error. If a filter lets a line of the request through, the filter also lets the
+    // span with the request id through.
     let span = tracing::error_span!("request", request_id = context.request_id());
     let response = respond(&server, &context, spare, request).instrument(span).await;
     response.map(|body| TrackedBody::new(body, in_flight))
@@ -103,8 +104,8 @@ async fn answer<A: App>(
     }
 }
 
-/// Removes the body of an answer to HEAD, but keeps its length as `Content-Length`. Otherwise, hyper would
-/// send the body over HTTP/2.
+/// Removes the body of an answer to HEAD, but keeps the body's length as `Content-Length`. Otherwise, hyper
+/// would send the body over HTTP/2.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact()
@@ -137,7 +138,7 @@ fn log_access(
     let bytes = response.body().size_hint().exact();
     let code = failure.as_ref().map(|failure| failure.code);
     let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
-    // The level is part of an event's static metadata, so each level needs a call of its own.
+    // The level is part of an event's static metadata, so each level needs a separate call.
     macro_rules! line {
         ($level:expr) => {
             tracing::event!(
@@ -164,7 +165,7 @@ fn log_access(
     }
 }
 
-/// Cuts a long path for the log. If the limit is inside of a character, the path is not cut.
+/// Cuts a long path for the log. If the limit is inside a character, the path is not cut.
 fn clipped(path: &str) -> &str {
     path.get(..MAX_LOGGED_PATH).unwrap_or(path)
 }

@@ -1,7 +1,7 @@
 //! Sends a response without a known end over HTTP/1, without hyper.
 //!
 //! After the head of such a response, HTTP only splits the data into chunks. hyper would keep its state and
-//! two buffers of 8 KiB for as long as the client stays, and a feed has thousands of clients. So the handler
+//! two buffers of 8 KiB until the client disconnects, and a feed has thousands of clients. So the handler
 //! does not return the answer to hyper, but puts it into a [`Handover`]. The connection's driver takes the
 //! stream back from hyper, drops hyper's state and sends the answer itself. The connection closes when the
 //! answer ends.
@@ -38,8 +38,8 @@ pub(crate) struct EndlessAnswer {
 }
 
 impl Handover {
-    /// Leaves the answer for the driver. This never returns. The driver drops this future together with
-    /// hyper's state.
+    /// Stores the answer for the driver. The returned future never completes. The driver drops the future
+    /// together with hyper's state.
     pub(crate) async fn put<T>(self, response: hyper::Response<TrackedBody>, version: Version) -> T {
         let (head, body) = response.into_parts();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(EndlessAnswer { head, body, version });
@@ -51,17 +51,17 @@ impl Handover {
     }
 }
 
-/// The maximum size of a write that is first copied into one buffer, in bytes. For one or two events, this is
-/// less work for the kernel than a write of three parts.
+/// The maximum size of a write that is first copied into one buffer, in bytes. For one or two events, a write
+/// from one buffer is less work for the kernel than a write of three parts.
 const MAX_COPIED: usize = 1_024;
 
-/// The capacity for the line with the length of a chunk, in bytes.
+/// The capacity of the buffer for the line with the length of a chunk, in bytes.
 const SIZE_LINE: usize = 16;
 
-/// The number of bytes after which a client that sends data during the answer is disconnected.
+/// A client that sends at least this many bytes during the answer is disconnected.
 const MAX_RECEIVED: usize = 16 << 10;
 
-/// Sends an answer until it ends or the client goes away.
+/// Sends an answer until the answer ends or the client disconnects.
 pub(crate) struct Endless {
     stream: TrackedStream,
     body: TrackedBody,
@@ -69,11 +69,11 @@ pub(crate) struct Endless {
     chunked: bool,
     outgoing: Outgoing,
     ended: bool,
-    /// How many bytes the client has sent during the answer.
+    /// The number of bytes that the client has sent during the answer.
     received: usize,
 }
 
-/// The bytes of the head or of one chunk, and how many of them have been written.
+/// The bytes of the head or of one chunk, and the number of bytes that have been written.
 #[derive(Default)]
 struct Outgoing {
     before: Vec<u8>,
@@ -89,7 +89,8 @@ impl Endless {
         Self { stream, body: answer.body, chunked, outgoing, ended: false, received: 0 }
     }
 
-    /// Reads and ignores the data that the client sends. Ready when the client has left or has sent too much.
+    /// Reads and ignores the data that the client sends. Returns `Ready` when the client has disconnected or
+    /// has sent too much.
     fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.received < MAX_RECEIVED {
             let mut bytes = [MaybeUninit::uninit(); 512];
@@ -170,7 +171,7 @@ impl Outgoing {
                 written => self.written += written,
             }
         }
-        // While a client is idle, neither a page of the feed nor the response head may stay in memory.
+        // The response head and the last chunk must not stay in memory while the client waits for data.
         self.before.clear();
         self.before.shrink_to(SIZE_LINE);
         (self.data, self.after, self.written) = (Bytes::new(), b"", 0);

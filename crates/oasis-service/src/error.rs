@@ -48,7 +48,7 @@ impl ApiError {
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// 403: the request is refused for every caller.
+    /// 403: no caller may send this request.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
@@ -68,7 +68,7 @@ impl ApiError {
         .header(ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// 408: the request body took too long.
+    /// 408: the request body did not arrive in time.
     pub fn timeout(message: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
             .header(CONNECTION, HeaderValue::from_static("close"))
@@ -88,27 +88,27 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
-    /// 500: a defect of this service. The caller does not see the cause.
+    /// 500: this service has a defect. The caller does not see the cause.
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something went wrong here: the log shows the cause for this request id",
+            "an internal error occurred: search the log for the request id (X-Request-Id)",
         )
         .because(source)
     }
 
-    /// 502: another service that this service needs refuses the request. Trying again does not help.
+    /// 502: another service that this service depends on refuses the request. A retry does not help.
     pub fn bad_gateway(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, code, message).because(source)
     }
 
-    /// 503 with `Retry-After`: something that this service needs is unavailable.
+    /// 503 with `Retry-After`: something that this service depends on is unavailable.
     pub fn unavailable(code: &'static str, message: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::refused(code, message).because(source)
     }
 
-    /// 503 with `Retry-After`: a limit of this service is reached.
+    /// 503 with `Retry-After`: a limit of this service has been reached.
     pub fn overloaded(message: impl Into<String>) -> Self {
         Self::refused("overloaded", message)
     }
@@ -132,7 +132,7 @@ impl ApiError {
         self
     }
 
-    /// Adds a response header, or replaces it.
+    /// Adds a response header. Replaces a header with the same name.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(present, _)| *present != name);
@@ -204,12 +204,12 @@ mod tests {
     #[test]
     fn the_source_is_in_the_chain_but_not_in_the_message() {
         let io = std::io::Error::other("relation oasis_events does not exist");
-        let error = ApiError::unavailable("database_away", "the database is away", io);
+        let error = ApiError::unavailable("database_unavailable", "the database is not available", io);
         assert_eq!(
             chain(&error),
-            "503 database_away: the database is away: relation oasis_events does not exist"
+            "503 database_unavailable: the database is not available: relation oasis_events does not exist"
         );
-        assert_eq!(error.message(), "the database is away");
+        assert_eq!(error.message(), "the database is not available");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A service implements [`App`] (a `match` on method and path) and passes it to [`serve`] with a bound
 //! listener. This crate does the rest: connections and their time limits, request bodies with a global memory
 //! budget, `/health`, `/ready`, `/metrics`, request ids, the access log and a shutdown within a time limit.
-//! It does not know about Postgres or events.
+//! This crate does not know about Postgres or events.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 

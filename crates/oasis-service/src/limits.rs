@@ -1,4 +1,4 @@
-//! Limits on the resources of a server that clients may use.
+//! Limits on the server resources that clients may use.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ pub struct Limits {
     /// to probes (`/health`, `/ready`, `/metrics`), and 503 for everything else. Any further connection is
     /// closed before its request is read.
     pub max_connections: usize,
-    /// The number of connections for probes above [`Limits::max_connections`]. Without them, a full instance
-    /// could not answer probes. It would look dead and be killed, and all its clients would be disconnected.
+    /// The number of connections for probes above [`Limits::max_connections`]. Without these connections, a
+    /// full instance could not answer probes. The instance would look dead and be killed, and all its clients
+    /// would be disconnected.
     pub spare_connections: usize,
     /// The time limit from the first byte of a request head to the end of the head (HTTP/1.1).
     pub header_timeout: Duration,

@@ -1,8 +1,9 @@
-//! The metrics of the process: one Prometheus recorder for all services in it.
+//! The metrics of the process: one Prometheus recorder for all services in the process.
 //!
-//! Services record with the `metrics` macros. Histograms whose names end in `_seconds` get buckets of time.
-//! Other histograms, such as those of rows, get powers of two as buckets. Handles that are created before
-//! [`install`] record nothing, so [`crate::telemetry::init`] calls [`install`] before it sets up logs.
+//! Services record with the `metrics` macros. If the name of a histogram ends in `_seconds`, its buckets are
+//! times. The buckets of other histograms, such as a histogram of row counts, are powers of two. Handles that
+//! are created before [`install`] record nothing, so [`crate::telemetry::init`] calls [`install`] before it
+//! sets up logs.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,7 +28,7 @@ pub fn install() -> &'static PrometheusHandle {
         let recorder = PrometheusBuilder::new()
             .set_buckets(&POWERS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS))
-            // Fails only for an empty list of buckets.
+            // This fails only if a list of buckets is empty.
             .unwrap_or_else(|_| PrometheusBuilder::new())
             .build_recorder();
         let handle = recorder.handle();

@@ -36,7 +36,7 @@ impl std::error::Error for Panic {}
 pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
-        // A `catch` around this `catch` may have set the value. It is restored after the poll.
+        // An outer `catch` may have set the value, so this function restores the value after the poll.
         let outer = GUARDED.replace(Some(String::new()));
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let location = GUARDED.replace(outer).filter(|location| !location.is_empty());
@@ -52,8 +52,8 @@ pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     .await
 }
 
-/// Makes panics appear in the log as events instead of several lines of plain text. A panic within [`catch`]
-/// is not logged here, because the caller of `catch` logs the error.
+/// Installs a panic hook that logs each panic as one event instead of several lines of plain text. The hook
+/// does not log a panic within [`catch`], because the caller of `catch` logs the error.
 pub(crate) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         let location = location_of(info);

@@ -1,4 +1,4 @@
-//! The endpoints that every service answers by itself.
+//! The probes: endpoints that the server answers for every service.
 //!
 //! - `GET /health` returns 200 while the process is alive.
 //! - `GET /ready` returns 200 if the service can do its job now, or 503 with the reasons.

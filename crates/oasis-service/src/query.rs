@@ -1,8 +1,9 @@
-//! A query-string parser that refuses unknown parameters, so that a typo does not widen the answer.
+//! A query-string parser that refuses unknown parameters. Otherwise, a typo in a filter would return
+//! unfiltered data.
 
 use crate::ApiError;
 
-/// The parameters of a request. The route allows each parameter, and each is given at most once.
+/// The parameters of a request. The route allows each parameter, and each parameter is given at most once.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(&'static str, String)>);
 
@@ -51,8 +52,8 @@ fn bad(name: &str, problem: &str, allowed: &[&str]) -> ApiError {
     }
 }
 
-/// Decodes a name or a value. `None` for a `%` without two hex digits, and for bytes that are not UTF-8. The
-/// usual decoders accept both.
+/// Decodes a name or a value. `None` for a `%` without two hex digits, and for bytes that are not UTF-8. Most
+/// decoders accept such input.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes().iter();
@@ -115,7 +116,7 @@ mod tests {
         }
 
         #[test]
-        fn an_encoded_value_is_decoded_to_itself(value in "\\PC*") {
+        fn an_encoded_value_decodes_to_the_original(value in "\\PC*") {
             let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
             let query = Query::parse(Some(&format!("vtid={encoded}")), ALLOWED).unwrap();
             prop_assert_eq!(query.get("vtid"), Some(value.as_str()));

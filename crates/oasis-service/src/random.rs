@@ -1,4 +1,4 @@
-//! Random numbers that spread actions over time, if they would otherwise happen at the same moment.
+//! Random numbers for spreading actions that would otherwise happen at the same moment.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

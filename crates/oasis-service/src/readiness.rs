@@ -7,18 +7,18 @@ use tokio::time::{Instant, timeout};
 
 use crate::{ApiError, App, NotReady, panics};
 
-/// The time limit of a readiness check. The senders of probes wait for only a few seconds.
+/// The time limit of a readiness check. Clients that send probes wait only a few seconds for the answer.
 const READY_TIME: Duration = Duration::from_secs(5);
 
 /// How long a service counts as ready after a check that found it ready.
 const READY_FOR: Duration = Duration::from_millis(500);
-/// How long a service counts as not ready after a check that found it not ready. This is shorter, because a
-/// service is often ready a moment later, especially when it has just started.
+/// How long a service counts as not ready after a check that found it not ready. This time is shorter,
+/// because a service is often ready a moment later, especially when it has just started.
 const NOT_READY_FOR: Duration = Duration::from_millis(20);
 
 /// The last readiness check. A probe that arrives during a check waits for the result. A probe that arrives
-/// within [`READY_FOR`] or [`NOT_READY_FOR`] gets the cached result. So many probes cost the database no more
-/// than a few probes.
+/// within [`READY_FOR`] or [`NOT_READY_FOR`] gets the cached result. Therefore, the number of checks does not
+/// grow with the number of probes.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<String>)>>);
 

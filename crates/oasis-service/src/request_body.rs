@@ -21,10 +21,11 @@ pub type Request = hyper::Request<RequestBody>;
 
 /// A body that may still be arriving. [`crate::RequestContext::read_body`] reads it with limits.
 ///
-/// Many clients send the whole body before they read the answer. If the server refused the request (401, 404,
-/// 413) and closed the connection before it had read all bytes, such a client would see a reset instead of
-/// the answer. So the rest of a dropped body is read in the background, with limits. HTTP/2 needs this too:
-/// some clients, such as curl 7.88, report a failure if the server asks them to stop sending (NO_ERROR).
+/// Many clients send the whole body before they read the answer. If the server refused a request (401, 404,
+/// 413) and closed the connection before it had read all bytes, the client would see a connection reset
+/// instead of the answer. So the rest of a dropped body is read in the background, with limits. This is
+/// necessary over HTTP/2 as well: some clients, such as curl 7.88, report a failure if the server asks them
+/// to stop sending (NO_ERROR).
 #[derive(Debug)]
 pub struct RequestBody {
     /// `None` once the body is abandoned, and while this value is dropped.
@@ -39,7 +40,8 @@ impl RequestBody {
         request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
     }
 
-    /// Leaves the rest of the body unread. Call this if the client has used up its time.
+    /// Leaves the rest of the body unread. Call this function if the body did not arrive within the time
+    /// limit.
     pub(crate) fn abandon(&mut self) {
         self.incoming = None;
     }

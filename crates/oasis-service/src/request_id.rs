@@ -9,7 +9,8 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 /// The header that carries the id in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's id, if it has 1 to 64 characters of `[A-Za-z0-9._-]`. Otherwise 16 random hex digits.
+/// The caller's id, if it has 1 to 64 characters of `[A-Za-z0-9._-]`. Otherwise, a new id of 16 random hex
+/// digits.
 pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
     headers.get(X_REQUEST_ID).filter(|value| is_valid(value.as_bytes())).cloned().unwrap_or_else(random)
 }
@@ -19,7 +20,7 @@ fn is_valid(id: &[u8]) -> bool {
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// A new id: the hash of a counter, by a SipHash with a random key. It needs no system call, and an id cannot
+/// A new id: the SipHash of a counter, with a random key. Making an id needs no system call, and an id cannot
 /// be guessed from other ids.
 fn random() -> HeaderValue {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);

@@ -27,7 +27,8 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// Makes a response with `value` as JSON.
 ///
 /// # Errors
-/// [`ApiError::internal`] when `value` cannot be serialized, such as a map with keys that are not strings.
+/// [`ApiError::internal`] when `value` cannot be serialized, for example because it is a map with keys that
+/// are not strings.
 pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(ApiError::internal)?;
     Ok(content(status, "application/json", body))

@@ -1,5 +1,5 @@
 //! The accept loop. It limits the number of connections, continues after errors of `accept`, and shuts down
-//! in time.
+//! within a time limit.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,18 +18,17 @@ use crate::{App, Limits, Shutdown, meters};
 
 /// The time limit for aborted tasks to end.
 const KILL_GRACE: Duration = Duration::from_secs(1);
-/// The time between two aggregations of the samples in histograms. A request for `/metrics` aggregates them
-/// too, but such requests may never come.
+/// The time between two aggregations of the samples in histograms. A request for `/metrics` also aggregates
+/// the samples, but such requests may never come.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves `app` on `listener` until `shutdown` is triggered.
 ///
-/// The shutdown calls [`App::closing`] and closes the listener. Connections may finish the requests in
-/// flight. The remaining connections are dropped after [`Limits::drain`]. Dropping the future stops the
-/// server at once.
+/// The shutdown calls [`App::closing`] and closes the listener. Requests in flight may finish. The remaining
+/// connections are dropped after [`Limits::drain`]. Dropping the returned future stops the server at once.
 ///
 /// # Errors
-/// When the listener has no local address, which means that its socket is not usable.
+/// When the listener has no local address because its socket is not usable.
 pub async fn serve<A: App>(
     app: Arc<A>,
     listener: TcpListener,
@@ -122,7 +121,7 @@ fn admit<A: App>(
         meters::connection_refused(A::NAME);
         return;
     }
-    // A connection works without these options, so a failure is ignored.
+    // A connection works without these options, so errors are ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
     let open = Open::new(Arc::clone(server));
     connections.spawn(async move {
@@ -134,7 +133,7 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     // Without this option, a small write waits until the client has acknowledged the previous write.
     stream.set_nodelay(true)?;
     // If a client has vanished, heartbeats are still written to the socket's buffer, and the connection looks
-    // active for a quarter of an hour. With this option, the kernel ends a connection whose client
+    // active for a quarter of an hour. With this option, the kernel ends the connection if the client
     // acknowledges nothing.
     #[cfg(target_os = "linux")]
     {
@@ -144,14 +143,15 @@ fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the error concerns only one connection. Its client gave up before the server accepted it.
+/// Whether the error concerns only one connection, for example because the client closed the connection
+/// before the server accepted it.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// The pause after an error of `accept`, from 10 ms to 1 s. It doubles with each error. Errors such as EMFILE
-/// last until a file is closed.
+/// The pause after an error of `accept`, from 10 ms to 1 s. The pause doubles with each error. Errors such as
+/// EMFILE last until a file is closed.
 #[derive(Default)]
 struct Backoff(u32);
 
@@ -182,6 +182,6 @@ fn raise_open_files(connections: usize) {
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     limit.current = Some(reachable);
     if setrlimit(Resource::Nofile, limit).is_err() || reachable < wanted {
-        tracing::warn!(wanted, reachable, "the limit on open files is below the limit on connections");
+        tracing::warn!(wanted, reachable, "the limit on open files is too low for the limit on connections");
     }
 }

@@ -54,7 +54,7 @@ impl<A> Server<A> {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Whether the connection limit is reached. On new connections, only probes are then served.
+    /// Whether the connection limit is reached. If so, new connections can only be used for probes.
     pub(crate) fn is_full(&self) -> bool {
         self.open() >= self.limits.max_connections
     }

@@ -5,25 +5,25 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A handle to the shutdown. All clones belong to the same shutdown. Once triggered, it stays triggered.
+/// A handle to the shutdown. All clones belong to the same shutdown. A triggered shutdown stays triggered.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(CancellationToken);
 
 impl Shutdown {
-    /// Makes a shutdown that only [`Shutdown::trigger`] starts, for tests and for a process with its own
-    /// rules.
+    /// Makes a shutdown that only [`Shutdown::trigger`] starts, for tests, and for a process that decides by
+    /// itself when to stop.
     pub fn manual() -> Self {
         Self::default()
     }
 
-    /// Makes a shutdown that SIGTERM or SIGINT starts. If a SIGINT arrives after the start, the process exits
-    /// at once with status 130.
+    /// Makes a shutdown that SIGTERM or SIGINT starts. If a SIGINT arrives after the shutdown has started,
+    /// the process exits at once with status 130.
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
     ///
     /// # Panics
-    /// When it is not called within a Tokio runtime.
+    /// When the caller is not in a Tokio runtime.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::manual();
         let mut terminate = signal(SignalKind::terminate())?;

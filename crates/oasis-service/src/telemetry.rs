@@ -20,8 +20,8 @@ pub use json::{DETAILS, JsonLines};
 
 use crate::{meters, panics};
 
-/// Sets up logs, metrics and the panic hook of the process. `name` is the field `service` of log lines that
-/// name no other service. `filter` is the value of `--log`, such as `info` or `warn,access=off`.
+/// Sets up logs, metrics and the panic hook of the process. `name` is the value of the field `service` in log
+/// lines that name no other service. `filter` is the value of `--log`, such as `info` or `warn,access=off`.
 ///
 /// Later calls in the same process change nothing.
 ///
@@ -31,20 +31,22 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     let filter = targets(filter)?;
     meters::install();
     let layer = if io::stderr().is_terminal() {
-        // The layer would report a failed write with eprintln!, which panics on a broken stderr.
+        // Without `log_internal_errors(false)`, the layer would report a failed write with eprintln!, which
+        // panics on a broken stderr.
         fmt::layer().with_writer(Stderr).with_ansi(true).with_target(false).log_internal_errors(false).boxed()
     } else {
         JsonLines::new(name, Stderr).boxed()
     };
-    // This fails only if a subscriber is already set. That subscriber stays.
+    // This fails only if a subscriber is already set. That subscriber stays in use.
     if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
         panics::install_hook();
     }
     Ok(())
 }
 
-/// Parses a filter. Without a default level, the filter passes errors. With `Targets`, entering a span costs
-/// nothing, unlike with a filter that can match the fields of spans.
+/// Parses a filter. If `filter` names no default level, the default level is `error`. With [`Targets`],
+/// entering a span costs nothing. With a filter that can match the fields of spans, entering a span has a
+/// cost.
 fn targets(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |part: &str| BadFilter { part: part.to_owned() };
     let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());

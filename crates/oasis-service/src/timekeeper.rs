@@ -1,9 +1,11 @@
-//! Enforces the time limits of each phase of a connection, and tells the phase about the shutdown.
+//! Enforces the time limits of a connection in each of its phases, and makes the current phase end at the
+//! shutdown. The phases are: detecting the protocol, serving requests over HTTP/1 or HTTP/2, and sending an
+//! endless answer.
 //!
 //! hyper's header timeout also closes connections that are idle between requests. hyper has no limit for the
 //! time before the protocol is known, and no limit for a client that never reads. So this file enforces all
-//! limits. Each connection has one timer. Bytes do not reset the timer. When the timer fires, the recorded
-//! activity decides whether the time is over.
+//! limits. Each connection has one timer. Reading or writing bytes does not reset the timer. When the timer
+//! fires, the recorded activity decides whether the connection has timed out.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -27,7 +29,7 @@ pub(crate) struct Timekeeper {
 pub(crate) enum OnShutdown<F> {
     /// Ends the phase at once.
     Cut,
-    /// Calls a function that asks the phase to end. The phase ends once its requests are answered.
+    /// Calls a function that asks the phase to end. The phase ends when all its requests are answered.
     Leave(fn(Pin<&mut F>)),
     /// Does nothing. The phase ends by itself, because the app ends its endless bodies at the shutdown.
     Stay,
@@ -41,8 +43,8 @@ impl Timekeeper {
         on_shutdown: OnShutdown<F>,
     ) -> Option<F::Output> {
         let mut timer = pin!(sleep_until(self.activity.deadline()));
-        // All connections compete for the lock of the token. So the token is polled only if the phase must
-        // react to the shutdown.
+        // All connections compete for the lock of the token. So the timekeeper polls the token only if the
+        // shutdown must end the phase.
         let mut triggered = pin!(match on_shutdown {
             OnShutdown::Stay => None,
             OnShutdown::Cut | OnShutdown::Leave(_) => Some(self.shutdown.token().clone().cancelled_owned()),

@@ -1,4 +1,4 @@
-//! Reads the latest events by and about each agent, for a gateway that begins to watch the agents.
+//! Reads the latest events of each agent, for a gateway that starts to watch the agents.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,21 +12,24 @@ use crate::event::StoredEvent;
 use crate::page::fields;
 use crate::store::Store;
 
-/// The maximum number of instances of agents that a gateway watches or lists.
+/// The maximum number of instances that a gateway watches or lists. An instance is one run of an agent.
 pub const MOST_AGENTS: usize = 10_000;
-/// How long an instance stays in the list after its latest event, if it has ended or promises no next ping.
+/// How long an instance stays in the list after its latest event, if the instance has ended or promises no
+/// next ping.
 pub const ENDED_AGENTS_STAY: Duration = Duration::from_secs(24 * 3_600);
 /// How many of the latest losses (`ping.lost`) of each instance are read. A gateway may still have to append
-/// a return (`ping.back`) for each of them.
+/// a return (`ping.back`) for each of these losses.
 pub const LOSSES_OF_AGENT: usize = 8;
-/// How many of the latest returns of each instance are read. Some of them may belong to older losses.
+/// How many of the latest returns of each instance are read. Some of these returns may belong to older
+/// losses, which are not read.
 const RETURNS_OF_AGENT: usize = 2 * LOSSES_OF_AGENT;
 /// How many instances one statement reads.
 const PAGE: i64 = 1_000;
 
 /// The condition of the index `oasis_events_agents`. The next two constants are the leading columns of this
-/// index: the instance, and the sort of event. `Pinger::read` of oasis-core defines the instance. It cuts
-/// long names at 200 bytes, but the index cuts them at 200 characters.
+/// index: the instance, and the sort of event. `Pinger::read` of oasis-core computes the instance in the same
+/// way, except that `Pinger::read` cuts long names at 200 bytes and the index cuts long names at 200
+/// characters.
 const PINGS: &str =
     "e.channel = 'devhub' AND e.source = 'agent.ping' AND e.kind IN ('ping', 'ping.lost', 'ping.back')";
 const INSTANCE: &str = "(left(coalesce( \
@@ -36,7 +39,7 @@ const INSTANCE: &str = "(left(coalesce( \
 const SORT: &str = "(CASE WHEN e.kind = 'ping' AND (e.meta -> 'repeat') IS NOT DISTINCT FROM 'true'::jsonb \
       THEN 'repeat' ELSE e.kind END COLLATE \"C\")";
 
-/// An event by or about an agent, with its `meta`.
+/// An event of source `agent.ping`, with the `meta` of the event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentEvent {
     /// The event.
@@ -45,10 +48,10 @@ pub struct AgentEvent {
     pub age: Duration,
 }
 
-/// One run of one agent, and the events that have been read so far.
+/// One run of one agent, and the events of this run that have been read so far.
 struct Instance {
-    /// 0 if the next ping is expected. 1 if the instance stopped or is lost. 2 if it promises no next ping.
-    /// Instances with the highest numbers are dropped first.
+    /// 0 if the next ping is expected. 1 if the instance stopped or is lost. 2 if the instance promises no
+    /// next ping. If there are too many instances, the instances with the highest numbers are dropped first.
     ended: i32,
     events: Vec<AgentEvent>,
 }
@@ -61,15 +64,15 @@ impl Instance {
 }
 
 impl Store {
-    /// Reads the latest events of each instance: its last ping that only repeats the ping before, its last
-    /// other ping, its last [`LOSSES_OF_AGENT`] events of kind `ping.lost`, and its last events of kind
+    /// Reads the latest events of each instance: the last ping that only repeats the previous ping, the last
+    /// other ping, the last [`LOSSES_OF_AGENT`] events of kind `ping.lost`, and the last events of kind
     /// `ping.back`. The result is in id order.
     ///
-    /// Instances without a ping are left out. Instances that have ended (that stopped, are lost, or promise
-    /// no next ping) are left out unless one of these events was recorded within [`ENDED_AGENTS_STAY`]. If
-    /// there are more than [`MOST_AGENTS`] instances, the surplus is dropped: first instances that promise no
-    /// next ping, then other instances that have ended, then the rest. In each group, the instances that
-    /// pinged longest ago are dropped first.
+    /// Instances without a ping are left out. Instances that stopped, are lost, or promise no next ping are
+    /// left out unless their latest event was recorded within the last [`ENDED_AGENTS_STAY`]. If there are
+    /// more than [`MOST_AGENTS`] instances, the surplus is dropped: first instances that promise no next
+    /// ping, then instances that stopped or are lost, then the rest. In each group, the instances that pinged
+    /// longest ago are dropped first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -125,7 +128,7 @@ impl Store {
         Ok(rows.first().is_some_and(|row| row.get("open")))
     }
 
-    /// Whether the server accepts writes, and this role has the rights to append.
+    /// Whether the server accepts writes and this role has the rights to append.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -143,8 +146,8 @@ impl Store {
 }
 
 /// The statement that goes from one instance to the next along the index (a loose index scan), and reads the
-/// last events of every sort for each instance. It returns at least one row. Every row says how far the scan
-/// went.
+/// last events of every sort for each instance. The statement returns at least one row. Every row contains
+/// the number of instances that the scan visited, and the last of these instances.
 fn agents_sql() -> String {
     let next = |after: &str| {
         format!(
@@ -198,7 +201,7 @@ fn agents_sql() -> String {
     )
 }
 
-/// Adds a row to its instance. A row without an event is left out.
+/// Adds the event of `row` to its instance in `found`. A row without an event is ignored.
 fn collect_row(row: &Row, found: &mut BTreeMap<String, Instance>) -> Result<(), StoreError> {
     let Some(instance) = row.try_get::<_, Option<String>>("instance")? else { return Ok(()) };
     let age: f64 = row.try_get("age")?;

@@ -2,8 +2,8 @@
 //! commit of its statement.
 //!
 //! The table's lock allows one commit at a time, so all appends that arrive during one commit are sent
-//! together as the next statement. This needs no timer, and a single append does not wait for others. Every
-//! append is answered within [`ANSWER_WITHIN`] of its arrival.
+//! together as the next statement. This batching needs no timer, and a single append does not wait for
+//! others. Every append is answered within [`ANSWER_WITHIN`] of its arrival.
 //!
 //! The path of an append: [`Appender`] → `queue.rs` (waiting appends) → `batcher.rs` (the loop) →
 //! `insert.rs` (the statement). `verdict.rs` decides what happens to an append whose statement failed.
@@ -36,15 +36,16 @@ pub use refusal::{Refusal, RefusedEvent};
 use batcher::Batcher;
 use queue::{Job, Queue};
 
-/// How long an append may take from the arrival of its request. GitHub gives up after 10 s.
+/// The time limit for the answer to an append, counted from the arrival of the request. GitHub waits 10 s for
+/// an answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// The maximum memory of all waiting appends, in KiB.
 const QUEUE_KIB: usize = 64 * 1_024;
 /// The maximum number of waiting appends.
 const QUEUE_LENGTH: usize = 10_000;
 
-/// Appends events to the table. An `Appender` is cheap to clone. Its batcher ends when the last clone is
-/// dropped and every append is answered.
+/// Appends events to the table. An `Appender` is cheap to clone. The batcher ends when the last clone has
+/// been dropped and every append has been answered.
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Job>,
@@ -52,7 +53,7 @@ pub struct Appender {
 }
 
 impl Store {
-    /// Starts a batcher with its own connection, so that waiting writers never delay readers.
+    /// Starts a batcher with a separate connection, so that waiting writers never delay readers.
     ///
     /// # Errors
     /// When TLS can't be set up in the way that the URL requires.
@@ -76,7 +77,7 @@ impl Store {
 }
 
 impl Appender {
-    /// With `linger`, the batcher closes its connection after this time without an append.
+    /// If `linger` is set, the batcher closes its connection after this time without an append.
     fn start(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         tokio::spawn(Batcher::new(pool, tls, linger, Queue::new(jobs)).run());

@@ -1,5 +1,6 @@
-//! Checks the database for `/ready`. It must be reachable and up to date, and the guards of the commit order
-//! must be in place. This role must have the rights that it needs, and no session may block the writers.
+//! Checks the database for `/ready`. The database must be reachable and up to date. The guards of the commit
+//! order must be in place. The role of the service must have all rights that the service needs. No session
+//! may block the writers.
 
 use std::time::Duration;
 
@@ -47,9 +48,9 @@ const GUARDS: &str = "\
          (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
 
-/// Lists the sessions that writers wait for. Such a session holds the writers' lock, or makes another session
-/// wait for that lock or for the table itself, for example with an `ALTER TABLE`. Only a role with
-/// pg_read_all_stats sees how long the transactions of other roles have been open.
+/// Lists the sessions that writers wait for. A session is listed if it holds the writers' lock, or if it
+/// makes another session wait for that lock or for the table itself, for example with an `ALTER TABLE`. Only
+/// a role with pg_read_all_stats sees how long the transactions of other roles have been open.
 const BLOCKERS: &str = "\
     WITH locks AS (SELECT * FROM pg_locks \
         WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
@@ -65,7 +66,7 @@ const BLOCKERS: &str = "\
     WHERE b.pid NOT IN (SELECT pid FROM waiting) GROUP BY 1, 2, 3";
 
 impl Store {
-    /// Checks whether the database can serve `need` now. Returns the reasons why it can't.
+    /// Checks whether the database can serve `need` now. Returns the reasons why the database can't.
     pub async fn check(&self, need: Need) -> Readiness {
         match self.read(async |client| missing_migrations(client).await).await {
             Err(error) => return vec![error.to_string()],
@@ -84,8 +85,8 @@ impl Store {
     }
 }
 
-/// A sentence about the migrations that the database lacks. `None` if it has all migrations that this program
-/// needs.
+/// A sentence about the migrations that the database lacks. `None` if the database has all migrations that
+/// this program needs.
 async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let has_history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
     if !client.query_typed(has_history, &[]).await?.first().is_some_and(|row| row.get(0)) {
@@ -104,7 +105,7 @@ async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_pos
     Ok(Some(format!("the database is {newest}, but this program needs {needed}: run `oasis migrate`")))
 }
 
-/// The guards and rights that are missing. Each is described in a sentence.
+/// Checks the guards and the rights. Returns a sentence for each guard or right that is missing.
 async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(GUARDS, &[]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events no longer exists".into()]) };
@@ -118,12 +119,12 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
     let identity: Option<&str> = row.get("identity");
     ensure(
         row.get::<_, i64>("triggers") == 3,
-        "a trigger of oasis_events is missing or not ENABLE ALWAYS: ids may lose their commit order",
+        "a trigger of oasis_events is missing or not ENABLE ALWAYS: ids may be out of commit order",
     );
-    ensure(identity == Some("a"), "oasis_events.id is not GENERATED ALWAYS: ids may lose their commit order");
+    ensure(identity == Some("a"), "oasis_events.id is not GENERATED ALWAYS: ids may be out of commit order");
     ensure(
         row.get::<_, Option<i64>>("cache") == Some(1),
-        "the sequence of oasis_events.id has a CACHE other than 1: ids may lose their commit order",
+        "the sequence of oasis_events.id has a CACHE other than 1: ids may be out of commit order",
     );
     let standby: bool = row.get("standby");
     ensure(!(writes && standby), "the database is a standby: it accepts no writes");
@@ -146,7 +147,7 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
         let drawn: Option<i64> = row.get("drawn");
         let newest = "SELECT coalesce(max(id), 0) FROM public.oasis_events";
         let newest = client.query_typed(newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
-        // `drawn` is null before the first row, and for a role without a right to the sequence.
+        // `drawn` is null before the first append, and for a role that has no right to the sequence.
         if drawn.is_some_and(|drawn| drawn < newest) {
             reasons.push(format!(
                 "the sequence of oasis_events.id is behind the table, perhaps after a restore: run \
@@ -158,8 +159,8 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
     Ok(reasons)
 }
 
-/// Describes the sessions of [`BLOCKERS`] that block for long: their transaction has been open for more than
-/// a second, or another session has waited for them for more than a second.
+/// Describes the sessions of [`BLOCKERS`], each in a sentence. A session is left out unless its transaction
+/// has been open for more than a second, or another session has waited for it for more than a second.
 async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
     let rows = client.query_typed(BLOCKERS, &[]).await?;
     let long = |seconds: Option<f64>| seconds.is_some_and(|seconds| seconds > 1.0);
@@ -181,7 +182,8 @@ async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error>
         .collect())
 }
 
-/// Logs which sessions block the writers. This is called when an append timed out.
+/// Logs which sessions block the writers. The batcher calls this function after an append waited too long for
+/// the lock.
 pub(crate) async fn log_blockers(client: &Client) {
     match timeout(Duration::from_millis(500), blockers(client)).await {
         Ok(Ok(reasons)) => reasons.iter().for_each(|reason| tracing::warn!("{reason}")),

@@ -35,7 +35,7 @@ impl DatabaseArgs {
         Self { database_url, listen_database_url: None, database_pool_size: 8 }
     }
 
-    /// Whether LISTEN has its own URL.
+    /// Whether LISTEN uses a separate URL.
     pub(crate) fn has_listen_url(&self) -> bool {
         self.listen_database_url.as_ref().is_some_and(|url| url.0.is_some())
     }
@@ -46,7 +46,8 @@ impl DatabaseArgs {
     }
 }
 
-/// A setting that counts as absent if it is empty. Docker Compose passes unset variables as empty texts.
+/// An optional URL. An empty text counts as no URL, because Docker Compose passes unset variables as empty
+/// texts.
 #[derive(Debug, Clone)]
 pub struct Optional(Option<DatabaseUrl>);
 
@@ -68,7 +69,7 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Why a database URL can't be used.
+/// The reason why a database URL can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// The text is not a Postgres URL.
@@ -99,7 +100,7 @@ impl FromStr for DatabaseUrl {
             }
         }
         if rest.iter().any(|(key, _)| !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
-            // The name of the option may be part of a password, so the error does not show it.
+            // The name of the option may be part of a password, so the error does not contain the name.
             return Err(UrlError::Option(
                 "the URL has an option that Postgres does not know. If the password contains `?`, `#` or \
                  `/`, write %3F, %23 or %2F instead"
@@ -131,13 +132,13 @@ impl FromStr for DatabaseUrl {
         let mut config = tokio_postgres::Config::from_str(url.as_str())
             .map_err(|error| UrlError::Option(chain(&error)))?;
         let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        // As in libpq, a connection through a socket never uses TLS, whatever the mode.
+        // As in libpq, a connection through a socket never uses TLS, even if `sslmode` requires TLS.
         config.ssl_mode(if sockets { SslMode::Disable } else { mode });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
         // A connection that is lost silently, for example because a NAT entry timed out, must not delay
-        // appends or the tail.
+        // appends or the tail for long.
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self { config, verify, roots: roots.filter(|_| !system) })
     }

@@ -1,4 +1,4 @@
-//! [`StoreError`]: the errors of a service's access to the database.
+//! [`StoreError`]: the errors that can occur when a service uses the database.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use oasis_core::{Invalid, chain};
 
 use crate::tls;
 
-/// An error of a service's access to the database. The text is for the log, not for a caller.
+/// An error that occurred when a service used the database. The text is for the log, not for a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No connection could be made.
     #[error("no connection to the database: {0}")]
     Connect(String),
-    /// The database refused a statement, or the connection broke during it.
+    /// The database refused a statement, or the connection broke during a statement.
     #[error("{}", chain(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// TLS can't be set up.

@@ -23,8 +23,8 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "recorded_at",
 ];
 
-/// An event that was read from the table. The table's CHECK constraints have the grammars of these types, so
-/// most texts are not parsed again. Only the source and the status are parsed, because a newer version may
+/// An event that was read from the table. The table's CHECK constraints enforce the grammars of these types,
+/// so most texts are not parsed again. Only the source and the status are parsed, because a newer version may
 /// have stored a value that this version does not know.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the docs of `Event` and `NewEvent` explain the fields")]
@@ -63,13 +63,13 @@ impl StoredEvent {
         }
     }
 
-    /// Reads a row with the columns [`COLUMNS`], and with `meta` as text.
+    /// Makes an event from a row that has the columns [`COLUMNS`], and `meta` as text.
     pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
         let id = row.try_get("id")?;
         let newer = |why| StoreError::Newer { id, why };
         Ok(Self {
             id,
-            // The table and `Ts` have the same range, so nothing is clamped.
+            // The table accepts only times in the range of `Ts`, so `clamped` only rounds the time.
             ts: Ts::clamped(row.try_get("ts")?),
             task: Task::stored(row.try_get("vtid")?),
             layer: Layer::stored(row.try_get("layer")?),

@@ -1,8 +1,8 @@
 //! [`Filter`]: selects the rows of a channel that a reader wants.
 //!
-//! [`filter_fields!`] has the only list of the fields that a filter may name. Each entry of the list defines
-//! the field of the struct, the parameter of every request that accepts filters, the comparison with an
-//! event, and the condition in SQL.
+//! The call of [`filter_fields!`] contains the only list of the fields that a filter may name. Each entry of
+//! the list defines the field of the struct, the parameter of every request that accepts filters, the
+//! comparison with an event, and the condition in SQL.
 
 use oasis_core::{Channel, Invalid, Kind, Layer, Module, Source, Status, Task};
 
@@ -85,10 +85,10 @@ macro_rules! filter_fields {
 
             /// Whether the filter accepts `event`.
             pub fn accepts(&self, event: &StoredEvent) -> bool {
-                fn takes<T: PartialEq>(accepted: &[T], value: &T) -> bool {
+                fn has_value<T: PartialEq>(accepted: &[T], value: &T) -> bool {
                     accepted.is_empty() || accepted.contains(value)
                 }
-                self.channel == event.channel $(&& { let $event = event; takes(&self.$name, $value) })+
+                self.channel == event.channel $(&& { let $event = event; has_value(&self.$name, $value) })+
             }
 
             /// The column and the accepted texts of each field that the filter names, in the order of
@@ -105,8 +105,8 @@ macro_rules! filter_fields {
     };
 }
 
-// The order matters: the first field that a filter names decides which index a page uses (see
-// `page/walk.rs`).
+// The order of the fields matters: the first field that a filter names determines the index that a page uses
+// (see `page/walk.rs`).
 filter_fields! {
     /// Accepted VTIDs. `UNSET` and `IDLE` count as VTIDs here.
     vtid: Task = |event| &event.task;

@@ -36,7 +36,8 @@ impl Marks {
         self.others.values().copied().fold(self.devhub, i64::max)
     }
 
-    /// Reads the two columns of the row of `oasis_feed_state`. `families` is JSON text.
+    /// Makes the marks from the two columns of `oasis_feed_state`: `pruned_through`, and `families` as JSON
+    /// text.
     pub(crate) fn read(devhub: i64, families: &str) -> Result<Self, StoreError> {
         let others = serde_json::from_str(families).map_err(StoreError::Marks)?;
         Ok(Self { devhub, others: Arc::new(others) })

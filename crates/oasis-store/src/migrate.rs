@@ -1,5 +1,5 @@
-//! Brings a database up to date. Each step is applied once, even when several programs start at the same
-//! time.
+//! Brings a database up to date. Each step is applied once, even if several programs migrate the database at
+//! the same time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,22 +25,22 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// The result of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
-    /// The steps that this run applied, as `V1__name`.
+    /// The steps that this run applied, in the form `V1__name`.
     pub applied: Vec<String>,
     /// The version of the database after this run.
     pub version: i64,
 }
 
-/// Why a database was not brought up to date. Nothing of the failed step remains.
+/// The reason why a database was not brought up to date. The failed step was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// No connection could be made, or it broke.
+    /// No connection could be made, or the connection broke.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is a table `oasis_events` that OASIS DevHub did not make.
     #[error(
         "there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed. \
-         It differs: {0}. Rename that table, or use another database"
+         Differences: {0}. Rename that table, or use another database"
     )]
     Foreign(String),
     /// A step failed, or this build can't continue from the migrations that the database has.
@@ -60,12 +60,13 @@ impl From<tls::Error> for MigrateError {
     }
 }
 
-/// Brings the database up to date. This is safe at any time, even if several programs do it at once.
+/// Brings the database up to date. This call is safe at any time, even if several programs migrate the
+/// database at once.
 ///
 /// # Errors
-/// See [`MigrateError`]. Every step is a transaction, so a failed step leaves nothing behind.
+/// See [`MigrateError`]. Every step is a transaction, so a failed step changes nothing.
 pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
-    // The driver's own time limit covers only the TCP connection.
+    // The `connect_timeout` of the driver covers the TCP connection, but not the login.
     let (mut client, connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
         .await
         .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
@@ -73,13 +74,14 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     let driver = tokio::spawn(connection);
     let outcome = migrate_on(&mut client).await;
     drop(client);
-    // The driver ends once the client is dropped. Its error would repeat the error of the statement.
+    // The driver ends because the client was dropped. An error of the driver would only repeat the error of
+    // the statement.
     let _ = driver.await;
     outcome
 }
 
 async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
-    // The lock ends with the session, so a migrator that dies leaves no lock behind.
+    // The server releases the lock at the end of the session, even if the migrator crashes.
     client.execute("SELECT pg_advisory_lock($1)", &[&script::LOCK]).await?;
     let history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
     let has_history: bool = client.query_one(history, &[]).await?.get(0);
@@ -114,7 +116,7 @@ fn failed(what: &str, error: &tokio_postgres::Error) -> MigrateError {
         return MigrateError::Failed(format!("{what}: {}", chain(error)));
     };
     let mut text = answer.message().to_owned();
-    // A message that a script raised already says what failed.
+    // If a script raised the error, the message already says what failed.
     if *answer.code() != SqlState::RAISE_EXCEPTION {
         text = format!("{what} failed and was rolled back: {text}");
     }
@@ -144,7 +146,8 @@ const COLUMNS: [(&str, &str); 15] = [
     ("dedup_key", "text"),
 ];
 
-/// How an existing table `oasis_events` differs from ours. `None` when there is no such table.
+/// Describes how an existing table `oasis_events` differs from a table that the migrations created. `None` if
+/// there is no table `oasis_events`.
 async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
     let rows = client
         .query(
@@ -172,7 +175,7 @@ async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres
         }
     }
     for name in columns.keys().filter(|name| COLUMNS.iter().all(|(ours, _)| ours != name)) {
-        differences.push(format!("column {name} is not ours"));
+        differences.push(format!("column {name} is unexpected"));
     }
     differences.push("the table oasis_schema_history is missing".to_owned());
     Ok(Some(differences.join("; ")))

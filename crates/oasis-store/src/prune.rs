@@ -1,5 +1,5 @@
 //! Retention: deletes the oldest events of a family, and records the highest deleted id, so that readers know
-//! which events are gone.
+//! which events have been deleted.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ struct PruneStep {
     reached: i64,
 }
 
-/// The SQL expression of the retention mark of the family $1.
+/// The mark of the family $1, which is the highest deleted id, as an SQL expression.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
                     ELSE coalesce((families ->> $1)::int8, 0) END FROM public.oasis_feed_state)";
 
@@ -77,17 +77,17 @@ impl Store {
     }
 
     /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. The mark becomes the
-    /// highest deleted id, so a reader that has read that row has missed nothing.
+    /// highest deleted id. So a reader that has read the row with this id has missed nothing.
     async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<PruneStep, StoreError> {
         let (old, reached, mark) = if *family == Family::devhub() {
-            // The ticker has its own index, which has no rows of other channels.
+            // The ticker has a separate index, which contains no rows of other channels.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
                        ORDER BY e.id + 0 LIMIT $4";
             let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
             (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
         } else {
-            // Other families have no index of their own. So each transaction searches a fixed number of ids,
+            // Other families have no separate index. So each transaction searches a fixed number of ids,
             // which may belong to any channel.
             let old = "SELECT e.id FROM public.oasis_events AS e \
                        WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
@@ -116,8 +116,8 @@ impl Store {
         .await
     }
 
-    /// The highest id that the table is known to have had. It is the id of the newest row or the highest
-    /// mark.
+    /// The highest id that is known to have been in the table. This is the id of the newest row, or the
+    /// highest mark if that mark is higher.
     ///
     /// # Errors
     /// When the database can't be reached.
@@ -130,9 +130,9 @@ impl Store {
             .await
     }
 
-    /// The lowest id that a row of `family` can have if it was recorded at or after `since`. `None` if no row
-    /// of any family was recorded since then. The result is always above the mark of the family, even if
-    /// older rows of other families remain.
+    /// The lowest id that a row of `family` recorded at or after `since` can have. `None` if no row of any
+    /// family was recorded since then. The result is always above the mark of the family, even if older rows
+    /// of other families remain.
     ///
     /// # Errors
     /// When the database can't be reached.

@@ -43,7 +43,7 @@ impl Store {
             let mut guard = ReadGuard { client: None, tls: &self.tls };
             let client: &Client = guard.client.insert(self.reads.get().await?);
             let outcome = work(client).await.map_err(StoreError::from);
-            // The read has ended, so its connection goes back to the pool.
+            // The read has ended, so the connection is returned to the pool.
             drop(guard.client.take());
             outcome
         };
@@ -53,9 +53,9 @@ impl Store {
     }
 }
 
-/// A connection with a read in progress. If the read takes too long or its caller goes away, the guard is
-/// dropped before the read ends. The guard then cancels the read in the server. It also closes the
-/// connection, so that the cancellation cannot affect the next read.
+/// A connection with a read in progress. If the read takes too long or its caller stops waiting, the guard is
+/// dropped before the read ends. The guard then cancels the read in the server, and closes the connection, so
+/// that the cancellation cannot affect the next read.
 struct ReadGuard<'a> {
     client: Option<Object>,
     tls: &'a MakeRustlsConnect,

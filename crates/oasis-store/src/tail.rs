@@ -1,9 +1,10 @@
-//! Follows the table. A tail reads every committed event once, in id order. NOTIFY wakes it.
+//! Follows the table. A tail reads every committed event once, in id order. NOTIFY wakes the tail.
 //!
-//! A tail has its own connection, which listens and reads. A transaction pooler accepts LISTEN, but delivers
-//! no notifications. So LISTEN counts as working only after this session has received a NOTIFY of another
-//! session. Until then, the tail polls the table every 2 s. When LISTEN works, the tail still reads the table
-//! once a minute. This sweep finds events whose notification was lost, and detects a dead connection.
+//! A tail listens and reads on one connection, which nothing else uses. A transaction pooler accepts LISTEN,
+//! but delivers no notifications. So LISTEN counts as working only after this session has received a NOTIFY
+//! from another session. Until then, the tail polls the table every 2 s. When LISTEN works, the tail still
+//! reads the table once a minute. This sweep finds events whose notification was lost, and detects a dead
+//! connection.
 
 use std::future::ready;
 use std::time::Duration;
@@ -21,12 +22,12 @@ use crate::store::Store;
 
 mod session;
 
-/// The time between two reads of the table when no notification comes.
+/// The time between two reads of the table when no notification arrives.
 const SWEEP: Duration = Duration::from_secs(60);
 /// The time between two reads of the table when LISTEN does not work.
 const POLL: Duration = Duration::from_secs(2);
 
-/// What a tail reports to its handler.
+/// A report of a tail to its handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
     /// The tail starts, or it starts again after a discontinuity. A discontinuity means that the database was
@@ -40,14 +41,15 @@ pub enum Update {
         /// Whether the table has no event of the ticker.
         empty: bool,
     },
-    /// The next events of all channels, in id order. The list is never empty. Here and in `Start`, an event
-    /// has its `meta` only if [`Columns::Tail`] includes it.
+    /// The next events of all channels, in id order. The list is never empty. Here and in `Start`, only the
+    /// events that [`Columns::Tail`] lists have their `meta`.
     Events(Vec<StoredEvent>),
-    /// The events of each family up to its mark have been deleted. They must not be shown any more.
+    /// For each family, the events up to the mark in [`Marks`] have been deleted. The handler must no longer
+    /// show these events.
     Pruned(Marks),
-    /// The tail can read the table. Notifications wake it, or it polls.
+    /// The tail can read the table.
     Up {
-        /// Whether LISTEN works.
+        /// Whether LISTEN works. If not, the tail polls.
         listening: bool,
     },
     /// The database can't be reached. The tail keeps trying.
@@ -76,7 +78,7 @@ impl Tail {
         Self { store, recent: 0, head: None, marks: Marks::default(), cannot_prepare: false }
     }
 
-    /// Makes the tail start with the last `recent` events of the ticker. By default, it starts with no
+    /// Makes the tail start with the last `recent` events of the ticker. By default, the tail starts with no
     /// events.
     #[must_use]
     pub fn recent(mut self, recent: u16) -> Self {
@@ -84,7 +86,7 @@ impl Tail {
         self
     }
 
-    /// Follows the table until the future is dropped. It connects again after every failure. `handle`
+    /// Follows the table until the future is dropped. The tail connects again after every failure. `handle`
     /// receives each update.
     pub async fn run(self, mut handle: impl FnMut(Update)) {
         self.run_async(|update| {
@@ -94,8 +96,8 @@ impl Tail {
         .await;
     }
 
-    /// Like [`Tail::run`], but waits until `handle` is done before it reads again. Meanwhile, new events wait
-    /// in the table.
+    /// Like [`Tail::run`], but the tail reads again only after the future of `handle` has finished.
+    /// Meanwhile, new events stay in the table.
     pub async fn run_async<F: Future<Output = ()>>(mut self, mut handle: impl FnMut(Update) -> F) {
         let mut failures: u32 = 0;
         loop {
@@ -105,12 +107,12 @@ impl Tail {
             let error = chain(&error);
             tracing::warn!(error, "the tail can't read the table, and tries again");
             handle(Update::Down(error)).await;
-            // The pause starts at 25 or 50 ms, and doubles with each failure in a row, up to `POLL`.
+            // The pause starts at 25 or 50 ms, and doubles with each consecutive failure, up to `POLL`.
             sleep(Duration::from_millis(25 << failures.min(7)).min(POLL)).await;
         }
     }
 
-    /// Runs one session until it breaks, or until it is time to try the direct connection again.
+    /// Runs one session until the connection breaks, or until it is time to try the direct connection again.
     async fn session<F: Future<Output = ()>>(
         &mut self,
         handle: &mut impl FnMut(Update) -> F,
@@ -128,7 +130,8 @@ impl Tail {
         let mut listening = direct && self.try_listen(&mut session).await;
         if direct && !listening {
             tracing::warn!(
-                "LISTEN does not work here, so the tail polls; set LISTEN_DATABASE_URL to a direct connection"
+                "LISTEN does not work on this connection, so the tail polls; \
+                 set LISTEN_DATABASE_URL to a direct connection"
             );
         }
         self.start(&session, handle).await?;
@@ -138,7 +141,7 @@ impl Tail {
         loop {
             let found = self.catch_up(&session, handle).await?;
             if found && !woken && listening {
-                tracing::warn!("a notification was lost, and the sweep found its events");
+                tracing::warn!("a notification was lost, but the sweep found its events");
                 metrics::counter!("tail_lost_notifications_total").increment(1);
             }
             let pause = if listening { SWEEP } else { POLL };
@@ -157,7 +160,8 @@ impl Tail {
         }
     }
 
-    /// Tests whether LISTEN works in this session. If LISTEN works, the session also prepares its read.
+    /// Tests whether LISTEN works in this session. If LISTEN works, the session also prepares the statement
+    /// of its reads.
     async fn try_listen(&mut self, session: &mut Session) -> bool {
         let listens = session.receives_probe(&self.store).await;
         if listens
@@ -165,14 +169,14 @@ impl Tail {
             && let Err(error) = session.prepare().await
         {
             let error = chain(&error);
-            tracing::warn!(error, "the tail's read can't be prepared, so each read is planned again");
+            tracing::warn!(error, "the tail's statement can't be prepared, so each read is planned again");
             self.cannot_prepare = true;
         }
         listens
     }
 
-    /// Finds the id after which the tail starts. A tail that has read before continues after its last id,
-    /// unless there was a discontinuity.
+    /// Finds the id after which the tail starts. A tail that has read before continues after the last id that
+    /// it read, unless there was a discontinuity.
     async fn start<F: Future<Output = ()>>(
         &mut self,
         session: &Session,
@@ -210,10 +214,12 @@ impl Tail {
         loop {
             let after = self.head.unwrap_or_default();
             let page = session.next(after).await;
-            // A proxy may deliver notifications, and still send the next statement to another server session.
+            // If the server refuses the prepared statement, later sessions prepare no statement. The server
+            // refuses it if a proxy delivers notifications, but sends the next statement to another server
+            // session.
             self.cannot_prepare |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
             let page = page?;
-            // Rows were deleted before the tail had read them, or the table was restored.
+            // This is true if rows were deleted before the tail had read them, or if the table was restored.
             let pruned = page.marks.highest();
             if pruned > after || page.newest.max(pruned) < after {
                 self.start(session, handle).await?;
@@ -234,7 +240,7 @@ impl Tail {
     }
 }
 
-/// Whether the server refused the statement. False when the connection failed.
+/// Whether the server refused the statement. False if the connection failed.
 fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres(error) if error.code().is_some())
 }

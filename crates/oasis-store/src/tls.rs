@@ -26,7 +26,7 @@ pub(crate) enum Verify {
     AuthorityAndName,
 }
 
-/// Why TLS can't be set up.
+/// The reason why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file named by `sslrootcert` can't be used.
@@ -43,7 +43,7 @@ pub enum Error {
     )]
     NoRoots,
     /// An error of the TLS library.
-    #[error("TLS: {0}")]
+    #[error("TLS can't be set up: {0}")]
     Rustls(#[from] rustls::Error),
 }
 

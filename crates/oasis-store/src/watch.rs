@@ -10,7 +10,7 @@ use crate::check::Readiness;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// How far the log of a project has been read. The events of all entries up to that point are stored.
+/// How far the log of a project has been read. The events of all entries up to that point have been stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchState {
     /// The time of the newest entry that has been read.
@@ -46,17 +46,17 @@ pub struct UnreadEntry {
     pub entry: Vec<u8>,
 }
 
-/// The lock that only one poller of all replicas holds at a time. The server frees the lock a moment after
-/// this value is dropped or its connection is lost.
+/// The lock of the pollers. Only one poller of all replicas can hold the lock at a time. The server releases
+/// the lock shortly after this value is dropped or the connection is lost.
 pub struct WatchLock {
     client: Client,
     driver: tokio::task::JoinHandle<()>,
 }
 
 impl WatchLock {
-    /// Frees the lock, and waits until the server has freed it.
+    /// Asks the server to release the lock, and waits for the answer.
     pub async fn release(self) {
-        // If the ROLLBACK fails, the end of the connection frees the lock.
+        // If the ROLLBACK fails, the server releases the lock at the end of the connection.
         let _ = tokio::time::timeout(Store::READ_WITHIN, self.client.batch_execute("ROLLBACK")).await;
     }
 }
@@ -67,8 +67,8 @@ impl Drop for WatchLock {
     }
 }
 
-/// Lists the rights that the watcher needs on its two tables but this role does not have. Each row is a
-/// sentence.
+/// Lists the rights on the watcher's two tables that the watcher needs but this role does not have. Each row
+/// is a sentence.
 const LACKING: &str = "\
     WITH policies AS (SELECT polrelid, polcmd::text FROM pg_policy WHERE 0 = ANY(polroles) \
       OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))) \
@@ -89,13 +89,13 @@ impl Store {
     }
 
     /// Takes the lock of the pollers. Returns `None` while another poller holds the lock. The lock belongs to
-    /// a transaction that stays open, so it also works through a transaction pooler.
+    /// a transaction that stays open, so the lock also works through a transaction pooler.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement.
     pub async fn watch_lock(&self) -> Result<Option<WatchLock>, StoreError> {
         let url = &self.args.database_url;
-        // The key is the name of the table, hashed to 64 bits.
+        // The key of the lock is the name of the table, hashed to 64 bits.
         let take = "SELECT pg_try_advisory_xact_lock(hashtextextended('oasis_watch_state', 0))";
         let connected = async {
             let connected = url.named(self.name).connect(url.tls()?).await;
@@ -121,7 +121,8 @@ impl Store {
                        FROM public.oasis_watch_state WHERE project = $1";
             let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
-                // A CHECK constraint of the table makes sure that all three columns are null or none is.
+                // A CHECK constraint of the table ensures that all three columns are null or all three have a
+                // value.
                 let walk = row.get::<_, Option<String>>(3).map(|token| LogWalk {
                     from: row.get(1),
                     began: row.get(2),
@@ -133,7 +134,7 @@ impl Store {
         .await
     }
 
-    /// Stores `state` and `unread` in one statement. The stored cursor never goes back.
+    /// Stores `state` and `unread` in one statement. The stored cursor never moves back.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement.

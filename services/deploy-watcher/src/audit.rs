@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::logs::{Entry, EntryId};
 use crate::traffic::{self, Traffic};
 
-/// The entry does not have the form that Cloud Run writes. The text says what is wrong.
+/// The entry does not have the form that Cloud Run writes. The text describes the problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(&'static str);
@@ -69,8 +69,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Reads a request for a deploy. All entries of a long-running operation give the same event. But if the
-/// operation ends with a refusal, the last entry gives a second event.
+/// Reads a request for a deploy. All entries of a long-running operation produce the same event. But if Cloud
+/// Run refuses the operation, the last entry produces a second event.
 fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
@@ -108,8 +108,9 @@ fn requested_revision(request: &Value) -> Option<&str> {
 }
 
 /// Reads the outcome of a deploy. Cloud Run reports the success of a revision two or three times, and the
-/// success of its service as well. All of these reports name the operation that made the revision, so they
-/// give one event. A change that only moves traffic makes no revision, and only the service reports it.
+/// success of the service as well. All of these reports name the operation that made the revision, so the
+/// reports produce one event. A change that only moves traffic makes no revision, so Cloud Run reports only
+/// the success of the service.
 fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let response = &entry.response;
     let kind = text(response, &["kind"]).ok_or(Unreadable("the response has no kind"))?;
@@ -165,8 +166,8 @@ fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
     }))
 }
 
-/// The operation id in an object's annotations. In a Service, it names the last operation on the Service. In
-/// a Revision, it names the operation that made the Revision.
+/// The operation id in an object's annotations. In a Service, the id names the last operation on the Service.
+/// In a Revision, the id names the operation that made the Revision.
 fn operation(object: &Value) -> Option<&str> {
     text(object, &["metadata", "annotations", "run.googleapis.com/operation-id"])
 }
@@ -224,8 +225,8 @@ impl Deploy<'_> {
     }
 }
 
-/// The paths at which a label can be, in the order of the lookup. The request comes before the response, and
-/// the service comes before its template. Each place has two paths, because v1 and v2 of the API differ.
+/// The paths of a label, in the order of the lookup. The request comes before the response, and the service
+/// comes before its template. Each place has two paths, because v1 and v2 of the API differ.
 const LABELS: [&[&str]; 8] = [
     &["request", "service", "metadata", "labels"],
     &["request", "service", "labels"],

@@ -1,6 +1,7 @@
 //! A fake Cloud Logging server on loopback, over real gRPC, for tests and the demo.
 //!
-//! It selects entries by the project and by the start time in the filter, and ignores the rest of the filter.
+//! The server selects entries by the project and by the start time in the filter, and ignores the rest of the
+//! filter.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -46,9 +47,9 @@ pub struct Log {
     pub page_size: usize,
     /// The number of empty pages before each page with entries.
     pub empty_pages: usize,
-    /// The errors that answer the next calls, one error for each call.
+    /// The errors that the server returns for the next calls, one error for each call.
     pub failures: VecDeque<Status>,
-    /// Which calls fail: the number of the call, counted from 0, and the error that answers it.
+    /// The calls that fail: the number of each call, counted from 0, and the error that the server returns.
     pub fails_at: Vec<(usize, Status)>,
     /// The calls that the server has received so far.
     pub calls: Vec<ListLogEntriesRequest>,
@@ -91,7 +92,7 @@ impl FakeLogging {
         });
     }
 
-    /// Gives access to the log, to read or to change it.
+    /// Calls `access` with the log, to read or to change the log.
     pub fn with<T>(&self, access: impl FnOnce(&mut Log) -> T) -> T {
         access(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -205,7 +206,7 @@ impl Log {
             })
             .collect();
         found.sort_by_key(|entry| sort_key(entry));
-        // A token holds the number of entries on the previous pages, and the number of empty pages to send
+        // A token contains the number of entries on the previous pages, and the number of empty pages to send
         // before the next entries.
         let (sent, empty) = match request.page_token.as_str() {
             "" => (0, self.empty_pages),

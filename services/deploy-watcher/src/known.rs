@@ -1,6 +1,7 @@
 //! Remembers the entries that were stored recently.
 //!
-//! Walks overlap, so each poll reads some entries again. The poll skips the entries that it finds here.
+//! Consecutive walks (see [`crate::poll`]) overlap, so each poll reads some entries again. The poll skips the
+//! entries that this module remembers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,8 @@
-//! Polls Cloud Run's audit logs in Cloud Logging and appends an event for each deploy and its outcome.
+//! Polls Cloud Run's audit logs in Cloud Logging. Appends an event for each request for a deploy, and another
+//! event for the outcome.
 //!
-//! [`routes`] describes the endpoint of this service. Like every service, it also has the probes and
-//! `/metrics`.
+//! [`routes`] describes the endpoint of this service. Like every service, this service also has the probes
+//! and `/metrics`.
 
 pub mod audit;
 #[cfg(feature = "fake")]
@@ -36,7 +37,7 @@ use routes::DeployWatcher;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "deploy-watcher", version)]
 pub struct Config {
-    /// The address to listen on, and what to log.
+    /// The address to listen on, and the settings of the log.
     #[command(flatten)]
     pub service: ServiceArgs<8082>,
 
@@ -65,7 +66,7 @@ pub struct Config {
     #[arg(long, env = "LOGGING_ENDPOINT", value_name = "URL", default_value = gcloud::ENDPOINT)]
     pub logging_endpoint: String,
 
-    /// Send no credentials. Only a fake Cloud Logging server accepts such calls
+    /// Send no credentials. Use this only with a fake Cloud Logging server
     #[arg(long, env = "LOGGING_ANONYMOUS")]
     pub logging_anonymous: bool,
 }

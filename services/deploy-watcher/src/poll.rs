@@ -1,10 +1,10 @@
 //! [`Watcher`]: polls the log of each project, page by page, from a saved cursor.
 //!
-//! A poll stores the events of a page before it saves the cursor. So after a crash, at most one page is read
-//! again, and the dedup keys of the events make the repetition harmless.
+//! A poll stores the events of a page before it saves the cursor. So after a crash, the next poll reads at
+//! most one page again, and the dedup keys prevent duplicate events.
 //!
 //! A walk is the sequence of pages that one query of a log returns. The poll saves the state of the walk
-//! after each page. If the budget of a poll does not suffice for the walk, the next poll continues the walk.
+//! after each page. If the budget of a poll is too small for the walk, the next poll continues the walk.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,13 +42,13 @@ pub struct Watcher<L> {
     store: Store,
     appender: Appender,
     known: Known,
-    /// The number of polls so far. It determines the project that the next poll starts with.
+    /// The number of polls so far. This number determines the project that the next poll starts with.
     polls: AtomicUsize,
     status: Mutex<PollStatus>,
 }
 
 impl<L: Logs> Watcher<L> {
-    /// A watcher of the logs of `projects`. `lookback` is how far the first poll of a project looks back.
+    /// Makes a watcher of the logs of `projects`. The first poll of a project looks back by `lookback`.
     pub fn new(
         projects: Vec<String>,
         lookback: SignedDuration,
@@ -96,8 +96,8 @@ impl<L: Logs> Watcher<L> {
         let mut budget = Budget { calls: 0, max_calls: 0, deadline: Instant::now() + POLL_TIMEOUT };
         let mut summary = ReadSummary { ok: true, ..ReadSummary::default() };
         let (mut cursor, mut failure) = (None, None);
-        // Each poll starts with a different project. Otherwise a project whose calls hang would always starve
-        // the same projects.
+        // Each poll starts with a different project. Otherwise, if the calls for one project hang, polls
+        // would never reach the projects after that project.
         let first = self.polls.fetch_add(1, Ordering::Relaxed) % self.projects.len().max(1);
         let projects = self.projects.iter().cycle().skip(first).take(self.projects.len());
         for (nth, project) in projects.enumerate() {
@@ -108,7 +108,7 @@ impl<L: Logs> Watcher<L> {
                 Ok(at) => cursor = Some(cursor.map_or(at, |oldest: Timestamp| oldest.min(at))),
                 Err(error) if failure.is_none() => failure = Some(error),
                 // The caller reports and logs only the first failure, so log the other failures here.
-                Err(error) => tracing::warn!(project, %error, "the log of a further project can't be read"),
+                Err(error) => tracing::warn!(project, %error, "the log of another project can't be read"),
             }
         }
         summary.cursor = cursor.map(|cursor| format!("{cursor:.3}"));
@@ -134,9 +134,10 @@ impl<L: Logs> Watcher<L> {
             let page = match self.fetch_page(PageRequest { project, from, token }, budget).await {
                 Ok(page) => page,
                 // The token may have expired. All events up to the cursor are stored, so a new walk can start
-                // there. Forget the token first: after a crash, the next poll must not try it again.
+                // at the cursor. Forget the token first, so that the next poll does not use the token again
+                // after a crash.
                 Err(LogsError::Refused(why)) if token.is_some() && !restarted => {
-                    tracing::warn!(project, why, "the walk can't be resumed; a new one starts at the cursor");
+                    tracing::warn!(project, why, "the walk can't continue; a new walk starts at the cursor");
                     (restarted, state.walk) = (true, None);
                     self.store.keep_watch_state(project, &state, &[]).await?;
                     saved = Some(state.clone());
@@ -146,10 +147,10 @@ impl<L: Logs> Watcher<L> {
             };
             let unread = self.store_page(project, &page.entries, summary).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
-            // The cursor never passes the time at which the walk began, even if that was long ago. Entries
-            // that arrived since then may belong to pages that this walk has read already, and the next walk
-            // must find these entries. And without this limit, an entry with a future timestamp would hide
-            // the entries that follow it.
+            // The cursor never passes the time at which the walk began, even if the walk began long ago.
+            // Entries that arrived after this time may belong to pages that the walk has already read, and
+            // the next walk must find these entries. The limit also prevents an entry with a future timestamp
+            // from hiding later entries.
             let newest = newest.map(|newest| to_micros(newest.min(began)));
             state.cursor = state.cursor.max(newest.unwrap_or(state.cursor));
             state.walk = page.next.map(|token| LogWalk { from, began, token });
@@ -247,7 +248,7 @@ impl<L: Logs> Watcher<L> {
 struct Budget {
     /// The calls that the poll has made so far.
     calls: u32,
-    /// The number of calls after which the current project must stop.
+    /// The value of `calls` at which the walk of the current project stops.
     max_calls: u32,
     deadline: Instant,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::logs::LogsError;
 
-/// When polls of this process last succeeded, and whether the last poll failed. Skipped polls do not count.
+/// When a poll of this process last succeeded, and whether the last poll failed. Skipped polls do not count.
 #[derive(Debug, Clone, Default)]
 pub struct PollStatus {
     /// When the last successful poll ended.
@@ -33,7 +33,7 @@ pub enum PollReport {
 /// The counts of a poll that read the logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ReadSummary {
-    /// Always true: if a project can't be read, the poll gives an error instead.
+    /// Always true: if a project can't be read, the poll returns an error instead.
     pub ok: bool,
     /// The number of entries that this process read for the first time.
     pub seen: usize,
@@ -45,7 +45,7 @@ pub struct ReadSummary {
     /// The oldest cursor of all projects, with milliseconds. A cursor is the time up to which a project's log
     /// has been read.
     pub cursor: Option<String>,
-    /// Whether the budget of this poll ended before the last page of a project.
+    /// Whether the poll used up its budget before it read the last page of each project.
     pub more: bool,
 }
 

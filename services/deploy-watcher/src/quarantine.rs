@@ -1,7 +1,7 @@
 //! Builds the quarantine rows of entries that can't be read, and of entries whose event the table refuses.
 //!
-//! Such entries are put aside so that they do not block other entries. The log names each of them, but does
-//! not show their contents.
+//! These entries are put aside so that they do not block other entries. The watcher logs the id of each
+//! entry, but not the contents.
 
 use oasis_store::{Refusal, UnreadEntry};
 
@@ -17,7 +17,7 @@ pub(crate) fn unreadable(project: &str, listed: &Listed, reason: &str) -> Unread
 
 /// The row of an entry whose event `oasis-core` allows but the table refuses.
 pub(crate) fn refused(project: &str, listed: &Listed, refusal: &Refusal) -> UnreadEntry {
-    let row = put_aside(listed, &format!("the table refused its event: {refusal}"));
+    let row = put_aside(listed, &format!("the table refused the event: {refusal}"));
     let (insert_id, reason) = (&row.insert_id, &row.reason);
     tracing::error!(
         project,

@@ -1,4 +1,4 @@
-//! The watcher's endpoint, and what the watcher adds to `/ready`.
+//! The watcher's endpoint, and the fields that the watcher adds to `/ready`.
 //!
 //! - `POST /poll`: reads the new entries of each log. Answers 2xx only after the events are stored.
 

@@ -1,4 +1,4 @@
-//! Finds out which revisions of a Service get its traffic.
+//! Determines which revisions of a Service get traffic.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ pub(crate) struct Traffic<'a> {
     /// The revision with the largest share.
     pub(crate) largest: Option<&'a str>,
     /// All revisions with their shares, for example `gateway-00041-xyz 90%, gateway-00042-abc 10%`. `None` if
-    /// only one revision gets traffic, or none.
+    /// at most one revision gets traffic.
     pub(crate) split: Option<String>,
 }
 

@@ -19,7 +19,7 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Tokens that allow a client to read, comma-separated. If there are none, everyone may read, and
+    /// Tokens that allow a client to read, comma-separated. Without any token, everyone may read, and
     /// e-mail addresses in meta are withheld
     #[arg(
         long,

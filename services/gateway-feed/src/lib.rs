@@ -36,7 +36,8 @@ use crate::routes::Gateway;
 use crate::streams::Streams;
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
-/// any later time. Clients of the feed stay connected, and get their events once the database is back.
+/// any later time. Clients of the feed stay connected, and get their events once the database is available
+/// again.
 ///
 /// # Errors
 /// When TLS to the database cannot be set up as the database URL requires, when `listener` is not usable,
@@ -47,7 +48,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let appender = store.appender().context("setting up the database")?;
     let streams = Arc::new(Streams::new(Arc::new(store.clone()), config.max_subscribers));
     let agents = Arc::new(Agents::new());
-    // The background tasks run until this function returns and drops the set.
+    // The background tasks run until this function returns and drops `tasks`.
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));
@@ -81,7 +82,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
         ended = tasks.join_next() => {
-            let which = "the tail, the clock of the feed, or the watch over agents";
+            let which = "the tail, the timer of the feed, or the watcher of the agents";
             Err(anyhow::anyhow!("a background task ended ({which}): {ended:?}"))
         }
     }

@@ -1,5 +1,5 @@
-//! Parses the path of a request into a [`Route`]. Every `match` over the routes lists all of them. So a new
-//! route compiles only once the code defines its name, its methods and its answer.
+//! Parses the path of a request into a [`Route`]. Every `match` on a route lists all routes, without a
+//! wildcard. So the code does not compile until a new route has a name, methods and an answer.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -21,12 +21,12 @@ const MORE_INGEST: [&str; 2] = ["/api/v1/events/ingest", "/api/v1/oasis/events/i
 const PAGE: &str = "/";
 const ASSETS: &str = "/-/";
 
-/// A route of the gateway. Each path names at most one.
+/// A route of the gateway. A path names at most one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The ticker.
     Feed,
-    /// The lines of some channels of the test stream. The text is the list of the channels' ids.
+    /// The lines of some channels of the test stream. The string is the list of the ids of these channels.
     #[cfg(feature = "test-stream")]
     TestLines(String),
     /// The health of the gateway and the mode of the feed.
@@ -39,7 +39,7 @@ pub(crate) enum Route {
     Ingest,
     /// A page of the Live Console.
     Page(Page),
-    /// A file that the pages load. The text is the path after the prefix `/-/`.
+    /// A file that the pages load. The string is the part of the path after `/-/`.
     Asset(String),
 }
 
@@ -88,7 +88,7 @@ impl Route {
         }
     }
 
-    /// The methods that the route answers, in the form of the header `Allow`. This is the only list of the
+    /// The methods that the route answers, in the format of the header `Allow`. No other place lists the
     /// methods.
     fn methods(&self) -> &'static str {
         match self {
@@ -119,9 +119,8 @@ impl Route {
         action.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
     }
 
-    /// Lets pages of any origin read the answers of a route that answers preflights. This is safe: either
-    /// everyone may read the route, or the credentials are in a header or in the query, and never in a
-    /// cookie.
+    /// Lets pages of any origin read the answers of a route that answers preflights. This is safe, because
+    /// no route reads credentials from a cookie, which a browser would add by itself.
     pub(crate) fn allow_origins(&self, headers: &mut HeaderMap) {
         if self.answers(&Method::OPTIONS) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -4,8 +4,10 @@
 //! - `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed
 //! - `GET /api/v1/oasis/events`: the query API
 //! - `GET /api/v1/oasis/agents`: the agents and their states
-//! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events`, `/api/v1/oasis/events/ingest`: ingest
-//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files it is made of
+//! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events` and
+//!   `/api/v1/oasis/events/ingest`: ingest
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files that the console
+//!   loads
 
 use std::sync::Arc;
 
@@ -89,7 +91,7 @@ impl App for Gateway {
     async fn ready(&self) -> Result<(), NotReady> {
         let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
         let mut reasons: Vec<String> =
-            self.streams.trouble().map(|why| format!("the feed cannot read: {why}")).into_iter().collect();
+            self.streams.trouble().map(|why| format!("cannot read the table: {why}")).into_iter().collect();
         reasons.extend(self.store.check(need).await);
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }

@@ -1,8 +1,8 @@
-//! [`Beats`]: decides when an agent's beats are due, and what each beat says. Does no I/O, and gets the time
-//! as a parameter.
+//! [`Beats`]: decides when an agent's beats are due, and what each beat contains. This file does no I/O, and
+//! gets the time as a parameter.
 //!
 //! A beat is due at once if the agent's state differs from the state in the last delivered beat. Otherwise a
-//! beat is due once per interval. There is no queue of beats: the first beat after an outage has the current
+//! beat is due once per interval. Beats are not queued: the first beat after an outage contains the current
 //! state, and the time at which the gap began.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// The minimum interval between two beats of an idle agent.
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after the first failed try. Each further failure doubles the pause.
+/// The pause after the first failed attempt. Each further failure doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The maximum pause. If the interval is shorter, the interval is the maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -73,12 +73,13 @@ pub(crate) struct Beats {
     state: AgentState,
     /// The number of the last beat.
     seq: u64,
-    /// The state in the last beat, and when this beat was first tried. `None` once the beat is delivered.
+    /// The state in the last beat, and the time of the first attempt to deliver this beat. `None` once the
+    /// beat is delivered.
     pending: Option<(AgentState, Instant)>,
-    /// The timestamp of the current try.
+    /// The timestamp of the current attempt.
     sent: Option<Ts>,
     last: Option<Delivered>,
-    /// The number of failed tries since the last delivered beat.
+    /// The number of failed attempts since the last delivered beat.
     failures: u32,
     /// No beat is due before this time.
     pause_until: Instant,
@@ -93,7 +94,8 @@ struct Delivered {
     at: Ts,
     /// When the next beat is due, if the state does not change.
     next: Instant,
-    /// Whether a later try with a different state failed. This try may have been stored nevertheless.
+    /// Whether a later attempt with a different state failed. The destination may have stored that beat
+    /// nevertheless.
     uncertain: bool,
 }
 
@@ -135,8 +137,8 @@ impl Beats {
         if self.state.ended.is_some() {
             return;
         }
-        // An end skips the pause, because the process may not live much longer. A change after a refused
-        // beat skips the pause as well, because only the state in that beat was refused.
+        // An end skips the pause, because the process may exit soon. A change after a refused beat skips the
+        // pause as well, because only the state in that beat was refused.
         if state.ended.is_some() || self.refused.as_ref().is_some_and(|refused| *refused != state) {
             (self.pause_until, self.refused) = (now, None);
         }
@@ -155,9 +157,9 @@ impl Beats {
 
     /// Makes the beat to send now, with the timestamp `ts`.
     pub(crate) fn beat(&mut self, now: Instant, ts: Ts) -> NewEvent {
-        // A failed try may have been stored. So a retry keeps the number, which is part of the dedup key.
-        // After an interval, the retry becomes a new beat with a new number, because the table must show that
-        // the agent is still alive.
+        // The destination may have stored the beat of a failed attempt. So a retry keeps the number of the
+        // beat, which is part of the dedup key. After an interval, the retry becomes a new beat with a new
+        // number, because the table must show that the agent is still alive.
         let is_retry = self
             .pending
             .as_ref()
@@ -209,7 +211,7 @@ impl Beats {
         if let (Some((state, _)), Some(at)) = (self.pending.take(), self.sent.take()) {
             let is_first = self.last.is_none();
             let interval = self.interval_of(&state);
-            // Idle beats must not come sooner than their interval.
+            // The next idle beat must not come before the end of the interval.
             let spread = if state.is_idle() { 1.0 + chance / 4.0 } else { 0.5 + chance / 2.0 };
             let next = now + if is_first { interval.mul_f64(spread) } else { interval };
             self.last = Some(Delivered { state, at, next, uncertain: false });
@@ -217,8 +219,8 @@ impl Beats {
         (self.failures, self.pause_until, self.refused) = (0, now, None);
     }
 
-    /// Records that the last try failed. `chance` is a random number from 0 to 1, which spreads the retries
-    /// of agents whose beats failed for the same reason.
+    /// Records that the last attempt failed. `chance` is a random number from 0 to 1, which spreads the
+    /// retries of agents whose beats failed for the same reason.
     pub(crate) fn failed(&mut self, now: Instant, chance: f64) {
         self.sent = None;
         if let (Some((tried, _)), Some(last)) = (&self.pending, &mut self.last) {
@@ -231,7 +233,7 @@ impl Beats {
     }
 
     /// Records that the last beat was refused because of its content. A retry would be refused as well. So
-    /// the next beat is due after an interval, as it is after a delivered beat.
+    /// the next beat is due after an interval, as after a delivered beat.
     pub(crate) fn refused(&mut self, now: Instant) {
         self.sent = None;
         self.failures = self.failures.saturating_add(1);
@@ -244,7 +246,7 @@ impl Beats {
         self.state.ended.is_some()
     }
 
-    /// The number of failed tries since the last delivered beat.
+    /// The number of failed attempts since the last delivered beat.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }

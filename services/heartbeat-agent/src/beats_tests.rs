@@ -1,4 +1,4 @@
-//! Tests of the beats on a clock that the tests advance.
+//! Tests of `Beats` with a clock that the tests advance.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -123,7 +123,7 @@ fn a_beat_with_a_new_state_is_due_at_once_and_is_not_a_repeat() {
         assert_eq!(meta(&event, "repeat"), Value::Null);
         assert!(beats.due() > Some(clock.now));
     }
-    // Setting the same state again is no change.
+    // Setting the same state again is not a change.
     beats.set_state(idle(), clock.now);
     assert!(beats.due() > Some(clock.now));
 }
@@ -145,7 +145,7 @@ fn idle_beats_are_at_least_a_minute_apart() {
 }
 
 #[test]
-fn an_end_is_sent_once_with_the_last_task() {
+fn a_final_beat_is_sent_once_with_the_last_task() {
     for (ending, status) in [
         (Ending::well(), Status::Success),
         (Ending { exit_code: Some(137), signal: Some(9), ..Ending::badly() }, Status::Failure),
@@ -166,7 +166,7 @@ fn an_end_is_sent_once_with_the_last_task() {
     }
 }
 
-/// During an outage of ten minutes, the tries back off and no beats are queued.
+/// During an outage of ten minutes, the pauses between attempts grow, and no beats are queued.
 #[test]
 fn a_beat_after_an_outage_reports_the_gap() {
     let mut clock = Clock::new();
@@ -196,8 +196,8 @@ fn a_beat_after_an_outage_reports_the_gap() {
     assert_eq!(meta(&deliver(&mut beats, &clock), "gap_since"), Value::Null);
 }
 
-/// A failed try may have been stored, if only the answer was lost. So a retry within an interval has the same
-/// key.
+/// If only the answer was lost, the destination has stored the beat of the failed attempt. So a retry within
+/// an interval has the same key.
 #[test]
 fn a_retry_keeps_its_dedup_key_for_an_interval() {
     let mut clock = Clock::new();
@@ -218,9 +218,10 @@ fn a_retry_keeps_its_dedup_key_for_an_interval() {
     assert_eq!(key(&deliver(&mut beats, &clock)), "4");
 }
 
-/// A failed try may have been stored. So a return to the state before this try counts as a change.
+/// The destination may have stored the beat of a failed attempt. So a return to the state before this attempt
+/// counts as a change.
 #[test]
-fn a_return_to_the_state_before_a_failed_try_is_not_a_repeat() {
+fn a_return_to_the_state_before_a_failed_attempt_is_not_a_repeat() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, idle(), &clock);
     deliver(&mut beats, &clock);
@@ -264,7 +265,7 @@ fn a_refused_state_is_not_due_before_the_next_interval() {
         let first = beats.beat(clock.now, clock.ts());
         beats.refused(clock.now);
         assert_eq!(beats.due(), Some(clock.now + wait * SECOND));
-        // Setting the same state again is no change.
+        // Setting the same state again is not a change.
         beats.set_state(refused.clone(), clock.now + SECOND);
         assert_eq!(beats.due(), Some(clock.now + wait * SECOND));
         clock.pass(wait * SECOND);
@@ -300,7 +301,7 @@ fn a_late_first_beat_reports_the_gap_since_the_start() {
 
 /// The schedule does not depend on the wall clock.
 #[test]
-fn an_end_skips_the_pause_and_a_jump_of_the_wall_clock_changes_nothing() {
+fn the_final_beat_skips_the_pause_and_a_jump_of_the_wall_clock_changes_nothing() {
     let mut clock = Clock::new();
     let mut beats = beats(60 * SECOND, vtid(1), &clock);
     for jump in [-86_400 * 400, 86_400 * 400] {
@@ -324,7 +325,7 @@ enum Step {
     Set(AgentState),
     /// Lets milliseconds pass.
     Pass(u64),
-    /// Makes deliveries fail. If deliveries fail already, makes them succeed again.
+    /// Switches between failing and successful deliveries.
     Fail,
 }
 
@@ -384,7 +385,7 @@ proptest! {
                     if meta(&event, "failed_attempts").is_null() {
                         let promised = meta(last, "interval").as_f64().unwrap();
                         let late = (clock.now - *at).as_secs_f64();
-                        prop_assert!(late <= promised * 1.25, "{} after a promise of {}", late, promised);
+                        prop_assert!(late <= promised * 1.25, "gap: {} s, promised: {} s", late, promised);
                     }
                 }
                 beats.delivered(clock.now, 0.5);

@@ -34,8 +34,8 @@ pub const NAME: &str = "heartbeat-agent";
                       heartbeat-agent set-vtid VTID | idle | status",
     after_help = "Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
                   and exit code are passed through.\n\
-                  COMMAND reaches its agent without flags: `heartbeat-agent set-vtid DEV-CICDL-0031` \
-                  sets the task.\n\
+                  COMMAND can set the task of its agent without further flags: \
+                  `heartbeat-agent set-vtid DEV-CICDL-0031`.\n\
                   --gateway-url or --database-url must be set. If both are set, --gateway-url is used."
 )]
 pub struct Cli {
@@ -68,10 +68,10 @@ enum Control {
 
 #[derive(Debug, Args)]
 struct Target {
-    /// The agent's name, if several agents run here
+    /// The agent's name, which is needed if several agents run here
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// The path of the agent's socket. A wrapped command gets it from the environment
+    /// The path of the agent's socket. A wrapped command gets the path from the environment
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
@@ -87,7 +87,7 @@ struct Runtime {
 
 #[derive(Debug, Args)]
 struct AgentArgs {
-    /// The agent's name. In upper case, it is the module of the agent's events
+    /// The agent's name. The name in upper case is the module of the agent's events
     #[arg(long, env = "AGENT_NAME", value_name = "NAME", value_parser = name)]
     agent: Option<String>,
 
@@ -99,7 +99,7 @@ struct AgentArgs {
     #[arg(long, env = "VTID", value_name = "VTID")]
     vtid: Option<String>,
 
-    /// The interval between beats, from 1s to 1d. It is at least 1m while the agent is idle
+    /// The interval between beats, from 1s to 1d. While the agent is idle, the interval is at least 1m
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s",
           value_parser = interval)]
     interval: Duration,
@@ -116,14 +116,14 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
-    /// The socket for `set-vtid`, `idle` and `status`. The default is a file in a directory of the user
+    /// The socket for `set-vtid`, `idle` and `status`. The default is in a private directory of the user
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
     #[command(flatten)]
     runtime: Runtime,
 
-    /// What to log, such as `info`. With COMMAND, the default is `off`, as the output belongs to COMMAND
+    /// What to log, such as `info`. With COMMAND, the default is `off`: the output belongs to COMMAND
     #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
     log: Option<String>,
 
@@ -150,8 +150,8 @@ pub struct UsageError(String);
 
 /// Checks that a command follows `--`, if the arguments contain `--`.
 ///
-/// In a shell, `-- $COMMAND` passes no command if the variable is empty. clap accepts such a command line,
-/// and the program would run an agent without a command, which does not end by itself.
+/// In a shell, `-- $COMMAND` passes no command if the variable is empty. clap accepts such a command line.
+/// The program would then run an agent without a command, and this agent would not end by itself.
 ///
 /// # Errors
 /// When nothing follows `--`.
@@ -162,7 +162,7 @@ pub fn check_command(arguments: impl Iterator<Item = OsString>) -> Result<(), Us
     }
 }
 
-/// Does what the command line says, and returns the exit code.
+/// Runs the agent or the subcommand, and returns the exit code.
 ///
 /// # Errors
 /// [`UsageError`] when the command line or the environment is invalid. Other errors when a request to an
@@ -275,14 +275,14 @@ async fn default_socket(agent: &str, runtime: Option<&Path>) -> Option<Socket> {
     bound.inspect_err(|error| tracing::warn!(%error, "the agent can't listen for requests")).ok()
 }
 
-/// Removes white space around a token, because a file or a shell can add it. Checks that the token is allowed
-/// in a header.
+/// Removes white space around a token, because files and shells can add white space. Checks that the token is
+/// allowed in a header.
 fn token(token: Secret) -> Result<Secret, UsageError> {
     let token = token.expose().trim();
     if !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b',') {
         Ok(Secret::from(token.to_owned()))
     } else {
-        let why = "INGEST_TOKEN: expected one token, without blanks, commas or control characters";
+        let why = "INGEST_TOKEN: expected one token, without spaces, commas or control characters";
         Err(UsageError(why.into()))
     }
 }

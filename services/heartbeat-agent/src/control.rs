@@ -1,10 +1,10 @@
-//! The control socket of an agent: its server, its client, and the directory of the sockets.
+//! The control socket of an agent: the server and the client of the socket, and the directory of the sockets.
 //!
-//! A request and its answer have one line each. There are three requests:
+//! A request is one line, and so is its answer. There are three requests:
 //!
 //! - `set-vtid VTID`: the agent works on this task from now on
 //! - `idle`: the agent waits for a task
-//! - `status`: the agent says what it does
+//! - `status`: the agent reports its task, and the last error if beats are not delivered
 //!
 //! An answer is `ok` or `error`, a space, and a text for the user.
 
@@ -35,7 +35,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Request {
     /// Sets the task. `None` makes the agent idle.
     SetVtid(Option<Vtid>),
-    /// Asks what the agent does.
+    /// Asks for the agent's state.
     Status,
 }
 
@@ -72,7 +72,7 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// Listens at `path`. If a stale socket is there, replaces it.
+    /// Listens at `path`. Replaces a stale socket.
     pub(crate) async fn bind(path: PathBuf) -> io::Result<Self> {
         let listener = match UnixListener::bind(&path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(&path).await => {
@@ -91,8 +91,8 @@ impl Socket {
                 let _ = std::fs::remove_file(path);
             }
         }
-        // Bind under a name that other agents ignore, and rename the socket once it listens. Otherwise an
-        // agent that starts between `bind` and `listen` would remove it as stale.
+        // Bind under a name that other agents ignore, and rename the socket once it listens. Otherwise, if
+        // another agent starts between `bind` and `listen`, that agent would remove the socket as stale.
         let path = dir.join(format!("{}.{}.sock", file_name(agent), instance::random_suffix()));
         let mut socket = Self::bind(path.with_extension("bind")).await?;
         std::fs::rename(&socket.path, &path)?;
@@ -108,7 +108,7 @@ impl Socket {
     pub(crate) async fn serve(&self, agent: &str, heartbeat: &Heartbeat) {
         loop {
             match self.listener.accept().await {
-                // Serve one connection at a time, because each one takes only a moment.
+                // Serve one connection at a time, because each connection takes only a moment.
                 Ok((stream, _)) => drop(timeout(SERVE_TIMEOUT, answer(stream, agent, heartbeat)).await),
                 Err(error) => {
                     // The error may be temporary, for example too many open files.
@@ -162,10 +162,10 @@ fn describe_past(state: &AgentState) -> String {
     }
 }
 
-/// Sends a request to the agent whose socket is at `path`, and returns the text of its answer.
+/// Sends a request to the agent with the socket at `path`, and returns the text of the answer.
 ///
 /// # Errors
-/// When no agent answers there, or the agent refuses the request.
+/// When no agent answers, or the agent refuses the request.
 pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<String> {
     let exchange = async {
         let mut stream = UnixStream::connect(path).await?;
@@ -188,12 +188,12 @@ pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<String
     }
 }
 
-/// Returns the directory that holds the sockets of this user's agents. Only this user can write to it. It is
-/// in the user's runtime directory. If there is no usable runtime directory, it is in the directory for
-/// temporary files. Creates the directory if necessary.
+/// Returns the directory that holds the sockets of this user's agents. Only this user can write to this
+/// directory. The directory is in the user's runtime directory or, if there is no usable runtime directory,
+/// in the directory for temporary files. Creates the directory if necessary.
 ///
 /// # Errors
-/// When the directory can't be created, or another user can write to it.
+/// When the directory can't be created, or another user can write to the directory.
 pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
     let usable = |dir: &&Path| dir.is_dir() && rustix::fs::access(*dir, rustix::fs::Access::WRITE_OK).is_ok();
@@ -207,17 +207,18 @@ pub(crate) fn socket_dir(runtime: Option<&Path>) -> anyhow::Result<PathBuf> {
     };
     match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            anyhow::bail!("can't create {}: {error}; name a socket with --socket", dir.display())
+            anyhow::bail!("can't create {}: {error}; choose a socket with --socket", dir.display())
         }
         _ if ours().unwrap_or(false) => Ok(dir),
         _ => anyhow::bail!(
-            "{} is not a directory that only this user can write to; name a socket with --socket",
+            "{} is not a directory that only this user can write to; choose a socket with --socket",
             dir.display()
         ),
     }
 }
 
-/// Finds the socket of the only running agent in `dir`. If `agent` is set, only agents with that name count.
+/// Finds the socket of the only running agent in `dir`. If `agent` is set, only agents with that name are
+/// considered.
 ///
 /// # Errors
 /// When there is no such agent, or more than one.
@@ -237,7 +238,7 @@ pub(crate) async fn find(dir: &Path, agent: Option<&str>) -> anyhow::Result<Path
         Ok([path]) => Ok(path),
         Err(none) if none.is_empty() => anyhow::bail!(
             "no agent{called} runs here under this user; \
-             if the agent runs elsewhere, name its socket with --socket"
+             if the agent runs elsewhere, pass its socket with --socket"
         ),
         Err(several) => {
             let paths: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
@@ -250,7 +251,7 @@ pub(crate) async fn find(dir: &Path, agent: Option<&str>) -> anyhow::Result<Path
     }
 }
 
-/// The name of the agent that the socket at `path` belongs to, in the form that [`file_name`] gives.
+/// The name of the agent that the socket at `path` belongs to, in the form that [`file_name`] returns.
 fn agent_of(path: &Path) -> Option<&str> {
     let (agent, _run) = path.file_name()?.to_str()?.strip_suffix(".sock")?.rsplit_once('.')?;
     is_socket(path).then_some(agent)
@@ -269,8 +270,8 @@ async fn is_stale(path: &Path) -> bool {
     is_socket(path) && UnixStream::connect(path).await.is_err_and(refused)
 }
 
-/// Returns an agent's name as part of a file name. The part has no special characters. It has at most 40
-/// characters, because the length of a socket's path is limited.
+/// Converts an agent's name to a part of a file name. The result has no special characters. The result has at
+/// most 40 characters, because the length of a socket's path is limited.
 fn file_name(agent: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     agent.chars().take(40).map(kept).collect()

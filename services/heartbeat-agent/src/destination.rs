@@ -1,6 +1,6 @@
 //! [`Destination`]: delivers beats to Postgres, or to a gateway.
 //!
-//! The gateway is for agents that must not hold the credentials of the database.
+//! Agents that must not have the credentials of the database use a gateway.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 /// The destination of beats.
 #[derive(Debug, Clone)]
 pub enum Destination {
-    /// The table, in a Postgres database.
+    /// The table of events in a Postgres database.
     Postgres(DatabaseUrl),
     /// The endpoint `/events/ingest` of a gateway.
     Gateway {
@@ -61,7 +61,7 @@ pub enum DeliveryError {
     Timeout,
 }
 
-/// The kind of a failed delivery. It says whether a retry of the same beat can succeed.
+/// The kind of a failed delivery. The kind says whether a retry of the same beat can succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     /// A retry can succeed, because the obstacle may disappear by itself.
@@ -91,8 +91,8 @@ impl DeliveryError {
     }
 }
 
-/// The kind of an error answer from a gateway. If ingest itself refuses an event, it answers 400. If the
-/// table refuses the event, ingest answers 500 with the code `internal`.
+/// The kind of an error answer from a gateway. If the gateway itself refuses an event, the status is 400 or
+/// 413. If the table refuses the event, the status is 500 and the code is `internal`.
 fn kind_of_answer(status: StatusCode, code: &str) -> FailureKind {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => FailureKind::Refused,
@@ -149,7 +149,8 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
         .header(CONTENT_TYPE, "application/json")
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Full::new(Bytes::from(body(event).to_string())))
-        // This can't fail, because the address is already parsed and the rest of the request is constant.
+        // This can't fail, because the address has already been parsed and the rest of the request is
+        // constant.
         .map_err(|_| ClientError::Token)?;
     client::authorize(request.headers_mut(), token)?;
     let mut sender = client::connect(url).await?;
@@ -170,7 +171,7 @@ async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<()
 
 /// The event in the format of `/events/ingest`.
 fn body(NewEvent { event, meta, dedup_key, .. }: &NewEvent) -> Value {
-    // Ingest adds its own prefix to the key.
+    // The gateway adds a prefix to the key.
     let key = dedup_key.as_ref().map(|key| key.as_str());
     let ts: Ts = event.ts;
     json!({
@@ -195,7 +196,7 @@ mod tests {
             (400, "bad_event", FailureKind::Refused),
             (413, "body_too_large", FailureKind::Refused),
             (500, "internal", FailureKind::Refused),
-            // This answer is not from a gateway, but from a proxy in front of it.
+            // This answer is not from a gateway, but from a proxy in front of the gateway.
             (500, "", FailureKind::Transient),
             (401, "bad_token", FailureKind::Denied),
             (403, "ingest_disabled", FailureKind::Denied),

@@ -17,20 +17,20 @@ use crate::run::{self, Orders, Outage};
 
 /// The time limit for the delivery of the final beat.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time limit for further tries of the final beat, once a try has failed.
+/// The time limit for retries of the final beat, once an attempt has failed.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The configuration of a heartbeat: the agent, the interval and the destination.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The agent's name. In upper case, it is the module of the agent's events.
+    /// The agent's name. The name in upper case is the module of the agent's events.
     pub agent: String,
     /// The agent's role, such as `PLANNER`.
     pub role: Option<String>,
     /// The task that the agent starts with. Without a task, the agent is idle.
     pub vtid: Option<Vtid>,
-    /// The interval between beats. It is clamped to a value from 1 s to 1 day. While the agent is idle, it is
-    /// at least 1 minute.
+    /// The interval between beats. The interval is clamped to a value from 1 s to 1 day. While the agent is
+    /// idle, the interval is at least 1 minute.
     pub interval: Duration,
     /// The destination of the beats.
     pub destination: Destination,
@@ -55,10 +55,10 @@ impl Config {
     }
 }
 
-/// The handle of an agent that sends beats until it is stopped.
+/// The handle of an agent. The agent sends beats until the handle is stopped.
 ///
 /// Dropping the handle stops the agent as well, with [`Ending::well`], or with [`Ending::badly`] during a
-/// panic. The final beat is then delivered in the background, as long as the runtime lives.
+/// panic. The final beat is then delivered in the background, unless the runtime ends before the delivery.
 #[derive(Debug)]
 pub struct Heartbeat {
     orders: watch::Sender<Orders>,
@@ -70,8 +70,8 @@ impl Heartbeat {
     /// Starts to send beats, in a task of the current Tokio runtime.
     ///
     /// # Errors
-    /// When TLS to the database can't be set up as its URL requires. An unreachable destination is not an
-    /// error: the beats are retried.
+    /// When TLS to the database can't be set up as the database URL requires. An unreachable destination is
+    /// not an error: the beats are retried.
     pub fn start(config: Config) -> Result<Self, StoreError> {
         let Config { agent, role, vtid, interval, destination, command } = config;
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
@@ -99,8 +99,8 @@ impl Heartbeat {
         self.outage.borrow().clone()
     }
 
-    /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat. Waits 5 s at
-    /// most, and only 1 s after a failed try.
+    /// Stops the agent with [`Ending::well`], and waits for the delivery of the final beat. The wait takes at
+    /// most 5 s, or at most 1 s after a failed attempt.
     pub async fn stop(self) {
         self.stop_as(Ending::well()).await;
     }

@@ -1,4 +1,5 @@
-//! Tests of an agent on tokio's paused clock, with a destination that fails when the tests say so.
+//! Tests of an agent with tokio's paused clock and a fake destination. The tests decide when the destination
+//! fails.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -122,7 +123,7 @@ async fn a_refused_beat_is_not_retried_before_the_next_interval() {
     sleep(MOMENT).await;
     assert_eq!((fake.events(), heartbeat.outage()), (vec!["in_progress DEV-CICDL-0002".into()], None));
     assert_eq!(fake.last("failed_attempts"), 7);
-    // A beat with the refused task is tried once, and so is the final beat.
+    // The agent sends a beat with the refused task once, and sends the final beat once.
     heartbeat.set_vtid(Some(task(1)));
     sleep(Duration::from_secs(500)).await;
     assert_eq!(fake.tries(), 9);
@@ -145,20 +146,20 @@ async fn only_the_last_change_during_a_delivery_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_does_not_wait_long_for_an_end_that_cannot_be_delivered() {
+async fn stop_does_not_wait_long_for_a_final_beat_that_cannot_be_delivered() {
     let fake = Fake::default();
     fake.shut(true);
     let heartbeat = fake.start(60, Some(1));
     sleep(Duration::from_secs(3_600)).await;
     let stopping = Instant::now();
     heartbeat.stop().await;
-    // A try has failed already, so `stop` waits 1 s at most.
+    // An attempt has already failed, so `stop` waits at most 1 s.
     assert!(stopping.elapsed() <= Duration::from_secs(1));
     assert!(fake.events().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_heartbeat_sends_an_end_but_a_vanished_heartbeat_does_not() {
+async fn a_dropped_heartbeat_sends_a_final_beat_but_a_vanished_heartbeat_does_not() {
     let fake = Fake::default();
     let heartbeat = fake.start(60, Some(1));
     sleep(MOMENT).await;
@@ -190,7 +191,7 @@ async fn a_dropped_heartbeat_sends_an_end_but_a_vanished_heartbeat_does_not() {
     sleep(MOMENT).await;
     let panicked = tokio::spawn(async move {
         let _guard = heartbeat;
-        panic!("a bug of the agent");
+        panic!("a bug in the agent");
     });
     assert!(panicked.await.is_err());
     sleep(MOMENT).await;

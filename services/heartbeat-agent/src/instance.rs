@@ -1,4 +1,5 @@
-//! Makes the identity of a run of an agent from its name, host, process id and start time.
+//! Makes the identity of a run of an agent from the agent's name, the host, the process id and the start
+//! time.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
@@ -17,8 +18,8 @@ pub(crate) fn this_run(agent: String, role: Option<String>) -> Pinger {
     Pinger { agent, role, instance, host: Some(host), pid: Some(pid), started }
 }
 
-/// Returns random hexadecimal digits. They distinguish runs that have the same host, process id and start
-/// second. Such runs are common in containers.
+/// Returns random hexadecimal digits. The digits distinguish runs that have the same host, process id and
+/// start second. Such runs are common in containers.
 pub(crate) fn random_suffix() -> String {
     let spread = |bits: u32| random() * f64::from(bits);
     format!("{:06x}{:06x}", spread(1 << 24) as u32, spread(1 << 24) as u32)

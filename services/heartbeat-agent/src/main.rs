@@ -21,8 +21,8 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => failed(&error),
     };
-    // Dropping the runtime would wait for an unfinished lookup of the gateway's name, however long the lookup
-    // takes.
+    // Dropping the runtime would wait for an unfinished lookup of the gateway's name. Such a lookup can take
+    // very long.
     runtime.shutdown_background();
     code
 }

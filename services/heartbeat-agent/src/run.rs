@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::beats::{AgentState, Beats};
 use crate::destination::{DeliveryError, FailureKind, Transport};
 
-/// What the handle tells the loop to do.
+/// The orders from the handle to the loop.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) state: AgentState,
@@ -25,8 +25,8 @@ pub struct Outage {
     pub why: String,
 }
 
-/// Sends beats until the final beat is delivered or given up. If several orders come during a delivery, only
-/// the last order takes effect. `chance` returns random numbers from 0 to 1.
+/// Sends beats until the final beat is delivered or given up. If several orders arrive during a delivery,
+/// only the last order takes effect. `chance` returns random numbers from 0 to 1.
 pub(crate) async fn run(
     mut beats: Beats,
     mut transport: impl Transport,
@@ -58,8 +58,8 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 let kind = error.kind();
-                // If the failure is not transient, a retry would fail as well. Then give up the final beat,
-                // because the caller of `stop` waits for the loop.
+                // If the failure is not transient, a retry would fail as well. In this case, the loop gives
+                // up the final beat, because the caller of `stop` waits for the loop.
                 let gives_up = beats.ended() && kind != FailureKind::Transient;
                 log_failure(&error, beats.failures(), refused, gives_up);
                 refused = kind == FailureKind::Refused;

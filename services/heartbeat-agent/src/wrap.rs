@@ -30,7 +30,7 @@ pub(crate) struct Wrapped {
     pid: Pid,
     child_ended: Signals,
     signals: mpsc::Receiver<Signal>,
-    /// The numbers of the signals that were forwarded so far.
+    /// The numbers of the signals that have been forwarded so far.
     forwarded: HashSet<i32>,
 }
 
@@ -113,14 +113,14 @@ impl Wrapped {
 
     fn forward(&mut self, signal: Signal) {
         if !(matches!(signal, Signal::INT | Signal::QUIT) && is_in_foreground()) {
-            // The command may have ended a moment ago.
+            // Errors are ignored, because the command may have just ended.
             let _ = kill_process(self.pid, signal);
         }
         self.forwarded.insert(signal.as_raw());
     }
 
-    /// Converts an exit status to an ending. The end of the command is also good if a forwarded signal ended
-    /// it.
+    /// Converts an exit status to an ending. If a forwarded signal ended the command, the command ended as
+    /// intended.
     pub(crate) fn ending(&self, status: ExitStatus) -> Ending {
         let forwarded = |number| self.forwarded.contains(&number);
         let code = exit_code(status);
@@ -132,8 +132,9 @@ impl Wrapped {
     }
 }
 
-/// Whether this process is in the foreground of its terminal. Then SIGINT and SIGQUIT most likely come from
-/// the keyboard. The terminal sends them to the whole process group, so they must not be forwarded as well.
+/// Whether this process is in the foreground of its terminal. If so, SIGINT and SIGQUIT most likely come from
+/// the keyboard. The terminal sends these signals to the whole process group, so this process must not
+/// forward them as well.
 fn is_in_foreground() -> bool {
     let terminal = std::fs::File::open("/dev/tty");
     terminal.is_ok_and(|terminal| tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))

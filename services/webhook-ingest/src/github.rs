@@ -1,7 +1,7 @@
 //! Turns a GitHub delivery (the event's name and its JSON) into an OASIS event, without I/O.
 //!
-//! In the files of this folder, the function for each event lists the sources of the VTID, the time (`ts`)
-//! and the link. To read a new event, add an arm to the match in [`read`].
+//! In the submodules, the comment on the function for each event lists the sources of the VTID, the time
+//! (`ts`) and the link. To read a new event, add an arm to the match in [`read`].
 
 mod code;
 mod deployments;
@@ -27,15 +27,15 @@ pub enum Reading {
         /// The event. Deliveries with the same event name and the same bytes have the same dedup key.
         new: Box<NewEvent>,
         /// False if this version does not know GitHub's word for the state, or if a completed run has no
-        /// conclusion. Such an event is stored as `info`.
+        /// conclusion. An event whose state is not known is stored as `info`.
         state_known: bool,
     },
     /// An event that the feed does not show.
     Ignored,
 }
 
-/// Reads the JSON `payload` of a delivery of `event_name`. `received` is when the delivery arrived. It
-/// becomes the event's time if the payload has no usable time.
+/// Reads the JSON `payload` of a delivery of `event_name`. `received` is the time when the delivery arrived.
+/// If the payload has no usable time, the event gets this time.
 ///
 /// # Errors
 /// When the payload is not a JSON object. For an event that the feed shows, also when a required field is

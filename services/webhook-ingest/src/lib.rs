@@ -1,6 +1,7 @@
 //! Receives GitHub's webhooks. Verifies each delivery, and stores it as one event in the table.
 //!
-//! [`routes`] lists the endpoints of this service. Like every service, it also has the probes and `/metrics`.
+//! [`routes`] lists the endpoints of this service. Like every service, this service also has the probes and
+//! `/metrics`.
 
 pub mod github;
 pub mod modules;
@@ -27,7 +28,7 @@ use signature::Secrets;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "webhook-ingest", version)]
 pub struct Config {
-    /// The address to listen on, and what to log.
+    /// The address to listen on, and the settings of the log.
     #[command(flatten)]
     pub service: ServiceArgs<8081>,
 
@@ -35,7 +36,7 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// The secret with which the webhook was created
+    /// The secret that is set in the webhook's settings on GitHub
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET",
           value_parser = secret)]
     pub github_webhook_secret: Secret,
@@ -54,14 +55,14 @@ pub struct Config {
     pub github_modules: Modules,
 }
 
-/// Parses a secret, and removes line breaks at the end. Files and secret managers often add a line break. It
-/// is never part of the secret, because GitHub's form for the secret takes a single line.
+/// Parses a secret, and removes line breaks at the end. Files and secret managers often add a line break. A
+/// line break is never part of the secret, because GitHub's form for the secret accepts a single line.
 fn without_line_break(text: &str) -> Result<Secret, Infallible> {
     text.trim_end_matches(['\r', '\n']).parse()
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    without_line_break(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("it must not be empty")
+    without_line_break(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("must not be empty")
 }
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at any time, even at
@@ -102,7 +103,7 @@ mod tests {
         assert!(!format!("{config:?}").contains("It's"));
         for empty in ["", "\n"] {
             let error = parse(&["--github-webhook-secret", empty]).unwrap_err();
-            assert!(error.contains("it must not be empty"), "{error}");
+            assert!(error.contains("must not be empty"), "{error}");
         }
     }
 

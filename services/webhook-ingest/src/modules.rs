@@ -5,8 +5,8 @@ use std::str::FromStr;
 use oasis_core::{Invalid, Module};
 
 /// The modules of repositories, for example `owner/repo=GATEWAY,other/*=repository`. An entry with the exact
-/// name has precedence over an owner's `*`. If several such entries match, the first one counts. A repository
-/// without an entry gets `CORE`. As on GitHub, the case of owners and names does not matter.
+/// name has precedence over an owner's `*`. If several entries of the same kind match, the first one is used.
+/// A repository without an entry gets `CORE`. As on GitHub, the case of owners and names does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modules(Vec<Entry>);
 

@@ -110,7 +110,7 @@ impl WebhookIngest {
                 tracing::info!(target: DETAILS, delivery, outcome = "ignored", event, "delivery ignored");
                 "ignored"
             }
-            // The access log has the error itself.
+            // The access log contains the error itself.
             Err(error) => {
                 tracing::warn!(delivery, outcome = error.code(), "delivery refused");
                 error.code()
@@ -133,7 +133,7 @@ impl WebhookIngest {
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
         let signature = single_header(headers, &SIGNATURE).map(HeaderValue::as_bytes);
-        // Check the format of the signature first, so that the body of an unsigned request takes no memory.
+        // Check the format of the signature first, so that the body of an unsigned request is not read.
         signature::tag(signature).map_err(unsigned)?;
         let body = context.read_body(body, MAX_BODY).await?;
         self.secrets.verify(signature, &body).map_err(unsigned)?;
@@ -202,8 +202,8 @@ fn now() -> Result<Ts, ApiError> {
     Ts::new(Timestamp::now()).map_err(|error| ApiError::unavailable("clock", "the clock is wrong", error))
 }
 
-/// Returns the value of a header if the header is given exactly once. If there are two signatures or two
-/// event names, neither of the two can be trusted.
+/// Returns the value of a header if the header is given exactly once. If a header is given twice, neither
+/// value can be trusted.
 fn single_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
@@ -219,7 +219,7 @@ fn event_name(headers: &HeaderMap) -> Result<&str, ApiError> {
     .ok_or_else(|| {
         ApiError::bad_request(
             "bad_event",
-            "X-GitHub-Event must be given once and name an event, such as push",
+            "X-GitHub-Event must be given exactly once and must name an event, such as push",
         )
     })
 }

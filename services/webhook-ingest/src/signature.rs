@@ -3,7 +3,7 @@
 
 use ring::hmac;
 
-/// The secrets with which a delivery may be signed: one, or two during a rotation.
+/// The secrets with which a delivery may be signed: one secret, or two secrets during a rotation.
 #[derive(Debug, Clone)]
 pub struct Secrets(Vec<hmac::Key>);
 
@@ -16,14 +16,14 @@ pub enum BadSignature {
     /// The header is not `sha256=` followed by 64 hex digits.
     #[error("X-Hub-Signature-256 must be sha256= followed by 64 hex digits")]
     Malformed,
-    /// None of the secrets gives this signature for the body.
+    /// No secret produces this signature for the body.
     #[error("X-Hub-Signature-256 does not match the body")]
     Mismatch,
 }
 
 impl Secrets {
-    /// Takes the secrets. Skips empty secrets, because anyone could sign with them. If no other secret is
-    /// given, every delivery is refused.
+    /// Prepares the secrets. Skips empty secrets, because anyone could sign with an empty secret. If no
+    /// secret remains, every delivery is refused.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
         let given = secrets.into_iter().filter(|secret| !secret.is_empty());
         Self(given.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())).collect())
@@ -32,7 +32,7 @@ impl Secrets {
     /// Checks the value of `X-Hub-Signature-256` against the raw bytes of the body, in constant time.
     ///
     /// # Errors
-    /// When the header is missing or malformed, or none of the secrets gives this signature for the body.
+    /// When the header is missing or malformed, or no secret produces this signature for the body.
     pub fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), BadSignature> {
         let tag = tag(header)?;
         let matches = self.0.iter().any(|key| hmac::verify(key, body, &tag).is_ok());
@@ -40,7 +40,8 @@ impl Secrets {
     }
 }
 
-/// Decodes the tag in the header. So the format of the tag can be checked before the body is read.
+/// Decodes the tag in the header. The receiver calls this function to check the format of the header before
+/// it reads the body.
 ///
 /// # Errors
 /// When the header is missing or malformed.

@@ -1,19 +1,19 @@
 //! Finds the names and paths that Rust code mentions outside of `use`.
 //!
 //! syn parses expressions, types and patterns, but not the arguments of macros and attributes. This module
-//! searches the tokens of the arguments for names joined by `::`. Doc comments and code under `#[cfg(test)]`
-//! do not count.
+//! searches the tokens of these arguments for names that are joined by `::`. Doc comments and code under
+//! `#[cfg(test)]` are ignored.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Meta};
 
-/// A path as the code writes it, such as `crate::error::chain`.
+/// A path as it is written in the code, such as `crate::error::chain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mention {
-    /// At least one segment, without generic arguments.
+    /// The segments without generic arguments. There is at least one segment.
     pub(crate) segments: Vec<String>,
-    /// Whether this names a called macro. Macros have other scope rules.
+    /// Whether the path is the name of a called macro. Macros have different scope rules.
     pub(crate) is_macro: bool,
 }
 
@@ -41,7 +41,7 @@ impl MentionVisitor {
     fn add_tokens(&mut self, tokens: TokenStream, in_attribute: bool) {
         let mut path: Vec<String> = Vec::new();
         // `colons` counts the colons since the last name. `skip` is set after a `.` or a `'`, because the
-        // next name is then not a path. `foreign` is set if the current path starts with `::`.
+        // name that follows is not a path. `foreign` is set if the current path starts with `::`.
         let (mut colons, mut skip, mut foreign) = (0, false, false);
         for token in tokens {
             match token {
@@ -141,7 +141,8 @@ impl<'ast> Visit<'ast> for MentionVisitor {
     }
 }
 
-/// Whether the item is compiled only for tests: it has `#[cfg(test)]`, or a `cfg` with `test` in an `all`.
+/// Whether an item with these attributes is compiled only for tests. The attributes of such an item contain
+/// `#[cfg(test)]`, or a `cfg` with `test` in an `all`.
 pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let Meta::List(list) = &attribute.meta else { return false };
@@ -189,7 +190,7 @@ pub(crate) fn attributes(item: &syn::Item) -> &[Attribute] {
         Item::Type(item) => &item.attrs,
         Item::Union(item) => &item.attrs,
         Item::Use(item) => &item.attrs,
-        // The enum is non-exhaustive. The other variants have no attributes that can be read here.
+        // `Item` is non-exhaustive. The other variants have no attributes that can be read here.
         _ => &[],
     }
 }
@@ -209,7 +210,7 @@ mod tests {
         let source = "fn f(a: &a::A) -> Vec<b::B> { if let c::C { .. } = crate::d::d::<e::E>() {} }";
         let found = mentions(source);
         for path in ["a::A", "b::B", "c::C", "crate::d::d", "e::E"] {
-            assert!(found.contains(&path.to_owned()), "{path} in {found:?}");
+            assert!(found.contains(&path.to_owned()), "{path} is not in {found:?}");
         }
     }
 
@@ -225,15 +226,15 @@ mod tests {
             "#,
         );
         for path in ["crate::args::duration", "crate::time", "a::b", "c::d", "h::i", "log", "k::l"] {
-            assert!(found.contains(&path.to_owned()), "{path} in {found:?}");
+            assert!(found.contains(&path.to_owned()), "{path} is not in {found:?}");
         }
         for path in ["crate::never", "a b::c", "x", "y", "g", "other", "other::j", "j"] {
-            assert!(!found.contains(&path.to_owned()), "{path} in {found:?}");
+            assert!(!found.contains(&path.to_owned()), "{path} is in {found:?}");
         }
     }
 
     #[test]
-    fn test_code_is_left_out() {
+    fn test_code_is_ignored() {
         let source = "#[cfg(test)] fn f() { a::b() } #[cfg(all(unix, test))] fn g() { a::c() }
             #[cfg(any(test, unix))] fn h() { a::d() } struct S { #[cfg(test)] x: a::e }";
         let found = mentions(source);

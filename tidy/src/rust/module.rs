@@ -6,16 +6,16 @@ use syn::{Item, ItemUse, UseTree};
 
 use super::mentions::{Mention, is_for_tests};
 
-/// A module, which has its own file or is in the braces of `mod x { … }`.
+/// A module. The code of a module is in a separate file, or in the braces of `mod x { … }`.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     pub(crate) parent: Option<usize>,
     pub(crate) file: String,
     /// The meanings of each name in scope. A name may have several meanings, such as a module and a function.
     pub(crate) names: BTreeMap<String, Vec<Meaning>>,
-    /// The paths that are imported with `::*`, without the star.
+    /// The paths that are imported with `::*`, without this ending.
     pub(crate) globs: Vec<Vec<String>>,
-    /// The paths that are imported without a star.
+    /// The paths of all other imports.
     pub(crate) imported: Vec<Vec<String>>,
     pub(crate) mentions: Vec<Mention>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Module {
 pub(crate) enum Meaning {
     /// The index of a module in its crate.
     Module(usize),
-    /// A type or a trait. A path may continue after it.
+    /// A type or a trait. A path may continue after the name of a type or a trait.
     Type,
     /// A function or a constant.
     Value,
@@ -78,7 +78,7 @@ impl Module {
     }
 }
 
-/// The whole imported path, and the name that it brings into scope. `a::{self}` imports `a`.
+/// The whole imported path, and the name that this path brings into scope. `a::{self}` imports `a`.
 fn whole_path_and_name(path: &[String], last: &str) -> (Vec<String>, String) {
     let mut whole = path.to_vec();
     if last != "self" || path.is_empty() {
@@ -88,7 +88,7 @@ fn whole_path_and_name(path: &[String], last: &str) -> (Vec<String>, String) {
     (whole, name)
 }
 
-/// The name that an item defines, and its meaning.
+/// The name that an item defines, and the meaning of this name.
 pub(crate) fn defined_name(item: &Item) -> Option<(String, Meaning)> {
     let (name, meaning) = match item {
         Item::Struct(item) => (&item.ident, Meaning::Type),

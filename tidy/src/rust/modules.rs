@@ -19,7 +19,7 @@ impl Crate {
     /// Reads the crate whose root is the file at `root`, such as `cli/src/main.rs`.
     ///
     /// # Errors
-    /// When a file is missing or is not Rust.
+    /// Returns an error if a file is missing or is not valid Rust.
     pub(crate) fn read(tree: &Tree, root: &str) -> Result<Self, Finding> {
         let mut krate = Self::default();
         let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -27,8 +27,8 @@ impl Crate {
         Ok(krate)
     }
 
-    /// The files of the modules that contain `module`, without the module's own file. The nearest file comes
-    /// first.
+    /// The files of the modules that contain `module`, without the file of `module` itself. The nearest file
+    /// comes first.
     pub(crate) fn files_above(&self, module: usize) -> Vec<&str> {
         let own = self.modules[module].file.as_str();
         let parents = std::iter::successors(self.modules[module].parent, |above| self.modules[*above].parent);
@@ -44,7 +44,7 @@ impl Crate {
     ) -> Result<usize, Finding> {
         let text = tree.text(path).ok_or_else(|| Finding::new(path, "the file is not UTF-8: convert it"))?;
         let file = syn::parse_file(text).map_err(|error| {
-            Finding::at(path, error.span().start().line, format!("this is not Rust: {error}"))
+            Finding::at(path, error.span().start().line, format!("this is not valid Rust: {error}"))
         })?;
         let module = self.add(Module { parent, file: path.to_owned(), ..Module::default() });
         self.read_items(tree, &file.items, module, folder)?;
@@ -56,7 +56,7 @@ impl Crate {
         self.modules.len() - 1
     }
 
-    /// Adds the items to `module`. The files of its child modules are in `folder`.
+    /// Adds the items to `module`. The files of the child modules are in `folder`.
     fn read_items(
         &mut self,
         tree: &Tree,
@@ -127,8 +127,8 @@ impl Crate {
         Ok(())
     }
 
-    /// Defines the macro in a hidden module of `file`, from which the root imports it. So a use of the macro
-    /// counts for `file`.
+    /// Defines the macro in a hidden module of `file`, and adds an import of the macro to the root. So a use
+    /// of the macro is a dependency on `file`.
     fn add_exported_macro(&mut self, name: &str, file: String) {
         let mut holder = Module { parent: Some(0), file, ..Module::default() };
         holder.add_meaning(name.to_owned(), Meaning::Macro);

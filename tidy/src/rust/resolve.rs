@@ -1,7 +1,7 @@
-//! Resolves a path to the files that define the items it names.
+//! Finds the items that a path names, and the files that define these items.
 //!
-//! A path is followed through modules, imports, re-exports and globs to an item. The segments after a type,
-//! such as a variant or an associated function, count for the file of the type. A path that ends at a module
+//! A path is followed through modules, imports, re-exports and globs to an item. If more segments follow a
+//! type, such as a variant or an associated function, the path names the type. A path that ends at a module
 //! names no item.
 
 use super::module::Meaning;
@@ -29,7 +29,7 @@ pub(crate) struct Definition<'a> {
 /// An import that is being followed: the module, the name that is looked up there, and the imported path.
 type ActiveImport = (usize, String, Vec<String>);
 
-/// The imports that are being followed. The list prevents a loop of imports that name each other.
+/// The imports that are being followed. This list prevents an endless loop if imports name each other.
 type ActiveImports = Vec<ActiveImport>;
 
 impl Crate {
@@ -38,7 +38,8 @@ impl Crate {
         self.items(self.resolve(module, path, &mut ActiveImports::new()))
     }
 
-    /// Like [`Crate::definitions`], but only for a path whose first segment comes from a glob import.
+    /// Like [`Crate::definitions`], but finds items only if the first segment of `path` comes from a glob
+    /// import.
     pub(crate) fn definitions_through_globs(&self, module: usize, path: &[String]) -> Vec<Definition<'_>> {
         match path {
             [first, ..] if !self.modules[module].names.contains_key(first) => self.definitions(module, path),

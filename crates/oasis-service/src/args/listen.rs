@@ -1,4 +1,4 @@
-//! Opens the listening socket, and explains errors.
+//! Opens the listening socket. An error says what to do next.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Why a service could not listen.
+/// The reason why a service could not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process uses the port.

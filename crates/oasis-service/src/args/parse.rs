@@ -1,4 +1,4 @@
-//! Parses flags and environment variables. This works for environments from tools such as docker compose.
+//! Parses flags and environment variables. Treats empty variables as unset, and hides secrets.
 
 use std::ffi::OsString;
 
@@ -10,11 +10,11 @@ use clap::{Arg, Command, Parser};
 ///
 /// - A variable that is set to the empty string counts as unset, because docker compose passes such
 ///   variables.
-/// - `--help` never shows the value of a variable, which may be a secret.
-/// - An error names the variable that belongs to its flag, and hides the value of a flag that is declared
-///   `hide_env_values`.
+/// - `--help` never shows the value of a variable, because the value may be a secret.
+/// - An error about a flag also names the flag's variable. If the flag is declared with `hide_env_values`,
+///   the error hides the value.
 ///
-/// If flags are invalid, this exits and shows the usage, as clap does.
+/// If flags are invalid, this function shows the usage and exits, as clap does.
 pub fn parse<T: Parser>() -> T {
     parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
@@ -35,8 +35,8 @@ pub fn parse_from<T: Parser>(
     })
 }
 
-/// Adds the matching variable to each flag that the error names, because a person who sets variables does not
-/// type flags.
+/// Adds the matching variable to each flag that the error names, because the user may have set the variable
+/// and not the flag.
 fn add_variables(mut error: clap::Error, command: &Command) -> clap::Error {
     let with_variable = |flag: &String| {
         let variable = shown_as(command, flag).first()?.get_env()?;
@@ -60,8 +60,8 @@ fn add_variables(mut error: clap::Error, command: &Command) -> clap::Error {
     error
 }
 
-/// The arguments that clap shows as `flag`, in the command and its subcommands. An error does not say to
-/// which subcommand its flag belongs.
+/// The arguments that clap shows as `flag`, in the command and its subcommands. An error does not say which
+/// subcommand the flag belongs to.
 fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
     let own = command.get_arguments().filter(|arg| arg.to_string() == flag);
     let below = command.get_subcommands().flat_map(|below| shown_as(below, flag));

@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 
 use super::escape::{Escaped, put};
 
-/// Names that every log line uses for its own data. A field with such a name gets a trailing `_`.
+/// The names of the members that every log line has. A field with one of these names gets a trailing `_`.
 const RESERVED: [&str; 4] = ["severity", "timestamp", "message", "target"];
 
 /// The fields of a span or an event.
@@ -24,8 +24,8 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Makes an empty value with capacity for the fields of a span. Most spans have one field and get a few
-    /// more.
+    /// Makes an empty value with capacity for the fields of a span. Most spans start with one field, and a
+    /// few more fields are added later.
     pub(super) fn for_span() -> Self {
         Self { json: Vec::with_capacity(256), ranges: Vec::with_capacity(8), ..Self::default() }
     }
@@ -59,8 +59,8 @@ impl Fields {
     }
 
     fn set_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        // Writing to a Vec cannot fail, but the `Debug` of the field can. The text that was written before
-        // the failure is kept.
+        // Writing to a Vec cannot fail, but the `Debug` implementation of the field can. The text that was
+        // written before the failure is kept.
         if field.name() == "message" {
             self.message.clear();
             let _ = Escaped(&mut self.message).write_fmt(text);

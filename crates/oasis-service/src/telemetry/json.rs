@@ -16,11 +16,11 @@ use super::escape::{escape, put};
 use super::fields::Fields;
 
 /// The target of an event that adds fields to the later lines of its span, especially to the request's line
-/// in the access log. In JSON, such an event has no line of its own. So if a filter drops the access log, the
-/// fields are lost too.
+/// in the access log. In the JSON log, such an event has no separate line. So if a filter drops the access
+/// log, the fields are lost too.
 pub const DETAILS: &str = "details";
 
-/// A layer that writes events as JSON lines. Each line has the fields of its spans at top level. An event
+/// A layer that writes events as JSON lines. Each line has the fields of its spans at the top level. An event
 /// with the target [`DETAILS`] within a span gets no line, but adds its fields to the fields of the span.
 #[derive(Debug)]
 pub struct JsonLines<W> {
@@ -29,8 +29,8 @@ pub struct JsonLines<W> {
 }
 
 impl<W> JsonLines<W> {
-    /// Makes the layer. `service` is the name of the service in lines whose event names no service. Each line
-    /// is written to `writer` with one `write_all`. Errors of `writer` are ignored.
+    /// Makes the layer. `service` is the name of the service in the lines of events that name no service.
+    /// Each line is written to `writer` with one `write_all`. Errors of `writer` are ignored.
     pub fn new(service: &'static str, writer: W) -> Self {
         Self { service, writer }
     }
@@ -39,7 +39,7 @@ impl<W> JsonLines<W> {
 /// The maximum capacity of the buffers that a thread keeps for its next line, in bytes.
 const MAX_KEPT: usize = 16 << 10;
 
-/// The buffers for the construction of a line.
+/// The buffers in which a line is built.
 #[derive(Default)]
 struct Scratch {
     fields: Fields,
@@ -79,8 +79,8 @@ where
             event.record(fields);
             return;
         }
-        // The buffers are taken and not borrowed, because the `Debug` of a field may log too. A thread that
-        // is ending has lost its buffers, so it uses new buffers.
+        // The buffers are taken and not borrowed, because the `Debug` implementation of a field may log too.
+        // If the thread is ending, its buffers are already gone, and new buffers are used.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let Scratch { fields, line } = &mut scratch;
         event.record(fields);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_whose_debug_logs_does_not_mix_lines() {
+    fn a_debug_implementation_that_logs_does_not_mix_lines() {
         struct LogsInDebug;
 
         impl fmt::Debug for LogsInDebug {

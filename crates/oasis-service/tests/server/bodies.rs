@@ -1,4 +1,4 @@
-//! Tests of request bodies: the size limit, the deadline, the memory budget, and clients that leave.
+//! Tests of request bodies: the size limit, the deadline, the memory budget, and clients that disconnect.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ async fn a_route_reads_the_whole_body() {
 
 /// Like most clients, this client sends the whole body before it reads the answer.
 #[tokio::test]
-async fn a_content_length_above_the_limit_is_answered_with_413_even_if_the_client_sends_first() {
+async fn a_content_length_above_the_limit_is_answered_with_413_even_if_the_client_sends_the_body_first() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     let body = vec![b'b'; 20 << 20];
@@ -75,12 +75,12 @@ async fn a_chunked_body_above_the_limit_is_answered_with_413() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
+async fn a_client_that_expects_100_continue_is_refused_before_it_sends_the_body() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(ECHO_CAP + 1, "expect: 100-continue\r\n")).await;
     assert_eq!(client.reply().await.status, 413);
-    // There is no body to drain, so the connection closes without a wait.
+    // There is no body to drain, so the connection closes without a delay.
     let answered = Instant::now();
     assert!(client.end().await.is_empty());
     assert!(answered.elapsed() < Duration::from_secs(3));
@@ -91,7 +91,8 @@ async fn a_client_that_expects_100_continue_is_refused_before_it_sends() {
     client.send("abc").await;
     assert_eq!(client.reply().await.body, "abc");
 
-    // After `100 Continue`, the client sends the body. It must get the answer like any other client.
+    // After `100 Continue`, the client sends the body. The client must get the answer, as any other client
+    // does.
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
     client.send(head).await;
     assert_eq!(client.head().await.status, 100);
@@ -114,7 +115,7 @@ async fn a_body_that_stalls_is_answered_with_408() {
 }
 
 #[tokio::test]
-async fn bodies_above_the_budget_get_503_and_leave_the_budget_free() {
+async fn a_body_above_the_budget_gets_503_and_returns_its_share_of_the_budget() {
     let limits = Limits { body_budget: 1000, ..Limits::default() };
     let server = start(limits).await;
     for _ in 0..3 {
@@ -134,7 +135,7 @@ async fn bodies_above_the_budget_get_503_and_leave_the_budget_free() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_a_body_is_logged_without_a_warning() {
+async fn a_client_that_disconnects_during_a_body_is_logged_without_a_warning() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send(head(10, "x-request-id: gone-away\r\n")).await;

@@ -50,7 +50,7 @@ impl Client {
         self.reply().await
     }
 
-    /// Reads once more into the buffer. Returns false if the connection has ended, cleanly or not.
+    /// Reads more bytes into the buffer. Returns false if the connection has ended, cleanly or not.
     async fn more(&mut self) -> bool {
         matches!(within(self.socket.read_buf(&mut self.read)).await, Ok(1..))
     }
@@ -68,13 +68,13 @@ impl Client {
         let mut reply = self.head().await;
         let length: usize = reply.header("content-length").map_or(0, |value| value.parse().unwrap());
         while self.read.len() < length {
-            assert!(self.more().await, "the connection ended during a body");
+            assert!(self.more().await, "the connection ended before the end of the body");
         }
         reply.body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
         reply
     }
 
-    /// Reads until `needle` has arrived, and returns the offset after it.
+    /// Reads until `needle` has arrived, and returns the offset of the end of `needle`.
     pub(crate) async fn until(&mut self, needle: &[u8]) -> usize {
         loop {
             if let Some(at) = self.read.windows(needle.len()).position(|window| window == needle) {
@@ -91,7 +91,8 @@ impl Client {
         std::mem::take(&mut self.read)
     }
 
-    /// Waits until the server closes the connection, and returns the bytes that the server sent before.
+    /// Waits until the server closes the connection, and returns the bytes that the server sent before the
+    /// close.
     pub(crate) async fn end(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.read)

@@ -1,4 +1,4 @@
-//! Tests of the time limits of connections, and of the limits on their number.
+//! Tests of the time limits of connections, and of the limits on the number of connections.
 
 use std::time::Duration;
 
@@ -32,14 +32,14 @@ async fn a_connection_with_a_slow_head_is_closed_and_an_idle_connection_stays_op
     // The idle connection has now been idle for longer than the time limit of a head.
     assert_eq!(idle.get("/hello").await.status, 200);
 
-    // The time limit also applies to later heads of a connection.
+    // The time limit also applies to the head of a later request on the same connection.
     idle.send("GET /hello HTTP/1.1\r\n").await;
     assert!(idle.end().await.is_empty());
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_head_that_arrives_byte_by_byte_gets_no_more_time() {
+async fn a_head_that_arrives_byte_by_byte_does_not_extend_the_time_limit() {
     let server = start(short_header()).await;
     let client = Client::connect(server.address).await;
     let (mut reader, mut writer) = client.socket.into_split();

@@ -104,9 +104,9 @@ async fn the_access_log_describes_the_request_without_its_query() {
 async fn failures_are_logged_once_with_their_cause() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
-    let _ = request_with_id(&mut client, "/away", "fail-1").await;
+    let _ = request_with_id(&mut client, "/unavailable", "fail-1").await;
     let line = access_line("fail-1").await;
-    assert_eq!((&line["severity"], &line["code"]), (&"WARNING".into(), &"database_away".into()));
+    assert_eq!((&line["severity"], &line["code"]), (&"WARNING".into(), &"database_unavailable".into()));
     assert!(line["error"].as_str().unwrap().ends_with("password authentication failed"));
 
     let _ = request_with_id(&mut client, "/panic", "fail-2").await;

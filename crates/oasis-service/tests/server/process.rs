@@ -1,6 +1,7 @@
-//! Tests of the server as a process of its own: signals, a broken stderr, and too few file descriptors.
+//! Tests of the server in a separate process: signals, a broken stderr, and too few file descriptors.
 //!
-//! The child process runs this test binary again. An environment variable makes it run the service.
+//! The child process runs this test binary again. An environment variable makes the child process run the
+//! service.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -101,7 +102,7 @@ async fn the_process_exits_at_once_on_a_second_sigint() {
 async fn the_service_survives_a_closed_or_full_stderr() {
     let (mut child, address) = spawn(Stdio::piped());
     drop(child.stderr.take());
-    for path in ["/panic", "/away", "/hello"] {
+    for path in ["/panic", "/unavailable", "/hello"] {
         get(address, path).await;
     }
     assert_eq!(get(address, "/hello").await.status, 200);

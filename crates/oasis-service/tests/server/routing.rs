@@ -106,8 +106,8 @@ async fn errors_have_a_json_body_and_the_right_headers() {
         assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     }
 
-    let reply = client.get("/away").await;
-    assert_eq!((reply.status, reply.error_code().as_str()), (503, "database_away"));
+    let reply = client.get("/unavailable").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (503, "database_unavailable"));
     assert_eq!(reply.json()["error"]["hint"], "try later");
     assert!(reply.header("retry-after").is_some());
     assert!(!reply.body.contains("password"));
@@ -157,8 +157,8 @@ async fn probes_name_the_service() {
     server.stop().await;
 }
 
-/// Probes soon see that the service has become ready. The readiness check of the app runs less often than the
-/// probes arrive.
+/// The answers to probes soon show that the service has become ready. The readiness check of the app runs
+/// less often than probes arrive.
 #[tokio::test]
 async fn a_service_that_is_not_ready_is_checked_again_soon() {
     let server = start(Limits::default()).await;
@@ -173,7 +173,7 @@ async fn a_service_that_is_not_ready_is_checked_again_soon() {
         asked += 1;
     }
     assert!(began.elapsed() >= Duration::from_millis(4 * 20), "{:?}", began.elapsed());
-    assert!(asked > 5, "some answers must come from the cache: {asked} probes");
+    assert!(asked > 5, "the app was checked for each of {asked} probes");
     server.app.is_ready.store(true, Ordering::SeqCst);
     while client.get("/ready").await.status != 200 {}
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

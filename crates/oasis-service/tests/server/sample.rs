@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const ECHO_CAP: usize = 100_000;
 
 pub(crate) struct Sample {
-    /// Gets a permit for each request that waits in `/slow` or in a gated `/ready`.
+    /// Gets a permit for each request that waits in `/slow`, or in `/ready` while `gate_ready` is set.
     pub(crate) entered: Semaphore,
     /// Each permit lets one of the waiting requests continue.
     pub(crate) release: Semaphore,
     pub(crate) gate_ready: AtomicBool,
     pub(crate) is_ready: AtomicBool,
-    /// How often the readiness check has run.
+    /// The number of readiness checks so far.
     pub(crate) checks: AtomicUsize,
     /// Notified when the body of an endless answer, such as `/flood`, is dropped.
     pub(crate) dropped: Arc<Notify>,
@@ -94,9 +94,10 @@ impl App for Sample {
                 Ok(response::content(StatusCode::OK, "text/plain", "done"))
             }
             (&Method::GET, "/panic") => panic!("handler went wrong"),
-            (&Method::GET, "/away") => {
+            (&Method::GET, "/unavailable") => {
                 let cause = std::io::Error::other("password authentication failed");
-                Err(ApiError::unavailable("database_away", "the database is away", cause).hint("try later"))
+                let (code, message) = ("database_unavailable", "the database is not available");
+                Err(ApiError::unavailable(code, message, cause).hint("try later"))
             }
             (&Method::GET, "/stream") => Ok(self.body(Kind::UntilClosing)),
             (&Method::GET, "/stubborn") => Ok(self.body(Kind::Forever)),
@@ -114,7 +115,7 @@ impl App for Sample {
     }
 
     fn details(&self) -> Map<String, Value> {
-        // The server replaces this `ok` with its own.
+        // The server must replace this `ok`, because an app must not override the server's `ok`.
         Map::from_iter([
             ("checks".into(), self.checks.load(Ordering::SeqCst).into()),
             ("ok".into(), "?".into()),

@@ -33,7 +33,7 @@ async fn a_request_in_flight_is_answered_during_the_shutdown() {
 }
 
 #[tokio::test]
-async fn an_endless_body_ends_with_its_final_chunk() {
+async fn the_shutdown_ends_an_endless_body_with_a_final_chunk() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;
     client.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;

@@ -70,8 +70,8 @@ async fn an_earlier_request_on_the_connection_is_answered_first() {
     server.stop().await;
 }
 
-/// When an endless answer begins, hyper may not have sent the earlier answers completely. They must not be
-/// lost.
+/// When an endless answer begins, hyper may not have sent the earlier answers completely. The earlier answers
+/// must not be lost.
 #[tokio::test]
 async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
     const ANSWERS: usize = 60;
@@ -101,7 +101,7 @@ async fn answers_that_wait_for_a_slow_reader_are_sent_first() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_client_leaves() {
+async fn a_stream_ends_when_its_client_disconnects() {
     let server = start(Limits::default()).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

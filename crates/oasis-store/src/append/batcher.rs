@@ -1,7 +1,8 @@
 //! The loop that sends the waiting appends as one statement, and answers each caller after the commit.
 //!
-//! An append is sent only if an attempt of maximum length would end before the append's deadline. So no event
-//! is stored after its caller gave up. `verdict.rs` decides what happens to appends whose statement failed.
+//! An append is sent only if even the longest possible attempt would end before the append's deadline. So no
+//! event is stored after its caller has given up. `verdict.rs` decides what happens to appends whose
+//! statement failed.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::refusal::Refusal;
 use super::verdict::{Circumstances, Failure, PAUSE, Reason, Verdict, verdict};
 use crate::check;
 
-/// How long a statement waits in the server for the writers' lock. It is the `lock_timeout` of the ordering
+/// How long a statement waits in the server for the writers' lock. This is the `lock_timeout` of the ordering
 /// trigger.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the batcher waits for a statement. The `lock_timeout` ends a wait for the writers' lock earlier.
@@ -29,11 +30,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const STATEMENT_TIMEOUT: Duration = LOCK_TIMEOUT.saturating_add(Duration::from_millis(250));
 /// The time limit for the server to confirm that it has cancelled a statement.
 const CANCEL_WITHIN: Duration = Duration::from_millis(500);
-/// The maximum length of an attempt. An append with less time left is not sent.
+/// The maximum duration of an attempt. An append with less time left is not sent.
 const MAX_ATTEMPT: Duration =
     STATEMENT_TIMEOUT.saturating_add(CANCEL_WITHIN).saturating_add(Duration::from_millis(250));
-/// How long statements skip duplicates after a duplicate was found. Usually more duplicates follow from the
-/// same redelivery, or from the same second webhook.
+/// How long statements skip duplicates after a duplicate was found. More duplicates usually follow, because a
+/// redelivery or a second webhook sends many events again.
 const SKIP_DUPLICATES_FOR: Duration = Duration::from_secs(10);
 
 /// The writer of one [`Appender`](super::Appender).
@@ -59,10 +60,11 @@ impl Batcher {
         Self { pool, tls, linger, queue, skip_duplicates_until: Instant::now() }
     }
 
-    /// Runs until the last caller is gone and every append is answered.
+    /// Runs until the last `Appender` has been dropped and every append has been answered.
     pub(super) async fn run(mut self) {
         while self.wait_for_appends().await {
-            // Connecting may take long, so the appends that have become late are answered afterwards.
+            // Connecting may take long, so the appends that became late in the meantime are answered
+            // afterwards.
             let client = self.pool.get().await;
             if let Err(error) = &client {
                 self.queue.set_reason(&AppendError::Unavailable(chain(error)));
@@ -82,28 +84,28 @@ impl Batcher {
         }
     }
 
-    /// Waits for an append, and for other appends that arrive at the same moment. Returns false once no
-    /// caller is left.
+    /// Waits for an append, and for other appends that arrive at the same moment. Returns false if no caller
+    /// is left.
     async fn wait_for_appends(&mut self) -> bool {
-        let there = match self.linger {
+        let has_append = match self.linger {
             None => self.queue.wait().await,
             Some(linger) => match timeout(linger, self.queue.wait()).await {
-                Ok(there) => there,
+                Ok(has_append) => has_append,
                 Err(_) => {
                     self.pool.retain(|_, _| false);
                     self.queue.wait().await
                 }
             },
         };
-        // Other callers may be about to append, such as callers that have just been answered. They run first,
-        // as long as more appends arrive each time.
+        // Other callers may be about to append, such as callers that have just been answered. The loop lets
+        // these callers run first, until no more appends arrive or the appends fill a statement.
         let mut before = 0;
         while before < self.queue.len() && !self.queue.fills_a_batch() {
             before = self.queue.len();
             yield_now().await;
             self.queue.gather();
         }
-        there
+        has_append
     }
 
     /// Sends `jobs` as one statement. Returns the jobs to try again. All other jobs are answered.
@@ -113,8 +115,8 @@ impl Batcher {
         }
         let rows: Vec<&PreparedEvent> = jobs.iter().flat_map(|job| &job.rows).collect();
         let started = Instant::now();
-        // If a statement refuses duplicates, there must be time for a second attempt. If an append has failed
-        // before, its rows may be stored, so the statement must skip duplicates.
+        // If a statement refuses duplicates, there must be time for a second attempt. If an earlier attempt
+        // of an append failed, the rows may be stored already, so the statement must skip duplicates.
         let deadline_for_two = started + LOCK_TIMEOUT + MAX_ATTEMPT;
         let must_skip = |job: &Job| job.failed.is_some() || job.deadline < deadline_for_two;
         let skip = started < self.skip_duplicates_until || jobs.iter().any(must_skip);
@@ -134,7 +136,7 @@ impl Batcher {
     }
 
     /// Sends the statement. A statement that takes too long is cancelled in the server, so that it can't
-    /// store its rows later. Returns `None` if no answer comes even then.
+    /// store its rows later. Returns `None` if the server does not answer after the cancellation either.
     async fn insert(
         &self,
         client: &Object,
@@ -166,8 +168,8 @@ impl Batcher {
         }
     }
 
-    /// Decides what happens to the appends of a statement that failed. Without `error`, the server did not
-    /// answer.
+    /// Decides what happens to the appends of a statement that failed. If `error` is `None`, the server did
+    /// not answer.
     async fn handle_failure(
         &mut self,
         client: Object,
@@ -179,7 +181,6 @@ impl Batcher {
         let text = error.map_or_else(|| "the database stopped answering".to_owned(), |error| chain(error));
         self.report(failure, &text, &client, jobs.len()).await;
         if failure == Failure::Duplicate && duplicates == Duplicates::Refused {
-            // More duplicates may follow from the same redelivery, or from the same second webhook.
             self.skip_duplicates_until = Instant::now() + SKIP_DUPLICATES_FOR;
         }
         if let Some(reason) = failure.queue_reason() {
@@ -203,7 +204,7 @@ impl Batcher {
                     unfinished.pause = after;
                 }
                 Verdict::Split => split.push(job),
-                // The caller that receives the error logs it.
+                // The refusal is not logged here, because the caller logs the error that it receives.
                 Verdict::Refuse => {
                     let refusal = Refusal::new(error.and_then(Error::as_db_error), &job.rows);
                     job.answer(Err(AppendError::Refused(Box::new(refusal))));
@@ -234,8 +235,8 @@ impl Batcher {
         }
     }
 
-    /// Sends each half of `jobs` as a statement of its own. A half that is refused is halved again, until the
-    /// append with the bad row is alone in a statement.
+    /// Sends each half of `jobs` as a separate statement. A half that the table refuses is split again, until
+    /// the append with the bad row is alone in a statement.
     async fn attempt_halves(&mut self, client: Object, mut jobs: Vec<Job>) -> Unfinished {
         let mut unfinished = Vec::new();
         let mut client = Some(client);
@@ -255,7 +256,7 @@ impl Batcher {
     }
 }
 
-/// The error for a reason. `text` is the message of the database. Some errors contain it.
+/// The error for a reason. `text` is the message of the database. Some errors contain this message.
 fn error_of(reason: Reason, text: &str) -> AppendError {
     match reason {
         Reason::Stalled => AppendError::Stalled,

@@ -9,18 +9,18 @@ pub enum AppendError {
     /// oasis-core and the constraints of the table disagree.
     #[error("the table refused the event: {0}")]
     Refused(Box<Refusal>),
-    /// A lock of another session blocked the append until its time was over.
+    /// A lock of another session blocked the append until its deadline.
     #[error("another session holds a lock that writers need; /ready names the session")]
     Stalled,
     /// The database could not be reached or could not write.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// It is not known whether the rows were stored: the connection was lost after they were sent, or no
-    /// answer came in time. Sending the rows again is safe only if they have dedup keys.
+    /// It is not known whether the rows were stored: the connection was lost after the rows were sent, or no
+    /// answer arrived in time. Sending the rows again is safe only if the rows have dedup keys.
     #[error("the commit was not confirmed, and the events may be stored: {0}")]
     Unknown(String),
-    /// No time was left for an attempt: the request took too long to arrive, or too many appends waited
-    /// before it.
+    /// No time was left for an attempt, because the request took too long to arrive or too many other appends
+    /// were waiting.
     #[error("no time was left to write the event")]
     Late,
     /// Too many appends are waiting already.
@@ -30,8 +30,8 @@ pub enum AppendError {
 
 impl AppendError {
     /// The error code and the sentence that the sender of the events may see. Both leave out details that
-    /// only the log may contain. `None` if the table refuses the events, because sending them again does not
-    /// help.
+    /// only the log may contain. `None` if the table refuses the events, because sending the same events
+    /// again would not help.
     pub fn caller_message(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Refused(_) => None,

@@ -18,8 +18,8 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. In FROM, it
-/// would first store each array as a separate table.
+/// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. With
+/// `unnest` in FROM, PostgreSQL would first store each array as a separate table.
 const INSERT: &str = "\
     INSERT INTO public.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
@@ -36,7 +36,7 @@ pub(super) enum Duplicates {
     /// The statement fails. This is faster if there are no duplicates: skipping duplicates costs up to a
     /// sixth of PostgreSQL's time.
     Refused,
-    /// The statement skips them.
+    /// The statement skips duplicates.
     Skipped,
 }
 

@@ -11,7 +11,8 @@ pub struct PreparedEvent {
     dedup_key: Option<DedupKey>,
     title: String,
     reference: String,
-    /// JSON text, because it takes less memory than the parsed value while the event waits.
+    /// The `meta` is kept as JSON text, because the text needs less memory than the parsed value while the
+    /// event waits.
     meta: String,
 }
 

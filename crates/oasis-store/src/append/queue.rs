@@ -9,11 +9,11 @@ use super::error::AppendError;
 use super::insert::Appended;
 use super::prepared::PreparedEvent;
 
-/// The maximum number of rows of one statement. Only a single append may have more. A statement of this size
-/// takes about 15 ms. A longer statement would delay other writers.
+/// The maximum number of rows of one statement. A statement with only one append may have more rows. A
+/// statement of this size takes about 15 ms. A longer statement would delay other writers.
 const BATCH_ROWS: usize = 640;
-/// The maximum number of bytes of one statement. Only a single append may have more. A slow connection must
-/// be able to transfer the statement before its time limit ends.
+/// The maximum number of bytes of one statement. A statement with only one append may have more bytes. A slow
+/// connection must be able to transfer the statement within the time limit of the statement.
 const BATCH_BYTES: usize = 2 << 20;
 
 /// One caller's append.
@@ -32,11 +32,11 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn answer(self, result: Result<Vec<Appended>, AppendError>) {
-        // A caller that has gone away needs no answer.
+        // A caller that no longer waits needs no answer.
         let _ = self.answer.send(result);
     }
 
-    /// Whether every row has a dedup key. Such rows are stored once, even if they are sent twice.
+    /// Whether every row has a dedup key. Rows with keys are stored once, even if they are sent twice.
     pub(super) fn is_idempotent(&self) -> bool {
         self.rows.iter().all(|row| row.dedup_key().is_some())
     }
@@ -79,7 +79,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Waits until the queue has an append. Returns false once no caller is left.
+    /// Waits until the queue has an append. Returns false if no caller is left.
     pub(super) async fn wait(&mut self) -> bool {
         if self.waiting.is_empty() {
             match self.jobs.recv().await {
@@ -130,8 +130,8 @@ impl Queue {
         self.waiting.iter_mut().for_each(|job| job.failed = job.failed.take().or(Some(why.clone())));
     }
 
-    /// Answers the appends whose deadline is before `latest`. If their rows were sent now, they could be
-    /// stored after the caller gave up.
+    /// Answers the appends whose deadline is before `latest`. If the rows of these appends were sent now, the
+    /// rows could be stored after the callers have given up.
     pub(super) fn answer_late(&mut self, latest: Instant) {
         for mut job in std::mem::take(&mut self.waiting) {
             if job.deadline < latest {

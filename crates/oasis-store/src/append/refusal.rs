@@ -1,6 +1,7 @@
-//! [`Refusal`]: describes events that the table refused, in a form that a log may contain. It names the rule
-//! that refused the events, and the fields of each event that are always public. It leaves out `meta`, links,
-//! dedup keys and the message of the database, because they may contain private data of the caller.
+//! [`Refusal`]: describes events that the table refused, in a form that a log may contain. A refusal names
+//! the rule that refused the events, and the fields of each event that are always public. A refusal leaves
+//! out `meta`, links, dedup keys and the message of the database, because these may contain private data of
+//! the caller.
 
 use std::fmt;
 
@@ -22,10 +23,10 @@ pub struct Refusal {
     pub constraint: Option<String>,
     /// The column, if the database names one.
     pub column: Option<String>,
-    /// The distinct events of the append, or the first of them if there are many. The database does not say
-    /// which event it refused, and an append is stored as a whole or not at all.
+    /// The first few distinct events of the append. Any of the append's events may be the cause, because the
+    /// database does not say which event it refused.
     pub events: Vec<RefusedEvent>,
-    /// How many events the append had.
+    /// The number of events in the append.
     pub of: usize,
 }
 
@@ -41,7 +42,7 @@ pub struct RefusedEvent {
 }
 
 impl Refusal {
-    /// Describes the refusal of `rows` with `error`.
+    /// Describes `rows`, which the database refused with `error`.
     pub(super) fn new(error: Option<&DbError>, rows: &[PreparedEvent]) -> Self {
         let mut events: Vec<RefusedEvent> = Vec::new();
         for row in rows {

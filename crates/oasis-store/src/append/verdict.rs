@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | a lock time-out, a cancelled statement, a deadlock | appends with time left | all others |
 //! | a duplicate that the statement refuses | appends with time left, skipping duplicates | all others |
-//! | a row that the table refuses | each half of a shared statement | an append that was alone |
+//! | a row that the table refuses | each half of a shared statement | an append alone in its statement |
 //! | a lost connection | appends with dedup keys and time left | all others: the outcome is unknown |
 //! | a database that can't write | none | all |
 
@@ -17,7 +17,7 @@ use super::insert::Duplicates;
 
 /// The pause before the next attempt when the database can't be reached.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// The pause after a deadlock. The other session of the deadlock continues at once.
+/// The pause after a deadlock. It is short, because the other session of the deadlock continues at once.
 const SHORT_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a statement failed.
@@ -52,7 +52,7 @@ impl Failure {
                 "40" => Self::Conflict,
                 "22" | "23" => Self::Refused,
                 "08" | "57" => Self::Lost,
-                // There are many other codes. The failure may be permanent, so it is not tried again.
+                // A failure with any other code may be permanent, so the append is not tried again.
                 _ => Self::CannotWrite,
             },
         }
@@ -67,25 +67,26 @@ impl Failure {
         }
     }
 
-    /// Why the appends in the queue have to wait, if the failure delays them too.
+    /// The reason why the appends in the queue have to wait. `None` if the failure does not delay the queue.
     pub(super) fn queue_reason(self) -> Option<Reason> {
         match self {
             Self::LockTimeout | Self::Cancelled => Some(Reason::Stalled),
-            // The rows that were sent may be stored. The waiting rows were not sent, so they are not stored.
+            // The rows of the failed statement may be stored. But the rows in the queue have not been sent,
+            // so the reason for the queue is not `Unknown`.
             Self::Conflict | Self::Lost => Some(Reason::Unavailable),
             Self::Duplicate | Self::Refused | Self::CannotWrite => None,
         }
     }
 }
 
-/// The circumstances of one append. The verdict depends on them and on the failure.
+/// The circumstances of one append that the verdict depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances {
     /// What the statement does with duplicates.
     pub(super) duplicates: Duplicates,
     /// Whether the statement contained other appends.
     pub(super) shared: bool,
-    /// Whether each row has a dedup key. Such a row is stored once, even if it is sent twice.
+    /// Whether each row has a dedup key. A row with a key is stored once, even if it is sent twice.
     pub(super) idempotent: bool,
     /// Whether an earlier attempt may have stored the rows. If so, no answer may say that the rows were not
     /// stored.
@@ -133,9 +134,10 @@ pub(super) fn verdict(failure: Failure, circumstances: Circumstances) -> Verdict
         (Failure::LockTimeout, _) => retry(Duration::ZERO, Reason::Stalled),
         (Failure::Cancelled, _) => retry(PAUSE, Reason::Stalled),
         (Failure::Conflict, _) => retry(SHORT_PAUSE, Reason::Unavailable),
-        // The index refused the whole statement. The next attempt skips the rows that are stored already.
+        // The unique index refused the whole statement. The next attempt skips the rows that are already
+        // stored.
         (Failure::Duplicate, Duplicates::Refused) => retry(Duration::ZERO, Reason::Late),
-        // The bad row of one caller must not fail the rows of another caller.
+        // A bad row in the append of one caller must not make the append of another caller fail.
         (Failure::Duplicate, Duplicates::Skipped) | (Failure::Refused, _) if shared => Verdict::Split,
         (Failure::Duplicate, Duplicates::Skipped) | (Failure::Refused, _) => Verdict::Refuse,
         (Failure::Lost, _) if idempotent => retry(PAUSE, Reason::Unknown),

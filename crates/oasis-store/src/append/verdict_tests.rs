@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A first attempt of a single append, without dedup keys, and with time left.
+/// The first attempt of an append that is alone in its statement, has no dedup keys, and has time left.
 const FIRST: Circumstances = Circumstances {
     duplicates: Duplicates::Refused,
     shared: false,
@@ -17,7 +17,7 @@ const SHARED: Circumstances = Circumstances { shared: true, ..FIRST };
 const IN_DOUBT: Circumstances = Circumstances { in_doubt: true, duplicates: Duplicates::Skipped, ..KEYED };
 const SKIPPING: Circumstances = Circumstances { duplicates: Duplicates::Skipped, ..FIRST };
 
-/// The verdict on a statement that failed with the SQLSTATE `state`, or without a SQLSTATE.
+/// The verdict on an append whose statement failed with the SQLSTATE `state`, or without a SQLSTATE.
 fn of(state: Option<&SqlState>, circumstances: Circumstances) -> Verdict {
     verdict(Failure::of(state), circumstances)
 }

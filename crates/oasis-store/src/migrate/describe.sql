@@ -1,7 +1,8 @@
 -- Describes the tables, indexes, functions and other objects of OASIS DevHub in schema $1. The result is a
--- JSON object with one entry for each object: its name, and its definition from the catalogue. Two schemas of
--- one server have the same description if the same statements created them. Names are written without the
--- schema. Comments and white space in functions do not count. Grants are left out, because users change them.
+-- JSON object with one entry for each of these objects: the key is the name, and the value is the definition
+-- from the catalogue. Two schemas of one server have the same description if the same statements created both
+-- schemas. Names are written without the schema. Comments in functions are removed, and white space is
+-- reduced to single spaces. Grants are left out, because users change grants.
 WITH names AS (
     SELECT quote_ident($1) || '.' AS bare, '"' || $1 || '".' AS quoted
 ), relations AS (
@@ -9,7 +10,7 @@ WITH names AS (
     FROM pg_class AS c
     WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = $1)
       AND c.relkind IN ('r', 'p', 'S') AND starts_with(c.relname, 'oasis_')
-      -- The migrations do not create their own history.
+      -- The table of the history is left out, because the migrations do not create it.
       AND c.relname <> 'oasis_schema_history'
 ), objects (name, definition) AS (
     SELECT CASE r.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || r.relname,

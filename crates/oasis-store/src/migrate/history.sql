@@ -1,7 +1,7 @@
 DO $oasis$
 DECLARE
-    -- `known` has the version, name and checksum of each step of this build. `older` has the same of each
-    -- older migration. The first step contains the older migrations.
+    -- `known` lists the version, name and checksum of each step of this build. `older` lists the version,
+    -- name and checksum of each older migration. The first step replaces all older migrations.
     known constant jsonb := '{known}';
     older constant jsonb := '{older}';
     applied jsonb;
@@ -12,7 +12,7 @@ DECLARE
     restore text;
 BEGIN
     PERFORM pg_advisory_xact_lock({lock});
-    -- Every name below and in the steps is qualified with its schema.
+    -- All names below and in the steps include the schema, so no other schema is searched.
     PERFORM set_config('search_path', 'pg_catalog', true);
 
     IF to_regclass('{schema}.oasis_schema_history') IS NULL THEN
@@ -23,7 +23,7 @@ BEGIN
             checksum   varchar(255)
         );
     END IF;
-    -- Any role may see the version of the database, because /ready reports it even for a service with few
+    -- Every role may read the history, because /ready reports missing migrations even if a service has few
     -- rights.
     ALTER TABLE {schema}.oasis_schema_history ENABLE ROW LEVEL SECURITY;
     GRANT SELECT ON {schema}.oasis_schema_history TO PUBLIC;
@@ -46,25 +46,27 @@ BEGIN
         IF applied <@ older THEN
             RAISE 'the database is at version % of the older migrations, which are now one migration; '
                     'nothing was changed', jsonb_array_length(applied)
-                USING HINT = format('Bring it to version %s with the build that made it and run this again, '
-                    'or use an empty database.', jsonb_array_length(older));
+                USING HINT = format('Bring it to version %s with the build that created it, then run this '
+                    'again, or use an empty database.', jsonb_array_length(older));
         END IF;
         RAISE 'the database has migrations that this build does not know (%); nothing was changed',
                 (SELECT string_agg(format('V%s__%s', a.step ->> 0, a.step ->> 1), ', ' ORDER BY a.nth)
                  FROM jsonb_array_elements(applied) WITH ORDINALITY AS a (step, nth)
                  WHERE NOT known @> jsonb_build_array(a.step))
-            USING HINT = 'Run the build that made it or a newer one, or use another database.';
+            USING HINT = 'Run the build that applied these migrations or a newer build, '
+                'or use another database.';
     END IF;
 
-    -- The older migrations made this database. Its tables are compared with the tables that the first step
-    -- creates now. The first step runs in a separate schema, which is rolled back.
+    -- The older migrations created this database. The tables of this database are compared with the tables
+    -- that the first step creates. For this comparison, the first step runs in a separate schema, which is
+    -- rolled back.
     EXECUTE $oasis_describe${describe}$oasis_describe$ INTO found USING '{schema_name}';
     BEGIN
         CREATE SCHEMA {scratch};
         EXECUTE $oasis_sql${first_step}$oasis_sql$;
         EXECUTE $oasis_describe${describe}$oasis_describe$ INTO expected USING '{scratch_name}';
-        -- A dump contains constraints in the text that the catalogue shows. Some constraints have fewer
-        -- parentheses after they are restored from that text.
+        -- A dump contains the text that pg_get_constraintdef returns for each constraint. Some constraints
+        -- have fewer parentheses after a restore from this text.
         FOR restore IN
             SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I %3$s',
                 c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
@@ -78,30 +80,31 @@ BEGIN
         WHEN SQLSTATE 'OASIS' THEN NULL;
         WHEN insufficient_privilege THEN
             RAISE 'this role may not create the schema {scratch}, in which the older migrations are compared '
-                    'with the present ones (%); nothing was changed', SQLERRM
+                    'with the current migrations (%); nothing was changed', SQLERRM
                 USING HINT = format(
                     'Run this as the owner of the database, or GRANT CREATE ON DATABASE %I TO %I.',
                     current_database(), current_user);
         WHEN duplicate_schema THEN
-            RAISE 'the schema {scratch}, in which the older migrations are compared with the present ones, '
-                    'exists already; nothing was changed'
+            RAISE 'the schema {scratch}, in which the older migrations are compared with the current '
+                    'migrations, already exists; nothing was changed'
                 USING HINT = 'Rename that schema, then run this again.';
     END;
     SELECT string_agg(CASE
             WHEN found ->> name IS NULL THEN format('%s is missing', name)
-            WHEN expected ->> name IS NULL THEN format('%s is not ours', name)
+            WHEN expected ->> name IS NULL THEN format('%s is unexpected', name)
             WHEN length(found ->> name) + length(expected ->> name) > 300 THEN format('%s differs', name)
             ELSE format('%s is %s, not %s', name, found ->> name, expected ->> name) END, '; ' ORDER BY name)
         INTO difference
         FROM (SELECT jsonb_object_keys(found) UNION SELECT jsonb_object_keys(expected)) AS names (name)
         WHERE found ->> name IS DISTINCT FROM expected ->> name
           AND found ->> name IS DISTINCT FROM restored ->> name
-          -- Policies may be added or missing. Users write policies for their own roles, and the policies of
-          -- the first step are for a role that may have been created after the table.
+          -- Additional and missing policies are accepted. Users add policies for their roles. The first step
+          -- creates its policies only if the role service_role exists, and the role may have been created
+          -- after the tables.
           AND NOT (name LIKE 'policy %' AND (expected ->> name IS NULL OR found ->> name IS NULL));
     IF difference IS NOT NULL THEN
-        RAISE 'the tables of this database are not as the older migrations made them; nothing was changed. '
-                'They differ: %', difference
+        RAISE 'the tables of this database differ from the tables that the older migrations create; '
+                'nothing was changed. Differences: %', difference
             USING HINT = 'Undo the differences and run this again, or use an empty database.';
     END IF;
     DELETE FROM {schema}.oasis_schema_history;

@@ -1,13 +1,14 @@
-//! The statements that bring a database up to date: one for its history, then one for each step.
-//! `oasis migrate` sends them one by one. `oasis migrate --print` prints them as a script for psql or any
-//! other client.
+//! The statements that bring a database up to date: one for the history of migrations, then one for each
+//! step. `oasis migrate` sends them one by one. `oasis migrate --print` prints them as a script for psql or
+//! any other client.
 
 use super::steps::{SCHEMA, SCRATCH, Step, in_schema, steps};
 
 /// The key of the advisory lock that only one migrator holds at a time ("oasis" in ASCII).
 pub(super) const LOCK: i64 = 0x006f_6173_6973;
 
-/// The migrations that were folded into the first step before any release: version, name and checksum.
+/// The version, name and checksum of each older migration. The first step replaced these migrations before
+/// the first release.
 const OLDER: [(i64, &str, u64); 6] = [
     (1, "oasis_events", 1_710_496_114_106_011_917),
     (2, "cheaper_checks", 12_354_579_570_162_891_860),
@@ -20,8 +21,9 @@ const OLDER: [(i64, &str, u64); 6] = [
 /// The settings of the session. A step may take longer than the usual time limit of statements.
 pub(super) const SETTINGS: &str = "SET statement_timeout = 0";
 
-/// The migrations as plain SQL for psql or any other client. The script applies the missing steps and records
-/// them, as [`migrate`](crate::migrate) does. Each step is one statement, and therefore one transaction.
+/// The migrations as plain SQL for psql or any other client. Like [`migrate`](crate::migrate), the script
+/// applies the missing steps and records these steps in the history. Each step is one statement, and
+/// therefore one transaction.
 pub fn migration_script() -> String {
     let steps = steps();
     let mut script = format!(
@@ -36,9 +38,10 @@ pub fn migration_script() -> String {
     script
 }
 
-/// The statement that creates the history of migrations if there is none, and refuses a history that these
-/// steps can't follow. If the older migrations wrote the history, and the tables are the same as the tables
-/// that the first step creates, the statement replaces the history with the present one.
+/// The statement that prepares the history of migrations. It creates the table of the history if the table is
+/// missing, and fails if `steps` can't continue from the migrations in the history. If the history contains
+/// the older migrations, and the tables are the same as the tables that the first step creates, the statement
+/// replaces the entries of the history with the entry of the first step.
 pub(super) fn history(steps: &[Step]) -> String {
     let list = |steps: Vec<(i64, &str, u64)>| {
         let steps: Vec<String> = steps
@@ -60,7 +63,8 @@ pub(super) fn history(steps: &[Step]) -> String {
         .replace("{first_step}", &first)
 }
 
-/// The statement that applies a step and records it, unless the history has the step already.
+/// The statement that applies a step and records the step in the history. If the history already contains the
+/// step, the statement does nothing.
 pub(super) fn apply(step: &Step, before: Option<&Step>) -> String {
     let previous = before.map_or_else(|| "NULL".to_owned(), |before| format!("'{}'", before.checksum));
     in_schema(include_str!("step.sql"), SCHEMA)

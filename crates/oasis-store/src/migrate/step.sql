@@ -7,7 +7,7 @@ BEGIN
     END IF;
     IF (SELECT checksum FROM {schema}.oasis_schema_history ORDER BY version DESC LIMIT 1)
             IS DISTINCT FROM {previous} THEN
-        RAISE 'V{version}__{name} does not follow the migrations of this database; nothing was changed'
+        RAISE 'V{version}__{name} is not the next migration of this database; nothing was changed'
             USING HINT = 'Run the whole script from its beginning, or run `oasis migrate`.';
     END IF;
     PERFORM set_config('search_path', 'pg_catalog', true);

@@ -1,8 +1,8 @@
 //! The migrations that are embedded in the program, and the schema for their tables.
 //!
-//! `{schema}` in a migration stands for the schema that holds the tables. The history keeps the checksum of
-//! the file, which is the same for every schema. Migrations use the name of the schema in literals too, so
-//! the name must not contain a quote, a dollar sign or a backslash.
+//! `{schema}` in a migration stands for the schema that holds the tables. The history contains the checksum
+//! of the file, which is the same for every schema. Migrations also use the name of the schema in literals,
+//! so the name must not contain a quote, a dollar sign or a backslash.
 
 use refinery::Migration;
 
@@ -12,8 +12,8 @@ mod embedded {
 
 /// The schema that holds the tables.
 pub(super) const SCHEMA: &str = "public";
-/// A schema that is created and rolled back, to compare the tables of the older migrations with the present
-/// tables.
+/// The schema in which the first step runs for the comparison with the tables of the older migrations. This
+/// schema is always rolled back.
 pub(super) const SCRATCH: &str = "oasis_scratch";
 
 /// One migration.
@@ -57,8 +57,8 @@ pub(crate) fn steps() -> Vec<Step> {
 
 /// Replaces `{schema}` in `sql` with the name of a schema, as an identifier.
 pub(super) fn in_schema(sql: &str, schema: &str) -> String {
-    // PostgreSQL stores the text of functions. In the functions of the older migrations, `public` has no
-    // quotes, so it gets no quotes here.
+    // PostgreSQL stores the text of functions. The functions of the older migrations contain `public` without
+    // quotes, so the steps must not add quotes to `public`.
     let quoted = if schema == "public" { schema.to_owned() } else { format!("\"{schema}\"") };
     sql.replace("{schema}", &quoted)
 }

@@ -1,6 +1,6 @@
-//! Pages of the ticker with bounds on `ts`. `ts` is the producer's time, so the rows are not in the order of
-//! `ts`. A first statement scans the newest rows. If these rows do not complete the page, a second statement
-//! goes along the index on `ts`.
+//! Reads pages of the ticker with bounds on `ts`. The pages are in id order, but `ts` is the producer's time
+//! and may have another order. A first statement scans the newest rows. If these rows do not complete the
+//! page, a second statement uses the index on `ts`.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,17 @@ use super::statement::{PageStatement, fields, limit_and_offset, rows_needed, tim
 use super::walk::{IndexWalk, StatusAndSource};
 use crate::filter::Filter;
 
-/// The number of the newest rows that the first statement scans, over all combinations of leading values.
+/// The number of newest rows that the first statement scans, in total for all combinations of leading values
+/// (see `walk.rs`).
 const NEWEST_ROWS: i64 = 1_000;
 
-/// The fields of a filter that `oasis_ids_between` accepts, in the order of its parameters.
+/// The fields of a filter that `oasis_ids_between` accepts, in the order of the function's parameters.
 const FIELDS: [&str; 6] = ["vtid", "status", "source", "kind", "module", "layer"];
 
 /// The statement that looks for the page among the newest rows that pass the filter. The column `settled` of
-/// the result says whether the page is complete. Pages of rare values and pages of times near the head are
-/// complete. `None` for queries that [`bounded_filter`] does not accept.
+/// the result says whether the page is complete. The page is usually complete if the filter names a rare
+/// value or if the bounds are close to the present time. `None` for queries that [`bounded_filter`] does not
+/// accept.
 pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     bounded_filter(query)?;
     let mut params = Params::default();
@@ -47,8 +49,8 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
 }
 
-/// The statement that finds a page at any distance from the head. The SQL function `oasis_ids_between` finds
-/// the ids of the page by time. `None` for queries that [`bounded_filter`] or the function does not accept.
+/// The statement that finds a page with any bounds on `ts`. The SQL function `oasis_ids_between` finds the
+/// ids of the page by time. `None` for queries that [`bounded_filter`] or the function does not accept.
 pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
     let filter = bounded_filter(query)?;
     let mut named: BTreeMap<&str, Vec<String>> = filter.named().into_iter().collect();

@@ -4,19 +4,19 @@ use oasis_core::{Channel, Ts};
 
 use crate::filter::Filter;
 
-/// The order of a page, and where it begins.
+/// The order of the rows of a page, and where the page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Descending ids.
     NewestFirst {
-        /// The ids are lower than this bound. `None` begins with the newest row.
+        /// Only rows with ids below this bound are read. With `None`, the page begins with the newest row.
         before: Option<i64>,
     },
     /// Ascending ids.
     OldestFirst {
-        /// The ids are higher than this bound.
+        /// Only rows with ids above this bound are read.
         after: i64,
-        /// The ids are not higher than this bound.
+        /// Only rows with ids up to this bound are read.
         upto: i64,
     },
 }
@@ -28,14 +28,14 @@ pub enum Columns {
     Ticker,
     /// The ticker's fields and `meta`.
     WithMeta,
-    /// The ticker's fields. Some rows also have `meta`, because readers who follow the table need it: rows of
-    /// channels other than the ticker's, rows of agents, and workflow runs.
+    /// The ticker's fields, and `meta` for some rows: rows of channels other than the ticker's, rows of
+    /// agents, and workflow runs. Readers that follow the table need no other `meta`.
     Tail,
 }
 
 impl Columns {
     /// The columns that the stream of a channel needs. The stream of the ticker does not contain `meta`. The
-    /// other streams do.
+    /// streams of all other channels contain `meta`.
     pub fn of_channel(channel: &Channel) -> Self {
         if channel.is_devhub() { Self::Ticker } else { Self::WithMeta }
     }
@@ -64,7 +64,7 @@ pub struct PageQuery<'a> {
 }
 
 impl<'a> PageQuery<'a> {
-    /// The [`PageQuery::most_bytes`] for readers that read page after page.
+    /// The value of [`PageQuery::most_bytes`] for readers that read many pages, one after the other.
     pub const MOST_BYTES: i64 = 4 << 20;
 
     /// A query for the ticker's fields of the rows that pass `filter`, without bounds on time or bytes.

@@ -53,7 +53,8 @@ impl Store {
                 return Page::read(&rows, query.limit);
             }
         }
-        // This statement reads the whole page again, in a new snapshot.
+        // If the first statement did not complete the page, this statement reads the whole page again, in a
+        // new snapshot.
         let statement = by_time::by_time_index(query).unwrap_or_else(|| PageStatement::by_id(query));
         Page::read(&self.rows(&statement).await?, query.limit)
     }

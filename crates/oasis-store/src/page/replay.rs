@@ -1,6 +1,7 @@
 //! Reads the last events for a new reader of the feed. A repeat is a ping that only repeats the agent's
-//! previous ping. Repeats are left out, because twenty agents would fill the replay with their repeats. The
-//! reads go along indexes that contain no repeats, so even many repeats at the head cost little.
+//! previous ping. Repeats are left out, because the repeats of twenty agents would fill the replay. Where
+//! possible, the reads use indexes that contain no repeats, so a replay is fast even if the newest rows are
+//! all repeats.
 
 use oasis_core::ping::PING;
 use oasis_core::{Source, Task};
@@ -70,12 +71,12 @@ fn sources(filter: &Filter) -> Vec<Source> {
 }
 
 /// Splits a filter into two parts. The first part accepts only the value that millions of pings have: the
-/// task `IDLE` or, if the filter names no tasks, the kind `ping`. The second part accepts all other values. A
-/// part that would accept no value is `None`.
+/// task `IDLE` or, if the filter names no tasks, the kind `ping`. The second part accepts all other values of
+/// the filter. A part that would accept no value is `None`.
 fn split_agent_values(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     fn split<T: Clone>(values: &[T], is: impl Fn(&T) -> bool) -> Option<(Vec<T>, Vec<T>)> {
-        let (those, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
-        (!those.is_empty()).then_some((those, rest))
+        let (chosen, rest): (Vec<T>, Vec<T>) = values.iter().cloned().partition(is);
+        (!chosen.is_empty()).then_some((chosen, rest))
     }
     if let Some((idle, rest)) = split(&filter.vtid, |task| *task == Task::Idle) {
         let rest = (!rest.is_empty()).then(|| Filter { vtid: rest, ..filter.clone() });
@@ -89,7 +90,7 @@ fn split_agent_values(filter: &Filter) -> (Option<Filter>, Option<Filter>) {
     (None, Some(filter.clone()))
 }
 
-/// Reads rows of sources other than agents that have the task `IDLE` or the kind `ping`, along the index
+/// Reads the rows that have the task `IDLE` or the kind `ping` but do not come from agents, along the index
 /// `oasis_events_among_agents`. `None` if the filter accepts only agents.
 fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     if sources(filter) == [Source::AgentPing] {
@@ -100,9 +101,9 @@ fn among_agents(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> 
     Some(walk)
 }
 
-/// Reads rows of all sources other than agents. If the walk goes along the index on status and source, the
-/// list of sources keeps the walk away from the pings. An open filter has no leading field, so its walk goes
-/// along that index too.
+/// Reads rows of all sources except agents. If the filter names a status or a source, the walk goes along the
+/// index on status and source, and the list of sources keeps the walk away from the pings. If the filter
+/// names no field, the walk uses the same index.
 fn other_sources(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Option<IndexWalk> {
     let mut sources = sources(filter);
     sources.retain(|source| *source != Source::AgentPing);
@@ -113,9 +114,9 @@ fn other_sources(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) ->
     let many = sources.len() > 1;
     let own = if by_source { Filter { source: sources, ..filter.clone() } } else { filter.clone() };
     let mut walk = IndexWalk::of(&PageQuery { filter: Some(&own), ..query.clone() }, params);
-    // With a list of sources, this condition would not change the result. But the planner would expect that
-    // few rows fulfil it, so that the walks are long. The planner would then compile the statement (JIT),
-    // which takes longer than the statement runs.
+    // With a list of several sources, this condition would not change the result. But the planner would
+    // expect few matching rows and therefore long walks, and would compile the statement (JIT). The
+    // compilation takes longer than the execution of the statement.
     if !(by_source && many) {
         walk.conditions.push("e.source <> 'agent.ping'".to_owned());
     }

@@ -6,15 +6,16 @@ use super::walk::{IndexWalk, direction};
 use crate::event::COLUMNS;
 
 /// The state of the table, in one row. The planner expects one row from this subquery. If `oasis_feed_state`
-/// were joined as a table, the planner would expect thousands of rows and compile the statement (JIT), which
-/// takes longer than the statement runs.
+/// were joined as a table, the planner would expect thousands of rows and compile the statement (JIT). The
+/// compilation takes longer than the execution of the statement.
 const STATE: &str = "( \
     SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
       coalesce((SELECT families::text FROM public.oasis_feed_state), '{}') AS families, \
       coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state";
 
 /// A statement that reads a page. The first row of the result is the state of the table. The other rows are
-/// the events of the page. After them, there may be one more event, which shows that more rows follow.
+/// the events of the page. If more rows follow in the table, the result may end with one more event, which is
+/// not part of the page.
 pub(crate) struct PageStatement {
     pub(crate) sql: String,
     pub(crate) params: Params,
@@ -40,8 +41,8 @@ impl PageStatement {
     }
 
     /// The statement that returns the state of the table, followed by the rows that `page` selects. `meta` is
-    /// converted to text here, because `page` has already removed the rows that an offset skips. `with` is
-    /// placed before the statement, and `more` is added to the selected columns.
+    /// converted to text only here, after `page` has removed the rows that an offset skips. `with` is placed
+    /// before the statement, and `more` is added to the selected columns.
     pub(super) fn of(query: &PageQuery<'_>, params: Params, with: &str, more: &str, page: &str) -> Self {
         let meta = match query.columns {
             Columns::Ticker => "NULL::text",

@@ -26,7 +26,8 @@ impl IndexWalk {
             None => LeadingFields::default(),
         };
         // Without a filter, the walk goes along the primary key. With a filter, `id + 0` keeps the planner
-        // away from the primary key, because it has millions of other rows between two rows of a channel.
+        // away from the primary key, because the primary key may have millions of other rows between two rows
+        // of a channel.
         let id = if query.filter.is_some() { "(e.id + 0)" } else { "e.id" };
         let mut bound = "true".to_owned();
         match query.order {
@@ -38,9 +39,9 @@ impl IndexWalk {
             Order::OldestFirst { after, upto } => {
                 let after = params.add(Param::Id(after));
                 conditions.push(format!("{id} > {after}"));
-                // The upper bound is a condition outside of the inner LIMIT. The result is the same. If the
-                // bound were inside, a planner without statistics would expect few rows, and would collect
-                // and sort all remaining rows.
+                // The upper bound is applied outside of the inner LIMIT, which does not change the result. If
+                // the bound were inside, a planner without statistics would expect few rows, and would
+                // collect and sort all remaining rows.
                 if upto < i64::MAX {
                     let upto = params.add(Param::Id(upto));
                     bound = format!("found.id <= {upto}");
@@ -51,7 +52,7 @@ impl IndexWalk {
     }
 
     /// A walk along an index on the id alone. It starts at the bound of `query` and goes to older rows. The
-    /// conditions of `filter` are written as expressions that fit no other index.
+    /// conditions of `filter` are written as expressions that no other index can serve.
     pub(super) fn along_ids(query: &PageQuery<'_>, filter: &Filter, params: &mut Params) -> Self {
         let mut conditions = vec!["e.channel = 'devhub'".to_owned()];
         for (field, accepted) in filter.named() {
@@ -67,7 +68,7 @@ impl IndexWalk {
         Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
     }
 
-    /// The number of combinations of leading values. Each combination has a walk of its own.
+    /// The number of combinations of leading values. Each combination is walked separately.
     pub(super) fn combinations(&self) -> i64 {
         self.leading.combinations
     }
@@ -99,17 +100,18 @@ impl Default for LeadingFields {
 }
 
 impl LeadingFields {
-    /// Adds the conditions of `filter` to `conditions`, and decides which fields lead.
+    /// Adds the conditions of `filter` to `conditions`, and chooses the leading fields.
     fn of(filter: &Filter, params: &mut Params, conditions: &mut Vec<String>) -> Self {
         let mut leading = Self::default();
         if !filter.channel.is_devhub() {
             conditions.push("e.channel <> 'devhub'".to_owned());
             leading.add(params, "channel", vec![filter.channel.as_str().to_owned()], conditions);
         } else if filter.is_open() {
-            // Only the index oasis_events_devhub has this condition.
+            // Only the index oasis_events_devhub has exactly this condition, so the planner uses this index.
             conditions.push("coalesce(e.channel = 'devhub', false)".to_owned());
         } else {
-            // The channel is a literal, because it is a literal in the conditions of the partial indexes.
+            // The channel is a literal, because the conditions of the partial indexes contain the same
+            // literal.
             conditions.push("e.channel = 'devhub'".to_owned());
         }
         for (field, accepted) in filter.named() {
@@ -147,8 +149,8 @@ impl LeadingFields {
         self.fields.push(field);
         self.combinations *= values.len().max(1) as i64;
         let value = match <[String; 1]>::try_from(values) {
-            // The planner knows how frequent a single value is. For each value of a list, it assumes an
-            // average frequency.
+            // A single value is passed as text, because the planner knows how frequent the value is. For the
+            // values of a list, the planner assumes an average frequency.
             Ok([value]) => params.add(Param::Text(value)),
             Err(values) => {
                 let values = params.add(Param::Texts(values));
@@ -169,7 +171,7 @@ pub(super) struct StatusAndSource {
 }
 
 impl StatusAndSource {
-    /// `None` if the filter names neither field.
+    /// `None` if the filter names neither a status nor a source.
     pub(super) fn of(filter: &Filter) -> Option<Self> {
         if filter.status.is_empty() && filter.source.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! The connection of a tail. It listens and reads.
+//! The connection of a tail, which listens and reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const PAGE: i64 = 500;
 /// The time limit of one read.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
-/// A connection that listens and reads. Dropping it ends its driver task.
+/// A connection that listens and reads. Dropping this value ends the task of the driver.
 pub(super) struct Session {
     client: Client,
     woken: Arc<Notify>,
@@ -61,11 +61,11 @@ impl Session {
                         }
                     }
                 }
-                // Wakes the tail, so that it notices at once that the connection has ended.
+                // Wakes the tail, so that the tail notices at once that the connection has ended.
                 woken.notify_one();
             }
         });
-        // The process id and the time make this name of a notification channel unique among all sessions.
+        // The process id and the time make the name of this notification channel unique among all sessions.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
         let session = Self { client, woken, probed, probe, next: None, driver };
         let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
@@ -73,7 +73,8 @@ impl Session {
         Ok(session)
     }
 
-    /// Sends a notification on another connection. Returns whether it arrives on this connection.
+    /// Sends a notification on another connection. Returns whether the notification arrives on this
+    /// connection.
     pub(super) async fn receives_probe(&self, store: &Store) -> bool {
         let sent = store
             .read(async |client| {
@@ -83,9 +84,9 @@ impl Session {
         sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
     }
 
-    /// Makes the server keep the plan of the statement that reads new events. Call this only if LISTEN works.
-    /// Behind most transaction poolers, the next read may reach another server session, which does not have
-    /// the plan.
+    /// Makes the server keep the plan of the statement that reads new events. Call this function only if
+    /// LISTEN works. Otherwise, there may be a transaction pooler, and the next read may reach another server
+    /// session, which does not have the plan.
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
         let statement = PageStatement::by_id(&query_after(0));
         let types: Vec<Type> = statement.params.bind().into_iter().map(|(_, sql_type)| sql_type).collect();

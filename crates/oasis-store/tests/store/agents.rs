@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use crate::replay::{as_reader, pages_accessed};
 use crate::{client, database, store};
 
-/// Inserts an event of an agent, recorded `hours` ago, and returns its id.
+/// Inserts an event of an agent, recorded `hours` ago, and returns the id of the event.
 async fn insert(client: &Client, kind: &str, status: &str, meta: &Value, hours: i32) -> i64 {
     let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta, \
         recorded_at) \
@@ -26,7 +26,8 @@ async fn insert(client: &Client, kind: &str, status: &str, meta: &Value, hours: 
     client.query_one(sql, &[&kind, &status, &meta.to_string(), &hours]).await.unwrap().get(0)
 }
 
-/// Inserts pings with n from 1 to `count`. `status` and the entries of `meta` are SQL expressions of n.
+/// Inserts `count` pings, which are numbered from 1. `status` and `meta` are SQL expressions that may contain
+/// the number n of the ping. `meta` lists keys and values.
 async fn fill(client: &Client, count: u32, status: &str, meta: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
@@ -63,7 +64,7 @@ async fn the_last_events_of_every_sort_are_read_for_each_instance() {
     wanted.push(insert(&sql, "ping.lost", "failure", &plain("back"), 2).await);
     wanted.push(insert(&sql, "ping", "in_progress", &repeat("back"), 1).await);
     wanted.push(insert(&sql, "ping.back", "info", &plain("back"), 1).await);
-    // Other kinds of the same source, instances without a ping, and other channels do not count.
+    // Other kinds of the same source, instances without a ping, and other channels are ignored.
     insert(&sql, "note", "info", &plain("busy"), 0).await;
     insert(&sql, "ping.lost", "failure", &plain("never seen"), 0).await;
     sql.batch_execute(
@@ -105,7 +106,8 @@ async fn instances_that_ended_are_read_for_one_more_day() {
         ];
         wanted.extend(ids.into_iter().filter(|_| hours < 24));
     }
-    // An instance that promises no next ping is never lost, so only its age removes it.
+    // An instance that promises no next ping is never reported as lost. It is left out only because its last
+    // ping is old.
     insert(&sql, "ping", "info", &json!({ "instance": "promises nothing" }), 25).await;
     insert(&sql, "ping", "info", &json!({ "instance": "promises words", "interval": "60" }), 25).await;
     wanted.push(insert(&sql, "ping", "info", &json!({ "instance": "promises nothing, today" }), 1).await);
@@ -113,7 +115,7 @@ async fn instances_that_ended_are_read_for_one_more_day() {
 }
 
 #[tokio::test]
-async fn more_instances_than_one_statement_reads_are_each_read_once() {
+async fn instances_are_read_once_even_if_several_statements_are_needed() {
     let db = database().await;
     let sql = client(&db.url).await;
     fill(&sql, 25_000, "'info'", "'instance', 'host:' || n % 12500, 'interval', 60, 'repeat', n > 12500")
@@ -139,13 +141,13 @@ async fn instances_that_promise_a_next_ping_are_kept_first() {
     assert_eq!(read, wanted);
 }
 
-/// Only the last events of each instance are read, however often it has pinged.
+/// Only the last events of each instance are read, even if the instance has sent thousands of pings.
 #[tokio::test]
 async fn a_long_history_of_pings_is_not_read() {
     let db = database().await;
-    // The session that fills the table has ended before the pages are counted.
+    // This session fills the table, and ends before the pages are counted.
     let filler = client(&as_reader(&db.url)).await;
-    // Pages that autovacuum reads would be counted as pages of the reader.
+    // Autovacuum is off, because the pages that autovacuum reads would be counted as pages of the reader.
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     fill(&filler, 40_000, "'info'", "'instance', 'host:' || n % 20, 'interval', 60, 'repeat', n > 20").await;
     drop(filler);
@@ -159,7 +161,7 @@ async fn a_long_history_of_pings_is_not_read() {
         assert_eq!(reader.agents().await.unwrap().len(), 40);
         drop(reader);
         let pages = pages_accessed(&sql).await - before;
-        assert!((40..1_500).contains(&pages), "the read takes {pages} pages, analysed: {analysed}");
+        assert!((40..1_500).contains(&pages), "the read accessed {pages} pages, analysed: {analysed}");
     }
 }
 
@@ -193,7 +195,7 @@ fn metas() -> impl Strategy<Value = Map<String, Value>> {
     )
 }
 
-/// For any `meta`, the index and `Pinger::read` distinguish the same instances. They also agree whether a
+/// For any `meta`, the index and `Pinger::read` distinguish the same instances. They also agree on whether a
 /// ping promises a next ping.
 #[tokio::test]
 async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
@@ -226,13 +228,14 @@ async fn the_index_and_pinger_read_agree_on_instances_and_promises() {
         assert_eq!(read.get(name), Some(id), "{name}");
     }
     for (name, id) in &read {
-        // If a long name has multi-byte letters, `Pinger::read` keeps fewer letters of it than the index.
+        // If a long name has multi-byte letters, `Pinger::read` keeps fewer letters of the name than the
+        // index.
         assert!(watched.contains_key(name) || name.len() > 190, "{name}: {id}");
     }
 }
 
 #[tokio::test]
-async fn may_append_follows_the_rights_and_policies_of_the_role() {
+async fn may_append_is_true_only_if_the_role_has_the_right_and_a_policy() {
     let db = database().await;
     assert!(store(&db.url).may_append().await.unwrap());
     let sql = client(&db.url).await;

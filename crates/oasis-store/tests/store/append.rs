@@ -1,5 +1,5 @@
-//! Tests that the batcher answers after the commit and finds duplicates. Also tests that concurrent appends
-//! share statements, and that these statements have limits.
+//! Tests that the batcher answers after the commit, finds duplicates, and sends concurrent appends in shared
+//! statements of limited size.
 
 use std::time::Duration;
 
@@ -32,15 +32,15 @@ async fn a_duplicate_gets_the_id_of_its_original() {
     assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
 }
 
-/// If a statement has a duplicate, the whole statement fails. The batcher then sends it again, and each event
-/// is stored once.
+/// If a statement contains a duplicate, the whole statement fails. The batcher then sends the rows again, and
+/// each event is stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duplicate_does_not_affect_the_appends_that_share_its_statement() {
     let db = database().await;
     let store = store(&db.url);
     let original = store.appender().unwrap().append(vec![new("UNSET", Some("key 7"))], Instant::now()).await;
     let original = original.unwrap()[0].id;
-    // This appender has met no duplicates yet.
+    // This new appender has not found any duplicates yet.
     let appender = store.appender().unwrap();
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..50 {
@@ -88,10 +88,10 @@ async fn concurrent_appends_share_statements_and_each_gets_its_own_answer() {
     assert!(row.get::<_, i64>(0) < 200, "too many transactions for 400 appends: {}", row.get::<_, i64>(0));
 }
 
-/// Each caller starts the next caller while it appends. All callers share one statement, because the batcher
-/// lets other callers run before it sends a statement.
+/// During each append, the caller starts the next caller. All callers share one statement, because the
+/// batcher lets other callers run before it sends a statement.
 #[tokio::test]
-async fn callers_at_the_same_moment_share_a_statement() {
+async fn appends_at_the_same_moment_share_a_statement() {
     fn start_callers(appender: Appender, others: usize, unfinished: mpsc::Sender<()>) {
         tokio::spawn(async move {
             let next = async {
@@ -134,7 +134,8 @@ pub(crate) async fn together(
     answers
 }
 
-/// One statement has at most 640 rows and 2 MiB. Only the append of a single caller may be larger.
+/// One statement has at most 640 rows and 2 MiB. Only a statement that contains a single append may be
+/// larger.
 #[tokio::test]
 async fn statements_have_limits_in_rows_and_in_bytes() {
     let db = database().await;
@@ -161,29 +162,29 @@ async fn statements_have_limits_in_rows_and_in_bytes() {
 }
 
 /// If there is no time for a second attempt, the first attempt skips duplicates. Otherwise the first attempt
-/// refuses duplicates, because that is cheaper when there are none. Each attempt draws an id for each row,
-/// so the test counts attempts by their ids.
+/// refuses duplicates, because such a statement is cheaper when there are no duplicates. Each attempt takes
+/// an id from the sequence for each row, so the test counts the attempts by the ids that were taken.
 #[tokio::test]
 async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
     let db = database().await;
     let client = client(&db.url).await;
-    let drawn = async || -> i64 {
+    let last_id = async || -> i64 {
         client.query_one("SELECT last_value FROM oasis_events_id_seq", &[]).await.unwrap().get(0)
     };
     let store = store(&db.url);
     let original =
         store.appender().unwrap().append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
     for (late, attempts) in [(Duration::from_millis(1_500), 1), (Duration::ZERO, 2)] {
-        let before = drawn().await;
-        // This appender has met no duplicates yet.
+        let before = last_id().await;
+        // This new appender has not found any duplicates yet.
         let appender = store.appender().unwrap();
         let arrived = Instant::now() - late;
         let repeat = appender.append(vec![new("UNSET", Some("a"))], arrived).await.unwrap();
         assert_eq!(repeat, [Appended { id: original[0].id, duplicate: true }]);
-        assert_eq!(drawn().await - before, attempts);
+        assert_eq!(last_id().await - before, attempts);
         // After the first duplicate, the appender skips duplicates.
         appender.append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();
-        assert_eq!(drawn().await - before, attempts + 1);
+        assert_eq!(last_id().await - before, attempts + 1);
     }
 }
 

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::append::together;
 use crate::{client, database, new, parse, plain_insert, store};
 
-/// If only the table refuses a row, for example by a CHECK that a user added, the append of the row's caller
-/// fails. The appends of other callers in the same statement succeed.
+/// If the table refuses a row, for example because of a CHECK that a user added, only the append with this
+/// row fails. The other appends in the same statement succeed.
 #[tokio::test]
-async fn a_refused_row_fails_only_its_own_caller() {
+async fn a_refused_row_makes_only_its_own_append_fail() {
     let db = database().await;
     let client = client(&db.url).await;
     let own = "ALTER TABLE oasis_events ADD CONSTRAINT own CHECK (vtid <> 'DEV-TEST-6666')";
@@ -41,8 +41,8 @@ async fn a_refused_row_fails_only_its_own_caller() {
     assert_eq!(client.query_one(seconds, &[]).await.unwrap().get::<_, i64>(0), 60);
 }
 
-/// A log may name the rule that refused an event, and the public fields of the event. It must not contain the
-/// message of the database, because that message may show the row and other data from the caller.
+/// A log may name the rule that refused an event, and the public fields of the event. The log must not
+/// contain the message of the database, because the message may contain private data of the caller.
 #[tokio::test]
 async fn a_refusal_names_the_rule_and_the_events_but_no_private_data() {
     let db = database().await;
@@ -90,10 +90,10 @@ async fn a_refusal_names_the_rule_and_the_events_but_no_private_data() {
     assert!(refusal.of == 100 && refusal.events.len() < 10 && text.len() < 1_000, "{text}");
 }
 
-/// While another session keeps a transaction open, callers are answered within 8 s of their arrival. Their
-/// rows are not stored later. Appends work again once the transaction has ended.
+/// While another session keeps a transaction open, callers are answered within 8 s of their arrival. The rows
+/// of these callers are not stored later. Appends work again after the transaction has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn appends_that_a_transaction_blocks_fail_in_time_and_store_nothing_later() {
+async fn appends_blocked_by_a_transaction_fail_in_time_and_store_nothing_later() {
     let db = database().await;
     let store = store(&db.url);
     let appender = store.appender().unwrap();
@@ -134,7 +134,7 @@ async fn appends_that_a_transaction_blocks_fail_in_time_and_store_nothing_later(
     assert_eq!(rows, ["UNSET", "DEV-TEST-000001", "DEV-TEST-0003"]);
 }
 
-/// Every acknowledged row is stored once, even if the server was killed. Rows with a key that were not
+/// Every acknowledged row is stored once, even if the server is killed. Rows with a key that were not
 /// acknowledged before the crash are sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_rows_survive_a_crash_of_postgres() {
@@ -192,9 +192,10 @@ async fn without_a_database_callers_are_answered_in_time() {
 }
 
 /// The `lock_timeout` of the trigger does not end a wait for the table itself. So the batcher cancels a
-/// statement that waits for the table. No row of a failed append is stored later, and no session still waits.
+/// statement that waits for the table. No row of a failed append is stored later, and no session keeps
+/// waiting.
 #[tokio::test(flavor = "multi_thread")]
-async fn appends_that_a_table_lock_blocks_store_nothing_later() {
+async fn appends_blocked_by_a_table_lock_store_nothing_later() {
     let db = database().await;
     let store = store(&db.url);
     let appender = store.appender().unwrap();
@@ -263,13 +264,15 @@ async fn a_late_append_is_not_sent() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// When a session is ended during an append, it is not known whether the rows are stored. Rows with keys
-/// are sent again. If that fails for another reason, the outcome of the first attempt is still unknown.
+/// When a session is ended during an append, it is not known whether the rows are stored. Rows with keys are
+/// sent again. If the second attempt fails for another reason, the caller must still get the error `Unknown`,
+/// because the first attempt may have stored the rows.
 #[tokio::test]
 async fn rows_that_may_be_stored_are_never_reported_as_not_stored() {
     let db = database().await;
     let client = client(&db.url).await;
-    // A sequence keeps its value when a transaction is rolled back.
+    // The trigger counts the attempts with a sequence, which keeps its value when a transaction is rolled
+    // back.
     let end = "CREATE SEQUENCE tries; CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                IF nextval('tries') % 2 = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); \
                ELSIF EXISTS (SELECT FROM full_disk) THEN RAISE 'full' USING ERRCODE = '53100'; END IF; \
@@ -283,7 +286,8 @@ async fn rows_that_may_be_stored_are_never_reported_as_not_stored() {
     client.batch_execute("INSERT INTO full_disk DEFAULT VALUES").await.unwrap();
     assert!(matches!(append(Some("b")).await, Err(AppendError::Unknown(_))));
     assert!(matches!(append(None).await, Err(AppendError::Unknown(_))));
-    // This attempt reaches the full disk, because the trigger ends only every second session.
+    // The trigger ends only every second session. So it does not end the session of this attempt, and the
+    // attempt fails because of the full disk.
     assert!(matches!(append(Some("c")).await, Err(AppendError::Unavailable(_))));
     assert_eq!(client.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Tests the store behind PgBouncer in transaction mode. Each transaction may run in another server session,
-//! so no transaction may rely on a particular session.
+//! Tests the store behind PgBouncer in transaction mode. Each transaction may run in a different server
+//! session, so the store must not rely on a particular session.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{client, collect, database, filter, follow, new, next, parse, store};
 
-/// A PgBouncer in front of a server. Dropping this value ends it.
+/// A PgBouncer process in front of a server. Dropping this value ends the process.
 struct PgBouncer {
     process: Child,
     folder: PathBuf,
@@ -29,7 +29,8 @@ impl PgBouncer {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("oasis-pgbouncer-{}-{port}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        // PgBouncer refuses to run as root. It runs as another user, who must be able to read the settings.
+        // If the test runs as root, PgBouncer runs as another user, because PgBouncer refuses to run as root.
+        // This user must be able to read the settings.
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let settings = format!(
             "[databases]\n* = host={} port={} user={} password={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
@@ -71,7 +72,7 @@ impl Drop for PgBouncer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs pgbouncer; .ci/run runs it"]
+#[ignore = "needs pgbouncer; .ci/run runs this test"]
 async fn the_whole_store_works_behind_a_transaction_pooler() {
     let db = database().await;
     let pooler = PgBouncer::start(&db.url).await;
@@ -110,7 +111,7 @@ async fn the_whole_store_works_behind_a_transaction_pooler() {
         assert_eq!(store.page(&query).await.unwrap().events.len(), 50);
     }
 
-    // The lock of the pollers works, because its transaction keeps its server session.
+    // The lock of the pollers works, because the pooler keeps an open transaction in one server session.
     let lock = store.watch_lock().await.unwrap().expect("no poller should hold the lock");
     assert!(store.watch_lock().await.unwrap().is_none());
     lock.release().await;
@@ -125,9 +126,9 @@ async fn the_whole_store_works_behind_a_transaction_pooler() {
     assert_eq!(client(&db.url).await.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0);
 }
 
-/// If the tail has an additional direct connection, notifications wake it.
+/// If the tail has an additional direct connection, notifications wake the tail.
 #[tokio::test]
-#[ignore = "needs pgbouncer; .ci/run runs it"]
+#[ignore = "needs pgbouncer; .ci/run runs this test"]
 async fn the_tail_listens_on_the_direct_connection() {
     let db = database().await;
     let pooler = PgBouncer::start(&db.url).await;

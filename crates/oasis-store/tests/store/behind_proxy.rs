@@ -1,6 +1,7 @@
-//! Tests the tail behind a proxy that delivers notifications, but does not support prepared statements. One
-//! proxy can't prepare statements. The other changes servers between statements, so prepared statements are
-//! forgotten. The tail continues with statements that are not prepared.
+//! Tests the tail behind proxies that deliver notifications, but do not support prepared statements. One
+//! proxy can't prepare statements. The other proxy uses a different server session for each statement, so
+//! prepared statements are lost. Behind both proxies, the tail continues with statements that are not
+//! prepared.
 
 use oasis_store::Update;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -10,11 +11,11 @@ use url::Url;
 
 use crate::{client, database, follow, next, plain_insert, store, until_up};
 
-/// A function that alters a message. Its arguments are the type of the message and the bytes after the
+/// A function that alters a message. The arguments are the type of the message and the bytes after the
 /// length.
 type Alter = fn(u8, &mut [u8]);
 
-/// Makes `Parse` of a named statement fail.
+/// Makes a `Parse` message fail if it names a statement.
 fn cannot_prepare(kind: u8, message: &mut [u8]) {
     if kind == b'P'
         && let Some(end) = message.iter().position(|byte| *byte == 0).filter(|end| *end > 0)
@@ -23,7 +24,7 @@ fn cannot_prepare(kind: u8, message: &mut [u8]) {
     }
 }
 
-/// Makes `Bind` name a statement that the server does not know.
+/// Makes a `Bind` message name a statement that the server does not know.
 fn forgets_prepared_statements(kind: u8, message: &mut [u8]) {
     if kind == b'B'
         && let Some(portal) = message.iter().position(|byte| *byte == 0)
@@ -52,7 +53,7 @@ async fn proxied(url: &str, alter: Alter) -> String {
     url.into()
 }
 
-/// Forwards the messages of a client until it leaves. The first message has no type.
+/// Forwards the messages of a client until the client disconnects. The first message has no type.
 async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, alter: Alter) -> std::io::Result<()> {
     let mut head = Vec::new();
     loop {

@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use crate::replay::{as_reader, pages_accessed};
 use crate::{client, database, filter, follow, next, until_up};
 
-/// The number of rows of rooms in each of the two floods.
+/// The number of rows in each of the two floods. All of these rows belong to rooms.
 const FLOOD: i64 = 100_000;
 /// The numbers of events of the ticker before, between and after the floods.
 const EVENTS: [i64; 3] = [20_000, 1, 30];
@@ -24,8 +24,8 @@ async fn flood(client: &Client) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Inserts `rows` events, one for each minute, from minute `first` on. Their statuses and sources go through
-/// all combinations.
+/// Inserts `rows` events, one for each minute, from minute `first` on. The events have all combinations of
+/// statuses and sources.
 async fn events(client: &Client, first: i64, rows: i64) {
     let list = |texts: &[&str]| format!("ARRAY['{}']", texts.join("', '"));
     let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
@@ -45,8 +45,8 @@ async fn events(client: &Client, first: i64, rows: i64) {
     client.batch_execute(&sql).await.unwrap();
 }
 
-/// Runs `read` in a session of its own. Returns the result of `read`, and how many pages of the table and its
-/// indexes the session read.
+/// Runs `read` in a separate session. Returns the result of `read`, and the number of pages of the table and
+/// its indexes that the session read.
 async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Store) -> T) -> (T, i64) {
     let before = pages_accessed(counter).await;
     let reader = Store::new(DatabaseArgs::new(crate::parse(url)), "reader").unwrap();
@@ -58,7 +58,8 @@ async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Stor
 async fn the_ticker_does_not_read_rows_of_rooms() {
     let db = database().await;
     let counter = client(&db.url).await;
-    // The sessions that fill the table end before the reads begin, so that their pages are counted before.
+    // The session that fills the table ends before the reads begin, so that its pages are not counted as
+    // pages of the reads.
     let filler = client(&as_reader(&db.url)).await;
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     events(&filler, 0, EVENTS[0]).await;
@@ -80,7 +81,7 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
     let task = filter("devhub", [("vtid", vec!["DEV-AAA-1003".to_owned()])]);
     let unknown_task = filter("devhub", [("vtid", vec!["DEV-AAA-9999".to_owned()])]);
     let page = |filter, order, limit| PageQuery::ticker(Some(filter), order, limit);
-    // Ids: 1 to 20,000, then 120,001, then 220,002 to 220,031.
+    // The ids of the ticker are 1 to 20,000, then 120,001, then 220,002 to 220,031.
     let queries: Vec<(&str, PageQuery<'_>, usize)> = vec![
         ("the newest page", page(&open, newest(None), 50), 50),
         ("with meta", PageQuery { columns: Columns::WithMeta, ..page(&open, newest(None), 500) }, 500),
@@ -95,16 +96,16 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
         ("failures after a cursor", page(&failures, oldest(19_990), 50), 6),
         ("a task", page(&task, oldest(0), 50), 50),
         ("an unknown task", page(&unknown_task, newest(None), 50), 0),
-        ("since", PageQuery { since: minute(19_900), ..page(&open, newest(None), 50) }, 50),
-        ("until", PageQuery { until: minute(100), ..page(&open, newest(None), 50) }, 50),
+        ("with `since`", PageQuery { since: minute(19_900), ..page(&open, newest(None), 50) }, 50),
+        ("with `until`", PageQuery { until: minute(100), ..page(&open, newest(None), 50) }, 50),
         (
-            "between",
+            "with `since` and `until`",
             PageQuery { since: minute(19_995), until: minute(20_005), ..page(&open, newest(None), 50) },
             11,
         ),
-        ("failures until", PageQuery { until: minute(100), ..page(&failures, newest(None), 50) }, 17),
-        ("a task until", PageQuery { until: minute(100), ..page(&task, newest(None), 50) }, 11),
-        ("offset", PageQuery { offset: 40, ..page(&open, newest(None), 50) }, 50),
+        ("failures with `until`", PageQuery { until: minute(100), ..page(&failures, newest(None), 50) }, 17),
+        ("a task with `until`", PageQuery { until: minute(100), ..page(&task, newest(None), 50) }, 11),
+        ("with an offset", PageQuery { offset: 40, ..page(&open, newest(None), 50) }, 50),
     ];
     for analysed in [false, true] {
         if analysed {
@@ -112,7 +113,7 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
         }
         #[allow(unused_mut)]
         let check = |what: &str, pages: i64, most: i64| {
-            assert!((1..=most).contains(&pages), "{what} reads {pages} pages, analysed: {analysed}");
+            assert!((1..=most).contains(&pages), "{what:?} accessed {pages} pages, analysed: {analysed}");
         };
         for (what, query, rows) in &queries {
             let (page, pages) =
@@ -133,7 +134,7 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
             let first = store.first_id_since(&Family::devhub(), Timestamp::UNIX_EPOCH).await.unwrap();
             assert_eq!((first, store.head().await.unwrap()), (Some(1), head));
         };
-        check("an instant", count_pages(&db.url, &counter, since).await.1, 300);
+        check("the first id since a time", count_pages(&db.url, &counter, since).await.1, 300);
         let begin = async |store: Store| {
             let mut updates = follow(store.tail().recent(20));
             let oasis_store::Update::Start { events, .. } = next(&mut updates).await else { panic!() };
@@ -189,7 +190,7 @@ async fn pages_by_time_have_the_same_rows_as_a_scan_between_rows_of_rooms() {
                 let (from, to) = (since.to_string(), until.to_string());
                 let found = client.query_one(ids_between, &[&from, &to, &before, &limit]).await.unwrap();
                 let found: Vec<i64> = found.get::<_, Option<_>>(0).unwrap_or_default();
-                assert_eq!(found, expected, "from {from} to {to}, {limit} before {before}");
+                assert_eq!(found, expected, "from {from} to {to}, limit {limit}, before id {before}");
             }
         }
     }

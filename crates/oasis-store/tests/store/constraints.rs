@@ -41,7 +41,7 @@ async fn insert(client: &Client, changes: &[(&str, &str)]) -> Result<(), tokio_p
 }
 
 #[tokio::test]
-async fn the_table_refuses_rows_that_the_contract_forbids() {
+async fn the_table_refuses_rows_with_invalid_values() {
     let db = database().await;
     let client = client(&db.url).await;
     insert(&client, &[]).await.unwrap();
@@ -87,7 +87,7 @@ async fn the_table_refuses_rows_that_the_contract_forbids() {
     assert!(nulls.is_err(), "a row was accepted although its other required columns are null");
 }
 
-/// The table accepts every text that the type accepts. Except for links, it accepts no other text.
+/// Each column accepts every text that its type accepts. Except for links, the column accepts no other text.
 #[tokio::test]
 async fn types_and_constraints_accept_the_same_texts() {
     let db = database().await;
@@ -134,7 +134,7 @@ async fn types_and_constraints_accept_the_same_texts() {
             }
         };
         // Parsing turns a VTID into capitals, but the table does not. So a text counts as accepted by the
-        // type only if parsing does not change it.
+        // type only if parsing does not change the text.
         let vtid = text.parse::<Task>().is_ok_and(|task| task.as_str() == text);
         for (field, accepted) in [
             ("vtid", vtid),
@@ -148,7 +148,8 @@ async fn types_and_constraints_accept_the_same_texts() {
             let mut changes = vec![(field, text.as_str())];
             changes.extend(others.iter().map(|(name, value)| (*name, value.as_str())));
             let stored = insert(&client, &changes).await;
-            // The table may accept more links than the type. It must only refuse links that could do harm.
+            // The table may accept more links than the type, but the table must accept every link that the
+            // type accepts.
             let agrees =
                 if field == "link" { stored.is_ok() || !accepted } else { stored.is_ok() == accepted };
             assert!(agrees, "{field} {text:?}: type {accepted}, table {stored:?}");
@@ -156,7 +157,7 @@ async fn types_and_constraints_accept_the_same_texts() {
     }
 }
 
-/// The table accepts the largest and strangest `meta` that the type accepts, together with the longest key.
+/// The table accepts every `meta` that the type accepts, even the largest, together with the longest key.
 #[tokio::test]
 async fn the_table_accepts_the_largest_events_of_the_type() {
     let db = database().await;
@@ -193,8 +194,7 @@ async fn the_table_accepts_the_largest_events_of_the_type() {
     assert!(fullest > 12_000, "{fullest}");
 }
 
-/// Every constraint that a later migration rewrote accepts the same rows as the first version of the
-/// constraint.
+/// If a later migration rewrote a constraint, the new version accepts the same rows as the first version.
 #[tokio::test]
 async fn rewritten_constraints_accept_the_same_rows() {
     const ROWS: usize = 20_000;
@@ -255,7 +255,7 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let names = ["vtid", "layer", "module", "kind", "title", "ref", "link", "channel"];
     for (name, after) in names.iter().flat_map(|name| [(name, &older), (name, &present)]) {
         let name = format!("oasis_events_{name}");
-        // The constraint on the layer is strict only if the VTID does not name the layer. Otherwise, the
+        // The constraint on the layer is strict only if the VTID does not contain a layer. Otherwise, the
         // constraint on the VTID also checks the layer.
         let accepts = |checks: &BTreeMap<String, String>| {
             format!(
@@ -277,7 +277,7 @@ async fn rewritten_constraints_accept_the_same_rows() {
     }
 }
 
-/// The table's CHECK constraints as expressions, by name.
+/// The expressions of the table's CHECK constraints, by the name of the constraint.
 async fn checks(client: &Client) -> BTreeMap<String, String> {
     let sql = "SELECT conname::text, pg_get_expr(conbin, conrelid) FROM pg_constraint \
                WHERE conrelid = 'oasis_events'::regclass AND contype = 'c'";

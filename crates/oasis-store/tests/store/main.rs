@@ -1,4 +1,5 @@
-//! Tests the store against a real PostgreSQL: commit order, constraints, appends, tails, pages, migrations.
+//! Tests the store against a real PostgreSQL server: commit order, constraints, appends, tails, pages and
+//! migrations.
 
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
@@ -70,7 +71,7 @@ fn new(task: &str, key: Option<&str>) -> NewEvent {
     }
 }
 
-/// The text of an INSERT that any client may send. It names only the nine required columns.
+/// The text of an INSERT that any client may send. The INSERT names only the nine required columns.
 fn plain_insert(number: usize) -> String {
     format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) VALUES \

@@ -1,4 +1,4 @@
-//! Tests that migrations can be repeated, run at the same time and sent through psql, and that they do not
+//! Tests that migrations can be repeated, can run at the same time, can run as a printed script, and do not
 //! change tables of other programs.
 
 use oasis_core::Family;
@@ -36,7 +36,7 @@ async fn a_table_of_another_program_is_not_changed() {
     client.batch_execute("CREATE TABLE oasis_events (id uuid, vtid text, extra int)").await.unwrap();
     let error = oasis_store::migrate(&parse(&db.url)).await.unwrap_err();
     assert!(matches!(error, MigrateError::Foreign(_)), "{error}");
-    for difference in ["column id is uuid, not bigint", "column ts is missing", "column extra is not ours"] {
+    for difference in ["column id is uuid, not bigint", "column ts is missing", "extra is unexpected"] {
         assert!(error.to_string().contains(difference), "{error}");
     }
     let tables =
@@ -70,7 +70,7 @@ fn script_before(before: &str) -> String {
 }
 
 /// If a role could call `oasis_ids_between` before a migration replaced the function, the role can also call
-/// the new function. Other roles can't.
+/// the new function. Other roles still can't call the function.
 #[tokio::test]
 async fn roles_keep_their_right_to_a_replaced_function() {
     let db = testing::empty_database().await;
@@ -88,16 +88,16 @@ async fn roles_keep_their_right_to_a_replaced_function() {
     let migrated = oasis_store::migrate(&parse(&db.url)).await.unwrap();
     assert_eq!(migrated.applied.first().map(String::as_str), Some("V2__channels"));
     for (role, may) in [(&reader, true), (&other, false)] {
-        let asked = "SELECT has_function_privilege($1::text, $2::text, 'EXECUTE')";
-        let row = client.query_one(asked, &[role, &ids_between]).await.unwrap();
+        let privilege = "SELECT has_function_privilege($1::text, $2::text, 'EXECUTE')";
+        let row = client.query_one(privilege, &[role, &ids_between]).await.unwrap();
         assert_eq!(row.get::<_, bool>(0), may, "{role}");
     }
-    let leave = format!("DROP OWNED BY \"{reader}\"; DROP ROLE \"{reader}\", {other}");
-    client.batch_execute(&leave).await.unwrap();
+    let clean_up = format!("DROP OWNED BY \"{reader}\"; DROP ROLE \"{reader}\", {other}");
+    client.batch_execute(&clean_up).await.unwrap();
 }
 
-/// The indexes of step 2 may be built beforehand, as docs/database.md says. The step builds an index again if
-/// the earlier build failed.
+/// The indexes of step 2 may be built beforehand, as docs/database.md describes. If an earlier build of an
+/// index failed, the step builds the index again.
 #[tokio::test]
 async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     let docs = include_str!("../../../../docs/database.md");
@@ -140,9 +140,9 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     assert!(described(&fresh).iter().all(|(_, valid)| *valid));
 }
 
-/// The statements of the previous version still work with the present schema, with the same results.
+/// The statements of the previous version still work with the current schema, and return the same results.
 #[tokio::test]
-async fn the_previous_version_works_with_the_present_schema() {
+async fn the_previous_version_works_with_the_current_schema() {
     let db = crate::database().await;
     let client = client(&db.url).await;
     let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);

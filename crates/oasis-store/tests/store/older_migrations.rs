@@ -1,5 +1,6 @@
-//! Tests databases of the older migrations, which the first step now contains. A migration brings such a
-//! database up to date, or refuses it with a reason and does not change it.
+//! Tests databases that the older migrations created. The first step has replaced the older migrations.
+//! `oasis migrate` brings these databases up to date, or refuses a database with a reason and changes
+//! nothing.
 
 use oasis_postgres::testing::{self, TestDatabase};
 use oasis_store::{MigrateError, Need, migrate, migration_script};
@@ -16,7 +17,7 @@ const OLDER: [(&str, &str); 6] = [
     ("V6__agents", include_str!("old_migrations/V6__agents.sql")),
 ];
 
-/// Makes a database with the first `steps` of the older migrations, in the way of the older versions.
+/// Makes a database with the first `steps` of the older migrations, in the same way as the older versions.
 async fn older(steps: usize) -> TestDatabase {
     let db = testing::empty_database().await;
     let step = |(name, sql): &(&str, &str)| refinery::Migration::unapplied(name, sql).unwrap();
@@ -78,7 +79,8 @@ async fn an_older_database_is_brought_up_to_date_with_all_its_rows() {
             )
             .await
             .unwrap();
-        // A restored dump has constraints that were made from the text that the catalogue shows.
+        // Like the restore of a dump, this statement makes the constraints again from the text in the
+        // catalogue.
         client
             .batch_execute(
                 "DO $$ DECLARE restore text; BEGIN \
@@ -116,10 +118,10 @@ async fn an_older_database_is_brought_up_to_date_with_all_its_rows() {
 }
 
 #[tokio::test]
-async fn changed_older_tables_are_refused_and_not_changed() {
+async fn tables_that_differ_from_the_older_migrations_are_refused_and_not_changed() {
     for (nth, (change, named)) in [
         ("DROP INDEX oasis_events_kind", "index oasis_events_kind is missing"),
-        ("CREATE INDEX mine ON oasis_events (ts)", "index mine is not ours"),
+        ("CREATE INDEX mine ON oasis_events (ts)", "index mine is unexpected"),
         ("ALTER INDEX oasis_events_kind RESET (deduplicate_items)", "index oasis_events_kind is CREATE"),
         (
             "ALTER TABLE oasis_events DROP CONSTRAINT oasis_events_meta",
@@ -131,7 +133,7 @@ async fn changed_older_tables_are_refused_and_not_changed() {
                  CHECK (ts >= '0001-01-01 00:00:00+00' AND ts < '9999-12-30 00:00:00+00') NOT VALID",
             "constraint oasis_events_ts of oasis_events",
         ),
-        ("ALTER TABLE oasis_events ADD mine int", "column oasis_events.mine is not ours"),
+        ("ALTER TABLE oasis_events ADD mine int", "column oasis_events.mine is unexpected"),
         (
             "ALTER TABLE oasis_events ALTER recorded_at SET DEFAULT now()",
             "DEFAULT now() at 12, not timestamp with time zone NOT NULL DEFAULT clock_timestamp() at 12",
@@ -165,7 +167,7 @@ async fn changed_older_tables_are_refused_and_not_changed() {
         let before = contents(&client).await;
         let refused = bring_up_to_date(&db, nth % 2 == 0).await.unwrap_err();
         assert!(refused.contains(named) && refused.contains("nothing was changed"), "{change}: {refused}");
-        let (_, differences) = refused.split_once("They differ: ").unwrap();
+        let (_, differences) = refused.split_once("Differences: ").unwrap();
         let (differences, _) = differences.rsplit_once(". Undo").unwrap();
         // If a table was dropped, its columns and constraints are missing too.
         let all = if change.starts_with("DROP TABLE") { 11 } else { 1 };

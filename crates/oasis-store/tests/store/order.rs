@@ -1,4 +1,4 @@
-//! Tests the commit order of the ids, which all readers rely on, and each guard of that order.
+//! Tests that ids are in commit order, which all readers rely on. Also tests each guard of this order.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use tokio_postgres::error::SqlState;
 
 use crate::{client, collect, database, follow, plain_insert, store, until_up};
 
-/// 8 connections write 20,000 rows while two tails follow. Some transactions commit late, and some roll back.
-/// This test fails without the ordering trigger.
+/// Eight connections write 20,000 rows while two tails follow the table. Some transactions commit late, and
+/// some are rolled back. This test fails without the ordering trigger.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tails_read_every_row_of_overlapping_writers_once_in_id_order() {
     const WRITERS: usize = 8;
@@ -94,10 +94,9 @@ async fn a_writer_cannot_choose_an_id() {
     assert_eq!(plain.unwrap_err().code(), Some(&SqlState::GENERATED_ALWAYS));
 }
 
-/// Another role has only the rights that the documentation gives it. With these rights, it may neither set
-/// the id nor take the lock.
+/// With the documented rights, a role can insert rows, but can neither set an id nor take the lock.
 #[tokio::test]
-async fn another_role_has_only_the_documented_rights() {
+async fn a_role_with_the_documented_rights_can_only_insert() {
     let db = database().await;
     let owner = client(&db.url).await;
     let role = format!("oasis_role_{}", std::process::id());
@@ -168,7 +167,7 @@ async fn a_writer_cannot_commit_asynchronously_or_keep_an_idle_transaction_open(
     }
 }
 
-/// The server ends the wait for the lock, so a row cannot be stored after its writer gave up.
+/// The server ends the wait for the lock, so a row cannot be stored after its writer has given up.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_ends_a_long_wait_for_the_lock() {
     let db = database().await;
@@ -212,10 +211,10 @@ async fn only_inserts_of_rows_notify_the_readers() {
     assert_eq!(payloads.recv().await.unwrap(), "end");
 }
 
-/// Every form of INSERT draws its ids under the lock. While one transaction holds the lock, no other
-/// transaction draws an id.
+/// Every form of INSERT takes the lock before it takes an id from the sequence. While one transaction holds
+/// the lock, no other transaction takes an id.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_of_insert_waits_for_the_lock_before_it_draws_an_id() {
+async fn every_form_of_insert_waits_for_the_lock_before_it_takes_an_id() {
     let db = database().await;
     let holder = client(&db.url).await;
     let row = "now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
@@ -242,17 +241,17 @@ async fn every_form_of_insert_waits_for_the_lock_before_it_draws_an_id() {
     .enumerate()
     {
         holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
-        let drawn = "SELECT last_value FROM oasis_events_id_seq";
-        let before: i64 = holder.query_one(drawn, &[]).await.unwrap().get(0);
+        let last_id = "SELECT last_value FROM oasis_events_id_seq";
+        let before: i64 = holder.query_one(last_id, &[]).await.unwrap().get(0);
         let writer = client(&db.url).await;
         let pid: i32 = writer.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         let insert = tokio::spawn(async move { writer.batch_execute(&sql).await });
         let waits = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted";
         while holder.query_one(waits, &[&pid]).await.unwrap().get::<_, i64>(0) == 0 {
-            assert!(!insert.is_finished(), "form {nth} did not wait");
+            assert!(!insert.is_finished(), "form {nth} did not wait for the lock");
         }
-        let after: i64 = holder.query_one(drawn, &[]).await.unwrap().get(0);
-        assert_eq!(before, after, "form {nth} drew an id before the lock");
+        let after: i64 = holder.query_one(last_id, &[]).await.unwrap().get(0);
+        assert_eq!(before, after, "form {nth} took an id before the lock");
         holder.batch_execute("COMMIT").await.unwrap();
         insert.await.unwrap().unwrap();
     }

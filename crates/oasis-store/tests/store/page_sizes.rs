@@ -1,5 +1,5 @@
-//! Tests pages with a limit in bytes. Such a page ends early and says that more rows follow. The next page
-//! continues after the last row of the page.
+//! Tests pages with a limit in bytes. A page that exceeds the limit ends early and reports that more rows
+//! follow. The next page continues after the last row of this page.
 
 use oasis_core::Channel;
 use oasis_store::{Columns, Filter, Order, Page, PageQuery, StoredEvent, Update};
@@ -67,7 +67,7 @@ async fn a_page_ends_with_the_row_that_exceeds_the_limit() {
         assert_eq!(pages, 3, "257 rows exceed 4 MiB, so 600 rows need three pages");
     }
 
-    // Without the limit in bytes, or without `meta`, only the number of rows counts.
+    // Without the limit in bytes, or without `meta`, only the number of rows limits a page.
     let order = Order::NewestFirst { before: None };
     for columns in [Columns::WithMeta, Columns::Ticker] {
         let open = PageQuery { columns, ..PageQuery::ticker(Some(&filter), order, 500) };
@@ -75,13 +75,13 @@ async fn a_page_ends_with_the_row_that_exceeds_the_limit() {
         let page = store.page(&PageQuery { most_bytes, ..open }).await.unwrap();
         assert_eq!((page.events.len(), page.more), (500, true));
     }
-    // No more rows follow if the page has all rows. A page has at least one row, however large the row is.
+    // If a page has all rows, no more rows follow. A page has at least one row, however large the row is.
     let exact = PageQuery { columns: Columns::WithMeta, ..PageQuery::ticker(Some(&filter), order, ROWS) };
     let page = store.page(&exact).await.unwrap();
     assert_eq!((page.events.len() as i64, page.more), (ROWS, false));
     let page = store.page(&PageQuery { most_bytes: Some(0), ..exact }).await.unwrap();
     assert_eq!((page.events.len(), page.more), (1, true));
-    // Rows that an offset skips do not count.
+    // The limit in bytes does not apply to rows that an offset skips.
     let offset = PageQuery { offset: ROWS - 3, limit: 3, most_bytes: Some(PageQuery::MOST_BYTES), ..exact };
     let page = store.page(&offset).await.unwrap();
     assert_eq!((page.events.len(), page.more), (3, false));
@@ -101,7 +101,7 @@ async fn a_tail_reads_large_rows_in_small_pages() {
     let mut ids = Vec::new();
     while ids.len() < 600 {
         if let Update::Events(events) = next(&mut updates).await {
-            assert!(size(&events) <= MOST + META, "the page is too large: {} rows", events.len());
+            assert!(size(&events) <= MOST + META, "a page of {} rows is too large", events.len());
             ids.extend(events.iter().map(|event| event.id));
         }
     }

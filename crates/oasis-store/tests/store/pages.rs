@@ -168,14 +168,15 @@ async fn a_tail_starts_with_the_last_events_and_survives_the_loss_of_its_connect
     assert_eq!(collect(&mut late, 1).await[0].id, ROWS + 1);
 }
 
-/// When the caller of a read has gone away, the server stops the read.
+/// If the caller of a read stops waiting, the server cancels the read.
 #[tokio::test]
 async fn an_abandoned_read_is_cancelled_in_the_server() {
     let db = database().await;
     let store = store(&db.url);
     let locker = client(&db.url).await;
     locker.batch_execute("BEGIN; LOCK TABLE oasis_feed_state IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    // The observer can't be the locker, because pg_stat_activity does not change within a transaction.
+    // The locker can't count the waiting reads, because it sees the same pg_stat_activity during its whole
+    // transaction.
     let observer = client(&db.url).await;
     let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
                    WHERE NOT granted AND application_name = 'test' AND datname = current_database()";
@@ -187,7 +188,7 @@ async fn an_abandoned_read_is_cancelled_in_the_server() {
     locker.batch_execute("ROLLBACK").await.unwrap();
 }
 
-/// The tail notices that the table was restored, even if its connection stays open.
+/// The tail notices that the table was restored, even if the connection of the tail stays open.
 #[tokio::test]
 async fn the_tail_restarts_when_the_table_has_lower_ids_than_before() {
     let db = database().await;
@@ -200,7 +201,7 @@ async fn the_tail_restarts_when_the_table_has_lower_ids_than_before() {
     sql.batch_execute(&plain_insert(1)).await.unwrap();
     // The tail may read the table before, between or after these statements.
     loop {
-        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("expected a start") };
+        let Update::Start { head, empty, .. } = next(&mut updates).await else { panic!("expected `Start`") };
         assert_eq!(empty, head == 0);
         if head == 1 {
             break;
@@ -228,7 +229,8 @@ pub(crate) struct Flags {
     pub(crate) database: oasis_store::DatabaseArgs,
 }
 
-/// A cancelled read neither cancels another read nor takes its answer.
+/// The cancellation of a read does not cancel another read, and the cancelled read does not take the answer
+/// of another read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_read_does_not_affect_other_reads() {
     let db = database().await;

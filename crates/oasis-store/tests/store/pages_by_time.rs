@@ -9,13 +9,13 @@ use proptest::test_runner::TestRunner;
 
 use crate::{client, database, filter, store};
 
-/// The number of rows. It is so high that queries use the index on time, and it is more than one block of
-/// ids.
+/// The number of rows. With so many rows, queries use the index on time, and the ids fill more than one
+/// block.
 const ROWS: i64 = 24_000;
 
 /// Inserts rows in three parts. In the first part, `ts` grows with the id, but some rows have an earlier or a
-/// later `ts`. The second part has older times, like imported events. In the last part, `ts` is in no order.
-/// The ids have gaps, and one gap is longer than a block. Some blocks have no row between the bounds.
+/// later `ts`. The second part has older times, like imported events. In the last part, `ts` has no order.
+/// The ids have a gap that is longer than a block. Some blocks have no row between the bounds of a query.
 async fn fill(url: &str) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
@@ -117,7 +117,7 @@ async fn bounds_on_time_select_the_same_rows_as_a_scan() {
     }
     assert!(none > 30 && full > 60, "there were only {none} empty and {full} full pages");
 
-    // Pruned rows are not in these pages. A query of an empty table returns an empty page.
+    // Deleted rows are not in the pages. A query of an empty table returns an empty page.
     everything.truncate(10);
     let last = everything[9].id;
     client(&db.url).await.execute("DELETE FROM oasis_events WHERE id < $1", &[&last]).await.unwrap();

@@ -1,5 +1,6 @@
-//! Tests the replay, which reads the last events for a new reader. With any filter, it has the same events as
-//! a scan that leaves out repeats. Many repeats at the head cost little.
+//! Tests the replay, which reads the last events for a new reader. With any filter, a replay has the same
+//! events as a scan that leaves out repeats. A replay reads few pages even if the newest rows are all
+//! repeats.
 
 use oasis_core::Source;
 use oasis_store::{Columns, DatabaseArgs, Order, PageQuery, Store, StoredEvent, Update};
@@ -13,7 +14,7 @@ use crate::{client, collect, database, filter, follow, next, store, until_up};
 const ROWS: i64 = 600;
 
 /// Inserts rows of several sources. Half of the pings are repeats. Some of the other pings have a `repeat`
-/// that does not count, because it is not `true`.
+/// that is not `true`, so these pings are not repeats.
 async fn fill(client: &Client, rows: i64) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
@@ -86,7 +87,7 @@ async fn every_filter_selects_the_same_rows_as_a_scan_without_repeats() {
             .collect();
         nonempty += usize::from(!expected.is_empty());
         let found = store.replay(&filter, before, limit).await.unwrap();
-        assert_eq!(found.events, expected, "{filter:?} before {before}, {limit}");
+        assert_eq!(found.events, expected, "{filter:?} before id {before}, limit {limit}");
     }
     assert!(nonempty > 60, "{nonempty}");
 }
@@ -95,11 +96,12 @@ pub(crate) fn as_reader(url: &str) -> String {
     format!("{url}{}application_name=reader", if url.contains('?') { '&' } else { '?' })
 }
 
-/// The number of pages of the table and its indexes that all ended sessions have read.
+/// Waits until all sessions with the application name `reader` have ended. Returns the number of pages of the
+/// table and its indexes that all sessions have read so far.
 pub(crate) async fn pages_accessed(client: &Client) -> i64 {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' \
         AND datname = current_database()";
-    // The server has counted the pages of a session when the session no longer exists.
+    // The server counts the pages of a session before the session disappears from pg_stat_activity.
     while client.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let sql = "SELECT (heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blks_hit, 0) + \
                        idx_blks_read + idx_blks_hit)::int8 \
@@ -107,15 +109,15 @@ pub(crate) async fn pages_accessed(client: &Client) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// Events that are older than many repeats at the head are found with indexes, so the repeats are not read.
+/// If the newest rows are all repeats, older events are found with indexes, so the repeats are not read.
 #[tokio::test]
 async fn a_replay_does_not_read_the_repeats_at_the_head() {
     let db = database().await;
     let sql = client(&db.url).await;
-    // The server may count the pages of a session a second later, but always before the session ends. This
-    // session is dropped below, so that its pages are counted before the readers start.
+    // The server may count the pages of a session up to a second late, but always before the session ends.
+    // This session is dropped below, so that its pages are counted before the readers start.
     let filler = client(&as_reader(&db.url)).await;
-    // Pages that autovacuum reads would be counted as pages of the readers.
+    // Autovacuum is off, because the pages that autovacuum reads would be counted as pages of the readers.
     filler.batch_execute("ALTER TABLE oasis_events SET (autovacuum_enabled = off)").await.unwrap();
     fill(&filler, 60).await;
     let repeats = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, \
@@ -148,7 +150,7 @@ async fn a_replay_does_not_read_the_repeats_at_the_head() {
             assert!(!page.events.is_empty() && page.events[0].id <= 60, "{filter:?}");
             drop(reader);
             let pages = pages_accessed(&sql).await - before;
-            assert!((1..600).contains(&pages), "{filter:?} reads {pages} pages, analysed: {analysed}");
+            assert!((1..600).contains(&pages), "{filter:?} accessed {pages} pages, analysed: {analysed}");
         }
     }
 }

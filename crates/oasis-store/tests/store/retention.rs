@@ -11,8 +11,8 @@ use tokio_postgres::Client;
 
 use crate::{client, collect, database, follow, next, store, until_up};
 
-/// Inserts `times` groups, recorded `hours` ago. Each group has two events of the ticker and `lines` lines of
-/// two rooms.
+/// Inserts `times` groups of events, recorded `hours` ago. Each group has two events of the ticker and
+/// `lines` events of two rooms.
 async fn fill_ago(client: &Client, times: i64, lines: i64, hours: i64) {
     let sql = format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, \
@@ -45,7 +45,7 @@ async fn recorded(client: &Client, id: i64) -> Timestamp {
     at.try_into().unwrap()
 }
 
-/// The marks in a page: the mark of the ticker, of rooms and of casts.
+/// Reads a page and returns three marks: the marks of the ticker, of the rooms and of the casts.
 async fn marks(store: &Store) -> [i64; 3] {
     let order = Order::OldestFirst { after: 5, upto: 6 };
     let page = store.page(&PageQuery::ticker(None, order, 1)).await.unwrap();
@@ -88,7 +88,7 @@ async fn each_family_is_pruned_separately() {
     assert_eq!(rows(&client).await, []);
     assert_eq!(marks(&store).await, [92, 100, 0]);
     assert_eq!(first(&room(), middle).await, None);
-    assert_eq!(store.head().await.unwrap(), 100, "the head must not go back: readers have seen its id");
+    assert_eq!(store.head().await.unwrap(), 100, "the head must not go back, because readers have seen it");
     let again = store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
     assert_eq!((again.rows, again.through), (0, 100));
 }
@@ -120,8 +120,8 @@ async fn a_long_prune_runs_in_several_transactions() {
     assert_eq!(rows(&client).await, left.map(|(family, rows)| (family.to_owned(), rows)));
 }
 
-/// If a tail has already read the pruned rows, it continues without a restart, whatever the family of the
-/// rows.
+/// If a tail has already read the pruned rows, the tail continues without a restart. This is true for every
+/// family.
 #[tokio::test]
 async fn a_tail_that_has_read_the_pruned_rows_does_not_restart() {
     let db = database().await;
@@ -133,7 +133,7 @@ async fn a_tail_that_has_read_the_pruned_rows_does_not_restart() {
     for (family, mark) in [(room(), 100), (Family::devhub(), 92)] {
         store.prune(&family, Duration::ZERO, |_| {}).await.unwrap();
         loop {
-            let Update::Pruned(marks) = next(&mut updates).await else { panic!("expected only marks") };
+            let Update::Pruned(marks) = next(&mut updates).await else { panic!("expected `Pruned`") };
             if marks.of(family.as_str()) == mark {
                 break;
             }

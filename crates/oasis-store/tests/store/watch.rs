@@ -1,4 +1,5 @@
-//! Tests the state of the deploy-watcher, the lock of its pollers, and the rights that it needs.
+//! Tests the state of the deploy-watcher, the lock of its pollers, and the rights that the deploy-watcher
+//! needs.
 
 use jiff::Timestamp;
 use oasis_store::{LogWalk, UnreadEntry, WatchState};
@@ -15,7 +16,7 @@ fn unread(insert_id: &str) -> UnreadEntry {
 }
 
 #[tokio::test]
-async fn the_state_is_kept_and_its_cursor_never_goes_back() {
+async fn the_state_is_stored_and_its_cursor_never_moves_back() {
     let db = database().await;
     let store = store(&db.url);
     assert_eq!(store.watch_state("acme").await.unwrap(), None);

@@ -1,7 +1,7 @@
 //! [`LogsError`]: why a page could not be fetched, with a code and a hint for each case.
 
-/// The reason why a page could not be fetched. Each variant holds the text of the error. In most cases, the
-/// text is Google's.
+/// The reason why a page could not be fetched. Each variant contains the text of the error. Most of these
+/// texts come from Google.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// There are no usable credentials, or a request for a token failed.
@@ -55,7 +55,7 @@ impl LogsError {
             Self::Denied(_) => "grant the watcher's account roles/logging.viewer in the project",
             Self::NoProject(_) => "use project ids in GCP_PROJECT, not names or numbers",
             Self::Quota(_) => "Google allows 60 list calls a minute: poll less often, or wait",
-            Self::Unavailable(_) => "nothing to do: the next poll reads the entries that this one missed",
+            Self::Unavailable(_) => "nothing to do: the next poll reads the entries that this poll missed",
             Self::Refused(_) => "the message says why Google rejected the call",
         }
     }

@@ -58,10 +58,11 @@ pub struct CloudLogging {
 }
 
 impl CloudLogging {
-    /// A client of the server at `endpoint`. If `anonymous` is true, the client sends no credentials. Only a
-    /// fake server accepts that. Otherwise the client uses the application default credentials.
+    /// Makes a client of the server at `endpoint`. If `anonymous` is true, the client sends no credentials.
+    /// Only a fake server accepts calls without credentials. Otherwise the client uses the application
+    /// default credentials.
     pub fn new(endpoint: impl Into<String>, anonymous: bool) -> Self {
-        // If the process already has a provider, this call fails, and the process keeps that provider.
+        // If the process already has a TLS provider, this call fails, and the process keeps that provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { endpoint: endpoint.into(), anonymous, connected: Mutex::default() }
     }
@@ -115,7 +116,7 @@ impl Logs for CloudLogging {
     }
 }
 
-/// Fetches a token, unless the credentials have cached one that is still valid.
+/// Fetches a token, unless the credentials have a cached token that is still valid.
 async fn token(credentials: &Credentials) -> Result<(), LogsError> {
     credentials_call(credentials.headers(Extensions::new())).await.map(drop)
 }

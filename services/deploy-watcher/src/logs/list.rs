@@ -21,11 +21,12 @@ pub struct PageRequest<'a> {
     pub project: &'a str,
     /// The page lists only entries at or after this time.
     pub from: Timestamp,
-    /// [`Page::next`] of the previous page, which had the same `from`. `None` for the first page.
+    /// The [`Page::next`] of the previous page. All requests of a walk have the same `from`. `None` for the
+    /// first page.
     pub token: Option<&'a str>,
 }
 
-/// Entries in the order of their timestamps.
+/// One page of entries, in the order of their timestamps.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The entries.

@@ -1,11 +1,11 @@
-//! Tests of the events that the different kinds of entries give.
+//! Tests of the events that the different kinds of entries produce.
 
 use serde_json::{Value, json};
 
 use crate::Setup;
 use crate::entries::{Deploy, at};
 
-/// gcloud makes a request, and then Cloud Run reports several times that the deploy is ready.
+/// The client `gcloud` makes a request, and then Cloud Run reports several times that the deploy is ready.
 #[tokio::test]
 async fn a_deploy_gives_two_events() {
     let setup = Setup::new().await;
@@ -64,9 +64,9 @@ async fn a_deploy_gives_two_events() {
     }
 }
 
-/// The two entries of a long-running operation give one event, unless the operation ends with a refusal.
+/// The two entries of a long-running operation produce one event, unless Cloud Run refuses the operation.
 #[tokio::test]
-async fn an_operation_gives_one_event_and_a_second_one_if_it_is_refused() {
+async fn an_operation_gives_one_event_and_a_refusal_gives_a_second_event() {
     let setup = Setup::new().await;
     let deploy = Deploy::new("gateway", 42);
     setup.add([
@@ -106,7 +106,7 @@ async fn a_container_that_does_not_start_gives_a_failure_with_the_reason() {
     assert_eq!(row.get::<_, &str>(2), "gateway-00042-abc");
 }
 
-/// A change that only moves traffic makes no revision, so only the service reports it.
+/// A change that only moves traffic makes no revision, so Cloud Run reports only the state of the service.
 #[tokio::test]
 async fn each_change_of_traffic_gives_an_event() {
     let setup = Setup::new().await;
@@ -134,8 +134,9 @@ async fn each_change_of_traffic_gives_an_event() {
     assert_eq!(split, "gateway-00041-xyz 90%, gateway-00042-abc 10%");
 }
 
-/// A new revision without traffic has two reports: its own report and the report of its service. Together
-/// they give one event, in either order. If the revision fails, the event names this revision.
+/// Cloud Run reports a new revision without traffic twice: in a report of the revision and in a report of the
+/// service. The two reports produce one event, in either order. If the revision fails, the event names the
+/// revision.
 #[tokio::test]
 async fn a_revision_without_traffic_gives_one_event() {
     let elsewhere = || json!([{ "percent": 100, "revisionName": "gateway-00041-xyz" }]);
@@ -161,8 +162,8 @@ async fn a_revision_without_traffic_gives_one_event() {
     }
 }
 
-/// Older entries do not name an operation. Then the dedup key contains the revision, or the generation of the
-/// service if the change moved traffic to an older revision.
+/// Older entries do not name an operation. The dedup key of these entries contains the revision. But if the
+/// change moved traffic to an older revision, the dedup key contains the generation of the service.
 #[tokio::test]
 async fn entries_without_an_operation_are_identified_by_revision_or_generation() {
     let setup = Setup::new().await;
@@ -200,7 +201,7 @@ async fn labels_are_optional() {
     assert_eq!(rows, ["UNSET UNSET WEB-SHOP", "UNSET INFRA X9LIVES", "VTID-0031 INFRA API"]);
 }
 
-/// The entries are a validation, a deletion and a job.
+/// The three entries report a validation, a deletion and a job.
 #[tokio::test]
 async fn entries_that_are_not_deploys_give_no_event() {
     let setup = Setup::new().await;

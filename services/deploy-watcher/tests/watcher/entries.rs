@@ -23,7 +23,8 @@ pub(crate) struct Deploy {
     pub(crate) revision: String,
     /// The labels of the service.
     pub(crate) labels: Value,
-    /// The id of the operation that makes the revision. `None` for older entries, which do not name it.
+    /// The id of the operation that makes the revision. `None` for older entries, which do not name an
+    /// operation.
     operation: Option<String>,
 }
 
@@ -104,8 +105,8 @@ impl Deploy {
         }))
     }
 
-    /// A request as Terraform, the console and the client libraries make it. It is a long-running operation,
-    /// which has a first entry and a last entry.
+    /// A request as Terraform, the console and the client libraries make it. The request starts a
+    /// long-running operation, which has a first entry and a last entry.
     pub(crate) fn request_v2(&self, at: Timestamp, id: &str, operation: &str, first: bool) -> Value {
         let Self { service, labels, .. } = self;
         let name = format!("projects/{PROJECT}/locations/{REGION}/services/{service}");

@@ -1,6 +1,6 @@
 //! Tests of the watcher with a fake Cloud Logging server over real gRPC, and with a real Postgres.
 
-#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod cases;
 mod entries;

@@ -59,7 +59,7 @@ async fn late_entries_are_found_and_known_entries_are_not_appended_again() {
     let after = setup.sql.query_one(writes, &[]).await.unwrap();
     assert_eq!(before.get::<_, i64>(0), after.get::<_, i64>(0));
     assert_eq!(before.get::<_, &str>(1), after.get::<_, &str>(1));
-    // One entry is three minutes late, and one is repeated.
+    // One entry is three minutes late, one entry is repeated, and one entry is new.
     setup.add([nth(220), nth(400), nth(401)]);
     let read = setup.poll().await;
     assert_eq!((read.seen, read.published), (2, 2));
@@ -70,9 +70,9 @@ async fn late_entries_are_found_and_known_entries_are_not_appended_again() {
     assert_eq!(setup.events().await.len(), 4);
 }
 
-/// After a failure between two pages, the next poll continues where the failed one stopped.
+/// After a failure between two pages, the next poll continues where the failed poll stopped.
 #[tokio::test]
-async fn a_failure_between_pages_loses_no_entry_and_reads_none_twice() {
+async fn after_a_failure_between_pages_no_entry_is_lost_or_read_twice() {
     let setup = Setup::new().await;
     setup.logs.with(|log| log.page_size = 4);
     setup.add((0..10).map(nth));
@@ -107,7 +107,7 @@ async fn transient_errors_are_retried() {
     assert!(matches!(error, PollError::Logs { why: LogsError::Quota(_), .. }), "{error}");
 }
 
-/// A poll makes 30 calls at most. The next poll continues the walk, even within a run of empty pages.
+/// A poll makes at most 30 calls. The next poll continues the walk, even between two empty pages.
 #[tokio::test]
 async fn the_next_poll_continues_a_walk_that_exceeds_the_budget() {
     let setup = Setup::new().await;
@@ -226,7 +226,7 @@ async fn a_poll_is_skipped_while_another_poll_runs() {
     );
     assert!(setup.logs.with(|log| log.calls.is_empty()));
     drop(lock);
-    // The database frees the lock a moment later.
+    // The database releases the lock a moment later.
     while matches!(setup.watcher.poll().await.unwrap(), PollReport::Skipped { .. }) {}
     assert_eq!(setup.events().await.len(), 1);
 }

@@ -39,7 +39,7 @@ fn deploy(nth: u32) -> Value {
 }
 
 #[tokio::test]
-async fn the_answer_and_ready_report_the_outcome_of_a_poll() {
+async fn poll_and_ready_report_the_outcome_of_a_poll() {
     let setup = Setup::new().await;
     setup.add([deploy(1)]);
     let mut process = Process::start(&borrowed(&setup.anonymous()), &[]).await;
@@ -68,7 +68,7 @@ async fn the_answer_and_ready_report_the_outcome_of_a_poll() {
 }
 
 #[tokio::test]
-async fn errors_of_google_come_with_a_hint() {
+async fn googles_errors_are_reported_with_a_hint() {
     let setup = Setup::new().await;
     let process = Process::start(&borrowed(&setup.anonymous()), &[]).await;
     let cases = [
@@ -168,7 +168,7 @@ async fn missing_credentials_are_reported_in_time() {
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
 
-/// On Cloud Run, the metadata server gives the token. If the server has no token at the first poll, the
+/// On Cloud Run, the metadata server issues the token. If the server has no token at the first poll, the
 /// watcher asks again at the next poll.
 #[tokio::test]
 async fn the_token_of_the_metadata_server_is_sent() {
@@ -187,8 +187,8 @@ async fn the_token_of_the_metadata_server_is_sent() {
     assert_eq!(sent.as_deref(), Some("Bearer fake-token"));
 }
 
-/// An account can lose its token and get it back. Google's library gives up after a failure, but the watcher
-/// does not.
+/// A request for a token can fail, and a later request can succeed. Google's library gives up after a
+/// failure, but the watcher does not.
 #[tokio::test]
 async fn failed_credentials_are_looked_up_again() {
     let setup = Setup::new().await;
@@ -198,7 +198,7 @@ async fn failed_credentials_are_looked_up_again() {
     let process = Process::start(&borrowed(&variables), &[]).await;
     for (has_token, status) in [(true, 200), (false, 502), (true, 200)] {
         *metadata.has_token.lock().unwrap() = has_token;
-        until("the poll uses the new state", async || process.send("POST", "/poll").await.0 == status).await;
+        until("/poll returns the status", async || process.send("POST", "/poll").await.0 == status).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Helpers that run the watcher as a process, and a fake metadata server that gives tokens.
+//! Helpers that run the watcher as a process, and a fake metadata server that issues tokens.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub(crate) async fn output_of(mut command: Command) -> (Option<i32>, String, Str
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Waits for a condition.
+/// Waits until the condition `holds` is true.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
@@ -113,7 +113,7 @@ impl Drop for Process {
     }
 }
 
-/// A fake of Cloud Run's metadata server. It gives a token while `has_token` is true.
+/// A fake of Cloud Run's metadata server. The server issues tokens while `has_token` is true.
 pub(crate) struct Metadata {
     pub(crate) host: String,
     pub(crate) has_token: Arc<Mutex<bool>>,
@@ -160,7 +160,7 @@ async fn answer(mut connection: TcpStream, valid_for: Option<u32>) {
                 json!({ "access_token": "fake-token", "expires_in": seconds, "token_type": "Bearer" });
             ("200 OK", token.to_string())
         }
-        None => ("404 Not Found", "there is no such account".to_owned()),
+        None => ("404 Not Found", "the account does not exist".to_owned()),
     };
     let length = body.len();
     let answer = format!(

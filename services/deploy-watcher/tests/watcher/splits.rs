@@ -1,5 +1,5 @@
-//! A property test. The same entries give the same rows, however the entries are split into polls and
-//! whichever polls fail.
+//! A property test: the same entries give the same rows, no matter how the entries are split into polls and
+//! which polls fail.
 
 use std::collections::BTreeMap;
 
@@ -46,10 +46,11 @@ struct Plan {
     page_size: usize,
     /// The numbers of the calls that fail with an error that is not transient.
     failing: Vec<usize>,
-    /// The numbers of the writes of the cursor that fail. Such a failure stands for a crash after the events
-    /// are stored and before the cursor is saved.
+    /// The numbers of the writes of the cursor that fail. Each failure simulates a crash after the events are
+    /// stored and before the cursor is saved.
     crashing: Vec<usize>,
-    /// For each poll, whether the process restarts after it. The list repeats.
+    /// For each poll, whether the process restarts after the poll. If there are more polls, the list starts
+    /// again.
     restarts: Vec<bool>,
 }
 

@@ -63,7 +63,7 @@ async fn a_refused_call_without_a_token_is_an_error() {
     setup.logs.with(|log| assert_eq!(log.calls.len(), 1));
 }
 
-/// The saved token of the unfinished walk, if there is one.
+/// Returns the saved token, if there is an unfinished walk.
 async fn saved_token(setup: &Setup) -> Option<String> {
     setup.sql.query_one("SELECT walk_token FROM oasis_watch_state", &[]).await.unwrap().get(0)
 }
@@ -82,10 +82,10 @@ async fn a_finished_walk_is_not_resumed() {
     assert_eq!(setup.poll().await.published, 1);
 }
 
-/// A poll stores the events and then saves the cursor. After a crash in between, the next poll repeats a
-/// page, but no event is stored twice.
+/// A poll stores the events and then saves the cursor. After a crash between these steps, the next poll reads
+/// the page again, but no event is stored twice.
 #[tokio::test]
-async fn a_crash_before_the_cursor_is_saved_loses_no_event_and_stores_none_twice() {
+async fn after_a_crash_before_the_cursor_is_saved_no_event_is_lost_or_stored_twice() {
     let setup = Setup::new().await;
     setup.add((0..5).map(nth));
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \
@@ -130,7 +130,7 @@ async fn entries_whose_event_is_refused_are_put_aside() {
     let row = setup.sql.query_one("SELECT insert_id, reason FROM oasis_unread_entries", &[]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "s00001");
     assert!(row.get::<_, &str>(1).contains("ours"), "{:?}", row.get::<_, &str>(1));
-    // The reason is logged as well, so it does not quote the entry.
+    // The watcher also logs the reason, so the reason must not quote the entry.
     assert!(row.get::<_, &str>(1).contains("23514"), "{:?}", row.get::<_, &str>(1));
     assert!(!row.get::<_, &str>(1).contains("gateway-00001"), "{:?}", row.get::<_, &str>(1));
     assert_eq!(setup.poll().await.seen, 0);

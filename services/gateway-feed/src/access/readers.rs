@@ -2,7 +2,7 @@
 
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
-/// The rule that says who may read.
+/// Checks whether a request may read.
 #[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
@@ -14,14 +14,14 @@ impl Readers {
         Self { tokens }
     }
 
-    /// Whether every reader must present a token. If not, the answers contain no e-mail addresses of
-    /// people.
+    /// Whether every reader must present a token. If not, the e-mail addresses in answers are withheld.
     pub(crate) fn are_known(&self) -> bool {
         !self.tokens.is_empty()
     }
 
     /// Admits a request if everyone may read, or if the request presents an accepted token. The token is in
-    /// the header `Authorization`. It may also be in the query, because an EventSource cannot set headers.
+    /// the header `Authorization`. Alternatively, the token is in the query, because an EventSource cannot
+    /// set headers.
     ///
     /// # Errors
     /// 401 if the token is missing or not accepted.
@@ -39,7 +39,7 @@ impl Readers {
     }
 }
 
-/// The token in the query. It is found even if another part of the query is invalid.
+/// The token in the query, even if another part of the query is invalid.
 fn in_query(request: &Request) -> Option<String> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let token = pairs.filter_map(|pair| pair.strip_prefix("token=")).next()?;

@@ -3,7 +3,7 @@
 use hyper::HeaderMap;
 use oasis_service::{ApiError, Tokens, bearer};
 
-/// The rule that says who may send events.
+/// Checks whether a request may send events.
 #[derive(Debug)]
 pub(crate) struct Senders {
     tokens: Tokens,
@@ -16,7 +16,7 @@ impl Senders {
         Self { tokens, anonymous }
     }
 
-    /// Whether there is any client that may send.
+    /// Whether any client may send events.
     pub(crate) fn exist(&self) -> bool {
         self.anonymous || !self.tokens.is_empty()
     }
@@ -31,7 +31,7 @@ impl Senders {
         }
         if self.tokens.is_empty() {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
-                .hint("set INGEST_TOKENS to the tokens that may send, or INGEST_ANONYMOUS=true"));
+                .hint("set INGEST_TOKENS to the accepted tokens, or set INGEST_ANONYMOUS=true"));
         }
         match bearer(headers) {
             Some(token) if self.tokens.accept(token) => Ok(()),

@@ -1,5 +1,5 @@
-//! One run of an agent: keeps its last ping and its last losses, and computes its state and the notices
-//! that are due.
+//! Keeps the last ping and the last losses of one run of an agent. Computes the agent's state and the
+//! notices that are due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +21,17 @@ const MISSED_AFTER: f64 = 2.5;
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) ping: Arc<Observation>,
-    /// The `ts` of the first ping with the agent's present task and status.
+    /// The `ts` of the first ping with the agent's current task and status.
     since: Ts,
     /// The agent's latest losses, in id order.
     losses: Vec<Loss>,
     /// The time from which the agent's silence is measured.
     counted_from: Duration,
     /// When the last event about the agent was recorded, in milliseconds of the registry's clock. The
-    /// number is negative if the event was recorded before this clock started. An agent that has ended is
-    /// kept for a while after this time.
+    /// number is negative if the event was recorded before this clock started. The registry forgets an
+    /// ended agent a day after this time.
     reported_at: i64,
-    /// The id of the last ping that the agent had sent when this gateway last reported it as lost. 0 if
+    /// The id of the agent's last ping at the time when this gateway last reported the agent as lost. 0 if
     /// this gateway has never reported the agent as lost.
     missed_after: i64,
 }
@@ -87,7 +87,8 @@ impl Agent {
         self.counted_from = now;
     }
 
-    /// The loss from which the agent has not come back, if there is one.
+    /// The latest loss that covers the agent's last ping (see [`Loss::covers`]). `None` if no loss covers
+    /// the ping, or if the agent has stopped.
     fn loss(&self) -> Option<&Loss> {
         self.losses.iter().rfind(|lost| !self.ping.stopped() && lost.covers(&self.ping))
     }
@@ -113,8 +114,8 @@ impl Agent {
         self.ping.interval.is_some_and(|interval| silent >= interval.mul_f64(intervals))
     }
 
-    /// The state of the agent. `now` is `None` while it is uncertain whether the table answers. The agent
-    /// is then never late.
+    /// The state of the agent. The caller passes `None` for `now` while it is uncertain whether the table
+    /// answers. In that case, the agent is never late.
     pub(super) fn state(&self, now: Option<Duration>) -> State {
         if self.ping.stopped() {
             State::Stopped
@@ -129,7 +130,8 @@ impl Agent {
         }
     }
 
-    /// The time since which the agent has had its present state and task.
+    /// The `ts` of the agent's loss if the agent is lost. Otherwise, the `ts` of the first ping with the
+    /// agent's current task and status.
     pub(super) fn since(&self) -> Ts {
         self.loss().map_or(self.since, |lost| lost.ts)
     }

@@ -1,4 +1,4 @@
-//! Limits a log message to one per hour ([`Hourly`]).
+//! Limits a log message to once per hour ([`Hourly`]).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 pub(super) struct Hourly(Option<Duration>);
 
 impl Hourly {
-    /// Whether the message may be logged now. If so, it counts as logged.
+    /// Whether the message may be logged now. If so, the message counts as logged.
     pub(super) fn is_due(&mut self, now: Duration) -> bool {
         let due = self.0.is_none_or(|logged| now >= logged + HOUR);
         if due {

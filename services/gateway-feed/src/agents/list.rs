@@ -13,7 +13,7 @@ use super::shared::Agents;
 use super::state::State;
 use crate::query::{AnswerBudget, params};
 
-/// The parameters of the list.
+/// The query parameters of the list of agents.
 const PARAMETERS: &[&str] = &["vtid", "state", "agent", "token"];
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct AgentView<'a> {
     vtid: &'a str,
     layer: &'a str,
     state: &'static str,
-    /// How the agent stopped; `None` if it has not stopped.
+    /// How the agent stopped; `None` if the agent has not stopped.
     status: Option<Status>,
     since: Ts,
     last_seen: String,
@@ -59,7 +59,7 @@ impl Agents {
         let known = self.snapshot(|task, state| accepts(&tasks, task) && accepts(&states, &state));
         let known = known.ok_or_else(|| {
             ApiError::unavailable("starting", "the agents are not known yet", "the table has not been read")
-                .hint("repeat the request in a moment; /ready says whether the database can be read")
+                .hint("repeat the request in a moment; GET /ready shows whether the database can be read")
         })?;
         let mut shown: Vec<AgentView<'_>> = known
             .iter()
@@ -70,8 +70,8 @@ impl Agents {
         budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
     }
 
-    /// The agents that `wanted` accepts; `None` while the agents are not known. The tail needs the lock of
-    /// the registry, too, so this function holds the lock only briefly.
+    /// The agents that `wanted` accepts; `None` while the agents are not known. The tail also needs the
+    /// registry's lock, so this function holds the lock only briefly.
     fn snapshot(&self, wanted: impl Fn(&Task, State) -> bool) -> Option<Vec<Listed>> {
         let registry = self.registry();
         let all = registry.is_known().then(|| registry.all(self.now()))?;
@@ -88,7 +88,7 @@ fn accepts<T: PartialEq>(accepted: &[T], value: &T) -> bool {
     accepted.is_empty() || accepted.contains(value)
 }
 
-/// An agent at the moment of the request.
+/// The data of an agent at the moment of the request.
 struct Listed {
     ping: Arc<Observation>,
     state: State,

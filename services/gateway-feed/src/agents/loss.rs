@@ -17,7 +17,7 @@ pub(super) struct Loss {
     pub(super) id: i64,
     /// The id of the agent's last ping that the reporting gateway had read.
     last_id: i64,
-    /// When that ping was recorded.
+    /// When the ping with the id `last_id` was recorded.
     pub(super) last_seen: Timestamp,
     recorded_at: Timestamp,
     pub(super) ts: Ts,
@@ -44,8 +44,8 @@ impl Loss {
         ping.id <= self.last_id
     }
 
-    /// Whether `ping`, the agent's last ping, is a return that has not been reported. The row of a return
-    /// may even be older than the row of the loss.
+    /// Whether `ping`, the agent's last ping, is a return that must still be reported. The row of the ping
+    /// may even be older than the row of the loss, because the reporting gateway had not read the ping yet.
     pub(super) fn lacks_return(&self, ping: &Observation) -> bool {
         let away = ping.recorded_at.duration_since(self.recorded_at);
         !self.answered && !self.covers(ping) && away <= RETURN_WITHIN

@@ -1,5 +1,5 @@
 //! A [`Notice`] is an event that reports an agent as lost or as back. All gateways append the event under
-//! the same key, so the table stores it once.
+//! the same key, so the table stores the event only once.
 
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, MetaValue, NewEvent, Source, Status, Ts};
@@ -13,7 +13,7 @@ use super::observation::Observation;
 pub(super) enum Change {
     /// The agent is lost. `last_id` is the id of its last ping.
     Lost { last_id: i64 },
-    /// The agent is back. `lost_id` is the id of the loss.
+    /// The agent is back. `lost_id` is the id of the event that reported the loss.
     Back { lost_id: i64 },
 }
 
@@ -22,8 +22,8 @@ pub(super) enum Change {
 pub(super) struct Notice {
     pub(super) instance: String,
     pub(super) change: Change,
-    /// `None` if the notice cannot be written as an event. That should not happen for an agent whose pings
-    /// the table accepts.
+    /// `None` if no valid event can be made from the notice. This should not happen, because all values
+    /// come from a stored ping.
     pub(super) event: Option<NewEvent>,
 }
 
@@ -77,7 +77,7 @@ fn event(ping: &Observation, change: Change, ts: Ts) -> Option<Event> {
 }
 
 /// The deduplication key of a notice. If the name of the instance is too long for a key, or has control
-/// characters, the key has a digest instead of the name.
+/// characters, the key contains a digest instead of the name.
 fn key(change: Change, instance: &str) -> Option<DedupKey> {
     let (word, id) = match change {
         Change::Lost { last_id } => ("lost", last_id),

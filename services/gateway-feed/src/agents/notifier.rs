@@ -17,18 +17,18 @@ const AT_ONCE: usize = 256;
 /// The pause after the first failure. The pause doubles with each further failure in a row, up to a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The pause after a check has found that the gateway's database role may not append. This may be
-/// temporary, for example because the database is read-only for a while.
+/// The pause after a check has found that the gateway cannot append. The cause may be temporary: for
+/// example, the database may be read-only for a while.
 const NO_RIGHT: Duration = Duration::from_secs(60);
 
-/// Appends notices. After a failure, it pauses. The pause grows with each failure in a row, and only the
-/// first failure in a row is logged.
+/// Appends notices. After a failure, the notifier pauses. The pause grows with each failure in a row, and
+/// only the first failure in a row is logged.
 pub(super) struct Notifier {
     store: Store,
     appender: Appender,
     pause: Duration,
     not_before: Option<Instant>,
-    /// Whether the notifier has already logged that its role cannot append.
+    /// Whether the notifier has already logged that its database role cannot append.
     without_right: bool,
 }
 
@@ -39,7 +39,7 @@ enum NotifyError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Append(#[from] AppendError),
-    #[error("the tail is behind the table")]
+    #[error("the gateway has not read the newest rows of the table yet")]
     Behind,
 }
 
@@ -76,7 +76,7 @@ impl Notifier {
         if due(1).is_empty() || !self.may_append(agents).await? {
             return Ok(());
         }
-        // Before an agent may be reported, the tail must have read everything that the table holds now.
+        // Before a notice is appended, the tail must have read every row that the table holds now.
         if !agents.has_read(self.store.head().await?).await {
             return Err(NotifyError::Behind);
         }
@@ -99,13 +99,12 @@ impl Notifier {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Appends a notice. If another gateway has already appended the notice, its row exists, and this is no
-    /// error.
+    /// Appends a notice. It is not an error if another gateway has already appended the same notice.
     async fn append(&self, notice: &Notice) -> Result<Vec<Appended>, AppendError> {
         self.appender.append(notice.event.iter().cloned().collect(), Instant::now()).await
     }
 
-    /// Seeds the registry from the table, if the registry needs that.
+    /// Seeds the registry from the table, if the registry needs a seed.
     async fn seed(&mut self, agents: &Agents) -> Result<(), NotifyError> {
         let Some(epoch) = agents.registry().wants_seed() else { return Ok(()) };
         let seed = self.store.agents().await?;
@@ -114,7 +113,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// Whether the gateway's role may append. If it may not, this is logged once.
+    /// Whether the gateway's database role may append. Only the first of several negative answers in a row
+    /// is logged.
     async fn may_append(&mut self, agents: &Agents) -> Result<bool, NotifyError> {
         let may = self.store.may_append().await?;
         if !may {
@@ -127,8 +127,8 @@ impl Notifier {
             }
             self.not_before = Some(Instant::now() + NO_RIGHT);
         } else if self.without_right {
-            // Perhaps the database accepted no writes, and so no pings either. The silence of every agent
-            // is counted from zero again.
+            // Perhaps the database accepted no writes, so agents could not ping. So the silence of every
+            // agent is counted from zero again.
             agents.registry().restart_count(agents.now());
         }
         self.without_right = !may;

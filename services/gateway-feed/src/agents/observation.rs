@@ -1,4 +1,4 @@
-//! Reads from an event what it says about an agent ([`Observation`]).
+//! Reads events about agents ([`Observation`]).
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ pub(super) enum Report {
     /// A gateway reported the agent as lost.
     Lost {
         /// The id of the agent's last ping that the gateway had read. `None` if the event names no ping, or
-        /// a ping that cannot exist. The loss then covers all pings before the event.
+        /// names a ping that cannot exist. In that case, the loss covers all pings before the event.
         last_id: Option<i64>,
-        /// When that ping was recorded. If the event does not say so, the time at which the event was
-        /// recorded.
+        /// When the agent's last ping was recorded. If the event does not contain this time, the time at
+        /// which the event itself was recorded.
         last_seen: Timestamp,
     },
     /// A gateway reported the agent as back.
@@ -40,19 +40,20 @@ pub(super) struct Observation {
     pub(super) layer: Layer,
     pub(super) module: Module,
     pub(super) status: Status,
-    /// The agent promises that its next ping comes within this time. `None` if it promises no next ping.
+    /// The agent promises that its next ping comes within this time. `None` if the agent promises no next
+    /// ping.
     pub(super) interval: Option<Duration>,
     pub(super) recorded_at: Timestamp,
 }
 
 impl Observation {
-    /// Reads an event. Returns `None` if it is not about an agent, or not in the public channel.
+    /// Reads an event. Returns `None` if the event is not about an agent, or is not in the public channel.
     pub(super) fn read(event: &StoredEvent) -> Option<Self> {
         if event.source != Source::AgentPing || !event.channel.is_devhub() {
             return None;
         }
         let empty = Map::new();
-        // `Meta` keeps the parsed object, so `is_repeat` does not parse it again.
+        // `Meta` keeps the parsed object, so `is_repeat` does not parse the object again.
         let meta = event.meta.as_ref().map_or(&empty, Meta::as_map);
         let report = match event.kind.as_str() {
             PING => Report::Ping,
@@ -91,7 +92,7 @@ impl Observation {
         self.status == Status::InProgress
     }
 
-    /// The interval in seconds, as an integer if it is a whole number.
+    /// The interval in seconds, as an integer if the interval is a whole number of seconds.
     pub(super) fn interval_seconds(&self) -> Option<Value> {
         self.interval.map(|interval| match interval.subsec_nanos() {
             0 => interval.as_secs().into(),

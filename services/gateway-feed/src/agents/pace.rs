@@ -6,5 +6,5 @@ use std::time::Duration;
 pub(super) const EVERY: Duration = Duration::from_secs(2);
 /// If the answer to a probe takes longer than this, the table counts as hung.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
-/// How long an answer is believed. When this time ends, the answer to the next probe must have come.
+/// How long an answer is believed. The answer to the next probe must arrive before this time ends.
 pub(super) const BELIEVED: Duration = EVERY.saturating_add(SLOW);

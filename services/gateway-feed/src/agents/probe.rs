@@ -1,6 +1,6 @@
-//! Probes whether the table answers, and whether writers can append to it. If the table does not answer, or
-//! if writers cannot append, no agent can ping. Afterwards, agents may wait for a while before they try
-//! again. So the silence of every agent is then counted from zero again.
+//! Probes whether the table answers, and whether writers can append to the table. If the table does not
+//! answer, or if writers cannot append, no agent can ping. After such a time, agents may wait for a while
+//! before they try to ping again. So the silence of every agent is counted from zero again.
 
 use oasis_store::Store;
 use tokio::time::sleep;
@@ -9,7 +9,7 @@ use super::pace::{EVERY, SLOW};
 use super::shared::Agents;
 
 impl Agents {
-    /// Probes until the future is dropped.
+    /// Probes the table until the future is dropped.
     pub(super) async fn probe(&self, store: &Store) {
         let mut answers = true;
         loop {

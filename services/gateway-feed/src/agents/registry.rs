@@ -2,10 +2,10 @@
 //! read in id order, and on the time that the caller passes. So all gateways that have read the same rows
 //! compute the same notices, with the same keys.
 //!
-//! For each agent, the registry keeps the last ping and the last losses. For each loss, it keeps whether a
-//! `ping.back` has reported the return. An agent is lost only if the table has a `ping.lost` that covers
-//! the agent's last ping. The clock only decides which agents are late, and which losses are due to be
-//! reported.
+//! For each agent, the registry keeps the last ping and the last losses. For each loss, the registry also
+//! keeps whether a `ping.back` has reported the return. An agent is lost only if the table has a
+//! `ping.lost` that covers the agent's last ping. The clock only decides which agents are late, and which
+//! losses are due to be reported.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -29,12 +29,12 @@ const FULL: Duration = Duration::from_secs(1);
 pub(super) struct Registry {
     agents: HashMap<String, Agent>,
     most: usize,
-    /// The observations since the tail started, which wait here for the seed. `None` once the seed has
-    /// come.
+    /// The observations that the tail has read before the seed was added (see [`Registry::seed`]). `None`
+    /// once the seed has been added.
     pending: Option<Vec<(Observation, Duration)>>,
-    /// Counts the starts of the tail.
+    /// How many times the tail has started.
     epoch: u64,
-    /// Whether the table cannot be read now. While it cannot be read, no agent counts as late.
+    /// Whether the table cannot be read now. While the table cannot be read, no agent counts as late.
     away: bool,
     /// Until this time, the table is believed to answer. After this time, no agent is late or missed.
     believed_until: Duration,
@@ -58,8 +58,8 @@ impl Registry {
         }
     }
 
-    /// Forgets everything when the tail starts, because the tail may read another table than before. No
-    /// agent is known until [`Registry::seed`] has been called.
+    /// Forgets everything when the tail starts, because the tail may now read a different table. No agent
+    /// is known until [`Registry::seed`] has been called.
     pub(super) fn start(&mut self) {
         self.agents.clear();
         self.pending = Some(Vec::new());
@@ -72,16 +72,15 @@ impl Registry {
         (!self.is_known() && !self.away).then_some(self.epoch)
     }
 
-    /// Whether the seed has come, so that the agents are known.
+    /// Whether the agents are known, because the seed has been added.
     pub(super) fn is_known(&self) -> bool {
         self.pending.is_none()
     }
 
-    /// Adds the observations of the seed, and then all observations since the tail started. The seed holds
-    /// the last observations of each agent from the table, in id order. Each observation comes with its age
-    /// by the database's clock. The silence of these agents is counted from `now`. If the tail has
-    /// restarted since `epoch`, or if too many observations wait for the seed, the seed is ignored and must
-    /// be read again.
+    /// Adds the observations of the seed, and then all observations since the tail started. The seed
+    /// contains the last observations of each agent from the table, in id order, each with its age by the
+    /// database's clock. The silence of these agents is counted from `now`. If the tail has restarted since
+    /// `epoch`, or if too many observations wait for the seed, the seed is ignored and must be read again.
     pub(super) fn seed(
         &mut self,
         epoch: u64,
@@ -93,8 +92,8 @@ impl Registry {
             self.pending = Some(Vec::new());
             return;
         }
-        // Only a ping makes an agent known. In the seed, other events about an agent may come before its
-        // pings. So the pings are added first.
+        // Only a ping makes an agent known. In the seed, other events about an agent may come before the
+        // agent's pings. So the pings are added first.
         let (pings, others): (Vec<_>, Vec<_>) =
             seed.into_iter().partition(|(observation, _)| observation.report == Report::Ping);
         for (observation, age) in pings.into_iter().chain(others) {
@@ -155,8 +154,8 @@ impl Registry {
         self.away = true;
     }
 
-    /// Records that the table can be read. If it could not be read before, no ping could be read either. So
-    /// the silence of every agent is counted from `now`.
+    /// Records that the table can be read. If the table could not be read before, no ping could be read
+    /// either. So the silence of every agent is counted from `now`.
     pub(super) fn up(&mut self, now: Duration) {
         if std::mem::take(&mut self.away) {
             self.restart_count(now);
@@ -169,9 +168,9 @@ impl Registry {
     }
 
     /// Handles the result of a probe: when the probe was sent, whether a good answer came in time, and when
-    /// the table answered (`None` if it did not). If no good answer came in time, or if the previous answer
-    /// was no longer believed at `sent`, agents may have been unable to ping. The silence of every agent is
-    /// then counted from this answer on.
+    /// the table answered (`None` if the table did not answer). If no good answer came in time, or if the
+    /// previous answer was no longer believed at `sent`, agents may have been unable to ping. In that case,
+    /// the silence of every agent is counted from this answer on.
     pub(super) fn probed(&mut self, sent: Duration, in_time: bool, answered: Option<Duration>) {
         let all_along = sent <= self.believed_until;
         self.believed_until = answered.map_or(Duration::ZERO, |now| now + BELIEVED);

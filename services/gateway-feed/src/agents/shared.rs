@@ -1,4 +1,4 @@
-//! [`Agents`]: the registry, shared by the tail, the clock and the requests.
+//! Shares the registry between the tail, the task that watches the agents, and the requests ([`Agents`]).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::registry::Registry;
 /// Before an agent is reported as lost, the tail must read every row of the table within this time.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// The agents, shared by the tail, the clock and the requests.
+/// The registry, shared by the tail, the task that watches the agents, and the requests.
 pub(crate) struct Agents {
     registry: Mutex<Registry>,
     /// The time at which the registry's monotonic clock is zero.
@@ -41,7 +41,7 @@ impl Agents {
         self.zero.elapsed()
     }
 
-    /// Handles an update of the tail.
+    /// Handles an update from the tail.
     pub(crate) fn update(&self, update: &Update) {
         let now = self.now();
         let mut registry = self.registry();
@@ -78,7 +78,7 @@ impl Agents {
         })
     }
 
-    /// Waits until the tail has read everything up to `id`. Returns false if this takes longer than
+    /// Waits until the tail has read every row up to `id`. Returns false if this wait takes longer than
     /// [`READ_WITHIN`].
     pub(super) async fn has_read(&self, id: i64) -> bool {
         let mut read = self.read.subscribe();

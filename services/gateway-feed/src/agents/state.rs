@@ -1,4 +1,4 @@
-//! [`State`]: the state of an agent.
+//! Defines the states of an agent ([`State`]).
 
 use std::fmt;
 use std::str::FromStr;

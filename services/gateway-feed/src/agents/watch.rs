@@ -1,4 +1,4 @@
-//! Watches the agents: forgets agents, records metrics, and appends the notices that are due.
+//! Watches the agents: forgets ended agents, records metrics, and appends the notices that are due.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::state::State;
 
 /// How often the registry is searched for missing agents.
 const TICK: Duration = Duration::from_millis(500);
-/// If a tick comes this late, the process was suspended, and read no pings in the meantime.
+/// If a tick is late by more than this time, the process was suspended, and read no pings in the meantime.
 const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Agents {
-    /// Watches until the future is dropped.
+    /// Watches the agents until the future is dropped.
     pub(crate) async fn watch(&self, store: Store, appender: Appender) {
         join(self.probe(&store), self.count(store.clone(), appender)).await;
     }

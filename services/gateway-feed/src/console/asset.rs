@@ -1,17 +1,17 @@
-//! Answers `GET /-/{HASH}/{PATH}`: the files that the pages are made of.
+//! Answers `GET /-/{HASH}/{PATH}`: the files that the pages load.
 
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{ApiError, Response};
 
 use super::bundle::BUNDLE;
 
-/// Answers with the file at `path`, which follows `/-/`.
+/// Answers with the file at `path`, the part of the address after `/-/`.
 ///
 /// # Errors
 /// 404 if the file does not exist, or no longer exists.
 pub(crate) fn asset(path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let Some((path, content)) = BUNDLE.find(path) else {
-        return Err(ApiError::not_found().hint("the page is at /; reload it"));
+        return Err(ApiError::not_found().hint("reload the page at /, so that it loads the current files"));
     };
     let cache = "public, max-age=31536000, immutable";
     Ok(content.answer(StatusCode::OK, content_type(path), cache, headers))

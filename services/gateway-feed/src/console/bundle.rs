@@ -1,4 +1,4 @@
-//! Holds the files of the page under the paths at which they are served. Each path contains a hash over all
+//! Holds the files of the page under the paths at which they are served. Each path contains a hash of all
 //! files, so the content at a path never changes.
 
 use std::sync::LazyLock;
@@ -31,8 +31,8 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
 });
 
 fn document(hash: &str) -> String {
-    // A browser requests a module only after it has the module that imports it. The document names all
-    // modules, so that the browser requests them at once.
+    // By itself, a browser requests a module only after it has loaded a script that imports the module. So
+    // the document names all modules, and the browser requests all of them at once.
     let modules: String =
         files::modules().map(|path| format!("<link rel=modulepreload href=/-/{hash}/{path}>")).collect();
     let html = DOCUMENT.replace("<!-- modules -->", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
@@ -53,15 +53,15 @@ mod tests {
 
     /// The maximum size of all files together in bytes, without compression.
     const PLAIN: usize = 192 * 1024;
-    /// The maximum size of all files together in bytes, compressed as browsers get them.
+    /// The maximum size of all files together in bytes, compressed with gzip.
     const PACKED: usize = 80 * 1024;
 
     #[test]
-    fn the_page_stays_within_its_budget_of_bytes() {
+    fn the_files_of_the_page_are_not_larger_than_the_limits() {
         let all = || BUNDLE.files.iter().map(|(_, content)| content).chain([&BUNDLE.document]);
         let plain: usize = all().map(|content| content.plain().len()).sum();
         let packed: usize = all().map(|content| content.gzip().len()).sum();
-        assert!(plain <= PLAIN && packed <= PACKED, "{plain} bytes, {packed} compressed");
+        assert!(plain <= PLAIN && packed <= PACKED, "{plain} bytes, {packed} bytes compressed");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The content of one file, plain and compressed, and the headers that it is served with.
+//! The content of one file, plain and compressed, and the headers with which the file is served.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -10,7 +10,8 @@ use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// The content of a file. It is compressed when a browser requests the compressed form for the first time.
+/// The content of a file. The content is compressed when a browser requests the compressed form for the
+/// first time.
 pub(super) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,
@@ -34,8 +35,8 @@ impl Content {
         })
     }
 
-    /// The answer to a request with the headers `request_headers`. It is compressed if these headers accept
-    /// gzip.
+    /// The answer to a request with the headers `request_headers`. The answer is compressed if these
+    /// headers accept gzip.
     pub(super) fn answer(
         &self,
         status: StatusCode,

@@ -3,10 +3,11 @@
 /// The path of a file below `console/`, and its content.
 pub(super) type File = (&'static str, &'static str);
 
-/// The document of every page. It names the scripts and the style sheets.
+/// The HTML document of every page. The document names the scripts and the style sheets.
 pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.html");
 
-/// Scripts that no other script imports: two that the document names, and one that has only types.
+/// Scripts that no other script imports: two scripts that the document names, and one script that contains
+/// only types.
 const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/types.js"];
 
 macro_rules! files {
@@ -109,16 +110,16 @@ mod tests {
                 }
             }
         }
-        // The document is embedded as well, but is served at the addresses of the pages, and not as a file.
+        // The document is embedded as well, but it is served at the addresses of the pages, not as a file.
         let document = std::iter::once("app/index.html");
         let embedded: BTreeSet<_> =
             FILES.iter().map(|(path, _)| *path).chain(document).map(str::to_owned).collect();
         assert_eq!(embedded, there);
     }
 
-    /// `strip` removes indentation, so it would change a string that spans lines.
+    /// `strip` removes indentation, so it would change a string that spans several lines.
     #[test]
-    fn no_string_spans_lines() {
+    fn no_string_spans_several_lines() {
         for (path, content) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
             for (number, line) in content.lines().enumerate() {
                 let is_comment = line.trim_start().starts_with(['*', '/']);

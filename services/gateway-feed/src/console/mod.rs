@@ -1,8 +1,8 @@
 //! Serves the Live Console. Its files are in `console/`, and are embedded in the binary.
 //!
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
-//! - `GET /-/{HASH}/…`: the files that the page is made of. HASH covers all files, so an answer never
-//!   changes
+//! - `GET /-/{HASH}/…`: the files that the page loads. HASH is a hash of all files, so the file at an
+//!   address never changes
 
 mod asset;
 mod bundle;

@@ -1,5 +1,5 @@
-//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the same document. Its script reads from the
-//! address what to show.
+//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the same document. The script of the document
+//! reads from the address which page to show.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
@@ -14,9 +14,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The page that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The start page, the agents, or a task.
+    /// The start page, the page of the agents, or the page of a task.
     Known,
-    /// The page of a task with a name that no task can have.
+    /// A page for a task name that no task can have.
     NoSuchTask,
 }
 
@@ -30,9 +30,9 @@ impl Page {
         Some(if Vtid::parse(task).is_ok() { Self::Known } else { Self::NoSuchTask })
     }
 
-    /// Answers with the page, if the reader is `admitted`. A browser that navigates always gets the page.
-    /// If the reader is not admitted, or if no task can have this name, the page comes with the status of
-    /// the error. The page contains nothing secret. It says what is wrong, and asks for a token.
+    /// Answers with the page if the reader is `admitted`. After an error, a browser that navigates still
+    /// gets the page, but with the status of the error. This is safe, because the page contains nothing
+    /// secret. The page then shows what is wrong, or asks for a token.
     ///
     /// # Errors
     /// 401 if the reader is not admitted, and 404 if no task can have this name. A browser that navigates
@@ -64,7 +64,7 @@ impl Page {
     }
 }
 
-/// Whether the request is a browser's navigation, and not a program's request.
+/// Whether the request comes from a browser that opens a page.
 fn is_navigation(headers: &HeaderMap) -> bool {
     headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }

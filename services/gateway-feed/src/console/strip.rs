@@ -1,10 +1,11 @@
-//! Removes comments and indentation from scripts and style sheets. They are a third of the bytes, and
-//! browsers do not need them. All other text is served unchanged.
+//! Removes comments and indentation from scripts and style sheets. Comments and indentation are a third of
+//! the bytes, and browsers do not need them. All other text is served unchanged.
 
-/// The file without blank lines, indentation and comments that have lines of their own.
+/// The content of a file without blank lines, without indentation, and without comments that fill whole
+/// lines.
 ///
-/// Strings must not span lines, because their indentation would be removed, too. A test in `files` checks
-/// that no string does.
+/// A string in a file must not span several lines, because the indentation in the string would be removed,
+/// too. A test in `files` checks this.
 pub(super) fn strip(content: &str) -> String {
     let mut kept = String::with_capacity(content.len());
     let mut in_comment = false;
@@ -21,7 +22,7 @@ pub(super) fn strip(content: &str) -> String {
     kept
 }
 
-/// Whether the line holds one comment and no code.
+/// Whether the line contains one comment and no code.
 fn is_comment(line: &str) -> bool {
     line.starts_with("//") || line.starts_with("/*") && line.find("*/") == Some(line.len() - 2)
 }

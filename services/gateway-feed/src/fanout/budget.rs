@@ -1,9 +1,9 @@
-//! Bounds the memory that the rings of all private topics share. If they need more, the oldest chunk of any
-//! topic is evicted first.
+//! Limits the memory that the rings of all private topics share. If the rings need more memory, the oldest
+//! chunk is evicted, no matter which topic it belongs to.
 //!
-//! If a topic loses its oldest chunk, the floor of its ring rises. A subscriber that still needs the chunk
-//! reads the table. So a busy topic can take memory from quiet topics, but their subscribers still get
-//! every row.
+//! If a topic loses its oldest chunk, the floor of its ring rises. A subscriber that still needs the rows
+//! of the chunk reads the table. So a busy topic can take memory from quiet topics, but the subscribers of
+//! the quiet topics still get every row.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,8 +29,8 @@ pub(crate) struct Budget {
     most: usize,
     bytes: AtomicUsize,
     chunks: AtomicUsize,
-    /// The topic and the last row of every chunk, oldest first. Some of these chunks may have been
-    /// forgotten since.
+    /// The topic and the last row of every chunk, oldest first. Some of these chunks may already have been
+    /// forgotten by their topics.
     oldest: Mutex<VecDeque<(Weak<dyn Evict>, i64)>>,
 }
 
@@ -45,13 +45,13 @@ impl Budget {
         Self { most, bytes, chunks, oldest: Mutex::default() }
     }
 
-    /// Counts a chunk of `topic` whose last row is `last`, and evicts the oldest chunks until the rest
-    /// fits. The caller must hold no lock of a topic.
+    /// Counts a chunk of `topic` whose last row is `last`, and evicts the oldest chunks until the other
+    /// chunks fit. The caller must hold no lock of a topic.
     pub(crate) fn add(&self, topic: Weak<dyn Evict>, last: i64, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
         // The references in `held` may become the last references to their topics. Dropping a topic takes
-        // locks. So they are dropped after the lock below has been released.
+        // locks. So `held` is dropped after the lock below has been released.
         let mut held = Vec::new();
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.push_back((topic, last));
@@ -74,7 +74,7 @@ impl Budget {
         drop(held);
     }
 
-    /// Stops counting these chunks, because their topic has forgotten them.
+    /// Subtracts chunks from the counters, because their topic has forgotten them.
     pub(crate) fn free(&self, freed: Weight) {
         self.bytes.fetch_sub(freed.bytes, Ordering::Relaxed);
         self.chunks.fetch_sub(freed.chunks, Ordering::Relaxed);

@@ -1,9 +1,9 @@
-//! Ends individual subscribers, at a deadline or because a subject may no longer read.
+//! Ends individual subscribers, at a deadline or when one of their subjects is revoked.
 //!
 //! One queue of deadlines serves all subscribers of all streams. An index by subject finds the subscribers
 //! that a revocation ends. A subscriber waits both for its own [`Ending`] and for the pulse of its topic.
 //! So the end of one subscriber wakes no other subscriber of the topic. A subscriber without a deadline and
-//! without a subject has no `Ending` and costs nothing here.
+//! without a subject needs neither an `Ending` nor an entry here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub(crate) enum CloseReason {
     Revoked,
     /// The source of the rows was closed, for example a room.
     Closed,
-    /// The process shuts down.
+    /// The process is shutting down.
     Shutdown,
 }
 
@@ -36,14 +36,14 @@ impl CloseReason {
     }
 }
 
-/// What a revocation names: a user, a token, a key or a room. The first part says which of these it is, so
-/// that a user is not taken for a room of the same name.
+/// A user, a token, a key or a room, which a revocation names. The first part of the pair is the kind of
+/// the subject, so that a user and a room with the same name remain distinct.
 pub(crate) type Subject = (&'static str, Arc<str>);
 
-/// A deadline, and why the subscriber ends then.
+/// The time at which a subscriber ends, and the reason.
 pub(crate) type Deadline = (Instant, CloseReason);
 
-/// All subscribers that can be ended.
+/// All subscribers that have a deadline or a subject.
 #[derive(Default)]
 pub(crate) struct Ends {
     inner: Mutex<Inner>,
@@ -106,7 +106,7 @@ impl Ends {
         Some(Ending { id, ends: self.clone(), reason })
     }
 
-    /// Ends every subscriber of `subject`, and returns how many there were.
+    /// Ends every subscriber that has the subject `subject`, and returns the number of these subscribers.
     pub(crate) fn end(&self, subject: &Subject, reason: CloseReason) -> usize {
         let mut inner = self.lock();
         inner.revocations += 1;
@@ -116,8 +116,8 @@ impl Ends {
     }
 
     /// The number of revocations so far. A revocation between the admission of a viewer and the
-    /// registration of its subscriber does not end the subscriber. If this number has changed after the
-    /// registration, the viewer must be admitted again.
+    /// registration of its subscriber does not end the subscriber. So if this number has changed between
+    /// these two steps, the viewer must be admitted again.
     pub(crate) fn revocations(&self) -> u64 {
         self.lock().revocations
     }
@@ -152,7 +152,7 @@ impl Inner {
         None
     }
 
-    /// Removes a subscriber. If there is a `reason`, the subscriber gets it and ends.
+    /// Removes a subscriber. If there is a `reason`, the subscriber gets the reason and ends.
     fn finish(&mut self, id: u64, reason: Option<CloseReason>) {
         let Some(open) = self.open.remove(&id) else { return };
         if let Some((at, _)) = open.deadline {
@@ -167,14 +167,15 @@ impl Inner {
             }
         }
         if let Some(reason) = reason {
-            // Sending fails if the subscriber is being dropped. The subscriber needs no reason then.
+            // Sending fails if the subscriber is being dropped. In that case, the subscriber does not need
+            // the reason.
             let _ = open.end.send(reason);
         }
     }
 }
 
 impl Ending {
-    /// Waits for the end, and returns its reason.
+    /// Waits until the subscriber must end, and returns the reason.
     pub(crate) async fn wait(&mut self) -> CloseReason {
         match (&mut self.reason).await {
             Ok(reason) => reason,

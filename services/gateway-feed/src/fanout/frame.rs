@@ -1,7 +1,7 @@
 //! Writes Server-Sent Events as bytes. No other file knows the wire format.
 //!
-//! The HTML standard defines the format. An empty line ends a block of lines. A block that has an `id` but
-//! no `data` moves the cursor of a client, and the client sees no event.
+//! The HTML standard defines the format. An empty line ends a block of lines. A block with an `id` but
+//! without `data` moves the cursor of a client, and the client gets no event.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,7 +13,7 @@ pub(crate) fn id(out: &mut Vec<u8>, id: i64) {
     out.push(b'\n');
 }
 
-/// Appends the `event` line of the next block, which names the event.
+/// Appends the `event` line of the next block: the name of the event.
 pub(crate) fn event(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
@@ -23,7 +23,7 @@ pub(crate) fn event(out: &mut Vec<u8>, name: &str) {
 /// Appends a `data` line with `value` as JSON, and ends the block.
 pub(crate) fn data(out: &mut Vec<u8>, value: &impl Serialize) {
     out.extend_from_slice(b"data: ");
-    // Writing plain structs and strings to memory cannot fail, and JSON has no raw line ends.
+    // Writing plain structs and strings to memory cannot fail, and JSON text contains no line breaks.
     let _ = serde_json::to_writer(&mut *out, value);
     out.extend_from_slice(b"\n\n");
 }
@@ -40,12 +40,12 @@ pub(crate) fn cursor(id: i64) -> Bytes {
     format!("id: {id}\n\n").into()
 }
 
-/// A comment. It shows that the connection works, and clients ignore it.
+/// A comment. Clients ignore comments, but a comment shows that the connection works.
 pub(crate) fn comment(text: &str) -> Bytes {
     format!(": {text}\n\n").into()
 }
 
-/// Tells a client to wait this many milliseconds before it reconnects.
+/// A block that tells a client to wait this many milliseconds before the client reconnects.
 pub(crate) fn retry(milliseconds: u64) -> Bytes {
     format!("retry: {milliseconds}\n\n").into()
 }

@@ -1,4 +1,5 @@
-//! Passes the rows that the tail reads to the streams. Each stream passes its rows to its topics.
+//! Passes the rows that the tail reads, one page after another, to the streams. Each stream passes its rows
+//! to its topics.
 //!
 //! ```text
 //! tail ── Update ──▶ Hub ── rows of a family ──▶ Topics<S> ── rows of a topic ──▶ Topic: ring + pulse
@@ -10,13 +11,13 @@
 //!
 //! - The tail waits for the rounds of the topics that have rows in the page, for at most one second.
 //! - A subscriber waits for its topic's pulse, for its own end, for its client's socket, or for the table.
-//! - No one waits for a subscriber whose client reads slowly. Such a subscriber falls behind the ring and
-//!   reads the table.
+//! - No one waits for a subscriber whose client reads slowly. The cursor of this subscriber becomes older
+//!   than the ring, and the subscriber reads the table.
 //!
 //! Who drops what:
 //!
 //! - The last subscriber of a topic drops the topic, and the topic's ring with it.
-//! - A full ring, or a full shared budget, drops the oldest chunk.
+//! - If a ring or the shared budget is full, the oldest chunk is dropped.
 //! - A subscriber drops its share of a round when it wakes.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,15 +34,15 @@ use super::pulse::Presence;
 use super::round;
 use super::topics::Tenant;
 
-/// The longest time that the tail waits for subscribers to wake. A subscriber only needs a processor to
-/// wake.
+/// The longest time that the tail waits for subscribers to wake. To wake, a subscriber needs only processor
+/// time.
 const LONGEST_ROUND: Duration = Duration::from_secs(1);
 
-/// See the head of this file.
+/// Passes the updates of the tail to the streams. See the head of this file.
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
     pub(crate) ends: Arc<Ends>,
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     trouble: RwLock<Option<String>>,
 }
 
@@ -51,9 +52,10 @@ impl Hub {
         Self { tenants, ends: Arc::default(), trouble }
     }
 
-    /// Handles an update of the tail. If the update has events, this function returns once every subscriber
-    /// that waited for them has been woken, or after [`LONGEST_ROUND`]. So the tail outruns only clients
-    /// that cannot keep up. The events of a surge wait in the table until the tail reads on.
+    /// Handles an update from the tail. If the update has events, this function returns once every
+    /// subscriber that waited for these events has been woken, or after [`LONGEST_ROUND`]. So the tail
+    /// outruns only clients that cannot keep up. During a surge, the unread events wait in the table until
+    /// the tail reads them.
     pub(crate) async fn update(&self, update: Update) {
         match update {
             Update::Start { events, head, empty } => {
@@ -79,7 +81,7 @@ impl Hub {
         }
     }
 
-    /// Passes a page to the streams, and returns the end of each round that the page ends.
+    /// Passes a page to the streams, and returns the [`round::End`] of each round that the page ends.
     fn route(&self, events: Vec<StoredEvent>) -> Vec<round::End> {
         metrics::counter!("feed_events_total").increment(events.len() as u64);
         let Some(head) = events.last().map(|last| last.id) else { return Vec::new() };
@@ -104,17 +106,17 @@ impl Hub {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     pub(crate) fn close(&self) {
         self.tenants.iter().for_each(|tenant| tenant.close());
     }
 
-    /// Keeps time for all subscribers until the future is dropped: heartbeats, ticks and deadlines.
+    /// Sends heartbeats and ticks, and ends subscribers at their deadlines, until the future is dropped.
     pub(crate) async fn keep_time(&self) {
         let clocks = join_all(self.tenants.iter().map(|tenant| self.clock(tenant.as_ref())));
         join(clocks, self.ends.run()).await;

@@ -1,16 +1,16 @@
 //! Delivers the rows that the tail reads to any number of topics. Each topic has any number of subscribers.
 //!
-//! A topic is a choice of rows of one stream, in a normalised form. It has a ring of rendered rows, a pulse
-//! that wakes the topic's subscribers and no others, and a round that tells the tail when all of these
-//! subscribers have been woken. A topic exists while it has subscribers; a permanent topic always exists.
-//! The documentation of [`hub`] shows the flow of the rows, who waits for what, and who drops what.
+//! A topic is a normalised selection of the rows of one stream. A topic has a ring of rendered rows, a
+//! pulse that wakes the topic's subscribers and no others, and a round that tells the tail when all of
+//! these subscribers have been woken. A topic exists while it has subscribers; a permanent topic always
+//! exists. The documentation of [`hub`] shows the flow of the rows, who waits for what, and who drops what.
 //!
 //! The files in this folder handle channels, filters and frames. Each implementation of [`stream::Stream`]
 //! decides which rows the stream shows, to whom, and how.
 
 #![cfg_attr(
     not(test),
-    allow(dead_code, reason = "the ticker is the only stream so far, and does not use everything")
+    allow(dead_code, reason = "the ticker is the only stream so far, and it does not use every item")
 )]
 
 pub(crate) mod budget;

@@ -2,7 +2,7 @@
 //! subscribers and no others.
 //!
 //! A subscriber has no queue, so no queue can overflow. Instead, the subscriber compares the state in the
-//! pulse with what it has sent.
+//! pulse with the last state that the subscriber has handled.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub(crate) enum Presence {
     Unread,
     /// The table holds no row of the stream's family.
     Empty,
-    /// The table holds rows of the family, or once held some.
+    /// The table holds rows of the family, or held such rows in the past.
     Filled,
 }
 
@@ -29,17 +29,18 @@ pub(crate) struct Pulse {
     pub(crate) share: Share,
 }
 
-/// The state of a topic. A subscriber compares it with what it has sent to its client.
+/// The state of a topic. A subscriber compares this state with the last state that the subscriber has
+/// handled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct State {
     pub(crate) presence: Presence,
     /// Every row of the topic up to this id is in the ring, or is older than the ring.
     pub(crate) head: i64,
-    /// Counts how often the tail has started or restarted (`Update::Start`).
+    /// How many times the tail has started or restarted (`Update::Start`).
     pub(crate) epoch: u64,
-    /// Counts heartbeats.
+    /// The number of heartbeats so far.
     pub(crate) beats: u64,
-    /// Counts the ticks that came while the family was empty.
+    /// The number of ticks so far. Only ticks while the family is empty are counted.
     pub(crate) ticks: u64,
     pub(crate) closing: bool,
 }

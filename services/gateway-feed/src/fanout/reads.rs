@@ -1,9 +1,10 @@
 //! Reads the table for subscribers whose cursor is older than their topic's ring.
 //!
 //! Subscribers of a topic often have the same cursor, for example after a restart of the gateway, or after
-//! a surge that was too fast for them. So the rows that one subscriber reads are kept for the others for a
-//! while, as rendered bytes. If another subscriber needs the same rows during the read, it waits for the
-//! result. Rows never change, so the kept bytes stay correct until rows are pruned.
+//! a surge that was too fast for these subscribers. So the rows that one subscriber reads, called a
+//! stretch, are kept for a while as rendered bytes, for the other subscribers. If another subscriber needs
+//! the same rows during the read, this subscriber waits for the result. Rows never change, so the kept
+//! bytes stay correct until rows are pruned.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,12 +30,12 @@ const KEPT: usize = 16;
 /// The maximum size of all kept stretches together, in bytes.
 const KEPT_BYTES: usize = 16 << 20;
 /// After a read, a subscriber rests for this many times the duration of the read, so that subscribers that
-/// follow live also get processor time.
+/// read from the ring also get processor time.
 const RESTS: u32 = 2;
 /// The longest rest after a read.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
-/// See the head of this file.
+/// Reads the table for the subscribers of one stream. See the head of this file.
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
     permits: Semaphore,
@@ -52,17 +53,17 @@ pub(crate) struct Cursor {
     pub(crate) after: i64,
 }
 
-/// A read that several subscribers share. If the read fails, it fails for all of them. Otherwise, each of
-/// them would repeat the read, and would fail after its own time-out.
+/// A read that several subscribers share. A failure of the read counts for all of these subscribers.
+/// Otherwise, each subscriber would repeat the read, and would fail after another time-out.
 type Shared = Arc<OnceCell<Result<Stretch, ReadError>>>;
 
-/// Rows of the table that are sent to a subscriber next.
+/// The next rows for a subscriber, read from the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) frames: Bytes,
     /// Every row up to this id is in the frames, or has been passed over.
     pub(crate) cursor: i64,
-    /// Why the stream ends after the frames, if it does.
+    /// Why the stream ends after the frames; `None` if the stream continues.
     pub(crate) ends: Option<CloseReason>,
     /// How long a subscriber waits after this stretch before it reads the next stretch.
     pub(crate) rest: Duration,
@@ -117,7 +118,7 @@ impl Reads {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The last `most` wanted rows up to `head`, for a new subscriber.
+    /// The last wanted rows up to `head`, at most `most`, for a new subscriber.
     pub(crate) async fn replay<S: Stream>(
         &self,
         stream: &S,
@@ -127,7 +128,7 @@ impl Reads {
     ) -> Result<Replay, ReadError> {
         let _permit = self.permit().await;
         let mut rows: Vec<StoredEvent> = Vec::new();
-        // Each filter has a snapshot of its own, and rows may be deleted in between.
+        // Each filter is read in its own snapshot, and rows may be deleted between two snapshots.
         let mut pruned = 0;
         for filter in S::rows(topic, want) {
             let batch = self.table.replay(&filter, head + 1, most).await?;
@@ -223,7 +224,7 @@ impl Reads {
             None => complete_to.max(pruned),
         };
         if !out.is_empty() && last != Some(cursor) {
-            // The frames only have the ids of wanted rows. So the client is sent the cursor, too.
+            // The frames contain only the ids of wanted rows. So the cursor is sent to the client, too.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })

@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 160;
 pub(crate) struct Chunk<M> {
     bytes: Bytes,
     entries: Vec<Entry<M>>,
-    /// Why the stream ends after the last row, if it does.
+    /// Why the stream ends after the last row; `None` if the stream continues.
     ends: Option<CloseReason>,
     /// The approximate memory that the chunk takes, in bytes.
     weight: usize,
@@ -47,8 +47,9 @@ impl<M> Renderer<M> {
         Self { bytes: Vec::with_capacity(rows * 384), entries: Vec::with_capacity(rows), done: Vec::new() }
     }
 
-    /// Adds a row. `render` appends the row's frame. It returns the row's mark, and why the stream ends
-    /// after the row (`None` if it does not end). A row that ends the stream is the last row of its chunk.
+    /// Adds a row. `render` appends the row's frame. `render` returns the row's mark, and why the stream
+    /// ends after the row (`None` if the stream continues). A row that ends the stream is the last row of
+    /// its chunk.
     pub(crate) fn add(&mut self, id: i64, render: impl FnOnce(&mut Vec<u8>) -> (M, Option<CloseReason>)) {
         debug_assert!(self.entries.last().is_none_or(|last| last.id < id), "rows must come in id order");
         let (mark, ends) = render(&mut self.bytes);
@@ -105,7 +106,7 @@ impl<M> Chunk<M> {
     }
 }
 
-/// What a ring has after a cursor.
+/// The result of [`Ring::take`].
 pub(crate) enum Taken {
     /// The wanted frames of one chunk; empty if no frame is wanted. Every row after the old cursor and up
     /// to `cursor` is in the frames, or is not wanted.
@@ -119,17 +120,17 @@ pub(crate) struct Replay {
     pub(crate) frames: Bytes,
     /// The id of the last row.
     pub(crate) id: Option<i64>,
-    /// Why the stream ends after these rows, if it does.
+    /// Why the stream ends after these rows; `None` if the stream continues.
     pub(crate) ends: Option<CloseReason>,
 }
 
-/// See the head of this file.
+/// The last rows of a topic. See the head of this file.
 pub(crate) struct Ring<M> {
     chunks: VecDeque<Chunk<M>>,
     rows: usize,
     floor: i64,
     head: i64,
-    /// Whether the ring holds every row of the topic that the table holds.
+    /// Whether the ring holds all rows of the topic that are in the table.
     whole: bool,
 }
 
@@ -148,21 +149,21 @@ impl<M> Ring<M> {
         self.rows
     }
 
-    /// Raises the head: every row up to `head` has been pushed.
+    /// Raises the head to `head`. The caller has pushed every row up to `head`.
     pub(crate) fn advance(&mut self, head: i64) {
         self.head = self.head.max(head);
         self.check();
     }
 
     pub(crate) fn push(&mut self, chunk: Chunk<M>) {
-        debug_assert!(chunk.entries[0].id > self.head, "rows must come in id order, each once");
+        debug_assert!(chunk.entries[0].id > self.head, "rows must come in id order, without duplicates");
         self.rows += chunk.entries.len();
         self.head = chunk.last();
         self.chunks.push_back(chunk);
         self.check();
     }
 
-    /// Forgets the oldest chunk. Subscribers that still need it read the table.
+    /// Forgets the oldest chunk. Subscribers that still need the chunk read the table.
     pub(crate) fn drop_oldest(&mut self) {
         if let Some(oldest) = self.chunks.front().map(Chunk::last) {
             self.drop_through(oldest);
@@ -192,7 +193,7 @@ impl<M> Ring<M> {
     }
 
     /// Removes every chunk whose last row is at or below `through`. Returns the weight of the removed
-    /// chunks, and the last row of the newest of them.
+    /// chunks, and the id of the last row in the removed chunks.
     fn pop(&mut self, through: i64) -> (Weight, Option<i64>) {
         let (mut freed, mut last) = (Weight::default(), None);
         while let Some(oldest) = self.chunks.front().filter(|oldest| oldest.last() <= through) {
@@ -228,8 +229,8 @@ impl<M> Ring<M> {
         Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
     }
 
-    /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. The caller
-    /// must then read the table.
+    /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. In that
+    /// case, the caller must read the table.
     pub(crate) fn replay(&self, most: usize, wants: &dyn Fn(&M) -> bool) -> Option<Replay> {
         let mut found: Vec<Bytes> = Vec::with_capacity(most.min(self.rows));
         let mut id = None;

@@ -1,18 +1,18 @@
-//! A round of a topic: subscribers join it to wait for the next page, and it ends once the page has woken
-//! all of them.
+//! A round of a topic. Subscribers join the round to wait for the next page. The round ends once the page
+//! has woken all subscribers that joined.
 //!
-//! The tail must wait for subscribers that only need a processor to go on. But it must not wait for a
-//! subscriber whose client reads slowly. So:
+//! The tail must wait for subscribers that need only processor time to continue. But the tail must not wait
+//! for a subscriber whose client reads slowly. So:
 //!
 //! 1. A subscriber with nothing to send takes a [`Share`] of the topic's current round and waits for the
 //!    pulse.
 //! 2. The tail pushes a page. The pulse gets a new round, and the tail keeps the [`End`] of the previous
 //!    round.
-//! 3. The pulse wakes the subscriber. The subscriber drops its share before it looks at the page.
-//! 4. Once the last share is dropped, the `End` is ready, and the tail reads on.
+//! 3. The pulse wakes the subscriber. The subscriber drops its share before it processes the page.
+//! 4. Once the last share is dropped, the `End` is ready, and the tail reads the next page.
 //!
-//! A subscriber that is busy sending holds no share, so the tail does not wait for it. A share carries no
-//! data. It only matters when it is dropped.
+//! A subscriber that is busy sending holds no share, so the tail does not wait for this subscriber. A share
+//! contains no data: only its drop has an effect.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,12 +21,12 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// Keeps a round from ending. Each waiting subscriber holds a share of its round, and the pulse holds a
-/// share of the current round.
+/// Keeps a round open. Each waiting subscriber holds a share of its round, and the pulse holds a share of
+/// the current round.
 #[derive(Debug, Clone)]
 pub(crate) struct Share {
-    /// The [`End`] holds the receiver of this channel. It learns when the last clone of the sender is
-    /// dropped.
+    /// The [`End`] holds the receiver of this channel. The receiver is ready when the last clone of the
+    /// sender is dropped.
     _held: Arc<oneshot::Sender<Infallible>>,
 }
 

@@ -1,4 +1,5 @@
-//! The reads that a subscriber waits for: its beginning, and the rows that are older than its topic's ring.
+//! The reads that a subscriber waits for: the beginning of its connection, and the rows that are older than
+//! its topic's ring.
 //!
 //! A read is a future that the subscriber keeps. So the subscriber still sends heartbeats, and still ends at
 //! a shutdown, while the read waits for its turn or for the database.
@@ -18,9 +19,9 @@ use super::stream::{Fresh, GapReason, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
 
-/// How long a cursor must be ahead of the table before the table counts as restored. Until then, the cursor
-/// may come from a gateway whose database server is ahead of ours. The time is longer than the pause of a
-/// tail that polls.
+/// How long a cursor must be ahead of the table before the table counts as restored. During this time, the
+/// cursor may still come from another gateway whose database server is ahead of the server of this gateway.
+/// The time is longer than the pause of a tail that polls.
 const LAG: Duration = Duration::from_secs(3);
 
 /// Where a client begins.
@@ -34,7 +35,7 @@ pub(crate) enum Begin {
     Since(Timestamp),
 }
 
-/// The rows that one subscriber wants, and where they come from.
+/// The rows that one subscriber wants, and where the rows come from.
 pub(super) struct Source<S: Stream> {
     pub(super) topics: Arc<Topics<S>>,
     pub(super) topic: Arc<Topic<S>>,
@@ -54,7 +55,7 @@ pub(super) type Reading = BoxFuture<'static, Result<Found, ReadError>>;
 pub(super) enum Found {
     /// The beginning of a connection.
     Opening(Opening),
-    /// The new beginning of a connection whose table was restored.
+    /// The new beginning of a connection, because the table was restored.
     Reset(Opening),
     /// Rows after the cursor.
     Stretch(Stretch),
@@ -62,15 +63,15 @@ pub(super) enum Found {
 
 /// How a connection begins.
 pub(super) struct Opening {
-    /// The state before the read. A restore after it belongs to another epoch.
+    /// The state before the read. A later restore of the table has a later epoch.
     pub(super) state: State,
     pub(super) gap: Option<Bytes>,
     pub(super) replay: Bytes,
     /// Every row up to this id is in the replay, or has been passed over.
     pub(super) cursor: i64,
-    /// The cursor that the client has once it has the replay.
+    /// The cursor that the client knows after the replay. `None` if the client knows no cursor.
     pub(super) known: Option<i64>,
-    /// Why the stream ends after the replay, if it does.
+    /// Why the stream ends after the replay; `None` if the stream continues.
     pub(super) ends: Option<CloseReason>,
 }
 
@@ -111,6 +112,7 @@ impl<S: Stream> Source<S> {
     pub(super) fn stretch(&self, after: i64, epoch: u64, floor: i64, rested_at: Instant) -> Reading {
         let source = self.clone();
         Box::pin(async move {
+            // No timer is set for a time that has passed, because every timer needs at least a millisecond.
             if rested_at > Instant::now() {
                 sleep_until(rested_at).await;
             }

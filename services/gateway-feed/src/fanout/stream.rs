@@ -1,9 +1,10 @@
-//! [`Stream`]: the data and the three policies of a stream. The rest of the fan-out does not know which
-//! stream it serves.
+//! Defines the trait [`Stream`]: the data types and the three policies of a stream. The rest of the fan-out
+//! is the same for every stream.
 //!
 //! - *Rows*: which rows belong to which topic, and what their frames look like.
 //! - *Viewer*: who may read.
-//! - *Life*: how a connection begins, what it is sent while nothing happens, and how it ends.
+//! - *Life*: how a connection begins, what the client gets while nothing happens, and how the connection
+//!   ends.
 
 use std::time::Duration;
 
@@ -30,22 +31,22 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// sends subscribers the frames of [`Stream::while_empty`].
     const TICK: Option<Duration> = None;
 
-    /// Identifies a topic: the normalised choice of rows that its subscribers share.
+    /// Identifies a topic: the normalised selection of rows that the topic's subscribers share.
     type Topic: Clone + Ord + Send + Sync + 'static;
     /// The key under which topics are looked up for a row.
     type Key: Ord + Send + Sync + 'static;
-    /// The choice of the topic's rows that one subscriber wants.
+    /// What one subscriber wants: for example, a filter on the rows of its topic.
     type Want: Send + Sync + 'static;
-    /// The properties of a row that the ring keeps, so that subscribers can filter by them.
+    /// The properties of a row that the ring keeps, so that subscribers can filter by these properties.
     type Mark: Send + Sync + 'static;
     /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
-    /// A permit to read, which a subscriber holds until it is dropped.
+    /// A permit to read, which is dropped together with its subscriber.
     type Permit: Send + Sync + 'static;
 
     // Rows.
 
-    /// The topics that live even without a subscriber.
+    /// The topics that exist even without a subscriber.
     fn permanent(&self) -> Vec<Self::Topic> {
         Vec::new()
     }
@@ -66,7 +67,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// id order.
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
 
-    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row, if it does.
+    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row (`None` if the stream
+    /// continues).
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
 
     /// The mark that the ring keeps for `row`.
@@ -85,7 +87,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Viewer.
 
-    /// Admits `viewer` if it may read `topic`; otherwise the error is the answer to the request.
+    /// Admits `viewer` if the viewer may read `topic`. Otherwise, the error is the answer to the request.
     fn admit<'a>(
         &'a self,
         viewer: &'a Self::Viewer,
@@ -94,11 +96,11 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Life.
 
-    /// How a subscriber begins if it has no cursor, or if its cursor belongs to another table.
+    /// How a subscriber begins without a cursor, or with a cursor that belongs to another table.
     fn fresh(&self, want: &Self::Want) -> Fresh;
 
     /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the
-    /// topics, or the subscriber's cursor if that is higher.
+    /// topics, or the subscriber's cursor if the cursor is higher.
     fn greeting(&self, topic: &Self::Topic, now: Ts, presence: Presence, head: i64) -> Bytes;
 
     /// The frame that reports that the rows after `from`, up to and including `to`, are not available.
@@ -109,11 +111,11 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         frame::cursor(id)
     }
 
-    /// The frame of a heartbeat. It is rendered once for all subscribers.
+    /// The frame of a heartbeat. The heartbeat is rendered once for all subscribers.
     fn heartbeat(&self, now: Ts) -> Bytes;
 
-    /// The frames for a subscriber while the family has no row. They belong to the ticks that follow the
-    /// tick `after` (`None` for a new subscriber), up to and including the tick `upto`.
+    /// The frames for a subscriber while the family has no row. The frames are for the ticks that follow
+    /// the tick `after` (`None` for a new subscriber), up to and including the tick `upto`.
     fn while_empty(&self, _after: Option<u64>, _upto: u64, _now: Ts, _want: &Self::Want) -> Bytes {
         Bytes::new()
     }
@@ -123,7 +125,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         Bytes::new()
     }
 
-    /// The last frame. It asks the client to reconnect after `retry` milliseconds.
+    /// The last frame. This frame asks the client to reconnect after `retry` milliseconds.
     fn close(&self, reason: CloseReason, retry: u64) -> Bytes;
 }
 
@@ -135,20 +137,20 @@ pub(crate) enum Fresh {
     Last(usize),
 }
 
-/// What the stream gives to a viewer that may read.
+/// The result of [`Stream::admit`] for a viewer that may read.
 pub(crate) struct Admission<P> {
     /// Held until the subscriber is dropped.
     pub(crate) permit: P,
     /// If any of these subjects is revoked, the subscriber ends.
     pub(crate) subjects: Vec<Subject>,
-    /// When the subscriber ends by itself.
+    /// When and why the subscriber ends, even without a revocation. `None` if there is no deadline.
     pub(crate) deadline: Option<Deadline>,
 }
 
 /// Why rows are not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GapReason {
-    /// Retention has deleted them.
+    /// Retention has deleted the rows.
     Pruned,
     /// The cursor does not belong to the table that is read, because the database was restored.
     Reset,

@@ -1,5 +1,5 @@
-//! Serves one client of a stream: keeps its cursor and its filter, and decides which frames it is sent
-//! next.
+//! Serves one client of a stream: keeps the client's cursor and filter, and decides which frames the client
+//! gets next.
 //!
 //! A client that resumes and a client that lags are served in the same way. They get the rows after their
 //! cursor from the topic's ring or, if the cursor is older than the ring, from the table. A client without
@@ -30,14 +30,14 @@ use super::source::{Begin, Found, Opening, Reading, Source};
 use super::stream::Stream;
 use super::topics::Topics;
 
-/// How often a client that has not been connected yet is sent a comment.
+/// The time between two comments to a client that waits for its first frames.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// The pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
 /// At shutdown, the stream of each client ends at a random time within this period.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
-/// See the head of this file.
+/// Serves one client. See the head of this file.
 pub(crate) struct Subscriber<S: Stream> {
     client: Client<S>,
     /// `None` for a subscriber without a deadline and without a subject.
@@ -75,15 +75,15 @@ impl<S: Stream> Subscriber<S> {
 
     /// The subscriber as the body of a response.
     pub(crate) fn into_body(self) -> Body {
-        // Boxed, because `unfold` moves the subscriber with every frame.
+        // The subscriber is boxed, because `unfold` moves it with every frame.
         boxed(StreamBody::new(unfold(Box::new(self), |mut this| async move {
             let bytes = this.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), this))
         })))
     }
 
-    /// The next bytes for the client; `None` after the last frame. Once the subscriber's own end has come,
-    /// only the last frame follows.
+    /// The next bytes for the client; `None` after the last frame. Once the subscriber must end, only the
+    /// last frame follows.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -107,23 +107,23 @@ impl<S: Stream> Subscriber<S> {
 }
 
 /// How many milliseconds a client should wait after the last frame before it reconnects. The time is
-/// random, so that the next instance does not get all clients at once.
+/// random, so that the clients do not all reconnect to the next instance at the same time.
 fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
 
-/// The comment for a client that has not been connected yet.
+/// The comment for a client that waits for its first frames.
 fn waiting() -> Bytes {
     frame::comment("waiting for the database")
 }
 
-/// What a client is sent next.
+/// What the client gets next.
 enum Next {
     Frames(Bytes),
     Close(CloseReason),
 }
 
-/// What a client does next.
+/// The next step in serving a client.
 enum Step {
     Send(Bytes),
     /// Decide again.
@@ -135,9 +135,9 @@ enum Step {
 struct Client<S: Stream> {
     source: Source<S>,
     pulse: watch::Receiver<Pulse>,
-    /// Where to begin; `None` once connected.
+    /// Where the client begins. `None` once the client has got its first frames.
     begin: Option<Begin>,
-    /// The read whose result is sent next, if there is one.
+    /// The read in progress, if there is one. Its result is sent next.
     reading: Option<Reading>,
     /// Every row up to this id has been sent or passed over.
     cursor: i64,
@@ -147,12 +147,11 @@ struct Client<S: Stream> {
     epoch: u64,
     beats: u64,
     ticks: u64,
-    /// When the table may be read again. No timer is set for a moment that has passed, because any timer
-    /// takes at least a millisecond.
+    /// When the table may be read again.
     rested_at: Instant,
     /// When to read the table again after a failure.
     retry_at: Option<Instant>,
-    /// Why the stream ends after the rows that were sent, if it does.
+    /// Why the stream ends after the rows that were sent; `None` if the stream continues.
     ends: Option<CloseReason>,
 }
 
@@ -163,16 +162,18 @@ impl<S: Stream> Client<S> {
                 return Next::Close(reason);
             }
             if let Some(retry_at) = self.retry_at.take() {
-                // Only the shutdown cuts the pause short. A closed channel would mean a shutdown, too.
+                // Only a shutdown ends the pause early. The channel stays open, because this client holds
+                // the topic.
                 let _ = timeout_at(retry_at, self.pulse.wait_for(|pulse| pulse.state.closing)).await;
             }
             let state = self.pulse.borrow_and_update().state;
             if state.closing {
-                // The streams of the clients end one after another.
+                // The streams of the clients end at random times, so that they do not end all at once.
                 sleep(LEAVE_WITHIN.mul_f64(random())).await;
                 return Next::Close(CloseReason::Shutdown);
             }
-            // Boxed, so that a subscriber does not keep the space of a future that it needs seldom.
+            // The future of `read` is boxed, because subscribers rarely need this future, and because every
+            // subscriber would otherwise be as large as the future.
             let step = match self.begin {
                 _ if self.reading.is_some() => Box::pin(self.read()).await,
                 Some(begin) => Ok(self.connect(begin, state)),
@@ -184,8 +185,7 @@ impl<S: Stream> Client<S> {
                 Ok(Step::Wait) if self.ends.is_some() => {}
                 Ok(Step::Wait) => {
                     let share = self.pulse.borrow().share.clone();
-                    // The sender lives as long as the topic, which this client holds. So the channel is not
-                    // closed.
+                    // The channel stays open, because this client holds the topic.
                     let _ = self.pulse.changed().await;
                     drop(share);
                     self.source.topic.woken();
@@ -201,8 +201,8 @@ impl<S: Stream> Client<S> {
         }
     }
 
-    /// Waits for the read. Until it has a result, a connected client gets heartbeats, and a new client gets
-    /// comments.
+    /// Waits for the read. Until the read has a result, a connected client gets heartbeats, and a new
+    /// client gets comments.
     async fn read(&mut self) -> Result<Step, ReadError> {
         let Some(reading) = &mut self.reading else { return Ok(Step::Again) };
         let connected = self.begin.is_none();
@@ -211,7 +211,7 @@ impl<S: Stream> Client<S> {
             tokio::select! {
                 biased;
                 found = &mut *reading => break found,
-                // The channel is not closed: see above.
+                // The channel stays open, because this client holds the topic.
                 _ = self.pulse.changed() => {
                     let state = self.pulse.borrow().state;
                     if state.closing {
@@ -237,14 +237,14 @@ impl<S: Stream> Client<S> {
         })
     }
 
-    /// Starts to read the first frames. If the tail has not read the table yet, the client gets a comment at
-    /// once, so that it knows that the gateway answers.
+    /// Starts to read the first frames. If the tail has not read the table yet, the client gets a comment
+    /// at once, which shows that the gateway works.
     fn connect(&mut self, begin: Begin, state: State) -> Step {
         self.reading = Some(self.source.open(begin));
         if state.presence == Presence::Unread { Step::Send(waiting()) } else { Step::Again }
     }
 
-    /// The first frames.
+    /// The first frames of a connection.
     fn opened(&mut self, opening: Opening) -> Bytes {
         let Opening { state, gap, replay, cursor, known, ends } = opening;
         let now = Ts::clamped(Timestamp::now());
@@ -254,7 +254,8 @@ impl<S: Stream> Client<S> {
         out.extend_from_slice(&gap.unwrap_or_default());
         out.extend_from_slice(&replay);
         if known != Some(cursor) {
-            // A client that reconnects must begin at this cursor, whichever rows it was shown.
+            // A client that reconnects must begin at this cursor, even if the last row that the client got
+            // is older.
             out.extend_from_slice(&frame::cursor(cursor));
         }
         if state.presence == Presence::Empty {
@@ -267,7 +268,7 @@ impl<S: Stream> Client<S> {
         out.freeze()
     }
 
-    /// The frames of a connected client whose table was restored.
+    /// The frames for a connected client after a restore of the table.
     fn started_over(&mut self, opening: Opening) -> Bytes {
         let Opening { state, gap, replay, cursor, known: _, ends } = opening;
         self.epoch = state.epoch;
@@ -278,7 +279,7 @@ impl<S: Stream> Client<S> {
         out.freeze()
     }
 
-    /// The next step of a connected client that does not wait for a read.
+    /// The next step for a connected client that does not wait for a read.
     fn follow(&mut self, state: State) -> Step {
         if self.presence != state.presence {
             self.presence = state.presence;
@@ -287,8 +288,8 @@ impl<S: Stream> Client<S> {
                 return Step::Send(filled);
             }
         }
-        // This comes before anything that reads the table, so that the client gets heartbeats while the
-        // database is away.
+        // The heartbeat comes before any step that reads the table, so that the client gets heartbeats
+        // while the database is not available.
         if self.beats != state.beats {
             return Step::Send(self.heartbeat(state));
         }
@@ -316,12 +317,12 @@ impl<S: Stream> Client<S> {
         state.epoch != self.epoch && rewound().is_some_and(|head| head < self.cursor)
     }
 
-    /// The cursor, if the client does not know it yet, and the heartbeat.
+    /// The frame of the cursor, if the client does not know the cursor yet, and the frame of the heartbeat.
     fn heartbeat(&mut self, state: State) -> Bytes {
         self.beats = state.beats;
         let mut out = BytesMut::new();
         if !self.is_of_another_table(state) {
-            // A read in progress begins at the cursor, which therefore must not move.
+            // A read in progress began at the cursor, so the cursor must not move.
             if self.reading.is_none() {
                 self.pass_over(state);
             }
@@ -334,8 +335,8 @@ impl<S: Stream> Client<S> {
         out.freeze()
     }
 
-    /// Moves the cursor past rows that are not wanted, as far as the ring goes, so that a heartbeat sends a
-    /// recent cursor.
+    /// Moves the cursor past rows that are not wanted, up to the first row that is wanted or that is not in
+    /// the ring. So a heartbeat sends a recent cursor.
     fn pass_over(&mut self, state: State) {
         while self.cursor < state.head {
             match self.source.topic.take(self.cursor, &self.source.want) {
@@ -371,14 +372,14 @@ impl<S: Stream> Client<S> {
     fn take(&mut self, frames: Bytes, cursor: i64, ends: Option<CloseReason>) -> Step {
         if frames.is_empty() && cursor <= self.cursor {
             // The ring was replaced by a ring with a lower head, because the database was restored. The
-            // pulse will report that.
+            // pulse will report the restore.
             return Step::Wait;
         }
         (self.cursor, self.ends) = (cursor, ends);
         if frames.is_empty() {
             return Step::Again;
         }
-        // The filter may not have matched the last rows. Then the next heartbeat sends the cursor.
+        // If the filter did not match the last rows, the next heartbeat sends the cursor.
         self.known = if S::wants_all(&self.source.want) { cursor } else { self.known };
         Step::Send(frames)
     }

@@ -1,4 +1,5 @@
-//! [`Table`]: the reads that the fan-out needs. The simulation has its own implementation.
+//! Defines the trait [`Table`]: the reads of the table that the fan-out needs. Tests use a simulated table
+//! instead of a database.
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -7,10 +8,10 @@ use oasis_store::{Columns, Filter, Order, Page, PageQuery, Store, StoreError, St
 
 /// Reads of the table. Each read has its own snapshot. Rows never change.
 pub(crate) trait Table: Send + Sync {
-    /// The first rows after `after`, up to and including `upto`, oldest first. A batch is bounded in rows
-    /// and in bytes.
+    /// The first rows after `after`, up to and including `upto`, oldest first. Both the number of rows and
+    /// the size of a batch are limited.
     fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
-    /// The last rows below `before` that a new subscriber is shown, at most `most`, newest first.
+    /// The last rows below `before` for a new subscriber, at most `most`, newest first.
     fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
     /// The highest id of the table so far, including the ids of deleted rows.
     fn head(&self) -> Read<'_, i64>;
@@ -25,11 +26,11 @@ pub(crate) struct Batch {
     pub(crate) pruned_through: i64,
     /// The highest id that the snapshot knows.
     pub(crate) head: i64,
-    /// Whether the requested span holds more rows.
+    /// Whether the requested range has more rows than the batch.
     pub(crate) more: bool,
 }
 
-/// One read in progress. Boxing the future costs little, because few subscribers read the table at a time.
+/// A read in progress. Boxing the future costs little, because few subscribers read the table at a time.
 pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// The maximum number of rows in one batch.
@@ -40,8 +41,8 @@ impl Table for Store {
         Box::pin(async move {
             let order = Order::OldestFirst { after, upto };
             let columns = Columns::of_channel(&rows.channel);
-            // Without `meta`, the CHECK constraints keep the rows of a batch below 2 MiB. A bound in bytes
-            // would double the time that PostgreSQL takes for the batch.
+            // Without `meta`, the CHECK constraints keep the rows of a batch below 2 MiB. A limit in bytes
+            // would double the time that PostgreSQL needs for the batch.
             let most_bytes = (columns != Columns::Ticker).then_some(PageQuery::MOST_BYTES);
             let query = PageQuery { columns, most_bytes, ..PageQuery::ticker(Some(rows), order, BATCH) };
             Ok(batch(rows, Store::page(self, &query).await?))

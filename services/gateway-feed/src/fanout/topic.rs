@@ -1,5 +1,5 @@
-//! One topic: a ring of rendered rows, a pulse that wakes its subscribers, and the round in which they
-//! wait.
+//! One topic: a ring of rendered rows, a pulse that wakes the topic's subscribers, and the round in which
+//! the subscribers wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -22,7 +22,7 @@ pub(crate) trait TopicIndex<S: Stream>: Send + Sync {
     fn remove(&self, topic: &Topic<S>);
 }
 
-/// See the head of this file. A topic lives until its last reference is dropped.
+/// A topic of a stream (see the head of this file). A topic exists until its last reference is dropped.
 pub(crate) struct Topic<S: Stream> {
     /// Unique among the topics of all streams of this process.
     pub(crate) id: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Topic<S: Stream> {
     pulse: watch::Sender<Pulse>,
     /// The end of the current round. The pulse holds a share of this round.
     end: Mutex<round::End>,
-    /// Where the ring's bytes are counted; `None` for a ring with its own bound ([`Stream::RING`]).
+    /// Where the ring's bytes are counted; `None` for a ring with its own limit ([`Stream::RING`]).
     budget: Option<Arc<Budget>>,
     index: Weak<dyn TopicIndex<S>>,
     /// How often the pulse has woken a subscriber.
@@ -86,7 +86,7 @@ impl<S: Stream> Topic<S> {
         let is_read = |pulse: &Pulse| pulse.state.presence != Presence::Unread;
         match self.pulse.subscribe().wait_for(is_read).await {
             Ok(pulse) => pulse.state,
-            // The channel is not closed while the topic lives.
+            // The channel is not closed while the topic exists.
             Err(_) => self.state(),
         }
     }
@@ -111,7 +111,7 @@ impl<S: Stream> Topic<S> {
     }
 
     /// The last rows for a new subscriber, and the id up to which the ring is complete. The rows are `None`
-    /// if the ring holds too few of them.
+    /// if the ring holds too few rows.
     pub(crate) fn replay(&self, most: usize, want: &S::Want) -> (Option<Replay>, i64) {
         let ring = self.read();
         (ring.replay(most, &|mark| S::is_replayed(mark) && S::wants(want, mark)), ring.head())
@@ -141,7 +141,8 @@ impl<S: Stream> Topic<S> {
     }
 
     /// Adds the topic's rows of a page, and wakes the topic's subscribers. Returns the end of the round in
-    /// which these subscribers waited. It is ready once all of them have been woken.
+    /// which these subscribers waited. The returned end is ready once all of these subscribers have been
+    /// woken.
     pub(crate) fn push(self: &Arc<Self>, chunks: Vec<Chunk<S::Mark>>) -> round::End {
         self.fill(chunks);
         let head = self.read().head();

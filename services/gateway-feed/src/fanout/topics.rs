@@ -1,4 +1,5 @@
-//! The topics of one stream: subscribers join them, and the tail routes the rows of each page to them.
+//! The topics of one stream: subscribers join topics, and the tail routes the rows of each page to the
+//! topics.
 //!
 //! A subscriber that joins misses no row, because one lock protects both the head and the index. Under this
 //! lock, the tail sets the head and looks up the topics of a page. Under the same lock, a new topic is made
@@ -22,14 +23,14 @@ use super::stream::Stream;
 use super::table::Table;
 use super::topic::{Topic, TopicIndex};
 
-/// How many rows a permanent topic's ring is filled with when the tail starts. Clients that reconnect after
-/// a restart then find their rows in the ring, without a query.
+/// The number of rows that fill the ring of a permanent topic when the tail starts. So clients that
+/// reconnect after a restart find their rows in the ring, without a query.
 pub(crate) const RECENT: u16 = 2_048;
 
 /// The maximum number of rewinds of the table that are kept. Older rewinds are merged.
 const MOST_REWINDS: usize = 32;
 
-/// See the head of this file.
+/// All topics of one stream. See the head of this file.
 pub(crate) struct Topics<S: Stream> {
     pub(crate) stream: S,
     /// Each stream has its own reads. So subscribers that catch up in one stream do not delay subscribers
@@ -37,7 +38,7 @@ pub(crate) struct Topics<S: Stream> {
     pub(crate) reads: Reads,
     inner: Mutex<Inner<S>>,
     budget: Arc<Budget>,
-    /// A reference to this value. Topics use it to remove themselves when they are dropped.
+    /// A reference to this value, which topics use to remove themselves when they are dropped.
     this: Weak<Self>,
 }
 
@@ -57,25 +58,25 @@ struct Inner<S: Stream> {
     rewinds: Vec<(u64, i64)>,
 }
 
-/// The topics of any one stream, as the tail and the clock see them.
+/// The topics of one stream, as the hub uses them, without the type of the stream.
 pub(crate) trait Tenant: Send + Sync {
     /// The family of channels whose rows the stream shows.
     fn family(&self) -> &'static str;
     /// The time between two heartbeats, and between two ticks (`None` if there are no ticks).
     fn periods(&self) -> (Duration, Option<Duration>);
-    /// The tail starts or restarts at `head`. `recent` holds the last rows of the stream, oldest first, at
-    /// most [`RECENT`].
+    /// Handles a start or restart of the tail at `head`. `recent` holds the last rows of the stream, oldest
+    /// first, at most [`RECENT`].
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence);
-    /// Routes the stream's rows of a page. `head` is the last id of the page. Returns the end of each round
-    /// that the page ends.
+    /// Routes the stream's rows of a page. `head` is the last id of the page. Returns the [`round::End`] of
+    /// each round that the page ends.
     fn route(&self, rows: &[StoredEvent], head: i64) -> Vec<round::End>;
-    /// Retention has deleted the rows of the family up to `through`.
+    /// Forgets the rows of the family up to `through`, because retention has deleted them.
     fn pruned(&self, through: i64);
     /// Sends a heartbeat.
     fn beat(&self, now: Ts);
     /// Counts a tick.
     fn tick(&self);
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     fn close(&self);
 }
 
@@ -109,7 +110,7 @@ impl<S: Stream> Topics<S> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the topic with this key. Makes the topic if it does not exist.
+    /// Returns the topic with this key. Makes the topic if the topic does not exist.
     pub(crate) fn join(&self, key: S::Topic) -> Arc<Topic<S>> {
         let mut inner = self.lock();
         if let Some(topic) = inner.topics.get(&key).and_then(Weak::upgrade) {
@@ -135,12 +136,12 @@ impl<S: Stream> Topics<S> {
         self.lock().routed
     }
 
-    /// The lowest head that the table went back to after `epoch`; `None` if it did not go back.
+    /// The lowest head of the rewinds after `epoch`; `None` if there was no rewind after `epoch`.
     pub(crate) fn rewound_since(&self, epoch: u64) -> Option<i64> {
         self.lock().rewinds.iter().filter(|(then, _)| *then > epoch).map(|(_, head)| *head).min()
     }
 
-    /// Adds a row to a renderer, with the mark and the frame that the stream gives it.
+    /// Adds a row to a renderer, with the row's mark and frame.
     fn render(&self, row: &StoredEvent, renderer: &mut Renderer<S::Mark>) {
         renderer.add(row.id, |out| (self.stream.mark(row), self.stream.render(row, out)));
     }
@@ -150,14 +151,15 @@ impl<S: Stream> Topics<S> {
         self.lock().topics.len()
     }
 
-    /// Every topic that exists. Drop these references after the lock is released, because dropping the last
-    /// reference to a topic takes the lock.
+    /// Every topic that exists.
     fn all(&self) -> Vec<Arc<Topic<S>>> {
         self.lock().all()
     }
 }
 
 impl<S: Stream> Inner<S> {
+    /// Every topic that exists. The caller must drop the references after it has released the lock, because
+    /// dropping the last reference to a topic takes the lock.
     fn all(&self) -> Vec<Arc<Topic<S>>> {
         self.topics.values().filter_map(Weak::upgrade).collect()
     }
@@ -165,15 +167,15 @@ impl<S: Stream> Inner<S> {
     fn add_rewind(&mut self, epoch: u64, head: i64) {
         self.rewinds.push((epoch, head));
         if self.rewinds.len() > MOST_REWINDS {
-            // The oldest rewind is merged into the next one. A subscriber that has missed both still goes
-            // back far enough.
+            // The oldest rewind is merged into the next rewind. A subscriber that has missed both rewinds
+            // still goes back far enough.
             let (_, oldest) = self.rewinds.remove(0);
             self.rewinds[0].1 = self.rewinds[0].1.min(oldest);
         }
     }
 
-    /// Pairs each row with each topic that may show the row. Drop these references to topics after the lock
-    /// is released.
+    /// Pairs each row with each topic that may show the row. The caller must drop the references to topics
+    /// after it has released the lock.
     fn candidates<'a>(&self, rows: &'a [StoredEvent]) -> Vec<(&'a StoredEvent, Arc<Topic<S>>)> {
         let mut found: Vec<(&StoredEvent, Arc<Topic<S>>)> = Vec::new();
         for row in rows {
@@ -181,7 +183,7 @@ impl<S: Stream> Inner<S> {
             let keys = S::keys_of(row);
             for key in &keys {
                 for topic in self.index.get(key).into_iter().flatten() {
-                    // A topic that is found under several keys of a row shows the row once.
+                    // A topic that is found under several keys of a row shows the row only once.
                     let is_this = |(_, other): &(_, Arc<_>)| Weak::as_ptr(topic) == Arc::as_ptr(other);
                     if keys.len() == 1 || !found[first..].iter().any(is_this) {
                         found.extend(topic.upgrade().map(|topic| (row, topic)));
@@ -199,7 +201,7 @@ impl<S: Stream> TopicIndex<S> for Topics<S> {
             topic.strong_count() == 0
         }
         let mut inner = self.lock();
-        // A new topic with the same key may have been made since.
+        // In the meantime, a new topic with the same key may have been made.
         if inner.topics.get(&topic.key).is_some_and(is_gone) {
             inner.topics.remove(&topic.key);
         }
@@ -225,8 +227,8 @@ impl<S: Stream> Tenant for Topics<S> {
 
     fn start(&self, recent: &[StoredEvent], head: i64, presence: Presence) {
         let mut inner = self.lock();
-        // A family that was once filled stays filled. Otherwise, a client that has seen rows would take the
-        // frames of [`Stream::while_empty`] for rows.
+        // A family that was once filled stays filled. Otherwise, a client that has received real rows could
+        // mistake the frames of [`Stream::while_empty`] for real rows, too.
         let filled = presence == Presence::Filled || inner.state.presence == Presence::Filled;
         let presence = if filled { Presence::Filled } else { presence };
         let epoch = inner.state.epoch + 1;
@@ -260,7 +262,8 @@ impl<S: Stream> Tenant for Topics<S> {
             let mut inner = self.lock();
             inner.state.head = head;
             let candidates = inner.candidates(rows);
-            // A row of the family that no permanent topic shows does not fill the stream.
+            // A row of the family counts as the first row of the stream only if a permanent topic shows the
+            // row.
             let permanent = &inner.permanent;
             let fills = |row| permanent.is_empty() || permanent.iter().any(|topic| S::shows(&topic.key, row));
             if rows.iter().any(fills) {
@@ -294,7 +297,7 @@ impl<S: Stream> Tenant for Topics<S> {
         metrics::gauge!("feed_ring_bytes").set(self.budget.used() as f64);
         let heartbeat = self.stream.heartbeat(now);
         self.reads.clear();
-        // The lock is held, so that the tail cannot restart in between.
+        // The lock is held, so that the tail cannot restart while the heartbeat is sent.
         let inner = self.lock();
         let topics = inner.all();
         let (routed, presence) = (inner.routed, inner.state.presence);

@@ -13,14 +13,14 @@ use super::events::{self, Received};
 use crate::access::Senders;
 use crate::agents::Agents;
 
-/// The maximum size of one request in bytes. It is enough for the maximum number of events, each with the
-/// largest `meta`.
+/// The maximum size of one request in bytes. This size is enough for the maximum number of events, each
+/// with the largest `meta`.
 const MOST_BYTES: usize = 20 << 20;
 
 /// The answer to a request whose events were stored.
 #[derive(Serialize)]
 struct Stored {
-    /// Always true: a request that was not stored is answered with an `error`.
+    /// Always true: if the events were not stored, the answer is an `error`.
     ok: bool,
     /// The id of the event, if the request had only one event.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,8 +77,8 @@ fn not_stored(error: AppendError) -> ApiError {
     match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
             .hint("send the request again; an event with a dedup_key is stored only once"),
-        // The table refuses an event that our types accepted. It would refuse the event again, so there is no
-        // hint to retry.
+        // The table refuses an event that our types accepted. The table would refuse the event again, so
+        // there is no hint to retry.
         None => ApiError::internal(error),
     }
 }

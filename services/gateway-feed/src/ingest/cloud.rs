@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::fields::{Fields, Refusal};
 use super::json::{self, is_json};
 
-/// Attributes that have no field of their own and are kept in `meta`.
+/// Attributes that are kept in `meta`, because an event has no field for them.
 const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
 
 pub(super) fn structured(event: Map<String, Value>, now: Ts) -> Result<NewEvent, Refusal> {
@@ -33,10 +33,10 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
         let refuse = |why: &str| Refusal::field(&format!("ce-{name}"), why);
         let value = value.to_str().map_err(|_| refuse("expected ASCII: percent-encode other characters"))?;
         if attributes
-            .insert(name.to_owned(), decode(value).ok_or_else(|| refuse("not percent-encoded UTF-8"))?)
+            .insert(name.to_owned(), decode(value).ok_or_else(|| refuse("it is not percent-encoded UTF-8"))?)
             .is_some()
         {
-            return Err(refuse("given more than once"));
+            return Err(refuse("it is given more than once"));
         }
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -50,7 +50,7 @@ pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEve
         }
         (false, _) => {
             let text =
-                std::str::from_utf8(body).map_err(|_| Refusal::new("the data is neither JSON nor text"))?;
+                std::str::from_utf8(body).map_err(|_| Refusal::new("the data is neither JSON nor UTF-8"))?;
             Some(Value::String(text.to_owned()))
         }
     };

@@ -40,7 +40,7 @@ pub(super) fn read(
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(content_type) {
-        return Err(ApiError::unsupported_media_type("events are sent as JSON")
+        return Err(ApiError::unsupported_media_type("events must be sent as JSON")
             .hint("add the header Content-Type: application/json"));
     }
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
@@ -48,12 +48,12 @@ pub(super) fn read(
         let (event, form) = event.map_err(|refusal| refused(None, &refusal))?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
-    // The events are first taken as slices of the body, because a parsed value can take twenty times the
-    // memory of its text.
+    // The array is first split into slices of the body. The slices are parsed one by one, because a parsed
+    // value can need twenty times the memory of its text.
     let events: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
     if events.is_empty() {
-        return Err(ApiError::bad_request("bad_event", "the array holds no event"));
+        return Err(ApiError::bad_request("bad_event", "the array contains no event"));
     }
     if events.len() > MOST_EVENTS {
         return Err(ApiError::bad_request(
@@ -83,7 +83,7 @@ fn one(event: Map<String, Value>, now: Ts, agents: &Agents) -> Result<(NewEvent,
     };
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
-            hint: Some("send pings; gateways find out whether an agent is lost or back".into()),
+            hint: Some("send only pings: the gateways report agents that are lost or back".into()),
             ..Refusal::field("kind", format!("{kind} of source agent.ping is reserved for gateways"))
         }),
         _ => Ok((event, form)),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::lenient::vtid_given;
 
-/// Why an event is refused: a message and a hint for its sender.
+/// Why an event is refused: a message and a hint for the sender.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
@@ -22,7 +22,7 @@ impl Refusal {
     }
 }
 
-/// The fields of one object. In messages, `path` precedes the name of a field.
+/// The fields of one object. In error messages, `path` precedes the name of a field.
 pub(crate) struct Fields {
     map: Map<String, Value>,
     path: &'static str,
@@ -37,7 +37,7 @@ impl Fields {
         Refusal::field(&format!("{}{name}", self.path), why)
     }
 
-    /// Takes a value. Null counts as absent.
+    /// Takes the value of a field out of the object. Null counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())
     }
@@ -109,7 +109,7 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {
-            "id" | "recorded_at" => "leave it out: the database assigns id and recorded_at",
+            "id" | "recorded_at" => "leave the field out: the database assigns id and recorded_at",
             _ => "put other data into `meta`",
         };
         let shown: String = name.chars().take(64).collect();

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
-/// The maximum size of one event in bytes. It is several times the maximum size of `meta`, because JSON
-/// text can have escapes and white space.
+/// The maximum size of one event in bytes. This size is several times the maximum size of `meta`, because
+/// JSON text can have escapes and white space.
 const MOST_EVENT_BYTES: usize = 128 << 10;
 
 /// Whether a content type is JSON.
@@ -28,7 +28,7 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
 /// Parses a value of at most [`MOST_EVENT_BYTES`].
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
-        return Err(Refusal::new(format!("it is too large: an event has at most {MOST_EVENT_BYTES} bytes")));
+        return Err(Refusal::new(format!("the event is too large: the limit is {MOST_EVENT_BYTES} bytes")));
     }
     serde_json::from_slice(text)
         // A text that was cut may end with half of a character.

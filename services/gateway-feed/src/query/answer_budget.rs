@@ -1,5 +1,5 @@
-//! Limits the memory of all answers that wait to be sent. So clients that request much and read slowly
-//! cannot take the memory that the feed needs.
+//! Limits the memory of all answers that wait to be sent. So clients that request a lot of data and read
+//! slowly cannot use up the memory that the feed needs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The maximum memory of all answers together, in KiB.
 const MOST_KIB: usize = 64 << 10;
 
-/// The memory that is left. Each permit stands for one KiB.
+/// The memory budget. Each free permit of the semaphore stands for one free KiB.
 pub(crate) struct AnswerBudget(Arc<Semaphore>);
 
 impl AnswerBudget {
@@ -20,14 +20,15 @@ impl AnswerBudget {
         Self(Arc::new(Semaphore::new(MOST_KIB)))
     }
 
-    /// An answer with the JSON `text`. The answer takes its share of the budget until it has been sent.
+    /// An answer with the JSON `text`. The answer uses a share of the budget until the answer has been
+    /// sent.
     ///
     /// # Errors
     /// 503 if too little of the budget is left.
     pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
         let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let share = self.0.clone().try_acquire_many_owned(kib);
-        let share = share.map_err(|_| ApiError::overloaded("too many large answers wait to be sent"))?;
+        let share = share.map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?;
         let bytes = Bytes::from_owner(CountedBytes { text, _share: share });
         let mut answer = response::content(StatusCode::OK, "application/json", bytes);
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -35,8 +36,8 @@ impl AnswerBudget {
     }
 }
 
-/// The bytes of an answer. They are dropped once they have been sent. Dropping them gives their share of
-/// the budget back.
+/// The bytes of an answer, and the share of the budget that they use. Once the bytes have been sent, this
+/// value is dropped, and the share is free again.
 struct CountedBytes {
     text: Vec<u8>,
     _share: OwnedSemaphorePermit,
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_takes_its_share_until_it_is_dropped() {
+    fn an_answer_uses_its_share_until_it_is_dropped() {
         let budget = AnswerBudget::new();
         let half = || budget.answer(vec![b' '; MOST_KIB * 512]);
         let (first, second) = (half().unwrap(), half().unwrap());

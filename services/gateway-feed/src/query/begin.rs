@@ -14,11 +14,11 @@ pub(crate) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.
     "since", "token", CURSOR[0], CURSOR[1], CURSOR[2],
 ]);
 
-/// Where a client of the feed begins: its `Last-Event-ID` header beats the parameter `last_event_id`, which
-/// beats `since`. An empty cursor counts as absent.
+/// Where a client of the feed begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
+/// and both override the parameter `since`. An empty cursor counts as absent.
 ///
 /// # Errors
-/// 400 for an invalid cursor or time, even if it would not be used.
+/// 400 if a cursor or a time is invalid, even if another cursor overrides it.
 pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
     let mut given = CURSOR.iter().filter_map(|name| Some((name, query.get(name)?)));
     let cursor = given.next();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_beats_last_event_id_which_beats_since() {
+    fn the_header_overrides_last_event_id_and_both_override_since() {
         let of = |query: &str, header: Option<&str>| {
             begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
         };

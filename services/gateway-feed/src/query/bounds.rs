@@ -1,4 +1,4 @@
-//! Reads the parameters of the query API that bound the answer.
+//! Reads the parameters of the query API that limit the answer.
 
 use std::ops::RangeInclusive;
 
@@ -12,13 +12,13 @@ use super::params::{bad, natural, time, with_filter};
 pub(super) const EVENTS: &[&str] =
     &with_filter::<{ Filter::FIELDS.len() + 6 }>(&["since", "until", "limit", "offset", "before", "token"]);
 
-/// The range of the parameter `limit`: how many rows one answer has at most.
+/// The allowed values of the parameter `limit`, the maximum number of rows in one answer.
 const LIMITS: RangeInclusive<i64> = 1..=1_000;
-/// The maximum number of rows that `offset` may skip. Clients read older rows with `before`, which takes
-/// the same time for every page.
+/// The maximum number of rows that `offset` may skip. To read older rows, clients use the parameter
+/// `before`: with `before`, every page takes the same time.
 const MOST_OFFSET: i64 = 100_000;
 
-/// The bounds of one answer.
+/// The limits of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) since: Option<Ts>,

@@ -25,10 +25,10 @@ struct EventView<'a> {
     meta: Box<RawValue>,
 }
 
-/// Runs the queries. Together, they use only a part of the database connections.
+/// Runs the queries of the query API. All queries together use only some of the database connections.
 pub(crate) struct EventQueries {
     store: Store,
-    /// Bounds how many queries read the table at the same time.
+    /// Limits how many queries read the table at the same time.
     reads: Semaphore,
 }
 
@@ -41,9 +41,9 @@ impl EventQueries {
     /// Answers a query. E-mail addresses in `meta` are withheld unless every reader must present a token
     /// (`readers_known`).
     ///
-    /// The number of concurrent queries and the memory of answers that wait to be sent are bounded. So
-    /// clients that request much and read slowly cannot take the connections or the memory that the feed
-    /// needs.
+    /// The number of concurrent queries and the memory of answers that wait to be sent are limited. So
+    /// clients that request a lot of data and read slowly cannot use up the connections or the memory that
+    /// the feed needs.
     pub(crate) async fn list(
         &self,
         budget: &AnswerBudget,

@@ -1,5 +1,5 @@
-//! Reads the parameters of a request. A request with a bad, repeated or unknown parameter is answered with
-//! a 400 that names the parameter.
+//! Reads the parameters of a request. A request with a bad, repeated or unknown parameter gets a 400 error
+//! that names the parameter.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ use oasis_store::Filter;
 /// The maximum number of values in one comma-separated list.
 const MOST_VALUES: usize = 50;
 
-/// The names of the parameters of a request that takes a filter: first the fields of the filter, then the
-/// request's own parameters.
+/// The names of the parameters of a request that accepts a filter: first the fields of the filter, then the
+/// other parameters (`own`).
 pub(super) const fn with_filter<const N: usize>(own: &[&'static str]) -> [&'static str; N] {
     let fields = Filter::FIELDS;
     assert!(N == fields.len() + own.len());
@@ -25,12 +25,12 @@ pub(super) const fn with_filter<const N: usize>(own: &[&'static str]) -> [&'stat
     names
 }
 
-/// A 400 that names the parameter.
+/// A 400 error that names the parameter.
 pub(crate) fn bad(name: &str, why: impl Display) -> ApiError {
     ApiError::bad_request("bad_parameter", format!("parameter `{name}`: {why}"))
 }
 
-/// The filter of a request. It accepts only events of the public channel.
+/// The filter of a request. The filter accepts only events of the public channel.
 pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     let mut filter = Filter::all(Channel::devhub());
     for field in Filter::FIELDS {
@@ -40,8 +40,8 @@ pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     Ok(filter)
 }
 
-/// The values of a comma-separated list, each once. Empty if the parameter is absent, or if the parameter
-/// is `vtid` and its value is `ALL`.
+/// The values of a comma-separated list, each once. The result is empty if the parameter is absent, or if
+/// the parameter is `vtid` and its value is `ALL`.
 pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a str>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(Vec::new()) };
     if name == "vtid" && given.eq_ignore_ascii_case("ALL") {
@@ -57,7 +57,7 @@ pub(crate) fn list<'a>(query: &'a Query, name: &'static str) -> Result<Vec<&'a s
     }
 }
 
-/// The values of a comma-separated list, parsed.
+/// The parsed values of a comma-separated list.
 pub(crate) fn values<T>(query: &Query, name: &'static str) -> Result<Vec<T>, ApiError>
 where
     T: FromStr<Err: Display>,
@@ -71,8 +71,8 @@ pub(super) fn natural(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// Parses the time in a parameter. Returns `None` if the parameter is absent. The plus sign of a time
-/// offset arrives as a blank if the client did not escape it.
+/// Parses the time in a parameter. Returns `None` if the parameter is absent. If the client did not escape
+/// the plus sign of a time offset, the plus sign arrives as a blank, and is restored here.
 pub(super) fn time(query: &Query, name: &'static str) -> Result<Option<Ts>, ApiError> {
     let parse = |text: &str| text.replace(' ', "+").parse::<Ts>().map_err(|why| bad(name, why));
     query.get(name).map(parse).transpose()

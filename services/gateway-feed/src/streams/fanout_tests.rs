@@ -1,5 +1,5 @@
-//! Tests the fan-out with the test stream: which subscribers are woken, what the tail waits for, how one
-//! subscriber is ended, and which bytes are kept.
+//! Tests the fan-out with the test stream: which subscribers are woken, what the tail waits for, how a
+//! single subscriber ends, and which bytes are kept.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ async fn gateway(rings: usize) -> Gateway {
 }
 
 impl Gateway {
-    /// Appends a row to the table without the tail, and returns it.
+    /// Appends a row that the tail does not read yet, and returns the row.
     fn row(&self, channel: &str) -> StoredEvent {
         let mut state = self.table.0.lock().unwrap();
         state.append(Channel::parse(channel).unwrap(), false, "CORE");
@@ -97,7 +97,7 @@ fn read<S: Stream>(mut subscriber: Subscriber<S>) -> UnboundedReceiver<String> {
     receive
 }
 
-/// Lets all tasks run that can run. Paused time moves on only when no task can run.
+/// Lets every task run until it waits: paused time advances only when no task can run.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -129,9 +129,9 @@ async fn a_line_wakes_only_the_readers_of_its_topic() {
     assert!(ticker.try_recv().unwrap().starts_with("id: 2\n"));
 }
 
-/// A topic ends with its last subscriber, and gives back the bytes of its ring.
+/// A topic is dropped with its last subscriber, and the bytes of its ring are free again.
 #[tokio::test(start_paused = true)]
-async fn a_topic_lives_while_it_has_subscribers() {
+async fn a_topic_exists_only_while_it_has_subscribers() {
     let gateway = gateway(usize::MAX).await;
     let (one, other) = (gateway.follow("1", "a", None).await, gateway.follow("1", "b", None).await);
     assert_eq!(gateway.lines.len(), 1);
@@ -145,8 +145,8 @@ async fn a_topic_lives_while_it_has_subscribers() {
     assert_eq!(gateway.budget.used(), 0, "without a topic, there is no ring");
 }
 
-/// The chunk of the quiet topic is the oldest, so it is evicted first. The subscriber of this topic then
-/// reads the table.
+/// The oldest chunk belongs to the quiet topic, so this chunk is evicted first. Afterwards, the subscriber
+/// of this topic reads the table.
 #[tokio::test(start_paused = true)]
 async fn private_rings_share_a_budget() {
     let gateway = gateway(2_000).await;
@@ -162,10 +162,10 @@ async fn private_rings_share_a_budget() {
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
-/// The tail waits for subscribers that wait for the page. It does not wait for subscribers that are busy
-/// sending.
+/// The tail waits for subscribers that wait for the page. The tail does not wait for subscribers that are
+/// busy sending.
 #[tokio::test(start_paused = true)]
-async fn the_tail_goes_on_once_all_waiting_subscribers_have_been_woken() {
+async fn the_tail_continues_once_all_waiting_subscribers_have_been_woken() {
     let gateway = gateway(usize::MAX).await;
     let topic = gateway.ticker.join(());
     gateway.append("devhub").await;
@@ -193,7 +193,7 @@ async fn the_tail_waits_for_at_most_a_second() {
 
 /// A client gets heartbeats even while its rows cannot be read.
 #[tokio::test(start_paused = true)]
-async fn heartbeats_go_on_while_the_table_is_away() {
+async fn heartbeats_continue_while_the_table_cannot_be_read() {
     let gateway = gateway(1).await;
     let hub = gateway.hub.clone();
     tokio::spawn(async move { hub.keep_time().await });
@@ -209,7 +209,7 @@ async fn heartbeats_go_on_while_the_table_is_away() {
     assert!(text(lines.next().await).starts_with("id: 1\n"));
 }
 
-/// A row ends the stream whether it is read from the ring or from the table.
+/// The second row ends the stream, even though the row is read from the table and not from the ring.
 #[tokio::test(start_paused = true)]
 async fn a_row_ends_the_stream_for_a_reader_of_the_table() {
     let gateway = gateway(usize::MAX).await;
@@ -226,9 +226,9 @@ async fn a_row_ends_the_stream_for_a_reader_of_the_table() {
     assert_eq!(lines.recv().await, None);
 }
 
-/// Neither the deadline nor the revocation of one subscriber wakes another subscriber of its topic.
+/// Neither the deadline nor the revocation of one subscriber wakes another subscriber of the topic.
 #[tokio::test(start_paused = true)]
-async fn the_end_of_one_subscriber_wakes_no_other() {
+async fn the_end_of_one_subscriber_wakes_no_other_subscriber() {
     let gateway = gateway(usize::MAX).await;
     let hub = gateway.hub.clone();
     tokio::spawn(async move { hub.ends.run().await });
@@ -270,7 +270,7 @@ async fn a_row_ends_the_stream_for_a_reader_of_the_ring() {
     assert_eq!(lines.recv().await, None);
 }
 
-/// Subscribers of a topic that have the same cursor share one read. They also share its failure.
+/// Subscribers of a topic that have the same cursor share one read, even if the read fails.
 #[tokio::test(start_paused = true)]
 async fn subscribers_with_the_same_cursor_share_a_read_and_few_reads_are_kept() {
     let gateway = gateway(usize::MAX).await;

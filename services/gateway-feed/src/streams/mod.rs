@@ -1,6 +1,6 @@
 //! The streams. Each stream has a file of its own, which defines the rows that the stream shows, who may
-//! read them, and how its connections behave. This file connects all streams to one hub, and opens streams
-//! for clients.
+//! read the rows, and how the stream's connections behave. This file connects all streams to one hub, and
+//! opens streams for clients.
 
 pub(crate) mod ticker;
 
@@ -30,7 +30,7 @@ use crate::fanout::topics::Topics;
 
 use ticker::Ticker;
 
-/// The maximum size of the rings of all private topics together, in bytes.
+/// The maximum total size of the rings of all private topics, in bytes.
 const PRIVATE_RINGS: usize = 32 << 20;
 
 /// All streams of a gateway.
@@ -50,7 +50,7 @@ pub(crate) struct StreamRequest<S: Stream> {
 }
 
 impl Streams {
-    /// Streams over `table`. The ticker has at most `most` clients.
+    /// Makes the streams, which read `table`. The ticker accepts at most `most` clients.
     pub(crate) fn new(table: Arc<dyn Table>, most: usize) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
         let ticker = Topics::new(Ticker::new(most), table.clone(), budget.clone());
@@ -69,28 +69,28 @@ impl Streams {
         }
     }
 
-    /// Handles an update of the tail.
+    /// Handles an update from the tail.
     pub(crate) async fn update(&self, update: Update) {
         self.hub.update(update).await;
     }
 
-    /// Keeps time for all subscribers until the future is dropped.
+    /// Sends heartbeats and ticks, and ends subscribers at their deadlines, until the future is dropped.
     pub(crate) async fn keep_time(&self) {
         self.hub.keep_time().await;
     }
 
-    /// Why the tail cannot read now; `None` while it can.
+    /// Why the tail cannot read the table now; `None` while the tail can read the table.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.hub.trouble()
     }
 
-    /// Ends all subscribers, present and future.
+    /// Ends all current and future subscribers.
     pub(crate) fn close(&self) {
         self.hub.close();
     }
 
-    /// Answers with a stream, if the viewer may read it. The status is then 200 in every state of the
-    /// database, because an EventSource never reconnects after any other status.
+    /// Answers with a stream if the viewer may read the stream. The status is 200 even if the database is
+    /// not available, because an EventSource never reconnects after any other status.
     pub(crate) async fn open<S: Stream>(
         &self,
         topics: &Arc<Topics<S>>,
@@ -102,15 +102,15 @@ impl Streams {
         let mut answer = Response::new(subscriber.into_body());
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // Proxies must not answer from a cache, transform the stream, or buffer it.
+        // Proxies must neither cache, transform nor buffer the stream.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         Ok(answer)
     }
 }
 
-/// Admits a viewer and registers the end of its subscriber. If there was a revocation in between, it
-/// repeats both steps, so that no revocation is missed.
+/// Admits a viewer and registers the end of its subscriber. If there was a revocation between these two
+/// steps, both steps are repeated, so that no revocation is missed.
 async fn admitted<S: Stream>(
     stream: &S,
     ends: &Arc<Ends>,

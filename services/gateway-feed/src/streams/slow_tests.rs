@@ -1,4 +1,4 @@
-//! Tests of subscribers while reads of the table are slow, or while servers of the database differ.
+//! Tests subscribers while reads of the table are slow, or while the database servers have different rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,13 +19,13 @@ use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::{Batch, Read, Table};
 use crate::fanout::topics::Topics;
 
-/// A table whose reads take some time, like those of a cold cache, an expensive filter or a hung server.
+/// A table with slow reads, as with a cold cache, an expensive filter or a hung server.
 struct Slow {
     table: SimTable,
     takes: Duration,
-    /// One more reference for each read in progress.
+    /// Each read in progress holds a clone of this reference.
     now: Arc<()>,
-    /// The highest number of reads at the same time.
+    /// The highest number of reads that were in progress at the same time.
     most: AtomicUsize,
 }
 
@@ -78,7 +78,7 @@ impl World {
             self.table.0.lock().unwrap().append(Channel::parse(channel).unwrap(), false, "CORE");
         }
     }
-    /// Starts the tail. The ring then has none of the rows.
+    /// Starts the tail with an empty ring.
     async fn start(&self, empty: bool) {
         let head = self.table.0.lock().unwrap().head();
         self.hub.update(Update::Start { events: Vec::new(), head, empty }).await;
@@ -94,7 +94,7 @@ impl World {
 }
 
 async fn text(subscriber: &mut Subscriber<Ticker>) -> String {
-    String::from_utf8(subscriber.next().await.expect("a frame").to_vec()).unwrap()
+    String::from_utf8(subscriber.next().await.expect("the stream has ended").to_vec()).unwrap()
 }
 
 /// docs/api.md promises a heartbeat every 15 s.
@@ -122,9 +122,9 @@ async fn clients_that_wait_for_their_turn_to_read_get_heartbeats() {
     assert!(longest <= 16, "a client got nothing for {longest} s");
 }
 
-/// A read may take 20 s (`Store::READ_WITHIN`), but connections are dropped 8 s after a shutdown began.
+/// A read may take 20 s (`Store::READ_WITHIN`), but a shutdown drops all connections after 8 s.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_a_client_that_waits_for_the_table() {
+async fn a_shutdown_ends_the_stream_of_a_client_that_waits_for_the_table() {
     let world = world(Duration::from_secs(20));
     world.append("devhub", 5);
     world.start(false).await;
@@ -159,7 +159,7 @@ async fn clients_with_since_share_the_four_reads_of_a_stream() {
         reader.await.unwrap();
     }
     let most = world.slow.most.load(Ordering::SeqCst);
-    assert!(most <= 4, "{most} reads at a time");
+    assert!(most <= 4, "{most} reads at the same time");
 }
 
 /// The cursor of a browser: the last `id:` line that it received.
@@ -168,7 +168,7 @@ fn last_id(frame: &str, before: i64) -> i64 {
     ids.next_back().map_or(before, |id| id.parse().unwrap())
 }
 
-/// The database was replaced by an empty one.
+/// The database was replaced by an empty database.
 #[tokio::test(start_paused = true)]
 async fn a_reset_moves_the_cursor_of_a_client_in_mode_mock() {
     let world = world(Duration::ZERO);
@@ -178,7 +178,7 @@ async fn a_reset_moves_the_cursor_of_a_client_in_mode_mock() {
     assert!(first.contains(r#""from":105,"to":0,"reason":"reset""#), "{first}");
     let cursor = last_id(&first, 105);
     drop(client);
-    // While the client is away, the new table grows past the old cursor.
+    // While the client is not connected, the new table grows past the old cursor.
     world.append("devhub", 200);
     let rows = world.table.0.lock().unwrap().rows.clone();
     for page in rows.chunks(50) {
@@ -194,8 +194,8 @@ async fn a_reset_moves_the_cursor_of_a_client_in_mode_mock() {
     assert!(complete, "the client resumed after {cursor}, and the first row is {first_row}, without a gap");
 }
 
-/// Another gateway has sent row 3 to the client. The tail of this gateway, and the database server of its
-/// pool, are behind by two seconds.
+/// Another gateway has sent row 3 to the client. The tail and the connection pool of this gateway are two
+/// seconds behind.
 #[tokio::test(start_paused = true)]
 async fn a_database_server_that_lags_causes_no_reset() {
     let world = world(Duration::ZERO);

@@ -1,8 +1,9 @@
-//! The test stream, for tests and the bench. It shows the lines of the channels `test:{id}` to named users.
+//! The test stream, for tests and the bench. The stream shows the lines of the channels `test:{id}` to
+//! named users.
 //!
-//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has
-//! everything that private streams need: topics that come and go, a list of ids as one topic, named events,
-//! a row that ends the stream, viewers that can be revoked, and a deadline.
+//! `GET /api/v1/test/{id,id,…}/lines?user=NAME`, only with the feature `test-stream`. The stream has all
+//! features that a private stream can have: topics that come and go, a list of ids as one topic, named
+//! events, a row that ends the stream, viewers that can be revoked, and a deadline.
 
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ impl Stream for TestStream {
 
     type Topic = Channels;
     type Key = Channel;
-    /// How many of the last lines a new subscriber is shown.
+    /// How many of the last lines a new subscriber gets.
     type Want = usize;
     type Mark = ();
     type Viewer = User;

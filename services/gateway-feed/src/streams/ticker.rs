@@ -1,4 +1,4 @@
-//! The ticker: every event of channel `devhub` as Server-Sent Events, for everyone who may read the
+//! The ticker: every event of channel `devhub` as Server-Sent Events, for everyone who may read from the
 //! gateway.
 //!
 //! `GET /api/v1/devhub/feed`. Events are unnamed messages with an `id:` line. A message about the feed
@@ -24,9 +24,9 @@ use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
 
-/// How many earlier events a new client is shown first.
+/// How many earlier events a new client gets first.
 pub(crate) const REPLAY: usize = 20;
-/// The maximum number of events in the ring. They take about 4 MB.
+/// The maximum number of events in the ring. These events need about 4 MB.
 const RING: usize = 4_096;
 
 /// The ticker.
@@ -51,7 +51,7 @@ impl Drop for Slot {
     }
 }
 
-/// What the ring keeps of an event: the fields that filters look at, and whether the event only repeats the
+/// What the ring keeps of an event: the fields that filters use, and whether the event only repeats the
 /// agent's previous ping.
 pub(crate) struct Mark {
     event: StoredEvent,
@@ -59,7 +59,7 @@ pub(crate) struct Mark {
 }
 
 impl Ticker {
-    /// A ticker for at most `most` clients at a time.
+    /// Makes a ticker for at most `most` clients at the same time.
     pub(crate) fn new(most: usize) -> Self {
         let clients = Clients { count: AtomicUsize::new(0), gauge: metrics::gauge!("feed_subscribers") };
         Self { most, clients: Arc::new(clients) }
@@ -153,7 +153,8 @@ impl Stream for Ticker {
         !mark.repeat
     }
 
-    /// Admits everyone while there is room: the routes have already checked who may read the gateway.
+    /// Admits every client until there are too many. The routes have already checked whether the client may
+    /// read.
     fn admit<'a>(&'a self, (): &'a (), (): &'a ()) -> BoxFuture<'a, Result<Admission<Slot>, ApiError>> {
         let permit = Slot(self.clients.clone());
         self.clients.gauge.increment(1.0);

@@ -1,5 +1,4 @@
-//! Tests what clients see of agents: the list of agents, the reports of losses and returns, and which pings
-//! the feed does not replay.
+//! Tests the list of agents, the reports of lost and returned agents, and which pings the feed replays.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +17,7 @@ const INSERT_PING: &str = "INSERT INTO oasis_events \
     VALUES (now(), 'IDLE', 'UNSET', $1, 'agent.ping', 'ping', 'info', 'UNSET-' || $1 || '-PING', \
             'vt/IDLE-ping', $2::text::jsonb)";
 
-/// Sends a ping, as an agent in any language does.
+/// Sends a ping to the ingest API, and returns the id of the stored event.
 pub(crate) async fn ping(address: SocketAddr, instance: &str, status: &str, meta: Value) -> i64 {
     let mut whole = json!({ "agent": "planner", "role": "PLANNER", "instance": instance, "host": "build-7",
                             "pid": 42, "started": "2026-01-02T03:04:05.000Z" });
@@ -36,10 +35,10 @@ async fn agents(address: SocketAddr, query: &str) -> Vec<Value> {
     answer.json().as_array().unwrap().clone()
 }
 
-/// Waits until the agents are in exactly these states.
+/// Waits until the list has agents in exactly these states, in this order. Returns the list.
 pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
     let mut last_answer = String::new();
-    let there = async {
+    let reached = async {
         loop {
             let answer = get(address, AGENTS).await;
             last_answer = String::from_utf8_lossy(&answer.body).into_owned();
@@ -52,9 +51,9 @@ pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
             tokio::task::yield_now().await;
         }
     };
-    match tokio::time::timeout(Duration::from_secs(60), there).await {
+    match tokio::time::timeout(Duration::from_secs(60), reached).await {
         Ok(all) => all,
-        Err(_) => panic!("expected {states:?}: {last_answer}"),
+        Err(_) => panic!("the agents did not reach the states {states:?}: {last_answer}"),
     }
 }
 
@@ -102,7 +101,7 @@ async fn every_agent_is_listed_with_its_state() {
             r#""interval":60,"last_id":{last}}}]"#
         ),
         since = since,
-        // The database rounds the time, but the service truncates it.
+        // This value comes from the list itself. An assertion below compares it with the table.
         seen = all[1]["last_seen"].as_str().unwrap(),
         last = last,
     );
@@ -111,7 +110,7 @@ async fn every_agent_is_listed_with_its_state() {
     assert_eq!((&all[0]["status"], &all[0]["interval"]), (&"failure".into(), &Value::Null));
     assert_eq!(all[2]["interval"], 90.5);
 
-    // A gateway that starts now reads the agents from the table, and lists the same.
+    // A gateway that starts now reads the agents from the table, and lists the same agents.
     let other = Gateway::start(&db.url, &[]).await;
     let again = until(other.address, &["stopped", "working", "idle"]).await;
     assert_eq!(again, all);
@@ -156,7 +155,7 @@ async fn every_agent_is_listed_with_its_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_readers_with_a_token_see_the_agents_if_there_are_tokens() {
+async fn if_read_tokens_are_set_only_readers_with_a_token_see_the_agents() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--read-tokens", "t", "--ingest-anonymous"]).await;
     ping(gateway.address, "a", "info", json!({ "role": "ann@example.com" })).await;
@@ -173,7 +172,7 @@ async fn only_readers_with_a_token_see_the_agents_if_there_are_tokens() {
     gateway.stop().await;
 }
 
-/// Before the table has been read, the agents are unknown, and the answer says so.
+/// A gateway learns the agents from the table. Until it has read the table, it answers 503.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_database_the_agents_are_unknown() {
     let gateway = Gateway::start("postgres://u:p@127.0.0.1:1/none", &[]).await;
@@ -183,7 +182,8 @@ async fn without_a_database_the_agents_are_unknown() {
     gateway.stop().await;
 }
 
-/// Two gateways miss the same agent. The table gets one event for the loss, and one event for the return.
+/// Two gateways watch the same agent. The table gets only one event when the agent is lost, and only one
+/// event when the agent returns.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_report_one_loss_and_one_return() {
     let db = database().await;
@@ -194,7 +194,7 @@ async fn two_gateways_report_one_loss_and_one_return() {
     ];
     let address = gateways[0].address;
     let last_id = ping(address, "x", "in_progress", json!({ "interval": 1 })).await;
-    // This agent stopped, so it is never missed.
+    // This agent has stopped, so it is never reported as lost.
     ping(address, "y", "success", json!({ "agent": "stopped", "interval": 1 })).await;
     for gateway in &gateways {
         let all = until(gateway.address, &["lost", "stopped"]).await;
@@ -214,8 +214,8 @@ async fn two_gateways_report_one_loss_and_one_return() {
         (&"x".into(), &1.into(), &last_id.into())
     );
 
-    // If a gateway reported the loss again, it would do so at its next tick, long before another agent is
-    // lost.
+    // If a gateway reported this loss twice, the second report would come within 1 s. The next agent becomes
+    // lost only after 2.5 s, so the count below would include the second report.
     ping(address, "z", "info", json!({ "agent": "zoe", "interval": 1 })).await;
     for gateway in &gateways {
         until(gateway.address, &["lost", "stopped", "lost"]).await;
@@ -228,7 +228,7 @@ async fn two_gateways_report_one_loss_and_one_return() {
         let all = until(gateway.address, &["working", "stopped", "lost"]).await;
         assert_eq!(all[0]["last_id"], back);
     }
-    // If the other gateway reported this return as well, it would do so before it reports the next return.
+    // If a gateway reported this return twice, the second report would come before the report about `z`.
     ping(address, "z", "info", json!({ "agent": "zoe", "interval": 60 })).await;
     while count(&sql, "ping.back").await == 1 {}
     for gateway in &gateways {
@@ -247,10 +247,10 @@ async fn two_gateways_report_one_loss_and_one_return() {
     }
 }
 
-/// A gateway that starts misses an agent that died while no gateway ran. It also reports a return that no
-/// gateway has reported.
+/// While no gateway runs, one agent dies, and another agent comes back. The next gateway reports the loss and
+/// the return.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_starts_reports_what_no_gateway_has_reported() {
+async fn a_new_gateway_reports_losses_and_returns_from_the_time_without_a_gateway() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
@@ -270,8 +270,8 @@ async fn a_gateway_that_starts_reports_what_no_gateway_has_reported() {
     gateway.stop().await;
 }
 
-/// Agents that only repeat their pings do not fill the replay, whether it comes from the ring or from the
-/// table. A client that follows live gets every ping.
+/// The replay leaves out repeated pings, whether the events come from memory (the ring) or from the table. A
+/// connected client gets every ping.
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_pings_are_sent_live_but_not_replayed() {
     let db = database().await;
@@ -286,23 +286,23 @@ async fn repeated_pings_are_sent_live_but_not_replayed() {
         pings
             .push(ping(gateway.address, "a", "in_progress", json!({ "interval": 60, "repeat": true })).await);
     }
-    assert_eq!(live.ids(31).await, pings, "a live client gets all pings");
+    assert_eq!(live.ids(31).await, pings, "a connected client gets all pings");
     let news: Vec<i64> = old[11..].iter().chain(&pings[..1]).copied().collect();
     let mut late = Feed::open(gateway.address, "", &[]).await;
     late.connected().await;
     assert_eq!(late.ids(20).await, news);
-    assert_eq!(late.next().await, Block::Cursor(pings[30]), "a reconnect begins at the head");
+    assert_eq!(late.next().await, Block::Cursor(pings[30]), "a reconnect starts after the last ping");
     let mut filtered = Feed::open(gateway.address, "?source=agent.ping", &[]).await;
     filtered.connected().await;
     assert_eq!(filtered.event().await.0, pings[0]);
     assert_eq!(filtered.next().await, Block::Cursor(pings[30]));
     let mut resumed = Feed::open(gateway.address, &format!("?last_event_id={}", pings[5]), &[]).await;
     resumed.connected().await;
-    assert_eq!(resumed.ids(25).await, pings[6..], "a resume leaves out nothing");
+    assert_eq!(resumed.ids(25).await, pings[6..], "a resume leaves out no ping");
     let query = get(gateway.address, "/api/v1/oasis/events?source=agent.ping&limit=100").await;
-    assert_eq!(query.json().as_array().unwrap().len(), 31, "a query leaves out nothing either");
+    assert_eq!(query.json().as_array().unwrap().len(), 31, "a query leaves out no ping");
 
-    // These are more rows than the ring holds.
+    // The ring cannot hold this many rows.
     let many = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
                 SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', \
                        'vt/IDLE-ping', '{\"repeat\": true, \"agent\": \"many\"}' \
@@ -319,9 +319,9 @@ async fn repeated_pings_are_sent_live_but_not_replayed() {
     }
 }
 
-/// A gateway that may only read shows the agents, but reports no losses or returns.
+/// A gateway with a read-only database role shows the agents, but reports no losses.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_may_not_append_still_shows_the_agents() {
+async fn a_gateway_without_the_right_to_append_still_shows_the_agents() {
     let db = database().await;
     let owner = postgres(&db.url).await;
     let role = format!("oasis_watcher_{}", std::process::id());
@@ -340,15 +340,14 @@ async fn a_gateway_that_may_not_append_still_shows_the_agents() {
     until(reader.address, &[]).await;
     owner.execute(INSERT_PING, &[&"ADA", &r#"{"interval": 1}"#]).await.unwrap();
     until(reader.address, &["late"]).await;
-    // If the gateway could append, it would report the loss a second later, long before the other agent
-    // becomes late.
+    // A gateway that could append would report ADA as lost one second later. ZOE becomes late only after 3 s.
     owner.execute(INSERT_PING, &[&"ZOE", &r#"{"interval": 2}"#]).await.unwrap();
     until(reader.address, &["late", "idle"]).await;
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
     reader.stop().await;
-    // The gateway has not even tried to append. PostgreSQL counts the failures of a session before the
-    // session disappears.
+    // The gateway has not even tried to append: no transaction was rolled back. PostgreSQL counts the
+    // rollbacks of a session before it removes the session from `pg_stat_activity`.
     let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
     while owner.query_one(&sessions, &[]).await.unwrap().get::<_, i64>(0) > 0 {}
     let failed = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
@@ -356,10 +355,10 @@ async fn a_gateway_that_may_not_append_still_shows_the_agents() {
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
-/// An agent that has pinged does not become lost while the tail has not read the ping. In this test, only
-/// the tail's session is suspended.
+/// The tail reads new rows from the table. While it has not read an agent's latest ping, the agent does not
+/// become lost. The test suspends only the tail's session.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tail_that_is_held_up_makes_no_agent_lost() {
+async fn no_agent_is_lost_while_the_tail_is_suspended() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
@@ -370,18 +369,19 @@ async fn a_tail_that_is_held_up_makes_no_agent_lost() {
                 WHERE datname = current_database() AND application_name = 'gateway-feed' \
                 AND query LIKE '%oasis_feed_state%' AND query LIKE '%sized.%'";
     let tails = sql.query(tail, &[]).await.unwrap();
-    assert_eq!(tails.len(), 1, "the tail has one session");
+    assert_eq!(tails.len(), 1, "the tail must have exactly one session");
     let tail = Pid::from_raw(tails[0].get(0)).unwrap();
     kill_process(tail, Signal::STOP).unwrap();
     let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
-    // The agent is missed, so the gateway asks for the highest id of the table.
+    // The agent's next ping is overdue, so the gateway reads the highest id of the table.
     let head_queries = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
     while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
-    // If a query of the gateway took too long, the silence of all agents is counted from zero again. The
-    // agent is then shown as working even before the tail has read the ping.
+    // After a slow query, the gateway counts the silence of all agents from zero again. The agent may
+    // therefore be shown as working before the tail has read the ping. So the test also waits for the id of
+    // the ping.
     while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {}
     assert_eq!(count(&sql, "ping.lost").await, 0);
     gateway.stop().await;

@@ -67,7 +67,7 @@ pub(crate) async fn post(address: SocketAddr, path: &str, body: impl Into<Bytes>
     send(address, "POST", path, &[("content-type", "application/json")], body).await
 }
 
-/// One block of a stream.
+/// One block of an event stream.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Block {
     Event { id: Option<i64>, data: Value },
@@ -99,7 +99,7 @@ impl Feed {
                 return Ok(Some(parse(std::str::from_utf8(&block).unwrap())));
             }
             let frame = tokio::time::timeout(Duration::from_secs(60), self.body.frame());
-            match frame.await.expect("no frame came in time") {
+            match frame.await.expect("no data arrived within 60 s") {
                 Some(frame) => self.buffer.extend_from_slice(&frame?.into_data().unwrap()),
                 None => return Ok(None),
             }
@@ -107,7 +107,7 @@ impl Feed {
     }
 
     pub(crate) async fn next(&mut self) -> Block {
-        self.block().await.unwrap().expect("the stream has ended")
+        self.block().await.unwrap().expect("the stream ended, but another block was expected")
     }
 
     /// The data of the next message.
@@ -119,7 +119,7 @@ impl Feed {
         }
     }
 
-    /// The id and the data of the next event of the table.
+    /// The id and the data of the next stored event. Messages without an id are skipped.
     pub(crate) async fn event(&mut self) -> (i64, Value) {
         loop {
             if let Block::Event { id: Some(id), data } = self.next().await {
@@ -136,7 +136,7 @@ impl Feed {
         ids
     }
 
-    /// Reads up to the first message, which must be `connected`.
+    /// Reads the first message. Its type must be `connected`.
     pub(crate) async fn connected(&mut self) -> Value {
         let message = self.message().await;
         assert_eq!(message["type"], "connected", "{message}");

@@ -8,7 +8,7 @@ use crate::client::{get, send};
 use crate::{Gateway, database};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_revalidate_the_page_and_cache_its_files_for_ever() {
+async fn browsers_revalidate_the_page_and_cache_its_files_for_a_year() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     for path in ["/", "/vtid/DEV-CICDL-0031", "/agents", "/?status=failure&q=deploy"] {
@@ -72,7 +72,7 @@ async fn a_client_that_accepts_gzip_gets_the_same_content_in_fewer_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_without_a_token_gets_the_page_that_asks_for_it() {
+async fn a_browser_without_a_token_gets_the_page_that_asks_for_a_token() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--read-tokens", "s3cret"]).await;
     let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];

@@ -16,7 +16,7 @@ async fn ready(gateway: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_client_gets_connected_then_the_last_20_then_live_events() {
+async fn a_new_client_gets_a_connected_message_then_the_last_20_events_then_live_events() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     let old = insert(&sql, "DEV-OLD-0001", "success", 50).await;
@@ -37,7 +37,7 @@ async fn a_new_client_gets_connected_then_the_last_20_then_live_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_table_shows_simulated_events_until_the_first_real_one() {
+async fn the_feed_of_an_empty_table_shows_simulated_events_until_the_first_real_event() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
     ready(&gateway).await;
@@ -61,7 +61,8 @@ async fn an_empty_table_shows_simulated_events_until_the_first_real_one() {
     }
     assert_eq!(get(gateway.address, "/api/v1/devhub/health").await.json()["mode"], "mock");
     let sql = postgres(&db.url).await;
-    assert_eq!(sql.query("SELECT FROM oasis_events", &[]).await.unwrap().len(), 0, "never stored");
+    let rows = sql.query("SELECT FROM oasis_events", &[]).await.unwrap();
+    assert_eq!(rows.len(), 0, "simulated events are not stored");
     insert(&sql, "DEV-REAL-0001", "info", 1).await;
     for feed in [&mut all, &mut filtered] {
         let mode = loop {
@@ -81,7 +82,7 @@ async fn an_empty_table_shows_simulated_events_until_the_first_real_one() {
     gateway.stop().await;
 }
 
-/// A filtered replay has the last 20 events that match, from the ring or, if they are older than the ring,
+/// A filtered replay has the last 20 matching events. Matching events that are no longer in the ring are read
 /// from the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_apply_to_replay_and_live_events() {
@@ -93,7 +94,7 @@ async fn filters_apply_to_replay_and_live_events() {
     let mut feed = Feed::open(gateway.address, "?status=failure&vtid=dev-rare-0001,DEV-MANY-0002", &[]).await;
     feed.connected().await;
     assert_eq!(feed.ids(20).await, rare[10..]);
-    assert_eq!(feed.next().await, Block::Cursor(6_030), "a reconnect begins at the head");
+    assert_eq!(feed.next().await, Block::Cursor(6_030), "a reconnect starts after the last event");
     insert(&sql, "DEV-MANY-0002", "success", 5).await;
     let new = insert(&sql, "DEV-RARE-0001", "failure", 1).await;
     assert_eq!(feed.event().await.0, new[0]);
@@ -131,7 +132,7 @@ async fn a_feed_with_since_starts_with_the_first_event_recorded_at_or_after_that
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_cannot_be_resumed_gets_a_gap() {
+async fn a_client_with_a_cursor_that_cannot_be_resumed_gets_a_gap() {
     let db = database().await;
     let sql = postgres(&db.url).await;
     insert(&sql, "DEV-TEST-0001", "info", 100).await;
@@ -159,7 +160,7 @@ async fn a_cursor_that_cannot_be_resumed_gets_a_gap() {
     gateway.stop().await;
 }
 
-/// An event of another channel reaches no client of the ticker, and cursors pass over it.
+/// A client of the ticker gets no events of other channels, either live or after a resume.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ticker_does_not_show_events_of_other_channels() {
     let db = database().await;
@@ -184,7 +185,7 @@ async fn the_ticker_does_not_show_events_of_other_channels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_database_the_feed_waits() {
+async fn the_feed_waits_while_the_database_is_unavailable() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     oasis_store::migrate(&url.parse().unwrap()).await.unwrap();
@@ -219,7 +220,7 @@ async fn a_shutdown_ends_every_stream_cleanly() {
     let stopped = tokio::spawn(gateway.stop());
     for mut feed in feeds {
         let mut last = None;
-        while let Some(block) = feed.block().await.expect("the stream broke off") {
+        while let Some(block) = feed.block().await.expect("the connection broke before the stream ended") {
             last = Some(block);
         }
         assert_eq!(last, Some(Block::Retry));
@@ -229,7 +230,7 @@ async fn a_shutdown_ends_every_stream_cleanly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn read_tokens_guard_every_way_to_read() {
+async fn if_read_tokens_are_set_every_way_to_read_requires_a_token() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--read-tokens", "old,s3cret", "--ingest-anonymous"]).await;
     for path in ["/api/v1/devhub/feed", "/api/v1/oasis/events", "/"] {
@@ -276,7 +277,8 @@ async fn a_refusal_names_the_bad_parameter() {
     gateway.stop().await;
 }
 
-/// A running gateway does not replay deleted events, and a client that resumes before them gets a gap.
+/// After a prune, a running gateway does not replay the deleted events. A client with an older cursor gets a
+/// gap.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_gateway_forgets_pruned_events() {
     let db = database().await;
@@ -292,7 +294,7 @@ async fn a_running_gateway_forgets_pruned_events() {
         store.prune(&oasis_core::Family::devhub(), std::time::Duration::ZERO, |_| {}).await.unwrap().through,
         30
     );
-    // The prune wakes the tail. The tail reads the new event after the prune.
+    // The tail reads this event after the prune. Once the event arrives, the gateway knows about the prune.
     insert(&sql, "DEV-TEST-0001", "info", 1).await;
     assert_eq!(live.event().await.0, 31);
     let mut late = Feed::open(gateway.address, "", &[]).await;

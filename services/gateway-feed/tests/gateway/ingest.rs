@@ -31,7 +31,7 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
     assert_eq!(first.json(), json!({"ok": true, "id": 1, "ids": [1], "duplicates": 0}));
     let again =
         post(gateway.address, "/api/v1/oasis/events", json!([full, plain(json!({}))]).to_string()).await;
-    // Ids may skip numbers, so the next id is not known.
+    // Ids can have gaps, so the test cannot predict the next id.
     let again = again.json();
     let next = again["ids"][1].as_i64().unwrap();
     assert!(next > 1);
@@ -61,7 +61,7 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
         ("content-type", "application/json"),
     ];
     let answer = send(gateway.address, "POST", "/events/ingest", binary, r#"{"vtid":"DEV-X1-0001"}"#).await;
-    assert_eq!(answer.json()["duplicates"], 1, "an event with the same source and id");
+    assert_eq!(answer.json()["duplicates"], 1, "an event with the same source and id is a duplicate");
     let text = &[
         ("ce-specversion", "1.0"),
         ("ce-id", "2"),
@@ -151,7 +151,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
         ("null".into(), "expected an event"),
         (json!({"service": "", "event": "b", "status": "info"}).to_string(), "`service`"),
         (format!("{}{}", plain(json!({})), " ".repeat(200_000)), "too large"),
-        (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: it is too large"),
+        (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: the event is too large"),
         ("[]".into(), "no event"),
         ("[1]".into(), "event 0"),
         (r#"{"source":"oasis.events","kind":"a","status":"info","meta":{"a":"\ud800"}}"#.into(), "not JSON"),
@@ -192,7 +192,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_senders_with_a_token_may_send_if_there_are_tokens() {
+async fn without_anonymous_ingest_only_senders_with_a_token_may_send() {
     let db = database().await;
     let event = plain(json!({})).to_string();
     let json_type = ("content-type", "application/json");
@@ -219,10 +219,10 @@ async fn only_senders_with_a_token_may_send_if_there_are_tokens() {
     open.stop().await;
 }
 
-/// Our types accept the event, but the table refuses it. That is a defect of the service, and a retry cannot
-/// help.
+/// The gateway's checks accept the event, but a constraint of the table refuses the event. A retry would fail
+/// too, so the answer does not ask for a retry.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_only_the_table_refuses_is_an_internal_error() {
+async fn an_event_that_only_the_table_refuses_is_answered_with_an_internal_error() {
     let db = database().await;
     let refuse = "ALTER TABLE oasis_events ADD CONSTRAINT ours CHECK (vtid <> 'DEV-TEST-6666')";
     postgres(&db.url).await.batch_execute(refuse).await.unwrap();
@@ -239,8 +239,8 @@ async fn an_event_that_only_the_table_refuses_is_an_internal_error() {
     gateway.stop().await;
 }
 
-/// Only gateways report that an agent is lost or back. If a client sends such an event, it is refused in
-/// every form.
+/// Only a gateway may report that an agent is lost or back. The same report from a client is refused: as a
+/// single event, in a batch, and in the older form.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
     let db = database().await;
@@ -261,7 +261,8 @@ async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
         let answer = post(gateway.address, "/events/ingest", older.to_string()).await;
         assert!(answer.status == 400 && answer.error().1.contains(kind), "{:?}", answer.body);
         let other = plain(json!({"kind": kind})).to_string();
-        assert_eq!(post(gateway.address, "/events/ingest", other).await.status, 201, "from another source");
+        let answer = post(gateway.address, "/events/ingest", other).await;
+        assert_eq!(answer.status, 201, "an event of this kind is accepted from another source");
     }
     assert_eq!(stored(&gateway).await.len(), 2);
     gateway.stop().await;

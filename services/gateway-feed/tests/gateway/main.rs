@@ -1,7 +1,7 @@
-//! Tests the gateway as its clients see it, with real sockets, a real Postgres, and gateways that start and
-//! stop.
+//! Tests the gateway through its HTTP API, with real sockets and a real PostgreSQL server. Some tests start,
+//! stop or kill gateways.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
 mod client;
@@ -27,7 +27,7 @@ async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await
 }
 
-/// A gateway in this process, on its own port.
+/// A gateway that runs in the process of the tests.
 struct Gateway {
     address: SocketAddr,
     shutdown: Shutdown,
@@ -56,14 +56,14 @@ impl Gateway {
     }
 }
 
-/// A database client that is not part of a gateway.
+/// Connects to the database directly, without a gateway.
 async fn postgres(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-/// Inserts `count` events of `vtid`, and returns their ids.
+/// Inserts `count` events with this VTID and status, and returns the ids of the events.
 async fn insert(client: &tokio_postgres::Client, vtid: &str, status: &str, count: i64) -> Vec<i64> {
     let layer = vtid.split('-').nth(1).unwrap_or("UNSET");
     let sql = format!(

@@ -1,4 +1,4 @@
-//! Tests the gateway in a process of its own: flags, environment variables and signals.
+//! Tests the gateway in a separate process: flags, environment variables and signals.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -13,34 +13,34 @@ use tokio::net::TcpStream;
 use crate::client::{Answer, Feed, get, post};
 use crate::{database, postgres};
 
-/// How long a process may take to end.
+/// How long the tests wait for a process to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 /// The pause between two checks of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running gateway. It is killed when this is dropped.
+/// A gateway process. Dropping this value kills the process.
 struct Process {
     child: Child,
     address: SocketAddr,
-    /// Collects the rest of the gateway's log.
+    /// The thread that collects the log after the line with the address.
     log: Option<std::thread::JoinHandle<String>>,
 }
 
-/// The binary, without the environment of the tests.
+/// A command that runs the gateway with only these environment variables.
 fn binary(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-feed"));
     command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
-/// Runs a command to its end. Returns the exit code and both outputs.
+/// Runs a command until it ends. Returns the exit code, and standard output followed by standard error.
 fn finished(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
 impl Process {
-    /// Starts a gateway that takes events from everyone, and waits until it listens.
+    /// Starts a gateway that accepts events without a token, and waits until the gateway listens.
     async fn start(database: &TestDatabase) -> Self {
         Self::start_with(&[
             ("DATABASE_URL", &database.url),
@@ -86,7 +86,7 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "the gateway still runs");
+            assert!(Instant::now() < deadline, "the gateway is still running");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -104,11 +104,11 @@ fn event(number: usize) -> String {
     json!({"source": "oasis.events", "kind": "event", "status": "info", "dedup_key": key}).to_string()
 }
 
-/// Waits until a query answers true.
+/// Waits until the result of a query is true.
 async fn until(client: &tokio_postgres::Client, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "never true: {sql}");
+        assert!(Instant::now() < deadline, "the result was false for 30 s: {sql}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -123,7 +123,7 @@ async fn ends_cleanly(signal: Signal) {
         feed.connected().await;
         feeds.push(feed);
     }
-    // One event waits in the database when the signal comes.
+    // This session holds the writers' lock, so the request below is still in flight when the signal comes.
     let holder = postgres(&database.url).await;
     holder.batch_execute("BEGIN; LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE").await.unwrap();
     let in_flight = tokio::spawn(async move { post(address, "/events/ingest", event(0)).await });
@@ -133,14 +133,14 @@ async fn ends_cleanly(signal: Signal) {
     until(&observer, waits).await;
 
     gateway.signal(signal);
-    // The streams end while the event still waits. `block` would return an error if a stream did not end
-    // cleanly.
+    // The streams must end while the request still waits for the lock. `block` returns an error if a
+    // connection breaks.
     for mut feed in feeds {
-        while feed.block().await.expect("the stream broke off").is_some() {}
+        while feed.block().await.expect("the connection broke before the stream ended").is_some() {}
     }
     let deadline = Instant::now() + ENDS_WITHIN;
     while TcpStream::connect(address).await.is_ok() {
-        assert!(Instant::now() < deadline, "the gateway still listens");
+        assert!(Instant::now() < deadline, "the gateway is still listening");
         tokio::time::sleep(POLL).await;
     }
     holder.batch_execute("ROLLBACK").await.unwrap();
@@ -150,7 +150,7 @@ async fn ends_cleanly(signal: Signal) {
     assert_eq!(stored(&observer).await, ["0"]);
 }
 
-/// The keys of the stored events, as they were sent.
+/// The deduplication keys of the stored events, without the prefix that ingest adds.
 async fn stored(client: &tokio_postgres::Client) -> Vec<String> {
     let sql = "SELECT replace(dedup_key, 'ingest:', '') FROM oasis_events ORDER BY id";
     let rows = client.query(sql, &[]).await.unwrap();
@@ -167,8 +167,8 @@ async fn sigint_ends_streams_and_finishes_requests_in_flight() {
     ends_cleanly(Signal::INT).await;
 }
 
-/// An event that was answered with 201 before a `kill -9` is stored, and a client that reconnects gets it
-/// once.
+/// The gateway answers events with 201, and is then killed with `kill -9`. Each of these events is stored,
+/// and a client that reconnects gets each event once.
 #[tokio::test]
 async fn kill_9_loses_no_event_that_was_answered_with_201() {
     let database = database().await;
@@ -190,10 +190,10 @@ async fn kill_9_loses_no_event_that_was_answered_with_201() {
         assert!(Instant::now() < deadline, "the gateway did not become ready");
         tokio::time::sleep(POLL).await;
     }
-    // The client has most likely connected before the gateway first read the table. Even so, it must get
-    // its events at once, and not only with the next event.
+    // The client has probably connected before the gateway first read the table. The client must still get
+    // the stored events at once, without waiting for a new event.
     let connected = tokio::time::timeout(Duration::from_secs(2), feed.connected());
-    connected.await.expect("`connected` did not come in time");
+    connected.await.expect("the message `connected` did not arrive within 2 s");
     let second = feed.ids(10).await;
     let all = [first, second].concat();
     assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
@@ -201,7 +201,8 @@ async fn kill_9_loses_no_event_that_was_answered_with_201() {
     assert_eq!(stored(&client).await, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
-/// One line of the log names the rule that refused the event, and the mandatory fields of the event.
+/// The log has one line about the refusal. The line names the constraint that refused the event, and shows
+/// the event's mandatory fields.
 #[tokio::test]
 async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
     let database = database().await;
@@ -218,7 +219,7 @@ async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
     assert!(gateway.ended().await.success());
     let log = gateway.log.take().unwrap().join().unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
-    let [line] = lines[..] else { panic!("{lines:?} of {log}") };
+    let [line] = lines[..] else { panic!("expected one line, not {lines:?}, in {log}") };
     for part in ["ours", "DEV-TEST-6666", "task.init", "oasis.events", "SHOP", "devhub", "\"ERROR\""] {
         assert!(line.contains(part), "{part}: {line}");
     }
@@ -226,12 +227,12 @@ async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
 }
 
 #[test]
-fn help_lists_every_variable_and_no_value() {
+fn help_lists_every_variable_but_shows_no_value() {
     let mut command = binary(&[("INGEST_TOKENS", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]);
     command.arg("--help");
     let (code, text) = finished(command);
     assert_eq!(code, Some(0), "{text}");
-    // Long entries are broken into two lines.
+    // The help breaks long entries into two lines.
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for variable in [
         "HOST",
@@ -251,7 +252,7 @@ fn help_lists_every_variable_and_no_value() {
 }
 
 #[test]
-fn an_error_names_the_bad_variable_but_does_not_repeat_its_secret() {
+fn an_error_names_the_bad_variable_but_does_not_show_a_secret() {
     for url in ["", "u:hunter2@h", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d?sslmode=maybe"] {
         let (code, text) = finished(binary(&[("DATABASE_URL", url)]));
         assert_eq!(code, Some(2), "{url}: {text}");
@@ -283,7 +284,7 @@ async fn empty_variables_count_as_unset() {
     assert_eq!(get(gateway.address, "/api/v1/oasis/events").await.json(), json!([]));
     gateway.signal(Signal::TERM);
     assert!(gateway.ended().await.success());
-    // The default log level is `info`.
+    // An empty RUST_LOG counts as unset, so the default level `info` applies.
     let log = gateway.log.take().unwrap().join().unwrap();
     assert!(log.contains("\"stopped\""), "{log}");
 }

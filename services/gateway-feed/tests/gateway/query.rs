@@ -1,4 +1,4 @@
-//! Tests the query API: filters, pages, and whether it shows e-mail addresses.
+//! Tests the query API: filters, pages, and which readers see e-mail addresses.
 
 use serde_json::{Value, json};
 

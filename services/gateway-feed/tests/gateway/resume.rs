@@ -1,5 +1,5 @@
-//! Tests that a client that is disconnected again and again gets every event once and in order, whatever
-//! fails in the meantime.
+//! Tests how clients resume. A client that is disconnected many times gets every event once and in order,
+//! even if a gateway or Postgres restarts in the meantime.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use crate::client::{Block, Feed};
 use crate::{Gateway, database, insert, postgres};
 
-/// Writes at least `count` events in small transactions, and goes on after crashes of the server. Returns
-/// the ids of the transactions that the server confirmed.
+/// Writes at least `count` events in small transactions. Reconnects and continues after a crash of the
+/// server. Returns the ids of the events that the server confirmed.
 fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
     let url = url.to_owned();
     tokio::spawn(async move {
@@ -63,13 +63,13 @@ async fn session(address: SocketAddr, cursor: &mut i64, seen: &mut Vec<i64>, eve
 
 fn check(seen: &[i64], written: &[i64]) {
     let out_of_order: Vec<_> = seen.windows(2).filter(|pair| pair[0] >= pair[1]).collect();
-    assert!(out_of_order.is_empty(), "out of order, or repeated: {out_of_order:?}");
+    assert!(out_of_order.is_empty(), "ids that are out of order or repeated: {out_of_order:?}");
     let missing: Vec<_> = written.iter().filter(|id| seen.binary_search(id).is_err()).collect();
-    assert!(missing.is_empty(), "missing: {missing:?}");
+    assert!(missing.is_empty(), "ids that the client did not get: {missing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_disconnected_a_hundred_times_misses_nothing() {
+async fn a_client_that_is_disconnected_a_hundred_times_misses_no_event() {
     const EVENTS: usize = 10_000;
     let db = database().await;
     insert(&postgres(&db.url).await, "DEV-TEST-0001", "info", 1).await;
@@ -93,9 +93,9 @@ async fn a_client_that_is_disconnected_a_hundred_times_misses_nothing() {
     }
 }
 
-/// Like the test above, but one gateway is restarted several times, and Postgres is killed and restarted.
+/// One gateway is restarted three times. Postgres is also killed and restarted three times.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_misses_nothing_while_a_gateway_and_postgres_restart() {
+async fn a_client_misses_no_event_while_a_gateway_and_postgres_restart() {
     let cluster = testing::cluster().await;
     let url = cluster.url("postgres");
     oasis_store::migrate(&url.parse().unwrap()).await.unwrap();

@@ -42,7 +42,7 @@ async fn a_name_selects_one_of_several_agents() {
     assert_eq!(which.code, Some(1));
     assert!(which.stderr().contains("2 agents run here: choose one with --socket"), "{}", which.stderr());
 
-    // The stale socket of a killed agent does not count.
+    // The stale socket of a killed agent is ignored.
     one.signal(Signal::KILL);
     one.ended().await;
     let set = ask(&["set-vtid", "DEV-CICDL-0031"]).await;
@@ -66,7 +66,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
         let _ = stream.read_to_string(&mut said);
         said
     };
-    // This line exceeds the limit.
+    // This line exceeds the maximum length.
     let long = vec![b'x'; 1 << 20];
     for junk in [&b"set-vtid DEV\n"[..], b"\n", b"", b"stop\n", b"\xff\xfe\n", b"set-vtid \0\n"] {
         let said = say(junk);
@@ -88,8 +88,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
     assert!(!socket.exists());
 }
 
-/// Under nohup, an agent survives the end of its terminal. An agent that starts removes the sockets of killed
-/// agents.
+/// Under nohup, an agent survives the end of its terminal. A new agent removes the sockets of killed agents.
 #[tokio::test]
 async fn under_nohup_an_agent_ignores_sighup() {
     let setup = Setup::new().await;
@@ -152,14 +151,14 @@ async fn invalid_settings_are_refused_at_the_start() {
 #[tokio::test]
 async fn a_beat_after_an_outage_of_the_database_reports_the_gap() {
     let setup = Setup::new().await;
-    // The trigger counts the tries with a sequence, because a sequence also counts statements that fail.
+    // The trigger counts the attempts with a sequence, because a sequence also counts statements that fail.
     let shut = "CREATE SEQUENCE tries; CREATE FUNCTION shut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                 PERFORM nextval('tries'); RAISE 'shut'; END $$; \
                 CREATE TRIGGER shut BEFORE INSERT ON oasis_events EXECUTE FUNCTION shut()";
     setup.sql.batch_execute(shut).await.unwrap();
     let running =
         Running::start(setup.agent(&["--log", "off", "--vtid", "DEV-CICDL-0031", "--interval", "2s"]));
-    until_async("two tries", async || {
+    until_async("two attempts", async || {
         let tries = setup.sql.query_one("SELECT last_value FROM tries", &[]).await.unwrap();
         tries.get::<_, i64>(0) >= 2
     })
@@ -172,7 +171,7 @@ async fn a_beat_after_an_outage_of_the_database_reports_the_gap() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// A retry would be refused as well. The next change is sent at once.
+/// A retry would be refused as well. The next change of the state is sent at once.
 #[tokio::test]
 async fn a_beat_that_the_table_refuses_is_not_sent_again() {
     let setup = Setup::new().await;

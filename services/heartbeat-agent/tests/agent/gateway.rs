@@ -15,11 +15,11 @@ use tokio::net::TcpListener;
 
 use crate::{Running, agent, output_of, refused_once, until_async};
 
-/// A fake of the part of a gateway that accepts events.
+/// A fake gateway, which only accepts events.
 struct Sink {
     tokens: Tokens,
     accepted: Arc<Mutex<Vec<Value>>>,
-    /// The errors that answer the next requests. The last element answers the next request.
+    /// The errors that the next requests get. The next request gets the last error in the list.
     refusals: Mutex<Vec<ApiError>>,
 }
 
@@ -54,7 +54,7 @@ impl App for Sink {
     }
 }
 
-/// Starts a sink. Returns its URL, and the list of the events that it accepts.
+/// Starts a fake gateway. Returns the URL of the gateway, and the list of accepted events.
 async fn sink(refusals: Vec<ApiError>) -> (String, Arc<Mutex<Vec<Value>>>) {
     let accepted = Arc::<Mutex<Vec<Value>>>::default();
     let tokens = "s3cret".parse().unwrap();
@@ -102,10 +102,10 @@ async fn beats_have_the_format_of_the_ingest_endpoint() {
     assert_eq!(last["meta"]["exit_code"], 3);
 }
 
-/// The log has the error, but not the token.
+/// The log contains the error, but not the token.
 #[tokio::test]
-async fn an_overloaded_gateway_is_tried_again() {
-    let busy = || ApiError::overloaded("too many requests wait");
+async fn a_beat_is_sent_again_if_the_gateway_is_overloaded() {
+    let busy = || ApiError::overloaded("the gateway is busy");
     let (url, accepted) = sink(vec![busy(), busy()]).await;
     let home = tempfile::tempdir().unwrap();
     let mut command = agent(home.path(), &["--agent", "planner", "--interval", "2s", "--log", "debug"]);
@@ -117,20 +117,20 @@ async fn an_overloaded_gateway_is_tried_again() {
     assert_eq!(running.ended().await.code(), Some(0));
     let mut log = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
-    assert!(log.contains("a beat could not be delivered") && log.contains("too many requests wait"), "{log}");
+    assert!(log.contains("a beat could not be delivered") && log.contains("the gateway is busy"), "{log}");
     assert!(log.contains("beats are delivered again") && !log.contains("s3cret"), "{log}");
     let accepted = accepted.lock().unwrap().clone();
     assert_eq!(accepted[0]["meta"]["failed_attempts"], 2, "{accepted:?}");
     assert_eq!(accepted.last().unwrap()["status"], "success");
 }
 
-/// Ingest or the table refuses the event, and a retry would be refused as well. The next change is sent at
-/// once.
+/// The gateway or the table refuses the event, and would refuse a retry as well. The next change of the state
+/// is sent at once.
 #[tokio::test]
 async fn a_beat_that_a_gateway_refuses_is_not_sent_again() {
     let defect = || ApiError::internal(std::io::Error::other("private"));
     for (refusal, why) in [
-        (defect(), "the gateway answered 500 Internal Server Error: something went wrong here"),
+        (defect(), "the gateway answered 500 Internal Server Error: an internal error occurred"),
         (
             ApiError::bad_request("bad_event", "no such kind"),
             "the gateway answered 400 Bad Request: no such kind",

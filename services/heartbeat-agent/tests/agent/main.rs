@@ -1,6 +1,6 @@
 //! Tests of the program with a real Postgres, real signals, commands and sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod alone;
 mod gateway;
@@ -61,8 +61,8 @@ impl Setup {
     }
 }
 
-/// The command that runs the program. Of the environment variables of the tests, it inherits only `PATH`. It
-/// ignores no signals, although tests that run in the background ignore some.
+/// A command that runs the program. The program inherits only `PATH` from the environment of the tests. The
+/// program ignores no signals, even if the tests run in the background and therefore ignore some signals.
 fn agent(home: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_heartbeat-agent")]);
@@ -164,8 +164,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs an agent whose first beat is refused. Checks that its status contains `why`, and that the next task
-/// is sent at once, even with a long interval. Returns the agent's log.
+/// Runs an agent whose first beat is refused. Checks that the agent's status contains `why`, and that the
+/// next task is sent at once, even with a long interval. Returns the agent's log.
 async fn refused_once(command: Command, home: &Path, why: &str) -> String {
     let mut running = Running::start_with(command);
     let ask = async |flags: &[&str]| output_of(agent(home, flags), Vec::new()).await;

@@ -43,7 +43,7 @@ async fn exit_codes_are_passed_on_and_reported() {
     assert_eq!((&meta["command"], &meta["agent"]), (&json!("text"), &json!("planner")));
 }
 
-/// No byte changes, even while no beat can be delivered.
+/// No byte changes, even if no beat can be delivered.
 #[tokio::test]
 async fn input_and_output_are_passed_through_unchanged() {
     let home = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ async fn input_and_output_are_passed_through_unchanged() {
 /// The lookup of the gateway's name hangs: the resolver opens the file of aliases, which is a pipe without a
 /// writer.
 #[tokio::test]
-async fn a_hanging_name_lookup_does_not_delay_the_end() {
+async fn a_hanging_name_lookup_does_not_delay_the_exit_of_the_agent() {
     let home = tempfile::tempdir().unwrap();
     let aliases = home.path().join("aliases");
     assert!(Command::new("mkfifo").arg(&aliases).status().unwrap().success());
@@ -91,7 +91,7 @@ async fn an_unreachable_gateway_does_not_delay_the_command() {
 }
 
 #[tokio::test]
-async fn signals_are_passed_on() {
+async fn signals_are_forwarded_to_the_command() {
     let setup = Setup::new().await;
     let script =
         "for s in HUP INT QUIT USR1 USR2 ALRM; do trap \"echo $s\" $s; done; trap 'echo TERM; exit 7' TERM
@@ -170,7 +170,7 @@ async fn ignored_signals_stay_ignored() {
     assert_eq!(running.ended().await.code(), Some(0));
 }
 
-/// Orphans of the command are reaped when they end.
+/// The agent reaps the orphans of the command when they end.
 #[tokio::test]
 async fn orphans_are_reaped() {
     let setup = Setup::new().await;

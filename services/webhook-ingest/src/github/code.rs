@@ -29,7 +29,8 @@ struct PullRequest<'a> {
     closed_at: Option<Moment>,
 }
 
-/// The head of a pull request. The field `repo` is not read, because it is null after a fork was deleted.
+/// The head of a pull request. The field `repo` is not read, because GitHub sends null if the fork was
+/// deleted.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, rename = "ref")]
@@ -40,7 +41,7 @@ struct Head<'a> {
 /// Reads a `pull_request` event. Each field comes from its first usable source:
 ///
 /// - VTID: `title`, `head.ref`
-/// - `ts`: `created_at` for `opened`, `closed_at` for `closed`, then `updated_at`
+/// - `ts`: `created_at` (only for `opened`), `closed_at` (only for `closed`), `updated_at`
 /// - link: `html_url`
 pub(super) fn pull_request(delivery: PullRequestDelivery<'_>) -> Facts<'_> {
     let PullRequestDelivery { action, pull_request, repository, sender } = delivery;
@@ -181,8 +182,9 @@ struct Release<'a> {
 /// Reads a `release` event. Each field comes from its first usable source:
 ///
 /// - VTID: `name`, `tag_name`, `target_commitish`
-/// - `ts`: `published_at` for `published`, `released` and `prereleased`, then `updated_at`, then `created_at`
-///   for these three actions and for `created`
+/// - `ts` for `published`, `released` and `prereleased`: `published_at`, `updated_at`, `created_at`
+/// - `ts` for `created`: `updated_at`, `created_at`
+/// - `ts` for other actions: `updated_at`
 /// - link: `html_url`
 ///
 /// `created_at` is the last source, because it is the date of the commit.

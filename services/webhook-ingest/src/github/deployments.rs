@@ -49,7 +49,7 @@ struct DeploymentStatus<'a> {
     created_at: Option<Moment>,
 }
 
-/// The workflow run that deploys. Null if something else deploys.
+/// The workflow run that made the deployment. Null if the deployment was not made by a workflow run.
 #[derive(Deserialize)]
 struct DeployingRun<'a> {
     #[serde(borrow)]

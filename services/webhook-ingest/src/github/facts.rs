@@ -24,7 +24,7 @@ pub(super) struct Facts<'a> {
     /// When the event happened, if the payload has a usable time.
     pub(super) ts: Option<Ts>,
     pub(super) link: Option<Link>,
-    /// The texts that may contain a VTID. The first text with a VTID wins.
+    /// The texts that may contain a VTID. The event gets the VTID of the first text that has one.
     pub(super) places: Vec<(Place, Option<Text<'a>>)>,
     pub(super) action: Option<Text<'a>>,
     pub(super) repository: Option<Repository<'a>>,
@@ -114,7 +114,7 @@ pub(super) fn headline(text: Option<&str>) -> Option<&str> {
     text.and_then(|text| text.lines().next()).map(|line| cut_to_json_size(line, 1_024))
 }
 
-/// Returns the longest prefix of `text` that takes at most `max_bytes` bytes in JSON. If all texts are cut in
+/// Returns the longest prefix of `text` that has at most `max_bytes` bytes in JSON. If all texts are cut in
 /// this way, no payload exceeds the size limit of `meta`.
 fn cut_to_json_size(text: &str, max_bytes: usize) -> &str {
     let mut size = 0;

@@ -1,8 +1,9 @@
 //! Parses GitHub's JSON: strings that borrow from the body, times in all formats that GitHub uses, and the
-//! objects that several events have.
+//! objects that occur in several events.
 //!
 //! The structs in this folder have only the fields that are used. If a struct has fields of type [`Text`],
-//! the first of these fields is marked `#[serde(borrow)]`. This mark lets all of them borrow.
+//! the first of these fields has the attribute `#[serde(borrow)]`. The attribute lets all of these fields
+//! borrow.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -101,8 +102,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A time in one of GitHub's formats. Most times are RFC 3339, but the repository of a push has whole seconds
-/// of Unix time. A time is usable if it can be parsed and is after the start of 1970.
+/// A time in one of GitHub's formats. Most times are in RFC 3339. The repository in a push event contains
+/// times in whole seconds of Unix time. A time is usable if it can be parsed and is after the start of 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(Option<Ts>);
 
@@ -177,7 +178,7 @@ pub(super) struct Numbered {
     pub(super) number: Option<u64>,
 }
 
-/// Returns the page of `repository`. It is the link of an event that has no page of its own.
+/// Returns the page of `repository`. An event without a page gets this page as its link.
 pub(super) fn page<'t>(repository: Option<&'t Repository<'_>>) -> Option<&'t str> {
     repository.and_then(|repository| repository.html_url.as_deref())
 }

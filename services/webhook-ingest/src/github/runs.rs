@@ -42,8 +42,8 @@ struct WorkflowRun<'a> {
 /// Reads a `workflow_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: `display_title`, `head_branch`, the head commit's message
-/// - `ts`: `run_started_at` for `requested`, then `updated_at`, `run_started_at`, `created_at`
-/// - link: the page of the attempt if it is not the first attempt, then `html_url`
+/// - `ts`: `run_started_at` (only for `requested`), `updated_at`, `run_started_at`, `created_at`
+/// - link: the page of the attempt (not for the first attempt), `html_url`
 pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     let WorkflowRunDelivery { action, workflow_run: run, repository, sender } = delivery;
     let message = run.head_commit.and_then(|commit| commit.message);
@@ -84,8 +84,8 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
 }
 
 /// Returns the place that a VTID in a run's `display_title` comes from. If a push started the run, the title
-/// is the headline of the commit. Otherwise it is the title of a pull request, or the name that the workflow
-/// gives to its runs.
+/// is the headline of the commit. Otherwise the title is the title of a pull request, or the name that the
+/// workflow gives to its runs.
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,

@@ -10,7 +10,7 @@ async fn only_a_valid_signature_is_accepted() {
     let server = Server::start().await;
     let payload = text("push.branch").as_bytes().to_vec();
     let good = sign(SECRET, &payload);
-    // The same JSON, but printed with blanks and line breaks.
+    // The same JSON, but printed with spaces and line breaks.
     let parsed: Value = serde_json::from_slice(&payload).unwrap();
     let reserialised = serde_json::to_string_pretty(&parsed).unwrap();
     for (what, signature) in [
@@ -37,7 +37,7 @@ async fn only_a_valid_signature_is_accepted() {
         ("x-hub-signature-256", good.as_str()),
     ];
     assert_eq!(server.post(&twice, payload.clone()).await.refusal(), (401, "bad_signature"));
-    // The older header is not accepted.
+    // The older header `X-Hub-Signature` is not accepted.
     let old = [("content-type", JSON), ("x-github-event", "push"), ("x-hub-signature", good.as_str())];
     assert_eq!(server.post(&old, payload.clone()).await.refusal(), (401, "bad_signature"));
     // The signature is checked before the payload and the other headers.
@@ -69,8 +69,8 @@ async fn a_body_that_cannot_be_read_is_refused() {
         ("a NUL", "push", &nul),
         ("a number for a string", "push", &number),
         ("a string for a number", "pull_request", &string),
-        ("ignored, but no object", "star", b"[]"),
-        ("ignored, but broken", "star", b"{"),
+        ("an array for an ignored event", "star", b"[]"),
+        ("broken JSON for an ignored event", "star", b"{"),
     ] {
         let answer = server.deliver(event, body).await;
         assert_eq!(answer.refusal(), (400, "bad_payload"), "{what}");

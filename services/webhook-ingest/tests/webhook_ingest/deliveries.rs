@@ -10,7 +10,7 @@ use tokio_postgres::NoTls;
 
 use crate::github::{Client, Push};
 use crate::payloads::{ALL, event_of, text, variant};
-use crate::process::{LEAVES_WITHIN, Receiver, database, free_port};
+use crate::process::{EXITS_WITHIN, Receiver, database, free_port};
 use crate::server::{JSON, SECRET, Server, sign};
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn an_unknown_state_is_stored_as_info_and_counted() {
 }
 
 #[tokio::test]
-async fn health_ready_and_wrong_methods_or_paths_are_answered() {
+async fn the_probes_answer_and_wrong_methods_or_paths_are_refused() {
     let server = Server::start().await;
     for path in ["/webhooks/health", "/health"] {
         let health = server.send(Method::GET, path, &[], "").await;
@@ -192,8 +192,9 @@ async fn an_event_that_only_the_table_refuses_is_answered_500() {
     assert!(answer.body["error"]["hint"].is_null(), "{}", answer.body);
     assert!(!answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
     receiver.signal(Signal::TERM);
-    assert!(receiver.ended(LEAVES_WITHIN).await.success());
-    // The log has the failure once, with the strict fields of the event, but nothing else from the payload.
+    assert!(receiver.ended(EXITS_WITHIN).await.success());
+    // The log contains the failure once, with the strict fields of the event, but nothing else from the
+    // payload.
     let log = receiver.log();
     let failures: Vec<&str> = log.lines().filter(|line| line.contains("23514")).collect();
     let [line] = failures[..] else { panic!("{failures:?} of {log}") };

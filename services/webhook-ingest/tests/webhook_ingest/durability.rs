@@ -7,9 +7,9 @@ use oasis_postgres::testing;
 use rustix::process::Signal;
 
 use crate::github::{Load, assert_stored};
-use crate::process::{LEAVES_WITHIN, Receiver, database, free_port, migrate};
+use crate::process::{EXITS_WITHIN, Receiver, database, free_port, migrate};
 
-/// A random number of deliveries to wait for.
+/// Returns a random number of deliveries to wait for.
 fn random_count() -> usize {
     1 + (RandomState::new().hash_one(0) % 300) as usize
 }
@@ -54,7 +54,7 @@ async fn a_shutdown_under_load_loses_no_accepted_delivery() {
     for signal in [Signal::TERM, Signal::INT] {
         load.wait_for_more(random_count()).await;
         receiver.signal(signal);
-        assert_eq!(receiver.ended(LEAVES_WITHIN).await.code(), Some(0), "{signal:?}");
+        assert_eq!(receiver.ended(EXITS_WITHIN).await.code(), Some(0), "{signal:?}");
         receiver = Receiver::start(&database.url, receiver.address.port()).await;
     }
     load.wait_for_more(random_count()).await;

@@ -22,7 +22,8 @@ use crate::payloads::variant;
 use crate::process::POLL;
 use crate::server::{Answer, JSON, SECRET, sign};
 
-/// The time limit for an answer. The receiver answers within 8 s. One more second allows for a busy machine.
+/// The time limit for an answer. The receiver answers within 8 s. The additional second allows for a busy
+/// machine.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(9);
 
 /// A client with one connection. If the connection breaks, the client opens a new one.
@@ -171,8 +172,8 @@ impl Load {
     }
 }
 
-/// Sends a delivery until it is accepted. Before that, each try must be answered 503, or its connection must
-/// break.
+/// Sends a delivery until it is accepted. Until then, each attempt must be answered with 503, or the
+/// connection must break.
 async fn until_taken(client: &mut Client, push: &Push) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

@@ -1,6 +1,6 @@
 //! Tests of the receiver: the reading of deliveries, the answers, and the stored events.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "tests report failures by panicking")]
 
 mod bad_input;
 mod command_line;

@@ -37,7 +37,7 @@ pub(crate) fn event_of(name: &str) -> &str {
 
 /// The payload called `name`, as GitHub sends it.
 pub(crate) fn text(name: &str) -> &'static str {
-    ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no payload {name}")).1
+    ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("there is no payload {name}")).1
 }
 
 /// The payload called `name`, with some values replaced. Each change is a JSON pointer and the new value. If

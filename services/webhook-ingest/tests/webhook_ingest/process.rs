@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::SECRET;
 
-/// How long a process may take to exit.
-pub(crate) const LEAVES_WITHIN: Duration = Duration::from_secs(10);
+/// The time limit for the exit of a process.
+pub(crate) const EXITS_WITHIN: Duration = Duration::from_secs(10);
 /// The pause between two checks of a condition.
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 
@@ -129,7 +129,7 @@ impl Receiver {
     /// Kills the receiver as `kill -9` does, and returns its port.
     pub(crate) async fn kill(mut self) -> u16 {
         self.signal(Signal::KILL);
-        let status = self.ended(LEAVES_WITHIN).await;
+        let status = self.ended(EXITS_WITHIN).await;
         assert_eq!(status.code(), None, "the receiver ended by itself");
         self.address.port()
     }
@@ -141,7 +141,7 @@ impl Receiver {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "the receiver still runs: {}", self.log.lock().unwrap());
+            assert!(Instant::now() < deadline, "the receiver did not exit: {}", self.log.lock().unwrap());
             tokio::time::sleep(POLL).await;
         };
         if let Some(reader) = self.reader.take() {

@@ -26,7 +26,8 @@ const EVENTS: [&str; 13] = [
     "issues",
 ];
 
-/// Names of members that events read. With these names, some generated payloads pass the first check.
+/// Names of members that the receiver reads. With these names, some generated payloads have the required
+/// fields.
 const MEMBERS: [&str; 36] = [
     "action",
     "workflow_run",

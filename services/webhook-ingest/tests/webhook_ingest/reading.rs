@@ -123,7 +123,7 @@ fn a_push_is_read() {
 }
 
 #[test]
-fn the_time_of_a_push_comes_from_the_repository_else_from_the_commit() {
+fn the_time_of_a_push_comes_from_the_repository_or_else_from_the_commit() {
     let of = |pushed_at: Value, head_commit: Value| {
         let changes = [("/repository/pushed_at", pushed_at), ("/head_commit", head_commit)];
         changed("push.branch", &changes).event.ts.to_string()

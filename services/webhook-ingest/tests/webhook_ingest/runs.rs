@@ -41,7 +41,7 @@ fn a_workflow_run_is_read() {
 }
 
 #[test]
-fn the_vtid_of_a_run_comes_from_its_title_else_its_branch_else_its_commit() {
+fn the_vtid_of_a_run_comes_from_the_first_of_title_branch_and_commit_that_has_one() {
     let of = |title: Value, event: &str, branch: Value, message: &str| {
         let run = changed(
             "workflow_run.dispatched",
@@ -179,7 +179,7 @@ fn checks_and_suites_are_read() {
 }
 
 #[test]
-fn the_time_of_a_job_is_when_it_completed_else_when_it_started() {
+fn the_time_of_a_job_is_the_time_of_its_end_or_else_of_its_start() {
     let of = |completed: Value, started: Value| {
         let changes = [("/workflow_job/completed_at", completed), ("/workflow_job/started_at", started)];
         changed("workflow_job.failed", &changes).event.ts.to_string()

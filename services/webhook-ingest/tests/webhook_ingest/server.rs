@@ -39,7 +39,7 @@ impl Answer {
     /// The status and the code of an error answer.
     pub(crate) fn refusal(&self) -> (u16, &str) {
         let code = self.body["error"]["code"].as_str();
-        (self.status.as_u16(), code.unwrap_or_else(|| panic!("no error: {}", self.body)))
+        (self.status.as_u16(), code.unwrap_or_else(|| panic!("the answer is not an error: {}", self.body)))
     }
 }
 
@@ -56,7 +56,8 @@ impl Server {
         Self::start_on(database, &url, flags).await
     }
 
-    /// Starts a receiver with the database at `url`, which may not exist. [`Server::rows`] reads `database`.
+    /// Starts a receiver with the database URL `url`. There may be no database at this URL. [`Server::rows`]
+    /// reads from `database`.
     pub(crate) async fn start_on(database: TestDatabase, url: &str, flags: &[&str]) -> Self {
         let own = ["webhook-ingest", "--database-url", url, "--github-webhook-secret", SECRET];
         let config = Config::try_parse_from(own.iter().chain(flags)).unwrap();
@@ -91,7 +92,7 @@ impl Server {
         Answer { status: head.status, headers: head.headers, body }
     }
 
-    /// Posts `body` unchanged, with `headers`.
+    /// Sends a POST request with `body` and `headers`, both unchanged.
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let headers: Vec<(&str, &[u8])> =
             headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();

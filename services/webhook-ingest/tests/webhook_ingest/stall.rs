@@ -1,4 +1,4 @@
-//! Tests of the receiver while another session locks the table: the answers during the lock and after it.
+//! Tests of the receiver's answers while another session locks the table, and after the lock is released.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::{Client as Session, NoTls};
 
 use crate::github::{ANSWERED_WITHIN, Client, Push, assert_stored, stored};
-use crate::process::{LEAVES_WITHIN, POLL, Receiver, database, free_port};
+use crate::process::{EXITS_WITHIN, POLL, Receiver, database, free_port};
 
 const CONNECTIONS: usize = 100;
 const EACH: usize = 5;
@@ -35,13 +35,13 @@ async fn session(url: &str) -> Session {
 async fn until(session: &Session, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !session.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "never true: {sql}");
+        assert!(Instant::now() < deadline, "the query never returned true: {sql}");
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// Sends deliveries concurrently over one HTTP/2 connection. Returns the status and the body of each answer,
-/// and how long it took.
+/// and the time that each answer took.
 async fn at_once(receiver: &Receiver, pushes: &[Push]) -> Vec<(u16, Value, Duration)> {
     let stream = TcpStream::connect(receiver.address).await.unwrap();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -117,7 +117,7 @@ async fn during_a_stall_deliveries_are_answered_503_in_time_and_ready_names_the_
         assert!(took < ANSWERED_WITHIN, "{took:?}");
     }
     if let (Some(before), Some(peak)) = (before, memory(&receiver, "VmHWM")) {
-        assert!(peak < before + GROWTH, "from {before} to {peak} KiB");
+        assert!(peak < before + GROWTH, "the memory grew from {before} to {peak} KiB");
     }
     assert!(receiver.logged(&format!("session {holder_pid} ")), "the log should name the session too");
 
@@ -127,7 +127,7 @@ async fn during_a_stall_deliveries_are_answered_503_in_time_and_ready_names_the_
     let last = Push::new(CONNECTIONS * EACH + 1, 0);
     assert_eq!(client.deliver(&last).await.unwrap().status, 200);
     assert_eq!(client.get("/ready").await.unwrap().status, 200);
-    // Appends are written in order. So no earlier delivery can be stored after this one.
+    // The receiver stores deliveries in order, so no earlier delivery can be stored after the last one.
     let mut taken = vec![first.stored(), last.stored()];
     taken.sort();
     assert_stored(&database.url, &taken).await;
@@ -169,8 +169,8 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
             .collect();
         until_connected(address, 20).await;
         receiver.signal(signal);
-        // The receiver accepts no new connections.
-        let deadline = Instant::now() + LEAVES_WITHIN;
+        // Wait until the receiver accepts no new connections.
+        let deadline = Instant::now() + EXITS_WITHIN;
         while TcpStream::connect(address).await.is_ok() {
             assert!(Instant::now() < deadline, "the receiver still listens after {signal:?}");
             tokio::time::sleep(POLL).await;
@@ -185,7 +185,7 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
                 taken.push(push.stored());
             }
         }
-        assert_eq!(receiver.ended(LEAVES_WITHIN).await.code(), Some(0), "{signal:?}");
+        assert_eq!(receiver.ended(EXITS_WITHIN).await.code(), Some(0), "{signal:?}");
         taken.sort();
         let stored = stored(&database.url).await;
         assert!(taken.iter().all(|push| stored.contains(push)), "{signal:?}: {stored:?}");
@@ -196,7 +196,7 @@ async fn deliveries_in_flight_at_a_signal_are_stored_and_answered() {
 /// Waits until the receiver has `wanted` open connections. The connection of this function does not count.
 async fn until_connected(address: std::net::SocketAddr, wanted: u64) {
     let mut client = Client::new(address);
-    let deadline = Instant::now() + LEAVES_WITHIN;
+    let deadline = Instant::now() + EXITS_WITHIN;
     loop {
         let metrics = client.get("/metrics").await.unwrap().body;
         let open = metrics.as_str().unwrap().lines().find_map(|line| {
@@ -205,7 +205,7 @@ async fn until_connected(address: std::net::SocketAddr, wanted: u64) {
         if open > Some(wanted) {
             return;
         }
-        assert!(Instant::now() < deadline, "only {open:?} connections");
+        assert!(Instant::now() < deadline, "only {open:?} connections are open");
         tokio::time::sleep(POLL).await;
     }
 }

@@ -6,7 +6,7 @@ use webhook_ingest::github::{Reading, Rules, read};
 use crate::payloads::{ALL, event_of, text, variant};
 use crate::reading::received;
 
-/// The status, and whether GitHub's word for it is known.
+/// Returns the status of the event, and whether GitHub's word for the state is known.
 fn state(name: &str, changes: &[(&str, Value)]) -> (&'static str, bool) {
     match read(event_of(name), &variant(name, changes), &Rules::default(), received()).unwrap() {
         Reading::Event { new, state_known } => (new.event.status.as_str(), state_known),

@@ -19,8 +19,8 @@ fn a_full_registry_forgets_ended_agents_and_then_ignores_new_agents() {
         registry.observe(ping(n, &format!("i{n}"), "info"), seconds(0));
     }
     let names: BTreeSet<i64> = registry.all(seconds(0)).map(|(agent, _)| agent.ping.id).collect();
-    // The five agents that had stopped were forgotten, so five new agents found room. The sixth new agent
-    // was ignored.
+    // The five agents that had stopped were forgotten, so there was room for five new agents. The sixth new
+    // agent was ignored.
     assert_eq!((names, registry.turned_away), ((5..25).collect(), 1));
     registry.observe(ping(30, "i24", "failure"), seconds(0));
     registry.observe(ping(31, "i25", "info"), seconds(2));
@@ -30,7 +30,7 @@ fn a_full_registry_forgets_ended_agents_and_then_ignores_new_agents() {
     assert_eq!(registry.all(seconds(2)).count(), 20);
 }
 
-/// Even a client that sends pings for very many instances cannot keep the gateway from watching other
+/// Even a client that sends pings for very many instances cannot prevent the gateway from watching other
 /// agents.
 #[test]
 fn agents_without_an_interval_are_forgotten_first() {

@@ -55,8 +55,8 @@ pub(super) fn back(id: i64, instance: &str) -> Observation {
     Observation::read(&stored(id, "ping.back", "info", "IDLE", &meta)).unwrap()
 }
 
-/// A registry whose tail has not started. It always believes that the table answers, unless a test changes
-/// that.
+/// A registry whose tail has not started. The registry always believes that the table answers, unless a
+/// test calls [`Registry::probed`].
 pub(super) fn unstarted(most: usize) -> Registry {
     let mut registry = Registry::new(most);
     registry.probed(Duration::ZERO, true, Some(Duration::MAX - BELIEVED));

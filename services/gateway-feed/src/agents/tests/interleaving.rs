@@ -11,7 +11,7 @@ use super::helpers::{due, key, keys, registry, seconds, stored};
 use crate::agents::observation::{Observation, Report};
 use crate::agents::registry::Registry;
 
-/// One thing that happens to two gateways and a table.
+/// One step of a scenario with two gateways and one table.
 #[derive(Debug, Clone)]
 enum Step {
     Ping {
@@ -19,12 +19,12 @@ enum Step {
         stops: bool,
     },
     Time(u64),
-    /// A gateway reads this many more events.
+    /// A gateway reads the next events, at most this many.
     Read {
         gateway: usize,
         events: usize,
     },
-    /// A gateway appends the notices that it finds due, however far it has read.
+    /// A gateway appends the notices that are due. The gateway may be behind the table.
     Notify {
         gateway: usize,
     },
@@ -110,7 +110,7 @@ impl World {
             for gateway in [0, 1] {
                 self.read(gateway, usize::MAX);
             }
-            // Both gateways find the same notices due, whichever of them appends first.
+            // The same notices are due for both gateways, no matter which gateway appends first.
             assert_eq!(self.new_keys(0), self.new_keys(1));
             for gateway in [0, 1] {
                 self.notify(gateway);
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// The keys of the notices that a gateway finds due and that the table lacks.
+    /// The keys of the notices that are due for a gateway and that are not in the table yet.
     fn new_keys(&self, gateway: usize) -> BTreeSet<String> {
         keys(&self.gateways[gateway].0, self.now).difference(&self.keys).cloned().collect()
     }
@@ -130,12 +130,12 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// The gateways may read at any time, and either of them may report first. In the end, the table has
+    /// The gateways may read at any time, and either gateway may report first. In the end, the table has
     /// one loss for the last ping of each agent that did not stop, and no two losses for the same ping. For
     /// each loss, the table has one return if the agent has sent a ping after the ping that the loss names.
     /// Both gateways know the same agents and states.
     #[test]
-    fn two_gateways_report_the_same_in_any_interleaving(steps in steps()) {
+    fn two_gateways_report_the_same_losses_and_returns_in_any_interleaving(steps in steps()) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);

@@ -1,4 +1,4 @@
-//! Tests the content of losses and returns, and when they are due.
+//! Tests which content losses and returns have, and when losses and returns are due.
 
 use serde_json::{Value, json};
 
@@ -17,18 +17,18 @@ fn the_return_of_a_lost_agent_is_reported_once() {
     assert_eq!(notices.iter().map(key).collect::<Vec<_>>(), ["gateway:back:i:2"]);
     let event = notices[0].event.as_ref().unwrap();
     assert_eq!((event.event.kind.as_str(), event.event.status.as_str()), ("ping.back", "info"));
-    // This loss does not name the time of the last ping. So the time away begins when the loss was
-    // recorded.
+    // This loss does not name the time of the last ping. So `away` is measured from the time at which the
+    // loss was recorded.
     assert_eq!(event.meta.as_map()["away"], 7);
     registry.notified(&notices[0]);
     assert_eq!(due(&registry, 501), []);
     registry.observe(back(10, "i"), seconds(501));
     assert_eq!((state(&registry, 501), due(&registry, 502)), (State::Working, vec![]));
-    // The agent can be lost again. The new loss has another key.
+    // The agent can be lost again. The new loss has a different key.
     assert_eq!(keys(&registry, 650), ["gateway:lost:i:9".to_owned()].into());
 }
 
-/// A gateway that only reads a loss learns everything that the reporting gateway knew.
+/// From the loss, another gateway learns everything that the reporting gateway knew about the agent.
 #[test]
 fn a_loss_describes_the_agent_and_its_last_ping() {
     let mut registry = registry(10);
@@ -64,7 +64,7 @@ fn a_loss_describes_the_agent_and_its_last_ping() {
     assert_eq!(notices[0].event.as_ref().unwrap().meta.as_map()["away"], 60);
 }
 
-/// The gateway had not read a ping that was committed just before the loss.
+/// The gateway that reported the loss had not read the ping that was committed just before the loss.
 #[test]
 fn a_ping_that_was_committed_just_before_the_loss_is_a_return() {
     for order in
@@ -91,7 +91,7 @@ fn a_loss_that_names_an_impossible_ping_covers_all_pings_before_it() {
     }
 }
 
-/// Every instance name that the table can hold gives a key, and it always gives the same key.
+/// Every instance name that the table can hold gives a key, and the same name always gives the same key.
 #[test]
 fn every_instance_name_gives_a_key() {
     for name in ["a\nb", "\u{7f}", "é😀", &"x".repeat(300), &"é".repeat(300)] {

@@ -7,13 +7,14 @@ use crate::agents::state::State;
 /// While the table is out of reach, no agent is late. Afterwards, the silence of every agent is counted
 /// from zero again.
 #[test]
-fn an_outage_makes_no_agent_lost() {
+fn no_agent_is_lost_because_of_an_outage() {
     let mut registry = registry(10);
     registry.observe(ping(1, "i", "in_progress"), seconds(0));
     registry.down();
     assert_eq!((state(&registry, 10_000), due(&registry, 10_000)), (State::Working, vec![]));
     registry.up(seconds(10_000));
-    // A second `up` does not mean an outage. The tail now polls instead of listening.
+    // A second `up` does not mean that there was an outage: here, the tail has changed from listening to
+    // polling.
     registry.up(seconds(10_100));
     assert_eq!((state(&registry, 10_089), state(&registry, 10_090)), (State::Working, State::Late));
     assert_eq!((due(&registry, 10_149), due(&registry, 10_150).len()), (vec![], 1));
@@ -21,9 +22,9 @@ fn an_outage_makes_no_agent_lost() {
     assert_eq!((due(&registry, 10_299), due(&registry, 10_300).len()), (vec![], 1));
 }
 
-/// Silence does not count while the table does not answer, however the registry notices this.
+/// Silence does not count while the table does not answer, no matter how the registry notices this.
 #[test]
-fn a_table_that_hangs_makes_no_agent_lost() {
+fn no_agent_is_lost_because_the_table_hangs() {
     let watched = || {
         let mut registry = registry(10);
         registry.observe(ping(1, "i", "in_progress"), seconds(0));
@@ -37,11 +38,11 @@ fn a_table_that_hangs_makes_no_agent_lost() {
     let mut steady = watched();
     all_along(&mut steady, 140, 152);
     assert_eq!((state(&steady, 150), due(&steady, 149), due(&steady, 150).len()), (State::Late, vec![], 1));
-    // The answer comes late. No agent is missed before it comes.
+    // The answer comes late. No agent is missed before the answer comes.
     let mut late = watched();
     assert_eq!((state(&late, 200), due(&late, 200)), (State::Working, vec![]));
     late.probed(seconds(140), false, Some(seconds(200)));
-    // The table hung until 149, and the agent tries again 30 s later.
+    // The table hung until second 149, and the agent pings again 30 s later.
     let mut short = watched();
     short.probed(seconds(140), false, Some(seconds(149)));
     all_along(&mut short, 150, 182);

@@ -1,4 +1,4 @@
-//! Tests what a registry knows after it has been seeded, and which returns are then due.
+//! Tests what a registry knows after it has been seeded, and which returns are due then.
 
 use std::collections::BTreeMap;
 
@@ -32,10 +32,10 @@ fn the_seed_makes_the_agents_known_and_their_silence_is_counted_from_then_on() {
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)).into());
     assert_eq!((keys(&registry, 152).len(), keys(&registry, 153).len()), (1, 2));
     registry.start();
-    assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "it has restarted");
+    assert!(!registry.is_known() && registry.all(seconds(200)).next().is_none(), "the tail has restarted");
 }
 
-/// The return from a loss was not reported, because no gateway was watching.
+/// The return from a loss was not reported, because no gateway was running.
 #[test]
 fn a_return_that_was_not_reported_is_reported_after_a_restart() {
     let events = [ping(1, "i", "info"), lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
@@ -53,10 +53,10 @@ fn a_return_that_was_not_reported_is_reported_after_a_restart() {
     }
 }
 
-/// If the last ping of an agent is no repeat, the seed holds no earlier ping. So the seed may begin with a
-/// loss.
+/// If the last ping of an agent is not a repeat, the seed holds no earlier ping. So the seed may begin with
+/// a loss.
 #[test]
-fn a_return_with_a_ping_that_is_no_repeat_is_reported_after_a_restart() {
+fn a_return_with_a_ping_that_is_not_a_repeat_is_reported_after_a_restart() {
     let events = [lost(2, "i", 1), ping(3, "i", "info"), back(4, "i")];
     for (known, owed) in [(2, vec!["gateway:back:i:2".to_owned()]), (3, vec![])] {
         let mut registry = unstarted(10);

@@ -20,7 +20,7 @@ use crate::agents::observation::Observation;
 use crate::agents::registry::Registry;
 use crate::agents::state::State;
 
-/// The number of instances. Each has its own history.
+/// The number of instances. Each instance has its own history.
 const HISTORIES: usize = 1_500;
 const DAY: u64 = 86_400;
 
@@ -36,8 +36,8 @@ enum Entry {
     Repeat,
     /// A loss, which names this ping as the agent's last ping.
     Lost(NamedPing),
-    /// A return. The number selects a loss that has no return yet, counted from the newest. `None` names no
-    /// loss.
+    /// A return. The number selects a loss that has no return yet, counted from the newest loss. With
+    /// `None`, the return names no loss.
     Back(Option<usize>),
 }
 
@@ -85,10 +85,10 @@ fn entry() -> impl Strategy<Value = Entry> {
     ]
 }
 
-/// A history: its events, each with the hours that pass before it. The first event is a ping, because
-/// gateways report only losses of agents that pinged.
+/// The events of one instance, each with the number of hours since the previous event. The first event is a
+/// ping, because gateways report losses only for agents that have pinged.
 fn history() -> impl Strategy<Value = Vec<(Entry, u32)>> {
-    let first = entry().prop_filter("a ping", |entry| matches!(entry, Entry::Ping { .. }));
+    let first = entry().prop_filter("must be a ping", |entry| matches!(entry, Entry::Ping { .. }));
     let hours = prop_oneof![12 => Just(0_u32), 1 => Just(2_u32), 1 => Just(30_u32)];
     (first, prop::collection::vec((entry(), hours), 0..30))
         .prop_map(|(first, rest)| std::iter::once((first, 0)).chain(rest).collect())
@@ -105,7 +105,7 @@ struct Row {
     hours_ago: i32,
 }
 
-/// The rows of a history that ended `hours_ago`.
+/// The rows of a history that ended `hours_ago` hours ago.
 fn rows(next: &mut i64, instance: &str, history: &[(Entry, u32)], hours_ago: u32) -> Vec<Row> {
     let mut left: u32 = hours_ago + history.iter().map(|(_, hours)| hours).sum::<u32>();
     let (mut pings, mut lost): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
@@ -166,7 +166,8 @@ fn rows(next: &mut i64, instance: &str, history: &[(Entry, u32)], hours_ago: u32
             hours_ago: left.try_into().unwrap(),
         });
     }
-    // If the last events were left out, all rows are moved so that the last row is `hours_ago` old.
+    // If no row was made for the last events, the time of every row is shifted, so that the last row is
+    // `hours_ago` hours old.
     let late = rows.last().map_or(0, |row| row.hours_ago) - i32::try_from(hours_ago).unwrap();
     rows.iter_mut().for_each(|row| row.hours_ago -= late);
     rows
@@ -192,7 +193,7 @@ async fn insert(client: &tokio_postgres::Client, rows: &[Row]) {
     client.execute(sql, &[&ids, &kinds, &status, &tasks, &metas, &hours]).await.unwrap();
 }
 
-/// All rows, as the tail reads them.
+/// Reads all rows of the table, with the columns that the tail reads.
 async fn read(store: &Store) -> Vec<StoredEvent> {
     let mut all: Vec<StoredEvent> = Vec::new();
     loop {
@@ -207,7 +208,8 @@ async fn read(store: &Store) -> Vec<StoredEvent> {
     }
 }
 
-/// What a registry says about each instance: its state, its last ping, and the keys of its due notices.
+/// For each instance in a registry: the state, the id of the last ping, and the keys of the notices that
+/// are due.
 fn view(registry: &Registry, now: Duration) -> BTreeMap<String, (State, i64, BTreeSet<String>)> {
     let mut view: BTreeMap<_, _> = registry
         .all(now)
@@ -265,8 +267,8 @@ async fn a_seeded_registry_knows_the_same_as_a_registry_that_read_everything() {
     seeded.seed(seeded.wants_seed().unwrap(), seed, now);
 
     let mut seen = BTreeMap::new();
-    // At the first time, no agent is late yet. At the second time, every agent that can be missed is
-    // missed.
+    // At the first of these times, no agent is late yet. At the second time, every agent that can be missed
+    // is missed.
     for now in [now, now + Duration::from_secs(1_000)] {
         let (mut live, mut seeded) = (view(&live, now), view(&seeded, now));
         for (name, live) in &live {
@@ -274,11 +276,11 @@ async fn a_seeded_registry_knows_the_same_as_a_registry_that_read_everything() {
                 let own = written.iter().filter(|row| row.meta.contains(&format!("\"{name}\"")));
                 own.map(|row| format!("{row:?}\n")).collect::<String>()
             };
-            assert_eq!(Some(live), seeded.get(name), "{name}: live and seeded differ\n{}", history());
+            assert_eq!(Some(live), seeded.get(name), "{name}: the registries differ\n{}", history());
             *seen.entry((live.0.as_str(), live.2.len().min(3))).or_insert(0) += 1;
         }
         seeded.retain(|name, _| live.remove(name).is_none());
-        assert_eq!(seeded, BTreeMap::new(), "only the seeded registry knows these");
+        assert_eq!(seeded, BTreeMap::new(), "only the seeded registry knows these agents");
     }
     // The histories cover many cases.
     assert!(seen.len() > 8, "{seen:?}");

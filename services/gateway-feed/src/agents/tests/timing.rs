@@ -1,4 +1,4 @@
-//! Tests when an agent is late and when it is missed, and since when it has had its state.
+//! Tests when an agent is late, when an agent is missed, and which `since` the registry computes.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn an_agent_is_late_after_1_5_intervals_and_missed_after_2_5() {
     assert_eq!(state(&registry, 190), State::Late);
     assert_eq!(due(&registry, 249), []);
     assert_eq!(keys(&registry, 250), ["gateway:lost:i:1".to_owned()].into());
-    // An agent is lost only once the table says so.
+    // An agent is lost only if the table has a loss.
     assert_eq!(state(&registry, 250), State::Late);
     registry.observe(lost(2, "i", 1), seconds(251));
     assert_eq!((state(&registry, 251), due(&registry, 10_000)), (State::Lost, vec![]));
@@ -44,8 +44,8 @@ fn a_repeated_ping_ends_the_silence_but_keeps_since() {
     assert_eq!((state(&registry, 170), only(&registry, 170).0.ping.id), (State::Idle, 4));
 }
 
-/// The order in the table counts, and not the clock of the agent. A run may start again under the same name
-/// on a machine whose clock is behind.
+/// The order of the rows in the table decides, not the clock of the agent. An agent may start again under
+/// the same name on a machine with a slow clock.
 #[test]
 fn a_ping_after_a_stop_starts_the_agent_again() {
     let mut registry = registry(10);

@@ -1,5 +1,5 @@
-//! A simulated client. It reads the bytes of a stream as a browser does, and checks that it misses no row
-//! and gets no row twice.
+//! A simulated client. The client reads the bytes of a stream as a browser does, and checks that no row is
+//! missing and no row comes twice.
 
 use std::rc::Rc;
 
@@ -12,9 +12,10 @@ use super::table::{History, HistoryRow, Restores, SimTable};
 /// What a client follows.
 #[derive(Clone)]
 pub(super) enum Follows {
-    /// The ticker, or one module of it.
+    /// The ticker, or only the events of one module.
     Ticker(Option<&'static str>),
-    /// Some channels of the test stream. A new client is shown their last lines, at most `last`.
+    /// Some channels of the test stream. A new client gets the last lines of these channels, at most
+    /// `last`.
     Test { channels: Channels, last: usize },
 }
 
@@ -28,7 +29,7 @@ impl Follows {
         }
     }
 
-    /// How many rows a client without a cursor is shown.
+    /// The maximum number of earlier rows that a client without a cursor gets.
     fn replay(&self) -> usize {
         match self {
             Self::Ticker(_) => super::super::ticker::REPLAY,
@@ -44,10 +45,10 @@ pub(super) fn test_channel(id: &str) -> Channel {
 /// How far a client has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// The client is new and receives its replay. It has received `seen` rows so far, and `last` is the id
-    /// of the latest row.
+    /// The client is new and receives its replay. The client has received `seen` rows so far, and `last` is
+    /// the id of the latest row.
     Fresh { seen: usize, last: Option<i64> },
-    /// The client has received every row up to this id, or a gap that covers the row.
+    /// The client has received every row up to this id, or a gap that covers the missing rows.
     Upto(i64),
 }
 
@@ -56,16 +57,16 @@ pub(super) struct Client {
     pub(super) follows: Follows,
     history: History,
     restores: Restores,
-    /// How many of the restores have been reported to the client, or need no report.
+    /// How many restores have been reported to the client, or do not need to be reported.
     restored: usize,
-    /// How many restores there were when the client was last reset.
+    /// The number of restores at the time of the client's last reset.
     resets: usize,
     table: SimTable,
     place: Place,
     /// The part of a block that has arrived so far.
     pending: String,
-    /// The head at which the client begins, if it begins (or begins again after a reset) in the bytes that
-    /// are being read.
+    /// The head at which the client begins. `None` if the frame that is being read neither begins a
+    /// connection nor reports a reset.
     began: Option<i64>,
     /// How many rows the client has received.
     pub(super) rows: usize,
@@ -102,7 +103,8 @@ impl Client {
         }
     }
 
-    /// The `Last-Event-ID` that the client sends when it reconnects. `None` if it has no cursor yet.
+    /// The `Last-Event-ID` that the client sends when it reconnects. `None` if the client has no cursor
+    /// yet.
     pub(super) fn cursor(&self) -> Option<i64> {
         match self.place {
             Place::Fresh { .. } => None,
@@ -129,8 +131,8 @@ impl Client {
             self.block(&block);
         }
         if self.began.is_some() {
-            // A client that connects gets no report of a restore if the restored table has grown past its
-            // cursor.
+            // A client that connects gets no report of a restore if the restored table has grown past the
+            // client's cursor.
             self.restored = self.restores.borrow().len();
         }
         if let (Some(head), Place::Fresh { last, .. }) = (self.began, self.place) {
@@ -138,8 +140,8 @@ impl Client {
         }
     }
 
-    /// If the table went back to an id before the client's cursor, a connected client must get a gap before
-    /// anything else.
+    /// If the table was restored to a head below the client's cursor, a connected client must get a gap
+    /// before any other block.
     fn check_restores(&mut self, cursor: i64) {
         let unknown = self.restores.borrow()[self.restored..].iter().any(|to| *to < cursor);
         assert!(self.began.is_some() || !unknown, "{}: a restore was not reported at {cursor}", self.name);
@@ -161,7 +163,7 @@ impl Client {
             (None, Some("gap"), Some(data)) => self.gap(&data),
             (None, Some("close"), _) => self.ended = true,
             (None, Some("connected"), Some(data)) => self.began = Some(data["head"].as_i64().unwrap_or(0)),
-            // This is a heartbeat, a mode, a simulated event, a comment, or a time to reconnect.
+            // This is a heartbeat, a message `mode`, a simulated event, a comment, or a `retry` line.
             (None, ..) => {}
             other => panic!("{}: {other:?} is not a block of a stream", self.name),
         }
@@ -171,7 +173,7 @@ impl Client {
         let history = self.history.borrow();
         let known = history.binary_search_by_key(&id, |row| row.id).map(|nth| &history[nth]);
         let row = known.unwrap_or_else(|_| panic!("{}: row {id} was never appended", self.name));
-        assert!(self.follows.includes(row), "{}: row {id} is of another topic", self.name);
+        assert!(self.follows.includes(row), "{}: row {id} belongs to another topic", self.name);
         // The test stream shows the text of a row. In the simulation, the text is the row's id.
         let text = format!(r#""text":"{id}""#);
         assert!(row.channel.is_devhub() || data.contains(&text), "{}: row {id} is {data}", self.name);
@@ -198,13 +200,13 @@ impl Client {
         match self.place {
             Place::Fresh { seen, last } => {
                 let most = self.follows.replay();
-                assert!(seen <= most, "{}: {seen} rows were shown", self.name);
+                assert!(seen <= most, "{}: {seen} rows were replayed, more than {most}", self.name);
                 if let Some(last) = last {
                     self.check_none_missed(last, id + 1);
                 }
                 if seen < most {
                     let there = self.rows_between(i64::MIN, id + 1).len();
-                    assert!(there <= seen, "{}: {seen} of {there} rows up to {id} were shown", self.name);
+                    assert!(there <= seen, "{}: {seen} of {there} rows up to {id} were replayed", self.name);
                 }
             }
             Place::Upto(cursor) => {
@@ -222,19 +224,19 @@ impl Client {
         match data["reason"].as_str().unwrap() {
             "reset" => {
                 let restores = self.restores.borrow().len();
-                assert!(self.resets < restores, "{}: a reset without a restore", self.name);
+                assert!(self.resets < restores, "{}: got a reset without a restore", self.name);
                 (self.resets, self.restored) = (restores, restores);
                 self.place = Place::Fresh { seen: 0, last: None };
                 self.began = Some(to);
             }
             _ => {
-                let Place::Upto(cursor) = self.place else { panic!("{}: a gap at the start", self.name) };
+                let Place::Upto(cursor) = self.place else { panic!("{}: got a gap at the start", self.name) };
                 self.check_restores(cursor);
-                assert!(from >= cursor && from < to, "{}: a gap from {from} at {cursor}", self.name);
+                assert!(from >= cursor && from < to, "{}: got a gap from {from} at {cursor}", self.name);
                 self.check_none_missed(cursor, from + 1);
                 let pruned = self.table.0.lock().unwrap().pruned;
                 let pruned = if matches!(self.follows, Follows::Ticker(_)) { pruned.0 } else { pruned.1 };
-                assert!(to <= pruned, "{}: a gap to {to}, pruned through {pruned}", self.name);
+                assert!(to <= pruned, "{}: got a gap to {to}, but pruned to {pruned}", self.name);
                 self.place = Place::Upto(to);
             }
         }

@@ -2,11 +2,11 @@
 //! sockets.
 //!
 //! For every seed, each simulated client checks that it gets every row of its topic once and in order, or a
-//! gap that covers the missing rows. A world appends rows to many channels and prunes them. In half of the
-//! worlds, reads take time. The other half restores an older table. The database becomes unavailable, the
-//! pool's server lags behind the tail's server, and the gateway restarts. Clients lag, disconnect and
-//! reconnect. Some are revoked, and some reach their deadline. A failing test prints its seed. To replay
-//! this seed, run `SEED=n cargo test -p gateway-feed simulation`.
+//! gap that covers the missing rows. A world appends rows to many channels and prunes older rows. In half
+//! of the worlds, reads take time. In the other half, older states of the table are restored. The database
+//! becomes unavailable, the pool's server lags behind the tail's server, and the gateway restarts. Clients
+//! lag, disconnect and reconnect. Some clients are revoked, and some clients reach their deadline. A
+//! failing test prints its seed. To replay this seed, run `SEED=n cargo test -p gateway-feed simulation`.
 
 mod client;
 mod rng;
@@ -21,10 +21,10 @@ use tokio::task::LocalSet;
 
 use world::World;
 
-/// How many seeds one test run tries.
+/// The number of seeds in one run of the test.
 const SEEDS: u64 = 1_000;
 
-/// Runs the world of a seed. Returns how many rows and how many gaps each client saw.
+/// Runs the world of a seed. Returns how many rows and how many gaps each client got.
 fn run(seed: u64) -> Vec<(usize, usize)> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async { World::new(seed).run().await })
@@ -33,7 +33,7 @@ fn run(seed: u64) -> Vec<(usize, usize)> {
 #[test]
 fn simulation_every_client_sees_its_rows_once_and_in_order() {
     if let Ok(seed) = std::env::var("SEED") {
-        run(seed.parse().expect("SEED is a number"));
+        run(seed.parse().expect("SEED must be a number"));
         return;
     }
     let next = AtomicU64::new(0);

@@ -20,12 +20,12 @@ impl Rng {
         self.next() % most
     }
 
-    /// True once in `times` on average.
+    /// True in one of `times` calls, on average.
     pub(super) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// A separate generator for another actor.
+    /// Makes a separate generator for another part of the simulation.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.next())
     }

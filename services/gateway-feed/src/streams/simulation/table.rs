@@ -15,7 +15,7 @@ use super::super::test_stream::CLOSED;
 use super::rng::Rng;
 use crate::fanout::table::{Batch, Read, Table};
 
-/// The maximum number of rows in one batch. It is small, so that many batches are needed.
+/// The maximum number of rows in one batch. This number is small, so that many batches are needed.
 const BATCH: usize = 7;
 /// The longest pause before or after the snapshot of a slow read, in milliseconds.
 const SLOWEST: u64 = 400;
@@ -23,7 +23,7 @@ const SLOWEST: u64 = 400;
 /// The head of each restored table, in the order of the restores.
 pub(in crate::streams) type Restores = Rc<RefCell<Vec<i64>>>;
 
-/// Every row that was appended, pruned rows included, except those that a restore has lost.
+/// Every row that was appended, including pruned rows, but without the rows that a restore has lost.
 pub(in crate::streams) type History = Rc<RefCell<Vec<HistoryRow>>>;
 
 /// One row of the history.
@@ -41,14 +41,14 @@ pub(in crate::streams) struct State {
     pub(in crate::streams) next: i64,
     /// Whether the pool's server is out of reach.
     pub(in crate::streams) away: bool,
-    /// The last id that the pool's server has; `None` if it has all rows.
+    /// The last id that the pool's server has; `None` if the server has all rows.
     pub(in crate::streams) replicated: Option<i64>,
-    /// The random pauses of reads, in a world with slow reads.
+    /// The generator of random pauses, in a world with slow reads.
     pub(super) slow: Option<Rng>,
 }
 
 impl State {
-    /// The milliseconds that pass before and after the snapshot of a read.
+    /// The pauses before and after the snapshot of a read, in milliseconds.
     fn pauses(&mut self) -> (u64, u64) {
         self.slow.as_mut().map_or((0, 0), |rng| (rng.below(SLOWEST), rng.below(SLOWEST)))
     }
@@ -82,12 +82,12 @@ impl State {
     }
 }
 
-/// The table as the pool sees it.
+/// The table, as the connection pool reads it.
 #[derive(Clone, Default)]
 pub(in crate::streams) struct SimTable(pub(in crate::streams) Arc<Mutex<State>>);
 
 impl SimTable {
-    /// Reads a snapshot. In worlds with slow reads, time passes before and after it.
+    /// Reads a snapshot. In worlds with slow reads, time passes before and after the snapshot.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&State, i64) -> T + Send + 'static,
@@ -101,7 +101,7 @@ impl SimTable {
             let outcome = {
                 let state = table.lock();
                 if state.away {
-                    Err(StoreError::Connect("the simulated server is away".into()))
+                    Err(StoreError::Connect("the simulated server is not available".into()))
                 } else {
                     let visible = state.replicated.unwrap_or(i64::MAX);
                     Ok(read(&state, visible))

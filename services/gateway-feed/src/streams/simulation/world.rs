@@ -28,7 +28,8 @@ use crate::fanout::topics::{RECENT, Topics};
 const CHANNELS: u64 = 20;
 const CLIENTS: usize = 40;
 const ROWS: usize = 300;
-/// The memory budget of the private rings, in bytes. It is so small that chunks are evicted all the time.
+/// The memory budget of the private rings, in bytes. This budget is so small that chunks are evicted all
+/// the time.
 const RINGS: usize = 6_000;
 /// If a client gets nothing for this long, the test fails.
 const LONGEST_SILENCE: Duration = Duration::from_secs(45);
@@ -67,20 +68,21 @@ impl Gateway {
 
 pub(super) struct World {
     rng: Rng,
-    /// Whether reads take time. Such a world has no restores, because a read may then return rows that the
-    /// restore has lost, and the model cannot tell those from wrong rows.
+    /// Whether reads take time. A world with slow reads has no restores. Otherwise, a read could return
+    /// rows that a restore has lost in the meantime, and the clients could not tell lost rows from wrong
+    /// rows.
     slow: bool,
     table: SimTable,
     history: History,
     gateway: Rc<RefCell<Rc<Gateway>>>,
-    /// The last id that the tail has read; `None` before it starts.
+    /// The last id that the tail has read; `None` before the tail starts.
     head: Option<i64>,
     /// The ids up to which the two families are pruned, as far as the tail knows.
     pruned: (i64, i64),
     /// How many rows the restores have lost.
     lost: usize,
     restores: Restores,
-    /// Whether the world is ending: clients no longer disconnect or lag.
+    /// Whether the world is ending. In that case, clients no longer disconnect or lag.
     ending: Rc<Cell<bool>>,
 }
 
@@ -97,7 +99,8 @@ impl World {
         Self { rng, slow, table, history, gateway, head: None, pruned: (0, 0), lost, restores, ending }
     }
 
-    /// Runs the world and checks it. Returns how many rows and how many gaps each client saw.
+    /// Runs the world, and checks what the clients get. Returns how many rows and how many gaps each client
+    /// got.
     pub(super) async fn run(mut self) -> Vec<(usize, usize)> {
         let clients: Vec<_> = (0..CLIENTS).map(|nth| self.client(nth)).collect();
         while self.history.borrow().len() + self.lost < ROWS {
@@ -109,8 +112,8 @@ impl World {
         let mut seen = Vec::new();
         for client in clients {
             let client = client.await.unwrap();
-            let cursor = client.cursor().unwrap_or_else(|| panic!("{} never began", client.name));
-            assert!(cursor >= head, "{} ended at {cursor} of {head}", client.name);
+            let cursor = client.cursor().unwrap_or_else(|| panic!("{} got no first frame", client.name));
+            assert!(cursor >= head, "{} ended at {cursor}, before the head {head}", client.name);
             seen.push((client.rows, client.gaps));
         }
         let gateway = self.gateway.borrow();
@@ -223,7 +226,7 @@ impl World {
         gateway.hub.update(update).await;
     }
 
-    /// Repairs everything, and gives every client the time to catch up.
+    /// Repairs everything, and gives every client time to catch up.
     async fn heal(&mut self) {
         self.ending.set(true);
         {
@@ -260,7 +263,8 @@ impl World {
     }
 }
 
-/// A client that connects, reads at its own pace, disconnects and reconnects, until the world has ended.
+/// Runs a client until the world has ended. The client connects, reads at its own pace, disconnects and
+/// reconnects.
 async fn run_client(
     mut client: Client,
     mut rng: Rng,
@@ -312,12 +316,15 @@ async fn follow<S: Stream>(
             () = gateway.killed.cancelled() => return,
             bytes = timeout(LONGEST_SILENCE, subscriber.next()) => bytes,
         };
-        let bytes = bytes.unwrap_or_else(|_| panic!("{} got nothing for too long", client.name));
+        let bytes = bytes.unwrap_or_else(|_| panic!("{} got nothing for {LONGEST_SILENCE:?}", client.name));
         let Some(bytes) = bytes else {
-            assert!(client.ended || matches!(client.follows, Follows::Ticker(_)), "an end without a reason");
+            assert!(
+                client.ended || matches!(client.follows, Follows::Ticker(_)),
+                "the stream ended without a reason"
+            );
             return;
         };
-        assert!(!client.ended, "{}: a frame after the end", client.name);
+        assert!(!client.ended, "{}: got a frame after the end", client.name);
         client.read(&bytes);
         if ending.get() {
             continue;

@@ -1,5 +1,5 @@
 //! Makes simulated events. The ticker shows them only while the table holds no event of the ticker, so that
-//! a newcomer sees what a feed looks like. Simulated events are never stored and have no id.
+//! a new user sees what a feed looks like. Simulated events are never stored and have no id.
 
 use oasis_core::{Channel, Event, Kind, Layer, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
@@ -24,7 +24,7 @@ const STORY: [(&str, Source, &str, Status); 10] = [
     ("PLANNER", Source::AgentPing, "ping", Status::InProgress),
 ];
 
-/// The `nth` simulated event, as if it happened `now`.
+/// The `nth` simulated event, with the time `now`.
 fn event(nth: u64, now: Ts) -> StoredEvent {
     // The remainder is below the length of `STORY`, so it is a valid index.
     let (module, source, kind, status) = STORY[(nth % STORY.len() as u64) as usize];
@@ -56,8 +56,9 @@ fn event(nth: u64, now: Ts) -> StoredEvent {
     }
 }
 
-/// The events that a client is shown after the tick `after`, up to and including the tick `upto`. A new
-/// client sees [`FIRST`] events. A client that has missed many ticks sees no more than a new one.
+/// The events for the ticks that follow the tick `after` (`None` for a new client), up to and including the
+/// tick `upto`. A new client gets [`FIRST`] events. A client that has missed many ticks gets at most as
+/// many events as a new client.
 pub(crate) fn events(after: Option<u64>, upto: u64, now: Ts) -> impl Iterator<Item = StoredEvent> {
     let first = after.map_or(upto, |after| upto.max(after + FIRST)) + 1;
     (first..=upto + FIRST).map(move |nth| event(nth, now))
