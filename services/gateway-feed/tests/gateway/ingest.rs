@@ -1,4 +1,4 @@
-//! Tests ingest: the three forms of events, who may send events, and which requests are refused.
+//! Tests ingest: the forms of events, who may send events, and which requests are refused.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn plain(change: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_stored_in_each_of_the_three_forms() {
+async fn an_event_is_stored_in_each_of_the_forms() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let full = plain(json!({
@@ -28,7 +28,12 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
     }));
     let first = post(gateway.address, "/events/ingest", full.to_string()).await;
     assert_eq!(first.status, 201);
-    assert_eq!(first.json(), json!({"ok": true, "id": 1, "ids": [1], "duplicates": 0}));
+    assert_eq!(
+        first.json(),
+        json!({
+            "ok": true, "id": 1, "event_id": "1", "ts": "2026-01-02T02:04:05.000Z", "ids": [1], "duplicates": 0
+        })
+    );
     let again =
         post(gateway.address, "/api/v1/oasis/events", json!([full, plain(json!({}))]).to_string()).await;
     // Ids can have gaps, so the test cannot predict the next id.
@@ -43,7 +48,7 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
         "metadata": {"vtid": "DEV-CICDL-0031", "source": "agent.ping", "x": 1, "notes": "m"},
         "timestamp": "2026-01-02T03:04:05.678Z"
     });
-    assert_eq!(post(gateway.address, "/events/ingest", older.to_string()).await.status, 201);
+    assert_eq!(post(gateway.address, "/events/ingest", older.to_string()).await.status, 200);
 
     let cloud = json!({
         "specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.Build-Done",
@@ -93,7 +98,10 @@ async fn an_event_is_stored_in_each_of_the_three_forms() {
     );
     assert_eq!(
         rows[2]["meta"],
-        json!({"tenant": "acme", "notes": "n", "metadata.notes": "m", "git_sha": "abc", "rid": "r", "x": 1})
+        json!({
+            "tenant": "acme", "notes": "n", "metadata.notes": "m", "git_sha": "abc", "rid": "r", "x": 1,
+            "kind_given": "Task Init"
+        })
     );
     assert_eq!(
         fields(1),
@@ -124,15 +132,12 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
     for (change, named) in [
         (json!({"status": "done"}), "`status`"),
         (json!({"status": 5}), "`status`"),
-        (json!({"kind": null}), "`kind`"),
+        (json!({"kind": null}), "none of the four forms"),
         (json!({"kind": "Push"}), "`kind`"),
         (json!({"source": "github"}), "`source`"),
-        (json!({"vtid": "nonsense"}), "`vtid`"),
         (json!({"vtid": 31}), "`vtid`"),
         (json!({"module": "not a module"}), "`module`"),
         (json!({"layer": "cicdl"}), "`layer`"),
-        (json!({"title": "MINE"}), "`title`"),
-        (json!({"ref": "vt/mine"}), "`ref`"),
         (json!({"id": 7}), "`id`"),
         (json!({"link": "javascript:alert(1)"}), "`link`"),
         (json!({"ts": "yesterday"}), "`ts`"),
@@ -149,28 +154,15 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
         (String::new(), "not JSON"),
         ("{".into(), "not JSON"),
         ("null".into(), "expected an event"),
-        (json!({"service": "", "event": "b", "status": "info"}).to_string(), "`service`"),
         (format!("{}{}", plain(json!({})), " ".repeat(200_000)), "too large"),
         (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: the event is too large"),
         ("[]".into(), "no event"),
         ("[1]".into(), "event 0"),
-        (r#"{"source":"oasis.events","kind":"a","status":"info","meta":{"a":"\ud800"}}"#.into(), "not JSON"),
         (format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)), "not JSON"),
         (json!([plain(json!({})), plain(json!({"status": "done"}))]).to_string(), "event 1: `status`"),
         (json!(vec![plain(json!({})); 1_001]).to_string(), "1001 events"),
-        (json!({"service": "a", "event": "b", "status": "done"}).to_string(), "`status`"),
-        (json!({"service": "a", "event": "b", "status": "info", "colour": 1}).to_string(), "`colour`"),
-        (
-            json!({"service": "a", "event": "b", "status": "info", "metadata": {"vtid": "x"}}).to_string(),
-            "`metadata.vtid`",
-        ),
         (json!({"specversion": "0.3", "id": "1", "source": "a", "type": "b"}).to_string(), "`specversion`"),
         (json!({"specversion": "1.0", "source": "a", "type": "b"}).to_string(), "`id`"),
-        (
-            json!({"specversion": "1.0", "id": "1", "source": "a", "type": "b", "data": {"status": "x"}})
-                .to_string(),
-            "`data.status`",
-        ),
         (
             json!({"specversion": "1.0", "id": "1", "source": "a", "type": "b", "Bad-Name": "x"}).to_string(),
             "`Bad-Name`",

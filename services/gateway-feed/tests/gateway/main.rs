@@ -12,6 +12,7 @@ mod process;
 mod query;
 mod resume;
 mod stalled;
+mod writers;
 
 use std::net::SocketAddr;
 
