@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oasis_core::{Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task};
+use oasis_core::{Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task, Vtid};
 use oasis_postgres::testing;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -99,6 +99,8 @@ async fn types_and_constraints_accept_the_same_texts() {
             prop_oneof![
                 "[A-Z]{1,9}-[A-Z0-9]{1,17}-[0-9]{3,7}",
                 "(VTID|DEV|UNSET|IDLE)(-[0-9]{3,7})?",
+                "[A-Z][A-Z0-9]{0,16}(-[A-Z0-9]{1,34}){0,6}([.][A-Z0-9]{1,9})?",
+                "[A-Z][A-Z0-9]{1,3}(-[A-Z0-9]{1,5}){1,6}([.][A-Z0-9]{0,2}){0,2}",
                 "[A-Z0-9-]{0,66}",
                 "[a-z0-9_.]{0,66}",
                 "[a-z]{1,3}:[A-Za-z0-9._ -]{0,10}",
@@ -112,11 +114,11 @@ async fn types_and_constraints_accept_the_same_texts() {
         let derived = |field: &str| -> Vec<(&'static str, String)> {
             match field {
                 "vtid" => {
-                    let layer =
-                        text.split('-').nth(1).filter(|_| text.split('-').count() > 2).unwrap_or("TEST");
+                    let vtid = Vtid::parse(&text).ok();
+                    let layer = vtid.as_ref().and_then(Vtid::layer).unwrap_or("TEST").to_owned();
                     vec![
                         ("ref", reference.clone()),
-                        ("layer", layer.into()),
+                        ("layer", layer.clone()),
                         ("title", format!("{layer}-CORE-TASK-INIT")),
                     ]
                 }
@@ -210,7 +212,7 @@ async fn rewritten_constraints_accept_the_same_rows() {
     let present = crate::database().await;
     let present = checks(&crate::client(&present.url).await).await;
     for after in [&older, &present] {
-        assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+        assert!(before.keys().all(|name| after.contains_key(name)));
         assert_ne!(before, *after);
     }
     assert_ne!(older, present);
@@ -263,9 +265,11 @@ async fn rewritten_constraints_accept_the_same_rows() {
                 checks[&name], checks["oasis_events_vtid"]
             )
         };
+        let widened = std::ptr::eq(after, &present) && matches!(name.as_str(), "oasis_events_vtid" | "oasis_events_layer");
+        let differs = if widened { "old AND NOT new" } else { "old <> new" };
         let sql = format!(
             "SELECT count(*) FILTER (WHERE old), count(*) FILTER (WHERE NOT old), \
-                    (array_agg(sample::text) FILTER (WHERE old <> new))[1] \
+                    (array_agg(sample::text) FILTER (WHERE {differs}))[1] \
              FROM (SELECT sample, {} AS old, {} AS new FROM sample) AS sample",
             accepts(&before),
             accepts(after)

@@ -10,6 +10,7 @@ mod behind_pooler;
 mod behind_proxy;
 mod channels;
 mod check;
+mod clocks;
 mod constraints;
 mod migrations;
 mod older_migrations;
