@@ -19,6 +19,6 @@ test crate:
 ci:
     .ci/run
 
-# The local stack, with a made-up team
+# The local stack, with the events of a made-up team
 demo:
     cargo oasis up --demo

@@ -95,8 +95,8 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Makes the subscriptions of `count` clients to the same path. All clients count their events. Up to
-    /// `checked` of the clients also keep the number of each event.
+    /// Makes the subscriptions of `count` clients to the same path. All clients count their events. At most
+    /// `checked` clients also record the sequence number of each event.
     pub(crate) fn subscriptions(path: &str, count: usize, checked: usize) -> Vec<Subscription> {
         let subscription = |n: usize| {
             // The checked clients are distributed evenly among all clients.

@@ -105,9 +105,9 @@ enum Scenario {
     Append,
     /// Answer times of the query API over five million events
     Queries,
-    /// Answer times of the ticker when a million room lines separate two of its events
+    /// Answer times of the ticker when a million messages in rooms lie between its newest and its older events
     Flood,
-    /// Time until a new client gets its first events, which are older than three million repeated pings
+    /// Time until a new client gets its first events when three million newer pings only repeat earlier pings
     Replay,
     /// Reading speed of clients that resume a million events behind, and their effect on live clients
     Resume,

@@ -37,7 +37,7 @@ pub(crate) fn load() -> anyhow::Result<f64> {
     text.split(' ').next().and_then(|load| load.parse().ok()).context("/proc/loadavg has no load average")
 }
 
-/// Measures how much processor time processes and their children use after [`Meter::start`].
+/// Measures the processor time that processes and their children use after [`Meter::start`].
 pub(crate) struct Meter {
     began: Instant,
     watched: Vec<(&'static str, u32, f64)>,

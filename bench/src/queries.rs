@@ -119,8 +119,10 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         report.row(if form.bar { p99.bar(Bar::AtMost(P99)) } else { p99 });
     }
     let median = |name: &str| {
-        let at =
-            forms.iter().position(|form| form.name == name).context("there is no form with this name")?;
+        let at = forms
+            .iter()
+            .position(|form| form.name == name)
+            .with_context(|| format!("no form is named {name:?}"))?;
         anyhow::Ok(Samples::new(alone.get(&at).cloned().unwrap_or_default()).quantile(0.5))
     };
     for name in PAGED.map(|(name, _)| name) {
@@ -130,9 +132,9 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     }
     let all = Samples::new(all);
     let rate = all.len() as f64 / took;
-    let what = format!("answers to all forms with a bar, {CONNECTIONS} connections");
+    let what = format!("answers to all queries that have a limit, {CONNECTIONS} connections");
     report.row(Row::single(what, "/s", rate).cpu(cpu));
-    let what = format!("answer time, all forms with a bar, {CONNECTIONS} connections");
+    let what = format!("answer time, all queries that have a limit, {CONNECTIONS} connections");
     report.row(Row::of(what.as_str(), "ms", &all));
     report.row(Row::single(format!("{what}, p99"), "ms", all.quantile(0.99)));
     report.note(format!(
@@ -184,12 +186,15 @@ async fn forms(client: &Client, history: &History, address: SocketAddr) -> anyho
         Form::new("until a day after the last event", format!("until={soon}")),
         Form::new("since half a minute before the last event", format!("since={now}")),
         Form::new("since early in the history", format!("since={back}")),
-        Form::new("one minute early in the history", format!("since={back}&until={minute}")),
-        Form::new("one hour early in the history", hour.as_str()),
+        Form::new("one minute, near the start of the history", format!("since={back}&until={minute}")),
+        Form::new("one hour, near the start of the history", hour.as_str()),
         Form::new("a quarter of the history", format!("since={back}&until={quarter}")),
-        Form::new("one hour early in the history, one status", format!("{hour}&status=failure")),
-        Form::new("one hour early in the history, a rare status", format!("{hour}&status=cancelled")),
-        Form::new("one hour early in the history, one kind", format!("{hour}&kind=push")),
+        Form::new("one hour, near the start of the history, one status", format!("{hour}&status=failure")),
+        Form::new(
+            "one hour, near the start of the history, a rare status",
+            format!("{hour}&status=cancelled"),
+        ),
+        Form::new("one hour, near the start of the history, one kind", format!("{hour}&kind=push")),
         Form::new(
             "a quarter of the history, the busiest task",
             format!("since={back}&until={quarter}&vtid={}", task(0)),

@@ -166,10 +166,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     report.row(Row::single(what, "MiB", (after - before) / 1_024.0).bar(Bar::AtMost(40.0)));
     for tested in [few, many] {
         ensure!(tested.crowd.closed() == 0, "the gateway closed {} subscribers", tested.crowd.closed());
-        report.note(format!(
-            "{} topics: all {} lines arrived at the subscribers",
-            tested.topics, tested.sent
-        ));
+        report
+            .note(format!("{} topics: all {} lines arrived at the subscribers", tested.topics, tested.sent));
         drop(tested.crowd);
         report.notes(tested.gateway.stop().await?);
     }

@@ -15,14 +15,15 @@ Examples:
   DATABASE_URL=postgres://… oasis migrate
   oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
 
-You can run this command at any time, even several times at once. It skips steps that were applied before.";
+You can run this command at any time, and several copies can run at the same time. The command skips steps
+that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   DATABASE_URL=postgres://… oasis prune --keep 90d
   DATABASE_URL=postgres://… oasis prune --keep '12 weeks'
 
-A client that resumes after a deleted event gets a gap message.";
+A client that resumes gets a gap message if events after its cursor were deleted.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]
@@ -65,7 +66,7 @@ pub(crate) struct PruneArgs {
     /// Age of the oldest events to keep, such as 90d, 36h or '12 weeks'; older events are deleted
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: Duration,
-    /// Allow --keep to be less than an hour, which deletes all or nearly all events
+    /// Allow --keep to be less than an hour; a value below an hour deletes all or nearly all events
     #[arg(long)]
     everything: bool,
 }

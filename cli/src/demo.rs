@@ -30,9 +30,9 @@ use story::{Delivery, Story};
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis demo                        send deliveries at a natural pace until Ctrl-C
+  oasis demo                        send a delivery every 0.5 to 3 seconds until Ctrl-C
   oasis demo --count 500 --speed 50 fill a feed quickly
-  oasis demo --seed 7               repeat the same story
+  oasis demo --seed 7               send the same deliveries in each run
 
 The people, repositories and tasks are made up. The deliveries have the same form as deliveries from GitHub.
 The events of the demo stay in the table.";
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Address of webhook-ingest
     #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
     url: Base,
-    /// Secret with which webhook-ingest checks signatures
+    /// Webhook secret that webhook-ingest uses to check signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
     secret: Secret,
     #[command(flatten)]
@@ -57,10 +57,10 @@ pub(crate) struct Args {
 /// The story to play, its speed and its length. The default is a new story, in real time, without end.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(crate) struct Pace {
-    /// Seed of the story; the same seed gives the same story
+    /// Seed for the random deliveries; the same seed produces the same deliveries with new times
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Speed, as a multiple of real time
+    /// Speed factor; 2 halves the pauses between deliveries
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     pub(crate) speed: Option<f64>,
     /// End after N deliveries

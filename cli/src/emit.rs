@@ -23,7 +23,8 @@ Examples:
              --meta host=db1 --meta attempt:=3
   oasis emit --kind deploy --status success --meta '{\"region\":\"europe-west1\"}' --dedup-key deploy-4711
 
-The id of the event is printed to standard output. With --dedup-key it is safe to send an event again.";
+The id of the event is printed to standard output. With --dedup-key, you can safely send the same event again:
+the server stores the event only once.";
 
 /// Flags of `oasis emit`.
 #[derive(clap::Args, Debug)]

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// OASIS DevHub from the command line.
+/// OASIS DevHub from the command line
 #[derive(Parser)]
 #[command(name = "oasis", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
@@ -33,21 +33,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start PostgreSQL, gateway-feed and webhook-ingest on this machine.
+    /// Start PostgreSQL, gateway-feed and webhook-ingest on this machine
     Up(up::Args),
-    /// Bring the schema of a database up to date.
+    /// Bring the schema of a database up to date
     Migrate(database::MigrateArgs),
-    /// Delete old events of the ticker.
+    /// Delete old events of the ticker
     Prune(Box<database::PruneArgs>),
-    /// Follow the live feed in the terminal.
+    /// Follow the live feed in the terminal
     Tail(tail::Args),
-    /// List the agents and their states.
+    /// List the agents and their states
     Agents(agents::Args),
-    /// Send one event.
+    /// Send one event
     Emit(emit::Args),
-    /// Send GitHub payload files as signed webhook deliveries.
+    /// Send GitHub payload files as signed webhook deliveries
     Replay(replay::Args),
-    /// Send the GitHub deliveries of a made-up team until Ctrl-C.
+    /// Send the GitHub deliveries of a made-up team until stopped
     Demo(demo::Args),
 }
 

@@ -20,8 +20,8 @@ use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis replay push.json                          the file name gives the event
-  oasis replay --event workflow_run run-1.json    the flag gives the event
+  oasis replay push.json                          take the event name from the file name
+  oasis replay --event workflow_run run-1.json    take the event name from the flag
   oasis replay payload-examples/                  a directory: push/one.payload.json, issues.opened.json, …
   oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
   oasis replay index.json                         a collection, as in @octokit/webhooks-examples
@@ -39,10 +39,11 @@ pub(crate) struct Args {
     /// Address of webhook-ingest
     #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
     url: Base,
-    /// Secret with which webhook-ingest checks signatures
+    /// Webhook secret that webhook-ingest uses to check signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
     secret: Secret,
-    /// Event name of all payloads; by default, the name of the file or of its directory gives the event
+    /// Event name for all payloads; by default, the event name is taken from the collection, or from the name
+    /// of the file or directory
     #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
     event: Option<String>,
     /// Number of deliveries in progress at the same time; 1 keeps the order of the payloads

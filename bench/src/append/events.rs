@@ -42,7 +42,7 @@ impl Events {
 }
 
 fn event(nth: u64, size: Size) -> Result<NewEvent, Invalid> {
-    // The multiplication gives consecutive events task numbers that are not consecutive.
+    // Because of the multiplication, consecutive events do not have consecutive task numbers.
     let task = nth.wrapping_mul(7_919) % TASKS;
     let cycle = |count: usize, every: u64| (nth / every) as usize % count;
     let layer = LAYERS[task as usize % LAYERS.len()];

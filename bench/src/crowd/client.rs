@@ -14,7 +14,7 @@ use crate::sse::Chunks;
 pub(crate) enum Keep {
     /// Only the number of events.
     Count,
-    /// The number of each event.
+    /// The sequence number of each event.
     Numbers,
     /// The number of each event, and the time at which the last byte of the event arrived.
     Arrivals,

@@ -21,8 +21,8 @@ Examples:
   oasis tail --status success -n 1                 end after one success
 
 After a lost connection, the command resumes where it stopped. With -n or --no-follow, the first attempt to
-connect must succeed. A feed without events shows simulated events. -n does not count simulated events, and
---json leaves them out. Messages about the connection go to standard error.";
+connect must succeed. A feed without events shows simulated events. Simulated events do not count towards -n,
+and --json leaves them out. Messages about the connection go to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// End after N events; simulated events do not count
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// End when all events that were stored at the start have been printed; if the last stored event does not
+    /// End once all events that were stored at the start have been printed; if the last stored event does not
     /// match the filter, the command ends with the next heartbeat (after up to 15 s)
     #[arg(long)]
     pub(super) no_follow: bool,

@@ -7,8 +7,8 @@ use oasis_store::DatabaseUrl;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis up                          start everything; Ctrl-C stops everything, the data stays in .oasis/
-  oasis up --demo                   add a made-up team with its deploys and agents
+  oasis up                          start the services; Ctrl-C stops them and keeps the data in .oasis/
+  oasis up --demo                   also send the events of a made-up team
   oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
   DATABASE_URL=postgres://… oasis up   use your own database
 
@@ -18,7 +18,7 @@ Anyone who can reach the ports can read and send events. Without --host, only th
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Add a made-up team: signed deliveries through webhook-ingest, deploys and agents
+    /// Send the events of a made-up team: signed GitHub deliveries, deploys and pings of agents
     #[arg(long)]
     pub(super) demo: bool,
     /// Address to listen on; any address except a loopback address opens the ports to other machines
@@ -34,10 +34,10 @@ pub(crate) struct Args {
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<DatabaseUrl>,
-    /// Webhook secret; by default, a secret is generated and kept in the folder of --data
+    /// Webhook secret; by default, a secret is generated and stored in the --data folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) github_webhook_secret: Option<Secret>,
-    /// Watch the Cloud Run deploys of these projects, with your own credentials
+    /// Watch the Cloud Run deploys of these projects, with your Google Cloud credentials
     #[arg(long, env = "GCP_PROJECT", value_name = "IDS")]
     pub(super) gcp_project: Option<String>,
     /// What to log, such as `info` or `warn,gateway_feed=debug`

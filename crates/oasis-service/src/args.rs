@@ -31,8 +31,8 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
 
-    /// Check whether the service at this address is ready, print the reasons if it is not, and exit; for
-    /// container images without a shell
+    /// Check whether the service that listens on --host and --port is ready, and exit. If the service is not
+    /// ready, print the reasons and exit with code 1. Useful in container images without a shell
     #[arg(long)]
     pub healthcheck: bool,
 }

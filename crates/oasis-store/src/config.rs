@@ -19,11 +19,13 @@ pub struct DatabaseArgs {
     /// Postgres URL; sslmode and sslrootcert work as in libpq
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
-    /// Postgres URL of a direct connection for LISTEN, if DATABASE_URL goes through a transaction pooler
+    /// Postgres URL for a direct connection that uses LISTEN; needed if DATABASE_URL points to a transaction
+    /// pooler
     #[arg(long, env = "LISTEN_DATABASE_URL", hide_env_values = true, value_name = "URL",
           value_parser = optional)]
     pub listen_database_url: Option<Optional>,
-    /// Maximum number of connections for reads; appends and the tail each use one more
+    /// Maximum number of database connections for reads. Appending events and following new events need one
+    /// more connection each
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=500))]
     pub database_pool_size: u16,

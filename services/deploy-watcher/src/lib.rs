@@ -50,11 +50,11 @@ pub struct Config {
           value_parser = project)]
     pub gcp_project: Vec<String>,
 
-    /// Poll at this interval, in addition to each POST /poll
+    /// Interval between polls. Without an interval, the service polls only when it receives POST /poll
     #[arg(long, env = "EVERY", value_name = "DURATION", value_parser = parse_duration)]
     pub every: Option<Duration>,
 
-    /// Poll once, print the report as JSON and exit. Overrides EVERY
+    /// Poll once, print the report as JSON, and exit. Ignores --every
     #[arg(long)]
     pub once: bool,
 
@@ -66,7 +66,7 @@ pub struct Config {
     #[arg(long, env = "LOGGING_ENDPOINT", value_name = "URL", default_value = gcloud::ENDPOINT)]
     pub logging_endpoint: String,
 
-    /// Send no credentials. Use this only with a fake Cloud Logging server
+    /// Send no credentials. Only a fake Cloud Logging server accepts requests without credentials
     #[arg(long, env = "LOGGING_ANONYMOUS")]
     pub logging_anonymous: bool,
 }

@@ -19,8 +19,8 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Tokens that allow a client to read, comma-separated. Without any token, everyone may read, and
-    /// e-mail addresses in meta are withheld
+    /// Comma-separated tokens; a client needs one of the tokens to read. Without this setting, everyone may
+    /// read, and e-mail addresses in meta and in the list of agents are hidden
     #[arg(
         long,
         env = "READ_TOKENS",
@@ -31,7 +31,7 @@ pub struct Config {
     )]
     pub read_tokens: Tokens,
 
-    /// Tokens that allow a client to send events, comma-separated
+    /// Comma-separated tokens; each token allows a client to send events
     #[arg(
         long,
         env = "INGEST_TOKENS",
@@ -51,7 +51,7 @@ pub struct Config {
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 
-    /// Serve the test stream, for the bench
+    /// Serve the test stream, which the bench uses
     #[cfg(feature = "test-stream")]
     #[arg(long, env = "TEST_STREAM", hide = true)]
     pub test_stream: bool,

@@ -49,17 +49,17 @@ pub struct Cli {
 enum Control {
     /// Set the task that a running agent works on
     SetVtid {
-        /// The task
+        /// VTID of the task, such as DEV-CICDL-0031
         vtid: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Make a running agent idle, until it gets a task
+    /// Make a running agent idle until `set-vtid` sets a task
     Idle {
         #[command(flatten)]
         target: Target,
     },
-    /// Show what a running agent works on, and whether its beats are delivered
+    /// Show the task of a running agent, and whether the agent's beats are delivered
     Status {
         #[command(flatten)]
         target: Target,
@@ -68,10 +68,10 @@ enum Control {
 
 #[derive(Debug, Args)]
 struct Target {
-    /// The agent's name, which is needed if several agents run here
+    /// Name of the agent; needed only if several agents of this user run on this machine
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// The path of the agent's socket. A wrapped command gets the path from the environment
+    /// Path of the agent's socket. A wrapped command finds the path in HEARTBEAT_SOCKET
     #[arg(long, env = wrap::SOCKET, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(flatten)]
@@ -108,7 +108,7 @@ struct AgentArgs {
     #[arg(long, env = "GATEWAY_URL", value_name = "URL")]
     gateway_url: Option<Base>,
 
-    /// One of the gateway's INGEST_TOKENS
+    /// Token for sending: one of the gateway's INGEST_TOKENS
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     ingest_token: Option<Secret>,
 
@@ -116,14 +116,16 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
-    /// The socket for `set-vtid`, `idle` and `status`. The default is in a private directory of the user
+    /// Path of the socket for `set-vtid`, `idle` and `status`. The default is a file in the user's runtime
+    /// directory or, if there is no such directory, in the directory for temporary files
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
     #[command(flatten)]
     runtime: Runtime,
 
-    /// What to log, such as `info`. With COMMAND, the default is `off`: the output belongs to COMMAND
+    /// What to log, such as `warn`. The default is `info`. With COMMAND, the default is `off`, because log
+    /// lines would mix with the output of COMMAND
     #[arg(long, env = "HEARTBEAT_LOG", value_name = "FILTER")]
     log: Option<String>,
 

@@ -36,7 +36,7 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// The secret that is set in the webhook's settings on GitHub
+    /// The secret from the settings of the GitHub webhook
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET",
           value_parser = secret)]
     pub github_webhook_secret: Secret,
@@ -50,7 +50,9 @@ pub struct Config {
     #[arg(long, env = "VTID_PREFIXES", value_name = "LIST", default_value_t)]
     pub vtid_prefixes: Prefixes,
 
-    /// The modules of repositories: owner/repo=GATEWAY,other/*=repository,… Other repositories get CORE
+    /// Modules for the events of repositories, such as owner/repo=GATEWAY,other/*=repository. The value
+    /// `repository` means that each module is named after the repository. All other events get the module
+    /// CORE
     #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub github_modules: Modules,
 }

@@ -35,7 +35,7 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     let needed = params.add(Param::Id(needed));
     let with = format!(
         "WITH newest_rows AS MATERIALIZED ( \
-           SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {budget}), \
+           SELECT found.* FROM {found} ORDER BY found.place DESC LIMIT {budget}), \
          settled AS MATERIALIZED ( \
            SELECT count(*) < {budget} OR count(*) FILTER (WHERE {bounds}) >= {needed} AS settled \
            FROM newest_rows) "

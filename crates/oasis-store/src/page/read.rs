@@ -27,15 +27,15 @@ impl Page {
     /// Reads the rows of a [`PageStatement`] into a page of at most `limit` events.
     pub(crate) fn read(rows: &[Row], limit: i64) -> Result<Self, StoreError> {
         let mut page = Self { events: Vec::new(), more: false, marks: Marks::default(), newest: 0 };
-        let Some((state, rows)) = rows.split_first() else { return Ok(page) };
-        page.marks = Marks::read(state.try_get("pruned_through")?, state.try_get("families")?)?;
-        page.newest = state.try_get("newest")?;
+        let Some(first) = rows.first() else { return Ok(page) };
+        page.marks = Marks::read(first.try_get("pruned_through")?, first.try_get("families")?)?;
+        page.newest = first.try_get("newest")?;
+        if first.try_get::<_, Option<i64>>("id")?.is_none() {
+            return Ok(page);
+        }
         let kept = rows.len().min(usize::try_from(limit).unwrap_or_default());
         page.events = rows[..kept].iter().map(StoredEvent::from_row).collect::<Result<_, _>>()?;
-        let found = match rows.first() {
-            Some(first) => first.try_get::<_, Option<i64>>("found")?,
-            None => None,
-        };
+        let found: Option<i64> = first.try_get("found")?;
         page.more = found.map_or(rows.len(), |found| usize::try_from(found).unwrap_or_default()) > kept;
         Ok(page)
     }

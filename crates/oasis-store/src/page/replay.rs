@@ -54,10 +54,10 @@ fn replay_statement(query: &PageQuery<'_>, filter: &Filter) -> PageStatement {
     }
     let parts: Vec<String> = parts
         .iter()
-        .map(|found| format!("(SELECT found.* FROM {found} ORDER BY found.id DESC LIMIT {limit})"))
+        .map(|found| format!("(SELECT found.* FROM {found} ORDER BY found.place DESC LIMIT {limit})"))
         .collect();
     let all = parts.join(" UNION ALL ");
-    let page = format!("SELECT every.* FROM ({all}) AS every ORDER BY every.id DESC LIMIT {limit}");
+    let page = format!("SELECT every.* FROM ({all}) AS every ORDER BY every.place DESC LIMIT {limit}");
     PageStatement::of(query, params, "", "", &page)
 }
 

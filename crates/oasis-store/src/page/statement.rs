@@ -13,9 +13,9 @@ const STATE: &str = "( \
       coalesce((SELECT families::text FROM public.oasis_feed_state), '{}') AS families, \
       coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state";
 
-/// A statement that reads a page. The first row of the result is the state of the table. The other rows are
-/// the events of the page. If more rows follow in the table, the result may end with one more event, which is
-/// not part of the page.
+/// A statement that reads a page. Each row of the result is an event of the page and has the state of the
+/// table. If the page has no events, the result is one row with the state alone. If more rows follow in the
+/// table, the result may end with one more event, which is not part of the page.
 pub(crate) struct PageStatement {
     pub(crate) sql: String,
     pub(crate) params: Params,
@@ -36,11 +36,12 @@ impl PageStatement {
         let found = walk.sql(&format!("{}, e.meta", fields("e")), &needed);
         let (bound, direction) = (&walk.bound, direction(query.order));
         let limit = limit_and_offset(&mut params, query);
-        let page = format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.id {direction} {limit}");
+        let page =
+            format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit}");
         Self::of(query, params, "", "", &page)
     }
 
-    /// The statement that returns the state of the table, followed by the rows that `page` selects. `meta` is
+    /// The statement that returns the rows that `page` selects, each with the state of the table. `meta` is
     /// converted to text only here, after `page` has removed the rows that an offset skips. `with` is placed
     /// before the statement, and `more` is added to the selected columns.
     pub(super) fn of(query: &PageQuery<'_>, params: Params, with: &str, more: &str, page: &str) -> Self {
@@ -74,7 +75,7 @@ impl PageStatement {
         let sql = format!(
             "{with}SELECT {}, page.meta, page.found, \
                state.pruned_through, state.families, state.newest{more} \
-             FROM {STATE} FULL JOIN ({page}) AS page ON false ORDER BY page.id {direction} NULLS FIRST",
+             FROM {STATE} LEFT JOIN ({page}) AS page ON true ORDER BY page.id {direction}",
             fields("page"),
         );
         Self { sql, params }

@@ -73,12 +73,14 @@ impl IndexWalk {
         self.leading.combinations
     }
 
-    /// An item of a FROM clause. It selects the first `most` rows of each combination of leading values.
+    /// An item of a FROM clause. It selects the first `most` rows of each combination of leading values. Its
+    /// column `place` is the id as an expression of the index. PostgreSQL sorts rows by `id`, although they
+    /// are in order, but does not sort them by `place`.
     pub(super) fn sql(&self, columns: &str, most: &str) -> String {
         let Self { leading, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leading.items, conditions.join(" AND "));
         format!(
-            "{items}LATERAL (SELECT {columns} FROM public.oasis_events AS e WHERE {conditions} \
+            "{items}LATERAL (SELECT {columns}, {id} AS place FROM public.oasis_events AS e WHERE {conditions} \
              ORDER BY {id} {direction} LIMIT {most}) AS found"
         )
     }

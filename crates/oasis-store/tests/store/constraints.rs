@@ -84,10 +84,10 @@ async fn the_table_refuses_rows_with_invalid_values() {
         assert!(insert(&client, &[(field, bad)]).await.is_err(), "{field} = {bad:.40}");
     }
     let nulls = client.batch_execute("INSERT INTO oasis_events (ts) VALUES (now())").await;
-    assert!(nulls.is_err(), "a row was accepted although its other required columns are null");
+    assert!(nulls.is_err(), "a row with only `ts` was accepted, although its required columns are null");
 }
 
-/// Each column accepts every text that its type accepts. Except for links, the column accepts no other text.
+/// Each column accepts every text that the Rust type for this column accepts. Except for links, the column accepts no other text.
 #[tokio::test]
 async fn types_and_constraints_accept_the_same_texts() {
     let db = database().await;
@@ -154,14 +154,15 @@ async fn types_and_constraints_accept_the_same_texts() {
             // type accepts.
             let agrees =
                 if field == "link" { stored.is_ok() || !accepted } else { stored.is_ok() == accepted };
-            assert!(agrees, "{field} {text:?}: type {accepted}, table {stored:?}");
+            assert!(agrees, "{field} {text:?}: accepted by the type: {accepted}, inserted: {stored:?}");
         }
     }
 }
 
-/// The table accepts every `meta` that the type accepts, even the largest, together with the longest key.
+/// The table accepts the largest `meta` that the type `Meta` accepts, also in an event with the longest dedup
+/// key.
 #[tokio::test]
-async fn the_table_accepts_the_largest_events_of_the_type() {
+async fn the_table_accepts_the_largest_events_that_the_rust_types_allow() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     let mut runner = TestRunner::deterministic();
