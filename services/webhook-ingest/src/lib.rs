@@ -46,7 +46,7 @@ pub struct Config {
           value_parser = without_line_break)]
     pub github_webhook_secret_previous: Option<Secret>,
 
-    /// Prefixes that mark a VTID in a title, a branch or a commit message
+    /// Prefixes that mark a VTID in a title, a branch or a commit message, such as DEV,BOOTSTRAP-*
     #[arg(long, env = "VTID_PREFIXES", value_name = "LIST", default_value_t)]
     pub vtid_prefixes: Prefixes,
 
@@ -115,7 +115,7 @@ mod tests {
         assert!(with("--github-modules", "").is_ok());
         let error = with("--github-modules", "a/b=GATEWAY,c=d").unwrap_err();
         assert!(error.contains("\"c=d\": expected owner/repo=MODULE"), "{error}");
-        let error = with("--vtid-prefixes", "DEV,X9").unwrap_err();
-        assert!(error.contains("\"X9\" is not a VTID prefix"), "{error}");
+        let error = with("--vtid-prefixes", "DEV,9X").unwrap_err();
+        assert!(error.contains("\"9X\" is not a VTID prefix"), "{error}");
     }
 }
