@@ -62,7 +62,9 @@ mod tests {
         ] {
             assert_eq!(repair_escapes(json.as_bytes()), repaired.as_bytes(), "{json}");
         }
-        for fine in [r#""\ud83d\ude00""#, r#""\\u0000""#, r#""\\\\ud800""#, r#""\u00e9\n""#, "{}", "", "\\", "\\u00"] {
+        for fine in
+            [r#""\ud83d\ude00""#, r#""\\u0000""#, r#""\\\\ud800""#, r#""\u00e9\n""#, "{}", "", "\\", "\\u00"]
+        {
             assert!(matches!(repair_escapes(fine.as_bytes()), Cow::Borrowed(_)), "{fine}");
         }
     }

@@ -103,7 +103,9 @@ fn numbered(mut segments: Segments<'_>, short: bool) -> Option<usize> {
         rest = 0;
     }
     let more = segments.take(rest).take_while(|(segment, end)| {
-        *end <= Vtid::MAX_BYTES && (2..=16).contains(&segment.len()) && segment.bytes().all(is_capital_or_digit)
+        *end <= Vtid::MAX_BYTES
+            && (2..=16).contains(&segment.len())
+            && segment.bytes().all(is_capital_or_digit)
     });
     let more = more.filter(|(segment, _)| segment.contains(|c: char| c.is_ascii_digit()));
     Some(more.last().map_or(end, |(_, end)| end))
@@ -146,7 +148,11 @@ fn word_length(text: &str) -> usize {
 impl Default for Prefixes {
     /// `DEV`, `STG`, `PROD` and `VTID`.
     fn default() -> Self {
-        Self(["DEV", "STG", "PROD", "VTID"].map(|name| Prefix { name: name.into(), takes_words: false }).into())
+        Self(
+            ["DEV", "STG", "PROD", "VTID"]
+                .map(|name| Prefix { name: name.into(), takes_words: false })
+                .into(),
+        )
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod github;
 pub mod meta;
 pub mod ping;
+pub mod report;
 
 mod chain;
 mod channel;

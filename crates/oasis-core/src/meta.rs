@@ -100,7 +100,8 @@ impl Meta {
             map.iter().map(|(key, value)| (size((key, value)), key.clone())).collect();
         sizes.sort_unstable();
         let mark = Value::Bool(true);
-        let mut total = 2 + size((&TRUNCATED.to_owned(), &mark)) + sizes.iter().map(|(size, _)| size).sum::<usize>();
+        let mut total =
+            2 + size((&TRUNCATED.to_owned(), &mark)) + sizes.iter().map(|(size, _)| size).sum::<usize>();
         while total > Self::MAX_BYTES
             && let Some((size, largest)) = sizes.pop()
         {
@@ -348,7 +349,10 @@ mod tests {
         assert_eq!((&long["n"], &long["truncated"]), (&json!(1), &json!(true)));
         let many = cut(json!({"list": vec!["x"; 9_000], "n": 1}));
         assert_eq!(many, *json!({"n": 1, "truncated": true}).as_object().unwrap());
-        assert_eq!(cut(json!({"a\0": ["\0", {"\0": "b\0"}]})), cut(json!({"a\u{fffd}": ["\u{fffd}", {"\u{fffd}": "b\u{fffd}"}]})));
+        assert_eq!(
+            cut(json!({"a\0": ["\0", {"\0": "b\0"}]})),
+            cut(json!({"a\u{fffd}": ["\u{fffd}", {"\u{fffd}": "b\u{fffd}"}]}))
+        );
         let full = Meta::new(json!({"a": "x".repeat(16_370)}).as_object().unwrap().clone()).unwrap();
         assert_eq!(full.adding("b", 1).as_map()["truncated"], true);
         assert_eq!(Meta::default().adding("b", 1).to_json(), r#"{"b":1}"#);

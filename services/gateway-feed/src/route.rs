@@ -139,7 +139,8 @@ impl Route {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(                "Authorization, Content-Type, Cache-Control, Last-Event-ID, X-Request-Id, X-Requested-With, \
+            HeaderValue::from_static(
+                "Authorization, Content-Type, Cache-Control, Last-Event-ID, X-Request-Id, X-Requested-With, \
                  X-VTID",
             ),
         );

@@ -68,7 +68,11 @@ async fn no_young_row_is_hidden_by_a_clock_that_was_wrong() {
     for _ in 0..200 {
         let (rows, from, length, error, asked) = strategy.new_tree(&mut runner).unwrap().current();
         // A clock that was behind is noticed only if it was behind for less than about half of its error.
-        let length = if error < 0 { length.min(usize::try_from(-error / 2).unwrap().saturating_sub(2)) } else { length };
+        let length = if error < 0 {
+            length.min(usize::try_from(-error / 2).unwrap().saturating_sub(2))
+        } else {
+            length
+        };
         let (from, error) = if (-6..0).contains(&error) { (rows, 0) } else { (from, error) };
         let history = History { rows, wrong: (from, from + length), error };
         let now = Timestamp::now();
@@ -116,7 +120,8 @@ async fn a_prune_deletes_no_young_row_after_the_clock_was_wrong() {
 async fn the_table_refuses_times_that_no_reader_can_read() {
     let db = database().await;
     let client = client(&db.url).await;
-    for (time, accepted) in [("infinity", false), ("-infinity", false), ("10000-01-01", false), ("now", true)] {
+    for (time, accepted) in [("infinity", false), ("-infinity", false), ("10000-01-01", false), ("now", true)]
+    {
         let insert = format!(
             "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, recorded_at) \
              VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \

@@ -266,7 +266,8 @@ async fn rewritten_constraints_accept_the_same_rows() {
                 checks[&name], checks["oasis_events_vtid"]
             )
         };
-        let widened = std::ptr::eq(after, &present) && matches!(name.as_str(), "oasis_events_vtid" | "oasis_events_layer");
+        let widened = std::ptr::eq(after, &present)
+            && matches!(name.as_str(), "oasis_events_vtid" | "oasis_events_layer");
         let differs = if widened { "old AND NOT new" } else { "old <> new" };
         let sql = format!(
             "SELECT count(*) FILTER (WHERE old), count(*) FILTER (WHERE NOT old), \

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use oasis_core::ping::{PING, Pinger};
-use oasis_core::{Event, Meta, Source};
+use oasis_core::ping::{PING, Pinger, REPEAT};
+use oasis_core::{NewEvent, Source};
 use oasis_store::{MOST_AGENTS, Update};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -65,17 +65,18 @@ impl Agents {
         }
     }
 
-    /// Whether `event` is a ping that only repeats the last ping of the same agent: the sender, the task and
-    /// the status are the same.
-    pub(crate) fn has_said(&self, event: &Event, meta: &Meta) -> bool {
+    /// Marks a ping that only repeats the last ping of the same agent: the sender, the task and the status are
+    /// the same. So the ping stays out of the replay.
+    pub(crate) fn mark_repeat(&self, new: NewEvent) -> NewEvent {
+        let event = &new.event;
         if event.source != Source::AgentPing || event.kind.as_str() != PING {
-            return false;
+            return new;
         }
-        let who = Pinger::read(meta.as_map(), event.module.as_str());
-        let registry = self.registry();
-        registry.last_ping(&who.instance).is_some_and(|last| {
+        let who = Pinger::read(new.meta.as_map(), event.module.as_str());
+        let repeats = self.registry().last_ping(&who.instance).is_some_and(|last| {
             (&last.who, &last.task, last.status) == (&who, &event.task, event.status)
-        })
+        });
+        if repeats { NewEvent { meta: new.meta.adding(REPEAT, true), ..new } } else { new }
     }
 
     /// Waits until the tail has read every row up to `id`. Returns false if this wait takes longer than

@@ -3,7 +3,7 @@
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
-use oasis_core::{NewEvent, Source, Ts};
+use oasis_core::{NewEvent, Source, Ts, report};
 use oasis_service::ApiError;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::fields::Refusal;
 use super::form::Form;
 use super::json::{is_json, object};
-use super::{agent, cloud, strict, telemetry};
+use super::{cloud, strict};
 use crate::agents::Agents;
 
 /// The maximum number of events in one request.
@@ -28,12 +28,7 @@ pub(super) struct Received {
 ///
 /// # Errors
 /// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
-pub(super) fn read(
-    headers: &HeaderMap,
-    body: &[u8],
-    now: Ts,
-    agents: &Agents,
-) -> Result<Received, ApiError> {
+pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts, agents: &Agents) -> Result<Received, ApiError> {
     if Form::is_binary(headers) {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
         return Ok(Received { events: vec![event], created: true });
@@ -77,8 +72,8 @@ fn one(event: Map<String, Value>, now: Ts, agents: &Agents) -> Result<(NewEvent,
     let form = Form::of(&event)?;
     let event = match form {
         Form::Strict => strict::read(event, now)?,
-        Form::Agent => agent::read(event, now, agents),
-        Form::Telemetry => telemetry::read(event, now),
+        Form::Agent => agents.mark_repeat(report::agent(event, now)),
+        Form::Telemetry => report::telemetry(event, now),
         Form::CloudEvent => cloud::structured(event, now)?,
     };
     match event.event.kind.as_str() {

@@ -1,9 +1,8 @@
 //! Takes the known fields out of a JSON object one by one, and refuses an object that has unknown fields.
 
+use oasis_core::report::vtid_given;
 use oasis_core::{Invalid, Layer, Link, Task, Ts};
 use serde_json::{Map, Value};
-
-use super::lenient::vtid_given;
 
 /// Why an event is refused: a message and a hint for the sender.
 #[derive(Debug)]

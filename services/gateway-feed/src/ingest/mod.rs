@@ -1,16 +1,12 @@
 //! Answers `POST /events/ingest` and its other addresses. A request has one event or an array of events, each
 //! in one of four forms. Either all events of a request are stored, or none.
 
-mod agent;
 mod answer;
 mod cloud;
 mod events;
 mod fields;
 mod form;
-mod heartbeat;
 mod json;
-mod lenient;
 mod strict;
-mod telemetry;
 
 pub(crate) use answer::answer;

@@ -26,8 +26,8 @@ pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiEr
         return Err(bad(name, "the cursor is given more than once"));
     }
     let given = cursor.filter(|(_, id)| !id.is_empty());
-    let given =
-        given.map(|(name, id)| natural(id.as_bytes()).ok_or_else(|| bad(name, "expected the id of an event")));
+    let given = given
+        .map(|(name, id)| natural(id.as_bytes()).ok_or_else(|| bad(name, "expected the id of an event")));
     let given = given.transpose()?;
     let since = time(query, "since")?;
     if let Some(header) = header.filter(|id| !id.is_empty()) {

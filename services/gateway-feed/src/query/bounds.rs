@@ -94,7 +94,7 @@ mod tests {
             ("vtid=nonsense", "vtid"),
             ("vtid=", "vtid"),
             ("vtid=DEV-CICDL-0031,", "vtid"),
-            ("status=done", "status"),
+            ("status=maybe", "status"),
             ("source=github", "source"),
             ("kind=Push", "kind"),
             ("layer=a-b", "layer"),

@@ -41,7 +41,12 @@ async fn every_writer_is_answered_as_it_expects_and_nothing_is_lost() {
         let text = |field: &str| case[field].as_str().unwrap();
         let body = case["body"].to_string();
         let answer = send(gateway.address, text("method"), text("path"), &headers, body).await;
-        assert_eq!(u64::from(answer.status.as_u16()), case["status"].as_u64().unwrap(), "{name}: {:?}", answer.body);
+        assert_eq!(
+            u64::from(answer.status.as_u16()),
+            case["status"].as_u64().unwrap(),
+            "{name}: {:?}",
+            answer.body
+        );
         let event = stored(&gateway, answer.json()["id"].as_i64().unwrap()).await;
         for (field, wanted) in case["stored"].as_object().unwrap() {
             let value = match field.strip_prefix("meta.") {
@@ -110,8 +115,7 @@ async fn a_task_that_is_no_vtid_never_costs_an_event() {
             "source": "oasis.events", "kind": "a", "status": "info", "vtid": vtid,
             "meta": {"a": "x".repeat(16_360)}
         });
-        let cloud =
-            json!({"specversion": "1.0", "id": vtid.to_owned() + "1", "source": "/a", "type": "a", "data": {"vtid": vtid}});
+        let cloud = json!({"specversion": "1.0", "id": vtid.to_owned() + "1", "source": "/a", "type": "a", "data": {"vtid": vtid}});
         for (event, status) in [
             (strict, 201),
             (full, 201),
@@ -152,7 +156,8 @@ async fn a_request_is_answered_with_201_only_if_all_its_forms_are() {
 async fn agents(gateway: &Gateway) -> Vec<[String; 3]> {
     let list = get(gateway.address, "/api/v1/oasis/agents").await.json();
     let text = |agent: &Value, field: &str| agent[field].as_str().unwrap_or_default().to_owned();
-    let agents = list.as_array().unwrap();
+    // The gateway does not know the agents before it has read the table.
+    let agents = list.as_array().cloned().unwrap_or_default();
     agents.iter().map(|agent| ["agent", "role", "vtid"].map(|field| text(agent, field))).collect()
 }
 
@@ -160,11 +165,10 @@ async fn agents(gateway: &Gateway) -> Vec<[String; 3]> {
 async fn a_heartbeat_in_the_form_of_agents_is_a_ping_and_repeats_are_marked() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
-    let beat = |metadata: Map<String, Value>| {
-        json!({"service": "oasis-worker", "event": "heartbeat", "status": "info", "metadata": metadata})
-    };
+    let beat = |metadata: Map<String, Value>| json!({"service": "oasis-worker", "event": "heartbeat", "status": "info", "metadata": metadata});
     let metadata = |change: Value| change.as_object().unwrap().clone();
-    let works = beat(metadata(json!({"agent_crew": "crew-a", "agent_role": "PLANNER", "vtid": "DEV-A1-0001"})));
+    let works =
+        beat(metadata(json!({"agent_crew": "crew-a", "agent_role": "PLANNER", "vtid": "DEV-A1-0001"})));
     let first = sent(&gateway, &works, 200).await;
     assert_eq!(
         [&first["source"], &first["kind"], &first["status"], &first["module"]],

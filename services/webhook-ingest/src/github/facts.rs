@@ -1,9 +1,7 @@
 //! The facts that are read from a delivery, and their conversion to an OASIS event.
 
 use oasis_core::github::Normalised;
-use oasis_core::{
-    Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts,
-};
+use oasis_core::{Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts};
 use ring::digest;
 
 use super::json::{Login, Repository, Text};

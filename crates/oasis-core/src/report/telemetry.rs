@@ -2,12 +2,17 @@
 //! message?, payload?}`. The type may also be called `event_type` or `topic`, and the payload `details`,
 //! `data` or `metadata`.
 
-use oasis_core::{Channel, Event, NewEvent, Source, Status, Ts};
 use serde_json::{Map, Value};
 
 use super::lenient::{Lenient, take};
+use crate::channel::Channel;
+use crate::event::{Event, NewEvent};
+use crate::sets::{Source, Status};
+use crate::ts::Ts;
 
-pub(super) fn read(event: Map<String, Value>, now: Ts) -> NewEvent {
+/// Reads an event that a pipeline, a bridge or a routine reports. `now` becomes the time of an event without a
+/// valid time.
+pub fn telemetry(event: Map<String, Value>, now: Ts) -> NewEvent {
     let mut fields = Lenient::new(event, "payload.");
     let mut payload = Map::new();
     for name in ["payload", "details", "data", "metadata"] {

@@ -1,22 +1,24 @@
 //! Reads the form that agents send: `{service, event, tenant?, status, notes?, git_sha?, rid?, metadata?,
 //! timestamp?}`.
 //!
-//! Some agents send their heartbeats in this form. A heartbeat becomes a ping. So the agent is listed, and a
-//! heartbeat that only repeats the last one stays out of the replay.
+//! Some agents send their heartbeats in this form. A heartbeat becomes a ping, so the agent is listed.
 
-use oasis_core::ping::REPEAT;
-use oasis_core::{Channel, Event, Kind, NewEvent, Source, Status, Task, Ts};
 use serde_json::{Map, Value};
 
 use super::heartbeat::Heartbeat;
 use super::lenient::{Lenient, take};
-use crate::agents::Agents;
+use crate::channel::Channel;
+use crate::event::{Event, NewEvent};
+use crate::names::Kind;
+use crate::sets::{Source, Status};
+use crate::task::Task;
+use crate::ts::Ts;
 
 /// The service that reports deploys on Google Cloud. Its metadata names the deployed service.
 const CLOUD: &str = "gcp";
 
-/// Reads one event. `agents` knows the last ping of each agent.
-pub(super) fn read(event: Map<String, Value>, now: Ts, agents: &Agents) -> NewEvent {
+/// Reads an event that an agent reports. `now` becomes the time of an event without a valid time.
+pub fn agent(event: Map<String, Value>, now: Ts) -> NewEvent {
     let mut fields = Lenient::new(event, "metadata.");
     let mut metadata = fields.object(&["metadata"]);
     let service = fields.take(&["service"]).unwrap_or_default();
@@ -56,7 +58,5 @@ pub(super) fn read(event: Map<String, Value>, now: Ts, agents: &Agents) -> NewEv
         }
     };
     let event = Event { ts, task, layer_hint: None, module, source, kind, status, link };
-    let meta = fields.meta(metadata);
-    let meta = if agents.has_said(&event, &meta) { meta.adding(REPEAT, true) } else { meta };
-    NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None }
+    NewEvent { event, channel: Channel::devhub(), meta: fields.meta(metadata), dedup_key: None }
 }

@@ -1,8 +1,13 @@
-//! Reads the fields of forms 2 and 3. Their callers mostly ignore the answer, so a bad value never costs the
-//! event. The value is replaced or left out, and `meta` keeps the text that was given.
+//! Takes the fields of a report. A bad value is replaced or left out, and `meta` keeps the text that was given.
 
-use oasis_core::{Kind, Link, Meta, Module, Status, Task, Ts};
 use serde_json::{Map, Value};
+
+use crate::link::Link;
+use crate::meta::Meta;
+use crate::names::{Kind, Module};
+use crate::sets::Status;
+use crate::task::Task;
+use crate::ts::Ts;
 
 /// The maximum number of bytes that `meta` keeps of a text that is not a VTID.
 const MOST_VTID_GIVEN: usize = 200;
@@ -51,8 +56,7 @@ impl Lenient {
     /// The task that the first valid one of `given` names. A VTID comes before `UNSET` and `IDLE`.
     pub(super) fn task(&mut self, given: impl IntoIterator<Item = Option<Value>>) -> Task {
         let given: Vec<Value> = given.into_iter().flatten().collect();
-        let tasks: Vec<Task> =
-            given.iter().filter_map(|value| value.as_str()?.trim().parse().ok()).collect();
+        let tasks: Vec<Task> = given.iter().filter_map(|value| value.as_str()?.trim().parse().ok()).collect();
         let named = tasks.iter().find(|task| matches!(task, Task::Vtid(_))).or_else(|| tasks.first());
         match (named, given.first()) {
             (Some(task), _) => task.clone(),
@@ -124,8 +128,8 @@ pub(super) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value>
     object.remove(name).filter(|value| !value.is_null())
 }
 
-/// What `meta.vtid_given` keeps of a text that is not a VTID.
-pub(super) fn vtid_given(text: &str) -> Value {
+/// The value of `meta.vtid_given` for a text that is not a VTID: its first 200 bytes.
+pub fn vtid_given(text: &str) -> Value {
     text[..text.floor_char_boundary(MOST_VTID_GIVEN)].into()
 }
 

@@ -15,7 +15,8 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Takes the agent out of the metadata. `None` if the event is no heartbeat.
     pub(super) fn take(event: &Value, service: &Value, metadata: &mut Map<String, Value>) -> Option<Self> {
-        let named = |name: &str| metadata.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let named =
+            |name: &str| metadata.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
         if event != "heartbeat" || !(named("agent_role") || named("agent_crew")) {
             return None;
         }
