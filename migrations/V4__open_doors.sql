@@ -33,10 +33,11 @@ ALTER TABLE {schema}.oasis_events
 -- The first id recorded at or after an instant, or null. Ids are in the order of commits, so recorded_at is
 -- in the order of ids while the database's clock is right. The function finds the id by bisection.
 --
--- The clock may have been wrong for a while. A time is implausible if it is in the future, older than this
--- program, or earlier than the time of an older row. Looking at all older rows would take too long, so the
--- function looks 1, 2, 4, … ids back. It steps over rows with implausible times. If no row after them shows
--- that they are old, they count as young. So the answer may be too low, but no young row is below it.
+-- The clock may have been wrong for a while. A time is implausible if it is in the future, before the first
+-- version of this program, or before the time of an older row. Looking at all older rows would take too
+-- long, so the function looks 1, 8, 64, … ids back. It steps over rows with implausible times. If no row
+-- after them shows that they are old, they count as young. So the answer may be too low, but no young row is
+-- below it.
 CREATE OR REPLACE FUNCTION {schema}.oasis_first_id_since(instant timestamptz) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -58,13 +59,14 @@ BEGIN
             SELECT id, recorded_at INTO found_id, recorded
                 FROM {schema}.oasis_events WHERE id BETWEEN next_id AND high ORDER BY id LIMIT 1;
             first_id := coalesce(first_id, found_id);
-            EXIT WHEN found_id IS NULL;
-            EXIT WHEN recorded BETWEEN earliest AND latest AND NOT EXISTS (
-                SELECT FROM generate_series(0, 62) AS k
+            EXIT WHEN found_id IS NULL OR recorded BETWEEN instant AND latest;
+            EXIT WHEN recorded >= earliest AND recorded < instant AND NOT EXISTS (
+                SELECT FROM generate_series(0, 60, 3) AS k
                 CROSS JOIN LATERAL (
                     SELECT e.recorded_at FROM {schema}.oasis_events AS e
-                    WHERE e.id BETWEEN low AND found_id - (1::bigint << k) ORDER BY e.id DESC LIMIT 1) AS older
-                WHERE 1::bigint << k <= found_id - low
+                    WHERE e.id BETWEEN low AND greatest(low, found_id - (1::bigint << k))
+                    ORDER BY e.id DESC LIMIT 1) AS older
+                WHERE 1::bigint << k < 8 * (found_id - low)
                   AND older.recorded_at > recorded AND older.recorded_at <= latest);
             next_id := found_id + stride;
             stride := stride * 2;

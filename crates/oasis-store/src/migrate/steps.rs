@@ -77,6 +77,8 @@ mod tests {
             ("V1__oasis_events", 11_245_318_916_352_128_076),
             ("V2__channels", 14_911_848_166_013_165_719),
             ("V3__checks_are_valid", 13_302_032_860_586_536_464),
+            ("V4__open_doors", 89_080_002_996_990_229),
+            ("V5__wider_checks_are_valid", 7_431_015_314_497_726_567),
         ];
         assert_eq!(steps, known.map(|(name, checksum)| (name.to_owned(), checksum)));
     }
