@@ -11,6 +11,7 @@ mod behind_proxy;
 mod channels;
 mod check;
 mod constraints;
+mod deploys;
 mod migrations;
 mod older_migrations;
 mod order;
