@@ -120,7 +120,8 @@ async fn deploy_watcher_reads_the_log_entries_of_all_deploys() {
         let (project, from) = (deploys::PROJECT, Timestamp::UNIX_EPOCH);
         let page = client.list(PageRequest { project, from, token: token.as_deref() }).await.unwrap();
         for listed in page.entries {
-            read.push(audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("not a deploy"));
+            let report = audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("not a deploy");
+            read.push(report.into_event().unwrap());
         }
         token = page.next;
         if token.is_none() {

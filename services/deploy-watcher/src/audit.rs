@@ -1,14 +1,15 @@
-//! Converts an entry of Cloud Run's audit logs to an OASIS event, without I/O. The watcher reads two logs:
+//! Reads an entry of Cloud Run's audit logs, without I/O. The watcher reads two logs:
 //!
 //! - `activity`: a request for a deploy. The event is `in_progress`, or `failure` if the request was refused.
 //! - `system_event`: the outcome of a deploy, from the Ready condition of a Revision or of its Service.
 
-use oasis_core::{
-    Channel, DedupKey, Event, Kind, Layer, Link, Meta, Module, NewEvent, Source, Status, Task, Ts, Vtid,
-};
+use oasis_core::{Channel, Event, Kind, Link, Meta, Module, NewEvent, Source, Status, Task, Ts};
 use serde_json::Value;
 
+use crate::fields::{at, non_empty, segment_after, text};
+use crate::labels::{LabelSource, Labels};
 use crate::logs::{Entry, EntryId};
+use crate::report::{Operation, Report, Step};
 use crate::traffic::{self, Traffic};
 
 /// The entry does not have the form that Cloud Run writes. The text describes the problem.
@@ -16,11 +17,11 @@ use crate::traffic::{self, Traffic};
 #[error("{0}")]
 pub struct Unreadable(&'static str);
 
-/// Converts an entry. Returns `None` if the entry reports something that the feed does not show.
+/// Reads an entry. Returns `None` if the entry reports something that the feed does not show.
 ///
 /// # Errors
 /// When the entry lacks a part that Cloud Run always writes.
-pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<NewEvent>, Unreadable> {
+pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<Report>, Unreadable> {
     let deploy = if id.log_name.ends_with("%2Factivity") {
         read_request(id, entry)?
     } else if id.log_name.ends_with("%2Fsystem_event") {
@@ -28,7 +29,7 @@ pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<NewEvent>, Unreadable>
     } else {
         return Err(Unreadable("the log is neither activity nor system_event"));
     };
-    Ok(deploy.map(|deploy| deploy.into_event(id, entry)))
+    Ok(deploy.map(|deploy| deploy.into_report(id, entry)))
 }
 
 /// A request for a deploy or the outcome of a deploy, as one entry reports it.
@@ -42,8 +43,11 @@ struct Deploy<'a> {
     status: Status,
     reason: Option<&'a str>,
     message: Option<&'a str>,
-    /// The last part of the dedup key. The project, the region and the service come before it.
-    key: String,
+    /// The step of the operation. `None` if the entry only repeats that the operation succeeded.
+    step: Option<Step>,
+    /// Identifies the operation among all operations of the service.
+    name: String,
+    labels: LabelSource,
 }
 
 /// The service, with its project and region.
@@ -69,8 +73,9 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Reads a request for a deploy. All entries of a long-running operation produce the same event. But if Cloud
-/// Run refuses the operation, the last entry produces a second event.
+/// Reads a request for a deploy. A long-running operation has two entries. The first entry is the request.
+/// The last entry has the result. A failure is the outcome of the operation. A success is no event, because
+/// the revision and the service report it in more detail.
 fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
@@ -83,7 +88,20 @@ fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
     }
     let operation = entry.operation.rsplit('/').next().and_then(non_empty).or(operation(&entry.response));
     let refused = entry.code != 0;
-    let prefix = if refused { "refused" } else { "asked" };
+    let step = match (refused, entry.is_result, operation) {
+        (false, false, _) => Some(Step::Requested),
+        (false, true, _) => None,
+        (true, _, None) => Some(Step::Refused),
+        (true, _, Some(_)) => Some(Step::Failed),
+    };
+    // The entry with the result may lack the request.
+    let labels = if !entry.is_result || entry.request["service"].is_object() {
+        LabelSource::Request
+    } else if entry.response.is_object() {
+        LabelSource::Service
+    } else {
+        LabelSource::Nothing
+    };
     Ok(Some(Deploy {
         place: Place::of(id, entry)?,
         operation,
@@ -92,13 +110,21 @@ fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
         status: if refused { Status::Failure } else { Status::InProgress },
         reason: refused.then(|| code_name(entry.code)),
         message: non_empty(&entry.message).filter(|_| refused),
-        key: format!("{prefix}:{}", operation.unwrap_or(&id.insert_id)),
+        step,
+        name: operation.unwrap_or(&id.insert_id).to_owned(),
+        labels,
     }))
 }
 
 /// Whether the request only validates a deploy.
 fn is_dry_run(request: &Value) -> bool {
     request["validateOnly"] == Value::Bool(true) || text(request, &["dryRun"]).is_some()
+}
+
+/// Whether the request changes only some fields of the service, and not its labels.
+fn is_partial(request: &Value) -> bool {
+    let mask = text(request, &["updateMask"]);
+    mask.is_some_and(|mask| mask.split(',').all(|field| !matches!(field.trim(), "*" | "labels")))
 }
 
 /// The name of the new revision, if the caller chose one.
@@ -143,13 +169,12 @@ fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
         _ => moved_to.or(latest),
     };
     let operation = operation(response);
-    let prefix = if status == Status::Success { "ready" } else { "failed" };
-    let key = match (operation, moved_to, generation, revision) {
-        (Some(operation), ..) => format!("{prefix}:{operation}"),
+    let name = match (operation, moved_to, generation, revision) {
+        (Some(operation), ..) => operation.to_owned(),
         // Older entries name no operation.
-        (None, Some(_), Some(generation), _) => format!("{prefix}:generation {generation}"),
-        (None, Some(_), None, _) => format!("{prefix}:{}", id.insert_id),
-        (None, None, _, Some(revision)) => format!("{prefix}:{revision}"),
+        (None, Some(_), Some(generation), _) => format!("generation {generation}"),
+        (None, Some(_), None, _) => id.insert_id.clone(),
+        (None, None, _, Some(revision)) => revision.to_owned(),
         (None, None, _, None) => return Err(Unreadable("the response names no revision")),
     };
     Ok(Some(Deploy {
@@ -162,7 +187,9 @@ fn read_outcome<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'
         message: text(ready, &["message"])
             .or_else(|| non_empty(&entry.message))
             .filter(|_| status == Status::Failure),
-        key,
+        step: Some(if status == Status::Success { Step::Ready } else { Step::Failed }),
+        name,
+        labels: if kind == "Service" { LabelSource::Service } else { LabelSource::Revision },
     }))
 }
 
@@ -179,18 +206,15 @@ fn was_made_by(revision: &str, generation: f64) -> bool {
 }
 
 impl Deploy<'_> {
-    fn into_event(self, id: &EntryId, entry: &Entry) -> NewEvent {
-        let Self { place, operation, revision, traffic, status, reason, message, key } = self;
+    fn into_report(self, id: &EntryId, entry: &Entry) -> Report {
+        let Self { place, operation, revision, traffic, status, reason, message, step, name, labels } = self;
         let Place { project, region, service } = place;
-        let label = |name: &str| label(entry, name);
-        let vtid = label("vtid").and_then(|vtid| Vtid::parse_label(vtid).ok());
-        // Cloud Run allows only lower case in labels, but layers are upper case.
-        let layer_hint = label("vt_layer").and_then(|layer| Layer::parse(&layer.to_ascii_uppercase()).ok());
         let event = Event {
             ts: Ts::clamped(id.timestamp),
-            task: Task::from(vtid),
-            layer_hint,
-            module: Module::from_name(label("vt_module").unwrap_or(service)),
+            // The task, the layer and the module depend on all entries of the operation.
+            task: Task::Unset,
+            layer_hint: None,
+            module: Module::core(),
             source: Source::GcpDeploy,
             kind: Kind::from_name("deploy"),
             status,
@@ -211,40 +235,22 @@ impl Deploy<'_> {
             .with("method", non_empty(&entry.method))
             .with("reason", reason)
             .with("message", message);
-        let key = format!("{project}:{region}:{service}:{key}");
-        // A dedup key must be short and printable. Google's names are short and printable, but an entry could
-        // contain other names. If the key is not valid, use its hash.
-        let dedup_key = DedupKey::new("gcp", &key).or_else(|_| {
-            DedupKey::of_digest(
-                "gcp",
-                "",
-                ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref(),
-            )
+        let (has_operation_id, labels) = (operation.is_some(), Labels::of(entry, labels));
+        let operation = Operation { place: format!("{project}:{region}:{service}"), name };
+        let step = step.map(|step| {
+            let dedup_key = operation.key(step);
+            (step, NewEvent { event, channel: Channel::devhub(), meta, dedup_key })
         });
-        NewEvent { event, channel: Channel::devhub(), meta, dedup_key: dedup_key.ok() }
+        Report {
+            operation,
+            has_operation_id,
+            at: id.timestamp,
+            keeps_labels: labels.is_empty() && is_partial(&entry.request),
+            labels,
+            service: service.to_owned(),
+            step,
+        }
     }
-}
-
-/// The paths of a label, in the order of the lookup. The request comes before the response, and the service
-/// comes before its template. Each place has two paths, because v1 and v2 of the API differ.
-const LABELS: [&[&str]; 8] = [
-    &["request", "service", "metadata", "labels"],
-    &["request", "service", "labels"],
-    &["request", "service", "spec", "template", "metadata", "labels"],
-    &["request", "service", "template", "labels"],
-    &["response", "metadata", "labels"],
-    &["response", "labels"],
-    &["response", "spec", "template", "metadata", "labels"],
-    &["response", "template", "labels"],
-];
-
-/// The value of the label, from the first path in [`LABELS`] that has it.
-fn label<'a>(entry: &'a Entry, name: &str) -> Option<&'a str> {
-    LABELS.iter().find_map(|path| {
-        let (side, path) = path.split_first()?;
-        let side = if *side == "request" { &entry.request } else { &entry.response };
-        text(at(side, path), &[name])
-    })
 }
 
 /// The image of the first container.
@@ -258,26 +264,6 @@ fn image(entry: &Entry) -> Option<&str> {
     ]
     .into_iter()
     .find_map(|spec| text(&spec["containers"][0], &["image"]))
-}
-
-/// The value at the end of `path`, or null.
-fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
-    path.iter().fold(value, |value, name| &value[*name])
-}
-
-/// The text at the end of `path`, unless it is empty.
-fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
-    at(value, path).as_str().and_then(non_empty)
-}
-
-fn non_empty(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// The segment of a resource's name that follows `marker`.
-fn segment_after<'a>(name: &'a str, marker: &str) -> Option<&'a str> {
-    let (_, rest) = name.split_once(marker)?;
-    rest.split('/').next().and_then(non_empty)
 }
 
 /// The name of a `google.rpc.Code`.

@@ -7,11 +7,15 @@
 pub mod audit;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod fields;
 mod known;
+mod labels;
 pub mod logs;
+mod operations;
 pub mod poll;
 pub mod poll_report;
 mod quarantine;
+pub mod report;
 pub mod routes;
 mod traffic;
 

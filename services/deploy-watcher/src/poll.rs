@@ -12,13 +12,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use oasis_core::NewEvent;
+use oasis_core::{DedupKey, NewEvent};
 use oasis_service::random;
 use oasis_store::{AppendError, Appender, LogWalk, Refusal, Store, UnreadEntry, WatchState};
 use tokio::time::{Instant, sleep};
 
 use crate::known::Known;
-use crate::logs::{Listed, Logs, LogsError, Page, PageRequest};
+use crate::logs::{EntryId, Listed, Logs, LogsError, Page, PageRequest};
+use crate::operations::Operations;
 use crate::poll_report::{PollError, PollReport, PollStatus, ReadSummary};
 use crate::{audit, quarantine};
 
@@ -145,7 +146,7 @@ impl<L: Logs> Watcher<L> {
                 }
                 Err(why) => return Err(PollError::Logs { project: project.to_owned(), why }),
             };
-            let unread = self.store_page(project, &page.entries, summary).await?;
+            let Aside { unread, held } = self.store_page(project, &page.entries, summary).await?;
             let newest = page.entries.iter().map(|listed| listed.id.timestamp).max();
             // The cursor never passes the time at which the walk began, even if the walk began long ago.
             // Entries that arrived after this time may belong to pages that the walk has already read, and
@@ -158,7 +159,7 @@ impl<L: Logs> Watcher<L> {
                 self.store.keep_watch_state(project, &state, &unread).await?;
                 saved = Some(state.clone());
             }
-            self.known.remember(project, page.entries, state.cursor - OVERLAP);
+            self.known.remember(project, page.entries, held, state.cursor - OVERLAP);
             if state.walk.is_none() {
                 return Ok(state.cursor);
             }
@@ -185,33 +186,36 @@ impl<L: Logs> Watcher<L> {
         }
     }
 
-    /// Stores the events of the new entries. Returns the entries to put aside: entries that can't be read,
-    /// and entries whose event the table refuses.
+    /// Stores the events of the new entries, and returns the entries that give no event.
     async fn store_page(
         &self,
         project: &str,
         entries: &[Listed],
         summary: &mut ReadSummary,
-    ) -> Result<Vec<UnreadEntry>, PollError> {
+    ) -> Result<Aside, PollError> {
         let fresh = self.known.fresh(project, entries);
-        summary.seen += fresh.len();
-        let (mut events, mut unread, mut keys) = (Vec::new(), Vec::new(), HashSet::new());
-        for listed in fresh {
-            let event = listed.entry.as_ref().map_err(Clone::clone);
-            match event.and_then(|entry| audit::read(&listed.id, entry).map_err(|why| why.to_string())) {
-                Ok(Some(new)) if new.dedup_key.as_ref().is_none_or(|key| keys.insert(key.clone())) => {
-                    events.push((listed, new));
-                }
-                Ok(_) => {}
+        summary.seen += fresh.seen;
+        let (mut reports, mut unread) = (Vec::new(), Vec::new());
+        for listed in fresh.entries {
+            let entry = listed.entry.as_ref().map_err(Clone::clone);
+            match entry.and_then(|entry| audit::read(&listed.id, entry).map_err(|why| why.to_string())) {
+                Ok(report) => reports.extend(report.map(|report| (listed, report))),
                 Err(reason) => unread.push(quarantine::unreadable(project, listed, &reason)),
             }
         }
-        for (listed, refusal) in self.append(events, summary).await? {
+        let mut operations = Operations::new(reports);
+        let keys = operations.keys();
+        let keys: Vec<&str> = keys.iter().map(DedupKey::as_str).collect();
+        operations.add_stored(&self.store.attributions(&keys).await?);
+        operations.add_requests(self.store.newest_requests(&operations.lookups()).await?);
+        let settled = operations.settle(Timestamp::now());
+        for (listed, refusal) in self.append(settled.events, summary).await? {
             unread.push(quarantine::refused(project, listed, &refusal));
         }
         summary.unread += unread.len();
+        summary.held += settled.held.len();
         metrics::counter!("deploy_entries_unread_total").increment(unread.len() as u64);
-        Ok(unread)
+        Ok(Aside { unread, held: settled.held.into_iter().map(|listed| listed.id.clone()).collect() })
     }
 
     /// Stores `events`, and returns the events that the table refuses. After a refusal, appends each event
@@ -242,6 +246,14 @@ impl<L: Logs> Watcher<L> {
         }
         Ok(refused)
     }
+}
+
+/// The entries of a page whose events were not stored.
+struct Aside {
+    /// The entries that can't be read, and the entries whose event the table refuses.
+    unread: Vec<UnreadEntry>,
+    /// The entries that the next poll must read again, because their request may arrive late.
+    held: HashSet<EntryId>,
 }
 
 /// Limits the list calls and the time of a poll.

@@ -42,11 +42,19 @@ pub struct ReadSummary {
     /// The number of entries that were put aside: entries that can't be read, and entries whose event the
     /// table refused.
     pub unread: usize,
+    /// The number of entries whose outcome waits for its request. The next poll reads these entries again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub held: usize,
     /// The oldest cursor of all projects, with milliseconds. A cursor is the time up to which a project's log
     /// has been read.
     pub cursor: Option<String>,
     /// Whether the poll used up its budget before it read the last page of each project.
     pub more: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Why a poll failed. The events of the pages before the failure are stored.

@@ -12,6 +12,7 @@ mod channels;
 mod check;
 mod clocks;
 mod constraints;
+mod deploys;
 mod migrations;
 mod older_migrations;
 mod order;

@@ -56,6 +56,8 @@ pub struct Entry {
     pub resource: BTreeMap<String, String>,
     /// The id of the long-running operation that the entry belongs to.
     pub operation: String,
+    /// Whether the entry has the result of a long-running operation whose request has an entry of its own.
+    pub is_result: bool,
     /// `methodName`.
     pub method: String,
     /// `resourceName`.

@@ -168,6 +168,7 @@ fn read_audit(entry: &LogEntry) -> Result<Entry, String> {
             .flat_map(|resource| resource.labels.clone())
             .collect::<BTreeMap<_, _>>(),
         operation: entry.operation.as_ref().map(|operation| operation.id.clone()).unwrap_or_default(),
+        is_result: entry.operation.as_ref().is_some_and(|operation| operation.last && !operation.first),
         method: audit.method_name,
         resource_name: audit.resource_name,
         code,

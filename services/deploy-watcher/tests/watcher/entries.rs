@@ -23,6 +23,8 @@ pub(crate) struct Deploy {
     pub(crate) revision: String,
     /// The labels of the service.
     pub(crate) labels: Value,
+    /// The labels of the revision. `None` if they are those of the service.
+    revision_labels: Option<Value>,
     /// The id of the operation that makes the revision. `None` for older entries, which do not name an
     /// operation.
     operation: Option<String>,
@@ -32,7 +34,8 @@ impl Deploy {
     pub(crate) fn new(service: &'static str, revision: u32) -> Self {
         let labels = json!({ "vtid": "dev-cicdl-0031", "vt_layer": "cicdl", "vt_module": "api-gateway" });
         let operation = Some(format!("{service}-{revision}-operation"));
-        Self { service, revision: format!("{service}-{revision:05}-abc"), labels, operation }
+        let revision = format!("{service}-{revision:05}-abc");
+        Self { service, revision, labels, revision_labels: None, operation }
     }
 
     /// The same deploy with older entries, which do not name an operation.
@@ -58,6 +61,23 @@ impl Deploy {
     pub(crate) fn labels(mut self, labels: Value) -> Self {
         self.labels = labels;
         self
+    }
+
+    /// The same deploy with other labels on the revision than on the service.
+    pub(crate) fn revision_labels(mut self, labels: Value) -> Self {
+        self.revision_labels = Some(labels);
+        self
+    }
+
+    /// The id of the operation. Empty for older entries.
+    pub(crate) fn operation(&self) -> &str {
+        self.operation.as_deref().unwrap_or_default()
+    }
+
+    /// Removes the field of the audit record from the entry.
+    pub(crate) fn without(mut entry: Value, field: &str) -> Value {
+        entry["protoPayload"][field] = Value::Null;
+        entry
     }
 
     fn entry(&self, log: &str, at: Timestamp, id: &str, revision: &str, payload: Value) -> Value {
@@ -205,7 +225,7 @@ impl Deploy {
 
     /// A report of the revision's Ready condition.
     pub(crate) fn revision(&self, at: Timestamp, id: &str, ready: &str) -> Value {
-        let mut labels = self.labels.clone();
+        let mut labels = self.revision_labels.as_ref().unwrap_or(&self.labels).clone();
         labels["serving.knative.dev/service"] = self.service.into();
         let metadata = json!({
             "name": self.revision, "namespace": PROJECT, "labels": labels,

@@ -4,10 +4,12 @@
 
 mod cases;
 mod entries;
+mod operations;
 mod polls;
 mod process;
 mod quarantine;
 mod server;
+mod shuffles;
 mod splits;
 mod walks;
 

@@ -146,7 +146,7 @@ async fn an_entry_with_a_future_timestamp_does_not_hide_other_entries() {
     let ahead = Timestamp::now() + SignedDuration::from_hours(1);
     setup.add([Deploy::new("gateway", 1).revision(ahead, "s1", "True")]);
     assert_eq!(setup.poll().await.published, 1);
-    setup.add([Deploy::new("gateway", 2).revision(Timestamp::now(), "s2", "True")]);
+    setup.add([Deploy::new("gateway", 2).service(Timestamp::now(), "s2", "True")]);
     assert_eq!(setup.poll().await.published, 1);
 }
 
