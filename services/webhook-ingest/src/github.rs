@@ -41,7 +41,7 @@ pub enum Reading {
 /// When the payload is not a JSON object. For an event that the feed shows, also when a required field is
 /// missing, or when a field that is used has the wrong type.
 pub fn read(event_name: &str, payload: &[u8], rules: &Rules, received: Ts) -> Result<Reading, Unreadable> {
-    let read = |json| read_json(event_name, json, payload, rules, received);
+    let read = |json: &[u8]| read_json(event_name, json, payload, rules, received);
     // Hardly any payload has an escape that needs a repair, so the search for them waits for an error.
     read(payload).or_else(|error| match repair_escapes(payload) {
         Cow::Owned(repaired) => read(&repaired),

@@ -73,9 +73,10 @@ impl Agents {
             return new;
         }
         let who = Pinger::read(new.meta.as_map(), event.module.as_str());
-        let repeats = self.registry().last_ping(&who.instance).is_some_and(|last| {
-            (&last.who, &last.task, last.status) == (&who, &event.task, event.status)
-        });
+        let repeats = self
+            .registry()
+            .last_ping(&who.instance)
+            .is_some_and(|last| (&last.who, &last.task, last.status) == (&who, &event.task, event.status));
         if repeats { NewEvent { meta: new.meta.adding(REPEAT, true), ..new } } else { new }
     }
 

@@ -49,10 +49,8 @@ async fn only_a_valid_signature_is_accepted() {
 #[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused() {
     let server = Server::start().await;
-    let surrogate = text("push.branch").replacen("Initial commit", "\\ud83d", 2);
     let latin = [b"{\"ref\":\"refs/heads/caf", &[0xe9][..], b"\"}"].concat();
     let deep = format!("{{\"ref\":\"refs/heads/x\",\"unused\":{}", "[{\"a\":".repeat(200_000));
-    let nul = variant("push.branch", &[("/head_commit/message", json!("a\0b"))]);
     let number = variant("push.branch", &[("/ref", json!(7))]);
     let string = variant("pull_request.closed", &[("/pull_request/number", json!("private"))]);
     for (what, event, body) in [
@@ -65,8 +63,6 @@ async fn a_body_that_cannot_be_read_is_refused() {
         ("no ref", "push", b"{}"),
         ("deeply nested", "push", deep.as_bytes()),
         ("not UTF-8", "push", &latin),
-        ("a lone surrogate", "push", surrogate.as_bytes()),
-        ("a NUL", "push", &nul),
         ("a number for a string", "push", &number),
         ("a string for a number", "pull_request", &string),
         ("an array for an ignored event", "star", b"[]"),

@@ -37,6 +37,21 @@ pub(crate) fn vtid(new: &NewEvent) -> (&str, Option<&str>) {
     (new.event.task.as_str(), new.meta.as_map().get("vtid_from").and_then(Value::as_str))
 }
 
+/// GitHub sends these characters, because a title may contain any text. The same delivery keeps its dedup key.
+#[test]
+fn a_nul_or_half_a_character_becomes_a_replacement_character() {
+    let plain = text("pull_request.closed");
+    let title = "Update the README with new information";
+    assert!(plain.contains(title));
+    for escape in ["\\u0000", "\\ud83d", "\\udc00"] {
+        let payload = plain.replace(title, &format!("[DEV-CICDL-0031] a{escape}b"));
+        let new = event("pull_request.closed", payload.as_bytes());
+        assert_eq!(vtid(&new), ("DEV-CICDL-0031", Some("pr_title")));
+        assert_eq!(meta(&new)["title"], "[DEV-CICDL-0031] a\u{fffd}b.");
+        assert_eq!(event("pull_request.closed", payload.as_bytes()).dedup_key, new.dedup_key);
+    }
+}
+
 #[test]
 fn a_pull_request_is_read() {
     let merged = changed(

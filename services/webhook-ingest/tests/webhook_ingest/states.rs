@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use webhook_ingest::github::{Reading, Rules, read};
 
-use crate::payloads::{ALL, event_of, text, variant};
+use crate::payloads::{ALL, event_of, variant};
 use crate::reading::received;
 
 /// Returns the status of the event, and whether GitHub's word for the state is known.
@@ -86,7 +86,6 @@ fn a_payload_that_cannot_be_read_is_refused() {
         ("workflow_run.completed", "/workflow_run/id", json!("7")),
         ("workflow_run.completed", "/workflow_run", Value::Null),
         ("workflow_run.completed", "/workflow_run", json!([])),
-        ("workflow_run.completed", "/workflow_run/head_commit/message", json!("a\0b")),
         ("workflow_run.completed", "/action", Value::Null),
         ("pull_request.closed", "/pull_request/title", json!(["x"])),
         ("pull_request.closed", "/pull_request/number", json!(-1)),
@@ -96,7 +95,6 @@ fn a_payload_that_cannot_be_read_is_refused() {
         ("push.branch", "/repository/pushed_at", json!(1.5)),
         ("check_run.completed", "/repository/full_name", json!(false)),
         ("deployment_status.pages", "/deployment_status/state", json!(1)),
-        ("ping.organization", "/sender/login", json!("\0")),
     ] {
         let message = refused(event_of(name), &variant(name, &[(pointer, value)]));
         assert!(message.contains(" at line "), "{name} {pointer}: {message}");
@@ -107,6 +105,4 @@ fn a_payload_that_cannot_be_read_is_refused() {
         let message = refused(name, b"{}");
         assert!(message.contains("missing field"), "{name}: {message}");
     }
-    let surrogate = text("push.branch").replacen("Initial commit", "\\ud83d", 2);
-    assert!(refused("push", surrogate.as_bytes()).contains("hex escape"));
 }
