@@ -78,7 +78,7 @@ impl IndexWalk {
         let Self { leading, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leading.items, conditions.join(" AND "));
         format!(
-            "{items}LATERAL (SELECT {columns} FROM public.oasis_events AS e WHERE {conditions} \
+            "{items}LATERAL (SELECT {columns} FROM {{schema}}.oasis_events AS e WHERE {conditions} \
              ORDER BY {id} {direction} LIMIT {most}) AS found"
         )
     }

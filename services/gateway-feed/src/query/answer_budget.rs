@@ -28,7 +28,8 @@ impl AnswerBudget {
     pub(crate) fn answer(&self, text: Vec<u8>) -> Result<Response, ApiError> {
         let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let share = self.0.clone().try_acquire_many_owned(kib);
-        let share = share.map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?;
+        let share =
+            share.map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?;
         let bytes = Bytes::from_owner(CountedBytes { text, _share: share });
         let mut answer = response::content(StatusCode::OK, "application/json", bytes);
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
