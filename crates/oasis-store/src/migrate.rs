@@ -78,8 +78,8 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     migrate_in(url, &Schema::default()).await
 }
 
-/// Brings a schema up to date, and creates it if it is missing. This call is safe at any time, even if several
-/// programs migrate the database at once. It sends the transactions of [`migration_script`].
+/// Brings a schema up to date, and creates it if it is missing. This call is safe at any time, even if
+/// several programs migrate the database at once. It sends the transactions of [`migration_script`].
 ///
 /// # Errors
 /// See [`MigrateError`]. Every step is a transaction, so a failed step changes nothing.
@@ -125,8 +125,8 @@ async fn migrate_on(client: &Client, notices: &Notices, schema: &Schema) -> Resu
     })
 }
 
-/// The differences of a table `oasis_events` that OASIS DevHub did not make. `None` if there is no such table.
-/// The script refuses such a table too, but it does not name the differences.
+/// The differences of a table `oasis_events` that OASIS DevHub did not make. `None` if there is no such
+/// table. The script refuses such a table too, but it does not name the differences.
 async fn foreign_table(client: &Client, schema: &Schema) -> Result<Option<String>, tokio_postgres::Error> {
     // The table is read before its history, because another migrator creates the history before the table.
     let Some(shape) = TableShape::read(client, schema).await? else { return Ok(None) };

@@ -97,7 +97,8 @@ impl Store {
             (old, "least($3 - 1, $2 + $4)", mark)
         };
         let sql = self.sql(&format!(
-            "WITH deleted AS (DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
+            "WITH deleted AS ( \
+               DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
              gone AS (SELECT count(*) AS rows, max(id) AS through, {reached} AS reached FROM deleted), \
              mark AS (UPDATE {{schema}}.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
              SELECT rows, reached, CASE WHEN rows > 0 THEN pg_notify('{{prefix}}oasis_events', '') END \

@@ -12,8 +12,8 @@ pub(crate) const SCRATCH: &str = "oasis_scratch";
 /// contains the name of the schema.
 const MAX_LENGTH: usize = 41;
 
-/// The name of the schema that holds the tables of OASIS DevHub. Several schemas of one database do not affect
-/// each other: each schema has its own tables, notification channel, locks and history of migrations.
+/// The name of the schema that holds the tables of OASIS DevHub. Several schemas of one database do not
+/// affect each other: each schema has its own tables, notification channel, locks and history of migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema(Cow<'static, str>);
 

@@ -66,10 +66,10 @@ pub(super) fn notice(step: &Step) -> String {
     format!("applied {step}")
 }
 
-/// The transaction that prepares the history of migrations. It creates the schema and the table of the history
-/// if they are missing, and fails if `steps` can't continue from the migrations in the history. If the history
-/// contains the older migrations, and the tables are the same as the tables that the first step creates, the
-/// transaction replaces the entries of the history with the entry of the first step.
+/// The transaction that prepares the history of migrations. It creates the schema and the table of the
+/// history if they are missing, and fails if `steps` can't continue from the migrations in the history. If
+/// the history contains the older migrations, and the tables are the same as the tables that the first step
+/// creates, the transaction replaces the entries of the history with the entry of the first step.
 fn history(schema: &Schema, steps: &[Step]) -> String {
     let list = |steps: Vec<(i64, &str, u64)>| {
         let steps: Vec<String> = steps
