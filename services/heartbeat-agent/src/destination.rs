@@ -25,6 +25,7 @@ pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The destination of beats.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "an agent has only one destination")]
 pub enum Destination {
     /// The table of events in a Postgres database.
     Postgres {

