@@ -201,7 +201,7 @@ pub(crate) async fn beat(count: usize, every: u64) -> anyhow::Result<()> {
     let destination = if url.starts_with("http") {
         Destination::Gateway { url: url.parse().map_err(anyhow::Error::msg)?, token: None }
     } else {
-        Destination::Postgres(url.parse()?)
+        Destination::Postgres { url: url.parse()?, schema: oasis_store::Schema::default() }
     };
     let mut agents = Vec::with_capacity(count);
     for nth in 0..count {

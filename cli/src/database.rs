@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 use oasis_core::Family;
-use oasis_store::{DatabaseArgs, DatabaseUrl, Store, migrate, migration_script};
+use oasis_store::{DatabaseArgs, DatabaseUrl, Schema, Store, migrate_in, migration_script};
 
 use crate::output::{Usage, line, notice};
 
@@ -14,6 +14,7 @@ const MIGRATE_EXAMPLES: &str = "\
 Examples:
   DATABASE_URL=postgres://… oasis migrate
   oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
+  DATABASE_URL=postgres://… oasis migrate --oasis-schema devhub   leave a table public.oasis_events alone
 
 You can run this command at any time, and several copies can run at the same time. The command skips steps
 that were applied before.";
@@ -32,6 +33,9 @@ pub(crate) struct MigrateArgs {
     /// PostgreSQL URL; sslmode and sslrootcert work as in libpq
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
+    /// Schema of the tables, if an application has its own table oasis_events in the schema public
+    #[arg(long = "oasis-schema", env = "OASIS_SCHEMA", value_name = "NAME", default_value_t)]
+    schema: Schema,
     /// Print the SQL for `psql -f` instead of running it
     #[arg(long)]
     print: bool,
@@ -44,16 +48,16 @@ pub(crate) struct MigrateArgs {
 /// make.
 pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     if args.print {
-        line(migration_script())?;
+        line(migration_script(&args.schema))?;
         return Ok(ExitCode::SUCCESS);
     }
     let missing = || Usage("no database is given: set DATABASE_URL or pass --database-url".into());
     let url = args.database_url.ok_or_else(missing)?;
-    let migrated = migrate(&url).await?;
+    let migrated = migrate_in(&url, &args.schema).await?;
     for step in &migrated.applied {
         line(format_args!("applied {step}"))?;
     }
-    line(format_args!("the schema of the database is at version {}", migrated.version))?;
+    line(format_args!("the schema {} is at version {}", args.schema, migrated.version))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -96,15 +96,16 @@ async fn serve(
     logs: Option<Arc<FakeLogging>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let url = &configs.gateway.database.database_url;
+    let database = &configs.gateway.database;
     let migrated = tokio::select! {
-        migrated = oasis_store::migrate(url) => migrated?,
+        migrated = oasis_store::migrate_in(&database.database_url, &database.schema) => migrated?,
         () = shutdown.triggered() => return Ok(()),
     };
     for step in &migrated.applied {
         notice(format_args!("applied migration {step}"));
     }
-    let agents = Destination::Postgres(url.clone());
+    let agents =
+        Destination::Postgres { url: database.database_url.clone(), schema: database.schema.clone() };
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
     services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));

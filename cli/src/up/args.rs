@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use oasis_service::Secret;
-use oasis_store::DatabaseUrl;
+use oasis_store::{DatabaseUrl, Schema};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<DatabaseUrl>,
+    /// Schema of the tables, if an application has its own table oasis_events in the schema public
+    #[arg(long = "oasis-schema", env = "OASIS_SCHEMA", value_name = "NAME", default_value_t)]
+    pub(super) schema: Schema,
     /// Webhook secret; by default, a secret is generated and stored in the --data folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) github_webhook_secret: Option<Secret>,

@@ -17,7 +17,8 @@ pub(super) struct Configs {
 /// environment variables that each service reads. The database URL is a placeholder, because the real URL may
 /// not be known yet.
 pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> Result<Configs, clap::Error> {
-    let mut database = vec!["service", "--database-url=postgres://localhost/placeholder"];
+    let schema = format!("--oasis-schema={}", args.schema);
+    let mut database = vec!["service", "--database-url=postgres://localhost/placeholder", &schema];
     if args.database_url.is_none() {
         // LISTEN_DATABASE_URL from the environment does not belong to the private database, so it is cleared.
         database.push("--listen-database-url=");

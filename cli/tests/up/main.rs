@@ -5,6 +5,7 @@
 mod agents;
 mod client;
 mod process;
+mod schemas;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -233,9 +234,9 @@ async fn closed_or_full_outputs_do_not_stop_the_services() {
 fn help_lists_the_variables_without_their_values() {
     let home = Home::new();
     for (command, variables) in [
-        ("up", &["DATABASE_URL", "GITHUB_WEBHOOK_SECRET", "RUST_LOG"][..]),
-        ("migrate", &["DATABASE_URL"]),
-        ("prune", &["DATABASE_URL"]),
+        ("up", &["DATABASE_URL", "OASIS_SCHEMA", "GITHUB_WEBHOOK_SECRET", "RUST_LOG"][..]),
+        ("migrate", &["DATABASE_URL", "OASIS_SCHEMA"]),
+        ("prune", &["DATABASE_URL", "OASIS_SCHEMA"]),
     ] {
         let mut help = home.command(env!("CARGO_BIN_EXE_oasis"));
         help.args([command, "--help"]);

@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn agents(&self) -> Result<Vec<AgentEvent>, StoreError> {
-        let sql = agents_sql();
+        let sql = self.sql(&agents_sql());
         let stay = ENDED_AGENTS_STAY.as_secs_f64();
         let mut found: BTreeMap<String, Instance> = BTreeMap::new();
         let mut after = String::new();
@@ -117,14 +117,14 @@ impl Store {
     pub async fn accepts_appends(&self) -> Result<bool, StoreError> {
         let sql = "SELECT max(id), NOT EXISTS (SELECT FROM pg_locks \
                      WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND ( \
-                       relation = 'public.oasis_events'::regclass AND granted \
+                       relation = '{schema}.oasis_events'::regclass AND granted \
                          AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock') \
                        OR relation \
-                         IN ('public.oasis_events'::regclass, 'public.oasis_events_lock'::regclass) \
+                         IN ('{schema}.oasis_events'::regclass, '{schema}.oasis_events_lock'::regclass) \
                          AND NOT granted AND mode <> 'ShareUpdateExclusiveLock' \
                          AND waitstart < clock_timestamp() - interval '1 second')) AS open \
-                   FROM public.oasis_events";
-        let rows = self.read(async |client| client.query_typed(sql, &[]).await).await?;
+                   FROM {schema}.oasis_events";
+        let rows = self.read(async |client| client.query_typed(&self.sql(sql), &[]).await).await?;
         Ok(rows.first().is_some_and(|row| row.get("open")))
     }
 
@@ -139,8 +139,8 @@ impl Store {
                        SELECT FROM pg_policy WHERE polrelid = e.oid AND polcmd IN ('*', 'a') \
                          AND (0 = ANY (polroles) OR EXISTS ( \
                            SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'MEMBER'))))) \
-                   FROM (SELECT 'public.oasis_events'::regclass::oid AS oid) AS e";
-        let rows = self.read(async |client| client.query_typed(sql, &[]).await).await?;
+                   FROM (SELECT '{schema}.oasis_events'::regclass::oid AS oid) AS e";
+        let rows = self.read(async |client| client.query_typed(&self.sql(sql), &[]).await).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 }
@@ -151,7 +151,7 @@ impl Store {
 fn agents_sql() -> String {
     let next = |after: &str| {
         format!(
-            "SELECT {INSTANCE} AS instance FROM public.oasis_events AS e \
+            "SELECT {INSTANCE} AS instance FROM {{schema}}.oasis_events AS e \
              WHERE {PINGS} AND {INSTANCE} > {after} \
              ORDER BY {INSTANCE}, {SORT}, (e.id + 0) LIMIT 1"
         )
@@ -168,7 +168,7 @@ fn agents_sql() -> String {
            SELECT walk.instance, last.* FROM walk \
              CROSS JOIN unnest(ARRAY['ping', 'repeat', 'ping.lost', 'ping.back'], \
                ARRAY[1, 1, {LOSSES_OF_AGENT}, {RETURNS_OF_AGENT}]) AS sort (name, most) \
-             CROSS JOIN LATERAL (SELECT e.* FROM public.oasis_events AS e \
+             CROSS JOIN LATERAL (SELECT e.* FROM {{schema}}.oasis_events AS e \
                WHERE {PINGS} AND {INSTANCE} = walk.instance AND {SORT} = sort.name ORDER BY (e.id + 0) DESC \
                LIMIT sort.most) AS last \
          ), agents AS ( \

@@ -19,11 +19,9 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
 use oasis_core::NewEvent;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::StoreError;
 use crate::store::{self, Store};
@@ -70,20 +68,17 @@ impl Store {
         self.start_appender(Some(linger))
     }
 
+    /// If `linger` is set, the batcher closes its connection after this time without an append.
     fn start_appender(&self, linger: Option<Duration>) -> Result<Appender, StoreError> {
         let pool = store::pool(&self.args.database_url, self.name, 1)?;
-        Ok(Appender::start(pool, self.tls.clone(), linger))
+        let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
+        let schema = self.args.schema.clone();
+        tokio::spawn(Batcher::new(pool, self.tls.clone(), schema, linger, Queue::new(jobs)).run());
+        Ok(Appender { queue, memory: Arc::new(Semaphore::new(QUEUE_KIB)) })
     }
 }
 
 impl Appender {
-    /// If `linger` is set, the batcher closes its connection after this time without an append.
-    fn start(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
-        tokio::spawn(Batcher::new(pool, tls, linger, Queue::new(jobs)).run());
-        Self { queue, memory: Arc::new(Semaphore::new(QUEUE_KIB)) }
-    }
-
     /// Appends all `events` or none of them. After the commit, returns a result for each event, in the same
     /// order. `arrived` is the time at which the caller's request arrived. The answer comes within
     /// [`ANSWER_WITHIN`] of that time.

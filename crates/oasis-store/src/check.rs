@@ -1,4 +1,5 @@
-//! Checks the database for `/ready`. The database must be reachable and up to date. The guards of the commit
+//! Checks the database for `/ready`. The database must be reachable and up to date (see `tables.rs`). The
+//! constraints of the table must be those of the migrations (see `constraints.rs`). The guards of the commit
 //! order must be in place. The role of the service must have all rights that the service needs. No session
 //! may block the writers.
 
@@ -7,8 +8,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::migrate;
+use crate::schema::Schema;
 use crate::store::Store;
+
+mod constraints;
+mod tables;
+
+use tables::Tables;
 
 /// What a service does with the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +50,9 @@ const GUARDS: &str = "\
          SELECT FROM policies WHERE polrelid = e.oid AND polcmd IN ('*', 'a'))) AS may_write, \
       has_table_privilege(f.oid, 'SELECT') AND NOT (row_security_active(f.oid) AND NOT EXISTS ( \
          SELECT FROM policies WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state \
-    FROM (SELECT 'public.oasis_events'::regclass AS oid) AS e, \
-         (SELECT 'public.oasis_feed_state'::regclass AS oid) AS f, \
-         (SELECT 'public.oasis_events_id_seq'::regclass AS oid) AS s";
+    FROM (SELECT '{schema}.oasis_events'::regclass AS oid) AS e, \
+         (SELECT '{schema}.oasis_feed_state'::regclass AS oid) AS f, \
+         (SELECT '{schema}.oasis_events_id_seq'::regclass AS oid) AS s";
 
 /// Lists the sessions that writers wait for. A session is listed if it holds the writers' lock, or if it
 /// makes another session wait for that lock or for the table itself, for example with an `ALTER TABLE`. Only
@@ -54,11 +60,11 @@ const GUARDS: &str = "\
 const BLOCKERS: &str = "\
     WITH locks AS (SELECT * FROM pg_locks \
         WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND relation IN ('public.oasis_events'::regclass, 'public.oasis_events_lock'::regclass)), \
+        AND relation IN ('{schema}.oasis_events'::regclass, '{schema}.oasis_events_lock'::regclass)), \
       waiting AS (SELECT pid, extract(epoch FROM clock_timestamp() - min(waitstart))::float8 AS waited \
         FROM locks WHERE NOT granted GROUP BY pid), \
       blockers AS (SELECT pid, NULL::float8 AS waited FROM locks \
-          WHERE granted AND relation = 'public.oasis_events_lock'::regclass \
+          WHERE granted AND relation = '{schema}.oasis_events_lock'::regclass \
         UNION ALL SELECT unnest(pg_blocking_pids(pid)), waited FROM waiting) \
     SELECT b.pid, a.usename::text, a.application_name, \
       max(extract(epoch FROM clock_timestamp() - a.xact_start)::float8), max(b.waited) \
@@ -68,15 +74,17 @@ const BLOCKERS: &str = "\
 impl Store {
     /// Checks whether the database can serve `need` now. Returns the reasons why the database can't.
     pub async fn check(&self, need: Need) -> Readiness {
-        match self.read(async |client| missing_migrations(client).await).await {
-            Err(error) => return vec![error.to_string()],
-            Ok(Some(reason)) => return vec![reason],
-            Ok(None) => {}
-        }
+        let schema = &self.args.schema;
         self.read(async |client| {
-            let mut reasons = guards(client, need).await?;
+            let mut reasons = match Tables::read(client, schema).await? {
+                Tables::Unusable(reason) => return Ok(vec![reason]),
+                Tables::UpToDate => constraints::differences(client, schema).await?,
+                // A newer version may have replaced constraints.
+                Tables::Newer => Vec::new(),
+            };
+            reasons.extend(guards(client, schema, need).await?);
             if need != Need::Read {
-                reasons.extend(blockers(client).await?);
+                reasons.extend(blockers(client, schema).await?);
             }
             Ok(reasons)
         })
@@ -85,29 +93,9 @@ impl Store {
     }
 }
 
-/// A sentence about the migrations that the database lacks. `None` if the database has all migrations that
-/// this program needs.
-async fn missing_migrations(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
-    let has_history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
-    if !client.query_typed(has_history, &[]).await?.first().is_some_and(|row| row.get(0)) {
-        return Ok(Some("the database has no table oasis_events: run `oasis migrate`".into()));
-    }
-    let Some(needed) = migrate::steps().pop() else { return Ok(None) };
-    let applied = "SELECT version, name, checksum FROM public.oasis_schema_history ORDER BY version";
-    let rows = client.query_typed(applied, &[]).await?;
-    if rows.iter().any(|row| row.get::<_, Option<&str>>(2) == Some(needed.checksum.to_string().as_str())) {
-        return Ok(None);
-    }
-    let newest = rows.last().map_or_else(
-        || "empty".to_owned(),
-        |row| format!("at V{}__{}", row.get::<_, i64>(0), row.get::<_, Option<&str>>(1).unwrap_or_default()),
-    );
-    Ok(Some(format!("the database is {newest}, but this program needs {needed}: run `oasis migrate`")))
-}
-
 /// Checks the guards and the rights. Returns a sentence for each guard or right that is missing.
-async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgres::Error> {
-    let rows = client.query_typed(GUARDS, &[]).await?;
+async fn guards(client: &Client, schema: &Schema, need: Need) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = client.query_typed(&schema.sql(GUARDS), &[]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the table oasis_events no longer exists".into()]) };
     let (reads, writes) = (need != Need::Write, need != Need::Read);
     let mut reasons = Vec::new();
@@ -145,15 +133,15 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
 
     if row.get("may_read") {
         let drawn: Option<i64> = row.get("drawn");
-        let newest = "SELECT coalesce(max(id), 0) FROM public.oasis_events";
-        let newest = client.query_typed(newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
+        let newest = schema.sql("SELECT coalesce(max(id), 0) FROM {schema}.oasis_events");
+        let newest = client.query_typed(&newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
         // `drawn` is null before the first append, and for a role that has no right to the sequence.
         if drawn.is_some_and(|drawn| drawn < newest) {
-            reasons.push(format!(
+            let next = newest + 1_000_000;
+            reasons.push(schema.sql(&format!(
                 "the sequence of oasis_events.id is behind the table, perhaps after a restore: run \
-                 SELECT setval('public.oasis_events_id_seq', {})",
-                newest + 1_000_000
-            ));
+                 SELECT setval('{{schema}}.oasis_events_id_seq', {next})"
+            )));
         }
     }
     Ok(reasons)
@@ -161,8 +149,8 @@ async fn guards(client: &Client, need: Need) -> Result<Vec<String>, tokio_postgr
 
 /// Describes the sessions of [`BLOCKERS`], each in a sentence. A session is left out unless its transaction
 /// has been open for more than a second, or another session has waited for it for more than a second.
-async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
-    let rows = client.query_typed(BLOCKERS, &[]).await?;
+async fn blockers(client: &Client, schema: &Schema) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = client.query_typed(&schema.sql(BLOCKERS), &[]).await?;
     let long = |seconds: Option<f64>| seconds.is_some_and(|seconds| seconds > 1.0);
     Ok(rows
         .iter()
@@ -184,8 +172,8 @@ async fn blockers(client: &Client) -> Result<Vec<String>, tokio_postgres::Error>
 
 /// Logs which sessions block the writers. The batcher calls this function after an append waited too long for
 /// the lock.
-pub(crate) async fn log_blockers(client: &Client) {
-    match timeout(Duration::from_millis(500), blockers(client)).await {
+pub(crate) async fn log_blockers(client: &Client, schema: &Schema) {
+    match timeout(Duration::from_millis(500), blockers(client, schema)).await {
         Ok(Ok(reasons)) => reasons.iter().for_each(|reason| tracing::warn!("{reason}")),
         Ok(Err(error)) => tracing::debug!(%error, "the session that holds the lock could not be looked up"),
         Err(_) => tracing::debug!("the session that holds the lock could not be looked up in time"),

@@ -11,6 +11,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::{Url, form_urlencoded};
 
+use crate::schema::Schema;
 use crate::tls::{self, Verify};
 
 /// The settings of the database connections.
@@ -29,12 +30,16 @@ pub struct DatabaseArgs {
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=500))]
     pub database_pool_size: u16,
+    /// Schema of the tables, if an application has its own table oasis_events in the schema public
+    #[arg(long = "oasis-schema", env = "OASIS_SCHEMA", default_value_t, value_name = "NAME")]
+    pub schema: Schema,
 }
 
 impl DatabaseArgs {
     /// Makes the settings for one URL, with the default values of all other settings.
     pub fn new(database_url: DatabaseUrl) -> Self {
-        Self { database_url, listen_database_url: None, database_pool_size: 8 }
+        let schema = Schema::default();
+        Self { database_url, listen_database_url: None, database_pool_size: 8, schema }
     }
 
     /// Whether LISTEN uses a separate URL.

@@ -61,9 +61,9 @@ impl Store {
             return Ok(HashMap::new());
         }
         let sql = "SELECT dedup_key, ts, vtid, layer, module, meta ->> 'vtid_given' AS vtid_given \
-                   FROM public.oasis_events WHERE dedup_key = ANY($1)";
+                   FROM {schema}.oasis_events WHERE dedup_key = ANY($1)";
         self.read(async |client| {
-            let rows = client.query_typed(sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
+            let rows = client.query_typed(&self.sql(sql), &[(&keys, Type::TEXT_ARRAY)]).await?;
             let found = |row: &Row| {
                 Ok((row.try_get("dedup_key")?, (row.try_get("ts")?, Attribution::from_row(row)?)))
             };
@@ -97,7 +97,7 @@ impl Store {
                    requests AS MATERIALIZED ( \
                      SELECT prefix, ts, id, vtid, layer, module, meta ->> 'vtid_given' AS vtid_given, \
                        meta ? 'operation' AS has_operation \
-                     FROM services JOIN public.oasis_events \
+                     FROM services JOIN {schema}.oasis_events \
                        ON dedup_key >= prefix AND dedup_key < left(prefix, -1) || ';' \
                        AND ts >= since AND ts <= until) \
                    SELECT DISTINCT ON (nth) requests.* FROM wanted LEFT JOIN requests \
@@ -111,7 +111,7 @@ impl Store {
                 (&until, Type::TIMESTAMPTZ_ARRAY),
                 (&with_operation, Type::BOOL_ARRAY),
             ];
-            let rows = client.query_typed(sql, &params).await?;
+            let rows = client.query_typed(&self.sql(sql), &params).await?;
             let found = |row: &Row| match row.try_get::<_, Option<Timestamp>>("ts")? {
                 Some(at) => Ok(Some((at, Attribution::from_row(row)?))),
                 None => Ok(None),

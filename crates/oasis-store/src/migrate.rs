@@ -1,23 +1,27 @@
 //! Brings a database up to date. Each step is applied once, even if several programs migrate the database at
 //! the same time.
 
-use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oasis_core::chain;
 use tokio::time::timeout;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client};
 
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
+use crate::schema::Schema;
 use crate::tls;
 
 mod script;
+mod shape;
 mod steps;
 
 pub use script::migration_script;
-pub(crate) use steps::steps;
+pub(crate) use shape::TableShape;
+pub(crate) use steps::{Step, steps};
 
 /// The time limit for connecting and logging in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -39,10 +43,16 @@ pub enum MigrateError {
     Store(#[from] StoreError),
     /// There is a table `oasis_events` that OASIS DevHub did not make.
     #[error(
-        "there is a table public.oasis_events that OASIS DevHub did not make; nothing was changed. \
-         Differences: {0}. Rename that table, or use another database"
+        "there is a table {schema}.oasis_events that OASIS DevHub did not make; nothing was changed. \
+         Differences: {differences}. To keep that table, use another schema, such as OASIS_SCHEMA={}. Or \
+         rename that table", .schema.another()
     )]
-    Foreign(String),
+    Foreign {
+        /// The schema of the table.
+        schema: Schema,
+        /// The differences from the table that the migrations create.
+        differences: String,
+    },
     /// A step failed, or this build can't continue from the migrations that the database has.
     #[error("{0}")]
     Failed(String),
@@ -60,19 +70,35 @@ impl From<tls::Error> for MigrateError {
     }
 }
 
-/// Brings the database up to date. This call is safe at any time, even if several programs migrate the
-/// database at once.
+/// Brings the schema `public` of a database up to date. See [`migrate_in`].
+///
+/// # Errors
+/// See [`MigrateError`].
+pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
+    migrate_in(url, &Schema::default()).await
+}
+
+/// Brings a schema up to date, and creates it if it is missing. This call is safe at any time, even if
+/// several programs migrate the database at once. It sends the transactions of [`migration_script`].
 ///
 /// # Errors
 /// See [`MigrateError`]. Every step is a transaction, so a failed step changes nothing.
-pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
+pub async fn migrate_in(url: &DatabaseUrl, schema: &Schema) -> Result<Migrated, MigrateError> {
     // The `connect_timeout` of the driver covers the TCP connection, but not the login.
-    let (mut client, connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
+    let (client, mut connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
         .await
         .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
         .map_err(|error| StoreError::Connect(chain(&error)))?;
-    let driver = tokio::spawn(connection);
-    let outcome = migrate_on(&mut client).await;
+    let notices = Notices::default();
+    let driver = tokio::spawn({
+        let notices = notices.clone();
+        async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                notices.add(message);
+            }
+        }
+    });
+    let outcome = migrate_on(&client, &notices, schema).await;
     drop(client);
     // The driver ends because the client was dropped. An error of the driver would only repeat the error of
     // the statement.
@@ -80,34 +106,49 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
     outcome
 }
 
-async fn migrate_on(client: &mut Client) -> Result<Migrated, MigrateError> {
-    // The server releases the lock at the end of the session, even if the migrator crashes.
-    client.execute("SELECT pg_advisory_lock($1)", &[&script::LOCK]).await?;
-    let history = "SELECT to_regclass('public.oasis_schema_history') IS NOT NULL";
-    let has_history: bool = client.query_one(history, &[]).await?.get(0);
-    if !has_history && let Some(difference) = foreign_table(client).await? {
-        return Err(MigrateError::Foreign(difference));
+async fn migrate_on(client: &Client, notices: &Notices, schema: &Schema) -> Result<Migrated, MigrateError> {
+    if let Some(differences) = foreign_table(client, schema).await? {
+        return Err(MigrateError::Foreign { schema: schema.clone(), differences });
     }
-    client.batch_execute(script::SETTINGS).await?;
-    let steps = steps();
-    client
-        .batch_execute(&script::history(&steps))
-        .await
-        .map_err(|error| failed("the history step", &error))?;
-    let done = "SELECT coalesce(max(version), 0) FROM public.oasis_schema_history";
-    let done: i64 = client.query_one(done, &[]).await?.get(0);
-    let mut migrated = Migrated { applied: Vec::new(), version: done };
-    let mut before = None;
-    for step in &steps {
-        if step.version > done {
-            let apply = script::apply(step, before);
-            client.batch_execute(&apply).await.map_err(|error| failed(&step.to_string(), &error))?;
-            migrated.applied.push(step.to_string());
-            migrated.version = step.version;
+    for transaction in script::transactions(schema) {
+        if let Err(error) = client.batch_execute(&transaction.sql).await {
+            // A pooler gives the session to another client only after the end of the transaction.
+            let _ = client.batch_execute("ROLLBACK").await;
+            return Err(failed(&transaction.name, &error));
         }
-        before = Some(step);
     }
-    Ok(migrated)
+    let applied = |step: &Step| notices.contains(&script::notice(step)).then(|| step.to_string());
+    let steps = steps();
+    Ok(Migrated {
+        applied: steps.iter().filter_map(applied).collect(),
+        version: steps.last().map_or(0, |step| step.version),
+    })
+}
+
+/// The differences of a table `oasis_events` that OASIS DevHub did not make. `None` if there is no such
+/// table. The script refuses such a table too, but it does not name the differences.
+async fn foreign_table(client: &Client, schema: &Schema) -> Result<Option<String>, tokio_postgres::Error> {
+    // The table is read before its history, because another migrator creates the history before the table.
+    let Some(shape) = TableShape::read(client, schema).await? else { return Ok(None) };
+    let history = schema.sql("SELECT to_regclass('{schema}.oasis_schema_history') IS NOT NULL");
+    let has_history = client.query_typed(&history, &[]).await?.first().is_some_and(|row| row.get(0));
+    Ok((!has_history).then(|| shape.differences()))
+}
+
+/// The notices that a session has received. A notice arrives before the result of its statement.
+#[derive(Clone, Default)]
+struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    fn add(&self, message: AsyncMessage) {
+        if let AsyncMessage::Notice(notice) = message {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message().to_owned());
+        }
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|notice| notice == text)
+    }
 }
 
 /// The error of a statement that failed, with the server's message and hint.
@@ -125,58 +166,4 @@ fn failed(what: &str, error: &tokio_postgres::Error) -> MigrateError {
         text.push_str(hint);
     }
     MigrateError::Failed(text)
-}
-
-/// The columns that the first migration creates, and their types.
-const COLUMNS: [(&str, &str); 15] = [
-    ("id", "bigint"),
-    ("ts", "timestamp with time zone"),
-    ("vtid", "text"),
-    ("layer", "text"),
-    ("module", "text"),
-    ("source", "text"),
-    ("kind", "text"),
-    ("status", "text"),
-    ("title", "text"),
-    ("ref", "text"),
-    ("link", "text"),
-    ("recorded_at", "timestamp with time zone"),
-    ("channel", "text"),
-    ("meta", "jsonb"),
-    ("dedup_key", "text"),
-];
-
-/// Describes how an existing table `oasis_events` differs from a table that the migrations created. `None` if
-/// there is no table `oasis_events`.
-async fn foreign_table(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT a.attname::text, format_type(a.atttypid, NULL), c.relkind::text FROM pg_class c \
-             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-             WHERE c.oid = to_regclass('public.oasis_events')",
-            &[],
-        )
-        .await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let columns: BTreeMap<String, String> = rows
-        .iter()
-        .filter_map(|row| Some((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)))
-        .collect();
-    let mut differences = Vec::new();
-    for (name, expected) in COLUMNS {
-        match columns.get(name) {
-            None => differences.push(format!("column {name} is missing")),
-            Some(found) if found != expected => {
-                differences.push(format!("column {name} is {found}, not {expected}"))
-            }
-            Some(_) => {}
-        }
-    }
-    for name in columns.keys().filter(|name| COLUMNS.iter().all(|(ours, _)| ours != name)) {
-        differences.push(format!("column {name} is unexpected"));
-    }
-    differences.push("the table oasis_schema_history is missing".to_owned());
-    Ok(Some(differences.join("; ")))
 }

@@ -28,7 +28,7 @@ struct PruneStep {
 
 /// The mark of the family $1, which is the highest deleted id, as an SQL expression.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
-                    ELSE coalesce((families ->> $1)::int8, 0) END FROM public.oasis_feed_state)";
+                    ELSE coalesce((families ->> $1)::int8, 0) END FROM {schema}.oasis_feed_state)";
 
 impl Store {
     /// The maximum number of rows of the ticker that one transaction deletes. For another family, this is the
@@ -52,10 +52,10 @@ impl Store {
         let (oldest, bound) = self
             .read(async |client| {
                 // The bound is exclusive. It is above the last id if every event is older than `keep`.
-                let sql = "SELECT coalesce((SELECT min(id) FROM public.oasis_events), 0), coalesce( \
-                           public.oasis_first_id_since(clock_timestamp() - $1 * interval '1 microsecond'), \
-                           (SELECT max(id) + 1 FROM public.oasis_events), 0)";
-                let row = &client.query_typed(sql, &[(&(micros as f64), Type::FLOAT8)]).await?[0];
+                let sql = "SELECT coalesce((SELECT min(id) FROM {schema}.oasis_events), 0), coalesce( \
+                           {schema}.oasis_first_id_since(clock_timestamp() - $1 * interval '1 microsecond'), \
+                           (SELECT max(id) + 1 FROM {schema}.oasis_events), 0)";
+                let row = &client.query_typed(&self.sql(sql), &[(&(micros as f64), Type::FLOAT8)]).await?[0];
                 Ok((row.get::<_, i64>(0), row.get::<_, i64>(1)))
             })
             .await?;
@@ -66,7 +66,7 @@ impl Store {
             progress(rows);
             reached = step.reached;
         }
-        let sql = format!("SELECT coalesce({MARK}, 0)");
+        let sql = self.sql(&format!("SELECT coalesce({MARK}, 0)"));
         let through = self
             .read(async |client| {
                 let rows = client.query_typed(&sql, &[(&family.as_str(), Type::TEXT)]).await?;
@@ -81,7 +81,7 @@ impl Store {
     async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<PruneStep, StoreError> {
         let (old, reached, mark) = if *family == Family::devhub() {
             // The ticker has a separate index, which contains no rows of other channels.
-            let old = "SELECT e.id FROM public.oasis_events AS e \
+            let old = "SELECT e.id FROM {schema}.oasis_events AS e \
                        WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
                        ORDER BY e.id + 0 LIMIT $4";
             let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
@@ -89,19 +89,21 @@ impl Store {
         } else {
             // Other families have no separate index. So each transaction searches a fixed number of ids,
             // which may belong to any channel.
-            let old = "SELECT e.id FROM public.oasis_events AS e \
+            let old = "SELECT e.id FROM {schema}.oasis_events AS e \
                        WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
                        AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
             let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
                         coalesce((families ->> $1)::int8, 0), gone.through)))";
             (old, "least($3 - 1, $2 + $4)", mark)
         };
-        let sql = format!(
-            "WITH deleted AS (DELETE FROM public.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
+        let sql = self.sql(&format!(
+            "WITH deleted AS ( \
+               DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
              gone AS (SELECT count(*) AS rows, max(id) AS through, {reached} AS reached FROM deleted), \
-             mark AS (UPDATE public.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
-             SELECT rows, reached, CASE WHEN rows > 0 THEN pg_notify('oasis_events', '') END FROM gone"
-        );
+             mark AS (UPDATE {{schema}}.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
+             SELECT rows, reached, CASE WHEN rows > 0 THEN pg_notify('{{prefix}}oasis_events', '') END \
+             FROM gone"
+        ));
         self.read(async |client| {
             let family = family.as_str();
             let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
@@ -122,11 +124,12 @@ impl Store {
     /// # Errors
     /// When the database can't be reached.
     pub async fn head(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT greatest((SELECT max(id) FROM public.oasis_events), \
+        let sql = "SELECT greatest((SELECT max(id) FROM {schema}.oasis_events), \
                    (SELECT greatest(pruned_through, \
                       (SELECT max(value::int8) FROM jsonb_each_text(families))) \
-                    FROM public.oasis_feed_state), 0)";
-        self.read(async |client| Ok(client.query_typed(sql, &[]).await?.first().map_or(0, |row| row.get(0))))
+                    FROM {schema}.oasis_feed_state), 0)";
+        let sql = self.sql(sql);
+        self.read(async |client| Ok(client.query_typed(&sql, &[]).await?.first().map_or(0, |row| row.get(0))))
             .await
     }
 
@@ -137,10 +140,10 @@ impl Store {
     /// # Errors
     /// When the database can't be reached.
     pub async fn first_id_since(&self, family: &Family, since: Timestamp) -> Result<Option<i64>, StoreError> {
-        let sql = format!(
+        let sql = self.sql(&format!(
             "SELECT CASE WHEN first.id IS NOT NULL THEN greatest(first.id, {MARK} + 1) END \
-             FROM (SELECT public.oasis_first_id_since($2) AS id) AS first"
-        );
+             FROM (SELECT {{schema}}.oasis_first_id_since($2) AS id) AS first"
+        ));
         self.read(async |client| {
             let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
                 [(&family.as_str(), Type::TEXT), (&since, Type::TIMESTAMPTZ)];

@@ -34,6 +34,11 @@ impl Store {
         Ok(Self { args, name, reads, tls })
     }
 
+    /// Renders SQL for the schema of this store.
+    pub(crate) fn sql(&self, template: &str) -> String {
+        self.args.schema.sql(template)
+    }
+
     /// Runs one read on a connection of the pool, with a time limit.
     pub(crate) async fn read<T>(
         &self,

@@ -76,14 +76,14 @@ const LACKING: &str = "\
     FROM (VALUES ('oasis_watch_state', 'SELECT', 'r'), ('oasis_watch_state', 'INSERT', 'a'), \
       ('oasis_watch_state', 'UPDATE', 'w'), ('oasis_unread_entries', 'INSERT', 'a')) \
         AS n (name, verb, command), \
-      LATERAL (SELECT to_regclass('public.' || n.name)::oid AS oid) AS t \
+      LATERAL (SELECT to_regclass('{schema}.' || n.name)::oid AS oid) AS t \
     WHERE has_table_privilege(t.oid, n.verb) IS NOT TRUE OR row_security_active(t.oid) AND NOT EXISTS ( \
       SELECT FROM policies WHERE polrelid = t.oid AND polcmd IN ('*', n.command))";
 
 impl Store {
     /// Checks that this role has the rights that the watcher needs on its tables.
     pub async fn check_watch(&self) -> Readiness {
-        let lacking = self.read(async |client| client.query_typed(LACKING, &[]).await).await;
+        let lacking = self.read(async |client| client.query_typed(&self.sql(LACKING), &[]).await).await;
         lacking
             .map_or_else(|error| vec![error.to_string()], |rows| rows.iter().map(|row| row.get(0)).collect())
     }
@@ -96,14 +96,15 @@ impl Store {
     pub async fn watch_lock(&self) -> Result<Option<WatchLock>, StoreError> {
         let url = &self.args.database_url;
         // The key of the lock is the name of the table, hashed to 64 bits.
-        let take = "SELECT pg_try_advisory_xact_lock(hashtextextended('oasis_watch_state', 0))";
+        let take =
+            self.sql("SELECT pg_try_advisory_xact_lock(hashtextextended('{prefix}oasis_watch_state', 0))");
         let connected = async {
             let connected = url.named(self.name).connect(url.tls()?).await;
             let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
             let driver = tokio::spawn(async move { drop(connection.await) });
             let lock = WatchLock { client, driver };
             lock.client.batch_execute("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-            let rows = lock.client.query_typed(take, &[]).await?;
+            let rows = lock.client.query_typed(&take, &[]).await?;
             Ok(rows.first().is_some_and(|row| row.get(0)).then_some(lock))
         };
         tokio::time::timeout(Self::READ_WITHIN, connected)
@@ -118,8 +119,8 @@ impl Store {
     pub async fn watch_state(&self, project: &str) -> Result<Option<WatchState>, StoreError> {
         self.read(async |client| {
             let sql = "SELECT cursor, walk_from, walk_began, walk_token \
-                       FROM public.oasis_watch_state WHERE project = $1";
-            let rows = client.query_typed(sql, &[(&project, Type::TEXT)]).await?;
+                       FROM {schema}.oasis_watch_state WHERE project = $1";
+            let rows = client.query_typed(&self.sql(sql), &[(&project, Type::TEXT)]).await?;
             Ok(rows.first().map(|row| {
                 // A CHECK constraint of the table ensures that all three columns are null or all three have a
                 // value.
@@ -153,9 +154,9 @@ impl Store {
         let reason: Vec<&str> = unread.iter().map(|entry| entry.reason.as_str()).collect();
         let entry: Vec<&[u8]> = unread.iter().map(|entry| entry.entry.as_slice()).collect();
         let sql = "WITH unread AS ( \
-                     INSERT INTO public.oasis_unread_entries (log_name, ts, insert_id, reason, entry) \
+                     INSERT INTO {schema}.oasis_unread_entries (log_name, ts, insert_id, reason, entry) \
                      SELECT * FROM unnest($6, $7, $8, $9, $10) ON CONFLICT DO NOTHING) \
-                   INSERT INTO public.oasis_watch_state AS kept \
+                   INSERT INTO {schema}.oasis_watch_state AS kept \
                      (project, cursor, walk_from, walk_began, walk_token) \
                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project) DO UPDATE SET \
                      cursor = greatest(kept.cursor, excluded.cursor), \
@@ -174,7 +175,7 @@ impl Store {
                 (&reason, Type::TEXT_ARRAY),
                 (&entry, Type::BYTEA_ARRAY),
             ];
-            client.query_typed(sql, &params).await.map(drop)
+            client.query_typed(&self.sql(sql), &params).await.map(drop)
         })
         .await
     }

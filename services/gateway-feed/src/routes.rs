@@ -90,9 +90,11 @@ impl App for Gateway {
 
     async fn ready(&self) -> Result<(), NotReady> {
         let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
-        let mut reasons: Vec<String> =
-            self.streams.trouble().map(|why| format!("cannot read the table: {why}")).into_iter().collect();
-        reasons.extend(self.store.check(need).await);
+        let mut reasons = self.store.check(need).await;
+        // A reason of the check explains the trouble better than the error of the tail.
+        if reasons.is_empty() {
+            reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
+        }
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 

@@ -11,7 +11,7 @@ use oasis_core::{Vtid, chain};
 use oasis_service::args::parse_duration;
 use oasis_service::client::Base;
 use oasis_service::{Secret, telemetry};
-use oasis_store::DatabaseUrl;
+use oasis_store::{DatabaseUrl, Schema};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -116,6 +116,10 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
+    /// The schema of the tables, if an application has its own table oasis_events in the schema public
+    #[arg(long = "oasis-schema", env = "OASIS_SCHEMA", value_name = "NAME", default_value_t)]
+    schema: Schema,
+
     /// Path of the socket for `set-vtid`, `idle` and `status`. The default is a file in the user's runtime
     /// directory or, if there is no such directory, in the directory for temporary files
     #[arg(long, value_name = "PATH")]
@@ -209,7 +213,7 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     let vtid = vtid.map_err(|why| UsageError(format!("--vtid [env: VTID]: {why}")))?;
     let destination = match (args.gateway_url, args.database_url) {
         (Some(url), _) => Destination::Gateway { url, token: args.ingest_token.map(token).transpose()? },
-        (None, Some(url)) => Destination::Postgres(url),
+        (None, Some(url)) => Destination::Postgres { url, schema: args.schema },
         (None, None) => {
             let why = "beats have no destination: set GATEWAY_URL (and INGEST_TOKEN) for a gateway, \
                        or DATABASE_URL for Postgres";

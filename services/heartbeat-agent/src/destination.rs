@@ -11,7 +11,7 @@ use hyper::{Method, StatusCode};
 use oasis_core::{NewEvent, Ts, chain};
 use oasis_service::Secret;
 use oasis_service::client::{self, Base, ClientError};
-use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Store, StoreError};
+use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Schema, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -25,9 +25,15 @@ pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The destination of beats.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "an agent has only one destination")]
 pub enum Destination {
     /// The table of events in a Postgres database.
-    Postgres(DatabaseUrl),
+    Postgres {
+        /// The URL of the database.
+        url: DatabaseUrl,
+        /// The schema of the table.
+        schema: Schema,
+    },
     /// The endpoint `/events/ingest` of a gateway.
     Gateway {
         /// The gateway's address.
@@ -119,8 +125,8 @@ impl Destination {
     /// Prepares for deliveries. Sends nothing and does not connect yet.
     pub(crate) fn open(self) -> Result<OpenDestination, StoreError> {
         Ok(match self {
-            Self::Postgres(url) => {
-                let store = Store::new(DatabaseArgs::new(url), NAME)?;
+            Self::Postgres { url, schema } => {
+                let store = Store::new(DatabaseArgs { schema, ..DatabaseArgs::new(url) }, NAME)?;
                 OpenDestination::Postgres(store.occasional_appender(LINGER)?)
             }
             Self::Gateway { url, token } => OpenDestination::Gateway { url, token },

@@ -6,8 +6,10 @@
 //! # async fn work() -> anyhow::Result<()> {
 //! use heartbeat_agent::{Config, Heartbeat, Destination};
 //! use oasis_core::Vtid;
+//! use oasis_store::Schema;
 //!
-//! let destination = Destination::Postgres(std::env::var("DATABASE_URL")?.parse()?);
+//! let url = std::env::var("DATABASE_URL")?.parse()?;
+//! let destination = Destination::Postgres { url, schema: Schema::default() };
 //! let config = Config { role: Some("PLANNER".into()), ..Config::new("planner", destination) };
 //! let heartbeat = Heartbeat::start(config)?;
 //! heartbeat.set_vtid(Some(Vtid::parse("DEV-CICDL-0031")?));

@@ -14,12 +14,13 @@ use tokio_postgres::Error;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::AppendError;
-use super::insert::{Appended, Duplicates, insert};
+use super::insert::{AppendSql, Appended, Duplicates, insert};
 use super::prepared::PreparedEvent;
 use super::queue::{Job, Queue};
 use super::refusal::Refusal;
 use super::verdict::{Circumstances, Failure, PAUSE, Reason, Verdict, verdict};
 use crate::check;
+use crate::schema::Schema;
 
 /// How long a statement waits in the server for the writers' lock. This is the `lock_timeout` of the ordering
 /// trigger.
@@ -41,6 +42,8 @@ const SKIP_DUPLICATES_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Batcher {
     pool: Pool,
     tls: MakeRustlsConnect,
+    schema: Schema,
+    sql: AppendSql,
     /// How long the connection stays open without an append. `None` keeps it open.
     linger: Option<Duration>,
     queue: Queue,
@@ -56,8 +59,15 @@ struct Unfinished {
 }
 
 impl Batcher {
-    pub(super) fn new(pool: Pool, tls: MakeRustlsConnect, linger: Option<Duration>, queue: Queue) -> Self {
-        Self { pool, tls, linger, queue, skip_duplicates_until: Instant::now() }
+    pub(super) fn new(
+        pool: Pool,
+        tls: MakeRustlsConnect,
+        schema: Schema,
+        linger: Option<Duration>,
+        queue: Queue,
+    ) -> Self {
+        let sql = AppendSql::new(&schema);
+        Self { pool, tls, schema, sql, linger, queue, skip_duplicates_until: Instant::now() }
     }
 
     /// Runs until the last `Appender` has been dropped and every append has been answered.
@@ -143,7 +153,7 @@ impl Batcher {
         rows: &[&PreparedEvent],
         duplicates: Duplicates,
     ) -> Option<Result<Vec<Appended>, Error>> {
-        let mut insert = std::pin::pin!(insert(client, rows, duplicates));
+        let mut insert = std::pin::pin!(insert(client, &self.sql, rows, duplicates));
         if let Ok(outcome) = timeout(STATEMENT_TIMEOUT, &mut insert).await {
             return Some(outcome);
         }
@@ -227,7 +237,7 @@ impl Batcher {
                 metrics::counter!("append_lock_timeouts_total").increment(1);
                 let waiting = tried + self.queue.len();
                 tracing::warn!(waiting, "another session holds the table's lock");
-                check::log_blockers(client).await;
+                check::log_blockers(client, &self.schema).await;
             }
             Failure::Lost => tracing::warn!(error = text, "the connection broke during an append"),
             Failure::CannotWrite => tracing::error!(error = text, "append failed: the database can't write"),

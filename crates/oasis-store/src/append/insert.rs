@@ -7,6 +7,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::prepared::PreparedEvent;
+use crate::schema::Schema;
 
 /// The result of appending one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +22,31 @@ pub struct Appended {
 /// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. With
 /// `unnest` in FROM, PostgreSQL would first store each array as a separate table.
 const INSERT: &str = "\
-    INSERT INTO public.oasis_events \
+    INSERT INTO {schema}.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
     SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), \
            unnest($9), unnest($10), unnest($11), unnest($12), unnest($13)";
 const REFUSE_DUPLICATES: &str = " RETURNING id";
 const SKIP_DUPLICATES: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
+const ORIGINALS: &str = "SELECT dedup_key, id FROM {schema}.oasis_events WHERE dedup_key = ANY($1)";
+
+/// The SQL of the appends to one schema. It is rendered once, and not for each append.
+pub(super) struct AppendSql {
+    refuse_duplicates: String,
+    skip_duplicates: String,
+    originals: String,
+}
+
+impl AppendSql {
+    pub(super) fn new(schema: &Schema) -> Self {
+        Self {
+            refuse_duplicates: schema.sql(&[INSERT, REFUSE_DUPLICATES].concat()),
+            skip_duplicates: schema.sql(&[INSERT, SKIP_DUPLICATES].concat()),
+            originals: schema.sql(ORIGINALS),
+        }
+    }
+}
 
 /// What the statement does with duplicates. A duplicate is a row whose dedup key is already in the table or
 /// earlier in the statement.
@@ -61,6 +80,7 @@ impl ToSql for Json<'_> {
 /// Appends `rows` in one transaction. Returns a result for each row, in the order of the rows.
 pub(super) async fn insert(
     client: &Object,
+    sql: &AppendSql,
     rows: &[&PreparedEvent],
     duplicates: Duplicates,
 ) -> Result<Vec<Appended>, tokio_postgres::Error> {
@@ -98,11 +118,11 @@ pub(super) async fn insert(
         (&meta, Type::JSONB_ARRAY),
         (&dedup_key, Type::TEXT_ARRAY),
     ];
-    let sql = match duplicates {
-        Duplicates::Refused => [INSERT, REFUSE_DUPLICATES].concat(),
-        Duplicates::Skipped => [INSERT, SKIP_DUPLICATES].concat(),
+    let insert = match duplicates {
+        Duplicates::Refused => &sql.refuse_duplicates,
+        Duplicates::Skipped => &sql.skip_duplicates,
     };
-    let inserted = client.query_typed(&sql, &params).await?;
+    let inserted = client.query_typed(insert, &params).await?;
     if duplicates == Duplicates::Refused {
         let each = inserted.iter().map(|back| Appended { id: Some(back.get(0)), duplicate: false });
         return Ok(each.collect());
@@ -118,7 +138,7 @@ pub(super) async fn insert(
         })
         .collect();
     if outcome.iter().any(|appended| appended.duplicate)
-        && let Err(error) = find_originals(client, rows, &mut outcome).await
+        && let Err(error) = find_originals(client, &sql.originals, rows, &mut outcome).await
     {
         // The rows are committed. Only the ids of the originals are missing.
         tracing::warn!(%error, "the ids of duplicates could not be looked up");
@@ -130,6 +150,7 @@ pub(super) async fn insert(
 /// snapshot of the insert may be older than the commit of the original.
 async fn find_originals(
     client: &Object,
+    sql: &str,
     rows: &[&PreparedEvent],
     outcome: &mut [Appended],
 ) -> Result<(), tokio_postgres::Error> {
@@ -138,7 +159,6 @@ async fn find_originals(
         .zip(outcome.iter())
         .filter_map(|(row, appended)| row.dedup_key().filter(|_| appended.duplicate))
         .collect();
-    let sql = "SELECT dedup_key, id FROM public.oasis_events WHERE dedup_key = ANY($1)";
     let found = client.query_typed(sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
     for (row, appended) in rows.iter().zip(outcome) {
         if appended.duplicate {

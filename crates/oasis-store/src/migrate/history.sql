@@ -11,9 +11,25 @@ DECLARE
     difference text;
     restore text;
 BEGIN
-    PERFORM pg_advisory_xact_lock({lock});
-    -- All names below and in the steps include the schema, so no other schema is searched.
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE 'the database has the encoding %, which cannot store every text; nothing was changed',
+                current_setting('server_encoding')
+            USING HINT = 'Use a database with the encoding UTF8: CREATE DATABASE name ENCODING UTF8 '
+                'TEMPLATE template0.';
+    END IF;
+{take_lock}
+    IF to_regnamespace('{schema}') IS NULL THEN
+        BEGIN
+            CREATE SCHEMA {schema};
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE 'this role may not create the schema {schema_name} (%); nothing was changed', SQLERRM
+                USING HINT = format('Run this as the owner of the database, or create the schema first: '
+                    'CREATE SCHEMA {schema} AUTHORIZATION %I.', current_user);
+        END;
+        -- As in the schema public, every role may look up the names of the tables. This gives no right to the
+        -- tables.
+        GRANT USAGE ON SCHEMA {schema} TO PUBLIC;
+    END IF;
 
     IF to_regclass('{schema}.oasis_schema_history') IS NULL THEN
         CREATE TABLE {schema}.oasis_schema_history (
@@ -34,8 +50,10 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_array(h.version, h.name, h.checksum) ORDER BY h.version), '[]')
         INTO applied FROM {schema}.oasis_schema_history AS h;
     IF applied = '[]' AND to_regclass('{schema}.oasis_events') IS NOT NULL THEN
-        RAISE 'there is a table {schema}.oasis_events that OASIS DevHub did not make; nothing was changed'
-            USING HINT = 'Rename that table, or use another database.';
+        RAISE 'there is a table {schema_name}.oasis_events that OASIS DevHub did not make; '
+                'nothing was changed'
+            USING HINT = 'To keep that table, use another schema, such as OASIS_SCHEMA={another}. '
+                'Or rename that table.';
     END IF;
     IF applied = (SELECT coalesce(jsonb_agg(k.step ORDER BY k.nth), '[]')
                   FROM jsonb_array_elements(known) WITH ORDINALITY AS k (step, nth)
@@ -64,7 +82,7 @@ BEGIN
     BEGIN
         CREATE SCHEMA {scratch};
         EXECUTE $oasis_sql${first_step}$oasis_sql$;
-        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO expected USING '{scratch_name}';
+        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO expected USING '{scratch}';
         -- A dump contains the text that pg_get_constraintdef returns for each constraint. Some constraints
         -- have fewer parentheses after a restore from this text.
         FOR restore IN
@@ -74,7 +92,7 @@ BEGIN
         LOOP
             EXECUTE restore;
         END LOOP;
-        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO restored USING '{scratch_name}';
+        EXECUTE $oasis_describe${describe}$oasis_describe$ INTO restored USING '{scratch}';
         RAISE SQLSTATE 'OASIS';
     EXCEPTION
         WHEN SQLSTATE 'OASIS' THEN NULL;

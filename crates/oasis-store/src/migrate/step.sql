@@ -1,6 +1,6 @@
 DO $oasis$
 BEGIN
-    PERFORM pg_advisory_xact_lock({lock});
+{take_lock}
     IF EXISTS (SELECT FROM {schema}.oasis_schema_history
                WHERE version = {version} AND checksum = '{checksum}') THEN
         RETURN;
@@ -10,9 +10,9 @@ BEGIN
         RAISE 'V{version}__{name} is not the next migration of this database; nothing was changed'
             USING HINT = 'Run the whole script from its beginning, or run `oasis migrate`.';
     END IF;
-    PERFORM set_config('search_path', 'pg_catalog', true);
     EXECUTE $oasis_sql${sql}$oasis_sql$;
     INSERT INTO {schema}.oasis_schema_history VALUES ({version}, '{name}',
         to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '{checksum}');
+    RAISE NOTICE '{notice}';
 END
 $oasis$;

@@ -43,7 +43,7 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
     let page = format!(
         "SELECT {fields}, e.meta FROM ( \
            SELECT newest_rows.id FROM newest_rows WHERE {bounds} ORDER BY newest_rows.id DESC {limit} \
-         ) AS hit JOIN public.oasis_events AS e ON e.id = hit.id WHERE (SELECT settled FROM settled)",
+         ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id WHERE (SELECT settled FROM settled)",
         fields = fields("e"),
     );
     Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
@@ -74,9 +74,9 @@ pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
     arguments.extend(FIELDS.map(|field| params.add(Param::Accepted(named.remove(field)))));
     let page = format!(
         "SELECT {fields}, e.meta FROM ( \
-           SELECT timed.id FROM public.oasis_ids_between({since}, {until}, {arguments}) AS timed (id) \
+           SELECT timed.id FROM {{schema}}.oasis_ids_between({since}, {until}, {arguments}) AS timed (id) \
            ORDER BY timed.id DESC {limit} \
-         ) AS hit JOIN public.oasis_events AS e ON e.id = hit.id",
+         ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id",
         fields = fields("e"),
         arguments = arguments.join(", "),
         limit = limit_and_offset(&mut params, query),

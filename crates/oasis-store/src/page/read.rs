@@ -60,7 +60,7 @@ impl Store {
     }
 
     pub(super) async fn rows(&self, statement: &PageStatement) -> Result<Vec<Row>, StoreError> {
-        let params = statement.params.bind();
-        self.read(async |client| client.query_typed(&statement.sql, &params).await).await
+        let (sql, params) = (self.sql(&statement.sql), statement.params.bind());
+        self.read(async |client| client.query_typed(&sql, &params).await).await
     }
 }

@@ -9,14 +9,15 @@ use crate::event::COLUMNS;
 /// were joined as a table, the planner would expect thousands of rows and compile the statement (JIT). The
 /// compilation takes longer than the execution of the statement.
 const STATE: &str = "( \
-    SELECT coalesce((SELECT pruned_through FROM public.oasis_feed_state), 0) AS pruned_through, \
-      coalesce((SELECT families::text FROM public.oasis_feed_state), '{}') AS families, \
-      coalesce((SELECT max(id) FROM public.oasis_events), 0) AS newest) AS state";
+    SELECT coalesce((SELECT pruned_through FROM {schema}.oasis_feed_state), 0) AS pruned_through, \
+      coalesce((SELECT families::text FROM {schema}.oasis_feed_state), '{}') AS families, \
+      coalesce((SELECT max(id) FROM {schema}.oasis_events), 0) AS newest) AS state";
 
 /// A statement that reads a page. Each row of the result is an event of the page and has the state of the
 /// table. If the page has no events, the result is one row with the state alone. If more rows follow in the
 /// table, the result may end with one more event, which is not part of the page.
 pub(crate) struct PageStatement {
+    /// The SQL, before it is rendered for a schema.
     pub(crate) sql: String,
     pub(crate) params: Params,
 }

@@ -13,10 +13,11 @@ use tokio_postgres::{AsyncMessage, Client};
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
 use crate::page::{Columns, Order, Page, PageQuery, PageStatement};
+use crate::schema::Schema;
 use crate::store::Store;
 
-/// The notification channel of the table.
-const NOTIFICATIONS: &str = "oasis_events";
+/// The notification channel of the table, before it is rendered for a schema.
+const NOTIFICATIONS: &str = "{prefix}oasis_events";
 /// The time limit for the arrival of the notification that tests whether LISTEN works.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 /// The maximum number of rows of one read.
@@ -27,6 +28,7 @@ const READ_WITHIN: Duration = Duration::from_secs(20);
 /// A connection that listens and reads. Dropping this value ends the task of the driver.
 pub(super) struct Session {
     client: Client,
+    schema: Schema,
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
@@ -49,15 +51,20 @@ impl Session {
             .map_err(|_| StoreError::Slow(READ_WITHIN))?
             .map_err(|error| StoreError::Connect(chain(&error)))?;
         let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let notifications = store.sql(NOTIFICATIONS);
+        // The process id and the time make the name of this notification channel unique among all sessions.
+        let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+        let listen = format!("LISTEN \"{notifications}\"; LISTEN {probe}");
         let driver = tokio::spawn({
             let (woken, probed) = (woken.clone(), probed.clone());
             async move {
                 let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
                 while let Some(Ok(message)) = messages.next().await {
                     if let AsyncMessage::Notification(notification) = message {
-                        match notification.channel() {
-                            NOTIFICATIONS => woken.notify_one(),
-                            _ => probed.notify_one(),
+                        if notification.channel() == notifications {
+                            woken.notify_one();
+                        } else {
+                            probed.notify_one();
                         }
                     }
                 }
@@ -65,10 +72,8 @@ impl Session {
                 woken.notify_one();
             }
         });
-        // The process id and the time make the name of this notification channel unique among all sessions.
-        let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-        let session = Self { client, woken, probed, probe, next: None, driver };
-        let listen = format!("LISTEN {NOTIFICATIONS}; LISTEN {}", session.probe);
+        let schema = store.args.schema.clone();
+        let session = Self { client, schema, woken, probed, probe, next: None, driver };
         session.read(session.client.batch_execute(&listen)).await?;
         Ok(session)
     }
@@ -94,7 +99,8 @@ impl Session {
         // The server would also compile the plan (JIT), which takes longer than the read.
         let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
         self.read(self.client.batch_execute(settings)).await?;
-        self.next = Some(self.read(self.client.prepare_typed(&statement.sql, &types)).await?);
+        self.next =
+            Some(self.read(self.client.prepare_typed(&self.schema.sql(&statement.sql), &types)).await?);
         Ok(())
     }
 
@@ -110,7 +116,8 @@ impl Session {
     /// Reads a page without bounds on `ts`.
     pub(super) async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
         let statement = PageStatement::by_id(query);
-        let rows = self.read(self.client.query_typed(&statement.sql, &statement.params.bind())).await?;
+        let sql = self.schema.sql(&statement.sql);
+        let rows = self.read(self.client.query_typed(&sql, &statement.params.bind())).await?;
         Page::read(&rows, query.limit)
     }
 

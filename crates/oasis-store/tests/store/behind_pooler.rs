@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use oasis_core::Family;
-use oasis_store::{Need, Order, PageQuery, Store, Update, WatchState};
+use oasis_postgres::testing;
+use oasis_store::{Need, Order, PageQuery, Store, Update, WatchState, migrate, migrate_in};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::migration_sessions::session_state;
 use crate::{client, collect, database, filter, follow, new, next, parse, store};
 
 /// A PgBouncer process in front of a server. Dropping this value ends the process.
@@ -139,4 +141,33 @@ async fn the_tail_listens_on_the_direct_connection() {
     while next(&mut updates).await != (Update::Up { listening: true }) {}
     store.appender().unwrap().append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await.len(), 1);
+}
+
+/// A pooled session outlives the migration. If it kept a lock, the next migration would wait for the lock.
+#[tokio::test]
+#[ignore = "needs pgbouncer; .ci/run runs this test"]
+async fn a_migration_leaves_nothing_in_the_pooled_sessions() {
+    let db = testing::empty_database().await;
+    let pooler = PgBouncer::start(&db.url).await;
+    let direct = client(&db.url).await;
+    let state = session_state(&direct).await;
+    for schema in ["public", "devhub"] {
+        let schema = schema.parse().unwrap();
+        let migrated = migrate_in(&parse(&pooler.url), &schema).await.unwrap();
+        assert_eq!(migrated.applied.len() as i64, migrated.version);
+        // Each open transaction has a server session of its own, so these clients reach all sessions.
+        let mut pooled = Vec::new();
+        for _ in 0..4 {
+            let session = client(&pooler.url).await;
+            session.batch_execute("BEGIN").await.unwrap();
+            assert_eq!(session_state(&session).await, state);
+            pooled.push(session);
+        }
+        let again = migrate_in(&parse(&db.url), &schema).await.unwrap();
+        assert_eq!(again.applied, Vec::<String>::new());
+    }
+    // A migration that is refused leaves nothing either.
+    direct.batch_execute("UPDATE oasis_schema_history SET checksum = '7'").await.unwrap();
+    migrate(&parse(&pooler.url)).await.unwrap_err();
+    assert_eq!(session_state(&client(&pooler.url).await).await, state);
 }

@@ -11,9 +11,10 @@ use url::Url;
 
 use crate::{client, database, follow, next, plain_insert, store, until_up};
 
-/// A function that alters a message. The arguments are the type of the message and the bytes after the
-/// length.
-type Alter = fn(u8, &mut [u8]);
+/// A function that sees each message of a client, and may alter it. The arguments are the type of the message
+/// and the bytes after the length.
+pub(crate) trait Alter: Fn(u8, &mut [u8]) + Clone + Send + 'static {}
+impl<F: Fn(u8, &mut [u8]) + Clone + Send + 'static> Alter for F {}
 
 /// Makes a `Parse` message fail if it names a statement.
 fn cannot_prepare(kind: u8, message: &mut [u8]) {
@@ -35,7 +36,7 @@ fn forgets_prepared_statements(kind: u8, message: &mut [u8]) {
 }
 
 /// Starts a proxy in front of the database at `url`, and returns the URL of the proxy.
-async fn proxied(url: &str, alter: Alter) -> String {
+pub(crate) async fn proxied(url: &str, alter: impl Alter) -> String {
     let mut url: Url = url.parse().unwrap();
     let server = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -46,7 +47,7 @@ async fn proxied(url: &str, alter: Alter) -> String {
         loop {
             let (ours, mut theirs) = listener.accept().await.unwrap().0.into_split();
             let (mut answers, server) = TcpStream::connect(&server).await.unwrap().into_split();
-            tokio::spawn(pass_on(ours, server, alter));
+            tokio::spawn(pass_on(ours, server, alter.clone()));
             tokio::spawn(async move { copy(&mut answers, &mut theirs).await });
         }
     });
@@ -54,7 +55,11 @@ async fn proxied(url: &str, alter: Alter) -> String {
 }
 
 /// Forwards the messages of a client until the client disconnects. The first message has no type.
-async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, alter: Alter) -> std::io::Result<()> {
+async fn pass_on(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    alter: impl Alter,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     loop {
         let is_first = head.is_empty();
@@ -72,7 +77,8 @@ async fn pass_on(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, alter: A
 
 #[tokio::test]
 async fn a_tail_continues_behind_a_proxy_without_prepared_statements() {
-    for (alter, breaks) in [(cannot_prepare as Alter, 0), (forgets_prepared_statements as Alter, 1)] {
+    type Harm = fn(u8, &mut [u8]);
+    for (alter, breaks) in [(cannot_prepare as Harm, 0), (forgets_prepared_statements as Harm, 1)] {
         let db = database().await;
         let mut updates = follow(store(&proxied(&db.url, alter).await).tail());
         until_up(&mut updates).await;

@@ -1,10 +1,10 @@
-//! Tests that the checks of `/ready` name every missing guard of the commit order, every missing right, and
-//! missing migrations.
+//! Tests that the checks of `/ready` name every missing guard of the commit order, every missing right, every
+//! constraint that differs, and missing migrations.
 
 use oasis_postgres::testing;
-use oasis_store::Need;
+use oasis_store::{Need, Schema, migrate_in};
 
-use crate::{client, database, plain_insert, store};
+use crate::{client, database, parse, plain_insert, store, store_in};
 
 #[tokio::test]
 async fn check_reports_every_missing_guard() {
@@ -104,4 +104,63 @@ async fn check_reports_missing_migrations_and_a_missing_connection() {
     assert!(reasons.contains("oasis migrate"), "{reasons}");
     let reasons = store("postgres://u:secret@127.0.0.1:1/d").check(Need::Read).await.join("\n");
     assert!(reasons.contains("no connection") && !reasons.contains("secret"), "{reasons}");
+}
+
+/// The reason of the check names the statements that repair a constraint. They work in every session.
+#[tokio::test]
+async fn check_reports_constraints_that_differ_and_how_to_repair_them() {
+    let db = database().await;
+    let devhub: Schema = "devhub".parse().unwrap();
+    migrate_in(&parse(&db.url), &devhub).await.unwrap();
+    let client = client(&db.url).await;
+    client.batch_execute("SET standard_conforming_strings = off; SET search_path = nowhere").await.unwrap();
+    for (schema, names) in [("public", usize::MAX), ("devhub", 1)] {
+        let store = store_in(&db.url, &schema.parse().unwrap());
+        let table = format!("{schema}.oasis_events");
+        let sql = format!(
+            "SELECT conname::text FROM pg_constraint WHERE contype = 'c' AND conrelid = '{table}'::regclass"
+        );
+        let all: Vec<String> = client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        let missing = all.iter().take(names).map(|name| (name.as_str(), String::new(), "is missing"));
+        // In this session, the first statement creates an expression without the backslash.
+        let changed = [
+            ("oasis_events_kind", r"CHECK (kind ~ '^[a-z](\.?[a-z0-9_])*$')", "(.?[a-z0-9_])"),
+            ("oasis_events_dedup_key", "CHECK (octet_length(dedup_key) BETWEEN 1 AND 513)", "513"),
+        ];
+        let changed =
+            changed.map(|(name, check, found)| (name, format!("ADD CONSTRAINT {name} {check}"), found));
+        for (name, add, found) in missing.chain(changed) {
+            let separator = if add.is_empty() { "" } else { ", " };
+            let harm = format!("ALTER TABLE {table} DROP CONSTRAINT {name}{separator}{add}");
+            client.batch_execute(&harm).await.unwrap();
+            for need in [Need::Read, Need::Write] {
+                let reasons = store.check(need).await;
+                assert_eq!(reasons.len(), 1, "{reasons:?}");
+                assert!(reasons[0].starts_with(&format!("the constraint {name} is ")), "{reasons:?}");
+                assert!(reasons[0].contains(found), "{reasons:?}");
+            }
+            let reasons = store.check(Need::Read).await;
+            let (_, repair) = reasons[0].split_once(": run ").unwrap();
+            // A client may send the statements one by one or together.
+            for statement in repair.split_inclusive("; ") {
+                client.batch_execute(statement).await.unwrap();
+            }
+            client.batch_execute("SET standard_conforming_strings = off").await.unwrap();
+            assert_eq!(store.check(Need::ReadWrite).await, Vec::<String>::new(), "{harm}");
+        }
+        let add = format!("ALTER TABLE {table} ADD CONSTRAINT ours CHECK (vtid <> 'DEV-OURS-0001')");
+        client.batch_execute(&add).await.unwrap();
+        assert_eq!(store.check(Need::ReadWrite).await, Vec::<String>::new(), "users may add constraints");
+    }
+}
+
+/// During an update, the old version runs with the tables of the new version.
+#[tokio::test]
+async fn constraints_of_a_newer_version_are_accepted() {
+    let db = database().await;
+    let newer = "INSERT INTO oasis_schema_history SELECT 99, 'later', applied_on, '7' \
+                 FROM oasis_schema_history WHERE version = 1; \
+                 ALTER TABLE oasis_events DROP CONSTRAINT oasis_events_meta";
+    client(&db.url).await.batch_execute(newer).await.unwrap();
+    assert_eq!(store(&db.url).check(Need::ReadWrite).await, Vec::<String>::new());
 }

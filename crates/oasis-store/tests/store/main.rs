@@ -13,6 +13,8 @@ mod check;
 mod clocks;
 mod constraints;
 mod deploys;
+mod foreign_tables;
+mod migration_sessions;
 mod migrations;
 mod older_migrations;
 mod order;
@@ -21,13 +23,14 @@ mod pages;
 mod pages_by_time;
 mod replay;
 mod retention;
+mod schemas;
 mod watch;
 
 use std::time::Duration;
 
 use oasis_core::{Channel, DedupKey, Event, Kind, Meta, Module, NewEvent, Source, Status, Task};
 use oasis_postgres::testing::{self, TestDatabase};
-use oasis_store::{DatabaseArgs, DatabaseUrl, Filter, Store, StoredEvent, Tail, Update};
+use oasis_store::{DatabaseArgs, DatabaseUrl, Filter, Schema, Store, StoredEvent, Tail, Update};
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, NoTls};
 
@@ -41,7 +44,12 @@ fn parse(url: &str) -> DatabaseUrl {
 }
 
 fn store(url: &str) -> Store {
-    Store::new(DatabaseArgs::new(parse(url)), "test").unwrap()
+    store_in(url, &Schema::default())
+}
+
+fn store_in(url: &str, schema: &Schema) -> Store {
+    let args = DatabaseArgs { schema: schema.clone(), ..DatabaseArgs::new(parse(url)) };
+    Store::new(args, "test").unwrap()
 }
 
 /// Connects a plain PostgreSQL client, as another program would.

@@ -3,7 +3,7 @@
 //! nothing.
 
 use oasis_postgres::testing::{self, TestDatabase};
-use oasis_store::{MigrateError, Need, migrate, migration_script};
+use oasis_store::{MigrateError, Need, Schema, migrate, migration_script};
 use tokio_postgres::Client;
 
 use crate::{client, parse, plain_insert};
@@ -39,7 +39,7 @@ async fn bring_up_to_date(db: &TestDatabase, printed: bool) -> Result<(), String
         let error = error.as_db_error().unwrap();
         format!("{}. {}", error.message(), error.hint().unwrap_or_default())
     };
-    client(&db.url).await.batch_execute(&migration_script()).await.map_err(refusal)
+    client(&db.url).await.batch_execute(&migration_script(&Schema::default())).await.map_err(refusal)
 }
 
 /// Every row of every table, including the history, as text.

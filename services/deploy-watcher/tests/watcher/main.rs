@@ -8,6 +8,7 @@ mod operations;
 mod polls;
 mod process;
 mod quarantine;
+mod schemas;
 mod server;
 mod shuffles;
 mod splits;
@@ -65,7 +66,11 @@ impl Setup {
 
 /// A new watcher. Like a process that has just started, it has not seen any entries.
 fn watcher(url: &str, logs: &FakeLogging, projects: &[&str]) -> Watcher<CloudLogging> {
-    let store = Store::new(DatabaseArgs::new(url.parse().unwrap()), "test").unwrap();
+    watcher_in(DatabaseArgs::new(url.parse().unwrap()), logs, projects)
+}
+
+fn watcher_in(database: DatabaseArgs, logs: &FakeLogging, projects: &[&str]) -> Watcher<CloudLogging> {
+    let store = Store::new(database, "test").unwrap();
     let appender = store.appender().unwrap();
     let projects = projects.iter().map(ToString::to_string).collect();
     Watcher::new(

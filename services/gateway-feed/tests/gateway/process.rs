@@ -241,6 +241,7 @@ fn help_lists_every_variable_but_shows_no_value() {
         "DATABASE_URL",
         "LISTEN_DATABASE_URL",
         "DATABASE_POOL_SIZE",
+        "OASIS_SCHEMA",
         "READ_TOKENS",
         "INGEST_TOKENS",
         "INGEST_ANONYMOUS",
@@ -258,6 +259,10 @@ fn an_error_names_the_bad_variable_but_does_not_show_a_secret() {
         assert_eq!(code, Some(2), "{url}: {text}");
         assert!(text.contains("[env: DATABASE_URL]") && !text.contains("hunter2"), "{text}");
     }
+    let (code, text) =
+        finished(binary(&[("DATABASE_URL", "postgres://h/d"), ("OASIS_SCHEMA", "pg_catalog")]));
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("[env: OASIS_SCHEMA]") && text.contains("reserved"), "{text}");
     let (code, text) = finished(binary(&[("DATABASE_URL", "postgres://h/d"), ("INGEST_ANONYMOUS", "maybe")]));
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("[env: INGEST_ANONYMOUS]"), "{text}");
@@ -273,6 +278,7 @@ async fn empty_variables_count_as_unset() {
         ("RUST_LOG", ""),
         ("LISTEN_DATABASE_URL", ""),
         ("DATABASE_POOL_SIZE", ""),
+        ("OASIS_SCHEMA", ""),
         ("READ_TOKENS", ""),
         ("INGEST_TOKENS", ""),
         ("INGEST_ANONYMOUS", ""),

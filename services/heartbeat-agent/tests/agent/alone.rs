@@ -24,6 +24,21 @@ async fn an_agent_beats_until_a_signal_stops_it() {
     }
 }
 
+#[tokio::test]
+async fn beats_go_to_the_schema_of_the_settings() {
+    let setup = Setup::new().await;
+    let schema = "devhub".parse().unwrap();
+    oasis_store::migrate_in(&setup.db.url.parse().unwrap(), &schema).await.unwrap();
+    let mut command = setup.agent(&["--log", "off"]);
+    command.env("OASIS_SCHEMA", "devhub");
+    let running = Running::start(command);
+    let beats = "SELECT count(*) FROM devhub.oasis_events";
+    until_async("a beat", async || setup.sql.query_one(beats, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
+    running.signal(Signal::TERM);
+    assert_eq!(running.ended().await.code(), Some(0));
+    assert_eq!(setup.pings().await, Vec::<String>::new());
+}
+
 /// Two agents run at the same time, each with its own socket.
 #[tokio::test]
 async fn a_name_selects_one_of_several_agents() {

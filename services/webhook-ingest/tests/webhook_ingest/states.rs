@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use webhook_ingest::github::{Reading, Rules, read};
 
-use crate::payloads::{ALL, event_of, variant};
+use crate::payloads::{ALL, event_of, text, variant};
 use crate::reading::received;
 
 /// Returns the status of the event, and whether GitHub's word for the state is known.
