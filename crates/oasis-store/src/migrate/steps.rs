@@ -64,9 +64,9 @@ mod tests {
             ("V1__oasis_events", 11_245_318_916_352_128_076),
             ("V2__channels", 14_911_848_166_013_165_719),
             ("V3__checks_are_valid", 13_302_032_860_586_536_464),
-            ("V4__open_doors", 1),
+            ("V4__open_doors", 1_343_524_692_580_478_519),
             ("V5__wider_checks_are_valid", 7_431_015_314_497_726_567),
-            ("V6__notifications_of_the_schema", 1),
+            ("V6__notifications_of_the_schema", 17_913_043_470_409_451_286),
         ];
         assert_eq!(steps, known.map(|(name, checksum)| (name.to_owned(), checksum)));
     }
