@@ -19,6 +19,7 @@ mod pages;
 mod pages_by_time;
 mod replay;
 mod retention;
+mod urls;
 mod watch;
 
 use std::time::Duration;
