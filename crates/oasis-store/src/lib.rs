@@ -35,5 +35,5 @@ pub use migrate::{MigrateError, Migrated, migrate, migration_script};
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use store::Store;
-pub use tail::{Tail, Update};
+pub use tail::{Tail, Update, WhyPoll};
 pub use watch::{LogWalk, UnreadEntry, WatchLock, WatchState};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderValue};
 use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response};
 use oasis_store::{Appender, Need, Store};
+use serde_json::{Map, Value};
 
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
@@ -93,6 +94,10 @@ impl App for Gateway {
             self.streams.trouble().map(|why| format!("cannot read the table: {why}")).into_iter().collect();
         reasons.extend(self.store.check(need).await);
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        self.streams.polls().map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
     }
 
     fn closing(&self) {

@@ -12,6 +12,7 @@ mod process;
 mod query;
 mod resume;
 mod stalled;
+mod standby;
 
 use std::net::SocketAddr;
 
