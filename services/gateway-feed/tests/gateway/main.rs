@@ -11,6 +11,7 @@ mod ingest;
 mod process;
 mod query;
 mod resume;
+mod senders;
 mod stalled;
 mod standby;
 
