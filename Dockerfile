@@ -26,7 +26,7 @@ COPY --from=build /image/ /
 COPY LICENSE-MIT LICENSE-APACHE /licenses/
 LABEL org.opencontainers.image.licenses="MIT OR Apache-2.0"
 USER 65532:65532
-ENV HOST=0.0.0.0
+ENV HOST=::
 
 FROM runtime AS gateway-feed
 COPY --from=build /src/target/release/gateway-feed /gateway-feed

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use oasis_service::Secret;
+use oasis_service::args::parse_host;
 use oasis_store::{DatabaseUrl, Schema};
 
 const EXAMPLES: &str = "\
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) demo: bool,
     /// Address to listen on; any address except a loopback address opens the ports to other machines
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1", value_parser = parse_host)]
     pub(super) host: String,
     /// Port of gateway-feed; webhook-ingest and deploy-watcher use the next two ports
     #[arg(long, value_name = "PORT", default_value_t = 8080)]

@@ -1,10 +1,11 @@
 //! Functions for the host that the services of `oasis up` listen on.
 
-/// The host name under which this machine reaches the services.
-pub(super) fn reachable(host: &str) -> &str {
+/// The host, as a part of a URL, under which this machine reaches the services.
+pub(super) fn reachable(host: &str) -> String {
     match host {
-        "127.0.0.1" | "0.0.0.0" | "::" | "::1" => "localhost",
-        other => other,
+        "127.0.0.1" | "0.0.0.0" | "::" | "::1" => "localhost".to_owned(),
+        address if address.contains(':') => format!("[{address}]"),
+        other => other.to_owned(),
     }
 }
 

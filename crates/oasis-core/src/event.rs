@@ -106,6 +106,16 @@ impl DedupKey {
         Self::new(producer, &rest)
     }
 
+    /// The same key, but of one sender of the producer: `producer@owner:rest`. The keys of two owners never
+    /// clash. `owner` has no colon.
+    ///
+    /// # Errors
+    /// When the key becomes too long.
+    pub fn owned_by(&self, owner: &str) -> Result<Self, Invalid> {
+        let (producer, rest) = self.0.split_once(':').unwrap_or(("", &self.0));
+        Self::new(&format!("{producer}@{owner}"), rest)
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -191,6 +201,9 @@ mod tests {
         assert!(DedupKey::new("ingest", "a\0").is_err());
         assert!(DedupKey::new("ingest", &"a".repeat(505)).is_ok());
         assert!(DedupKey::new("ingest", &"a".repeat(506)).is_err());
+        let own = DedupKey::new("ingest", "a:b").unwrap().owned_by("ci").unwrap();
+        assert_eq!(own.as_str(), "ingest@ci:a:b");
+        assert!(DedupKey::new("ingest", &"a".repeat(505)).unwrap().owned_by("ci").is_err());
         let key = DedupKey::of_digest("github", "push:", &[0, 0x1f, 0xa9, 0xff]).unwrap();
         assert_eq!(key.as_str(), "github:push:001fa9ff");
     }

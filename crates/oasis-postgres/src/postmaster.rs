@@ -61,6 +61,7 @@ pub(crate) struct PidFile {
     pub(crate) pid: u32,
     /// 0 until the server has written its port.
     pub(crate) port: u16,
+    /// Whether the server accepts connections. A hot standby does not accept writes.
     pub(crate) ready: bool,
 }
 
@@ -73,7 +74,11 @@ impl PidFile {
         let lines: Vec<_> = text.lines().map(str::trim).collect();
         let pid = lines.first()?.parse().ok()?;
         let port = lines.get(3).and_then(|line| line.parse().ok()).unwrap_or(0);
-        Some(PidFile { pid, port, ready: lines.get(7) == Some(&"ready") })
+        Some(PidFile {
+            pid,
+            port,
+            ready: lines.get(7).is_some_and(|state| ["ready", "standby"].contains(state)),
+        })
     }
 }
 

@@ -8,8 +8,11 @@
 
 use std::fmt::{self, Display};
 use std::fs;
+use std::io::Write;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
+use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -96,6 +99,49 @@ pub async fn cluster() -> TestCluster {
     start_private(true).await.unwrap_or_else(|error| panic!("cannot start a private PostgreSQL: {error}"))
 }
 
+impl TestCluster {
+    /// Starts a hot standby that streams from this server. The server stops for a moment, so that its files
+    /// can be copied.
+    ///
+    /// # Panics
+    ///
+    /// When a server cannot be stopped, copied or started.
+    pub async fn standby(self: &Arc<Self>) -> TestCluster {
+        let primary = self.clone();
+        let started = tokio::task::spawn_blocking(move || -> Result<TestCluster, Error> {
+            primary.stop()?;
+            let (place, watchdog) = private_place()?;
+            let what = || format!("copying the files of {}", primary.dir().display());
+            let copied = Command::new("cp")
+                .arg("-a")
+                .args(["data", "password"].map(|name| primary.dir().join(name)))
+                .arg(&place.dir)
+                .status()
+                .context(what)?;
+            assert!(copied.success(), "{} failed", what());
+            let url = Url::parse(&primary.url("postgres")).expect("the URL of a cluster is a URL");
+            // The files that exist keep the server's account as their owner.
+            let settings = format!(
+                "primary_conninfo = 'host=127.0.0.1 port={} user=oasis password={} sslmode=disable'\n",
+                primary.port(),
+                url.password().unwrap_or_default()
+            );
+            fs::OpenOptions::new()
+                .append(true)
+                .open(place.data().join("postgresql.auto.conf"))
+                .and_then(|mut file| file.write_all(settings.as_bytes()))
+                .context(what)?;
+            let signal = place.data().join("standby.signal");
+            fs::write(&signal, "").context(what)?;
+            place.give_to_account(&signal)?;
+            primary.restart()?;
+            launch_private(place, watchdog, true)
+        });
+        let started = started.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        started.unwrap_or_else(|error| panic!("cannot start a standby: {error}"))
+    }
+}
+
 struct Server {
     /// The URL of the `postgres` database, or the URL from the environment.
     admin: Url,
@@ -175,24 +221,34 @@ impl Server {
 /// Starts a server in a new folder below the system's temporary folder.
 async fn start_private(durable: bool) -> Result<TestCluster, Error> {
     let start = move || {
-        let dir = std::env::temp_dir().join(format!("oasis-test-{}", hex(&random::<8>()?)));
-        let what = || format!("making {}", dir.display());
-        // If this process is root, the server's account must be able to enter the folder. Other users cannot
-        // enter `data`.
-        fs::DirBuilder::new().mode(0o711).create(&dir).context(what)?;
-        // The watchdog starts before the server, and needs a path without symbolic links.
-        let place = Place::make(&dir)?;
-        let watchdog = Watchdog::start(&place.dir).context(|| "running /bin/sh".into())?;
-        let settings = vec![("max_connections".to_owned(), CONNECTIONS.to_owned())];
-        let options = Options { durable, settings, ..Options::new(place.dir) };
-        // The files need no sync, because tests crash the server and not the machine. A sync of 1,000 new
-        // files takes seconds on a busy disk.
-        let cluster = Cluster::start_with(options, false)?;
-        Ok(TestCluster { cluster, _watchdog: watchdog })
+        let (place, watchdog) = private_place()?;
+        launch_private(place, watchdog, durable)
     };
     tokio::task::spawn_blocking(start)
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Makes a new folder below the system's temporary folder, and the watchdog that removes it.
+fn private_place() -> Result<(Place, Watchdog), Error> {
+    let dir = std::env::temp_dir().join(format!("oasis-test-{}", hex(&random::<8>()?)));
+    let what = || format!("making {}", dir.display());
+    // If this process is root, the server's account must be able to enter the folder. Other users cannot
+    // enter `data`.
+    fs::DirBuilder::new().mode(0o711).create(&dir).context(what)?;
+    // The watchdog starts before the server, and needs a path without symbolic links.
+    let place = Place::make(&dir)?;
+    let watchdog = Watchdog::start(&place.dir).context(|| "running /bin/sh".into())?;
+    Ok((place, watchdog))
+}
+
+fn launch_private(place: Place, watchdog: Watchdog, durable: bool) -> Result<TestCluster, Error> {
+    let settings = vec![("max_connections".to_owned(), CONNECTIONS.to_owned())];
+    let options = Options { durable, settings, ..Options::new(place.dir) };
+    // The files need no sync, because tests crash the server and not the machine. A sync of 1,000 new
+    // files takes seconds on a busy disk.
+    let cluster = Cluster::start_with(options, false)?;
+    Ok(TestCluster { cluster, _watchdog: watchdog })
 }
 
 fn unix_seconds() -> u64 {

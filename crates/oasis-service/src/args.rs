@@ -1,7 +1,8 @@
 //! The flags and environment variables that every service accepts.
 
+mod boolean;
 mod duration;
-mod listen;
+pub(crate) mod listen;
 mod parse;
 
 use std::io::{self, Read, Write};
@@ -11,16 +12,17 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
+pub use boolean::parse_boolean;
 pub use duration::{parse_duration, span};
-pub use listen::{BindError, bind};
+pub use listen::{BindError, bind, parse_host};
 pub use parse::{parse, parse_from};
 
 /// The address to listen on and the log filter. A service adds these arguments to its own arguments with
 /// `#[command(flatten)] service: ServiceArgs<8080>`. The number is the service's default port.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceArgs<const PORT: u16> {
-    /// Address to listen on
-    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    /// Address or name to listen on; `::` means all interfaces, with IPv6 and IPv4
+    #[arg(long, env = "HOST", default_value = "::", value_parser = parse_host)]
     pub host: String,
 
     /// Port to listen on; 0 selects a free port
@@ -48,13 +50,14 @@ impl<const PORT: u16> ServiceArgs<PORT> {
     /// When the service cannot be reached, or does not answer with 200. In the second case, the message is
     /// the body of the answer.
     pub fn healthcheck(&self) -> io::Result<()> {
-        // A service that listens on every address can be reached on the loopback address.
-        let host = match self.host.as_str() {
-            "0.0.0.0" => "127.0.0.1",
-            "::" => "::1",
-            host => host,
-        };
-        let mut stream = TcpStream::connect((host, self.port))?;
+        let mut connected = Err(io::Error::other("no address to connect to"));
+        for host in listen::reachable(&self.host) {
+            connected = TcpStream::connect((host.as_str(), self.port));
+            if connected.is_ok() {
+                break;
+            }
+        }
+        let mut stream = connected?;
         stream.set_read_timeout(Some(HEALTHCHECK_TIMEOUT))?;
         stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();

@@ -74,25 +74,39 @@ impl Tokens {
 
     /// Whether `presented` is an accepted token.
     pub fn accept(&self, presented: &str) -> bool {
+        self.find(presented).is_some()
+    }
+
+    /// The place of `presented` in the list of accepted tokens.
+    pub fn find(&self, presented: &str) -> Option<usize> {
         // All tokens are compared, so that the duration does not reveal which token matched.
-        self.tags.iter().fold(false, |found, tag| {
-            hmac::verify(&self.key, presented.as_bytes(), tag.as_ref()).is_ok() | found
+        self.tags.iter().enumerate().fold(None, |found, (place, tag)| {
+            let matches = hmac::verify(&self.key, presented.as_bytes(), tag.as_ref()).is_ok();
+            if matches { Some(place) } else { found }
         })
     }
+
+    /// Accepts these tokens.
+    ///
+    /// # Errors
+    /// When the system provides no random bytes.
+    pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, NoRandomness> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| NoRandomness)?;
+        let tags = tokens.into_iter().map(|token| hmac::sign(&key, token.as_bytes())).collect();
+        Ok(Self { key, tags })
+    }
+}
+
+/// The items of a comma-separated list, without the blanks around them. Empty items are left out.
+pub fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 impl FromStr for Tokens {
     type Err = NoRandomness;
 
     fn from_str(list: &str) -> Result<Self, NoRandomness> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| NoRandomness)?;
-        let tags = list
-            .split(',')
-            .map(str::trim)
-            .filter(|token| !token.is_empty())
-            .map(|token| hmac::sign(&key, token.as_bytes()))
-            .collect();
-        Ok(Self { key, tags })
+        Self::new(items(list))
     }
 }
 
@@ -125,6 +139,7 @@ mod tests {
         let tokens: Tokens = " alpha,,beta , ".parse().unwrap();
         assert_eq!(tokens.len(), 2);
         assert!(tokens.accept("alpha") && tokens.accept("beta"));
+        assert_eq!([tokens.find("alpha"), tokens.find("beta"), tokens.find("a")], [Some(0), Some(1), None]);
         for wrong in ["", "alph", "alphaa", " alpha", "alpha,beta", "ALPHA"] {
             assert!(!tokens.accept(wrong), "{wrong}");
         }

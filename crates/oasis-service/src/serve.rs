@@ -12,6 +12,7 @@ use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::args::listen;
 use crate::connection::drive;
 use crate::server::{Open, Server, Spawner};
 use crate::{App, Limits, Shutdown, meters};
@@ -36,6 +37,7 @@ pub async fn serve<A: App>(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
+    let open = listen::urls(&listener)?.join(" ");
     let metrics = meters::install();
     let _upkeep = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut ticks = interval(METRICS_UPKEEP);
@@ -51,7 +53,7 @@ pub async fn serve<A: App>(
     let _kill_on_drop = kill.clone().drop_guard();
     let spawner = Spawner { streams: streams.clone(), kill: kill.clone() };
     let server = Arc::new(Server::new(app, limits, shutdown, spawner));
-    tracing::info!(service = A::NAME, %address, "listening");
+    tracing::info!(service = A::NAME, %address, open, "listening");
 
     // Dropping the set aborts the connections.
     let mut connections = JoinSet::new();
@@ -93,6 +95,8 @@ async fn accept_until_shutdown<A: App>(
         match accepted {
             Ok((stream, peer)) => {
                 backoff.ease();
+                // On a socket for IPv6 and IPv4, the address of an IPv4 peer is mapped to IPv6.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 admit(server, stream, peer, connections);
             }
             Err(error) if concerns_one_connection(&error) => {}

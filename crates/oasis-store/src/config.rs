@@ -1,18 +1,23 @@
-//! The settings of the database connections. `sslmode` and `sslrootcert` work as in libpq, with one
-//! exception: without `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates.
+//! The settings of the database connections. A URL means the same as for libpq, with two exceptions: without
+//! `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates, and only the URL counts, not
+//! the variables `PG…` or files in the home directory. `config/parameter.rs` lists all parameters.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
+mod error;
+mod parameter;
+mod parts;
+mod password_file;
+mod servers;
+mod settings;
+
 use std::str::FromStr;
-use std::time::Duration;
 
-use oasis_core::chain;
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::{Url, form_urlencoded};
 
 use crate::schema::Schema;
-use crate::tls::{self, Verify};
+use crate::tls::{self, TlsSettings};
+pub use error::UrlError;
+use parts::Parts;
+pub(crate) use servers::{ServerConnection, Servers};
 
 /// The settings of the database connections.
 #[derive(Debug, Clone, clap::Args)]
@@ -65,9 +70,8 @@ fn optional(text: &str) -> Result<Optional, UrlError> {
 /// A parsed Postgres URL. It may contain a password, so its text is never printed.
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    pub(crate) config: tokio_postgres::Config,
-    verify: Verify,
-    roots: Option<PathBuf>,
+    servers: Servers,
+    tls: TlsSettings,
 }
 
 impl std::fmt::Debug for DatabaseUrl {
@@ -76,160 +80,27 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// The reason why a database URL can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum UrlError {
-    /// The text is not a Postgres URL.
-    #[error("expected a URL such as postgres://user:password@host:5432/database?sslmode=verify-full")]
-    NotPostgres,
-    /// An option is unknown, or the value of an option is not accepted.
-    #[error("{0}")]
-    Option(String),
-}
-
 impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let mut url = Url::parse(&host_in_authority(text.trim())).map_err(|_| UrlError::NotPostgres)?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(UrlError::NotPostgres);
-        }
-        let (mut sslmode, mut roots) = (None, None);
-        let mut rest: Vec<(String, String)> = Vec::new();
-        for (key, value) in url.query_pairs().into_owned() {
-            match key.as_str() {
-                "sslmode" => sslmode = Some(value),
-                "sslrootcert" => roots = Some(PathBuf::from(value)),
-                // Other clients use these options, and may share the URL with this program.
-                "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
-                _ => rest.push((key, value)),
-            }
-        }
-        if rest.iter().any(|(key, _)| !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
-            // The name of the option may be part of a password, so the error does not contain the name.
-            return Err(UrlError::Option(
-                "the URL has an option that Postgres does not know. If the password contains `?`, `#` or \
-                 `/`, write %3F, %23 or %2F instead"
-                    .into(),
-            ));
-        }
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(&rest);
-        }
-        let system = roots.as_deref().is_some_and(|path| path.as_os_str() == "system");
-        let (mode, verify) = match sslmode.as_deref() {
-            Some("disable") => (SslMode::Disable, Verify::Nothing),
-            None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
-            // With a root certificate, libpq's `require` verifies the server's certificate.
-            Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
-            Some("require" | "verify-ca") if !system => (SslMode::Require, Verify::Authority),
-            Some("verify-full") => (SslMode::Require, Verify::AuthorityAndName),
-            Some("require" | "verify-ca") => {
-                return Err(UrlError::Option("sslrootcert=system needs sslmode=verify-full".into()));
-            }
-            Some(other) => {
-                return Err(UrlError::Option(format!(
-                    "sslmode={other} is unknown: \
-                     expected disable, allow, prefer, require, verify-ca or verify-full"
-                )));
-            }
-        };
-        let mut config = tokio_postgres::Config::from_str(url.as_str())
-            .map_err(|error| UrlError::Option(chain(&error)))?;
-        let sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        // As in libpq, a connection through a socket never uses TLS, even if `sslmode` requires TLS.
-        config.ssl_mode(if sockets { SslMode::Disable } else { mode });
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(5));
-        }
-        // A connection that is lost silently, for example because a NAT entry timed out, must not delay
-        // appends or the tail for long.
-        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
-        Ok(Self { config, verify, roots: roots.filter(|_| !system) })
+        let parts = Parts::parse(text.trim())?;
+        let (mode, tls) = settings::tls(&parts)?;
+        let servers = Servers::new(&parts, &settings::base(&parts)?, mode)?;
+        Ok(Self { servers, tls })
     }
-}
-
-/// Moves the host from the query of a URL into the authority. `postgres://user@/database?host=/path` is the
-/// usual way to name a socket, but the URL parser requires the host in the authority.
-fn host_in_authority(text: &str) -> Cow<'_, str> {
-    let named = text.split_once("://").and_then(|(scheme, rest)| {
-        let (authority, path) = rest.split_once('/')?;
-        let (path, query) = path.split_once('?')?;
-        let (hosts, others): (Vec<_>, Vec<_>) =
-            form_urlencoded::parse(query.as_bytes()).partition(|(key, _)| key == "host");
-        let [(_, host)] = &hosts[..] else { return None };
-        let bare = authority.is_empty() || authority.ends_with('@');
-        let host: String = form_urlencoded::byte_serialize(host.as_bytes()).collect();
-        let others = form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish();
-        bare.then(|| format!("{scheme}://{authority}{host}/{path}?{others}"))
-    });
-    named.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 impl DatabaseUrl {
-    /// The settings of the driver. The application name is `name`, unless the URL sets another name.
-    pub(crate) fn named(&self, name: &str) -> tokio_postgres::Config {
-        let mut config = self.config.clone();
-        if config.get_application_name().is_none() {
-            config.application_name(name);
-        }
-        config
+    /// The servers of the URL. The application name is `name`, unless the URL sets another name.
+    pub(crate) fn named(&self, name: &str) -> Servers {
+        self.servers.clone().named(name)
     }
 
     pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, tls::Error> {
-        tls::connector(self.verify, self.roots.as_deref())
+        tls::connector(&self.tls)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_in_the_host_or_in_a_parameter_is_used_without_tls() {
-        for url in [
-            "postgres://u:p%40@%2Fcloudsql%2Facme%3Aeu%3Adb/d?sslmode=require",
-            "postgres://u:p%40@/d?host=/cloudsql/acme:eu:db&sslmode=prefer",
-            "postgres:///d?sslmode=prefer&host=%2Fcloudsql%2Facme%3Aeu%3Adb&user=u&password=p%40",
-        ] {
-            let config = url.parse::<DatabaseUrl>().unwrap().config;
-            assert_eq!(config.get_hosts(), [Host::Unix("/cloudsql/acme:eu:db".into())], "{url}");
-            assert_eq!((config.get_dbname(), config.get_user()), (Some("d"), Some("u")), "{url}");
-            assert_eq!(config.get_password(), Some(&b"p@"[..]), "{url}");
-            assert_eq!(config.get_ssl_mode(), SslMode::Disable, "{url}");
-        }
-    }
-
-    #[test]
-    fn sslmode_works_as_in_libpq_and_errors_show_no_password() {
-        let parse = |query: &str| format!("postgres://u:secret@h/d{query}").parse::<DatabaseUrl>();
-        for (query, mode, verify) in [
-            ("", SslMode::Prefer, Verify::Nothing),
-            ("?sslmode=disable", SslMode::Disable, Verify::Nothing),
-            ("?sslmode=require", SslMode::Require, Verify::Nothing),
-            ("?sslmode=require&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
-            ("?sslmode=verify-ca&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
-            ("?sslmode=verify-full&sslrootcert=system", SslMode::Require, Verify::AuthorityAndName),
-            ("?pgbouncer=true&application_name=x", SslMode::Prefer, Verify::Nothing),
-        ] {
-            let url = parse(query).unwrap();
-            assert_eq!((url.config.get_ssl_mode(), url.verify), (mode, verify), "{query}");
-            assert!(!format!("{url:?}").contains("secret"));
-        }
-        for bad in ["?sslmode=maybe", "?sslmode=require&sslrootcert=system", "?nonsense=1"] {
-            let error = parse(bad).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-        }
-        for bad in
-            ["postgres://app:12?secret@db/app", "postgres://app:?secret@db/app", "postgres://u:p#secret@h/d"]
-        {
-            let error = bad.parse::<DatabaseUrl>().map_or_else(|error| error.to_string(), |_| String::new());
-            assert!(!error.contains("secret"), "{error}");
-        }
-        for bad in ["", "h:5432", "mysql://h/d"] {
-            assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -34,6 +34,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the server refused the statement. False if the connection failed.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code().is_some())
+    }
+}
+
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {

@@ -39,5 +39,5 @@ pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use schema::{Schema, SchemaError};
 pub use store::Store;
-pub use tail::{Tail, Update};
+pub use tail::{Tail, Update, WhyPoll};
 pub use watch::{LogWalk, UnreadEntry, WatchLock, WatchState};

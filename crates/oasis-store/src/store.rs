@@ -1,13 +1,16 @@
 //! [`Store`]: the database connections of one service. Each read has a time limit.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use oasis_core::chain;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::{DatabaseArgs, DatabaseUrl};
+use crate::config::{DatabaseArgs, DatabaseUrl, Servers};
 use crate::error::StoreError;
 
 /// The database connections of one service. A `Store` is cheap to clone, and connects when it is first used.
@@ -82,16 +85,39 @@ impl Drop for ReadGuard<'_> {
 }
 
 pub(crate) fn pool(url: &DatabaseUrl, name: &str, size: usize) -> Result<Pool, StoreError> {
-    let manager = Manager::from_config(
-        url.named(name),
-        url.tls()?,
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
-    let wait = Some(Duration::from_secs(5));
-    Pool::builder(manager)
+    let connect = PoolConnect { servers: url.named(name), tls: url.tls()? };
+    let wait = Duration::from_secs(5);
+    let create = (connect.servers.connect_within() + Duration::from_secs(1)).clamp(wait, Store::READ_WITHIN);
+    let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    // `PoolConnect` has the settings of the connections, so those of the manager are empty.
+    Pool::builder(Manager::from_connect(tokio_postgres::Config::new(), connect, settings))
         .max_size(size)
-        .timeouts(Timeouts { wait, create: wait, recycle: wait })
+        .timeouts(Timeouts { wait: Some(wait), create: Some(create), recycle: Some(wait) })
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| StoreError::Connect(error.to_string()))
+}
+
+/// Makes the connections of a pool.
+struct PoolConnect {
+    servers: Servers,
+    tls: MakeRustlsConnect,
+}
+
+impl Connect for PoolConnect {
+    fn connect(
+        &self,
+        _: &tokio_postgres::Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
+    {
+        Box::pin(async {
+            let (client, connection) = self.servers.connect(self.tls.clone()).await?;
+            let driver = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = chain(&error), "a connection to the database has ended");
+                }
+            });
+            Ok((client, driver))
+        })
+    }
 }

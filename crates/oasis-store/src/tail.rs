@@ -1,10 +1,10 @@
 //! Follows the table. A tail reads every committed event once, in id order. NOTIFY wakes the tail.
 //!
-//! A tail listens and reads on one connection, which nothing else uses. A transaction pooler accepts LISTEN,
-//! but delivers no notifications. So LISTEN counts as working only after this session has received a NOTIFY
-//! from another session. Until then, the tail polls the table every 2 s. When LISTEN works, the tail still
-//! reads the table once a minute. This sweep finds events whose notification was lost, and detects a dead
-//! connection.
+//! A tail listens and reads on one connection, which nothing else uses. A standby refuses LISTEN, and a
+//! transaction pooler accepts LISTEN, but delivers no notifications. So LISTEN counts as working only after
+//! this session has received a NOTIFY from another session. Until then, the tail polls the table every 2 s.
+//! When LISTEN works, the tail still reads the table once a minute. This sweep detects a dead connection, and
+//! it finds events without a notification. After such events, the tail polls too (see `tail/wakeups.rs`).
 
 use std::future::ready;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use oasis_core::{Channel, chain};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::session::Session;
+use self::wakeups::{POLL, Wakeups};
 use crate::error::StoreError;
 use crate::event::StoredEvent;
 use crate::filter::Filter;
@@ -21,11 +22,12 @@ use crate::page::{Columns, Order, Page, PageQuery};
 use crate::store::Store;
 
 mod session;
+mod wakeups;
+
+pub use self::wakeups::WhyPoll;
 
 /// The time between two reads of the table when no notification arrives.
 const SWEEP: Duration = Duration::from_secs(60);
-/// The time between two reads of the table when LISTEN does not work.
-const POLL: Duration = Duration::from_secs(2);
 
 /// A report of a tail to its handler.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +51,8 @@ pub enum Update {
     Pruned(Marks),
     /// The tail can read the table.
     Up {
-        /// Whether LISTEN works. If not, the tail polls.
-        listening: bool,
+        /// Why the tail polls. `None` if notifications wake the tail.
+        polls: Option<WhyPoll>,
     },
     /// The database can't be reached. The tail keeps trying.
     Down(String),
@@ -60,6 +62,7 @@ pub enum Update {
 pub struct Tail {
     store: Store,
     recent: i64,
+    sweep: Duration,
     head: Option<i64>,
     marks: Marks,
     /// Whether the server or a proxy has refused a prepared statement.
@@ -75,7 +78,7 @@ impl Store {
 
 impl Tail {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, recent: 0, head: None, marks: Marks::default(), cannot_prepare: false }
+        Self { store, recent: 0, sweep: SWEEP, head: None, marks: Marks::default(), cannot_prepare: false }
     }
 
     /// Makes the tail start with the last `recent` events of the ticker. By default, the tail starts with no
@@ -83,6 +86,13 @@ impl Tail {
     #[must_use]
     pub fn recent(mut self, recent: u16) -> Self {
         self.recent = i64::from(recent);
+        self
+    }
+
+    /// Sets the time between two reads of the table when no notification arrives. The default is a minute.
+    #[must_use]
+    pub fn sweep(mut self, sweep: Duration) -> Self {
+        self.sweep = sweep;
         self
     }
 
@@ -117,62 +127,61 @@ impl Tail {
         &mut self,
         handle: &mut impl FnMut(Update) -> F,
     ) -> Result<(), StoreError> {
-        let args = &self.store.args;
-        let (mut session, direct) = match Session::open(&self.store, args.listen_url()).await {
-            Ok(session) => (session, true),
+        let args = self.store.args.clone();
+        let (mut session, unreachable) = match Session::open(&self.store, args.listen_url()).await {
+            Ok(session) => (session, None),
             Err(error) if args.has_listen_url() => {
-                let error = chain(&error);
-                tracing::warn!(error, "LISTEN_DATABASE_URL can't be reached, so the tail polls DATABASE_URL");
-                (Session::open(&self.store, &args.database_url).await?, false)
+                let session = Session::open(&self.store, &args.database_url).await?;
+                (session, Some(WhyPoll::NotDirect(chain(&error))))
             }
             Err(error) => return Err(error),
         };
-        let mut listening = direct && self.try_listen(&mut session).await;
-        if direct && !listening {
-            tracing::warn!(
-                "LISTEN does not work on this connection, so the tail polls; \
-                 set LISTEN_DATABASE_URL to a direct connection"
-            );
-        }
+        let tested = match unreachable {
+            Some(why) => Err(why),
+            None => self.test_listen(&mut session).await?,
+        };
+        let mut wakeups = Wakeups::new(tested, self.sweep, Instant::now());
         self.start(&session, handle).await?;
-        handle(Update::Up { listening }).await;
-        let mut probed = Instant::now();
-        let mut woken = true;
+        log_change(None, wakeups.polls());
+        handle(Update::Up { polls: wakeups.polls().cloned() }).await;
+        let mut was_woken = true;
         loop {
             let found = self.catch_up(&session, handle).await?;
-            if found && !woken && listening {
-                tracing::warn!("a notification was lost, but the sweep found its events");
-                metrics::counter!("tail_lost_notifications_total").increment(1);
-            }
-            let pause = if listening { SWEEP } else { POLL };
-            woken = timeout(pause, session.woken()).await.is_ok();
-            if session.is_closed() {
-                return Err(StoreError::Connect("the connection was closed".into()));
-            }
-            if !listening && probed.elapsed() > SWEEP {
-                if !direct {
+            let before = wakeups.polls().cloned();
+            wakeups.observe(was_woken, found, Instant::now());
+            if wakeups.is_test_due(Instant::now()) {
+                // The next session tries the direct connection again.
+                if matches!(before, Some(WhyPoll::NotDirect(_))) {
                     return Ok(());
                 }
-                probed = Instant::now();
-                listening = self.try_listen(&mut session).await;
-                handle(Update::Up { listening }).await;
+                let tested = self.test_listen(&mut session).await?;
+                wakeups.tested(tested, Instant::now());
+            }
+            if before.as_ref() != wakeups.polls() {
+                log_change(before.as_ref(), wakeups.polls());
+                handle(Update::Up { polls: wakeups.polls().cloned() }).await;
+            }
+            was_woken = timeout(wakeups.pause(), session.woken()).await.is_ok();
+            if session.is_closed() {
+                return Err(StoreError::Connect("the connection was closed".into()));
             }
         }
     }
 
-    /// Tests whether LISTEN works in this session. If LISTEN works, the session also prepares the statement
-    /// of its reads.
-    async fn try_listen(&mut self, session: &mut Session) -> bool {
-        let listens = session.receives_probe(&self.store).await;
-        if listens
+    /// Sends LISTEN, and tests whether it works. If it works, the session also prepares the statement of its
+    /// reads.
+    async fn test_listen(&mut self, session: &mut Session) -> Result<Result<(), WhyPoll>, StoreError> {
+        let tested = session.listen(&self.store).await?;
+        if tested.is_ok()
             && !self.cannot_prepare
+            && !session.is_prepared()
             && let Err(error) = session.prepare().await
         {
             let error = chain(&error);
             tracing::warn!(error, "the tail's statement can't be prepared, so each read is planned again");
             self.cannot_prepare = true;
         }
-        listens
+        Ok(tested)
     }
 
     /// Finds the id after which the tail starts. A tail that has read before continues after the last id that
@@ -217,7 +226,7 @@ impl Tail {
             // If the server refuses the prepared statement, later sessions prepare no statement. The server
             // refuses it if a proxy delivers notifications, but sends the next statement to another server
             // session.
-            self.cannot_prepare |= session.is_prepared() && page.as_ref().is_err_and(is_refusal);
+            self.cannot_prepare |= session.is_prepared() && page.as_ref().is_err_and(StoreError::is_refusal);
             let page = page?;
             // This is true if rows were deleted before the tail had read them, or if the table was restored.
             let pruned = page.marks.highest();
@@ -240,7 +249,17 @@ impl Tail {
     }
 }
 
-/// Whether the server refused the statement. False if the connection failed.
-fn is_refusal(error: &StoreError) -> bool {
-    matches!(error, StoreError::Postgres(error) if error.code().is_some())
+/// Logs that the tail has begun or ended to poll. A tail that still polls for a similar reason is not logged.
+fn log_change(before: Option<&WhyPoll>, now: Option<&WhyPoll>) {
+    match (before, now) {
+        (Some(before), Some(now)) if std::mem::discriminant(before) == std::mem::discriminant(now) => {}
+        (_, Some(why)) => {
+            tracing::warn!(%why, "the tail polls the table every {} s", POLL.as_secs());
+            if *why == WhyPoll::Unannounced {
+                metrics::counter!("tail_lost_notifications_total").increment(1);
+            }
+        }
+        (Some(_), None) => tracing::info!("LISTEN works now, so the tail no longer polls"),
+        (None, None) => {}
+    }
 }

@@ -8,8 +8,11 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion, version,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How much of the server's certificate is verified.
@@ -26,12 +29,56 @@ pub(crate) enum Verify {
     AuthorityAndName,
 }
 
+/// How TLS is used.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    pub(crate) verify: Verify,
+    /// The file with the trusted certificates. `None` means the certificates of the system.
+    pub(crate) roots: Option<PathBuf>,
+    /// The certificate that this program sends if the server asks for one.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) protocols: Protocols,
+    /// Whether the name of the server is sent in clear (SNI).
+    pub(crate) sends_name: bool,
+    /// Whether TLS begins at once. The server then learns from TLS that PostgreSQL's protocol follows.
+    pub(crate) direct: bool,
+}
+
+/// The files of a client certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// The versions of TLS that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocols {
+    Tls12,
+    Tls13,
+    Both,
+}
+
+impl Protocols {
+    fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
+        const TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
+        match self {
+            Self::Tls12 => TLS12,
+            Self::Tls13 => TLS13,
+            Self::Both => rustls::DEFAULT_VERSIONS,
+        }
+    }
+}
+
 /// The reason why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file named by `sslrootcert` can't be used.
-    #[error("sslrootcert {path} can't be used: {why}")]
-    Roots {
+    /// A file that the URL names can't be used.
+    #[error("{parameter} {path} can't be used: {why}")]
+    File {
+        /// The parameter of the URL.
+        parameter: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with the file.
@@ -47,20 +94,37 @@ pub enum Error {
     Rustls(#[from] rustls::Error),
 }
 
-pub(crate) fn connector(verify: Verify, roots: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
+pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Error> {
+    let roots = settings.roots.as_deref();
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match verify {
+    let verifier: Arc<dyn ServerCertVerifier> = match settings.verify {
         Verify::Nothing => Arc::new(Lenient { provider: provider.clone(), authority: None }),
         Verify::Authority => {
             Arc::new(Lenient { provider: provider.clone(), authority: Some(web_pki(&provider, roots)?) })
         }
         Verify::AuthorityAndName => web_pki(&provider, roots)?,
     };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(settings.protocols.versions())?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { certificate, key }) => {
+            let chain = certificates("sslcert", certificate)?;
+            let unusable = |why: &dyn std::fmt::Display| Error::File {
+                parameter: "sslkey",
+                path: key.clone(),
+                why: why.to_string(),
+            };
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(&error))?;
+            builder.with_client_auth_cert(chain, secret).map_err(|error| unusable(&error))?
+        }
+    };
+    config.enable_sni = settings.sends_name;
+    if settings.direct {
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
     Ok(MakeRustlsConnect::new(config))
 }
 
@@ -75,13 +139,27 @@ fn web_pki(provider: &Arc<CryptoProvider>, roots: Option<&Path>) -> Result<Arc<W
 }
 
 fn from_file(path: &Path) -> Result<RootCertStore, Error> {
-    let refuse = |why: String| Error::Roots { path: path.to_owned(), why };
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))? {
-        let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
-        store.add(certificate).map_err(|error| refuse(error.to_string()))?;
+    for certificate in certificates("sslrootcert", path)? {
+        store.add(certificate).map_err(|error| Error::File {
+            parameter: "sslrootcert",
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
     }
-    if store.is_empty() { Err(refuse("the file has no certificate in PEM form".into())) } else { Ok(store) }
+    Ok(store)
+}
+
+/// The certificates in a file. There is at least one.
+fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let unusable = |why: String| Error::File { parameter, path: path.to_owned(), why };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(error.to_string()))?;
+    if found.is_empty() {
+        return Err(unusable("the file has no certificate in PEM form".into()));
+    }
+    Ok(found)
 }
 
 fn from_system() -> Result<RootCertStore, Error> {

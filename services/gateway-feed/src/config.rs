@@ -4,6 +4,8 @@ use clap::Parser;
 use oasis_service::{ServiceArgs, Tokens};
 use oasis_store::DatabaseArgs;
 
+use crate::access::SenderTokens;
+
 /// The gateway's name in logs, metrics and probes, and in the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
 
@@ -40,7 +42,7 @@ pub struct Config {
         default_value = "",
         hide_default_value = true
     )]
-    pub ingest_tokens: Tokens,
+    pub ingest_tokens: SenderTokens,
 
     /// Let everyone send events, without a token
     #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,

@@ -26,6 +26,7 @@ use oasis_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use access::{BadTokens, SenderTokens};
 pub use config::{Config, NAME};
 
 use crate::access::{Readers, Senders};

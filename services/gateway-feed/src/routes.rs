@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderValue};
 use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response};
 use oasis_store::{Appender, Need, Store};
+use serde_json::{Map, Value};
 
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
@@ -96,6 +97,10 @@ impl App for Gateway {
             reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
         }
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        self.streams.polls().map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
     }
 
     fn closing(&self) {

@@ -1,15 +1,18 @@
 //! Parses flags and environment variables. Treats empty variables as unset, and hides secrets.
 
-use std::ffi::OsString;
+use std::any::TypeId;
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, Parser};
 
+use super::boolean::parse_boolean;
+
 /// Like `T::parse()`, with these differences:
 ///
-/// - A variable that is set to the empty string counts as unset, because docker compose passes such
-///   variables.
+/// - A variable that is empty or blank counts as unset, because docker compose passes such variables.
+/// - A boolean may be written as `1`, `yes` or `on` (see [`parse_boolean`]).
 /// - `--help` never shows the value of a variable, because the value may be a secret.
 /// - An error about a flag also names the flag's variable. If the flag is declared with `hide_env_values`,
 ///   the error hides the value.
@@ -68,15 +71,22 @@ fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
     own.chain(below).collect()
 }
 
-/// Prepares a command for [`parse`]: ignores empty variables and hides values.
+/// Prepares a command for [`parse`]: ignores empty variables, hides values, and accepts all ways to write a
+/// boolean.
 fn prepare(command: Command) -> Command {
     command
         .mut_args(|arg| {
-            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| is_blank(&value));
+            let is_boolean = arg.get_value_parser().type_id() == TypeId::of::<bool>();
             let arg = arg.hide_env_values(true);
+            let arg = if is_boolean { arg.value_parser(parse_boolean) } else { arg };
             if is_empty { arg.env(Resettable::Reset) } else { arg }
         })
         .mut_subcommands(prepare)
+}
+
+fn is_blank(value: &OsStr) -> bool {
+    value.as_encoded_bytes().iter().all(u8::is_ascii_whitespace)
 }
 
 #[cfg(test)]
@@ -102,6 +112,41 @@ mod tests {
         secret: u16,
         #[arg(long, env = "OASIS_NEVER_SET_EITHER")]
         plain: u16,
+    }
+
+    /// Booleans whose variables cargo sets: the version of this package is 0.1.0.
+    #[derive(Debug, Parser)]
+    struct Switches {
+        #[arg(long, env = "CARGO_PKG_VERSION_MINOR")]
+        one: bool,
+        #[arg(long, env = "CARGO_PKG_VERSION_MAJOR")]
+        zero: bool,
+        #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
+        empty: bool,
+        #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true",
+              action = clap::ArgAction::Set)]
+        with_value: bool,
+    }
+
+    #[test]
+    fn every_boolean_is_accepted_as_people_write_it() {
+        let variables = ["CARGO_PKG_VERSION_MINOR", "CARGO_PKG_VERSION_MAJOR", "CARGO_PKG_HOMEPAGE"];
+        let values = variables.map(|name| std::env::var(name).unwrap());
+        assert_eq!(values, ["1", "0", ""], "this test needs other variables");
+        let switches: Switches = parse_from(["test"]).unwrap();
+        assert!(switches.one && !switches.zero && !switches.empty && !switches.with_value);
+        let with_value = |flags: &[&str]| {
+            let argv = std::iter::once("test").chain(flags.iter().copied());
+            parse_from::<Switches>(argv)
+                .map(|switches| switches.with_value)
+                .map_err(|error| error.to_string())
+        };
+        for yes in [&["--with-value"][..], &["--with-value", "Yes"], &["--with-value=on"]] {
+            assert_eq!(with_value(yes), Ok(true), "{yes:?}");
+        }
+        assert_eq!(with_value(&["--with-value=no"]), Ok(false));
+        assert!(with_value(&["--with-value=maybe"]).unwrap_err().contains("expected yes or no"));
+        assert!(is_blank(OsStr::new(" \t")) && !is_blank(OsStr::new(" 1")));
     }
 
     fn parsed(flags: &[&str]) -> Cli {

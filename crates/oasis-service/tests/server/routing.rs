@@ -191,7 +191,7 @@ async fn a_health_check_says_why_the_service_is_not_ready() {
             .await
             .unwrap()
     };
-    for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+    for host in ["127.0.0.1", "localhost", "0.0.0.0", "::", "[::]", "*"] {
         assert_eq!(asked(host).await, Ok(()), "{host}");
     }
     server.app.is_ready.store(false, Ordering::SeqCst);

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use oasis_core::chain;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::config::DatabaseUrl;
+use super::wakeups::WhyPoll;
+use crate::config::{DatabaseUrl, ServerConnection};
 use crate::error::StoreError;
 use crate::page::{Columns, Order, Page, PageQuery, PageStatement};
 use crate::schema::Schema;
@@ -29,6 +30,7 @@ const READ_WITHIN: Duration = Duration::from_secs(20);
 pub(super) struct Session {
     client: Client,
     schema: Schema,
+    url: DatabaseUrl,
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
@@ -46,15 +48,12 @@ impl Drop for Session {
 
 impl Session {
     pub(super) async fn open(store: &Store, url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let connected = timeout(READ_WITHIN, url.named(store.name).connect(url.tls()?)).await;
-        let (client, mut connection) = connected
-            .map_err(|_| StoreError::Slow(READ_WITHIN))?
-            .map_err(|error| StoreError::Connect(chain(&error)))?;
+        let connected = timeout(READ_WITHIN, connect(store, url)).await;
+        let (client, mut connection) = connected.map_err(|_| StoreError::Slow(READ_WITHIN))??;
         let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let notifications = store.sql(NOTIFICATIONS);
         // The process id and the time make the name of this notification channel unique among all sessions.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-        let listen = format!("LISTEN \"{notifications}\"; LISTEN {probe}");
         let driver = tokio::spawn({
             let (woken, probed) = (woken.clone(), probed.clone());
             async move {
@@ -73,20 +72,46 @@ impl Session {
             }
         });
         let schema = store.args.schema.clone();
-        let session = Self { client, schema, woken, probed, probe, next: None, driver };
-        session.read(session.client.batch_execute(&listen)).await?;
-        Ok(session)
+        Ok(Self { client, schema, url: url.clone(), woken, probed, probe, next: None, driver })
     }
 
-    /// Sends a notification on another connection. Returns whether the notification arrives on this
-    /// connection.
-    pub(super) async fn receives_probe(&self, store: &Store) -> bool {
-        let sent = store
-            .read(async |client| {
-                client.query_typed("SELECT pg_notify($1, '')", &[(&self.probe, Type::TEXT)]).await
-            })
-            .await;
-        sent.is_ok() && timeout(PROBE_WITHIN, self.probed.notified()).await.is_ok()
+    /// Sends LISTEN, which may be sent any number of times. Then sends a notification on another connection,
+    /// and waits until the notification arrives on this connection.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub(super) async fn listen(&self, store: &Store) -> Result<Result<(), WhyPoll>, StoreError> {
+        // The notification of an earlier test may have arrived after its time limit.
+        let _ = self.probed.notified().now_or_never();
+        let listen = format!("LISTEN \"{}\"; LISTEN {}", store.sql(NOTIFICATIONS), self.probe);
+        match self.read(self.client.batch_execute(&listen)).await {
+            Ok(()) => {}
+            Err(error) if error.is_refusal() => return Ok(Err(WhyPoll::ListenRefused(chain(&error)))),
+            Err(error) => return Err(error),
+        }
+        if let Err(error) = self.send_probe(store).await {
+            return Ok(Err(WhyPoll::NotifyFailed(chain(&error))));
+        }
+        let arrived = timeout(PROBE_WITHIN, self.probed.notified()).await;
+        Ok(arrived.map_err(|_| WhyPoll::Deaf))
+    }
+
+    /// Sends a notification on another connection to the same server. DATABASE_URL may lead to another
+    /// server, such as a standby.
+    async fn send_probe(&self, store: &Store) -> Result<(), StoreError> {
+        const NOTIFY: &str = "SELECT pg_notify($1, '')";
+        let probe: [(&(dyn ToSql + Sync), Type); 1] = [(&self.probe, Type::TEXT)];
+        if !store.args.has_listen_url() {
+            return store.read(async |client| client.query_typed(NOTIFY, &probe).await.map(drop)).await;
+        }
+        let sent = async {
+            let (client, connection) = connect(store, &self.url).await?;
+            tokio::select! {
+                sent = client.query_typed(NOTIFY, &probe) => Ok(sent.map(drop)?),
+                _ = connection => Err(StoreError::Connect("the connection was closed".into())),
+            }
+        };
+        timeout(READ_WITHIN, sent).await.unwrap_or(Err(StoreError::Slow(READ_WITHIN)))
     }
 
     /// Makes the server keep the plan of the statement that reads new events. Call this function only if
@@ -142,6 +167,11 @@ impl Session {
     ) -> Result<T, StoreError> {
         Ok(timeout(READ_WITHIN, work).await.map_err(|_| StoreError::Slow(READ_WITHIN))??)
     }
+}
+
+async fn connect(store: &Store, url: &DatabaseUrl) -> Result<(Client, ServerConnection), StoreError> {
+    let connected = url.named(store.name).connect(url.tls()?).await;
+    connected.map_err(|error| StoreError::Connect(chain(&error)))
 }
 
 /// The query of a tail for the events after the id `after`.

@@ -84,7 +84,7 @@ async fn the_whole_store_works_behind_a_transaction_pooler() {
 
     // The pooler accepts LISTEN, but no notification arrives. The tail notices this, and polls.
     let mut updates = follow(store.tail());
-    while next(&mut updates).await != (Update::Up { listening: false }) {}
+    while !matches!(next(&mut updates).await, Update::Up { polls: Some(_) }) {}
     // Several writers append at once, so that several server sessions are in use.
     let appenders = [store.appender().unwrap(), store.appender().unwrap(), store.appender().unwrap()];
     let mut callers = JoinSet::new();
@@ -138,7 +138,7 @@ async fn the_tail_listens_on_the_direct_connection() {
     let args = <crate::pages::Flags as clap::Parser>::try_parse_from(flags).unwrap().database;
     let store = Store::new(args, "test").unwrap();
     let mut updates = follow(store.tail());
-    while next(&mut updates).await != (Update::Up { listening: true }) {}
+    while next(&mut updates).await != (Update::Up { polls: None }) {}
     store.appender().unwrap().append(vec![new("UNSET", None)], Instant::now()).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await.len(), 1);
 }

@@ -21,9 +21,11 @@ mod order;
 mod page_sizes;
 mod pages;
 mod pages_by_time;
+mod polling;
 mod replay;
 mod retention;
 mod schemas;
+mod urls;
 mod watch;
 
 use std::time::Duration;
@@ -119,7 +121,7 @@ async fn next(updates: &mut mpsc::UnboundedReceiver<Update>) -> Update {
 
 /// Waits until the tail follows the table and notifications wake it.
 async fn until_up(updates: &mut mpsc::UnboundedReceiver<Update>) {
-    while next(updates).await != (Update::Up { listening: true }) {}
+    while next(updates).await != (Update::Up { polls: None }) {}
 }
 
 /// Collects the events that arrive, oldest first, until there are at least `count`.

@@ -180,7 +180,7 @@ async fn a_tail_that_missed_pruned_rows_starts_again() {
     fill(&client, 1, 2).await;
     store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
     permits.add_permits(100);
-    assert_eq!(next(&mut updates).await, Update::Up { listening: true });
+    assert_eq!(next(&mut updates).await, Update::Up { polls: None });
     let Update::Start { events, head: 6, empty: false } = next(&mut updates).await else {
         panic!("the tail should start")
     };

@@ -1,18 +1,28 @@
-//! Decides who may send events: no one, only clients that present a token, or everyone.
+//! Decides who may send events: no one, only clients that present a token, or everyone. Also decides what a
+//! sender may send.
 
 use hyper::HeaderMap;
-use oasis_service::{ApiError, Tokens, bearer};
+use oasis_core::{DedupKey, NewEvent};
+use oasis_service::{ApiError, bearer};
+
+use super::sender_tokens::{Scope, SenderTokens};
 
 /// Checks whether a request may send events.
 #[derive(Debug)]
 pub(crate) struct Senders {
-    tokens: Tokens,
+    tokens: SenderTokens,
     anonymous: bool,
+}
+
+/// The sender of an admitted request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    scope: &'a Scope,
 }
 
 impl Senders {
     /// If `anonymous`, everyone may send. Otherwise, only clients that present one of the tokens may send.
-    pub(crate) fn new(tokens: Tokens, anonymous: bool) -> Self {
+    pub(crate) fn new(tokens: SenderTokens, anonymous: bool) -> Self {
         Self { tokens, anonymous }
     }
 
@@ -21,23 +31,55 @@ impl Senders {
         self.anonymous || !self.tokens.is_empty()
     }
 
-    /// Admits a request if everyone may send, or if the header `Authorization` has an accepted token.
+    /// Admits a request if everyone may send, or if the header `Authorization` has an accepted token. If
+    /// everyone may send, a token has no effect.
     ///
     /// # Errors
     /// 403 if no one may send; 401 if the token is missing or not accepted.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Sender<'_>, ApiError> {
         if self.anonymous {
-            return Ok(());
+            return Ok(Sender { scope: &Scope::All });
         }
         if self.tokens.is_empty() {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
                 .hint("set INGEST_TOKENS to the accepted tokens, or set INGEST_ANONYMOUS=true"));
         }
-        match bearer(headers) {
-            Some(token) if self.tokens.accept(token) => Ok(()),
-            Some(_) => Err(ApiError::unauthorized("bad_token", "this token may not send events")),
-            None => Err(ApiError::unauthorized("token_missing", "sending events needs a token")
-                .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS")),
-        }
+        let Some(token) = bearer(headers) else {
+            return Err(ApiError::unauthorized("token_missing", "sending events needs a token")
+                .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS"));
+        };
+        let scope = self.tokens.scope(token);
+        let scope =
+            scope.ok_or_else(|| ApiError::unauthorized("bad_token", "this token may not send events"));
+        Ok(Sender { scope: scope? })
+    }
+}
+
+impl Sender<'_> {
+    /// Checks that the sender may send these events, and makes their dedup keys the sender's own.
+    ///
+    /// # Errors
+    /// 403 if a source is not one of the sender's; 400 if a dedup key becomes too long.
+    pub(crate) fn own(self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, ApiError> {
+        let (owner, sources) = match self.scope {
+            Scope::All => return Ok(events),
+            Scope::Only { owner, sources } => (owner, sources),
+        };
+        let number = events.len();
+        let own = |(nth, mut event): (usize, NewEvent)| {
+            let at = if number == 1 { String::new() } else { format!("event {nth}: ") };
+            let source = event.event.source;
+            if !sources.contains(&source) {
+                let may: Vec<&str> = sources.iter().map(|source| source.as_str()).collect();
+                let message = format!("{at}this token may not send events of source {}", source.as_str());
+                return Err(ApiError::forbidden("source_not_allowed", message)
+                    .hint(format!("this token may send: {}", may.join(", "))));
+            }
+            let key = event.dedup_key.as_ref().map(|key| DedupKey::owned_by(key, owner)).transpose();
+            event.dedup_key =
+                key.map_err(|why| ApiError::bad_request("bad_event", format!("{at}`dedup_key`: {why}")))?;
+            Ok(event)
+        };
+        events.into_iter().enumerate().map(own).collect()
     }
 }

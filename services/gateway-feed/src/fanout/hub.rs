@@ -42,14 +42,23 @@ const LONGEST_ROUND: Duration = Duration::from_secs(1);
 pub(crate) struct Hub {
     tenants: Vec<Arc<dyn Tenant>>,
     pub(crate) ends: Arc<Ends>,
-    /// Why the tail cannot read the table now; `None` while the tail can read the table.
-    trouble: RwLock<Option<String>>,
+    tail: RwLock<TailState>,
+}
+
+/// What the tail has reported last.
+enum TailState {
+    /// The tail cannot read the table, for this reason.
+    Down(String),
+    /// Notifications wake the tail.
+    Listens,
+    /// The tail polls the table, for this reason.
+    Polls(String),
 }
 
 impl Hub {
     pub(crate) fn new(tenants: Vec<Arc<dyn Tenant>>) -> Self {
-        let trouble = RwLock::new(Some("the table has not been read yet".into()));
-        Self { tenants, ends: Arc::default(), trouble }
+        let tail = RwLock::new(TailState::Down("the table has not been read yet".into()));
+        Self { tenants, ends: Arc::default(), tail }
     }
 
     /// Handles an update from the tail. If the update has events, this function returns once every
@@ -73,11 +82,11 @@ impl Hub {
             Update::Pruned(marks) => {
                 self.tenants.iter().for_each(|tenant| tenant.pruned(marks.of(tenant.family())));
             }
-            Update::Up { listening } => {
-                metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(listening)));
-                self.set_trouble(None);
+            Update::Up { polls } => {
+                metrics::gauge!("feed_tail_listening").set(f64::from(u8::from(polls.is_none())));
+                self.set_tail(polls.map_or(TailState::Listens, |why| TailState::Polls(why.to_string())));
             }
-            Update::Down(why) => self.set_trouble(Some(why)),
+            Update::Down(why) => self.set_tail(TailState::Down(why)),
         }
     }
 
@@ -102,13 +111,25 @@ impl Hub {
         rows
     }
 
-    fn set_trouble(&self, why: Option<String>) {
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = why;
+    fn set_tail(&self, state: TailState) {
+        *self.tail.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// Why the tail cannot read the table now; `None` while the tail can read the table.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.tail.read().unwrap_or_else(PoisonError::into_inner) {
+            TailState::Down(why) => Some(why.clone()),
+            TailState::Listens | TailState::Polls(_) => None,
+        }
+    }
+
+    /// Why the tail polls the table; `None` if notifications wake the tail, or the tail cannot read the
+    /// table.
+    pub(crate) fn polls(&self) -> Option<String> {
+        match &*self.tail.read().unwrap_or_else(PoisonError::into_inner) {
+            TailState::Polls(why) => Some(why.clone()),
+            TailState::Down(_) | TailState::Listens => None,
+        }
     }
 
     /// Ends all current and future subscribers.

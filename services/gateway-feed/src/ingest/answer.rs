@@ -41,8 +41,8 @@ struct Stored {
 /// Stores the events of a request.
 ///
 /// # Errors
-/// 401 or 403 from [`Senders::admit`]; 400, 413 or 415 for a bad request; 503 when the table cannot be
-/// written; 500 when the table refuses an event that our types accepted.
+/// 401 or 403 from [`Senders::admit`], and 403 from the sender's scope; 400, 413 or 415 for a bad request; 503
+/// when the table cannot be written; 500 when the table refuses an event that our types accepted.
 pub(crate) async fn answer(
     senders: &Senders,
     appender: &Appender,
@@ -51,7 +51,7 @@ pub(crate) async fn answer(
     context: &RequestContext,
 ) -> Result<Response, ApiError> {
     let arrived = Instant::now();
-    senders.admit(request.headers())?;
+    let sender = senders.admit(request.headers())?;
     Query::parse(request.uri().query(), &[])?;
     let (head, body) = request.into_parts();
     let body = context.read_body(body, MOST_BYTES).await?;
@@ -59,6 +59,7 @@ pub(crate) async fn answer(
         events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents)?;
     drop(body);
     let ts = if let [only] = &events[..] { Some(only.event.ts) } else { None };
+    let events = sender.own(events)?;
     let appended = appender.append(events, arrived).await.map_err(not_stored)?;
     let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
     let id = ids.first().copied().flatten().filter(|_| ids.len() == 1);

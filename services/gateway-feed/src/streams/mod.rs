@@ -84,6 +84,11 @@ impl Streams {
         self.hub.trouble()
     }
 
+    /// Why the tail polls the table, although notifications should wake it.
+    pub(crate) fn polls(&self) -> Option<String> {
+        self.hub.polls()
+    }
+
     /// Ends all current and future subscribers.
     pub(crate) fn close(&self) {
         self.hub.close();

@@ -12,7 +12,9 @@ mod process;
 mod query;
 mod resume;
 mod schemas;
+mod senders;
 mod stalled;
+mod standby;
 mod writers;
 
 use std::net::SocketAddr;

@@ -269,6 +269,40 @@ fn an_error_names_the_bad_variable_but_does_not_show_a_secret() {
 }
 
 #[tokio::test]
+async fn variables_are_accepted_as_people_write_them() {
+    let database = database().await;
+    let variables = |host, anonymous| {
+        [
+            ("DATABASE_URL", database.url.as_str()),
+            ("HOST", host),
+            ("PORT", "0"),
+            ("INGEST_TOKENS", " a , ci = b "),
+            ("INGEST_ANONYMOUS", anonymous),
+        ]
+    };
+    for (host, anonymous, status) in [
+        ("127.0.0.1", "1", 201),
+        ("localhost", " Yes ", 201),
+        ("0.0.0.0", "ON", 201),
+        ("[::]", "0", 401),
+        ("", " ", 401),
+    ] {
+        let gateway = Process::start_with(&variables(host, anonymous)).await;
+        let address = SocketAddr::from(([127, 0, 0, 1], gateway.address.port()));
+        let answer = post(address, "/events/ingest", event(0)).await;
+        assert_eq!(answer.status, status, "{host} {anonymous}: {:?}", answer.body);
+        let port = gateway.address.port().to_string();
+        while get(address, "/ready").await.status != 200 {
+            tokio::time::sleep(POLL).await;
+        }
+        let mut check = binary(&variables(host, anonymous));
+        check.args(["--healthcheck", "--port", &port]);
+        let (code, text) = finished(check);
+        assert_eq!(code, Some(0), "{host}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn empty_variables_count_as_unset() {
     let database = database().await;
     let mut gateway = Process::start_with(&[

@@ -1,0 +1,256 @@
+//! [`Servers`]: the servers that a database URL names, in the order in which they are tried.
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::UrlError;
+use super::parameter::Parameter;
+use super::parts::Parts;
+use super::password_file::{self, Login};
+
+/// The folders in which packages of PostgreSQL keep their socket. libpq uses the folder for which it was
+/// built.
+const DEFAULT_SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+const DEFAULT_PORT: u16 = 5432;
+
+/// The servers of a URL, and the kind of server that is wanted.
+#[derive(Clone)]
+pub(crate) struct Servers {
+    /// The settings of each server. Each of them names one host and one port.
+    servers: Vec<Config>,
+    wanted: Wanted,
+    /// Whether the servers are tried in random order (`load_balance_hosts=random`).
+    shuffled: bool,
+}
+
+/// The kind of server that is wanted (`target_session_attrs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    /// `read-write` and `primary`: the session can write.
+    ReadWrite,
+    /// `read-only` and `standby`: the session can't write.
+    ReadOnly,
+    /// `prefer-standby`: if no server of the URL is read-only, any server will do.
+    PreferReadOnly,
+}
+
+/// The connection to a server.
+pub(crate) type ServerConnection = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
+impl Servers {
+    /// Makes the settings of each server. `ssl_mode` is the mode of a TCP connection; `base` has the settings
+    /// that all servers share.
+    pub(super) fn new(parts: &Parts, base: &Config, ssl_mode: SslMode) -> Result<Self, UrlError> {
+        let hosts = list(parts, Parameter::Host)?;
+        let addresses = list(parts, Parameter::Hostaddr)?;
+        let ports = list(parts, Parameter::Port)?;
+        let number = addresses.len().max(hosts.len()).max(1);
+        if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
+            return Err(UrlError::parameter("hostaddr", "give one address for each host"));
+        }
+        if ports.len() > 1 && ports.len() != number {
+            return Err(UrlError::parameter("port", "give one port for all hosts, or one for each host"));
+        }
+        let passwords = Passwords::new(parts)?;
+        let mut servers = Vec::with_capacity(number);
+        for nth in 0..number {
+            let port = port(ports.get(nth).or(ports.first()).copied().unwrap_or_default())?;
+            let host = hosts.get(nth).copied().unwrap_or_default();
+            let address = addresses.get(nth).copied().unwrap_or_default();
+            for place in Place::of(host, address)? {
+                let mut config = base.clone();
+                config.port(port);
+                match &place {
+                    Place::Tcp { name, address } => {
+                        config.host(*name).ssl_mode(ssl_mode);
+                        if let Some(address) = address {
+                            config.hostaddr(*address);
+                        }
+                    }
+                    // As in libpq, a connection through a socket never uses TLS, whatever `sslmode` is.
+                    Place::Socket(path) => {
+                        config.host_path(path).ssl_mode(SslMode::Disable);
+                    }
+                }
+                passwords.set(&mut config, &place, port);
+                servers.push(config);
+            }
+        }
+        let shuffled = match parts.text(Parameter::LoadBalanceHosts)? {
+            None | Some("disable") => false,
+            Some("random") => true,
+            Some(_) => return Err(UrlError::parameter("load_balance_hosts", "expected disable or random")),
+        };
+        for server in &mut servers {
+            let order = if shuffled { LoadBalanceHosts::Random } else { LoadBalanceHosts::Disable };
+            server.load_balance_hosts(order);
+            if server.get_connect_timeout().is_none() {
+                // The program waits 5 s for a connection, so that a server that does not answer must leave
+                // time for the other servers.
+                let share = Duration::from_secs(5) / u32::try_from(number).unwrap_or(u32::MAX);
+                server.connect_timeout(share.max(Duration::from_secs(1)));
+            }
+        }
+        Ok(Self { servers, wanted: Wanted::of(parts)?, shuffled })
+    }
+
+    /// Uses the application name `name`, unless the URL sets another name.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        for server in self.servers.iter_mut().filter(|server| server.get_application_name().is_none()) {
+            server.application_name(name);
+        }
+        self
+    }
+
+    /// The longest time that the attempts to reach all servers can take.
+    pub(crate) fn connect_within(&self) -> Duration {
+        let passes = self.wanted.passes().len();
+        let timeouts = self.servers.iter().filter_map(Config::get_connect_timeout);
+        timeouts.sum::<Duration>() * u32::try_from(passes).unwrap_or(1)
+    }
+
+    /// Connects to the first server that is of the wanted kind.
+    ///
+    /// # Errors
+    /// The error of the last server, when none can be used.
+    pub(crate) async fn connect(&self, tls: MakeRustlsConnect) -> Result<(Client, ServerConnection), Error> {
+        let mut order: Vec<&Config> = self.servers.iter().collect();
+        if self.shuffled {
+            // Each of these hashers has random keys.
+            order.sort_by_cached_key(|_| std::hash::RandomState::new().hash_one(0));
+        }
+        let mut failure = None;
+        for wanted in self.wanted.passes() {
+            for server in &order {
+                let mut server = Config::clone(server);
+                match server.target_session_attrs(*wanted).connect(tls.clone()).await {
+                    Ok(connected) => return Ok(connected),
+                    Err(error) => failure = Some(error),
+                }
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            // A URL names at least one server, so this is not reached. Settings without a host are an error.
+            None => Config::new().connect(tls).await,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn configs(&self) -> &[Config] {
+        &self.servers
+    }
+}
+
+impl Wanted {
+    fn of(parts: &Parts) -> Result<Self, UrlError> {
+        match parts.text(Parameter::TargetSessionAttrs)? {
+            None | Some("any") => Ok(Self::Any),
+            Some("read-write" | "primary") => Ok(Self::ReadWrite),
+            Some("read-only" | "standby") => Ok(Self::ReadOnly),
+            Some("prefer-standby") => Ok(Self::PreferReadOnly),
+            Some(_) => Err(UrlError::parameter(
+                "target_session_attrs",
+                "expected any, read-write, read-only, primary, standby or prefer-standby",
+            )),
+        }
+    }
+
+    /// What is demanded of the servers, each time that all of them are tried.
+    fn passes(self) -> &'static [TargetSessionAttrs] {
+        match self {
+            Self::Any => &[TargetSessionAttrs::Any],
+            Self::ReadWrite => &[TargetSessionAttrs::ReadWrite],
+            Self::ReadOnly => &[TargetSessionAttrs::ReadOnly],
+            Self::PreferReadOnly => &[TargetSessionAttrs::ReadOnly, TargetSessionAttrs::Any],
+        }
+    }
+}
+
+/// Where a server listens.
+enum Place<'a> {
+    /// `name` is the name in the server's certificate. If `address` is set, no name is looked up.
+    Tcp {
+        name: &'a str,
+        address: Option<IpAddr>,
+    },
+    Socket(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// The places for one entry of `host` and `hostaddr`. Without either, libpq tries the default socket.
+    fn of(host: &'a str, address: &'a str) -> Result<Vec<Self>, UrlError> {
+        if !address.is_empty() {
+            let wrong =
+                |_| UrlError::parameter("hostaddr", "expected an IP address, such as 10.0.0.3 or ::1");
+            let name = if host.is_empty() || host.starts_with('/') { address } else { host };
+            return Ok(vec![Self::Tcp { name, address: Some(address.parse().map_err(wrong)?) }]);
+        }
+        match host.chars().next() {
+            None => Ok(DEFAULT_SOCKETS.map(Self::Socket).into()),
+            Some('/') => Ok(vec![Self::Socket(host)]),
+            Some('@') => {
+                Err(UrlError::parameter("host", "a socket without a file can't be used: name a folder"))
+            }
+            Some(_) => Ok(vec![Self::Tcp { name: host, address: None }]),
+        }
+    }
+}
+
+/// The passwords of the servers. A passfile may have a different password for each server.
+struct Passwords<'a> {
+    given: Option<&'a [u8]>,
+    file: Option<String>,
+    user: Option<&'a str>,
+    database: Option<&'a str>,
+}
+
+impl<'a> Passwords<'a> {
+    fn new(parts: &'a Parts) -> Result<Self, UrlError> {
+        let given = parts.bytes(Parameter::Password);
+        // As in libpq, the file is not read if the URL has a password.
+        let path = parts.text(Parameter::Passfile)?.filter(|_| given.is_none());
+        let file = path.map(|path| password_file::read(path.as_ref())).transpose();
+        let (user, database) = (parts.text(Parameter::User)?, parts.text(Parameter::Dbname)?);
+        Ok(Self { given, file: file.map_err(|why| UrlError::parameter("passfile", why))?, user, database })
+    }
+
+    fn set(&self, config: &mut Config, place: &Place<'_>, port: u16) {
+        if let Some(password) = self.given {
+            config.password(password);
+            return;
+        }
+        let (Some(file), Some(user)) = (&self.file, self.user) else { return };
+        let host = match place {
+            Place::Tcp { name, .. } => name,
+            Place::Socket(path) if DEFAULT_SOCKETS.contains(path) => "localhost",
+            Place::Socket(path) => path,
+        };
+        let login = Login { host, port, database: self.database.unwrap_or(user), user };
+        if let Some(password) = password_file::password(file, &login) {
+            config.password(password);
+        }
+    }
+}
+
+/// The entries of a comma-separated part. The list is empty if the part is missing.
+fn list(parts: &Parts, parameter: Parameter) -> Result<Vec<&str>, UrlError> {
+    let entries = parts.text(parameter)?.map(|text| text.split(',').map(str::trim).collect());
+    Ok(entries.unwrap_or_default())
+}
+
+fn port(text: &str) -> Result<u16, UrlError> {
+    // The text may be a part of a password, so the error does not show it.
+    let wrong = || UrlError::Malformed("the port in the URL is not a number from 1 to 65535");
+    if text.is_empty() {
+        return Ok(DEFAULT_PORT);
+    }
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)
+}

@@ -1,0 +1,92 @@
+//! Tests the tail where notifications do not work: on a standby, and where rows appear without a
+//! notification.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oasis_postgres::testing;
+use oasis_store::{Update, WhyPoll};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::{client, collect, database, follow, next, parse, plain_insert, store, until_up};
+
+/// Waits until the tail reports that it polls, and returns the reason.
+async fn until_polling(updates: &mut UnboundedReceiver<Update>) -> WhyPoll {
+    loop {
+        if let Update::Up { polls: Some(why) } = next(updates).await {
+            return why;
+        }
+    }
+}
+
+/// A standby refuses LISTEN and NOTIFY. After its promotion, it accepts both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_follows_a_standby_and_listens_after_its_promotion() {
+    let primary = Arc::new(testing::cluster().await);
+    let standby = primary.standby().await;
+    let url = primary.url("postgres");
+    oasis_store::migrate(&parse(&url)).await.unwrap();
+    let writer = client(&url).await;
+    writer.batch_execute(&plain_insert(1)).await.unwrap();
+
+    let mut updates = follow(store(&standby.url("postgres")).tail().sweep(Duration::from_millis(100)));
+    let why = until_polling(&mut updates).await;
+    assert!(matches!(why, WhyPoll::ListenRefused(_)), "{why}");
+    assert!(why.to_string().contains("LISTEN_DATABASE_URL"), "{why}");
+    writer.batch_execute(&plain_insert(2)).await.unwrap();
+    while collect(&mut updates, 1).await.last().unwrap().task.as_str() != "DEV-TEST-000002" {}
+
+    // The tail keeps its connection during the promotion.
+    client(&standby.url("postgres")).await.batch_execute("SELECT pg_promote()").await.unwrap();
+    until_up(&mut updates).await;
+}
+
+/// On a logical subscriber, the trigger that notifies does not run. It does not matter whether the tail has
+/// listened successfully before.
+#[tokio::test]
+async fn rows_without_a_notification_make_the_tail_poll() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let mut updates = follow(store(&db.url).tail().sweep(Duration::from_millis(300)));
+    until_up(&mut updates).await;
+    sql.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+
+    sql.batch_execute("ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_notify").await.unwrap();
+    sql.batch_execute(&plain_insert(2)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 2);
+    assert_eq!(until_polling(&mut updates).await, WhyPoll::Unannounced);
+    sql.batch_execute(&plain_insert(3)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 3);
+
+    // Notifications work again once rows arrive with them.
+    sql.batch_execute("ALTER TABLE oasis_events ENABLE ALWAYS TRIGGER oasis_events_notify").await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut number = 3;
+    loop {
+        number += 1;
+        sql.batch_execute(&plain_insert(number)).await.unwrap();
+        loop {
+            match next(&mut updates).await {
+                Update::Up { polls: None } => return,
+                Update::Events(_) => break,
+                _ => assert!(Instant::now() < deadline, "the tail still polls"),
+            }
+        }
+    }
+}
+
+/// DATABASE_URL may lead to a standby, and LISTEN_DATABASE_URL to the primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tail_listens_on_the_primary_while_other_reads_use_a_standby() {
+    let primary = Arc::new(testing::cluster().await);
+    let standby = primary.standby().await;
+    let (direct, other) = (primary.url("postgres"), standby.url("postgres"));
+    oasis_store::migrate(&parse(&direct)).await.unwrap();
+    let flags = ["test", "--database-url", &other, "--listen-database-url", &direct];
+    let args = <crate::pages::Flags as clap::Parser>::try_parse_from(flags).unwrap().database;
+    let mut updates = follow(oasis_store::Store::new(args, "test").unwrap().tail());
+    until_up(&mut updates).await;
+    client(&direct).await.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+}

@@ -1,0 +1,207 @@
+//! [`SenderTokens`]: the tokens that may send events, and what each token may send.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oasis_core::Source;
+use oasis_service::{NoRandomness, Tokens, auth};
+use ring::digest::{SHA256, digest};
+
+/// The maximum length of the name of a sender. A token of 16 bytes in base64 is longer, so that its padding
+/// `==` can't be taken for the `=` after a name.
+const MOST_NAME_BYTES: usize = 20;
+
+/// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
+/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`.
+#[derive(Clone)]
+pub struct SenderTokens {
+    tokens: Tokens,
+    /// The scope of each token.
+    scopes: Vec<Scope>,
+}
+
+/// What a token may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Events of every source. All these tokens share their dedup keys.
+    All,
+    /// Only events of these sources. The dedup keys of `owner` are its own, so the token cannot keep the
+    /// event of another sender out of the table.
+    Only {
+        /// The name of the sender. Several tokens of one name are one sender, so a token can be rotated. A
+        /// token without a name has a hash of the token in its place.
+        owner: String,
+        sources: Vec<Source>,
+    },
+}
+
+/// Why INGEST_TOKENS cannot be used. The message shows no part of a token.
+#[derive(Debug, thiserror::Error)]
+pub enum BadTokens {
+    /// An item of the list is malformed.
+    #[error("token {number} {why}")]
+    Item {
+        /// The place of the item in the list. The first item has the number 1.
+        number: usize,
+        /// What is wrong with the item.
+        why: &'static str,
+    },
+    /// The system did not provide random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl SenderTokens {
+    /// Whether the list has no tokens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The scope of the token `presented`. `None` if this token may not send.
+    pub(crate) fn scope(&self, presented: &str) -> Option<&Scope> {
+        self.scopes.get(self.tokens.find(presented)?)
+    }
+}
+
+impl FromStr for SenderTokens {
+    type Err = BadTokens;
+
+    fn from_str(list: &str) -> Result<Self, BadTokens> {
+        let mut parsed: Vec<(&str, Scope)> = Vec::new();
+        for (place, item) in auth::items(list).enumerate() {
+            let bad = |why| BadTokens::Item { number: place + 1, why };
+            let (token, scope) = token(item).map_err(bad)?;
+            if parsed.iter().any(|(other, of_other)| *other == token && *of_other != scope) {
+                return Err(bad("is in the list twice, with different names or sources"));
+            }
+            parsed.push((token, scope));
+        }
+        let tokens = Tokens::new(parsed.iter().map(|(token, _)| *token))?;
+        Ok(Self { tokens, scopes: parsed.into_iter().map(|(_, scope)| scope).collect() })
+    }
+}
+
+impl fmt::Debug for SenderTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Parses one item of the list into the token and its scope.
+fn token(item: &str) -> Result<(&str, Scope), &'static str> {
+    let (front, sources) = match item.rsplit_once(':') {
+        Some((front, sources)) => (front.trim(), Some(sources)),
+        None => (item, None),
+    };
+    let (name, token) = match front.split_once('=') {
+        Some((name, rest)) if !rest.bytes().all(|b| b == b'=') => (Some(name.trim()), rest.trim()),
+        // In `ci=$TOKEN`, the variable may be empty. Everyone could guess the token `ci=`.
+        Some((name, _)) if name.len() <= MOST_NAME_BYTES => {
+            return Err("has a name, but no token after the `=`");
+        }
+        // The end of a token in base64.
+        Some(_) | None => (None, front),
+    };
+    if name.is_some_and(|name| !is_name(name)) {
+        return Err("has a bad name before the `=`: expected 1 to 20 letters, digits and . _ -");
+    }
+    let Some(sources) = sources else { return Ok((token, Scope::All)) };
+    if token.is_empty() {
+        return Err("has sources, but no token before the `:`");
+    }
+    let sources: Result<Vec<Source>, _> = sources.split('+').map(|source| source.trim().parse()).collect();
+    let sources = sources.map_err(|_| {
+        "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy or \
+         agent.ping, joined with `+`"
+    })?;
+    let owner = name.map_or_else(|| hashed(token), str::to_owned);
+    Ok((token, Scope::Only { owner, sources }))
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (1..=MOST_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits)
+}
+
+/// The owner of a token without a name: a part of the token's hash.
+fn hashed(token: &str) -> String {
+    let digest = digest(&SHA256, token.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(list: &str) -> SenderTokens {
+        list.parse().unwrap_or_else(|error| panic!("{list}: {error}"))
+    }
+
+    fn only(owner: &str, sources: &[Source]) -> Scope {
+        Scope::Only { owner: owner.into(), sources: sources.into() }
+    }
+
+    #[test]
+    fn the_name_and_the_sources_of_a_token_are_optional() {
+        let tokens = parse(
+            " plain , named=second ,, ci = third : github.actions , agents=fourth:agent.ping + oasis.events",
+        );
+        assert!(!tokens.is_empty() && parse(" , ").is_empty());
+        for all in ["plain", "second"] {
+            assert_eq!(tokens.scope(all), Some(&Scope::All), "{all}");
+        }
+        assert_eq!(tokens.scope("third"), Some(&only("ci", &[Source::GithubActions])));
+        assert_eq!(tokens.scope("fourth"), Some(&only("agents", &[Source::AgentPing, Source::OasisEvents])));
+        for wrong in ["", "named=second", "named", "third:github.actions", "github.actions"] {
+            assert_eq!(tokens.scope(wrong), None, "{wrong}");
+        }
+        assert_eq!(format!("{tokens:?}"), "[redacted]");
+    }
+
+    #[test]
+    fn a_token_in_base64_keeps_its_padding() {
+        for (list, token) in [
+            ("MDEyMzQ1Njc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZg=="),
+            ("MDEyMzQ1Njc4OWFiY2RlZg==:agent.ping", "MDEyMzQ1Njc4OWFiY2RlZg=="),
+            ("MDEyMzQ1Njc4OWFiY2RlZmc=", "MDEyMzQ1Njc4OWFiY2RlZmc="),
+            ("ci=YWJj==", "YWJj=="),
+            ("ci=YWJj==:agent.ping", "YWJj=="),
+        ] {
+            assert!(parse(list).scope(token).is_some(), "{list}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_token_belong_to_its_name_or_else_to_the_token() {
+        let owner = |list: &str, token: &str| match parse(list).scope(token) {
+            Some(Scope::Only { owner, .. }) => owner.clone(),
+            other => panic!("{list}: {other:?}"),
+        };
+        // A name outlives the rotation of its token.
+        assert_eq!(owner("ci=a:agent.ping,ci=b:agent.ping", "a"), "ci");
+        assert_eq!(owner("ci=a:agent.ping,ci=b:agent.ping", "b"), "ci");
+        let [a, b] = ["a", "b"].map(|token| owner("a:agent.ping,b:agent.ping", token));
+        assert!(a != b && a.len() == 16 && a == owner("a:gcp.deploy", "a"));
+    }
+
+    #[test]
+    fn a_malformed_list_is_refused_and_no_token_is_shown() {
+        for list in [
+            "ok,hunter2:github",
+            "ok,hunter2:",
+            "ok,hunter2:github.actions+",
+            "ok,:github.actions",
+            "ok,name=:github.actions",
+            "ok,name=",
+            "ok,name==",
+            "ok,a b=hunter2",
+            "ok,=hunter2",
+            "ok,n=hunter2:agent.ping,hunter2",
+        ] {
+            let error = list.parse::<SenderTokens>().unwrap_err().to_string();
+            assert!(error.starts_with("token 2 ") || error.starts_with("token 3 "), "{list}: {error}");
+            assert!(!error.contains("hunter"), "{error}");
+        }
+        assert!("a,a,n=a".parse::<SenderTokens>().is_ok(), "the same token twice with one scope is harmless");
+    }
+}
