@@ -151,7 +151,7 @@ fn short(text: &str) -> String {
 
 /// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. If the clock of this machine
 /// is behind, an age can be negative. A negative age becomes `0s`.
-fn age(seconds: i64) -> String {
+pub(crate) fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
         0 => format!("{large}{large_unit}"),

@@ -12,10 +12,12 @@ use crate::output::{Usage, line, notice};
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
-  DATABASE_URL=postgres://… oasis migrate
-  oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
+  oasis migrate --database-url \"$(cat .oasis/database-url)\"
+  oasis migrate --print > oasis.sql
+  psql \"$(cat .oasis/database-url)\" -v ON_ERROR_STOP=1 -f oasis.sql
 
-You can run this command at any time, even several times at once. It skips steps that were applied before.";
+You can run this command at any time, even several times at once. It skips steps
+that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:

@@ -30,12 +30,12 @@ use story::{Delivery, Story};
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis demo                        send deliveries at a natural pace until Ctrl-C
-  oasis demo --count 500 --speed 50 fill a feed quickly
-  oasis demo --seed 7               repeat the same story
+  oasis demo                         # send deliveries until Ctrl-C
+  oasis demo --count 500 --speed 50  # fill a feed quickly
+  oasis demo --count 9 --speed 20 --seed 7  # repeat the same story
 
-The people, repositories and tasks are made up. The deliveries have the same form as deliveries from GitHub.
-The events of the demo stay in the table.";
+The people, repositories and tasks are made up. The deliveries have the same
+form as deliveries from GitHub. The events of the demo stay in the table.";
 
 /// How long the fake Cloud Logging keeps an entry. A poll of deploy-watcher does not look back that far.
 const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);

@@ -19,11 +19,13 @@ use crate::time::parse_time;
 const EXAMPLES: &str = "\
 Examples:
   oasis emit --kind task.init --status queued --vtid DEV-CICDL-0031
-  oasis emit --kind backup --status failure --module DATABASE --link https://example.com/log/7 \\
-             --meta host=db1 --meta attempt:=3
-  oasis emit --kind deploy --status success --meta '{\"region\":\"europe-west1\"}' --dedup-key deploy-4711
+  oasis emit --kind backup --status failure --module DATABASE \\
+       --link https://example.com/log/7 --meta host=db1 --meta attempt:=3
+  oasis emit --kind deploy --status success --dedup-key deploy-4711 \\
+       --meta '{\"region\":\"europe-west1\"}'
 
-The id of the event is printed to standard output. With --dedup-key it is safe to send an event again.";
+The id of the event is printed to standard output. With --dedup-key it is safe
+to send an event again.";
 
 /// Flags of `oasis emit`.
 #[derive(clap::Args, Debug)]

@@ -7,12 +7,13 @@ use oasis_store::DatabaseUrl;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis up                          start everything; Ctrl-C stops everything, the data stays in .oasis/
-  oasis up --demo                   add a made-up team with its deploys and agents
-  oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
-  DATABASE_URL=postgres://… oasis up   use your own database
+  oasis up              # start everything; Ctrl-C stops everything
+  oasis up --demo       # add a made-up team with its deploys and agents
+  oasis up --port 9000  # the feed on 9000, webhooks on 9001, deploys on 9002
+  oasis up --database-url postgres://localhost/oasis  # use your own database
 
-Anyone who can reach the ports can read and send events. Without --host, only this machine can reach them.";
+The data stays in the folder .oasis. Anyone who can reach the ports can read and
+send events. Without --host, only this machine can reach them.";
 
 /// Flags of `oasis up`.
 #[derive(clap::Args, Debug)]

@@ -47,7 +47,18 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
          -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\
          \"kind\":\"task.init\",\"status\":\"info\"}}'"
     ))?;
+    line("Connect a repository (docs/github.md has two more ways):")?;
+    line("  gh webhook forward --repo=OWNER/REPO --events='*' \\")?;
+    line(format_args!("       --url=http://{host}:{next}/webhooks/github --secret=\"{}\"", secret_of(args)))?;
     Ok(())
+}
+
+/// The text with which a shell gets the webhook secret.
+fn secret_of(args: &Args) -> String {
+    match args.github_webhook_secret {
+        Some(_) => "$GITHUB_WEBHOOK_SECRET".to_owned(),
+        None => format!("$(cat {})", quoted(&args.data.join("webhook-secret").to_string_lossy())),
+    }
 }
 
 /// Quotes `text` as one word for a shell.

@@ -4,8 +4,10 @@
 
 mod agents;
 mod demo;
+mod doctor;
 mod emit;
 mod fake;
+mod manual;
 mod process;
 mod replay;
 mod tail;

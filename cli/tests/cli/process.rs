@@ -17,7 +17,7 @@ pub(crate) struct Oasis(Command);
 pub(crate) fn oasis<A: AsRef<OsStr>>(arguments: &[A]) -> Oasis {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oasis"));
     command.args(arguments).env("TZ", "UTC");
-    for name in ["READ_TOKEN", "INGEST_TOKEN", "GITHUB_WEBHOOK_SECRET", "NO_COLOR"] {
+    for name in ["DATABASE_URL", "READ_TOKEN", "INGEST_TOKEN", "GITHUB_WEBHOOK_SECRET", "NO_COLOR"] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
