@@ -17,12 +17,13 @@ use crate::refusal::Refusal;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis agents                               all agents: working, idle, late, lost, stopped
-  oasis agents --state late,lost             agents that need attention
-  oasis agents --vtid DEV-CICDL-0031         agents with this task
-  oasis agents --json | jq -r '.[].instance' the JSON array as the gateway sends it
+  oasis agents                                # all agents
+  oasis agents --state late,lost              # agents that need attention
+  oasis agents --vtid DEV-CICDL-0031          # agents with this task
+  oasis agents --json | jq -r '.[].instance'  # the JSON of the gateway
 
-Stopped and lost agents stay in the list for a day. Ages are relative to the clock of this machine.";
+Stopped and lost agents stay in the list for a day. Ages are relative to the
+clock of this machine.";
 
 /// The maximum length of the gateway's answer, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;

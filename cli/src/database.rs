@@ -21,10 +21,11 @@ that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
-  DATABASE_URL=postgres://… oasis prune --keep 90d
-  DATABASE_URL=postgres://… oasis prune --keep '12 weeks'
+  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep 90d
+  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep '12 weeks'
 
-A client that resumes after a deleted event gets a gap message.";
+Without --database-url, the variable DATABASE_URL gives the database. A client
+that resumes after a deleted event gets a gap message.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]

@@ -20,13 +20,14 @@ use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis replay push.json                          the file name gives the event
-  oasis replay --event workflow_run run-1.json    the flag gives the event
-  oasis replay payload-examples/                  a directory: push/one.payload.json, issues.opened.json, …
-  oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
-  oasis replay index.json                         a collection, as in @octokit/webhooks-examples
+  oasis replay push.json                        # the file name gives the event
+  oasis replay --event workflow_run run-1.json  # the flag gives the event
+  oasis replay payload-examples/                # push/one.payload.json, …
+  oasis replay --concurrency 1 recorded/        # in the order of the file names
+  oasis replay index.json                       # a collection
 
-Exit code 1 means that a delivery was refused or failed. It is safe to send a file again: webhook-ingest
+Collections have the form of @octokit/webhooks-examples. Exit code 1 means that
+a delivery was refused or failed. It is safe to send a file again: webhook-ingest
 stores the same bytes with the same event name only once.";
 
 /// Flags of `oasis replay`.

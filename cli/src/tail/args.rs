@@ -14,15 +14,16 @@ use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis tail                                       the last 20 events, then new ones
-  oasis tail --vtid DEV-CICDL-0031                 one task
-  oasis tail --status failure,cancelled --since 2h failures of the last two hours, then new ones
-  oasis tail --json | jq -r .title                 one JSON object per line
-  oasis tail --status success -n 1                 end after one success
+  oasis tail                                    # the last 20 events, then live
+  oasis tail --vtid DEV-CICDL-0031              # one task
+  oasis tail --status failure,cancelled --since 2h
+  oasis tail --json --no-follow | jq -r .title  # one JSON object per line
+  oasis tail --status success -n 1              # end after one success
 
-After a lost connection, the command resumes where it stopped. With -n or --no-follow, the first attempt to
-connect must succeed. A feed without events shows simulated events. -n does not count simulated events, and
---json leaves them out. Messages about the connection go to standard error.";
+After a lost connection, the command resumes where it stopped. With -n or
+--no-follow, the first attempt to connect must succeed. A feed without events
+shows simulated events. -n does not count simulated events, and --json leaves
+them out. Messages about the connection go to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
