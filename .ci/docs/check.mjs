@@ -228,6 +228,7 @@ const BLOCKS = [
   ["docs/database.md", "", because("tests of oasis-store run these statements")],
   ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
   ["docs/deploys.md", "SELECT", sql],
+  ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
 ];

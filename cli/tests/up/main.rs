@@ -4,6 +4,7 @@
 
 mod agents;
 mod client;
+mod find;
 mod process;
 
 use std::collections::BTreeSet;
