@@ -162,6 +162,7 @@ const BLOCKS = [
   ["docs/github.md", "gh webhook forward", because(NEEDS_GITHUB)],
   ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
   ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
+  ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
 ];

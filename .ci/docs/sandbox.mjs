@@ -37,21 +37,11 @@ export function write(name, text) {
 /** Makes the files and folders that a clone of the repository and a reader's folder have. */
 export function furnish() {
   fs.chmodSync(SANDBOX, 0o755); // PostgreSQL runs as another user and must be able to enter the folder.
-  for (const name of ["examples", "deploy", "console"])
+  for (const name of ["examples", "deploy", "console", "services"])
     fs.symlinkSync(path.join(REPO, name), path.join(SANDBOX, name));
   for (const name of ["bin", "gcloud", "gcloud/secret", "gcloud/account", "gcloud/job"])
     fs.mkdirSync(path.join(SANDBOX, name));
   write("bin/python", '#!/bin/sh\nexec python3 "$@"\n');
-  // The payload files that the help of `oasis replay` names.
-  const payload = (name) => path.join(REPO, "services/webhook-ingest/tests/payloads", name);
-  fs.copyFileSync(payload("push.branch.json"), path.join(SANDBOX, "push.json"));
-  fs.copyFileSync(payload("workflow_run.completed.json"), path.join(SANDBOX, "run-1.json"));
-  for (const folder of ["payload-examples", "recorded"]) {
-    fs.mkdirSync(path.join(SANDBOX, folder));
-    fs.copyFileSync(payload("release.published.json"), path.join(SANDBOX, folder, "release.published.json"));
-  }
-  const push = JSON.parse(fs.readFileSync(payload("push.branch.json"), "utf8"));
-  write("index.json", JSON.stringify([{ name: "push", examples: [push] }]));
 }
 
 /** A running command, in a new process group. */

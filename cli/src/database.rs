@@ -119,7 +119,14 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let pruned = store.prune(&Family::devhub(), args.keep, report).await?;
-    line(format_args!("deleted {} events; the ticker is pruned up to id {}", pruned.rows, pruned.through))?;
+    if pruned.rows == 0 {
+        line("nothing to prune: the ticker has no event that is older than --keep")?;
+    } else {
+        line(format_args!(
+            "deleted {} events; the ticker is pruned up to id {}",
+            pruned.rows, pruned.through
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,7 +13,10 @@ mod secret;
 mod services;
 mod setup;
 
+use std::env;
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 pub(crate) use args::Args;
 
@@ -22,13 +25,17 @@ use report::{Check, Report};
 use services::Service;
 use setup::Setup;
 
+use crate::running;
+
 /// Checks everything once, and prints the findings. The exit code is 1 if there is a problem.
 ///
 /// # Errors
-/// Standard output cannot be written.
+/// The current folder is unknown, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let json = args.json;
-    let setup = Setup::new(args);
+    let mut reader = args.gateway.find().await?;
+    let up = running::search(&env::current_dir().context("the current folder is unknown")?).await.found;
+    let setup = Setup::new(args, &reader.address.base, up);
     let (database, gateway, webhooks, deploys) = tokio::join!(
         Database::examine(&setup),
         Service::ask(Check::GatewayFeed, &setup.gateway),
@@ -44,9 +51,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(base) = gateway.answers() {
         report.extend(ingest::check(&setup, base).await);
     }
-    report.push(events::last_delivery(&setup, &database, gateway.answers()).await);
-    if let Some(base) = gateway.answers() {
-        report.push(events::silent_agents(&setup, base).await);
+    let mut reader = gateway.answers().map(|_| &mut reader);
+    report.push(events::last_delivery(&database, reader.as_deref_mut()).await);
+    if let Some(reader) = reader {
+        report.push(events::silent_agents(reader).await);
     }
     report.push(clocks::check(database.clock_ahead(), gateway.clock_ahead()));
     report.print(json)?;

@@ -3,23 +3,35 @@
 //! Each command has a module with the command's flags and a function that runs the command. [`NOTES`]
 //! documents the exit codes.
 
+mod address;
 mod agents;
 mod backoff;
+mod columns;
 mod database;
 mod delivery;
 mod demo;
 mod doctor;
 mod emit;
+mod event;
+mod events;
+mod filter;
+mod follow;
 mod gateway;
+mod history;
+mod journey;
+mod line;
 mod manual;
 mod output;
 mod random;
 mod refusal;
 mod replay;
+mod running;
 mod sse;
 mod tail;
+mod task;
 mod time;
 mod up;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -58,6 +70,12 @@ enum Command {
     Prune(Box<database::PruneArgs>),
     /// Follow the live feed in the terminal.
     Tail(tail::Args),
+    /// Print stored events, the newest last.
+    Events(events::Args),
+    /// Print the journey of a task: pull request, runs and deploys.
+    Task(task::Args),
+    /// Follow a task until it ends; the exit code is the outcome.
+    Watch(watch::Args),
     /// List the agents and their states.
     Agents(agents::Args),
     /// Send one event.
@@ -83,6 +101,9 @@ async fn main() -> ExitCode {
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::Events(args) => events::run(args).await,
+        Command::Task(args) => task::run(args).await,
+        Command::Watch(args) => watch::run(args).await,
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Replay(args) => replay::run(args).await,

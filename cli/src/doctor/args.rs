@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use oasis_service::Secret;
 use oasis_service::client::Base;
 
+use crate::gateway::Gateway;
+use crate::running;
+
 const EXAMPLES: &str = "\
 Examples:
   oasis doctor
@@ -14,8 +17,8 @@ Examples:
 Each check prints a line that begins with ok, warning or problem. A second line
 says what to do. No check stores an event.
 
-If the gateway is on this machine, the folder of `oasis up` gives the webhook
-secret and the database, unless a flag or a variable gives them.
+The running `oasis up` gives the addresses, the webhook secret and the database,
+unless flags or variables give them.
 
 Exit codes: 0 without a problem (warnings do not count), 1 with a problem, 2 for
 wrong usage.";
@@ -24,11 +27,10 @@ wrong usage.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of gateway-feed
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
-    pub(super) url: Base,
+    #[command(flatten)]
+    pub(super) gateway: Gateway,
     /// Address of webhook-ingest; by default, the next port after the port of gateway-feed
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "OASIS_WEBHOOKS_URL", value_name = "URL")]
     pub(super) webhook_url: Option<Base>,
     /// Address of deploy-watcher; by default, the second port after the port of gateway-feed
     #[arg(long, value_name = "URL")]
@@ -39,14 +41,11 @@ pub(crate) struct Args {
     /// Secret with which webhook-ingest checks signatures
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true)]
     pub(super) secret: Option<Secret>,
-    /// Token for reading; required if READ_TOKENS is set on the gateway
-    #[arg(long, env = "READ_TOKEN", hide_env_values = true)]
-    pub(super) token: Option<Secret>,
     /// Token for sending: one of the gateway's INGEST_TOKENS
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(super) ingest_token: Option<Secret>,
-    /// Folder of `oasis up`
-    #[arg(long, value_name = "DIR", default_value = ".oasis")]
+    /// Folder of `oasis up`, if no running `oasis up` is found
+    #[arg(long, value_name = "DIR", default_value = running::FOLDER)]
     pub(super) data: PathBuf,
     /// Print one JSON object
     #[arg(long)]

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use oasis_service::client::{self as http, Base};
 use serde_json::Value;
 
 use super::database::Database;
 use super::report::{Check, Finding, counted};
-use super::setup::Setup;
-use crate::refusal::Refusal;
+use crate::gateway::Reader;
 
 /// After this time without a delivery, something may be wrong with the webhook.
 const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -24,10 +19,10 @@ const MAX_NAMES: usize = 5;
 
 /// Checks when the newest event from GitHub was stored. The event comes from the database, or else from the
 /// gateway.
-pub(super) async fn last_delivery(setup: &Setup, database: &Database, gateway: Option<&Base>) -> Finding {
+pub(super) async fn last_delivery(database: &Database, gateway: Option<&mut Reader>) -> Finding {
     let found = match (database.last_delivery(), gateway) {
         (Some(found), _) => Ok(found),
-        (None, Some(gateway)) => from_gateway(setup, gateway).await,
+        (None, Some(gateway)) => from_gateway(gateway).await,
         (None, None) => Err("neither the database nor the gateway answers".to_owned()),
     };
     match found {
@@ -49,15 +44,15 @@ fn judge(recorded: Option<Timestamp>, now: Timestamp) -> Finding {
     Finding::ok(Check::GitHub, message)
 }
 
-async fn from_gateway(setup: &Setup, gateway: &Base) -> Result<Option<Timestamp>, String> {
-    let events = list(setup, gateway, "/api/v1/oasis/events?source=github.actions&limit=1").await?;
+async fn from_gateway(gateway: &mut Reader) -> Result<Option<Timestamp>, String> {
+    let events = list(gateway, "/api/v1/oasis/events?source=github.actions&limit=1").await?;
     let recorded = events.first().and_then(|event| event["recorded_at"].as_str()).map(str::parse);
     recorded.transpose().map_err(|error| format!("the gateway's answer cannot be read: {error}"))
 }
 
 /// Checks whether agents are late or lost.
-pub(super) async fn silent_agents(setup: &Setup, gateway: &Base) -> Finding {
-    match list(setup, gateway, "/api/v1/oasis/agents").await {
+pub(super) async fn silent_agents(gateway: &mut Reader) -> Finding {
+    match list(gateway, "/api/v1/oasis/agents").await {
         Ok(agents) => judge_agents(&agents),
         Err(why) => {
             let hint = "if the gateway has READ_TOKENS, set READ_TOKEN to one of them";
@@ -89,18 +84,9 @@ fn judge_agents(agents: &[Value]) -> Finding {
 }
 
 /// Requests a list from the gateway.
-async fn list(setup: &Setup, gateway: &Base, path: &str) -> Result<Vec<Value>, String> {
-    let exchange = async {
-        let mut request = gateway.request(Method::GET, path).body(Full::<Bytes>::default())?;
-        http::authorize(request.headers_mut(), setup.read_token.as_ref())?;
-        let mut sender = http::connect(gateway).await?;
-        let answer = http::exchange_up_to(&mut sender, request, MAX_BYTES).await?;
-        if answer.status != StatusCode::OK {
-            anyhow::bail!(Refusal::read(&answer));
-        }
-        Ok(serde_json::from_slice(&answer.body)?)
-    };
-    exchange.await.map_err(|error: anyhow::Error| format!("{error:#}"))
+async fn list(gateway: &mut Reader, path: &str) -> Result<Vec<Value>, String> {
+    let body = gateway.get(path, MAX_BYTES).await.map_err(|error| format!("{error:#}"))?;
+    serde_json::from_slice(&body).map_err(|_| gateway.not_a_gateway("a list"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use oasis_service::client::Base;
 
 use super::http;
 use super::report::{Check, Finding};
-use super::setup::{Setup, is_local};
+use super::setup::Setup;
 
 const PATH: &str = "/events/ingest";
 
@@ -43,7 +43,7 @@ pub(super) async fn check(setup: &Setup, gateway: &Base) -> Vec<Finding> {
 }
 
 fn open(gateway: &Base) -> Finding {
-    if is_local(gateway) {
+    if gateway.is_loopback() {
         return Finding::ok(Check::Ingest, "open: everyone on this machine can send events without a token");
     }
     Finding::warning(

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use oasis_service::Secret;
 use oasis_store::DatabaseUrl;
 
+use crate::running::FOLDER;
+
 const EXAMPLES: &str = "\
 Examples:
   oasis up              # start everything; Ctrl-C stops everything
@@ -29,8 +31,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub(super) port: u16,
-    /// Folder for the private PostgreSQL and the webhook secret
-    #[arg(long, value_name = "DIR", default_value = ".oasis")]
+    /// Folder for the private PostgreSQL and the webhook secret; other commands find a running `oasis up` by
+    /// the default folder
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub(super) data: PathBuf,
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]

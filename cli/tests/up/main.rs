@@ -5,6 +5,7 @@
 mod agents;
 mod client;
 mod doctor;
+mod find;
 mod process;
 
 use std::collections::BTreeSet;
