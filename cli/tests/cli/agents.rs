@@ -53,6 +53,19 @@ fn an_empty_list_is_not_a_failure() {
 }
 
 #[test]
+fn a_gateway_that_has_just_started_is_asked_again() {
+    let gateway = serve(|number, _| match number {
+        0..3 => {
+            let starting = r#"{"error":{"code":"starting","message":"the agents are not known yet"}}"#;
+            Answer::json("503 Service Unavailable", starting)
+        }
+        _ => Answer::json("200 OK", ONE),
+    });
+    let done = oasis(&["agents", "--url", &gateway.url, "--json"]).finish();
+    assert_eq!((done.code, done.stdout, done.stderr), (0, format!("{ONE}\n"), String::new()));
+}
+
+#[test]
 fn refusals_and_wrong_servers_are_reported() {
     let body = r#"{"error":{"code":"bad_parameter","message":"parameter `state`: expected one of idle"}}"#;
     let gateway = serve(move |_, _| Answer::json("400 Bad Request", body));
