@@ -50,8 +50,8 @@ impl Reader {
         Self { address: self.address.clone(), token: self.token.clone(), connection: None }
     }
 
-    /// Requests `path`, which may contain a query, and returns the body of the answer. If the gateway has just
-    /// started and has not read the table yet, waits for it.
+    /// Requests `path`, which may contain a query, and returns the body of the answer. If the gateway has
+    /// just started and has not read the table yet, waits for it.
     ///
     /// # Errors
     /// The gateway does not answer, or refuses the request.
