@@ -12,10 +12,10 @@ use crate::output::{self, Paint, notice, printable};
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis agents                        # working, idle, late, lost and stopped
-  oasis agents --state late,lost      # agents that need attention
-  oasis agents --vtid DEV-CICDL-0031  # agents with this task
-  oasis agents --json | jq -r '.[].instance'  # the JSON array of the gateway
+  oasis agents                                # all agents
+  oasis agents --state late,lost              # agents that need attention
+  oasis agents --vtid DEV-CICDL-0031          # agents with this task
+  oasis agents --json | jq -r '.[].instance'  # the JSON of the gateway
 
 Stopped and lost agents stay in the list for a day. Ages are relative to the
 clock of this machine. If two agents have the same name, one more column shows

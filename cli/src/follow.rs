@@ -88,12 +88,16 @@ pub(crate) async fn follow(
         cursor: feed.last_event_id.map(|id| id.to_string()).unwrap_or_default(),
         until: None,
         attempted: false,
+        advice: None,
         mock: false,
     };
     while let Lost::Reason(reason) = follower.connection().await? {
         expect_open_output()?;
         let wait = follower.backoff.next();
         notice(format_args!("{reason}; reconnecting in {:.1} s", wait.as_secs_f64()));
+        if let Some(advice) = follower.advice.take() {
+            notice(advice);
+        }
         sleep(wait).await;
     }
     Ok(())
@@ -111,6 +115,8 @@ struct Follower<'a, H> {
     until: Option<u64>,
     /// Whether a connection was attempted before.
     attempted: bool,
+    /// What to do about a first connection that could not be made. It is printed once.
+    advice: Option<String>,
     /// Whether the feed is in mode `mock`, in which events without an id are simulated.
     mock: bool,
 }
@@ -126,9 +132,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
             // wrong address would hang.
             Err(error) if first && self.feed.must_connect => return Err(address.unanswered(&error)),
             Err(error) => {
-                if first {
-                    notice(address.advice());
-                }
+                self.advice = first.then(|| address.advice());
                 return Ok(Lost::Reason(chain(&error)));
             }
         };

@@ -1,14 +1,20 @@
 //! The flags for the address of a gateway and for the token that the gateway may require, and requests to the
 //! gateway's read APIs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
 use oasis_service::Secret;
 use oasis_service::client::{self as http, Answer, Sender};
+use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, GatewayUrl};
 use crate::refusal::Refusal;
+
+/// How long to wait for a gateway that has just started.
+const START: Duration = Duration::from_secs(10);
 
 /// The address of a gateway, and the token for it.
 #[derive(clap::Args, Debug)]
@@ -44,28 +50,40 @@ impl Reader {
         Self { address: self.address.clone(), token: self.token.clone(), connection: None }
     }
 
-    /// Requests `path`, which may contain a query, and returns the body of the answer.
+    /// Requests `path`, which may contain a query, and returns the body of the answer. If the gateway has
+    /// just started and has not read the table yet, waits for it.
     ///
     /// # Errors
     /// The gateway does not answer, or refuses the request.
     pub(crate) async fn get(&mut self, path: &str, max_bytes: usize) -> anyhow::Result<Bytes> {
+        let patient_until = Instant::now() + START;
+        loop {
+            let answer = self.answer(path, max_bytes).await?;
+            if answer.status.is_success() {
+                return Ok(answer.body);
+            }
+            let refusal = Refusal::read(&answer);
+            if refusal.code.as_deref() != Some("starting") || Instant::now() >= patient_until {
+                return Err(refusal.into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn answer(&mut self, path: &str, max_bytes: usize) -> anyhow::Result<Answer> {
         let mut request = self.address.base.request(Method::GET, path).body(Full::<Bytes>::default())?;
         http::authorize(request.headers_mut(), self.token.as_ref())?;
         // If the caller stops waiting, the connection is in the middle of an answer. So the connection is put
         // back only after the whole answer.
         let kept = self.connection.take().filter(|connection| !connection.is_closed());
-        let answer = match kept {
-            // The gateway may have closed a connection that was idle.
-            Some(mut kept) => match http::exchange_up_to(&mut kept, request.clone(), max_bytes).await {
-                Ok(answer) => {
-                    self.connection = Some(kept);
-                    answer
-                }
-                Err(_) => self.ask(request, max_bytes).await?,
-            },
-            None => self.ask(request, max_bytes).await?,
-        };
-        if answer.status.is_success() { Ok(answer.body) } else { Err(Refusal::read(&answer).into()) }
+        if let Some(mut kept) = kept
+            && let Ok(answer) = http::exchange_up_to(&mut kept, request.clone(), max_bytes).await
+        {
+            self.connection = Some(kept);
+            return Ok(answer);
+        }
+        // There was no connection, or the gateway has closed the connection while it was idle.
+        self.ask(request, max_bytes).await
     }
 
     async fn ask(&mut self, request: Request<Full<Bytes>>, max_bytes: usize) -> anyhow::Result<Answer> {

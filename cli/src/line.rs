@@ -10,20 +10,22 @@ use crate::columns::{self, Part};
 use crate::event::{Description, Event};
 use crate::output::{self, Paint};
 
-/// In a terminal that is narrower than this, times have no date.
+/// In a terminal that is narrower than this, the times of today have no date.
 const WITH_DATE: usize = 100;
 
 /// Prints events as lines that fit the terminal. If the output is not a terminal, lines are not cut.
 pub(crate) struct Printer {
     zone: TimeZone,
     paint: Paint,
+    /// The current time. The times of other days and years have a date.
+    now: fn() -> Timestamp,
 }
 
 impl Printer {
     /// Makes a printer that prints to standard output.
     pub(crate) fn new(utc: bool) -> Self {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
-        Self { zone, paint: Paint::for_stream(&io::stdout()) }
+        Self { zone, paint: Paint::for_stream(&io::stdout()), now: Timestamp::now }
     }
 
     /// Prints an event.
@@ -50,7 +52,7 @@ impl Printer {
 
     fn format(&self, event: &Event, width: Option<usize>, paint: Paint) -> String {
         let time = match event.at() {
-            Some(at) => self.time(at, width),
+            Some(at) => self.short_time(at, width),
             None => or_dash(&event.ts).to_owned(),
         };
         // The status is padded before it is coloured, because escape sequences would count as width.
@@ -78,13 +80,23 @@ impl Printer {
         line.trim_end().to_owned()
     }
 
-    /// Formats a time for a line of this width.
-    pub(crate) fn time(&self, at: Timestamp, width: Option<usize>) -> String {
-        let format = match width {
-            Some(width) if width < WITH_DATE => "%H:%M:%S",
-            Some(_) => "%m-%d %H:%M:%S",
-            None => "%Y-%m-%d %H:%M:%S",
+    /// Formats a time for a line of this width, without the parts that are the same as now.
+    fn short_time(&self, at: Timestamp, width: Option<usize>) -> String {
+        let (at, now) = (at.to_zoned(self.zone.clone()), (self.now)().to_zoned(self.zone.clone()));
+        let narrow = width.is_some_and(|width| width < WITH_DATE);
+        let format = match (narrow, at.date() == now.date(), at.year() == now.year()) {
+            (true, true, _) => "%H:%M:%S",
+            (true, false, true) => "%m-%d %H:%M",
+            (true, false, false) => "%Y-%m-%d",
+            (false, _, true) if width.is_some() => "%m-%d %H:%M:%S",
+            (false, _, _) => "%Y-%m-%d %H:%M:%S",
         };
+        at.strftime(format).to_string()
+    }
+
+    /// Formats a time with its date. Only the date of a line for a terminal has no year.
+    pub(crate) fn time(&self, at: Timestamp, width: Option<usize>) -> String {
+        let format = if width.is_some() { "%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         at.to_zoned(self.zone.clone()).strftime(format).to_string()
     }
 
@@ -122,7 +134,8 @@ mod tests {
     use super::*;
 
     fn printer(colours: bool) -> Printer {
-        Printer { zone: TimeZone::UTC, paint: Paint::fixed(colours) }
+        let now = || "2026-01-02T12:00:00Z".parse().unwrap();
+        Printer { zone: TimeZone::UTC, paint: Paint::fixed(colours), now }
     }
 
     fn line(colours: bool, width: Option<usize>, value: &Value) -> String {
@@ -163,6 +176,19 @@ mod tests {
         }
         let painted = line(true, None, &job);
         assert!(painted.contains("\x1b[31mfailure    \x1b[0m  DEV-CICDL-0031  \x1b[31mCI: test\x1b[0m"));
+    }
+
+    #[test]
+    fn times_of_other_days_have_a_date_in_every_terminal() {
+        let of = |ts: &str, width: Option<usize>| printer(false).short_time(ts.parse().unwrap(), width);
+        for (ts, narrow, wide) in [
+            ("2026-01-02T03:04:05Z", "03:04:05", "01-02 03:04:05"),
+            ("2026-01-01T03:04:05Z", "01-01 03:04", "01-01 03:04:05"),
+            ("2020-10-05T03:04:05Z", "2020-10-05", "2020-10-05 03:04:05"),
+        ] {
+            assert_eq!((of(ts, Some(80)).as_str(), of(ts, Some(120)).as_str()), (narrow, wide));
+        }
+        assert_eq!(of("2026-01-02T03:04:05Z", None), "2026-01-02 03:04:05");
     }
 
     #[test]

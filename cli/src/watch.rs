@@ -111,6 +111,9 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
     };
     // If the gateway does not answer now, the address is probably wrong.
     task.read(true).await?;
+    if task.events.is_empty() {
+        notice(format_args!("{} has no events yet: waiting for the first one", args.vtid));
+    }
     let changed = Notify::new();
     let filter = Filter::task(args.vtid.as_str());
     let feed = Feed {

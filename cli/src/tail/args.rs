@@ -11,11 +11,11 @@ use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis tail                          # the last 20 events, then new ones
-  oasis tail --vtid DEV-CICDL-0031    # one task
-  oasis tail --status failure,cancelled --since 2h  # what failed, then new ones
+  oasis tail                                    # the last 20 events, then live
+  oasis tail --vtid DEV-CICDL-0031              # one task
+  oasis tail --status failure,cancelled --since 2h
   oasis tail --json --no-follow | jq -r .title  # one JSON object per line
-  oasis tail --status success -n 1    # end after one success
+  oasis tail --status success -n 1              # end after one success
 
 A line has the time, the status, the task, the name of the run or job, the title
 of the change, the repository and the branch. In a terminal, the line is cut to

@@ -73,6 +73,7 @@ acme/gateway  vt/dev-cicdl-0031
     assert_eq!(done.stdout, expected);
     let done = oasis(&["task", TASK, "--url", &gateway.url]).env("COLUMNS", "50").finish();
     assert!(done.stdout.lines().all(|line| line.chars().count() <= 50), "{}", done.stdout);
+    assert!(done.stdout.contains("\n01-02 03:04:10    2m 3s  failure      CI\n"), "{}", done.stdout);
     gateway.stop().await;
 }
 
@@ -143,16 +144,10 @@ async fn a_tail_says_what_broke() {
     let tail = ["tail", "--no-follow", "--vtid", TASK, "--url", &gateway.url];
     let done = oasis(&tail).env("COLUMNS", "100").finish();
     let lines: Vec<&str> = done.stdout.lines().collect();
-    assert_eq!(
-        lines[2..4],
-        [
-            "01-02 03:06:00  failure      DEV-CICDL-0031  test  acme/gateway",
-            "01-02 03:06:13  failure      DEV-CICDL-0031  CI  Add rate limits to the…  gateway  \
-             vt/dev-cicdl-0031",
-        ],
-        "{}",
-        done.stdout
-    );
+    // The time has a year, unless the year is the current year.
+    assert!(lines[2].ends_with("-02 03:06:00  failure      DEV-CICDL-0031  test  acme/gateway"), "{lines:?}");
+    assert!(lines[3].contains("-02 03:06:13  failure      DEV-CICDL-0031  CI  Add rate limi"), "{lines:?}");
+    assert!(lines[3].contains("…  gateway  vt/dev-cicdl-"), "{lines:?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{}", done.stdout);
     gateway.stop().await;
 }

@@ -1,7 +1,9 @@
 //! Tests `oasis watch` with a real gateway.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::fake::{Answer, Then, serve};
 use crate::gateway::Gateway;
 use crate::process::{Done, oasis};
 
@@ -51,6 +53,32 @@ async fn a_watch_waits_for_the_end_of_a_running_task() {
     let (code, stderr) = running.finish();
     assert_eq!(code, 0, "{stderr}");
     gateway.stop().await;
+}
+
+#[test]
+fn a_watch_reads_again_after_the_query_api_was_away() {
+    let reads = AtomicUsize::new(0);
+    let gateway = serve(move |_, request| {
+        if request.line.starts_with("GET /api/v1/devhub/feed") {
+            let body = "data: {\"type\":\"connected\",\"mode\":\"live\",\"head\":7}\n\nid: 7\ndata: {}\n\n";
+            return Answer::feed(body, Then::Silence);
+        }
+        match reads.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::json("200 OK", "[]"),
+            1 => {
+                Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Too many."}}"#)
+            }
+            _ => {
+                let event = r#"[{"id":7,"ts":"2026-01-02T03:04:05Z","kind":"deploy","status":"failure"}]"#;
+                Answer::json("200 OK", event)
+            }
+        }
+    });
+    let done = oasis(&["watch", "DEV-CICDL-0031", "--url", &gateway.url, "--settle", "100ms"]).finish();
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stdout.starts_with("2026-01-02 03:04:05  failure"), "{}", done.stdout);
+    assert!(done.stderr.starts_with("DEV-CICDL-0031 has no events yet"), "{}", done.stderr);
+    assert!(done.stderr.contains("Too many. (503 busy); reading again in 1."), "{}", done.stderr);
 }
 
 #[test]
