@@ -26,6 +26,7 @@ const EXAMPLES = [
   ["oasis tail --json", run],
   ["oasis tail --status success", run],
   ["oasis tail", prints("connected to")],
+  ["oasis watch", prints("DEV-CICDL-0031")],
   ["oasis demo --count", run],
   ["oasis demo", prints("stored ")],
 ];

@@ -20,19 +20,22 @@ use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis replay push.json                        # the file name gives the event
-  oasis replay --event workflow_run run-1.json  # the flag gives the event
-  oasis replay payload-examples/                # push/one.payload.json, …
-  oasis replay --concurrency 1 recorded/        # in the order of the file names
-  oasis replay index.json                       # a collection
+  oasis replay services/webhook-ingest/tests/payloads  # a directory
+  oasis replay services/webhook-ingest/tests/payloads/push.branch.json
+  oasis replay --event push --limit 1 \\
+       services/webhook-ingest/tests/payloads/push.branch.json
+
+The name of a file or of its directory gives the event: push.json,
+issues.opened.json, push/one.payload.json. With --concurrency 1, the files are
+sent in the order of their names. A file can also be a collection, such as the
+index.json of the npm package @octokit/webhooks-examples.
 
 In a directory, files that are no deliveries, such as package.json, are skipped
 and counted. The folder node_modules and folders whose names begin with a dot
 are not searched.
 
-Collections have the form of @octokit/webhooks-examples. Exit code 1 means that
-a delivery was refused or failed. It is safe to send a file again: webhook-ingest
-stores the same bytes with the same event name only once.";
+Exit code 1 means that a delivery was refused or failed. It is safe to send a
+file again: webhook-ingest stores the same bytes with the same event name once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]

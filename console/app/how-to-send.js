@@ -22,11 +22,18 @@ export function howToStartAgent() {
     "No agent has sent a heartbeat yet. To see an agent here, run a program under heartbeat-agent:",
     `GATEWAY_URL=${location.origin} heartbeat-agent --agent planner -- sleep 300`,
     "Replace sleep 300 with your program. If INGEST_TOKENS is set on the gateway, also set INGEST_TOKEN. " +
-      "To install heartbeat-agent, run cargo install --path services/heartbeat-agent in a clone of the repository.",
+      "To install heartbeat-agent from a clone of the repository, run " +
+      "cargo install --path services/heartbeat-agent.",
   );
 }
 
-/** A command with a button that copies it. @param {string} why @param {string} command @param {string} more */
+/**
+ * A command with a button that copies it.
+ *
+ * @param {string} why
+ * @param {string} command
+ * @param {string} more
+ */
 function hint(why, command, more) {
   const button = makeButton("small", {}, "Copy");
   on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Copy failed"));

@@ -227,7 +227,7 @@ fn listen(listening: &Result<bool, String>, server: &ServerFacts) -> Finding {
         ),
         Ok(false) => Finding::warning(
             Check::Listen,
-            "no notification arrives, so the gateway reads the table every 2 s; transaction poolers cause this",
+            "no notification arrives, so the gateway reads the table every 2 s; poolers cause this",
             "set LISTEN_DATABASE_URL to a direct connection or to a session pooler",
         ),
         Err(why) => Finding::problem(
