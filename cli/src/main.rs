@@ -54,7 +54,7 @@ If a command uses an exit code in another way, its help says so.";
 struct Cli {
     /// When to use colours; NO_COLOR turns them off unless the value is `always`
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = output::Colour::Auto)]
-    #[arg(hide_possible_values = true)]
+    #[arg(hide_possible_values = true, display_order = 900)]
     color: output::Colour,
     #[command(subcommand)]
     command: Command,

@@ -12,6 +12,7 @@ use crate::gateway::Reader;
 /// After this time without a delivery, something may be wrong with the webhook.
 const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
 const CONNECT: &str = "docs/github.md, section Connect a repository, shows three ways";
+const NEEDS: &str = "the check needs the database, or the gateway and one of its READ_TOKENS";
 /// The maximum length of a list, in bytes.
 const MAX_BYTES: usize = 32 << 20;
 /// The maximum number of agents that are named.
@@ -27,7 +28,7 @@ pub(super) async fn last_delivery(database: &Database, gateway: Option<&mut Read
     };
     match found {
         Ok(recorded) => judge(recorded, Timestamp::now()),
-        Err(why) => Finding::warning(Check::GitHub, format!("not checked: {why}"), CONNECT),
+        Err(why) => Finding::warning(Check::GitHub, format!("not checked: {why}"), NEEDS),
     }
 }
 
