@@ -31,8 +31,8 @@ and counted. The folder node_modules and folders whose names begin with a dot
 are not searched.
 
 Collections have the form of @octokit/webhooks-examples. Exit code 1 means that
-a delivery was refused or failed. It is safe to send a file again: webhook-ingest
-stores the same bytes with the same event name only once.";
+a delivery was refused or failed. It is safe to send a file again, because
+webhook-ingest stores the same bytes with the same event name only once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]
