@@ -1,98 +1,18 @@
-// Runs the commands of the docs and every example against a real local stack.
+// Runs the commands of the docs, the examples of each `--help` and every program in examples/ against a real
+// local stack.
 //
-// Each code block of the pages is run as written, unless `BLOCKS` has an entry for the block. Three things
-// differ from a reader's terminal: the folder is temporary, `cargo oasis` and `cargo run` start programs that
-// are already built, and `gcloud` and `docker` only record their commands.
+// Each code block of the pages is run as written, unless `BLOCKS` has an entry for the block. `help.mjs` does
+// the same for the examples of the help. `sandbox.mjs` says what differs from a reader's terminal.
 //
-// Needs the ports 8080 to 8082, curl, psql and python3. Usage: node .ci/docs/check.mjs
+// Needs the ports 8080 to 8082 and 9000 to 9002, curl, jq, psql and python3. Usage: node .ci/docs/check.mjs
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { checkHelp, checkHelpOfUp } from "./help.mjs";
+import { furnish, REPO, Running, run, SANDBOX, until, write } from "./sandbox.mjs";
 
-const REPO = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-const SANDBOX = fs.mkdtempSync(path.join(os.tmpdir(), "oasis-docs-"));
 const GATEWAY = "http://localhost:8080";
-/** How long a command may take to end or to print the expected text, in milliseconds. */
-const PATIENCE = 60_000;
-
-const ENV = {
-  ...process.env,
-  PATH: [`${REPO}/.ci/docs/bin`, `${SANDBOX}/bin`, `${REPO}/target/debug`, process.env.PATH].join(":"),
-  REPO,
-  GCLOUD_STATE: `${SANDBOX}/gcloud`,
-  CLOUDSDK_CORE_DISABLE_PROMPTS: "1",
-  IAM_PAUSE: "0",
-};
-for (const name of ["DATABASE_URL", "GATEWAY_URL", "INGEST_TOKEN", "READ_TOKEN"]) delete ENV[name];
-
-/** The placeholders of the docs, and their values here. */
-const PLACEHOLDERS = [
-  ["https://oasis.example", GATEWAY],
-  ["INGEST_TOKEN=…", "INGEST_TOKEN=none"],
-  ["DATABASE_URL=…", 'DATABASE_URL="$(cat .oasis/database-url)"'],
-  ["--image …", "--image my-image"],
-];
-
-// --- Processes ---------------------------------------------------------------------------------------------
-
-/** A running command, in a new process group. */
-class Running {
-  output = "";
-  /** @param {string} script run by bash in the sandbox */
-  constructor(script, { input = "", env = {} } = {}) {
-    this.script = script;
-    this.child = spawn("bash", ["-euo", "pipefail", "-c", script], {
-      cwd: SANDBOX,
-      env: { ...ENV, ...env },
-      detached: true,
-    });
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream.setEncoding("utf8").on("data", (text) => {
-        this.output += text;
-        this.onOutput?.();
-      });
-    this.child.stdin.on("error", () => {}); // The command may end before it reads its input.
-    this.child.stdin.end(input);
-    this.ended = new Promise((resolve) => this.child.on("close", (code, signal) => resolve(code ?? signal)));
-  }
-
-  /** Waits until the output contains `text`. */
-  async until(text, { from = 0 } = {}) {
-    const found = new Promise((resolve) => {
-      this.onOutput = () => this.output.includes(text, from) && resolve("found");
-      this.onOutput();
-    });
-    const result = await Promise.race([found, this.ended, sleep(PATIENCE, "late", { ref: false })]);
-    assert.equal(result, "found", `"${text}" was not printed (${result}):\n${this.script}\n${this.output}`);
-  }
-
-  /** Waits for the end, and expects exit code 0. */
-  async finish() {
-    const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
-    if (result === "late") process.kill(-this.child.pid, "SIGKILL");
-    assert.equal(result, 0, `the command ended with ${result}:\n${this.script}\n${this.output}`);
-    return this.output;
-  }
-
-  /** Presses Ctrl-C, and waits for the end. */
-  async interrupt() {
-    try {
-      process.kill(-this.child.pid, "SIGINT");
-    } catch {
-      return; // The command has already ended.
-    }
-    const result = await Promise.race([this.ended, sleep(PATIENCE, "late", { ref: false })]);
-    if (result === "late") process.kill(-this.child.pid, "SIGKILL");
-    assert.notEqual(result, "late", `the command does not end after Ctrl-C:\n${this.script}\n${this.output}`);
-  }
-}
-
-const run = (script, options) => new Running(script, options).finish();
 
 // --- Code blocks -------------------------------------------------------------------------------------------
 
@@ -117,10 +37,6 @@ function blocksOf(page) {
   return blocks;
 }
 
-function fill(text) {
-  return PLACEHOLDERS.reduce((filled, [name, value]) => filled.replaceAll(name, value), text);
-}
-
 const notRun = [];
 /** Skips a block. `reason` says why the block is not run here, or what checks it instead. */
 const because = (reason) => (block) => {
@@ -128,13 +44,26 @@ const because = (reason) => (block) => {
 };
 /** Runs a command until it prints `expected`, and then presses Ctrl-C. */
 const prints = (expected) => async (block) => {
-  const running = new Running(fill(block.text));
+  const running = new Running(block.text);
   await running.until(expected);
   await running.interrupt();
 };
 
 let stack;
 let feed;
+
+/** Runs an agent until the gateway lists it as `name`, and then presses Ctrl-C. */
+const listsTheAgent =
+  (name) =>
+  async ({ text }) => {
+    const agent = new Running(text);
+    const listed = async () => {
+      const agents = await (await fetch(`${GATEWAY}/api/v1/oasis/agents?agent=${name}&state=idle`)).json();
+      return agents.length > 0;
+    };
+    await until(listed, `the gateway lists the agent ${name}`);
+    await agent.interrupt();
+  };
 
 /** Starts the stack and then the feed. The README tells the reader to do this in two terminals. */
 async function firstCommands({ text }) {
@@ -207,6 +136,7 @@ const sql = async ({ text }) => {
   await run('psql "$(cat .oasis/database-url)" -v ON_ERROR_STOP=1 --quiet --file statement.sql');
 };
 
+const NEEDS_GITHUB = "it needs GitHub and the internet";
 const CARGO = "CI runs each of these commands as a separate step";
 /**
  * The actions for blocks that are not simply run as written. An entry has the page, a text that the block
@@ -218,6 +148,7 @@ const BLOCKS = [
   ["README.md", "──▶", because("it is a picture")],
   ["CONTRIBUTING.md", "cargo", because(CARGO)],
   ["examples/README.md", "consume", because("examples() runs it and checks its output")],
+  ["docs/agents.md", "-- sleep 300", listsTheAgent("planner")],
   ["docs/agents.md", "heartbeat-agent set-vtid DEV", insideAnAgent("bash -eu")],
   ["docs/agents.md", "./nightly.sh", nightly],
   ["docs/agents.md", 'subprocess.run(["heartbeat-agent"', insideAnAgent("python3")],
@@ -228,11 +159,15 @@ const BLOCKS = [
   ["docs/database.md", "", because("tests of oasis-store run these statements")],
   ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
   ["docs/deploys.md", "SELECT", sql],
+  ["docs/github.md", "gh webhook forward", because(NEEDS_GITHUB)],
+  ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
+  ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
+  ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
 ];
 const RUNNERS = {
-  sh: ({ text }) => run(fill(text)),
+  sh: ({ text }) => run(text),
   python: ({ text }) => run("python3 -", { input: text, env: { GATEWAY_URL: GATEWAY } }),
 };
 
@@ -247,7 +182,7 @@ async function check(block) {
 /** Runs all shell blocks of a page as one script. */
 async function checkAsOneScript(page, options) {
   const blocks = blocksOf(page).filter(({ lang }) => lang === "sh");
-  await run(blocks.map(({ text }) => fill(text)).join("\n"), options);
+  await run(blocks.map(({ text }) => text).join("\n"), options);
   return blocks.length;
 }
 
@@ -296,18 +231,7 @@ async function seen(running, events) {
 
 // --- Main --------------------------------------------------------------------------------------------------
 
-function write(name, text) {
-  fs.writeFileSync(path.join(SANDBOX, name), text, { mode: 0o755 });
-}
-
-fs.chmodSync(SANDBOX, 0o755); // PostgreSQL runs as another user and must be able to enter the folder.
-for (const name of ["examples", "deploy", "console"])
-  fs.symlinkSync(path.join(REPO, name), path.join(SANDBOX, name));
-for (const name of ["bin", "gcloud", "gcloud/secret", "gcloud/account", "gcloud/job"])
-  fs.mkdirSync(path.join(SANDBOX, name));
-write("bin/python", '#!/bin/sh\nexec python3 "$@"\n');
-write("planner.py", "print('planned')\n");
-
+furnish();
 let count = 0;
 try {
   const pages = ["README.md", "CONTRIBUTING.md", "examples/README.md", "console/client/README.md"];
@@ -321,9 +245,13 @@ try {
   }
   const input = "postgres://owner:secret@db.example/oasis\n";
   count += await checkAsOneScript("docs/cloud-run.md", { input });
+  const help = await checkHelp();
   const programs = await examples();
-  for (const line of notRun) console.log(`not run here: ${line}`);
-  console.log(`docs: ran ${count - notRun.length} of ${count} code blocks, and ${programs} examples`);
+  await stack.interrupt();
+  const up = await checkHelpOfUp();
+  for (const line of [...notRun, ...help.notRun, ...up.notRun]) console.log(`not run here: ${line}`);
+  console.log(`docs: ran ${count - notRun.length} of ${count} code blocks, and ${programs} example programs`);
+  console.log(`help: ran ${help.ran + up.ran} of ${help.all + up.all} examples`);
 } finally {
   await feed?.interrupt();
   await stack?.interrupt();

@@ -4,29 +4,26 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Method;
 use jiff::Timestamp;
-use oasis_service::client as http;
 use serde_json::Value;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, query};
 use crate::output::{self, Paint, notice, printable};
-use crate::refusal::Refusal;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis agents                               all agents: working, idle, late, lost, stopped
-  oasis agents --state late,lost             agents that need attention
-  oasis agents --vtid DEV-CICDL-0031         agents with this task
-  oasis agents --json | jq -r '.[].instance' the JSON array as the gateway sends it
+  oasis agents                                # all agents
+  oasis agents --state late,lost              # agents that need attention
+  oasis agents --vtid DEV-CICDL-0031          # agents with this task
+  oasis agents --json | jq -r '.[].instance'  # the JSON of the gateway
 
-Stopped and lost agents stay in the list for a day. Ages are relative to the clock of this machine.";
+Stopped and lost agents stay in the list for a day. Ages are relative to the
+clock of this machine. If two agents have the same name, one more column shows
+their instances.";
 
 /// The maximum length of the gateway's answer, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
-const HEADERS: [&str; 7] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID"];
+const HEADERS: [&str; 8] = ["AGENT", "ROLE", "STATE", "TASK", "SINCE", "LAST-SEEN", "HOST/PID", "INSTANCE"];
 /// The maximum width of a column, in characters.
 const MAX_WIDTH: usize = 40;
 
@@ -53,26 +50,13 @@ pub(crate) struct Args {
 /// The gateway cannot be reached or refuses the request, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let given = [("state", &args.state), ("vtid", &args.vtid)];
-    let given = given.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-    let mut path = "/api/v1/oasis/agents".to_owned();
-    if !query.is_empty() {
-        path = format!("{path}?{query}");
-    }
-    let mut request = args.gateway.url.request(Method::GET, &path).body(Full::<Bytes>::default())?;
-    http::authorize(request.headers_mut(), args.gateway.token.as_ref())?;
-    let mut sender = http::connect(&args.gateway.url).await?;
-    let answer = http::exchange_up_to(&mut sender, request, MAX_BYTES).await?;
-    if !answer.status.is_success() {
-        return Err(Refusal::read(&answer).into());
-    }
-    let text = std::str::from_utf8(&answer.body).unwrap_or_default();
-    let agents: Vec<Value> = serde_json::from_str(text).with_context(|| {
-        format!(
-            "{} did not answer with a list of agents: check that --url is the address of gateway-feed",
-            args.gateway.url
-        )
-    })?;
+    let given = given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let query = query(given);
+    let mut gateway = args.gateway.find().await?;
+    let body = gateway.get(&format!("/api/v1/oasis/agents{query}"), MAX_BYTES).await?;
+    let text = std::str::from_utf8(&body).unwrap_or_default();
+    let agents: Vec<Value> =
+        serde_json::from_str(text).with_context(|| gateway.not_a_gateway("a list of agents"))?;
     match (args.json, agents.is_empty()) {
         (true, _) => output::line(text.trim_end())?,
         (false, true) if query.is_empty() => {
@@ -88,22 +72,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
-    let rows: Vec<[String; 7]> = agents.iter().map(|agent| cells(agent, now)).collect();
-    let widths: [usize; 7] = std::array::from_fn(|column| {
+    let rows: Vec<[String; 8]> = agents.iter().map(|agent| cells(agent, now)).collect();
+    let mut names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    names.sort_unstable();
+    // The column of the instances is the last column.
+    let shown = if names.windows(2).any(|pair| pair[0] == pair[1]) { 8 } else { 7 };
+    let widths: [usize; 8] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([HEADERS[column].len()]).max().unwrap_or_default()
     });
     // Cells are padded before they are coloured, because escape sequences would count as width.
-    let padded = |row: &[String; 7]| -> [String; 7] {
+    let padded = |row: &[String; 8]| -> [String; 8] {
         std::array::from_fn(|column| {
             let blanks = widths[column] - row[column].chars().count();
             format!("{}{}", row[column], " ".repeat(blanks))
         })
     };
-    let header = paint.dim(padded(&HEADERS.map(str::to_owned)).join("  ").trim_end());
+    let header = paint.dim(padded(&HEADERS.map(str::to_owned))[..shown].join("  ").trim_end());
     let lines = rows.iter().map(|row| {
         let mut cells = padded(row);
-        cells[6].truncate(cells[6].trim_end().len());
         let colour = match row[2].split(' ').next() {
             Some("working") => 36,
             Some("late") => 33,
@@ -113,12 +100,12 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
             _ => 37,
         };
         cells[2] = paint.with(colour, &cells[2]);
-        cells.join("  ").trim_end().to_owned()
+        cells[..shown].join("  ").trim_end().to_owned()
     });
     std::iter::once(header).chain(lines).collect()
 }
 
-fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
+fn cells(agent: &Value, now: Timestamp) -> [String; 8] {
     let field = |name: &str| match agent.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(short(text)),
         Some(Value::Number(number)) => Some(number.to_string()),
@@ -137,7 +124,17 @@ fn cells(agent: &Value, now: Timestamp) -> [String; 7] {
         (None, None) => or_dash("instance"),
         (host, pid) => [host, pid].into_iter().flatten().collect::<Vec<_>>().join("/"),
     };
-    [or_dash("agent"), or_dash("role"), state, or_dash("vtid"), age("since"), age("last_seen"), place]
+    let instance = agent.get("instance").and_then(Value::as_str).map_or_else(|| "-".to_owned(), short_start);
+    [
+        or_dash("agent"),
+        or_dash("role"),
+        state,
+        or_dash("vtid"),
+        age("since"),
+        age("last_seen"),
+        place,
+        instance,
+    ]
 }
 
 /// Turns `text` into one printable line, and cuts the line if it is too long for a column.
@@ -149,9 +146,18 @@ fn short(text: &str) -> String {
     }
 }
 
+/// Like [`short`], but cuts the start of the text. The end of an instance tells it from other instances.
+fn short_start(text: &str) -> String {
+    let text = printable(text).replace('\n', " ");
+    match text.chars().count().checked_sub(MAX_WIDTH) {
+        Some(over @ 1..) => std::iter::once('…').chain(text.chars().skip(over + 1)).collect(),
+        Some(0) | None => text,
+    }
+}
+
 /// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. If the clock of this machine
 /// is behind, an age can be negative. A negative age becomes `0s`.
-fn age(seconds: i64) -> String {
+pub(crate) fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
         0 => format!("{large}{large_unit}"),
@@ -197,6 +203,17 @@ mod tests {
         assert!(painted[0].starts_with("\x1b[2mAGENT "), "{painted:?}");
         assert!(painted[1].contains("\x1b[36mworking          \x1b[0m"), "{painted:?}");
         assert!(painted[2].contains("\x1b[31mstopped (failure)\x1b[0m"), "{painted:?}");
+    }
+
+    #[test]
+    fn agents_with_one_name_show_their_instances() {
+        let agent = |instance: &str| json!({ "agent": "planner", "instance": instance, "host": "build-7" });
+        let long = format!("{}:42:1767323045", "x".repeat(40));
+        let shown = lines(false, &[agent("build-7:1:1767323045"), agent(&long)]);
+        assert!(shown[0].ends_with("HOST/PID  INSTANCE"), "{shown:?}");
+        assert!(shown[1].ends_with("build-7   build-7:1:1767323045"), "{shown:?}");
+        assert!(shown[2].ends_with("xxx:42:1767323045") && shown[2].contains(" …xxx"), "{shown:?}");
+        assert!(!lines(false, &[agent("a")])[0].contains("INSTANCE"));
     }
 
     #[test]

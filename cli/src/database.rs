@@ -12,19 +12,23 @@ use crate::output::{Usage, line, notice};
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
-  DATABASE_URL=postgres://… oasis migrate
-  oasis migrate --print > oasis.sql && psql \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -f oasis.sql
-  DATABASE_URL=postgres://… oasis migrate --oasis-schema devhub   leave a table public.oasis_events alone
+  oasis migrate --database-url \"$(cat .oasis/database-url)\"
+  oasis migrate --print > oasis.sql
+  psql \"$(cat .oasis/database-url)\" -v ON_ERROR_STOP=1 -f oasis.sql
+  oasis migrate --oasis-schema devhub --print > devhub.sql
 
-You can run this command at any time, and several copies can run at the same time. The command skips steps
+With --oasis-schema, the tables of another application in the schema public stay
+as they are. You can run this command at any time, and several copies can run at
+the same time. The command skips steps
 that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
-  DATABASE_URL=postgres://… oasis prune --keep 90d
-  DATABASE_URL=postgres://… oasis prune --keep '12 weeks'
+  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep 90d
+  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep '12 weeks'
 
-A client that resumes gets a gap message if events after its cursor were deleted.";
+Without --database-url, the variable DATABASE_URL names the database. A client
+that resumes gets a gap message if events after its cursor were deleted.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]
@@ -121,7 +125,14 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let pruned = store.prune(&Family::devhub(), args.keep, report).await?;
-    line(format_args!("deleted {} events; the ticker is pruned up to id {}", pruned.rows, pruned.through))?;
+    if pruned.rows == 0 {
+        line("nothing to prune: the ticker has no event that is older than --keep")?;
+    } else {
+        line(format_args!(
+            "deleted {} events; the ticker is pruned up to id {}",
+            pruned.rows, pruned.through
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use crate::address::Webhooks;
 use crate::backoff::Backoff;
 use crate::delivery::{Courier, Outcome};
 use crate::output;
@@ -30,12 +31,12 @@ use story::{Delivery, Story};
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis demo                        send a delivery every 0.5 to 3 seconds until Ctrl-C
-  oasis demo --count 500 --speed 50 fill a feed quickly
-  oasis demo --seed 7               send the same deliveries in each run
+  oasis demo                         # send deliveries until Ctrl-C
+  oasis demo --count 500 --speed 50  # fill a feed quickly
+  oasis demo --count 9 --speed 20 --seed 7  # repeat the same story
 
-The people, repositories and tasks are made up. The deliveries have the same form as deliveries from GitHub.
-The events of the demo stay in the table.";
+The people, repositories and tasks are made up. The deliveries have the same
+form as deliveries from GitHub. The events of the demo stay in the table.";
 
 /// How long the fake Cloud Logging keeps an entry. A poll of deploy-watcher does not look back that far.
 const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
@@ -44,12 +45,8 @@ const LOGGED_FOR: SignedDuration = SignedDuration::from_mins(30);
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of webhook-ingest
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
-    url: Base,
-    /// Webhook secret that webhook-ingest uses to check signatures
-    #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
-    secret: Secret,
+    #[command(flatten)]
+    webhooks: Webhooks,
     #[command(flatten)]
     pace: Pace,
 }
@@ -76,12 +73,14 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     // The courier tries each delivery once, so that a wrong address is reported at once. `Demo::send` retries
     // the delivery.
-    let courier = Courier::new(args.url, &args.secret).attempts(1);
+    let (address, secret) = args.webhooks.find().await?;
+    let courier = Courier::new(address.base.clone(), &secret).attempts(1);
     let mut demo = Demo {
         courier,
         logs: None,
         task: watch::Sender::new(None),
         reporter: Reporter::Terminal,
+        advice: Some(address.advice()),
         refused: 0,
     };
     tokio::select! {
@@ -105,7 +104,8 @@ pub(crate) async fn run_in_background(
     let task = watch::Sender::new(None);
     let seed = u64::from_le_bytes(random::bytes());
     let agents = agents::run(destination, seed, task.subscribe(), shutdown.clone());
-    let mut demo = Demo { courier, logs: Some(logs), task, reporter: Reporter::Log, refused: 0 };
+    let mut demo =
+        Demo { courier, logs: Some(logs), task, reporter: Reporter::Log, advice: None, refused: 0 };
     let pace = Pace::default();
     let played = async {
         tokio::select! {
@@ -128,6 +128,8 @@ struct Demo {
     /// The task of the last delivery, for the agents.
     task: watch::Sender<Option<Vtid>>,
     reporter: Reporter,
+    /// What to do if no connection to webhook-ingest can be made. It is printed once.
+    advice: Option<String>,
     /// The number of refused deliveries.
     refused: u64,
 }
@@ -161,6 +163,7 @@ impl Demo {
         let mut unavailable = false;
         loop {
             let outcome = self.courier.deliver(delivery.event, body.clone()).await;
+            let is_unreachable = matches!(outcome, Outcome::Unreachable(_));
             let error = match outcome {
                 Outcome::Failed(error) | Outcome::Unreachable(error) => error,
                 Outcome::Refused(refusal) => {
@@ -178,6 +181,9 @@ impl Demo {
             if !unavailable {
                 let why = format!("{error:#}");
                 self.reporter.problem(delivery, "demo deliveries do not arrive; retrying", &why);
+                if let Some(advice) = self.advice.take_if(|_| is_unreachable) {
+                    output::notice(advice);
+                }
             }
             unavailable = true;
             sleep(backoff.next()).await;

@@ -9,9 +9,10 @@ use hyper::Method;
 use hyper::header::CONTENT_TYPE;
 use oasis_core::{Kind, Layer, Link, Meta, Module, Source, Status, Task, Ts};
 use oasis_service::Secret;
-use oasis_service::client::{self as http, Base};
+use oasis_service::client as http;
 use serde_json::{Map, Value};
 
+use crate::address::GatewayUrl;
 use crate::output::{self, notice};
 use crate::refusal::Refusal;
 use crate::time::parse_time;
@@ -19,20 +20,20 @@ use crate::time::parse_time;
 const EXAMPLES: &str = "\
 Examples:
   oasis emit --kind task.init --status queued --vtid DEV-CICDL-0031
-  oasis emit --kind backup --status failure --module DATABASE --link https://example.com/log/7 \\
-             --meta host=db1 --meta attempt:=3
-  oasis emit --kind deploy --status success --meta '{\"region\":\"europe-west1\"}' --dedup-key deploy-4711
+  oasis emit --kind backup --status failure --module DATABASE \\
+       --link https://example.com/log/7 --meta host=db1 --meta attempt:=3
+  oasis emit --kind deploy --status success --dedup-key deploy-4711 \\
+       --meta '{\"region\":\"europe-west1\"}'
 
-The id of the event is printed to standard output. With --dedup-key, you can safely send the same event again:
-the server stores the event only once.";
+The id of the event is printed to standard output. With --dedup-key, you can
+safely send the same event again: the server stores the event only once.";
 
 /// Flags of `oasis emit`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of gateway-feed
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
-    url: Base,
+    #[command(flatten)]
+    url: GatewayUrl,
     /// Token for sending: one of the server's INGEST_TOKENS
     #[arg(long, env = "INGEST_TOKEN")]
     token: Option<Secret>,
@@ -99,13 +100,14 @@ impl Args {
 /// The service refuses the event or cannot be reached, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let body = args.body()?.to_string();
-    let mut request = args
-        .url
+    let address = args.url.find().await?;
+    let mut request = address
+        .base
         .request(Method::POST, "/events/ingest")
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))?;
     http::authorize(request.headers_mut(), args.token.as_ref())?;
-    let mut sender = http::connect(&args.url).await?;
+    let mut sender = address.connect().await?;
     let answer = http::exchange(&mut sender, request).await.with_context(|| match args.dedup_key {
         Some(_) => "the event may or may not be stored: with --dedup-key, it is safe to send it again",
         None => "the event may or may not be stored: without --dedup-key, another attempt may store it twice",

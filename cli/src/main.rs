@@ -1,32 +1,61 @@
 //! The command line `oasis`.
 //!
-//! Each command has a module with the command's flags and a function that runs the command. The exit codes
-//! are 0 for success, 1 for failure and 2 for wrong usage.
+//! Each command has a module with the command's flags and a function that runs the command. [`NOTES`]
+//! documents the exit codes.
 
+mod address;
 mod agents;
 mod backoff;
+mod columns;
 mod database;
 mod delivery;
 mod demo;
+mod doctor;
 mod emit;
+mod event;
+mod events;
+mod filter;
+mod follow;
 mod gateway;
+mod history;
+mod journey;
+mod line;
+mod manual;
 mod output;
 mod random;
 mod refusal;
 mod replay;
+mod running;
 mod sse;
 mod tail;
+mod task;
 mod time;
 mod up;
+mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// The end of `oasis --help`.
+const NOTES: &str = "\
+`oasis COMMAND --help` shows the flags of a command, with examples.
+
+Exit codes:
+  0    success; also if the reader of the output, such as `head`, ended first
+  1    failure; standard error says why
+  2    wrong usage: a flag, a variable or an argument is missing or invalid
+If a command uses an exit code in another way, its help says so.";
 
 /// OASIS DevHub from the command line
 #[derive(Parser)]
 #[command(name = "oasis", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = NOTES)]
 struct Cli {
+    /// When to use colours; NO_COLOR turns them off unless the value is `always`
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = output::Colour::Auto)]
+    #[arg(hide_possible_values = true, display_order = 900)]
+    color: output::Colour,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,6 +70,12 @@ enum Command {
     Prune(Box<database::PruneArgs>),
     /// Follow the live feed in the terminal
     Tail(tail::Args),
+    /// Print stored events, the newest last
+    Events(events::Args),
+    /// Print the journey of a task: pull request, runs and deploys
+    Task(task::Args),
+    /// Follow a task until it ends; the exit code is the outcome
+    Watch(watch::Args),
     /// List the agents and their states
     Agents(agents::Args),
     /// Send one event
@@ -49,27 +84,39 @@ enum Command {
     Replay(replay::Args),
     /// Send the GitHub deliveries of a made-up team until stopped
     Demo(demo::Args),
+    /// Check the installation, and say what is wrong and what to do
+    Doctor(doctor::Args),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages of all programs
+    Man(manual::ManArgs),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match oasis_service::args::parse::<Cli>().command {
+    let cli = oasis_service::args::parse::<Cli>();
+    output::set_colour(cli.color);
+    let result = match cli.command {
         Command::Up(args) => up::run(args).await,
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::Events(args) => events::run(args).await,
+        Command::Task(args) => task::run(args).await,
+        Command::Watch(args) => watch::run(args).await,
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
+        Command::Man(args) => manual::man(&args, Cli::command()),
     };
     result.unwrap_or_else(|error| output::report(&error))
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -78,6 +125,18 @@ mod tests {
         for mut command in Cli::command().get_subcommands().cloned() {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:"), "{help}");
+        }
+    }
+
+    /// The help has at most 80 columns. A longer example would be broken into two lines, and could not be
+    /// pasted.
+    #[test]
+    fn no_example_is_longer_than_a_line_of_the_help() {
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().unwrap().to_string();
+            for line in examples.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
         }
     }
 }

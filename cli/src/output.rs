@@ -1,8 +1,10 @@
 //! Output to the terminal: lines, colours, and the error that ends a command.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -89,6 +91,36 @@ fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// When the output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always, even if the output is not a terminal
+    Always,
+    /// Never
+    Never,
+}
+
+impl Colour {
+    /// Whether text is coloured. `no_color` is the value of the variable `NO_COLOR`.
+    fn colours(self, is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+        match self {
+            Self::Auto => is_terminal && no_color.is_none_or(OsStr::is_empty),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// The choice of the flag `--color`, which is the same for the whole process.
+static COLOUR: OnceLock<Colour> = OnceLock::new();
+
+/// Sets when the output is coloured. Only the first call has an effect.
+pub(crate) fn set_colour(colour: Colour) {
+    COLOUR.get_or_init(|| colour);
+}
+
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint(bool);
@@ -97,10 +129,10 @@ impl Paint {
     /// Never adds colours.
     pub(crate) const NONE: Self = Self(false);
 
-    /// Adds colours if `stream` is a terminal and `NO_COLOR` is not set.
+    /// Adds colours to `stream` as the flag `--color` says.
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
-        let disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(stream.is_terminal() && !disabled)
+        let colour = COLOUR.get().copied().unwrap_or(Colour::Auto);
+        Self(colour.colours(stream.is_terminal(), std::env::var_os("NO_COLOR").as_deref()))
     }
 
     /// Adds colours if `colours` is true.
@@ -128,6 +160,17 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_colours_unless_the_flag_or_no_color_decides() {
+        let of = |colour: Colour, is_terminal, no_color: Option<&str>| {
+            colour.colours(is_terminal, no_color.map(OsStr::new))
+        };
+        assert!(of(Colour::Auto, true, None) && of(Colour::Auto, true, Some("")));
+        assert!(!of(Colour::Auto, false, None) && !of(Colour::Auto, true, Some("1")));
+        assert!(of(Colour::Always, false, Some("1")));
+        assert!(!of(Colour::Never, true, None));
+    }
 
     #[test]
     fn control_and_invisible_characters_do_not_reach_the_terminal() {

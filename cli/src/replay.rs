@@ -10,24 +10,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oasis_service::Secret;
-use oasis_service::client::Base;
 use tokio::task::JoinSet;
 
+use crate::address::{Address, Webhooks};
 use crate::delivery::{Courier, Outcome};
 use crate::output;
-use payloads::Payload;
+use payloads::{Loaded, Payload};
 use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis replay push.json                          take the event name from the file name
-  oasis replay --event workflow_run run-1.json    take the event name from the flag
-  oasis replay payload-examples/                  a directory: push/one.payload.json, issues.opened.json, …
-  oasis replay --concurrency 1 recorded/          one after the other, in the order of the file names
-  oasis replay index.json                         a collection, as in @octokit/webhooks-examples
+  oasis replay services/webhook-ingest/tests/payloads  # a directory
+  oasis replay services/webhook-ingest/tests/payloads/push.branch.json
+  oasis replay --event push --limit 1 \\
+       services/webhook-ingest/tests/payloads/push.branch.json
 
-Exit code 1 means that a delivery was refused or failed. It is safe to send a file again: webhook-ingest
-stores the same bytes with the same event name only once.";
+The name of a file or of its directory gives the event: push.json,
+issues.opened.json, push/one.payload.json. With --concurrency 1, the files are
+sent in the order of their names. A file can also be a collection, such as the
+index.json of the npm package @octokit/webhooks-examples.
+
+In a directory, files that are no deliveries, such as package.json, are skipped
+and counted. The folder node_modules and folders whose names begin with a dot
+are not searched.
+
+Exit code 1 means that a delivery was refused or failed. It is safe to send a
+file again: webhook-ingest stores the same bytes with the same event name once.";
 
 /// Flags of `oasis replay`.
 #[derive(clap::Args, Debug)]
@@ -36,12 +44,8 @@ pub(crate) struct Args {
     /// Payload files, directories with payload files, or collections: JSON arrays of {name, examples}
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Address of webhook-ingest
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8081")]
-    url: Base,
-    /// Webhook secret that webhook-ingest uses to check signatures
-    #[arg(long, env = "GITHUB_WEBHOOK_SECRET")]
-    secret: Secret,
+    #[command(flatten)]
+    webhooks: Webhooks,
     /// Event name for all payloads; by default, the event name is taken from the collection, or from the name
     /// of the file or directory
     #[arg(long, value_name = "NAME", value_parser = payloads::parse_event)]
@@ -63,28 +67,39 @@ pub(crate) struct Args {
 /// # Errors
 /// A path has no readable payloads, or standard output cannot be written. In the first case, nothing is sent.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut payloads = payloads::load(&args.paths, args.event.as_deref())?;
+    let (address, secret) = args.webhooks.find().await?;
+    let Loaded { mut payloads, skipped } = payloads::load(&args.paths, args.event.as_deref())?;
     payloads.truncate(args.limit.unwrap_or(usize::MAX));
     if payloads.is_empty() {
-        return Err(output::Usage("no payloads: pass JSON files or directories of JSON files".into()).into());
+        let passed_over = if skipped.is_empty() { String::new() } else { format!(" (skipped {skipped})") };
+        let message =
+            format!("no payloads{passed_over}: pass payload files, or directories of payload files");
+        return Err(output::Usage(message).into());
     }
     let bar = progress(payloads.len(), args.quiet);
-    let summary = send(payloads, &args, &bar).await;
+    let mut summary = send(payloads, &args, &address, &secret, &bar).await;
+    summary.skipped(skipped);
     bar.finish_and_clear();
 
-    summary.explain();
+    summary.explain(&address.advice());
     if !args.quiet {
         output::line(&summary)?;
     }
     Ok(ExitCode::from(u8::from(!summary.is_clean())))
 }
 
-async fn send(payloads: Vec<Payload>, args: &Args, bar: &ProgressBar) -> Summary {
+async fn send(
+    payloads: Vec<Payload>,
+    args: &Args,
+    address: &Address,
+    secret: &Secret,
+    bar: &ProgressBar,
+) -> Summary {
     let workers = usize::from(args.concurrency).min(payloads.len());
     let queue = Arc::new(Mutex::new(VecDeque::from(payloads)));
     let mut couriers = JoinSet::new();
     for _ in 0..workers {
-        let courier = Courier::new(args.url.clone(), &args.secret);
+        let courier = Courier::new(address.base.clone(), secret);
         couriers.spawn(work(courier, Arc::clone(&queue), bar.clone()));
     }
     let mut summary = Summary::default();

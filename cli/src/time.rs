@@ -1,4 +1,4 @@
-//! Parses times on the command line.
+//! Parses times on the command line, and formats the time between two moments.
 
 use jiff::Timestamp;
 use oasis_core::Ts;
@@ -21,9 +21,36 @@ pub(crate) fn parse_time(text: &str) -> Result<Ts, String> {
     }
 }
 
+/// Formats the time between two moments in one or two units, such as `45s`, `2m 3s`, `1h 5m` or `2d 4h`.
+pub(crate) fn took(from: Timestamp, to: Timestamp) -> String {
+    in_words(to.duration_since(from).as_secs())
+}
+
+/// Formats a number of seconds like [`took`].
+pub(crate) fn in_words(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large}{large_unit}"),
+        _ => format!("{large}{large_unit} {small}{small_unit}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => two(seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_between_two_moments_has_at_most_two_units() {
+        let after = |seconds: i64| took(Timestamp::UNIX_EPOCH, Timestamp::from_second(seconds).unwrap());
+        let shown = [-5, 0, 59, 60, 123, 3_600, 3_905, 86_399, 187_200].map(after);
+        assert_eq!(shown, ["0s", "0s", "59s", "1m", "2m 3s", "1h", "1h 5m", "23h 59m", "2d 4h"]);
+    }
 
     #[test]
     fn a_time_or_an_age_is_parsed() {

@@ -19,9 +19,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::demo;
 use crate::output::notice;
+use crate::running::{self, Announcement, Running};
 use configs::{Configs, configs};
-use files::{folder, kept_secret};
-use host::{is_loopback, reachable};
+use files::{DATABASE_URL_FILE, SECRET_FILE, folder, kept_secret};
+use host::{address, is_loopback, reachable};
 
 pub(crate) use args::Args;
 
@@ -44,7 +45,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     folder(&args.data)?;
     let secret = match &args.github_webhook_secret {
         Some(secret) => secret.expose().to_owned(),
-        None => kept_secret(&args.data.join("webhook-secret"))?,
+        None => kept_secret(&args.data.join(SECRET_FILE))?,
     };
     // The settings are read before PostgreSQL is downloaded or started, so that a bad setting is reported at
     // once.
@@ -113,6 +114,7 @@ async fn serve(
     if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
         services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
     }
+    let _announcement = announce(args);
     // An error is ignored, so the services continue if standard output is closed (`| head`) or the disk is
     // full.
     let _ = banner::show(args, secret, reading_is_guarded);
@@ -141,6 +143,20 @@ async fn serve(
         demo.await.context("the demo failed")?;
     }
     outcome
+}
+
+/// Writes the file with which other commands find this `oasis up`. The file is removed when the result is
+/// dropped. Without the file, the other commands need `--url`.
+fn announce(args: &Args) -> Option<Announcement> {
+    let running = Running {
+        pid: std::process::id().try_into().ok()?,
+        gateway: address(&args.host, args.port),
+        webhooks: address(&args.host, args.port + 1),
+        webhook_secret: args.github_webhook_secret.is_none().then(|| SECRET_FILE.into()),
+        database_url: args.database_url.is_none().then(|| DATABASE_URL_FILE.into()),
+    };
+    let announced = running::announce(&args.data, &running);
+    announced.map_err(|error| notice(format_args!("other commands need --url: {error:#}"))).ok()
 }
 
 /// The sockets on which the services listen.

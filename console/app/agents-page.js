@@ -2,6 +2,7 @@
 
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
+import { howToStartAgent } from "./how-to-send.js";
 import { failureNote, icon, skeleton, taskLink, time } from "./labels.js";
 import { isFailure, word } from "./sets.js";
 import { short } from "./time.js";
@@ -76,17 +77,7 @@ export class AgentsPage {
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
       fill(this.#note, ...failureNote("The agent list can't be read", agents.error, () => agents.soon(0)));
-    else if (kind === "empty")
-      fill(
-        this.#note,
-        h("p", "No agent has sent a heartbeat yet. To send heartbeats, start your agent like this:"),
-        h(
-          "pre",
-          { tabindex: 0 },
-          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… `,
-          "heartbeat-agent --agent planner -- python planner.py",
-        ),
-      );
+    else if (kind === "empty") fill(this.#note, howToStartAgent());
     else fill(this.#note);
   }
 }

@@ -1,14 +1,16 @@
 //! Reads payloads from files. A file has one payload or a collection of examples.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::output::{Usage, notice};
+use crate::output::Usage;
 
 /// The payload of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,42 @@ pub(super) struct Payload {
     pub(super) body: Bytes,
     /// The file that contains the payload, for messages.
     pub(super) origin: String,
+}
+
+/// The payloads of the files, and what was skipped.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) payloads: Vec<Payload>,
+    pub(super) skipped: Skipped,
+}
+
+/// The numbers of JSON files in directories that have no payload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Skipped {
+    /// The names of these files contain no event.
+    nameless: usize,
+    /// These files have no delivery of GitHub.
+    foreign: usize,
+}
+
+impl Skipped {
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nameless, foreign } = self;
+        write!(f, "{} JSON files: ", nameless + foreign)?;
+        match (nameless, foreign) {
+            (nameless, 0) => write!(f, "{nameless} without an event in the name"),
+            (0, foreign) => write!(f, "{foreign} without a delivery"),
+            (nameless, foreign) => {
+                write!(f, "{nameless} without an event in the name, {foreign} without a delivery")
+            }
+        }
+    }
 }
 
 /// The webhook events in GitHub's documentation. The name of a file or directory gives the event only if the
@@ -51,39 +89,67 @@ pub(super) fn parse_event(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// A file cannot be read, is not JSON, or its event is unknown.
-pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec<Payload>> {
-    let mut payloads = Vec::new();
+pub(super) fn load(paths: &[PathBuf], event: Option<&str>) -> anyhow::Result<Loaded> {
+    let mut loaded = Loaded::default();
     for path in paths {
-        let message = |what| format!("{}: {what}", path.display());
-        if !path.metadata().with_context(|| message("cannot be read"))?.is_dir() {
-            file(path, event, &mut payloads)?;
+        let unreadable = || format!("{}: cannot be read", path.display());
+        if !path.metadata().with_context(unreadable)?.is_dir() {
+            file(path, event, &mut loaded.payloads)?;
             continue;
         }
         let mut files = Vec::new();
         walk(path, &mut files)?;
         files.sort();
-        let before = files.len();
         // A directory may also have other JSON files, which are skipped. A file that is named on the command
         // line must be a payload.
-        files.retain(|path| event.is_some() || event_of(path).is_some() || is_collection_name(path));
-        if files.len() < before {
-            let skipped = before - files.len();
-            notice(message(&format!("skipped {skipped} JSON files whose names contain no event")));
+        for path in files {
+            if event.is_none() && event_of(&path).is_none() && !is_collection_name(&path) {
+                loaded.skipped.nameless += 1;
+            } else if has_deliveries(&path)? {
+                file(&path, event, &mut loaded.payloads)?;
+            } else {
+                loaded.skipped.foreign += 1;
+            }
         }
-        files.iter().try_for_each(|path| file(path, event, &mut payloads))?;
     }
-    Ok(payloads)
+    Ok(loaded)
 }
 
-/// Collects the JSON files below `directory`. Links to directories are not followed, because they may form a
-/// cycle.
+/// Whether a file is a collection, or its JSON looks like a delivery. The name is not enough: `package`,
+/// `label` and `project` are events of GitHub, but files with these names usually have other contents.
+fn has_deliveries(path: &Path) -> anyhow::Result<bool> {
+    let bytes = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Ok(serde_json::from_slice::<Vec<Entry<'_>>>(&bytes).is_ok_and(|entries| !entries.is_empty()));
+    }
+    Ok(serde_json::from_slice(&bytes).is_ok_and(|value| is_delivery(&value)))
+}
+
+/// Whether `value` has one of the objects that GitHub adds to its deliveries.
+fn is_delivery(value: &Value) -> bool {
+    let identified =
+        |name: &str, field: &str| value.get(name).is_some_and(|object| object.get(field).is_some());
+    identified("sender", "login")
+        || identified("repository", "full_name")
+        || identified("organization", "login")
+        || identified("enterprise", "slug")
+        || identified("installation", "id")
+        || identified("security_advisory", "ghsa_id")
+        || value.get("hook_id").is_some_and(Value::is_number)
+}
+
+/// Collects the JSON files below `directory`. Skips `node_modules` and directories whose names begin with a
+/// dot. Links to directories are not followed, because they may form a cycle.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let unreadable = || format!("{}: cannot be read", directory.display());
     for entry in fs::read_dir(directory).with_context(unreadable)? {
         let entry = entry.with_context(unreadable)?;
         let path = entry.path();
         if entry.file_type().with_context(unreadable)?.is_dir() {
-            walk(&path, files)?;
+            let name = entry.file_name();
+            if name != "node_modules" && !name.as_encoded_bytes().starts_with(b".") {
+                walk(&path, files)?;
+            }
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             files.push(path);
         }
@@ -207,19 +273,30 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        write("push/b.json", "{\n}");
-        write("push/a.payload.json", "{}");
-        write("settings.json", "{}");
+        let delivery = r#"{"sender":{"login":"octocat"}}"#;
+        let spaced = "{\n\"hook_id\": 7\n}";
+        write("push/b.json", spaced);
+        write("push/a.payload.json", delivery);
+        write("settings.json", delivery);
         write("README.md", "no JSON");
         write(
             "index.json",
             &json!([{"name": "star", "description": "", "examples": [{"a": 1}, {}]}]).to_string(),
         );
         let found = load(&[root.path().to_owned()], None).unwrap();
-        let found: Vec<_> = found.iter().map(|p| (p.event.as_str(), &p.body[..])).collect();
-        assert_eq!(found, [("star", &b"{\"a\":1}"[..]), ("star", b"{}"), ("push", b"{}"), ("push", b"{\n}")]);
+        let payloads: Vec<_> = found.payloads.iter().map(|p| (p.event.as_str(), &p.body[..])).collect();
+        assert_eq!(
+            payloads,
+            [
+                ("star", &b"{\"a\":1}"[..]),
+                ("star", b"{}"),
+                ("push", delivery.as_bytes()),
+                ("push", spaced.as_bytes())
+            ]
+        );
+        assert_eq!(found.skipped, Skipped { nameless: 1, foreign: 0 });
 
-        let one = |path: &str, event| load(&[root.path().join(path)], event);
+        let one = |path: &str, event| load(&[root.path().join(path)], event).map(|loaded| loaded.payloads);
         assert_eq!(one("settings.json", Some("watch")).unwrap()[0].event, "watch");
         assert!(one("settings.json", None).unwrap_err().is::<Usage>());
         assert!(one("README.md", Some("push")).unwrap_err().to_string().contains("not JSON"));
@@ -228,5 +305,41 @@ mod tests {
         assert!(one("push.json", None).unwrap_err().to_string().contains("{name, examples}"));
         write("push.json", "3");
         assert!(one("push.json", None).unwrap_err().to_string().contains("a JSON object"));
+    }
+
+    #[test]
+    fn files_of_a_project_that_are_no_payloads_are_skipped() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let delivery = r#"{"sender":{"login":"octocat"}}"#;
+        write("push.json", delivery);
+        write("package.json", r#"{"name":"x","repository":{"type":"git","url":"https://h/x"}}"#);
+        write("push/tsconfig.json", "{ // not JSON\n}");
+        write("label.json", "[1]");
+        write("index.json", "[]");
+        write("settings.json", "{}");
+        for hidden in ["node_modules/a/push.json", ".git/push.json", "a/.cache/push.json"] {
+            write(hidden, delivery);
+        }
+        let found = load(&[root.path().to_owned()], None).unwrap();
+        assert_eq!(found.payloads.len(), 1);
+        assert_eq!(found.skipped, Skipped { nameless: 1, foreign: 4 });
+        assert_eq!(
+            found.skipped.to_string(),
+            "5 JSON files: 1 without an event in the name, 4 without a delivery"
+        );
+        let forced = load(&[root.path().to_owned()], Some("watch")).unwrap();
+        assert_eq!((forced.payloads.len(), forced.skipped.foreign), (1, 5));
+    }
+
+    #[test]
+    fn the_recorded_deliveries_of_github_look_like_deliveries() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../services/webhook-ingest/tests/payloads");
+        let found = load(&[folder.into()], None).unwrap();
+        assert!(found.payloads.len() > 10 && found.skipped.is_empty(), "{:?}", found.skipped);
     }
 }

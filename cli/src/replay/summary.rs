@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::payloads::Skipped;
 use crate::delivery::Outcome;
 use crate::output::{notice, printable};
 
@@ -18,12 +19,15 @@ pub(super) struct Summary {
     refused: BTreeMap<String, usize>,
     failed: usize,
     not_sent: usize,
+    skipped: Skipped,
+    unreachable: bool,
     problems: Vec<String>,
 }
 
 impl Summary {
     /// Counts the outcome of a delivery of `event`. The payload came from the file `origin`.
     pub(super) fn count(&mut self, event: &str, origin: &str, outcome: Outcome) {
+        self.unreachable |= matches!(outcome, Outcome::Unreachable(_));
         let mut problem = |reason: String| self.problems.push(format!("{origin} ({event}): {reason}"));
         match outcome {
             Outcome::Stored => self.stored += 1,
@@ -46,6 +50,7 @@ impl Summary {
         self.duplicate += other.duplicate;
         self.failed += other.failed;
         self.not_sent += other.not_sent;
+        self.unreachable |= other.unreachable;
         add(&mut self.ignored, other.ignored);
         add(&mut self.refused, other.refused);
         self.problems.extend(other.problems);
@@ -56,13 +61,19 @@ impl Summary {
         self.not_sent += payloads;
     }
 
+    /// Sets the numbers of files that have no payload.
+    pub(super) fn skipped(&mut self, skipped: Skipped) {
+        self.skipped = skipped;
+    }
+
     /// Whether every payload was sent, and no delivery was refused or failed.
     pub(super) fn is_clean(&self) -> bool {
         self.refused.is_empty() && self.failed == 0 && self.not_sent == 0
     }
 
-    /// Prints the refused and failed deliveries and the reasons to standard error.
-    pub(super) fn explain(&self) {
+    /// Prints the refused and failed deliveries and the reasons to standard error. If the service could not
+    /// be reached, also prints `advice`.
+    pub(super) fn explain(&self, advice: &str) {
         for problem in self.problems.iter().take(MAX_PRINTED) {
             notice(printable(problem));
         }
@@ -71,6 +82,9 @@ impl Summary {
         }
         if self.not_sent > 0 {
             notice(format_args!("{} payloads were not sent: the service cannot be reached", self.not_sent));
+        }
+        if self.unreachable {
+            notice(advice);
         }
     }
 }
@@ -92,9 +106,9 @@ impl fmt::Display for Summary {
             }
         }
         write!(f, "\n{:<10} {}", "failed", self.failed)?;
-        match self.not_sent {
-            0 => Ok(()),
-            not_sent => write!(f, "\n{:<10} {not_sent}", "not sent"),
+        if self.not_sent > 0 {
+            write!(f, "\n{:<10} {}", "not sent", self.not_sent)?;
         }
+        if self.skipped.is_empty() { Ok(()) } else { write!(f, "\n{:<10} {}", "skipped", self.skipped) }
     }
 }

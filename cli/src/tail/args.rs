@@ -1,28 +1,32 @@
-//! The flags of `oasis tail`, and the request for the feed that these flags describe.
+//! The flags of `oasis tail`.
 
 use std::time::Duration;
 
-use hyper::Method;
-use hyper::header::{ACCEPT, CACHE_CONTROL};
-use hyper::http::request;
 use oasis_core::Ts;
 use oasis_service::args::parse_duration;
-use oasis_service::client as http;
 
-use crate::gateway::Gateway;
+use crate::filter::Filter;
+use crate::gateway::{Gateway, query};
 use crate::time::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis tail                                       the last 20 events, then new ones
-  oasis tail --vtid DEV-CICDL-0031                 one task
-  oasis tail --status failure,cancelled --since 2h failures of the last two hours, then new ones
-  oasis tail --json | jq -r .title                 one JSON object per line
-  oasis tail --status success -n 1                 end after one success
+  oasis tail                                    # the last 20 events, then live
+  oasis tail --vtid DEV-CICDL-0031              # one task
+  oasis tail --status failure,cancelled --since 2h
+  oasis tail --json --no-follow | jq -r .title  # one JSON object per line
+  oasis tail --status success -n 1              # end after one success
 
-After a lost connection, the command resumes where it stopped. With -n or --no-follow, the first attempt to
-connect must succeed. A feed without events shows simulated events. Simulated events do not count towards -n,
-and --json leaves them out. Messages about the connection go to standard error.";
+A line has the time, the status, the task, the name of the run or job, the title
+of the change, the repository and the branch. In a terminal, the line is cut to
+the width of the terminal. Names and titles come from the query API, with one
+request for each batch of events. If the query API does not answer, the line has
+the fields of the feed. --json prints what the feed sends.
+
+After a lost connection, the command resumes where it stopped. With -n or
+--no-follow, the first attempt to connect must succeed. A feed without events
+shows simulated events. -n does not count them, and --json leaves them out.
+Messages about the connection go to standard error.";
 
 /// Flags of `oasis tail`.
 #[derive(clap::Args, Debug)]
@@ -31,7 +35,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) gateway: Gateway,
     #[command(flatten)]
-    filter: Filter,
+    pub(super) filter: Filter,
     /// Start with the first event recorded at or after TIME: RFC 3339, or an age such as 15m, 2h or 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Ts>,
@@ -56,62 +60,12 @@ pub(crate) struct Args {
     pub(super) silence: Duration,
 }
 
-/// Which events to show; each flag takes a comma-separated list.
-#[derive(clap::Args, Debug)]
-struct Filter {
-    /// Show only events of these tasks, such as DEV-CICDL-0031
-    #[arg(long, value_name = "LIST")]
-    vtid: Option<String>,
-    /// Show only events of these layers, such as CICDL
-    #[arg(long, value_name = "LIST")]
-    layer: Option<String>,
-    /// Show only events of these modules, such as CORE
-    #[arg(long, value_name = "LIST")]
-    module: Option<String>,
-    /// Show only events from these sources: oasis.events, github.actions, gcp.deploy, agent.ping
-    #[arg(long, value_name = "LIST")]
-    source: Option<String>,
-    /// Show only events of these kinds, such as workflow_run
-    #[arg(long, value_name = "LIST")]
-    kind: Option<String>,
-    /// Show only events with these statuses: queued, in_progress, success, failure, cancelled, info
-    #[arg(long, value_name = "LIST")]
-    status: Option<String>,
-}
-
 impl Args {
-    /// Makes the request for the feed. If `last_event_id` is given, the feed resumes after this event.
-    pub(super) fn request(&self, last_event_id: Option<&str>) -> anyhow::Result<request::Builder> {
+    /// The query of the request for the feed.
+    pub(super) fn query(&self) -> String {
         let since = self.since.map(|since| since.to_string());
-        let filter = &self.filter;
-        let parameters = [
-            ("vtid", &filter.vtid),
-            ("layer", &filter.layer),
-            ("module", &filter.module),
-            ("source", &filter.source),
-            ("kind", &filter.kind),
-            ("status", &filter.status),
-            ("since", &since),
-        ];
-        let mut path = "/api/v1/devhub/feed".to_owned();
-        let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-        if !query.is_empty() {
-            path = format!("{path}?{query}");
-        }
-        let mut request = self
-            .gateway
-            .url
-            .request(Method::GET, &path)
-            .header(ACCEPT, "text/event-stream")
-            .header(CACHE_CONTROL, "no-cache");
-        if let Some(id) = last_event_id {
-            request = request.header("Last-Event-ID", id);
-        }
-        if let Some(headers) = request.headers_mut() {
-            http::authorize(headers, self.gateway.token.as_ref())?;
-        }
-        Ok(request)
+        let since = since.as_deref().map(|since| ("since", since));
+        query(self.filter.parameters().into_iter().chain(since))
     }
 }
 
@@ -127,31 +81,17 @@ mod tests {
         args: Args,
     }
 
-    fn request(flags: &[&str], id: Option<&str>) -> hyper::Request<()> {
+    fn query(flags: &[&str]) -> String {
         let argv = std::iter::once("tail").chain(flags.iter().copied());
-        Cli::parse_from(argv).args.request(id).unwrap().body(()).unwrap()
+        Cli::parse_from(argv).args.query()
     }
 
     #[test]
-    fn the_flags_determine_the_request() {
-        let plain = request(&[], None);
-        assert_eq!(plain.uri(), "/api/v1/devhub/feed");
-        assert!(!plain.headers().contains_key("last-event-id"));
-        let full = request(
-            &[
-                "--vtid=DEV-CICDL-0031,UNSET",
-                "--status=failure",
-                "--since=2026-01-02T03:04:05+00:00",
-                "--token=t",
-            ],
-            Some("7"),
-        );
+    fn the_flags_determine_the_query() {
+        assert_eq!(query(&[]), "");
         assert_eq!(
-            full.uri(),
-            "/api/v1/devhub/feed?vtid=DEV-CICDL-0031%2CUNSET&status=failure\
-             &since=2026-01-02T03%3A04%3A05.000Z"
+            query(&["--vtid=DEV-CICDL-0031,UNSET", "--status=failure", "--since=2026-01-02T03:04:05+00:00"]),
+            "?vtid=DEV-CICDL-0031%2CUNSET&status=failure&since=2026-01-02T03%3A04%3A05.000Z"
         );
-        assert_eq!(full.headers()["last-event-id"], "7");
-        assert_eq!(full.headers()["authorization"], "Bearer t");
     }
 }

@@ -6,14 +6,17 @@ use oasis_service::Secret;
 use oasis_service::args::parse_host;
 use oasis_store::{DatabaseUrl, Schema};
 
+use crate::running::FOLDER;
+
 const EXAMPLES: &str = "\
 Examples:
-  oasis up                          start the services; Ctrl-C stops them and keeps the data in .oasis/
-  oasis up --demo                   also send the events of a made-up team
-  oasis up --port 9000              the feed on 9000, webhooks on 9001, deploys on 9002
-  DATABASE_URL=postgres://… oasis up   use your own database
+  oasis up              # start the services; Ctrl-C stops them
+  oasis up --demo       # also send the events of a made-up team
+  oasis up --port 9000  # the feed on 9000, webhooks on 9001, deploys on 9002
+  oasis up --database-url postgres://localhost/oasis  # use your own database
 
-Anyone who can reach the ports can read and send events. Without --host, only this machine can reach them.";
+The data stays in the folder .oasis. Anyone who can reach the ports can read and
+send events. Without --host, only this machine can reach them.";
 
 /// Flags of `oasis up`.
 #[derive(clap::Args, Debug)]
@@ -29,8 +32,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub(super) port: u16,
-    /// Folder for the private PostgreSQL and the webhook secret
-    #[arg(long, value_name = "DIR", default_value = ".oasis")]
+    /// Folder for the private PostgreSQL and the webhook secret; other commands find a running `oasis up` by
+    /// the default folder
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub(super) data: PathBuf,
     /// Use this database instead of a private one
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]

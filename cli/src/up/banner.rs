@@ -1,6 +1,7 @@
 //! Prints the text that `oasis up` shows when everything is up: addresses, and commands to paste.
 
 use super::args::Args;
+use super::files::{DATABASE_URL_FILE, SECRET_FILE};
 use super::host::reachable;
 use crate::output::line;
 
@@ -35,7 +36,7 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
         line(format_args!("  deploys    http://{host}:{last}/poll              (of {watched})"))?;
     }
     if args.database_url.is_none() {
-        let file = args.data.join("database-url");
+        let file = args.data.join(DATABASE_URL_FILE);
         line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
     }
     line("")?;
@@ -47,7 +48,18 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
          -d '{{\"vtid\":\"DEV-CICDL-0031\",\"source\":\"oasis.events\",\
          \"kind\":\"task.init\",\"status\":\"info\"}}'"
     ))?;
+    line("Connect a repository (docs/github.md has two more ways):")?;
+    line("  gh webhook forward --repo=OWNER/REPO --events='*' \\")?;
+    line(format_args!("       --url=http://{host}:{next}/webhooks/github --secret=\"{}\"", secret_of(args)))?;
     Ok(())
+}
+
+/// The text with which a shell gets the webhook secret.
+fn secret_of(args: &Args) -> String {
+    match args.github_webhook_secret {
+        Some(_) => "$GITHUB_WEBHOOK_SECRET".to_owned(),
+        None => format!("$(cat {})", quoted(&args.data.join(SECRET_FILE).to_string_lossy())),
+    }
 }
 
 /// Quotes `text` as one word for a shell.

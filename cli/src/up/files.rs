@@ -8,12 +8,38 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::random;
+use crate::running::{FILE, FOLDER};
 
-/// Makes the folder if it is missing.
+/// The files and folders that `oasis up` makes in its folder.
+const OWN: [&str; 5] = ["postgres", DATABASE_URL_FILE, SECRET_FILE, FILE, GITIGNORE];
+/// The file with the webhook secret.
+pub(super) const SECRET_FILE: &str = "webhook-secret";
+/// The file with the URL of the private database.
+pub(super) const DATABASE_URL_FILE: &str = "database-url";
+const GITIGNORE: &str = ".gitignore";
+
+/// Makes the folder if it is missing, and keeps its files out of git.
 pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     // PostgreSQL may run as another user, who must be able to traverse the folder.
     let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.with_context(|| format!("cannot make the folder {}: pass another path with --data", path.display()))
+    made.with_context(|| {
+        format!("cannot make the folder {}: pass another path with --data", path.display())
+    })?;
+    if is_own(path) && !path.join(GITIGNORE).exists() {
+        // Otherwise `git add .` would add the webhook secret.
+        let written = fs::write(path.join(GITIGNORE), "*\n");
+        written.with_context(|| format!("cannot write {}", path.join(GITIGNORE).display()))?;
+    }
+    Ok(())
+}
+
+/// Whether the folder has only files of `oasis up`. `--data` may also name the folder of a project, whose
+/// files must stay in git.
+fn is_own(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FOLDER)
+        || fs::read_dir(path).is_ok_and(|mut entries| {
+            entries.all(|entry| entry.is_ok_and(|entry| OWN.iter().any(|own| entry.file_name() == *own)))
+        })
 }
 
 /// Returns the webhook secret of the last run, or makes a new secret.
@@ -45,4 +71,30 @@ pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = open.and_then(|mut file| writeln!(file, "{text}"));
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_up_keeps_its_files_out_of_git_and_a_project_keeps_its_own_rules() {
+        let root = tempfile::tempdir().unwrap();
+        let ignored = |folder: &str| fs::read_to_string(root.path().join(folder).join(GITIGNORE)).ok();
+        let start = |path: &str| folder(&root.path().join(path)).unwrap();
+        for made in [FOLDER, "data"] {
+            start(made);
+            assert_eq!(ignored(made).as_deref(), Some("*\n"), "{made}");
+        }
+        // A folder of an earlier version gets the file. A file of the user stays.
+        fs::create_dir_all(root.path().join("old/postgres")).unwrap();
+        fs::write(root.path().join("old/webhook-secret"), "x").unwrap();
+        start("old");
+        assert_eq!(ignored("old").as_deref(), Some("*\n"));
+        fs::write(root.path().join("data/.gitignore"), "own").unwrap();
+        start("data");
+        assert_eq!(ignored("data").as_deref(), Some("own"));
+        start("");
+        assert_eq!(ignored(""), None);
+    }
 }

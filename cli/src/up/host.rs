@@ -9,6 +9,12 @@ pub(super) fn reachable(host: &str) -> String {
     }
 }
 
+/// The address of a service on this machine.
+pub(super) fn address(host: &str, port: u16) -> String {
+    let host = reachable(host);
+    if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
+}
+
 /// Whether only this machine can reach `host`.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())

@@ -11,7 +11,7 @@ use oasis_store::DatabaseUrl;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::files::write_private;
+use super::files::{DATABASE_URL_FILE, write_private};
 use crate::output::notice;
 
 /// The time between two checks whether PostgreSQL runs.
@@ -26,7 +26,7 @@ pub(super) async fn start(data: &Path) -> anyhow::Result<(Arc<Cluster>, Database
     cluster.create_database("oasis").await?;
     let url = cluster.url("oasis");
     // The file is for psql, and for programs that write to the table directly.
-    write_private(&data.join("database-url"), &url)?;
+    write_private(&data.join(DATABASE_URL_FILE), &url)?;
     let url = url.parse().context("cannot parse the URL of the private database")?;
     Ok((cluster, url))
 }

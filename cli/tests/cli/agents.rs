@@ -7,6 +7,7 @@ use oasis_service::Shutdown;
 use serde_json::Value;
 
 use crate::fake::{Answer, serve};
+use crate::gateway::Gateway;
 use crate::process::oasis;
 
 const ONE: &str =
@@ -52,6 +53,19 @@ fn an_empty_list_is_not_a_failure() {
 }
 
 #[test]
+fn a_gateway_that_has_just_started_is_asked_again() {
+    let gateway = serve(|number, _| match number {
+        0..3 => {
+            let starting = r#"{"error":{"code":"starting","message":"the agents are not known yet"}}"#;
+            Answer::json("503 Service Unavailable", starting)
+        }
+        _ => Answer::json("200 OK", ONE),
+    });
+    let done = oasis(&["agents", "--url", &gateway.url, "--json"]).finish();
+    assert_eq!((done.code, done.stdout, done.stderr), (0, format!("{ONE}\n"), String::new()));
+}
+
+#[test]
 fn refusals_and_wrong_servers_are_reported() {
     let body = r#"{"error":{"code":"bad_parameter","message":"parameter `state`: expected one of idle"}}"#;
     let gateway = serve(move |_, _| Answer::json("400 Bad Request", body));
@@ -62,6 +76,26 @@ fn refusals_and_wrong_servers_are_reported() {
     let done = oasis(&["agents", "--url", &page.url]).finish();
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("check that --url is the address of gateway-feed"), "{}", done.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_with_one_name_are_told_apart_by_their_instances() {
+    let gateway = Gateway::start().await;
+    let agent = ["--source", "agent.ping", "--module", "PLANNER"];
+    for instance in ["instance=build-7:1:1767323045", "instance=build-7:1:1767323999"] {
+        gateway.emit("ping", "info", &agent, &["agent=planner", "host=build-7", "pid:=1", instance]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let table = loop {
+        let done = oasis(&["agents", "--url", &gateway.url]).finish();
+        if done.stdout.lines().count() == 3 {
+            break done.stdout;
+        }
+        assert!(Instant::now() < deadline, "{}{}", done.stdout, done.stderr);
+    };
+    let last: Vec<&str> = table.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(last, ["INSTANCE", "build-7:1:1767323045", "build-7:1:1767323999"]);
+    gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

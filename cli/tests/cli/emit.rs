@@ -54,10 +54,15 @@ fn without_an_answer_the_outcome_is_reported_as_unknown() {
 }
 
 #[test]
-fn a_service_that_is_not_running_is_reported() {
+fn a_service_that_does_not_answer_is_reported_with_what_was_tried() {
     // Nothing listens on a port that was just released.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let done = oasis(&[&MINIMAL[..], &["--url", &format!("http://{free}")]].concat()).finish();
-    assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("is it running"), "{}", done.stderr);
+    for done in [
+        oasis(&[&MINIMAL[..], &["--url", &free.to_string()]].concat()).finish(),
+        oasis(&MINIMAL).env("OASIS_URL", &free.to_string()).finish(),
+    ] {
+        assert_eq!(done.code, 1);
+        let tried = format!("\n  tried: http://{free}, from --url or OASIS_URL\n  hint: start gateway-feed");
+        assert!(done.stderr.contains(&tried), "{}", done.stderr);
+    }
 }

@@ -4,20 +4,28 @@
 
 mod agents;
 mod demo;
+mod doctor;
 mod emit;
 mod fake;
+mod gateway;
+mod history;
+mod manual;
 mod process;
 mod replay;
 mod tail;
+mod watch;
 
 use process::oasis;
 
 #[test]
 fn wrong_usage_ends_with_exit_code_2() {
     for arguments in [
-        &["tail", "--url", "localhost:8080"][..],
+        &["tail", "--url", "ftp://localhost:8080"][..],
         &["tail", "--since", "yesterday"],
-        &["agents", "--url", "localhost:8080"],
+        &["agents", "--url", "http://u:p@localhost:8080"],
+        &["events", "--limit", "0"],
+        &["task"],
+        &["watch", "no task"],
         &["emit", "--kind", "k"],
         &["replay", "x.json"],
         &["replay", "--secret", "s"],
@@ -50,9 +58,17 @@ fn pruning_everything_needs_a_flag() {
     }
 }
 
+#[tokio::test]
+async fn pruning_an_empty_table_says_that_there_is_nothing_to_prune() {
+    let db = gateway::database().await;
+    let done = oasis(&["prune", "--keep", "90d", "--database-url", &db.url]).finish();
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert_eq!(done.stdout, "nothing to prune: the ticker has no event that is older than --keep\n");
+}
+
 #[test]
 fn help_has_examples_and_hides_secrets() {
-    for command in ["tail", "agents", "emit", "replay", "demo"] {
+    for command in ["tail", "events", "task", "watch", "agents", "emit", "replay", "demo"] {
         let done = oasis(&[command, "--help"])
             .env("READ_TOKEN", "hush")
             .env("INGEST_TOKEN", "hush")

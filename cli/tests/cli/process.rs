@@ -10,14 +10,26 @@ use std::time::Duration;
 /// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
+const VARIABLES: [&str; 8] = [
+    "DATABASE_URL",
+    "READ_TOKEN",
+    "INGEST_TOKEN",
+    "GITHUB_WEBHOOK_SECRET",
+    "OASIS_URL",
+    "OASIS_WEBHOOKS_URL",
+    "NO_COLOR",
+    "COLUMNS",
+];
+
 /// A command to run. The variables that `oasis` reads are removed from its environment.
 pub(crate) struct Oasis(Command);
 
 /// `oasis` with these arguments.
 pub(crate) fn oasis<A: AsRef<OsStr>>(arguments: &[A]) -> Oasis {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oasis"));
-    command.args(arguments).env("TZ", "UTC");
-    for name in ["READ_TOKEN", "INGEST_TOKEN", "GITHUB_WEBHOOK_SECRET", "NO_COLOR"] {
+    // No `oasis up` runs in the root folder, so the commands cannot find one.
+    command.args(arguments).env("TZ", "UTC").current_dir("/");
+    for name in VARIABLES {
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

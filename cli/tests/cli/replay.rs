@@ -77,15 +77,40 @@ fn every_answer_is_counted() {
 fn concurrency_1_keeps_the_order_and_the_bytes() {
     let service = serve(|_, request| stored(request));
     let directory = tempfile::tempdir().unwrap();
+    let payload = |n: u8| format!("{{\n  \"n\": {n},\n  \"sender\": {{\"login\": \"octocat\"}}\n}}\n");
     for n in 10..40 {
-        fs::write(directory.path().join(format!("{n}-push.json")), format!("{{\n  \"n\": {n}\n}}\n"))
-            .unwrap();
+        fs::write(directory.path().join(format!("{n}-push.json")), payload(n)).unwrap();
     }
     let done = replay(&service, directory.path(), &["--concurrency", "1", "--limit", "25", "--quiet"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
     let bodies: Vec<_> = service.requests().into_iter().map(|request| request.body).collect();
-    let expected: Vec<_> = (10..35).map(|n| format!("{{\n  \"n\": {n}\n}}\n").into_bytes()).collect();
+    let expected: Vec<_> = (10..35).map(|n| payload(n).into_bytes()).collect();
     assert_eq!(bodies, expected);
+}
+
+#[test]
+fn files_that_are_no_payloads_are_skipped_and_counted() {
+    let service = serve(|_, request| stored(request));
+    let directory = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("push.json", r#"{"sender":{"login":"octocat"}}"#);
+    write("package.json", r#"{"name":"payloads"}"#);
+    write("settings.json", "{}");
+    write("node_modules/payloads/push.json", r#"{"sender":{"login":"octocat"}}"#);
+    let done = replay(&service, directory.path(), &[]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let skipped = "skipped    2 JSON files: 1 without an event in the name, 1 without a delivery\n";
+    assert!(done.stdout.starts_with("stored     1\n") && done.stdout.ends_with(skipped), "{}", done.stdout);
+    assert_eq!(service.requests().len(), 1);
+
+    fs::remove_file(directory.path().join("push.json")).unwrap();
+    let done = replay(&service, directory.path(), &[]);
+    assert_eq!(done.code, 2);
+    assert!(done.stderr.contains("no payloads (skipped 2 JSON files"), "{}", done.stderr);
 }
 
 #[test]
@@ -155,5 +180,6 @@ fn an_unreachable_service_ends_the_run() {
             .finish();
     assert_eq!(done.code, 1);
     assert!(done.stdout.ends_with("failed     8\nnot sent   42\n"), "{}", done.stdout);
-    assert!(done.stderr.contains("is it running"), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("tried: http://{free}, from --url")), "{}", done.stderr);
+    assert_eq!(done.stderr.matches("tried:").count(), 1, "{}", done.stderr);
 }

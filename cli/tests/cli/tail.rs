@@ -140,11 +140,7 @@ fn messages_about_the_feed_go_to_standard_error() {
         Answer::feed(&format!("{body}{}", event(8)), Then::Silence)
     });
     let done = tail(&feed, &["-n", "1"]).finish();
-    assert_eq!(
-        done.stdout,
-        "2026-01-02 03:04:05  success      DEV-CICDL-0031    é-8                               \
-         CORE            https://h/8\n"
-    );
+    assert_eq!(done.stdout, "2026-01-02 03:04:05  success      DEV-CICDL-0031  é-8  CORE  https://h/8\n");
     let lines: Vec<&str> = done.stderr.lines().collect();
     assert!(lines[0].ends_with("newest event 0: no events yet, so simulated events are shown"), "{lines:?}");
     assert_eq!(
@@ -156,6 +152,69 @@ fn messages_about_the_feed_go_to_standard_error() {
             "skipped an event that is not JSON"
         ]
     );
+}
+
+/// An event of a failed job, as the feed sends it.
+fn failed_job(id: usize) -> String {
+    format!(
+        "id: {id}\ndata: {{\"ts\":\"2026-01-02T03:04:05.678Z\",\"vtid\":\"DEV-CICDL-0031\",\
+         \"status\":\"failure\",\"title\":\"CICDL-CORE-CHECK-RUN\",\"module\":\"CORE\",\
+         \"source\":\"github.actions\",\"kind\":\"check_run\",\"link\":\"https://h/{id}\"}}\n\n"
+    )
+}
+
+#[test]
+fn names_come_from_one_request_for_each_batch() {
+    let feed = serve(|_, request| {
+        if request.line.starts_with("GET /api/v1/devhub/feed") {
+            let body = format!("{CONNECTED}{}{}{}", failed_job(5), event(6), failed_job(7));
+            return Answer::feed(&body, Then::Silence);
+        }
+        // Event 5 was deleted in the meantime. Event 3 is older than the batch.
+        let job = |id: u32| {
+            format!(
+                r#"{{"id":{id},"kind":"check_run","meta":{{"name":"test {id}","title":"Add limits",
+                   "repository":"acme/gateway","branch":"vt/limits"}}}}"#
+            )
+        };
+        Answer::json("200 OK", &format!("[{},{}]", job(7), job(3)))
+    });
+    let done = tail(&feed, &["--no-follow", "--vtid", "DEV-CICDL-0031"]).finish();
+    assert_eq!(
+        done.stdout.lines().map(|line| &line[34..]).collect::<Vec<_>>(),
+        [
+            "DEV-CICDL-0031  CICDL-CORE-CHECK-RUN  CORE  https://h/5",
+            "DEV-CICDL-0031  é-6  CORE  https://h/6",
+            "DEV-CICDL-0031  test 7  Add limits  acme/gateway  vt/limits  https://h/7",
+        ],
+        "{}",
+        done.stderr
+    );
+    let lines: Vec<_> = feed.requests().into_iter().map(|request| request.line).collect();
+    assert_eq!(
+        lines[1..],
+        ["GET /api/v1/oasis/events?vtid=DEV-CICDL-0031&source=github.actions&before=8&limit=2"]
+    );
+    let done = tail(&feed, &["--no-follow", "--json"]).finish();
+    assert_eq!((done.code, done.stdout.lines().count()), (0, 3));
+    assert_eq!(feed.requests().len(), 1);
+}
+
+#[test]
+fn without_the_query_api_the_strict_fields_are_shown() {
+    let feed = serve(|_, request| {
+        if request.line.starts_with("GET /api/v1/devhub/feed") {
+            let body = [CONNECTED, &failed_job(5), HEARTBEAT, &failed_job(7)].concat();
+            return Answer::feed(&body, Then::Silence);
+        }
+        Answer::json("503 Service Unavailable", r#"{"error":{"code":"busy","message":"Too many."}}"#)
+    });
+    let done = tail(&feed, &["--no-follow"]).env("COLUMNS", "80").finish();
+    let lines: Vec<&str> = done.stdout.lines().map(|line| &line[line.find("failure").unwrap()..]).collect();
+    assert_eq!(lines, ["failure      DEV-CICDL-0031  CICDL-CORE-CHECK-RUN  CORE"; 2]);
+    assert_eq!(done.stderr.matches("names and titles are not shown").count(), 1, "{}", done.stderr);
+    // After a failure, no request is made for a while.
+    assert_eq!(feed.requests().len(), 2);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod agents;
 mod client;
+mod doctor;
+mod find;
 mod process;
 mod schemas;
 
@@ -167,6 +169,22 @@ fn the_printed_commands_can_be_pasted() {
     let echo = format!("cat {}", cat.strip_suffix(")\"").unwrap());
     let output = home.command("/bin/sh").args(["-c", &echo]).output().unwrap();
     assert!(output.stdout.starts_with(b"postgres"), "{output:?}");
+    // The command that connects GitHub runs with a `gh` that prints its arguments.
+    let (_, connect) = up.banner.split_once("\n  gh webhook forward ").unwrap();
+    let echo = format!("gh() {{ printf '%s\\n' \"$@\"; }}; gh webhook forward {connect}");
+    let output = home.command("/bin/sh").args(["-c", &echo]).output().unwrap();
+    let secret = std::fs::read_to_string(home.path(".oasis/webhook-secret")).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let url = format!("--url=http://localhost:{}/webhooks/github", home.port + 1);
+    let expected = [
+        "webhook",
+        "forward",
+        "--repo=OWNER/REPO",
+        "--events=*",
+        &url,
+        &format!("--secret={}", secret.trim()),
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
     up.interrupt();
 }
 

@@ -124,7 +124,7 @@ impl Up {
     pub(crate) fn start(command: Command) -> Self {
         let mut up = Self::spawn(command);
         let mut stdout = BufReader::new(up.child.stdout.take().unwrap());
-        while !up.banner.contains("Send an event:\n") {
+        while !up.banner.contains(" --secret=\"") {
             if stdout.read_line(&mut up.banner).unwrap() == 0 {
                 let (code, stderr) = up.finish(LIMIT);
                 panic!("the command ended with {code:?} before it was up: {stderr}");

@@ -83,6 +83,44 @@ impl Base {
     pub fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
+
+    /// Whether the address names this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The port of the address.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(80)
+    }
+
+    /// The same address with another port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        let mut url = self.0.clone();
+        // Setting a port fails only for an address without a host, and a `Base` always has a host.
+        let _ = url.set_port(Some(port));
+        Self(url)
+    }
+}
+
+/// Adds the scheme to an address that has none, such as `localhost:8080`: http for names of the local network
+/// and for IP addresses, and https for all other hosts, because a request may carry a token.
+fn with_scheme(text: &str) -> String {
+    if text.contains("://") {
+        return text.to_owned();
+    }
+    let plain = format!("http://{text}");
+    let local = Url::parse(&plain).is_ok_and(|url| match url.host() {
+        Some(Host::Domain(name)) => !name.contains('.') || name.ends_with(".localhost"),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => true,
+    });
+    if local { plain } else { format!("https://{text}") }
 }
 
 impl FromStr for Base {
@@ -90,7 +128,7 @@ impl FromStr for Base {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = |why| format!("{why}: expected an address such as http://localhost:8080");
-        let url = Url::parse(text).map_err(|error| expected(error.to_string()))?;
+        let url = Url::parse(&with_scheme(text)).map_err(|error| expected(error.to_string()))?;
         let plain = url.username().is_empty() && url.password().is_none();
         match url.scheme() {
             "http" | "https" if plain && url.query().is_none() && url.fragment().is_none() => Ok(Self(url)),
@@ -244,16 +282,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_scheme_and_a_host_but_no_user_query_or_fragment() {
+    fn an_address_has_a_host_but_no_user_query_or_fragment() {
         let parse = |text: &str| text.parse::<Base>();
         for good in ["http://localhost:8080", "https://oasis.example/hub/", "http://[::1]:1", "HTTP://h"] {
             assert!(parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "localhost:8080", "ftp://h", "http://u:p@h", "http://h?x=1", "http://h#x", "http://"]
+        for bad in ["", "ftp://h", "http://u:p@h", "u:p@h", "http://h?x=1", "http://h#x", "http://", "h:port"]
         {
             let message = parse(bad).unwrap_err();
             assert!(message.contains("http://localhost:8080"), "{bad}: {message}");
         }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_gets_http_on_the_local_network_and_https_elsewhere() {
+        for (text, expected) in [
+            ("localhost:18080", "http://localhost:18080"),
+            ("localhost", "http://localhost"),
+            ("127.0.0.1:8080/hub/", "http://127.0.0.1:8080/hub"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("gateway:8080", "http://gateway:8080"),
+            ("oasis.example", "https://oasis.example"),
+            ("oasis.example:8443/hub", "https://oasis.example:8443/hub"),
+        ] {
+            assert_eq!(text.parse::<Base>().unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn an_address_knows_its_port_and_whether_it_names_this_machine() {
+        let of = |text: &str| {
+            let base: Base = text.parse().unwrap();
+            (base.is_loopback(), base.port())
+        };
+        assert_eq!(of("localhost:18080"), (true, 18_080));
+        assert_eq!(of("http://127.0.0.2"), (true, 80));
+        assert_eq!(of("http://[::1]:1"), (true, 1));
+        assert_eq!(of("https://oasis.example"), (false, 443));
+        let moved = "http://[::1]:1/x".parse::<Base>().unwrap().with_port(2);
+        assert_eq!(moved.to_string(), "http://[::1]:2/x");
     }
 
     #[test]

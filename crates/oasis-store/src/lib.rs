@@ -20,6 +20,7 @@ mod migrate;
 mod page;
 mod prune;
 mod schema;
+mod server;
 mod store;
 mod tail;
 mod tls;
@@ -38,6 +39,7 @@ pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script}
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use schema::{Schema, SchemaError};
+pub use server::ServerFacts;
 pub use store::Store;
 pub use tail::{Tail, Update, WhyPoll};
 pub use watch::{LogWalk, UnreadEntry, WatchLock, WatchState};

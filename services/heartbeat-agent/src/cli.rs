@@ -32,7 +32,9 @@ pub const NAME: &str = "heartbeat-agent";
     args_conflicts_with_subcommands = true,
     override_usage = "heartbeat-agent --agent NAME [OPTIONS] [-- COMMAND [ARGS]...]\n       \
                       heartbeat-agent set-vtid VTID | idle | status",
-    after_help = "Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
+    after_help = "Examples:\n  \
+                  GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent planner -- sleep 9\n\n\
+                  Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
                   and exit code are passed through.\n\
                   COMMAND can set the task of its agent without further flags: \
                   `heartbeat-agent set-vtid DEV-CICDL-0031`.\n\

@@ -14,6 +14,7 @@ use super::boolean::parse_boolean;
 /// - A variable that is empty or blank counts as unset, because docker compose passes such variables.
 /// - A boolean may be written as `1`, `yes` or `on` (see [`parse_boolean`]).
 /// - `--help` never shows the value of a variable, because the value may be a secret.
+/// - `--help` has at most 80 columns, also if the output is not a terminal.
 /// - An error about a flag also names the flag's variable. If the flag is declared with `hide_env_values`,
 ///   the error hides the value.
 ///
@@ -71,10 +72,14 @@ fn shown_as<'a>(command: &'a Command, flag: &str) -> Vec<&'a Arg> {
     own.chain(below).collect()
 }
 
-/// Prepares a command for [`parse`]: ignores empty variables, hides values, and accepts all ways to write a
-/// boolean.
+/// The maximum width of the help.
+const MAX_COLUMNS: usize = 80;
+
+/// Prepares a command for [`parse`]: ignores empty variables, hides values, accepts all ways to write a
+/// boolean, and limits the width of the help.
 fn prepare(command: Command) -> Command {
     command
+        .max_term_width(MAX_COLUMNS)
         .mut_args(|arg| {
             let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| is_blank(&value));
             let is_boolean = arg.get_value_parser().type_id() == TypeId::of::<bool>();
@@ -103,6 +108,9 @@ mod tests {
         /// cargo sets this variable to the empty string, because the package has no homepage.
         #[arg(long, env = "CARGO_PKG_HOMEPAGE")]
         homepage: Option<u16>,
+        /// The text of this flag is longer than a line, so that the help has to break the text into two lines
+        #[arg(long)]
+        long: bool,
     }
 
     /// A command whose variables are not set.
@@ -174,6 +182,14 @@ mod tests {
         assert_eq!(parsed(&["--port", "1"]).port, 1);
         let help = prepare(<Cli as clap::CommandFactory>::command()).render_help().to_string();
         assert!(help.contains("[default: 8081]"), "{help}");
+    }
+
+    #[test]
+    fn help_has_at_most_80_columns() {
+        let help = prepare(<Cli as clap::CommandFactory>::command()).render_help().to_string();
+        assert!(help.contains("so that the"), "{help}");
+        let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(long, [""; 0]);
     }
 
     #[test]

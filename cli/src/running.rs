@@ -1,0 +1,205 @@
+//! The file with which a running `oasis up` can be found: `running.json` in its folder `.oasis`.
+//!
+//! `oasis up` writes the file when it is up, and removes it when it ends. A killed `oasis up` leaves the file
+//! behind. So a reader also checks that the process exists and that its gateway accepts connections.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oasis_service::client::{self as http, Base};
+use rustix::process::{Pid, geteuid, test_kill_process};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+/// The default folder of `oasis up`.
+pub(crate) const FOLDER: &str = ".oasis";
+/// The name of the file in the folder.
+pub(crate) const FILE: &str = "running.json";
+/// The time limit for the connection that shows whether the gateway still runs.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// The content of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// The process id of `oasis up`.
+    pub(crate) pid: i32,
+    /// The address of gateway-feed.
+    pub(crate) gateway: String,
+    /// The address of webhook-ingest.
+    pub(crate) webhooks: String,
+    /// The file that has the webhook secret, relative to the folder. `None` if the secret was given to
+    /// `oasis up` as a flag or a variable.
+    pub(crate) webhook_secret: Option<PathBuf>,
+    /// The file that has the URL of the database, relative to the folder. `None` if the URL was given to
+    /// `oasis up` as a flag or a variable.
+    #[serde(default)]
+    pub(crate) database_url: Option<PathBuf>,
+}
+
+/// Removes the file when `oasis up` ends.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    path: PathBuf,
+    pid: i32,
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // Another `oasis up` in the same folder may have replaced the file.
+        if read(&self.path).is_some_and(|running| running.pid == self.pid) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Writes the file into `folder`. The file is replaced as a whole, so a reader never sees a part of it.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn announce(folder: &Path, running: &Running) -> anyhow::Result<Announcement> {
+    let path = folder.join(FILE);
+    let draft = folder.join(format!("{FILE}.{}", running.pid));
+    fs::write(&draft, format!("{}\n", serde_json::to_string_pretty(running)?))?;
+    fs::rename(&draft, &path)?;
+    Ok(Announcement { path, pid: running.pid })
+}
+
+/// The result of [`search`].
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The running `oasis up`.
+    pub(crate) found: Option<Found>,
+    /// The files of other `oasis up` that have ended or cannot be trusted, with the reasons.
+    pub(crate) rejected: Vec<(PathBuf, &'static str)>,
+}
+
+/// A running `oasis up`.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The file that names it.
+    pub(crate) file: PathBuf,
+    pub(crate) gateway: Base,
+    pub(crate) webhooks: Base,
+    /// The file that has the webhook secret.
+    pub(crate) webhook_secret: Option<PathBuf>,
+    /// The file that has the URL of the database.
+    pub(crate) database_url: Option<PathBuf>,
+}
+
+/// Searches for a running `oasis up` in `from` and the folders above it.
+pub(crate) async fn search(from: &Path) -> Search {
+    let mut search = Search::default();
+    for folder in from.ancestors().map(|folder| folder.join(FOLDER)) {
+        let file = folder.join(FILE);
+        let Ok(metadata) = fs::metadata(&file) else { continue };
+        match check(&file, metadata.uid()).await {
+            Ok(found) => {
+                search.found = Some(found);
+                break;
+            }
+            Err(why) => search.rejected.push((file, why)),
+        }
+    }
+    search
+}
+
+async fn check(file: &Path, owner: u32) -> Result<Found, &'static str> {
+    // In a folder that others can write to, such as /tmp, the file could send tokens to a stranger.
+    if owner != geteuid().as_raw() && owner != 0 {
+        return Err("belongs to another user");
+    }
+    let running = read(file).ok_or("cannot be read")?;
+    let address = |text: &str| text.parse::<Base>().map_err(|_| "cannot be read");
+    let (gateway, webhooks) = (address(&running.gateway)?, address(&running.webhooks)?);
+    let ended = "was left behind by an `oasis up` that has ended";
+    if !exists(running.pid) || !matches!(timeout(PROBE, http::connect(&gateway)).await, Ok(Ok(_))) {
+        return Err(ended);
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let webhook_secret = running.webhook_secret.map(|file| folder.join(file));
+    let database_url = running.database_url.map(|file| folder.join(file));
+    Ok(Found { file: file.to_owned(), gateway, webhooks, webhook_secret, database_url })
+}
+
+fn read(file: &Path) -> Option<Running> {
+    serde_json::from_str(&fs::read_to_string(file).ok()?).ok()
+}
+
+/// Whether a process exists. The process may belong to another user.
+fn exists(pid: i32) -> bool {
+    Pid::from_raw(pid).is_some_and(|pid| {
+        !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn own_pid() -> i32 {
+        std::process::id().try_into().unwrap()
+    }
+
+    fn running(pid: i32, port: u16) -> Running {
+        let address = |port: u16| format!("http://127.0.0.1:{port}");
+        Running {
+            pid,
+            gateway: address(port),
+            webhooks: address(port + 1),
+            webhook_secret: Some("webhook-secret".into()),
+            database_url: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_running_up_is_found_from_its_folder_and_below() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(FOLDER);
+        let below = home.path().join("a/b");
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&below).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let announcement = announce(&folder, &running(own_pid(), port)).unwrap();
+        for from in [home.path(), &below] {
+            let found = search(from).await.found.unwrap();
+            assert_eq!(found.gateway.port(), port);
+            assert_eq!(found.webhook_secret, Some(folder.join("webhook-secret")));
+        }
+        // An `oasis up` that has ended in a folder below is passed over.
+        let nearer = below.join(FOLDER);
+        fs::create_dir_all(&nearer).unwrap();
+        fs::write(nearer.join(FILE), "{").unwrap();
+        let search_below = search(&below).await;
+        assert!(search_below.found.is_some());
+        assert_eq!(search_below.rejected, [(nearer.join(FILE), "cannot be read")]);
+        drop(announcement);
+        assert!(search(home.path()).await.found.is_none());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_process_or_gateway_is_gone_is_rejected() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let gone = i32::try_from(child.id()).unwrap();
+        let expected = [(folder.join(FILE), "was left behind by an `oasis up` that has ended")];
+        let announcement = announce(&folder, &running(gone, port)).unwrap();
+        assert_eq!(search(home.path()).await.rejected, expected);
+        // A second `oasis up` has replaced the file, so the end of the first keeps the file.
+        let _second = announce(&folder, &running(own_pid(), port)).unwrap();
+        drop(announcement);
+        assert!(search(home.path()).await.found.is_some());
+        drop(listener);
+        assert_eq!(search(home.path()).await.rejected, expected);
+    }
+}
