@@ -1,5 +1,6 @@
 // The agents page: one row per agent, with the agent's state, task and times. Silent agents come first.
 
+import { GATEWAY } from "./address.js";
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
 import { failureNote, icon, skeleton, taskLink, time } from "./labels.js";
@@ -80,12 +81,8 @@ export class AgentsPage {
       fill(
         this.#note,
         h("p", "No agent has sent a heartbeat yet. To send heartbeats, start your agent like this:"),
-        h(
-          "pre",
-          { tabindex: 0 },
-          `GATEWAY_URL=${location.origin} INGEST_TOKEN=… `,
-          "heartbeat-agent --agent planner -- python planner.py",
-        ),
+        h("pre", { tabindex: 0 }, `GATEWAY_URL=${GATEWAY} heartbeat-agent --agent planner -- sleep 600`),
+        h("p.quiet", "If INGEST_TOKENS is set on the gateway, add INGEST_TOKEN=… before the command."),
       );
     else fill(this.#note);
   }

@@ -2,6 +2,7 @@
 // reports a lost or returned agent, and after any ping while the agents page is open.
 
 import { listAgents } from "../client/index.js";
+import { GATEWAY, pathOf } from "./address.js";
 import { on } from "./dom.js";
 import { isBeat } from "./kinds.js";
 import { isPing } from "./sets.js";
@@ -129,7 +130,7 @@ export class Agents extends EventTarget {
    * @param {boolean} [urgent] Whether the gateway has reported a lost or returned agent.
    */
   soon(wait, urgent = false) {
-    const isUrgent = urgent || location.pathname.startsWith("/agents");
+    const isUrgent = urgent || pathOf(location.pathname).startsWith("/agents");
     const failed = this.state === "failed";
     const interval = document.hidden ? 4 * EVERY_MS : failed ? AGAIN_MS : isUrgent ? SOON_MS : EVERY_MS;
     const now = Date.now();
@@ -146,7 +147,7 @@ export class Agents extends EventTarget {
     this.#asking = true;
     this.#asked = Date.now();
     try {
-      const rows = await listAgents({ token: this.#store.token });
+      const rows = await listAgents({ url: GATEWAY, token: this.#store.token });
       this.list = readAgents(rows);
       this.state = "ready";
     } catch (error) {

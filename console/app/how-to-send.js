@@ -1,11 +1,12 @@
 // The hint that the page shows while no event is stored.
 
+import { GATEWAY } from "./address.js";
 import { copy, h, makeButton, on, setText } from "./dom.js";
 
 /** Makes the hint: a command that sends the first event, and a button that copies the command. */
 export function howToSend() {
   const command = [
-    `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\`,
+    `curl ${GATEWAY}/events/ingest -H 'Content-Type: application/json' \\`,
     `     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`,
   ].join("\n");
   const button = makeButton("small", {}, "Copy");

@@ -3,6 +3,7 @@
 // the events of the feed, and reads older events from the query API.
 
 import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
+import { GATEWAY } from "./address.js";
 import { readHistory } from "./history.js";
 import { Runs } from "./runs.js";
 import { RUNNING } from "./sets.js";
@@ -37,7 +38,7 @@ export class Store extends EventTarget {
   constructor(token) {
     super();
     this.token = token;
-    this.feed = new OasisFeed({ token, keep: 50, maxTries: Infinity });
+    this.feed = new OasisFeed({ url: GATEWAY, token, keep: 50, maxTries: Infinity });
     this.feed.addEventListener("events", ({ detail }) => this.#take(detail.events, detail.replay));
     this.feed.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "reset") this.#forget();
@@ -97,7 +98,7 @@ export class Store extends EventTarget {
    * @param {{ before?: number, limit?: number, since?: string, signal?: AbortSignal }} [options]
    */
   query(filters, options = {}) {
-    return queryEvents({ token: this.token, filters, ...options });
+    return queryEvents({ url: GATEWAY, token: this.token, filters, ...options });
   }
 
   /** Reads the runs that were active or had failed before the page was opened. */
@@ -107,7 +108,7 @@ export class Store extends EventTarget {
     try {
       const all = await readHistory(
         (filters, options) => this.query(filters, options),
-        (agent) => listAgents({ token: this.token, filters: { agent } }),
+        (agent) => listAgents({ url: GATEWAY, token: this.token, filters: { agent } }),
       );
       if (seeding !== this.#seeding) return;
       const byId = new Map(

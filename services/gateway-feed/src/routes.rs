@@ -7,6 +7,8 @@
 //! - `POST /events/ingest`, `POST /api/v1/oasis/events`: ingest
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files that the console
 //!   loads
+//!
+//! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
 use std::sync::Arc;
 
@@ -17,8 +19,9 @@ use oasis_store::{Appender, Need, Store};
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
 use crate::health::health;
+use crate::meant::Meant;
 use crate::query::{self, AnswerBudget, EventQueries, params};
-use crate::route::{Action, FEED, Route};
+use crate::route::{Action, Route};
 use crate::streams::{StreamRequest, Streams, ticker};
 use crate::{config, console, ingest};
 
@@ -53,7 +56,8 @@ impl App for Gateway {
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
         let Some(route) = route else {
-            return Err(ApiError::not_found().hint(format!("the feed is at {FEED}")));
+            let hint = Meant::by(request.method(), request.uri().path()).hint();
+            return console::missing(request.uri().path(), hint, request.headers());
         };
         context.matched(route.name());
         let action = route.action(request.method())?;
