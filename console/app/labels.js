@@ -109,6 +109,14 @@ export function outLink(address, label, text) {
   );
 }
 
+/** The mark of a page that shows simulated data. */
+export const simulatedMark = () =>
+  h(
+    "span.simulated",
+    { hidden: true, title: "No event is stored yet. The gateway invents this data." },
+    "simulated",
+  );
+
 /** The placeholder for rows that are loading. */
 export const skeleton = () =>
   h("div.skeleton.rows", { role: "img", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));

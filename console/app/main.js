@@ -115,7 +115,7 @@ function show(before) {
 }
 
 function draw() {
-  const now = Date.now();
+  const now = store.now();
   header.show(now);
   const page = current();
   const shown = home.tick(now);
@@ -153,15 +153,21 @@ on(store, "failed", (event) => {
 });
 on(store, "state seeded learned gap", scheduleDraw);
 on(store, "state", () => {
-  header.show(Date.now());
+  header.show(store.now());
   if (store.feed.state !== "live") return;
   home.connected();
   task?.connected();
 });
-on(store, "reset", () => home.show(true));
+on(store, "reset", () => {
+  home.show(true);
+  task?.reset();
+});
 for (const kept of [stars, dismissed]) on(kept, "change", () => home.show());
 on(dismissed, "change", draw);
-on(agents, "change", scheduleDraw);
+on(agents, "change", () => {
+  store.beats.learn(agents.list);
+  scheduleDraw();
+});
 setInterval(draw, 1_000);
 
 // The links in the document are relative to the address at which the page was loaded. This address changes
