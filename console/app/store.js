@@ -76,6 +76,8 @@ export class Store extends EventTarget {
       } else if (detail.state === "mock") this.tally.release(this.now());
       else if (detail.previous === "live") {
         this.tally.rate.stop(this.now());
+        // A result that arrives after this moment lacks the events that the page misses.
+        this.#reading += 1;
         this.tally.hold();
       }
       this.#emit("state");
