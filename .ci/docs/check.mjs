@@ -156,6 +156,7 @@ const BLOCKS = [
   ["docs/agents.md", "Heartbeat::start", compiledIn("services/heartbeat-agent/src/lib.rs")],
   ["docs/api.md", '"kind": "task.init"', ingested],
   ["docs/api.md", '"agent": "planner"', fieldsOfAnAgent],
+  ["docs/console.md", "proxy_pass", because("console/tests/browser/prefix.test.js uses such a proxy")],
   ["docs/database.md", "", because("tests of oasis-store run these statements")],
   ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
   ["docs/deploys.md", "SELECT", sql],

@@ -3,13 +3,13 @@
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
 import { howToStartAgent } from "./how-to-send.js";
-import { failureNote, icon, skeleton, taskLink, time } from "./labels.js";
+import { failureNote, icon, simulatedMark, skeleton, taskLink, time } from "./labels.js";
 import { isFailure, word } from "./sets.js";
 import { short } from "./time.js";
 
 /** @typedef {import("./agents.js").Agent} Agent */
 
-/** The maximum number of stopped or replaced agents on the page. */
+/** The number of stopped or replaced agents that are shown at first. */
 const MOST_ENDED = 50;
 
 export class AgentsPage {
@@ -17,6 +17,9 @@ export class AgentsPage {
   #summary = h("p.summary.quiet");
   #body = h("tbody");
   #note = h("div.note");
+  #simulated = simulatedMark();
+  #more = makeButton("link.more", { hidden: true });
+  #all = false;
   #table;
   element;
   title = "Agents";
@@ -35,28 +38,39 @@ export class AgentsPage {
     );
     this.element = h(
       "div.page",
-      h("div.page-head", h("h1", "Agents"), this.#summary),
-      h("section.panel", this.#note, this.#table),
+      h("div.page-head", h("div.title-line", h("h1", "Agents"), this.#simulated), this.#summary),
+      h("section.panel", this.#note, this.#table, this.#more),
     );
-    on(context.agents, "change", () => this.tick(Date.now()));
+    on(this.#more, "click", () => {
+      this.#all = !this.#all;
+      this.tick(context.store.now());
+    });
+    on(context.agents, "change", () => this.tick(context.store.now()));
     on(this.#body, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const row = /** @type {HTMLElement | null} */ (target.closest("tr"));
-      const id = Number(row?.dataset.last);
-      if (row && id > 0 && !target.closest("a")) context.openId(id);
+      const agent = context.agents.list.find((agent) => agent.key === row?.dataset.key);
+      if (!agent || target.closest("a")) return;
+      if (agent.event) context.open(agent.event);
+      else context.openId(agent.last_id);
     });
   }
 
   show() {
     this.#context.agents.soon(0);
-    this.tick(Date.now());
+    this.tick(this.#context.store.now());
   }
 
   /** @param {number} now */
   tick(now) {
     const { agents } = this.#context;
     let ended = 0;
-    const list = agents.list.filter((one) => factsOf(one).is !== "ended" || ++ended <= MOST_ENDED);
+    const list = agents.list.filter(
+      (one) => factsOf(one).is !== "ended" || ++ended <= MOST_ENDED || this.#all,
+    );
+    this.#more.hidden = ended <= MOST_ENDED;
+    setText(this.#more, this.#all ? "Show fewer" : `Show all ${agents.list.length}`);
+    this.#simulated.hidden = !agents.isSimulated;
     const counts = ORDER.map(
       (state) => `${agents.list.filter((one) => one.state === state).length} ${state}`,
     );
@@ -94,7 +108,6 @@ function update(row, agent, now) {
   const version = JSON.stringify(agent);
   if (row.dataset.version !== version) {
     row.dataset.version = version;
-    row.dataset.last = String(agent.last_id);
     row.className = `agent a-${agent.state}`;
     const failed = agent.state === "stopped" && agent.status && isFailure(agent.status) ? agent.status : null;
     fill(

@@ -2,9 +2,10 @@
 // reports a lost or returned agent, and after any ping while the agents page is open.
 
 import { listAgents } from "../client/index.js";
+import { GATEWAY, pathOf } from "./address.js";
 import { on } from "./dom.js";
 import { isBeat } from "./kinds.js";
-import { isPing } from "./sets.js";
+import { isPing, phaseOf } from "./sets.js";
 
 /**
  * A silent agent counts as replaced once another agent with the same name has started.
@@ -25,6 +26,7 @@ import { isPing } from "./sets.js";
  * @property {number} since
  * @property {number} seen
  * @property {number} started
+ * @property {import("./event.js").AnyEvent} [event] The last ping of a simulated agent.
  */
 
 const EVERY_MS = 30_000;
@@ -87,6 +89,45 @@ export function readAgents(rows) {
   );
 }
 
+/**
+ * The agents of the simulated pings. The gateway does not list these agents.
+ *
+ * @param {readonly import("./event.js").AnyEvent[]} events Oldest first.
+ * @returns {Agent[]}
+ */
+export function simulatedAgents(events) {
+  /** @type {Map<string, Agent>} */
+  const agents = new Map();
+  for (const event of events) {
+    if (event.id !== null || !isBeat(event)) continue;
+    const { module, vtid, layer, ts } = event;
+    const state = phaseOf(event.status) === "runs" ? "working" : "idle";
+    const known = agents.get(module);
+    const isSame = known?.state === state && known.vtid === vtid;
+    const [agent] = readAgents([
+      {
+        agent: module.toLowerCase(),
+        role: null,
+        instance: "",
+        host: "simulated",
+        pid: null,
+        started: null,
+        module,
+        vtid,
+        layer,
+        state,
+        status: null,
+        since: isSame ? new Date(known.since).toISOString() : ts,
+        last_seen: ts,
+        interval: null,
+        last_id: 0,
+      },
+    ]);
+    if (agent) agents.set(module, { ...agent, event });
+  }
+  return [...agents.values()];
+}
+
 /** The list of agents, shared by the header and the agents page. */
 export class Agents extends EventTarget {
   /** @type {Agent[]} */
@@ -109,12 +150,17 @@ export class Agents extends EventTarget {
     on(store, "events", (event) => {
       /** @type {import("./event.js").AnyEvent[]} */
       const events = event.detail.events;
+      if (events.some((one) => one.id === null && isBeat(one))) this.#simulate();
       const pings = events.flatMap((one) => (isPing(one) && one.id !== null ? one : []));
       if (pings.length > 0)
         this.soon(
           SETTLE_MS,
           pings.some((ping) => !isBeat(ping)),
         );
+    });
+    on(store, "reset", () => {
+      this.list = [];
+      this.soon(0);
     });
     on(document, "visibilitychange", () => this.soon(0));
     on(store, "state", () => {
@@ -129,7 +175,7 @@ export class Agents extends EventTarget {
    * @param {boolean} [urgent] Whether the gateway has reported a lost or returned agent.
    */
   soon(wait, urgent = false) {
-    const isUrgent = urgent || location.pathname.startsWith("/agents");
+    const isUrgent = urgent || pathOf(location.pathname).startsWith("/agents");
     const failed = this.state === "failed";
     const interval = document.hidden ? 4 * EVERY_MS : failed ? AGAIN_MS : isUrgent ? SOON_MS : EVERY_MS;
     const now = Date.now();
@@ -146,8 +192,9 @@ export class Agents extends EventTarget {
     this.#asking = true;
     this.#asked = Date.now();
     try {
-      const rows = await listAgents({ token: this.#store.token });
-      this.list = readAgents(rows);
+      const rows = await listAgents({ url: GATEWAY, token: this.#store.token });
+      // While no event is stored, the gateway lists no agent.
+      this.list = rows.length > 0 ? readAgents(rows) : simulatedAgents(this.#store.events);
       this.state = "ready";
     } catch (error) {
       this.state = "failed";
@@ -156,6 +203,18 @@ export class Agents extends EventTarget {
     this.#asking = false;
     this.soon(EVERY_MS);
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Lists the agents of the simulated events. */
+  #simulate() {
+    this.list = simulatedAgents(this.#store.events);
+    this.state = "ready";
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Whether the list shows simulated agents. */
+  get isSimulated() {
+    return this.list.some((agent) => agent.event);
   }
 
   /** The number of late and lost agents. */

@@ -125,9 +125,20 @@ const brief = (ms) => duration(ms).replace(/ 0+ [a-z]$/, "");
 /** @param {Item} item @param {number} now @param {string} [row] The name that the row shows. */
 function labelOf(item, now, row = "") {
   if (item.point) return item.name;
-  const took = (item.to ?? now) - (item.began ?? item.from);
   const attempt = item.attempt > 1 && `(attempt ${item.attempt})`;
-  return [!row && item.name, attempt, duration(took)].filter(Boolean).join(" ");
+  return [!row && item.name, attempt, lengthOf(item, now)].filter(Boolean).join(" ");
+}
+
+/**
+ * The length of a bar in words. The bar includes the time in the queue, so the words include this time, too.
+ *
+ * @param {Item} item
+ * @param {number} now
+ */
+export function lengthOf({ from, began, to }, now) {
+  const waited = (began ?? from) - from;
+  const ran = duration((to ?? now) - (began ?? from));
+  return waited < 1_000 ? ran : `${duration(waited)} queued + ${ran}`;
 }
 
 const makeBar = () =>
@@ -149,8 +160,7 @@ function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   const { event } = item;
   const label = labelOf(item, now);
   const waits = item.began !== null && item.began > item.from;
-  const waited = waits ? `, queued ${duration((item.began ?? 0) - item.from)}` : "";
-  const title = `${label}, ${word(event.status)}${waited}, ${kindWords(event.kind)} at ${clock(item.from)}`;
+  const title = `${label}, ${word(event.status)}, ${kindWords(event.kind)} at ${clock(item.from)}`;
   if (!bar.classList.contains(`s-${event.status}`))
     bar.querySelector(".icon")?.replaceWith(icon(event.status));
   const kinds = [item.point && "point", flip && "flip", item.to === null && "live"];

@@ -1,6 +1,7 @@
 // Shows one event in full, in a native dialog. The browser keeps the focus inside the dialog, restores the
 // focus when the dialog closes, and handles Esc.
 
+import { GATEWAY } from "./address.js";
 import { copy, fill, h, makeButton, on, setText } from "./dom.js";
 import { isTask } from "./event.js";
 import { kindWords } from "./kinds.js";
@@ -110,7 +111,7 @@ export class Drawer {
           : h("p.quiet", "Empty.")
         : skeleton();
     const json = JSON.stringify({ ...stored, meta: knownMeta }, null, 2);
-    const address = `${location.origin}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1`;
+    const address = `${GATEWAY}/api/v1/oasis/events?before=${(event.id ?? 0) + 1}&limit=1`;
     const token = this.#context.store.token ? ' -H "Authorization: Bearer $READ_TOKEN"' : "";
     const curl = `curl '${address}'${token}`;
     const focused = this.#dialog.contains(document.activeElement);

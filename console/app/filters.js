@@ -244,7 +244,9 @@ export class Filters {
         },
       });
     draw("");
-    const menu = h("div.menu", { role: "group", "aria-label": NAMES[facet] }, input, list);
+    const { total } = this.#store.tally;
+    const basis = total > 0 && h("p.basis", `Counts of the last ${total.toLocaleString()} events`);
+    const menu = h("div.menu", { role: "group", "aria-label": NAMES[facet] }, input, list, basis);
     const button = this.#buttons.get(facet);
     if (button) button.ariaExpanded = "true";
     button?.after(menu);

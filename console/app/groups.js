@@ -40,6 +40,18 @@ export const failureName = (run) => `${run.key}|${isRunKey(run.key) && run.attem
 export const failureNames = (row) => (row.run.key === row.key ? [row.run] : row.failed).map(failureName);
 
 /**
+ * The name of a run's current state while the run waits or runs. After the next event of the run, the name is
+ * different.
+ *
+ * @param {Run} run
+ */
+export const activeName = (run) => `active|${run.key}|${run.status}|${run.at}`;
+
+/** The names of the active runs that the user dismisses with a row. @param {Row} row */
+export const activeNames = (row) =>
+  (row.run.key === row.key ? [row.run] : row.jobs.filter((job) => isActive(job.status))).map(activeName);
+
+/**
  * Whether a job belongs to the run's current attempt. The jobs of earlier attempts ended before this attempt
  * began.
  *
@@ -85,11 +97,14 @@ export function failing(group, isOpen) {
  *
  * @param {Group} group
  * @param {(seenAt: number) => boolean} isRecent
- * @returns {Row | null} Null if the group neither runs nor waits, or if its last event is not recent.
+ * @param {ReadonlySet<string>} [dismissed] Names from activeName().
+ * @returns {Row | null} Null if the group neither runs nor waits, or if its last event is not recent, or if
+ *   the user has dismissed the group.
  */
-export function running(group, isRecent) {
+export function running(group, isRecent, dismissed = new Set()) {
   const { run, jobs } = current(group);
-  const [state] = (run ? [run] : jobs).filter((one) => isActive(one.status)).sort(inOrder);
+  const active = (run ? [run] : jobs).filter((one) => isActive(one.status));
+  const [state] = active.filter((one) => !dismissed.has(activeName(one))).sort(inOrder);
   if (!state || ![state, ...jobs].some((one) => isRecent(one.seenAt))) return null;
   return { key: group.key, run: state, state, jobs, failed: jobs.filter(isFailed) };
 }

@@ -4,7 +4,7 @@ import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";
 import { MINUTES } from "./rate.js";
 import { keepToken, TOKEN } from "./settings.js";
-import { duration } from "./time.js";
+import { exact, rounded } from "./time.js";
 
 /** @type {Record<import("../client/types.js").FeedState, string>} */
 const WORDS = {
@@ -43,11 +43,11 @@ export class Header {
     });
   }
 
-  /** @param {number} now */
+  /** @param {number} now The time by the gateway's clock. */
   show(now) {
-    const { feed, tally } = this.#store;
+    const { feed, tally, newestAt } = this.#store;
     const { state, retryAt, transport } = feed;
-    const wait = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
+    const wait = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
     this.#badge.dataset.state = state;
     const polls = state === "live" && transport === "poll";
     setText(
@@ -59,15 +59,14 @@ export class Header {
           : WORDS[state],
     );
     this.#retry.hidden = state !== "offline" && !(state === "reconnecting" && wait > 1);
-    const delay = byId("delay");
-    const behind = feed.delay;
-    delay.hidden = behind === null || state !== "live";
-    if (behind !== null) {
-      setText(delay, `${duration(behind)} behind`);
-      delay.title = "Time from an event to its arrival on this page: the median of the last 15 events";
-      delay.classList.toggle("far", behind > 60_000);
+    const last = byId("last");
+    last.hidden = newestAt === 0 || state === "mock";
+    if (newestAt > 0) {
+      const ago = now - newestAt;
+      setText(last, `last event ${ago < 1_000 ? "just now" : `${rounded(ago)} ago`}`);
+      last.title = exact(newestAt);
     }
-    setText(byId("rate-number"), tally.rate.perMinute(now).toLocaleString());
+    setText(byId("rate-number"), tally.rate.perMinute(now)?.toLocaleString() ?? "\u2013");
     this.#spark(tally.rate.minutes(now));
     this.#showBanner();
   }

@@ -47,7 +47,7 @@ export class Home {
     this.#context = context;
     const { store } = context;
     this.#filters = new Filters(store, () => context.view, context.change);
-    this.#now = new Now(context, () => this.tick(Date.now()));
+    this.#now = new Now(context, () => this.tick(context.store.now()));
     this.#pause = makeButton("small", {
       "aria-pressed": "false",
       "aria-keyshortcuts": "Space",
@@ -118,7 +118,7 @@ export class Home {
     this.#ticker.reset(store.events.filter((event) => this.#matches(event)));
     this.#older.reset(view, matches);
     if (store.feed.state === "live") void this.#older.load();
-    this.tick(Date.now());
+    this.tick(store.now());
   }
 
   /** @param {boolean} anyStatus */

@@ -1,12 +1,13 @@
 // The hints that the page shows while it has nothing to show: the command that sends the first event, and the
 // command that starts an agent.
 
+import { GATEWAY } from "./address.js";
 import { copy, h, makeButton, on, setText } from "./dom.js";
 
 /** Makes the hint for a feed without events. */
 export function howToSend() {
   const command = [
-    `curl ${location.origin}/events/ingest -H 'Content-Type: application/json' \\`,
+    `curl ${GATEWAY}/events/ingest -H 'Content-Type: application/json' \\`,
     `     -d '{"vtid":"DEV-CICDL-0031","source":"oasis.events","kind":"task.init","status":"info"}'`,
   ].join("\n");
   return hint(
@@ -20,7 +21,7 @@ export function howToSend() {
 export function howToStartAgent() {
   return hint(
     "No agent has sent a heartbeat yet. To see an agent here, run a program under heartbeat-agent:",
-    `GATEWAY_URL=${location.origin} heartbeat-agent --agent planner -- sleep 300`,
+    `GATEWAY_URL=${GATEWAY} heartbeat-agent --agent planner -- sleep 300`,
     "Replace sleep 300 with your program. If INGEST_TOKENS is set on the gateway, also set INGEST_TOKEN. " +
       "To install heartbeat-agent from a clone of the repository, run " +
       "cargo install --path services/heartbeat-agent.",

@@ -1,7 +1,7 @@
 // Turns the events of a task into its journey from the first commit to the deployment: bars and points in
 // lanes.
 
-import { metaText } from "./event.js";
+import { keyOf, metaText } from "./event.js";
 import { isMoment, isStep, laneOf, nameOf, pullEndStep, RUN } from "./kinds.js";
 import { attemptOf, runKey } from "./run.js";
 import { isActive, ofStatus, phaseOf } from "./sets.js";
@@ -66,7 +66,7 @@ export function toItems(events, now) {
     const at = timeOf(event);
     if (lane === "agents") takePing(items, open, event, at);
     else if (isMoment(event) || (lane === "events" && !isRun(event, open))) {
-      const key = `${event.id}`;
+      const key = keyOf(event);
       items.push({ ...begin(key, event, at, lane), began: at, to: at, point: true });
     } else takeRun(items, open, event, at, lane);
   }
@@ -111,7 +111,7 @@ function takeRun(items, open, event, at, lane) {
     (attempt > 0 && item.attempt > 0 && attempt !== item.attempt) ||
     (item.to !== null && active)
   ) {
-    item = { ...begin(`${key}|${event.id}`, event, at, lane), attempt };
+    item = { ...begin(`${key}|${keyOf(event)}`, event, at, lane), attempt };
     open.set(key, item);
     items.push(item);
   }
@@ -131,7 +131,7 @@ function takePing(items, open, event, at) {
     item = undefined;
   }
   if (!item) {
-    item = begin(`${key}|${event.id}`, event, at, "agents");
+    item = begin(`${key}|${keyOf(event)}`, event, at, "agents");
     item.began = at;
     item.point = !works;
     item.to = works ? null : at;

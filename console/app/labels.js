@@ -1,5 +1,6 @@
 // Makes the small parts that show an event: icons, status marks, times, links and notes.
 
+import { addressOf } from "./address.js";
 import { h, makeButton, svg } from "./dom.js";
 import { isTask } from "./event.js";
 import { isLost } from "./kinds.js";
@@ -86,7 +87,8 @@ export const failureWord = (event) => (isLost(event) ? "lost" : "failed");
  */
 export function taskLink(vtid, tabindex) {
   if (!isTask(vtid)) return h("span.task.none", vtid === "IDLE" ? "idle" : "no task");
-  return h("a.task", { href: `/vtid/${encodeURIComponent(vtid)}`, "data-route": true, tabindex }, vtid);
+  const href = addressOf(`/vtid/${encodeURIComponent(vtid)}`);
+  return h("a.task", { href, "data-route": true, tabindex }, vtid);
 }
 
 /**
@@ -106,6 +108,14 @@ export function outLink(address, label, text) {
     icon("out"),
   );
 }
+
+/** The mark of a page that shows simulated data. */
+export const simulatedMark = () =>
+  h(
+    "span.simulated",
+    { hidden: true, title: "No event is stored yet. The gateway invents this data." },
+    "simulated",
+  );
 
 /** The placeholder for rows that are loading. */
 export const skeleton = () =>

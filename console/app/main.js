@@ -1,5 +1,6 @@
 // Starts the page: shows the view that the address names, and updates the view when events arrive.
 
+import { addressOf } from "./address.js";
 import { Agents } from "./agents.js";
 import { AgentsPage } from "./agents-page.js";
 import { byId, fill, on, setText } from "./dom.js";
@@ -104,7 +105,7 @@ function show(before) {
   for (const link of document.querySelectorAll("nav [data-page]")) {
     link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
   }
-  byId("live").setAttribute("href", view.page === "home" ? "/" : formatView(homeView()));
+  byId("live").setAttribute("href", addressOf(view.page === "home" ? "/" : formatView(homeView())));
   if (view.event === null) drawer.close();
   else {
     const isShown = (/** @type {AnyEvent | null} */ event) => event?.id === view.event;
@@ -114,7 +115,7 @@ function show(before) {
 }
 
 function draw() {
-  const now = Date.now();
+  const now = store.now();
   header.show(now);
   const page = current();
   const shown = home.tick(now);
@@ -152,17 +153,27 @@ on(store, "failed", (event) => {
 });
 on(store, "state seeded learned gap", scheduleDraw);
 on(store, "state", () => {
-  header.show(Date.now());
+  header.show(store.now());
   if (store.feed.state !== "live") return;
   home.connected();
   task?.connected();
 });
-on(store, "reset", () => home.show(true));
+on(store, "reset", () => {
+  home.show(true);
+  task?.reset();
+});
 for (const kept of [stars, dismissed]) on(kept, "change", () => home.show());
 on(dismissed, "change", draw);
-on(agents, "change", scheduleDraw);
+on(agents, "change", () => {
+  store.beats.learn(agents.list);
+  scheduleDraw();
+});
 setInterval(draw, 1_000);
 
+// The links in the document are relative to the address at which the page was loaded. This address changes
+// when another view opens.
+for (const link of document.querySelectorAll("a[data-route]"))
+  link.setAttribute("href", addressOf(link.getAttribute("data-route") ?? "/"));
 makeThemeButton(byId("theme"));
 fill(byId("help"), icon("help"));
 on(byId("help"), "click", () => help.showModal());

@@ -1,7 +1,7 @@
 // Lists the recent failures and the active runs, with one row per run.
 
 import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
-import { failureNames, jobsSummary, rowMatches } from "./groups.js";
+import { activeNames, failureNames, jobsSummary, rowMatches } from "./groups.js";
 import { isLost, kindWords } from "./kinds.js";
 import { failureNote, failureWord, icon, outLink, skeleton, statusMark, taskLink, time } from "./labels.js";
 import { describeLink } from "./links.js";
@@ -11,10 +11,12 @@ import { duration, short } from "./time.js";
 /** @typedef {import("./groups.js").Row} Row */
 /** @typedef {import("./run.js").Run} Run */
 
-/** The maximum number of rows in each list. */
+/** The number of active runs that are shown at first. */
 const MOST = 30;
 /** The number of failures that are shown at first. More failures would push the active runs out of sight. */
 const FEW = 6;
+/** How many more rows a click shows. */
+const STEP = 100;
 /** The maximum number of failed jobs that a row names. */
 const NAMED = 5;
 
@@ -29,8 +31,8 @@ export class Now {
   #activeCount = h("span.count");
   #failuresPart;
   #note = h("div.note");
-  #more = makeButton("link.more", {});
-  #all = false;
+  #moreFailures;
+  #moreActive;
   /** @type {(event: import("./event.js").AnyEvent) => boolean} */
   #matches = () => true;
   #empty = h("p.quiet.pad");
@@ -43,24 +45,31 @@ export class Now {
   constructor(context, changed) {
     const { dismissed } = context;
     this.#context = context;
-    const onclick = () => dismissed.add(this.#failed(Date.now()).flatMap(failureNames));
+    this.#moreFailures = new More(FEW, changed);
+    this.#moreActive = new More(MOST, changed);
+    const onclick = () => dismissed.add(this.#failed(context.store.now()).flatMap(failureNames));
     this.#failuresPart = panel(
       "failures",
       "failures-title",
       ["Recent failures ", this.#failuresCount],
       makeButton("link", { onclick }, "Dismiss all"),
       this.#failures,
-      this.#more,
+      this.#moreFailures.element,
     );
     this.element = h(
       "div.now",
       this.#failuresPart,
-      panel("active", "now-title", ["Now ", this.#activeCount], null, this.#note, this.#active, this.#empty),
+      panel(
+        "active",
+        "now-title",
+        ["Now ", this.#activeCount],
+        null,
+        this.#note,
+        this.#active,
+        this.#moreActive.element,
+        this.#empty,
+      ),
     );
-    on(this.#more, "click", () => {
-      this.#all = !this.#all;
-      changed();
-    });
     on(this.element, "click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const element = /** @type {HTMLElement | null} */ (target.closest("li"));
@@ -68,7 +77,7 @@ export class Now {
       if (!row || target.closest("a")) return;
       if (target.closest(".dismiss")) {
         const next = element.nextElementSibling ?? element.previousElementSibling;
-        dismissed.add(failureNames(row));
+        dismissed.add(element.closest(".failures") ? failureNames(row) : activeNames(row));
         /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".dismiss"))?.focus();
       } else context.open(row.state.event);
     });
@@ -102,16 +111,18 @@ export class Now {
    */
   show(now, matches, filtered) {
     this.#matches = matches;
-    const { store } = this.#context;
+    const { store, dismissed } = this.#context;
     const { runs, seeded } = store;
     const failures = this.#failed(now);
-    const active = runs.active(now).filter((row) => rowMatches(row, matches));
-    const rows = [failures.slice(0, this.#all ? MOST : FEW), active.slice(0, MOST)];
-    this.#more.hidden = failures.length <= FEW;
-    setText(this.#more, this.#all ? "Show fewer" : `Show all ${Math.min(failures.length, MOST)}`);
+    const active = runs.active(now, dismissed.values).filter((row) => rowMatches(row, matches));
+    const rows = [this.#moreFailures.cut(failures), this.#moreActive.cut(active)];
+    const shownActive = rows[1]?.length ?? 0;
     this.#failuresPart.hidden = failures.length === 0;
     setText(this.#failuresCount, failures.length);
-    setText(this.#activeCount, active.length > MOST ? `${MOST} of ${active.length}` : active.length);
+    setText(
+      this.#activeCount,
+      active.length > shownActive ? `${shownActive} of ${active.length}` : active.length,
+    );
     for (const [i, list] of [this.#failures, this.#active].entries())
       keyed(
         list,
@@ -133,11 +144,41 @@ export class Now {
   }
 }
 
+/** The buttons below a list that show more rows of the list, and fewer rows again. */
+class More {
+  #few;
+  #most;
+  #more = makeButton("link.more", {});
+  #less = makeButton("link.more", {}, "Show fewer");
+  element = h("div", this.#more, this.#less);
+
+  /** @param {number} few The number of rows at first. @param {() => void} changed */
+  constructor(few, changed) {
+    this.#few = this.#most = few;
+    on(this.#more, "click", () => {
+      this.#most += STEP;
+      changed();
+    });
+    on(this.#less, "click", () => {
+      this.#most = few;
+      changed();
+    });
+  }
+
+  /** Returns the rows to show. @template T @param {T[]} rows */
+  cut(rows) {
+    const left = rows.length - this.#most;
+    this.#more.hidden = left <= 0;
+    this.#less.hidden = rows.length <= this.#few || this.#most === this.#few;
+    setText(this.#more, left > STEP ? `Show ${STEP} more` : `Show all ${rows.length}`);
+    return rows.slice(0, this.#most);
+  }
+}
+
 /** @param {boolean} failed */
 function makeRow(failed) {
-  const dismiss =
-    failed &&
-    makeButton("dismiss.tool", { "aria-label": "Dismiss this failure", title: "Dismiss" }, icon("close"));
+  const label = failed ? "Dismiss this failure" : "Dismiss this run until it reports again";
+  const dismiss = makeButton("dismiss.tool", { "aria-label": label, title: label }, icon("close"));
   return h(
     "li",
     h("span.mark"),

@@ -108,8 +108,9 @@ export class Older {
     // newest events from the query API.
     const isFromBeginning = view.beats && this.#oldest === 0;
     const first = store.events.find((event) => event.id !== null)?.id ?? Number.MAX_SAFE_INTEGER;
+    const before = this.#oldest || (isFromBeginning ? undefined : first);
     const { events, next } = await store.query(serverFilters(view, [...stars.values]), {
-      before: this.#oldest || (isFromBeginning ? undefined : first),
+      before,
       limit: view.q || view.hideGreen ? BIG_PAGE : PAGE,
       signal,
     });
@@ -122,7 +123,7 @@ export class Older {
     }
     this.#atEnd = next === null;
     events.reverse();
-    if (filterCount(view) === 0) store.tally.takeOlder(events);
+    if (filterCount(view) === 0) store.tally.takeOlder(events, before ?? Infinity);
     if (isFromBeginning)
       this.#list.reset(store.events.filter((event) => (event.id ?? 0) > newest && matches(event)));
     // The feed may have delivered some of these events in the meantime.

@@ -1,11 +1,16 @@
 // Counts events per minute over the last half hour.
 
+const SECOND = 1_000;
 const MINUTE = 60_000;
 export const MINUTES = 30;
+/** A rate is not estimated from fewer events. */
+const FEW = 20;
 
 export class Rate {
-  /** @type {Map<number, number>} */
+  /** The number of events in each minute. @type {Map<number, number>} */
   #counts = new Map();
+  /** The number of events in each second. @type {Map<number, number>} */
+  #seconds = new Map();
   /** The time since which every event has been counted. */
   #from = Infinity;
   /** The time at which the connection was lost; Infinity while the page is connected. */
@@ -15,17 +20,15 @@ export class Rate {
   add(at, count = 1) {
     const minute = Math.floor(at / MINUTE);
     this.#counts.set(minute, (this.#counts.get(minute) ?? 0) + count);
-    if (this.#counts.size > 4 * MINUTES) this.#prune(minute - MINUTES);
+    prune(this.#counts, 2 * MINUTES);
+    const second = Math.floor(at / SECOND);
+    this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + count);
+    prune(this.#seconds, 120);
   }
 
   /** Notes that every event since this time has been added. @param {number} at */
   completeSince(at) {
     this.#from = Math.min(this.#from, at);
-  }
-
-  /** @param {number} oldest */
-  #prune(oldest) {
-    for (const minute of this.#counts.keys()) if (minute < oldest) this.#counts.delete(minute);
   }
 
   /** Notes that no event arrives after this time, because the connection was lost. @param {number} at */
@@ -40,6 +43,7 @@ export class Rate {
 
   clear() {
     this.#counts.clear();
+    this.#seconds.clear();
     this.#from = Infinity;
   }
 
@@ -59,10 +63,22 @@ export class Rate {
     });
   }
 
-  /** Estimates the number of events in the last 60 s from the last two counts. @param {number} now */
+  /** The number of events in the last 60 s; null if unknown. @param {number} now */
   perMinute(now) {
-    const last = Math.floor(now / MINUTE);
-    const part = (now % MINUTE) / MINUTE;
-    return Math.round((this.#counts.get(last) ?? 0) + (1 - part) * (this.#counts.get(last - 1) ?? 0));
+    if (this.#from === Infinity) return null;
+    const last = Math.floor(now / SECOND);
+    let sum = 0;
+    for (const [second, count] of this.#seconds) if (second > last - 60 && second <= last) sum += count;
+    // If only the last seconds are known, the rate of these seconds is the best estimate. A few events are no
+    // basis for an estimate.
+    const known = Math.max(1, (now - this.#from) / SECOND);
+    return known >= 60 || sum < FEW ? sum : Math.round((sum * 60) / known);
   }
+}
+
+/** Keeps at least this many of the newest counts. @param {Map<number, number>} counts @param {number} most */
+function prune(counts, most) {
+  if (counts.size <= 2 * most) return;
+  const times = [...counts.keys()].sort((a, b) => a - b);
+  for (const time of times.slice(0, -most)) counts.delete(time);
 }

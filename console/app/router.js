@@ -1,5 +1,6 @@
 // Keeps the view and the address in sync. A click on a link to another view does not reload the page.
 
+import { addressOf, pathOf } from "./address.js";
 import { on } from "./dom.js";
 import { formatView, parseView } from "./view.js";
 
@@ -21,29 +22,29 @@ import { formatView, parseView } from "./view.js";
  * @property {() => void} closed
  */
 
-const read = () => parseView(location.pathname, location.search);
+/** @param {URL | Location} address */
+const viewOf = ({ pathname, search }) => parseView(pathOf(pathname), search);
 
 export class Router {
-  view = read();
+  view = viewOf(location);
   #show;
 
   /** @param {(before: View) => void} show */
   constructor(show) {
     this.#show = show;
-    on(window, "popstate", () => this.#set(read()));
+    on(window, "popstate", () => this.#set(viewOf(location)));
     on(document, "click", (event) => {
       const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
       const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
       if (!link || event.defaultPrevented || !isPlain) return;
       event.preventDefault();
-      const url = new URL(link.getAttribute("href") ?? "/", location.href);
-      this.go(parseView(url.pathname, url.search), false);
+      this.go(viewOf(new URL(link.getAttribute("href") ?? "", location.href)), false);
     });
   }
 
   /** @param {View} view @param {boolean} replace Whether the view replaces the current history entry. */
   go(view, replace) {
-    const address = formatView(view);
+    const address = addressOf(formatView(view));
     if (address === `${location.pathname}${location.search}`) return;
     const state = view.event === null ? null : this.view.event === null ? { opened: true } : history.state;
     history[replace ? "replaceState" : "pushState"](state, "", address);

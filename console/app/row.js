@@ -1,11 +1,12 @@
 // Makes the header row and the event rows of a list of events.
 
 import { fill, h, makeButton } from "./dom.js";
+import { arrivalOf, latenessOf } from "./event.js";
 import { kindWords } from "./kinds.js";
 import { outLink, statusMark, taskLink, time } from "./labels.js";
 import { describeLink } from "./links.js";
 import { sourceFacts, word } from "./sets.js";
-import { moment } from "./time.js";
+import { exact, moment, rounded } from "./time.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
@@ -30,7 +31,7 @@ export function makeRow(event, number, selected, name) {
       "data-number": number,
       "aria-current": selected ? "true" : null,
     },
-    cell("time", time(event.ts, moment(Date.parse(event.ts), Date.now()))),
+    cell("time"),
     cell("status", statusMark(event.status)),
     cell("task", taskLink(event.vtid, -1)),
     cell("kind", open),
@@ -39,7 +40,7 @@ export function makeRow(event, number, selected, name) {
     cell("source", sourceFacts(event.source).name),
     cell("out", outLink(link, `Open ${what || "the link"}`)),
   );
-  nameRow(row, event, name);
+  completeRow(row, event, name);
   row.querySelector(".c-out a")?.setAttribute("tabindex", "-1");
   if (event.id !== null) row.dataset.id = String(event.id);
   else row.dataset.simulated = "true";
@@ -47,13 +48,24 @@ export function makeRow(event, number, selected, name) {
 }
 
 /**
- * Sets the name of the run in a row. The name may become known after the row was made.
+ * Sets the parts of a row that may become known after the row was made: the time of arrival, and the name of
+ * the run.
  *
  * @param {HTMLElement} row
  * @param {AnyEvent} event
  * @param {string} name
  */
-export function nameRow(row, event, name) {
+export function completeRow(row, event, name) {
+  const at = arrivalOf(event);
+  if (row.dataset.at !== String(at)) {
+    row.dataset.at = String(at);
+    const late = latenessOf(event);
+    const cell = /** @type {HTMLElement} */ (row.querySelector(".c-time"));
+    const arrived = time(at, moment(at, Date.now()));
+    arrived.removeAttribute("title");
+    fill(cell, arrived, late > 0 && h("span.late", `+${rounded(late)}`));
+    cell.title = late > 0 ? `Arrived ${exact(at)}\n\nHappened ${exact(Date.parse(event.ts))}` : exact(at);
+  }
   if (row.dataset.name === name) return;
   row.dataset.name = name;
   const cell = /** @type {HTMLElement} */ (row.querySelector(".c-what"));
@@ -61,7 +73,7 @@ export function nameRow(row, event, name) {
 }
 
 const HEADS = {
-  time: "Time",
+  time: "Arrived",
   status: "Status",
   task: "Task",
   kind: "Event",

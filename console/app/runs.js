@@ -181,12 +181,13 @@ export class Runs {
   }
 
   /**
-   * The rows of the groups that run or wait.
+   * The rows of the groups that run or wait and are not dismissed.
    *
    * @param {number} now
+   * @param {ReadonlySet<string>} [dismissed] The names of active runs, from activeName().
    */
-  active(now) {
-    const rows = this.#rows((group) => running(group, (seenAt) => now - seenAt < SILENT_MS));
+  active(now, dismissed) {
+    const rows = this.#rows((group) => running(group, (seenAt) => now - seenAt < SILENT_MS, dismissed));
     return rows.sort((a, b) => inOrder(a.state, b.state));
   }
 

@@ -3,17 +3,17 @@
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
 import { fill, h, makeButton, on, panel, setText } from "./dom.js";
-import { metaText } from "./event.js";
+import { keyOf, metaText } from "./event.js";
 import { toItems, toMilestones } from "./journey.js";
 import { isStep } from "./kinds.js";
-import { failureNote, icon, outLink, skeleton } from "./labels.js";
+import { failureNote, icon, outLink, simulatedMark, skeleton } from "./labels.js";
 import { describeLink } from "./links.js";
 import { drawSteps } from "./steps.js";
 import { Ticker } from "./ticker.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
-/** The maximum number of events that are loaded. */
+/** How many events are loaded at first, and how many more on request. */
 const MOST = 2_000;
 /** The maximum number of events that one query returns. */
 const PAGE = 500;
@@ -25,8 +25,11 @@ const SETTLE_MS = 1_500;
 export class TaskPage {
   #context;
   #task = "";
-  /** @type {Map<number, AnyEvent>} */
+  /** The events by key, see keyOf(). @type {Map<string, AnyEvent>} */
   #events = new Map();
+  /** @type {import("./journey.js").Item[]} */
+  #items = [];
+  #most = MOST;
   /** @type {AbortController | null} */
   #loading = null;
   #more = false;
@@ -42,6 +45,7 @@ export class TaskPage {
   #name = h("h1");
   #about = h("p.about-task");
   #star = makeButton("switch.star", {});
+  #simulated = simulatedMark();
   #links = h("span.links");
   #steps = h("ol.steps", { "aria-label": "Steps", tabindex: 0 });
   #chart = h("div.chart");
@@ -71,14 +75,18 @@ export class TaskPage {
     ];
     this.element = h(
       "div.page.task-page",
-      h("div.page-head", h("div.task-title", this.#name, this.#star, this.#links), this.#about),
+      h(
+        "div.page-head",
+        h("div.title-line", this.#name, this.#simulated, this.#star, this.#links),
+        this.#about,
+      ),
       this.#note,
       ...this.#parts,
     );
     on(this.#chart, "click", (event) => {
       const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
-      const found = bar ? this.#events.get(Number(bar.dataset.id)) : undefined;
-      if (found) context.open(found);
+      const found = this.#items.find((item) => item.key === bar?.dataset.key);
+      if (found) context.open(found.event);
     });
   }
 
@@ -96,9 +104,18 @@ export class TaskPage {
     this.#begin();
   }
 
+  /** Starts again, because the events were simulated or the database was restored. */
+  reset() {
+    if (this.#task) this.#begin();
+  }
+
   #begin() {
     const task = this.#task;
     this.#events.clear();
+    // Simulated events are not stored, so the query API does not return them.
+    for (const event of this.#context.store.events)
+      if (event.id === null && event.vtid === task) this.#events.set(keyOf(event), event);
+    this.#most = MOST;
     this.#more = false;
     this.#error = null;
     fill(this.#about);
@@ -119,13 +136,12 @@ export class TaskPage {
     fill(this.#star, icon("star"), starred ? "Starred" : "Star");
   }
 
-  async #load() {
+  /** @param {number | null} [before] Loads only events with a lower id. */
+  async #load(before = null) {
     this.#loading?.abort();
     const control = new AbortController();
     this.#loading = control;
     this.#error = null;
-    /** @type {number | null | undefined} */
-    let before;
     let drawn = false;
     try {
       do {
@@ -134,12 +150,12 @@ export class TaskPage {
           { before: before ?? undefined, limit: PAGE, signal: control.signal },
         );
         if (control.signal.aborted) return;
-        for (const event of page.events) this.#events.set(event.id, event);
+        for (const event of page.events) this.#events.set(keyOf(event), event);
         before = page.next;
         // The first page of events fills the screen. Drawing after every page would slow down loading.
         if (before !== null && !drawn) this.#redraw();
         drawn = true;
-      } while (before !== null && this.#events.size < MOST);
+      } while (before !== null && this.#events.size < this.#most);
       this.#more = before !== null;
     } catch (error) {
       if (control.signal.aborted) return;
@@ -149,32 +165,41 @@ export class TaskPage {
     this.#redraw();
   }
 
+  #loadOlder() {
+    const [oldest] = this.#sorted();
+    this.#most += MOST;
+    void this.#load(oldest?.id);
+  }
+
   #redraw() {
     this.#fillTicker();
     this.#dirty = true;
-    this.#draw(Date.now());
+    this.#draw(this.#context.store.now());
+  }
+
+  /** The events, oldest first. Simulated events stay in the order in which they arrived. */
+  #sorted() {
+    return [...this.#events.values()].sort((a, b) => (a.id ?? 0) - (b.id ?? 0));
   }
 
   #fillTicker() {
     this.#notABeat = beatFilter();
-    const events = [...this.#events.values()].sort((a, b) => (a.id ?? 0) - (b.id ?? 0));
-    this.#ticker.reset(events.filter(this.#notABeat));
+    this.#ticker.reset(this.#sorted().filter(this.#notABeat));
   }
 
   /** @param {readonly AnyEvent[]} events */
   take(events) {
-    const added = events.filter(
-      (event) => event.vtid === this.#task && event.id !== null && !this.#events.has(event.id),
-    );
+    const added = events.filter((event) => event.vtid === this.#task && !this.#events.has(keyOf(event)));
     if (added.length === 0) return;
-    for (const event of added) this.#events.set(event.id ?? 0, event);
-    if (this.#events.size > 2 * MOST) {
-      const ids = [...this.#events.keys()].sort((a, b) => a - b).slice(0, this.#events.size - MOST);
-      for (const id of ids) this.#events.delete(id);
+    for (const event of added) this.#events.set(keyOf(event), event);
+    if (this.#events.size > this.#most + MOST) {
+      for (const event of this.#sorted().slice(0, this.#events.size - this.#most))
+        this.#events.delete(keyOf(event));
       this.#more = true;
     }
     if (!this.#loading) this.#ticker.push(added.filter(this.#notABeat));
     this.#dirty = true;
+    if (added.every((event) => event.id === null)) return;
     if (!this.element.isConnected) this.#stale = true;
     else this.#settling ??= setTimeout(() => void this.#refresh(), SETTLE_MS);
   }
@@ -190,7 +215,7 @@ export class TaskPage {
     try {
       const { events } = await this.#context.store.query({ vtid: task }, { limit: 100 });
       if (task !== this.#task) return;
-      for (const event of events) if (this.#events.has(event.id)) this.#events.set(event.id, event);
+      for (const event of events) if (this.#events.has(keyOf(event))) this.#events.set(keyOf(event), event);
       this.#dirty = true;
     } catch {
       // Without the `meta`, the page shows the kind instead of the name.
@@ -210,14 +235,15 @@ export class TaskPage {
     this.#drawnAt = now;
     const events = [...this.#events.values()];
     setText(this.#count, this.#loading && events.length === 0 ? "" : this.#ticker.length.toLocaleString());
+    this.#simulated.hidden = !events.some((event) => event.id === null);
     if (isNew) this.#drawNote(events.length);
     for (const part of this.#parts) part.hidden = events.length === 0 && !this.#loading;
     if (events.length === 0) return;
     const all = toItems(events, now);
-    const items = all.slice(-MOST_ITEMS);
+    this.#items = all.slice(-MOST_ITEMS);
     if (isNew) this.#drawHead(events);
     drawSteps(this.#steps, toMilestones(all), now);
-    drawChart(this.#chart, items, now);
+    drawChart(this.#chart, this.#items, now);
   }
 
   /** @param {number} count */
@@ -234,7 +260,11 @@ export class TaskPage {
         ),
       );
     else if (this.#more)
-      fill(this.#note, h("p", `Only the last ${count.toLocaleString()} events are shown.`));
+      fill(
+        this.#note,
+        h("p", `Only the last ${count.toLocaleString()} events are shown.`),
+        makeButton("small", { onclick: () => this.#loadOlder() }, "Load older events"),
+      );
     else fill(this.#note);
   }
 

@@ -4,7 +4,7 @@
 
 import { h, on } from "./dom.js";
 import { Pointer } from "./pointer.js";
-import { makeRow, nameRow, tickerHead } from "./row.js";
+import { completeRow, makeRow, tickerHead } from "./row.js";
 import { Rows } from "./rows.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
@@ -57,11 +57,11 @@ export class Ticker {
     this.#sheet = h("div.sheet", { role: "presentation" }, this.#anchor);
     scroller.append(h("div.head-group", { role: "rowgroup" }, tickerHead()), this.#sheet);
     this.#pointer = new Pointer(scroller, () => this.#catchUp());
-    // After these events, more names of runs are known.
+    // After these events, more names of runs and more times of arrival are known.
     on(context.store, "seeded learned", () => {
       for (const [number, row] of this.#made) {
         const event = this.#rows.at(number);
-        if (event) nameRow(row, event, this.#nameOf(event));
+        if (event) completeRow(row, event, this.#nameOf(event));
       }
     });
     on(scroller, "scroll", () => this.#scrolled());

@@ -117,6 +117,11 @@ export class OasisFeed extends EventTarget {
     return this.#ledger.delay;
   }
 
+  /** The clock of the client minus the clock of the gateway, in ms; 0 if the difference is below 2 s. */
+  get clockOffset() {
+    return this.#ledger.clockOffset;
+  }
+
   get transport() {
     return this.#connector.transport;
   }

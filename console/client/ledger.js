@@ -12,6 +12,8 @@ import { isObject, toEvent, toId } from "./wire.js";
 
 /** The number of live events, counted from the newest, over which the median delay is computed. */
 const RECENT = 15;
+/** A smaller difference between two clocks may be the time that the message took. */
+const TOLERANCE_MS = 2_000;
 
 export class Ledger {
   /** @type {import("./types.js").OasisEvent[]} */
@@ -23,6 +25,8 @@ export class Ledger {
   #keep;
   #now;
   #listener;
+  /** The clock of the client minus the clock of the gateway, in milliseconds; 0 for a small difference. */
+  clockOffset = 0;
   #mock = false;
   #head = 0;
   /** @type {import("./types.js").OasisEvent[]} */
@@ -123,6 +127,7 @@ export class Ledger {
     switch (value.type) {
       case "connected":
         this.#head = toId(value.head) ?? 0;
+        this.#compareClocks(value.ts);
         return this.#mode(value.mode, true);
       case "mode":
         return this.#mode(value.mode, false);
@@ -136,6 +141,12 @@ export class Ledger {
         });
       // Ignore other types, which a newer server may send.
     }
+  }
+
+  /** @param {unknown} sent The gateway's time when it sent the message. */
+  #compareClocks(sent) {
+    const offset = this.#now() - Date.parse(String(sent));
+    this.clockOffset = Math.abs(offset) >= TOLERANCE_MS ? offset : 0;
   }
 
   /**

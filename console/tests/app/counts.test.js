@@ -20,6 +20,28 @@ test("minutes without a connection are unknown until their events arrive", () =>
   assert.deepEqual(rate.minutes(now).slice(-5), [1, 0, 1, 0, 0]);
 });
 
+test("the rate is the number of events in the last 60 s", () => {
+  const rate = new Rate();
+  assert.equal(rate.perMinute(START), null, "nothing is known");
+  rate.completeSince(-Infinity);
+  for (let second = 0; second < 300; second++) rate.add(START + 1_000 * second, 2);
+  assert.equal(rate.perMinute(START + 299_999), 120);
+  assert.equal(rate.perMinute(START + 299_000 + 30_000), 60);
+  assert.equal(rate.perMinute(START + 299_000 + MINUTE), 0);
+  for (let second = 0; second < 300; second++) rate.add(START - 1_000 * second);
+  assert.equal(rate.perMinute(START + 299_999), 120, "older events change nothing");
+});
+
+test("if less than a minute is known, the rate is estimated, but not from a few events", () => {
+  const rate = new Rate();
+  rate.completeSince(START);
+  rate.add(START, 19);
+  assert.equal(rate.perMinute(START + 10_000), 19);
+  rate.add(START + 5_000, 81);
+  assert.equal(rate.perMinute(START + 10_000), 600);
+  assert.equal(rate.perMinute(START + 59_999), 100);
+});
+
 test("beyond the limit, the newest values are kept, and an older event replaces none of them", () => {
   /** @type {Map<string, number>} */
   const counts = new Map();

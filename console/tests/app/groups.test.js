@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failureNames, jobsSummary, rowMatches } from "../../app/groups.js";
+import { activeNames, failureNames, jobsSummary, rowMatches } from "../../app/groups.js";
 import { event, NONE, NOW, of, orders, RUN } from "./events.js";
 
 /** @typedef {import("../../app/event.js").AnyEvent} AnyEvent */
@@ -107,6 +107,28 @@ test("one dismissal covers all jobs of an attempt, and stays in force after the 
   assert.deepEqual(failures(runs, dismissed), []);
   runs.take(run("failure", 9, 2));
   assert.equal(failures(runs, dismissed).length, 1, "the next attempt is a new failure");
+});
+
+test("a dismissed active run is shown again after its next event, and its jobs do not show it again", () => {
+  const runs = of(run("queued", 0), job(1, "queued", 1));
+  const [row] = runs.active(NOW, NONE);
+  assert.ok(row);
+  const dismissed = new Set(activeNames(row));
+  assert.deepEqual(runs.active(NOW, dismissed), []);
+  runs.take(job(1, "in_progress", 2));
+  assert.deepEqual(runs.active(NOW, dismissed), []);
+  assert.equal(failures(runs, dismissed).length, 0);
+  runs.take(run("in_progress", 3));
+  assert.equal(runs.active(NOW, dismissed).length, 1);
+});
+
+test("while the run is unknown, all active jobs of a row are dismissed", () => {
+  const runs = of(job(1, "queued", 1), job(2, "in_progress", 2), job(3, "success", 3));
+  const [row] = runs.active(NOW, NONE);
+  assert.ok(row);
+  const dismissed = new Set(activeNames(row));
+  assert.equal(dismissed.size, 2);
+  assert.deepEqual(runs.active(NOW, dismissed), []);
 });
 
 test("while the run is unknown, each job is dismissed separately", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { manyOf, toRows, toScale } from "../../app/axis.js";
+import { lengthOf } from "../../app/chart.js";
 import { toItems, toMilestones } from "../../app/journey.js";
 import { MINUTES, Rate } from "../../app/rate.js";
 
@@ -82,6 +83,27 @@ test("the axis is monotonic, contains every item, and shortens long pauses", () 
     last = scale(at);
   }
   assert.ok(scale(START + 90_000) > 0.3, "two minutes stay visible next to two hours");
+});
+
+test("the words for the length of a bar include the time in the queue", () => {
+  const link = "https://github.com/acme/x/actions/runs/9";
+  /** @param {[number, string][]} states */
+  const words = (...states) => {
+    const events = states.map(([second, status]) => event(second, "workflow_run", status, { link }));
+    const [item] = toItems(events, START + 32_000);
+    assert.ok(item);
+    return lengthOf(item, START + 32_000);
+  };
+  assert.equal(words([0, "queued"], [22, "in_progress"], [32, "success"]), "22 s queued + 10 s");
+  assert.equal(words([22, "in_progress"], [32, "success"]), "10 s");
+  assert.equal(words([22, "queued"]), "10 s", "the run still waits");
+});
+
+test("simulated events, which have no id, have bars and points of their own", () => {
+  const story = STORY.map((one) => ({ ...one, id: null }));
+  const items = toItems(story, NOW);
+  assert.equal(items.length, 6);
+  assert.equal(new Set(items.map(({ key }) => key)).size, 6);
 });
 
 test("no bar covers another bar or its label", () => {

@@ -109,7 +109,7 @@ test("screen readers get the ticker's rows in order, each with its index", async
     assert.ok((await idsInOrder(`scrolled to ${top}`)).includes(selected), "the selected row is not removed");
   }
   const rows = (await list.ariaSnapshot()).split("\n").filter((line) => /^ *- row /.test(line));
-  assert.match(rows[0] ?? "", /Time Status Task Event Module Where Source/);
+  assert.match(rows[0] ?? "", /Arrived Status Task Event Module Where Source/);
   assert.match(rows[1] ?? "", /info DEV-CICDL-0031 heard, info, DEV-CICDL-0031, CORE/);
   assert.match(rows[3] ?? "", /heard89, info/);
   assert.deepEqual(faults, []);

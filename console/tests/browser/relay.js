@@ -1,4 +1,5 @@
-// Simulates network failures with a relay between the page and the gateway.
+// Simulates network failures with a relay between the page and the gateway. With a prefix, the relay is a
+// reverse proxy that serves the gateway below a path.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -23,15 +24,19 @@ export class Relay {
   /** @type {string[]} */
   #requests = [];
   #port = 0;
+  #prefix;
   #server;
 
-  /** @param {string} target */
-  constructor(target) {
+  /** @param {string} target @param {string} prefix */
+  constructor(target, prefix) {
+    this.#prefix = prefix;
     this.#server = createServer((incoming, outgoing) => {
-      this.#requests.push(incoming.url ?? "");
+      const asked = incoming.url ?? "";
+      this.#requests.push(asked);
+      if (!asked.startsWith(`${prefix}/`)) return outgoing.writeHead(404).end();
       if (this.mode === "lost" && incoming.url?.startsWith(FEED)) return outgoing.writeHead(404).end();
       const { method, headers } = incoming;
-      const onward = request(new URL(incoming.url ?? "/", target), { method, headers }, (answer) => {
+      const onward = request(new URL(asked.slice(prefix.length), target), { method, headers }, (answer) => {
         const streams = String(answer.headers["content-type"]).startsWith("text/event-stream");
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
         const held = this.mode === "hold" && streams;
@@ -62,15 +67,15 @@ export class Relay {
     });
   }
 
-  /** @param {string} target */
-  static async start(target) {
-    const relay = new Relay(target);
+  /** @param {string} target @param {string} [prefix] The path below which the gateway is served. */
+  static async start(target, prefix = "") {
+    const relay = new Relay(target, prefix);
     await relay.join();
     return relay;
   }
 
   get url() {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.#port}${this.#prefix}`;
   }
 
   /** The number of requests whose address starts with this path. @param {string} path */

@@ -47,6 +47,26 @@ test("the feed delivers the replay, then new events, and measures their delay", 
   assert.equal(server.count, 1);
 });
 
+test(
+  "the feed measures how far the clock is off, and ignores a difference below two seconds",
+  options,
+  async (t) => {
+    for (const [ahead, measured] of [
+      [600_000, 600_000],
+      [-600_000, -600_000],
+      [1_500, 0],
+    ]) {
+      const server = await Server.start(t);
+      const { feed, state, clock } = follow(t, server.url);
+      feed.start();
+      const ts = new Date(clock.now() - ahead).toISOString();
+      await server.stream(frame({ type: "connected", ts, mode: "live", head: 0 }));
+      await state("live");
+      assert.equal(feed.clockOffset, measured);
+    }
+  },
+);
+
 test("one event that arrives long after its time does not change the delay", options, async (t) => {
   const server = await Server.start(t);
   const { feed, events, state } = follow(t, server.url);

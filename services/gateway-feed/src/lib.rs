@@ -13,6 +13,7 @@ mod console;
 mod fanout;
 mod health;
 mod ingest;
+mod meant;
 mod query;
 mod route;
 mod routes;

@@ -163,9 +163,9 @@ mod tests {
             (INGEST, Some(Route::Ingest)),
             ("/api/v1/events/ingest", Some(Route::Ingest)),
             ("/api/v1/oasis/events/ingest", Some(Route::Ingest)),
-            ("/", Some(Route::Page(Page::Known))),
-            ("/agents", Some(Route::Page(Page::Known))),
-            ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Known))),
+            ("/", Some(Route::Page(Page::Top))),
+            ("/agents", Some(Route::Page(Page::Top))),
+            ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Task))),
             ("/vtid/nothing", Some(Route::Page(Page::NoSuchTask))),
             ("/vtid/", None),
             ("/vtid/DEV-CICDL-0031/", None),
@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(named(&Route::Events), [read, read, send, preflight, None]);
         assert_eq!(named(&Route::Ingest), [None, None, send, None, None]);
-        for route in [Route::Page(Page::Known), Route::Asset(String::new())] {
+        for route in [Route::Page(Page::Top), Route::Asset(String::new())] {
             assert_eq!(named(&route), [read, read, None, None, None], "{route:?}");
         }
     }

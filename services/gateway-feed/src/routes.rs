@@ -8,6 +8,8 @@
 //!   `/api/v1/oasis/events/ingest`: ingest
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files that the console
 //!   loads
+//!
+//! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
 use std::sync::Arc;
 
@@ -19,8 +21,9 @@ use serde_json::{Map, Value};
 use crate::access::{Readers, Senders};
 use crate::agents::Agents;
 use crate::health::health;
+use crate::meant::Meant;
 use crate::query::{self, AnswerBudget, EventQueries, params};
-use crate::route::{Action, FEED, Route};
+use crate::route::{Action, Route};
 use crate::streams::{StreamRequest, Streams, ticker};
 use crate::{config, console, ingest};
 
@@ -55,7 +58,8 @@ impl App for Gateway {
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
         let Some(route) = route else {
-            return Err(ApiError::not_found().hint(format!("the feed is at {FEED}")));
+            let hint = Meant::by(request.method(), request.uri().path()).hint();
+            return console::missing(request.uri().path(), hint, request.headers());
         };
         context.matched(route.name());
         let action = route.action(request.method())?;

@@ -1,18 +1,24 @@
 //! Holds the files of the page under the paths at which they are served. Each path contains a hash of all
 //! files, so the content at a path never changes.
+//!
+//! The documents name the files relative to their own address. So the page also works behind a proxy that
+//! serves the gateway under a prefix, without any setting.
 
 use std::sync::LazyLock;
 
 use ring::digest::{Context, SHA256};
 
 use super::content::Content;
-use super::files::{self, DOCUMENT, FILES};
+use super::files::{self, DOCUMENT, FILES, MISSING};
 use super::strip::strip;
 
-/// The files as they are served, and the document that names them.
+/// The files as they are served, and the documents that name them.
 pub(super) struct Bundle {
     hash: String,
-    pub(super) document: Content,
+    /// The document of the pages `/` and `/agents`.
+    pub(super) top: Content,
+    /// The document of the page of a task.
+    pub(super) task: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -26,17 +32,32 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
         digest.update(content.plain());
     }
     let hash: String = digest.finish().as_ref()[..3].iter().map(|byte| format!("{byte:02x}")).collect();
-    let document = Content::new(document(&hash));
-    Bundle { hash, document, files }
+    let document = |path| Content::new(document(&hash, path));
+    let (top, task) = (document("/"), document("/vtid/"));
+    Bundle { hash, top, task, files }
 });
 
-fn document(hash: &str) -> String {
+/// The document of the page at `path`.
+fn document(hash: &str, path: &str) -> String {
     // By itself, a browser requests a module only after it has loaded a script that imports the module. So
     // the document names all modules, and the browser requests all of them at once.
-    let modules: String =
-        files::modules().map(|path| format!("<link rel=modulepreload href=/-/{hash}/{path}>")).collect();
-    let html = DOCUMENT.replace("<!-- modules -->", &modules).replace("/-/HASH/", &format!("/-/{hash}/"));
-    html.lines().map(str::trim).collect()
+    let modules: String = files::modules()
+        .map(|path| format!("<link rel=\"modulepreload\" href=\"./-/HASH/{path}\">"))
+        .collect();
+    placed(&DOCUMENT.replace("<!-- modules -->", &modules), hash, path)
+}
+
+/// The document for a browser that opens `path`, which names no page. `hint` must be HTML.
+pub(super) fn missing_document(path: &str, hint: &str) -> String {
+    placed(&MISSING.replace("<!-- hint -->", hint), &BUNDLE.hash, path)
+}
+
+/// Adapts a document to its address. In the files, the addresses of a document start with `./`, as is right
+/// for a page at the top. The page `/a/b` needs `./../` instead.
+fn placed(html: &str, hash: &str, path: &str) -> String {
+    let depth = path.bytes().filter(|byte| *byte == b'/').count().saturating_sub(1);
+    let root = format!("\"./{}", "../".repeat(depth));
+    html.replace("\"./", &root).replace("/-/HASH/", &format!("/-/{hash}/")).lines().map(str::trim).collect()
 }
 
 impl Bundle {
@@ -58,18 +79,36 @@ mod tests {
 
     #[test]
     fn the_files_of_the_page_are_not_larger_than_the_limits() {
-        let all = || BUNDLE.files.iter().map(|(_, content)| content).chain([&BUNDLE.document]);
+        let all = || BUNDLE.files.iter().map(|(_, content)| content).chain([&BUNDLE.task]);
         let plain: usize = all().map(|content| content.plain().len()).sum();
         let packed: usize = all().map(|content| content.gzip().len()).sum();
         assert!(plain <= PLAIN && packed <= PACKED, "{plain} bytes, {packed} bytes compressed");
     }
 
     #[test]
-    fn every_file_that_the_page_names_exists() {
-        let page = std::str::from_utf8(BUNDLE.document.plain()).unwrap();
-        assert!(!page.contains("HASH"), "{page}");
-        for part in page.split(['"', '=', '>']).filter_map(|part| part.strip_prefix("/-/")) {
-            assert!(BUNDLE.find(part).is_some(), "{part}");
+    fn every_file_that_a_document_names_exists_and_every_address_is_relative() {
+        let text = |content: &Content| String::from_utf8(content.plain().to_vec()).unwrap();
+        for (page, root) in [
+            (text(&BUNDLE.top), "./"),
+            (text(&BUNDLE.task), "./../"),
+            (missing_document("/nothing", "a hint"), "./"),
+            (missing_document("/a//b/", "a hint"), "./../../../"),
+        ] {
+            assert!(!page.contains("HASH"), "{page}");
+            let addresses: Vec<&str> = ["href=\"", "src=\""]
+                .iter()
+                .flat_map(|name| page.split(name).skip(1).filter_map(|rest| rest.split('"').next()))
+                .filter(|address| !address.starts_with('#') && !address.starts_with("data:"))
+                .collect();
+            assert!(addresses.len() > 3, "{page}");
+            for address in addresses {
+                let path = address.strip_prefix(root).unwrap_or_else(|| panic!("{address} in {page}"));
+                let file = path.strip_prefix("-/");
+                assert!(
+                    file.map_or(matches!(path, "" | "agents"), |file| BUNDLE.find(file).is_some()),
+                    "{path}"
+                );
+            }
         }
     }
 }

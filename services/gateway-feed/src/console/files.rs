@@ -6,6 +6,9 @@ pub(super) type File = (&'static str, &'static str);
 /// The HTML document of every page. The document names the scripts and the style sheets.
 pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.html");
 
+/// The HTML document for a path that names no page.
+pub(super) const MISSING: &str = include_str!("../../../../console/app/missing.html");
+
 /// Scripts that no other script imports: two scripts that the document names, and one script that contains
 /// only types.
 const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/types.js"];
@@ -15,6 +18,7 @@ macro_rules! files {
 }
 
 pub(super) const FILES: &[File] = files![
+    "app/address.js",
     "app/agents-page.js",
     "app/agents.css",
     "app/agents.js",
@@ -110,10 +114,10 @@ mod tests {
                 }
             }
         }
-        // The document is embedded as well, but it is served at the addresses of the pages, not as a file.
-        let document = std::iter::once("app/index.html");
+        // The documents are embedded as well, but they are served at the addresses of pages, not as files.
+        let documents = ["app/index.html", "app/missing.html"];
         let embedded: BTreeSet<_> =
-            FILES.iter().map(|(path, _)| *path).chain(document).map(str::to_owned).collect();
+            FILES.iter().map(|(path, _)| *path).chain(documents).map(str::to_owned).collect();
         assert_eq!(embedded, there);
     }
 

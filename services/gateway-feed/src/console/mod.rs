@@ -1,6 +1,7 @@
 //! Serves the Live Console. Its files are in `console/`, and are embedded in the binary.
 //!
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
+//! - `GET` with `Accept: text/html` for any other path: a page that says that the path does not exist
 //! - `GET /-/{HASH}/…`: the files that the page loads. HASH is a hash of all files, so the file at an
 //!   address never changes
 
@@ -12,4 +13,4 @@ mod page;
 mod strip;
 
 pub(crate) use asset::asset;
-pub(crate) use page::Page;
+pub(crate) use page::{Page, missing};

@@ -1,12 +1,14 @@
-//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the same document. The script of the document
-//! reads from the address which page to show.
+//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the document of the Live Console. The script of
+//! the document reads from the address which page to show. A browser that opens any other address gets a
+//! page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
 use oasis_core::Vtid;
 use oasis_service::{ApiError, Response};
 
-use super::bundle::BUNDLE;
+use super::bundle::{BUNDLE, missing_document};
+use super::content::Content;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -14,8 +16,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The page that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The start page, the page of the agents, or the page of a task.
-    Known,
+    /// The start page, or the page of the agents.
+    Top,
+    /// The page of a task.
+    Task,
     /// A page for a task name that no task can have.
     NoSuchTask,
 }
@@ -24,10 +28,10 @@ impl Page {
     /// Returns `None` for a path that names no page.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         if matches!(path, "/" | "/agents") {
-            return Some(Self::Known);
+            return Some(Self::Top);
         }
         let task = path.strip_prefix("/vtid/").filter(|task| !task.is_empty() && !task.contains('/'))?;
-        Some(if Vtid::parse(task).is_ok() { Self::Known } else { Self::NoSuchTask })
+        Some(if Vtid::parse(task).is_ok() { Self::Task } else { Self::NoSuchTask })
     }
 
     /// Answers with the page if the reader is `admitted`. After an error, a browser that navigates still
@@ -47,21 +51,46 @@ impl Page {
             Err(error) if is_navigation(headers) => error.status(),
             Err(error) => return Err(error),
         };
-        let mut answer = BUNDLE.document.answer(status, "text/html; charset=utf-8", "no-cache", headers);
-        let headers = answer.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        // The address of the page may contain a token.
-        headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-        headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
-        Ok(answer)
+        Ok(answer(self.document(), status, headers))
+    }
+
+    fn document(self) -> &'static Content {
+        match self {
+            Self::Top => &BUNDLE.top,
+            Self::Task | Self::NoSuchTask => &BUNDLE.task,
+        }
     }
 
     fn exists(self) -> Result<(), ApiError> {
         match self {
-            Self::Known => Ok(()),
+            Self::Top | Self::Task => Ok(()),
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
         }
     }
+}
+
+/// Answers a request for a path that does not exist. A browser that opens `path` as a page gets a page with
+/// `hint` and a link to the start page. The page contains nothing secret, so every browser gets it.
+///
+/// # Errors
+/// 404 with `hint` for every other client.
+pub(crate) fn missing(path: &str, hint: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let error = ApiError::not_found().hint(hint);
+    if !is_navigation(headers) {
+        return Err(error);
+    }
+    let page = Content::new(missing_document(path, hint));
+    Ok(answer(&page, error.status(), headers))
+}
+
+fn answer(document: &Content, status: StatusCode, headers: &HeaderMap) -> Response {
+    let mut answer = document.answer(status, "text/html; charset=utf-8", "no-cache", headers);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // The address of the page may contain a token.
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
+    answer
 }
 
 /// Whether the request comes from a browser that opens a page.

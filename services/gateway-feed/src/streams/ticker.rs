@@ -89,7 +89,7 @@ impl Stream for Ticker {
     const FAMILY: &'static str = "devhub";
     const RING: Option<usize> = Some(RING);
     const HEARTBEAT: Duration = Duration::from_secs(15);
-    const TICK: Option<Duration> = Some(Duration::from_secs(2));
+    const TICK: Option<Duration> = Some(simulated::EVERY);
 
     type Topic = ();
     type Key = ();
