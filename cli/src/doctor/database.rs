@@ -150,7 +150,7 @@ async fn listens(store: &Store) -> Result<bool, String> {
     let mut tell = Some(tell);
     let follow = store.tail().run(move |update| {
         let outcome = match update {
-            Update::Up { listening, .. } => Ok(listening),
+            Update::Up { polls } => Ok(polls.is_none()),
             Update::Down(why) => Err(why),
             Update::Start { .. } | Update::Events(_) | Update::Pruned(_) => return,
         };
