@@ -105,7 +105,8 @@ enum Scenario {
     Append,
     /// Answer times of the query API over five million events
     Queries,
-    /// Answer times of the ticker when a million messages in rooms lie between its newest and its older events
+    /// Answer times of the ticker when a million messages in rooms lie between its newest event and the older
+    /// events
     Flood,
     /// Time until a new client gets its first events when three million newer pings only repeat earlier pings
     Replay,

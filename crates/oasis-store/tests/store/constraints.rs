@@ -87,7 +87,8 @@ async fn the_table_refuses_rows_with_invalid_values() {
     assert!(nulls.is_err(), "a row with only `ts` was accepted, although its required columns are null");
 }
 
-/// Each column accepts every text that the Rust type for this column accepts. Except for links, the column accepts no other text.
+/// Each column accepts every text that the Rust type for this column accepts. Except for links, the column
+/// accepts no other text.
 #[tokio::test]
 async fn types_and_constraints_accept_the_same_texts() {
     let db = database().await;
