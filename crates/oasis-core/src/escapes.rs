@@ -71,7 +71,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_json_of_escapes_can_be_parsed_after_the_repair(units in proptest::collection::vec(any::<u16>(), 0..9)) {
+        fn any_json_of_escapes_can_be_parsed_after_the_repair(
+            units in proptest::collection::vec(any::<u16>(), 0..9),
+        ) {
             let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
             let json = format!("\"{escapes}\"");
             let text: String = serde_json::from_slice(&repair_escapes(json.as_bytes())).unwrap();

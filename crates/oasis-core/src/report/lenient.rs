@@ -1,4 +1,5 @@
-//! Takes the fields of a report. A bad value is replaced or left out, and `meta` keeps the text that was given.
+//! Takes the fields of a report. A bad value is replaced or left out, and `meta` keeps the text that was
+//! given.
 
 use serde_json::{Map, Value};
 

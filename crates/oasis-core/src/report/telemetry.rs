@@ -10,8 +10,8 @@ use crate::event::{Event, NewEvent};
 use crate::sets::{Source, Status};
 use crate::ts::Ts;
 
-/// Reads an event that a pipeline, a bridge or a routine reports. `now` becomes the time of an event without a
-/// valid time.
+/// Reads an event that a pipeline, a bridge or a routine reports. `now` becomes the time of an event without
+/// a valid time.
 pub fn telemetry(event: Map<String, Value>, now: Ts) -> NewEvent {
     let mut fields = Lenient::new(event, "payload.");
     let mut payload = Map::new();

@@ -137,8 +137,8 @@ fn protocols(parts: &Parts) -> Result<Protocols, UrlError> {
     }
 }
 
-/// The value of a parameter that is a whole number. As for libpq, 0 and negative numbers count as no value, so
-/// this program's default applies.
+/// The value of a parameter that is a whole number. As for libpq, 0 and negative numbers count as no value,
+/// so this program's default applies.
 fn number(parts: &Parts, parameter: Parameter) -> Result<Option<u32>, UrlError> {
     let Some(text) = parts.text(parameter)? else { return Ok(None) };
     let number: i32 =

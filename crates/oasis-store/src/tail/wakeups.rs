@@ -135,8 +135,8 @@ mod tests {
         assert!(!wakeups.is_test_due(noticed) && wakeups.is_test_due(noticed + SWEEP));
         wakeups.tested(Ok(()), noticed + SWEEP);
         assert_eq!(wakeups.polls(), Some(&WhyPoll::Unannounced));
-        // Rows are announced, but later rows are not. These rows do not delay the next test, because its LISTEN
-        // may repair what has stopped.
+        // Rows are announced, but later rows are not. These rows do not delay the next test, because its
+        // LISTEN may repair what has stopped.
         wakeups.observe(true, true, noticed + SWEEP);
         wakeups.observe(false, true, noticed + SWEEP);
         let later = noticed + 2 * SWEEP;

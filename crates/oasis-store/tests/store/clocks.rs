@@ -1,5 +1,5 @@
-//! Tests that a wrong clock of the database does no harm. Rows that were recorded while the clock was wrong may
-//! not hide, skip or delete young rows.
+//! Tests that a wrong clock of the database does no harm. Rows that were recorded while the clock was wrong
+//! may not hide, skip or delete young rows.
 
 use std::time::Duration;
 
@@ -123,7 +123,8 @@ async fn the_table_refuses_times_that_no_reader_can_read() {
     for (time, accepted) in [("infinity", false), ("-infinity", false), ("10000-01-01", false), ("now", true)]
     {
         let insert = format!(
-            "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, recorded_at) \
+            "INSERT INTO oasis_events \
+                (ts, vtid, layer, module, source, kind, status, title, ref, recorded_at) \
              VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'event', 'info', 'UNSET-CORE-EVENT', \
                      'vt/UNSET-event', '{time}')"
         );

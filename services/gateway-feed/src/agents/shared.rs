@@ -65,8 +65,8 @@ impl Agents {
         }
     }
 
-    /// Marks a ping that only repeats the last ping of the same agent: the sender, the task and the status are
-    /// the same. So the ping stays out of the replay.
+    /// Marks a ping that only repeats the last ping of the same agent: the sender, the task and the status
+    /// are the same. So the ping stays out of the replay.
     pub(crate) fn mark_repeat(&self, new: NewEvent) -> NewEvent {
         let event = &new.event;
         if event.source != Source::AgentPing || event.kind.as_str() != PING {

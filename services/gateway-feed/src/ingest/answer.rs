@@ -41,8 +41,8 @@ struct Stored {
 /// Stores the events of a request.
 ///
 /// # Errors
-/// 401 or 403 from [`Senders::admit`], and 403 from the sender's scope; 400, 413 or 415 for a bad request; 503
-/// when the table cannot be written; 500 when the table refuses an event that our types accepted.
+/// 401 or 403 from [`Senders::admit`], and 403 from the sender's scope; 400, 413 or 415 for a bad request;
+/// 503 when the table cannot be written; 500 when the table refuses an event that our types accepted.
 pub(crate) async fn answer(
     senders: &Senders,
     appender: &Appender,

@@ -41,7 +41,7 @@ impl Form {
                      `event_type`, `topic`); or a CloudEvent with `specversion`"
                         .into(),
                 ),
-                ..Refusal::new("the event has none of the four forms: strict, agents', telemetry, CloudEvents")
+                ..Refusal::new("the event has none of the forms strict, agents', telemetry and CloudEvents")
             })
         }
     }

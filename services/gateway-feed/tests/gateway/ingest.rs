@@ -31,7 +31,8 @@ async fn an_event_is_stored_in_each_of_the_forms() {
     assert_eq!(
         first.json(),
         json!({
-            "ok": true, "id": 1, "event_id": "1", "ts": "2026-01-02T02:04:05.000Z", "ids": [1], "duplicates": 0
+            "ok": true, "id": 1, "event_id": "1", "ts": "2026-01-02T02:04:05.000Z", "ids": [1],
+            "duplicates": 0
         })
     );
     let again =
@@ -132,7 +133,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
     for (change, named) in [
         (json!({"status": "done"}), "`status`"),
         (json!({"status": 5}), "`status`"),
-        (json!({"kind": null}), "none of the four forms"),
+        (json!({"kind": null}), "none of the forms"),
         (json!({"kind": "Push"}), "`kind`"),
         (json!({"source": "github"}), "`source`"),
         (json!({"vtid": 31}), "`vtid`"),

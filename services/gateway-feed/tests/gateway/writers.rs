@@ -1,5 +1,5 @@
-//! Tests the requests that programs of users send, in all four forms. Each line of `cases/writers.jsonl` is one
-//! request, the status of its answer, and the fields that must be stored.
+//! Tests the requests that programs of users send, in all four forms. Each line of `cases/writers.jsonl` is
+//! one request, the status of its answer, and the fields that must be stored.
 
 use serde_json::{Map, Value, json};
 
@@ -115,7 +115,10 @@ async fn a_task_that_is_no_vtid_never_costs_an_event() {
             "source": "oasis.events", "kind": "a", "status": "info", "vtid": vtid,
             "meta": {"a": "x".repeat(16_360)}
         });
-        let cloud = json!({"specversion": "1.0", "id": vtid.to_owned() + "1", "source": "/a", "type": "a", "data": {"vtid": vtid}});
+        let cloud = json!({
+            "specversion": "1.0", "id": vtid.to_owned() + "1", "source": "/a", "type": "a",
+            "data": {"vtid": vtid}
+        });
         for (event, status) in [
             (strict, 201),
             (full, 201),

@@ -37,7 +37,8 @@ pub(crate) fn vtid(new: &NewEvent) -> (&str, Option<&str>) {
     (new.event.task.as_str(), new.meta.as_map().get("vtid_from").and_then(Value::as_str))
 }
 
-/// GitHub sends these characters, because a title may contain any text. The same delivery keeps its dedup key.
+/// GitHub sends these characters, because a title may contain any text. The repair does not change the dedup
+/// key.
 #[test]
 fn a_nul_or_half_a_character_becomes_a_replacement_character() {
     let plain = text("pull_request.closed");
