@@ -168,7 +168,10 @@ async fn agents(gateway: &Gateway) -> Vec<[String; 3]> {
 async fn a_heartbeat_in_the_form_of_agents_is_a_ping_and_repeats_are_marked() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
-    let beat = |metadata: Map<String, Value>| json!({"service": "oasis-worker", "event": "heartbeat", "status": "info", "metadata": metadata});
+    let beat = |metadata: Map<String, Value>| {
+        let (service, event) = ("oasis-worker", "heartbeat");
+        json!({"service": service, "event": event, "status": "info", "metadata": metadata})
+    };
     let metadata = |change: Value| change.as_object().unwrap().clone();
     let works =
         beat(metadata(json!({"agent_crew": "crew-a", "agent_role": "PLANNER", "vtid": "DEV-A1-0001"})));
