@@ -3,16 +3,17 @@
 ALTER TABLE {schema}.oasis_events
     ADD CONSTRAINT oasis_events_ts CHECK (((ts >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND
         (ts < '9999-12-30 00:00:00+00'::timestamp with time zone))),
-    ADD CONSTRAINT oasis_events_vtid CHECK (((vtid = ANY (ARRAY['UNSET'::text, 'IDLE'::text])) OR ((vtid ~
-        '^[A-Z]+-([A-Z][A-Z0-9]+-)?[0-9]+$'::text) AND CASE split_part(vtid, '-'::text, 3) WHEN ''::text
-        THEN ((split_part(vtid, '-'::text, 1) = 'VTID'::text) AND ((octet_length(vtid) >= 9) AND
-        (octet_length(vtid) <= 11))) ELSE (((octet_length(split_part(vtid, '-'::text, 1)) >= 2) AND
-        (octet_length(split_part(vtid, '-'::text, 1)) <= 8)) AND (octet_length(split_part(vtid, '-'::text,
-        2)) <= 16) AND ((octet_length(split_part(vtid, '-'::text, 3)) >= 4) AND
-        (octet_length(split_part(vtid, '-'::text, 3)) <= 6))) END))),
-    ADD CONSTRAINT oasis_events_layer CHECK ( CASE split_part(vtid, '-'::text, 3) WHEN ''::text THEN
-        ((octet_length(layer) <= 16) AND (layer ~ '^[A-Z][A-Z0-9]*$'::text)) ELSE (layer = split_part(vtid,
-        '-'::text, 2)) END),
+    ADD CONSTRAINT oasis_events_recorded_at CHECK (((recorded_at >= '0001-01-01 00:00:00+00'::timestamp with
+        time zone) AND (recorded_at < '9999-12-30 00:00:00+00'::timestamp with time zone))),
+    ADD CONSTRAINT oasis_events_vtid CHECK (((vtid = ANY (ARRAY['UNSET'::text, 'IDLE'::text])) OR
+        ((octet_length(vtid) <= 64) AND (vtid ~ '^[A-Z][A-Z0-9]+(-[A-Z0-9]+)+(\.[A-Z0-9]+)?$'::text) AND
+        (octet_length(split_part(vtid, '-'::text, 1)) <= 16) AND (split_part(vtid, '-'::text, 7) = ''::text)
+        AND (octet_length(split_part(vtid, '.'::text, 2)) <= 8) AND ((octet_length(vtid) <= 35) OR (vtid !~
+        '[A-Z0-9]{33}'::text))))),
+    ADD CONSTRAINT oasis_events_layer CHECK ( CASE WHEN ((split_part(vtid, '-'::text, 3) <> ''::text) AND
+        (split_part(vtid, '-'::text, 2) >= 'A'::text) AND (octet_length(split_part(vtid, '-'::text, 2)) <=
+        16)) THEN (layer = split_part(vtid, '-'::text, 2)) ELSE ((octet_length(layer) <= 16) AND (layer ~
+        '^[A-Z][A-Z0-9]*$'::text)) END),
     ADD CONSTRAINT oasis_events_module CHECK (((module = 'CORE'::text) OR ((octet_length(module) <= 64) AND
         (module ~ '^[A-Z](-?[A-Z0-9])*$'::text)))),
     ADD CONSTRAINT oasis_events_source CHECK ((source = ANY (ARRAY['oasis.events'::text,
