@@ -74,8 +74,8 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener, BindError> {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match listen_on(address) {
-        // Some machines have no IPv6, so that the address `::` means all interfaces with IPv4.
-        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
+        // Some machines have no IPv6, or not all of it. There, `::` means all interfaces with IPv4.
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && !concerns_the_port(&error) => {
             listen_on((Ipv4Addr::UNSPECIFIED, address.port()).into())
         }
         outcome => outcome,
@@ -94,12 +94,8 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn is_without_ipv6(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| {
-        matches!(errno, Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT)
-    })
+fn concerns_the_port(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
 /// The URLs under which this machine reaches a service that listens.

@@ -41,8 +41,7 @@ async fn a_tail_follows_a_standby_and_listens_after_its_promotion() {
     until_up(&mut updates).await;
 }
 
-/// On a logical subscriber, the trigger that notifies does not run. It does not matter whether the tail has
-/// listened successfully before.
+/// It does not matter whether the tail has listened successfully before.
 #[tokio::test]
 async fn rows_without_a_notification_make_the_tail_poll() {
     let db = database().await;
@@ -89,4 +88,31 @@ async fn the_tail_listens_on_the_primary_while_other_reads_use_a_standby() {
     until_up(&mut updates).await;
     client(&direct).await.batch_execute(&plain_insert(1)).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+}
+
+/// A subscriber runs no statement triggers for replicated rows, so these rows come without a notification.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_follows_a_logical_subscriber() {
+    let (publisher, subscriber) = tokio::join!(testing::cluster(), testing::cluster());
+    let (from, to) = (publisher.url("postgres"), subscriber.url("postgres"));
+    client(&from).await.batch_execute("ALTER SYSTEM SET wal_level = logical").await.unwrap();
+    publisher.stop().unwrap();
+    publisher.restart().unwrap();
+    for url in [&from, &to] {
+        oasis_store::migrate(&parse(url)).await.unwrap();
+    }
+    let (writer, reader) = (client(&from).await, client(&to).await);
+    writer.batch_execute("CREATE PUBLICATION events FOR TABLE oasis_events").await.unwrap();
+    let subscribe = format!("CREATE SUBSCRIPTION events CONNECTION '{from}' PUBLICATION events");
+    reader.batch_execute(&subscribe).await.unwrap();
+    let synced = "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'";
+    while reader.query_one(synced, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+
+    let mut updates = follow(store(&to).tail().sweep(Duration::from_millis(300)));
+    until_up(&mut updates).await;
+    writer.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+    assert_eq!(until_polling(&mut updates).await, WhyPoll::Unannounced);
+    writer.batch_execute(&plain_insert(2)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 2);
 }
