@@ -34,7 +34,7 @@ that resumes gets a gap message if events after its cursor were deleted.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArgs {
-    /// PostgreSQL URL; sslmode and sslrootcert work as in libpq
+    /// PostgreSQL URL, with the parameters that psql accepts
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
     /// Schema of the tables, if an application has its own table oasis_events in the schema public

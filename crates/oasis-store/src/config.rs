@@ -22,7 +22,7 @@ pub(crate) use servers::{ServerConnection, Servers};
 /// The settings of the database connections.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
-    /// Postgres URL; sslmode and sslrootcert work as in libpq
+    /// PostgreSQL URL, with the parameters that psql accepts
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
     /// Postgres URL for a direct connection that uses LISTEN; needed if DATABASE_URL points to a transaction
