@@ -91,8 +91,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(code) => Ok(ExitCode::from(code)),
         Err(error) if error.is::<Usage>() => Err(error),
         Err(error) => {
-            // If standard output was closed, `report` prints nothing. The task has not ended, so the exit code
-            // must not be 0.
+            // If standard output was closed, `report` prints nothing. The task has not ended, so the exit
+            // code must not be 0.
             output::report(&error);
             Ok(ExitCode::from(NOT_WATCHED))
         }
