@@ -78,7 +78,6 @@ export class Filters {
       oninput: () => {
         clearTimeout(this.#wait);
         this.#wait = setTimeout(() => {
-          if (this.#view().page !== "home") return;
           // Only the first change adds a history entry, because the Back button must remove the whole text.
           this.#change({ q: this.#text.value }, this.#typing);
           this.#typing = true;
@@ -176,6 +175,12 @@ export class Filters {
       );
     const all = filterCount(view) > 1 && makeButton("link", { onclick: clear }, "Clear all");
     fill(this.#chips, ...chips, all);
+  }
+
+  /** Drops a text that was typed just before the user left the page. */
+  cancel() {
+    clearTimeout(this.#wait);
+    this.#text.value = this.#shownText;
   }
 
   focus() {

@@ -121,6 +121,11 @@ export class Home {
     this.tick(store.now());
   }
 
+  /** Called when another page is shown. */
+  leave() {
+    this.#filters.cancel();
+  }
+
   /** @param {boolean} anyStatus */
   #matcher(anyStatus) {
     const { stars, store } = this.#context;

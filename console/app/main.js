@@ -102,6 +102,7 @@ function show(before) {
     if (before.page !== view.page) main.focus({ preventScroll: true });
   }
   page.show();
+  if (page !== home) home.leave();
   for (const link of document.querySelectorAll("nav [data-page]")) {
     link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
   }

@@ -121,6 +121,7 @@ test("a filter text that is typed just before the user leaves the home page is n
   await page.keyboard.press("h");
   await rows(page, 3);
   assert.equal(page.url(), `${stack.url}/`);
+  assert.equal(await page.getByRole("searchbox").inputValue(), "");
   await close();
 });
 
