@@ -35,9 +35,9 @@ ALTER TABLE {schema}.oasis_events
 --
 -- The clock may have been wrong for a while. A time is implausible if it is in the future, before the first
 -- version of this program, or before the time of an older row. Looking at all older rows would take too
--- long, so the function looks 1, 8, 64, … ids back. It steps over rows with implausible times. If no row
--- after them shows that they are old, they count as young. So the answer may be too low, but no young row is
--- below it.
+-- long, so the function looks back 1 id, 8, 64 and so on. It steps over rows with implausible times. If no
+-- row after them shows that they are old, they count as young. So the answer may be too low, but no young
+-- row is below it.
 CREATE OR REPLACE FUNCTION {schema}.oasis_first_id_since(instant timestamptz) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
