@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use oasis_postgres::testing;
 use oasis_store::{Update, WhyPoll};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_postgres::Client;
 
 use crate::{client, collect, database, follow, next, parse, plain_insert, store, until_up};
 
@@ -52,24 +53,32 @@ async fn rows_without_a_notification_make_the_tail_poll() {
     assert_eq!(collect(&mut updates, 1).await[0].id, 1);
 
     sql.batch_execute("ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_notify").await.unwrap();
-    sql.batch_execute(&plain_insert(2)).await.unwrap();
-    assert_eq!(collect(&mut updates, 1).await[0].id, 2);
-    assert_eq!(until_polling(&mut updates).await, WhyPoll::Unannounced);
-    sql.batch_execute(&plain_insert(3)).await.unwrap();
-    assert_eq!(collect(&mut updates, 1).await[0].id, 3);
+    let mut number = 1;
+    let why = insert_until(&sql, &mut updates, &mut number, |polls| polls.is_some()).await;
+    assert_eq!(why, Some(WhyPoll::Unannounced));
 
     // Notifications work again once rows arrive with them.
     sql.batch_execute("ALTER TABLE oasis_events ENABLE ALWAYS TRIGGER oasis_events_notify").await.unwrap();
+    insert_until(&sql, &mut updates, &mut number, Option::is_none).await;
+}
+
+/// Inserts one row after the other, until the tail reports that it polls, or no longer polls, as `expected`.
+/// One row is not always enough, because a late notification can announce a later row.
+async fn insert_until(
+    sql: &Client,
+    updates: &mut UnboundedReceiver<Update>,
+    number: &mut usize,
+    expected: impl Fn(&Option<WhyPoll>) -> bool,
+) -> Option<WhyPoll> {
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut number = 3;
     loop {
-        number += 1;
-        sql.batch_execute(&plain_insert(number)).await.unwrap();
+        *number += 1;
+        sql.batch_execute(&plain_insert(*number)).await.unwrap();
         loop {
-            match next(&mut updates).await {
-                Update::Up { polls: None } => return,
+            match next(updates).await {
+                Update::Up { polls } if expected(&polls) => return polls,
                 Update::Events(_) => break,
-                _ => assert!(Instant::now() < deadline, "the tail still polls"),
+                _ => assert!(Instant::now() < deadline, "the tail has not changed"),
             }
         }
     }
