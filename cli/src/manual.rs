@@ -102,7 +102,10 @@ fn write_page(folder: &Path, command: &Command) -> io::Result<()> {
     if let Some(notes) = command.get_after_help() {
         page.write_all(notes_section(&notes.to_string()).as_bytes())?;
     }
-    man.render_version_section(&mut page)?;
+    // The subcommands of heartbeat-agent have no version.
+    if command.get_version().is_some() {
+        man.render_version_section(&mut page)?;
+    }
     fs::write(folder.join(man.get_filename()), page)?;
     below.try_for_each(|below| write_page(folder, below))
 }
