@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use oasis_core::Vtid;
+use oasis_core::{Source, Vtid};
 
 use crate::columns::{self, Part};
 use crate::filter::Filter;
@@ -23,7 +23,9 @@ The first line has the state of the task: what runs, or how the task ended.
 For all events of a task as JSON, use `oasis events --vtid VTID --json`.";
 
 /// The maximum number of events of a task that are read. These are the newest events.
-pub(crate) const MAX_EVENTS: usize = 5_000;
+const MAX_EVENTS: usize = 5_000;
+/// The maximum number of pings that are read in addition. They only say when agents worked on the task.
+const MAX_PINGS: usize = 1_000;
 
 /// Flags of `oasis task`.
 #[derive(clap::Args, Debug)]
@@ -46,15 +48,17 @@ pub(crate) struct Args {
 /// written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut gateway = args.gateway.find().await?;
-    let stored = events_of(&mut gateway, &args.vtid, 0).await?;
+    let mut stored = events_of(&mut gateway, &args.vtid, 0).await?;
+    if stored.len() == MAX_EVENTS {
+        notice(format_args!("only the newest {MAX_EVENTS} events of the task are shown"));
+    }
+    let pings = Filter::task(args.vtid.as_str()).with_sources("agent.ping");
+    stored.extend(read(&mut gateway, &pings, 0, MAX_PINGS).await?);
     anyhow::ensure!(
         !stored.is_empty(),
         "{} has no events: check the id of the task, or list the latest events with `oasis events`",
         args.vtid
     );
-    if stored.len() == MAX_EVENTS {
-        notice(format_args!("only the newest {MAX_EVENTS} events of the task are shown"));
-    }
     let events: Vec<_> = stored.into_iter().map(|stored| stored.event).collect();
     let journey = Journey::of(&events);
     let text = text(&args.vtid, &journey, &Printer::new(args.utc), columns::terminal());
@@ -62,14 +66,29 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the events of a task with ids above `after`, the oldest first.
+/// Selects the events of a task without the pings of agents. An agent that works on the task sends so many
+/// pings that the pings would push out the other events.
+pub(crate) fn work_of(vtid: &Vtid) -> Filter {
+    let others = Source::ALL.iter().filter(|source| **source != Source::AgentPing);
+    let others: Vec<&str> = others.map(|source| source.as_str()).collect();
+    Filter::task(vtid.as_str()).with_sources(&others.join(","))
+}
+
+/// Reads the events of [`work_of`] with ids above `after`, the oldest first.
 ///
 /// # Errors
 /// The gateway does not answer or refuses the request.
 pub(crate) async fn events_of(gateway: &mut Reader, vtid: &Vtid, after: u64) -> anyhow::Result<Vec<Stored>> {
-    let filter = Filter::task(vtid.as_str());
-    let selection =
-        Selection { filter: &filter, parameters: Vec::new(), after, before: None, limit: MAX_EVENTS };
+    read(gateway, &work_of(vtid), after, MAX_EVENTS).await
+}
+
+async fn read(
+    gateway: &mut Reader,
+    filter: &Filter,
+    after: u64,
+    limit: usize,
+) -> anyhow::Result<Vec<Stored>> {
+    let selection = Selection { filter, parameters: Vec::new(), after, before: None, limit };
     history::read(gateway, &selection).await
 }
 

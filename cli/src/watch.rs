@@ -12,13 +12,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::event::Event;
-use crate::filter::Filter;
 use crate::follow::{Feed, Next, follow};
 use crate::gateway::{Gateway, Reader, query};
 use crate::journey::{Journey, State, Verdict};
 use crate::line::Printer;
 use crate::output::{self, OutputClosed, Usage, notice};
-use crate::task::{events_of, state};
+use crate::task::{events_of, state, work_of};
 use crate::time::in_words;
 
 const EXAMPLES: &str = "\
@@ -33,8 +32,8 @@ A task has ended when
     the latest deploy to a place, a pull request that is merged or closed, or a
     final event of another kind,
   - and no event of the task has arrived for the time of --settle.
-Earlier runs of the same workflow do not count for the outcome. Pushes and the
-pings of agents never count.
+Earlier runs of the same workflow do not count for the outcome. Pushes never
+count. The pings of agents are left out.
 
 Exit codes:
   0  success: nothing that counts has failed or was cancelled
@@ -43,7 +42,8 @@ Exit codes:
   3  cancelled: something that counts was cancelled and nothing has failed, or
      the pull request was closed without a merge
   4  the task had not ended after --timeout
-  5  the task cannot be watched, for example because the gateway refuses it";
+  5  the task cannot be watched: the gateway does not answer or refuses the
+     request, or the reader of the output has ended";
 
 /// The exit code for each end of a task.
 const fn exit_code(verdict: Verdict) -> u8 {
@@ -85,12 +85,14 @@ pub(crate) struct Args {
 /// Follows the task until it ends.
 ///
 /// # Errors
-/// Wrong usage, or standard output was closed. For other errors, the exit code is [`NOT_WATCHED`].
+/// Wrong usage. For other errors, the exit code is [`NOT_WATCHED`].
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match watch(&args).await {
         Ok(code) => Ok(ExitCode::from(code)),
-        Err(error) if error.is::<Usage>() || error.is::<OutputClosed>() => Err(error),
+        Err(error) if error.is::<Usage>() => Err(error),
         Err(error) => {
+            // If standard output was closed, `report` prints nothing. The task has not ended, so the exit
+            // code must not be 0.
             output::report(&error);
             Ok(ExitCode::from(NOT_WATCHED))
         }
@@ -115,7 +117,7 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
         notice(format_args!("{} has no events yet: waiting for the first one", args.vtid));
     }
     let changed = Notify::new();
-    let filter = Filter::task(args.vtid.as_str());
+    let filter = work_of(&args.vtid);
     let feed = Feed {
         gateway: &gateway,
         query: query(filter.parameters()),

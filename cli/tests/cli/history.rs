@@ -39,6 +39,16 @@ fn store_journey(gateway: &Gateway) {
     emit("workflow_run", "success", "03:10:00", &second, &[&CI[..], &["attempt:=2"]].concat());
     let closed = [&CI[1..], &["number:=100", "action=closed"]].concat();
     emit("pull_request", "success", "03:24:05", "https://github.com/acme/gateway/pull/100", &closed);
+    let ping = |status: &str, ts: &str| {
+        gateway.emit(
+            "ping",
+            status,
+            &["--vtid", TASK, "--source", "agent.ping", "--ts", ts],
+            &["agent=planner"],
+        );
+    };
+    ping("in_progress", "2026-01-02T03:05:00Z");
+    ping("success", "2026-01-02T03:20:00Z");
     let production = ["environment=production", CI[1]];
     emit("deployment_status", "in_progress", "03:30:00", "", &production);
     emit("deployment_status", "failure", "03:30:45", "", &production);
@@ -66,6 +76,7 @@ acme/gateway  vt/dev-cicdl-0031
 2026-01-02 03:04:05      20m  success      PR #100 merged  https://github.com/acme/gateway/pull/100
 2026-01-02 03:04:10    2m 3s  failure      CI  {RUN}
                                            failed: test
+2026-01-02 03:05:00      15m  success      planner
 2026-01-02 03:08:00       2m  success      CI, attempt 2  {RUN}/attempts/2
 2026-01-02 03:30:00      45s  failure      deploy to production
 "

@@ -26,6 +26,8 @@ async fn the_exit_code_is_the_outcome() {
         let vtid = format!("DEV-CICDL-000{nth}");
         run(&gateway, &vtid, nth as u32, "queued");
         run(&gateway, &vtid, nth as u32, status);
+        // An agent that still works on the task does not keep the task running.
+        gateway.emit("ping", "in_progress", &["--vtid", &vtid, "--source", "agent.ping"], &["agent=planner"]);
         let done = watch(&gateway, &vtid, &[]);
         assert_eq!(done.code, code, "{}{}", done.stdout, done.stderr);
         assert_eq!(done.stdout.lines().count(), 3, "{}", done.stdout);
@@ -52,6 +54,20 @@ async fn a_watch_waits_for_the_end_of_a_running_task() {
     assert_eq!(next(), "DEV-CICDL-0031: success");
     let (code, stderr) = running.finish();
     assert_eq!(code, 0, "{stderr}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_whose_output_is_closed_does_not_report_success() {
+    let gateway = Gateway::start().await;
+    run(&gateway, "DEV-CICDL-0031", 1, "in_progress");
+    let (mut running, mut lines) = oasis(&["watch", "DEV-CICDL-0031", "--url", &gateway.url]).start();
+    lines.next().unwrap().unwrap();
+    drop(lines);
+    run(&gateway, "DEV-CICDL-0031", 1, "success");
+    let (code, stderr) = running.finish();
+    assert_eq!(code, 5, "{stderr}");
+    assert!(!stderr.contains("error"), "{stderr}");
     gateway.stop().await;
 }
 
