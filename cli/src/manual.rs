@@ -152,8 +152,8 @@ mod tests {
         let text = "Examples:\n  a -n '~' \\\n    `b`\n\n.end";
         assert_eq!(
             notes_section(text),
-            ".SH \"EXAMPLES AND NOTES\"\nExamples:\n.nf\n.in 0\n  a \\-n \\(aq\\(ti\\(aq \\(rs\n    \\(gab\\(ga\n\
-             .in\n.fi\n\n\\&.end\n"
+            ".SH \"EXAMPLES AND NOTES\"\nExamples:\n.nf\n.in 0\n  a \\-n \\(aq\\(ti\\(aq \\(rs\n\
+             \x20   \\(gab\\(ga\n.in\n.fi\n\n\\&.end\n"
         );
     }
 }

@@ -38,7 +38,7 @@ impl Services {
         Self { gateway: at_gateway, webhooks: at_webhooks, shutdown, running }
     }
 
-    /// Runs `oasis doctor --json` for these services, and again until the gateway has tried to read the table.
+    /// Runs `oasis doctor --json` for these services, until the gateway has tried to read the table.
     fn doctor(&self, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
         let own = ["doctor", "--json", "--url", &self.gateway, "--webhook-url", &self.webhooks];
         let folder = tempfile::tempdir().unwrap();
