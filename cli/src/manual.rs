@@ -102,7 +102,10 @@ fn write_page(folder: &Path, command: &Command) -> io::Result<()> {
     if let Some(notes) = command.get_after_help() {
         page.write_all(notes_section(&notes.to_string()).as_bytes())?;
     }
-    man.render_version_section(&mut page)?;
+    // The subcommands of heartbeat-agent have no version.
+    if command.get_version().is_some() {
+        man.render_version_section(&mut page)?;
+    }
     fs::write(folder.join(man.get_filename()), page)?;
     below.try_for_each(|below| write_page(folder, below))
 }
@@ -149,9 +152,8 @@ mod tests {
         let text = "Examples:\n  a -n '~' \\\n    `b`\n\n.end";
         assert_eq!(
             notes_section(text),
-            ".SH \"EXAMPLES AND NOTES\"\nExamples:\n.nf\n.in 0\n\
-             \x20 a \\-n \\(aq\\(ti\\(aq \\(rs\n    \\(gab\\(ga\n\
-             .in\n.fi\n\n\\&.end\n"
+            ".SH \"EXAMPLES AND NOTES\"\nExamples:\n.nf\n.in 0\n  a \\-n \\(aq\\(ti\\(aq \\(rs\n\
+             \x20   \\(gab\\(ga\n.in\n.fi\n\n\\&.end\n"
         );
     }
 }

@@ -164,3 +164,15 @@ async fn constraints_of_a_newer_version_are_accepted() {
     client(&db.url).await.batch_execute(newer).await.unwrap();
     assert_eq!(store(&db.url).check(Need::ReadWrite).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_facts_about_the_server_need_no_schema() {
+    let empty = testing::empty_database().await;
+    let facts = store(&empty.url).server_facts().await.unwrap();
+    assert_eq!((facts.encoding.as_str(), facts.is_standby), ("UTF8", false));
+    let (major, _) = facts.version.split_once('.').unwrap();
+    assert!(major.parse::<u32>().unwrap() >= 14, "{facts:?}");
+    assert!(facts.schema.starts_with('V'), "{facts:?}");
+    let unreachable = store("postgres://u:secret@127.0.0.1:1/d").server_facts().await.unwrap_err();
+    assert!(unreachable.to_string().contains("no connection"), "{unreachable}");
+}
