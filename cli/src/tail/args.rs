@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::Method;
 use hyper::header::{ACCEPT, CACHE_CONTROL};
 use hyper::http::request;
-use oasis_core::Ts;
+use oasis_core::{Source, Status, Ts};
 use oasis_service::args::parse_duration;
 use oasis_service::client as http;
 
@@ -68,14 +68,14 @@ struct Filter {
     /// Show only events of these modules, such as CORE
     #[arg(long, value_name = "LIST")]
     module: Option<String>,
-    /// Show only events from these sources: oasis.events, github.actions, gcp.deploy, agent.ping
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = format!("Show only events from these sources: {}", Source::list()),
+          value_name = "LIST")]
     source: Option<String>,
     /// Show only events of these kinds, such as workflow_run
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
-    /// Show only events with these statuses: queued, in_progress, success, failure, cancelled, info
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = format!("Show only events with these statuses: {}", Status::list()),
+          value_name = "LIST")]
     status: Option<String>,
 }
 
