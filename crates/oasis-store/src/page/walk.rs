@@ -80,8 +80,8 @@ impl IndexWalk {
         let Self { leading, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leading.items, conditions.join(" AND "));
         format!(
-            "{items}LATERAL (SELECT {columns}, {id} AS place FROM public.oasis_events AS e WHERE {conditions} \
-             ORDER BY {id} {direction} LIMIT {most}) AS found"
+            "{items}LATERAL (SELECT {columns}, {id} AS place FROM public.oasis_events AS e \
+             WHERE {conditions} ORDER BY {id} {direction} LIMIT {most}) AS found"
         )
     }
 }
