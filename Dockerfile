@@ -1,5 +1,5 @@
-# Builds an image for each program, for example with `docker build --target gateway-feed .`. The other targets are
-# webhook-ingest, deploy-watcher, heartbeat-agent and oasis.
+# Builds an image for each program, for example with `docker build --target gateway-feed .`. PROGRAMS in the stage
+# `build` lists the targets.
 # The dependencies are built in a separate layer, which is rebuilt only if a Cargo.toml or Cargo.lock changes.
 
 FROM rust:1.95-bookworm AS toolchain
@@ -12,13 +12,12 @@ COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
 
 FROM toolchain AS build
+ENV PROGRAMS="deploy-watcher gateway-feed heartbeat-agent webhook-ingest oasis"
 COPY --from=recipe /src/recipe.json .
-RUN cargo chef cook --release --recipe-path recipe.json \
-    --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
+RUN cargo chef cook --release --recipe-path recipe.json $(printf ' --package %s' $PROGRAMS)
 COPY . .
-RUN cargo build --release --locked \
-    --package gateway-feed --package webhook-ingest --package deploy-watcher --package heartbeat-agent --package oasis
-RUN cd target/release && /src/deploy/image-root.sh /image gateway-feed webhook-ingest deploy-watcher heartbeat-agent oasis
+RUN cargo build --release --locked $(printf ' --package %s' $PROGRAMS)
+RUN cd target/release && /src/deploy/image-root.sh /image $PROGRAMS
 
 # The base of all images: the C library, certificates and a user without rights. It has no shell.
 FROM scratch AS runtime

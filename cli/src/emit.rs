@@ -40,8 +40,7 @@ pub(crate) struct Args {
     /// Kind of the event, such as task.init
     #[arg(long, value_parser = Kind::parse)]
     kind: Kind,
-    /// Status of the event: queued, in_progress, success, failure, cancelled or info
-    #[arg(long)]
+    #[arg(long, help = format!("Status of the event, one of {}", Status::list()))]
     status: Status,
     /// Task that the event belongs to, such as DEV-CICDL-0031
     #[arg(long)]
@@ -52,8 +51,8 @@ pub(crate) struct Args {
     /// Service that the event is about, such as DATABASE
     #[arg(long, value_parser = |text: &str| Module::parse(&text.to_ascii_uppercase()))]
     module: Option<Module>,
-    /// Source of the event: oasis.events, github.actions, gcp.deploy or agent.ping
-    #[arg(long, default_value = "oasis.events")]
+    #[arg(long, help = format!("Source of the event, one of {}", Source::list()),
+          default_value = "oasis.events")]
     source: Source,
     /// Link to more information
     #[arg(long, value_name = "URL", value_parser = Link::parse)]

@@ -1,5 +1,7 @@
 //! The flags that select events. The feed and the query API have the same filters.
 
+use oasis_core::{Source, Status};
+
 /// Which events to show; each flag takes a comma-separated list.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(crate) struct Filter {
@@ -12,14 +14,14 @@ pub(crate) struct Filter {
     /// Show only events of these modules, such as CORE
     #[arg(long, value_name = "LIST")]
     module: Option<String>,
-    /// Show only events from these sources: oasis.events, github.actions, gcp.deploy, agent.ping
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = format!("Show only events from these sources: {}", Source::list()),
+          value_name = "LIST")]
     source: Option<String>,
     /// Show only events of these kinds, such as workflow_run
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
-    /// Show only events with these statuses: queued, in_progress, success, failure, cancelled, info
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = format!("Show only events with these statuses: {}", Status::list()),
+          value_name = "LIST")]
     status: Option<String>,
 }
 

@@ -105,7 +105,7 @@ test("every source except agent.ping has runs", () => {
 });
 
 test("an unknown status or source is shown unchanged, and the status counts as info", () => {
-  for (const name of ["paused", "constructor"]) {
+  for (const name of ["unheard_of", "constructor"]) {
     const status = /** @type {import("../../client/types.js").Status} */ (name);
     assert.equal(word(status), name);
     assert.deepEqual([isActive(status), isSuccess(status), isFailure(status)], [false, false, false]);

@@ -19,6 +19,11 @@ macro_rules! closed_set {
             /// All values of the set.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
+            /// All values of the set as text, separated by commas.
+            pub fn list() -> String {
+                [$($text),+].join(", ")
+            }
+
             /// The value as text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
@@ -32,7 +37,7 @@ macro_rules! closed_set {
                 match text {
                     $($text => Ok(Self::$variant),)+
                     other => Err(Invalid::new(format!(
-                        "{} is not a {}: expected one of {}", shown(other), $what, [$($text),+].join(", ")
+                        "{} is not a {}: expected one of {}", shown(other), $what, Self::list()
                     ))),
                 }
             }

@@ -8,10 +8,7 @@
 //! The files in this folder handle channels, filters and frames. Each implementation of [`stream::Stream`]
 //! decides which rows the stream shows, to whom, and how.
 
-#![cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the ticker is the only stream so far, and it does not use every item")
-)]
+#![cfg_attr(not(test), allow(dead_code, reason = "the streams so far do not use every item"))]
 
 pub(crate) mod budget;
 pub(crate) mod ends;

@@ -84,8 +84,12 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) async fn open(address: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Self {
-        let path = format!("/api/v1/devhub/feed{query}");
-        let response = exchange(address, request("GET", &path, headers, "")).await;
+        Self::open_path(address, &format!("/api/v1/devhub/feed{query}"), headers).await
+    }
+
+    /// Opens the stream at `path`.
+    pub(crate) async fn open_path(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        let response = exchange(address, request("GET", path, headers, "")).await;
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
         Self { headers: head.headers, body, buffer: Vec::new() }

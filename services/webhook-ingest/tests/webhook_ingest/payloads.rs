@@ -1,33 +1,38 @@
 //! GitHub's example payloads, and variants of them for cases that no example covers.
 
+use oasis_core::Status::{self, Cancelled, Failure, InProgress, Info, Queued, Success};
 use serde_json::Value;
 
 macro_rules! payloads {
-    ($($name:literal),+ $(,)?) => {
+    ($($name:literal => $status:expr),+ $(,)?) => {
         /// The name and the text of every payload. A name begins with the event.
         pub(crate) const ALL: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../payloads/", $name, ".json")))),+];
+        /// The name of every payload, and the status of its event. `None` if the event is ignored.
+        pub(crate) const STATUSES: &[(&str, Option<Status>)] = &[$(($name, $status)),+];
     };
 }
 
 payloads![
-    "check_run.completed",
-    "check_run.rerequested",
-    "check_suite.completed",
-    "create.tag",
-    "deployment.pages",
-    "deployment_status.pages",
-    "ping.organization",
-    "pull_request.closed",
-    "push.branch",
-    "push.deleted_tag",
-    "release.published",
-    "star.created",
-    "workflow_job.failed",
-    "workflow_job.waiting",
-    "workflow_run.action_required",
-    "workflow_run.completed",
-    "workflow_run.dispatched",
+    "check_run.completed" => Some(Failure),
+    "check_run.rerequested" => Some(Queued),
+    "check_suite.completed" => Some(Success),
+    "create.tag" => Some(Info),
+    "deployment.pages" => Some(Queued),
+    "deployment_status.pages" => Some(InProgress),
+    "ping.organization" => Some(Info),
+    "pull_request.closed" => Some(Cancelled),
+    "push.branch" => Some(Info),
+    "push.deleted_tag" => Some(Info),
+    "release.published" => Some(Success),
+    "star.created" => None,
+    "workflow_job.failed" => Some(Failure),
+    "workflow_job.waiting" => Some(Queued),
+    // This run waits for an approval.
+    "workflow_run.action_required" => Some(Queued),
+    "workflow_run.completed" => Some(Success),
+    // This run has the action `completed`, but has not begun.
+    "workflow_run.dispatched" => Some(Queued),
 ];
 
 /// The event in the name of a payload.
