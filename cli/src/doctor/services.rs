@@ -115,3 +115,44 @@ fn start(check: Check) -> String {
     let (name, flag) = (check.name(), flag(check));
     format!("start everything with `oasis up`, or start {name}; if it runs elsewhere, pass {flag}")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::report::Verdict;
+
+    /// The verdicts and messages for an answer of deploy-watcher at an address.
+    fn found(address: &Address, reply: Result<(StatusCode, Value), String>) -> Vec<(Verdict, String)> {
+        let reply = reply.map(|(status, json)| Reply { status, json, clock_ahead: None });
+        let service = Service { check: Check::DeployWatcher, address, reply: Some(reply) };
+        service.findings().into_iter().map(|finding| (finding.verdict, finding.message)).collect()
+    }
+
+    #[test]
+    fn each_reason_is_a_problem_and_a_failed_poll_is_a_warning() {
+        let address = Address::Required("http://h:8082".parse().unwrap());
+        let of = |status, json| found(&address, Ok((status, json)));
+        let ready = json!({ "service": "deploy-watcher", "last_failure": null });
+        assert_eq!(of(StatusCode::OK, ready), [(Verdict::Ok, "ready at http://h:8082".to_owned())]);
+        let failed = json!({ "service": "deploy-watcher", "last_failure": "permission_denied" });
+        let failed = of(StatusCode::OK, failed);
+        assert!(
+            matches!(&failed[..], [(Verdict::Warning, text)] if text.ends_with("failed: permission_denied"))
+        );
+        let reasons = json!({ "service": "deploy-watcher", "reasons": ["a", "b"] });
+        let reasons = of(StatusCode::SERVICE_UNAVAILABLE, reasons);
+        assert_eq!(reasons, ["a", "b"].map(|reason| (Verdict::Problem, format!("not ready: {reason}"))));
+    }
+
+    #[test]
+    fn a_service_that_not_everyone_needs_may_be_down() {
+        let base: Base = "http://localhost:8082".parse().unwrap();
+        let verdict = |address: &Address| found(address, Err("refused".to_owned()))[0].0;
+        assert_eq!(verdict(&Address::Required(base.clone())), Verdict::Problem);
+        assert_eq!(verdict(&Address::Optional(base)), Verdict::Ok);
+        let unknown = Service { check: Check::WebhookIngest, address: &Address::Unknown, reply: None };
+        assert_eq!(unknown.findings()[0].verdict, Verdict::Warning);
+    }
+}
