@@ -251,7 +251,7 @@ mod tests {
     fn an_invalid_url_is_a_problem_that_shows_no_secret() {
         for (text, part) in [
             ("mysql://u:hunter2@h/d", "expected a URL such as postgres://"),
-            ("postgres://u:hunter2@h/d?sslmode=maybe", "sslmode=maybe is unknown"),
+            ("postgres://u:hunter2@h/d?sslmode=maybe", "sslmode: expected disable"),
         ] {
             let finding = settings(&given(text)).unwrap_err();
             assert_eq!(finding.verdict, Verdict::Problem);
