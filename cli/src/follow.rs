@@ -20,6 +20,8 @@ use crate::sse::{Block, Parser};
 
 /// The maximum wait that a server may ask for. It is longer than the maximum of our own waits.
 const MAX_RETRY: Duration = Duration::from_secs(300);
+/// The minimum of the same wait. Without it, a server could make the command connect without a pause.
+const MIN_RETRY: Duration = Duration::from_millis(100);
 /// The maximum number of events in one batch.
 const MAX_BATCH: usize = 100;
 
@@ -183,7 +185,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
             let Ok(bytes) = frame.into_data() else { continue };
             parser.push(&bytes)?;
             if let Some(retry) = parser.take_retry() {
-                self.backoff.set_first(retry.min(MAX_RETRY));
+                self.backoff.set_first(retry.clamp(MIN_RETRY, MAX_RETRY));
             }
             while let Some(block) = parser.next_block() {
                 self.backoff.reset();

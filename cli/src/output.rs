@@ -55,7 +55,7 @@ pub(crate) fn expect_open_output() -> anyhow::Result<()> {
 pub(crate) fn notice(text: impl fmt::Display) {
     let paint = Paint::for_stream(&io::stderr());
     // If standard error is closed, there is nowhere to report the error.
-    let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&text.to_string()));
+    let _ = writeln!(io::stderr().lock(), "{}", paint.dim(&printable(&text.to_string())));
 }
 
 /// Prints to standard error why a command ended, and returns its exit code.

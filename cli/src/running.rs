@@ -93,8 +93,10 @@ pub(crate) async fn search(from: &Path) -> Search {
     let mut search = Search::default();
     for folder in from.ancestors().map(|folder| folder.join(FOLDER)) {
         let file = folder.join(FILE);
-        let Ok(metadata) = fs::metadata(&file) else { continue };
-        match check(&file, metadata.uid()).await {
+        if !file.exists() {
+            continue;
+        }
+        match check(&folder, &file).await {
             Ok(found) => {
                 search.found = Some(found);
                 break;
@@ -105,19 +107,33 @@ pub(crate) async fn search(from: &Path) -> Search {
     search
 }
 
-async fn check(file: &Path, owner: u32) -> Result<Found, &'static str> {
-    // In a folder that others can write to, such as /tmp, the file could send tokens to a stranger.
-    if owner != geteuid().as_raw() && owner != 0 {
+/// Checks that the file names a running `oasis up` of this user. Somebody else may have made the file: in a
+/// folder that others can write to, such as /tmp, or in a repository that the user cloned.
+async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
+    // A link could lead from a folder of somebody else to a file of this user.
+    let is_own = |path: &Path| {
+        let metadata = fs::symlink_metadata(path);
+        metadata
+            .is_ok_and(|found| !found.is_symlink() && (found.uid() == geteuid().as_raw() || found.uid() == 0))
+    };
+    if !is_own(folder) || !is_own(file) {
         return Err("belongs to another user");
     }
     let running = read(file).ok_or("cannot be read")?;
     let address = |text: &str| text.parse::<Base>().map_err(|_| "cannot be read");
     let (gateway, webhooks) = (address(&running.gateway)?, address(&running.webhooks)?);
+    // Tokens and signatures must not leave this machine because of a file in a cloned repository.
+    if !gateway.is_loopback() || !webhooks.is_loopback() {
+        return Err("names an address that is not a loopback address; use --url or OASIS_URL for it");
+    }
+    let names = [&running.webhook_secret, &running.database_url];
+    if names.into_iter().flatten().any(|name| name.file_name() != Some(name.as_os_str())) {
+        return Err("names a file outside of its folder");
+    }
     let ended = "was left behind by an `oasis up` that has ended";
     if !exists(running.pid) || !matches!(timeout(PROBE, http::connect(&gateway)).await, Ok(Ok(_))) {
         return Err(ended);
     }
-    let folder = file.parent().unwrap_or(Path::new(""));
     let webhook_secret = running.webhook_secret.map(|file| folder.join(file));
     let database_url = running.database_url.map(|file| folder.join(file));
     Ok(Found { file: file.to_owned(), gateway, webhooks, webhook_secret, database_url })

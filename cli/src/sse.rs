@@ -9,6 +9,9 @@ use std::time::Duration;
 
 /// The maximum length of a line, and of the data of one block, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+/// The maximum length of an id in bytes. The ids of the feed are numbers, and each block has a copy of the
+/// id.
+const MAX_ID: usize = 64;
 
 /// A complete block. It has a message, or it only moves the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +114,9 @@ impl Parser {
         match field {
             "event" => value.clone_into(&mut self.event),
             "data" => return self.append(value),
-            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "id" if value.len() <= MAX_ID && !value.contains(char::is_control) => {
+                value.clone_into(&mut self.id);
+            }
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 // A text of digits is invalid only if the number is too large. The wait is then practically
                 // endless.

@@ -78,10 +78,21 @@ fn setting(given: Option<Secret>, variable: &str, file: Option<PathBuf>) -> Sett
     let Some(path) = file else { return Setting::Missing };
     let by = path.display().to_string();
     match fs::read_to_string(&path) {
+        Ok(text) if text.contains("://") && !is_private(text.trim()) => Setting::Unreadable(format!(
+            "{by} does not name a database that `oasis up` started: to use its URL, set {variable}"
+        )),
         Ok(text) => Setting::Given { value: text.trim().to_owned().into(), by },
         Err(error) if error.kind() == ErrorKind::NotFound => Setting::Missing,
         Err(error) => Setting::Unreadable(format!("{by} cannot be read: {error}")),
     }
+}
+
+/// Whether a URL names a database on this machine, as `oasis up` writes it. The file may come from a
+/// repository that the user cloned. So it must not lead to another machine, or name files with passwords.
+fn is_private(url: &str) -> bool {
+    let (address, query) = url.split_once('?').unwrap_or((url, ""));
+    let host = address.rsplit_once('@').map_or("", |(_, host)| host);
+    host.starts_with("127.0.0.1:") && matches!(query, "" | "sslmode=disable")
 }
 
 /// The same address with a higher port. `oasis up` uses consecutive ports, and so do the default ports of the

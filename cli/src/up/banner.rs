@@ -30,6 +30,8 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     line(format_args!("  feed       http://{host}:{port}/api/v1/devhub/feed{query}"))?;
     line(format_args!("  query API  http://{host}:{port}/api/v1/oasis/events{query}"))?;
     line(format_args!("  ingest     http://{host}:{port}/events/ingest      (no token needed here)"))?;
+    // A secret from a flag or a variable is not printed, because the output may be kept in a log.
+    let secret = if args.github_webhook_secret.is_some() { "as given" } else { secret };
     line(format_args!("  webhooks   http://{host}:{next}/webhooks/github   (secret {secret})"))?;
     let watched = if args.demo { Some("a made-up project") } else { args.gcp_project.as_deref() };
     if let Some(watched) = watched {

@@ -52,12 +52,11 @@ impl Prefixes {
         let name = &text[..word_length(text)];
         let prefix = self.0.iter().find(|prefix| prefix.name.eq_ignore_ascii_case(name))?;
         let segments = Segments { text, end: name.len() };
-        let end = match numbered(segments, name.eq_ignore_ascii_case("VTID")) {
-            Some(end) => end,
-            None if prefix.takes_words => words(segments)?,
-            None => return None,
-        };
-        Some(end + subtask_length(&text[end..]))
+        let numbered = numbered(segments, name.eq_ignore_ascii_case("VTID"));
+        let words = if prefix.takes_words { words(segments) } else { None };
+        let end = numbered.max(words)?;
+        let subtask = subtask_length(&text[end..]);
+        Some(if end + subtask <= Vtid::MAX_BYTES { end + subtask } else { end })
     }
 }
 
@@ -111,14 +110,17 @@ fn numbered(mut segments: Segments<'_>, short: bool) -> Option<usize> {
     Some(more.last().map_or(end, |(_, end)| end))
 }
 
-/// The end of an id that consists of words in capitals.
+/// The end of an id that consists of words in capitals. At least one word has a letter.
 fn words(segments: Segments<'_>) -> Option<usize> {
+    let start = segments;
     let words = segments.take(Vtid::MAX_SEGMENTS).take_while(|(segment, end)| {
         *end <= Vtid::MAX_BYTES
             && segment.len() <= Vtid::MAX_SEGMENT
             && segment.bytes().all(is_capital_or_digit)
     });
-    words.last().map(|(_, end)| end)
+    let end = words.last().map(|(_, end)| end)?;
+    let has_letter = start.text[start.end..end].contains(|c: char| c.is_ascii_uppercase());
+    has_letter.then_some(end)
 }
 
 /// The length of the subtask at the start of `text`: a dot and one capital at the end of a word, or 0.
@@ -264,10 +266,11 @@ mod tests {
             ("BOOTSTRAP-ORB-delay", "BOOTSTRAP-ORB"),
             ("bootstrap-orb-0031", "BOOTSTRAP-ORB-0031"),
             ("BOOTSTRAP-A-B-C-D-E-F", "BOOTSTRAP-A-B-C-D-E"),
+            ("BOOTSTRAP-ORB-0031-RETRY", "BOOTSTRAP-ORB-0031-RETRY"),
         ] {
             assert_eq!(find(text).as_deref(), Some(found), "{text}");
         }
-        for none in ["bootstrap-orb-delay", "BOOTSTRAP-Orb", "BOOTSTRAP"] {
+        for none in ["bootstrap-orb-delay", "BOOTSTRAP-Orb", "BOOTSTRAP", "bump bootstrap-5.3.1"] {
             assert_eq!(find(none), None, "{none}");
         }
         assert_eq!(Prefixes::default().find("BOOTSTRAP-ORB-DELAY"), None);

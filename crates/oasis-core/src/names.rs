@@ -151,11 +151,12 @@ impl Kind {
         Self(PING.into())
     }
 
-    /// The status that the last word of the kind names, as in `deploy.gateway.success`. A word ends at a dot
-    /// or an underscore.
-    pub fn status(&self) -> Option<Status> {
-        let part = self.0.rsplit('.').next()?;
-        Status::from_word(part).or_else(|| Status::from_word(part.rsplit('_').next()?))
+    /// The status that the last word of a name names, as in `deploy.gateway.success`. The name is not cut, as
+    /// [`Kind::from_name`] cuts it.
+    pub fn status_in(name: &str) -> Option<Status> {
+        let part = name.trim().rsplit('.').next()?;
+        let last = |part: &str| part.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().map(str::to_owned);
+        Status::from_word(part).or_else(|| Status::from_word(&last(part)?))
     }
 
     /// The kind in the form that titles and refs contain: each `_` and each `.` is replaced with `-`.
@@ -224,8 +225,10 @@ mod tests {
             ("pr_validated", None),
             ("deploy", None),
             ("failed.deploy", None),
+            ("PR FAILED", Some(Status::Failure)),
+            (&format!("{}.failed", "long.".repeat(20)), Some(Status::Failure)),
         ] {
-            assert_eq!(Kind::parse(kind).unwrap().status(), status, "{kind}");
+            assert_eq!(Kind::status_in(kind), status, "{kind}");
         }
     }
 

@@ -10,6 +10,7 @@ use super::lenient::{Lenient, take};
 use crate::channel::Channel;
 use crate::event::{Event, NewEvent};
 use crate::names::Kind;
+use crate::ping::REPEAT;
 use crate::sets::{Source, Status};
 use crate::task::Task;
 use crate::ts::Ts;
@@ -41,6 +42,11 @@ pub fn agent(event: Map<String, Value>, now: Ts) -> NewEvent {
                 Task::Unset | Task::Idle => (Task::Idle, Status::Info),
                 Task::Vtid(vtid) => (Task::Vtid(vtid), Status::InProgress),
             };
+            // The roles of a crew are agents of their own. The sender must not hide a change as a repeat.
+            metadata.remove(REPEAT);
+            if !metadata.contains_key("instance") {
+                fields.keep("instance", heartbeat.instance(module.as_str()).into());
+            }
             fields.keep("agent", heartbeat.agent);
             if let Some(role) = heartbeat.role {
                 fields.keep("role", role);

@@ -23,4 +23,10 @@ impl Heartbeat {
         let agent = take(metadata, "agent_crew").filter(|crew| crew != "");
         Some(Self { agent: agent.unwrap_or_else(|| service.clone()), role: take(metadata, "agent_role") })
     }
+
+    /// Identifies the agent among the agents of its crew: crew, service and role.
+    pub(super) fn instance(&self, service: &str) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!("{}:{service}:{}", text(&self.agent), self.role.as_ref().map(text).unwrap_or_default())
+    }
 }

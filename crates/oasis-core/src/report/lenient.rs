@@ -59,14 +59,14 @@ impl Lenient {
         let given: Vec<Value> = given.into_iter().flatten().collect();
         let tasks: Vec<Task> = given.iter().filter_map(|value| value.as_str()?.trim().parse().ok()).collect();
         let named = tasks.iter().find(|task| matches!(task, Task::Vtid(_))).or_else(|| tasks.first());
-        match (named, given.first()) {
-            (Some(task), _) => task.clone(),
-            (None, Some(text)) => {
-                self.keep("vtid_given", vtid_given(&shown(text)));
-                Task::Unset
+        let task = named.cloned();
+        for text in given.iter().map(shown) {
+            let is_chosen = task.as_ref().is_some_and(|task| task.as_str().eq_ignore_ascii_case(text.trim()));
+            if !is_chosen {
+                self.keep("vtid_given", vtid_given(&text));
             }
-            (None, None) => Task::Unset,
         }
+        task.unwrap_or(Task::Unset)
     }
 
     /// The module that a service's name makes; `CORE` without a name.
@@ -131,7 +131,7 @@ pub(super) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value>
 
 /// The value of `meta.vtid_given` for a text that is not a VTID: its first 200 bytes.
 pub fn vtid_given(text: &str) -> Value {
-    text[..text.floor_char_boundary(MOST_VTID_GIVEN)].into()
+    text[..text.floor_char_boundary(MOST_VTID_GIVEN)].replace('\0', "\u{fffd}").into()
 }
 
 /// A string as it is, and any other value as JSON.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::lenient::{Lenient, take};
 use crate::channel::Channel;
 use crate::event::{Event, NewEvent};
+use crate::names::Kind;
 use crate::sets::{Source, Status};
 use crate::ts::Ts;
 
@@ -17,12 +18,17 @@ pub fn telemetry(event: Map<String, Value>, now: Ts) -> NewEvent {
     let mut payload = Map::new();
     for name in ["payload", "details", "data", "metadata"] {
         for (name, value) in fields.object(&[name]) {
-            let taken = payload.contains_key(&name);
-            payload.insert(if taken { format!("payload.{name}") } else { name }, value);
+            let mut name = name;
+            while payload.contains_key(&name) {
+                name.insert_str(0, "payload.");
+            }
+            if !value.is_null() {
+                payload.insert(name, value);
+            }
         }
     }
-    let kind = fields.take(&["type", "event_type", "topic"]).unwrap_or_default();
-    let kind = fields.kind(&kind);
+    let name = fields.take(&["type", "event_type", "topic"]).unwrap_or_default();
+    let kind = fields.kind(&name);
     let tasks = [fields.take(&["vtid"]), take(&mut payload, "vtid")];
     let task = fields.task(tasks);
     let service = fields.take(&["service"]).or_else(|| take(&mut payload, "service"));
@@ -39,7 +45,7 @@ pub fn telemetry(event: Map<String, Value>, now: Ts) -> NewEvent {
         }),
     };
     let status = fields.take(&["status"]);
-    let status = fields.status(status).or_else(|| kind.status()).unwrap_or(Status::Info);
+    let status = fields.status(status).or_else(|| Kind::status_in(name.as_str()?)).unwrap_or(Status::Info);
     let event = Event { ts, task, layer_hint: None, module, source, kind, status, link };
     NewEvent { event, channel: Channel::devhub(), meta: fields.meta(payload), dedup_key: None }
 }

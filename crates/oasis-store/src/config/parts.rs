@@ -92,6 +92,11 @@ impl Parts {
         let (name, value) = pair.split_once('=').ok_or_else(no_value)?;
         let (name, value) = (decoded(name)?, decoded(value)?);
         let name = String::from_utf8(name).unwrap_or_default();
+        // libpq refuses these parameters without a value. A missing value must not mean less security.
+        let needs_value = ["sslmode", "channel_binding", "target_session_attrs", "gssencmode"];
+        if let Some(name) = needs_value.into_iter().find(|known| value.is_empty() && name == *known) {
+            return Err(UrlError::parameter(name, "the value is missing"));
+        }
         // As for libpq, this form of JDBC's is accepted.
         let (name, value) = if name == "ssl" && value == b"true" {
             ("sslmode", b"require".to_vec())

@@ -132,6 +132,10 @@ impl Servers {
                 let mut server = Config::clone(server);
                 match server.target_session_attrs(*wanted).connect(tls.clone()).await {
                     Ok(connected) => return Ok(connected),
+                    // As for libpq, a refused login is final: another server must not get the password.
+                    Err(error) if error.code().is_some_and(|code| code.code().starts_with("28")) => {
+                        return Err(error);
+                    }
                     Err(error) => failure = Some(error),
                 }
             }

@@ -138,16 +138,16 @@ fn every_value_of_a_parameter_of_libpq_is_accepted() {
         "gssencmode=prefer",
         "krbsrvname=postgres",
         "sslcompression=0",
-        "sslmode=",
         "sslcertmode=allow",
         "ssl_max_protocol_version=TLSv1.3",
         "ssl=true",
-        "target_session_attrs=",
     ] {
         parse(&format!("postgres://h/d?{query}"));
     }
     for (name, value) in [
         ("target_session_attrs", "master"),
+        ("target_session_attrs", ""),
+        ("sslmode", ""),
         ("load_balance_hosts", "yes"),
         ("channel_binding", "maybe"),
         ("sslnegotiation", "fast"),

@@ -55,14 +55,15 @@ impl Session {
         // The process id and the time make the name of this notification channel unique among all sessions.
         let probe = format!("oasis_probe_{}_{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
         let driver = tokio::spawn({
-            let (woken, probed) = (woken.clone(), probed.clone());
+            let (woken, probed, probe) = (woken.clone(), probed.clone(), probe.clone());
             async move {
                 let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
                 while let Some(Ok(message)) = messages.next().await {
                     if let AsyncMessage::Notification(notification) = message {
                         if notification.channel() == notifications {
                             woken.notify_one();
-                        } else {
+                        } else if notification.channel() == probe {
+                            // Behind a pooler, notifications for other programs may arrive as well.
                             probed.notify_one();
                         }
                     }

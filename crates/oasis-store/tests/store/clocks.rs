@@ -131,3 +131,31 @@ async fn the_table_refuses_times_that_no_reader_can_read() {
         assert_eq!(client.batch_execute(&insert).await.is_ok(), accepted, "{time}");
     }
 }
+
+/// An older table may have such rows. The migration gives each of them the time of the row before it.
+#[tokio::test]
+async fn a_migration_repairs_times_that_no_reader_can_read() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let now = Timestamp::now();
+    fill(&client, now, &History { rows: 3, wrong: (9, 9), error: 0 }).await;
+    client
+        .batch_execute(
+            "ALTER TABLE oasis_events DROP CONSTRAINT oasis_events_recorded_at; \
+             ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_append_only; \
+             UPDATE oasis_events SET recorded_at = 'infinity' \
+                WHERE id = (SELECT min(id) + 1 FROM oasis_events); \
+             ALTER TABLE oasis_events ENABLE ALWAYS TRIGGER oasis_events_append_only; \
+             ALTER TABLE oasis_events ADD CONSTRAINT oasis_events_recorded_at CHECK ( \
+                recorded_at >= '0001-01-01 00:00:00+00' \
+                AND recorded_at < '9999-12-30 00:00:00+00') NOT VALID",
+        )
+        .await
+        .unwrap();
+    let repair = include_str!("../../../../migrations/V5__wider_checks_are_valid.sql");
+    client.batch_execute(&format!("BEGIN; {} COMMIT", repair.replace("{schema}", "public"))).await.unwrap();
+    let rows = client.query("SELECT recorded_at FROM oasis_events ORDER BY id", &[]).await.unwrap();
+    let times: Vec<Timestamp> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!((times.len(), times[1]), (3, times[0]));
+    assert!(client.batch_execute("UPDATE oasis_events SET kind = 'x'").await.is_err(), "append-only again");
+}

@@ -28,7 +28,7 @@ struct Stored {
     /// The same id as text, for clients that expect a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
-    /// The `ts` of the event, if the request had only one event.
+    /// The `ts` of the event in the request, if the request had only one event.
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<Ts>,
     /// The id of each event, in the order of the request; null for a duplicate of an event that has been

@@ -92,7 +92,10 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
         other => (Fields::new(Map::new(), "data."), other),
     };
     let (task, vtid_given) = known.task("vtid")?;
-    let word = known.text("status")?;
+    let word = known.take("status").map(|status| match status {
+        Value::String(word) => word,
+        other => other.to_string(),
+    });
     let status = word.as_deref().map_or(Some(Status::Info), Status::from_word);
     let event = Event {
         ts,

@@ -100,7 +100,9 @@ async fn a_bad_value_of_an_agent_or_of_telemetry_is_kept_in_meta() {
     );
     assert_eq!(
         stored["meta"],
-        json!({"message": "m", "payload.message": "inner", "extra": 1, "data": ["a"]})
+        json!({
+            "message": "m", "payload.message": "inner", "extra": 1, "data": ["a"], "vtid_given": "31"
+        })
     );
     gateway.stop().await;
 }

@@ -61,7 +61,10 @@ impl Facts<'_> {
         rules: &Rules,
         received: Ts,
     ) -> NewEvent {
-        let found = self.places.iter().find_map(|(place, text)| {
+        // A commit message is the last place. The title of a run that a push started is one.
+        let mut places = self.places;
+        places.sort_by_key(|(place, _)| *place == Place::CommitMessage);
+        let found = places.iter().find_map(|(place, text)| {
             let vtid = rules.prefixes.find(text.as_deref()?)?;
             Some((*place, vtid))
         });

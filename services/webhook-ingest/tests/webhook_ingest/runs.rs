@@ -62,9 +62,11 @@ fn the_vtid_of_a_run_comes_from_the_first_of_title_branch_and_commit_that_has_on
         of(json!(title), "pull_request", branch.clone(), message),
         expect("DEV-AAA-0001", Some("pr_title"))
     );
-    // For a run that a push started, the title is the headline of the commit.
+    // For a run that a push started, the title is the headline of the commit. The branch comes first, so the
+    // run has the same task as the push.
+    assert_eq!(of(json!(title), "push", branch.clone(), message), expect("DEV-BBB-0002", Some("branch")));
     assert_eq!(
-        of(json!(title), "push", branch.clone(), message),
+        of(json!(title), "push", json!("main"), message),
         expect("DEV-AAA-0001", Some("commit_message"))
     );
     assert_eq!(of(json!("x"), "push", branch, message), expect("DEV-BBB-0002", Some("branch")));
