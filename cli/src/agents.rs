@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::gateway::{Gateway, query};
 use crate::output::{self, Paint, notice, printable};
+use crate::time::in_words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -158,16 +159,9 @@ fn short_start(text: &str) -> String {
 /// Formats an age in one or two units, such as `5s`, `12m`, `3h 20m` or `2d 4h`. If the clock of this machine
 /// is behind, an age can be negative. A negative age becomes `0s`.
 pub(crate) fn age(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
-        0 => format!("{large}{large_unit}"),
-        _ => format!("{large}{large_unit} {small}{small_unit}"),
-    };
     match seconds {
-        0..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+        _ => in_words(seconds),
     }
 }
 

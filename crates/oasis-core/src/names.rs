@@ -155,8 +155,8 @@ impl Kind {
     /// [`Kind::from_name`] cuts it.
     pub fn status_in(name: &str) -> Option<Status> {
         let part = name.trim().rsplit('.').next()?;
-        let last = |part: &str| part.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().map(str::to_owned);
-        Status::from_word(part).or_else(|| Status::from_word(&last(part)?))
+        let word = part.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        Status::from_word(part).or_else(|| Status::from_word(word))
     }
 
     /// The kind in the form that titles and refs contain: each `_` and each `.` is replaced with `-`.

@@ -7,5 +7,5 @@ mod lenient;
 mod telemetry;
 
 pub use agent::agent;
-pub use lenient::vtid_given;
+pub use lenient::{shown, vtid_given};
 pub use telemetry::telemetry;

@@ -27,6 +27,15 @@ impl Task {
         }
     }
 
+    /// Parses the task in a label of Google Cloud. Such a label has no dots, so it has an underscore in the
+    /// place of the dot before a subtask: `dev-commu-0042_g`.
+    ///
+    /// # Errors
+    /// When the label is not a task.
+    pub fn parse_label(label: &str) -> Result<Self, Invalid> {
+        label.replace('_', ".").parse()
+    }
+
     /// The field's text: the VTID, `UNSET` or `IDLE`.
     pub fn as_str(&self) -> &str {
         match self {
@@ -80,6 +89,12 @@ impl FromStr for Task {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_underscore_in_a_label_stands_for_a_dot() {
+        assert_eq!(Task::parse_label("dev-commu-0042_g").unwrap().as_str(), "DEV-COMMU-0042.G");
+        assert!(Task::parse_label("dev_commu_0042").is_err());
+    }
 
     #[test]
     fn unset_and_idle_are_tasks_in_any_case() {

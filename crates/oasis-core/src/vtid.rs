@@ -40,15 +40,6 @@ impl Vtid {
         }
     }
 
-    /// Parses the VTID in a label of Google Cloud. Such a label has no dots, so it has an underscore in the
-    /// place of the dot before a subtask: `dev-commu-0042_g`.
-    ///
-    /// # Errors
-    /// When the label does not fit the grammar.
-    pub fn parse_label(label: &str) -> Result<Self, Invalid> {
-        Self::parse(&label.replace('_', "."))
-    }
-
     /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
     /// has the same grammar and requires capitals.
     pub fn stored(text: String) -> Self {
@@ -150,12 +141,6 @@ mod tests {
         ] {
             assert!(Vtid::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn an_underscore_in_a_label_stands_for_a_dot() {
-        assert_eq!(Vtid::parse_label("dev-commu-0042_g").unwrap().as_str(), "DEV-COMMU-0042.G");
-        assert!(Vtid::parse_label("dev_commu_0042").is_err());
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! [`Labels`]: the labels in an entry that name the task, the layer and the module of a deploy.
 
-use oasis_core::{Layer, Module, Task, Vtid};
+use oasis_core::{Layer, Module, Task};
 use oasis_store::Attribution;
 
 use crate::fields::{at, text};
@@ -88,11 +88,5 @@ impl Labels {
 
 /// The task that the label `vtid` names. If the label is not a VTID, returns its text, cut to 200 bytes.
 fn task(label: &str) -> Result<Task, &str> {
-    match Vtid::parse_label(label) {
-        Ok(vtid) => Ok(Task::Vtid(vtid)),
-        // Cloud Run allows only lower case in labels.
-        Err(_) if label.eq_ignore_ascii_case(Task::Unset.as_str()) => Ok(Task::Unset),
-        Err(_) if label.eq_ignore_ascii_case(Task::Idle.as_str()) => Ok(Task::Idle),
-        Err(_) => Err(&label[..label.floor_char_boundary(200)]),
-    }
+    Task::parse_label(label).map_err(|_| &label[..label.floor_char_boundary(200)])
 }

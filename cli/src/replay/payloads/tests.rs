@@ -1,5 +1,7 @@
 //! Tests of payloads.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -32,14 +34,17 @@ fn compacting_changes_no_value() {
     assert_eq!(values(&compacted), values(text));
 }
 
+/// Writes a file below `root`.
+fn write_below(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
 #[test]
 fn payloads_come_from_directories_files_and_collections() {
     let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| write_below(root.path(), path, text);
     let delivery = r#"{"sender":{"login":"octocat"}}"#;
     let spaced = "{\n\"hook_id\": 7\n}";
     write("push/b.json", spaced);
@@ -77,11 +82,7 @@ fn payloads_come_from_directories_files_and_collections() {
 #[test]
 fn files_of_a_project_that_are_no_payloads_are_skipped() {
     let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| write_below(root.path(), path, text);
     let delivery = r#"{"sender":{"login":"octocat"}}"#;
     write("push.json", delivery);
     write("package.json", r#"{"name":"x","repository":{"type":"git","url":"https://h/x"}}"#);

@@ -47,11 +47,7 @@ impl Lenient {
 
     /// Adds an entry to `meta`. If the name is taken, the name of the new entry gets the prefix for clashes.
     pub(super) fn keep(&mut self, name: &str, value: Value) {
-        let mut name = name.to_owned();
-        while self.meta.contains_key(&name) {
-            name.insert_str(0, self.clash);
-        }
-        self.meta.insert(name, value);
+        insert(&mut self.meta, self.clash, name, value);
     }
 
     /// The task that the first valid one of `given` names. A VTID comes before `UNSET` and `IDLE`.
@@ -124,6 +120,15 @@ impl Lenient {
     }
 }
 
+/// Adds an entry to an object. While the name is taken, the name of the new entry gets the prefix `clash`.
+pub(super) fn insert(object: &mut Map<String, Value>, clash: &str, name: &str, value: Value) {
+    let mut name = name.to_owned();
+    while object.contains_key(&name) {
+        name.insert_str(0, clash);
+    }
+    object.insert(name, value);
+}
+
 /// Takes a field out of an object. Null counts as absent.
 pub(super) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
     object.remove(name).filter(|value| !value.is_null())
@@ -135,6 +140,6 @@ pub fn vtid_given(text: &str) -> Value {
 }
 
 /// A string as it is, and any other value as JSON.
-fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

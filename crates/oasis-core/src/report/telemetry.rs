@@ -4,26 +4,25 @@
 
 use serde_json::{Map, Value};
 
-use super::lenient::{Lenient, take};
+use super::lenient::{Lenient, insert, take};
 use crate::channel::Channel;
 use crate::event::{Event, NewEvent};
 use crate::names::Kind;
 use crate::sets::{Source, Status};
 use crate::ts::Ts;
 
+/// Precedes the name of an entry of the payload whose name is taken.
+const CLASH: &str = "payload.";
+
 /// Reads an event that a pipeline, a bridge or a routine reports. `now` becomes the time of an event without
 /// a valid time.
 pub fn telemetry(event: Map<String, Value>, now: Ts) -> NewEvent {
-    let mut fields = Lenient::new(event, "payload.");
+    let mut fields = Lenient::new(event, CLASH);
     let mut payload = Map::new();
     for name in ["payload", "details", "data", "metadata"] {
         for (name, value) in fields.object(&[name]) {
-            let mut name = name;
-            while payload.contains_key(&name) {
-                name.insert_str(0, "payload.");
-            }
             if !value.is_null() {
-                payload.insert(name, value);
+                insert(&mut payload, CLASH, &name, value);
             }
         }
     }

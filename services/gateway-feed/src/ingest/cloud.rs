@@ -2,7 +2,9 @@
 //! body). Source: the CloudEvents specification 1.0.2 and its HTTP protocol binding.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use oasis_core::{Channel, DedupKey, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts};
+use oasis_core::{
+    Channel, DedupKey, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts, report,
+};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
@@ -92,10 +94,7 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
         other => (Fields::new(Map::new(), "data."), other),
     };
     let (task, vtid_given) = known.task("vtid")?;
-    let word = known.take("status").map(|status| match status {
-        Value::String(word) => word,
-        other => other.to_string(),
-    });
+    let word = known.take("status").map(|status| report::shown(&status));
     let status = word.as_deref().map_or(Some(Status::Info), Status::from_word);
     let event = Event {
         ts,
