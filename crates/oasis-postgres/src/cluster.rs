@@ -121,6 +121,11 @@ impl Cluster {
         &self.place.dir
     }
 
+    /// The last 20 lines of the server's log, or an empty text if the log cannot be read.
+    pub fn log_tail(&self) -> String {
+        fs::read(self.place.log()).map(|log| launch::last_lines(&log)).unwrap_or_default()
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -194,9 +194,14 @@ fn try_start(
     }
     let mut written = Vec::new();
     log.seek(SeekFrom::Start(start)).and_then(|_| log.read_to_end(&mut written)).context(what)?;
-    let written = String::from_utf8_lossy(&written);
-    let lines: Vec<_> = written.lines().collect();
-    Ok(Err(lines[lines.len().saturating_sub(20)..].join("\n")))
+    Ok(Err(last_lines(&written)))
+}
+
+/// The last 20 lines of a log.
+pub(crate) fn last_lines(log: &[u8]) -> String {
+    let log = String::from_utf8_lossy(log);
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 /// Makes a stale `postmaster.pid` harmless. PostgreSQL refuses to start while a process with the id in that

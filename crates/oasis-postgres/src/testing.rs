@@ -9,6 +9,7 @@
 use std::fmt::{self, Display};
 use std::fs;
 use std::io::Write;
+use std::mem;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
@@ -41,9 +42,9 @@ static CREATE: Mutex<()> = Mutex::const_new(());
 pub struct TestDatabase {
     /// The URL of the database, including the password.
     pub url: String,
-    /// The URL for the session that will drop this database, and the database's name. `None` if the server
-    /// ends with the tests.
-    drop: Option<(String, String)>,
+    /// The URL for the session that will drop this database.
+    admin: String,
+    name: String,
 }
 
 /// A private server that one test may crash and restart. Dropping a `TestCluster` ends the server and removes
@@ -177,12 +178,14 @@ impl Server {
             let _one_at_a_time = CREATE.lock().await;
             self.execute(&format!("CREATE DATABASE {} TEMPLATE {}", quoted(&name), quoted(template))).await;
         }
-        let url = self.url(&name);
-        TestDatabase { url, drop: self.private.is_none().then(|| (self.admin.to_string(), name)) }
+        TestDatabase { url: self.url(&name), admin: self.admin.to_string(), name }
     }
 
     async fn execute(&self, sql: &str) {
-        execute(self.admin.as_str(), sql).await.unwrap_or_else(|error| panic!("{error}"));
+        let Err(error) = execute(self.admin.as_str(), sql).await else { return };
+        // After a crash of the server, only its log says why. The log is gone when the tests end.
+        let log = self.private.as_ref().map(|private| private.log_tail()).unwrap_or_default();
+        panic!("{error}\n{log}");
     }
 
     fn url(&self, database: &str) -> String {
@@ -243,7 +246,9 @@ fn private_place() -> Result<(Place, Watchdog), Error> {
 }
 
 fn launch_private(place: Place, watchdog: Watchdog, durable: bool) -> Result<TestCluster, Error> {
-    let settings = vec![("max_connections".to_owned(), CONNECTIONS.to_owned())];
+    // Each new database writes its 7 MB to the write-ahead log too. The disk of a test machine may be small.
+    let settings = [("max_connections", CONNECTIONS), ("max_wal_size", "64MB"), ("min_wal_size", "32MB")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let options = Options { durable, settings, ..Options::new(place.dir) };
     // The files need no sync, because tests crash the server and not the machine. A sync of 1,000 new
     // files takes seconds on a busy disk.
@@ -271,7 +276,7 @@ impl fmt::Debug for TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Some((admin, name)) = self.drop.take() else { return };
+        let (admin, name) = (mem::take(&mut self.admin), mem::take(&mut self.name));
         // The test's runtime may have only this thread, so another thread does the work.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
@@ -279,7 +284,7 @@ impl Drop for TestDatabase {
             let limit = Duration::from_secs(10);
             runtime.block_on(async { tokio::time::timeout(limit, execute(&admin, &sql)).await.ok()?.ok() })
         });
-        // If this fails, a later run drops the database.
+        // If this fails, a later run drops the database, or the database ends with the private server.
         let _ = thread.join();
     }
 }

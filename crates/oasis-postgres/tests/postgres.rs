@@ -206,6 +206,17 @@ async fn an_empty_database_has_no_tables_and_accepts_many_connections() {
     assert!(query_number(&database.url, limit).await >= 100);
 }
 
+#[tokio::test]
+async fn a_database_is_dropped_at_the_end_of_its_test() {
+    let (first, second) = (testing::empty_database().await, testing::empty_database().await);
+    let name = first.url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let count = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    assert_eq!(query_number(&second.url, &count).await, 1);
+
+    drop(first);
+    assert_eq!(query_number(&second.url, &count).await, 0);
+}
+
 /// Runs `test`, which is one of the ignored tests below, in a new process of this test program.
 fn test_process(test: &str, setting: Option<String>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
