@@ -18,10 +18,12 @@ mod filter;
 mod follow;
 mod gateway;
 mod history;
+mod import;
 mod journey;
 mod line;
 mod manual;
 mod output;
+mod progress;
 mod random;
 mod refusal;
 mod replay;
@@ -68,6 +70,8 @@ enum Command {
     Migrate(database::MigrateArgs),
     /// Delete old events of the ticker
     Prune(Box<database::PruneArgs>),
+    /// Copy the events of another application's table
+    Import(import::Args),
     /// Follow the live feed in the terminal
     Tail(tail::Args),
     /// Print stored events, the newest last
@@ -100,6 +104,7 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::run(args).await,
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
+        Command::Import(args) => import::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Events(args) => events::run(args).await,
         Command::Task(args) => task::run(args).await,

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use oasis_service::Secret;
 use tokio::task::JoinSet;
 
 use crate::address::{Address, Webhooks};
 use crate::delivery::{Courier, Outcome};
-use crate::output;
+use crate::{output, progress};
 use payloads::{Loaded, Payload};
 use summary::Summary;
 
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             format!("no payloads{passed_over}: pass payload files, or directories of payload files");
         return Err(output::Usage(message).into());
     }
-    let bar = progress(payloads.len(), args.quiet);
+    let bar = if args.quiet { ProgressBar::hidden() } else { progress::bar(payloads.len() as u64) };
     let mut summary = send(payloads, &args, &address, &secret, &bar).await;
     summary.skipped(skipped);
     bar.finish_and_clear();
@@ -130,16 +130,4 @@ async fn work(mut courier: Courier, queue: Arc<Mutex<VecDeque<Payload>>>, bar: P
 
 fn with_queue<T>(queue: &Mutex<VecDeque<Payload>>, action: impl FnOnce(&mut VecDeque<Payload>) -> T) -> T {
     action(&mut queue.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn progress(total: usize, quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    // The bar is drawn on standard error. It is hidden if standard error is not a terminal.
-    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -6,6 +6,7 @@ mod agents;
 mod client;
 mod doctor;
 mod find;
+mod import;
 mod process;
 mod schemas;
 

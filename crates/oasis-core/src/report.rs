@@ -4,8 +4,10 @@
 mod agent;
 mod heartbeat;
 mod lenient;
+mod parts;
 mod telemetry;
 
 pub use agent::agent;
 pub use lenient::{shown, vtid_given};
+pub use parts::Parts;
 pub use telemetry::telemetry;

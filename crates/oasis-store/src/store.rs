@@ -37,6 +37,11 @@ impl Store {
         Ok(Self { args, name, reads, tls })
     }
 
+    /// The URL of the database.
+    pub fn database_url(&self) -> &DatabaseUrl {
+        &self.args.database_url
+    }
+
     /// Renders SQL for the schema of this store.
     pub(crate) fn sql(&self, template: &str) -> String {
         self.args.schema.sql(template)

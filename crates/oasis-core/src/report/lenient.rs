@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::link::Link;
 use crate::meta::Meta;
-use crate::names::{Kind, Module};
+use crate::names::{Kind, Layer, Module};
 use crate::sets::Status;
 use crate::task::Task;
 use crate::ts::Ts;
@@ -83,6 +83,18 @@ impl Lenient {
             self.keep("kind_given", name.into());
         }
         kind
+    }
+
+    /// The layer to use if the VTID of the task has none.
+    pub(super) fn layer(&mut self, layer: Option<Value>, task: &Task) -> Option<Layer> {
+        let given = shown(&layer?);
+        let layer = Layer::parse(&given.trim().to_ascii_uppercase()).ok();
+        let is_used =
+            layer.as_ref().is_some_and(|layer| task.layer().is_none_or(|own| own == layer.as_str()));
+        if !is_used {
+            self.keep("layer_given", given.into());
+        }
+        layer
     }
 
     /// The status that a word names. `None` without a word; `info` for an unknown word.

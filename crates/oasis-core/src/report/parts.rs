@@ -1,0 +1,82 @@
+//! Makes an event of its parts, whatever a report or a column calls them.
+
+use serde_json::{Map, Value};
+
+use super::lenient::{Lenient, insert, take};
+use crate::channel::Channel;
+use crate::event::{Event, NewEvent};
+use crate::names::Kind;
+use crate::sets::{Source, Status};
+use crate::ts::Ts;
+
+/// Precedes the name of an entry of an object whose name is taken.
+const CLASH: &str = "payload.";
+
+/// The parts of an event, as they were given. `None` and null are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// When the event happened: RFC 3339.
+    pub ts: Option<Value>,
+    /// The task. It may also be an entry of one of the objects.
+    pub vtid: Option<Value>,
+    /// The layer, which counts if the VTID has none.
+    pub layer: Option<Value>,
+    /// The service that the event is about. It may also be an entry of one of the objects.
+    pub service: Option<Value>,
+    /// One of the four sources. Any other text means `oasis.events`.
+    pub source: Option<Value>,
+    /// What happened.
+    pub kind: Option<Value>,
+    /// The state that the event reports. Without a state, the last word of the kind may be one.
+    pub status: Option<Value>,
+    /// A URL. It may also be an entry of one of the objects.
+    pub link: Option<Value>,
+    /// Named objects whose entries become entries of `meta`. A value that is no object becomes one entry.
+    pub objects: Vec<(String, Value)>,
+    /// The entries that become entries of `meta` as they are.
+    pub rest: Map<String, Value>,
+}
+
+impl Parts {
+    /// Makes the event. `now` becomes the time of an event without a valid time. A bad value is replaced or
+    /// left out, and `meta` keeps the text that was given.
+    pub fn into_event(self, now: Ts) -> NewEvent {
+        let mut fields = Lenient::new(self.rest, CLASH);
+        let mut nested = Map::new();
+        for (name, value) in self.objects {
+            match value {
+                Value::Object(object) => {
+                    for (name, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
+                        insert(&mut nested, CLASH, &name, value);
+                    }
+                }
+                Value::Null => {}
+                other => fields.keep(&name, other),
+            }
+        }
+        let name = given(self.kind).unwrap_or_default();
+        let kind = fields.kind(&name);
+        let task = fields.task([given(self.vtid), take(&mut nested, "vtid")]);
+        let layer_hint = fields.layer(given(self.layer), &task);
+        let service = given(self.service).or_else(|| take(&mut nested, "service"));
+        let module = fields.module(service);
+        let link = given(self.link).or_else(|| take(&mut nested, "link"));
+        let link = fields.link(link);
+        let ts = fields.time(given(self.ts), now);
+        let source = match given(self.source) {
+            None => Source::OasisEvents,
+            Some(given) => given.as_str().and_then(|name| name.parse().ok()).unwrap_or_else(|| {
+                fields.keep("source_given", given);
+                Source::OasisEvents
+            }),
+        };
+        let status = fields.status(given(self.status)).or_else(|| Kind::status_in(name.as_str()?));
+        let status = status.unwrap_or(Status::Info);
+        let event = Event { ts, task, layer_hint, module, source, kind, status, link };
+        NewEvent { event, channel: Channel::devhub(), meta: fields.meta(nested), dedup_key: None }
+    }
+}
+
+fn given(value: Option<Value>) -> Option<Value> {
+    value.filter(|value| !value.is_null())
+}
