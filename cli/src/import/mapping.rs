@@ -6,7 +6,7 @@ use oasis_core::report::{Parts, shown};
 use oasis_core::{DedupKey, Invalid, NewEvent, Source, Ts, repair_escapes};
 use oasis_store::{SourceColumn, SourceTable};
 use ring::digest::{SHA256, digest};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::role::{Choice, Role, inferred, is_object};
 use crate::output::Usage;
@@ -148,7 +148,9 @@ impl Mapping {
         let is_number = keys().all(|(column, _)| is_integer(&column.type_name));
         let time = self.key_time.as_deref().filter(|_| is_number).and_then(value);
         let time = time.map(|time| format!("@{time}")).unwrap_or_default();
-        let key = format!("{}{time}", values.join(":"));
+        // The list has quotes, so it shows where each value ends.
+        let key = if let [value] = values.as_slice() { value.clone() } else { json!(values).to_string() };
+        let key = format!("{key}{time}");
         // A text may be too long for a key, or have control characters.
         DedupKey::new(PRODUCER, &format!("{table}:{key}")).or_else(|_| whole(&key))
     }
@@ -198,8 +200,6 @@ fn with_zone(value: Value, type_name: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn column(name: &str, type_name: &str, is_key: bool) -> SourceColumn {
@@ -273,7 +273,7 @@ mod tests {
         let at = column("created_at", "timestamp with time zone", false);
         let columns = [column("id", "bigint", true), column("part", "integer", true), at, kind()];
         let row = json!({"id": 7, "part": 2, "created_at": "2025-01-02T03:04:05+00:00", "kind": "k"});
-        let expected = "import:app.events:7:2@2025-01-02T03:04:05+00:00";
+        let expected = r#"import:app.events:["7","2"]@2025-01-02T03:04:05+00:00"#;
         assert_eq!(key(&mapping(&columns, &[]).unwrap(), &row), expected);
         assert_eq!(key(&mapping(&columns, &["meta=created_at"]).unwrap(), &row), expected);
 

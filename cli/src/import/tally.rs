@@ -86,6 +86,9 @@ impl fmt::Display for Tally {
             .iter()
             .take(MOST_REASONS)
             .try_for_each(|(why, count)| write!(f, "\n  {count}  {why}"))?;
-        write!(f, "\n{:<16} {stored}\n{:<16} {before}", "stored now", "stored before")
+        if stored + before > 0 {
+            write!(f, "\n{:<16} {stored}\n{:<16} {before}", "stored now", "stored before")?;
+        }
+        Ok(())
     }
 }

@@ -243,7 +243,7 @@ async fn ctrl_c_ends_an_import_with_its_counts_and_advice() {
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("interrupted: run the same command again"), "{text}");
-    assert!(counts(&text, "stored now", 0), "{text}");
+    assert!(counts(&text, "fit unchanged", 0), "{text}");
 }
 
 #[tokio::test]
