@@ -100,6 +100,25 @@ pub async fn cluster() -> TestCluster {
     start_private(true).await.unwrap_or_else(|error| panic!("cannot start a private PostgreSQL: {error}"))
 }
 
+/// Starts a server of the version that npm has, with these settings, for one test. The version of the machine
+/// may be too old for the settings.
+///
+/// # Panics
+///
+/// When the server cannot be downloaded or started.
+pub async fn downloaded_cluster(settings: &[(&str, &str)]) -> TestCluster {
+    let settings = settings.iter().map(|(name, value)| (String::from(*name), String::from(*value)));
+    let settings: Vec<(String, String)> = settings.collect();
+    let started = tokio::task::spawn_blocking(move || {
+        let (place, watchdog) = private_place()?;
+        let bin_dir = Some(crate::download()?);
+        let options = Options { durable: false, settings, bin_dir, ..Options::new(place.dir) };
+        Ok::<_, Error>(TestCluster { cluster: Cluster::start_with(options, false)?, _watchdog: watchdog })
+    });
+    let started = started.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    started.unwrap_or_else(|error| panic!("cannot start a downloaded PostgreSQL: {error}"))
+}
+
 impl TestCluster {
     /// Starts a hot standby that streams from this server. The server stops for a moment, so that its files
     /// can be copied.

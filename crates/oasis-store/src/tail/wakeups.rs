@@ -29,7 +29,7 @@ pub enum WhyPoll {
     /// Rows appeared without a notification.
     #[error(
         "rows appear without a notification, as on a logical subscriber, where the trigger that notifies \
-         does not run, or after LISTEN has stopped"
+         does not run, or while the NOTIFY queue is nearly full, or after LISTEN has stopped"
     )]
     Unannounced,
     /// The tail reads from DATABASE_URL, because it can't reach the direct connection.

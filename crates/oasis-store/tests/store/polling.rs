@@ -74,11 +74,12 @@ async fn insert_until(
     loop {
         *number += 1;
         sql.batch_execute(&plain_insert(*number)).await.unwrap();
+        assert!(Instant::now() < deadline, "the tail has not changed");
         loop {
             match next(updates).await {
                 Update::Up { polls } if expected(&polls) => return polls,
                 Update::Events(_) => break,
-                _ => assert!(Instant::now() < deadline, "the tail has not changed"),
+                _ => {}
             }
         }
     }
@@ -124,4 +125,49 @@ async fn a_tail_follows_a_logical_subscriber() {
     assert_eq!(until_polling(&mut updates).await, WhyPoll::Unannounced);
     writer.batch_execute(&plain_insert(2)).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await[0].id, 2);
+}
+
+/// A session that listens in one transaction stops the queue of notifications from being emptied. When the
+/// queue is full, each commit with a notification fails.
+#[tokio::test]
+#[ignore = "needs a PostgreSQL of npm, with a setting of version 17; .ci/run runs this test"]
+async fn a_nearly_full_notify_queue_fails_no_append_and_the_tail_polls() {
+    let cluster = testing::downloaded_cluster(&[("max_notify_queue_pages", "64")]).await;
+    let url = cluster.url("postgres");
+    oasis_store::migrate(&parse(&url)).await.unwrap();
+    let (sql, stuck, other) = (client(&url).await, client(&url).await, client(&url).await);
+    let mut updates = follow(store(&url).tail().sweep(Duration::from_millis(300)));
+    until_up(&mut updates).await;
+    sql.batch_execute(&plain_insert(1)).await.unwrap();
+    assert_eq!(collect(&mut updates, 1).await[0].id, 1);
+
+    // LISTEN has an effect after the end of its own transaction.
+    for statement in ["LISTEN other", "BEGIN", "SELECT 1"] {
+        stuck.batch_execute(statement).await.unwrap();
+    }
+    let usage = async || {
+        let row = sql.query_one("SELECT pg_notification_queue_usage()", &[]).await.unwrap();
+        row.get::<_, f64>(0)
+    };
+    while usage().await < 0.75 {
+        other
+            .batch_execute(
+                "SELECT pg_notify('other', repeat('x', 7900) || n) FROM generate_series(1, 4) AS n",
+            )
+            .await
+            .unwrap();
+    }
+    let mut number = 1;
+    let why = insert_until(&sql, &mut updates, &mut number, |polls| polls.is_some()).await;
+    assert_eq!(why, Some(WhyPoll::Unannounced));
+    // Each notification would need a place in the queue, and there are not as many places.
+    for _ in 0..1_000 {
+        number += 1;
+        sql.batch_execute(&plain_insert(number)).await.unwrap();
+    }
+    let last = i64::try_from(number).unwrap();
+    while collect(&mut updates, 1).await.last().unwrap().id < last {}
+
+    stuck.batch_execute("ROLLBACK").await.unwrap();
+    insert_until(&sql, &mut updates, &mut number, Option::is_none).await;
 }
