@@ -1,7 +1,7 @@
 //! Reads stored events from the query API.
 
 use anyhow::Context;
-use serde_json::Value;
+use oasis_core::parse_json;
 use serde_json::value::RawValue;
 
 use crate::event::Event;
@@ -74,7 +74,7 @@ async fn page(
     let list: Vec<&RawValue> = serde_json::from_slice(&body).with_context(expected)?;
     list.into_iter()
         .map(|raw| {
-            let value: Value = serde_json::from_str(raw.get()).with_context(expected)?;
+            let value = parse_json(raw.get().as_bytes()).with_context(expected)?;
             Ok(Stored { json: raw.get().to_owned(), event: Event::read(&value) })
         })
         .collect()

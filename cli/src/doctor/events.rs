@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use oasis_core::parse_json;
 use serde_json::Value;
 
 use super::database::Database;
@@ -87,7 +88,10 @@ fn judge_agents(agents: &[Value]) -> Finding {
 /// Requests a list from the gateway.
 async fn list(gateway: &mut Reader, path: &str) -> Result<Vec<Value>, String> {
     let body = gateway.get(path, MAX_BYTES).await.map_err(|error| format!("{error:#}"))?;
-    serde_json::from_slice(&body).map_err(|_| gateway.not_a_gateway("a list"))
+    match parse_json(&body) {
+        Ok(Value::Array(list)) => Ok(list),
+        Ok(_) | Err(_) => Err(gateway.not_a_gateway("a list")),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::invalid::Invalid;
+use crate::invalid::{Invalid, shown};
+use crate::json::parse_json;
 
 mod emails;
+mod number;
 
 pub use emails::withhold_emails;
 
@@ -70,7 +72,7 @@ impl Meta {
     /// Makes a meta from `map`. No string is cut.
     ///
     /// # Errors
-    /// When `map` is too large or contains a NUL character.
+    /// When `map` is too large, contains a NUL character, or contains a number that is too large by itself.
     pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
         let mut size = 2;
         for (key, value) in &map {
@@ -90,29 +92,33 @@ impl Meta {
     }
 
     /// Makes a meta from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
-    /// large, its strings are cut to [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries
-    /// are left out. An object that was cut has the entry `truncated`.
+    /// large, its long numbers become strings. If it is still too large, its strings are cut to
+    /// [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries are left out. In all three
+    /// cases, the object gets the entry `truncated`.
     pub fn cut(mut map: Map<String, Value>) -> Self {
         replace_nul(&mut map);
         let size = |(key, value): (&String, &Value)| entry_size(key, value).unwrap_or(Self::MAX_BYTES);
-        if 2 + map.iter().map(size).sum::<usize>() <= Self::MAX_BYTES {
+        let size_of = |map: &Map<String, Value>| 2 + map.iter().map(size).sum::<usize>();
+        if size_of(&map) <= Self::MAX_BYTES {
             return Self::of(map);
         }
-        map.values_mut().for_each(shorten);
-        map.remove(TRUNCATED);
+        map.insert(TRUNCATED.to_owned(), Value::Bool(true));
+        for shorten in [long_numbers_to_text, cut_strings] {
+            map.values_mut().for_each(shorten);
+            if size_of(&map) <= Self::MAX_BYTES {
+                return Self::of(map);
+            }
+        }
         let mut sizes: Vec<(usize, String)> =
             map.iter().map(|(key, value)| (size((key, value)), key.clone())).collect();
         sizes.sort_unstable();
-        let mark = Value::Bool(true);
-        let mut total =
-            2 + size((&TRUNCATED.to_owned(), &mark)) + sizes.iter().map(|(size, _)| size).sum::<usize>();
+        let mut total = size_of(&map);
         while total > Self::MAX_BYTES
             && let Some((size, largest)) = sizes.pop()
         {
             map.remove(&largest);
             total -= size;
         }
-        map.insert(TRUNCATED.to_owned(), mark);
         Self::of(map)
     }
 
@@ -167,7 +173,10 @@ impl Meta {
 
     /// Returns the object. The first call parses the text.
     pub fn as_map(&self) -> &Map<String, Value> {
-        self.map.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
+        self.map.get_or_init(|| match parse_json(&self.json) {
+            Ok(Value::Object(map)) => map,
+            Ok(_) | Err(_) => Map::new(),
+        })
     }
 
     /// The object as JSON text.
@@ -189,7 +198,7 @@ const TRUNCATED: &str = "truncated";
 
 fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
     let mut size = key_size(key)?;
-    add_size(value, &mut size)?;
+    add_size(key, value, &mut size)?;
     Ok(size)
 }
 
@@ -218,38 +227,56 @@ fn replace_nul(map: &mut Map<String, Value>) {
     map.values_mut().for_each(in_value);
 }
 
+/// Replaces each number in `value` that needs more than [`Meta::MAX_TEXT`] bytes with its text. The text is
+/// short if the number has a large exponent.
+fn long_numbers_to_text(value: &mut Value) {
+    match value {
+        Value::Number(number) if number::printed_size(number) > Meta::MAX_TEXT => {
+            *value = Value::String(number.to_string());
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Array(items) => items.iter_mut().for_each(long_numbers_to_text),
+        Value::Object(map) => map.values_mut().for_each(long_numbers_to_text),
+    }
+}
+
 /// Cuts each string in `value` to [`Meta::MAX_TEXT`] bytes.
-fn shorten(value: &mut Value) {
+fn cut_strings(value: &mut Value) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => text.truncate(text.floor_char_boundary(Meta::MAX_TEXT)),
-        Value::Array(items) => items.iter_mut().for_each(shorten),
-        Value::Object(map) => map.values_mut().for_each(shorten),
+        Value::Array(items) => items.iter_mut().for_each(cut_strings),
+        Value::Object(map) => map.values_mut().for_each(cut_strings),
     }
 }
 
 /// Adds to `size` the maximum number of bytes that Postgres prints for `value`. Postgres prints a space after
-/// each comma and colon, and it prints numbers without an exponent.
-fn add_size(value: &Value, size: &mut usize) -> Result<(), Invalid> {
+/// each comma and colon. `key` is the key of the entry that contains the value.
+fn add_size(key: &str, value: &Value, size: &mut usize) -> Result<(), Invalid> {
     match value {
         Value::Null | Value::Bool(_) => *size += 5,
-        Value::Number(number) => {
-            let text = number.to_string();
-            *size += if text.contains(['e', 'E']) { 400 } else { text.len() };
-        }
+        Value::Number(number) => match number::printed_size(number) {
+            printed if printed <= Meta::MAX_BYTES => *size += printed,
+            _ => {
+                let (key, number, max) = (key.escape_debug(), shown(number.as_str()), Meta::MAX_BYTES);
+                return Err(Invalid::new(format!(
+                    "the number `{key}` is too large: without an exponent, {number} has more than {max} digits"
+                )));
+            }
+        },
         Value::String(text) => *size += text_size(text)?,
         Value::Array(items) => {
             *size += 2;
             for item in items {
                 *size += 2;
-                add_size(item, size)?;
+                add_size(key, item, size)?;
             }
         }
         Value::Object(map) => {
             *size += 2;
             for (key, value) in map {
                 *size += key_size(key)?;
-                add_size(value, size)?;
+                add_size(key, value, size)?;
             }
         }
     }

@@ -3,13 +3,15 @@
 
 use serde_json::Value;
 
+use crate::json::parse_json;
+
 /// Replaces the e-mail addresses in the keys and values of `json` with `[withheld]`. If `json` contains no
 /// `@`, it is returned unchanged. If it contains an `@` but is not valid JSON, the result is `null`.
 pub fn withhold_emails(json: &str) -> String {
     if !json.contains('@') {
         return json.to_owned();
     }
-    let mut value: Value = serde_json::from_str(json).unwrap_or_default();
+    let mut value = parse_json(json.as_bytes()).unwrap_or_default();
     withhold(&mut value);
     value.to_string()
 }

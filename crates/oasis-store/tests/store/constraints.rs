@@ -172,6 +172,8 @@ async fn the_table_accepts_the_largest_events_that_the_rust_types_allow() {
             any::<String>().prop_map(|text| serde_json::json!(text.replace('\0', ""))),
             any::<f64>().prop_filter("finite", |f| f.is_finite()).prop_map(|f| serde_json::json!(f)),
             any::<i64>().prop_map(|i| serde_json::json!([i, {"k": [true, null]}])),
+            "-?(0|[1-9][0-9]{0,40})([.][0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
+                .prop_map(|number| serde_json::from_str(&number).unwrap()),
             "[\u{1}-\u{1f}\"\\\\]{0,300}".prop_map(|text| serde_json::json!({ text.clone(): text })),
         ],
         0..60,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use oasis_core::repair_escapes;
+use oasis_core::{parse_json, repair_escapes};
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
@@ -30,10 +30,10 @@ pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     if text.len() > MOST_EVENT_BYTES {
         return Err(Refusal::new(format!("the event is too large: the limit is {MOST_EVENT_BYTES} bytes")));
     }
-    serde_json::from_slice(text)
+    parse_json(text)
         // A text that was cut may end with half of a character.
         .or_else(|error| match repair_escapes(text) {
-            Cow::Owned(repaired) => serde_json::from_slice(&repaired),
+            Cow::Owned(repaired) => parse_json(&repaired),
             Cow::Borrowed(_) => Err(error),
         })
         .map_err(|error| Refusal::new(format!("not JSON: {error}")))

@@ -8,6 +8,7 @@ mod client;
 mod console;
 mod feed;
 mod ingest;
+mod numbers;
 mod process;
 mod query;
 mod resume;

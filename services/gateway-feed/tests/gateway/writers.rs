@@ -90,6 +90,7 @@ async fn a_bad_value_of_an_agent_or_of_telemetry_is_kept_in_meta() {
 
     let event = json!({
         "type": "deploy.done", "vtid": 31, "message": "m", "extra": 1, "link": "https://example.com/x",
+        "details": {"odd": {"$serde_json::private::Number": "no number"}},
         "payload": {"message": "inner", "service": "shop", "vtid": "VTID-01260A"}, "data": ["a"],
         "created_at": "2026-01-02T03:04:05Z"
     });
@@ -101,7 +102,8 @@ async fn a_bad_value_of_an_agent_or_of_telemetry_is_kept_in_meta() {
     assert_eq!(
         stored["meta"],
         json!({
-            "message": "m", "payload.message": "inner", "extra": 1, "data": ["a"], "vtid_given": "31"
+            "message": "m", "payload.message": "inner", "extra": 1, "data": ["a"], "vtid_given": "31",
+            "odd": {"$serde_json::private::Number": "no number"}
         })
     );
     gateway.stop().await;

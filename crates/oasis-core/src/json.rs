@@ -1,0 +1,167 @@
+//! Parses JSON into a [`Value`], without loss.
+//!
+//! A `Value` keeps all digits of a number (the feature `arbitrary_precision` of serde_json). To pass such a
+//! number on, serde_json writes it as an object with a private key. serde_json's own parser of a `Value`
+//! therefore takes an object of a caller with this key for a number, and refuses the whole text if the object
+//! holds no number. The same is true of another private key, whose text is parsed as further JSON. The parser
+//! in this file keeps such objects as they are.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The key of the object as which serde_json passes on a number.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// Parses a JSON text.
+///
+/// # Errors
+/// When `json` is not valid JSON.
+pub fn parse_json(json: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = AnyValue.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+struct AnyValue;
+
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(AnyValue)? {
+            array.push(item);
+        }
+        Ok(array.into())
+    }
+
+    /// Every number that does not fit in 64 bits, and every number with a point or an exponent, is an object
+    /// with the key [`NUMBER`].
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        let mut key = entries.next_key::<String>()?;
+        while let Some(present) = key {
+            let value = entries.next_value_seed(AnyValue)?;
+            key = entries.next_key()?;
+            if present == NUMBER
+                && key.is_none()
+                && map.is_empty()
+                && let Some(Ok(number)) = value.as_str().map(str::parse::<Number>)
+            {
+                return Ok(number.into());
+            }
+            map.insert(present, value);
+        }
+        Ok(map.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_keep_all_their_digits() {
+        for number in [
+            "0",
+            "-1",
+            "18446744073709551615",
+            "123456789012345678901234567890",
+            "-0.10",
+            "1.5e-7",
+            "1e+400000",
+        ] {
+            let value = parse_json(number.as_bytes()).unwrap();
+            assert!(value.is_number(), "{number}");
+            assert_eq!(value.to_string(), number);
+        }
+    }
+
+    #[test]
+    fn objects_with_private_keys_of_serde_json_are_kept() {
+        for json in [
+            r#"{"$serde_json::private::Number":"abc"}"#,
+            r#"{"$serde_json::private::Number":1}"#,
+            r#"{"$serde_json::private::Number":"1","b":2}"#,
+            r#"{"$serde_json::private::RawValue":"[1"}"#,
+            r#"[{"a":{"$serde_json::private::RawValue":"[1]"}}]"#,
+        ] {
+            assert_eq!(parse_json(json.as_bytes()).unwrap().to_string(), json);
+        }
+    }
+
+    #[test]
+    fn other_texts_are_not_json() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for text in ["", "{", "[1,]", "1 2", "nul", "01", "\"\\ud800\"", "{1:2}", &deep] {
+            assert!(parse_json(text.as_bytes()).is_err(), "{text}");
+        }
+        assert_eq!(parse_json(b" [null, true, \"a\\n\"] ").unwrap(), json!([null, true, "a\n"]));
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let number = "-?(0|[1-9][0-9]{0,25})([.][0-9]{1,25})?(e[+-][0-9]{1,9})?";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            number.prop_map(|number| Value::Number(number.parse().unwrap())),
+        ];
+        leaf.prop_recursive(4, 30, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_parsed_as_it_was_printed(value in any_value()) {
+            prop_assert_eq!(parse_json(value.to_string().as_bytes()).unwrap(), value);
+        }
+    }
+}
