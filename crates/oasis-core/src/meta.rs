@@ -82,13 +82,14 @@ impl Meta {
             let max = Self::MAX_BYTES;
             return Err(Invalid::new(format!("meta is too large: at most {max} bytes of JSON")));
         }
-        Ok(Self::of(map))
+        Ok(Self::of(&map))
     }
 
-    fn of(map: Map<String, Value>) -> Self {
+    /// The parsed `map` is not kept, because it can need a hundred times the memory of its text.
+    fn of(map: &Map<String, Value>) -> Self {
         // Serialising a map with string keys to memory cannot fail.
-        let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(&map).unwrap_or_default() };
-        Self { json, map: OnceLock::from(map) }
+        let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(map).unwrap_or_default() };
+        Self { json, map: OnceLock::new() }
     }
 
     /// Makes a meta from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
@@ -100,13 +101,13 @@ impl Meta {
         let size = |(key, value): (&String, &Value)| entry_size(key, value).unwrap_or(Self::MAX_BYTES);
         let size_of = |map: &Map<String, Value>| 2 + map.iter().map(size).sum::<usize>();
         if size_of(&map) <= Self::MAX_BYTES {
-            return Self::of(map);
+            return Self::of(&map);
         }
         map.insert(TRUNCATED.to_owned(), Value::Bool(true));
         for shorten in [long_numbers_to_text, cut_strings] {
             map.values_mut().for_each(shorten);
             if size_of(&map) <= Self::MAX_BYTES {
-                return Self::of(map);
+                return Self::of(&map);
             }
         }
         let mut sizes: Vec<(usize, String)> =
@@ -119,7 +120,7 @@ impl Meta {
             map.remove(&largest);
             total -= size;
         }
-        Self::of(map)
+        Self::of(&map)
     }
 
     /// Adds an entry, or replaces it. If the object becomes too large, it is cut as in [`Meta::cut`].

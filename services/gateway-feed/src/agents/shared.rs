@@ -72,7 +72,8 @@ impl Agents {
         if event.source != Source::AgentPing || event.kind.as_str() != PING {
             return new;
         }
-        let who = Pinger::read(new.meta.as_map(), event.module.as_str());
+        // The clone parses the object and is dropped. A parsed object needs more memory than its text.
+        let who = Pinger::read(new.meta.clone().as_map(), event.module.as_str());
         let repeats = self
             .registry()
             .last_ping(&who.instance)

@@ -56,7 +56,7 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     let body = context.read_body(body, MOST_BYTES).await?;
     let Received { events, created } =
-        events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents)?;
+        events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents).await?;
     drop(body);
     let ts = if let [only] = &events[..] { Some(only.event.ts) } else { None };
     let events = sender.own(events)?;

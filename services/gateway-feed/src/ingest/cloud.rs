@@ -9,7 +9,8 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Refusal};
-use super::json::{self, is_json};
+use super::form::Form;
+use super::json::{self, check_size, is_json};
 
 /// Attributes that are kept in `meta`, because an event has no field for them.
 const KEPT: [&str; 3] = ["subject", "dataschema", "datacontenttype"];
@@ -29,6 +30,7 @@ pub(super) fn structured(event: Map<String, Value>, now: Ts) -> Result<NewEvent,
 }
 
 pub(super) fn binary(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<NewEvent, Refusal> {
+    check_size(body, Form::CloudEvent.most_bytes())?;
     let mut attributes = Map::new();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("ce-") else { continue };

@@ -6,11 +6,11 @@ use oasis_core::ping::{BACK, LOST};
 use oasis_core::{NewEvent, Source, Ts, report};
 use oasis_service::ApiError;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::fields::Refusal;
-use super::form::Form;
-use super::json::{is_json, object};
+use super::form::{self, Form};
+use super::json::{check_size, is_json, object};
 use super::{cloud, strict};
 use crate::agents::Agents;
 
@@ -24,11 +24,20 @@ pub(super) struct Received {
     pub(super) created: bool,
 }
 
+/// Parsed JSON can need a hundred times the memory of its text. So the events that are larger than
+/// [`form::MOST_BYTES`] are parsed one at a time, in the whole process.
+static LARGE_EVENTS: Semaphore = Semaphore::const_new(1);
+
 /// Reads the events of a request that was received at `now`. `agents` knows the last ping of each agent.
 ///
 /// # Errors
 /// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
-pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts, agents: &Agents) -> Result<Received, ApiError> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Ts,
+    agents: &Agents,
+) -> Result<Received, ApiError> {
     if Form::is_binary(headers) {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
         return Ok(Received { events: vec![event], created: true });
@@ -39,37 +48,41 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], now: Ts, agents: &Agents) -
             .hint("add the header Content-Type: application/json"));
     }
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        let event = object(body).and_then(|event| one(event, now, agents));
-        let (event, form) = event.map_err(|refusal| refused(None, &refusal))?;
+        let (event, form) = one(body, now, agents).await.map_err(|refusal| refused(None, &refusal))?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
-    // The array is first split into slices of the body. The slices are parsed one by one, because a parsed
-    // value can need twenty times the memory of its text.
-    let events: Vec<&RawValue> = serde_json::from_slice(body)
+    // The array is first split into slices of the body. The slices are parsed one by one.
+    let slices: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if events.is_empty() {
+    if slices.is_empty() {
         return Err(ApiError::bad_request("bad_event", "the array contains no event"));
     }
-    if events.len() > MOST_EVENTS {
+    if slices.len() > MOST_EVENTS {
         return Err(ApiError::bad_request(
             "too_many_events",
-            format!("{} events in one request: at most {MOST_EVENTS} are allowed", events.len()),
+            format!("{} events in one request: at most {MOST_EVENTS} are allowed", slices.len()),
         ));
     }
-    let mut created = true;
-    let read = |(nth, event): (usize, &&RawValue)| {
-        let event = object(event.get().as_bytes()).and_then(|event| one(event, now, agents));
+    let (mut events, mut created) = (Vec::with_capacity(slices.len()), true);
+    for (nth, slice) in slices.into_iter().enumerate() {
+        let event = one(slice.get().as_bytes(), now, agents).await;
         let (event, form) = event.map_err(|refusal| refused(Some(nth), &refusal))?;
         created &= form.is_created();
-        Ok(event)
-    };
-    let events = events.iter().enumerate().map(read).collect::<Result<_, ApiError>>()?;
+        events.push(event);
+    }
     Ok(Received { events, created })
 }
 
 /// Reads one event.
-fn one(event: Map<String, Value>, now: Ts, agents: &Agents) -> Result<(NewEvent, Form), Refusal> {
+async fn one(text: &[u8], now: Ts, agents: &Agents) -> Result<(NewEvent, Form), Refusal> {
+    // The form is known only once the text is parsed.
+    check_size(text, form::MOST_LENIENT_BYTES)?;
+    let is_large = text.len() > form::MOST_BYTES;
+    // The semaphore is never closed.
+    let _turn = if is_large { LARGE_EVENTS.acquire().await.ok() } else { None };
+    let event = object(text)?;
     let form = Form::of(&event)?;
+    check_size(text, form.most_bytes())?;
     let event = match form {
         Form::Strict => strict::read(event, now)?,
         Form::Agent => agents.mark_repeat(report::agent(event, now)),

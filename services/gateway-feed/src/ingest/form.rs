@@ -5,6 +5,12 @@ use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
+/// The maximum size of an event of a form that is not lenient. This size is several times the maximum size of
+/// `meta`, because JSON text can have escapes and white space.
+pub(super) const MOST_BYTES: usize = 128 << 10;
+/// The maximum size of an event of a lenient form.
+pub(super) const MOST_LENIENT_BYTES: usize = 1 << 20;
+
 /// A form in which a client sends an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -49,6 +55,15 @@ impl Form {
     /// Whether a request is a CloudEvent in binary mode, which has its attributes in headers.
     pub(super) fn is_binary(headers: &HeaderMap) -> bool {
         headers.keys().any(|name| name.as_str().starts_with("ce-"))
+    }
+
+    /// The maximum size of an event of this form, in bytes of JSON. In the lenient forms, `meta` is cut, so an
+    /// event may be much larger than its `meta`.
+    pub(super) fn most_bytes(self) -> usize {
+        match self {
+            Self::Strict | Self::CloudEvent => MOST_BYTES,
+            Self::Agent | Self::Telemetry => MOST_LENIENT_BYTES,
+        }
     }
 
     /// Whether a client of this form gets 201 for stored events. Clients of the other forms expect 200.

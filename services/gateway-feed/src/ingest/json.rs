@@ -1,4 +1,4 @@
-//! Parses the JSON of requests. Decides which content types count as JSON, and how large an event may be.
+//! Parses the JSON of requests. Decides which content types count as JSON.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,6 @@ use oasis_core::{parse_json, repair_escapes};
 use serde_json::{Map, Value};
 
 use super::fields::Refusal;
-
-/// The maximum size of one event in bytes. This size is several times the maximum size of `meta`, because
-/// JSON text can have escapes and white space.
-const MOST_EVENT_BYTES: usize = 128 << 10;
 
 /// Whether a content type is JSON.
 pub(super) fn is_json(content_type: &str) -> bool {
@@ -25,11 +21,8 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// Parses a value of at most [`MOST_EVENT_BYTES`].
+/// Parses a value.
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
-    if text.len() > MOST_EVENT_BYTES {
-        return Err(Refusal::new(format!("the event is too large: the limit is {MOST_EVENT_BYTES} bytes")));
-    }
     parse_json(text)
         // A text that was cut may end with half of a character.
         .or_else(|error| match repair_escapes(text) {
@@ -37,4 +30,12 @@ pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
             Cow::Borrowed(_) => Err(error),
         })
         .map_err(|error| Refusal::new(format!("not JSON: {error}")))
+}
+
+/// Refuses an event of more than `most` bytes.
+pub(super) fn check_size(text: &[u8], most: usize) -> Result<(), Refusal> {
+    if text.len() <= most {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("the event is too large: the limit is {most} bytes")))
 }

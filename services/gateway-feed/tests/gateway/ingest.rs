@@ -156,7 +156,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
         ("{".into(), "not JSON"),
         ("null".into(), "expected an event"),
         (format!("{}{}", plain(json!({})), " ".repeat(200_000)), "too large"),
-        (format!("[{{\"a\":[{}1]}}]", "1,".repeat(100_000)), "event 0: the event is too large"),
+        (format!("[{{\"kind\":[{}1]}}]", "1,".repeat(100_000)), "event 0: the event is too large"),
         ("[]".into(), "no event"),
         ("[1]".into(), "event 0"),
         (format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)), "not JSON"),

@@ -14,6 +14,7 @@ mod query;
 mod resume;
 mod schemas;
 mod senders;
+mod sizes;
 mod stalled;
 mod standby;
 mod writers;
