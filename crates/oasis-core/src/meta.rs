@@ -261,7 +261,7 @@ fn add_size(key: &str, value: &Value, size: &mut usize) -> Result<(), Invalid> {
             _ => {
                 let (key, number, max) = (key.escape_debug(), shown(number.as_str()), Meta::MAX_BYTES);
                 return Err(Invalid::new(format!(
-                    "the number `{key}` is too large: without an exponent, {number} has more than {max} digits"
+                    "the number `{key}` is too large: written out, {number} has more than {max} digits"
                 )));
             }
         },

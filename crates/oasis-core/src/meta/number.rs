@@ -1,5 +1,5 @@
-//! Computes the size of numbers in `meta`. Numbers keep all their digits (the feature `arbitrary_precision` of
-//! serde_json), so a number is not limited to 64 bits.
+//! Computes the size of numbers in `meta`. Numbers keep all their digits (the feature `arbitrary_precision`
+//! of serde_json), so a number is not limited to 64 bits.
 
 use serde_json::Number;
 

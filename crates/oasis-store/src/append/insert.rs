@@ -4,6 +4,8 @@ use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::Object;
+use oasis_core::Ts;
+use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::prepared::PreparedEvent;
@@ -15,8 +17,17 @@ pub struct Appended {
     /// The id of the event, or of the event that it duplicates. `None` if that event has been pruned in the
     /// meantime or can't be looked up.
     pub id: Option<i64>,
+    /// The `ts` of that event. `None` if its `id` is `None`.
+    pub ts: Option<Ts>,
     /// Whether an event with the same dedup key was stored before.
     pub duplicate: bool,
+}
+
+impl Appended {
+    /// The result for a row that was inserted. `back` has the id of the row in its first column.
+    fn new(row: &PreparedEvent, back: &Row) -> Self {
+        Self { id: Some(back.get(0)), ts: Some(row.event().ts), duplicate: false }
+    }
 }
 
 /// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. With
@@ -29,7 +40,7 @@ const INSERT: &str = "\
 const REFUSE_DUPLICATES: &str = " RETURNING id";
 const SKIP_DUPLICATES: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
-const ORIGINALS: &str = "SELECT dedup_key, id FROM {schema}.oasis_events WHERE dedup_key = ANY($1)";
+const ORIGINALS: &str = "SELECT dedup_key, id, ts FROM {schema}.oasis_events WHERE dedup_key = ANY($1)";
 
 /// The SQL of the appends to one schema. It is rendered once, and not for each append.
 pub(super) struct AppendSql {
@@ -124,8 +135,7 @@ pub(super) async fn insert(
     };
     let inserted = client.query_typed(insert, &params).await?;
     if duplicates == Duplicates::Refused {
-        let each = inserted.iter().map(|back| Appended { id: Some(back.get(0)), duplicate: false });
-        return Ok(each.collect());
+        return Ok(rows.iter().zip(&inserted).map(|(row, back)| Appended::new(row, back)).collect());
     }
 
     // The statement returns only inserted rows, in the order of the arrays. Every other row was a duplicate.
@@ -133,8 +143,8 @@ pub(super) async fn insert(
     let mut outcome: Vec<Appended> = rows
         .iter()
         .map(|row| match inserted.next_if(|back| back.get::<_, Option<&str>>(1) == row.dedup_key()) {
-            Some(back) => Appended { id: Some(back.get(0)), duplicate: false },
-            None => Appended { id: None, duplicate: true },
+            Some(back) => Appended::new(row, back),
+            None => Appended { id: None, ts: None, duplicate: true },
         })
         .collect();
     if outcome.iter().any(|appended| appended.duplicate)
@@ -146,8 +156,8 @@ pub(super) async fn insert(
     Ok(outcome)
 }
 
-/// Looks up the ids of the events that the duplicates repeat. This is a separate statement, because the
-/// snapshot of the insert may be older than the commit of the original.
+/// Looks up the ids and the times of the events that the duplicates repeat. This is a separate statement,
+/// because the snapshot of the insert may be older than the commit of the original.
 async fn find_originals(
     client: &Object,
     sql: &str,
@@ -162,10 +172,10 @@ async fn find_originals(
     let found = client.query_typed(sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
     for (row, appended) in rows.iter().zip(outcome) {
         if appended.duplicate {
-            appended.id = found
-                .iter()
-                .find(|original| original.get::<_, Option<&str>>(0) == row.dedup_key())
-                .map(|original| original.get(1));
+            let original =
+                found.iter().find(|original| original.get::<_, Option<&str>>(0) == row.dedup_key());
+            appended.id = original.map(|original| original.get(1));
+            appended.ts = original.map(|original| Ts::clamped(original.get(2)));
         }
     }
     Ok(())

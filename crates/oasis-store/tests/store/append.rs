@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{client, database, new, store};
 
 #[tokio::test]
-async fn a_duplicate_gets_the_id_of_its_original() {
+async fn a_duplicate_gets_the_id_and_the_time_of_its_original() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     let events = vec![
@@ -22,12 +22,14 @@ async fn a_duplicate_gets_the_id_of_its_original() {
     ];
     let first = appender.append(events, Instant::now()).await.unwrap();
     let [a, plain, again, b] = first[..] else { panic!("{first:?}") };
-    assert_eq!(again, Appended { id: a.id, duplicate: true });
+    assert_eq!(again, Appended { duplicate: true, ..a });
     assert!(!a.duplicate && !plain.duplicate && !b.duplicate);
     assert!(a.id < plain.id && plain.id < b.id, "{first:?}");
-    let second =
-        appender.append(vec![new("UNSET", Some("b")), new("UNSET", None)], Instant::now()).await.unwrap();
-    assert_eq!(second[0], Appended { id: b.id, duplicate: true });
+    assert_eq!(a.ts, Some(new("UNSET", None).event.ts));
+    let mut later = new("UNSET", Some("b"));
+    later.event.ts = "2030-01-02T03:04:05Z".parse().unwrap();
+    let second = appender.append(vec![later, new("UNSET", None)], Instant::now()).await.unwrap();
+    assert_eq!(second[0], Appended { duplicate: true, ..b });
     assert!(!second[1].duplicate);
     assert!(appender.append(vec![], Instant::now()).await.unwrap().is_empty());
 }
@@ -180,7 +182,7 @@ async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
         let appender = store.appender().unwrap();
         let arrived = Instant::now() - late;
         let repeat = appender.append(vec![new("UNSET", Some("a"))], arrived).await.unwrap();
-        assert_eq!(repeat, [Appended { id: original[0].id, duplicate: true }]);
+        assert_eq!(repeat, [Appended { duplicate: true, ..original[0] }]);
         assert_eq!(last_id().await - before, attempts);
         // After the first duplicate, the appender skips duplicates.
         appender.append(vec![new("UNSET", Some("a"))], Instant::now()).await.unwrap();

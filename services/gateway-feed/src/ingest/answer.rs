@@ -28,7 +28,8 @@ struct Stored {
     /// The same id as text, for clients that expect a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
-    /// The `ts` of the event in the request, if the request had only one event.
+    /// The `ts` of the stored event, if the request had only one event. The event may have been stored
+    /// earlier, with another `ts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<Ts>,
     /// The id of each event, in the order of the request; null for a duplicate of an event that has been
@@ -58,11 +59,10 @@ pub(crate) async fn answer(
     let Received { events, created } =
         events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents).await?;
     drop(body);
-    let ts = if let [only] = &events[..] { Some(only.event.ts) } else { None };
     let events = sender.own(events)?;
     let appended = appender.append(events, arrived).await.map_err(not_stored)?;
     let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
-    let id = ids.first().copied().flatten().filter(|_| ids.len() == 1);
+    let (id, ts) = if let [only] = appended[..] { (only.id, only.ts) } else { (None, None) };
     let stored = Stored {
         ok: true,
         id,

@@ -57,8 +57,8 @@ impl Form {
         headers.keys().any(|name| name.as_str().starts_with("ce-"))
     }
 
-    /// The maximum size of an event of this form, in bytes of JSON. In the lenient forms, `meta` is cut, so an
-    /// event may be much larger than its `meta`.
+    /// The maximum size of an event of this form, in bytes of JSON. In the lenient forms, `meta` is cut, so
+    /// an event may be much larger than its `meta`.
     pub(super) fn most_bytes(self) -> usize {
         match self {
             Self::Strict | Self::CloudEvent => MOST_BYTES,

@@ -35,6 +35,17 @@ async fn an_event_is_stored_in_each_of_the_forms() {
             "duplicates": 0
         })
     );
+    // The answer to a duplicate describes the stored event.
+    let mut later = full.clone();
+    later["ts"] = "2030-01-02T03:04:05Z".into();
+    let repeated = post(gateway.address, "/events/ingest", later.to_string()).await;
+    assert_eq!(
+        repeated.json(),
+        json!({
+            "ok": true, "id": 1, "event_id": "1", "ts": "2026-01-02T02:04:05.000Z", "ids": [1],
+            "duplicates": 1
+        })
+    );
     let again =
         post(gateway.address, "/api/v1/oasis/events", json!([full, plain(json!({}))]).to_string()).await;
     // Ids can have gaps, so the test cannot predict the next id.
