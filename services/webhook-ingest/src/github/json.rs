@@ -113,6 +113,11 @@ impl Moment {
         candidates.into_iter().flatten().find_map(|moment| moment.0)
     }
 
+    /// Returns the latest usable time of `candidates`.
+    pub(super) fn latest<const N: usize>(candidates: [Option<Self>; N]) -> Option<Ts> {
+        candidates.into_iter().flatten().filter_map(|moment| moment.0).max()
+    }
+
     fn of(ts: Option<Ts>) -> Self {
         Self(ts.filter(|ts| ts.instant().as_millisecond() > 0))
     }

@@ -175,18 +175,28 @@ struct CheckRun<'a> {
 struct SuiteOfRun<'a> {
     #[serde(borrow)]
     head_branch: Option<Text<'a>>,
+    updated_at: Option<Moment>,
 }
 
 /// Reads a `check_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: the suite's `head_branch`, which is null for forks
-/// - `ts`: `completed_at`, `started_at`
+/// - `ts`: `completed_at`, `started_at`; for a request (`rerequested`, `requested_action`), the latest of
+///   these and the suite's `updated_at`. The payload does not have the time of the request, and the check has
+///   the times of the run before the request
 /// - link: `html_url`, `details_url`
 ///
 /// The payload has neither a title nor a commit message.
 pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
     let CheckRunDelivery { action, check_run: check, repository, sender } = delivery;
-    let branch = check.check_suite.and_then(|suite| suite.head_branch);
+    let (branch, suite_updated_at) =
+        check.check_suite.map_or((None, None), |suite| (suite.head_branch, suite.updated_at));
+    let ts = match &*action {
+        "rerequested" | "requested_action" => {
+            Moment::latest([suite_updated_at, check.completed_at, check.started_at])
+        }
+        _ => Moment::first([check.completed_at, check.started_at]),
+    };
     let number = check.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
     let meta = Meta::default()
         .with("name", cut(check.name.as_deref()))
@@ -197,7 +207,7 @@ pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
         .with("conclusion", cut(check.conclusion.as_deref()));
     Facts {
         state: github::run(Run::Check, &action, check.status.as_deref(), check.conclusion.as_deref()),
-        ts: Moment::first([check.completed_at, check.started_at]),
+        ts,
         link: first_link([check.html_url.as_deref(), check.details_url.as_deref()]),
         places: vec![(Place::Branch, branch)],
         action: Some(action),

@@ -180,6 +180,28 @@ fn checks_and_suites_are_read() {
     assert_eq!(strict(&suite), ("2019-05-15T15:21:14.000Z".to_owned(), "success", Some(checks)));
 }
 
+/// GitHub does not send the time of the request. The check has the times of its first run.
+#[test]
+fn a_request_to_run_a_check_again_has_the_latest_time_of_the_check_and_its_suite() {
+    let of = |action: &str, suite: Value, completed: Value| {
+        let changes = [
+            ("/action", json!(action)),
+            ("/check_run/check_suite/updated_at", suite),
+            ("/check_run/completed_at", completed),
+            ("/check_run/started_at", json!("2018-05-04T01:10:00Z")),
+        ];
+        changed("check_run.rerequested", &changes).event.ts.to_string()
+    };
+    let (suite, completed) = ("2018-05-07T09:00:00.000Z", "2018-05-04T01:14:52.000Z");
+    for action in ["rerequested", "requested_action"] {
+        assert_eq!(of(action, json!(suite), json!(completed)), suite);
+        assert_eq!(of(action, json!("2018-05-04T01:00:00Z"), json!(completed)), completed);
+        assert_eq!(of(action, Value::Null, json!(completed)), completed);
+        assert_eq!(of(action, Value::Null, Value::Null), "2018-05-04T01:10:00.000Z");
+    }
+    assert_eq!(of("completed", json!(suite), json!(completed)), completed);
+}
+
 #[test]
 fn the_time_of_a_job_is_the_time_of_its_end_or_else_of_its_start() {
     let of = |completed: Value, started: Value| {
