@@ -67,11 +67,6 @@ impl Tokens {
         self.tags.is_empty()
     }
 
-    /// The number of tokens.
-    pub fn len(&self) -> usize {
-        self.tags.len()
-    }
-
     /// Whether `presented` is an accepted token.
     pub fn accept(&self, presented: &str) -> bool {
         self.find(presented).is_some()
@@ -137,7 +132,7 @@ mod tests {
     #[test]
     fn all_tokens_of_a_list_are_accepted_and_no_others() {
         let tokens: Tokens = " alpha,,beta , ".parse().unwrap();
-        assert_eq!(tokens.len(), 2);
+        assert_eq!(tokens.tags.len(), 2);
         assert!(tokens.accept("alpha") && tokens.accept("beta"));
         assert_eq!([tokens.find("alpha"), tokens.find("beta"), tokens.find("a")], [Some(0), Some(1), None]);
         for wrong in ["", "alph", "alphaa", " alpha", "alpha,beta", "ALPHA"] {
