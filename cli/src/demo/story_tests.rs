@@ -1,13 +1,14 @@
 //! Tests of the demo's story.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use deploy_watcher::audit;
 use deploy_watcher::fake::FakeLogging;
 use deploy_watcher::logs::gcloud::CloudLogging;
-use deploy_watcher::logs::{Logs, PageRequest};
+use deploy_watcher::poll::Watcher;
 use jiff::SignedDuration;
 use oasis_core::{Prefixes, Status};
+use oasis_postgres::testing;
+use oasis_store::{DatabaseArgs, Order, PageQuery, Store};
 
 use super::*;
 
@@ -102,37 +103,33 @@ fn payloads_have_the_same_form_as_githubs_payloads() {
     }
 }
 
-/// deploy-watcher reads each log entry. Each deploy is first requested, and later ready or failed.
+/// deploy-watcher stores an event for each log entry. Each deploy is first requested, and later ready or
+/// failed.
 #[tokio::test]
-async fn deploy_watcher_reads_the_log_entries_of_all_deploys() {
+async fn deploy_watcher_stores_the_log_entries_of_all_deploys() {
+    let db = testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await;
+    let store = Store::new(DatabaseArgs::new(db.url.parse().unwrap()), "test").unwrap();
     let logs = FakeLogging::start().await.unwrap();
-    let story = deliveries(7, 3_000);
+    let lookback = SignedDuration::from_hours(24 * 10_000);
     let mut tasks = Vec::new();
-    for delivery in &story {
+    for delivery in deliveries(7, 3_000) {
         if let Some(entry) = &delivery.log_entry {
-            logs.add(entry, SignedDuration::from_hours(24 * 10_000));
-            tasks.push(delivery.vtid.as_str());
+            logs.add(entry, lookback);
+            tasks.push(delivery.vtid);
         }
     }
     let client = CloudLogging::new(logs.endpoint(), true);
-    let (mut read, mut token) = (Vec::new(), None);
-    loop {
-        let (project, from) = (deploys::PROJECT, Timestamp::UNIX_EPOCH);
-        let page = client.list(PageRequest { project, from, token: token.as_deref() }).await.unwrap();
-        for listed in page.entries {
-            let report = audit::read(&listed.id, &listed.entry.unwrap()).unwrap().expect("not a deploy");
-            read.push(report.into_event().unwrap());
-        }
-        token = page.next;
-        if token.is_none() {
-            break;
-        }
-    }
-    assert!(read.iter().map(|new| new.event.task.as_str()).eq(tasks));
-    let count = |status| read.iter().filter(|new| new.event.status == status).count();
+    let projects = vec![deploys::PROJECT.to_owned()];
+    let appender = store.appender().unwrap();
+    Watcher::new(projects, lookback, client, store.clone(), appender).poll().await.unwrap();
+    let query = PageQuery::ticker(None, Order::NewestFirst { before: None }, 10_000);
+    let events = store.page(&query).await.unwrap().events;
+    let mut stored: Vec<&str> = events.iter().map(|event| event.task.as_str()).collect();
+    stored.sort_unstable();
+    tasks.sort_unstable();
+    assert_eq!(stored, tasks);
+    let count = |status| events.iter().filter(|event| event.status == status).count();
     assert!(count(Status::Failure) > 3);
     let ended = count(Status::Success) + count(Status::Failure);
     assert!((ended..ended + 5).contains(&count(Status::InProgress)));
-    let keys: HashSet<_> = read.iter().map(|new| new.dedup_key.clone()).collect();
-    assert_eq!(keys.len(), read.len(), "two events have the same key");
 }

@@ -15,13 +15,13 @@ use crate::traffic::{self, Traffic};
 /// The entry does not have the form that Cloud Run writes. The text describes the problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(&'static str);
+pub(crate) struct Unreadable(&'static str);
 
 /// Reads an entry. Returns `None` if the entry reports something that the feed does not show.
 ///
 /// # Errors
 /// When the entry lacks a part that Cloud Run always writes.
-pub fn read(id: &EntryId, entry: &Entry) -> Result<Option<Report>, Unreadable> {
+pub(crate) fn read(id: &EntryId, entry: &Entry) -> Result<Option<Report>, Unreadable> {
     let deploy = if id.log_name.ends_with("%2Factivity") {
         read_request(id, entry)?
     } else if id.log_name.ends_with("%2Fsystem_event") {

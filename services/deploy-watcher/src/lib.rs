@@ -4,7 +4,7 @@
 //! [`routes`] describes the endpoint of this service. Like every service, this service also has the probes
 //! and `/metrics`.
 
-pub mod audit;
+mod audit;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod fields;
@@ -15,7 +15,7 @@ mod operations;
 pub mod poll;
 pub mod poll_report;
 mod quarantine;
-pub mod report;
+mod report;
 pub mod routes;
 mod traffic;
 

@@ -97,7 +97,7 @@ impl<'e> Operations<'e> {
 
     /// The dedup keys of all events that the operations can have.
     pub(crate) fn keys(&self) -> Vec<DedupKey> {
-        let of_group = |group: &Group<'_>| Step::OF_OPERATION.map(|step| group.operation.key(step));
+        let of_group = |group: &Group<'_>| Step::ALL.map(|step| group.operation.key(step));
         self.0.iter().flat_map(of_group).flatten().collect()
     }
 
@@ -105,7 +105,7 @@ impl<'e> Operations<'e> {
     /// stored attribution.
     pub(crate) fn add_stored(&mut self, stored: &HashMap<String, (Timestamp, Attribution)>) {
         for group in &mut self.0 {
-            let keys = Step::OF_OPERATION.map(|step| group.operation.key(step));
+            let keys = Step::ALL.map(|step| group.operation.key(step));
             let found = keys.iter().flatten().find_map(|key| stored.get(key.as_str()));
             if let Some((_, attribution)) = found {
                 group.attribution = Some(attribution.clone());

@@ -28,8 +28,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The steps of one operation, in the order in which they usually happen.
-    pub(crate) const OF_OPERATION: [Self; 3] = [Self::Requested, Self::Failed, Self::Ready];
+    /// All steps, in the order in which they usually happen. A refused request has only the step `Refused`.
+    pub(crate) const ALL: [Self; 4] = [Self::Requested, Self::Refused, Self::Failed, Self::Ready];
 
     fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ const PRODUCER: &str = "gcp";
 
 /// What one entry reports about an operation.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     pub(crate) operation: Operation,
     /// Whether the entry contains the id of the operation.
     pub(crate) has_operation_id: bool,
@@ -85,13 +85,6 @@ impl Report {
     /// Whether the report is a request, and its event is not stored yet.
     pub(crate) fn is_request(&self) -> bool {
         matches!(&self.step, Some((Step::Requested, _)))
-    }
-
-    /// The event of this report alone, with the task, the layer and the module that its own labels name.
-    /// `None` if the report has no event.
-    pub fn into_event(self) -> Option<NewEvent> {
-        let attribution = self.labels.attribution(&self.service);
-        self.step.map(|(_, event)| attributed(event, attribution))
     }
 }
 

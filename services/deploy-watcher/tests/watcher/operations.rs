@@ -218,6 +218,26 @@ async fn the_result_of_a_successful_operation_is_not_a_request() {
     assert_eq!(setup.layers().await, [READY, REQUESTED]);
 }
 
+/// Cloud Run refused the request before it became an operation. The refusal is the only event.
+#[tokio::test]
+async fn a_refused_request_has_one_outcome_and_is_not_stored_again() {
+    let mut setup = Setup::new().await;
+    let deploy = Deploy::new("gateway", 42);
+    setup.add([
+        Deploy::refused(deploy.request_v1(at(0), "a1")),
+        Deploy::refused(deploy.request_v1(at(1), "a2")),
+        deploy.request_v1(at(10), "a3"),
+        deploy.revision(at(20), "s1", "True"),
+    ]);
+    assert_eq!(setup.poll().await.published, 4);
+    assert_eq!(setup.layers().await, [FAILED, FAILED, REQUESTED, READY]);
+    // The table now refuses every event, so the next poll counts each event that it appends as unread.
+    setup.sql.batch_execute("ALTER TABLE oasis_events ADD CHECK (false) NOT VALID").await.unwrap();
+    setup.watcher = watcher(&setup.db.url, &setup.logs, &[PROJECT]);
+    let read = setup.poll().await;
+    assert_eq!((read.seen, read.published, read.held, read.unread), (4, 0, 0, 0));
+}
+
 /// If a request or an outcome does not name its operation, the outcome belongs to the newest request.
 #[tokio::test]
 async fn an_outcome_is_matched_with_a_request_without_an_operation_id() {
