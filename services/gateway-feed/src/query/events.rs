@@ -76,7 +76,7 @@ impl EventQueries {
             headers.insert(HeaderName::from_static("x-vtid"), value(&asked)?);
         }
         if let Some(last) = events.last().filter(|_| events.len() as i64 == limit) {
-            headers.insert(LINK, value(&format!("<{}>; rel=\"next\"", next(uri, &query, last.id)))?);
+            headers.insert(LINK, value(&format!("<{}>; rel=\"next\"", next(&query, last.id)))?);
         }
         Ok(answer)
     }
@@ -94,12 +94,13 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiEr
     })
 }
 
-/// The address of the next page, without the token.
-fn next(uri: &Uri, query: &Query, last: i64) -> String {
+/// The address of the next page, without the token. The address is relative to the address of the request,
+/// because the gateway does not know the whole path if a proxy removes a part of the path.
+fn next(query: &Query, last: i64) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));
     next.append_pair("before", &last.to_string());
-    format!("{}?{}", uri.path(), next.finish())
+    format!("?{}", next.finish())
 }
 
 fn value(text: &str) -> Result<HeaderValue, ApiError> {

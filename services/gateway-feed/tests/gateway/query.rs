@@ -31,8 +31,12 @@ async fn the_links_lead_through_all_pages_without_overlap() {
         all.extend(ids(&page.json()));
         let Some(link) = page.headers.get("link") else { break };
         let link = link.to_str().unwrap();
-        path = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned();
+        let target = link.strip_prefix('<').unwrap().split('>').next().unwrap();
         assert!(link.ends_with("rel=\"next\""));
+        // A reference that is only a query keeps the path of the request. So it also leads to the next page
+        // if a proxy has removed the start of that path.
+        assert!(target.starts_with('?'), "{link}");
+        path = format!("/api/v1/oasis/events{target}");
     }
     assert_eq!(all, (1..=30).rev().collect::<Vec<_>>());
     let offset =
