@@ -1,6 +1,5 @@
 //! Reads events about agents ([`Observation`]).
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -45,8 +44,6 @@ pub(super) struct Observation {
     /// ping.
     pub(super) interval: Option<Duration>,
     pub(super) recorded_at: Timestamp,
-    /// Identifies the words of a ping (see [`words`]).
-    pub(super) words: u64,
 }
 
 impl Observation {
@@ -82,7 +79,6 @@ impl Observation {
             status: event.status,
             interval: ping::interval(meta),
             recorded_at: event.recorded_at,
-            words: words(meta),
         })
     }
 
@@ -103,16 +99,6 @@ impl Observation {
             _ => interval.as_secs_f64().into(),
         })
     }
-}
-
-/// A hash of the words that an agent writes into a ping for its readers. The other entries of `meta` can
-/// change with each ping, such as the id of the request or the number of the ping.
-pub(super) fn words(meta: &Map<String, Value>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for name in ["status", "notes", "message"] {
-        meta.get(name).hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 /// Whether an event only repeats the agent's previous ping. The caller must have read the event with its

@@ -9,7 +9,7 @@ use oasis_store::{MOST_AGENTS, Update};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::observation::{Observation, Report, words};
+use super::observation::{Observation, Report};
 use super::registry::Registry;
 
 /// Before an agent is reported as lost, the tail must read every row of the table within this time.
@@ -65,21 +65,19 @@ impl Agents {
         }
     }
 
-    /// Marks a ping that only repeats the last ping of the same agent: the sender, the task, the status and
-    /// the words are the same. So the ping stays out of the replay.
+    /// Marks a ping that only repeats the last ping of the same agent: the sender, the task and the status
+    /// are the same. So the ping stays out of the replay.
     pub(crate) fn mark_repeat(&self, new: NewEvent) -> NewEvent {
         let event = &new.event;
         if event.source != Source::AgentPing || event.kind.as_str() != PING {
             return new;
         }
         // The clone parses the object and is dropped. A parsed object needs more memory than its text.
-        let meta = new.meta.clone();
-        let who = Pinger::read(meta.as_map(), event.module.as_str());
-        let words = words(meta.as_map());
-        let repeats = self.registry().last_ping(&who.instance).is_some_and(|last| {
-            let same = (&last.who, &last.task, last.status) == (&who, &event.task, event.status);
-            same && last.words == words
-        });
+        let who = Pinger::read(new.meta.clone().as_map(), event.module.as_str());
+        let repeats = self
+            .registry()
+            .last_ping(&who.instance)
+            .is_some_and(|last| (&last.who, &last.task, last.status) == (&who, &event.task, event.status));
         if repeats { NewEvent { meta: new.meta.adding(REPEAT, true), ..new } } else { new }
     }
 
