@@ -1,23 +1,29 @@
 //! `oasis import`: copies the events of another application's table into the table of OASIS DevHub.
 
 mod mapping;
+mod moment;
 mod role;
 mod tally;
 
+use std::collections::HashMap;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use oasis_core::{NewEvent, Ts};
-use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Need, Schema, SourceTable, Store};
+use oasis_core::{DedupKey, Ts};
+use oasis_store::{
+    AppendError, Appended, Appender, DatabaseArgs, DatabaseUrl, Need, Schema, SourceRow, SourceTable, Store,
+    StoredBefore,
+};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::output::{Usage, line, notice};
+use crate::output::{OutputClosed, Usage, line, notice};
 use crate::progress;
-use mapping::Mapping;
+use mapping::{Imported, Mapping};
 use role::{Choice, Role};
 use tally::Tally;
 
@@ -27,9 +33,9 @@ Examples:
   oasis import --table app.events
   oasis import --table '\"OasisEvent\"' --map ts=created_at --map kind=event
 
-The table may be in another database: set FROM_DATABASE_URL, or pass --from.
-Without both, it is in the database of DATABASE_URL. The command only reads the
-table, and the application can keep using it.
+DATABASE_URL is the database of OASIS DevHub. The table may be in another
+database: set FROM_DATABASE_URL. The command only reads the table, and the
+application can keep using it.
 
 The command infers from the names and the types of the columns what each column
 becomes, and prints it. --map FIELD=COLUMN overrides that. The fields are key,
@@ -38,7 +44,7 @@ ts, vtid, kind, status, module, layer, source, link and meta.
 A row is imported once, even if the command is repeated or was interrupted. The
 events get their ids, and appear on the feed, in the order of their times.
 
-Exit code 1 means that rows were not imported; standard output says why.";
+Exit code 1 means that rows were not imported. The output says why.";
 
 /// Flags of `oasis import`.
 #[derive(clap::Args, Debug)]
@@ -53,6 +59,9 @@ pub(crate) struct Args {
     /// What a column becomes, if the inferred mapping is wrong; can be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<Choice>,
+    /// Tells tables apart that have the same name and the same keys, but are in different databases
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Show what would be imported, and store nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,8 +73,11 @@ pub(crate) struct Args {
     schema: Schema,
 }
 
-/// The maximum number of rows that are read and appended at once.
+/// The maximum number of rows that are read and appended at once, and the memory that their texts may need.
 const BATCH: u16 = 250;
+const BATCH_BYTES: usize = 4 << 20;
+/// The number of rows that are read first, when their size is not known.
+const FIRST_BATCH: u16 = 10;
 /// How long a batch is sent again after the database did not accept it.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
@@ -84,31 +96,40 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => return Err(missing().into()),
     };
     let from = args.from.or_else(|| Some(target.as_ref()?.database_url().clone())).ok_or_else(missing)?;
-    let source = SourceTable::open(&from, &args.table).await.context("the table cannot be read")?;
-    let appender = match target.filter(|_| !args.dry_run) {
-        Some(store) => Some(appender(&store, &source).await?),
-        None => None,
-    };
-    let mapping = Mapping::infer(&source, &args.map)?;
-    let count = source.start(&mapping.order()).await.context("the table cannot be read")?;
-    line(format_args!("{}: {count} rows\n{mapping}", source.name()))?;
-    if !mapping.has(Role::Ts) {
+    let mut source = SourceTable::open(&from, &args.table).await.context("the table cannot be read")?;
+    if let Some(store) = &target {
+        check(store, &source, args.dry_run).await?;
+    }
+    let mapping = Mapping::infer(&source, &args.map, args.name.as_deref())?;
+    let times: Vec<&str> = mapping.with(Role::Ts).collect();
+    let count = source.start(&times, &mapping.keys()).await.context("the table cannot be read")?;
+    let rows = if count == 1 { "row" } else { "rows" };
+    show(format_args!("{}: {count} {rows}{mapping}\n", crate::output::printable(source.sql_name())))?;
+    if times.is_empty() {
         notice("no column is the time: name one with --map ts=COLUMN, or all events get the time of now");
     }
 
-    let mut import =
-        Import { mapping, appender, tally: Tally::default(), now: Ts::clamped(Timestamp::now()) };
+    let target = match target.filter(|_| !args.dry_run) {
+        Some(store) => Some(Target { appender: store.appender()?, store }),
+        None => None,
+    };
+    let has_time = !times.is_empty();
+    let now = Ts::clamped(Timestamp::now());
+    let mut import = Import { mapping, target, has_time, tally: Tally::default(), now };
     let bar = progress::bar(count);
     let outcome = tokio::select! {
-        outcome = import.all(&source, &bar) => outcome.map(|()| false),
+        outcome = import.all(&mut source, &bar) => outcome.map(|()| false),
         _ = tokio::signal::ctrl_c() => Ok(true),
     };
     bar.finish_and_clear();
-    line(&import.tally)?;
+    show(&import.tally)?;
     if args.dry_run {
-        line("nothing was stored (--dry-run)")?;
+        show("nothing was stored (--dry-run)")?;
     }
-    let again = "run the same command again to import the other rows; no row is imported twice";
+    let again = match args.dry_run {
+        true => "the counts are not complete",
+        false => "run the same command again to import the other rows; no row is imported twice",
+    };
     match outcome {
         Ok(false) => Ok(ExitCode::from(u8::from(!import.tally.is_clean()))),
         Ok(true) => bail!("interrupted: {again}"),
@@ -116,89 +137,180 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prepares to append to `store`, unless it is the table to read.
-async fn appender(store: &Store, source: &SourceTable) -> anyhow::Result<Appender> {
-    if let Some(reason) = store.check(Need::Write).await.first() {
-        bail!("the database of OASIS DevHub is not ready: {reason}");
+/// Prints to standard output. An import does not depend on whether someone reads the output.
+fn show(text: impl Display) -> anyhow::Result<()> {
+    line(text).or_else(|error| if error.is::<OutputClosed>() { Ok(()) } else { Err(error) })
+}
+
+/// Checks that events can be appended to `store`, and that it is not the table to read. For a dry run, a
+/// database that is not ready is only a notice.
+async fn check(store: &Store, source: &SourceTable, dry_run: bool) -> anyhow::Result<()> {
+    match store.check(Need::Write).await.first() {
+        Some(reason) if dry_run => notice(format_args!("OASIS DevHub is not ready: {reason}")),
+        Some(reason) => bail!("OASIS DevHub is not ready: {reason}"),
+        None if source.is_of(store).await? => {
+            return Err(Usage(format!("{} is the table of OASIS DevHub itself", source.sql_name())).into());
+        }
+        None => {}
     }
-    if source.is_of(store).await? {
-        return Err(Usage(format!("{} is the table of OASIS DevHub itself", source.name())).into());
-    }
-    Ok(store.appender()?)
+    Ok(())
+}
+
+/// Where the events go.
+struct Target {
+    store: Store,
+    appender: Appender,
 }
 
 /// An import in progress.
 struct Import {
     mapping: Mapping,
     /// `None` for a dry run.
-    appender: Option<Appender>,
+    target: Option<Target>,
+    /// Whether a column is the time. If not, the time of an event says nothing about its row.
+    has_time: bool,
     tally: Tally,
     /// The time of events without a valid time.
     now: Ts,
 }
 
 impl Import {
-    async fn all(&mut self, source: &SourceTable, bar: &ProgressBar) -> anyhow::Result<()> {
+    async fn all(&mut self, source: &mut SourceTable, bar: &ProgressBar) -> anyhow::Result<()> {
+        let mut rows = source.next(FIRST_BATCH).await?;
+        while !rows.is_empty() {
+            let read = rows.len();
+            let bytes: usize = rows.iter().flatten().map(|row| row.json.len()).sum();
+            let fit = u16::try_from(BATCH_BYTES / (bytes / read).max(1)).unwrap_or(BATCH);
+            let events = self.events(rows);
+            // While the database of OASIS DevHub stores this batch, the other database reads the next one.
+            let (stored, next) = tokio::join!(self.store(&events, bar), source.next(fit.clamp(1, BATCH)));
+            stored?;
+            bar.inc(read as u64);
+            rows = next?;
+        }
+        Ok(())
+    }
+
+    /// Makes events of the rows that can be read.
+    fn events(&mut self, rows: Vec<Result<SourceRow, String>>) -> Vec<Imported> {
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row.as_ref().map(|row| self.mapping.event(row, self.now)) {
+                Ok(Ok(event)) => events.push(event),
+                Ok(Err(error)) => {
+                    let row = row.map(|row| row.json).unwrap_or_default();
+                    self.tally.does_not_fit(error.to_string(), &row);
+                }
+                Err(error) => self.tally.does_not_fit(format!("the database cannot output it: {error}"), "?"),
+            }
+        }
+        events
+    }
+
+    /// Stores a batch.
+    async fn store(&mut self, events: &[Imported], bar: &ProgressBar) -> anyhow::Result<()> {
+        match &self.target {
+            None => events.iter().for_each(|one| self.tally.fits(&one.marks)),
+            Some(_) if events.is_empty() => {}
+            Some(target) => target.store(events, self.has_time, &mut self.tally, bar).await?,
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    /// Stores a batch and counts its rows. If the table refuses the batch, stores its events one by one, so
+    /// that only the events that do not fit are left out.
+    async fn store(
+        &self,
+        events: &[Imported],
+        has_time: bool,
+        tally: &mut Tally,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        match (self.append(events, bar).await?, events) {
+            (Ok(appended), _) => self.count(events, &appended, has_time, tally).await?,
+            (Err(why), [one]) => tally.does_not_fit(why, one.key()),
+            (Err(_), _) => {
+                for one in events {
+                    Box::pin(self.store(std::slice::from_ref(one), has_time, tally, bar)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends all events or none. The inner error says why the table refused them.
+    async fn append(
+        &self,
+        events: &[Imported],
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Result<Vec<Appended>, String>> {
+        let mut waits = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+        let deadline = Instant::now() + RETRY_FOR;
+        let mut is_noticed = false;
         loop {
-            let rows = source.next(BATCH).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let mut events = Vec::with_capacity(rows.len());
-            for row in &rows {
-                match self.mapping.event(row, self.now) {
-                    Ok(event) => events.push(event),
-                    Err(error) => self.tally.does_not_fit(format!("the row cannot be read: {error:#}")),
+            let events = events.iter().map(|one| one.event.clone()).collect();
+            match self.appender.append(events, Instant::now()).await {
+                Ok(appended) => return Ok(Ok(appended)),
+                Err(AppendError::Refused(refusal)) => {
+                    let rule = refusal.constraint.unwrap_or(refusal.sqlstate);
+                    return Ok(Err(format!("the table refuses the event: {rule}")));
                 }
-            }
-            match &self.appender {
-                Some(appender) if !events.is_empty() => append(appender, events, &mut self.tally).await?,
-                Some(_) => {}
-                None => events.iter().for_each(|event| self.tally.fits(event)),
-            }
-            bar.inc(rows.len() as u64);
-        }
-    }
-}
-
-/// Appends a batch. If the table refuses it, appends its events one by one, so that only the events that do
-/// not fit are left out.
-async fn append(appender: &Appender, events: Vec<NewEvent>, tally: &mut Tally) -> anyhow::Result<()> {
-    let Some(why) = append_all(appender, &events, tally).await? else { return Ok(()) };
-    match events.as_slice() {
-        [_] => tally.does_not_fit(why),
-        events => {
-            for event in events {
-                if let Some(why) = append_all(appender, std::slice::from_ref(event), tally).await? {
-                    tally.does_not_fit(why);
+                // The events have dedup keys, so it is safe to send them again.
+                Err(error) if Instant::now() > deadline => return Err(error.into()),
+                Err(error) => {
+                    if !std::mem::replace(&mut is_noticed, true) {
+                        bar.suspend(|| notice(format_args!("{error}; trying again for {RETRY_FOR:?}")));
+                    }
+                    tokio::time::sleep(waits.next()).await;
                 }
             }
         }
     }
-    Ok(())
+
+    /// Counts events that were appended. An event with the key of another event was not stored, so it is
+    /// compared with that event.
+    async fn count(
+        &self,
+        events: &[Imported],
+        appended: &[Appended],
+        has_time: bool,
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
+        let duplicates = events.iter().zip(appended).filter(|(_, one)| one.duplicate);
+        let keys: Vec<&str> = duplicates.map(|(event, _)| event.key()).collect();
+        let stored = if keys.is_empty() { HashMap::new() } else { self.store.stored_with(&keys).await? };
+        for (one, appended) in events.iter().zip(appended) {
+            match stored.get(one.key()) {
+                _ if !appended.duplicate => tally.stored(&one.marks),
+                Some(stored) if !one.is_stored_as(stored, has_time) => {
+                    tally.does_not_fit(OTHER.to_owned(), one.key());
+                }
+                _ => tally.stored_before(&one.marks),
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Appends all events or none. Returns why the table refused them.
-async fn append_all(
-    appender: &Appender,
-    events: &[NewEvent],
-    tally: &mut Tally,
-) -> anyhow::Result<Option<String>> {
-    let mut waits = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-    let deadline = Instant::now() + RETRY_FOR;
-    loop {
-        match appender.append(events.to_vec(), Instant::now()).await {
-            Ok(appended) => {
-                events.iter().zip(appended).for_each(|(event, one)| tally.appended(event, one.duplicate));
-                return Ok(None);
-            }
-            Err(AppendError::Refused(refusal)) => {
-                let rule = refusal.constraint.unwrap_or(refusal.sqlstate);
-                return Ok(Some(format!("the table refuses the event: {rule}")));
-            }
-            // The events have dedup keys, so it is safe to send them again.
-            Err(error) if Instant::now() > deadline => return Err(error.into()),
-            Err(_) => tokio::time::sleep(waits.next()).await,
-        }
+/// Why an event was not stored, although its row was not imported before.
+const OTHER: &str = "a row with this key was imported before, with another ts, vtid, module or kind: if the \
+    table is in another database, add --name NAME; if the key is not unique, add --map key=COLUMN";
+
+impl Imported {
+    /// The dedup key of the event.
+    fn key(&self) -> &str {
+        self.event.dedup_key.as_ref().map_or("", DedupKey::as_str)
+    }
+
+    /// Whether `stored` is the event of the same row. The status and `meta` of a row may change after the
+    /// import.
+    fn is_stored_as(&self, stored: &StoredBefore, has_time: bool) -> bool {
+        let event = &self.event.event;
+        let has_time = has_time && !self.marks.iter().any(|mark| mark.name == "ts_given");
+        (event.task.as_str(), event.module.as_str(), event.kind.as_str())
+            == (stored.vtid.as_str(), stored.module.as_str(), stored.kind.as_str())
+            && (!has_time || event.ts == stored.ts)
     }
 }

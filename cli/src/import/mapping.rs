@@ -2,92 +2,119 @@
 
 use std::fmt;
 
-use oasis_core::report::{Parts, shown};
-use oasis_core::{DedupKey, Invalid, NewEvent, Source, Ts, repair_escapes};
-use oasis_store::{SourceColumn, SourceTable};
+use anyhow::{Context, bail};
+use oasis_core::report::{Mark, Parts, shown};
+use oasis_core::{DedupKey, Invalid, NewEvent, Source, Ts, parse_json, repair_escapes};
+use oasis_store::{SourceColumn, SourceRow, SourceTable};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
+use super::moment::moment;
 use super::role::{Choice, Role, inferred, is_object};
-use crate::output::Usage;
+use crate::output::{Usage, printable};
+
+/// The producer in the dedup keys.
+const PRODUCER: &str = "import";
+/// The entry of a `meta` that was cut.
+const TRUNCATED: &str = "truncated";
 
 /// What each column of a table becomes.
 #[derive(Debug)]
 pub(super) struct Mapping {
-    table: String,
+    /// What the dedup keys begin with: the name of the import, if it has one, the schema and the table.
+    table: Vec<String>,
+    /// The columns that identify a row. Without such columns, the whole row identifies it.
+    keys: Vec<String>,
     /// The columns in the order of their roles, and of one role in the order in which they count.
     columns: Vec<(SourceColumn, Role)>,
-    /// The column whose time completes keys that consist of numbers, because another database may have the
-    /// same numbers. The user's choices do not change this column, so they do not change the keys.
-    key_time: Option<String>,
+}
+
+/// The event of a row.
+#[derive(Debug)]
+pub(super) struct Imported {
+    pub(super) event: NewEvent,
+    /// The values that did not fit.
+    pub(super) marks: Vec<Mark>,
 }
 
 impl Mapping {
-    /// Infers the mapping from the names and the types of the columns. `choices` override it.
+    /// Infers the mapping from the names and the types of the columns. `choices` override it. Tables of
+    /// different databases can have the same name and the same keys, but not the same `import`.
     ///
     /// # Errors
-    /// A choice names an unknown column, or no column becomes the kind.
-    pub(super) fn infer(table: &SourceTable, choices: &[Choice]) -> Result<Self, Usage> {
-        Self::of(table.name(), table.columns(), choices)
+    /// A choice names an unknown column, two choices name the same column, or no column becomes the kind.
+    pub(super) fn infer(
+        table: &SourceTable,
+        choices: &[Choice],
+        import: Option<&str>,
+    ) -> Result<Self, Usage> {
+        let name = import.into_iter().map(str::to_owned).chain(table.name().clone()).collect();
+        Self::of(name, table.columns(), choices)
     }
 
-    fn of(table: &str, columns: &[SourceColumn], choices: &[Choice]) -> Result<Self, Usage> {
+    fn of(table: Vec<String>, columns: &[SourceColumn], choices: &[Choice]) -> Result<Self, Usage> {
+        let names = || columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+        let fields = || choices.iter().filter_map(|choice| Some((choice.role?, &choice.column)));
         for choice in choices {
-            if !columns.iter().any(|column| column.name == choice.column) {
-                let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-                let names = names.join(", ");
-                return Err(Usage(format!("{table} has no column {}; it has {names}", choice.column)));
+            let Choice { column, role } = choice;
+            if !columns.iter().any(|candidate| candidate.name == *column) {
+                return Err(Usage(format!("the table has no column {column}; it has {}", names())));
+            }
+            if role.is_some() && fields().filter(|(_, other)| *other == column).count() > 1 {
+                return Err(Usage(format!("--map has two fields for the column {column}")));
             }
         }
-        let has_key = columns.iter().any(|column| column.is_key);
-        let inferred: Vec<(Role, usize, &SourceColumn)> = columns
+        let mut keys: Vec<String> = choices
             .iter()
-            .map(|column| {
-                let (role, place) = inferred(column, has_key);
-                (role, place, column)
-            })
+            .filter(|choice| choice.role.is_none())
+            .map(|choice| choice.column.clone())
             .collect();
-        let times = inferred.iter().filter(|(role, ..)| *role == Role::Ts);
-        let key_time = times.min_by_key(|(_, place, _)| *place).map(|(.., column)| column.name.clone());
-        let is_chosen = |role: Role| role != Role::Meta && choices.iter().any(|choice| choice.role == role);
-        let mut ranked: Vec<(Role, usize, &SourceColumn)> = inferred
-            .into_iter()
-            .map(|(role, place, column)| {
-                match choices.iter().position(|choice| choice.column == column.name) {
-                    Some(place) => (choices[place].role, place, column),
-                    None if is_chosen(role) => (Role::Meta, usize::MAX, column),
-                    None => (role, place, column),
-                }
+        if keys.is_empty() {
+            keys = columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect();
+        }
+        let is_chosen = |role: Role| role != Role::Meta && fields().any(|(chosen, _)| chosen == role);
+        let mut ranked: Vec<(Role, usize, &SourceColumn)> = columns
+            .iter()
+            .map(|column| match fields().enumerate().find(|(_, (_, chosen))| **chosen == column.name) {
+                Some((place, (role, _))) => (role, place, column),
+                None => match inferred(column) {
+                    (role, _) if is_chosen(role) => (Role::Meta, usize::MAX, column),
+                    (role, place) => (role, place, column),
+                },
             })
             .collect();
         ranked.sort_by_key(|(role, place, _)| (*role, *place));
-        let columns = ranked.into_iter().map(|(role, _, column)| (column.clone(), role));
-        let mapping = Self { table: table.to_owned(), columns: columns.collect(), key_time };
-        if !mapping.has(Role::Kind) {
-            return Err(Usage(format!(
-                "no column of {table} says what happened: name one with --map kind=COLUMN"
-            )));
+        let columns = ranked.into_iter().map(|(role, _, column)| (column.clone(), role)).collect();
+        let mapping = Self { table, keys, columns };
+        if mapping.with(Role::Kind).next().is_none() {
+            let why = "no column says what happened: name one with --map kind=COLUMN";
+            let names = mapping.columns.iter().map(|(column, _)| column.name.as_str()).collect::<Vec<_>>();
+            return Err(Usage(format!("{why}. The table has {}", names.join(", "))));
         }
         Ok(mapping)
     }
 
-    /// Whether a column has this role.
-    pub(super) fn has(&self, role: Role) -> bool {
-        self.columns.iter().any(|(_, of)| *of == role)
+    /// The names of the columns with a role, in the order in which they count.
+    pub(super) fn with(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter(move |(_, of)| *of == role).map(|(column, _)| column.name.as_str())
     }
 
-    /// Makes the event of a row, which is a JSON object. `now` becomes the time of an event without a valid
-    /// time.
+    /// The columns that identify a row.
+    pub(super) fn keys(&self) -> Vec<&str> {
+        self.keys.iter().map(String::as_str).collect()
+    }
+
+    /// Makes the event of a row. `now` becomes the time of an event without a valid time.
     ///
     /// # Errors
     /// The row cannot be read.
-    pub(super) fn event(&self, row: &str, now: Ts) -> anyhow::Result<NewEvent> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(&repair_escapes(row.as_bytes()))?;
+    pub(super) fn event(&self, row: &SourceRow, now: Ts) -> anyhow::Result<Imported> {
+        let json = parse_json(&repair_escapes(row.json.as_bytes())).context("the row is no valid JSON")?;
+        let Value::Object(mut fields) = json else { bail!("the row is no JSON object") };
         let dedup_key = self.dedup_key(&fields, row)?;
         let mut parts = Parts::default();
         for (column, role) in &self.columns {
-            let value = fields.remove(&column.name).filter(|value| !value.is_null());
-            let Some(value) = value else { continue };
+            let Some(value) = fields.remove(&column.name) else { continue };
             let part = match role {
                 Role::Ts => &mut parts.ts,
                 Role::Vtid => &mut parts.vtid,
@@ -101,205 +128,85 @@ impl Mapping {
                     parts.objects.push((column.name.clone(), value));
                     continue;
                 }
-                Role::Key | Role::Meta => {
+                Role::Meta => {
                     parts.rest.insert(column.name.clone(), value);
                     continue;
                 }
             };
+            let is_blank = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
             if part.is_some() {
                 parts.rest.insert(column.name.clone(), value);
-            } else {
-                *part = Some(if *role == Role::Ts { with_zone(value, &column.type_name) } else { value });
+            } else if !is_blank {
+                *part = Some(if *role == Role::Ts { moment(value) } else { value });
             }
         }
-        if self.has(Role::Ts) {
+        if self.with(Role::Ts).next().is_some() {
             // The mark `ts_given` tells that the event has the time of the import.
             parts.ts.get_or_insert_with(|| "".into());
         }
         parts.kind.get_or_insert_with(|| "".into());
-        let mut event = parts.into_event(now);
-        event.dedup_key = Some(dedup_key);
         // An old ping says nothing about an agent that runs now.
-        if event.event.source == Source::AgentPing {
-            event.event.source = Source::OasisEvents;
-            event.meta = event.meta.adding("source_given", Source::AgentPing.as_str());
+        if parts.source.as_ref().is_some_and(|source| source == Source::AgentPing.as_str()) {
+            parts.rest.insert("source_given".into(), parts.source.take().unwrap_or_default());
         }
-        Ok(event)
+        let had_mark = parts.rest.contains_key(TRUNCATED)
+            || parts.objects.iter().any(|(_, object)| object.get(TRUNCATED).is_some());
+        let (mut event, mut marks) = parts.into_marked_event(now);
+        event.dedup_key = Some(dedup_key);
+        if !had_mark && event.meta.as_map().contains_key(TRUNCATED) {
+            marks.push(Mark { name: TRUNCATED, given: String::new() });
+        }
+        Ok(Imported { event, marks })
     }
 
-    /// The column that becomes the time, if there is one, and then the columns of the key: the order in which
-    /// the rows are imported.
-    pub(super) fn order(&self) -> Vec<&str> {
-        let of = |role| self.columns.iter().filter(move |(_, other)| *other == role);
-        of(Role::Ts).take(1).chain(of(Role::Key)).map(|(column, _)| column.name.as_str()).collect()
-    }
-
-    /// The key of a row: the table and the primary key. Without a primary key, the whole row is the key.
-    fn dedup_key(&self, fields: &Map<String, Value>, row: &str) -> Result<DedupKey, Invalid> {
-        let value = |name: &str| fields.get(name).filter(|value| !value.is_null()).map(shown);
-        let keys = || self.columns.iter().filter(|(_, role)| *role == Role::Key);
-        let values: Option<Vec<String>> = keys().map(|(column, _)| value(&column.name)).collect();
-        let table = &self.table;
-        let whole = |text: &str| {
-            let digest = digest(&SHA256, format!("{table}:{text}").as_bytes());
-            DedupKey::of_digest(PRODUCER, "row:", digest.as_ref())
-        };
-        let Some(values) = values.filter(|values| !values.is_empty()) else { return whole(row) };
-        let is_number = keys().all(|(column, _)| is_integer(&column.type_name));
-        let time = self.key_time.as_deref().filter(|_| is_number).and_then(value);
-        let time = time.map(|time| format!("@{time}")).unwrap_or_default();
-        // The list has quotes, so it shows where each value ends.
-        let key = if let [value] = values.as_slice() { value.clone() } else { json!(values).to_string() };
-        let key = format!("{key}{time}");
-        // A text may be too long for a key, or have control characters.
-        DedupKey::new(PRODUCER, &format!("{table}:{key}")).or_else(|_| whole(&key))
+    /// The key of a row: the table, and the values of the key or a digest of the row.
+    fn dedup_key(&self, fields: &Map<String, Value>, row: &SourceRow) -> Result<DedupKey, Invalid> {
+        let value = |name: &String| fields.get(name).filter(|value| !value.is_null()).map(shown);
+        let values: Option<Vec<String>> = self.keys.iter().map(value).collect();
+        let hashed =
+            |text: &str| DedupKey::of_digest(PRODUCER, "row:", digest(&SHA256, text.as_bytes()).as_ref());
+        match values.filter(|values| !values.is_empty()) {
+            // The quotes show where each name and each value ends.
+            Some(values) => {
+                let key = json!([self.table, values]).to_string();
+                DedupKey::new(PRODUCER, &key).or_else(|_| hashed(&key))
+            }
+            None => hashed(&json!([self.table, row.json, row.copy]).to_string()),
+        }
     }
 }
 
 impl fmt::Display for Mapping {
     /// One line per column: the name, the type, and what the column becomes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |text: &str| printable(text).replace('\n', "\u{fffd}");
         let width = |of: fn(&SourceColumn) -> &str| {
             self.columns.iter().map(|(column, _)| of(column).chars().count()).max().unwrap_or_default()
         };
         let (names, types) = (width(|column| &column.name), width(|column| &column.type_name));
-        let mut above = None;
+        let mut above: Option<(Role, String)> = None;
         for (column, role) in &self.columns {
-            let SourceColumn { name, type_name, .. } = column;
-            write!(f, "  {name:<names$}  {type_name:<types$}  ")?;
-            match role {
-                Role::Key => writeln!(f, "key of the row, meta.{name}")?,
-                Role::Meta if is_object(column) => writeln!(f, "meta, each entry")?,
-                Role::Meta => writeln!(f, "meta.{name}")?,
-                role if above == Some(role) => {
-                    writeln!(f, "{role} if the line above is null, else meta.{name}")?
+            let (name, type_name) = (plain(&column.name), plain(&column.type_name));
+            let becomes = match (role, &above) {
+                (Role::Meta, _) if is_object(column) => "meta, each entry".to_owned(),
+                (Role::Meta, _) => format!("meta.{name}"),
+                (role, Some((same, other))) if same == role => {
+                    format!("{}, if {other} has no value; otherwise meta.{name}", role.name())
                 }
-                role => writeln!(f, "{role}")?,
-            }
-            above = Some(role);
+                (Role::Status, _) => "status (error becomes failure, warning becomes info)".to_owned(),
+                (role, _) => role.name().to_owned(),
+            };
+            let key = if self.keys.contains(&column.name) { ", key of the row" } else { "" };
+            write!(f, "\n  {name:<names$}  {type_name:<types$}  {becomes}{key}")?;
+            above = Some((*role, name));
+        }
+        if self.keys.is_empty() {
+            write!(f, "\n  The table has no key, so the whole row is the key. --map key=COLUMN names one.")?;
         }
         Ok(())
     }
 }
 
-/// The producer in the dedup keys.
-const PRODUCER: &str = "import";
-
-fn is_integer(type_name: &str) -> bool {
-    matches!(type_name, "smallint" | "integer" | "bigint")
-}
-
-/// A time of a type without a time zone is in UTC. The time `infinity` stays as it is.
-fn with_zone(value: Value, type_name: &str) -> Value {
-    match (value.as_str().filter(|time| time.starts_with(|c: char| c.is_ascii_digit())), type_name) {
-        (Some(time), "timestamp without time zone") => format!("{time}Z").into(),
-        (Some(day), "date") => format!("{day}T00:00:00Z").into(),
-        _ => value,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn column(name: &str, type_name: &str, is_key: bool) -> SourceColumn {
-        SourceColumn { name: name.into(), type_name: type_name.into(), is_key }
-    }
-
-    fn mapping(columns: &[SourceColumn], choices: &[&str]) -> Result<Mapping, String> {
-        let choices: Vec<Choice> = choices.iter().map(|choice| choice.parse().unwrap()).collect();
-        Mapping::of("app.events", columns, &choices).map_err(|usage| usage.to_string())
-    }
-
-    fn event(mapping: &Mapping, row: &Value) -> NewEvent {
-        mapping.event(&row.to_string(), "2026-01-02T03:04:05Z".parse().unwrap()).unwrap()
-    }
-
-    fn key(mapping: &Mapping, row: &Value) -> String {
-        event(mapping, row).dedup_key.unwrap().as_str().to_owned()
-    }
-
-    #[test]
-    fn choices_override_the_inferred_mapping() {
-        let columns = [
-            column("id", "uuid", true),
-            column("type", "text", false),
-            column("what", "text", false),
-            column("created_at", "timestamp without time zone", false),
-            column("day", "date", false),
-            column("source", "text", false),
-        ];
-        let row = json!({
-            "id": "u1", "type": "t", "what": "Was done", "created_at": "2025-01-02T03:04:05.6789",
-            "day": "2025-03-04", "source": "cron"
-        });
-        let inferred = event(&mapping(&columns, &[]).unwrap(), &row);
-        assert_eq!(inferred.event.kind.as_str(), "t");
-        assert_eq!(inferred.event.ts.to_string(), "2025-01-02T03:04:05.678Z");
-        assert_eq!(inferred.meta.as_map()["what"], "Was done");
-        assert_eq!(inferred.meta.as_map()["source_given"], "cron");
-
-        let chosen = mapping(&columns, &["kind=what", "ts=day", "meta=source"]).unwrap();
-        let shown = chosen.to_string();
-        let lines: Vec<&str> = shown.lines().map(|line| line.split_whitespace().last().unwrap()).collect();
-        assert_eq!(lines, ["meta.id", "ts", "kind", "meta.source", "meta.type", "meta.created_at"]);
-        assert_eq!(chosen.order(), ["day", "id"]);
-        let chosen = event(&chosen, &row);
-        assert_eq!(chosen.event.kind.as_str(), "was_done");
-        assert_eq!(chosen.event.ts.to_string(), "2025-03-04T00:00:00.000Z");
-        assert_eq!(chosen.meta.as_map()["source"], "cron");
-        assert_eq!(chosen.meta.as_map()["type"], "t");
-    }
-
-    #[test]
-    fn a_row_without_a_kind_or_a_time_is_marked() {
-        let columns =
-            [column("id", "uuid", true), column("event", "text", false), column("ts", "text", false)];
-        let empty = event(&mapping(&columns, &[]).unwrap(), &json!({"id": "u", "event": null, "ts": null}));
-        assert_eq!(empty.event.kind.as_str(), "event");
-        assert_eq!(empty.event.ts.to_string(), "2026-01-02T03:04:05.000Z");
-        assert_eq!(
-            Value::from(empty.meta.as_map().clone()),
-            json!({"id": "u", "kind_given": "", "ts_given": ""})
-        );
-    }
-
-    #[test]
-    fn a_key_is_the_primary_key_or_else_the_whole_row() {
-        let kind = || column("kind", "text", false);
-        let text = mapping(&[column("id", "text", false), kind()], &[]).unwrap();
-        assert_eq!(key(&text, &json!({"id": "a b", "kind": "k"})), "import:app.events:a b");
-        // Another database may have a table of the same name with the same numbers.
-        let at = column("created_at", "timestamp with time zone", false);
-        let columns = [column("id", "bigint", true), column("part", "integer", true), at, kind()];
-        let row = json!({"id": 7, "part": 2, "created_at": "2025-01-02T03:04:05+00:00", "kind": "k"});
-        let expected = r#"import:app.events:["7","2"]@2025-01-02T03:04:05+00:00"#;
-        assert_eq!(key(&mapping(&columns, &[]).unwrap(), &row), expected);
-        assert_eq!(key(&mapping(&columns, &["meta=created_at"]).unwrap(), &row), expected);
-
-        let none = mapping(&[kind()], &[]).unwrap();
-        let digest = key(&none, &json!({"kind": "k"}));
-        assert!(digest.starts_with("import:row:") && digest.len() == 11 + 64, "{digest}");
-        assert_ne!(digest, key(&none, &json!({"kind": "l"})));
-        assert_ne!(
-            key(&text, &json!({"id": null, "kind": "k"})),
-            key(&text, &json!({"id": null, "kind": "l"}))
-        );
-        let long = key(&text, &json!({"id": "x".repeat(600), "kind": "k"}));
-        assert_ne!(long, key(&text, &json!({"id": "x".repeat(601), "kind": "k"})));
-    }
-
-    #[test]
-    fn only_objects_of_known_columns_are_merged_into_meta() {
-        let columns = [
-            column("id", "uuid", true),
-            column("kind", "text", false),
-            column("metadata", "jsonb", false),
-            column("context", "jsonb", false),
-        ];
-        let row = json!({"id": "u", "kind": "k", "metadata": {"a": 1, "id": "x"}, "context": {"b": 2}});
-        let meta = event(&mapping(&columns, &[]).unwrap(), &row).meta;
-        let expected = json!({"id": "u", "a": 1, "payload.id": "x", "context": {"b": 2}});
-        assert_eq!(Value::from(meta.as_map().clone()), expected);
-    }
-}
+#[path = "mapping_tests.rs"]
+mod tests;

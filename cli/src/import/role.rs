@@ -1,16 +1,12 @@
 //! What a column becomes: by its name and its type, or as the user says.
 
-use std::fmt;
 use std::str::FromStr;
 
-use clap::ValueEnum;
 use oasis_store::SourceColumn;
 
-/// What a column becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+/// What a column becomes. A column may also be a part of the key of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// Identifies the row, so that a row is imported once. The value is also kept in `meta`.
-    Key,
     Ts,
     Vtid,
     Kind,
@@ -23,45 +19,21 @@ pub(super) enum Role {
     Meta,
 }
 
-/// The names of columns that become a strict field, without underscores and in lower case. If a table has
-/// several of them, the first one that is not null counts, and the others become entries of `meta`.
-const NAMES: [(Role, &[&str]); 8] = [
-    (Role::Ts, &["ts", "createdat", "timestamp", "occurredat", "eventtime", "time", "insertedat"]),
-    (Role::Vtid, &["vtid"]),
-    (Role::Kind, &["kind", "topic", "type", "eventtype", "event"]),
-    (Role::Status, &["status"]),
-    (Role::Module, &["module", "service"]),
-    (Role::Layer, &["layer", "vtlayer"]),
-    (Role::Source, &["source"]),
-    (Role::Link, &["link", "url"]),
-];
-/// The objects whose entries become entries of `meta`, if the type of the column is json or jsonb.
-const OBJECTS: [&str; 5] = ["meta", "metadata", "payload", "details", "data"];
+impl Role {
+    const ALL: [Self; 9] = [
+        Self::Ts,
+        Self::Vtid,
+        Self::Kind,
+        Self::Status,
+        Self::Module,
+        Self::Layer,
+        Self::Source,
+        Self::Link,
+        Self::Meta,
+    ];
 
-/// `ROLE=COLUMN`: what the user says that a column becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Choice {
-    pub(super) role: Role,
-    pub(super) column: String,
-}
-
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (role, column) = text.split_once('=').ok_or("expected FIELD=COLUMN, such as kind=what")?;
-        let role = Role::from_str(role, true).map_err(|_| {
-            let names: Vec<String> = Role::value_variants().iter().map(ToString::to_string).collect();
-            format!("no field {role}: expected one of {}", names.join(", "))
-        })?;
-        Ok(Self { role, column: column.to_owned() })
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key => "key",
+    pub(super) const fn name(self) -> &'static str {
+        match self {
             Self::Ts => "ts",
             Self::Vtid => "vtid",
             Self::Kind => "kind",
@@ -71,23 +43,59 @@ impl fmt::Display for Role {
             Self::Source => "source",
             Self::Link => "link",
             Self::Meta => "meta",
-        })
+        }
+    }
+
+    /// The names of columns that get this role, without underscores and in lower case. If a table has several
+    /// of them, the first one that has a value counts, and the others become entries of `meta`.
+    const fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Ts => &["ts", "createdat", "timestamp", "occurredat", "eventtime", "time", "insertedat"],
+            Self::Vtid => &["vtid"],
+            Self::Kind => &["kind", "topic", "type", "eventtype", "event"],
+            Self::Status => &["status"],
+            Self::Module => &["module", "service"],
+            Self::Layer => &["layer", "vtlayer"],
+            Self::Source => &["source"],
+            Self::Link => &["link", "url"],
+            Self::Meta => &[],
+        }
+    }
+}
+
+/// The objects whose entries become entries of `meta`, if the type of the column is json or jsonb.
+const OBJECTS: [&str; 5] = ["meta", "metadata", "payload", "details", "data"];
+
+/// `FIELD=COLUMN`: what the user says that a column is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// `None` for `key`.
+    pub(super) role: Option<Role>,
+    pub(super) column: String,
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (field, column) = text.split_once('=').ok_or("expected FIELD=COLUMN, such as kind=what")?;
+        let role = Role::ALL.into_iter().find(|role| role.name() == field);
+        if role.is_none() && field != "key" {
+            let names = Role::ALL.map(Role::name).join(", ");
+            return Err(format!("no field {field}: expected one of key, {names}"));
+        }
+        Ok(Self { role, column: column.to_owned() })
     }
 }
 
 /// What a column becomes by its name and its type, and its place among the columns with the same role.
-pub(super) fn inferred(column: &SourceColumn, has_key: bool) -> (Role, usize) {
+pub(super) fn inferred(column: &SourceColumn) -> (Role, usize) {
     let name = plain(&column.name);
-    if column.is_key || !has_key && name == "id" {
-        return (Role::Key, 0);
-    }
-    for (role, names) in NAMES {
-        let place = names.iter().position(|candidate| *candidate == name);
-        if let Some(place) = place.filter(|_| role != Role::Ts || may_be_time(&column.type_name)) {
-            return (role, place);
-        }
-    }
-    (Role::Meta, usize::MAX)
+    Role::ALL
+        .into_iter()
+        .filter(|role| *role != Role::Ts || may_be_time(&column.type_name))
+        .find_map(|role| Some((role, role.columns().iter().position(|candidate| *candidate == name)?)))
+        .unwrap_or((Role::Meta, usize::MAX))
 }
 
 /// Whether the entries of a column become entries of `meta`.
@@ -101,5 +109,6 @@ fn plain(name: &str) -> String {
 }
 
 fn may_be_time(type_name: &str) -> bool {
-    type_name.starts_with("timestamp") || matches!(type_name, "date" | "text" | "character varying")
+    type_name.starts_with("timestamp")
+        || matches!(type_name, "date" | "text" | "character varying" | "integer" | "bigint")
 }

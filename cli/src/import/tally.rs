@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use oasis_core::NewEvent;
-use oasis_core::report::shown;
+use oasis_core::report::Mark;
 
 use crate::columns::cut;
 use crate::output::printable;
 
-/// The entries of `meta` that say that a value did not fit, and what was stored instead.
+/// What a mark means.
 const MARKS: [(&str, &str); 9] = [
-    ("vtid_given", "no VTID: the task is UNSET"),
-    ("ts_given", "no time: ts is the time of the import"),
-    ("kind_given", "the kind has other characters"),
-    ("status_given", "no known status: stored as info"),
-    ("module_given", "the module has other characters"),
-    ("layer_given", "not the layer of the event"),
-    ("source_given", "the source is oasis.events"),
-    ("link_given", "no http or https URL: no link"),
-    ("truncated", "meta was cut to 16 KiB"),
+    ("vtid_given", "is no VTID"),
+    ("ts_given", "is no time; ts is the time of the import"),
+    ("kind_given", "has characters that a kind cannot have"),
+    ("status_given", "is no known status; stored as info"),
+    ("module_given", "has characters that a module cannot have"),
+    ("layer_given", "is not the layer of the event"),
+    ("source_given", "is no source; stored as oasis.events"),
+    ("link_given", "is no http or https URL; stored without a link"),
+    ("truncated", "meta had more than 16 KiB and was cut"),
 ];
 /// The maximum width of an example.
 const EXAMPLE: usize = 40;
-/// The maximum number of reasons that are printed.
+/// The maximum number of reasons that are counted separately.
 const MOST_REASONS: usize = 10;
 
 /// What became of the rows so far.
@@ -33,35 +32,40 @@ pub(super) struct Tally {
     marked: u64,
     /// For each mark, the number of rows and the value of the first row.
     marks: BTreeMap<usize, (u64, String)>,
-    /// For each reason, the number of rows.
-    refused: BTreeMap<String, u64>,
+    /// For each reason, the number of rows and the first row.
+    refused: BTreeMap<String, (u64, String)>,
     stored: u64,
     before: u64,
 }
 
 impl Tally {
-    /// Counts a row that became an event of the table. `before` says that an earlier run stored the event.
-    pub(super) fn appended(&mut self, event: &NewEvent, before: bool) {
-        self.fits(event);
-        *(if before { &mut self.before } else { &mut self.stored }) += 1;
-    }
-
     /// Counts a row that fits.
-    pub(super) fn fits(&mut self, event: &NewEvent) {
-        let meta = event.meta.as_map();
-        let mut is_marked = false;
-        for (place, (mark, _)) in MARKS.iter().enumerate() {
-            if let Some(value) = meta.get(*mark) {
-                is_marked = true;
-                self.marks.entry(place).or_insert_with(|| (0, shown(value))).0 += 1;
-            }
+    pub(super) fn fits(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            let place = MARKS.iter().position(|(name, _)| *name == mark.name);
+            let first = || (0, mark.given.clone());
+            self.marks.entry(place.unwrap_or(MARKS.len())).or_insert_with(first).0 += 1;
         }
-        *(if is_marked { &mut self.marked } else { &mut self.unchanged }) += 1;
+        *(if marks.is_empty() { &mut self.unchanged } else { &mut self.marked }) += 1;
     }
 
-    /// Counts a row that cannot be stored.
-    pub(super) fn does_not_fit(&mut self, why: String) {
-        *self.refused.entry(why).or_default() += 1;
+    /// Counts a row that became an event of the table.
+    pub(super) fn stored(&mut self, marks: &[Mark]) {
+        self.fits(marks);
+        self.stored += 1;
+    }
+
+    /// Counts a row whose event an earlier import has stored.
+    pub(super) fn stored_before(&mut self, marks: &[Mark]) {
+        self.fits(marks);
+        self.before += 1;
+    }
+
+    /// Counts a row that cannot be stored. `row` identifies the row.
+    pub(super) fn does_not_fit(&mut self, why: String, row: &str) {
+        let has_place = self.refused.len() < MOST_REASONS || self.refused.contains_key(&why);
+        let why = if has_place { why } else { "other reasons".to_owned() };
+        self.refused.entry(why).or_insert_with(|| (0, row.to_owned())).0 += 1;
     }
 
     /// Whether all rows fit.
@@ -70,22 +74,27 @@ impl Tally {
     }
 }
 
+/// A part of a value, for one line.
+fn example(value: &str) -> String {
+    printable(&cut(value, EXAMPLE)).replace('\n', " ")
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { unchanged, marked, stored, before, .. } = self;
         write!(f, "{:<16} {unchanged}\n{:<16} {marked}", "fit unchanged", "fit with a mark")?;
-        for (place, (count, example)) in &self.marks {
-            let (mark, meaning) = MARKS[*place];
-            write!(f, "\n  {mark:<14} {count}  {meaning}")?;
+        for (place, (count, given)) in &self.marks {
+            let (mark, meaning) = MARKS.get(*place).copied().unwrap_or(("another mark", "has no place"));
+            write!(f, "\n  {mark:<14} {count}  ")?;
             if mark != "truncated" {
-                write!(f, ", such as {:?}", printable(&cut(example, EXAMPLE)))?;
+                write!(f, "\"{}\" ", example(given))?;
             }
+            f.write_str(meaning)?;
         }
-        write!(f, "\n{:<16} {}", "do not fit", self.refused.values().sum::<u64>())?;
-        self.refused
-            .iter()
-            .take(MOST_REASONS)
-            .try_for_each(|(why, count)| write!(f, "\n  {count}  {why}"))?;
+        write!(f, "\n{:<16} {}", "do not fit", self.refused.values().map(|(count, _)| count).sum::<u64>())?;
+        for (why, (count, row)) in &self.refused {
+            write!(f, "\n  {count}  {} (first row: {})", printable(why), example(row))?;
+        }
         if stored + before > 0 {
             write!(f, "\n{:<16} {stored}\n{:<16} {before}", "stored now", "stored before")?;
         }

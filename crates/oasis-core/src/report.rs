@@ -8,6 +8,6 @@ mod parts;
 mod telemetry;
 
 pub use agent::agent;
-pub use lenient::{shown, vtid_given};
+pub use lenient::{Mark, shown, vtid_given};
 pub use parts::Parts;
 pub use telemetry::telemetry;

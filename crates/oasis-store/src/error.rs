@@ -14,7 +14,7 @@ pub enum StoreError {
     Connect(String),
     /// The database refused a statement, or the connection broke during a statement.
     #[error("{}", chain(.0))]
-    Postgres(#[from] tokio_postgres::Error),
+    Postgres(tokio_postgres::Error),
     /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -38,6 +38,13 @@ impl StoreError {
     /// Whether the server refused the statement. False if the connection failed.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code().is_some())
+    }
+}
+
+// The text has the causes of the error already, so the error has no source that would be printed once more.
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
     }
 }
 

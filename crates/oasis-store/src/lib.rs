@@ -41,7 +41,7 @@ pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use schema::{Schema, SchemaError};
 pub use server::ServerFacts;
-pub use source_table::{SourceColumn, SourceError, SourceTable};
+pub use source_table::{SourceColumn, SourceError, SourceRow, SourceTable, StoredBefore};
 pub use store::Store;
 pub use tail::{Tail, Update, WhyPoll};
 pub use watch::{LogWalk, UnreadEntry, WatchLock, WatchState};

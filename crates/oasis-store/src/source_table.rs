@@ -1,8 +1,9 @@
 //! [`SourceTable`]: a table that another application made, whose rows `oasis import` reads.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use oasis_core::chain;
+use oasis_core::{Ts, chain};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -11,48 +12,96 @@ use crate::config::DatabaseUrl;
 use crate::error::StoreError;
 use crate::store::Store;
 
+mod error;
+mod name;
+
+pub use error::SourceError;
+use name::{Candidate, choose, quoted};
+
 /// The settings of the session end with its transaction, so a pooler gives nothing of them to other clients.
-/// A row that only some roles may see is an error, because the import would be incomplete without a word.
+/// They make the text of a value the same at each import. Without `row_security`, PostgreSQL refuses to leave
+/// out rows that this role may not see.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SET LOCAL TimeZone = 'UTC'; \
-    SET LOCAL row_security = off; \
-    SET LOCAL statement_timeout = 0; \
-    SET LOCAL idle_in_transaction_session_timeout = 0";
+    SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
+    SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'; \
+    SET LOCAL row_security = off; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; \
+    SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'";
 
 /// All tables and views, except those of PostgreSQL.
 const TABLES: &str = "\
-    SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_table_is_visible(c.oid) AS visible \
+    SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, \
+      format('%I.%I', n.nspname, c.relname) AS quoted, pg_table_is_visible(c.oid) AS visible \
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' \
       AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2, 3";
 
-/// The columns of a table.
+/// The columns of a table. The key is the primary key, or else the smallest unique index whose columns are
+/// never null.
 const COLUMNS: &str = "\
+    WITH keys AS (SELECT i.indexrelid, i.indisprimary, k.attnum \
+        FROM pg_index AS i, unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS k(attnum) \
+        WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid \
+          AND i.indpred IS NULL AND i.indexprs IS NULL), \
+      key AS (SELECT k.indexrelid FROM keys AS k \
+        JOIN pg_attribute AS a ON a.attrelid = $1 AND a.attnum = k.attnum GROUP BY k.indexrelid \
+        HAVING bool_and(a.attnotnull) ORDER BY bool_or(k.indisprimary) DESC, count(*), 1 LIMIT 1) \
     SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type, \
-      EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisprimary \
-        AND a.attnum = ANY (i.indkey)) AS is_key \
+      EXISTS (SELECT FROM keys JOIN key USING (indexrelid) WHERE keys.attnum = a.attnum) AS is_key \
     FROM pg_attribute AS a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 /// Identifies a table among all tables of all servers.
-const IDENTITY: &str = "SELECT concat_ws(' ', pg_postmaster_start_time(), current_database(), $1::oid)";
+const IDENTITY: &str =
+    "SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), current_database(), $1::oid)";
 const OWN_TABLE: &str = "SELECT to_regclass('{schema}.oasis_events')::oid";
+/// The events that were stored with these dedup keys.
+const STORED: &str = "SELECT dedup_key, id, ts, vtid, module, kind FROM {schema}.oasis_events \
+    WHERE dedup_key = ANY($1)";
+
+/// The types that PostgreSQL cannot sort.
+const UNSORTED: [&str; 9] = ["json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"];
 
 /// The time limit for connecting and logging in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// The maximum number of tables that an error names.
-const NAMED: usize = 20;
+/// The maximum number of rows that can't be read, and of such rows in succession.
+const MOST_UNREADABLE: (u32, u32) = (100, 3);
 
 /// A table that another application made. The connection has a transaction that only reads, so all rows are
 /// from one moment.
 pub struct SourceTable {
     client: Client,
-    /// The name, with the name of the schema.
-    name: String,
-    /// The name as SQL.
+    /// The name with the name of the schema, as SQL.
     sql: String,
+    /// The names of the schema and of the table.
+    name: [String; 2],
     columns: Vec<SourceColumn>,
     identity: String,
+    /// The query for the rows. [`SourceTable::start`] sets it.
+    query: String,
+    /// The number of rows that were read or can't be read.
+    read: u64,
+    unreadable: u32,
+}
+
+/// A row of a [`SourceTable`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    /// The row as a JSON object.
+    pub json: String,
+    /// 1, unless the table has no key and several rows are the same: the second of these rows has 2.
+    pub copy: i64,
+}
+
+/// An event that is stored already, reduced to what tells whether it is the same event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the docs of `Event` explain the fields")]
+pub struct StoredBefore {
+    pub id: i64,
+    pub ts: Ts,
+    pub vtid: String,
+    pub module: String,
+    pub kind: String,
 }
 
 /// A column of a [`SourceTable`].
@@ -62,43 +111,13 @@ pub struct SourceColumn {
     pub name: String,
     /// The name of the type, such as `timestamp with time zone`.
     pub type_name: String,
-    /// Whether the column is a part of the primary key.
+    /// Whether the column is a part of the key of the table.
     pub is_key: bool,
 }
 
-/// Why a table can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The database can't be reached or refuses a statement.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No table has this name.
-    #[error("the database has no table {name}; it has {tables}")]
-    Missing {
-        /// The name that was looked for.
-        name: String,
-        /// The names of tables of the database.
-        tables: String,
-    },
-    /// Several tables have this name.
-    #[error("several tables have the name {name}: choose one of {tables}")]
-    Ambiguous {
-        /// The name that was looked for.
-        name: String,
-        /// The names of these tables.
-        tables: String,
-    },
-}
-
-impl From<tokio_postgres::Error> for SourceError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl SourceTable {
-    /// Finds a table by its name, such as `events`, `app.events` or `"OasisEvent"`. Upper case and lower case
-    /// count only if names differ in nothing else.
+    /// Finds a table by its name, such as `events`, `app.events` or `"OasisEvent"`. Without quotes, upper
+    /// case and lower case count only if names differ in nothing else.
     ///
     /// # Errors
     /// See [`SourceError`].
@@ -111,6 +130,7 @@ impl SourceTable {
                 oid: row.try_get("oid")?,
                 schema: row.try_get("schema")?,
                 name: row.try_get("name")?,
+                quoted: row.try_get("quoted")?,
                 is_visible: row.try_get("visible")?,
             });
         }
@@ -124,12 +144,17 @@ impl SourceTable {
             });
         }
         let identity = identity(&client, found.oid).await?;
-        let sql = format!("{}.{}", quoted(&found.schema), quoted(&found.name));
-        Ok(Self { client, name: found.full_name(), sql, columns, identity })
+        let (sql, name) = (found.quoted.clone(), [found.schema.clone(), found.name.clone()]);
+        Ok(Self { client, sql, name, columns, identity, query: String::new(), read: 0, unreadable: 0 })
     }
 
-    /// The name, with the name of the schema.
-    pub fn name(&self) -> &str {
+    /// The name with the name of the schema, as in SQL.
+    pub fn sql_name(&self) -> &str {
+        &self.sql
+    }
+
+    /// The names of the schema and of the table.
+    pub fn name(&self) -> &[String; 2] {
         &self.name
     }
 
@@ -154,30 +179,133 @@ impl SourceTable {
         Ok(own.await?.is_some_and(|own| own == self.identity))
     }
 
-    /// Starts to read all rows, in the order of the columns `order`. Returns the number of rows.
+    /// Starts to read all rows in the order of their times. The time of a row is the first of the columns
+    /// `times` that is not null. Rows with the same time are in the order of the columns `keys`. Returns the
+    /// number of rows.
     ///
     /// # Errors
     /// When the connection breaks, or this role may not read all rows.
-    pub async fn start(&self, order: &[&str]) -> Result<u64, StoreError> {
-        let table = &self.sql;
-        let order: Vec<String> = order.iter().map(|column| format!("t.{}", quoted(column))).collect();
+    pub async fn start(&mut self, times: &[&str], keys: &[&str]) -> Result<u64, StoreError> {
+        // An alias that is also the name of a column would mean the column.
+        let mut row = "r".to_owned();
+        while self.columns.iter().any(|column| column.name == row) {
+            row.push('_');
+        }
+        let value = |column: &str| format!("{row}.{}", quoted(column));
+        let sortable = |column: &&str| {
+            let is_unsorted = |of: &SourceColumn| of.name == **column && UNSORTED.contains(&&*of.type_name);
+            let cast = if self.columns.iter().any(is_unsorted) { "::text" } else { "" };
+            format!("{}{cast}", value(column))
+        };
+        let time = match times {
+            // The columns may have different types.
+            [_, _, ..] => {
+                let texts: Vec<String> = times.iter().map(|time| format!("{}::text", value(time))).collect();
+                Some(format!("coalesce({}) COLLATE \"C\"", texts.join(", ")))
+            }
+            times => times.first().map(sortable),
+        };
+        let order: Vec<String> = time.into_iter().chain(keys.iter().map(sortable)).collect();
         let order = if order.is_empty() { String::new() } else { format!("ORDER BY {}", order.join(", ")) };
-        let declare = format!(
-            "DECLARE oasis_import NO SCROLL CURSOR FOR SELECT row_to_json(t)::text FROM {table} AS t {order}"
+        let copy = match keys {
+            [] => format!("row_number() OVER (PARTITION BY row_to_json({row})::text)"),
+            _ => "1::bigint".to_owned(),
+        };
+        let table = &self.sql;
+        // The subquery sorts the rows as they are. A row becomes JSON when it is read.
+        self.query = format!(
+            "SELECT row_to_json(sorted.r)::text, sorted.copy \
+             FROM (SELECT {row} AS r, {copy} AS copy FROM {table} AS {row} {order}) AS sorted"
         );
-        self.client.batch_execute(&declare).await?;
         let rows = self.client.query_typed(&format!("SELECT count(*) FROM {table}"), &[]).await?;
+        self.declare().await?;
         Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()).unwrap_or_default())
     }
 
-    /// Reads the next rows, each as a JSON object. Returns at most `most` rows, and none after the last row.
+    /// Reads the next rows: at most `most`, and none after the last row. A row that the database can't output
+    /// is an error, and reading can continue after it.
     ///
     /// # Errors
-    /// When the connection breaks, or this role may not read all rows.
-    pub async fn next(&self, most: u16) -> Result<Vec<String>, StoreError> {
-        let fetch = format!("FETCH {most} FROM oasis_import");
-        let rows = self.client.query_typed(&fetch, &[]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    /// When the connection breaks, or the database can't output many rows.
+    pub async fn next(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
+        match self.fetch(most).await {
+            Ok(rows) => Ok(rows.into_iter().map(Ok).collect()),
+            Err(error) if error.is_refusal() => self.one_by_one(most).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads rows one by one, up to the first row that the database can't output. The error has ended the
+    /// transaction, so this function begins another one.
+    async fn one_by_one(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
+        let mut rows = Vec::new();
+        let mut failed = 0;
+        self.restart().await?;
+        while rows.len() < usize::from(most) {
+            match self.fetch(1).await {
+                Ok(row) if row.is_empty() => break,
+                Ok(row) => rows.extend(row.into_iter().map(Ok)),
+                Err(error) => {
+                    failed += 1;
+                    self.unreadable += 1;
+                    let (in_all, in_succession) = MOST_UNREADABLE;
+                    if !error.is_refusal() || self.unreadable > in_all || failed > in_succession {
+                        return Err(error);
+                    }
+                    self.read += 1;
+                    self.restart().await?;
+                    rows.push(Err(error.to_string()));
+                    continue;
+                }
+            }
+            if failed > 0 {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn restart(&self) -> Result<(), StoreError> {
+        self.client.batch_execute("ROLLBACK").await?;
+        self.client.batch_execute(BEGIN).await?;
+        self.declare().await
+    }
+
+    /// Declares the cursor, after the rows that were read.
+    async fn declare(&self) -> Result<(), StoreError> {
+        let (query, read) = (&self.query, self.read);
+        let declare = format!("DECLARE oasis_import NO SCROLL CURSOR FOR {query} OFFSET {read}");
+        Ok(self.client.batch_execute(&declare).await?)
+    }
+
+    async fn fetch(&mut self, most: u16) -> Result<Vec<SourceRow>, StoreError> {
+        let rows = self.client.query_typed(&format!("FETCH {most} FROM oasis_import"), &[]).await?;
+        self.read += rows.len() as u64;
+        rows.iter().map(|row| Ok(SourceRow { json: row.try_get(0)?, copy: row.try_get(1)? })).collect()
+    }
+}
+
+impl Store {
+    /// The events that were stored with these dedup keys, by key.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn stored_with(&self, keys: &[&str]) -> Result<HashMap<String, StoredBefore>, StoreError> {
+        let sql = self.sql(STORED);
+        let rows =
+            self.read(async |client| client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await).await?;
+        rows.iter()
+            .map(|row| {
+                let stored = StoredBefore {
+                    id: row.try_get("id")?,
+                    ts: Ts::clamped(row.try_get("ts")?),
+                    vtid: row.try_get("vtid")?,
+                    module: row.try_get("module")?,
+                    kind: row.try_get("kind")?,
+                };
+                Ok((row.try_get("dedup_key")?, stored))
+            })
+            .collect()
     }
 }
 
@@ -195,98 +323,4 @@ async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
 async fn identity(client: &Client, oid: u32) -> Result<String, tokio_postgres::Error> {
     let rows = client.query_typed(IDENTITY, &[(&oid, Type::OID)]).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
-}
-
-/// A table that a name may mean.
-#[derive(Debug)]
-struct Candidate {
-    oid: u32,
-    schema: String,
-    name: String,
-    /// Whether SQL finds the table without the name of the schema.
-    is_visible: bool,
-}
-
-impl Candidate {
-    fn full_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
-    }
-
-    fn is_called(&self, name: &str) -> bool {
-        name == self.name || name == self.full_name()
-    }
-
-    fn is_called_ignoring_case(&self, name: &str) -> bool {
-        name.eq_ignore_ascii_case(&self.name) || name.eq_ignore_ascii_case(&self.full_name())
-    }
-}
-
-/// The table that a name means. The exact name counts more than a name in another case, and a table that SQL
-/// finds without a schema counts more than the tables of other schemas.
-fn choose<'a>(tables: &'a [Candidate], given: &str) -> Result<&'a Candidate, SourceError> {
-    let name = given.replace('"', "");
-    let exact = |table: &&Candidate| table.is_called(&name);
-    let similar = |table: &&Candidate| table.is_called_ignoring_case(&name);
-    let mut found: Vec<&Candidate> = tables.iter().filter(exact).collect();
-    if found.is_empty() {
-        found = tables.iter().filter(similar).collect();
-    }
-    if found.iter().any(|table| table.is_visible) {
-        found.retain(|table| table.is_visible);
-    }
-    match found.as_slice() {
-        [table] => Ok(table),
-        [] => {
-            let mut names: Vec<String> = tables.iter().take(NAMED).map(Candidate::full_name).collect();
-            if tables.len() > NAMED {
-                names.push(format!("{} others", tables.len() - NAMED));
-            }
-            let tables = if names.is_empty() { "no tables".to_owned() } else { names.join(", ") };
-            Err(SourceError::Missing { name: given.to_owned(), tables })
-        }
-        several => {
-            let tables = several.iter().map(|table| table.full_name()).collect::<Vec<_>>().join(", ");
-            Err(SourceError::Ambiguous { name: given.to_owned(), tables })
-        }
-    }
-}
-
-/// Makes `name` an SQL identifier.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_means_the_exact_table_then_the_visible_one() {
-        let table = |schema: &str, name: &str, is_visible| Candidate {
-            oid: 1,
-            schema: schema.into(),
-            name: name.into(),
-            is_visible,
-        };
-        let tables = [
-            table("app", "oasis_events", false),
-            table("devhub", "oasis_events", false),
-            table("public", "OasisEvent", true),
-            table("public", "oasis_events", true),
-        ];
-        let chosen = |tables: &[Candidate], name: &str| choose(tables, name).map(Candidate::full_name);
-        for (name, full) in [
-            ("oasis_events", "public.oasis_events"),
-            ("APP.oasis_events", "app.oasis_events"),
-            ("\"OasisEvent\"", "public.OasisEvent"),
-            ("oasisevent", "public.OasisEvent"),
-            ("public.\"OasisEvent\"", "public.OasisEvent"),
-        ] {
-            assert_eq!(chosen(&tables, name).unwrap(), full);
-        }
-        let several = chosen(&tables[..2], "oasis_events").unwrap_err().to_string();
-        assert!(several.contains("choose one of app.oasis_events, devhub.oasis_events"), "{several}");
-        let none = chosen(&tables[2..], "events").unwrap_err().to_string();
-        assert!(none.contains("no table events; it has public.OasisEvent, public.oasis_events"), "{none}");
-    }
 }

@@ -13,17 +13,28 @@ use crate::ts::Ts;
 /// The maximum number of bytes that `meta` keeps of a text that is not a VTID.
 const MOST_VTID_GIVEN: usize = 200;
 
+/// A value that did not fit. The event has another value, and the entry `name` of its `meta` keeps this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The name of the entry, such as `vtid_given`.
+    pub name: &'static str,
+    /// The value as text.
+    pub given: String,
+}
+
 /// The fields of one event, and the entries for its `meta`.
 pub(super) struct Lenient {
     fields: Map<String, Value>,
     meta: Map<String, Value>,
+    /// The values that did not fit so far.
+    pub(super) marks: Vec<Mark>,
     /// Precedes the name of an entry whose name is taken.
     clash: &'static str,
 }
 
 impl Lenient {
     pub(super) fn new(fields: Map<String, Value>, clash: &'static str) -> Self {
-        Self { fields, meta: Map::new(), clash }
+        Self { fields, meta: Map::new(), marks: Vec::new(), clash }
     }
 
     /// Takes the first of the named fields that is present. Null counts as absent.
@@ -50,6 +61,12 @@ impl Lenient {
         insert(&mut self.meta, self.clash, name, value);
     }
 
+    /// Keeps a value that did not fit.
+    pub(super) fn mark(&mut self, name: &'static str, value: Value) {
+        self.marks.push(Mark { name, given: shown(&value) });
+        self.keep(name, value);
+    }
+
     /// The task that the first valid one of `given` names. A VTID comes before `UNSET` and `IDLE`.
     pub(super) fn task(&mut self, given: impl IntoIterator<Item = Option<Value>>) -> Task {
         let given: Vec<Value> = given.into_iter().flatten().collect();
@@ -59,7 +76,7 @@ impl Lenient {
         for text in given.iter().map(shown) {
             let is_chosen = task.as_ref().is_some_and(|task| task.as_str().eq_ignore_ascii_case(text.trim()));
             if !is_chosen {
-                self.keep("vtid_given", vtid_given(&text));
+                self.mark("vtid_given", vtid_given(&text));
             }
         }
         task.unwrap_or(Task::Unset)
@@ -70,7 +87,7 @@ impl Lenient {
         let Some(name) = name.as_ref().map(shown) else { return Module::core() };
         let module = Module::from_name(&name);
         if !module.as_str().eq_ignore_ascii_case(name.trim()) {
-            self.keep("module_given", name.into());
+            self.mark("module_given", name.into());
         }
         module
     }
@@ -80,7 +97,7 @@ impl Lenient {
         let name = shown(name);
         let kind = Kind::from_name(&name);
         if !kind.as_str().eq_ignore_ascii_case(name.trim()) {
-            self.keep("kind_given", name.into());
+            self.mark("kind_given", name.into());
         }
         kind
     }
@@ -92,7 +109,7 @@ impl Lenient {
         let is_used =
             layer.as_ref().is_some_and(|layer| task.layer().is_none_or(|own| own == layer.as_str()));
         if !is_used {
-            self.keep("layer_given", given.into());
+            self.mark("layer_given", given.into());
         }
         layer
     }
@@ -101,21 +118,21 @@ impl Lenient {
     pub(super) fn status(&mut self, word: Option<Value>) -> Option<Status> {
         let word = shown(&word?);
         Some(Status::from_word(&word).unwrap_or_else(|| {
-            self.keep("status_given", word.into());
+            self.mark("status_given", word.into());
             Status::Info
         }))
     }
 
     pub(super) fn link(&mut self, link: Option<Value>) -> Option<Link> {
         let link = shown(&link?);
-        Link::parse(&link).map_err(|_| self.keep("link_given", link.into())).ok()
+        Link::parse(&link).map_err(|_| self.mark("link_given", link.into())).ok()
     }
 
     pub(super) fn time(&mut self, time: Option<Value>, now: Ts) -> Ts {
         let Some(time) = time else { return now };
         let time = shown(&time);
         time.parse().unwrap_or_else(|_| {
-            self.keep("ts_given", time.into());
+            self.mark("ts_given", time.into());
             now
         })
     }

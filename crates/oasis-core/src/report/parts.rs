@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::lenient::{Lenient, insert, take};
+use super::lenient::{Lenient, Mark, insert, take};
 use crate::channel::Channel;
 use crate::event::{Event, NewEvent};
 use crate::names::Kind;
@@ -41,6 +41,11 @@ impl Parts {
     /// Makes the event. `now` becomes the time of an event without a valid time. A bad value is replaced or
     /// left out, and `meta` keeps the text that was given.
     pub fn into_event(self, now: Ts) -> NewEvent {
+        self.into_marked_event(now).0
+    }
+
+    /// Makes the event, as [`Parts::into_event`] does. Also returns the values that did not fit.
+    pub fn into_marked_event(self, now: Ts) -> (NewEvent, Vec<Mark>) {
         let mut fields = Lenient::new(self.rest, CLASH);
         let mut nested = Map::new();
         for (name, value) in self.objects {
@@ -66,14 +71,16 @@ impl Parts {
         let source = match given(self.source) {
             None => Source::OasisEvents,
             Some(given) => given.as_str().and_then(|name| name.parse().ok()).unwrap_or_else(|| {
-                fields.keep("source_given", given);
+                fields.mark("source_given", given);
                 Source::OasisEvents
             }),
         };
         let status = fields.status(given(self.status)).or_else(|| Kind::status_in(name.as_str()?));
         let status = status.unwrap_or(Status::Info);
         let event = Event { ts, task, layer_hint, module, source, kind, status, link };
-        NewEvent { event, channel: Channel::devhub(), meta: fields.meta(nested), dedup_key: None }
+        let marks = std::mem::take(&mut fields.marks);
+        let meta = fields.meta(nested);
+        (NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None }, marks)
     }
 }
 
