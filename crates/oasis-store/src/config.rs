@@ -8,6 +8,7 @@ mod parts;
 mod password_file;
 mod servers;
 mod settings;
+mod shares;
 
 use std::str::FromStr;
 

@@ -3,10 +3,8 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use oasis_core::chain;
-use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client};
 
@@ -22,9 +20,6 @@ mod steps;
 pub use script::migration_script;
 pub(crate) use shape::TableShape;
 pub(crate) use steps::{Step, steps};
-
-/// The time limit for connecting and logging in.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The result of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +79,8 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
 /// # Errors
 /// See [`MigrateError`]. Every step is a transaction, so a failed step changes nothing.
 pub async fn migrate_in(url: &DatabaseUrl, schema: &Schema) -> Result<Migrated, MigrateError> {
-    // The `connect_timeout` of the driver covers the TCP connection, but not the login.
-    let (client, mut connection) = timeout(CONNECT_WITHIN, url.named("oasis migrate").connect(url.tls()?))
-        .await
-        .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
-        .map_err(|error| StoreError::Connect(chain(&error)))?;
+    let connected = url.named("oasis migrate").connect(url.tls()?).await;
+    let (client, mut connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
     let notices = Notices::default();
     let driver = tokio::spawn({
         let notices = notices.clone();

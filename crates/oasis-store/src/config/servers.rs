@@ -4,7 +4,9 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use tokio::net::lookup_host;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -13,11 +15,19 @@ use super::error::UrlError;
 use super::parameter::Parameter;
 use super::parts::Parts;
 use super::password_file::{self, Login};
+use super::shares::Shares;
 
 /// The folders in which packages of PostgreSQL keep their socket. libpq uses the folder for which it was
 /// built.
 const DEFAULT_SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 const DEFAULT_PORT: u16 = 5432;
+/// The time limit for all servers together, if the URL has no `connect_timeout`.
+const USUAL: Duration = Duration::from_secs(5);
+/// A server gets at least this time, as for libpq.
+const SHORTEST: Duration = Duration::from_secs(2);
+/// The time limit for all servers together. A read ends after 20 s (`Store::READ_WITHIN`). A longer attempt
+/// would be dropped before it reaches the last server, and the next attempt begins with the first server.
+const LONGEST: Duration = Duration::from_secs(18);
 
 /// The servers of a URL, and the kind of server that is wanted.
 #[derive(Clone)]
@@ -88,15 +98,9 @@ impl Servers {
             Some("random") => true,
             Some(_) => return Err(UrlError::parameter("load_balance_hosts", "expected disable or random")),
         };
-        for server in &mut servers {
-            let order = if shuffled { LoadBalanceHosts::Random } else { LoadBalanceHosts::Disable };
-            server.load_balance_hosts(order);
-            if server.get_connect_timeout().is_none() {
-                // The program waits 5 s for a connection, so that a server that does not answer must leave
-                // time for the other servers.
-                let share = Duration::from_secs(5) / u32::try_from(number).unwrap_or(u32::MAX);
-                server.connect_timeout(share.max(Duration::from_secs(1)));
-            }
+        let usual = (USUAL / count(servers.len())).max(SHORTEST);
+        for server in servers.iter_mut().filter(|server| server.get_connect_timeout().is_none()) {
+            server.connect_timeout(usual);
         }
         Ok(Self { servers, wanted: Wanted::of(parts)?, shuffled })
     }
@@ -109,42 +113,72 @@ impl Servers {
         self
     }
 
-    /// The longest time that the attempts to reach all servers can take.
+    /// The longest time that [`Servers::connect`] takes.
     pub(crate) fn connect_within(&self) -> Duration {
-        let passes = self.wanted.passes().len();
         let timeouts = self.servers.iter().filter_map(Config::get_connect_timeout);
-        timeouts.sum::<Duration>() * u32::try_from(passes).unwrap_or(1)
+        timeouts.sum::<Duration>().saturating_mul(count(self.wanted.passes().len())).min(LONGEST)
     }
 
-    /// Connects to the first server that is of the wanted kind.
+    /// Connects to the first server that is of the wanted kind. Each server has its own time limit, which
+    /// also covers TLS and the login. So a server that accepts connections but does not answer leaves time
+    /// for the servers after it.
     ///
     /// # Errors
     /// The error of the last server, when none can be used.
     pub(crate) async fn connect(&self, tls: MakeRustlsConnect) -> Result<(Client, ServerConnection), Error> {
         let mut order: Vec<&Config> = self.servers.iter().collect();
         if self.shuffled {
-            // Each of these hashers has random keys.
-            order.sort_by_cached_key(|_| std::hash::RandomState::new().hash_one(0));
+            shuffle(&mut order);
         }
-        let mut failure = None;
-        for wanted in self.wanted.passes() {
+        let passes = self.wanted.passes();
+        let mut shares = Shares::new(self.connect_within(), order.len() * passes.len());
+        let mut failure = Error::__private_api_timeout();
+        for wanted in passes {
             for server in &order {
                 let mut server = Config::clone(server);
-                match server.target_session_attrs(*wanted).connect(tls.clone()).await {
-                    Ok(connected) => return Ok(connected),
-                    // As for libpq, a refused login is final: another server must not get the password.
-                    Err(error) if error.code().is_some_and(|code| code.code().starts_with("28")) => {
-                        return Err(error);
-                    }
-                    Err(error) => failure = Some(error),
+                server.target_session_attrs(*wanted);
+                let limit = server.get_connect_timeout().copied().unwrap_or(USUAL).min(shares.next());
+                match self.connect_to(&server, limit, &tls).await {
+                    Err(error) if !is_final(&error) => failure = error,
+                    connected_or_refused => return connected_or_refused,
                 }
             }
         }
-        match failure {
-            Some(error) => Err(error),
-            // A URL names at least one server, so this is not reached. Settings without a host are an error.
-            None => Config::new().connect(tls).await,
+        Err(failure)
+    }
+
+    /// Connects to one server. Its name may have several addresses, and each of them gets a part of the time.
+    async fn connect_to(
+        &self,
+        server: &Config,
+        within: Duration,
+        tls: &MakeRustlsConnect,
+    ) -> Result<(Client, ServerConnection), Error> {
+        let end = Instant::now() + within;
+        let mut addresses = timeout_at(end, addresses(server)).await.unwrap_or_default();
+        if self.shuffled {
+            shuffle(&mut addresses);
         }
+        let mut attempts: Vec<Config> = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let mut attempt = server.clone();
+            attempt.hostaddr(address);
+            attempts.push(attempt);
+        }
+        if attempts.is_empty() {
+            attempts.push(server.clone());
+        }
+        let mut shares = Shares::until(end, attempts.len());
+        // The driver has no other constructor for the error of a server that does not answer in time.
+        let late = |_| Err(Error::__private_api_timeout());
+        let mut failure = Error::__private_api_timeout();
+        for attempt in attempts {
+            match timeout(shares.next(), attempt.connect(tls.clone())).await.unwrap_or_else(late) {
+                Err(error) if !is_final(&error) => failure = error,
+                connected_or_refused => return connected_or_refused,
+            }
+        }
+        Err(failure)
     }
 
     #[cfg(test)]
@@ -176,6 +210,31 @@ impl Wanted {
             Self::PreferReadOnly => &[TargetSessionAttrs::ReadOnly, TargetSessionAttrs::Any],
         }
     }
+}
+
+/// Whether no other server may be tried. As for libpq, a refused login is final: another server must not get
+/// the password.
+fn is_final(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("28"))
+}
+
+/// The addresses of a server that has only a name. The list is empty for a socket and for a server whose
+/// address is given. It is also empty if the name is unknown, which the driver then reports.
+async fn addresses(server: &Config) -> Vec<IpAddr> {
+    let (Some(Host::Tcp(name)), []) = (server.get_hosts().first(), server.get_hostaddrs()) else {
+        return Vec::new();
+    };
+    let found = lookup_host((name.as_str(), DEFAULT_PORT)).await;
+    found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
+}
+
+fn shuffle<T>(list: &mut [T]) {
+    // Each of these hashers has random keys.
+    list.sort_by_cached_key(|_| std::hash::RandomState::new().hash_one(0));
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
 /// Where a server listens.

@@ -119,8 +119,18 @@ fn the_time_limits_of_the_url_replace_those_of_the_program() {
     assert!(!config.get_keepalives());
     assert_eq!(first("postgres://h?connect_timeout=1").get_connect_timeout(), Some(&Duration::from_secs(2)));
     // A server that does not answer leaves time for the other servers.
-    let several = parse("postgres://h1,h2,h3");
-    assert!(several.servers.connect_within() <= Duration::from_secs(5));
+    for (url, each, all) in [
+        ("postgres://h1,h2", 2_500, 5),
+        ("postgres://h1,h2,h3", 2_000, 6),
+        ("postgres://h1,h2?connect_timeout=8", 8_000, 16),
+        ("postgres://h1,h2?connect_timeout=8&target_session_attrs=prefer-standby", 8_000, 18),
+        ("postgres:///d", 2_500, 5),
+    ] {
+        let servers = parse(url).servers;
+        let limit = servers.configs()[0].get_connect_timeout().copied();
+        assert_eq!(limit, Some(Duration::from_millis(each)), "{url}");
+        assert_eq!(servers.connect_within(), Duration::from_secs(all), "{url}");
+    }
     let error = "postgres://h?keepalives_idle=soon".parse::<DatabaseUrl>().unwrap_err().to_string();
     assert!(error.starts_with("keepalives_idle: "), "{error}");
 }

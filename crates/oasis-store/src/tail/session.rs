@@ -48,8 +48,7 @@ impl Drop for Session {
 
 impl Session {
     pub(super) async fn open(store: &Store, url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let connected = timeout(READ_WITHIN, connect(store, url)).await;
-        let (client, mut connection) = connected.map_err(|_| StoreError::Slow(READ_WITHIN))??;
+        let (client, mut connection) = connect(store, url).await?;
         let (woken, probed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let notifications = store.sql(NOTIFICATIONS);
         // The process id and the time make the name of this notification channel unique among all sessions.

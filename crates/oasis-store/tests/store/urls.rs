@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oasis_postgres::testing;
 use oasis_store::{DatabaseUrl, Need};
 use url::Url;
 
-use crate::{database, parse, store};
+use crate::{database, follow, parse, store, until_up};
 
 /// The user and password, the address and the database of a URL, as text.
 fn parts(url: &str) -> (String, String, String) {
@@ -48,6 +49,34 @@ async fn urls_that_psql_accepts_connect() {
     let why = store(&standby).check(Need::Read).await;
     assert!(why.len() == 1 && why[0].contains("no connection to the database"), "{why:?}");
     assert!("postgres://u@h/d?service=mine".parse::<DatabaseUrl>().is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_connections_but_does_not_answer_leaves_time_for_the_next_server() {
+    let db = database().await;
+    let (login, server, name) = parts(&db.url);
+    let silent = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let [first, second] = silent.each_ref().map(|silent| silent.local_addr().unwrap().to_string());
+    let reaches_the_last = async |servers: String, query: &str| {
+        let url = format!("postgres://{login}@{servers},{server}/{name}{query}");
+        let (store, url) = (store(&url), parse(&url));
+        let mut updates = follow(store.tail());
+        let all = async {
+            let migrated = oasis_store::migrate(&url);
+            tokio::join!(store.check(Need::ReadWrite), migrated, until_up(&mut updates))
+        };
+        let (why, migrated, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+        assert_eq!(why, Vec::<String>::new(), "{servers}{query}");
+        assert!(migrated.is_ok(), "{servers}{query}: {migrated:?}");
+    };
+    tokio::join!(
+        reaches_the_last(first.clone(), ""),
+        reaches_the_last(first.clone(), "?target_session_attrs=prefer-standby"),
+        // The time limits of two servers would leave no time for the third one.
+        reaches_the_last(format!("{first},{second}"), "?connect_timeout=30"),
+    );
+    let why = store(&format!("postgres://{login}@{first}/{name}?connect_timeout=2")).check(Need::Read).await;
+    assert!(why.len() == 1 && why[0].contains("timeout waiting for server"), "{why:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
