@@ -25,6 +25,9 @@ const MIN_RETRY: Duration = Duration::from_millis(100);
 /// The maximum number of events in one batch.
 const MAX_BATCH: usize = 100;
 
+/// How long to wait for the body of an error answer.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(10);
+
 /// What to follow, and when to end.
 #[derive(Debug)]
 pub(crate) struct Feed<'a> {
@@ -145,7 +148,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
                 StatusCode::OK => self.stream(response).await,
                 // By the HTML standard, 204 tells a client not to reconnect.
                 StatusCode::NO_CONTENT => Ok(Lost::Done),
-                _ => refused(response).await,
+                _ => refused(response, self.feed.silence).await,
             },
         }
     }
@@ -253,7 +256,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
                     return Ok(Next::End);
                 }
             }
-            Some("connected") => return Ok(self.connected(&value)),
+            Some("connected") => return self.connected(&value),
             Some("mode") => notice(self.mode(&value)),
             Some("gap") => notice(gap(&value)),
             // A newer server may send other types of messages, which are not events.
@@ -262,17 +265,27 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
         Ok(Next::Continue)
     }
 
-    fn connected(&mut self, value: &Value) -> Next {
+    fn connected(&mut self, value: &Value) -> anyhow::Result<Next> {
         let head = number(value.get("head"));
         let at = head.map(|head| format!(", newest event {head}")).unwrap_or_default();
         let mode = self.mode(value);
         notice(format_args!("connected to {}{at}: {mode}", self.feed.gateway.address.base));
         if !self.feed.stored_only {
-            return Next::Continue;
+            return Ok(Next::Continue);
         }
-        let until = *self.until.get_or_insert(head.unwrap_or(0));
-        let reached = until == 0 || self.cursor.parse::<u64>().is_ok_and(|cursor| cursor >= until);
-        if reached { Next::End } else { Next::Continue }
+        let head = head.unwrap_or(0);
+        // The newest id is lower than before if the database was restored.
+        let until = self.until.map_or(head, |until| until.min(head));
+        self.until = Some(until);
+        let cursor = self.cursor.parse::<u64>().ok();
+        if let Some(cursor) = cursor.filter(|cursor| *cursor > head) {
+            anyhow::bail!(
+                "event {cursor} is above the newest event {head}: the id belongs to another feed, or the \
+                 database was restored\n  hint: start again without --last-event-id"
+            );
+        }
+        let reached = until == 0 || cursor.is_some_and(|cursor| cursor >= until);
+        Ok(if reached { Next::End } else { Next::Continue })
     }
 
     /// Stores the mode that a message announces, and returns its description.
@@ -284,14 +297,14 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
 
 /// Reads a refusal. A refusal that may be temporary leads to a new attempt. Any other refusal ends the
 /// command.
-async fn refused(response: Response<Incoming>) -> anyhow::Result<Lost> {
+async fn refused(response: Response<Incoming>, silence: Duration) -> anyhow::Result<Lost> {
     let status = response.status();
     let transient = status.is_server_error()
         || matches!(
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
         );
-    let refusal = Refusal::read(&http::read(response).await?);
+    let refusal = Refusal::receive(response, silence.min(REFUSAL_WITHIN)).await;
     if transient { Ok(Lost::Reason(refusal.to_string())) } else { Err(refusal.into()) }
 }
 

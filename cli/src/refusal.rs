@@ -2,10 +2,18 @@
 //! service.
 
 use std::fmt;
+use std::time::Duration;
 
-use hyper::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::LOCATION;
+use hyper::{Response, StatusCode};
 use oasis_service::client::Answer;
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+/// The maximum number of bytes of an answer that are read. The errors of our services are much shorter.
+const MAX_BYTES: usize = 64 * 1024;
 
 /// An error answer that can be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +39,21 @@ struct Inner {
 }
 
 impl Refusal {
+    /// Receives an answer. Its status says most, so the body is read only for the time `within` and up to
+    /// [`MAX_BYTES`].
+    pub(crate) async fn receive(response: Response<Incoming>, within: Duration) -> Self {
+        let end = Instant::now() + within;
+        let (head, mut body) = response.into_parts();
+        let mut start = Vec::new();
+        while start.len() < MAX_BYTES
+            && let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await
+        {
+            start.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+        }
+        let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self::read(&Answer { status: head.status, location, body: start.into() })
+    }
+
     /// Reads an answer.
     pub(crate) fn read(answer: &Answer) -> Self {
         let status = answer.status;

@@ -130,6 +130,29 @@ fn a_tail_retries_when_the_server_is_busy() {
 }
 
 #[test]
+fn a_refusal_whose_body_does_not_end_is_read_only_in_part() {
+    for filling in ["Too many.".to_owned(), "x ".repeat(1 << 20)] {
+        let feed = serve(move |number, _| match number {
+            0 => {
+                let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n";
+                Answer { parts: vec![head.into(), filling.clone().into()], then: Then::Silence }
+            }
+            _ => Answer::feed(&event(8), Then::Silence),
+        });
+        let done = tail(&feed, &["--json", "-n", "1", "--silence", "500ms"]).finish();
+        assert_eq!((done.code, titles(&done.stdout)), (0, vec![8]), "{}", done.stderr);
+        assert!(done.stderr.contains("(503 Service Unavailable); reconnecting in"), "{}", done.stderr);
+    }
+    let refused = serve(|_, _| {
+        let head = "HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\nno such page";
+        Answer { parts: vec![head.into()], then: Then::Silence }
+    });
+    let done = tail(&refused, &["--silence", "500ms"]).finish();
+    assert_eq!(done.code, 1);
+    assert_eq!(done.stderr, "error: the server answered: no such page (404 Not Found)\n");
+}
+
+#[test]
 fn messages_about_the_feed_go_to_standard_error() {
     let feed = serve(|_, _| {
         let body = "data: {\"type\":\"connected\",\"mode\":\"mock\",\"head\":0}\n\n\
@@ -274,6 +297,25 @@ fn no_follow_ends_at_the_last_stored_event() {
 
     let known = serve(|_, _| Answer::feed(CONNECTED, Then::Silence));
     assert_eq!(tail(&known, &["--no-follow", "--last-event-id", "7"]).finish().code, 0);
+}
+
+#[test]
+fn no_follow_after_an_event_that_does_not_exist_is_an_error() {
+    let feed = serve(|_, _| Answer::feed(CONNECTED, Then::Silence));
+    let done = tail(&feed, &["--no-follow", "--last-event-id", "8"]).finish();
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    assert!(done.stderr.contains("error: event 8 is above the newest event 7:"), "{}", done.stderr);
+
+    // A database is restored between two connections. The command ends at the new end of the feed.
+    let restored = serve(|number, _| match number {
+        0 => Answer::feed(&format!("{CONNECTED}{}", event(5)), Then::Close),
+        _ => {
+            let head = CONNECTED.replace(":7", ":6");
+            Answer::feed(&format!("{head}{}", event(6)), Then::Silence)
+        }
+    });
+    let done = tail(&restored, &["--json", "--no-follow"]).finish();
+    assert_eq!((done.code, titles(&done.stdout)), (0, vec![5, 6]), "{}", done.stderr);
 }
 
 #[test]
