@@ -184,7 +184,7 @@ mod tests {
     fn each_kind_of_answer_gives_the_right_outcome() {
         let of = |status: u16, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap();
-            read(&Answer { status, location: None, body: body.into() })
+            read(&Answer { status, location: None, date: None, body: body.into() })
         };
         assert!(matches!(of(200, r#"{"ok":true,"id":1,"vtid":"UNSET","title":"t"}"#), Outcome::Stored));
         assert!(matches!(of(200, r#"{"ok":true,"duplicate":true}"#), Outcome::Duplicate));

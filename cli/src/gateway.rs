@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use oasis_service::Secret;
 use oasis_service::client::{self as http, Answer, Sender};
 use tokio::time::{Instant, sleep};
@@ -32,7 +34,8 @@ impl Gateway {
     /// # Errors
     /// The current folder is unknown.
     pub(crate) async fn find(&self) -> anyhow::Result<Reader> {
-        Ok(Reader { address: self.url.find().await?, token: self.token.clone(), connection: None })
+        let (address, token) = (self.url.find().await?, self.token.clone());
+        Ok(Reader { address, token, connection: None, clock: None })
     }
 }
 
@@ -42,12 +45,18 @@ pub(crate) struct Reader {
     pub(crate) address: Address,
     pub(crate) token: Option<Secret>,
     connection: Option<Sender>,
+    clock: Option<Timestamp>,
 }
 
 impl Reader {
     /// Reads from the same gateway over another connection.
     pub(crate) fn another(&self) -> Self {
-        Self { address: self.address.clone(), token: self.token.clone(), connection: None }
+        Self { address: self.address.clone(), token: self.token.clone(), connection: None, clock: None }
+    }
+
+    /// What the gateway's clock showed at its last answer, cut to a second. `None` if the answer had no time.
+    pub(crate) fn clock(&self) -> Option<Timestamp> {
+        self.clock
     }
 
     /// Requests `path`, which may contain a query, and returns the body of the answer. If the gateway has
@@ -59,6 +68,8 @@ impl Reader {
         let patient_until = Instant::now() + START;
         loop {
             let answer = self.answer(path, max_bytes).await?;
+            let date = answer.date.as_deref();
+            self.clock = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
             if answer.status.is_success() {
                 return Ok(answer.body);
             }

@@ -51,7 +51,7 @@ impl Refusal {
             start.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
         }
         let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Self::read(&Answer { status: head.status, location, body: start.into() })
+        Self::read(&Answer { status: head.status, location, date: None, body: start.into() })
     }
 
     /// Reads an answer.
@@ -99,6 +99,7 @@ mod tests {
         Refusal::read(&Answer {
             status: StatusCode::from_u16(status).unwrap(),
             location: location.map(str::to_owned),
+            date: None,
             body: body.to_owned().into(),
         })
     }

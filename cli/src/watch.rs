@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use oasis_core::Vtid;
 use oasis_service::args::parse_duration;
 use tokio::sync::Notify;
@@ -43,7 +42,10 @@ Exit codes:
      the pull request was closed without a merge
   4  the task had not ended after --timeout
   5  the task cannot be watched: the gateway does not answer or refuses the
-     request, or the reader of the output has ended";
+     request, or the reader of the output has ended
+
+The age of an event that was stored before the start is measured by the clock of
+the gateway. The clock of this machine may be wrong.";
 
 /// The exit code for each end of a task.
 const fn exit_code(verdict: Verdict) -> u8 {
@@ -107,12 +109,14 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
         gateway: gateway.another(),
         printer: Printer::new(args.utc),
         events: Vec::new(),
-        quiet_since: Instant::now(),
+        settle: args.settle,
+        settled: Instant::now() + args.settle,
         read_at: Instant::now(),
         backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
     };
     // If the gateway does not answer now, the address is probably wrong.
-    task.read(true).await?;
+    let late = || anyhow::anyhow!("{} did not answer within the time of --timeout", gateway.address.base);
+    timeout_at(timeout, task.read(true)).await.map_err(|_| late())??;
     if task.events.is_empty() {
         notice(format_args!("{} has no events yet: waiting for the first one", args.vtid));
     }
@@ -136,7 +140,7 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
     }));
     let mut retry = None;
     loop {
-        let settled = task.quiet_since + args.settle;
+        let settled = task.settled;
         let journey = Journey::of(&task.events);
         let verdict = match journey.state() {
             State::Ended(verdict, _) => Some(verdict),
@@ -174,8 +178,9 @@ struct Task<'a> {
     printer: Printer,
     /// The oldest event is first.
     events: Vec<Event>,
-    /// When the last event arrived.
-    quiet_since: Instant,
+    settle: Duration,
+    /// When the task has been without a new event for the time of `settle`.
+    settled: Instant,
     /// When the last successful read began.
     read_at: Instant,
     backoff: Backoff,
@@ -189,10 +194,17 @@ impl Task<'_> {
         let fresh = events_of(&mut self.gateway, self.vtid, after).await?;
         self.read_at = began;
         let Some(last) = fresh.last() else { return Ok(()) };
-        // An event that was stored before the start has been there for a while.
-        let age = last.event.recorded_at.filter(|_| first).map(|at| Timestamp::now().duration_since(at));
-        let age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
-        self.quiet_since = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
+        self.settled = if first {
+            // The event has been there for a while. The clock of this machine may be wrong, so the age is
+            // the difference to the gateway's clock. Without that clock, the event counts as new.
+            let age =
+                last.event.recorded_at.zip(self.gateway.clock()).map(|(at, now)| now.duration_since(at));
+            let age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
+            // The gateway's time is the time at the end of the read.
+            began + self.settle.saturating_sub(age.saturating_sub(began.elapsed()))
+        } else {
+            Instant::now() + self.settle
+        };
         let old = if first { fresh.len().saturating_sub(SHOWN_AT_START) } else { 0 };
         for (nth, stored) in fresh.into_iter().enumerate() {
             if nth >= old {

@@ -98,6 +98,39 @@ fn a_watch_reads_again_after_the_query_api_was_away() {
 }
 
 #[test]
+fn the_age_of_the_last_event_is_measured_by_the_clock_of_the_gateway() {
+    // The last event is 3 s, or two hours, old. By the clock of this machine, it is much older.
+    for (date, code) in [
+        ("date: Fri, 02 Jan 2026 03:04:08 GMT\r\n", 4),
+        ("date: Fri, 02 Jan 2026 05:04:05 GMT\r\n", 1),
+        ("", 4),
+    ] {
+        let gateway = serve(move |_, request| {
+            if request.line.starts_with("GET /api/v1/devhub/feed") {
+                let connected = "data: {\"type\":\"connected\",\"mode\":\"live\",\"head\":7}\n\n";
+                return Answer::feed(connected, Then::Silence);
+            }
+            let body = r#"[{"id":7,"ts":"2026-01-02T03:04:05Z","recorded_at":"2026-01-02T03:04:05Z",
+                "kind":"deploy","status":"failure"}]"#;
+            let head = format!("HTTP/1.1 200 OK\r\n{date}content-length: {}\r\n\r\n", body.len());
+            Answer { parts: vec![head.into(), body.into()], then: Then::Next }
+        });
+        let flags = ["watch", "DEV-CICDL-0031", "--url", &gateway.url, "--settle", "1h", "--timeout", "2s"];
+        let done = oasis(&flags).finish();
+        assert_eq!(done.code, code, "{date}{}{}", done.stdout, done.stderr);
+    }
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_ends_the_watch_after_the_timeout() {
+    let silent = serve(|_, _| Answer { parts: Vec::new(), then: Then::Silence });
+    let flags = ["watch", "DEV-CICDL-0031", "--url", &silent.url, "--timeout", "500ms"];
+    let done = oasis(&flags).finish();
+    assert_eq!(done.code, 5, "{}", done.stderr);
+    assert!(done.stderr.contains("did not answer within the time of --timeout"), "{}", done.stderr);
+}
+
+#[test]
 fn a_task_that_cannot_be_watched_has_its_own_exit_code() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let done = oasis(&["watch", "DEV-CICDL-0031", "--url", &free.to_string()]).finish();

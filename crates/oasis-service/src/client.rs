@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{AUTHORIZATION, DATE, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use hyper::http::request;
 use hyper::rt::{Read, Write};
 use hyper::{Method, Request, StatusCode};
@@ -231,6 +231,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The target of the redirect, if the answer is a redirect.
     pub location: Option<String>,
+    /// The server's time when it answered, as the header `Date` has it.
+    pub date: Option<String>,
     /// The body of the answer.
     pub body: Bytes,
 }
@@ -272,9 +274,10 @@ async fn read_up_to(
     max_bytes: usize,
 ) -> Result<Answer, ClientError> {
     let (head, body) = response.into_parts();
-    let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (location, date) = (header(LOCATION), header(DATE));
     let body = Limited::new(body, max_bytes).collect().await.map_err(ClientError::Answer)?;
-    Ok(Answer { status: head.status, location, body: body.to_bytes() })
+    Ok(Answer { status: head.status, location, date, body: body.to_bytes() })
 }
 
 #[cfg(test)]
