@@ -1,8 +1,8 @@
 //! The files that `oasis up` keeps in its folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
@@ -17,14 +17,26 @@ pub(super) const SECRET_FILE: &str = "webhook-secret";
 /// The file with the URL of the private database.
 pub(super) const DATABASE_URL_FILE: &str = "database-url";
 const GITIGNORE: &str = ".gitignore";
+/// The mode of a file that only its owner can read.
+const PRIVATE: u32 = 0o600;
 
-/// Makes the folder if it is missing, and keeps its files out of git.
+/// Makes the folder if it is missing, makes the secrets of an earlier run private, and keeps the files out of
+/// git.
 pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     // PostgreSQL may run as another user, who must be able to traverse the folder.
     let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
     made.with_context(|| {
         format!("cannot make the folder {}: pass another path with --data", path.display())
     })?;
+    for secret in [SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
+        // Another program, or a copy without its mode, may have let other users read the file. A file that
+        // cannot be opened is reported when it is needed.
+        if let Ok(file) = File::open(&secret) {
+            let hint = "delete the file, and `oasis up` makes another one";
+            let made = make_private(&file);
+            made.with_context(|| format!("{} cannot be made private: {hint}", secret.display()))?;
+        }
+    }
     if is_own(path) && !path.join(GITIGNORE).exists() {
         // Otherwise `git add .` would add the webhook secret.
         let written = fs::write(path.join(GITIGNORE), "*\n");
@@ -68,14 +80,49 @@ pub(super) fn kept_secret(path: &Path) -> anyhow::Result<String> {
 
 /// Writes a file that only its owner can read.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(path);
     let written = open.and_then(|mut file| writeln!(file, "{text}"));
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Takes the rights of other users to a file away.
+fn make_private(file: &File) -> io::Result<()> {
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(PRIVATE);
+    file.set_permissions(permissions)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_of_an_earlier_run_that_others_can_read_becomes_private() {
+        let root = tempfile::tempdir().unwrap();
+        let open_to_all = |name: &str| {
+            let path = root.path().join(name);
+            fs::write(&path, "old\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            path
+        };
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let files = [SECRET_FILE, DATABASE_URL_FILE].map(open_to_all);
+        folder(root.path()).unwrap();
+        for file in &files {
+            assert_eq!(
+                (fs::read_to_string(file).unwrap().as_str(), mode(file)),
+                ("old\n", 0o600),
+                "{file:?}"
+            );
+            // A mode that is even stricter stays.
+            fs::set_permissions(file, fs::Permissions::from_mode(0o400)).unwrap();
+        }
+        folder(root.path()).unwrap();
+        assert_eq!(files.each_ref().map(|file| mode(file)), [0o400; 2]);
+    }
 
     #[test]
     fn a_folder_of_up_keeps_its_files_out_of_git_and_a_project_keeps_its_own_rules() {
