@@ -22,7 +22,7 @@ const because = (reason) => reason;
  * what to do. The first matching entry applies.
  */
 const EXAMPLES = [
-  ["oasis up --database-url", because("it needs a PostgreSQL at this address")],
+  ["DATABASE_URL=postgres://localhost/oasis oasis up", because("it needs a PostgreSQL at this address")],
   ["oasis tail --json", run],
   ["oasis tail --status success", run],
   ["oasis tail", prints("connected to")],

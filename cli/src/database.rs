@@ -12,29 +12,28 @@ use crate::output::{Usage, line, notice};
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
-  oasis migrate --database-url \"$(cat .oasis/database-url)\"
-  oasis migrate --print > oasis.sql
-  psql \"$(cat .oasis/database-url)\" -v ON_ERROR_STOP=1 -f oasis.sql
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis migrate
+  oasis migrate --print > oasis.sql  # for psql -v ON_ERROR_STOP=1 -f oasis.sql
   oasis migrate --oasis-schema devhub --print > devhub.sql
 
 With --oasis-schema, the tables of another application in the schema public stay
 as they are. You can run this command at any time, and several copies can run at
-the same time. The command skips steps
-that were applied before.";
+the same time. The command skips steps that were applied before.";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
-  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep 90d
-  oasis prune --database-url \"$(cat .oasis/database-url)\" --keep '12 weeks'
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --keep 90d
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --keep '12 weeks'
 
-Without --database-url, the variable DATABASE_URL names the database. A client
-that resumes gets a gap message if events after its cursor were deleted.";
+A client that resumes gets a gap message if events after its cursor were
+deleted.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArgs {
-    /// PostgreSQL URL, with the parameters that psql accepts
+    /// PostgreSQL URL, with the parameters that psql accepts; the variable is safer, because other users can
+    /// see flags in `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
     /// Schema of the tables, if an application has its own table oasis_events in the schema public

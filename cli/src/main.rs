@@ -133,6 +133,18 @@ mod tests {
         }
     }
 
+    /// Other users of the machine see the arguments of a program in `ps`, but not its environment.
+    #[test]
+    fn no_example_shows_the_url_of_a_database_in_the_arguments_of_a_program() {
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().unwrap().to_string();
+            assert!(!examples.contains("--database-url"), "{}", command.get_name());
+            let url = command.get_arguments().find(|argument| argument.get_long() == Some("database-url"));
+            let help = url.map(|url| url.get_help().unwrap().to_string());
+            assert!(help.is_none_or(|help| help.contains("the variable is safer")), "{}", command.get_name());
+        }
+    }
+
     /// The help has at most 80 columns. A longer example would be broken into two lines, and could not be
     /// pasted.
     #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Address of deploy-watcher; by default, the second port after the port of gateway-feed
     #[arg(long, value_name = "URL")]
     pub(super) deploys_url: Option<Base>,
-    /// PostgreSQL URL of the services
+    /// PostgreSQL URL of the services; the variable is safer, because other users can see flags in `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<Secret>,
     /// Secret with which webhook-ingest checks signatures

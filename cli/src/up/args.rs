@@ -13,7 +13,7 @@ Examples:
   oasis up              # start the services; Ctrl-C stops them
   oasis up --demo       # also send the events of a made-up team
   oasis up --port 9000  # the feed on 9000, webhooks on 9001, deploys on 9002
-  oasis up --database-url postgres://localhost/oasis  # use your own database
+  DATABASE_URL=postgres://localhost/oasis oasis up  # use your own database
 
 The data stays in the folder .oasis. Anyone who can reach the ports can read and
 send events. Without --host, only this machine can reach them.";
@@ -36,7 +36,8 @@ pub(crate) struct Args {
     /// the default folder
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub(super) data: PathBuf,
-    /// Use this database instead of a private one
+    /// Use this database instead of a private one; the variable is safer, because other users can see flags
+    /// in `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<DatabaseUrl>,
     /// Schema of the tables, if an application has its own table oasis_events in the schema public

@@ -23,7 +23,8 @@ pub(crate) use servers::{ServerConnection, Servers};
 /// The settings of the database connections.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
-    /// PostgreSQL URL, with the parameters that psql accepts
+    /// PostgreSQL URL, with the parameters that psql accepts; the variable is safer, because other users can
+    /// see flags in `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: DatabaseUrl,
     /// Postgres URL for a direct connection that uses LISTEN; needed if DATABASE_URL points to a transaction

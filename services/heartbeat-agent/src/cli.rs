@@ -114,7 +114,8 @@ struct AgentArgs {
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     ingest_token: Option<Secret>,
 
-    /// Write beats to this Postgres database
+    /// Write beats to this Postgres database; the variable is safer, because other users can see flags in
+    /// `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
