@@ -20,8 +20,10 @@ says what to do. No check stores an event.
 The running `oasis up` gives the addresses, the webhook secret and the database,
 unless flags or variables give them.
 
-Exit codes: 0 without a problem (warnings do not count), 1 with a problem, 2 for
-wrong usage.";
+Exit codes:
+  0  no problem; warnings do not count
+  1  a problem, also if the reader of the output, such as `head`, ended first
+  2  wrong usage";
 
 /// Flags of `oasis doctor`.
 #[derive(clap::Args, Debug)]

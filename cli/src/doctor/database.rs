@@ -17,6 +17,9 @@ const NAME: &str = "oasis doctor";
 /// The time limit for the test of LISTEN. The tail gives up after 2 s and polls.
 const LISTEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// What to do about a gateway that polls.
+pub(super) const POLLS: &str = "docs/database.md, section Poolers, standbys and subscribers, has the causes";
+
 /// The facts about the database.
 pub(super) enum Database {
     /// The database was not examined, for this reason.
@@ -31,8 +34,8 @@ pub(super) struct Examined {
     facts: Result<Known, String>,
     /// What the database lacks, if the database answers.
     reasons: Vec<String>,
-    /// Whether LISTEN works, if the table can be read.
-    listening: Option<Result<bool, String>>,
+    /// Why a gateway polls the table, if the table can be read. `Ok(None)` if notifications wake it.
+    listening: Option<Result<Option<String>, String>>,
     /// When the newest event from GitHub was recorded, if the table can be read.
     last_delivery: Option<Option<Timestamp>>,
 }
@@ -133,7 +136,7 @@ async fn examine(database: DatabaseArgs, by: String) -> Examined {
     }
     examined.reasons = store.check(Need::ReadWrite).await;
     if store.check(Need::Read).await.is_empty() {
-        examined.listening = Some(listens(&store).await);
+        examined.listening = Some(polls(&store).await);
         examined.last_delivery = newest_delivery(&store).await;
     }
     examined
@@ -144,13 +147,13 @@ fn ahead(shown: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDurat
     shown.duration_since(asked + answered.duration_since(asked) / 2)
 }
 
-/// Whether notifications arrive. A tail tests this before it follows the table.
-async fn listens(store: &Store) -> Result<bool, String> {
+/// Why a tail polls the table. `None` if notifications arrive. A tail tests this before it follows the table.
+async fn polls(store: &Store) -> Result<Option<String>, String> {
     let (tell, told) = oneshot::channel();
     let mut tell = Some(tell);
     let follow = store.tail().run(move |update| {
         let outcome = match update {
-            Update::Up { polls } => Ok(polls.is_none()),
+            Update::Up { polls } => Ok(polls.map(|why| why.to_string())),
             Update::Down(why) => Err(why),
             Update::Start { .. } | Update::Events(_) | Update::Pruned(_) => return,
         };
@@ -217,19 +220,17 @@ fn lack(reason: &str) -> Finding {
     Finding::problem(Check::Database, reason, hint)
 }
 
-fn listen(listening: &Result<bool, String>, server: &ServerFacts) -> Finding {
+fn listen(listening: &Result<Option<String>, String>, server: &ServerFacts) -> Finding {
     match listening {
-        Ok(true) => Finding::ok(Check::Listen, "a notification arrives at once, so the feed is not delayed"),
-        Ok(false) if server.is_standby => Finding::warning(
+        Ok(None) => Finding::ok(Check::Listen, "a notification arrives at once, so the feed is not delayed"),
+        Ok(Some(_)) if server.is_standby => Finding::warning(
             Check::Listen,
             "a standby accepts no LISTEN, so the gateway reads the table every 2 s",
             "set LISTEN_DATABASE_URL to the primary server",
         ),
-        Ok(false) => Finding::warning(
-            Check::Listen,
-            "no notification arrives, so the gateway reads the table every 2 s; poolers cause this",
-            "set LISTEN_DATABASE_URL to a direct connection or to a session pooler",
-        ),
+        Ok(Some(why)) => {
+            Finding::warning(Check::Listen, format!("the gateway reads the table every 2 s: {why}"), POLLS)
+        }
         Err(why) => Finding::problem(
             Check::Listen,
             format!("the table cannot be followed: {why}"),
@@ -240,6 +241,8 @@ fn listen(listening: &Result<bool, String>, server: &ServerFacts) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use oasis_store::WhyPoll;
+
     use super::*;
     use crate::doctor::report::Verdict;
 
@@ -270,11 +273,12 @@ mod tests {
             is_standby,
             clock: Timestamp::UNIX_EPOCH,
         };
-        assert_eq!(listen(&Ok(true), &server(false)).verdict, Verdict::Ok);
-        let pooled = listen(&Ok(false), &server(false));
+        assert_eq!(listen(&Ok(None), &server(false)).verdict, Verdict::Ok);
+        let deaf = Ok(Some(WhyPoll::Deaf.to_string()));
+        let pooled = listen(&deaf, &server(false));
         assert_eq!(pooled.verdict, Verdict::Warning);
         assert!(pooled.message.contains("pooler"), "{pooled:?}");
-        assert!(listen(&Ok(false), &server(true)).message.contains("standby"));
+        assert!(listen(&deaf, &server(true)).message.contains("standby"));
         assert_eq!(listen(&Err("x".to_owned()), &server(false)).verdict, Verdict::Problem);
     }
 }

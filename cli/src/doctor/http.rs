@@ -22,6 +22,8 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// The body, or `Null` if the body is not JSON.
     pub(super) json: Value,
+    /// The target, if the answer is a redirect.
+    pub(super) location: Option<String>,
     /// How far the server's clock is ahead of the clock of this machine, if the answer has a `Date`. A `Date`
     /// has no fraction of a second.
     pub(super) clock_ahead: Option<SignedDuration>,
@@ -47,9 +49,9 @@ pub(super) async fn ask(
         let received = Timestamp::now();
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         let clock_ahead = date.and_then(|date| ahead(date, sent, received));
-        let Answer { status, body, .. } = http::read(response).await?;
+        let Answer { status, location, body, .. } = http::read(response).await?;
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        anyhow::Ok(Reply { status, json, clock_ahead })
+        anyhow::Ok(Reply { status, json, location, clock_ahead })
     };
     match timeout(WITHIN, exchange).await {
         Ok(replied) => replied.map_err(|error| format!("{error:#}")),

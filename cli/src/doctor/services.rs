@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use oasis_service::client::Base;
 use serde_json::Value;
 
+use super::database::POLLS;
 use super::http::{self, Reply};
 use super::report::{Check, Finding};
 use super::setup::Address;
@@ -56,6 +57,10 @@ impl<'a> Service<'a> {
             (Address::Optional(_), Some(Err(_))) => {
                 vec![Finding::ok(check, "not running; only deploys to Cloud Run need it")]
             }
+            (Address::Optional(base), Some(Ok(reply))) if reply.json["service"] != name => {
+                let message = format!("not running: another program answers at {base}");
+                vec![Finding::ok(check, format!("{message}; only deploys to Cloud Run need it"))]
+            }
             (Address::Required(_), Some(Err(why))) => vec![Finding::problem(check, why, start(check))],
             (Address::Required(base) | Address::Optional(base), Some(Ok(reply))) => {
                 if reply.json["service"] != name {
@@ -72,14 +77,20 @@ impl<'a> Service<'a> {
 /// Judges the answer of the right service.
 fn ready(check: Check, base: &Base, reply: &Reply) -> Vec<Finding> {
     if reply.status == StatusCode::OK {
-        return vec![match reply.json["last_failure"].as_str() {
-            // Only deploy-watcher has this field.
-            Some(code) => Finding::warning(
+        // Only deploy-watcher has `last_failure`, and only gateway-feed has `polls`.
+        let [failure, polls] = ["last_failure", "polls"].map(|field| reply.json[field].as_str());
+        return vec![match (failure, polls) {
+            (Some(code), _) => Finding::warning(
                 check,
                 format!("ready at {base}, but its last poll failed: {code}"),
                 "docs/deploys.md, section Errors, says what to do",
             ),
-            None => Finding::ok(check, format!("ready at {base}")),
+            (None, Some(why)) => Finding::warning(
+                check,
+                format!("ready at {base}, but it reads the table every 2 s: {why}"),
+                POLLS,
+            ),
+            (None, None) => Finding::ok(check, format!("ready at {base}")),
         }];
     }
     let reasons = reply.json["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -125,7 +136,7 @@ mod tests {
 
     /// The verdicts and messages for an answer of deploy-watcher at an address.
     fn found(address: &Address, reply: Result<(StatusCode, Value), String>) -> Vec<(Verdict, String)> {
-        let reply = reply.map(|(status, json)| Reply { status, json, clock_ahead: None });
+        let reply = reply.map(|(status, json)| Reply { status, json, location: None, clock_ahead: None });
         let service = Service { check: Check::DeployWatcher, address, reply: Some(reply) };
         service.findings().into_iter().map(|finding| (finding.verdict, finding.message)).collect()
     }
@@ -144,6 +155,31 @@ mod tests {
         let reasons = json!({ "service": "deploy-watcher", "reasons": ["a", "b"] });
         let reasons = of(StatusCode::SERVICE_UNAVAILABLE, reasons);
         assert_eq!(reasons, ["a", "b"].map(|reason| (Verdict::Problem, format!("not ready: {reason}"))));
+    }
+
+    #[test]
+    fn a_gateway_that_polls_says_why() {
+        let address = Address::Required("http://h:8080".parse().unwrap());
+        let json = json!({ "service": "gateway-feed", "polls": "the server refuses LISTEN (standby)" });
+        let reply = Reply { status: StatusCode::OK, json, location: None, clock_ahead: None };
+        let service = Service { check: Check::GatewayFeed, address: &address, reply: Some(Ok(reply)) };
+        let finding = &service.findings()[0];
+        assert_eq!(finding.verdict, Verdict::Warning);
+        assert!(finding.message.ends_with("every 2 s: the server refuses LISTEN (standby)"), "{finding:?}");
+    }
+
+    #[test]
+    fn another_program_on_the_default_port_is_not_taken_for_the_service() {
+        let base: Base = "http://localhost:8082".parse().unwrap();
+        for json in [Value::Null, json!({ "ok": true }), json!({ "service": "gateway-feed" })] {
+            let of = |address| found(&address, Ok((StatusCode::OK, json.clone())));
+            let optional = of(Address::Optional(base.clone()));
+            assert!(
+                matches!(&optional[..], [(Verdict::Ok, text)] if text.starts_with("not running: another")),
+                "{optional:?}"
+            );
+            assert_eq!(of(Address::Required(base.clone()))[0].0, Verdict::Problem);
+        }
     }
 
     #[test]

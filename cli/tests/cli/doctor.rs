@@ -202,6 +202,19 @@ fn with_nothing_running_the_report_says_what_to_start() {
     assert!(!done.stdout.contains("hunter2"), "{}", done.stdout);
 }
 
+#[test]
+fn the_exit_code_tells_of_a_problem_even_if_the_output_is_closed() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    for flags in [&[][..], &["--json"]] {
+        let (mut running, lines) =
+            oasis(&[&["doctor", "--url", &url, "--data", "/nowhere"], flags].concat()).start();
+        drop(lines);
+        let (code, stderr) = running.finish();
+        assert_eq!((code, stderr.as_str()), (1, ""));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_not_the_service_is_recognised() {
     let other = crate::fake::serve(|_, _| crate::fake::Answer::json("200 OK", r#"{"service":"another"}"#));
