@@ -136,6 +136,15 @@ const sql = async ({ text }) => {
   await run('psql "$(cat .oasis/database-url)" -v ON_ERROR_STOP=1 --quiet --file statement.sql');
 };
 
+/** Makes the table that the examples of `oasis import` read. */
+const otherTable = () =>
+  sql({
+    text:
+      "CREATE SCHEMA app; CREATE TABLE app.events (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), " +
+      "happened_at timestamptz DEFAULT now(), type text, what text); " +
+      "INSERT INTO app.events (type, what) VALUES ('task', 'task.done');",
+  });
+
 const NEEDS_GITHUB = "it needs GitHub and the internet";
 const CARGO = "CI runs each of these commands as a separate step";
 /**
@@ -246,6 +255,7 @@ try {
   }
   const input = "postgres://owner:secret@db.example/oasis\n";
   count += await checkAsOneScript("docs/cloud-run.md", { input });
+  await otherTable();
   const help = await checkHelp();
   const programs = await examples();
   await stack.interrupt();

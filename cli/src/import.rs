@@ -29,9 +29,10 @@ use tally::Tally;
 
 const EXAMPLES: &str = "\
 Examples:
-  oasis import --table app.events --dry-run
-  oasis import --table app.events
-  oasis import --table '\"OasisEvent\"' --map ts=created_at --map kind=event
+  DATABASE_URL=\"$(cat .oasis/database-url)\" \\
+       oasis import --table app.events --dry-run
+  DATABASE_URL=\"$(cat .oasis/database-url)\" \\
+       oasis import --table app.events --map kind=what --map ts=happened_at
 
 DATABASE_URL is the database of OASIS DevHub. The table may be in another
 database: set FROM_DATABASE_URL. The command only reads the table, and the
@@ -50,7 +51,8 @@ Exit code 1 means that rows were not imported. The output says why.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// PostgreSQL URL of the database that has the table; by default, that of --database-url
+    /// PostgreSQL URL of the database that has the table; by default, that of --database-url. Other users of
+    /// a machine see the arguments of a program, so set the variable instead
     #[arg(long, env = "FROM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     from: Option<DatabaseUrl>,
     /// Name of the table or view, with or without its schema

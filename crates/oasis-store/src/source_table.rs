@@ -1,10 +1,8 @@
 //! [`SourceTable`]: a table that another application made, whose rows `oasis import` reads.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use oasis_core::{Ts, chain};
-use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -62,8 +60,6 @@ const STORED: &str = "SELECT dedup_key, id, ts, vtid, module, kind FROM {schema}
 /// The types that PostgreSQL cannot sort.
 const UNSORTED: [&str; 9] = ["json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"];
 
-/// The time limit for connecting and logging in.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// The maximum number of rows that can't be read, and of such rows in succession.
 const MOST_UNREADABLE: (u32, u32) = (100, 3);
 
@@ -310,11 +306,8 @@ impl Store {
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
-    // The `connect_timeout` of the driver covers the TCP connection, but not the login.
-    let (client, connection) = timeout(CONNECT_WITHIN, url.named("oasis import").connect(url.tls()?))
-        .await
-        .map_err(|_| StoreError::Slow(CONNECT_WITHIN))?
-        .map_err(|error| StoreError::Connect(chain(&error)))?;
+    let connected = url.named("oasis import").connect(url.tls()?).await;
+    let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
     // The driver ends with the client. Its error would only repeat the error of a statement.
     tokio::spawn(connection);
     Ok(client)
