@@ -15,7 +15,7 @@ pub fn repair_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     while let Some(offset) = json[at..].iter().position(|byte| *byte == b'\\') {
         let escape = at + offset;
         let (length, is_bad) = match code_unit(json, escape) {
-            // Every other escape has one character after the backslash. It may be another backslash.
+            // Every other escape has one character after the backslash. This character may be a backslash.
             None => (2, false),
             Some(0xd800..=0xdbff) => match code_unit(json, escape + 6) {
                 Some(0xdc00..=0xdfff) => (12, false),
@@ -37,7 +37,8 @@ pub fn repair_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(repaired)
 }
 
-/// The UTF-16 code unit of the escape `\uXXXX` at this place. `None` if there is another text.
+/// The UTF-16 code unit of the escape `\uXXXX` that starts at index `at`. `None` if no such escape starts
+/// there.
 fn code_unit(json: &[u8], at: usize) -> Option<u16> {
     let escape = json.get(at..at + 6)?;
     let digits = std::str::from_utf8(escape.strip_prefix(b"\\u")?).ok()?;
@@ -81,7 +82,7 @@ mod tests {
         }
 
         #[test]
-        fn valid_json_without_nul_stays_as_it_is(text in "[^\\x00]*") {
+        fn valid_json_without_nul_is_not_changed(text in "[^\\x00]*") {
             let json = serde_json::to_vec(&text).unwrap();
             prop_assert!(matches!(repair_escapes(&json), Cow::Borrowed(_)));
         }

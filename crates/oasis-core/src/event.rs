@@ -64,9 +64,8 @@ pub struct NewEvent {
     pub dedup_key: Option<DedupKey>,
 }
 
-/// A text that identifies an event. It has at most 512 bytes and no control characters. The text starts with
-/// the name of the producer and a colon (`github:`, `ingest:`, `ce:`), so that two producers never use the
-/// same key.
+/// A text that identifies an event. The text has at most 512 bytes and no control characters. It starts with
+/// the name of the producer and a colon, such as `github:`, so two producers never use the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DedupKey(Box<str>);
 
@@ -77,7 +76,7 @@ impl DedupKey {
     /// Makes the key `producer:rest`.
     ///
     /// # Errors
-    /// When `rest` is empty, the key is too long, or the key has control characters.
+    /// When `rest` is empty, or the key is too long or has control characters.
     pub fn new(producer: &str, rest: &str) -> Result<Self, Invalid> {
         let key = format!("{producer}:{rest}");
         if !rest.is_empty() && key.len() <= Self::MAX_BYTES && !key.contains(char::is_control) {
@@ -106,8 +105,8 @@ impl DedupKey {
         Self::new(producer, &rest)
     }
 
-    /// The same key, but of one sender of the producer: `producer@owner:rest`. The keys of two owners never
-    /// clash. `owner` has no colon.
+    /// Turns the key into a key of one sender: `producer@owner:rest`. Two owners never have the same key.
+    /// `owner` must not contain a colon.
     ///
     /// # Errors
     /// When the key becomes too long.

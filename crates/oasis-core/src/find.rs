@@ -60,11 +60,12 @@ impl Prefixes {
     }
 }
 
-/// The segments after the prefix of an id. It ends before a segment that another letter follows.
+/// Iterates over the segments after the prefix of an id. Stops before a segment that a letter or digit
+/// outside of ASCII follows.
 #[derive(Clone, Copy)]
 struct Segments<'a> {
     text: &'a str,
-    /// The end of the last segment, or of the prefix.
+    /// The end of the last returned segment. Before the first segment is returned, the end of the prefix.
     end: usize,
 }
 
@@ -148,7 +149,7 @@ fn word_length(text: &str) -> usize {
 }
 
 impl Default for Prefixes {
-    /// `DEV`, `STG`, `PROD` and `VTID`.
+    /// The prefixes `DEV`, `STG`, `PROD` and `VTID`, which take no words.
     fn default() -> Self {
         Self(
             ["DEV", "STG", "PROD", "VTID"]
@@ -186,7 +187,7 @@ impl FromStr for Prefix {
         } else {
             Err(Invalid::new(format!(
                 "{} is not a VTID prefix: expected a letter, then 1 to {} letters or digits, such as DEV, or \
-                 BOOTSTRAP-* for ids of words",
+                 BOOTSTRAP-* for ids that consist of words",
                 shown(text),
                 Vtid::MAX_PREFIX - 1
             )))
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_vtid_that_stands_alone_is_found() {
+    fn the_first_vtid_without_adjacent_letters_or_digits_is_found() {
         for (text, found) in [
             ("vt/dev-cicdl-0031-phase2", Some("DEV-CICDL-0031")),
             ("[DEV-CICDL-0031] fix", Some("DEV-CICDL-0031")),
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_are_printed_as_they_are_parsed() {
+    fn prefixes_are_printed_in_capitals_and_bad_prefixes_are_refused() {
         let list = "dev, BOOTSTRAP-*,,A1";
         assert_eq!(list.parse::<Prefixes>().unwrap().to_string(), "DEV,BOOTSTRAP-*,A1");
         for bad in ["", ",", "D", "1A", "DEV-", "DEV-X", "ABCDEFGHIJKLMNOPQ", "*"] {
@@ -294,9 +295,9 @@ mod tests {
             }
         }
 
-        /// A webhook finds the id that a producer of the ingest API states.
+        /// An id in a title gives the same VTID as this id in the `vtid` field of an event sent to ingest.
         #[test]
-        fn an_id_is_found_as_it_is_stated(
+        fn find_and_parse_return_the_same_vtid_for_an_id(
             id in concat!(
                 "(DEV|STG|PROD)-[A-Z][A-Z0-9]{1,15}-",
                 "([0-9]{4,6}[A-Z]?|20[0-9]{2}(-[A-Z0-9]{2,16}){0,2}-[0-9]{4})",

@@ -1,17 +1,18 @@
-//! Parses JSON into a [`Value`], without loss.
+//! Parses JSON into a [`Value`] that keeps all digits of each number and all keys of each object.
 //!
-//! A `Value` keeps all digits of a number (the feature `arbitrary_precision` of serde_json). To pass such a
-//! number on, serde_json writes it as an object with a private key. serde_json's own parser of a `Value`
-//! therefore takes an object of a caller with this key for a number, and refuses the whole text if the object
-//! holds no number. The same is true of another private key, whose text is parsed as further JSON. The parser
-//! in this file keeps such objects as they are.
+//! With the feature `arbitrary_precision`, serde_json represents a number internally as an object with a
+//! private key. So serde_json's own parser reads an object that a client sends with this key as a number. If
+//! the object does not contain a number, the parser refuses the whole text. A second private key marks raw
+//! JSON: serde_json parses the text under this key as JSON. The parser in this file keeps objects with these
+//! keys unchanged, with one exception: an object that has only the key for numbers, with the text of a
+//! number, becomes this number.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The key of the object as which serde_json passes on a number.
+/// The private key of the object with which serde_json represents a number.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Parses a JSON text.
@@ -74,8 +75,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(array.into())
     }
 
-    /// Every number that does not fit in 64 bits, and every number with a point or an exponent, is an object
-    /// with the key [`NUMBER`].
+    /// serde_json also calls this function for a number that does not fit in 64 bits, or that has a point or
+    /// an exponent. Such a number is represented as an object with the key [`NUMBER`].
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         let mut key = entries.next_key::<String>()?;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_with_private_keys_of_serde_json_are_kept() {
+    fn objects_with_private_keys_of_serde_json_are_not_changed() {
         for json in [
             r#"{"$serde_json::private::Number":"abc"}"#,
             r#"{"$serde_json::private::Number":1}"#,
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_not_json() {
+    fn texts_that_are_not_valid_json_are_refused() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for text in ["", "{", "[1,]", "1 2", "nul", "01", "\"\\ud800\"", "{1:2}", &deep] {
             assert!(parse_json(text.as_bytes()).is_err(), "{text}");
@@ -160,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_is_parsed_as_it_was_printed(value in any_value()) {
+        fn a_printed_value_parses_to_the_same_value(value in any_value()) {
             prop_assert_eq!(parse_json(value.to_string().as_bytes()).unwrap(), value);
         }
     }

@@ -86,7 +86,7 @@ fn needs_no_parsing(text: &str) -> bool {
 }
 
 /// Percent-encodes the bytes that a stored link must not contain. `normal` is a URL that the URL parser has
-/// normalised. `None` if the table would refuse the result.
+/// normalised. Returns `None` if the table would refuse the result.
 fn encode(normal: &str) -> Option<String> {
     let mut out = String::with_capacity(normal.len());
     for byte in normal.bytes() {

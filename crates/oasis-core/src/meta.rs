@@ -20,7 +20,7 @@ pub use emails::withhold_emails;
 pub struct Meta {
     /// The object as JSON text. Empty if the object has no entries.
     json: Vec<u8>,
-    /// The parsed object. The first use of the object parses `json`.
+    /// The parsed object. The first call of [`Meta::as_map`] parses `json`.
     map: OnceLock<Map<String, Value>>,
 }
 
@@ -69,10 +69,10 @@ impl Meta {
     /// The maximum number of bytes that [`Meta::with`] keeps of a string.
     pub const MAX_TEXT: usize = 1_024;
 
-    /// Makes a meta from `map`. No string is cut.
+    /// Makes a `Meta` from `map`, without cutting any string.
     ///
     /// # Errors
-    /// When `map` is too large, contains a NUL character, or contains a number that is too large by itself.
+    /// When `map` is too large, or contains a NUL character or a number that alone is too large.
     pub fn new(map: Map<String, Value>) -> Result<Self, Invalid> {
         let mut size = 2;
         for (key, value) in &map {
@@ -85,14 +85,15 @@ impl Meta {
         Ok(Self::of(&map))
     }
 
-    /// The parsed `map` is not kept, because it can need a hundred times the memory of its text.
+    /// Makes a `Meta` that keeps only the text, because the parsed `map` can need a hundred times the
+    /// memory of its text.
     fn of(map: &Map<String, Value>) -> Self {
         // Serialising a map with string keys to memory cannot fail.
         let json = if map.is_empty() { Vec::new() } else { serde_json::to_vec(map).unwrap_or_default() };
         Self { json, map: OnceLock::new() }
     }
 
-    /// Makes a meta from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
+    /// Makes a `Meta` from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
     /// large, its long numbers become strings. If it is still too large, its strings are cut to
     /// [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries are left out. In all three
     /// cases, the object gets the entry `truncated`.
@@ -123,7 +124,7 @@ impl Meta {
         Self::of(&map)
     }
 
-    /// Adds an entry, or replaces it. If the object becomes too large, it is cut as in [`Meta::cut`].
+    /// Adds or replaces an entry. If the object becomes too large, it is cut as in [`Meta::cut`].
     #[must_use]
     pub fn adding(self, key: &str, value: impl Into<Value>) -> Self {
         let mut map = self.as_map().clone();
@@ -131,7 +132,7 @@ impl Meta {
         Self::cut(map)
     }
 
-    /// Makes a meta from a JSON object that was read from the table. The text is not checked.
+    /// Makes a `Meta` from a JSON object that was read from the table. The text is not checked.
     pub fn stored(text: String) -> Self {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
@@ -139,7 +140,7 @@ impl Meta {
     /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes, and each NUL character in it becomes
     /// U+FFFD. Adds nothing for `None` or for an empty string.
     ///
-    /// This function is for the producers of this workspace. The caller must add each key only once, and must
+    /// This function is for the services of this workspace. The caller must add each key only once, and must
     /// not add more than about a dozen entries. The function does not check these two rules.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
@@ -194,7 +195,7 @@ impl Meta {
     }
 }
 
-/// The entry of a meta that was cut.
+/// The name of the entry that marks an object that was cut.
 const TRUNCATED: &str = "truncated";
 
 fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
@@ -359,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_object_fits(
+        fn a_cut_object_is_small_enough(
             texts in proptest::collection::btree_map(".{0,9}", ".{0,3000}", 0..30),
             numbers in proptest::collection::vec(any::<f64>(), 0..3_000),
         ) {

@@ -1,4 +1,4 @@
-//! The strict fields that accept every text that fits a grammar: layer, module and kind.
+//! The strict fields whose values are names: layer, module and kind. Each field has a grammar.
 
 use std::fmt;
 
@@ -151,8 +151,9 @@ impl Kind {
         Self(PING.into())
     }
 
-    /// The status that the last word of a name names, as in `deploy.gateway.success`. The name is not cut, as
-    /// [`Kind::from_name`] cuts it.
+    /// The status that the last part of `name` means, as in `deploy.gateway.success` and `task.in_progress`.
+    /// If the whole part is not a status, its last word counts, as in `task_failed`. Unlike in
+    /// [`Kind::from_name`], a long name is not cut.
     pub fn status_in(name: &str) -> Option<Status> {
         let part = name.trim().rsplit('.').next()?;
         let word = part.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()?;

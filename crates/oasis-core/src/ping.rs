@@ -36,7 +36,7 @@ pub struct Pinger {
     pub host: Option<String>,
     /// The process id of the agent on that machine.
     pub pid: Option<u32>,
-    /// When the run started, in RFC 3339.
+    /// The time at which the run started, in RFC 3339.
     pub started: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Reads events in the two forms whose senders mostly ignore the answer: what agents report, and what
-//! pipelines, bridges and routines report. So a bad value never costs the event.
+//! Reads the two lenient forms of events: the form that agents send, and the form that pipelines, bridges and
+//! routines send. Most of these senders ignore the answer, so an event is stored even if it has bad values.
 
 mod agent;
 mod heartbeat;

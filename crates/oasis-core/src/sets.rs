@@ -90,7 +90,7 @@ closed_set! {
 }
 
 impl Status {
-    /// The status that a producer's word means, in upper or lower case. `None` for a word that is not known.
+    /// The status that a producer's word means, in upper or lower case. `None` for an unknown word.
     pub fn from_word(word: &str) -> Option<Self> {
         let word = word.trim().to_ascii_lowercase();
         match word.as_str() {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_producers_name_statuses() {
+    fn words_of_producers_become_statuses() {
         for (word, status) in [
             ("start", Some(Status::InProgress)),
             ("Succeeded", Some(Status::Success)),

@@ -27,8 +27,8 @@ impl Task {
         }
     }
 
-    /// Parses the task in a label of Google Cloud. Such a label has no dots, so it has an underscore in the
-    /// place of the dot before a subtask: `dev-commu-0042_g`.
+    /// Parses the task in a label of Google Cloud. Labels cannot contain dots, so an underscore replaces the
+    /// dot before a subtask: `dev-commu-0042_g`.
     ///
     /// # Errors
     /// When the label is not a task.

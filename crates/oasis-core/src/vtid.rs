@@ -40,8 +40,8 @@ impl Vtid {
         }
     }
 
-    /// Makes a VTID from text in the table. The text is not checked, because the table's CHECK constraint
-    /// has the same grammar and requires capitals.
+    /// Makes a VTID from text that was read from the table. The text is not checked, because the table's
+    /// CHECK constraint enforces the same grammar and requires capitals.
     pub fn stored(text: String) -> Self {
         Self(text.into())
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_not_vtids() {
+    fn texts_that_do_not_fit_the_grammar_are_refused() {
         let long = format!("DEV-{}-{}", "A".repeat(31), "B".repeat(28));
         assert_eq!(long.len(), 64);
         assert!(Vtid::parse(&long).is_ok());

@@ -4,7 +4,8 @@
 use serde_json::Number;
 
 /// The maximum number of bytes that Postgres prints for `number`. Postgres prints all digits of a number, and
-/// no exponent: `1e400000` has 400,001 digits. Saturates at `usize::MAX / 2`, so that sizes can be added.
+/// no exponent: `1e400000` has 400,001 digits. A very large exponent is capped, so the computation does not
+/// overflow.
 ///
 /// Postgres stores up to 131,072 digits before the point, and up to 16,383 digits after it. A number that
 /// fits in a `meta` has fewer digits.
@@ -14,7 +15,7 @@ pub(super) fn printed_size(number: &Number) -> usize {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = exponent.trim_start_matches(['+', '-']);
     let shift = digits.parse().unwrap_or(usize::MAX).min(usize::MAX / 4);
-    // The exponent moves the point over digits that are there, and over zeros that are not there yet.
+    // The exponent moves the point. Postgres prints zeros in the places for which the mantissa has no digits.
     let (whole, fraction) = match exponent.starts_with('-') {
         true => (whole.len(), fraction.len() + shift),
         false => (whole.len() + shift, fraction.len().saturating_sub(shift)),

@@ -1,7 +1,8 @@
 //! Reads the form that agents send: `{service, event, tenant?, status, notes?, git_sha?, rid?, metadata?,
 //! timestamp?}`.
 //!
-//! Some agents send their heartbeats in this form. A heartbeat becomes a ping, so the agent is listed.
+//! Some agents send their heartbeats in this form. A heartbeat becomes a ping, so the list of agents shows
+//! the agent.
 
 use serde_json::{Map, Value};
 
@@ -42,8 +43,9 @@ pub fn agent(event: Map<String, Value>, now: Ts) -> NewEvent {
                 Task::Unset | Task::Idle => (Task::Idle, Status::Info),
                 Task::Vtid(vtid) => (Task::Vtid(vtid), Status::InProgress),
             };
-            // The roles of a crew are agents of their own. The sender must not hide a change as a repeat.
+            // In this form, only the gateway marks repeats. A sender could hide a change with this entry.
             metadata.remove(REPEAT);
+            // Each role of a crew is a separate agent, so each role needs a separate instance.
             if !metadata.contains_key("instance") {
                 fields.keep("instance", heartbeat.instance(module.as_str()).into());
             }

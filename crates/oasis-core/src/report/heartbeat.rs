@@ -1,4 +1,4 @@
-//! Recognises the heartbeats that agents send in their form: `event: "heartbeat"` with
+//! Recognises heartbeats in the form that agents send: `event: "heartbeat"` with
 //! `metadata.agent_role` or `metadata.agent_crew`.
 
 use serde_json::{Map, Value};
@@ -7,13 +7,13 @@ use super::lenient::take;
 
 /// The agent that a heartbeat names.
 pub(super) struct Heartbeat {
-    /// The crew, or else the service.
+    /// The name of the crew, or else of the service.
     pub(super) agent: Value,
     pub(super) role: Option<Value>,
 }
 
 impl Heartbeat {
-    /// Takes the agent out of the metadata. `None` if the event is no heartbeat.
+    /// Takes the agent out of the metadata. Returns `None` if the event is not a heartbeat.
     pub(super) fn take(event: &Value, service: &Value, metadata: &mut Map<String, Value>) -> Option<Self> {
         let named =
             |name: &str| metadata.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());

@@ -13,7 +13,8 @@ use crate::ts::Ts;
 /// The maximum number of bytes that `meta` keeps of a text that is not a VTID.
 const MOST_VTID_GIVEN: usize = 200;
 
-/// A value that did not fit. The event has another value, and the entry `name` of its `meta` keeps this one.
+/// A value that does not fit its field. The event has a replacement or no value in this field. The entry
+/// `name` of `meta` keeps the value that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The name of the entry, such as `vtid_given`.
@@ -26,9 +27,9 @@ pub struct Mark {
 pub(super) struct Lenient {
     fields: Map<String, Value>,
     meta: Map<String, Value>,
-    /// The values that did not fit so far.
+    /// The values that did not fit their fields.
     pub(super) marks: Vec<Mark>,
-    /// Precedes the name of an entry whose name is taken.
+    /// The prefix for the name of a new entry of `meta` if an entry with this name already exists.
     clash: &'static str,
 }
 
@@ -42,8 +43,8 @@ impl Lenient {
         names.iter().find_map(|name| take(&mut self.fields, name))
     }
 
-    /// Takes the first of the named fields that is present. If it is an object, its fields are returned. Any
-    /// other value goes to `meta`.
+    /// Takes the first of the named fields that is present. If the value is an object, returns this object.
+    /// Otherwise, adds the value to `meta`, and returns an empty object.
     pub(super) fn object(&mut self, names: &[&str]) -> Map<String, Value> {
         let found = names.iter().find_map(|name| Some((*name, take(&mut self.fields, name)?)));
         match found {
@@ -56,18 +57,19 @@ impl Lenient {
         }
     }
 
-    /// Adds an entry to `meta`. If the name is taken, the name of the new entry gets the prefix for clashes.
+    /// Adds an entry to `meta`. If an entry with this name exists, the new name gets the prefix `clash`.
     pub(super) fn keep(&mut self, name: &str, value: Value) {
         insert(&mut self.meta, self.clash, name, value);
     }
 
-    /// Keeps a value that did not fit.
+    /// Adds a value that does not fit its field to the marks and to `meta`.
     pub(super) fn mark(&mut self, name: &'static str, value: Value) {
         self.marks.push(Mark { name, given: shown(&value) });
         self.keep(name, value);
     }
 
-    /// The task that the first valid one of `given` names. A VTID comes before `UNSET` and `IDLE`.
+    /// The task of the first valid text in `given`. A VTID has precedence over `UNSET` and `IDLE`. A text
+    /// that names another task, or no task, is marked.
     pub(super) fn task(&mut self, given: impl IntoIterator<Item = Option<Value>>) -> Task {
         let given: Vec<Value> = given.into_iter().flatten().collect();
         let tasks: Vec<Task> = given.iter().filter_map(|value| value.as_str()?.trim().parse().ok()).collect();
@@ -82,7 +84,7 @@ impl Lenient {
         task.unwrap_or(Task::Unset)
     }
 
-    /// The module that a service's name makes; `CORE` without a name.
+    /// The module made from the name of a service, or `CORE` if there is no name.
     pub(super) fn module(&mut self, name: Option<Value>) -> Module {
         let Some(name) = name.as_ref().map(shown) else { return Module::core() };
         let module = Module::from_name(&name);
@@ -92,7 +94,7 @@ impl Lenient {
         module
     }
 
-    /// The kind that a name makes.
+    /// The kind made from `name`.
     pub(super) fn kind(&mut self, name: &Value) -> Kind {
         let name = shown(name);
         let kind = Kind::from_name(&name);
@@ -102,7 +104,7 @@ impl Lenient {
         kind
     }
 
-    /// The layer to use if the VTID of the task has none.
+    /// The layer to use if the VTID of the task has no layer. A text that is not used is marked.
     pub(super) fn layer(&mut self, layer: Option<Value>, task: &Task) -> Option<Layer> {
         let given = shown(&layer?);
         let layer = Layer::parse(&given.trim().to_ascii_uppercase()).ok();
@@ -114,7 +116,7 @@ impl Lenient {
         layer
     }
 
-    /// The status that a word names. `None` without a word; `info` for an unknown word.
+    /// The status that `word` means. An unknown word is marked and becomes `info`.
     pub(super) fn status(&mut self, word: Option<Value>) -> Option<Status> {
         let word = shown(&word?);
         Some(Status::from_word(&word).unwrap_or_else(|| {
@@ -138,7 +140,7 @@ impl Lenient {
     }
 
     /// The `meta` of the event: the kept entries, then the fields that have not been taken, then the entries
-    /// of `nested`, a field that is an object. It is cut if it is too large.
+    /// of `nested`, a field that is an object. A `meta` that is too large is cut.
     pub(super) fn meta(mut self, nested: Map<String, Value>) -> Meta {
         for (name, value) in std::mem::take(&mut self.fields).into_iter().chain(nested) {
             if !value.is_null() {
@@ -149,7 +151,8 @@ impl Lenient {
     }
 }
 
-/// Adds an entry to an object. While the name is taken, the name of the new entry gets the prefix `clash`.
+/// Adds an entry to an object. If an entry with this name exists, the name of the new entry gets the prefix
+/// `clash`, more than once if necessary.
 pub(super) fn insert(object: &mut Map<String, Value>, clash: &str, name: &str, value: Value) {
     let mut name = name.to_owned();
     while object.contains_key(&name) {
@@ -163,7 +166,8 @@ pub(super) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value>
     object.remove(name).filter(|value| !value.is_null())
 }
 
-/// The value of `meta.vtid_given` for a text that is not a VTID: its first 200 bytes.
+/// The value of `meta.vtid_given`: the first 200 bytes of a text that is not a VTID. NUL characters are
+/// replaced.
 pub fn vtid_given(text: &str) -> Value {
     text[..text.floor_char_boundary(MOST_VTID_GIVEN)].replace('\0', "\u{fffd}").into()
 }

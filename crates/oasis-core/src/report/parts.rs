@@ -1,4 +1,4 @@
-//! Makes an event of its parts, whatever a report or a column calls them.
+//! Makes an event from its parts. A part can come from a report or from a column of a table.
 
 use serde_json::{Map, Value};
 
@@ -9,31 +9,32 @@ use crate::names::Kind;
 use crate::sets::{Source, Status};
 use crate::ts::Ts;
 
-/// Precedes the name of an entry of an object whose name is taken.
+/// The prefix for the name of an entry of an object if `meta` already has an entry with this name.
 const CLASH: &str = "payload.";
 
-/// The parts of an event, as they were given. `None` and null are the same.
+/// The parts of an event as they were given. `None` and null mean the same.
 #[derive(Debug, Clone, Default)]
 pub struct Parts {
     /// When the event happened: RFC 3339.
     pub ts: Option<Value>,
-    /// The task. It may also be an entry of one of the objects.
+    /// The task. The entry `vtid` of an object is used if this part is not a VTID.
     pub vtid: Option<Value>,
-    /// The layer, which counts if the VTID has none.
+    /// The layer to use if the VTID has no layer.
     pub layer: Option<Value>,
-    /// The service that the event is about. It may also be an entry of one of the objects.
+    /// The service that the event is about. Without this part, the entry `service` of an object is used.
     pub service: Option<Value>,
     /// One of the four sources. Any other text means `oasis.events`.
     pub source: Option<Value>,
     /// What happened.
     pub kind: Option<Value>,
-    /// The state that the event reports. Without a state, the last word of the kind may be one.
+    /// The state that the event reports. Without this part, the last word of the kind may name the state.
     pub status: Option<Value>,
-    /// A URL. It may also be an entry of one of the objects.
+    /// A URL. Without this part, the entry `link` of an object is used.
     pub link: Option<Value>,
-    /// Named objects whose entries become entries of `meta`. A value that is no object becomes one entry.
+    /// Named objects. Their entries become entries of `meta`. A value that is not an object becomes one
+    /// entry.
     pub objects: Vec<(String, Value)>,
-    /// The entries that become entries of `meta` as they are.
+    /// Other values, which become entries of `meta` unchanged.
     pub rest: Map<String, Value>,
 }
 
@@ -44,7 +45,7 @@ impl Parts {
         self.into_marked_event(now).0
     }
 
-    /// Makes the event, as [`Parts::into_event`] does. Also returns the values that did not fit.
+    /// Makes the event, as [`Parts::into_event`] does. Also returns the values that did not fit their fields.
     pub fn into_marked_event(self, now: Ts) -> (NewEvent, Vec<Mark>) {
         let mut fields = Lenient::new(self.rest, CLASH);
         let mut nested = Map::new();
