@@ -7,8 +7,8 @@ use oasis_core::Source;
 use oasis_service::{NoRandomness, Tokens, auth};
 use ring::digest::{SHA256, digest};
 
-/// The maximum length of the name of a sender. A token of 16 bytes in base64 is longer, so that its padding
-/// `==` can't be taken for the `=` after a name.
+/// The maximum length of the name of a sender. The base64 text of a token of at least 16 bytes is longer than
+/// this even without its padding. So the padding `==` cannot be mistaken for the `=` after a name.
 const MOST_NAME_BYTES: usize = 20;
 
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
@@ -23,13 +23,13 @@ pub struct SenderTokens {
 /// What a token may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Events of every source. All these tokens share their dedup keys.
+    /// Events of every source. All tokens with this scope share one set of dedup keys.
     All,
-    /// Only events of these sources. The dedup keys of `owner` are its own, so the token cannot keep the
-    /// event of another sender out of the table.
+    /// Only events of these sources. No other sender has the dedup keys of `owner`. So an event of another
+    /// sender never counts as a duplicate of an event that was sent with this token.
     Only {
-        /// The name of the sender. Several tokens of one name are one sender, so a token can be rotated. A
-        /// token without a name has a hash of the token in its place.
+        /// The name of the sender. All tokens with the same name belong to one sender, so a token can be
+        /// rotated. If a token has no name, `owner` is a part of the token's hash.
         owner: String,
         sources: Vec<Source>,
     },
@@ -95,11 +95,11 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
     };
     let (name, token) = match front.split_once('=') {
         Some((name, rest)) if !rest.bytes().all(|b| b == b'=') => (Some(name.trim()), rest.trim()),
-        // In `ci=$TOKEN`, the variable may be empty. Everyone could guess the token `ci=`.
+        // If the variable in `ci=$TOKEN` is empty, the item is `ci=`. Anyone could guess `ci=` as a token.
         Some((name, _)) if name.len() <= MOST_NAME_BYTES => {
             return Err("has a name, but no token after the `=`");
         }
-        // The end of a token in base64.
+        // An `=` at the end is the padding of a token in base64.
         Some(_) | None => (None, front),
     };
     if name.is_some_and(|name| !is_name(name)) {
@@ -177,7 +177,7 @@ mod tests {
             Some(Scope::Only { owner, .. }) => owner.clone(),
             other => panic!("{list}: {other:?}"),
         };
-        // A name outlives the rotation of its token.
+        // The name stays the same when the token is rotated.
         assert_eq!(owner("ci=a:agent.ping,ci=b:agent.ping", "a"), "ci");
         assert_eq!(owner("ci=a:agent.ping,ci=b:agent.ping", "b"), "ci");
         let [a, b] = ["a", "b"].map(|token| owner("a:agent.ping,b:agent.ping", token));

@@ -56,10 +56,11 @@ impl Senders {
 }
 
 impl Sender<'_> {
-    /// Checks that the sender may send these events, and makes their dedup keys the sender's own.
+    /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender
+    /// may send events of every source, the events are returned unchanged.
     ///
     /// # Errors
-    /// 403 if a source is not one of the sender's; 400 if a dedup key becomes too long.
+    /// 403 if the sender may not send events of one of the sources; 400 if a dedup key becomes too long.
     pub(crate) fn own(self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, ApiError> {
         let (owner, sources) = match self.scope {
             Scope::All => return Ok(events),

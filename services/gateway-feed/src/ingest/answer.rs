@@ -1,5 +1,5 @@
-//! Answers a request that sends events, once all its events are committed: 201, or 200 where clients expect
-//! it.
+//! Answers a request that sends events, after all its events are committed. The status is 201, or 200 if the
+//! clients of a form in the request expect 200.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -13,8 +13,8 @@ use super::events::{self, Received};
 use crate::access::Senders;
 use crate::agents::Agents;
 
-/// The maximum size of one request in bytes. This size is enough for the maximum number of events, each
-/// with the largest `meta`.
+/// The maximum size of the body of a request, in bytes. The maximum number of events fit in this size, even
+/// if each event has the largest `meta`.
 const MOST_BYTES: usize = 20 << 20;
 
 /// The answer to a request whose events were stored.
@@ -43,7 +43,8 @@ struct Stored {
 ///
 /// # Errors
 /// 401 or 403 from [`Senders::admit`], and 403 from the sender's scope; 400, 413 or 415 for a bad request;
-/// 503 when the table cannot be written; 500 when the table refuses an event that our types accepted.
+/// 503 when the table cannot be written; 500 when the table refuses an event that the checks of ingest
+/// accepted.
 pub(crate) async fn answer(
     senders: &Senders,
     appender: &Appender,
@@ -78,8 +79,8 @@ fn not_stored(error: AppendError) -> ApiError {
     match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
             .hint("send the request again; an event with a dedup_key is stored only once"),
-        // The table refuses an event that our types accepted. The table would refuse the event again, so
-        // there is no hint to retry.
+        // The checks of ingest accepted the event, but the table refused it. The table would refuse the event
+        // again, so the answer has no hint to retry.
         None => ApiError::internal(error),
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Received {
     pub(super) created: bool,
 }
 
-/// Parsed JSON can need a hundred times the memory of its text. So the events that are larger than
-/// [`form::MOST_BYTES`] are parsed one at a time, in the whole process.
+/// Parsed JSON can need a hundred times the memory of its text. Among the events that are larger than
+/// [`form::MOST_BYTES`], the whole process therefore parses only one at a time.
 static LARGE_EVENTS: Semaphore = Semaphore::const_new(1);
 
 /// Reads the events of a request that was received at `now`. `agents` knows the last ping of each agent.
@@ -73,9 +73,9 @@ pub(super) async fn read(
     Ok(Received { events, created })
 }
 
-/// Reads one event.
+/// Reads one event, and returns it with its form.
 async fn one(text: &[u8], now: Ts, agents: &Agents) -> Result<(NewEvent, Form), Refusal> {
-    // The form is known only once the text is parsed.
+    // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES)?;
     let is_large = text.len() > form::MOST_BYTES;
     // The semaphore is never closed.

@@ -75,7 +75,8 @@ impl Fields {
         value.ok_or_else(|| self.refuse(name, "it is missing"))
     }
 
-    /// Takes the task, and the text if it names no task. Such a text does not cost the event.
+    /// Takes the task. If the text of the field is not a task, the event is not refused: the task is `UNSET`,
+    /// and the second value is the text for `meta.vtid_given`.
     pub(crate) fn task(&mut self, name: &str) -> Result<(Task, Option<Value>), Refusal> {
         Ok(match self.text(name)? {
             None => (Task::Unset, None),

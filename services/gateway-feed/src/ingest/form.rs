@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::fields::Refusal;
 
-/// The maximum size of an event of a form that is not lenient. This size is several times the maximum size of
-/// `meta`, because JSON text can have escapes and white space.
+/// The maximum size of an event of a form that is not lenient, in bytes of JSON. This size is several times
+/// the maximum size of `meta`, because JSON text can have escapes and white space.
 pub(super) const MOST_BYTES: usize = 128 << 10;
-/// The maximum size of an event of a lenient form.
+/// The maximum size of an event of a lenient form, in bytes of JSON.
 pub(super) const MOST_LENIENT_BYTES: usize = 1 << 20;
 
 /// A form in which a client sends an event.
@@ -16,9 +16,9 @@ pub(super) const MOST_LENIENT_BYTES: usize = 1 << 20;
 pub(super) enum Form {
     /// The ten fields of an event and its `meta`, checked strictly.
     Strict,
-    /// What agents report: `service` and `event`.
+    /// The form that agents send, with `service` and `event`.
     Agent,
-    /// What pipelines, bridges and routines report: a `type`.
+    /// The form that pipelines, bridges and routines send, with `type`, `event_type` or `topic`.
     Telemetry,
     /// CloudEvents 1.0.
     CloudEvent,
@@ -47,12 +47,12 @@ impl Form {
                      `event_type`, `topic`); or a CloudEvent with `specversion`"
                         .into(),
                 ),
-                ..Refusal::new("the event has none of the forms strict, agents', telemetry and CloudEvents")
+                ..Refusal::new("the event has none of the forms: strict, agents', telemetry, CloudEvents")
             })
         }
     }
 
-    /// Whether a request is a CloudEvent in binary mode, which has its attributes in headers.
+    /// Whether a request is a CloudEvent in binary mode. Such a request has the attributes in its headers.
     pub(super) fn is_binary(headers: &HeaderMap) -> bool {
         headers.keys().any(|name| name.as_str().starts_with("ce-"))
     }

@@ -21,10 +21,10 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// Parses a value.
+/// Parses a JSON value. If parsing fails, repairs the escapes in `text`, and parses the text again.
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
     parse_json(text)
-        // A text that was cut may end with half of a character.
+        // A string that was cut may end with half of a character, which is not valid JSON.
         .or_else(|error| match repair_escapes(text) {
             Cow::Owned(repaired) => parse_json(&repaired),
             Cow::Borrowed(_) => Err(error),

@@ -1,5 +1,5 @@
-//! Answers `POST /events/ingest` and its other addresses. A request has one event or an array of events, each
-//! in one of four forms. Either all events of a request are stored, or none.
+//! Answers `POST /events/ingest` and the other paths of ingest. A request has one event or an array of
+//! events. Each event has one of four forms. Either all events of a request are stored, or none.
 
 mod answer;
 mod cloud;

@@ -54,13 +54,13 @@ async fn an_event_is_stored_in_each_of_the_forms() {
     assert!(next > 1);
     assert_eq!(again, json!({"ok": true, "ids": [1, next], "duplicates": 1}));
 
-    let older = json!({
+    let agent = json!({
         "service": "oasis-agent", "event": "Task Init", "tenant": "acme", "status": "blocked", "notes": "n",
         "git_sha": "abc", "rid": "r",
         "metadata": {"vtid": "DEV-CICDL-0031", "source": "agent.ping", "x": 1, "notes": "m"},
         "timestamp": "2026-01-02T03:04:05.678Z"
     });
-    assert_eq!(post(gateway.address, "/events/ingest", older.to_string()).await.status, 200);
+    assert_eq!(post(gateway.address, "/events/ingest", agent.to_string()).await.status, 200);
 
     let cloud = json!({
         "specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.Build-Done",
@@ -243,8 +243,8 @@ async fn an_event_that_only_the_table_refuses_is_answered_with_an_internal_error
     gateway.stop().await;
 }
 
-/// Only a gateway may report that an agent is lost or back. The same report from a client is refused: as a
-/// single event, in a batch, and in the older form.
+/// Only a gateway may report that an agent is lost or back. Such a report from a client is refused as a
+/// single event, in an array, and in the agents' form.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
     let db = database().await;
@@ -258,11 +258,11 @@ async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
         let many = json!([plain(json!({})), forged]).to_string();
         let answer = post(gateway.address, "/events/ingest", many).await;
         assert!(answer.error().1.starts_with("event 1: `kind`"), "{:?}", answer.error());
-        let older = json!({
+        let agent = json!({
             "service": "a", "event": kind.to_uppercase(), "status": "info",
             "metadata": {"source": "agent.ping"}
         });
-        let answer = post(gateway.address, "/events/ingest", older.to_string()).await;
+        let answer = post(gateway.address, "/events/ingest", agent.to_string()).await;
         assert!(answer.status == 400 && answer.error().1.contains(kind), "{:?}", answer.body);
         let other = plain(json!({"kind": kind})).to_string();
         let answer = post(gateway.address, "/events/ingest", other).await;

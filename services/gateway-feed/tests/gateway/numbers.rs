@@ -3,8 +3,8 @@
 use crate::client::{Answer, get, post, send};
 use crate::{Gateway, database, postgres};
 
-/// The four forms, and the binary mode of CloudEvents. In each of them, `N` stands for a number that goes to
-/// `meta`.
+/// A body in each of the four forms, and in the binary mode of CloudEvents. `N` is a placeholder for a number
+/// that is stored in `meta`. `LONG` is a placeholder for a long text.
 const FORMS: [(&str, &str); 5] = [
     ("strict", r#"{"source":"oasis.events","kind":"a","status":"info","meta":{"n":N,"text":"LONG"}}"#),
     ("agents'", r#"{"service":"s","event":"e","metadata":{"n":N,"text":"LONG"}}"#),
@@ -49,7 +49,7 @@ async fn a_number_keeps_all_its_digits_in_every_form() {
     gateway.stop().await;
 }
 
-/// E-mail addresses are withheld in a parsed copy of `meta`.
+/// To withhold e-mail addresses, the gateway parses `meta` and prints it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_next_to_a_withheld_address_keeps_its_digits() {
     let db = database().await;
@@ -63,9 +63,9 @@ async fn a_number_next_to_a_withheld_address_keeps_its_digits() {
 }
 
 /// PostgreSQL prints a number without an exponent, so these numbers do not fit in `meta`. The lenient forms
-/// keep their text, and the other entries of `meta`.
+/// store such a number as text, and do not change the other entries of `meta`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_too_large_becomes_text_or_is_refused_by_name() {
+async fn a_number_that_is_too_large_becomes_text_or_the_refusal_names_it() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     for number in ["1e+400000", "-1e+16384", "1e-20000", "1e+99999999999999999999", "0e+2147483647"] {

@@ -9,7 +9,8 @@ use crate::{Gateway, database};
 const LIMIT: usize = 128 << 10;
 const LENIENT_LIMIT: usize = 1 << 20;
 
-/// `event` as JSON of exactly `bytes` bytes. The entry `long` of its `field` fills the space.
+/// `event` as JSON of exactly `bytes` bytes. The entry `long` of the object `field` fills the remaining
+/// space.
 fn filled(mut event: Value, field: &str, bytes: usize) -> String {
     event[field]["long"] = "".into();
     event[field]["long"] = "x".repeat(bytes - event.to_string().len()).into();
@@ -54,7 +55,7 @@ async fn a_large_event_of_a_lenient_form_is_cut_and_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_event_of_another_form_is_refused() {
+async fn a_large_event_of_a_form_that_is_not_lenient_is_refused() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let strict = json!({"source": "oasis.events", "kind": "a", "status": "info", "meta": {}});

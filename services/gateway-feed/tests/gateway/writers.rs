@@ -1,5 +1,5 @@
-//! Tests the requests that programs of users send, in all four forms. Each line of `cases/writers.jsonl` is
-//! one request, the status of its answer, and the fields that must be stored.
+//! Tests requests in all four forms, as the programs of users send them. Each line of `cases/writers.jsonl`
+//! has one request, the expected status of the answer, and the fields that must be stored.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ async fn sent(gateway: &Gateway, event: &Value, status: u16) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_writer_is_answered_as_it_expects_and_nothing_is_lost() {
+async fn every_writer_gets_the_status_that_it_expects_and_its_fields_are_stored() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let cases = include_str!("cases/writers.jsonl").lines();
@@ -60,7 +60,7 @@ async fn every_writer_is_answered_as_it_expects_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_value_of_an_agent_or_of_telemetry_is_kept_in_meta() {
+async fn a_bad_value_in_a_lenient_form_is_kept_in_meta() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let event = json!({
@@ -110,7 +110,7 @@ async fn a_bad_value_of_an_agent_or_of_telemetry_is_kept_in_meta() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_is_no_vtid_never_costs_an_event() {
+async fn an_event_is_stored_even_if_its_task_is_not_a_vtid() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     for vtid in ["", "UNKNOWN", "SYSTEM", "N/A", "a sentence", &"x".repeat(300)] {
@@ -139,7 +139,7 @@ async fn a_task_that_is_no_vtid_never_costs_an_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_answered_with_201_only_if_all_its_forms_are() {
+async fn an_array_is_answered_with_201_only_if_all_its_events_are_strict_or_cloudevents() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     let strict = json!({"source": "oasis.events", "kind": "a", "status": "info"});
@@ -159,7 +159,7 @@ async fn a_request_is_answered_with_201_only_if_all_its_forms_are() {
     gateway.stop().await;
 }
 
-/// The agents that the list shows, as name, role and task.
+/// The name, the role and the task of each agent in the list of agents.
 async fn agents(gateway: &Gateway) -> Vec<[String; 3]> {
     let list = get(gateway.address, "/api/v1/oasis/agents").await.json();
     let text = |agent: &Value, field: &str| agent[field].as_str().unwrap_or_default().to_owned();
@@ -185,7 +185,7 @@ async fn a_heartbeat_in_the_form_of_agents_is_a_ping_and_repeats_are_marked() {
         ["agent.ping", "ping", "in_progress", "OASIS-WORKER"]
     );
     assert_eq!(first["meta"]["repeat"], Value::Null);
-    // The gateway knows a ping once its tail has read it.
+    // The gateway knows a ping only after its tail has read the ping.
     while agents(&gateway).await.is_empty() {}
     let listed = ["crew-a", "PLANNER", "DEV-A1-0001"].map(str::to_owned);
     assert_eq!(agents(&gateway).await, [listed]);
