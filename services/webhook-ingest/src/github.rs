@@ -42,7 +42,7 @@ pub enum Reading {
 /// missing, or when a field that is used has the wrong type.
 pub fn read(event_name: &str, payload: &[u8], rules: &Rules, received: Ts) -> Result<Reading, Unreadable> {
     let read = |json: &[u8]| read_json(event_name, json, payload, rules, received);
-    // Hardly any payload has an escape that needs a repair, so the search for them waits for an error.
+    // Hardly any payload has escapes that need a repair, so the repair is tried only after an error.
     read(payload).or_else(|error| match repair_escapes(payload) {
         Cow::Owned(repaired) => read(&repaired),
         Cow::Borrowed(_) => Err(error),

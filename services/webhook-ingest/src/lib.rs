@@ -51,7 +51,7 @@ pub struct Config {
     pub vtid_prefixes: Prefixes,
 
     /// Modules for the events of repositories, such as owner/repo=GATEWAY,other/*=repository. The value
-    /// `repository` means that each module is named after the repository. All other events get the module
+    /// `repository` means that the module is named after the repository. All other events get the module
     /// CORE
     #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub github_modules: Modules,
@@ -83,7 +83,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         store,
         appender,
     };
-    // The clients are GitHub and a few tools. Each connection may hold a body of 25 MiB.
+    // The clients are GitHub and a few tools, so fewer connections than the default are enough.
     let limits = Limits { max_connections: 4_096, ..Limits::default() };
     serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
 }

@@ -246,7 +246,8 @@ fn not_stored(error: AppendError) -> ApiError {
     match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
             .hint("redeliver this delivery from the webhook's list of recent deliveries"),
-        // The event is valid for oasis-core, but the table refuses it. A redelivery would be refused as well.
+        // The types of oasis-core accepted the event, but the table refused it. The table would also refuse a
+        // redelivery.
         None => ApiError::internal(error),
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct Facts<'a> {
     /// When the event happened, if the payload has a usable time.
     pub(super) ts: Option<Ts>,
     pub(super) link: Option<Link>,
-    /// The texts that may contain a VTID. The event gets the VTID of the first text that has one.
+    /// The texts that may contain a VTID. The event gets the VTID of the first text that has a VTID. Commit
+    /// messages are searched last.
     pub(super) places: Vec<(Place, Option<Text<'a>>)>,
     pub(super) action: Option<Text<'a>>,
     pub(super) repository: Option<Repository<'a>>,
@@ -61,7 +62,7 @@ impl Facts<'_> {
         rules: &Rules,
         received: Ts,
     ) -> NewEvent {
-        // A commit message is the last place. The title of a run that a push started is one.
+        // Commit messages are searched last. The title of a run that a push started is also a commit message.
         let mut places = self.places;
         places.sort_by_key(|(place, _)| *place == Place::CommitMessage);
         let found = places.iter().find_map(|(place, text)| {
@@ -104,7 +105,7 @@ pub(super) fn first_link<const N: usize>(candidates: [Option<&str>; N]) -> Optio
     candidates.into_iter().flatten().find_map(|text| Link::parse(text).ok())
 }
 
-/// Cuts a name to the size limit of names in `meta`. GitHub's own limits are lower.
+/// Cuts a name to the size limit of names in `meta`.
 pub(super) fn cut(text: Option<&str>) -> Option<&str> {
     text.map(|text| cut_to_json_size(text, 256))
 }

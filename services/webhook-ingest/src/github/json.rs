@@ -3,7 +3,7 @@
 //!
 //! The structs in this folder have only the fields that are used. If a struct has fields of type [`Text`],
 //! the first of these fields has the attribute `#[serde(borrow)]`. The attribute lets all of these fields
-//! borrow.
+//! borrow from the body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -183,7 +183,7 @@ pub(super) struct Numbered {
     pub(super) number: Option<u64>,
 }
 
-/// Returns the page of `repository`. An event without a page gets this page as its link.
+/// Returns the URL of the page of `repository`. An event that has no page gets this URL as its link.
 pub(super) fn page<'t>(repository: Option<&'t Repository<'_>>) -> Option<&'t str> {
     repository.and_then(|repository| repository.html_url.as_deref())
 }

@@ -83,9 +83,9 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
     }
 }
 
-/// Returns the place that a VTID in a run's `display_title` comes from. If a push started the run, the title
-/// is the headline of the commit. Otherwise the title is the title of a pull request, or the name that the
-/// workflow gives to its runs.
+/// Returns the place for a VTID that is found in a run's `display_title`. If a push started the run, the
+/// title is the headline of the commit. Otherwise the title is the title of a pull request, or the name that
+/// the workflow gives to its runs.
 pub(super) fn title_of_run(event: Option<&str>) -> Place {
     match event {
         Some("push") => Place::CommitMessage,
@@ -181,12 +181,13 @@ struct SuiteOfRun<'a> {
 /// Reads a `check_run` event. Each field comes from its first usable source:
 ///
 /// - VTID: the suite's `head_branch`, which is null for forks
-/// - `ts`: `completed_at`, `started_at`; for a request (`rerequested`, `requested_action`), the latest of
-///   these and the suite's `updated_at`. The payload does not have the time of the request, and the check has
-///   the times of the run before the request
+/// - `ts` for `rerequested` and `requested_action`: the latest of `completed_at`, `started_at` and the
+///   suite's `updated_at`
+/// - `ts` for other actions: `completed_at`, `started_at`
 /// - link: `html_url`, `details_url`
 ///
-/// The payload has neither a title nor a commit message.
+/// The payload has neither a title nor a commit message. The payload of a request (`rerequested` or
+/// `requested_action`) does not have the time of the request. It has the times of the run before the request.
 pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
     let CheckRunDelivery { action, check_run: check, repository, sender } = delivery;
     let (branch, suite_updated_at) =
