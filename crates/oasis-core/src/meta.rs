@@ -111,8 +111,9 @@ impl Meta {
                 return Self::of(&map);
             }
         }
+        let others = map.iter().filter(|(key, _)| *key != TRUNCATED);
         let mut sizes: Vec<(usize, String)> =
-            map.iter().map(|(key, value)| (size((key, value)), key.clone())).collect();
+            others.map(|(key, value)| (size((key, value)), key.clone())).collect();
         sizes.sort_unstable();
         let mut total = size_of(&map);
         while total > Self::MAX_BYTES
@@ -324,6 +325,9 @@ mod tests {
         let long = cut(json!({"message": "x".repeat(20_000), "n": 1}));
         assert_eq!(long["message"].as_str().unwrap().len(), Meta::MAX_TEXT);
         assert_eq!((&long["n"], &long["truncated"]), (&json!(1), &json!(true)));
+        // Each of these entries is smaller than the mark.
+        let small: Map<String, Value> = (0..1_400).map(|n| (format!("k{n:04}"), json!(1))).collect();
+        assert_eq!(Meta::cut(small).as_map()["truncated"], true);
         let many = cut(json!({"list": vec!["x"; 9_000], "n": 1}));
         assert_eq!(many, *json!({"n": 1, "truncated": true}).as_object().unwrap());
         assert_eq!(

@@ -60,7 +60,7 @@ impl Parts {
                 other => fields.keep(&name, other),
             }
         }
-        let name = given(self.kind).unwrap_or_default();
+        let name = given(self.kind).unwrap_or_else(|| "".into());
         let kind = fields.kind(&name);
         let task = fields.task([given(self.vtid), take(&mut nested, "vtid")]);
         let layer_hint = fields.layer(given(self.layer), &task);
