@@ -34,15 +34,15 @@ Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" \\
        oasis import --table app.events --map kind=what --map ts=happened_at
 
-DATABASE_URL is the database of OASIS DevHub. The table may be in another
-database: set FROM_DATABASE_URL. The command only reads the table, and the
-application can keep using it.
+DATABASE_URL is the database of OASIS DevHub. If the table is in another
+database, set FROM_DATABASE_URL to that database. The command only reads the
+table, so the application can keep using it.
 
-The command infers from the names and the types of the columns what each column
-becomes, and prints it. --map FIELD=COLUMN overrides that. The fields are key,
-ts, vtid, kind, status, module, layer, source, link and meta.
+The command prints what each column becomes. It infers this from the names and
+the types of the columns. --map FIELD=COLUMN overrides the inferred field. The
+fields are key, ts, vtid, kind, status, module, layer, source, link and meta.
 
-A row is imported once, even if the command is repeated or was interrupted. The
+A row is imported once, even if you repeat the command or interrupt it. The
 events get their ids, and appear on the feed, in the order of their times.
 
 Exit code 1 means that rows were not imported. The output says why.";
@@ -51,23 +51,25 @@ Exit code 1 means that rows were not imported. The output says why.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// PostgreSQL URL of the database that has the table; by default, that of --database-url. Other users of
-    /// a machine see the arguments of a program, so set the variable instead
+    /// PostgreSQL URL of the database with the table; by default, the URL of --database-url; the variable is
+    /// safer, because other users can see flags in `ps`
     #[arg(long, env = "FROM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     from: Option<DatabaseUrl>,
     /// Name of the table or view, with or without its schema
     #[arg(long, value_name = "NAME")]
     table: String,
-    /// What a column becomes, if the inferred mapping is wrong; can be repeated
+    /// What a column becomes, if the inferred field is wrong; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<Choice>,
-    /// Tells tables apart that have the same name and the same keys, but are in different databases
+    /// Name of this import; needed if you import tables with the same name and the same keys from several
+    /// databases
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Show what would be imported, and store nothing
     #[arg(long)]
     dry_run: bool,
-    /// PostgreSQL URL of OASIS DevHub, with the parameters that psql accepts
+    /// PostgreSQL URL of OASIS DevHub, with the parameters that psql accepts; the variable is safer, because
+    /// other users can see flags in `ps`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
     /// Schema of the tables of OASIS DevHub
@@ -75,18 +77,19 @@ pub(crate) struct Args {
     schema: Schema,
 }
 
-/// The maximum number of rows that are read and appended at once, and the memory that their texts may need.
+/// The maximum number of rows that are read and appended at once.
 const BATCH: u16 = 250;
+/// The intended maximum size of a batch in bytes of JSON, estimated from the rows of the batch before.
 const BATCH_BYTES: usize = 4 << 20;
-/// The number of rows that are read first, when their size is not known.
+/// The number of rows in the first batch, because the size of a row is not known yet.
 const FIRST_BATCH: u16 = 10;
-/// How long a batch is sent again after the database did not accept it.
+/// How long a batch is sent again if the database cannot accept it.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
 /// Imports the rows, and prints the mapping and the counts.
 ///
 /// # Errors
-/// A database cannot be reached, the table does not exist, or a column that is needed is missing.
+/// A database cannot be reached, the table does not exist, or no column becomes the kind.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let missing = || Usage("no database is given: set DATABASE_URL or pass --database-url".into());
     let target = match args.database_url {
@@ -108,7 +111,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rows = if count == 1 { "row" } else { "rows" };
     show(format_args!("{}: {count} {rows}{mapping}\n", crate::output::printable(source.sql_name())))?;
     if times.is_empty() {
-        notice("no column is the time: name one with --map ts=COLUMN, or all events get the time of now");
+        notice("no column becomes ts, so all events get the current time: name one with --map ts=COLUMN");
     }
 
     let target = match target.filter(|_| !args.dry_run) {
@@ -135,17 +138,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match outcome {
         Ok(false) => Ok(ExitCode::from(u8::from(!import.tally.is_clean()))),
         Ok(true) => bail!("interrupted: {again}"),
-        Err(error) => Err(error.context(format!("not all rows were read: {again}"))),
+        Err(error) => Err(error.context(format!("the import did not finish: {again}"))),
     }
 }
 
-/// Prints to standard output. An import does not depend on whether someone reads the output.
+/// Prints to standard output. If the reader of the output has ended, the import continues.
 fn show(text: impl Display) -> anyhow::Result<()> {
     line(text).or_else(|error| if error.is::<OutputClosed>() { Ok(()) } else { Err(error) })
 }
 
-/// Checks that events can be appended to `store`, and that it is not the table to read. For a dry run, a
-/// database that is not ready is only a notice.
+/// Checks that events can be appended to `store`, and that `source` is not the table of `store`. In a dry
+/// run, a database that is not ready causes only a notice.
 async fn check(store: &Store, source: &SourceTable, dry_run: bool) -> anyhow::Result<()> {
     match store.check(Need::Write).await.first() {
         Some(reason) if dry_run => notice(format_args!("OASIS DevHub is not ready: {reason}")),
@@ -169,10 +172,10 @@ struct Import {
     mapping: Mapping,
     /// `None` for a dry run.
     target: Option<Target>,
-    /// Whether a column is the time. If not, the time of an event says nothing about its row.
+    /// Whether a column becomes `ts`. Without such a column, each event has the time of the import.
     has_time: bool,
     tally: Tally,
-    /// The time of events without a valid time.
+    /// The start of the import: the time of events without a valid time.
     now: Ts,
 }
 
@@ -193,7 +196,7 @@ impl Import {
         Ok(())
     }
 
-    /// Makes events of the rows that can be read.
+    /// Makes events of the rows, and counts the rows that cannot become events.
     fn events(&mut self, rows: Vec<Result<SourceRow, String>>) -> Vec<Imported> {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
@@ -209,7 +212,7 @@ impl Import {
         events
     }
 
-    /// Stores a batch.
+    /// Stores a batch. A dry run only counts the rows.
     async fn store(&mut self, events: &[Imported], bar: &ProgressBar) -> anyhow::Result<()> {
         match &self.target {
             None => events.iter().for_each(|one| self.tally.fits(&one.marks)),
@@ -271,8 +274,8 @@ impl Target {
         }
     }
 
-    /// Counts events that were appended. An event with the key of another event was not stored, so it is
-    /// compared with that event.
+    /// Counts the rows of a batch. A duplicate was not stored, so it is compared with the stored event that
+    /// has the same key.
     async fn count(
         &self,
         events: &[Imported],
@@ -296,7 +299,7 @@ impl Target {
     }
 }
 
-/// Why an event was not stored, although its row was not imported before.
+/// The reason for an event that was not stored because the event of another row has the same key.
 const OTHER: &str = "a row with this key was imported before, with another ts, vtid, module or kind: if the \
     table is in another database, add --name NAME; if the key is not unique, add --map key=COLUMN";
 

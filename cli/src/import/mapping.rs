@@ -21,11 +21,11 @@ const TRUNCATED: &str = "truncated";
 /// What each column of a table becomes.
 #[derive(Debug)]
 pub(super) struct Mapping {
-    /// What the dedup keys begin with: the name of the import, if it has one, the schema and the table.
+    /// The first part of the dedup keys: the name of the import (if it has one), the schema and the table.
     table: Vec<String>,
     /// The columns that identify a row. Without such columns, the whole row identifies it.
     keys: Vec<String>,
-    /// The columns in the order of their roles, and of one role in the order in which they count.
+    /// The columns, sorted by role. Columns with the same role are in the order of precedence.
     columns: Vec<(SourceColumn, Role)>,
 }
 
@@ -38,8 +38,8 @@ pub(super) struct Imported {
 }
 
 impl Mapping {
-    /// Infers the mapping from the names and the types of the columns. `choices` override it. Tables of
-    /// different databases can have the same name and the same keys, but not the same `import`.
+    /// Infers the mapping from the names and the types of the columns. `choices` override it. `import` is the
+    /// name of the import, for tables of different databases that have the same name and the same keys.
     ///
     /// # Errors
     /// A choice names an unknown column, two choices name the same column, or no column becomes the kind.
@@ -94,7 +94,7 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// The names of the columns with a role, in the order in which they count.
+    /// The names of the columns with a role, in the order of precedence.
     pub(super) fn with(&self, role: Role) -> impl Iterator<Item = &str> {
         self.columns.iter().filter(move |(_, of)| *of == role).map(|(column, _)| column.name.as_str())
     }
@@ -109,8 +109,8 @@ impl Mapping {
     /// # Errors
     /// The row cannot be read.
     pub(super) fn event(&self, row: &SourceRow, now: Ts) -> anyhow::Result<Imported> {
-        let json = parse_json(&repair_escapes(row.json.as_bytes())).context("the row is no valid JSON")?;
-        let Value::Object(mut fields) = json else { bail!("the row is no JSON object") };
+        let json = parse_json(&repair_escapes(row.json.as_bytes())).context("the row is not valid JSON")?;
+        let Value::Object(mut fields) = json else { bail!("the row is not a JSON object") };
         let dedup_key = self.dedup_key(&fields, row)?;
         let mut parts = Parts::default();
         for (column, role) in &self.columns {
@@ -141,11 +141,11 @@ impl Mapping {
             }
         }
         if self.with(Role::Ts).next().is_some() {
-            // The mark `ts_given` tells that the event has the time of the import.
+            // An empty text is not a time, so the event gets the mark `ts_given` and the time of the import.
             parts.ts.get_or_insert_with(|| "".into());
         }
         parts.kind.get_or_insert_with(|| "".into());
-        // An old ping says nothing about an agent that runs now.
+        // An old ping does not show that the agent is alive now.
         if parts.source.as_ref().is_some_and(|source| source == Source::AgentPing.as_str()) {
             parts.rest.insert("source_given".into(), parts.source.take().unwrap_or_default());
         }
@@ -159,14 +159,15 @@ impl Mapping {
         Ok(Imported { event, marks })
     }
 
-    /// The key of a row: the table, and the values of the key or a digest of the row.
+    /// The dedup key of a row: the table and the values of the key columns. If a value is missing, the dedup
+    /// key is a digest of the table and the row. A dedup key that is too long is replaced by its digest.
     fn dedup_key(&self, fields: &Map<String, Value>, row: &SourceRow) -> Result<DedupKey, Invalid> {
         let value = |name: &String| fields.get(name).filter(|value| !value.is_null()).map(shown);
         let values: Option<Vec<String>> = self.keys.iter().map(value).collect();
         let hashed =
             |text: &str| DedupKey::of_digest(PRODUCER, "row:", digest(&SHA256, text.as_bytes()).as_ref());
         match values.filter(|values| !values.is_empty()) {
-            // The quotes show where each name and each value ends.
+            // JSON shows where each name and each value ends, so different values never give the same key.
             Some(values) => {
                 let key = json!([self.table, values]).to_string();
                 DedupKey::new(PRODUCER, &key).or_else(|_| hashed(&key))

@@ -110,7 +110,7 @@ fn different_rows_have_different_keys_and_a_row_always_has_the_same() {
     let row = parse_json(br#"{"id": 7, "part": 123456789012345678901234567890.10, "kind": "k"}"#).unwrap();
     let expected = r#"import:[["app","events"],["7","123456789012345678901234567890.10"]]"#;
     assert_eq!(key(&pair, &row), expected);
-    // A field for a column of the key leaves the key as it is.
+    // A key column can also become another field. The key stays the same.
     assert_eq!(key(&mapping(&columns, &["module=id"]).unwrap(), &row), expected);
     assert_eq!(key(&mapping(&columns, &["key=kind"]).unwrap(), &row), r#"import:[["app","events"],["k"]]"#);
 

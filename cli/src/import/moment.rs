@@ -1,15 +1,14 @@
-//! Reads the times that tables have.
+//! Reads the forms of times that occur in tables.
 
 use oasis_core::Ts;
 use serde_json::Value;
 
-/// A number above this limit counts milliseconds, and not seconds. As seconds, it would be after the year
-/// 5000.
+/// A larger number is in milliseconds. In seconds, such a number would be after the year 5000.
 const MOST_SECONDS: i64 = 100_000_000_000;
 
-/// The time that a value means, or the value itself if it means no time. A text may have a space in the place
-/// of the `T`, no seconds, and a short offset such as `+00`. Without an offset, a time is in UTC. A number is
-/// a Unix time in seconds or milliseconds.
+/// Normalises a time. A value that is not a time stays unchanged. A text may have a space instead of the `T`,
+/// no seconds, and a short offset such as `+00`. Without an offset, a time is in UTC. A number is a Unix time
+/// in seconds or milliseconds.
 pub(super) fn moment(value: Value) -> Value {
     let read = match &value {
         Value::Number(number) => number.as_i64().and_then(unix),

@@ -1,10 +1,10 @@
-//! What a column becomes: by its name and its type, or as the user says.
+//! Decides what a column becomes: by its name and its type, or by the user's choice.
 
 use std::str::FromStr;
 
 use oasis_store::SourceColumn;
 
-/// What a column becomes. A column may also be a part of the key of the row.
+/// What a column becomes. Any column may also be a part of the key of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Ts,
@@ -47,7 +47,7 @@ impl Role {
     }
 
     /// The names of columns that get this role, without underscores and in lower case. If a table has several
-    /// of them, the first one that has a value counts, and the others become entries of `meta`.
+    /// of these columns, the first one with a value is used, and the others become entries of `meta`.
     const fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Ts => &["ts", "createdat", "timestamp", "occurredat", "eventtime", "time", "insertedat"],
@@ -63,10 +63,10 @@ impl Role {
     }
 }
 
-/// The objects whose entries become entries of `meta`, if the type of the column is json or jsonb.
+/// The names of columns whose entries become entries of `meta`, if the type of the column is json or jsonb.
 const OBJECTS: [&str; 5] = ["meta", "metadata", "payload", "details", "data"];
 
-/// `FIELD=COLUMN`: what the user says that a column is for.
+/// The user's choice `FIELD=COLUMN` of what a column becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
     /// `None` for `key`.
@@ -88,7 +88,7 @@ impl FromStr for Choice {
     }
 }
 
-/// What a column becomes by its name and its type, and its place among the columns with the same role.
+/// The role of a column by its name and its type, and its precedence among the columns with the same role.
 pub(super) fn inferred(column: &SourceColumn) -> (Role, usize) {
     let name = plain(&column.name);
     Role::ALL

@@ -1,4 +1,4 @@
-//! Counts what became of the rows.
+//! Counts the rows by what became of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,16 +8,16 @@ use oasis_core::report::Mark;
 use crate::columns::cut;
 use crate::output::printable;
 
-/// What a mark means.
+/// The meaning of each mark.
 const MARKS: [(&str, &str); 9] = [
-    ("vtid_given", "is no VTID"),
-    ("ts_given", "is no time; ts is the time of the import"),
-    ("kind_given", "has characters that a kind cannot have"),
-    ("status_given", "is no known status; stored as info"),
-    ("module_given", "has characters that a module cannot have"),
+    ("vtid_given", "is not a VTID, or another VTID was used"),
+    ("ts_given", "is not a time; ts is the time of the import"),
+    ("kind_given", "is not a valid kind; stored in a valid form"),
+    ("status_given", "is not a known status; stored as info"),
+    ("module_given", "is not a valid module; stored in a valid form"),
     ("layer_given", "is not the layer of the event"),
-    ("source_given", "is no source; stored as oasis.events"),
-    ("link_given", "is no http or https URL; stored without a link"),
+    ("source_given", "is not a known source; stored as oasis.events"),
+    ("link_given", "is not an http or https URL; stored without a link"),
     ("truncated", "meta had more than 16 KiB and was cut"),
 ];
 /// The maximum width of an example.
@@ -25,7 +25,7 @@ const EXAMPLE: usize = 40;
 /// The maximum number of reasons that are counted separately.
 const MOST_REASONS: usize = 10;
 
-/// What became of the rows so far.
+/// The counts of an import.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     unchanged: u64,
@@ -49,13 +49,13 @@ impl Tally {
         *(if marks.is_empty() { &mut self.unchanged } else { &mut self.marked }) += 1;
     }
 
-    /// Counts a row that became an event of the table.
+    /// Counts a row whose event was stored now.
     pub(super) fn stored(&mut self, marks: &[Mark]) {
         self.fits(marks);
         self.stored += 1;
     }
 
-    /// Counts a row whose event an earlier import has stored.
+    /// Counts a row whose event was stored before.
     pub(super) fn stored_before(&mut self, marks: &[Mark]) {
         self.fits(marks);
         self.before += 1;
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// A part of a value, for one line.
+/// Shortens a value to a part of one line.
 fn example(value: &str) -> String {
     printable(&cut(value, EXAMPLE)).replace('\n', " ")
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Tally {
         let Self { unchanged, marked, stored, before, .. } = self;
         write!(f, "{:<16} {unchanged}\n{:<16} {marked}", "fit unchanged", "fit with a mark")?;
         for (place, (count, given)) in &self.marks {
-            let (mark, meaning) = MARKS.get(*place).copied().unwrap_or(("another mark", "has no place"));
+            let (mark, meaning) = MARKS.get(*place).copied().unwrap_or(("other mark", "was replaced"));
             write!(f, "\n  {mark:<14} {count}  ")?;
             if mark != "truncated" {
                 write!(f, "\"{}\" ", example(given))?;

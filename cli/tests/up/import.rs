@@ -1,4 +1,5 @@
-//! Tests `oasis import` with tables of other applications, next to which OASIS DevHub has its own schema.
+//! Tests `oasis import` with tables of other applications. OASIS DevHub has its own schema in the same
+//! database.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -51,7 +52,7 @@ impl Setup {
         text
     }
 
-    /// Sets the default of a setting in the database.
+    /// Changes a setting for new sessions of the database.
     async fn set(&self, setting: &str) {
         let alter = format!("format('ALTER DATABASE %I SET {setting}', current_database())");
         self.sql(&format!("DO $$ BEGIN EXECUTE {alter}; END $$")).await;
@@ -77,7 +78,7 @@ impl Setup {
     }
 }
 
-/// Whether the output has a line with this label and this number.
+/// Whether the output has a line with this label and this count.
 fn counts(text: &str, label: &str, count: u64) -> bool {
     text.lines().any(|line| line.strip_prefix(label).is_some_and(|rest| rest.trim() == count.to_string()))
 }
@@ -95,7 +96,7 @@ const CAMEL: &str = include_str!("tables/camel.sql");
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_keeps_its_table_while_its_events_are_imported() {
     let setup = Setup::new(&[TOPIC]).await;
-    // In the schema of the application, nothing is changed, and /ready names the table and the remedy.
+    // `oasis migrate` refuses the schema of the application, and the check of the database names the remedy.
     let (code, text) = setup.run(&["migrate", "--oasis-schema", "public"]);
     assert!(code == Some(1) && text.contains("public.oasis_events that OASIS DevHub did not make"), "{text}");
     let public = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();
@@ -105,13 +106,14 @@ async fn an_application_keeps_its_table_while_its_events_are_imported() {
     let text = setup.import("oasis_events", &["--dry-run"]);
     assert!(counts(&text, "fit unchanged", 1) && counts(&text, "fit with a mark", 2), "{text}");
     assert!(counts(&text, "do not fit", 0) && text.contains("public.oasis_events: 3 rows"), "{text}");
-    for part in ["topic ", "vtid_given     1  \"SYSTEM\" is no VTID", "error becomes failure", "nothing was"]
+    for part in
+        ["topic ", "vtid_given     1  \"SYSTEM\" is not a VTID", "error becomes failure", "nothing was"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(setup.events().await, Vec::<Value>::new());
 
-    // Both applications run while the rows are imported.
+    // The services of OASIS DevHub run while the rows are imported.
     let mut command = setup.home.up_command(&[]);
     command.envs([("DATABASE_URL", setup.db.url.as_str()), ("OASIS_SCHEMA", "devhub")]);
     let up = Up::start(command);
@@ -150,7 +152,7 @@ async fn an_application_keeps_its_table_while_its_events_are_imported() {
     assert_eq!(long["message"].as_str().map(str::len), Some(1_024));
     assert_eq!(long["n"].to_string(), "123456789012345678901234567890");
 
-    // The application goes on. Another import adds only the new row.
+    // The application inserts another row. The next import stores only this row.
     let insert = "INSERT INTO oasis_events (vtid, topic, service, status) \
                   VALUES ('VTID-01234', 'task.done', 'worker', 'success')";
     setup.sql(insert).await;
@@ -179,7 +181,7 @@ async fn columns_with_the_fields_of_an_event_count_more_than_older_columns() {
             })
         )
     );
-    // An old ping is no sign of life of an agent.
+    // An old ping does not show that the agent is alive.
     assert_eq!(
         (&events[4][0], meta_without_id(&events[4])),
         (
@@ -283,7 +285,7 @@ async fn wrong_tables_and_hidden_rows_are_refused_with_advice() {
         let (code, text) = setup.run(&[&["import"], arguments].concat());
         assert!(code == Some(expected) && text.contains(part), "{arguments:?}: {text}");
     }
-    // PostgreSQL would hide the rows from this role without a word.
+    // By default, PostgreSQL silently hides the rows from this role.
     let hide = "ALTER TABLE oasis_events ENABLE ROW LEVEL SECURITY; \
                 ALTER TABLE oasis_events FORCE ROW LEVEL SECURITY; \
                 CREATE ROLE reader LOGIN PASSWORD 'reader'; GRANT SELECT ON oasis_events TO reader";
@@ -324,7 +326,7 @@ async fn rows_with_equal_or_changing_keys_are_not_lost_and_not_doubled() {
         }
     }
 
-    // A table of another database has the same name and the same keys.
+    // The changed table stands for a table of another database, with the same name and the same keys.
     setup.sql("UPDATE dated SET type = 'y', day = '2025-02-02' WHERE id = 1").await;
     let other = ["import", "--table", "dated", "--map", "ts=day"];
     let (code, text) = setup.run(&other);
@@ -373,7 +375,7 @@ async fn the_order_is_the_order_of_the_times_and_a_closed_output_changes_nothing
     let starts: Vec<&str> = events.iter().map(|event| &event[0].as_str().unwrap()[..16]).collect();
     assert_eq!(starts, ["2025-01-01 10:00", "2025-01-03 00:00", "2025-01-05 00:00"]);
 
-    // In another time zone, the own table is recognised too.
+    // The table of OASIS DevHub is recognised in another time zone too.
     setup.set("timezone = \"Europe/Berlin\"").await;
     let (code, text) = setup.run(&["import", "--table", "devhub.oasis_events", "--dry-run"]);
     assert!(code == Some(2) && text.contains("OASIS DevHub itself"), "{text}");
