@@ -59,7 +59,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     report.push(clocks::check(database.clock_ahead(), gateway.clock_ahead()));
     match report.print(json) {
-        // The reader, such as `head`, has what it wants. The exit code is about the installation.
+        // Even if the reader of the output, such as `head`, has ended, the exit code says whether there is a
+        // problem.
         Err(error) if error.is::<OutputClosed>() => {}
         printed => printed?,
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::report::{Check, Finding};
 
-/// A smaller difference has no visible effect. The clock of a gateway is known only to a second.
+/// A smaller difference has no visible effect. A gateway reports its clock only to the second.
 const TOLERATED: SignedDuration = SignedDuration::from_secs(5);
 
 /// Judges how far the clocks of the database and of the gateway are ahead of the clock of this machine.
@@ -19,7 +19,7 @@ pub(super) fn check(database: Option<SignedDuration>, gateway: Option<SignedDura
     let each: Vec<String> = known.iter().map(|(name, ahead)| describe(name, *ahead)).collect();
     let message = format!("compared with this machine: {}", each.join(", "));
     if differ {
-        let hint = "set the clocks with NTP; events of a wrong clock have a wrong `ts`, and ages are wrong";
+        let hint = "synchronise the clocks with NTP: a wrong clock causes a wrong `ts` and wrong ages";
         Finding::warning(Check::Clocks, message, hint)
     } else {
         Finding::ok(Check::Clocks, message)

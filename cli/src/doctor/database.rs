@@ -29,12 +29,13 @@ pub(super) enum Database {
 }
 
 pub(super) struct Examined {
-    /// What gave the URL.
+    /// The variable or the file that gave the URL.
     by: String,
     facts: Result<Known, String>,
     /// What the database lacks, if the database answers.
     reasons: Vec<String>,
-    /// Why a gateway polls the table, if the table can be read. `Ok(None)` if notifications wake it.
+    /// Why a gateway would poll the table, or `Ok(None)` if notifications arrive. `None` if the table cannot
+    /// be read.
     listening: Option<Result<Option<String>, String>>,
     /// When the newest event from GitHub was recorded, if the table can be read.
     last_delivery: Option<Option<Timestamp>>,
@@ -46,7 +47,7 @@ struct Known {
     clock_ahead: SignedDuration,
 }
 
-/// The settings of the database, with the variables that every service reads.
+/// The settings of the database, from the variables that every service reads.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]
@@ -88,14 +89,14 @@ impl Database {
     }
 }
 
-/// The settings of the database, and what gave its URL.
+/// The settings of the database, and the variable or the file that gave its URL.
 fn settings(url: &Setting) -> Result<(DatabaseArgs, String), Finding> {
     let problem = |message: String, hint: &str| Finding::problem(Check::Database, message, hint);
     let correct = "correct the variable; docs/database.md, section URLs, has examples";
     let (value, by) = match url {
         Setting::Given { value, by } => (value.expose(), by),
         Setting::Unreadable(why) => {
-            return Err(problem(why.clone(), "make it readable, or set DATABASE_URL"));
+            return Err(problem(why.clone(), "correct the file or its permissions, or set DATABASE_URL"));
         }
         Setting::Missing => {
             return Err(Finding::warning(
@@ -142,7 +143,7 @@ async fn examine(database: DatabaseArgs, by: String) -> Examined {
     examined
 }
 
-/// How far a clock is ahead that showed `shown` at a moment between `asked` and `answered`.
+/// How far a clock is ahead. The clock showed `shown` at a moment between `asked` and `answered`.
 fn ahead(shown: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDuration {
     shown.duration_since(asked + answered.duration_since(asked) / 2)
 }
@@ -157,7 +158,7 @@ async fn polls(store: &Store) -> Result<Option<String>, String> {
             Update::Down(why) => Err(why),
             Update::Start { .. } | Update::Events(_) | Update::Pruned(_) => return,
         };
-        // Only the first outcome counts. The receiver exists until then.
+        // Only the first outcome is sent. The receiver waits for it.
         let _ = tell.take().map(|tell| tell.send(outcome));
     });
     let first = async {

@@ -1,4 +1,4 @@
-//! Checks what has happened: GitHub's last delivery, and silent agents.
+//! Checks the stored events: the last delivery from GitHub, and silent agents.
 
 use std::collections::BTreeSet;
 

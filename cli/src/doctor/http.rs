@@ -59,9 +59,9 @@ pub(super) async fn ask(
     }
 }
 
-/// How far a clock is ahead that showed `date` at a moment between `sent` and `received`.
+/// How far a clock is ahead. The clock showed `date` at a moment between `sent` and `received`.
 fn ahead(date: &str, sent: Timestamp, received: Timestamp) -> Option<SignedDuration> {
-    // The server cut off the fraction of its second. So on average, its clock showed half a second more.
+    // A `Date` has no fraction of a second. So on average, the clock showed half a second more.
     let shown = DateTimeParser::new().parse_timestamp(date).ok()? + SignedDuration::from_millis(500);
     Some(shown.duration_since(sent + received.duration_since(sent) / 2))
 }

@@ -1,4 +1,4 @@
-//! Checks who may send events to the gateway, and who may read.
+//! Checks who may send events to the gateway.
 
 use hyper::Method;
 use oasis_service::client::Base;
@@ -12,7 +12,7 @@ const PATH: &str = "/events/ingest";
 /// What the answer to an empty request says about its sender.
 #[derive(Debug)]
 enum Admission {
-    /// The sender may send events. The gateway checks the sender first, and has then refused the empty body.
+    /// The sender may send events: the gateway has accepted the sender, and refused only the empty body.
     Admitted,
     /// The gateway needs a token, or another token.
     TokenNeeded,
@@ -73,7 +73,7 @@ fn judge(reply: &Reply, gateway: &Base) -> Admission {
     let problem = |meaning: &str, hint: &str| {
         Admission::Unknown(Finding::problem(Check::Ingest, format!("{at}: {meaning}"), hint))
     };
-    // Only our services answer with a code. A proxy has another body.
+    // The errors of our services have a code. The errors of a proxy do not.
     let code = reply.json["error"]["code"].as_str();
     match (status.as_u16(), code) {
         (400 | 415, Some(_)) => Admission::Admitted,
@@ -108,11 +108,11 @@ fn judge(reply: &Reply, gateway: &Base) -> Admission {
             "let the proxy pass this path on, with the header Authorization",
         ),
         (502..=504, None) => problem(
-            "a proxy does not reach gateway-feed, or waits too short a time for it",
+            "a proxy cannot reach gateway-feed, or does not wait long enough for the answer",
             "read the log of the proxy, and check the address that it uses for gateway-feed",
         ),
         (_, Some(code)) => problem(&format!("gateway-feed has failed with `{code}`"), LOG),
-        (_, None) => problem("the answer is not from gateway-feed", LOG),
+        (_, None) => problem("the answer is not from gateway-feed", "read the log of the proxy"),
     }
 }
 
@@ -151,8 +151,8 @@ mod tests {
             (407, "a proxy refuses the request"),
             (413, "even an empty request is too large"),
             (500, "is not from gateway-feed"),
-            (502, "a proxy does not reach gateway-feed"),
-            (504, "a proxy does not reach gateway-feed"),
+            (502, "a proxy cannot reach gateway-feed"),
+            (504, "a proxy cannot reach gateway-feed"),
         ] {
             let Admission::Unknown(finding) = judged(status, Value::Null) else { panic!("{status}") };
             assert_eq!(finding.verdict, Verdict::Problem);

@@ -23,7 +23,7 @@ pub(super) enum Check {
 }
 
 impl Check {
-    /// The name in the output. The names of services are the names that the services use themselves.
+    /// The name in the output. For a service, this is the name in the answer of `/ready`.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Database => "database",

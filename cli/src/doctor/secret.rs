@@ -8,8 +8,8 @@ use super::report::{Check, Finding};
 use super::setup::{Setting, Setup};
 use crate::delivery::{Courier, Outcome};
 
-/// The event name of the delivery. webhook-ingest verifies the signature, and then ignores an event that the
-/// feed does not show. So nothing is stored.
+/// The event name of the delivery. webhook-ingest verifies the signature, and then ignores the event, because
+/// the feed does not show events with this name. So nothing is stored.
 const EVENT: &str = "oasis_doctor";
 const VARIABLE: &str = "GITHUB_WEBHOOK_SECRET";
 
@@ -19,7 +19,8 @@ pub(super) async fn check(setup: &Setup, receiver: Option<&Base>) -> Finding {
     let (value, by) = match &setup.webhook_secret {
         Setting::Given { value, by } => (value, by),
         Setting::Unreadable(why) => {
-            return Finding::problem(check, why, format!("make the file readable, or set {VARIABLE}"));
+            let hint = format!("correct the file or its permissions, or set {VARIABLE}");
+            return Finding::problem(check, why, hint);
         }
         Setting::Missing => {
             let message = format!("not checked: {VARIABLE} is not set, and no `oasis up` ran in this folder");

@@ -74,7 +74,7 @@ impl<'a> Service<'a> {
     }
 }
 
-/// Judges the answer of the right service.
+/// Judges an answer that came from the service itself.
 fn ready(check: Check, base: &Base, reply: &Reply) -> Vec<Finding> {
     if reply.status == StatusCode::OK {
         // Only deploy-watcher has `last_failure`, and only gateway-feed has `polls`.

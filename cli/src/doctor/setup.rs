@@ -17,7 +17,7 @@ pub(super) enum Setting {
     Given { value: Secret, by: String },
     /// Nothing gives the setting.
     Missing,
-    /// The file that should give the setting cannot be read.
+    /// The file that should give the setting cannot be used, for this reason.
     Unreadable(String),
 }
 
@@ -47,7 +47,7 @@ impl Setup {
     /// Decides what to check. `gateway` is the address of the gateway, and `up` is the running `oasis up`.
     pub(super) fn new(args: Args, gateway: &Base, up: Option<Found>) -> Self {
         let up = up.filter(|up| up.gateway == *gateway);
-        // If no `oasis up` runs, the files of the last one say what it used.
+        // Without a running `oasis up`, the settings come from the files of the last run.
         let last = |name: &str| gateway.is_loopback().then(|| args.data.join(name));
         let (database_url, webhook_secret) = match &up {
             Some(up) => (up.database_url.clone(), up.webhook_secret.clone()),
@@ -70,7 +70,7 @@ impl Setup {
     }
 }
 
-/// The value of a flag or a variable, or else the content of a file of `oasis up`.
+/// A setting from a flag or a variable, or else from a file of `oasis up`.
 fn setting(given: Option<Secret>, variable: &str, file: Option<PathBuf>) -> Setting {
     if let Some(value) = given {
         return Setting::Given { value, by: variable.to_owned() };
@@ -87,8 +87,9 @@ fn setting(given: Option<Secret>, variable: &str, file: Option<PathBuf>) -> Sett
     }
 }
 
-/// Whether a URL names a database on this machine, as `oasis up` writes it. The file may come from a
-/// repository that the user cloned. So it must not lead to another machine, or name files with passwords.
+/// Whether a URL has the form that `oasis up` writes: a database on this machine. The file with the URL may
+/// come from a repository that the user cloned, so the URL must not name another machine or files with
+/// passwords.
 fn is_private(url: &str) -> bool {
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
     let host = address.rsplit_once('@').map_or("", |(_, host)| host);

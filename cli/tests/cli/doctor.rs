@@ -79,7 +79,7 @@ async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await
 }
 
-/// The verdict and the message of a check. A check with several findings has the first of them.
+/// The verdict and the message of a check's first finding.
 fn finding<'a>(report: &'a Value, check: &str) -> (&'a str, &'a str) {
     let found = report["checks"].as_array().unwrap().iter().find(|one| one["check"] == check);
     let found = found.unwrap_or_else(|| panic!("{check} is missing: {report}"));
@@ -131,7 +131,7 @@ async fn a_silent_agent_is_reported() {
     let mut ping = vec!["emit", "--url", &services.gateway, "--meta", "interval:=1"];
     ping.extend(flags.split(' '));
     assert_eq!(run(&ping, &[]).code, 0);
-    // The agent has promised a ping every second, so it is soon late.
+    // The agent announced a ping every second, so the agent is soon late.
     let deadline = Instant::now() + Duration::from_secs(60);
     while finding(&services.doctor(&["--secret", SECRET], &[]).1, "agents")
         != ("warning", "1 agent late or lost: planner")
