@@ -147,7 +147,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Like [`short`], but cuts the start of the text. The end of an instance tells it from other instances.
+/// Like [`short`], but cuts the start of the text, because the instances of an agent differ at the end.
 fn short_start(text: &str) -> String {
     let text = printable(text).replace('\n', " ");
     match text.chars().count().checked_sub(MAX_WIDTH) {

@@ -25,7 +25,7 @@ impl Backoff {
         self.first = first;
     }
 
-    /// Makes the next wait the first wait again. Call this after a success.
+    /// Starts again with the first wait. Call this after a success.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }

@@ -3,13 +3,13 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-/// Texts are cut to at least this width. If this is still too wide, texts are left out.
+/// A text is not cut to less than this width. If the texts are still too wide, some texts are left out.
 const MIN_WIDTH: usize = 12;
 /// The blanks between two texts.
 const GAP: usize = 2;
 
-/// The width of the terminal on standard output; `None` if standard output is not a terminal. `COLUMNS`
-/// overrides the width.
+/// The width of the lines on standard output: the variable `COLUMNS`, or else the width of the terminal.
+/// `None` if the variable is not set and standard output is not a terminal.
 pub(crate) fn terminal() -> Option<usize> {
     let set = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let stdout = io::stdout();
@@ -51,9 +51,9 @@ pub(crate) struct Part<'a> {
 }
 
 /// Cuts the texts so that all texts and the gaps between them have at most `available` columns. `name` is cut
-/// only if it takes more than two thirds of the line. The other texts are cut to the same width. If that
-/// would be less than [`MIN_WIDTH`], the text with the highest rank is left out. The texts that are left out
-/// become empty. The first text of the result is `name`.
+/// only if it is wider than two thirds of the line. Other texts that are too wide are cut to the same width.
+/// If that width would be less than [`MIN_WIDTH`], the text with the highest rank is left out. The texts that
+/// are left out become empty. The first text of the result is `name`.
 pub(crate) fn fit(name: &str, parts: &[Part<'_>], available: usize) -> Vec<String> {
     let natural = width(name);
     let alone = parts.iter().all(|part| part.text.is_empty());

@@ -43,7 +43,7 @@ pub(crate) struct Feed<'a> {
     pub(crate) must_connect: bool,
     /// End when all events that were stored at the start have been read.
     pub(crate) stored_only: bool,
-    /// How the mode without stored events is described.
+    /// The description of the mode in which no events are stored.
     pub(crate) mock_notice: &'static str,
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn follow(
 struct Follower<'a, H> {
     feed: &'a Feed<'a>,
     handle: H,
-    /// The events that `handle` has not got yet.
+    /// The events that `handle` has not received yet.
     batch: Vec<Arrival>,
     backoff: Backoff,
     /// The id after which to resume. Empty while no id is known.
@@ -218,7 +218,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
 
     /// Handles one block. Returns [`Next::End`] if this was the last block that the command needs.
     async fn block(&mut self, block: Block) -> anyhow::Result<Next> {
-        // A message with any other name does not belong to the feed.
+        // The messages of the feed have no name, or the name `message`.
         let data = block.data.filter(|_| matches!(block.event.as_str(), "" | "message"));
         // An event that moves the cursor is real, even if it arrives before the message that changes the
         // mode.
@@ -242,7 +242,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
             }
         };
         let kind = value.get("type").and_then(Value::as_str);
-        // The lines about the feed appear after the events that arrived before them.
+        // A notice about the feed is printed after the events that arrived before it.
         if kind.is_some() && self.flush(1).await? == Next::End {
             return Ok(Next::End);
         }

@@ -49,18 +49,19 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads from the same gateway over another connection.
+    /// Makes a reader of the same gateway with its own connection.
     pub(crate) fn another(&self) -> Self {
         Self { address: self.address.clone(), token: self.token.clone(), connection: None, clock: None }
     }
 
-    /// What the gateway's clock showed at its last answer, cut to a second. `None` if the answer had no time.
+    /// The time of the gateway's last answer, by the gateway's clock, in whole seconds. `None` if the answer
+    /// had no `Date`.
     pub(crate) fn clock(&self) -> Option<Timestamp> {
         self.clock
     }
 
     /// Requests `path`, which may contain a query, and returns the body of the answer. If the gateway has
-    /// just started and has not read the table yet, waits for it.
+    /// just started and has not read the table yet, repeats the request for up to [`START`].
     ///
     /// # Errors
     /// The gateway does not answer, or refuses the request.
@@ -84,8 +85,8 @@ impl Reader {
     async fn answer(&mut self, path: &str, max_bytes: usize) -> anyhow::Result<Answer> {
         let mut request = self.address.base.request(Method::GET, path).body(Full::<Bytes>::default())?;
         http::authorize(request.headers_mut(), self.token.as_ref())?;
-        // If the caller stops waiting, the connection is in the middle of an answer. So the connection is put
-        // back only after the whole answer.
+        // If the caller stops waiting in the middle of an answer, the connection cannot be used again. So the
+        // connection is put back only after the whole answer.
         let kept = self.connection.take().filter(|connection| !connection.is_closed());
         if let Some(mut kept) = kept
             && let Ok(answer) = http::exchange_up_to(&mut kept, request.clone(), max_bytes).await

@@ -41,7 +41,7 @@ pub(crate) struct Selection<'a> {
 pub(crate) async fn read(gateway: &mut Reader, selection: &Selection<'_>) -> anyhow::Result<Vec<Stored>> {
     let mut events: Vec<Stored> = Vec::new();
     let mut before = selection.before;
-    // Few events are new since the last read.
+    // Usually, few events are new since the last read.
     let mut size = if selection.after > 0 { 50 } else { PAGE };
     loop {
         let wanted = (selection.limit - events.len()).min(size);

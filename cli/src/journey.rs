@@ -21,13 +21,13 @@ pub(crate) struct Item {
     /// `None` for a status that this version does not know.
     pub(crate) status: Option<Status>,
     pub(crate) began: Timestamp,
-    /// `None` while the item is not at its end.
+    /// `None` until the item has ended.
     pub(crate) ended: Option<Timestamp>,
     /// The jobs of a run, by name.
     pub(crate) jobs: BTreeMap<String, Option<Status>>,
-    /// Items of one group replace each other: the last one counts.
+    /// Of the items in one group, only the last item counts.
     group: String,
-    /// The workflow run that the item is an attempt of.
+    /// For an attempt of a workflow run: the id of the run, and the number of the attempt.
     run: Option<(String, u64)>,
 }
 

@@ -17,7 +17,7 @@ const WITH_DATE: usize = 100;
 pub(crate) struct Printer {
     zone: TimeZone,
     paint: Paint,
-    /// The current time. The times of other days and years have a date.
+    /// Returns the current time, which decides whether a line needs a date or a year.
     now: fn() -> Timestamp,
 }
 
@@ -80,7 +80,8 @@ impl Printer {
         line.trim_end().to_owned()
     }
 
-    /// Formats a time for a line of this width, without the parts that are the same as now.
+    /// Formats a time for a line of this width. On a terminal, leaves out the current year. On a narrow
+    /// terminal, also leaves out the date of today.
     fn short_time(&self, at: Timestamp, width: Option<usize>) -> String {
         let (at, now) = (at.to_zoned(self.zone.clone()), (self.now)().to_zoned(self.zone.clone()));
         let narrow = width.is_some_and(|width| width < WITH_DATE);
@@ -94,7 +95,7 @@ impl Printer {
         at.strftime(format).to_string()
     }
 
-    /// Formats a time with its date. Only the date of a line for a terminal has no year.
+    /// Formats a time with its date. On a terminal, the date has no year.
     pub(crate) fn time(&self, at: Timestamp, width: Option<usize>) -> String {
         let format = if width.is_some() { "%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         at.to_zoned(self.zone.clone()).strftime(format).to_string()

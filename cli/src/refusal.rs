@@ -39,8 +39,8 @@ struct Inner {
 }
 
 impl Refusal {
-    /// Receives an answer. Its status says most, so the body is read only for the time `within` and up to
-    /// [`MAX_BYTES`].
+    /// Receives an error answer. The status is the most important part, so the body is read only for the time
+    /// `within` and up to [`MAX_BYTES`].
     pub(crate) async fn receive(response: Response<Incoming>, within: Duration) -> Self {
         let end = Instant::now() + within;
         let (head, mut body) = response.into_parts();

@@ -44,8 +44,8 @@ Exit codes:
   5  the task cannot be watched: the gateway does not answer or refuses the
      request, or the reader of the output has ended
 
-The age of an event that was stored before the start is measured by the clock of
-the gateway. The clock of this machine may be wrong.";
+If the last event is already old at the start, its age counts for --settle. The
+age is measured by the clock of the gateway, not by the clock of this machine.";
 
 /// The exit code for each end of a task.
 const fn exit_code(verdict: Verdict) -> u8 {
@@ -146,7 +146,8 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
             State::Ended(verdict, _) => Some(verdict),
             State::NotStarted | State::Active(_) => None,
         };
-        // The last look at the table must come after the quiet time, because the gateway may have been away.
+        // The last read must begin after the quiet time, because the gateway may have been unreachable during
+        // the quiet time.
         if let Some(verdict) = verdict.filter(|_| task.read_at >= settled) {
             output::line(format_args!("{}: {}", args.vtid, state(&journey)))?;
             return Ok(exit_code(verdict));
@@ -165,7 +166,7 @@ async fn watch(args: &Args) -> anyhow::Result<u8> {
             () = changed.notified() => {}
             () = sleep_until(wake) => {}
         }
-        // If the time is up during the read, the next turn ends the command.
+        // If the time is up during the read, the next iteration ends the command.
         if let Ok(read) = timeout_at(timeout, task.read_again()).await {
             retry = read?;
         }
@@ -179,7 +180,7 @@ struct Task<'a> {
     /// The oldest event is first.
     events: Vec<Event>,
     settle: Duration,
-    /// When the task has been without a new event for the time of `settle`.
+    /// When the time of `settle` is over, if no new event arrives.
     settled: Instant,
     /// When the last successful read began.
     read_at: Instant,
@@ -195,12 +196,12 @@ impl Task<'_> {
         self.read_at = began;
         let Some(last) = fresh.last() else { return Ok(()) };
         self.settled = if first {
-            // The event has been there for a while. The clock of this machine may be wrong, so the age is
-            // the difference to the gateway's clock. Without that clock, the event counts as new.
+            // The event may be old. Its age is measured by the gateway's clock, because the clock of this
+            // machine may be wrong. If the gateway's clock is unknown, the event counts as new.
             let age =
                 last.event.recorded_at.zip(self.gateway.clock()).map(|(at, now)| now.duration_since(at));
             let age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
-            // The gateway's time is the time at the end of the read.
+            // The age is known for the end of the read, so the duration of the read is subtracted.
             began + self.settle.saturating_sub(age.saturating_sub(began.elapsed()))
         } else {
             Instant::now() + self.settle
@@ -215,7 +216,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Like [`Task::read`], but a failure to read leads to another attempt at the returned time.
+    /// Like [`Task::read`], but if the read fails, returns the time for the next attempt.
     async fn read_again(&mut self) -> anyhow::Result<Option<Instant>> {
         match self.read(false).await {
             Ok(()) => {

@@ -19,7 +19,7 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Describes an event. Without `meta`, the strict fields must do.
+    /// Describes an event. If the event has no `meta`, the description comes from the strict fields.
     pub(crate) fn of(event: &Event) -> Self {
         let place = [event.repository(), event.module.clone()];
         let repository = place.into_iter().find(|text| !text.is_empty()).unwrap_or_default();

@@ -11,7 +11,8 @@ use crate::output::printable;
 /// commands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Event {
-    /// Unknown for an event of the feed, whose id is outside of the event, and for a simulated event.
+    /// `None` for a simulated event. [`Event::read`] also gives `None` for an event of the feed, which sends
+    /// the id outside of the event.
     pub(crate) id: Option<u64>,
     pub(crate) ts: String,
     pub(crate) vtid: String,
@@ -22,7 +23,7 @@ pub(crate) struct Event {
     pub(crate) title: String,
     pub(crate) link: String,
     pub(crate) recorded_at: Option<Timestamp>,
-    /// The facts that the ten fields have no room for. The feed does not send them.
+    /// The facts that have no field of their own. The feed does not send them.
     pub(crate) meta: Option<Map<String, Value>>,
 }
 
@@ -69,8 +70,8 @@ impl Event {
         names.iter().map(|name| self.meta(name)).find(|text| !text.is_empty()).unwrap_or_default()
     }
 
-    /// The number of the attempt of a run; 0 if it is unknown. GitHub's link of the first attempt has no
-    /// number.
+    /// The number of the attempt of a run; 0 if the number is unknown. GitHub's link to the first attempt has
+    /// no number.
     pub(crate) fn attempt(&self) -> u64 {
         self.meta("attempt").parse().unwrap_or_else(|_| {
             let number = self.link.split_once("/attempts/").map(|(_, rest)| rest);

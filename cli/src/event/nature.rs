@@ -1,4 +1,4 @@
-//! What kind of thing an event reports on. The set of kinds is open, so every other kind is `Other`.
+//! Determines what an event reports on. Producers may use any kind, so an unknown kind becomes `Other`.
 
 use super::model::Event;
 
@@ -16,7 +16,7 @@ pub(crate) enum Nature {
     Suite,
     /// A deployment in GitHub.
     Deployment,
-    /// A deploy to Cloud Run, or one that a producer sent.
+    /// A deploy to Cloud Run, or a deploy that another producer reports.
     Deploy,
     Release,
     /// A beat of an agent, or a notice of the gateway about an agent.

@@ -47,15 +47,15 @@ pub(super) struct Slot {
     pub(super) lane: Lane,
     /// Events with the same key report on the same item.
     pub(super) key: String,
-    /// Items with the same group replace each other.
+    /// Of the items in one group, only the last item counts.
     pub(super) group: String,
-    /// The id of the workflow run, and the number of the attempt.
+    /// For an attempt of a workflow run: the id of the run, and the number of the attempt.
     pub(super) run: Option<(String, u64)>,
 }
 
 impl Slot {
-    /// The place of an event that is not of a job. `None` for an event that only repeats what the runs say.
-    /// `has_runs` says whether the journey has workflow runs.
+    /// The place of an event. `None` for an event that only repeats what the workflow runs report. `has_runs`
+    /// says whether the journey has workflow runs.
     pub(super) fn of(event: &Event, has_runs: bool) -> Option<Self> {
         let repository = event.repository();
         let name = event.meta("name");
@@ -80,7 +80,7 @@ impl Slot {
                     run: Some((id, attempt)),
                 }
             }
-            // GitHub Actions reports each run also as a suite.
+            // GitHub Actions also reports each run as a suite.
             Nature::Suite if has_runs && name == "GitHub Actions" => return None,
             Nature::Suite => {
                 let group = format!("suite|{repository}|{name}");

@@ -30,7 +30,7 @@ pub(super) struct Loaded {
     pub(super) skipped: Skipped,
 }
 
-/// The numbers of JSON files in directories that have no payload.
+/// The numbers of JSON files without a payload that were found in directories.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Skipped {
     /// The names of these files contain no event.

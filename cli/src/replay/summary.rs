@@ -61,7 +61,7 @@ impl Summary {
         self.not_sent += payloads;
     }
 
-    /// Sets the numbers of files that have no payload.
+    /// Sets the numbers of files without a payload.
     pub(super) fn skipped(&mut self, skipped: Skipped) {
         self.skipped = skipped;
     }

@@ -1,5 +1,5 @@
-//! Adds to the events of the feed the facts that the feed does not send, such as the name of a run. They come
-//! from the query API.
+//! Adds facts to the events of the feed, such as the name of a run. The feed does not send these facts, so
+//! they come from the query API.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Makes the source of names for the events that match `filter`.
+    /// Makes a `Names` for the events that match `filter`.
     pub(super) fn new(gateway: Reader, filter: Filter) -> Self {
         Self { gateway, filter, paused_until: None }
     }
@@ -33,7 +33,7 @@ impl Names {
     /// Sets `meta` of the events that need it. If the gateway does not answer in time, the events stay
     /// unchanged.
     pub(super) async fn add(&mut self, events: &mut [Event]) {
-        // A ping of an agent has the agent's name as its module.
+        // A ping of an agent needs no other name, because its module is the name of the agent.
         let needing = || events.iter().filter(|event| event.id.is_some() && is_named(event));
         let Some(newest) = needing().filter_map(|event| event.id).max() else { return };
         if self.paused_until.is_some_and(|until| Instant::now() < until) {

@@ -32,8 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub(super) port: u16,
-    /// Folder for the private PostgreSQL and the webhook secret; other commands find a running `oasis up` by
-    /// the default folder
+    /// Folder for the private PostgreSQL and the webhook secret; other commands search only the default
+    /// folder for a running `oasis up`
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub(super) data: PathBuf,
     /// Use this database instead of a private one; the variable is safer, because other users can see flags

@@ -29,8 +29,8 @@ pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
         format!("cannot make the folder {}: pass another path with --data", path.display())
     })?;
     for secret in [SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
-        // Another program, or a copy without its mode, may have let other users read the file. A file that
-        // cannot be opened is reported when it is needed.
+        // Other users may be able to read the file, for example because it was copied without its mode. A
+        // file that cannot be opened is reported when it is needed.
         if let Ok(file) = File::open(&secret) {
             let hint = "delete the file, and `oasis up` makes another one";
             let made = make_private(&file);
@@ -85,7 +85,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Takes the rights of other users to a file away.
+/// Removes the rights of other users to a file.
 fn make_private(file: &File) -> io::Result<()> {
     let mut permissions = file.metadata()?.permissions();
     if permissions.mode() & 0o077 == 0 {

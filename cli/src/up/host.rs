@@ -1,6 +1,6 @@
 //! Functions for the host that the services of `oasis up` listen on.
 
-/// The host, as a part of a URL, under which this machine reaches the services.
+/// The host by which this machine reaches the services, as a part of a URL.
 pub(super) fn reachable(host: &str) -> String {
     match host {
         "127.0.0.1" | "0.0.0.0" | "::" | "::1" => "localhost".to_owned(),
