@@ -90,7 +90,7 @@ impl Webhooks {
     }
 }
 
-/// The webhook-ingest of the `oasis up` whose gateway has this address.
+/// The address of webhook-ingest: the port after the port of the gateway, on this machine.
 fn next_port(gateway: &Base) -> anyhow::Result<Base> {
     let next = gateway.port().checked_add(1).filter(|_| gateway.is_loopback() && gateway.path().is_empty());
     let next = next.ok_or_else(|| {

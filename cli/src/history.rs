@@ -37,7 +37,7 @@ pub(crate) struct Selection<'a> {
 /// Reads stored events, the oldest first.
 ///
 /// # Errors
-/// The gateway does not answer, refuses the request, or is no gateway.
+/// The gateway does not answer or refuses the request, or the server is not a gateway.
 pub(crate) async fn read(gateway: &mut Reader, selection: &Selection<'_>) -> anyhow::Result<Vec<Stored>> {
     let mut events: Vec<Stored> = Vec::new();
     let mut before = selection.before;

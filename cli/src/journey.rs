@@ -66,7 +66,7 @@ pub(crate) enum State<'a> {
     NotStarted,
     /// These runs and deploys wait or run.
     Active(Vec<&'a Item>),
-    /// Nothing waits or runs. The items are those that decide a verdict other than success.
+    /// No run or deploy waits or runs. The items are the failed or cancelled items that decide the verdict.
     Ended(Verdict, Vec<&'a Item>),
 }
 

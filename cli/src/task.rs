@@ -24,7 +24,7 @@ For all events of a task as JSON, use `oasis events --vtid VTID --json`.";
 
 /// The maximum number of events of a task that are read. These are the newest events.
 const MAX_EVENTS: usize = 5_000;
-/// The maximum number of pings that are read in addition. They only say when agents worked on the task.
+/// The maximum number of pings that are read in addition. Pings only show when agents worked on the task.
 const MAX_PINGS: usize = 1_000;
 
 /// Flags of `oasis task`.

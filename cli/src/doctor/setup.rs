@@ -32,7 +32,7 @@ pub(super) enum Address {
     Unknown,
 }
 
-/// What is checked, and with which secrets.
+/// The addresses and the settings that the checks use.
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) gateway: Address,

@@ -56,7 +56,7 @@ impl Event {
         self.status.parse().ok()
     }
 
-    /// A text or a number in `meta`; empty if `meta` has no such text.
+    /// A text or a number in `meta`; empty if `meta` has neither under this name.
     pub(crate) fn meta(&self, name: &str) -> String {
         match self.meta.as_ref().and_then(|meta| meta.get(name)) {
             Some(Value::String(text)) => one_line(text),

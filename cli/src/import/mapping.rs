@@ -87,7 +87,7 @@ impl Mapping {
         let columns = ranked.into_iter().map(|(role, _, column)| (column.clone(), role)).collect();
         let mapping = Self { table, keys, columns };
         if mapping.with(Role::Kind).next().is_none() {
-            let why = "no column says what happened: name one with --map kind=COLUMN";
+            let why = "no column becomes the kind: name one with --map kind=COLUMN";
             let names = mapping.columns.iter().map(|(column, _)| column.name.as_str()).collect::<Vec<_>>();
             return Err(Usage(format!("{why}. The table has {}", names.join(", "))));
         }

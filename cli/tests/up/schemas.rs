@@ -1,4 +1,4 @@
-//! Tests two stacks in one database, each with its own schema, and the flag of the other commands.
+//! Tests two stacks in one database, each with its own schema, and `--oasis-schema` of other commands.
 
 use oasis_postgres::testing;
 use oasis_store::{DatabaseArgs, Order, PageQuery, Store, StoredEvent};
