@@ -27,9 +27,9 @@ const RETURNS_OF_AGENT: usize = 2 * LOSSES_OF_AGENT;
 const PAGE: i64 = 1_000;
 
 /// The condition of the index `oasis_events_agents`. The next two constants are the leading columns of this
-/// index: the instance, and the sort of event. `Pinger::read` of oasis-core computes the instance in the same
-/// way, except that `Pinger::read` cuts long names at 200 bytes and the index cuts long names at 200
-/// characters.
+/// index: the instance, and the sort of event, which is its kind or `repeat`. `Pinger::read` of oasis-core
+/// computes the instance in the same way, except that it cuts long names at 200 bytes and the index cuts them
+/// at 200 characters.
 const PINGS: &str =
     "e.channel = 'devhub' AND e.source = 'agent.ping' AND e.kind IN ('ping', 'ping.lost', 'ping.back')";
 const INSTANCE: &str = "(left(coalesce( \

@@ -1,6 +1,7 @@
-//! The settings of the database connections. A URL means the same as for libpq, with two exceptions: without
-//! `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates, and only the URL counts, not
-//! the variables `PG…` or files in the home directory. `config/parameter.rs` lists all parameters.
+//! The settings of the database connections. A URL means the same as for libpq, with two exceptions. Without
+//! `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates. The environment variables of
+//! libpq, such as `PGHOST`, and its files in the home directory have no effect. `config/parameter.rs` lists
+//! all parameters.
 
 mod error;
 mod parameter;
@@ -60,8 +61,8 @@ impl DatabaseArgs {
     }
 }
 
-/// An optional URL. An empty text counts as no URL, because Docker Compose passes unset variables as empty
-/// texts.
+/// An optional URL. An empty string counts as no URL, because Docker Compose passes unset variables as empty
+/// strings.
 #[derive(Debug, Clone)]
 pub struct Optional(Option<DatabaseUrl>);
 

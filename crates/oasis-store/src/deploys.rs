@@ -1,4 +1,4 @@
-//! Looks up the task, the layer and the module of deploys that are stored, for the deploy-watcher.
+//! Looks up the task, the layer and the module of stored deploys, for the deploy-watcher.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub struct Attribution {
     pub vtid_given: Option<String>,
 }
 
-/// Describes a request for a deploy.
+/// Selects stored requests for a deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLookup {
     /// The start of the dedup keys of all requests for the service. It ends with a colon.
@@ -32,7 +32,7 @@ pub struct RequestLookup {
     pub from: Timestamp,
     /// The request is not newer than this time.
     pub until: Timestamp,
-    /// Whether a request with the id of an operation fits.
+    /// Whether a request with the id of an operation matches.
     pub with_operation: bool,
 }
 
@@ -72,7 +72,7 @@ impl Store {
         .await
     }
 
-    /// For each of `lookups`, returns the newest stored request that fits, with its time.
+    /// For each of `lookups`, returns the newest stored request that matches, with its time.
     ///
     /// # Errors
     /// When the database can't be reached or refuses the statement.
@@ -87,9 +87,9 @@ impl Store {
         let from: Vec<Timestamp> = lookups.iter().map(|lookup| lookup.from).collect();
         let until: Vec<Timestamp> = lookups.iter().map(|lookup| lookup.until).collect();
         let with_operation: Vec<bool> = lookups.iter().map(|lookup| lookup.with_operation).collect();
-        // The keys with a prefix that ends with a colon are those below the same prefix with a semicolon,
-        // which is the next character. The requests of a service are read once, however many lookups name the
-        // service.
+        // The semicolon is the character after the colon. So a key has a prefix that ends with a colon if the
+        // key is between the prefix and the same prefix with a semicolon. The requests of a service are read
+        // once, however many lookups name the service.
         let sql = "WITH wanted AS (SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY \
                      AS w (prefix, since, until, with_operation, nth)), \
                    services AS (SELECT prefix, min(since) AS since, max(until) AS until \

@@ -41,7 +41,7 @@ impl StoreError {
     }
 }
 
-// The text has the causes of the error already, so the error has no source that would be printed once more.
+// The text already contains the causes of the error. With a source, the causes would be printed twice.
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error)

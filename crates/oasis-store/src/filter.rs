@@ -33,7 +33,7 @@ macro_rules! accepted {
 
 accepted! {
     Task: str::parse,
-    // The words that ingest accepts, such as `error`.
+    // The words that ingest accepts are accepted too, such as `error`.
     Status: |text| Status::from_word(text).map_or_else(|| text.parse(), Ok),
     Source: str::parse,
     Kind: Kind::parse,

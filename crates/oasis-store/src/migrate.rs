@@ -104,7 +104,7 @@ async fn migrate_on(client: &Client, notices: &Notices, schema: &Schema) -> Resu
     }
     for transaction in script::transactions(schema) {
         if let Err(error) = client.batch_execute(&transaction.sql).await {
-            // A pooler gives the session to another client only after the end of the transaction.
+            // Until the transaction ends, a pooler can't give the session to another client.
             let _ = client.batch_execute("ROLLBACK").await;
             return Err(failed(&transaction.name, &error));
         }

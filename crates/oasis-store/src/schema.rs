@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// The default schema. Its notification channel and its lock keys have no prefix.
 const PUBLIC: &str = "public";
-/// The schema in which `oasis migrate` makes tables only to compare them. It is always rolled back.
+/// The schema in which `oasis migrate` creates tables for a comparison. Its creation is always rolled back.
 pub(crate) const SCRATCH: &str = "oasis_scratch";
 /// The maximum length of a name. PostgreSQL cuts names at 63 bytes, and the name of the notification channel
 /// contains the name of the schema.
@@ -20,7 +20,7 @@ pub struct Schema(Cow<'static, str>);
 /// The reason why a text is not the name of a schema for OASIS DevHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// The text has other characters than a name, or is too long.
+    /// The text is empty or too long, contains other characters, or begins with a digit.
     #[error("expected 1 to {MAX_LENGTH} characters a-z, 0-9 and _, and no digit at the beginning")]
     Name,
     /// The name belongs to PostgreSQL, or `oasis migrate` uses the schema for comparisons.
@@ -76,8 +76,8 @@ impl Schema {
     ///
     /// - `{schema}` becomes the identifier of the schema. It precedes the name of each table and function.
     /// - `{schema_name}` becomes the name of the schema, for use in a literal.
-    /// - `{prefix}` becomes what precedes the name of a notification channel or a lock, because such a name
-    ///   belongs to the whole database. The prefix of `public` is empty.
+    /// - `{prefix}` becomes the prefix for the name of a notification channel or a lock. All schemas of a
+    ///   database share these names, so the prefix contains the schema. The prefix of `public` is empty.
     pub(crate) fn sql(&self, template: &str) -> String {
         let name = &self.0;
         // PostgreSQL stores the text of functions. The functions of existing databases contain `public`

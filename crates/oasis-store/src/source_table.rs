@@ -16,9 +16,9 @@ mod name;
 pub use error::SourceError;
 use name::{Candidate, choose, quoted};
 
-/// The settings of the session end with its transaction, so a pooler gives nothing of them to other clients.
-/// They make the text of a value the same at each import. Without `row_security`, PostgreSQL refuses to leave
-/// out rows that this role may not see.
+/// The settings end with the transaction, so no other client of a pooler gets them. With these settings, a
+/// value has the same text in each import. With `row_security = off`, PostgreSQL reports an error instead of
+/// leaving out the rows that this role may not see.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
@@ -35,8 +35,8 @@ const TABLES: &str = "\
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' \
       AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2, 3";
 
-/// The columns of a table. The key is the primary key, or else the smallest unique index whose columns are
-/// never null.
+/// The columns of a table. The key is the primary key. A table without a primary key has the key of the
+/// unique index with the fewest columns, if none of these columns can be null.
 const COLUMNS: &str = "\
     WITH keys AS (SELECT i.indexrelid, i.indisprimary, k.attnum \
         FROM pg_index AS i, unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS k(attnum) \
@@ -63,11 +63,11 @@ const UNSORTED: [&str; 9] = ["json", "xml", "point", "line", "lseg", "box", "pat
 /// The maximum number of rows that can't be read, and of such rows in succession.
 const MOST_UNREADABLE: (u32, u32) = (100, 3);
 
-/// A table that another application made. The connection has a transaction that only reads, so all rows are
-/// from one moment.
+/// A table that another application made. One transaction reads all rows, as they were when it began. After a
+/// row that the database can't output, a new transaction reads the rest.
 pub struct SourceTable {
     client: Client,
-    /// The name with the name of the schema, as SQL.
+    /// The name in SQL, with the schema.
     sql: String,
     /// The names of the schema and of the table.
     name: [String; 2],
@@ -85,11 +85,12 @@ pub struct SourceTable {
 pub struct SourceRow {
     /// The row as a JSON object.
     pub json: String,
-    /// 1, unless the table has no key and several rows are the same: the second of these rows has 2.
+    /// The number of the row among identical rows of a table without a key, from 1. Always 1 if the table has
+    /// a key.
     pub copy: i64,
 }
 
-/// An event that is stored already, reduced to what tells whether it is the same event.
+/// The fields of a stored event that show whether a row of a [`SourceTable`] is the same event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the docs of `Event` explain the fields")]
 pub struct StoredBefore {
@@ -112,8 +113,8 @@ pub struct SourceColumn {
 }
 
 impl SourceTable {
-    /// Finds a table by its name, such as `events`, `app.events` or `"OasisEvent"`. Without quotes, upper
-    /// case and lower case count only if names differ in nothing else.
+    /// Finds a table by its name, such as `events`, `app.events` or `"OasisEvent"`. If no table has exactly
+    /// this name, a name without quotes also finds a table whose name differs only in case.
     ///
     /// # Errors
     /// See [`SourceError`].
@@ -144,7 +145,7 @@ impl SourceTable {
         Ok(Self { client, sql, name, columns, identity, query: String::new(), read: 0, unreadable: 0 })
     }
 
-    /// The name with the name of the schema, as in SQL.
+    /// The name in SQL, with the schema.
     pub fn sql_name(&self) -> &str {
         &self.sql
     }
@@ -175,14 +176,14 @@ impl SourceTable {
         Ok(own.await?.is_some_and(|own| own == self.identity))
     }
 
-    /// Starts to read all rows in the order of their times. The time of a row is the first of the columns
-    /// `times` that is not null. Rows with the same time are in the order of the columns `keys`. Returns the
-    /// number of rows.
+    /// Starts to read all rows in the order of their times. The time of a row is its first value in the
+    /// columns `times` that is not null. Rows with the same time are in the order of the columns `keys`.
+    /// Returns the number of rows.
     ///
     /// # Errors
     /// When the connection breaks, or this role may not read all rows.
     pub async fn start(&mut self, times: &[&str], keys: &[&str]) -> Result<u64, StoreError> {
-        // An alias that is also the name of a column would mean the column.
+        // If a column had the name of the alias, the alias would refer to the column.
         let mut row = "r".to_owned();
         while self.columns.iter().any(|column| column.name == row) {
             row.push('_');
@@ -194,7 +195,7 @@ impl SourceTable {
             format!("{}{cast}", value(column))
         };
         let time = match times {
-            // The columns may have different types.
+            // The columns may have different types, so their texts are compared.
             [_, _, ..] => {
                 let texts: Vec<String> = times.iter().map(|time| format!("{}::text", value(time))).collect();
                 Some(format!("coalesce({}) COLLATE \"C\"", texts.join(", ")))
@@ -208,7 +209,7 @@ impl SourceTable {
             _ => "1::bigint".to_owned(),
         };
         let table = &self.sql;
-        // The subquery sorts the rows as they are. A row becomes JSON when it is read.
+        // If the table has a key, each row is converted to JSON only when it is read.
         self.query = format!(
             "SELECT row_to_json(sorted.r)::text, sorted.copy \
              FROM (SELECT {row} AS r, {copy} AS copy FROM {table} AS {row} {order}) AS sorted"
@@ -218,11 +219,11 @@ impl SourceTable {
         Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()).unwrap_or_default())
     }
 
-    /// Reads the next rows: at most `most`, and none after the last row. A row that the database can't output
-    /// is an error, and reading can continue after it.
+    /// Reads at most `most` rows. The result is empty after the last row. It contains an error for each row
+    /// that the database can't output, and the next call continues after this row.
     ///
     /// # Errors
-    /// When the connection breaks, or the database can't output many rows.
+    /// When the connection breaks, or there are too many rows that the database can't output.
     pub async fn next(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
         match self.fetch(most).await {
             Ok(rows) => Ok(rows.into_iter().map(Ok).collect()),
@@ -231,8 +232,8 @@ impl SourceTable {
         }
     }
 
-    /// Reads rows one by one, up to the first row that the database can't output. The error has ended the
-    /// transaction, so this function begins another one.
+    /// Reads rows one by one, up to the first row that follows the rows that the database can't output. Each
+    /// error ends the transaction, so this function begins a new one.
     async fn one_by_one(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
         let mut rows = Vec::new();
         let mut failed = 0;
@@ -267,7 +268,7 @@ impl SourceTable {
         self.declare().await
     }
 
-    /// Declares the cursor, after the rows that were read.
+    /// Declares a cursor that begins after the rows that have been read.
     async fn declare(&self) -> Result<(), StoreError> {
         let (query, read) = (&self.query, self.read);
         let declare = format!("DECLARE oasis_import NO SCROLL CURSOR FOR {query} OFFSET {read}");
@@ -308,7 +309,8 @@ impl Store {
 async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
     let connected = url.named("oasis import").connect(url.tls()?).await;
     let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
-    // The driver ends with the client. Its error would only repeat the error of a statement.
+    // The driver ends when the client is dropped. An error of the driver would only repeat the error of a
+    // statement.
     tokio::spawn(connection);
     Ok(client)
 }

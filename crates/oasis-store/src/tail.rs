@@ -2,7 +2,8 @@
 //!
 //! A tail listens and reads on one connection, which nothing else uses. A standby refuses LISTEN, and a
 //! transaction pooler accepts LISTEN, but delivers no notifications. So LISTEN counts as working only after
-//! this session has received a NOTIFY from another session. Until then, the tail polls the table every 2 s.
+//! this session has received a test notification from another session. Until then, the tail polls the table
+//! every 2 s.
 //! When LISTEN works, the tail still reads the table once a minute. This sweep detects a dead connection, and
 //! it finds events without a notification. After such events, the tail polls too (see `tail/wakeups.rs`).
 
@@ -249,7 +250,7 @@ impl Tail {
     }
 }
 
-/// Logs that the tail has begun or ended to poll. A tail that still polls for a similar reason is not logged.
+/// Logs that the tail starts or stops polling. Nothing is logged if the kind of reason has not changed.
 fn log_change(before: Option<&WhyPoll>, now: Option<&WhyPoll>) {
     match (before, now) {
         (Some(before), Some(now)) if std::mem::discriminant(before) == std::mem::discriminant(now) => {}

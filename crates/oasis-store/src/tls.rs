@@ -40,7 +40,7 @@ pub(crate) struct TlsSettings {
     pub(crate) protocols: Protocols,
     /// Whether the name of the server is sent in clear (SNI).
     pub(crate) sends_name: bool,
-    /// Whether TLS begins at once. The server then learns from TLS that PostgreSQL's protocol follows.
+    /// Whether TLS begins at once. TLS then announces PostgreSQL's protocol (ALPN).
     pub(crate) direct: bool,
 }
 

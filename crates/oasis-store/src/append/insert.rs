@@ -30,8 +30,8 @@ impl Appended {
     }
 }
 
-/// With `unnest` in the SELECT list, PostgreSQL produces one row after the other from all arrays. With
-/// `unnest` in FROM, PostgreSQL would first store each array as a separate table.
+/// With `unnest` in the SELECT list, PostgreSQL produces one row at a time from all arrays. With `unnest` in
+/// FROM, PostgreSQL would first store each array as a separate table.
 const INSERT: &str = "\
     INSERT INTO {schema}.oasis_events \
         (ts, vtid, layer, module, source, kind, status, title, ref, link, channel, meta, dedup_key) \
@@ -42,7 +42,7 @@ const SKIP_DUPLICATES: &str =
     " ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING id, dedup_key";
 const ORIGINALS: &str = "SELECT dedup_key, id, ts FROM {schema}.oasis_events WHERE dedup_key = ANY($1)";
 
-/// The SQL of the appends to one schema. It is rendered once, and not for each append.
+/// The SQL of the appends to one schema. It is rendered once, not for each append.
 pub(super) struct AppendSql {
     refuse_duplicates: String,
     skip_duplicates: String,

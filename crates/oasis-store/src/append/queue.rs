@@ -54,8 +54,8 @@ impl Job {
         matches!(self.failed, Some(AppendError::Unknown(_)))
     }
 
-    /// Remembers why an attempt failed. An error that says that the rows may have been stored is never
-    /// replaced. `Late` is not remembered, because it does not say why the append became late.
+    /// Records why an attempt failed. `Unknown` is never replaced, because the rows may have been stored.
+    /// `Late` is not recorded, because it does not explain why the append became late.
     pub(super) fn fail(&mut self, why: AppendError) {
         if !self.is_in_doubt() && !matches!(why, AppendError::Late) {
             self.failed = Some(why);

@@ -1,6 +1,6 @@
-//! Compares the CHECK constraints of `oasis_events` with the constraints that the migrations create. For
-//! example, a session with `standard_conforming_strings = off` creates other regular expressions from the
-//! same statements.
+//! Compares the CHECK constraints of `oasis_events` with the constraints that the migrations create. The
+//! constraints may differ even if all migrations were applied. For example, a session with
+//! `standard_conforming_strings = off` creates other regular expressions from the same statements.
 
 use tokio_postgres::Client;
 

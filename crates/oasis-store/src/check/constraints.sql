@@ -1,5 +1,6 @@
 -- The CHECK constraints of oasis_events, as PostgreSQL prints them after the migrations. If a migration
--- replaces a constraint, replace it here too. The reason that `/ready` then gives has the new text.
+-- replaces a constraint, replace it here too. If the constraint of a database differs, `/ready` shows the
+-- text in this file as the correction.
 ALTER TABLE {schema}.oasis_events
     ADD CONSTRAINT oasis_events_ts CHECK (((ts >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND
         (ts < '9999-12-30 00:00:00+00'::timestamp with time zone))),

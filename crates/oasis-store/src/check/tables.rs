@@ -1,5 +1,5 @@
-//! [`Tables`]: whether the schema has tables that this program can use. The tables must be from our
-//! migrations and up to date.
+//! [`Tables`]: whether the schema has tables that this program can use. The tables must come from the
+//! migrations of OASIS DevHub and be up to date.
 
 use tokio_postgres::{Client, Row};
 

@@ -19,7 +19,7 @@ pub enum UrlError {
         /// What is wrong with the value, and what to do.
         why: String,
     },
-    /// libpq has no parameter of this name.
+    /// Neither libpq nor another known client has a parameter of this name.
     #[error("the URL has the parameter `{0}`, which Postgres does not know: remove it")]
     Unknown(String),
 }

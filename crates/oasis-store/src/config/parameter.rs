@@ -42,7 +42,8 @@ enum Decision {
     Ignore,
     /// These values have no effect here. Any other value is refused, for this reason.
     Only(&'static [&'static str], &'static str),
-    /// The parameter can't be obeyed. Without it, the connection would not be what the URL demands.
+    /// This program can't obey the parameter. If it ignored the parameter, the connection would not be what
+    /// the URL demands.
     Refuse(&'static str),
 }
 
@@ -66,10 +67,10 @@ const PARAMETERS: &[(&str, Decision)] = &[
     ("service", Refuse(NO_SERVICE)),
     ("servicefile", Refuse(NO_SERVICE)),
     ("application_name", Use(Parameter::ApplicationName)),
-    // The name of the service takes the place of this name.
+    // Each program of OASIS DevHub sets a name anyway.
     ("fallback_application_name", Ignore),
     ("options", Use(Parameter::Options)),
-    // The program reads and writes UTF-8, and no one else sees the encoding of its connections.
+    // This program always uses UTF-8. The encoding of its connections affects no other program.
     ("client_encoding", Ignore),
     ("replication", Only(&["0", "false", "no", "off"], "this program needs an ordinary connection")),
     ("target_session_attrs", Use(Parameter::TargetSessionAttrs)),
@@ -97,7 +98,7 @@ const PARAMETERS: &[(&str, Decision)] = &[
     ("sslsni", Use(Parameter::Sslsni)),
     ("ssl_min_protocol_version", Use(Parameter::SslMinProtocolVersion)),
     ("ssl_max_protocol_version", Use(Parameter::SslMaxProtocolVersion)),
-    // As libpq, this program does not compress TLS, whatever the value is.
+    // Like libpq, this program does not compress TLS, whatever the value is.
     ("sslcompression", Ignore),
     ("sslkeylogfile", Ignore),
     ("ssl", Refuse("write sslmode=require or sslmode=disable")),
@@ -117,7 +118,7 @@ const PARAMETERS: &[(&str, Decision)] = &[
     ("oauth_client_secret", Refuse(NO_OAUTH)),
     ("oauth_scope", Refuse(NO_OAUTH)),
     ("oauth_ca_file", Refuse(NO_OAUTH)),
-    // libpq 13 and older accepts these two, and ignores them.
+    // libpq 13 and older versions accept these two parameters and ignore them.
     ("authtype", Ignore),
     ("tty", Ignore),
     // The Rust driver's name for keepalives_count.

@@ -1,5 +1,5 @@
-//! Splits a database URL into its parts, by the rules of libpq. These rules are not those of other URLs: a
-//! URL may name several hosts with ports, `+` is a plus, and `#` has no meaning.
+//! Splits a database URL into its parts, by the rules of libpq. These rules differ from those of other URLs:
+//! a URL may name several hosts with ports, `+` means a plus sign, and `#` has no meaning.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::error::UrlError;
 use super::parameter::Parameter;
 
 /// The parts of a URL, with their percent-encoding decoded. The values are bytes, because a password may
-/// have any encoding. A part with an empty value is left out, as libpq does.
+/// have any encoding. As in libpq, a part with an empty value is left out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts(BTreeMap<Parameter, Vec<u8>>);
 
@@ -41,10 +41,10 @@ impl Parts {
         text.map_err(|_| UrlError::parameter(parameter.name(), "expected UTF-8"))
     }
 
-    /// Takes `user:password@` from the front. libpq looks for the `@` before the first slash.
+    /// Removes `user:password@` from the front. libpq looks for the `@` before the first slash.
     fn credentials<'a>(&mut self, url: &'a str) -> Result<&'a str, UrlError> {
         let Some(at) = url.find(['@', '/']).filter(|at| url[*at..].starts_with('@')) else { return Ok(url) };
-        // No host has an `@`, so any other `@` in front of the hosts belongs to the password.
+        // A host contains no `@`, so the last `@` before the end of the hosts ends the password.
         let authority = url[at..].find(['/', '?']).map_or(url, |end| &url[..at + end]);
         let at = authority.rfind('@').unwrap_or(at);
         let (user, password) = url[..at].split_once(':').unwrap_or((&url[..at], ""));
@@ -53,7 +53,7 @@ impl Parts {
         Ok(&url[at + 1..])
     }
 
-    /// Takes `host:port,host:port` from the front.
+    /// Removes `host:port,host:port` from the front.
     fn hosts<'a>(&mut self, url: &'a str) -> Result<&'a str, UrlError> {
         let (mut hosts, mut ports) = (String::new(), String::new());
         let mut rest = url;
@@ -86,18 +86,18 @@ impl Parts {
         Ok(rest)
     }
 
-    /// Takes one parameter of the query. A later parameter replaces an earlier one.
+    /// Sets one parameter of the query. A later parameter replaces an earlier one.
     fn parameter(&mut self, pair: &str) -> Result<(), UrlError> {
         let no_value = || UrlError::Malformed("the URL has a parameter without a value");
         let (name, value) = pair.split_once('=').ok_or_else(no_value)?;
         let (name, value) = (decoded(name)?, decoded(value)?);
         let name = String::from_utf8(name).unwrap_or_default();
-        // libpq refuses these parameters without a value. A missing value must not mean less security.
+        // Like libpq, this program refuses an empty value here, because it could mean less security.
         let needs_value = ["sslmode", "channel_binding", "target_session_attrs", "gssencmode"];
         if let Some(name) = needs_value.into_iter().find(|known| value.is_empty() && name == *known) {
             return Err(UrlError::parameter(name, "the value is missing"));
         }
-        // As for libpq, this form of JDBC's is accepted.
+        // Like libpq, this program accepts this form of JDBC.
         let (name, value) = if name == "ssl" && value == b"true" {
             ("sslmode", b"require".to_vec())
         } else {
@@ -185,7 +185,7 @@ mod tests {
         ] {
             assert_eq!(parts(url), expected, "{url}");
         }
-        // libpq takes `b` for the start of the host here, and fails to find the host.
+        // Here, libpq looks for a host `b@h` and does not find it.
         assert_eq!(parts("postgres://u:a@b@h/d?options=x@y"), ["u", "a@b", "h", "", "d"]);
         let raw = Parts::parse("postgres://u:%FF@h").unwrap();
         assert_eq!(raw.bytes(Parameter::Password), Some(&[0xFF][..]));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The login that needs a password.
 pub(super) struct Login<'a> {
-    /// The host, or `localhost` for the default socket.
+    /// The host, or `localhost` for a default socket.
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: &'a str,
@@ -17,8 +17,7 @@ pub(super) struct Login<'a> {
 /// Reads the file.
 ///
 /// # Errors
-/// When the file can't be read, or other users can read the file. As libpq, this program does not use such a
-/// file.
+/// When the file can't be read, or other users have access to it. libpq does not use such a file either.
 pub(super) fn read(path: &Path) -> Result<String, String> {
     let file = || format!("the file {}", path.display());
     let found = fs::metadata(path).map_err(|error| format!("{} can't be read: {error}", file()))?;
@@ -26,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
         return Err(format!("{} is not a plain file", file()));
     }
     if found.permissions().mode() & 0o077 != 0 {
-        return Err(format!("{} may be read only by its owner: run chmod 600", file()));
+        return Err(format!("{} must be accessible only to its owner: run chmod 600", file()));
     }
     fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", file()))
 }

@@ -17,22 +17,22 @@ use super::parts::Parts;
 use super::password_file::{self, Login};
 use super::shares::Shares;
 
-/// The folders in which packages of PostgreSQL keep their socket. libpq uses the folder for which it was
-/// built.
+/// The folders in which packages of PostgreSQL create the server's socket. libpq uses only the folder that
+/// was chosen when libpq was built.
 const DEFAULT_SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 const DEFAULT_PORT: u16 = 5432;
-/// The time limit for all servers together, if the URL has no `connect_timeout`.
+/// The time that the servers share if the URL has no `connect_timeout`.
 const USUAL: Duration = Duration::from_secs(5);
-/// A server gets at least this time, as for libpq.
+/// As in libpq, a server gets at least this time, unless [`LONGEST`] is too short for all servers.
 const SHORTEST: Duration = Duration::from_secs(2);
 /// The time limit for all servers together. A read ends after 20 s (`Store::READ_WITHIN`). A longer attempt
-/// would be dropped before it reaches the last server, and the next attempt begins with the first server.
+/// would end before it reaches the last server, and the next attempt would begin with the first server again.
 const LONGEST: Duration = Duration::from_secs(18);
 
 /// The servers of a URL, and the kind of server that is wanted.
 #[derive(Clone)]
 pub(crate) struct Servers {
-    /// The settings of each server. Each of them names one host and one port.
+    /// The settings of each server, with one host and one port.
     servers: Vec<Config>,
     wanted: Wanted,
     /// Whether the servers are tried in random order (`load_balance_hosts=random`).
@@ -119,9 +119,9 @@ impl Servers {
         timeouts.sum::<Duration>().saturating_mul(count(self.wanted.passes().len())).min(LONGEST)
     }
 
-    /// Connects to the first server that is of the wanted kind. Each server has its own time limit, which
-    /// also covers TLS and the login. So a server that accepts connections but does not answer leaves time
-    /// for the servers after it.
+    /// Connects to the first server that is of the wanted kind. Each server has a separate time limit, which
+    /// also covers TLS and the login. So time is left for the other servers if a server accepts connections
+    /// but does not answer.
     ///
     /// # Errors
     /// The error of the last server, when none can be used.
@@ -147,7 +147,7 @@ impl Servers {
         Err(failure)
     }
 
-    /// Connects to one server. Its name may have several addresses, and each of them gets a part of the time.
+    /// Connects to one server. If its name has several addresses, they share the time.
     async fn connect_to(
         &self,
         server: &Config,
@@ -201,7 +201,7 @@ impl Wanted {
         }
     }
 
-    /// What is demanded of the servers, each time that all of them are tried.
+    /// The kind of server that each pass over all servers accepts.
     fn passes(self) -> &'static [TargetSessionAttrs] {
         match self {
             Self::Any => &[TargetSessionAttrs::Any],
@@ -212,14 +212,14 @@ impl Wanted {
     }
 }
 
-/// Whether no other server may be tried. As for libpq, a refused login is final: another server must not get
-/// the password.
+/// Whether no other server may be tried. As in libpq, a refused login is final: no other server must get the
+/// password.
 fn is_final(error: &Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("28"))
 }
 
 /// The addresses of a server that has only a name. The list is empty for a socket and for a server whose
-/// address is given. It is also empty if the name is unknown, which the driver then reports.
+/// address is given. It is also empty if the name is unknown. The driver reports an unknown name.
 async fn addresses(server: &Config) -> Vec<IpAddr> {
     let (Some(Host::Tcp(name)), []) = (server.get_hosts().first(), server.get_hostaddrs()) else {
         return Vec::new();
@@ -229,7 +229,7 @@ async fn addresses(server: &Config) -> Vec<IpAddr> {
 }
 
 fn shuffle<T>(list: &mut [T]) {
-    // Each of these hashers has random keys.
+    // Each `RandomState` has other keys, so the hashes are in random order.
     list.sort_by_cached_key(|_| std::hash::RandomState::new().hash_one(0));
 }
 
@@ -239,7 +239,7 @@ fn count(number: usize) -> u32 {
 
 /// Where a server listens.
 enum Place<'a> {
-    /// `name` is the name in the server's certificate. If `address` is set, no name is looked up.
+    /// `name` must be in the server's certificate. If `address` is set, `name` is not looked up.
     Tcp {
         name: &'a str,
         address: Option<IpAddr>,
@@ -248,7 +248,7 @@ enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The places for one entry of `host` and `hostaddr`. Without either, libpq tries the default socket.
+    /// The places for one entry of `host` and `hostaddr`. If both are empty, these are the default sockets.
     fn of(host: &'a str, address: &'a str) -> Result<Vec<Self>, UrlError> {
         if !address.is_empty() {
             let wrong =

@@ -53,7 +53,7 @@ pub(super) fn tls(parts: &Parts) -> Result<(SslMode, TlsSettings), UrlError> {
     let sslmode = parts.text(Parameter::Sslmode)?;
     let (mode, verify) = match sslmode {
         Some("verify-full") => (SslMode::Require, Verify::AuthorityAndName),
-        // As in libpq, the system's certificates are used only with verify-full, and make it the default.
+        // As in libpq, `sslrootcert=system` needs `verify-full`, and makes `verify-full` the default.
         None if system => (SslMode::Require, Verify::AuthorityAndName),
         Some("disable" | "allow" | "prefer" | "require" | "verify-ca") if system => {
             return Err(UrlError::parameter("sslrootcert", "system needs sslmode=verify-full"));
@@ -106,7 +106,7 @@ pub(super) fn tls(parts: &Parts) -> Result<(SslMode, TlsSettings), UrlError> {
     Ok((mode, settings))
 }
 
-/// Whether TLS begins at once, without a question in PostgreSQL's protocol.
+/// Whether TLS begins at once, without a request for TLS in PostgreSQL's protocol.
 fn is_direct(parts: &Parts) -> Result<bool, UrlError> {
     match parts.text(Parameter::Sslnegotiation)? {
         None | Some("postgres") => Ok(false),
@@ -137,8 +137,8 @@ fn protocols(parts: &Parts) -> Result<Protocols, UrlError> {
     }
 }
 
-/// The value of a parameter that is a whole number. As for libpq, 0 and negative numbers count as no value,
-/// so this program's default applies.
+/// The value of a parameter that is a whole number. As in libpq, 0 and negative numbers select the default.
+/// The default is this program's.
 fn number(parts: &Parts, parameter: Parameter) -> Result<Option<u32>, UrlError> {
     let Some(text) = parts.text(parameter)? else { return Ok(None) };
     let number: i32 =

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The parts of a time that several attempts get. If an attempt needs less than its part, the attempts after
-/// it get more.
+/// A time that several attempts share. If an attempt needs less than its part, the later attempts get more.
 #[derive(Debug)]
 pub(super) struct Shares {
     end: Instant,
@@ -13,7 +12,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Divides the next `time` among `attempts`.
+    /// Divides `time`, which begins now, among `attempts`.
     pub(super) fn new(time: Duration, attempts: usize) -> Self {
         Self::until(Instant::now() + time, attempts)
     }
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_that_ends_early_leaves_its_time_to_the_others() {
+    fn an_attempt_that_ends_early_leaves_its_time_to_later_attempts() {
         let seconds = Duration::from_secs;
         let start = Instant::now();
         let mut shares = Shares::until(start + seconds(12), 3);

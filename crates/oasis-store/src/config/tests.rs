@@ -1,3 +1,5 @@
+//! Tests of the parsing of database URLs.
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -81,7 +83,7 @@ fn a_socket_in_the_host_or_in_a_parameter_is_used_without_tls() {
 }
 
 #[test]
-fn a_plus_is_a_plus_and_a_blank_is_a_blank() {
+fn a_plus_sign_means_no_space() {
     let config = first("postgres://a+b:c+d@h/e+f?application_name=my%20app&options=-c%20search_path=x+y");
     assert_eq!((config.get_user(), config.get_dbname()), (Some("a+b"), Some("e+f")));
     assert_eq!(config.get_password(), Some(&b"c+d"[..]));
@@ -112,7 +114,7 @@ fn the_time_limits_of_the_url_replace_those_of_the_program() {
     assert_eq!((config.get_keepalives(), config.get_keepalives_idle()), (true, Duration::from_secs(7)));
     assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(3)));
     assert_eq!(config.get_keepalives_retries(), Some(4));
-    // As for libpq, 0 means the default, and the shortest time limit of a connection is 2 s.
+    // As in libpq, 0 means the default, and the time limit of a connection is at least 2 s.
     let config = first("postgres://h?connect_timeout=0&tcp_user_timeout=0&keepalives=0&keepalives_idle=0");
     assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(5)));
     assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(20)));
@@ -136,7 +138,7 @@ fn the_time_limits_of_the_url_replace_those_of_the_program() {
 }
 
 #[test]
-fn every_value_of_a_parameter_of_libpq_is_accepted() {
+fn values_of_libpq_are_accepted_and_other_values_are_refused() {
     for value in ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] {
         parse(&format!("postgres://h1,h2/d?target_session_attrs={value}"));
     }

@@ -118,8 +118,8 @@ fn transaction(schema: &Schema, work: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A database with another encoding than UTF8 could not even read the script, and so could not refuse it
-    /// with a reason.
+    /// A database with any encoding must be able to read the script, because the script reports an encoding
+    /// other than UTF8.
     #[test]
     fn the_script_has_only_ascii_characters_and_no_placeholder_is_left() {
         for name in ["public", "devhub"] {
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Programs of earlier versions use the names of the schema `public` too.
+    /// Earlier versions of the programs also use these names in the schema `public`.
     #[test]
     fn the_lock_and_the_notifications_of_public_keep_their_names() {
         let script = migration_script(&Schema::default());

@@ -29,7 +29,7 @@ const COLUMNS: [(&str, &str); 15] = [
 /// The differences between a table `oasis_events` and the table that the migrations create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableShape {
-    /// The columns that are missing or have another type. A table with such a column can't be used.
+    /// The columns that are missing or have another type. If there are any, the table can't be used.
     pub(crate) conflicts: Vec<String>,
     /// The columns that the first migration does not create.
     unexpected: Vec<String>,

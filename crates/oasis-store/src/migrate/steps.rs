@@ -1,7 +1,7 @@
-//! The migrations that are embedded in the program, and the schema for their tables.
+//! The migrations that are embedded in the program.
 //!
-//! A migration has placeholders for the schema that holds the tables (see [`Schema::sql`]). The history
-//! contains the checksum of the file, which is the same for every schema.
+//! A migration has placeholders for the schema of the tables (see [`Schema::sql`]). The history contains the
+//! checksum of the file before the placeholders are replaced, so the checksum is the same for every schema.
 
 use refinery::Migration;
 

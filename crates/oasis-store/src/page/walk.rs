@@ -74,8 +74,9 @@ impl IndexWalk {
     }
 
     /// An item of a FROM clause. It selects the first `most` rows of each combination of leading values. Its
-    /// column `place` is the id as an expression of the index. PostgreSQL sorts rows by `id`, although they
-    /// are in order, but does not sort them by `place`.
+    /// column `place` is the id as an expression of the index. PostgreSQL knows that the index returns the
+    /// rows in the order of `place`. If a statement ordered the rows by `id`, PostgreSQL would sort them
+    /// again.
     pub(super) fn sql(&self, columns: &str, most: &str) -> String {
         let Self { leading, conditions, id, direction, .. } = self;
         let (items, conditions) = (&leading.items, conditions.join(" AND "));

@@ -1,17 +1,17 @@
-//! Finds the table that a name means.
+//! Finds the table that a name refers to.
 
 use super::error::SourceError;
 
 /// The maximum number of tables that an error names.
 const NAMED: usize = 20;
 
-/// A table that a name may mean.
+/// A table that a name may refer to.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) oid: u32,
     pub(super) schema: String,
     pub(super) name: String,
-    /// The name with the name of the schema, as SQL.
+    /// The name in SQL, with the schema.
     pub(super) quoted: String,
     /// Whether SQL finds the table without the name of the schema.
     pub(super) is_visible: bool,
@@ -35,8 +35,8 @@ impl Candidate {
     }
 }
 
-/// The table that a name means. The exact name counts more than a name in another case, and a table that SQL
-/// finds without a schema counts more than the tables of other schemas.
+/// The table that a name refers to. Tables with exactly this name come before tables whose name differs in
+/// case. Among these, a table that SQL finds without a schema comes before the tables of other schemas.
 pub(super) fn choose<'a>(tables: &'a [Candidate], given: &str) -> Result<&'a Candidate, SourceError> {
     let mut found: Vec<&Candidate> = tables.iter().filter(|table| table.is_called(given)).collect();
     if found.is_empty() {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_means_the_exact_table_then_the_visible_one() {
+    fn an_exact_name_is_preferred_and_then_a_visible_table() {
         let table = |schema: &str, name: &str, quoted: &str, is_visible| Candidate {
             oid: 1,
             schema: schema.into(),

@@ -11,7 +11,7 @@ pub(super) const POLL: Duration = Duration::from_secs(2);
 /// Why a tail polls the table, although notifications should wake it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhyPoll {
-    /// The server refuses LISTEN. A standby does, and some proxies do.
+    /// The server refuses LISTEN. Standbys and some proxies refuse LISTEN.
     #[error(
         "the server refuses LISTEN ({0}): to get events at once, set LISTEN_DATABASE_URL to a direct \
          connection to the primary"
@@ -28,8 +28,8 @@ pub enum WhyPoll {
     Deaf,
     /// Rows appeared without a notification.
     #[error(
-        "rows appear without a notification, as on a logical subscriber, where the trigger that notifies \
-         does not run, or while the NOTIFY queue is nearly full, or after LISTEN has stopped"
+        "rows appear without a notification. Possible causes: the database is a logical subscriber, where \
+         the trigger that notifies does not run; the NOTIFY queue is nearly full; LISTEN has stopped working"
     )]
     Unannounced,
     /// The tail reads from DATABASE_URL, because it can't reach the direct connection.
@@ -37,9 +37,10 @@ pub enum WhyPoll {
     NotDirect(String),
 }
 
-/// What a tail knows about notifications. While they work, the tail reads the table only once in a `sweep`
-/// without being woken. Such a read may find rows. If their notification does not follow, notifications do
-/// not work, whatever the test of LISTEN said.
+/// What a tail knows about notifications. While notifications work, the tail reads the table when a
+/// notification wakes it, or when none has arrived for the time `sweep`. A read without a notification may
+/// find rows whose notification is on its way. If that notification does not arrive, notifications do not
+/// work, even if the test of LISTEN was successful.
 #[derive(Debug)]
 pub(super) struct Wakeups {
     sweep: Duration,
@@ -47,14 +48,15 @@ pub(super) struct Wakeups {
     polls: Option<WhyPoll>,
     /// Whether the last read found rows before their notification arrived.
     is_suspicious: bool,
-    /// Whether a notification has announced rows since the last test, and no rows were unannounced since.
+    /// Whether a notification has announced rows since the last test, and no rows without a notification have
+    /// appeared after it.
     announced: bool,
-    /// The time of the last test of LISTEN, or of the moment when the tail began to poll.
+    /// When LISTEN was last tested, or when the tail began to poll because of rows without a notification.
     since: Instant,
 }
 
 impl Wakeups {
-    /// Begins with the result of a test of LISTEN.
+    /// `tested` is the result of the first test of LISTEN.
     pub(super) fn new(tested: Result<(), WhyPoll>, sweep: Duration, now: Instant) -> Self {
         Self { sweep, polls: tested.err(), is_suspicious: false, announced: false, since: now }
     }
@@ -69,7 +71,7 @@ impl Wakeups {
         if self.polls.is_none() && !self.is_suspicious { self.sweep } else { POLL.min(self.sweep) }
     }
 
-    /// Learns from a read: whether a notification had woken the tail, and whether the read found rows.
+    /// Records a read: whether a notification woke the tail before the read, and whether the read found rows.
     pub(super) fn observe(&mut self, was_woken: bool, found: bool, now: Instant) {
         if was_woken {
             self.is_suspicious = false;
@@ -91,8 +93,8 @@ impl Wakeups {
         self.polls.is_some() && now.saturating_duration_since(self.since) >= self.sweep
     }
 
-    /// Learns from a test of LISTEN. After rows without a notification, a test is not enough: a notification
-    /// must also have announced rows.
+    /// Records a test of LISTEN. After rows without a notification, a successful test is not enough: a
+    /// notification must also have announced rows.
     pub(super) fn tested(&mut self, tested: Result<(), WhyPoll>, now: Instant) {
         let trusted = self.announced || self.polls != Some(WhyPoll::Unannounced);
         self.polls = match tested {
@@ -135,8 +137,8 @@ mod tests {
         assert!(!wakeups.is_test_due(noticed) && wakeups.is_test_due(noticed + SWEEP));
         wakeups.tested(Ok(()), noticed + SWEEP);
         assert_eq!(wakeups.polls(), Some(&WhyPoll::Unannounced));
-        // Rows are announced, but later rows are not. These rows do not delay the next test, because its
-        // LISTEN may repair what has stopped.
+        // Rows are announced, but later rows are not. The later rows do not delay the next test, because its
+        // LISTEN may restore the notifications.
         wakeups.observe(true, true, noticed + SWEEP);
         wakeups.observe(false, true, noticed + SWEEP);
         let later = noticed + 2 * SWEEP;

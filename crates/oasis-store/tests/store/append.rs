@@ -190,9 +190,9 @@ async fn a_duplicate_without_time_for_a_second_attempt_is_sent_once() {
     }
 }
 
-/// A thousand rows of one caller go into one transaction.
+/// This append has more rows than a shared statement may have.
 #[tokio::test]
-async fn an_append_is_all_or_nothing() {
+async fn all_rows_of_one_append_are_in_one_transaction() {
     let db = database().await;
     let appender = store(&db.url).appender().unwrap();
     appender.append(vec![new("UNSET", None); 1_000], Instant::now()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Tests that a wrong clock of the database does no harm. Rows that were recorded while the clock was wrong
-//! may not hide, skip or delete young rows.
+//! Tests that a wrong clock of the database does no harm. Even if some rows were recorded while the clock was
+//! wrong, no young row is hidden, skipped or deleted.
 
 use std::time::Duration;
 
@@ -67,7 +67,8 @@ async fn no_young_row_is_hidden_by_a_clock_that_was_wrong() {
     let strategy = (1_usize..80, 1_usize..90, 0_usize..40, -200_i64..200, -10_i64..90);
     for _ in 0..200 {
         let (rows, from, length, error, asked) = strategy.new_tree(&mut runner).unwrap().current();
-        // A clock that was behind is noticed for certain only if it was wrong for a small part of its error.
+        // The database certainly detects that the clock was behind only if the clock was wrong for a short
+        // time, compared with its error.
         let length = if error < 0 {
             length.min(usize::try_from(-error / 8).unwrap().saturating_sub(2))
         } else {
@@ -132,7 +133,8 @@ async fn the_table_refuses_times_that_no_reader_can_read() {
     }
 }
 
-/// An older table may have such rows. The migration gives each of them the time of the row before it.
+/// An older table may have rows with such times. The migration gives each of these rows the time of the row
+/// before it.
 #[tokio::test]
 async fn a_migration_repairs_times_that_no_reader_can_read() {
     let db = database().await;
@@ -157,5 +159,5 @@ async fn a_migration_repairs_times_that_no_reader_can_read() {
     let rows = client.query("SELECT recorded_at FROM oasis_events ORDER BY id", &[]).await.unwrap();
     let times: Vec<Timestamp> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!((times.len(), times[1]), (3, times[0]));
-    assert!(client.batch_execute("UPDATE oasis_events SET kind = 'x'").await.is_err(), "append-only again");
+    assert!(client.batch_execute("UPDATE oasis_events SET kind = 'x'").await.is_err(), "the table must be append-only again");
 }

@@ -136,7 +136,7 @@ async fn types_and_constraints_accept_the_same_texts() {
                 _ => vec![],
             }
         };
-        // Parsing turns a VTID into capitals, but the table does not. So a text counts as accepted by the
+        // Parsing converts a VTID to upper case, but the table does not. So a text counts as accepted by the
         // type only if parsing does not change the text.
         let vtid = text.parse::<Task>().is_ok_and(|task| task.as_str() == text);
         for (field, accepted) in [
@@ -200,7 +200,8 @@ async fn the_table_accepts_the_largest_events_that_the_rust_types_allow() {
     assert!(fullest > 12_000, "{fullest}");
 }
 
-/// If a later migration rewrote a constraint, the new version accepts the same rows as the first version.
+/// Constraints that later migrations rewrote accept the same rows as the first version. Only the present
+/// constraint on the VTID accepts more.
 #[tokio::test]
 async fn rewritten_constraints_accept_the_same_rows() {
     const ROWS: usize = 20_000;

@@ -49,7 +49,7 @@ async fn stored_events_are_found_by_their_dedup_keys() {
 
 /// Each lookup finds the newest request of its service and time.
 #[tokio::test]
-async fn the_newest_request_that_fits_is_found() {
+async fn the_newest_request_that_matches_is_found() {
     let db = database().await;
     let store = store(&db.url);
     let events = vec![

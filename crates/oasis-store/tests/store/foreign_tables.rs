@@ -68,8 +68,8 @@ async fn a_table_of_another_application_is_refused_with_the_remedy_and_not_chang
     }
 }
 
-/// The other application goes on writing its own table, and no event of one application appears in the table
-/// of the other.
+/// The other application continues to write to its table. No event of one application appears in the table of
+/// the other.
 #[tokio::test]
 async fn another_application_and_devhub_work_in_one_database() {
     let devhub: Schema = "devhub".parse().unwrap();

@@ -36,7 +36,7 @@ async fn migrate_executes_exactly_the_printed_script() {
         let record = {
             let sent = sent.clone();
             move |kind: u8, message: &mut [u8]| {
-                // `Q` is a statement without parameters, `P` is a statement with parameters.
+                // `Q` is a statement of the simple protocol, and `P` is a statement of the extended protocol.
                 if matches!(kind, b'Q' | b'P') {
                     let text = String::from_utf8(message.to_vec()).unwrap();
                     sent.lock().unwrap().push((kind, text.trim_matches('\0').to_owned()));

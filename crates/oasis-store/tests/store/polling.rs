@@ -57,13 +57,13 @@ async fn rows_without_a_notification_make_the_tail_poll() {
     let why = insert_until(&sql, &mut updates, &mut number, |polls| polls.is_some()).await;
     assert_eq!(why, Some(WhyPoll::Unannounced));
 
-    // Notifications work again once rows arrive with them.
+    // The tail stops polling after a notification has announced rows.
     sql.batch_execute("ALTER TABLE oasis_events ENABLE ALWAYS TRIGGER oasis_events_notify").await.unwrap();
     insert_until(&sql, &mut updates, &mut number, Option::is_none).await;
 }
 
-/// Inserts one row after the other, until the tail reports that it polls, or no longer polls, as `expected`.
-/// One row is not always enough, because a late notification can announce a later row.
+/// Inserts rows one by one, until the tail reports a reason to poll for which `expected` is true. One row is
+/// not always enough, because a late notification can announce a later row.
 async fn insert_until(
     sql: &Client,
     updates: &mut UnboundedReceiver<Update>,
@@ -127,8 +127,8 @@ async fn a_tail_follows_a_logical_subscriber() {
     assert_eq!(collect(&mut updates, 1).await[0].id, 2);
 }
 
-/// A session that listens in one transaction stops the queue of notifications from being emptied. When the
-/// queue is full, each commit with a notification fails.
+/// A session that listens and keeps a transaction open prevents the queue of notifications from being
+/// emptied. When the queue is full, each commit with a notification fails.
 #[tokio::test]
 #[ignore = "needs a PostgreSQL of npm, with a setting of version 17; .ci/run runs this test"]
 async fn a_nearly_full_notify_queue_fails_no_append_and_the_tail_polls() {
@@ -141,7 +141,7 @@ async fn a_nearly_full_notify_queue_fails_no_append_and_the_tail_polls() {
     sql.batch_execute(&plain_insert(1)).await.unwrap();
     assert_eq!(collect(&mut updates, 1).await[0].id, 1);
 
-    // LISTEN has an effect after the end of its own transaction.
+    // LISTEN takes effect at the end of its transaction, so the open transaction is another one.
     for statement in ["LISTEN other", "BEGIN", "SELECT 1"] {
         stuck.batch_execute(statement).await.unwrap();
     }
@@ -160,7 +160,7 @@ async fn a_nearly_full_notify_queue_fails_no_append_and_the_tail_polls() {
     let mut number = 1;
     let why = insert_until(&sql, &mut updates, &mut number, |polls| polls.is_some()).await;
     assert_eq!(why, Some(WhyPoll::Unannounced));
-    // Each notification would need a place in the queue, and there are not as many places.
+    // The queue has no room for the notifications of all these rows.
     for _ in 0..1_000 {
         number += 1;
         sql.batch_execute(&plain_insert(number)).await.unwrap();

@@ -26,7 +26,7 @@ fn insert_into_devhub(number: usize) -> String {
     plain_insert(number).replacen("oasis_events", "devhub.oasis_events", 1)
 }
 
-/// Listens to the notifications of both schemas. The receiver gets the name of the channel of each.
+/// Listens to the notifications of both schemas. The receiver gets the channel of each notification.
 async fn notifications(url: &str) -> mpsc::UnboundedReceiver<String> {
     let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let (send, receive) = mpsc::unbounded_channel();
@@ -92,11 +92,11 @@ async fn two_schemas_have_their_own_events_notifications_and_locks() {
 
     // Each append or prune notifies only the readers of its schema.
     to_public.append(vec![new("DEV-PUBLIC-0002", None)], Instant::now()).await.unwrap();
-    let mut heard = Vec::new();
-    while heard.len() < 4 {
-        heard.push(channels.recv().await.unwrap());
+    let mut notified = Vec::new();
+    while notified.len() < 4 {
+        notified.push(channels.recv().await.unwrap());
     }
-    assert_eq!(heard, ["devhub.oasis_events", "oasis_events", "devhub.oasis_events", "oasis_events"]);
+    assert_eq!(notified, ["devhub.oasis_events", "oasis_events", "devhub.oasis_events", "oasis_events"]);
     assert_eq!(tasks(&mut public_updates, 1).await, ["DEV-PUBLIC-0002"]);
     assert!(our_updates.try_recv().is_err(), "an append to one schema must not reach the readers of another");
 }
@@ -192,8 +192,7 @@ async fn every_operation_works_in_another_schema() {
     assert_eq!(client(&db.url).await.query_one(public, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
-/// A role with no right to make a schema learns what to do. If the owner makes the schema for the role, the
-/// migration works.
+/// A role that may not create a schema gets a hint. If the owner follows the hint, the migration works.
 #[tokio::test]
 async fn a_role_that_may_not_create_the_schema_gets_a_hint_that_works() {
     let db = testing::empty_database().await;
