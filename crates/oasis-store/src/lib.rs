@@ -1,11 +1,12 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
 //! follows the table. The crate also reads the events of agents, stores the state of the deploy-watcher,
-//! checks and migrates the database, and deletes old events.
+//! checks and migrates the database, deletes old events, and reads tables of other applications for an
+//! import.
 //!
 //! Statements are sent unnamed (`query_typed`). Unnamed statements work behind a transaction pooler, and
 //! PostgreSQL plans each of these statements for the values of its parameters. With a plan that does not
-//! depend on the values, a filter for a rare value would read the whole table. Only the read of the tail (see
-//! `tail/session.rs`) and [`migrate()`] use prepared statements.
+//! depend on the values, a filter for a rare value would read the whole table. Only the read of the tail uses
+//! a prepared statement (see `tail/session.rs`).
 
 mod agents;
 mod append;

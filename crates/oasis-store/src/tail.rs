@@ -250,7 +250,8 @@ impl Tail {
     }
 }
 
-/// Logs that the tail starts or stops polling. Nothing is logged if the kind of reason has not changed.
+/// Logs that the tail starts or stops polling. Within one session, nothing is logged if the kind of reason
+/// has not changed.
 fn log_change(before: Option<&WhyPoll>, now: Option<&WhyPoll>) {
     match (before, now) {
         (Some(before), Some(now)) if std::mem::discriminant(before) == std::mem::discriminant(now) => {}

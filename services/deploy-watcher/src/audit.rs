@@ -74,8 +74,8 @@ impl<'a> Place<'a> {
 }
 
 /// Reads a request for a deploy. A long-running operation has two entries. The first entry is the request.
-/// The last entry has the result. A failure is the outcome of the operation. A success is no event, because
-/// the revision and the service report it in more detail.
+/// The last entry has the result. A failure in the last entry becomes the outcome of the operation. A success
+/// in the last entry becomes no event, because the revision and the service report it in more detail.
 fn read_request<'a>(id: &'a EntryId, entry: &'a Entry) -> Result<Option<Deploy<'a>>, Unreadable> {
     let verb = entry
         .method
@@ -266,7 +266,7 @@ fn image(entry: &Entry) -> Option<&str> {
     .find_map(|spec| text(&spec["containers"][0], &["image"]))
 }
 
-/// The name of a `google.rpc.Code`.
+/// The name of a `google.rpc.Code`. `UNKNOWN` for all codes that are not in this list.
 fn code_name(code: i32) -> &'static str {
     match code {
         1 => "CANCELLED",

@@ -30,7 +30,7 @@ struct OfProject {
 /// The entries of a page whose events may have to be stored.
 pub(crate) struct Fresh<'e> {
     pub(crate) entries: Vec<&'e Listed>,
-    /// How many of the entries no earlier poll has read.
+    /// The number of these entries that no earlier poll has read.
     pub(crate) seen: usize,
 }
 

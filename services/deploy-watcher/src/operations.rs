@@ -30,7 +30,7 @@ use crate::report::{Operation, Report, Step, attributed};
 const HOLD: SignedDuration = SignedDuration::from_mins(1);
 /// An operation takes less time than this. Cloud Run gives up sooner.
 const LONGEST_OPERATION: SignedDuration = SignedDuration::from_hours(1);
-/// A request that keeps the labels of its service can follow this long after the request that set them.
+/// The longest time between the request that set the labels of a service and a request that keeps them.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 /// The operations that a page reports on, in the order of their first entries.
@@ -64,7 +64,7 @@ struct RequestOnPage {
 /// The result of a page.
 #[derive(Default)]
 pub(crate) struct Settled<'e> {
-    /// The events to store, in the order of the page. But a request comes before its outcome.
+    /// The events to store, in the order of the page, except that a request comes before its outcome.
     pub(crate) events: Vec<(&'e Listed, NewEvent)>,
     /// The entries that the next poll must read again.
     pub(crate) held: Vec<&'e Listed>,
@@ -125,7 +125,8 @@ impl<'e> Operations<'e> {
         self.0.iter().filter_map(Group::lookup).collect()
     }
 
-    /// Adds the stored requests that were found for [`Operations::lookups`], or a newer request on the page.
+    /// Uses the stored requests that were found for [`Operations::lookups`]. If the page has a newer request
+    /// for a lookup, that request is used instead.
     pub(crate) fn add_requests(&mut self, found: Vec<Option<(Timestamp, Attribution)>>) {
         let on_page: Vec<RequestOnPage> = self.0.iter().flat_map(Group::requests).collect();
         let mut found = found.into_iter();
@@ -218,7 +219,7 @@ impl Group<'_> {
         Some(RequestLookup { key_prefix, from, until, with_operation })
     }
 
-    /// The attribution by the labels of the outcome. `None` if the operation is held.
+    /// The attribution from the labels of the outcome. `None` if the operation is held.
     fn own_attribution(&self, now: Timestamp) -> Option<Attribution> {
         let mut labels: Vec<&Labels> = self.members.iter().map(|member| &member.report.labels).collect();
         labels.sort_by_key(|labels| Reverse(labels.source));

@@ -186,7 +186,7 @@ impl<L: Logs> Watcher<L> {
         }
     }
 
-    /// Stores the events of the new entries, and returns the entries that give no event.
+    /// Stores the events of the new entries, and returns the entries whose events were not stored.
     async fn store_page(
         &self,
         project: &str,

@@ -39,7 +39,7 @@ pub struct ReadSummary {
     pub seen: usize,
     /// The number of events that were stored. Events that the table already had do not count.
     pub published: usize,
-    /// The number of entries that were put aside: entries that can't be read, and entries whose event the
+    /// The number of entries that were quarantined: entries that can't be read, and entries whose event the
     /// table refused.
     pub unread: usize,
     /// The number of entries whose outcome waits for its request. The next poll reads these entries again.

@@ -1,7 +1,7 @@
 //! Builds the quarantine rows of entries that can't be read, and of entries whose event the table refuses.
 //!
-//! These entries are put aside so that they do not block other entries. The watcher logs the id of each
-//! entry, but not the contents.
+//! These entries are quarantined, so that they do not block other entries. The watcher logs the id of each of
+//! these entries, but not the content.
 
 use oasis_store::{Refusal, UnreadEntry};
 

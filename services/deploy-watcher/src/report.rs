@@ -19,7 +19,7 @@ pub(crate) struct Operation {
 /// The step of an operation that an event reports. The table has at most one event for each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Somebody requested the operation.
+    /// The operation was requested.
     Requested,
     /// Cloud Run refused the request before it became an operation.
     Refused,
@@ -76,8 +76,9 @@ pub(crate) struct Report {
     pub(crate) keeps_labels: bool,
     /// The name of the service.
     pub(crate) service: String,
-    /// The step, and its event with a preliminary task, layer and module. `None` if the entry only repeats
-    /// that an operation succeeded, which the entries of the revision and the service report in more detail.
+    /// The step, and its event with a preliminary task, layer and module. `None` if the event is stored
+    /// already, or if the entry only repeats that an operation succeeded. The entries of the revision and the
+    /// service report this success in more detail.
     pub(crate) step: Option<(Step, NewEvent)>,
 }
 

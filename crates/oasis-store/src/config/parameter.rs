@@ -67,7 +67,7 @@ const PARAMETERS: &[(&str, Decision)] = &[
     ("service", Refuse(NO_SERVICE)),
     ("servicefile", Refuse(NO_SERVICE)),
     ("application_name", Use(Parameter::ApplicationName)),
-    // Each program of OASIS DevHub sets a name anyway.
+    // The programs of OASIS DevHub have their own fallback names.
     ("fallback_application_name", Ignore),
     ("options", Use(Parameter::Options)),
     // This program always uses UTF-8. The encoding of its connections affects no other program.

@@ -92,7 +92,7 @@ impl Parts {
         let (name, value) = pair.split_once('=').ok_or_else(no_value)?;
         let (name, value) = (decoded(name)?, decoded(value)?);
         let name = String::from_utf8(name).unwrap_or_default();
-        // Like libpq, this program refuses an empty value here, because it could mean less security.
+        // Like libpq, this program refuses an empty value, which could mean less security.
         let needs_value = ["sslmode", "channel_binding", "target_session_attrs", "gssencmode"];
         if let Some(name) = needs_value.into_iter().find(|known| value.is_empty() && name == *known) {
             return Err(UrlError::parameter(name, "the value is missing"));

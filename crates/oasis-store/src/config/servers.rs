@@ -239,7 +239,7 @@ fn count(number: usize) -> u32 {
 
 /// Where a server listens.
 enum Place<'a> {
-    /// `name` must be in the server's certificate. If `address` is set, `name` is not looked up.
+    /// `name` is the expected name in the server's certificate. If `address` is set, `name` is not looked up.
     Tcp {
         name: &'a str,
         address: Option<IpAddr>,

@@ -138,7 +138,7 @@ fn protocols(parts: &Parts) -> Result<Protocols, UrlError> {
 }
 
 /// The value of a parameter that is a whole number. As in libpq, 0 and negative numbers select the default.
-/// The default is this program's.
+/// But this program has other defaults than libpq.
 fn number(parts: &Parts, parameter: Parameter) -> Result<Option<u32>, UrlError> {
     let Some(text) = parts.text(parameter)? else { return Ok(None) };
     let number: i32 =

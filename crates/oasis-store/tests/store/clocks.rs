@@ -159,5 +159,8 @@ async fn a_migration_repairs_times_that_no_reader_can_read() {
     let rows = client.query("SELECT recorded_at FROM oasis_events ORDER BY id", &[]).await.unwrap();
     let times: Vec<Timestamp> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!((times.len(), times[1]), (3, times[0]));
-    assert!(client.batch_execute("UPDATE oasis_events SET kind = 'x'").await.is_err(), "the table must be append-only again");
+    assert!(
+        client.batch_execute("UPDATE oasis_events SET kind = 'x'").await.is_err(),
+        "the table must be append-only again"
+    );
 }
