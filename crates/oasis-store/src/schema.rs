@@ -76,8 +76,9 @@ impl Schema {
     ///
     /// - `{schema}` becomes the identifier of the schema. It precedes the name of each table and function.
     /// - `{schema_name}` becomes the name of the schema, for use in a literal.
-    /// - `{prefix}` becomes the prefix for the name of a notification channel or a lock. Such a name belongs to
-    ///   the whole database, so the prefix contains the name of the schema. The prefix of `public` is empty.
+    /// - `{prefix}` becomes the prefix for the name of a notification channel or a lock. Such a name belongs
+    ///   to the whole database, so the prefix contains the name of the schema. The prefix of `public` is
+    ///   empty.
     pub(crate) fn sql(&self, template: &str) -> String {
         let name = &self.0;
         // PostgreSQL stores the text of functions. The functions of existing databases contain `public`

@@ -67,8 +67,8 @@ async fn no_young_row_is_hidden_by_a_clock_that_was_wrong() {
     let strategy = (1_usize..80, 1_usize..90, 0_usize..40, -200_i64..200, -10_i64..90);
     for _ in 0..200 {
         let (rows, from, length, error, asked) = strategy.new_tree(&mut runner).unwrap().current();
-        // The database certainly detects that the clock was behind only if the clock was wrong for a short
-        // time, compared with its error.
+        // A clock that was behind is always detected only if it was wrong for a short time, compared with its
+        // error.
         let length = if error < 0 {
             length.min(usize::try_from(-error / 8).unwrap().saturating_sub(2))
         } else {
