@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, bail};
 use oasis_core::report::{Mark, Parts, shown};
-use oasis_core::{DedupKey, Invalid, NewEvent, Source, Ts, parse_json, repair_escapes};
+use oasis_core::{DedupKey, NewEvent, Source, Ts, parse_json, repair_escapes};
 use oasis_store::{SourceColumn, SourceRow, SourceTable};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
@@ -159,21 +159,25 @@ impl Mapping {
         Ok(Imported { event, marks })
     }
 
-    /// The dedup key of a row: the table and the values of the key columns. If a value is missing, the dedup
-    /// key is a digest of the table and the row. A dedup key that is too long is replaced by its digest.
-    fn dedup_key(&self, fields: &Map<String, Value>, row: &SourceRow) -> Result<DedupKey, Invalid> {
-        let value = |name: &String| fields.get(name).filter(|value| !value.is_null()).map(shown);
-        let values: Option<Vec<String>> = self.keys.iter().map(value).collect();
+    /// The dedup key of a row: the table and the values of the key columns. Without key columns, it is a
+    /// digest of the table and the row. A dedup key that is too long is replaced by its digest.
+    fn dedup_key(&self, fields: &Map<String, Value>, row: &SourceRow) -> anyhow::Result<DedupKey> {
         let hashed =
             |text: &str| DedupKey::of_digest(PRODUCER, "row:", digest(&SHA256, text.as_bytes()).as_ref());
-        match values.filter(|values| !values.is_empty()) {
-            // JSON shows where each name and each value ends, so different values never give the same key.
-            Some(values) => {
-                let key = json!([self.table, values]).to_string();
-                DedupKey::new(PRODUCER, &key).or_else(|_| hashed(&key))
-            }
-            None => hashed(&json!([self.table, row.json, row.copy]).to_string()),
+        if self.keys.is_empty() {
+            return Ok(hashed(&json!([self.table, row.json, row.copy]).to_string())?);
         }
+        // Only a key that the user chose can have these faults.
+        if row.copy > 1 {
+            bail!("another row has the same key: add --map key=COLUMN for one more column");
+        }
+        let value = |name: &String| fields.get(name).filter(|value| !value.is_null()).map(shown);
+        let Some(values) = self.keys.iter().map(value).collect::<Option<Vec<String>>>() else {
+            bail!("the key is null: choose other columns with --map key=COLUMN");
+        };
+        // JSON shows where each name and each value ends, so different values never give the same key.
+        let key = json!([self.table, values]).to_string();
+        Ok(DedupKey::new(PRODUCER, &key).or_else(|_| hashed(&key))?)
     }
 }
 
@@ -185,21 +189,28 @@ impl fmt::Display for Mapping {
             self.columns.iter().map(|(column, _)| of(column).chars().count()).max().unwrap_or_default()
         };
         let (names, types) = (width(|column| &column.name), width(|column| &column.type_name));
-        let mut above: Option<(Role, String)> = None;
+        let mut above: (Role, Vec<String>) = (Role::Meta, Vec::new());
         for (column, role) in &self.columns {
             let (name, type_name) = (plain(&column.name), plain(&column.type_name));
-            let becomes = match (role, &above) {
+            if above.0 != *role {
+                above = (*role, Vec::new());
+            }
+            let becomes = match (role, above.1.as_slice()) {
                 (Role::Meta, _) if is_object(column) => "meta, each entry".to_owned(),
                 (Role::Meta, _) => format!("meta.{name}"),
-                (role, Some((same, other))) if same == role => {
+                (Role::Status, []) => "status (error becomes failure, warning becomes info)".to_owned(),
+                (role, []) => role.name().to_owned(),
+                (role, [other]) => {
                     format!("{}, if {other} has no value; otherwise meta.{name}", role.name())
                 }
-                (Role::Status, _) => "status (error becomes failure, warning becomes info)".to_owned(),
-                (role, _) => role.name().to_owned(),
+                (role, others) => {
+                    let others = others.join(" and ");
+                    format!("{}, if {others} have no value; otherwise meta.{name}", role.name())
+                }
             };
             let key = if self.keys.contains(&column.name) { ", key of the row" } else { "" };
             write!(f, "\n  {name:<names$}  {type_name:<types$}  {becomes}{key}")?;
-            above = Some((*role, name));
+            above.1.push(name);
         }
         if self.keys.is_empty() {
             write!(f, "\n  The table has no key, so the whole row is the key. --map key=COLUMN names one.")?;

@@ -125,6 +125,12 @@ fn different_rows_have_different_keys_and_a_row_always_has_the_same() {
     assert_eq!(digest, of_row(r#"{"kind":"k"}"#, 1));
     assert_ne!(digest, of_row(r#"{"kind":"k"}"#, 2));
     assert_ne!(digest, of_row(r#"{"kind":"l"}"#, 1));
+    let faults = [(json!({"id": "a", "kind": "k"}), 2, "the same key"), (json!({"id": null}), 1, "is null")];
+    for (row, copy, why) in faults {
+        let row = SourceRow { json: row.to_string(), copy };
+        let error = text.event(&row, "2026-01-02T03:04:05Z".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
     let long = |length| key(&text, &json!({"id": "x".repeat(length), "kind": "k"}));
     assert_ne!(long(600), long(601));
 }

@@ -19,11 +19,15 @@ pub(super) fn moment(value: Value) -> Value {
 }
 
 fn unix(number: i64) -> Option<Ts> {
-    let ms = if number.abs() > MOST_SECONDS { number } else { number * 1_000 };
+    let is_seconds = (-MOST_SECONDS..=MOST_SECONDS).contains(&number);
+    let ms = if is_seconds { number * 1_000 } else { number };
     Ts::new(jiff::Timestamp::from_millisecond(ms).ok()?).ok()
 }
 
 fn written(text: &str) -> Option<Ts> {
+    if !text.is_ascii() {
+        return None;
+    }
     if text.parse::<i64>().is_ok() {
         return text.parse().ok().and_then(unix);
     }
@@ -74,6 +78,8 @@ mod tests {
             json!("0044-03-15T12:00:00 BC"),
             json!("yesterday"),
             json!("é+é"),
+            json!("1 -€5"),
+            json!(i64::MIN),
             json!(""),
             json!(1.5),
             json!(i64::MAX),

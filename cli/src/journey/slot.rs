@@ -27,7 +27,7 @@ impl Lane {
             Self::Pull => status.is_some_and(Status::is_final),
             // A skipped run has the status `info`.
             Self::Run | Self::Deploy | Self::Agent | Self::Other => {
-                !matches!(status, Some(Status::Queued | Status::InProgress))
+                !matches!(status, Some(Status::Queued | Status::InProgress) | None)
             }
         }
     }

@@ -11,8 +11,7 @@ pub(super) fn reachable(host: &str) -> String {
 
 /// The address of a service on this machine.
 pub(super) fn address(host: &str, port: u16) -> String {
-    let host = reachable(host);
-    if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
+    format!("http://{}:{port}", reachable(host))
 }
 
 /// Whether only this machine can reach `host`.

@@ -10,17 +10,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
 
+use crate::client::push;
 use crate::process::{Home, LIMIT, Up};
 
 /// A database with an application's table, and the tables of OASIS DevHub in the schema `devhub`.
-struct Setup {
-    home: Home,
-    db: TestDatabase,
-    sql: Client,
+pub(crate) struct Setup {
+    pub(crate) home: Home,
+    pub(crate) db: TestDatabase,
+    pub(crate) sql: Client,
 }
 
 impl Setup {
-    async fn new(tables: &[&str]) -> Self {
+    pub(crate) async fn new(tables: &[&str]) -> Self {
         let db = testing::empty_database().await;
         let (sql, connection) = tokio_postgres::connect(&db.url, NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -33,38 +34,38 @@ impl Setup {
         setup
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.command(env!("CARGO_BIN_EXE_oasis"));
         command.args(arguments).envs([("DATABASE_URL", self.db.url.as_str()), ("OASIS_SCHEMA", "devhub")]);
         command
     }
 
     /// Runs a command. Returns its exit code and its output.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = self.command(arguments).output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     }
 
     /// Imports the table. Returns the output.
-    fn import(&self, table: &str, arguments: &[&str]) -> String {
+    pub(crate) fn import(&self, table: &str, arguments: &[&str]) -> String {
         let (code, text) = self.run(&[&["import", "--table", table], arguments].concat());
         assert_eq!(code, Some(0), "{text}");
         text
     }
 
     /// Changes a setting for new sessions of the database.
-    async fn set(&self, setting: &str) {
+    pub(crate) async fn set(&self, setting: &str) {
         let alter = format!("format('ALTER DATABASE %I SET {setting}', current_database())");
         self.sql(&format!("DO $$ BEGIN EXECUTE {alter}; END $$")).await;
     }
 
     /// Runs statements of the application.
-    async fn sql(&self, statements: &str) {
+    pub(crate) async fn sql(&self, statements: &str) {
         self.sql.batch_execute(statements).await.unwrap();
     }
 
     /// The events of OASIS DevHub, in the order of their ids.
-    async fn events(&self) -> Vec<Value> {
+    pub(crate) async fn events(&self) -> Vec<Value> {
         let sql = "SELECT concat_ws(' ', to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'), vtid, \
                      layer, module, source, kind, status, link), meta::text \
                    FROM devhub.oasis_events ORDER BY id";
@@ -79,7 +80,7 @@ impl Setup {
 }
 
 /// Whether the output has a line with this label and this count.
-fn counts(text: &str, label: &str, count: u64) -> bool {
+pub(crate) fn counts(text: &str, label: &str, count: u64) -> bool {
     text.lines().any(|line| line.strip_prefix(label).is_some_and(|rest| rest.trim() == count.to_string()))
 }
 
@@ -93,16 +94,56 @@ const TOPIC: &str = include_str!("tables/topic.sql");
 const EXTENDED: &str = include_str!("tables/extended.sql");
 const CAMEL: &str = include_str!("tables/camel.sql");
 
+/// For each shape: the migration and `/ready` of the schema `public`, and then both applications at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_keeps_its_table_while_its_events_are_imported() {
-    let setup = Setup::new(&[TOPIC]).await;
-    // `oasis migrate` refuses the schema of the application, and the check of the database names the remedy.
-    let (code, text) = setup.run(&["migrate", "--oasis-schema", "public"]);
-    assert!(code == Some(1) && text.contains("public.oasis_events that OASIS DevHub did not make"), "{text}");
-    let public = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();
-    let reasons = public.check(Need::Read).await.join(" ");
-    assert!(reasons.contains("OASIS_SCHEMA=devhub"), "{reasons}");
+    let new_topic = "INSERT INTO oasis_events (vtid, topic, service, status) \
+                     VALUES ('VTID-01234', 'task.done', 'worker', 'success')";
+    let new_camel = "INSERT INTO \"OasisEvent\" (id, service, event, metadata) \
+                     VALUES ('clx3', 'worker', 'task_done', '{\"vtid\":\"VTID-01234\"}')";
+    for (tables, table, rows, insert) in [
+        (&[TOPIC][..], "public.oasis_events", 3, new_topic),
+        (&[TOPIC, EXTENDED], "public.oasis_events", 5, new_topic),
+        (&[CAMEL], "\"OasisEvent\"", 2, new_camel),
+    ] {
+        let setup = Setup::new(tables).await;
+        let (code, text) = setup.run(&["migrate", "--oasis-schema", "public"]);
+        let public = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();
+        let reasons = public.check(Need::Read).await.join(" ");
+        if table.ends_with("oasis_events") {
+            // Nothing is changed, and `/ready` names the table and the remedy.
+            assert_eq!(code, Some(1), "{text}");
+            assert!(text.contains("public.oasis_events that OASIS DevHub did not make"), "{text}");
+            assert!(reasons.contains("OASIS_SCHEMA=devhub"), "{reasons}");
+        } else {
+            // This table has another name, so the schema `public` would do too.
+            assert_eq!((code, reasons.as_str()), (Some(0), ""), "{text}");
+        }
 
+        let mut command = setup.home.up_command(&[]);
+        command.envs([("DATABASE_URL", setup.db.url.as_str()), ("OASIS_SCHEMA", "devhub")]);
+        let up = Up::start(command);
+        let text = setup.import(table, &[]);
+        assert!(counts(&text, "stored now", rows) && !text.contains("stored before    1"), "{text}");
+        setup.sql(insert).await;
+        let text = setup.import(table, &[]);
+        assert!(counts(&text, "stored now", 1) && counts(&text, "stored before", rows), "{text}");
+        let address = format!("http://localhost:{}", setup.home.port);
+        let (code, text) = setup.run(&["events", "--url", &address]);
+        assert!(code == Some(0) && text.lines().count() as u64 == rows + 1, "{text}");
+        assert!(text.contains("VTID-01234"), "{text}");
+        let (status, answer) = push(setup.home.port + 1, &setup.home.secret(), &"a".repeat(40)).await;
+        assert_eq!(status, 200, "{answer}");
+        up.interrupt();
+        let count = format!("SELECT count(*) FROM {table}");
+        let left = setup.sql.query_one(&count, &[]).await.unwrap().get::<_, i64>(0);
+        assert_eq!(u64::try_from(left).unwrap(), rows + 1);
+    }
+}
+
+#[tokio::test]
+async fn values_that_do_not_fit_are_counted_and_kept_in_meta() {
+    let setup = Setup::new(&[TOPIC]).await;
     let text = setup.import("oasis_events", &["--dry-run"]);
     assert!(counts(&text, "fit unchanged", 1) && counts(&text, "fit with a mark", 2), "{text}");
     assert!(counts(&text, "do not fit", 0) && text.contains("public.oasis_events: 3 rows"), "{text}");
@@ -113,12 +154,7 @@ async fn an_application_keeps_its_table_while_its_events_are_imported() {
     }
     assert_eq!(setup.events().await, Vec::<Value>::new());
 
-    // The services of OASIS DevHub run while the rows are imported.
-    let mut command = setup.home.up_command(&[]);
-    command.envs([("DATABASE_URL", setup.db.url.as_str()), ("OASIS_SCHEMA", "devhub")]);
-    let up = Up::start(command);
-    let text = setup.import("oasis_events", &[]);
-    assert!(counts(&text, "stored now", 3) && counts(&text, "stored before", 0), "{text}");
+    setup.import("oasis_events", &[]);
     let events = setup.events().await;
     assert_eq!(
         (&events[0][0], meta_without_id(&events[0])),
@@ -151,18 +187,6 @@ async fn an_application_keeps_its_table_while_its_events_are_imported() {
     assert_eq!((&long["truncated"], &long["module_given"]), (&json!(true), &json!("Worker 7")));
     assert_eq!(long["message"].as_str().map(str::len), Some(1_024));
     assert_eq!(long["n"].to_string(), "123456789012345678901234567890");
-
-    // The application inserts another row. The next import stores only this row.
-    let insert = "INSERT INTO oasis_events (vtid, topic, service, status) \
-                  VALUES ('VTID-01234', 'task.done', 'worker', 'success')";
-    setup.sql(insert).await;
-    let text = setup.import("public.oasis_events", &[]);
-    assert!(counts(&text, "stored now", 1) && counts(&text, "stored before", 3), "{text}");
-    let (code, text) = setup.run(&["events", "--url", &format!("http://localhost:{}", setup.home.port)]);
-    assert!(code == Some(0) && text.lines().count() == 4 && text.contains("VTID-01234"), "{text}");
-    up.interrupt();
-    let rows = setup.sql.query_one("SELECT count(*) FROM public.oasis_events", &[]).await.unwrap();
-    assert_eq!(rows.get::<_, i64>(0), 4);
 }
 
 #[tokio::test]
@@ -297,86 +321,4 @@ async fn wrong_tables_and_hidden_rows_are_refused_with_advice() {
     let output = command.env("FROM_DATABASE_URL", url.as_str()).output().unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("row-level security"), "{text}");
-}
-
-/// Two rows are never taken for the same row, and a row is never stored twice.
-#[tokio::test]
-async fn rows_with_equal_or_changing_keys_are_not_lost_and_not_doubled() {
-    let setup = Setup::new(&["\
-        CREATE TABLE no_key (id int, kind text); \
-        INSERT INTO no_key VALUES (1, 'start'), (1, 'stop'), (1, 'stop'); \
-        ALTER TABLE no_key ADD bytes bytea DEFAULT 'a'; \
-        CREATE TABLE included (id int, kind text, status text, PRIMARY KEY (id) INCLUDE (status)); \
-        INSERT INTO included VALUES (1, 'a', 'queued'); \
-        CREATE TABLE big (id numeric PRIMARY KEY, kind text, r text, r_ bytea); \
-        INSERT INTO big SELECT 123456789012345678901234567890 + n, 'big', 'r', 'r' \
-          FROM generate_series(1, 3) AS n; \
-        CREATE VIEW seen AS SELECT kind, 1 AS n FROM no_key; \
-        CREATE TABLE dated (id bigint PRIMARY KEY, type text, day date); \
-        INSERT INTO dated VALUES (1, 'x', '2025-01-01'), (2, 'x', '2025-01-01')"])
-    .await;
-    for (table, rows) in [("no_key", 3), ("included", 1), ("big", 3), ("seen", 3), ("dated", 2)] {
-        for (stored, before) in [(rows, 0), (0, rows)] {
-            let text = setup.import(table, if table == "dated" { &["--map", "ts=day"] } else { &[] });
-            let is_right = counts(&text, "stored now", stored) && counts(&text, "stored before", before);
-            assert!(is_right, "{table}: {text}");
-            setup
-                .sql("ALTER ROLE oasis SET bytea_output = 'escape'; UPDATE included SET status = 'done'")
-                .await;
-        }
-    }
-
-    // The changed table stands for a table of another database, with the same name and the same keys.
-    setup.sql("UPDATE dated SET type = 'y', day = '2025-02-02' WHERE id = 1").await;
-    let other = ["import", "--table", "dated", "--map", "ts=day"];
-    let (code, text) = setup.run(&other);
-    assert!(code == Some(1) && counts(&text, "do not fit", 1), "{text}");
-    assert!(text.contains("add --name NAME") && counts(&text, "stored before", 1), "{text}");
-    let (code, text) = setup.run(&[&other[..], &["--name", "other"]].concat());
-    assert!(code == Some(0) && counts(&text, "stored now", 2), "{text}");
-}
-
-#[tokio::test]
-async fn a_row_that_the_database_cannot_output_does_not_stop_the_import() {
-    let setup = Setup::new(&[]).await;
-    setup
-        .sql("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
-        .await;
-    let mut url = url::Url::parse(&setup.db.url).unwrap();
-    url.set_path("bytes");
-    let (bytes, connection) = tokio_postgres::connect(url.as_str(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    let table = "CREATE TABLE log (id int PRIMARY KEY, kind text, message text); \
-                 INSERT INTO log SELECT n, 'step', CASE n WHEN 300 THEN E'\\377' ELSE 'fine' END \
-                 FROM generate_series(1, 700) AS n";
-    bytes.batch_execute(table).await.unwrap();
-    let mut command = setup.command(&["import", "--table", "log"]);
-    let output = command.env("FROM_DATABASE_URL", url.as_str()).output().unwrap();
-    drop(bytes);
-    setup.sql("DROP DATABASE bytes WITH (FORCE)").await;
-    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(counts(&text, "stored now", 699) && counts(&text, "do not fit", 1), "{text}");
-    assert!(text.contains("the database cannot output it"), "{text}");
-}
-
-#[tokio::test]
-async fn the_order_is_the_order_of_the_times_and_a_closed_output_changes_nothing() {
-    let setup = Setup::new(&["\
-        CREATE TABLE log (id int PRIMARY KEY, kind text, ts timestamptz, created_at text); \
-        INSERT INTO log VALUES (1, 'third', '2025-01-05', NULL), (2, 'first', NULL, '2025-01-01 10:00'), \
-          (3, 'second', '2025-01-03', '2025-01-09 10:00')"])
-    .await;
-    let mut command = setup.command(&["import", "--table", "log"]);
-    let mut import = command.stdout(Stdio::piped()).spawn().unwrap();
-    drop(import.stdout.take());
-    assert_eq!(import.wait().unwrap().code(), Some(0));
-    let events = setup.events().await;
-    let starts: Vec<&str> = events.iter().map(|event| &event[0].as_str().unwrap()[..16]).collect();
-    assert_eq!(starts, ["2025-01-01 10:00", "2025-01-03 00:00", "2025-01-05 00:00"]);
-
-    // The table of OASIS DevHub is recognised in another time zone too.
-    setup.set("timezone = \"Europe/Berlin\"").await;
-    let (code, text) = setup.run(&["import", "--table", "devhub.oasis_events", "--dry-run"]);
-    assert!(code == Some(2) && text.contains("OASIS DevHub itself"), "{text}");
 }

@@ -7,6 +7,7 @@ mod client;
 mod doctor;
 mod find;
 mod import;
+mod import_rows;
 mod process;
 mod schemas;
 

@@ -35,9 +35,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the server refused the statement. False if the connection failed.
+    /// Whether the server refused the statement. False if the connection failed, or if the server could not
+    /// do what it does at other times.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Postgres(error) if error.code().is_some())
+        // Connections, conflicts of transactions, resources, locks, operators, the system.
+        let passing = ["08", "40", "53", "55", "57", "58"];
+        self.class().is_some_and(|class| !passing.contains(&class))
+    }
+
+    /// Whether the server can't compute or output a value.
+    pub(crate) fn is_about_data(&self) -> bool {
+        self.class().is_some_and(|class| ["22", "54"].contains(&class))
+    }
+
+    /// The class of the SQLSTATE, if the server answered.
+    fn class(&self) -> Option<&str> {
+        match self {
+            Self::Postgres(error) => error.code()?.code().get(..2),
+            Self::Connect(_) | Self::Tls(_) | Self::Slow(_) | Self::Marks(_) | Self::Newer { .. } => None,
+        }
     }
 }
 

@@ -101,7 +101,8 @@ impl Store {
                DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
              gone AS (SELECT count(*) AS rows, max(id) AS through, {reached} AS reached FROM deleted), \
              mark AS (UPDATE {{schema}}.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
-             SELECT rows, reached, CASE WHEN rows > 0 THEN pg_notify('{{prefix}}oasis_events', '') END \
+             SELECT rows, reached, CASE WHEN rows > 0 AND pg_notification_queue_usage() < 0.75 \
+               THEN pg_notify('{{prefix}}oasis_events', '') END \
              FROM gone"
         ));
         self.read(async |client| {

@@ -24,7 +24,7 @@ const BEGIN: &str = "\
     SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
     SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'; \
     SET LOCAL row_security = off; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; \
-    SET LOCAL idle_in_transaction_session_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL synchronize_seqscans = off; \
     SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'";
 
 /// All tables and views, except those of PostgreSQL.
@@ -49,9 +49,13 @@ const COLUMNS: &str = "\
       EXISTS (SELECT FROM keys JOIN key USING (indexrelid) WHERE keys.attnum = a.attnum) AS is_key \
     FROM pg_attribute AS a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
-/// Identifies a table among all tables of all servers.
-const IDENTITY: &str =
+/// Identifies a table among all tables of all servers. A standby has the identifier of its primary. If this
+/// role may not read the identifier, the time of the server's start takes its place.
+const IDENTITY: &str = "SELECT concat_ws(' ', system_identifier, current_database(), $1::oid) \
+    FROM pg_control_system()";
+const IDENTITY_WITHOUT_RIGHT: &str =
     "SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), current_database(), $1::oid)";
+const MAY_READ_IDENTITY: &str = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')";
 const OWN_TABLE: &str = "SELECT to_regclass('{schema}.oasis_events')::oid";
 /// The events that were stored with these dedup keys.
 const STORED: &str = "SELECT dedup_key, id, ts, vtid, module, kind FROM {schema}.oasis_events \
@@ -85,8 +89,8 @@ pub struct SourceTable {
 pub struct SourceRow {
     /// The row as a JSON object.
     pub json: String,
-    /// The number of the row among identical rows of a table without a key, from 1. Always 1 if the table has
-    /// a key.
+    /// The number of the row among the rows with the same key, from 1. In a table without a key, identical
+    /// rows have the same key.
     pub copy: i64,
 }
 
@@ -204,9 +208,15 @@ impl SourceTable {
         };
         let order: Vec<String> = time.into_iter().chain(keys.iter().map(sortable)).collect();
         let order = if order.is_empty() { String::new() } else { format!("ORDER BY {}", order.join(", ")) };
+        let is_unique = !keys.is_empty()
+            && self.columns.iter().all(|column| column.is_key == keys.contains(&column.name.as_str()));
         let copy = match keys {
             [] => format!("row_number() OVER (PARTITION BY row_to_json({row})::text)"),
-            _ => "1::bigint".to_owned(),
+            _ if is_unique => "1::bigint".to_owned(),
+            keys => {
+                let keys: Vec<String> = keys.iter().map(sortable).collect();
+                format!("row_number() OVER (PARTITION BY {})", keys.join(", "))
+            }
         };
         let table = &self.sql;
         // If the table has a key, each row is converted to JSON only when it is read.
@@ -215,6 +225,7 @@ impl SourceTable {
              FROM (SELECT {row} AS r, {copy} AS copy FROM {table} AS {row} {order}) AS sorted"
         );
         let rows = self.client.query_typed(&format!("SELECT count(*) FROM {table}"), &[]).await?;
+        self.client.batch_execute("SAVEPOINT oasis_import").await?;
         self.declare().await?;
         Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()).unwrap_or_default())
     }
@@ -227,7 +238,7 @@ impl SourceTable {
     pub async fn next(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
         match self.fetch(most).await {
             Ok(rows) => Ok(rows.into_iter().map(Ok).collect()),
-            Err(error) if error.is_refusal() => self.one_by_one(most).await,
+            Err(error) if error.is_about_data() => self.one_by_one(most).await,
             Err(error) => Err(error),
         }
     }
@@ -237,7 +248,7 @@ impl SourceTable {
     async fn one_by_one(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
         let mut rows = Vec::new();
         let mut failed = 0;
-        self.restart().await?;
+        self.declare_again().await?;
         while rows.len() < usize::from(most) {
             match self.fetch(1).await {
                 Ok(row) if row.is_empty() => break,
@@ -246,11 +257,11 @@ impl SourceTable {
                     failed += 1;
                     self.unreadable += 1;
                     let (in_all, in_succession) = MOST_UNREADABLE;
-                    if !error.is_refusal() || self.unreadable > in_all || failed > in_succession {
+                    if !error.is_about_data() || self.unreadable > in_all || failed > in_succession {
                         return Err(error);
                     }
                     self.read += 1;
-                    self.restart().await?;
+                    self.declare_again().await?;
                     rows.push(Err(error.to_string()));
                     continue;
                 }
@@ -262,9 +273,10 @@ impl SourceTable {
         Ok(rows)
     }
 
-    async fn restart(&self) -> Result<(), StoreError> {
-        self.client.batch_execute("ROLLBACK").await?;
-        self.client.batch_execute(BEGIN).await?;
+    /// Declares a new cursor after an error. The transaction continues, so the rows are still those of the
+    /// same moment.
+    async fn declare_again(&self) -> Result<(), StoreError> {
+        self.client.batch_execute("ROLLBACK TO SAVEPOINT oasis_import").await?;
         self.declare().await
     }
 
@@ -316,6 +328,9 @@ async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
 }
 
 async fn identity(client: &Client, oid: u32) -> Result<String, tokio_postgres::Error> {
-    let rows = client.query_typed(IDENTITY, &[(&oid, Type::OID)]).await?;
+    let rights = client.query_typed(MAY_READ_IDENTITY, &[]).await?;
+    let may = rights.first().is_some_and(|row| row.get(0));
+    let sql = if may { IDENTITY } else { IDENTITY_WITHOUT_RIGHT };
+    let rows = client.query_typed(sql, &[(&oid, Type::OID)]).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
 }

@@ -46,7 +46,8 @@ pub fn agent(event: Map<String, Value>, now: Ts) -> NewEvent {
             // In this form, only the gateway marks repeats. A sender could hide a change with this entry.
             metadata.remove(REPEAT);
             // Each role of a crew is a separate agent, so each role needs a separate instance.
-            if !metadata.get("instance").and_then(Value::as_str).is_some_and(|name| !name.is_empty()) {
+            let instance = metadata.get("instance").and_then(Value::as_str);
+            if instance.is_none_or(str::is_empty) {
                 fields.keep("instance", heartbeat.instance(module.as_str()).into());
             }
             fields.keep("agent", heartbeat.agent);
