@@ -153,6 +153,9 @@ async fn values_that_do_not_fit_are_counted_and_kept_in_meta() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(setup.events().await, Vec::<Value>::new());
+    let page = include_str!("../../../docs/database.md");
+    let shown: Vec<&str> = text.lines().take_while(|line| !line.starts_with("  kind_given")).collect();
+    assert!(page.contains(&shown.join("\n")), "docs/database.md should show:\n{text}");
 
     setup.import("oasis_events", &[]);
     let events = setup.events().await;
