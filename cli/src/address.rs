@@ -9,7 +9,7 @@ use oasis_core::chain;
 use oasis_service::Secret;
 use oasis_service::client::{self as http, Base, ClientError, Sender};
 
-use crate::output::Usage;
+use crate::output::{Usage, notice};
 use crate::running::{self, Found, Search};
 
 /// The flag for the address of gateway-feed.
@@ -175,6 +175,10 @@ pub(crate) struct Address {
 impl Address {
     fn default_of(service: Service, search: Search) -> anyhow::Result<Self> {
         let base = service.default_address().parse().map_err(|why: String| anyhow!(why))?;
+        // The user may believe that the command talks to the `oasis up` of this folder.
+        if let Some(folder) = &search.idle {
+            notice(format_args!("no `oasis up` runs with {}, so this is {base}", folder.display()));
+        }
         Ok(Self { base, service, origin: Origin::Default(search.rejected) })
     }
 
@@ -250,7 +254,7 @@ mod tests {
     #[test]
     fn the_advice_names_each_file_that_was_passed_over() {
         let rejected = vec![(PathBuf::from("/x/.oasis/running.json"), "belongs to another user")];
-        let search = Search { found: None, rejected };
+        let search = Search { rejected, ..Search::default() };
         let advice = Address::default_of(Service::Gateway, search).unwrap().advice();
         assert!(advice.contains("tried: http://localhost:8080, the default"), "{advice}");
         assert!(advice.contains("/x/.oasis/running.json belongs to another user"), "{advice}");

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use jiff::{Span, SpanRelativeTo};
 use oasis_core::Family;
 use oasis_store::{DatabaseArgs, DatabaseUrl, Schema, Store, migrate_in, migration_script};
@@ -117,6 +118,9 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
         return Err(Usage(why.into()).into());
     }
     let store = Store::new(args.database, "oasis prune")?;
+    if let Some(reason) = store.unusable().await? {
+        bail!("{reason}");
+    }
     let progress = Progress::default();
     let report = |rows| {
         if let Some(rows) = progress.step(rows) {

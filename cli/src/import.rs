@@ -5,7 +5,6 @@ mod moment;
 mod role;
 mod tally;
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,8 +14,8 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use oasis_core::{DedupKey, Ts};
 use oasis_store::{
-    AppendError, Appended, Appender, DatabaseArgs, DatabaseUrl, Need, Schema, SourceRow, SourceTable, Store,
-    StoredBefore,
+    AppendError, Appender, DatabaseArgs, DatabaseUrl, Need, Schema, SourceRow, SourceTable, Store,
+    StoreError, StoredBefore,
 };
 use tokio::time::Instant;
 
@@ -233,8 +232,16 @@ impl Target {
         tally: &mut Tally,
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
-        match (self.append(events, bar).await?, events) {
-            (Ok(appended), _) => self.count(events, &appended, has_time, tally).await?,
+        match (self.store_all(events, has_time, bar).await?, events) {
+            (Ok(fates), events) => {
+                for (one, fate) in events.iter().zip(fates) {
+                    match fate {
+                        Fate::Stored => tally.stored(&one.marks),
+                        Fate::StoredBefore => tally.stored_before(&one.marks),
+                        Fate::KeyOfAnother => tally.does_not_fit(OTHER.to_owned(), one.key()),
+                    }
+                }
+            }
             (Err(why), [one]) => tally.does_not_fit(why, one.key()),
             (Err(_), _) => {
                 for one in events {
@@ -245,20 +252,21 @@ impl Target {
         Ok(())
     }
 
-    /// Appends all events or none. The inner error says why the table refused them.
-    async fn append(
+    /// Stores all events or none, and tries again while the database is away. The inner error says why the
+    /// table refused them.
+    async fn store_all(
         &self,
         events: &[Imported],
+        has_time: bool,
         bar: &ProgressBar,
-    ) -> anyhow::Result<Result<Vec<Appended>, String>> {
+    ) -> anyhow::Result<Result<Vec<Fate>, String>> {
         let mut waits = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         let deadline = Instant::now() + RETRY_FOR;
         let mut is_noticed = false;
         loop {
-            let events = events.iter().map(|one| one.event.clone()).collect();
-            match self.appender.append(events, Instant::now()).await {
-                Ok(appended) => return Ok(Ok(appended)),
-                Err(AppendError::Refused(refusal)) => {
+            match self.try_to_store(events, has_time).await {
+                Ok(fates) => return Ok(Ok(fates)),
+                Err(StoreFailure::Append(AppendError::Refused(refusal))) => {
                     let rule = refusal.constraint.unwrap_or(refusal.sqlstate);
                     return Ok(Err(format!("the table refuses the event: {rule}")));
                 }
@@ -274,29 +282,49 @@ impl Target {
         }
     }
 
-    /// Counts the rows of a batch. A duplicate was not stored, so it is compared with the stored event that
-    /// has the same key.
-    async fn count(
-        &self,
-        events: &[Imported],
-        appended: &[Appended],
-        has_time: bool,
-        tally: &mut Tally,
-    ) -> anyhow::Result<()> {
-        let duplicates = events.iter().zip(appended).filter(|(_, one)| one.duplicate);
-        let keys: Vec<&str> = duplicates.map(|(event, _)| event.key()).collect();
-        let stored = if keys.is_empty() { HashMap::new() } else { self.store.stored_with(&keys).await? };
-        for (one, appended) in events.iter().zip(appended) {
-            match stored.get(one.key()) {
-                _ if !appended.duplicate => tally.stored(&one.marks),
-                Some(stored) if !one.is_stored_as(stored, has_time) => {
-                    tally.does_not_fit(OTHER.to_owned(), one.key());
-                }
-                _ => tally.stored_before(&one.marks),
+    /// Appends the events that are not stored yet. An append of a stored event would use up an id.
+    async fn try_to_store(&self, events: &[Imported], has_time: bool) -> Result<Vec<Fate>, StoreFailure> {
+        let keys: Vec<&str> = events.iter().map(Imported::key).collect();
+        let mut stored = self.store.stored_with(&keys).await?;
+        let new: Vec<&Imported> = events.iter().filter(|one| !stored.contains_key(one.key())).collect();
+        let appended = match new.as_slice() {
+            [] => Vec::new(),
+            new => {
+                let events = new.iter().map(|one| one.event.clone()).collect();
+                self.appender.append(events, Instant::now()).await?
             }
+        };
+        // Another import may have stored some of the events in the meantime.
+        let duplicates = new.iter().zip(&appended).filter(|(_, appended)| appended.duplicate);
+        let keys: Vec<&str> = duplicates.map(|(one, _)| one.key()).collect();
+        if !keys.is_empty() {
+            stored.extend(self.store.stored_with(&keys).await?);
         }
-        Ok(())
+        let fate = |one: &Imported| match stored.get(one.key()) {
+            None => Fate::Stored,
+            Some(stored) if one.is_stored_as(stored, has_time) => Fate::StoredBefore,
+            Some(_) => Fate::KeyOfAnother,
+        };
+        Ok(events.iter().map(fate).collect())
     }
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stored,
+    StoredBefore,
+    /// Another event has the same key.
+    KeyOfAnother,
+}
+
+/// Why a batch was not stored.
+#[derive(Debug, thiserror::Error)]
+enum StoreFailure {
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Read(#[from] StoreError),
 }
 
 /// The reason for an event that was not stored because the event of another row has the same key.

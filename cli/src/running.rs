@@ -43,12 +43,18 @@ pub(crate) struct Running {
 pub(crate) struct Announcement {
     path: PathBuf,
     pid: i32,
+    /// The file of another `oasis up` in the same folder, which this file replaced.
+    replaced: Option<Running>,
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
         // Another `oasis up` in the same folder may have replaced the file.
-        if read(&self.path).is_some_and(|running| running.pid == self.pid) {
+        if read(&self.path).is_none_or(|running| running.pid != self.pid) {
+            return;
+        }
+        let other = self.replaced.take().filter(|other| exists(other.pid));
+        if other.is_none_or(|other| write(&self.path, &other).is_err()) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -60,10 +66,15 @@ impl Drop for Announcement {
 /// The file cannot be written.
 pub(crate) fn announce(folder: &Path, running: &Running) -> anyhow::Result<Announcement> {
     let path = folder.join(FILE);
-    let draft = folder.join(format!("{FILE}.{}", running.pid));
+    let replaced = read(&path);
+    write(&path, running)?;
+    Ok(Announcement { path, pid: running.pid, replaced })
+}
+
+fn write(path: &Path, running: &Running) -> anyhow::Result<()> {
+    let draft = path.with_extension(format!("json.{}", std::process::id()));
     fs::write(&draft, format!("{}\n", serde_json::to_string_pretty(running)?))?;
-    fs::rename(&draft, &path)?;
-    Ok(Announcement { path, pid: running.pid })
+    Ok(fs::rename(&draft, path)?)
 }
 
 /// The result of [`search`].
@@ -73,6 +84,8 @@ pub(crate) struct Search {
     pub(crate) found: Option<Found>,
     /// The files of other `oasis up` that have ended or cannot be trusted, with the reasons.
     pub(crate) rejected: Vec<(PathBuf, &'static str)>,
+    /// The nearest folder of an `oasis up` that does not run.
+    pub(crate) idle: Option<PathBuf>,
 }
 
 /// A running `oasis up`.
@@ -94,6 +107,7 @@ pub(crate) async fn search(from: &Path) -> Search {
     for folder in from.ancestors().map(|folder| folder.join(FOLDER)) {
         let file = folder.join(FILE);
         if !file.exists() {
+            search.idle = search.idle.or_else(|| folder.is_dir().then_some(folder));
             continue;
         }
         match check(&folder, &file).await {
@@ -212,9 +226,18 @@ mod tests {
         let announcement = announce(&folder, &running(gone, port)).unwrap();
         assert_eq!(search(home.path()).await.rejected, expected);
         // A second `oasis up` has replaced the file, so the end of the first keeps the file.
-        let _second = announce(&folder, &running(own_pid(), port)).unwrap();
+        let second = announce(&folder, &running(own_pid(), port)).unwrap();
         drop(announcement);
         assert!(search(home.path()).await.found.is_some());
+        // A third one ends before the second, whose file is then back.
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        drop(announce(&folder, &running(i32::try_from(child.id()).unwrap(), port + 1)).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(search(home.path()).await.found.unwrap().gateway.port(), port);
+        drop(second);
+        assert_eq!(search(home.path()).await.idle, Some(folder.clone()));
+        let _second = announce(&folder, &running(own_pid(), port)).unwrap();
         drop(listener);
         assert_eq!(search(home.path()).await.rejected, expected);
     }

@@ -59,11 +59,16 @@ impl Setup {
             Some(base) => Address::Required(base),
             None => after(gateway, 2).map_or(Address::Unknown, Address::Optional),
         };
+        let mut database = setting(args.database_url, "DATABASE_URL", database_url);
+        if matches!((&database, &up), (Setting::Missing, Some(_))) {
+            let why = "the running `oasis up` has a database of your own: set DATABASE_URL to its URL";
+            database = Setting::Unreadable(why.to_owned());
+        }
         Self {
             webhooks: webhooks.map_or(Address::Unknown, Address::Required),
             deploys,
             gateway: Address::Required(gateway.clone()),
-            database_url: setting(args.database_url, "DATABASE_URL", database_url),
+            database_url: database,
             webhook_secret: setting(args.secret, "GITHUB_WEBHOOK_SECRET", webhook_secret),
             ingest_token: args.ingest_token,
         }

@@ -24,7 +24,11 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     } else {
         ("", "", "", "")
     };
-    line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {}.", args.data.display()))?;
+    let data = match &args.database_url {
+        Some(_) => "your database".to_owned(),
+        None => args.data.display().to_string(),
+    };
+    line(format_args!("OASIS DevHub is up. Ctrl-C stops it; the data stays in {data}."))?;
     line("")?;
     line(format_args!("  page       http://{host}:{port}/{query}{page_note}"))?;
     line(format_args!("  feed       http://{host}:{port}/api/v1/devhub/feed{query}"))?;
@@ -37,9 +41,14 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
     if let Some(watched) = watched {
         line(format_args!("  deploys    http://{host}:{last}/poll              (of {watched})"))?;
     }
-    if args.database_url.is_none() {
-        let file = args.data.join(DATABASE_URL_FILE);
-        line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
+    match &args.database_url {
+        Some(url) => {
+            line(format_args!("  database   {} (from DATABASE_URL), schema {}", url.place(), args.schema))?
+        }
+        None => {
+            let file = args.data.join(DATABASE_URL_FILE);
+            line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
+        }
     }
     line("")?;
     line(format_args!("Follow the feed{curl_note}:"))?;

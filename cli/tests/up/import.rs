@@ -110,7 +110,9 @@ async fn an_application_keeps_its_table_while_its_events_are_imported() {
         let (code, text) = setup.run(&["migrate", "--oasis-schema", "public"]);
         let public = Store::new(DatabaseArgs::new(setup.db.url.parse().unwrap()), "test").unwrap();
         let reasons = public.check(Need::Read).await.join(" ");
+        let (code_of_prune, prune) = setup.run(&["prune", "--keep", "90d", "--oasis-schema", "public"]);
         if table.ends_with("oasis_events") {
+            assert!(code_of_prune == Some(1) && prune.contains("is not from OASIS DevHub"), "{prune}");
             // Nothing is changed, and `/ready` names the table and the remedy.
             assert_eq!(code, Some(1), "{text}");
             assert!(text.contains("public.oasis_events that OASIS DevHub did not make"), "{text}");

@@ -199,7 +199,7 @@ fn up_fails_if_the_database_never_answers() {
     command.env("DATABASE_URL", url);
     let (code, stderr) = Up::spawn(command).finish(Duration::from_secs(30));
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("no connection to the database: timeout waiting for server"), "{stderr}");
+    assert!(stderr.contains(": timeout waiting for server"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

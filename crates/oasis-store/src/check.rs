@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
+use crate::error::StoreError;
 use crate::schema::Schema;
 use crate::store::Store;
 
@@ -72,6 +73,19 @@ const BLOCKERS: &str = "\
     WHERE b.pid NOT IN (SELECT pid FROM waiting) GROUP BY 1, 2, 3";
 
 impl Store {
+    /// Why this program can't use the tables of the schema: they are missing, older than this program, or not
+    /// tables of OASIS DevHub. `None` if it can use them.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn unusable(&self) -> Result<Option<String>, StoreError> {
+        let tables = self.read(async |client| Tables::read(client, &self.args.schema).await).await?;
+        Ok(match tables {
+            Tables::Unusable(reason) => Some(reason),
+            Tables::UpToDate | Tables::Newer => None,
+        })
+    }
+
     /// Checks whether the database can serve `need` now. Returns the reasons why the database can't.
     pub async fn check(&self, need: Need) -> Readiness {
         let schema = &self.args.schema;

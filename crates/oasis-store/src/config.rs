@@ -95,6 +95,11 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The servers and the database, such as `localhost:5432/oasis`, without any secret.
+    pub fn place(&self) -> String {
+        self.servers.place()
+    }
+
     /// The servers of the URL. The application name is `name`, unless the URL sets another name.
     pub(crate) fn named(&self, name: &str) -> Servers {
         self.servers.clone().named(name)

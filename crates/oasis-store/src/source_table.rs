@@ -320,7 +320,8 @@ impl Store {
 
 async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
     let connected = url.named("oasis import").connect(url.tls()?).await;
-    let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
+    let (client, connection) =
+        connected.map_err(|error| StoreError::Connect(format!("{}: {}", url.place(), chain(&error))))?;
     // The driver ends when the client is dropped. An error of the driver would only repeat the error of a
     // statement.
     tokio::spawn(connection);

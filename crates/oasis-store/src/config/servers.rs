@@ -119,6 +119,22 @@ impl Servers {
         timeouts.sum::<Duration>().saturating_mul(count(self.wanted.passes().len())).min(LONGEST)
     }
 
+    /// The servers and the database, such as `localhost:5432/oasis`.
+    pub(super) fn place(&self) -> String {
+        let place = |server: &Config| {
+            let port = server.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
+            match (server.get_hosts().first(), server.get_hostaddrs().first()) {
+                (Some(Host::Tcp(name)), _) => format!("{name}:{port}"),
+                (Some(Host::Unix(path)), _) => path.display().to_string(),
+                (None, Some(address)) => format!("{address}:{port}"),
+                (None, None) => format!("port {port}"),
+            }
+        };
+        let servers: Vec<String> = self.servers.iter().map(place).collect();
+        let database = self.servers.first().and_then(Config::get_dbname).unwrap_or_default();
+        format!("{}/{database}", servers.join(","))
+    }
+
     /// Connects to the first server that is of the wanted kind. Each server has a separate time limit, which
     /// also covers TLS and the login. So time is left for the other servers if a server accepts connections
     /// but does not answer.
