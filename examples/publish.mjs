@@ -1,4 +1,5 @@
-// Sends two events in one request. If the gateway can't commit the events now, tries again a few times.
+// Sends two events in one request: a build begins, and the build succeeds. Both events have the same kind, so
+// the second event ends the first. If the gateway can't commit the events now, tries again a few times.
 //
 // Each event has a `dedup_key`, and the gateway stores only one event per key. So a second try is safe, even
 // if the first try succeeded and only its answer was lost.
@@ -43,4 +44,4 @@ async function publish(events) {
   process.exit(1);
 }
 
-console.log(await publish([event("build.started", "in_progress"), event("build.finished", "success")]));
+console.log(await publish([event("build", "in_progress"), event("build", "success")]));

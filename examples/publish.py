@@ -1,4 +1,5 @@
-"""Sends two events in one request. If the gateway can't commit the events now, tries again a few times.
+"""Sends two events in one request: a build begins, and the build succeeds. Both events have the same kind, so
+the second event ends the first. If the gateway can't commit the events now, tries again a few times.
 
 Each event has a `dedup_key`, and the gateway stores only one event per key. So a second try is safe, even
 if the first try succeeded and only its answer was lost.
@@ -47,4 +48,4 @@ def publish(events):
     raise SystemExit("gave up: the gateway does not accept events")
 
 
-print(publish([event("build.started", "in_progress"), event("build.finished", "success")]))
+print(publish([event("build", "in_progress"), event("build", "success")]))

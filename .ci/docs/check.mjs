@@ -217,6 +217,8 @@ async function examples() {
   for (const command of publishers) await run(command);
   let events = (await published()).slice(before);
   assert.equal(events.length, 5);
+  const states = new Map(events.map(({ title, status }) => [title, status]));
+  assert.deepEqual([...states.values()], ["info", "success"], "the examples leave no work that runs forever");
   await seen(running, events);
 
   await stack.interrupt();
