@@ -168,6 +168,7 @@ const BLOCKS = [
   ["docs/console.md", "proxy_pass", because("console/tests/browser/prefix.test.js uses such a proxy")],
   ["docs/database.md", "oasis import", because("tests of the command line run these commands")],
   ["docs/database.md", "fit unchanged", because("a test of the command line checks this output")],
+  ["docs/database.md", "INSERT INTO public.oasis_events", sql],
   ["docs/database.md", "", because("tests of oasis-store run these statements")],
   ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
   ["docs/deploys.md", "SELECT", sql],
