@@ -96,7 +96,7 @@ export function failing(group, isOpen) {
  * The row of a group that runs or waits.
  *
  * @param {Group} group
- * @param {(seenAt: number) => boolean} isRecent
+ * @param {(runOrJob: Run) => boolean} isRecent Whether the last event of the run or job is recent.
  * @param {ReadonlySet<string>} [dismissed] Names from activeName().
  * @returns {Row | null} Null if the group neither runs nor waits, or if its last event is not recent, or if
  *   the user has dismissed the group.
@@ -105,7 +105,7 @@ export function running(group, isRecent, dismissed = new Set()) {
   const { run, jobs } = current(group);
   const active = (run ? [run] : jobs).filter((one) => isActive(one.status));
   const [state] = active.filter((one) => !dismissed.has(activeName(one))).sort(inOrder);
-  if (!state || ![state, ...jobs].some((one) => isRecent(one.seenAt))) return null;
+  if (!state || ![state, ...jobs].some(isRecent)) return null;
   return { key: group.key, run: state, state, jobs, failed: jobs.filter(isFailed) };
 }
 

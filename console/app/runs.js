@@ -12,7 +12,7 @@ import { isFailure, isPing, isSuccess, sourceFacts } from "./sets.js";
 /** @typedef {import("./groups.js").Group} Group */
 /** @typedef {import("./groups.js").Row} Row */
 
-/** An active run disappears after this time without a new event, because its end was probably missed. */
+/** An active run disappears this long after its last event, because its end was probably missed. */
 export const SILENT_MS = 6 * 3_600_000;
 /** A failure is recent for this long. */
 export const RECENT_MS = 24 * 3_600_000;
@@ -30,7 +30,7 @@ export class Runs {
   byKey = new Map();
   /** @type {Map<string, Group>} The group with the newest event is last. */
   #groups = new Map();
-  /** @type {Set<string>} The keys of the groups that are active or failed. Only these groups are shown. */
+  /** @type {Set<string>} The keys of the groups that are active or failed recently. Only these are shown. */
   #shown = new Set();
   /** @type {Map<string, { run: Run, at: number }[]>} The last successes, by module, kind and task. */
   #green = new Map();
@@ -49,7 +49,7 @@ export class Runs {
    * Adds an event.
    *
    * @param {AnyEvent} event
-   * @returns {Row | null} The row of a new failure, once for each attempt of a run; otherwise null.
+   * @returns {Row | null} The row of a new recent failure, once for each attempt of a run; otherwise null.
    */
   take(event) {
     const at = Date.parse(event.ts);
@@ -137,8 +137,8 @@ export class Runs {
         this.byKey.delete(dropped.key);
       }
     }
-    const failed = failing(group, () => true);
-    if (failed || running(group, () => true)) this.#shown.add(key);
+    const failed = failing(group, (_, one) => isWithin(RECENT_MS, one));
+    if (failed || running(group, (one) => isWithin(SILENT_MS, one))) this.#shown.add(key);
     else this.#shown.delete(key);
     this.#bound();
     const row = isFailure(run.status) ? failed : null;
@@ -187,7 +187,7 @@ export class Runs {
    * @param {ReadonlySet<string>} [dismissed] The names of active runs, from activeName().
    */
   active(now, dismissed) {
-    const rows = this.#rows((group) => running(group, (seenAt) => now - seenAt < SILENT_MS, dismissed));
+    const rows = this.#rows((group) => running(group, (one) => isWithin(SILENT_MS, one, now), dismissed));
     return rows.sort((a, b) => inOrder(a.state, b.state));
   }
 
@@ -203,7 +203,7 @@ export class Runs {
       failing(
         group,
         (runOrJob, failed) =>
-          now - failed.seenAt < RECENT_MS &&
+          isWithin(RECENT_MS, failed, now) &&
           !this.isGreen(runOrJob, failed.at) &&
           !dismissed.has(failureName(runOrJob)),
       ),
@@ -226,6 +226,15 @@ export class Runs {
     return later.some((green) => !(green.run.name && run.name) || green.run.name === run.name);
   }
 }
+
+/**
+ * Whether the state of a run both happened and arrived less than `ms` before `now`. An import or a replay
+ * delivers states that happened long ago. Such a state is not within the time even when the state arrives.
+ *
+ * @param {number} ms
+ * @param {Run} run
+ */
+const isWithin = (ms, { at, seenAt }, now = seenAt) => now - Math.min(at, seenAt) < ms;
 
 /** @param {AnyEvent} event */
 const greenKey = ({ module, kind, vtid }) => `${module}|${kind}|${vtid}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { failureNames } from "../../app/groups.js";
 import { attemptOf, runKey } from "../../app/run.js";
-import { SILENT_MS } from "../../app/runs.js";
+import { RECENT_MS, SILENT_MS } from "../../app/runs.js";
 import { event, NONE, NOW, of, orders, RUN, START } from "./events.js";
 
 test("a run has one row, and its queue time is separate from its run time", () => {
@@ -141,4 +141,49 @@ test("once both names are known, a workflow's success does not clear another wor
   assert.equal(runs.failures(NOW, NONE).length, 0);
   runs.take(event({ link: link(80), status: "success", second: 4, meta: { name: "Lint" } }));
   assert.equal(runs.failures(NOW, NONE).length, 0, "a later success of another workflow changes nothing");
+});
+
+const YEAR = 365 * 86_400_000;
+/** An event that arrived late. @param {number} ms The delay. @param {Parameters<typeof event>[0]} of */
+const late = (ms, of) => event({ ts: new Date(START - ms).toISOString(), receivedAt: START, ...of });
+
+test("a failure that happened before the window is not recent, although it arrived just now", () => {
+  const day = RECENT_MS;
+  const all = [late(YEAR, { status: "failure" }), late(day - 90_000, { status: "failure", link: `${RUN}1` })];
+  const runs = of();
+  assert.deepEqual(
+    all.map((one) => runs.take(one)?.state.event.link ?? null),
+    [null, `${RUN}1`],
+    "a failure that is not recent is not reported",
+  );
+  assert.deepEqual(
+    runs.failures(NOW, NONE).map(({ key }) => key),
+    [`workflow_run|${RUN}1`],
+  );
+  assert.deepEqual(runs.failures(START + 2 * 60_000, NONE), [], "the failure happened 24 h ago");
+  const ping = late(YEAR, { source: "agent.ping", kind: "ping", status: "failure", link: null });
+  assert.deepEqual(of(ping).failures(NOW, NONE), []);
+});
+
+test("a run whose last event happened long ago is not active, although the event arrived just now", () => {
+  const runs = of(
+    late(YEAR, { status: "in_progress" }),
+    late(YEAR, { status: "queued", link: `${RUN}/job/1`, kind: "check_run" }),
+    late(SILENT_MS - 90_000, { status: "in_progress", link: `${RUN}1` }),
+  );
+  assert.deepEqual(
+    runs.active(NOW).map(({ key }) => key),
+    [`workflow_run|${RUN}1`],
+  );
+  runs.take(event({ status: "in_progress" }));
+  assert.equal(runs.active(NOW).length, 2, "the run reports again");
+});
+
+test("imported runs do not displace recent failures and active runs", () => {
+  const runs = of(event({ status: "failure" }), event({ link: `${RUN}1`, status: "in_progress" }));
+  for (let i = 0; i < 12_000; i++) {
+    const status = i % 2 ? "failure" : "in_progress";
+    runs.take(late(YEAR, { vtid: "UNSET", link: `https://github.com/acme/x/actions/runs/${i}`, status }));
+  }
+  assert.deepEqual([runs.failures(NOW, NONE).length, runs.active(NOW).length], [1, 1]);
 });
