@@ -3,7 +3,17 @@
 import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
 import { activeNames, failureNames, jobsSummary, rowMatches } from "./groups.js";
 import { isLost, kindWords } from "./kinds.js";
-import { failureNote, failureWord, icon, outLink, skeleton, statusMark, taskLink, time } from "./labels.js";
+import {
+  failureNote,
+  failureWord,
+  icon,
+  outLink,
+  simulatedMark,
+  skeleton,
+  statusMark,
+  taskLink,
+  time,
+} from "./labels.js";
 import { describeLink } from "./links.js";
 import { isPing, phaseOf } from "./sets.js";
 import { duration, short } from "./time.js";
@@ -29,6 +39,7 @@ export class Now {
   #active = h("ul.runs", { "aria-labelledby": "now-title" });
   #failuresCount = h("span.count");
   #activeCount = h("span.count");
+  #simulated = simulatedMark();
   #failuresPart;
   #note = h("div.note");
   #moreFailures;
@@ -63,7 +74,7 @@ export class Now {
         "active",
         "now-title",
         ["Now ", this.#activeCount],
-        null,
+        this.#simulated,
         this.#note,
         this.#active,
         this.#moreActive.element,
@@ -133,7 +144,9 @@ export class Now {
       );
     this.#empty.hidden = active.length > 0 || seeded !== "ready";
     const suffix = filtered ? " that matches the filters" : "";
-    setText(this.#empty, `Nothing${suffix} is running or queued.`);
+    const place = store.isSimulated ? " in the simulation" : "";
+    setText(this.#empty, `Nothing${suffix} is running or queued${place}.`);
+    this.#simulated.hidden = !store.isSimulated;
     if (this.#note.dataset.seeded !== seeded) {
       this.#note.dataset.seeded = seeded;
       fill(this.#note, ...this.#noteContent());

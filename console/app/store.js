@@ -94,6 +94,11 @@ export class Store extends EventTarget {
     return Date.now() - this.feed.clockOffset;
   }
 
+  /** Whether the gateway sends simulated events, because no event is stored. */
+  get isSimulated() {
+    return this.events.at(-1)?.id === null;
+  }
+
   start() {
     this.feed.start();
     void this.seed();
@@ -201,6 +206,7 @@ export class Store extends EventTarget {
       // The feed may have delivered events before the history was read, so take all events again, in order.
       this.runs.clear();
       for (const [, event] of [...byId].sort(([a], [b]) => a - b)) this.runs.take(event);
+      for (const event of this.events) if (event.id === null) this.runs.take(event);
       this.seeded = "ready";
     } catch (error) {
       if (seeding !== this.#seeding) return;

@@ -44,6 +44,22 @@ test("in mock mode, the links lead to the simulated task and agent, until the fi
   await close();
 });
 
+test("in mock mode, the list of current runs shows the simulated runs and is marked as simulated", async () => {
+  await stack.renew();
+  const { page, faults, close } = await open(browser, stack.url);
+  await inState(page, "mock");
+  const now = page.locator(".panel.active");
+  await now.locator(".simulated").waitFor();
+  await now.locator(".run", { hasText: "workflow run" }).waitFor();
+  await now.getByText("Nothing is running or queued in the simulation.").waitFor();
+  await stack.send([event({ kind: "real", status: "success" })]);
+  await inState(page, "live");
+  await now.getByText("Nothing is running or queued.", { exact: true }).waitFor();
+  assert.equal(await now.locator(".simulated").isVisible(), false);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("in mock mode, the page of another task shows no simulated data", async () => {
   await stack.renew();
   const { page, faults, close } = await open(browser, `${stack.url}/vtid/DEV-OTHER-0001`);
