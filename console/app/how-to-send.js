@@ -24,7 +24,7 @@ export function howToStartAgent() {
     `GATEWAY_URL=${GATEWAY} heartbeat-agent --agent planner -- sleep 300`,
     "Replace sleep 300 with your program. If INGEST_TOKENS is set on the gateway, also set INGEST_TOKEN. " +
       "To install heartbeat-agent from a clone of the repository, run " +
-      "cargo install --path services/heartbeat-agent.",
+      "cargo install --locked --profile local --path services/heartbeat-agent.",
   );
 }
 
