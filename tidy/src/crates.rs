@@ -1,8 +1,9 @@
 //! Checks that packages depend on each other in one direction only.
 //!
-//! The order is `core ← store ← services ← cli`: a package may use the packages to its left. The package
-//! `oasis-service` has the same place as `oasis-store`. The check reads the dependency tables of each
-//! `Cargo.toml`. The folder of a package determines which packages the package may use.
+//! The order is `core ← store ← services ← cli`: a package may use the packages to its left. The packages
+//! `oasis-service` and `oasis-identity` have the same place as `oasis-store`, but `oasis-identity` may use
+//! `oasis-service`. The check reads the dependency tables of each `Cargo.toml`. The folder of a package
+//! determines which packages the package may use.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
@@ -22,6 +23,7 @@ enum Layer {
     Core,
     Store,
     Service,
+    Identity,
     /// The package that runs a private PostgreSQL. It uses no other package of this repository.
     Postgres,
     Services,
@@ -38,6 +40,7 @@ impl Layer {
             "crates/oasis-core" => Some(Self::Core),
             "crates/oasis-store" => Some(Self::Store),
             "crates/oasis-service" => Some(Self::Service),
+            "crates/oasis-identity" => Some(Self::Identity),
             "crates/oasis-postgres" => Some(Self::Postgres),
             "cli" => Some(Self::Cli),
             "bench" => Some(Self::Bench),
@@ -49,12 +52,13 @@ impl Layer {
 
     /// The layers that this layer may use.
     fn allowed(self) -> &'static [Self] {
-        use Layer::{Core, Postgres, Service, Services, Store};
+        use Layer::{Core, Identity, Postgres, Service, Services, Store};
         match self {
             Self::Core | Self::Postgres | Self::Alone => &[],
             Self::Store | Self::Service => &[Core],
-            Self::Services => &[Core, Store, Service],
-            Self::Cli | Self::Bench => &[Core, Store, Service, Services, Postgres],
+            Self::Identity => &[Core, Service],
+            Self::Services => &[Core, Store, Service, Identity],
+            Self::Cli | Self::Bench => &[Core, Store, Service, Identity, Services, Postgres],
         }
     }
 
@@ -62,7 +66,13 @@ impl Layer {
     fn allowed_in_tests(self) -> &'static [Self] {
         match self {
             Self::Store | Self::Services => &[Self::Postgres],
-            Self::Core | Self::Service | Self::Postgres | Self::Cli | Self::Bench | Self::Alone => &[],
+            Self::Core
+            | Self::Service
+            | Self::Identity
+            | Self::Postgres
+            | Self::Cli
+            | Self::Bench
+            | Self::Alone => &[],
         }
     }
 }

@@ -1,0 +1,40 @@
+//! The algorithms of signatures.
+
+use crate::rejection::Rejection;
+
+/// An algorithm with which a token may be signed. Each key has exactly one algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA on the curve P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Parses the value of `alg` in a header.
+    pub(crate) fn parse(name: &str) -> Result<Self, Rejection> {
+        match name {
+            "HS256" => Ok(Self::Hs256),
+            "RS256" => Ok(Self::Rs256),
+            "ES256" => Ok(Self::Es256),
+            "EdDSA" => Ok(Self::EdDsa),
+            none if none.eq_ignore_ascii_case("none") => Err(Rejection::Unsigned),
+            _ => Err(Rejection::UnknownAlgorithm),
+        }
+    }
+
+    /// The algorithm's name in the library.
+    pub(crate) fn in_library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
+}

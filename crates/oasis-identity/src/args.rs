@@ -1,0 +1,89 @@
+//! [`IdentityArgs`]: the flags that say which tokens are valid.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use oasis_service::auth;
+
+use crate::claims::Rules;
+use crate::keys::{BadKeys, KeySource, Keys};
+use crate::secrets::Secrets;
+
+/// Which JSON Web Tokens are valid. A service adds these arguments to its own arguments.
+#[derive(Args, Debug, Clone)]
+pub struct IdentityArgs {
+    /// Comma-separated secrets that verify JSON Web Tokens of viewers (HS256); each needs at least 32 bytes.
+    /// `oasis token mint` uses the first
+    #[arg(
+        long,
+        env = "JWT_SECRET",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub jwt_secret: Secrets,
+
+    /// Comma-separated PEM files, each with one public key that verifies JSON Web Tokens of viewers (RS256,
+    /// ES256, EdDSA)
+    #[arg(
+        long,
+        env = "JWT_PUBLIC_KEYS",
+        hide_env_values = true,
+        value_name = "FILES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub jwt_public_keys: List,
+
+    /// Comma-separated issuers of JSON Web Tokens; a token needs one of these. Without this setting, `iss` is
+    /// not checked
+    #[arg(
+        long,
+        env = "JWT_ISSUER",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub jwt_issuer: List,
+
+    /// Comma-separated audiences of JSON Web Tokens; a token needs one of these. Without this setting, `aud`
+    /// is not checked
+    #[arg(
+        long,
+        env = "JWT_AUDIENCE",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub jwt_audience: List,
+}
+
+impl IdentityArgs {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// [`BadKeys`].
+    pub fn keys(&self) -> Result<Keys, BadKeys> {
+        let files = self.jwt_public_keys.0.iter().map(PathBuf::from).collect();
+        let sources = [KeySource::Secrets(self.jwt_secret.clone()), KeySource::Files(files)];
+        let rules = Rules { issuers: self.jwt_issuer.0.clone(), audiences: self.jwt_audience.0.clone() };
+        Keys::new(&sources, rules)
+    }
+}
+
+/// The items of a comma-separated list, without the blanks around them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List(Vec<String>);
+
+impl FromStr for List {
+    type Err = Infallible;
+
+    fn from_str(list: &str) -> Result<Self, Infallible> {
+        Ok(Self(auth::items(list).map(str::to_owned).collect()))
+    }
+}

@@ -1,0 +1,114 @@
+//! [`Rules`]: which claims a token must have. They are checked after the signature.
+
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
+use oasis_core::Ts;
+
+use crate::members::{BadObject, Members, has_only_different_names, number, text};
+use crate::rejection::Rejection;
+use crate::viewer::Viewer;
+
+/// How far the clock of an issuer may differ from the clock of this machine.
+pub const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
+/// The maximum length of `sub` and `jti`, in bytes.
+const MOST_ID_BYTES: usize = 256;
+/// The claims of OASIS DevHub begin with this prefix.
+const OWN_PREFIX: &str = "oasis.";
+pub(crate) const ADMIN: &str = "oasis.admin";
+const RESOURCES: &str = "oasis.resources";
+
+/// What a token must claim, in addition to `sub` and `exp`.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The accepted issuers. If the list is empty, `iss` has no effect.
+    pub issuers: Vec<String>,
+    /// The accepted audiences. A token must have one of them. If the list is empty, `aud` has no effect.
+    pub audiences: Vec<String>,
+}
+
+impl Rules {
+    /// Checks the claims of a token whose signature is valid.
+    pub(crate) fn check(&self, payload: &[u8], now: Ts) -> Result<Viewer, Rejection> {
+        let claims = Members::parse(payload).map_err(|bad| match bad {
+            BadObject::NotAnObject => Rejection::Claims,
+            BadObject::Duplicate => Rejection::DuplicateMember,
+        })?;
+        let mut own = claims.iter().filter(|(name, _)| name.starts_with(OWN_PREFIX));
+        if !own.all(|(_, value)| has_only_different_names(value)) {
+            return Err(Rejection::DuplicateMember);
+        }
+        let exp = time(&claims, "exp")?.ok_or(Rejection::MissingClaim("exp"))?;
+        if now.instant() >= later(exp, LEEWAY) {
+            return Err(Rejection::Expired);
+        }
+        if time(&claims, "nbf")?.is_some_and(|nbf| later(now, LEEWAY) < nbf.instant()) {
+            return Err(Rejection::NotYetValid);
+        }
+        self.check_issuer(&claims)?;
+        self.check_audience(&claims)?;
+        Ok(Viewer {
+            sub: id(&claims, "sub")?.ok_or(Rejection::MissingClaim("sub"))?,
+            jti: id(&claims, "jti")?,
+            iat: time(&claims, "iat")?,
+            exp,
+            is_admin: is_admin(&claims)?,
+            resources: claims.get(RESOURCES).map(ToOwned::to_owned),
+        })
+    }
+
+    fn check_issuer(&self, claims: &Members<'_>) -> Result<(), Rejection> {
+        if self.issuers.is_empty() {
+            return Ok(());
+        }
+        let issuer = claims.get("iss").ok_or(Rejection::MissingClaim("iss"))?;
+        let issuer = text(issuer).ok_or(Rejection::BadClaim("iss"))?;
+        if self.issuers.contains(&issuer.into_owned()) { Ok(()) } else { Err(Rejection::Issuer) }
+    }
+
+    fn check_audience(&self, claims: &Members<'_>) -> Result<(), Rejection> {
+        if self.audiences.is_empty() {
+            return Ok(());
+        }
+        let audience = claims.get("aud").ok_or(Rejection::MissingClaim("aud"))?;
+        let audiences: Vec<String> = match text(audience) {
+            Some(audience) => vec![audience.into_owned()],
+            None => serde_json::from_str(audience.get()).map_err(|_| Rejection::BadClaim("aud"))?,
+        };
+        let is_accepted = audiences.iter().any(|audience| self.audiences.contains(audience));
+        if is_accepted { Ok(()) } else { Err(Rejection::Audience) }
+    }
+}
+
+/// The instant that is `leeway` after `instant`. The last instant of [`Ts`] is more than a day before the
+/// last instant of jiff, so the sum does not overflow.
+fn later(instant: Ts, leeway: SignedDuration) -> Timestamp {
+    instant.instant().saturating_add(leeway).unwrap_or(Timestamp::MAX)
+}
+
+/// A claim that is a time: a number of seconds since 1970, which need not be an integer.
+fn time(claims: &Members<'_>, name: &'static str) -> Result<Option<Ts>, Rejection> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let seconds = number(value).ok_or(Rejection::BadClaim(name))?;
+    // The conversion to an integer saturates, and the result is then out of range.
+    let milliseconds = (seconds * 1_000.0).floor() as i64;
+    let instant = Timestamp::from_millisecond(milliseconds).map_err(|_| Rejection::BadClaim(name))?;
+    Ts::new(instant).map(Some).map_err(|_| Rejection::BadClaim(name))
+}
+
+/// A claim that is an id: a string that can be stored and logged as it is.
+fn id(claims: &Members<'_>, name: &'static str) -> Result<Option<String>, Rejection> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let is_id =
+        |id: &Cow<'_, str>| (1..=MOST_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+    let id = text(value).filter(is_id).ok_or(Rejection::BadClaim(name))?;
+    Ok(Some(id.into_owned()))
+}
+
+fn is_admin(claims: &Members<'_>) -> Result<bool, Rejection> {
+    match claims.get(ADMIN).map(|value| value.get()) {
+        Some("true") => Ok(true),
+        Some("false") | None => Ok(false),
+        Some(_) => Err(Rejection::BadClaim(ADMIN)),
+    }
+}

@@ -1,0 +1,66 @@
+//! [`Rejection`]: why a token is not accepted.
+
+/// Why a token is not accepted. The reason is for the log only. It contains no part of the token. The caller
+/// gets [`Rejection::PUBLIC`], so the answer does not help to forge a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The token is longer than 8 KiB.
+    #[error("the token is longer than 8 KiB")]
+    TooLong,
+    /// The token does not consist of three parts.
+    #[error("the token does not have exactly three parts")]
+    Parts,
+    /// A part is not in the canonical form of base64url without padding.
+    #[error("a part is not base64url in its canonical form, without padding")]
+    Base64,
+    /// The header is not a JSON object.
+    #[error("the header is not a JSON object")]
+    Header,
+    /// `alg` or `kid` of the header is missing or has a wrong type.
+    #[error("the header's {0} is missing or not a string")]
+    HeaderMember(&'static str),
+    /// Two members of an object have the same name.
+    #[error("two members of an object have the same name")]
+    DuplicateMember,
+    /// The token is not signed (`alg` is `none`).
+    #[error("the token is not signed")]
+    Unsigned,
+    /// The algorithm is not one of HS256, RS256, ES256 and EdDSA.
+    #[error("the algorithm is not one of HS256, RS256, ES256 and EdDSA")]
+    UnknownAlgorithm,
+    /// The header has `crit`. No extension is supported, so none can be critical.
+    #[error("the header has the member crit")]
+    Critical,
+    /// No key has the token's algorithm, or the key that `kid` names has another algorithm.
+    #[error("no key has this algorithm and this kid")]
+    NoKey,
+    /// No key verifies the signature.
+    #[error("no key verifies the signature")]
+    Signature,
+    /// The claims are not a JSON object.
+    #[error("the claims are not a JSON object")]
+    Claims,
+    /// A required claim is missing.
+    #[error("the claim {0} is missing")]
+    MissingClaim(&'static str),
+    /// A claim has a wrong type or is out of range.
+    #[error("the claim {0} is malformed")]
+    BadClaim(&'static str),
+    /// The token has expired, also with the leeway.
+    #[error("the token has expired")]
+    Expired,
+    /// The token is not valid yet, also with the leeway.
+    #[error("the token is not valid yet (nbf)")]
+    NotYetValid,
+    /// The issuer is not one of JWT_ISSUER.
+    #[error("the issuer is not one of JWT_ISSUER")]
+    Issuer,
+    /// No audience of the token is one of JWT_AUDIENCE.
+    #[error("no audience of the token is one of JWT_AUDIENCE")]
+    Audience,
+}
+
+impl Rejection {
+    /// The text for the caller. It is the same for each reason.
+    pub const PUBLIC: &'static str = "this token is not accepted";
+}

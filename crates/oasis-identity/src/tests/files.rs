@@ -1,0 +1,52 @@
+//! Tests keys from files.
+
+use std::fs;
+
+use oasis_core::chain;
+
+use super::samples::{NOW, Sample, at};
+use crate::claims::Rules;
+use crate::keys::{KeySource, Keys};
+
+#[test]
+fn a_file_has_one_key_and_its_name_is_the_kid() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    let samples = Sample::minted();
+    let with_files = samples.iter().filter(|sample| sample.pem.is_some()).collect::<Vec<_>>();
+    for (number, sample) in with_files.iter().enumerate() {
+        files.push(folder.path().join(format!("key-{number}.pem")));
+        fs::write(&files[number], sample.pem.as_ref().unwrap()).unwrap();
+    }
+    // All tokens have the kid `key-1`. That file has the key of the second sample, which is the key of the
+    // first sample too. The other tokens have other algorithms.
+    let keys = Keys::new(&[KeySource::Files(files.clone())], Rules::default()).unwrap();
+    assert_eq!(keys.keys[1].kid.as_deref(), Some("key-1"));
+    for (number, sample) in with_files.iter().enumerate() {
+        assert_eq!(keys.verify(&sample.token, at(NOW)).is_ok(), number < 2, "{}", sample.name);
+    }
+    let renamed = folder.path().join("issuer.pem");
+    fs::rename(&files[1], &renamed).unwrap();
+    files[1] = renamed;
+    let keys = Keys::new(&[KeySource::Files(files)], Rules::default()).unwrap();
+    for sample in with_files {
+        assert!(keys.verify(&sample.token, at(NOW)).is_ok(), "{}", sample.name);
+    }
+}
+
+#[test]
+fn a_bad_file_is_reported_with_its_path_and_its_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let error = || {
+        let keys = Keys::new(&[KeySource::Files(vec![path.clone()])], Rules::default());
+        chain(&keys.unwrap_err())
+    };
+    let missing = error();
+    fs::write(&path, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
+    let private = error();
+    for (error, expected) in [(&missing, "No such file"), (&private, "openssl pkey")] {
+        assert!(error.starts_with("JWT_PUBLIC_KEYS: ") && error.contains("key.pem"), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Keys and tokens for the tests.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oasis_core::Ts;
+use ring::hmac;
+use serde::Deserialize;
+
+use crate::claims::Rules;
+use crate::keys::{Key, KeySource, Keys};
+use crate::pem::public_key;
+use crate::rejection::Rejection;
+use crate::viewer::Viewer;
+
+/// A secret for tests.
+pub(super) const SECRET: &str = "only-for-tests-only-for-tests-only-for-tests";
+/// The present time in the tests, in seconds. The tokens of other libraries were issued at this time.
+pub(super) const NOW: i64 = 1_750_000_000;
+
+/// A token from a file, with the key that verifies the token.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) token: String,
+    pub(super) pem: Option<String>,
+    secret: Option<String>,
+}
+
+impl Sample {
+    /// The examples of the RFCs. Most of them have no claims.
+    pub(super) fn vectors() -> Vec<Self> {
+        serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap()
+    }
+
+    /// Tokens of other libraries.
+    pub(super) fn minted() -> Vec<Self> {
+        serde_json::from_str(include_str!("../../tests/data/minted.json")).unwrap()
+    }
+
+    pub(super) fn key(&self) -> Key {
+        match (&self.pem, &self.secret) {
+            (Some(pem), None) => {
+                let (algorithm, verifying) = public_key(pem.as_bytes()).unwrap();
+                Key { algorithm, kid: None, verifying }
+            }
+            (None, Some(secret)) => Key::secret(&URL_SAFE_NO_PAD.decode(secret).unwrap()),
+            (pem, secret) => panic!("{}: {pem:?} {secret:?}", self.name),
+        }
+    }
+}
+
+/// These keys, without rules for claims.
+pub(super) fn with(keys: Vec<Key>) -> Keys {
+    Keys { keys, ..secret_keys(SECRET) }
+}
+
+/// The secrets of this list, without rules for claims.
+pub(super) fn secret_keys(list: &str) -> Keys {
+    Keys::new(&[KeySource::Secrets(list.parse().unwrap())], Rules::default()).unwrap()
+}
+
+pub(super) fn at(seconds: i64) -> Ts {
+    Ts::from_unix_seconds(seconds).unwrap()
+}
+
+pub(super) fn encoded(part: &str) -> String {
+    URL_SAFE_NO_PAD.encode(part)
+}
+
+/// A token with this header and these claims, signed with the secret by HS256 whatever the header says.
+pub(super) fn signed(header: &str, claims: &str) -> String {
+    signed_with(SECRET.as_bytes(), header, claims)
+}
+
+pub(super) fn signed_with(secret: &[u8], header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", encoded(header), encoded(claims));
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+pub(super) const HEADER: &str = r#"{"alg":"HS256"}"#;
+
+/// Claims that are valid now, and these members.
+pub(super) fn claims(more: &str) -> String {
+    format!(r#"{{"sub":"alice","exp":{}{more}}}"#, NOW + 3_600)
+}
+
+/// Verifies a token with these claims.
+pub(super) fn verified(claims: &str) -> Result<Viewer, Rejection> {
+    secret_keys(SECRET).verify(&signed(HEADER, claims), at(NOW))
+}

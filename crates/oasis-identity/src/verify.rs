@@ -1,0 +1,62 @@
+//! [`Keys::verify`]: from a token to a viewer.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto;
+use oasis_core::Ts;
+
+use crate::header::Header;
+use crate::keys::Keys;
+use crate::rejection::Rejection;
+use crate::viewer::Viewer;
+
+/// The maximum length of a token.
+const MOST_BYTES: usize = 8 << 10;
+
+impl Keys {
+    /// Returns the viewer to whom the token belongs. `now` is the present time.
+    ///
+    /// # Errors
+    /// The token is malformed, is not signed by one of the keys, has expired, or is not for this gateway.
+    pub fn verify(&self, token: &str, now: Ts) -> Result<Viewer, Rejection> {
+        self.rules.check(&self.authenticate(token)?, now)
+    }
+
+    /// Verifies the signature, and returns the decoded payload.
+    pub(crate) fn authenticate(&self, token: &str) -> Result<Vec<u8>, Rejection> {
+        if token.len() > MOST_BYTES {
+            return Err(Rejection::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Rejection::Parts)?;
+        let (header, payload) = message.split_once('.').ok_or(Rejection::Parts)?;
+        if payload.contains('.') {
+            return Err(Rejection::Parts);
+        }
+        let header = decoded(header)?;
+        let header = Header::parse(&header)?;
+        let kid = header.kid.as_deref();
+        let is_named = self.keys.iter().any(|key| key.is_named(kid));
+        let mut outcome = Err(Rejection::NoKey);
+        for key in self.keys.iter().filter(|key| !is_named || key.is_named(kid)) {
+            // The key decides the algorithm. A public key is never used as the secret of an HMAC, whatever
+            // the header says.
+            if key.algorithm != header.algorithm {
+                continue;
+            }
+            let algorithm = key.algorithm.in_library();
+            match crypto::verify(signature, message.as_bytes(), &key.verifying, algorithm) {
+                Ok(true) => return decoded(payload),
+                Ok(false) => outcome = Err(Rejection::Signature),
+                // Of the causes of an error, only the encoding of the signature depends on the token.
+                Err(_) => outcome = Err(Rejection::Base64),
+            }
+        }
+        outcome
+    }
+}
+
+/// Decodes base64url. The engine refuses padding, and bits after the last byte that are not zero. So two
+/// different texts never mean the same.
+fn decoded(part: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Base64)
+}
