@@ -43,7 +43,7 @@ test("a page without a token asks the user for a token", async () => {
   const input = page.getByLabel("Token");
   await input.fill("wrong");
   await page.getByRole("button", { name: "Use token" }).click();
-  await page.getByText("this token may not read").first().waitFor();
+  await page.getByText("this token is not accepted").first().waitFor();
   await input.fill("s3cret");
   await page.getByRole("button", { name: "Use token" }).click();
   await inState(page, "live");

@@ -1,6 +1,7 @@
 //! The configuration of the gateway: its flags, each with an environment variable.
 
 use clap::Parser;
+use oasis_identity::IdentityArgs;
 use oasis_service::{ServiceArgs, Tokens};
 use oasis_store::DatabaseArgs;
 
@@ -21,8 +22,8 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Comma-separated tokens; a client needs one of the tokens to read. Without this setting, everyone may
-    /// read, and e-mail addresses in meta and in the list of agents are hidden
+    /// Comma-separated tokens; a client needs one of the tokens, or a valid JSON Web Token, to read. Without
+    /// this setting, everyone may read, and e-mail addresses in meta and in the list of agents are hidden
     #[arg(
         long,
         env = "READ_TOKENS",
@@ -48,6 +49,10 @@ pub struct Config {
     #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
+
+    /// Which JSON Web Tokens are valid.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
 
     /// The maximum number of clients that may follow the feed at the same time
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]

@@ -45,6 +45,8 @@ use crate::streams::Streams;
 /// When TLS to the database cannot be set up as the database URL requires, when `listener` is not usable,
 /// or when a background task ends.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    // The library for tokens must get its cryptography before anything else uses the library.
+    let keys = config.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
@@ -71,7 +73,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
         answers: AnswerBudget::new(),
-        readers: Readers::new(config.read_tokens),
+        readers: Readers::new(config.read_tokens, keys),
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         store,
         appender,

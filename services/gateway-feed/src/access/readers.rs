@@ -1,17 +1,23 @@
 //! Decides who may read: everyone, or only clients that present a token.
 
+use jiff::Timestamp;
+use oasis_core::Ts;
+use oasis_identity::{Keys, Rejection};
 use oasis_service::{ApiError, Query, Request, Tokens, bearer};
 
 /// Checks whether a request may read.
 #[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
+    /// The keys of viewers' JSON Web Tokens. A valid one opens everything that `tokens` opens.
+    keys: Keys,
 }
 
 impl Readers {
-    /// Clients that present one of the tokens may read. If there are no tokens, everyone may read.
-    pub(crate) fn new(tokens: Tokens) -> Self {
-        Self { tokens }
+    /// Clients that present one of the tokens or a valid JSON Web Token may read. If there are no tokens,
+    /// everyone may read, whatever the keys are.
+    pub(crate) fn new(tokens: Tokens, keys: Keys) -> Self {
+        Self { tokens, keys }
     }
 
     /// Whether every reader must present a token. If not, the e-mail addresses in answers are withheld.
@@ -30,11 +36,24 @@ impl Readers {
             return Ok(());
         }
         let presented = bearer(request.headers()).map(str::to_owned).or_else(|| in_query(request));
-        match presented {
-            Some(token) if self.tokens.accept(&token) => Ok(()),
-            Some(_) => Err(ApiError::unauthorized("bad_token", "this token may not read")),
-            None => Err(ApiError::unauthorized("token_missing", "reading needs a token")
-                .hint("send the header Authorization: Bearer …, or token=… in the query (for EventSource)")),
+        let Some(token) = presented else {
+            return Err(ApiError::unauthorized("token_missing", "reading needs a token")
+                .hint("send the header Authorization: Bearer …, or token=… in the query (for EventSource)"));
+        };
+        if self.tokens.accept(&token) {
+            return Ok(());
+        }
+        let refused = ApiError::unauthorized("bad_token", Rejection::PUBLIC);
+        if self.keys.is_empty() {
+            return Err(refused);
+        }
+        match self.keys.verify(&token, Ts::clamped(Timestamp::now())) {
+            Ok(_viewer) => Ok(()),
+            Err(rejection) => {
+                // The caller does not learn the reason.
+                tracing::debug!(reason = %rejection, "a token was refused");
+                Err(refused)
+            }
         }
     }
 }

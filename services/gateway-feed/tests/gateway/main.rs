@@ -7,6 +7,7 @@ mod agents;
 mod client;
 mod console;
 mod feed;
+mod identity;
 mod ingest;
 mod numbers;
 mod process;

@@ -19,22 +19,22 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A gateway process. Dropping this value kills the process.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The thread that collects the log after the line with the address.
     log: Option<std::thread::JoinHandle<String>>,
 }
 
 /// A command that runs the gateway with only these environment variables.
-fn binary(variables: &[(&str, &str)]) -> Command {
+pub(crate) fn binary(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-feed"));
     command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
 /// Runs a command until it ends. Returns the exit code, and standard output followed by standard error.
-fn finished(mut command: Command) -> (Option<i32>, String) {
+pub(crate) fn finished(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
@@ -51,7 +51,7 @@ impl Process {
         .await
     }
 
-    async fn start_with(variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
         let mut child = binary(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         // The gateway logs its address once it listens.
@@ -73,6 +73,13 @@ impl Process {
             log
         });
         Self { child, address, log: Some(log) }
+    }
+
+    /// Stops the gateway with SIGTERM. Returns the log after the line with the address.
+    pub(crate) async fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        assert!(self.ended().await.success());
+        self.log.take().unwrap().join().unwrap()
     }
 
     fn signal(&self, signal: Signal) {
@@ -228,7 +235,11 @@ async fn an_event_that_the_table_refuses_is_logged_once_without_private_data() {
 
 #[test]
 fn help_lists_every_variable_but_shows_no_value() {
-    let mut command = binary(&[("INGEST_TOKENS", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]);
+    let mut command = binary(&[
+        ("INGEST_TOKENS", "hunter2"),
+        ("JWT_SECRET", "hunter2"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+    ]);
     command.arg("--help");
     let (code, text) = finished(command);
     assert_eq!(code, Some(0), "{text}");
@@ -246,6 +257,10 @@ fn help_lists_every_variable_but_shows_no_value() {
         "INGEST_TOKENS",
         "INGEST_ANONYMOUS",
         "MAX_SUBSCRIBERS",
+        "JWT_SECRET",
+        "JWT_PUBLIC_KEYS",
+        "JWT_ISSUER",
+        "JWT_AUDIENCE",
     ] {
         assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");
     }
@@ -317,6 +332,10 @@ async fn empty_variables_count_as_unset() {
         ("INGEST_TOKENS", ""),
         ("INGEST_ANONYMOUS", ""),
         ("MAX_SUBSCRIBERS", ""),
+        ("JWT_SECRET", ""),
+        ("JWT_PUBLIC_KEYS", " "),
+        ("JWT_ISSUER", ""),
+        ("JWT_AUDIENCE", ""),
     ])
     .await;
     let refused = post(gateway.address, "/events/ingest", event(0)).await;
