@@ -32,6 +32,7 @@ mod sse;
 mod tail;
 mod task;
 mod time;
+mod token;
 mod up;
 mod watch;
 
@@ -84,6 +85,8 @@ enum Command {
     Agents(agents::Args),
     /// Send one event
     Emit(emit::Args),
+    /// Make tokens with which users prove who they are
+    Token(token::Args),
     /// Send GitHub payload files as signed webhook deliveries
     Replay(replay::Args),
     /// Send the GitHub deliveries of a made-up team until stopped
@@ -111,6 +114,7 @@ async fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).await,
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
+        Command::Token(args) => token::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,
         Command::Doctor(args) => doctor::run(args).await,

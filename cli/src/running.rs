@@ -17,6 +17,8 @@ use tokio::time::timeout;
 pub(crate) const FOLDER: &str = ".oasis";
 /// The name of the file in the folder.
 pub(crate) const FILE: &str = "running.json";
+/// The name of the file with the secret that signs tokens of viewers.
+pub(crate) const JWT_SECRET_FILE: &str = "jwt-secret";
 /// The time limit for the connection that shows whether the gateway still runs.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,10 @@ pub(crate) struct Running {
     /// `oasis up` as a flag or a variable.
     #[serde(default)]
     pub(crate) database_url: Option<PathBuf>,
+    /// The file that has the secret of tokens, relative to the folder. `None` if the secret was given to
+    /// `oasis up` as a flag or a variable.
+    #[serde(default)]
+    pub(crate) jwt_secret: Option<PathBuf>,
 }
 
 /// Removes the file when `oasis up` ends.
@@ -99,6 +105,8 @@ pub(crate) struct Found {
     pub(crate) webhook_secret: Option<PathBuf>,
     /// The file that has the URL of the database.
     pub(crate) database_url: Option<PathBuf>,
+    /// The file that has the secret of tokens.
+    pub(crate) jwt_secret: Option<PathBuf>,
 }
 
 /// Searches for a running `oasis up` in `from` and the folders above it.
@@ -140,7 +148,7 @@ async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
     if !gateway.is_loopback() || !webhooks.is_loopback() {
         return Err("names an address that is not a loopback address; use --url or OASIS_URL for it");
     }
-    let names = [&running.webhook_secret, &running.database_url];
+    let names = [&running.webhook_secret, &running.database_url, &running.jwt_secret];
     if names.into_iter().flatten().any(|name| name.file_name() != Some(name.as_os_str())) {
         return Err("names a file outside of its folder");
     }
@@ -150,7 +158,8 @@ async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
     }
     let webhook_secret = running.webhook_secret.map(|file| folder.join(file));
     let database_url = running.database_url.map(|file| folder.join(file));
-    Ok(Found { file: file.to_owned(), gateway, webhooks, webhook_secret, database_url })
+    let jwt_secret = running.jwt_secret.map(|file| folder.join(file));
+    Ok(Found { file: file.to_owned(), gateway, webhooks, webhook_secret, database_url, jwt_secret })
 }
 
 fn read(file: &Path) -> Option<Running> {
@@ -182,6 +191,7 @@ mod tests {
             webhooks: address(port + 1),
             webhook_secret: Some("webhook-secret".into()),
             database_url: None,
+            jwt_secret: Some(JWT_SECRET_FILE.into()),
         }
     }
 
@@ -199,6 +209,7 @@ mod tests {
             let found = search(from).await.found.unwrap();
             assert_eq!(found.gateway.port(), port);
             assert_eq!(found.webhook_secret, Some(folder.join("webhook-secret")));
+            assert_eq!(found.jwt_secret, Some(folder.join("jwt-secret")));
         }
         // An `oasis up` that has ended in a folder below is passed over.
         let nearer = below.join(FOLDER);

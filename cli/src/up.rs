@@ -19,9 +19,9 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::demo;
 use crate::output::notice;
-use crate::running::{self, Announcement, Running};
+use crate::running::{self, Announcement, JWT_SECRET_FILE, Running};
 use configs::{Configs, configs};
-use files::{DATABASE_URL_FILE, SECRET_FILE, folder, kept_secret};
+use files::{DATABASE_URL_FILE, SECRET_FILE, folder, jwt_secret, webhook_secret};
 use host::{address, is_loopback, reachable};
 
 pub(crate) use args::Args;
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     folder(&args.data)?;
     let secret = match &args.github_webhook_secret {
         Some(secret) => secret.expose().to_owned(),
-        None => kept_secret(&args.data.join(SECRET_FILE))?,
+        None => webhook_secret(&args.data)?,
     };
     // The settings are read before PostgreSQL is downloaded or started, so that a bad setting is reported at
     // once.
@@ -55,6 +55,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None
     };
     let mut configs = configs(&args, &secret, logs.as_deref())?;
+    configs.gateway.identity.jwt_secret = match args.own_jwt_secret() {
+        Some(secrets) => secrets.clone(),
+        None => jwt_secret(&args.data)?,
+    };
+    configs.gateway.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let (cluster, database_url) = match &args.database_url {
         Some(url) => (None, url.clone()),
         None => {
@@ -154,6 +159,7 @@ fn announce(args: &Args) -> Option<Announcement> {
         webhooks: address(&args.host, args.port + 1),
         webhook_secret: args.github_webhook_secret.is_none().then(|| SECRET_FILE.into()),
         database_url: args.database_url.is_none().then(|| DATABASE_URL_FILE.into()),
+        jwt_secret: args.own_jwt_secret().is_none().then(|| JWT_SECRET_FILE.into()),
     };
     let announced = running::announce(&args.data, &running);
     announced.map_err(|error| notice(format_args!("other commands need --url: {error:#}"))).ok()

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use oasis_identity::Secrets;
 use oasis_service::Secret;
 use oasis_service::args::parse_host;
 use oasis_store::{DatabaseUrl, Schema};
@@ -32,8 +33,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub(super) port: u16,
-    /// Folder for the private PostgreSQL and the webhook secret; other commands search only the default
-    /// folder for a running `oasis up`
+    /// Folder for the private PostgreSQL and the secrets; other commands search only the default folder for a
+    /// running `oasis up`
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub(super) data: PathBuf,
     /// Use this database instead of a private one; the variable is safer, because other users can see flags
@@ -46,10 +47,21 @@ pub(crate) struct Args {
     /// Webhook secret; by default, a secret is generated and stored in the --data folder
     #[arg(long, env = "GITHUB_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) github_webhook_secret: Option<Secret>,
+    /// Secrets of the tokens that `oasis token mint` makes; by default, a secret is generated and stored in
+    /// the --data folder
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "LIST")]
+    pub(super) jwt_secret: Option<Secrets>,
     /// Watch the Cloud Run deploys of these projects, with your Google Cloud credentials
     #[arg(long, env = "GCP_PROJECT", value_name = "IDS")]
     pub(super) gcp_project: Option<String>,
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "warn")]
     pub(super) log: String,
+}
+
+impl Args {
+    /// The secrets of tokens that the user gave.
+    pub(super) fn own_jwt_secret(&self) -> Option<&Secrets> {
+        self.jwt_secret.as_ref().filter(|secrets| !secrets.is_empty())
+    }
 }

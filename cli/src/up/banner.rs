@@ -1,9 +1,12 @@
 //! Prints the text that `oasis up` shows when everything is up: addresses, and commands to paste.
 
+use std::path::Path;
+
 use super::args::Args;
 use super::files::{DATABASE_URL_FILE, SECRET_FILE};
 use super::host::reachable;
 use crate::output::line;
+use crate::running::{FOLDER, JWT_SECRET_FILE};
 
 /// Prints the text. If `reading_is_guarded` is set, the addresses contain a placeholder for the token. The
 /// token itself is never shown.
@@ -50,6 +53,7 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
             line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
         }
     }
+    line(format_args!("  tokens     {}oasis token mint --sub alice --for 1h", jwt_secret_of(args)))?;
     line("")?;
     line(format_args!("Follow the feed{curl_note}:"))?;
     line(format_args!("  curl -N {header}http://{host}:{port}/api/v1/devhub/feed"))?;
@@ -71,6 +75,15 @@ fn secret_of(args: &Args) -> String {
         Some(_) => "$GITHUB_WEBHOOK_SECRET".to_owned(),
         None => format!("$(cat {})", quoted(&args.data.join(SECRET_FILE).to_string_lossy())),
     }
+}
+
+/// The variable with which a shell passes the secret of tokens, if the command does not find the secret.
+fn jwt_secret_of(args: &Args) -> String {
+    if args.own_jwt_secret().is_some() || args.data == Path::new(FOLDER) {
+        return String::new();
+    }
+    let file = args.data.join(JWT_SECRET_FILE);
+    format!("JWT_SECRET=\"$(cat {})\" ", quoted(&file.to_string_lossy()))
 }
 
 /// Quotes `text` as one word for a shell.

@@ -6,12 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
+use oasis_identity::Secrets;
 
 use crate::random;
-use crate::running::{FILE, FOLDER};
+use crate::running::{FILE, FOLDER, JWT_SECRET_FILE};
 
 /// The files and folders that `oasis up` makes in its folder.
-const OWN: [&str; 5] = ["postgres", DATABASE_URL_FILE, SECRET_FILE, FILE, GITIGNORE];
+const OWN: [&str; 6] = ["postgres", DATABASE_URL_FILE, SECRET_FILE, JWT_SECRET_FILE, FILE, GITIGNORE];
 /// The file with the webhook secret.
 pub(super) const SECRET_FILE: &str = "webhook-secret";
 /// The file with the URL of the private database.
@@ -28,7 +29,7 @@ pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     made.with_context(|| {
         format!("cannot make the folder {}: pass another path with --data", path.display())
     })?;
-    for secret in [SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
+    for secret in [SECRET_FILE, JWT_SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
         // Other users may be able to read the file, for example because it was copied without its mode. A
         // file that cannot be opened is reported when it is needed.
         if let Ok(file) = File::open(&secret) {
@@ -38,7 +39,7 @@ pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
         }
     }
     if is_own(path) && !path.join(GITIGNORE).exists() {
-        // Otherwise `git add .` would add the webhook secret.
+        // Otherwise `git add .` would add the secrets.
         let written = fs::write(path.join(GITIGNORE), "*\n");
         written.with_context(|| format!("cannot write {}", path.join(GITIGNORE).display()))?;
     }
@@ -55,8 +56,20 @@ fn is_own(path: &Path) -> bool {
 }
 
 /// Returns the webhook secret of the last run, or makes a new secret.
-pub(super) fn kept_secret(path: &Path) -> anyhow::Result<String> {
-    let fail = || format!("cannot read or write the webhook secret in {}", path.display());
+pub(super) fn webhook_secret(folder: &Path) -> anyhow::Result<String> {
+    let make = || Ok(random::secret::<20>()?.iter().map(|byte| format!("{byte:02x}")).collect());
+    kept_secret(&folder.join(SECRET_FILE), make)
+}
+
+/// Returns the secret of tokens of the last run, or makes a new secret.
+pub(super) fn jwt_secret(folder: &Path) -> anyhow::Result<Secrets> {
+    let path = folder.join(JWT_SECRET_FILE);
+    let kept = kept_secret(&path, || Ok(Secrets::generate()?.expose().to_owned()))?;
+    kept.parse().with_context(|| format!("delete {}, and `oasis up` makes another one", path.display()))
+}
+
+fn kept_secret(path: &Path, make: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
+    let fail = || format!("cannot read or write the secret in {}", path.display());
     match File::open(path) {
         Ok(mut file) => {
             let mut secret = String::new();
@@ -70,7 +83,7 @@ pub(super) fn kept_secret(path: &Path) -> anyhow::Result<String> {
             Ok(secret)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let secret: String = random::secret::<20>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+            let secret = make()?;
             write_private(path, &secret).with_context(fail)?;
             Ok(secret)
         }
@@ -109,7 +122,7 @@ mod tests {
             path
         };
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let files = [SECRET_FILE, DATABASE_URL_FILE].map(open_to_all);
+        let files = [SECRET_FILE, JWT_SECRET_FILE, DATABASE_URL_FILE].map(open_to_all);
         folder(root.path()).unwrap();
         for file in &files {
             assert_eq!(
@@ -121,7 +134,7 @@ mod tests {
             fs::set_permissions(file, fs::Permissions::from_mode(0o400)).unwrap();
         }
         folder(root.path()).unwrap();
-        assert_eq!(files.each_ref().map(|file| mode(file)), [0o400; 2]);
+        assert_eq!(files.each_ref().map(|file| mode(file)), [0o400; 3]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod manual;
 mod process;
 mod replay;
 mod tail;
+mod token;
 mod watch;
 
 use process::oasis;
@@ -30,6 +31,8 @@ fn wrong_usage_ends_with_exit_code_2() {
         &["replay", "x.json"],
         &["replay", "--secret", "s"],
         &["demo"],
+        &["token"],
+        &["token", "mint", "--sub", "alice", "--for", "0s"],
         &["nothing"],
         &[],
     ] {

@@ -10,11 +10,12 @@ use std::time::Duration;
 /// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "DATABASE_URL",
     "READ_TOKEN",
     "INGEST_TOKEN",
     "GITHUB_WEBHOOK_SECRET",
+    "JWT_SECRET",
     "OASIS_URL",
     "OASIS_WEBHOOKS_URL",
     "NO_COLOR",

@@ -10,6 +10,7 @@ mod import;
 mod import_rows;
 mod process;
 mod schemas;
+mod token;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -35,7 +36,7 @@ async fn events_survive_ctrl_c_and_kill_9() {
     let home = Home::new();
     let mut command = home.up_command(&[]);
     // docker compose passes an unset variable as an empty string.
-    command.envs([("DATABASE_URL", ""), ("GITHUB_WEBHOOK_SECRET", ""), ("RUST_LOG", "")]);
+    command.envs([("DATABASE_URL", ""), ("GITHUB_WEBHOOK_SECRET", ""), ("JWT_SECRET", ""), ("RUST_LOG", "")]);
     let up = Up::start(command);
     let (gateway, webhooks) = (home.port, home.port + 1);
     let secret = home.secret();
@@ -254,7 +255,7 @@ async fn closed_or_full_outputs_do_not_stop_the_services() {
 fn help_lists_the_variables_without_their_values() {
     let home = Home::new();
     for (command, variables) in [
-        ("up", &["DATABASE_URL", "OASIS_SCHEMA", "GITHUB_WEBHOOK_SECRET", "RUST_LOG"][..]),
+        ("up", &["DATABASE_URL", "OASIS_SCHEMA", "GITHUB_WEBHOOK_SECRET", "JWT_SECRET", "RUST_LOG"][..]),
         ("migrate", &["DATABASE_URL", "OASIS_SCHEMA"]),
         ("prune", &["DATABASE_URL", "OASIS_SCHEMA"]),
     ] {
