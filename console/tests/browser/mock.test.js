@@ -44,7 +44,7 @@ test("in mock mode, the links lead to the simulated task and agent, until the fi
   await close();
 });
 
-test("in mock mode, the list of current runs shows the simulated runs and is marked as simulated", async () => {
+test("in mock mode, the list of current runs has the simulated runs and a mark", async () => {
   await stack.renew();
   const { page, faults, close } = await open(browser, stack.url);
   await inState(page, "mock");
