@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
+use oasis_core::is_invisible;
 use oasis_service::client::ClientError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -80,15 +81,6 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn printable(text: &str) -> String {
     let hostile = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Whether `c` is a line separator, a paragraph separator or an invisible format control of Unicode. For
-/// example, some format controls change the direction of text.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// When the output is coloured.

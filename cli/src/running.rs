@@ -4,7 +4,7 @@
 //! behind. So a reader also checks that the process exists and that its gateway accepts connections.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -164,6 +164,14 @@ async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
 
 fn read(file: &Path) -> Option<Running> {
     serde_json::from_str(&fs::read_to_string(file).ok()?).ok()
+}
+
+/// Whether a file is not a link, belongs to this user, and can be read by nobody else. Other files may have a
+/// secret that somebody else knows.
+pub(crate) fn is_private(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_file() && found.uid() == geteuid().as_raw() && found.permissions().mode() & 0o077 == 0
+    })
 }
 
 /// Whether a process exists. The process may belong to another user.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::output::{Usage, line};
 use crate::random;
-use crate::running::{self, FOLDER, JWT_SECRET_FILE};
+use crate::running::{self, FOLDER, JWT_SECRET_FILE, is_private};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,7 +107,7 @@ async fn secret_of_up(from: &Path) -> anyhow::Result<Secrets> {
 }
 
 fn last_file(from: &Path) -> Option<PathBuf> {
-    from.ancestors().map(|folder| folder.join(FOLDER).join(JWT_SECRET_FILE)).find(|file| file.exists())
+    from.ancestors().map(|folder| folder.join(FOLDER).join(JWT_SECRET_FILE)).find(|file| is_private(file))
 }
 
 /// Parses `NAME=JSON`.

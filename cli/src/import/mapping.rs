@@ -17,6 +17,8 @@ use crate::output::{Usage, printable};
 const PRODUCER: &str = "import";
 /// The entry of a `meta` that was cut.
 const TRUNCATED: &str = "truncated";
+/// The entry of `meta` with the source that an event cannot have.
+const SOURCE_GIVEN: &str = "source_given";
 
 /// What each column of a table becomes.
 #[derive(Debug)]
@@ -146,13 +148,17 @@ impl Mapping {
         }
         parts.kind.get_or_insert_with(|| "".into());
         // An old ping does not show that the agent is alive now.
-        if parts.source.as_ref().is_some_and(|source| source == Source::AgentPing.as_str()) {
-            parts.rest.insert("source_given".into(), parts.source.take().unwrap_or_default());
+        let was_ping = parts.source.as_ref().is_some_and(|source| source == Source::AgentPing.as_str());
+        if was_ping {
+            parts.rest.insert(SOURCE_GIVEN.into(), parts.source.take().unwrap_or_default());
         }
         let had_mark = parts.rest.contains_key(TRUNCATED)
             || parts.objects.iter().any(|(_, object)| object.get(TRUNCATED).is_some());
         let (mut event, mut marks) = parts.into_marked_event(now);
         event.dedup_key = Some(dedup_key);
+        if was_ping {
+            marks.push(Mark { name: SOURCE_GIVEN, given: Source::AgentPing.as_str().to_owned() });
+        }
         if !had_mark && event.meta.as_map().contains_key(TRUNCATED) {
             marks.push(Mark { name: TRUNCATED, given: String::new() });
         }

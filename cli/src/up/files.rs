@@ -8,8 +8,9 @@ use std::path::Path;
 use anyhow::Context;
 use oasis_identity::Secrets;
 
+use crate::output::notice;
 use crate::random;
-use crate::running::{FILE, FOLDER, JWT_SECRET_FILE};
+use crate::running::{FILE, FOLDER, JWT_SECRET_FILE, is_private};
 
 /// The files and folders that `oasis up` makes in its folder.
 const OWN: [&str; 6] = ["postgres", DATABASE_URL_FILE, SECRET_FILE, JWT_SECRET_FILE, FILE, GITIGNORE];
@@ -29,7 +30,7 @@ pub(super) fn folder(path: &Path) -> anyhow::Result<()> {
     made.with_context(|| {
         format!("cannot make the folder {}: pass another path with --data", path.display())
     })?;
-    for secret in [SECRET_FILE, JWT_SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
+    for secret in [SECRET_FILE, DATABASE_URL_FILE].map(|name| path.join(name)) {
         // Other users may be able to read the file, for example because it was copied without its mode. A
         // file that cannot be opened is reported when it is needed.
         if let Ok(file) = File::open(&secret) {
@@ -61,9 +62,16 @@ pub(super) fn webhook_secret(folder: &Path) -> anyhow::Result<String> {
     kept_secret(&folder.join(SECRET_FILE), make)
 }
 
-/// Returns the secret of tokens of the last run, or makes a new secret.
+/// Returns the secret of tokens of the last run, or makes a new secret. A file that is a link, belongs to
+/// another user or can be read by others may come from somebody who knows the secret, such as the author of a
+/// cloned repository. It is replaced, and the tokens that were made with it are then refused.
 pub(super) fn jwt_secret(folder: &Path) -> anyhow::Result<Secrets> {
     let path = folder.join(JWT_SECRET_FILE);
+    let fail = || format!("cannot replace {}", path.display());
+    if fs::symlink_metadata(&path).is_ok() && !is_private(&path) {
+        fs::remove_file(&path).with_context(fail)?;
+        notice(format_args!("others may know the secret in {}, so it is replaced", path.display()));
+    }
     let kept = kept_secret(&path, || Ok(Secrets::generate()?.expose().to_owned()))?;
     kept.parse().with_context(|| format!("delete {}, and `oasis up` makes another one", path.display()))
 }
@@ -122,7 +130,7 @@ mod tests {
             path
         };
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let files = [SECRET_FILE, JWT_SECRET_FILE, DATABASE_URL_FILE].map(open_to_all);
+        let files = [SECRET_FILE, DATABASE_URL_FILE].map(open_to_all);
         folder(root.path()).unwrap();
         for file in &files {
             assert_eq!(
@@ -156,5 +164,28 @@ mod tests {
         assert_eq!(ignored("data").as_deref(), Some("own"));
         start("");
         assert_eq!(ignored(""), None);
+    }
+
+    #[test]
+    fn a_secret_of_tokens_that_others_may_know_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(JWT_SECRET_FILE);
+        let secret = || fs::read_to_string(&file).unwrap();
+        jwt_secret(folder.path()).unwrap();
+        let first = secret();
+        jwt_secret(folder.path()).unwrap();
+        assert_eq!(secret(), first);
+
+        // A file of a cloned repository can be read by others.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        jwt_secret(folder.path()).unwrap();
+        let second = secret();
+        assert_ne!(second, first);
+        let other = folder.path().join("other");
+        fs::rename(&file, &other).unwrap();
+        std::os::unix::fs::symlink(&other, &file).unwrap();
+        jwt_secret(folder.path()).unwrap();
+        assert_ne!(secret(), second);
+        assert_eq!(fs::read_to_string(&other).unwrap(), second);
     }
 }

@@ -198,6 +198,7 @@ async fn values_that_do_not_fit_are_counted_and_kept_in_meta() {
 async fn columns_with_the_fields_of_an_event_count_more_than_older_columns() {
     let setup = Setup::new(&[TOPIC, EXTENDED]).await;
     let text = setup.import("oasis_events", &[]);
+    assert!(text.contains("  source_given   1  \"agent.ping\""), "{text}");
     assert!(counts(&text, "stored now", 5), "{text}");
     let events = setup.events().await;
     assert_eq!(

@@ -108,7 +108,9 @@ fn another_folder_has_its_own_secret_and_bad_secrets_are_reported_at_once() {
     }
     let home = Home::new();
     fs::create_dir(home.path(".oasis")).unwrap();
-    fs::write(home.path(".oasis/jwt-secret"), "short\n").unwrap();
+    let file = home.path(".oasis/jwt-secret");
+    fs::write(&file, "short\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let (ended, stderr) = Up::spawn(home.up_command(&[])).finish(LIMIT);
     assert_eq!(ended, Some(1), "{stderr}");
     assert!(stderr.contains("delete .oasis/jwt-secret") && stderr.contains("5 bytes"), "{stderr}");

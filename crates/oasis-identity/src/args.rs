@@ -1,6 +1,5 @@
 //! [`IdentityArgs`]: the flags that say which tokens are valid.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -80,10 +79,28 @@ impl IdentityArgs {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List(Vec<String>);
 
-impl FromStr for List {
-    type Err = Infallible;
+/// A list that is not empty has no items, such as `,`. Without items, a check would be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the list has a comma, but no item")]
+pub struct NoItems;
 
-    fn from_str(list: &str) -> Result<Self, Infallible> {
-        Ok(Self(auth::items(list).map(str::to_owned).collect()))
+impl FromStr for List {
+    type Err = NoItems;
+
+    fn from_str(list: &str) -> Result<Self, NoItems> {
+        let items: Vec<String> = auth::items(list).map(str::to_owned).collect();
+        if items.is_empty() && !list.trim().is_empty() { Err(NoItems) } else { Ok(Self(items)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_empty_items_is_refused() {
+        assert_eq!(" a ,,b".parse(), Ok(List(vec!["a".into(), "b".into()])));
+        assert_eq!(" ".parse(), Ok(List::default()));
+        assert_eq!(" , ".parse::<List>(), Err(NoItems));
     }
 }

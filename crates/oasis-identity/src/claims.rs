@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
-use oasis_core::Ts;
+use oasis_core::{Ts, is_invisible};
 
 use crate::members::{BadObject, Members, has_only_different_names, number, text};
 use crate::rejection::Rejection;
@@ -45,12 +45,16 @@ impl Rules {
         if time(&claims, "nbf")?.is_some_and(|nbf| later(now, LEEWAY) < nbf.instant()) {
             return Err(Rejection::NotYetValid);
         }
+        let iat = time(&claims, "iat")?;
+        if iat.is_some_and(|iat| later(now, LEEWAY) < iat.instant()) {
+            return Err(Rejection::IssuedLater);
+        }
         self.check_issuer(&claims)?;
         self.check_audience(&claims)?;
         Ok(Viewer {
             sub: id(&claims, "sub")?.ok_or(Rejection::MissingClaim("sub"))?,
             jti: id(&claims, "jti")?,
-            iat: time(&claims, "iat")?,
+            iat,
             exp,
             is_admin: is_admin(&claims)?,
             resources: claims.get(RESOURCES).map(ToOwned::to_owned),
@@ -99,8 +103,8 @@ fn time(claims: &Members<'_>, name: &'static str) -> Result<Option<Ts>, Rejectio
 /// A claim that is an id: a string that can be stored and logged as it is.
 fn id(claims: &Members<'_>, name: &'static str) -> Result<Option<String>, Rejection> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    let is_id =
-        |id: &Cow<'_, str>| (1..=MOST_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+    let is_hostile = |c: char| c.is_control() || is_invisible(c);
+    let is_id = |id: &Cow<'_, str>| (1..=MOST_ID_BYTES).contains(&id.len()) && !id.contains(is_hostile);
     let id = text(value).filter(is_id).ok_or(Rejection::BadClaim(name))?;
     Ok(Some(id.into_owned()))
 }

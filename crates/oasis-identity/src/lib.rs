@@ -24,7 +24,7 @@ mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use args::{IdentityArgs, List};
+pub use args::{IdentityArgs, List, NoItems};
 pub use claims::{LEEWAY, Rules};
 pub use keys::{BadKeys, KeySource, Keys};
 pub use mint::{CannotMint, NewToken};

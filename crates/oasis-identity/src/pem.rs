@@ -47,6 +47,9 @@ pub enum BadPem {
     /// The RSA key is too short or too long.
     #[error("has an RSA key of {0} bits: expected 2048 to 8192 bits")]
     RsaBits(usize),
+    /// The Ed25519 key is a point of small order.
+    #[error("has a key for which anyone can make signatures: make a new pair of keys")]
+    Weak,
     /// The section is damaged.
     #[error("is damaged: the key cannot be decoded")]
     Damaged,
@@ -84,10 +87,34 @@ fn of_der(der: &[u8]) -> Result<(Algorithm, DecodingKey), BadPem> {
             [2 | 3, ..] => Err(BadPem::Compressed),
             _ => Err(BadPem::Damaged),
         },
+        ED25519 if is_of_small_order(bytes) => Err(BadPem::Weak),
         ED25519 if bytes.len() == 32 => Ok((Algorithm::EdDsa, DecodingKey::from_ed_der(bytes))),
         ED25519 => Err(BadPem::Damaged),
         _ => Err(BadPem::Kind),
     }
+}
+
+/// Whether an Ed25519 key is one of the points of small order, for which anyone can make signatures. ring
+/// accepts them. The list is that of libsodium (`ge25519_has_small_order`). The highest bit is the sign of a
+/// coordinate, and does not matter.
+fn is_of_small_order(key: &[u8]) -> bool {
+    const ENDS: [(u8, u8); 5] = [(0, 0), (1, 0), (0xec, 0x7f), (0xed, 0x7f), (0xee, 0x7f)];
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let [first, middle @ .., last] = key else { return false };
+    let last = last & 0x7f;
+    // Except for the ends, all bytes of these points are the same.
+    let filler = if last == 0 { 0 } else { 0xff };
+    let is_plain = ENDS.contains(&(*first, last)) && middle.iter().all(|byte| *byte == filler);
+    is_plain || ORDER_8.iter().any(|point| point[..31] == key[..key.len() - 1] && point[31] == last)
 }
 
 fn rsa(der: &[u8]) -> Result<(Algorithm, DecodingKey), BadPem> {
@@ -173,6 +200,8 @@ mod tests {
         }
         let compressed = "MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgACDUphmRwUH/ZHsccrFXhb0YqtBZveXNRIBeZS/tt8Byc=";
         assert_eq!(refused(compressed), BadPem::Compressed);
+        let none = "MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        assert_eq!(refused(none), BadPem::Weak);
         let rsa_1024 = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDWW6uSef4XFaBAJYNZvJ3IY4+LRoyd0+eeKQmgq5Ttz5\
                         ZWpSK4ddJKI/TBBHjxXP8Aihbie2QGz8g77VAugvE1NfXzry4Cx+BlSweoe9hNQE76jj18kz55m+NHJl6mj\
                         qPYF7OLsRKaSbkK350S7GMooZbWR2AIPZbw4RtpcKkLrwIDAQAB";

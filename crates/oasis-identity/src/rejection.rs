@@ -52,6 +52,10 @@ pub enum Rejection {
     /// The token is not valid yet, also with the leeway.
     #[error("the token is not valid yet (nbf)")]
     NotYetValid,
+    /// The token was issued in the future, also with the leeway. Such a token would outlive a revocation of
+    /// all tokens that were issued before a moment.
+    #[error("the token was issued in the future (iat)")]
+    IssuedLater,
     /// The issuer is not one of JWT_ISSUER.
     #[error("the issuer is not one of JWT_ISSUER")]
     Issuer,

@@ -17,6 +17,7 @@ pub struct Viewer {
     /// Whether the claim `oasis.admin` is true.
     pub is_admin: bool,
     /// The claim `oasis.resources`, as JSON. No object in it has two members with the same name. Nothing
-    /// else has been checked.
+    /// else has been checked. Parse it into a type with fields, and never into a `serde_json::Value`, which
+    /// reads some private names of serde_json as something else.
     pub resources: Option<Box<RawValue>>,
 }

@@ -111,6 +111,17 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// Whether the request has a header `Authorization: Bearer …`, even if it is malformed or sent twice. Other
+/// schemes do not count.
+pub fn has_bearer(headers: &HeaderMap) -> bool {
+    let scheme = b"bearer";
+    headers.get_all(AUTHORIZATION).iter().any(|value| {
+        let value = value.as_bytes();
+        value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            && value.get(scheme.len()).is_none_or(u8::is_ascii_whitespace)
+    })
+}
+
 /// The token in `Authorization: Bearer …`. `None` if the header is missing, malformed or sent twice.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();

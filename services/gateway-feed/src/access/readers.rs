@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_identity::{Keys, Rejection};
-use oasis_service::{ApiError, Query, Request, Tokens, bearer};
+use oasis_service::{ApiError, Query, Request, Tokens, bearer, has_bearer};
 
 /// Checks whether a request may read.
 #[derive(Debug)]
@@ -35,15 +35,19 @@ impl Readers {
         if self.tokens.is_empty() {
             return Ok(());
         }
-        let presented = bearer(request.headers()).map(str::to_owned).or_else(|| in_query(request));
-        let Some(token) = presented else {
-            return Err(ApiError::unauthorized("token_missing", "reading needs a token")
-                .hint("send the header Authorization: Bearer …, or token=… in the query (for EventSource)"));
+        let refused = ApiError::unauthorized("bad_token", Rejection::PUBLIC);
+        let token = match presented(request) {
+            Presented::Token(token) => token,
+            Presented::Malformed => return Err(refused),
+            Presented::Nothing => {
+                return Err(ApiError::unauthorized("token_missing", "reading needs a token").hint(
+                    "send the header Authorization: Bearer …, or token=… in the query (for EventSource)",
+                ));
+            }
         };
         if self.tokens.accept(&token) {
             return Ok(());
         }
-        let refused = ApiError::unauthorized("bad_token", Rejection::PUBLIC);
         if self.keys.is_empty() {
             return Err(refused);
         }
@@ -58,9 +62,26 @@ impl Readers {
     }
 }
 
-/// The token in the query, even if another part of the query is invalid.
-fn in_query(request: &Request) -> Option<String> {
+/// What a request presents.
+enum Presented {
+    Token(String),
+    /// There is a token, but it cannot be read.
+    Malformed,
+    Nothing,
+}
+
+/// The token in the header, or else the token in the query. The header decides even if it is malformed.
+fn presented(request: &Request) -> Presented {
+    if has_bearer(request.headers()) {
+        return bearer(request.headers())
+            .map_or(Presented::Malformed, |token| Presented::Token(token.into()));
+    }
+    // Another part of the query may be invalid.
     let pairs = request.uri().query().unwrap_or_default().split('&');
-    let token = pairs.filter_map(|pair| pair.strip_prefix("token=")).next()?;
-    Query::parse(Some(&format!("token={token}")), &["token"]).ok()?.get("token").map(str::to_owned)
+    let Some(token) = pairs.filter_map(|pair| pair.strip_prefix("token=")).next() else {
+        return Presented::Nothing;
+    };
+    let parsed = Query::parse(Some(&format!("token={token}")), &["token"]).ok();
+    let token = parsed.and_then(|query| query.get("token").map(str::to_owned));
+    token.map_or(Presented::Malformed, Presented::Token)
 }

@@ -344,6 +344,13 @@ async fn a_gateway_without_the_right_to_append_still_shows_the_agents() {
     owner.execute(INSERT_PING, &[&"ZOE", &r#"{"interval": 2}"#]).await.unwrap();
     until(reader.address, &["late", "late"]).await;
     assert_eq!(count(&owner, "ping.lost").await, 0);
+    // While an agent could become lost, the gateway reads every 2 s. The end of the gateway would cancel a
+    // read, and PostgreSQL would count a rollback.
+    let stopped = INSERT_PING.replace("'info'", "'success'");
+    for agent in ["ADA", "ZOE"] {
+        owner.execute(&stopped, &[&agent, &r#"{"interval": 1}"#]).await.unwrap();
+    }
+    until(reader.address, &["stopped", "stopped"]).await;
     reader.stop().await;
     // The gateway has not even tried to append: no transaction was rolled back. PostgreSQL counts the
     // rollbacks of a session before it removes the session from `pg_stat_activity`.
