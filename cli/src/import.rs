@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Name of the table or view, with or without its schema
     #[arg(long, value_name = "NAME")]
     table: String,
-    /// What a column becomes, if the inferred field is wrong; may be repeated
+    /// The field that a column becomes, instead of the inferred field; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<Choice>,
     /// Name of this import; needed if you import tables with the same name and the same keys from several
@@ -78,11 +78,11 @@ pub(crate) struct Args {
 
 /// The maximum number of rows that are read and appended at once.
 const BATCH: u16 = 250;
-/// The intended maximum size of a batch in bytes of JSON, estimated from the rows of the batch before.
+/// The target size of a batch, in bytes of JSON. The rows of a batch give an estimate for the next batch.
 const BATCH_BYTES: usize = 4 << 20;
-/// The number of rows in the first batch, because the size of a row is not known yet.
+/// The number of rows in the first batch. It is small, because the size of a row is not known yet.
 const FIRST_BATCH: u16 = 10;
-/// How long a batch is sent again if the database cannot accept it.
+/// How long the import tries again to store a batch if the database is not available.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
 /// Imports the rows, and prints the mapping and the counts.
@@ -141,7 +141,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints to standard output. If the reader of the output has ended, the import continues.
+/// Prints to standard output. If the reader of the output has exited, the import continues.
 fn show(text: impl Display) -> anyhow::Result<()> {
     line(text).or_else(|error| if error.is::<OutputClosed>() { Ok(()) } else { Err(error) })
 }
@@ -186,7 +186,7 @@ impl Import {
             let bytes: usize = rows.iter().flatten().map(|row| row.json.len()).sum();
             let fit = u16::try_from(BATCH_BYTES / (bytes / read).max(1)).unwrap_or(BATCH);
             let events = self.events(rows);
-            // While the database of OASIS DevHub stores this batch, the other database reads the next one.
+            // The next batch is read while this batch is stored.
             let (stored, next) = tokio::join!(self.store(&events, bar), source.next(fit.clamp(1, BATCH)));
             stored?;
             bar.inc(read as u64);
@@ -195,7 +195,7 @@ impl Import {
         Ok(())
     }
 
-    /// Makes events of the rows, and counts the rows that cannot become events.
+    /// Turns rows into events, and counts the rows that cannot become events.
     fn events(&mut self, rows: Vec<Result<SourceRow, String>>) -> Vec<Imported> {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
@@ -223,8 +223,8 @@ impl Import {
 }
 
 impl Target {
-    /// Stores a batch and counts its rows. If the table refuses the batch, stores its events one by one, so
-    /// that only the events that do not fit are left out.
+    /// Stores a batch, and counts its rows. If the table refuses the batch, stores the events one by one, and
+    /// leaves out only the events that the table refuses.
     async fn store(
         &self,
         events: &[Imported],
@@ -252,8 +252,8 @@ impl Target {
         Ok(())
     }
 
-    /// Stores all events or none, and tries again while the database is away. The inner error says why the
-    /// table refused them.
+    /// Stores all events or none. Tries again while the database is not available. The inner error says why
+    /// the table refused the events.
     async fn store_all(
         &self,
         events: &[Imported],
@@ -282,7 +282,7 @@ impl Target {
         }
     }
 
-    /// Appends the events that are not stored yet. An append of a stored event would use up an id.
+    /// Appends the events that are not stored yet. Appending a stored event again would use up an id.
     async fn try_to_store(&self, events: &[Imported], has_time: bool) -> Result<Vec<Fate>, StoreFailure> {
         let keys: Vec<&str> = events.iter().map(Imported::key).collect();
         let mut stored = self.store.stored_with(&keys).await?;
@@ -327,7 +327,7 @@ enum StoreFailure {
     Read(#[from] StoreError),
 }
 
-/// The reason for an event that was not stored because the event of another row has the same key.
+/// Why an event was not stored, if the stored event of another row has the same key.
 const OTHER: &str = "a row with this key was imported before, with another ts, vtid, module or kind: if the \
     table is in another database, add --name NAME; if the key is not unique, add --map key=COLUMN";
 

@@ -1,4 +1,4 @@
-//! `oasis token`: makes the tokens with which users prove who they are.
+//! `oasis token`: makes JSON Web Tokens, with which users prove who they are.
 
 use std::env;
 use std::fs;
@@ -52,11 +52,12 @@ struct MintArgs {
     /// Make the user an administrator
     #[arg(long)]
     admin: bool,
-    /// Another claim; the value is JSON, so a string needs quotation marks: `iss="me"`
+    /// Another claim; the value is JSON, so a string needs quotation marks, as in `'iss="me"'`; may be
+    /// repeated
     #[arg(long = "claim", value_name = "NAME=JSON", value_parser = parse_claim)]
     claims: Vec<(String, Value)>,
-    /// The gateway's secrets, of which the first signs; by default, the secret of the `oasis up` of this
-    /// folder or of a folder above it. The variable is safer, because other users can see flags in `ps`
+    /// Secrets of the gateway; the first one signs the token; by default, the secret of `oasis up` in this
+    /// folder or in a folder above it. The variable is safer, because other users can see flags in `ps`
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "LIST")]
     jwt_secret: Option<Secrets>,
 }
@@ -64,7 +65,7 @@ struct MintArgs {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// There is no secret, a gateway would refuse the token, or standard output cannot be written.
+/// There is no usable secret, a gateway would refuse the token, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         TokenCommand::Mint(args) => mint(args).await,
@@ -85,24 +86,26 @@ async fn mint(args: MintArgs) -> anyhow::Result<ExitCode> {
     };
     let now = Ts::clamped(Timestamp::now());
     let exp = now.instant().checked_add(args.valid_for).ok().and_then(|exp| Ts::new(exp).ok());
-    let exp = exp.ok_or_else(|| Usage("--for is too long: a token expires before the year 10000".into()))?;
+    let exp = exp.ok_or_else(|| Usage("--for is too long: a token must expire before year 10000".into()))?;
     let token = NewToken { sub: args.sub, jti: random::guid(), now, exp, is_admin: args.admin, claims };
     line(Keys::new(&[KeySource::Secrets(secrets)], Rules::default())?.mint(&token)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The secret of the running `oasis up`, or else of the last one, in `from` or a folder above it.
+/// Reads the secret of the `oasis up` that runs in `from` or in a folder above it. If none runs, reads the
+/// nearest secret that an earlier `oasis up` stored in these folders.
 async fn secret_of_up(from: &Path) -> anyhow::Result<Secrets> {
     let file = match running::search(from).await.found {
         Some(up) => up.jwt_secret.ok_or_else(|| {
-            Usage("the running `oasis up` has its secret from JWT_SECRET: set the same variable here".into())
+            Usage("the running `oasis up` got its secret from JWT_SECRET: set JWT_SECRET here too".into())
         })?,
         None => last_file(from).ok_or_else(|| {
             Usage("there is no secret: set JWT_SECRET, or run `oasis up` in this folder first".into())
         })?,
     };
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let secrets: Secrets = text.trim().parse().with_context(|| format!("bad file {}", file.display()))?;
+    let secrets: Secrets =
+        text.trim().parse().with_context(|| format!("bad secret in {}", file.display()))?;
     Ok(secrets)
 }
 
@@ -118,7 +121,7 @@ fn parse_claim(text: &str) -> Result<(String, Value), String> {
         "sub" => return Err("use --sub instead".to_owned()),
         "exp" => return Err("use --for instead".to_owned()),
         "oasis.admin" => return Err("use --admin instead".to_owned()),
-        "iat" | "jti" => return Err(format!("each token gets its own {name}")),
+        "iat" | "jti" => return Err(format!("{name} is set automatically")),
         _ => {}
     }
     match serde_json::from_str(value) {
@@ -147,7 +150,7 @@ mod tests {
             ("sub=\"x\"", "--sub"),
             ("exp=1", "--for"),
             ("oasis.admin=true", "--admin"),
-            ("jti=\"1\"", "its own jti"),
+            ("jti=\"1\"", "set automatically"),
         ] {
             let message = parse_claim(bad).unwrap_err();
             assert!(message.contains(part), "{bad}: {message}");

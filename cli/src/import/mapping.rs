@@ -1,4 +1,4 @@
-//! Decides what each column of a table becomes, and makes events of rows.
+//! Decides what each column of a table becomes, and turns rows into events.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::output::{Usage, printable};
 
 /// The producer in the dedup keys.
 const PRODUCER: &str = "import";
-/// The entry of a `meta` that was cut.
+/// The entry that a `meta` has if it was cut.
 const TRUNCATED: &str = "truncated";
 /// The entry of `meta` with the source that an event cannot have.
 const SOURCE_GIVEN: &str = "source_given";
@@ -25,7 +25,7 @@ const SOURCE_GIVEN: &str = "source_given";
 pub(super) struct Mapping {
     /// The first part of the dedup keys: the name of the import (if it has one), the schema and the table.
     table: Vec<String>,
-    /// The columns that identify a row. Without such columns, the whole row identifies it.
+    /// The columns that identify a row. If there are none, the whole row is the key.
     keys: Vec<String>,
     /// The columns, sorted by role. Columns with the same role are in the order of precedence.
     columns: Vec<(SourceColumn, Role)>,
@@ -40,11 +40,13 @@ pub(super) struct Imported {
 }
 
 impl Mapping {
-    /// Infers the mapping from the names and the types of the columns. `choices` override it. `import` is the
-    /// name of the import, for tables of different databases that have the same name and the same keys.
+    /// Infers the mapping from the names and the types of the columns. `choices` override the inferred
+    /// fields. `import` is the name of the import, for tables of different databases that have the same name
+    /// and the same keys.
     ///
     /// # Errors
-    /// A choice names an unknown column, two choices name the same column, or no column becomes the kind.
+    /// A choice names an unknown column, two choices give a column different fields, or no column becomes the
+    /// kind.
     pub(super) fn infer(
         table: &SourceTable,
         choices: &[Choice],
@@ -109,7 +111,7 @@ impl Mapping {
     /// Makes the event of a row. `now` becomes the time of an event without a valid time.
     ///
     /// # Errors
-    /// The row cannot be read.
+    /// The row cannot be read, or its key is null or not unique.
     pub(super) fn event(&self, row: &SourceRow, now: Ts) -> anyhow::Result<Imported> {
         let json = parse_json(&repair_escapes(row.json.as_bytes())).context("the row is not valid JSON")?;
         let Value::Object(mut fields) = json else { bail!("the row is not a JSON object") };
@@ -165,8 +167,8 @@ impl Mapping {
         Ok(Imported { event, marks })
     }
 
-    /// The dedup key of a row: the table and the values of the key columns. Without key columns, it is a
-    /// digest of the table and the row. A dedup key that is too long is replaced by its digest.
+    /// The dedup key of a row: the table and the values of the key columns. Without key columns, the dedup
+    /// key is a digest of the table and the row. A dedup key that is too long is replaced by its digest.
     fn dedup_key(&self, fields: &Map<String, Value>, row: &SourceRow) -> anyhow::Result<DedupKey> {
         let hashed =
             |text: &str| DedupKey::of_digest(PRODUCER, "row:", digest(&SHA256, text.as_bytes()).as_ref());

@@ -1,4 +1,4 @@
-//! Tests of the mapping.
+//! Tests what columns become, and the dedup keys of rows.
 
 use super::*;
 

@@ -1,9 +1,9 @@
-//! Reads the forms of times that occur in tables.
+//! Reads times in the forms that tables often have.
 
 use oasis_core::Ts;
 use serde_json::Value;
 
-/// A larger number is in milliseconds. In seconds, such a number would be after the year 5000.
+/// The largest number that is read as seconds: a time in the year 5138. A larger number is in milliseconds.
 const MOST_SECONDS: i64 = 100_000_000_000;
 
 /// Normalises a time. A value that is not a time stays unchanged. A text may have a space instead of the `T`,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use oasis_store::SourceColumn;
 
-/// What a column becomes. Any column may also be a part of the key of the row.
+/// What a column becomes. A column with any role can also be a part of the row's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Ts,
@@ -15,7 +15,7 @@ pub(super) enum Role {
     Layer,
     Source,
     Link,
-    /// An entry of `meta`. The entries of an object, such as `metadata`, become entries of `meta`.
+    /// An entry of `meta`. If [`is_object`], each entry of the column becomes an entry of `meta`.
     Meta,
 }
 

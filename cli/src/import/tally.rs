@@ -1,4 +1,4 @@
-//! Counts the rows by what became of them.
+//! Counts the rows of an import by their outcome.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,9 +30,9 @@ const MOST_REASONS: usize = 10;
 pub(super) struct Tally {
     unchanged: u64,
     marked: u64,
-    /// For each mark, the number of rows and the value of the first row.
+    /// By the mark's position in [`MARKS`]: the number of rows, and the value of the first row.
     marks: BTreeMap<usize, (u64, String)>,
-    /// For each reason, the number of rows and the first row.
+    /// By reason: the number of rows, and the first row.
     refused: BTreeMap<String, (u64, String)>,
     stored: u64,
     before: u64,
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// Shortens a value to a part of one line.
+/// Shortens a value, so that it fits in a line.
 fn example(value: &str) -> String {
     printable(&cut(value, EXAMPLE)).replace('\n', " ")
 }

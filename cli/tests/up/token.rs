@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::process::{ENDS_WITHIN, Home, LIMIT, Up};
 
-/// Runs a shell command in a folder, in which `oasis` is the tested program.
+/// Runs a shell command in a folder. In the command, `oasis` is the tested program.
 fn shell(home: &Home, folder: &str, command: &str, variables: &[(&str, &str)]) -> Output {
     let oasis = env!("CARGO_BIN_EXE_oasis");
     let mut shell = home.command("/bin/sh");
@@ -52,7 +52,7 @@ fn the_printed_command_makes_a_token_that_the_gateway_accepts() {
     let other = [("JWT_SECRET", "only-for-tests-only-for-tests-only-for-tests")];
     assert_eq!(status(&home, minted(&shell(&home, "", MINT, &other))), "401");
     up.interrupt();
-    // The secret stays, so a token can be made before the next start, and older tokens stay valid.
+    // The secret is kept, so a token can be made before the next start, and older tokens stay valid.
     let early = shell(&home, "a", MINT, &[]);
     let mut command = home.up_command(&[]);
     command.env("READ_TOKENS", "s3cret");
@@ -75,7 +75,7 @@ fn a_given_secret_is_used_and_not_stored() {
     let without = shell(&home, "", MINT, &[]);
     assert_eq!(without.status.code(), Some(2));
     let error = String::from_utf8(without.stderr).unwrap();
-    assert!(error.contains("has its secret from JWT_SECRET: set the same variable"), "{error}");
+    assert!(error.contains("got its secret from JWT_SECRET: set JWT_SECRET here"), "{error}");
     up.signal(Signal::TERM);
     up.finish(ENDS_WITHIN);
 }

@@ -1,8 +1,8 @@
-//! The algorithms of signatures.
+//! [`Algorithm`]: the signature algorithms that a token may use.
 
 use crate::rejection::Rejection;
 
-/// An algorithm with which a token may be signed. Each key has exactly one algorithm.
+/// A signature algorithm of tokens. Each key has exactly one algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// HMAC with SHA-256.
@@ -16,7 +16,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// Parses the value of `alg` in a header.
+    /// Parses the `alg` of a header.
     pub(crate) fn parse(name: &str) -> Result<Self, Rejection> {
         match name {
             "HS256" => Ok(Self::Hs256),
@@ -28,7 +28,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm's name in the library.
+    /// The same algorithm in `jsonwebtoken`.
     pub(crate) fn in_library(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,

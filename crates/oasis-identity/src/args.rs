@@ -1,4 +1,4 @@
-//! [`IdentityArgs`]: the flags that say which tokens are valid.
+//! [`IdentityArgs`]: the flags that decide which tokens are valid.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,11 +10,11 @@ use crate::claims::Rules;
 use crate::keys::{BadKeys, KeySource, Keys};
 use crate::secrets::Secrets;
 
-/// Which JSON Web Tokens are valid. A service adds these arguments to its own arguments.
+/// The flags that decide which JSON Web Tokens are valid. A service adds them to its own flags.
 #[derive(Args, Debug, Clone)]
 pub struct IdentityArgs {
     /// Comma-separated secrets that verify JSON Web Tokens of viewers (HS256); each needs at least 32 bytes.
-    /// `oasis token mint` uses the first
+    /// `oasis token mint` signs with the first secret
     #[arg(
         long,
         env = "JWT_SECRET",
@@ -37,8 +37,8 @@ pub struct IdentityArgs {
     )]
     pub jwt_public_keys: List,
 
-    /// Comma-separated issuers of JSON Web Tokens; a token needs one of these. Without this setting, `iss` is
-    /// not checked
+    /// Comma-separated issuers; the `iss` of a JSON Web Token must be one of them. Without this setting,
+    /// `iss` is not checked
     #[arg(
         long,
         env = "JWT_ISSUER",
@@ -49,8 +49,8 @@ pub struct IdentityArgs {
     )]
     pub jwt_issuer: List,
 
-    /// Comma-separated audiences of JSON Web Tokens; a token needs one of these. Without this setting, `aud`
-    /// is not checked
+    /// Comma-separated audiences; the `aud` of a JSON Web Token must contain one of them. Without this
+    /// setting, `aud` is not checked
     #[arg(
         long,
         env = "JWT_AUDIENCE",
@@ -63,10 +63,10 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Reads the keys.
+    /// Reads the key files, and makes the keys.
     ///
     /// # Errors
-    /// [`BadKeys`].
+    /// See [`BadKeys`].
     pub fn keys(&self) -> Result<Keys, BadKeys> {
         let files = self.jwt_public_keys.0.iter().map(PathBuf::from).collect();
         let sources = [KeySource::Secrets(self.jwt_secret.clone()), KeySource::Files(files)];
@@ -75,7 +75,7 @@ impl IdentityArgs {
     }
 }
 
-/// The items of a comma-separated list, without the blanks around them.
+/// The items of a comma-separated list. Blanks around an item and empty items are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List(Vec<String>);
 

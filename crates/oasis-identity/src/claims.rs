@@ -1,4 +1,4 @@
-//! [`Rules`]: which claims a token must have. They are checked after the signature.
+//! [`Rules`]: checks the claims of a token whose signature is valid.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const OWN_PREFIX: &str = "oasis.";
 pub(crate) const ADMIN: &str = "oasis.admin";
 const RESOURCES: &str = "oasis.resources";
 
-/// What a token must claim, in addition to `sub` and `exp`.
+/// The accepted issuers and audiences. A token needs `sub` and `exp` too.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// The accepted issuers. If the list is empty, `iss` has no effect.
@@ -84,23 +84,23 @@ impl Rules {
     }
 }
 
-/// The instant that is `leeway` after `instant`. The last instant of [`Ts`] is more than a day before the
-/// last instant of jiff, so the sum does not overflow.
+/// The instant that is `leeway` after `instant`. The last instant of jiff is 22 hours after the last instant
+/// of [`Ts`], so the sum does not overflow.
 fn later(instant: Ts, leeway: SignedDuration) -> Timestamp {
     instant.instant().saturating_add(leeway).unwrap_or(Timestamp::MAX)
 }
 
-/// A claim that is a time: a number of seconds since 1970, which need not be an integer.
+/// Reads a claim that is a time: a number of seconds since 1970, which may have a fraction.
 fn time(claims: &Members<'_>, name: &'static str) -> Result<Option<Ts>, Rejection> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = number(value).ok_or(Rejection::BadClaim(name))?;
-    // The conversion to an integer saturates, and the result is then out of range.
+    // The conversion to an integer saturates. A saturated number of milliseconds is out of range.
     let milliseconds = (seconds * 1_000.0).floor() as i64;
     let instant = Timestamp::from_millisecond(milliseconds).map_err(|_| Rejection::BadClaim(name))?;
     Ts::new(instant).map(Some).map_err(|_| Rejection::BadClaim(name))
 }
 
-/// A claim that is an id: a string that can be stored and logged as it is.
+/// Reads a claim that is an id: a short string without control characters, which is safe to store and to log.
 fn id(claims: &Members<'_>, name: &'static str) -> Result<Option<String>, Rejection> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let is_hostile = |c: char| c.is_control() || is_invisible(c);

@@ -1,4 +1,4 @@
-//! [`Header`]: the members of a token's header that matter.
+//! [`Header`]: parses the header of a token.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use crate::algorithm::Algorithm;
 use crate::members::{BadObject, Members, text};
 use crate::rejection::Rejection;
 
-/// The members of a token's header that matter. Other members, such as `jku` and `jwk`, have no effect: a
-/// token never names the source of its own key.
+/// The members of a token's header that the verification uses. A header with `crit` is refused. All other
+/// members have no effect, not even `jku` and `jwk`: a token must not choose its own key.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
     pub(crate) algorithm: Algorithm,

@@ -16,22 +16,22 @@ use crate::secrets::Secrets;
 #[derive(Debug)]
 pub struct Keys {
     pub(crate) keys: Vec<Key>,
-    /// The secret with which tokens are minted.
+    /// The first secret. It signs the tokens that are minted.
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) rules: Rules,
 }
 
-/// A key that verifies tokens. The library shows no bytes of keys in debug output.
+/// A key that verifies tokens. The debug output of [`DecodingKey`] does not show the bytes of the key.
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) algorithm: Algorithm,
-    /// A token with this `kid` in its header is verified with this key only.
+    /// If the header of a token has the `kid` of a key, only keys with this `kid` are tried.
     pub(crate) kid: Option<String>,
     pub(crate) verifying: DecodingKey,
 }
 
 impl Key {
-    /// Whether `kid` of a token names this key.
+    /// Whether the `kid` of a token names this key.
     pub(crate) fn is_named(&self, kid: Option<&str>) -> bool {
         self.kid.is_some() && self.kid.as_deref() == kid
     }
@@ -44,16 +44,16 @@ impl Key {
 /// Where keys come from.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// Secrets that this gateway shares with the issuers of tokens.
+    /// Secrets that the gateway shares with the issuers of tokens.
     Secrets(Secrets),
     /// PEM files, each with one public key. The `kid` of a key is the file's name without its extension.
     Files(Vec<PathBuf>),
 }
 
-/// Why keys cannot be used. The message says what to do.
+/// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadKeys {
-    /// The library does not use our cryptography.
+    /// Tokens cannot be signed or verified in this process.
     #[error(transparent)]
     Provider(#[from] BadProvider),
     /// A file cannot be read.
@@ -75,10 +75,10 @@ pub enum BadKeys {
 }
 
 impl Keys {
-    /// Reads all keys. Also installs and tests the cryptography that the library needs.
+    /// Reads all keys. Also installs and tests the cryptography that `jsonwebtoken` needs.
     ///
     /// # Errors
-    /// [`BadKeys`].
+    /// See [`BadKeys`].
     pub fn new(sources: &[KeySource], rules: Rules) -> Result<Self, BadKeys> {
         provider::install()?;
         let (mut keys, mut signing) = (Vec::new(), None);
@@ -100,7 +100,7 @@ impl Keys {
         Ok(Self { keys, signing, rules })
     }
 
-    /// Whether there are no keys. Then no token is valid.
+    /// Whether there are no keys. Without keys, no token is valid.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

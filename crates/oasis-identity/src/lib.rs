@@ -1,9 +1,9 @@
 //! Decides who a viewer is: verifies and mints JSON Web Tokens (JWT).
 //!
-//! [`Keys::verify`] takes a token and the present time, and returns a [`Viewer`] or a [`Rejection`]. The
-//! library `jsonwebtoken` verifies the signature, with the cryptography of ring ([`provider`]). The rules
-//! for the header and the claims are in this crate, because the library's rules are laxer: it accepts `crit`
-//! and members with the same name, ignores `nbf`, and reads the clock of the system.
+//! [`Keys::verify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. The
+//! library `jsonwebtoken` verifies the signature, with the cryptography of ring ([`provider`]). This crate
+//! checks the header and the claims itself. By default, the library ignores `crit` and `nbf`, and accepts
+//! two members with the same name. It also reads the system's clock, so a caller could not choose the time.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 

@@ -1,7 +1,7 @@
 //! JSON objects in which no two members have the same name.
 //!
-//! Two programs can read an object with two members of the same name in two ways: one program takes the first
-//! member, and the other program takes the last one. So a token with such an object is refused.
+//! If two members have the same name, one program may use the first of them, and another program the last.
+//! So a token with such an object is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// Why a text is not an object with different names.
+/// Why a text is not accepted as an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BadObject {
     /// The text is not a JSON object.
@@ -24,7 +24,7 @@ pub(crate) enum BadObject {
 }
 
 impl<'a> Members<'a> {
-    /// Parses an object. Only the names are checked, and not the objects in the values.
+    /// Parses an object, and compares the names of its members. Objects in the values are not checked.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, BadObject> {
         let json = std::str::from_utf8(json).map_err(|_| BadObject::NotAnObject)?;
         let members: Self = serde_json::from_str(json).map_err(|_| BadObject::NotAnObject)?;
@@ -53,24 +53,25 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 
 /// The value as a number. `None` if the value is not a number, or is too large.
 pub(crate) fn number(value: &RawValue) -> Option<f64> {
-    // The text is valid JSON, and of all JSON values only numbers begin with one of these characters.
+    // Of all JSON values, only numbers begin with one of these characters.
     let is_number = value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
     value.get().parse().ok().filter(|number: &f64| is_number && number.is_finite())
 }
 
-/// Whether no object in the value, at any depth, has two members with the same name.
+/// Whether no object in the value, at any depth, has two members with the same name. Also false if the value
+/// is nested more deeply than serde_json allows.
 pub(crate) fn has_only_different_names(value: &RawValue) -> bool {
     serde_json::from_str::<Different>(value.get()).is_ok()
 }
 
-/// Whether no two names are the same. Sorting keeps the effort small, also for a hostile object.
+/// Whether no two names are the same. Sorting keeps this fast, even for a hostile object with many names.
 fn differ<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.is_sorted_by(|one, next| one != next)
 }
 
-/// A string that is not copied unless it contains escapes.
+/// A string. It is copied only if it contains escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -98,7 +99,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Any value in which the names of each object differ.
+/// Any JSON value in which no object has two members with the same name.
 struct Different;
 
 impl<'de> Deserialize<'de> for Different {
@@ -109,7 +110,7 @@ impl<'de> Deserialize<'de> for Different {
             type Value = Different;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value whose objects have different names")
+                f.write_str("a value in which no object has two members with the same name")
             }
 
             fn visit_unit<E: Error>(self) -> Result<Different, E> {
@@ -187,7 +188,7 @@ mod tests {
         for bad in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"\u0061":1}}]"#] {
             assert!(!differ(bad), "{bad}");
         }
-        // serde_json stops at a depth of 128, so a deep value cannot exhaust the stack.
+        // serde_json refuses values deeper than 128 levels, so a deep value cannot exhaust the stack.
         assert!(!differ(&format!("{}{}", "[".repeat(4_000), "]".repeat(4_000))));
     }
 

@@ -15,9 +15,9 @@ pub struct NewToken {
     pub sub: String,
     /// The token's id.
     pub jti: String,
-    /// The present time. It becomes the claim `iat`, in whole seconds.
+    /// The current time. It becomes the claim `iat`, in whole seconds.
     pub now: Ts,
-    /// When the token expires, in whole seconds.
+    /// When the token expires. It becomes the claim `exp`, in whole seconds.
     pub exp: Ts,
     /// Whether the user is an administrator.
     pub is_admin: bool,
@@ -31,7 +31,7 @@ pub enum CannotMint {
     /// There is no secret.
     #[error("there is no secret to sign the token with: set JWT_SECRET")]
     NoSecret,
-    /// A claim has a field of its own in [`NewToken`].
+    /// [`NewToken::claims`] has a claim that another field of [`NewToken`] sets.
     #[error("the claim {0} is given twice")]
     Twice(String),
     /// A gateway with these keys would refuse the token.

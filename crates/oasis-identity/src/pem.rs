@@ -1,7 +1,8 @@
 //! Reads a public key from a PEM file.
 //!
-//! jsonwebtoken can read PEM files too. But it also accepts private keys, certificates and keys that no token
-//! can use, and the first token would then fail. Here the start fails, with a hint.
+//! `jsonwebtoken` can read PEM files too. But it also accepts private keys, certificates and keys that no
+//! token can use. Such a mistake would show only when the first token is refused. This module reports the
+//! mistake at the start, with a hint.
 
 use jsonwebtoken::DecodingKey;
 use rustls_pki_types::pem::{PemObject, SectionKind};
@@ -16,10 +17,10 @@ const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// What is wrong with a file. The text continues a sentence that begins with the path.
+/// What is wrong with a file. The message follows the file's path, as in `key.pem has several sections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPem {
-    /// The file has no public key.
+    /// The file has no section of a known kind.
     #[error(
         "has no section BEGIN PUBLIC KEY: if it begins with BEGIN RSA PUBLIC KEY, convert it with \
          `openssl rsa -RSAPublicKey_in -in FILE -pubout`"
@@ -33,13 +34,13 @@ pub enum BadPem {
         "has a private key, but only the public key is needed: get it with `openssl pkey -in FILE -pubout`"
     )]
     Private,
-    /// The file has a certificate or something else that is not a public key.
+    /// The file has a certificate, or another section that is not a key.
     #[error("has no public key: get it from a certificate with `openssl x509 -in FILE -pubkey -noout`")]
     NotAKey,
     /// The key is of a kind that is not supported.
     #[error("has a key of another kind: expected RSA, ECDSA on P-256, or Ed25519")]
     Kind,
-    /// The point of the ECDSA key is compressed, which ring does not read.
+    /// The point of the ECDSA key is compressed. ring does not support this form.
     #[error(
         "has a compressed point: convert it with `openssl ec -pubin -in FILE -pubout -conv_form uncompressed`"
     )]
@@ -50,7 +51,7 @@ pub enum BadPem {
     /// The Ed25519 key is a point of small order.
     #[error("has a key for which anyone can make signatures: make a new pair of keys")]
     Weak,
-    /// The section is damaged.
+    /// The section is damaged, or ring cannot use its key.
     #[error("is damaged: the key cannot be decoded")]
     Damaged,
 }
@@ -68,7 +69,7 @@ pub(crate) fn public_key(pem: &[u8]) -> Result<(Algorithm, DecodingKey), BadPem>
         SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => {
             Err(BadPem::Private)
         }
-        // The library may add kinds, and none of them will be a public key.
+        // Certificates, revocation lists, and kinds that the library may add.
         _ => Err(BadPem::NotAKey),
     }
 }
@@ -124,7 +125,7 @@ fn rsa(der: &[u8]) -> Result<(Algorithm, DecodingKey), BadPem> {
     if !(2_048..=8_192).contains(&bits) {
         return Err(BadPem::RsaBits(bits));
     }
-    // ring accepts odd exponents from 3 to 33 bits.
+    // ring accepts odd exponents that are at least 3 and have at most 33 bits.
     let exponent = e.iter().try_fold(0_u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)));
     let is_usable = |e: u64| e % 2 == 1 && (3..1 << 33).contains(&e);
     if !exponent.is_some_and(is_usable) || n.last().is_none_or(|byte| byte % 2 == 0) {
@@ -143,7 +144,7 @@ fn rsa_components(der: &[u8]) -> spki::der::Result<(UintRef<'_>, UintRef<'_>)> {
 mod tests {
     use super::*;
 
-    /// A key of OpenSSL for tests, in the section PUBLIC KEY.
+    /// Why this key is refused in a section PUBLIC KEY.
     fn refused(base64: &str) -> BadPem {
         refused_as("PUBLIC KEY", base64)
     }

@@ -1,8 +1,7 @@
-//! The cryptography of `jsonwebtoken`: HS256, RS256, ES256 and EdDSA of ring.
+//! Gives `jsonwebtoken` the cryptography of ring: HS256, RS256, ES256 and EdDSA.
 //!
-//! The library calls the provider that was installed first in the process. If none was installed before the
-//! first use, the library panics at each use, and no provider can be installed any more. So [`install`] must
-//! run before the first use. [`crate::Keys::new`] calls it.
+//! A process can install one provider, before it first uses the library. After a first use without a
+//! provider, no provider can be installed, and each use panics. So [`crate::Keys::new`] calls [`install`].
 
 use std::sync::OnceLock;
 
@@ -15,7 +14,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 
-/// The library does not use our cryptography.
+/// Why tokens cannot be signed or verified in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadProvider {
     /// Another part of the program installed a provider first, or used the library first.
@@ -24,7 +23,7 @@ pub enum BadProvider {
          anything else uses this library"
     )]
     Another,
-    /// The provider does not sign, or does not verify what it signed.
+    /// The provider cannot sign a token, or verifies signatures wrongly.
     #[error("the cryptography for JSON Web Tokens does not work on this machine")]
     Broken,
 }
@@ -38,7 +37,7 @@ pub(crate) fn install() -> Result<(), BadProvider> {
     })
 }
 
-/// Whether the library verifies a token that it signed, and refuses the token after a change.
+/// Whether the library verifies a token that it signed, and refuses the same token after a change.
 fn works() -> Result<bool, Error> {
     let secret = [1; 32];
     let header = Header::new(Algorithm::HS256);
@@ -53,7 +52,7 @@ fn works() -> Result<bool, Error> {
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(RingSigner::new(*algorithm, key)?)),
     verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier::new(*algorithm, key)?)),
-    // These functions make JWKs from keys. No part of this program does so.
+    // Only JWKs need these functions, and this program does not use JWKs.
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(unsupported()),
         rsa_pub_components_from_public_key: |_| Err(unsupported()),
@@ -67,7 +66,7 @@ fn unsupported() -> Error {
     new_error(ErrorKind::UnsupportedAlgorithm)
 }
 
-/// Signs with HS256. Nothing else is signed.
+/// Signs with HS256, the only algorithm that tokens are minted with.
 struct RingSigner(hmac::Key);
 
 impl RingSigner {
@@ -93,7 +92,7 @@ impl JwtSigner for RingSigner {
     }
 }
 
-/// A key with the only algorithm that the key is used for.
+/// A secret or a public key, with its algorithm.
 enum RingVerifier {
     Hs256(hmac::Key),
     Rs256(RsaPublicKeyComponents<Vec<u8>>),

@@ -1,7 +1,7 @@
 //! [`Rejection`]: why a token is not accepted.
 
-/// Why a token is not accepted. The reason is for the log only. It contains no part of the token. The caller
-/// gets [`Rejection::PUBLIC`], so the answer does not help to forge a token.
+/// Why a token is not accepted. The message contains no part of the token. A gateway only logs the message.
+/// The client gets [`Rejection::PUBLIC`], so the answer does not help to forge a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The token is longer than 8 KiB.
@@ -10,16 +10,16 @@ pub enum Rejection {
     /// The token does not consist of three parts.
     #[error("the token does not have exactly three parts")]
     Parts,
-    /// A part is not in the canonical form of base64url without padding.
-    #[error("a part is not base64url in its canonical form, without padding")]
+    /// A part is not canonical base64url without padding.
+    #[error("a part is not canonical base64url without padding")]
     Base64,
     /// The header is not a JSON object.
     #[error("the header is not a JSON object")]
     Header,
-    /// `alg` or `kid` of the header is missing or has a wrong type.
+    /// The header has no `alg`, or its `alg` or `kid` is not a string.
     #[error("the header's {0} is missing or not a string")]
     HeaderMember(&'static str),
-    /// Two members of an object have the same name.
+    /// Two members of an object have the same name, or a claim of OASIS DevHub is nested too deeply.
     #[error("two members of an object have the same name")]
     DuplicateMember,
     /// The token is not signed (`alg` is `none`).
@@ -32,7 +32,7 @@ pub enum Rejection {
     #[error("the header has the member crit")]
     Critical,
     /// No key has the token's algorithm, or the key that `kid` names has another algorithm.
-    #[error("no key has this algorithm and this kid")]
+    #[error("no key matches the alg and the kid of the token")]
     NoKey,
     /// No key verifies the signature.
     #[error("no key verifies the signature")]
@@ -46,10 +46,10 @@ pub enum Rejection {
     /// A claim has a wrong type or is out of range.
     #[error("the claim {0} is malformed")]
     BadClaim(&'static str),
-    /// The token has expired, also with the leeway.
+    /// The token has expired, even with the leeway.
     #[error("the token has expired")]
     Expired,
-    /// The token is not valid yet, also with the leeway.
+    /// The token is not valid yet, even with the leeway.
     #[error("the token is not valid yet (nbf)")]
     NotYetValid,
     /// The token was issued in the future, also with the leeway. Such a token would outlive a revocation of
@@ -65,6 +65,6 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The text for the caller. It is the same for each reason.
+    /// The text for the client. It is the same for each reason.
     pub const PUBLIC: &'static str = "this token is not accepted";
 }

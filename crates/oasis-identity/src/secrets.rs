@@ -7,11 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oasis_service::{NoRandomness, Secret, auth};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The minimum length of a secret. A shorter one could be guessed from a single token.
+/// The minimum length of a secret, in bytes. RFC 7518 (section 3.2) requires it for HS256. With one token, an
+/// attacker can check guesses of a shorter secret.
 const FEWEST_BYTES: usize = 32;
 
-/// The secrets of JWT_SECRET, a comma-separated list. Tokens are minted with the first secret, and are
-/// verified with each. So a secret can be replaced while old tokens are still in use.
+/// The secrets of JWT_SECRET, a comma-separated list. The first secret signs new tokens. Each secret verifies
+/// tokens, so a secret can be replaced while old tokens are still in use.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets(Vec<Secret>);
 
@@ -24,17 +25,17 @@ pub enum BadSecret {
          `openssl rand -base64 48`"
     )]
     Short {
-        /// The place of the secret in the list. The first secret has the number 1.
+        /// The position of the secret in the list. The first secret has the number 1.
         number: usize,
-        /// The length of the secret.
+        /// The length of the secret, in bytes.
         bytes: usize,
     },
-    /// The secret is a key in a PEM file. If a public key were a secret, anyone could mint tokens.
+    /// The secret is a PEM key. If it is a public key, everyone who knows it could mint tokens.
     #[error(
         "secret {number} is a PEM key: put the path of the file with the public key into JWT_PUBLIC_KEYS"
     )]
     Pem {
-        /// The place of the secret in the list.
+        /// The position of the secret in the list.
         number: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! [`Keys::verify`]: from a token to a viewer.
+//! [`Keys::verify`]: verifies a token, and returns its viewer.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,14 +10,15 @@ use crate::keys::Keys;
 use crate::rejection::Rejection;
 use crate::viewer::Viewer;
 
-/// The maximum length of a token.
+/// The maximum length of a token, in bytes.
 const MOST_BYTES: usize = 8 << 10;
 
 impl Keys {
-    /// Returns the viewer to whom the token belongs. `now` is the present time.
+    /// Returns the viewer to whom the token belongs. `now` is the current time.
     ///
     /// # Errors
-    /// The token is malformed, is not signed by one of the keys, has expired, or is not for this gateway.
+    /// The token is malformed, is not signed with one of the keys, is not valid now, or has the wrong issuer
+    /// or audience.
     pub fn verify(&self, token: &str, now: Ts) -> Result<Viewer, Rejection> {
         self.rules.check(&self.authenticate(token)?, now)
     }
@@ -47,7 +48,7 @@ impl Keys {
             match crypto::verify(signature, message.as_bytes(), &key.verifying, algorithm) {
                 Ok(true) => return decoded(payload),
                 Ok(false) => outcome = Err(Rejection::Signature),
-                // Of the causes of an error, only the encoding of the signature depends on the token.
+                // The algorithm fits the key, so the error is about the encoding of the signature.
                 Err(_) => outcome = Err(Rejection::Base64),
             }
         }
@@ -55,8 +56,8 @@ impl Keys {
     }
 }
 
-/// Decodes base64url. The engine refuses padding, and bits after the last byte that are not zero. So two
-/// different texts never mean the same.
+/// Decodes base64url. Padding is refused. The unused bits of the last character must be zero. So two
+/// different texts never decode to the same bytes.
 fn decoded(part: &str) -> Result<Vec<u8>, Rejection> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Base64)
 }

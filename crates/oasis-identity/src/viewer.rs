@@ -1,9 +1,9 @@
-//! [`Viewer`]: who presents a valid token.
+//! [`Viewer`]: the user who presents a valid token.
 
 use oasis_core::Ts;
 use serde_json::value::RawValue;
 
-/// A user, as a valid token describes the user.
+/// The user that a valid token describes.
 #[derive(Debug, Clone)]
 pub struct Viewer {
     /// The user's id: 1 to 256 bytes, without control characters.
@@ -16,8 +16,8 @@ pub struct Viewer {
     pub exp: Ts,
     /// Whether the claim `oasis.admin` is true.
     pub is_admin: bool,
-    /// The claim `oasis.resources`, as JSON. No object in it has two members with the same name. Nothing
-    /// else has been checked. Parse it into a type with fields, and never into a `serde_json::Value`, which
+    /// The claim `oasis.resources`, as JSON. No object in it has two members with the same name. The claim
+    /// has not been checked in any other way. Parse it into a type with fields, and never into a `serde_json::Value`, which
     /// reads some private names of serde_json as something else.
     pub resources: Option<Box<RawValue>>,
 }

@@ -1,5 +1,5 @@
 //! Tests a program in which another part uses jsonwebtoken before the keys are made. The library then has no
-//! cryptography until the process ends. This needs a process of its own.
+//! cryptography until the process ends, so this test needs its own process.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
-//! Tests a program in which another part has installed its own cryptography in jsonwebtoken. This needs a
-//! process of its own.
+//! Tests a program in which another part has given jsonwebtoken other cryptography. A process can do so only
+//! once, so this test needs its own process.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -120,7 +120,7 @@ fn two_claims_of_one_name_are_refused() {
     ] {
         assert_eq!(rejection(&claims(twice)), Some(DuplicateMember), "{twice}");
     }
-    // The objects in claims of others have no effect.
+    // Objects in other claims are not checked.
     assert_eq!(rejection(&claims(r#","address":{"a":1,"a":2}"#)), None);
     for bad in ["", "[]", "null", "\"sub\"", "{", "{}{}"] {
         assert_eq!(rejection(bad), Some(Claims), "{bad}");
@@ -134,7 +134,7 @@ fn only_true_makes_an_administrator() {
     for bad in ["1", "\"true\"", "null", "[true]"] {
         assert_eq!(is_admin(bad), Err(BadClaim("oasis.admin")), "{bad}");
     }
-    // `oasis` with a member `admin` is another claim.
+    // The member `admin` of a claim `oasis` is not the claim `oasis.admin`.
     assert!(!verified(&claims(r#","oasis":{"admin":true},"admin":true"#)).unwrap().is_admin);
     let viewer = verified(&claims(r#","oasis.resources": [1, 2]"#)).unwrap();
     assert_eq!(viewer.resources.unwrap().get(), "[1, 2]");
@@ -148,7 +148,7 @@ fn issuer_and_audience_are_checked_if_they_are_configured() {
         let keys = Keys { rules, ..secret_keys(SECRET) };
         keys.verify(&signed(HEADER, &claims(more)), at(NOW)).err()
     };
-    // Without configuration, the claims have no effect.
+    // If nothing is configured, `iss` and `aud` have no effect.
     for more in ["", r#","iss":1,"aud":{}"#, r#","iss":"x","aud":["y"]"#] {
         assert_eq!(rejection(&[], &[], more), None, "{more}");
     }

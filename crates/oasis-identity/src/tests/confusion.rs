@@ -1,4 +1,5 @@
-//! Tests that no token is verified with a key of another algorithm, or with another key than its `kid` names.
+//! Tests that a token is never verified with a key of another algorithm. If the `kid` of a token names a key,
+//! the token is never verified with a key of another name.
 
 use super::samples::{HEADER, NOW, SECRET, Sample, at, claims, secret_keys, signed, signed_with, with};
 use crate::algorithm::Algorithm;
@@ -6,7 +7,7 @@ use crate::keys::Key;
 use crate::pem::public_key;
 use crate::rejection::Rejection;
 
-/// The attacker signs with HS256, and takes the public key as the secret.
+/// The attacker signs with HS256, and uses the public key as the secret.
 #[test]
 fn a_public_key_is_never_the_secret_of_an_hmac() {
     for sample in Sample::minted() {
@@ -24,7 +25,7 @@ fn a_public_key_is_never_the_secret_of_an_hmac() {
             );
             let both = with(vec![sample.key(), Key::secret(SECRET.as_bytes())]);
             assert_eq!(both.verify(&forged, at(NOW)).unwrap_err(), Rejection::Signature, "{}", sample.name);
-            // The same with the algorithm of the key in the header.
+            // The same signature, but the header has the algorithm of the public key.
             let forged = signed_with(secret, &format!(r#"{{"alg":"{alg}"}}"#), &claims(""));
             assert_eq!(both.verify(&forged, at(NOW)).unwrap_err(), Rejection::Signature, "{}", sample.name);
         }

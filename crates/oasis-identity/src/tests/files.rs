@@ -1,4 +1,4 @@
-//! Tests keys from files.
+//! Tests of keys in files.
 
 use std::fs;
 
@@ -18,8 +18,8 @@ fn a_file_has_one_key_and_its_name_is_the_kid() {
         files.push(folder.path().join(format!("key-{number}.pem")));
         fs::write(&files[number], sample.pem.as_ref().unwrap()).unwrap();
     }
-    // All tokens have the kid `key-1`. That file has the key of the second sample, which is the key of the
-    // first sample too. The other tokens have other algorithms.
+    // All tokens have the kid `key-1`, so only the key in `key-1.pem` is tried. The first two samples have
+    // this key. The other samples have other algorithms.
     let keys = Keys::new(&[KeySource::Files(files.clone())], Rules::default()).unwrap();
     assert_eq!(keys.keys[1].kid.as_deref(), Some("key-1"));
     for (number, sample) in with_files.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Tests verification as a whole.
+//! Tests of verifying and minting tokens.
 
 mod claims;
 mod confusion;

@@ -2,7 +2,7 @@
 
 use super::samples::{NOW, Sample, at, encoded, with};
 
-/// How many changed tokens are tried. The default takes a few seconds in a debug build.
+/// The number of changed tokens. With this number, the test takes a few seconds in a debug build.
 const TRIES: u64 = 100_000;
 
 /// A sequence of pseudo-random numbers (SplitMix64).
@@ -26,7 +26,7 @@ impl Random {
     }
 }
 
-/// A character of a token, most often one of base64url.
+/// A random character, most often one of base64url.
 fn character(random: &mut Random) -> char {
     let all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     match random.below(20) {
@@ -57,19 +57,19 @@ const CLAIMS: [&str; 4] = [
     "[]",
 ];
 
-/// Changes a token in one of several ways. `other` is another valid token.
+/// Changes a token in one of several ways. One way copies a part of `other`, which is a valid token too.
 fn mutated(token: &str, other: &str, random: &mut Random) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let others: Vec<&str> = other.split('.').collect();
     match random.below(8) {
-        // Flips a bit of a byte. The tokens consist of ASCII, and seven bits of it stay ASCII.
+        // Flips one of the lower seven bits of a byte, so the token is still ASCII.
         0 => {
             let mut bytes = token.as_bytes().to_vec();
             let place = random.below(bytes.len());
             bytes[place] ^= 1 << random.below(7);
             return String::from_utf8_lossy(&bytes).into_owned();
         }
-        // Flips a bit of the decoded signature, so that its encoding stays canonical.
+        // Flips a bit of the decoded signature, and encodes it again. So the encoding is canonical.
         1 => parts[2] = flipped(&parts[2], random),
         2 => {
             let mut text: Vec<char> = token.chars().collect();

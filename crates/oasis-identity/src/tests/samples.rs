@@ -14,7 +14,7 @@ use crate::viewer::Viewer;
 
 /// A secret for tests.
 pub(super) const SECRET: &str = "only-for-tests-only-for-tests-only-for-tests";
-/// The present time in the tests, in seconds. The tokens of other libraries were issued at this time.
+/// The current time in the tests, in seconds. The tokens of other libraries were issued at this time.
 pub(super) const NOW: i64 = 1_750_000_000;
 
 /// A token from a file, with the key that verifies the token.
@@ -27,12 +27,12 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// The examples of the RFCs. Most of them have no claims.
+    /// The examples of the RFCs. None of them has a `sub`, so they test only signatures.
     pub(super) fn vectors() -> Vec<Self> {
         serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap()
     }
 
-    /// Tokens of other libraries.
+    /// Tokens that other libraries minted.
     pub(super) fn minted() -> Vec<Self> {
         serde_json::from_str(include_str!("../../tests/data/minted.json")).unwrap()
     }
@@ -49,12 +49,12 @@ impl Sample {
     }
 }
 
-/// These keys, without rules for claims.
+/// Accepts tokens of these keys, with any issuer and any audience.
 pub(super) fn with(keys: Vec<Key>) -> Keys {
     Keys { keys, ..secret_keys(SECRET) }
 }
 
-/// The secrets of this list, without rules for claims.
+/// Accepts tokens of these comma-separated secrets, with any issuer and any audience.
 pub(super) fn secret_keys(list: &str) -> Keys {
     Keys::new(&[KeySource::Secrets(list.parse().unwrap())], Rules::default()).unwrap()
 }
@@ -67,7 +67,8 @@ pub(super) fn encoded(part: &str) -> String {
     URL_SAFE_NO_PAD.encode(part)
 }
 
-/// A token with this header and these claims, signed with the secret by HS256 whatever the header says.
+/// A token with this header and these claims. It is signed with HS256 and [`SECRET`], whatever the header
+/// says.
 pub(super) fn signed(header: &str, claims: &str) -> String {
     signed_with(SECRET.as_bytes(), header, claims)
 }
@@ -80,7 +81,7 @@ pub(super) fn signed_with(secret: &[u8], header: &str, claims: &str) -> String {
 
 pub(super) const HEADER: &str = r#"{"alg":"HS256"}"#;
 
-/// Claims that are valid now, and these members.
+/// Claims that are valid at [`NOW`], followed by these members.
 pub(super) fn claims(more: &str) -> String {
     format!(r#"{{"sub":"alice","exp":{}{more}}}"#, NOW + 3_600)
 }

@@ -1,4 +1,4 @@
-//! Tests signatures, the parts of a token, and its header.
+//! Tests of signatures, of the parts of a token, and of its header.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -53,7 +53,7 @@ fn a_token_has_three_parts_and_at_most_8_kib() {
         let expected = if missing == 0 { Rejection::Header } else { Rejection::Signature };
         assert_eq!(rejection(&parts.join(".")), Some(expected), "{missing}");
     }
-    // The longest token that is accepted has 8192 bytes.
+    // A token may have at most 8,192 bytes.
     let of_length = |length: usize| signed(HEADER, &claims(&format!(r#","x":"{}""#, "x".repeat(length))));
     let longest = (6_000..).map(of_length).find(|token| token.len() >= 8_190).unwrap();
     assert_eq!((longest.len() <= 8_192, rejection(&longest)), (true, None));
@@ -65,8 +65,7 @@ fn only_the_canonical_base64url_is_accepted() {
     let keys = secret_keys(SECRET);
     let good = signed(HEADER, &claims(""));
     let (message, signature) = good.rsplit_once('.').unwrap();
-    // The last character of the signature stands for 4 bits of the last byte, and for two bits that must be
-    // zero.
+    // The last character of the signature encodes 4 bits of the last byte, and 2 bits that must be zero.
     let last = signature.chars().last().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let next = alphabet.chars().nth(alphabet.find(last).unwrap() + 1).unwrap();
@@ -83,7 +82,7 @@ fn only_the_canonical_base64url_is_accepted() {
         assert_eq!(keys.verify(&format!("{message}.{bad}"), at(NOW)).err(), Some(Rejection::Base64), "{bad}");
     }
     assert_eq!(keys.verify(&format!("{good}A"), at(NOW)).unwrap_err(), Rejection::Signature);
-    // The signature of the following tokens is valid for the text as it stands.
+    // These tokens have a valid signature, but the base64url of the header is not canonical.
     for header in
         ["eyJhbGciOiJIUzI1NiJ9=", "eyJhbGciOiJIUzI1NiJ9\n", "eyJhbGciOiJIUzI1NiJ", "e yJhbGciOiJIUzI1NiJ9"]
     {
@@ -132,7 +131,7 @@ fn a_header_is_an_object_with_a_known_algorithm_and_without_crit() {
     ] {
         assert_eq!(rejection(header), Some(expected), "{header}");
     }
-    // An escaped name or value is the same name or value. Other members have no effect.
+    // Names and values may have escapes. Other members have no effect.
     for good in [
         r#"{"typ":"at+jwt","\u0061lg":"HS25\u0036"}"#,
         r#"{"alg":"HS256","jku":"https://evil.example/","jwk":{"kty":"oct","k":"AA"},"x5c":["AA"]}"#,

@@ -9,13 +9,13 @@ use oasis_service::{ApiError, Query, Request, Tokens, bearer, has_bearer};
 #[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
-    /// The keys of viewers' JSON Web Tokens. A valid one opens everything that `tokens` opens.
+    /// The keys that verify JSON Web Tokens. A valid JSON Web Token opens everything that `tokens` open.
     keys: Keys,
 }
 
 impl Readers {
-    /// Clients that present one of the tokens or a valid JSON Web Token may read. If there are no tokens,
-    /// everyone may read, whatever the keys are.
+    /// Clients that present one of `tokens` or a valid JSON Web Token may read. If `tokens` is empty,
+    /// everyone may read, even if there are keys.
     pub(crate) fn new(tokens: Tokens, keys: Keys) -> Self {
         Self { tokens, keys }
     }
@@ -25,9 +25,9 @@ impl Readers {
         !self.tokens.is_empty()
     }
 
-    /// Admits a request if everyone may read, or if the request presents an accepted token. The token is in
-    /// the header `Authorization`. Alternatively, the token is in the query, because an EventSource cannot
-    /// set headers.
+    /// Admits a request if everyone may read, or if the request presents an accepted token. A token in the
+    /// query is used only if the header `Authorization` has none. The query exists for an EventSource, which
+    /// cannot set headers.
     ///
     /// # Errors
     /// 401 if the token is missing or not accepted.
@@ -54,7 +54,7 @@ impl Readers {
         match self.keys.verify(&token, Ts::clamped(Timestamp::now())) {
             Ok(_viewer) => Ok(()),
             Err(rejection) => {
-                // The caller does not learn the reason.
+                // The client does not learn the reason.
                 tracing::debug!(reason = %rejection, "a token was refused");
                 Err(refused)
             }

@@ -1,4 +1,4 @@
-//! Tests JSON Web Tokens of viewers: which routes they open, and how the gateway reports bad settings.
+//! Tests the JSON Web Tokens of viewers: which routes they open, and how the gateway reports bad settings.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const REFUSED: (&str, &str) = ("bad_token", "this token is not accepted");
 /// A token that expires after this number of seconds.
 fn token(secret: &str, seconds: i64, claims: Value) -> String {
     let keys = Keys::new(&[KeySource::Secrets(secret.parse().unwrap())], Rules::default()).unwrap();
-    // A token that has expired was valid when it was minted.
+    // A token that has already expired cannot be minted, so this token was minted two hours ago.
     let now = Timestamp::now().as_second() - 7_200;
     let claims: Map<String, Value> = claims.as_object().unwrap().clone();
     let at = |second| Ts::from_unix_seconds(second).unwrap();
@@ -34,7 +34,8 @@ fn valid() -> String {
     token(SECRET, 60, Value::Object(Map::new()))
 }
 
-/// The status of a request, after the gateway has read the table. Until then, the list of agents answers 503.
+/// The status of a request. While the answer is 503, sends the request again: the list of agents answers 503
+/// until the gateway has read the table.
 async fn status(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> u16 {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -86,7 +87,7 @@ async fn a_valid_token_of_a_viewer_opens_what_read_tokens_guard() {
         }
     }
     assert_eq!(get(gateway.address, "/api/v1/oasis/events").await.error().0, "token_missing");
-    // The token in the header decides, and the token in the query is not tried after it.
+    // If the token in the header is refused, the token in the query is not tried.
     let headers = [("authorization", "Bearer nonsense")];
     let both = format!("/api/v1/oasis/events?token={}", valid());
     assert_eq!(send(gateway.address, "GET", &both, &headers, "").await.status, 401);
@@ -118,7 +119,7 @@ async fn without_read_tokens_everyone_reads_and_a_bad_token_does_not_matter() {
         }
     }
     gateway.stop().await;
-    // Without keys, no token of a viewer is valid.
+    // Without keys, no JSON Web Token is valid.
     let gateway = Gateway::start(&db.url, &["--read-tokens", "s3cret"]).await;
     let refused = get(gateway.address, &format!("/api/v1/oasis/events?token={}", valid())).await;
     assert_eq!(refused.status, 401);
@@ -143,7 +144,7 @@ async fn issuer_and_audience_are_checked_if_they_are_set() {
     gateway.stop().await;
 }
 
-/// The gateway runs in a process of its own, so nothing else has set up the library for tokens.
+/// The gateway runs in its own process, so this also tests that the gateway sets up the library for tokens.
 #[tokio::test]
 async fn the_reason_of_a_refusal_is_logged_at_the_level_debug_without_the_token() {
     let db = database().await;
