@@ -17,7 +17,7 @@ pub struct Viewer {
     /// Whether the claim `oasis.admin` is true.
     pub is_admin: bool,
     /// The claim `oasis.resources`, as JSON. No object in it has two members with the same name. The claim
-    /// has not been checked in any other way. Parse it into a type with fields, and never into a `serde_json::Value`, which
-    /// reads some private names of serde_json as something else.
+    /// has not been checked in any other way. Parse it into a type with fields, and never into a
+    /// `serde_json::Value`, which reads some private names of serde_json as something else.
     pub resources: Option<Box<RawValue>>,
 }
