@@ -55,14 +55,18 @@ pub(crate) async fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
         line(migration_script(&args.schema))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let missing = || Usage("no database is given: set DATABASE_URL or pass --database-url".into());
-    let url = args.database_url.ok_or_else(missing)?;
+    let url = args.database_url.ok_or_else(no_database)?;
     let migrated = migrate_in(&url, &args.schema).await?;
     for step in &migrated.applied {
         line(format_args!("applied {step}"))?;
     }
     line(format_args!("the schema {} is at version {}", args.schema, migrated.version))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The error of a command that needs a database.
+pub(crate) fn no_database() -> Usage {
+    Usage("no database is given: set DATABASE_URL or pass --database-url".into())
 }
 
 /// Flags of `oasis prune`.

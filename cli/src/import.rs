@@ -20,7 +20,8 @@ use oasis_store::{
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::output::{OutputClosed, Usage, line, notice};
+use crate::database::no_database;
+use crate::output::{OutputClosed, Usage, line, notice, printable};
 use crate::progress;
 use mapping::{Imported, Mapping};
 use role::{Choice, Role};
@@ -90,16 +91,15 @@ const RETRY_FOR: Duration = Duration::from_secs(60);
 /// # Errors
 /// A database cannot be reached, the table does not exist, or no column becomes the kind.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let missing = || Usage("no database is given: set DATABASE_URL or pass --database-url".into());
     let target = match args.database_url {
         Some(url) => {
             let database = DatabaseArgs { schema: args.schema, ..DatabaseArgs::new(url) };
             Some(Store::new(database, "oasis import")?)
         }
         None if args.dry_run => None,
-        None => return Err(missing().into()),
+        None => return Err(no_database().into()),
     };
-    let from = args.from.or_else(|| Some(target.as_ref()?.database_url().clone())).ok_or_else(missing)?;
+    let from = args.from.or_else(|| Some(target.as_ref()?.database_url().clone())).ok_or_else(no_database)?;
     let mut source = SourceTable::open(&from, &args.table).await.context("the table cannot be read")?;
     if let Some(store) = &target {
         check(store, &source, args.dry_run).await?;
@@ -108,7 +108,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let times: Vec<&str> = mapping.with(Role::Ts).collect();
     let count = source.start(&times, &mapping.keys()).await.context("the table cannot be read")?;
     let rows = if count == 1 { "row" } else { "rows" };
-    show(format_args!("{}: {count} {rows}{mapping}\n", crate::output::printable(source.sql_name())))?;
+    show(format_args!("{}: {count} {rows}{mapping}\n", printable(source.sql_name())))?;
     if times.is_empty() {
         notice("no column becomes ts, so all events get the current time: name one with --map ts=COLUMN");
     }
@@ -117,9 +117,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(store) => Some(Target { appender: store.appender()?, store }),
         None => None,
     };
-    let has_time = !times.is_empty();
     let now = Ts::clamped(Timestamp::now());
-    let mut import = Import { mapping, target, has_time, tally: Tally::default(), now };
+    let mut import = Import { mapping, target, tally: Tally::default(), now };
     let bar = progress::bar(count);
     let outcome = tokio::select! {
         outcome = import.all(&mut source, &bar) => outcome.map(|()| false),
@@ -171,8 +170,6 @@ struct Import {
     mapping: Mapping,
     /// `None` for a dry run.
     target: Option<Target>,
-    /// Whether a column becomes `ts`. Without such a column, each event has the time of the import.
-    has_time: bool,
     tally: Tally,
     /// The start of the import: the time of events without a valid time.
     now: Ts,
@@ -216,7 +213,7 @@ impl Import {
         match &self.target {
             None => events.iter().for_each(|one| self.tally.fits(&one.marks)),
             Some(_) if events.is_empty() => {}
-            Some(target) => target.store(events, self.has_time, &mut self.tally, bar).await?,
+            Some(target) => target.store(events, &mut self.tally, bar).await?,
         }
         Ok(())
     }
@@ -225,14 +222,8 @@ impl Import {
 impl Target {
     /// Stores a batch, and counts its rows. If the table refuses the batch, stores the events one by one, and
     /// leaves out only the events that the table refuses.
-    async fn store(
-        &self,
-        events: &[Imported],
-        has_time: bool,
-        tally: &mut Tally,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<()> {
-        match (self.store_all(events, has_time, bar).await?, events) {
+    async fn store(&self, events: &[Imported], tally: &mut Tally, bar: &ProgressBar) -> anyhow::Result<()> {
+        match (self.store_all(events, bar).await?, events) {
             (Ok(fates), events) => {
                 for (one, fate) in events.iter().zip(fates) {
                     match fate {
@@ -245,7 +236,7 @@ impl Target {
             (Err(why), [one]) => tally.does_not_fit(why, one.key()),
             (Err(_), _) => {
                 for one in events {
-                    Box::pin(self.store(std::slice::from_ref(one), has_time, tally, bar)).await?;
+                    Box::pin(self.store(std::slice::from_ref(one), tally, bar)).await?;
                 }
             }
         }
@@ -257,14 +248,13 @@ impl Target {
     async fn store_all(
         &self,
         events: &[Imported],
-        has_time: bool,
         bar: &ProgressBar,
     ) -> anyhow::Result<Result<Vec<Fate>, String>> {
         let mut waits = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         let deadline = Instant::now() + RETRY_FOR;
         let mut is_noticed = false;
         loop {
-            match self.try_to_store(events, has_time).await {
+            match self.try_to_store(events).await {
                 Ok(fates) => return Ok(Ok(fates)),
                 Err(StoreFailure::Append(AppendError::Refused(refusal))) => {
                     let rule = refusal.constraint.unwrap_or(refusal.sqlstate);
@@ -283,7 +273,7 @@ impl Target {
     }
 
     /// Appends the events that are not stored yet. Appending a stored event again would use up an id.
-    async fn try_to_store(&self, events: &[Imported], has_time: bool) -> Result<Vec<Fate>, StoreFailure> {
+    async fn try_to_store(&self, events: &[Imported]) -> Result<Vec<Fate>, StoreFailure> {
         let keys: Vec<&str> = events.iter().map(Imported::key).collect();
         let mut stored = self.store.stored_with(&keys).await?;
         let new: Vec<&Imported> = events.iter().filter(|one| !stored.contains_key(one.key())).collect();
@@ -302,7 +292,7 @@ impl Target {
         }
         let fate = |one: &Imported| match stored.get(one.key()) {
             None => Fate::Stored,
-            Some(stored) if one.is_stored_as(stored, has_time) => Fate::StoredBefore,
+            Some(stored) if one.is_stored_as(stored) => Fate::StoredBefore,
             Some(_) => Fate::KeyOfAnother,
         };
         Ok(events.iter().map(fate).collect())
@@ -339,11 +329,10 @@ impl Imported {
 
     /// Whether `stored` is the event of the same row. The status and `meta` of a row may change after the
     /// import.
-    fn is_stored_as(&self, stored: &StoredBefore, has_time: bool) -> bool {
+    fn is_stored_as(&self, stored: &StoredBefore) -> bool {
         let event = &self.event.event;
-        let has_time = has_time && !self.marks.iter().any(|mark| mark.name == "ts_given");
         (event.task.as_str(), event.module.as_str(), event.kind.as_str())
             == (stored.vtid.as_str(), stored.module.as_str(), stored.kind.as_str())
-            && (!has_time || event.ts == stored.ts)
+            && (!self.has_time || event.ts == stored.ts)
     }
 }

@@ -15,8 +15,6 @@ use crate::output::{Usage, printable};
 
 /// The producer in the dedup keys.
 const PRODUCER: &str = "import";
-/// The entry that a `meta` has if it was cut.
-const TRUNCATED: &str = "truncated";
 /// The entry of `meta` with the source that an event cannot have.
 const SOURCE_GIVEN: &str = "source_given";
 
@@ -37,6 +35,8 @@ pub(super) struct Imported {
     pub(super) event: NewEvent,
     /// The values that did not fit.
     pub(super) marks: Vec<Mark>,
+    /// Whether the time is that of the row, and not that of the import.
+    pub(super) has_time: bool,
 }
 
 impl Mapping {
@@ -92,8 +92,7 @@ impl Mapping {
         let mapping = Self { table, keys, columns };
         if mapping.with(Role::Kind).next().is_none() {
             let why = "no column becomes the kind: name one with --map kind=COLUMN";
-            let names = mapping.columns.iter().map(|(column, _)| column.name.as_str()).collect::<Vec<_>>();
-            return Err(Usage(format!("{why}. The table has {}", names.join(", "))));
+            return Err(Usage(format!("{why}. The table has {}", names())));
         }
         Ok(mapping)
     }
@@ -144,7 +143,8 @@ impl Mapping {
                 *part = Some(if *role == Role::Ts { moment(value) } else { value });
             }
         }
-        if self.with(Role::Ts).next().is_some() {
+        let has_ts = self.with(Role::Ts).next().is_some();
+        if has_ts {
             // An empty text is not a time, so the event gets the mark `ts_given` and the time of the import.
             parts.ts.get_or_insert_with(|| "".into());
         }
@@ -154,17 +154,13 @@ impl Mapping {
         if was_ping {
             parts.rest.insert(SOURCE_GIVEN.into(), parts.source.take().unwrap_or_default());
         }
-        let had_mark = parts.rest.contains_key(TRUNCATED)
-            || parts.objects.iter().any(|(_, object)| object.get(TRUNCATED).is_some());
         let (mut event, mut marks) = parts.into_marked_event(now);
         event.dedup_key = Some(dedup_key);
         if was_ping {
             marks.push(Mark { name: SOURCE_GIVEN, given: Source::AgentPing.as_str().to_owned() });
         }
-        if !had_mark && event.meta.as_map().contains_key(TRUNCATED) {
-            marks.push(Mark { name: TRUNCATED, given: String::new() });
-        }
-        Ok(Imported { event, marks })
+        let has_time = has_ts && marks.iter().all(|mark| mark.name != "ts_given");
+        Ok(Imported { event, marks, has_time })
     }
 
     /// The dedup key of a row: the table and the values of the key columns. Without key columns, the dedup

@@ -97,18 +97,23 @@ impl Meta {
     /// large, its long numbers become strings. If it is still too large, its strings are cut to
     /// [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries are left out. In all three
     /// cases, the object gets the entry `truncated`.
-    pub fn cut(mut map: Map<String, Value>) -> Self {
+    pub fn cut(map: Map<String, Value>) -> Self {
+        Self::fit(map).0
+    }
+
+    /// Makes a `Meta` as [`Meta::cut`] does, and returns whether it was cut.
+    pub fn fit(mut map: Map<String, Value>) -> (Self, bool) {
         replace_nul(&mut map);
         let size = |(key, value): (&String, &Value)| entry_size(key, value).unwrap_or(Self::MAX_BYTES);
         let size_of = |map: &Map<String, Value>| 2 + map.iter().map(size).sum::<usize>();
         if size_of(&map) <= Self::MAX_BYTES {
-            return Self::of(&map);
+            return (Self::of(&map), false);
         }
         map.insert(TRUNCATED.to_owned(), Value::Bool(true));
         for shorten in [long_numbers_to_text, cut_strings] {
             map.values_mut().for_each(shorten);
             if size_of(&map) <= Self::MAX_BYTES {
-                return Self::of(&map);
+                return (Self::of(&map), true);
             }
         }
         let others = map.iter().filter(|(key, _)| *key != TRUNCATED);
@@ -122,7 +127,7 @@ impl Meta {
             map.remove(&largest);
             total -= size;
         }
-        Self::of(&map)
+        (Self::of(&map), true)
     }
 
     /// Adds or replaces an entry. If the object becomes too large, it is cut as in [`Meta::cut`].
@@ -197,7 +202,7 @@ impl Meta {
 }
 
 /// The name of the entry that marks an object that was cut.
-const TRUNCATED: &str = "truncated";
+pub(crate) const TRUNCATED: &str = "truncated";
 
 fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
     let mut size = key_size(key)?;

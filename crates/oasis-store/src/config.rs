@@ -13,8 +13,11 @@ mod shares;
 
 use std::str::FromStr;
 
+use oasis_core::chain;
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::error::StoreError;
 use crate::schema::Schema;
 use crate::tls::{self, TlsSettings};
 pub use error::UrlError;
@@ -98,6 +101,13 @@ impl DatabaseUrl {
     /// The servers and the database, such as `localhost:5432/oasis`, without any secret.
     pub fn place(&self) -> String {
         self.servers.place()
+    }
+
+    /// Connects for a command of a user. The application name is `name`, unless the URL sets another name.
+    /// The error names the servers, which a service must not show to its clients.
+    pub(crate) async fn connect(&self, name: &str) -> Result<(Client, ServerConnection), StoreError> {
+        let connected = self.named(name).connect(self.tls()?).await;
+        connected.map_err(|error| StoreError::Connect(format!("{}: {}", self.place(), chain(&error))))
     }
 
     /// The servers of the URL. The application name is `name`, unless the URL sets another name.

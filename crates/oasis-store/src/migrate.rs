@@ -79,9 +79,7 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, MigrateError> {
 /// # Errors
 /// See [`MigrateError`]. Every step is a transaction, so a failed step changes nothing.
 pub async fn migrate_in(url: &DatabaseUrl, schema: &Schema) -> Result<Migrated, MigrateError> {
-    let connected = url.named("oasis migrate").connect(url.tls()?).await;
-    let (client, mut connection) =
-        connected.map_err(|error| StoreError::Connect(format!("{}: {}", url.place(), chain(&error))))?;
+    let (client, mut connection) = url.connect("oasis migrate").await?;
     let notices = Notices::default();
     let driver = tokio::spawn({
         let notices = notices.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use oasis_core::{Ts, chain};
+use oasis_core::Ts;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -58,7 +58,7 @@ const IDENTITY_WITHOUT_RIGHT: &str =
 const MAY_READ_IDENTITY: &str = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')";
 const OWN_TABLE: &str = "SELECT to_regclass('{schema}.oasis_events')::oid";
 /// The events that were stored with these dedup keys.
-const STORED: &str = "SELECT dedup_key, id, ts, vtid, module, kind FROM {schema}.oasis_events \
+const STORED: &str = "SELECT dedup_key, ts, vtid, module, kind FROM {schema}.oasis_events \
     WHERE dedup_key = ANY($1)";
 
 /// The types that PostgreSQL cannot sort.
@@ -67,8 +67,7 @@ const UNSORTED: [&str; 9] = ["json", "xml", "point", "line", "lseg", "box", "pat
 /// The maximum number of rows that can't be read, and of such rows in succession.
 const MOST_UNREADABLE: (u32, u32) = (100, 3);
 
-/// A table that another application made. One transaction reads all rows, as they were when it began. After a
-/// row that the database can't output, a new transaction reads the rest.
+/// A table that another application made. One transaction reads all rows, as they were when it began.
 pub struct SourceTable {
     client: Client,
     /// The name in SQL, with the schema.
@@ -98,7 +97,6 @@ pub struct SourceRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the docs of `Event` explain the fields")]
 pub struct StoredBefore {
-    pub id: i64,
     pub ts: Ts,
     pub vtid: String,
     pub module: String,
@@ -244,7 +242,7 @@ impl SourceTable {
     }
 
     /// Reads rows one by one, up to the first row that follows the rows that the database can't output. Each
-    /// error ends the transaction, so this function begins a new one.
+    /// error ends the cursor, so this function declares a new one.
     async fn one_by_one(&mut self, most: u16) -> Result<Vec<Result<SourceRow, String>>, StoreError> {
         let mut rows = Vec::new();
         let mut failed = 0;
@@ -306,7 +304,6 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let stored = StoredBefore {
-                    id: row.try_get("id")?,
                     ts: Ts::clamped(row.try_get("ts")?),
                     vtid: row.try_get("vtid")?,
                     module: row.try_get("module")?,
@@ -319,9 +316,7 @@ impl Store {
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<Client, StoreError> {
-    let connected = url.named("oasis import").connect(url.tls()?).await;
-    let (client, connection) =
-        connected.map_err(|error| StoreError::Connect(format!("{}: {}", url.place(), chain(&error))))?;
+    let (client, connection) = url.connect("oasis import").await?;
     // The driver ends when the client is dropped. An error of the driver would only repeat the error of a
     // statement.
     tokio::spawn(connection);

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::link::Link;
-use crate::meta::Meta;
+use crate::meta::{Meta, TRUNCATED};
 use crate::names::{Kind, Layer, Module};
 use crate::sets::Status;
 use crate::task::Task;
@@ -141,13 +141,17 @@ impl Lenient {
 
     /// The `meta` of the event: the kept entries, then the fields that have not been taken, then the entries
     /// of `nested`, a field that is an object. A `meta` that is too large is cut.
-    pub(super) fn meta(mut self, nested: Map<String, Value>) -> Meta {
+    pub(super) fn meta(&mut self, nested: Map<String, Value>) -> Meta {
         for (name, value) in std::mem::take(&mut self.fields).into_iter().chain(nested) {
             if !value.is_null() {
                 self.keep(&name, value);
             }
         }
-        Meta::cut(self.meta)
+        let (meta, was_cut) = Meta::fit(std::mem::take(&mut self.meta));
+        if was_cut {
+            self.marks.push(Mark { name: TRUNCATED, given: String::new() });
+        }
+        meta
     }
 }
 

@@ -79,9 +79,8 @@ impl Parts {
         let status = fields.status(given(self.status)).or_else(|| Kind::status_in(name.as_str()?));
         let status = status.unwrap_or(Status::Info);
         let event = Event { ts, task, layer_hint, module, source, kind, status, link };
-        let marks = std::mem::take(&mut fields.marks);
         let meta = fields.meta(nested);
-        (NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None }, marks)
+        (NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None }, fields.marks)
     }
 }
 
