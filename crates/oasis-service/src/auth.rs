@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use ring::hmac;
 use ring::rand::SystemRandom;
 
@@ -111,33 +111,38 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// Whether the request has a header `Authorization: Bearer …`, even if it is malformed or sent twice. Other
-/// schemes do not count.
-pub fn has_bearer(headers: &HeaderMap) -> bool {
+/// A token that a request presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presented<T> {
+    /// The token.
+    Token(T),
+    /// There is a token, but it cannot be read.
+    Malformed,
+    /// There is no token.
+    Nothing,
+}
+
+/// The token in `Authorization: Bearer …`. A header with another scheme counts as no token. A header that is
+/// sent twice is malformed, if one of the two has this scheme.
+pub fn bearer(headers: &HeaderMap) -> Presented<&str> {
     let scheme = b"bearer";
-    headers.get_all(AUTHORIZATION).iter().any(|value| {
+    let is_bearer = |value: &HeaderValue| {
         let value = value.as_bytes();
         value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
             && value.get(scheme.len()).is_none_or(u8::is_ascii_whitespace)
-    })
-}
-
-/// The token in `Authorization: Bearer …`. `None` if the header is missing, malformed or sent twice.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
+    };
+    if !headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
+        return Presented::Nothing;
     }
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Presented::Malformed };
+    let token = value.to_str().ok().and_then(|value| value.split_once(' ')).map(|(_, token)| token.trim());
+    let token = token.filter(|token| !token.is_empty() && !token.contains(' '));
+    token.map_or(Presented::Malformed, Presented::Token)
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -168,19 +173,25 @@ mod tests {
             for value in values {
                 headers.append(AUTHORIZATION, HeaderValue::from_static(value));
             }
-            bearer(&headers).map(str::to_owned)
+            match bearer(&headers) {
+                Presented::Token(token) => Presented::Token(token.to_owned()),
+                Presented::Malformed => Presented::Malformed,
+                Presented::Nothing => Presented::Nothing,
+            }
         };
-        assert_eq!(of(&["Bearer abc"]).as_deref(), Some("abc"));
-        assert_eq!(of(&["bEARER  abc "]).as_deref(), Some("abc"));
+        assert_eq!(of(&["Bearer abc"]), Presented::Token("abc".to_owned()));
+        assert_eq!(of(&["bEARER  abc "]), Presented::Token("abc".to_owned()));
+        for nothing in [&[] as &[_], &["Basic abc"], &["Bearerabc"]] {
+            assert_eq!(of(nothing), Presented::Nothing, "{nothing:?}");
+        }
         for wrong in [
-            &[] as &[_],
-            &["Bearer"],
+            &["Bearer"] as &[_],
             &["Bearer "],
-            &["Basic abc"],
             &["Bearer a b"],
             &["Bearer a", "Bearer a"],
+            &["Basic a", "Bearer a"],
         ] {
-            assert_eq!(of(wrong), None, "{wrong:?}");
+            assert_eq!(of(wrong), Presented::Malformed, "{wrong:?}");
         }
     }
 }

@@ -39,7 +39,7 @@ mod tracked_stream;
 
 pub use app::{App, NotReady, RequestContext};
 pub use args::ServiceArgs;
-pub use auth::{NoRandomness, Secret, Tokens, bearer, has_bearer};
+pub use auth::{NoRandomness, Presented, Secret, Tokens, bearer};
 pub use error::ApiError;
 pub use limits::Limits;
 pub use query::Query;

@@ -1,9 +1,11 @@
 //! Decides who may read: everyone, or only clients that present a token.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_identity::{Keys, Rejection};
-use oasis_service::{ApiError, Query, Request, Tokens, bearer, has_bearer};
+use oasis_service::{ApiError, Presented, Query, Request, Tokens, bearer};
 
 /// Checks whether a request may read.
 #[derive(Debug)]
@@ -62,26 +64,20 @@ impl Readers {
     }
 }
 
-/// What a request presents.
-enum Presented {
-    Token(String),
-    /// There is a token, but it cannot be read.
-    Malformed,
-    Nothing,
+/// The token in the header, or else the token in the query. The header decides even if it is malformed.
+fn presented(request: &Request) -> Presented<Cow<'_, str>> {
+    match bearer(request.headers()) {
+        Presented::Token(token) => Presented::Token(token.into()),
+        Presented::Malformed => Presented::Malformed,
+        Presented::Nothing => in_query(request),
+    }
 }
 
-/// The token in the header, or else the token in the query. The header decides even if it is malformed.
-fn presented(request: &Request) -> Presented {
-    if has_bearer(request.headers()) {
-        return bearer(request.headers())
-            .map_or(Presented::Malformed, |token| Presented::Token(token.into()));
-    }
-    // Another part of the query may be invalid.
-    let pairs = request.uri().query().unwrap_or_default().split('&');
-    let Some(token) = pairs.filter_map(|pair| pair.strip_prefix("token=")).next() else {
-        return Presented::Nothing;
-    };
-    let parsed = Query::parse(Some(&format!("token={token}")), &["token"]).ok();
-    let token = parsed.and_then(|query| query.get("token").map(str::to_owned));
+/// The token in the query, even if another part of the query is invalid.
+fn in_query(request: &Request) -> Presented<Cow<'_, str>> {
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    let Some(pair) = pairs.find(|pair| pair.starts_with("token=")) else { return Presented::Nothing };
+    let query = Query::parse(Some(pair), &["token"]).ok();
+    let token = query.and_then(|query| query.get("token").map(|token| token.to_owned().into()));
     token.map_or(Presented::Malformed, Presented::Token)
 }

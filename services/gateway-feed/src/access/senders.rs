@@ -3,7 +3,7 @@
 
 use hyper::HeaderMap;
 use oasis_core::{DedupKey, NewEvent};
-use oasis_service::{ApiError, bearer};
+use oasis_service::{ApiError, Presented, bearer};
 
 use super::sender_tokens::{Scope, SenderTokens};
 
@@ -44,7 +44,7 @@ impl Senders {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
                 .hint("set INGEST_TOKENS to the accepted tokens, or set INGEST_ANONYMOUS=true"));
         }
-        let Some(token) = bearer(headers) else {
+        let Presented::Token(token) = bearer(headers) else {
             return Err(ApiError::unauthorized("token_missing", "sending events needs a token")
                 .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS"));
         };

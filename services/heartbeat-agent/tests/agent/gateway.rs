@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use oasis_service::{
-    ApiError, App, Limits, NotReady, Request, RequestContext, Response, Shutdown, Tokens, bearer, response,
-    serve,
+    ApiError, App, Limits, NotReady, Presented, Request, RequestContext, Response, Shutdown, Tokens, bearer,
+    response, serve,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl App for Sink {
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
         assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/hub/events/ingest"));
-        if !bearer(request.headers()).is_some_and(|token| self.tokens.accept(token)) {
+        if !matches!(bearer(request.headers()), Presented::Token(token) if self.tokens.accept(token)) {
             return Err(ApiError::unauthorized("bad_token", "this token may not send events"));
         }
         let refusal = self.refusals.lock().unwrap().pop();
