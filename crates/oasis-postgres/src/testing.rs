@@ -107,16 +107,12 @@ pub async fn cluster() -> TestCluster {
 ///
 /// When the server cannot be downloaded or started.
 pub async fn downloaded_cluster(settings: &[(&str, &str)]) -> TestCluster {
-    let settings = settings.iter().map(|(name, value)| (String::from(*name), String::from(*value)));
-    let settings: Vec<(String, String)> = settings.collect();
-    let started = tokio::task::spawn_blocking(move || {
-        let (place, watchdog) = private_place()?;
+    let settings = settings.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
+    let started = blocking(move || {
         let bin_dir = Some(crate::download()?);
-        let options = Options { durable: false, settings, bin_dir, ..Options::new(place.dir) };
-        Ok::<_, Error>(TestCluster { cluster: Cluster::start_with(options, false)?, _watchdog: watchdog })
+        start_in_new_place(|options| Options { durable: false, settings, bin_dir, ..options })
     });
-    let started = started.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    started.unwrap_or_else(|error| panic!("cannot start a downloaded PostgreSQL: {error}"))
+    started.await.unwrap_or_else(|error| panic!("cannot start a downloaded PostgreSQL: {error}"))
 }
 
 impl TestCluster {
@@ -128,7 +124,7 @@ impl TestCluster {
     /// When a server cannot be stopped, copied or started.
     pub async fn standby(self: &Arc<Self>) -> TestCluster {
         let primary = self.clone();
-        let started = tokio::task::spawn_blocking(move || -> Result<TestCluster, Error> {
+        let started = blocking(move || -> Result<TestCluster, Error> {
             primary.stop()?;
             let (place, watchdog) = private_place()?;
             let what = || format!("copying the files of {}", primary.dir().display());
@@ -155,10 +151,9 @@ impl TestCluster {
             fs::write(&signal, "").context(what)?;
             place.give_to_account(&signal)?;
             primary.restart()?;
-            launch_private(place, watchdog, true)
+            launch(usual(Options::new(place.dir), true), watchdog)
         });
-        let started = started.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        started.unwrap_or_else(|error| panic!("cannot start a standby: {error}"))
+        started.await.unwrap_or_else(|error| panic!("cannot start a standby: {error}"))
     }
 }
 
@@ -242,13 +237,18 @@ impl Server {
 
 /// Starts a server in a new folder below the system's temporary folder.
 async fn start_private(durable: bool) -> Result<TestCluster, Error> {
-    let start = move || {
-        let (place, watchdog) = private_place()?;
-        launch_private(place, watchdog, durable)
-    };
-    tokio::task::spawn_blocking(start)
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    blocking(move || start_in_new_place(|options| usual(options, durable))).await
+}
+
+/// Runs work that blocks the thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn start_in_new_place(change: impl FnOnce(Options) -> Options) -> Result<TestCluster, Error> {
+    let (place, watchdog) = private_place()?;
+    launch(change(Options::new(place.dir)), watchdog)
 }
 
 /// Makes a new folder below the system's temporary folder, and the watchdog that removes it.
@@ -264,11 +264,15 @@ fn private_place() -> Result<(Place, Watchdog), Error> {
     Ok((place, watchdog))
 }
 
-fn launch_private(place: Place, watchdog: Watchdog, durable: bool) -> Result<TestCluster, Error> {
+/// The options of the servers that most tests use.
+fn usual(options: Options, durable: bool) -> Options {
     // Each new database writes its 7 MB to the write-ahead log too. The disk of a test machine may be small.
     let settings = [("max_connections", CONNECTIONS), ("max_wal_size", "64MB"), ("min_wal_size", "32MB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let options = Options { durable, settings, ..Options::new(place.dir) };
+    Options { durable, settings, ..options }
+}
+
+fn launch(options: Options, watchdog: Watchdog) -> Result<TestCluster, Error> {
     // The files need no sync, because tests crash the server and not the machine. A sync of 1,000 new
     // files takes seconds on a busy disk.
     let cluster = Cluster::start_with(options, false)?;
