@@ -32,8 +32,18 @@ export async function openTimed(browser, url) {
   return opened;
 }
 
-/** Stops the page's clock, so that no wait ends by itself. @param {import("playwright-core").Page} page */
-export const freeze = async (page) => page.clock.pauseAt(await page.evaluate(() => Date.now() + 1));
+/**
+ * Stops the page's clock, so that no wait ends by itself.
+ *
+ * `pauseAt` stops the clock before it goes forward to the given time. It fails if the clock has passed that
+ * time already. The second try then finds a clock that stands still.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function freeze(page) {
+  const pause = async () => page.clock.pauseAt(await page.evaluate(() => Date.now() + 1));
+  await pause().catch(pause);
+}
 
 /**
  * Returns all ids in the list from top to bottom, including the ids of rows that are out of sight.
