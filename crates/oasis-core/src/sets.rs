@@ -1,12 +1,5 @@
 //! The strict fields with a fixed set of values: source and status.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Serialize, Serializer};
-
-use crate::invalid::{Invalid, shown};
-
 macro_rules! closed_set {
     ($(#[$doc:meta])* $name:ident, $what:literal {
         $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)?
@@ -30,32 +23,35 @@ macro_rules! closed_set {
             }
         }
 
-        impl FromStr for $name {
-            type Err = Invalid;
+        impl std::str::FromStr for $name {
+            type Err = $crate::Invalid;
 
-            fn from_str(text: &str) -> Result<Self, Invalid> {
+            fn from_str(text: &str) -> Result<Self, $crate::Invalid> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    other => Err(Invalid::new(format!(
-                        "{} is not a {}: expected one of {}", shown(other), $what, Self::list()
+                    other => Err($crate::Invalid::new(format!(
+                        "{} is not a {}: expected one of {}",
+                        $crate::invalid::shown(other), $what, Self::list()
                     ))),
                 }
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use closed_set;
 
 closed_set! {
     /// The kind of producer that an event came from.
