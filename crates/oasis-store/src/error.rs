@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The column `families` of `oasis_feed_state` has a value that `oasis prune` does not write.
     #[error("the column `families` of oasis_feed_state can't be read: {0}")]
     Marks(#[source] serde_json::Error),
+    /// A row of `oasis_api_keys` can't be read.
+    #[error("a row of oasis_api_keys can't be read: {0}")]
+    ApiKey(#[source] Invalid),
     /// A newer version wrote a row with a value that this version does not know.
     #[error("this version can't read event {id}: {why}. Run a newer version")]
     Newer {
@@ -52,7 +55,12 @@ impl StoreError {
     fn class(&self) -> Option<&str> {
         match self {
             Self::Postgres(error) => error.code()?.code().get(..2),
-            Self::Connect(_) | Self::Tls(_) | Self::Slow(_) | Self::Marks(_) | Self::Newer { .. } => None,
+            Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Slow(_)
+            | Self::Marks(_)
+            | Self::ApiKey(_)
+            | Self::Newer { .. } => None,
         }
     }
 }

@@ -9,17 +9,21 @@
 //! a prepared statement (see `tail/session.rs`).
 
 mod agents;
+mod api_keys;
 mod append;
+mod channels;
 mod check;
 mod config;
 mod deploys;
 mod error;
 mod event;
 mod filter;
+mod lines;
 mod marks;
 mod migrate;
 mod page;
 mod prune;
+mod revocations;
 mod schema;
 mod server;
 mod source_table;
@@ -29,17 +33,21 @@ mod tls;
 mod watch;
 
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
+pub use api_keys::{ApiKey, NewApiKey};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
+pub use channels::{ChannelState, ChannelStates, RoomPage, RoomQuery};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};
 pub use deploys::{Attribution, RequestLookup};
 pub use error::StoreError;
 pub use event::StoredEvent;
 pub use filter::{Filter, FilterField};
+pub use lines::{LineBound, LinePage, LineQuery};
 pub use marks::Marks;
 pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script};
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
+pub use revocations::Revocation;
 pub use schema::{Schema, SchemaError};
 pub use server::ServerFacts;
 pub use source_table::{SourceColumn, SourceError, SourceRow, SourceTable, StoredBefore};

@@ -7,6 +7,12 @@ use oasis_core::{Channel, Family};
 
 use crate::error::StoreError;
 
+/// The highest id that is known to have been in the table, as an SQL expression: the id of the newest row, or
+/// the highest mark if that mark is higher.
+pub(crate) const HEAD: &str = "greatest((SELECT max(id) FROM {schema}.oasis_events), \
+    (SELECT greatest(pruned_through, (SELECT max(value::int8) FROM jsonb_each_text(families))) \
+     FROM {schema}.oasis_feed_state), 0)";
+
 /// The id up to which the rows of each family have been pruned. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {

@@ -8,6 +8,7 @@ use oasis_core::Family;
 use tokio_postgres::types::Type;
 
 use crate::error::StoreError;
+use crate::marks::HEAD;
 use crate::store::Store;
 
 /// The result of a prune.
@@ -125,11 +126,7 @@ impl Store {
     /// # Errors
     /// When the database can't be reached.
     pub async fn head(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT greatest((SELECT max(id) FROM {schema}.oasis_events), \
-                   (SELECT greatest(pruned_through, \
-                      (SELECT max(value::int8) FROM jsonb_each_text(families))) \
-                    FROM {schema}.oasis_feed_state), 0)";
-        let sql = self.sql(sql);
+        let sql = self.sql(&format!("SELECT {HEAD}"));
         self.read(async |client| Ok(client.query_typed(&sql, &[]).await?.first().map_or(0, |row| row.get(0))))
             .await
     }

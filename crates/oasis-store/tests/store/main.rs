@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
+mod api_keys;
 mod append;
 mod append_failures;
 mod behind_pooler;
@@ -24,6 +25,9 @@ mod pages_by_time;
 mod polling;
 mod replay;
 mod retention;
+mod room_lines;
+mod room_states;
+mod rooms;
 mod schemas;
 mod urls;
 mod watch;
@@ -81,6 +85,17 @@ fn new(task: &str, key: Option<&str>) -> NewEvent {
         meta: Meta::default(),
         dedup_key: key.map(|key| DedupKey::new("test", key).unwrap()),
     }
+}
+
+/// An INSERT of a row without a task into `channel`, as any client may send it. `meta` is JSON.
+fn insert_row(channel: &str, kind: &str, meta: &str) -> String {
+    let (dashed, meta) = (kind.replace('.', "-"), meta.replace('\'', "''"));
+    format!(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+         VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', '{kind}', 'info', \
+          'UNSET-CORE-{}', 'vt/UNSET-{dashed}', '{channel}', '{meta}')",
+        dashed.to_uppercase()
+    )
 }
 
 /// The text of an INSERT that any client may send. The INSERT names only the nine required columns.

@@ -1,0 +1,177 @@
+//! Reads the current states of channels from `oasis_channels`. A trigger of `oasis_events` keeps this table
+//! up to date.
+
+use jiff::Timestamp;
+use oasis_core::room::Readers;
+use oasis_core::{Channel, Invalid, Task, Ts};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::error::StoreError;
+use crate::marks::HEAD;
+use crate::store::Store;
+
+/// The current state of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelState {
+    /// The channel.
+    pub channel: Channel,
+    /// The user who owns the channel.
+    pub owner: Option<String>,
+    /// Who may read the channel.
+    pub readers: Readers,
+    /// Whether the channel is closed.
+    pub is_closed: bool,
+    /// The title.
+    pub title: Option<String>,
+    /// The newest row that the state contains.
+    pub last_id: i64,
+    /// When the channel was opened.
+    pub created_at: Ts,
+    /// When the state changed for the last time.
+    pub updated_at: Ts,
+}
+
+/// The states of some channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelStates {
+    /// The states of the channels that exist, in any order.
+    pub states: Vec<ChannelState>,
+    /// The highest id that is known to have been in the table when the states were read.
+    pub head: i64,
+}
+
+/// Selects the rooms of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomQuery {
+    /// The maximum number of rooms.
+    pub limit: i64,
+    /// Only rooms whose newest change is before this id are listed. [`RoomPage::next`] of the previous page.
+    pub before: Option<i64>,
+    /// Only rooms that have rows of this task are listed.
+    pub vtid: Option<Task>,
+}
+
+/// A part of the list of rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomPage {
+    /// The rooms. The room with the newest change is first.
+    pub rooms: Vec<ChannelState>,
+    /// The value of [`RoomQuery::before`] for the next page. `None` if this is the last page.
+    pub next: Option<i64>,
+}
+
+/// The columns of a [`ChannelState`].
+const COLUMNS: &str = "c.channel, c.owner, c.readers, c.state, c.data ->> 'title' AS title, c.last_id, \
+    c.created_at, c.updated_at";
+/// The maximum number of rooms of one task that are listed.
+const MOST_ROOMS_OF_TASK: i64 = 10_000;
+
+impl ChannelState {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let last_id = row.try_get("last_id")?;
+        let newer = |why| StoreError::Newer { id: last_id, why };
+        let time = |column| row.try_get::<_, Timestamp>(column).map(Ts::clamped);
+        Ok(Self {
+            channel: Channel::stored(row.try_get("channel")?),
+            owner: row.try_get("owner")?,
+            readers: row.try_get::<_, &str>("readers")?.parse().map_err(newer)?,
+            is_closed: match row.try_get("state")? {
+                "open" => false,
+                "closed" => true,
+                other => return Err(newer(Invalid::new(format!("{other} is not a state of a channel")))),
+            },
+            title: row.try_get("title")?,
+            last_id,
+            created_at: time("created_at")?,
+            updated_at: time("updated_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// Reads the states of `channels` in one statement. Channels that do not exist are left out.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn channels(&self, channels: &[Channel]) -> Result<ChannelStates, StoreError> {
+        let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
+        let sql = self.sql(&format!(
+            "SELECT {HEAD} AS head, {COLUMNS} FROM (SELECT) AS one \
+             LEFT JOIN {{schema}}.oasis_channels AS c ON c.channel = ANY($1)"
+        ));
+        let rows = self.read(async |client| client.query_typed(&sql, &[(&names, Type::TEXT_ARRAY)]).await);
+        let rows = rows.await?;
+        let mut states = ChannelStates { states: Vec::new(), head: 0 };
+        for row in &rows {
+            states.head = row.try_get("head")?;
+            if row.try_get::<_, Option<&str>>("channel")?.is_some() {
+                states.states.push(ChannelState::from_row(row)?);
+            }
+        }
+        Ok(states)
+    }
+
+    /// Lists the rooms that the user `viewer` may read.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn rooms(&self, viewer: &str, select: &RoomQuery) -> Result<RoomPage, StoreError> {
+        let before = select.before.unwrap_or(i64::MAX);
+        let limit = select.limit.saturating_add(1);
+        let vtid = select.vtid.as_ref().map(Task::as_str);
+        let sql = self.sql(&match vtid {
+            None => rooms_sql(),
+            Some(_) => rooms_of_task_sql(),
+        });
+        let mut params: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&viewer, Type::TEXT), (&before, Type::INT8), (&limit, Type::INT8)];
+        params.extend(vtid.as_ref().map(|vtid| (vtid as &(dyn ToSql + Sync), Type::TEXT)));
+        let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
+        let mut rooms = rows.iter().map(ChannelState::from_row).collect::<Result<Vec<_>, _>>()?;
+        let most = usize::try_from(select.limit).unwrap_or_default();
+        let more = rooms.len() > most;
+        rooms.truncate(most);
+        Ok(RoomPage { next: rooms.last().filter(|_| more).map(|room| room.last_id), rooms })
+    }
+}
+
+/// The statement that lists rooms. It walks along two indexes: the rooms that everybody may read, and the
+/// other rooms of the viewer.
+fn rooms_sql() -> String {
+    let part = |condition: &str| {
+        format!(
+            "(SELECT c.* FROM {{schema}}.oasis_channels AS c \
+              WHERE {condition} AND starts_with(c.channel, 'room:') AND c.last_id < $2 \
+              ORDER BY c.last_id DESC LIMIT $3)"
+        )
+    };
+    format!(
+        "SELECT {COLUMNS} FROM ({} UNION ALL {}) AS c ORDER BY c.last_id DESC LIMIT $3",
+        part("c.readers = 'signed_in'"),
+        part("c.owner = $1 AND c.owner IS NOT NULL AND c.readers = 'owner'"),
+    )
+}
+
+/// The statement that lists the rooms of the task $4. It goes from one room of the task to the next along the
+/// index `oasis_events_channel_vtids`.
+fn rooms_of_task_sql() -> String {
+    let next = |after: &str| {
+        format!(
+            "SELECT e.channel FROM {{schema}}.oasis_events AS e \
+             WHERE e.channel <> 'devhub' AND e.vtid NOT IN ('UNSET', 'IDLE') AND e.vtid = $4 \
+               AND e.channel > {after} AND e.channel < 'room;' ORDER BY e.channel LIMIT 1"
+        )
+    };
+    format!(
+        "WITH RECURSIVE named (channel, n) AS ( \
+           SELECT first.channel, 1::bigint FROM ({}) AS first \
+           UNION ALL SELECT next.channel, named.n + 1 FROM named CROSS JOIN LATERAL ({}) AS next \
+             WHERE named.n < {MOST_ROOMS_OF_TASK}) \
+         SELECT {COLUMNS} FROM named JOIN {{schema}}.oasis_channels AS c ON c.channel = named.channel \
+         WHERE (c.readers = 'signed_in' OR c.readers = 'owner' AND c.owner = $1) AND c.last_id < $2 \
+         ORDER BY c.last_id DESC LIMIT $3",
+        next("'room:'"),
+        next("named.channel"),
+    )
+}
