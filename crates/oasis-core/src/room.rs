@@ -1,5 +1,5 @@
-//! Rooms: the log of a piece of work, line by line. A room is a channel `room:{id}`. Its rows open, change and
-//! close the room, or are lines of its log.
+//! Rooms: the log of a piece of work, line by line. A room is a channel `room:{id}`. Its rows open, change
+//! and close the room, or are lines of its log.
 
 use std::fmt;
 

@@ -58,6 +58,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
     }
 
+    /// 404: the path is right, but the thing that it names does not exist.
+    pub fn unknown(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// 409: the request does not fit the current state.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
     /// 405. `allow` is the value of the `Allow` header, such as `"GET, HEAD"`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self::new(

@@ -8,6 +8,7 @@
 
 mod access;
 mod agents;
+mod batch;
 mod config;
 mod console;
 mod fanout;
@@ -15,6 +16,8 @@ mod health;
 mod ingest;
 mod meant;
 mod query;
+mod rights;
+mod rooms;
 mod route;
 mod routes;
 mod streams;
@@ -30,12 +33,15 @@ use tokio::task::JoinSet;
 pub use access::{BadTokens, SenderTokens};
 pub use config::{Config, NAME};
 
-use crate::access::{Readers, Senders};
+use crate::access::{Callers, Readers, Revocations, Senders};
 use crate::agents::Agents;
 use crate::fanout::topics::RECENT;
 use crate::query::{AnswerBudget, EventQueries};
+use crate::rights::Rights;
+use crate::rooms::{Directory, Rooms};
 use crate::routes::Gateway;
 use crate::streams::Streams;
+use crate::streams::rooms::RoomLogs;
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
 /// any later time. Clients of the feed stay connected, and get their events once the database is available
@@ -50,7 +56,21 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
-    let streams = Arc::new(Streams::new(Arc::new(store.clone()), config.max_subscribers));
+    let revocations = Arc::new(Revocations::default());
+    let directory = Arc::new(Directory::new(store.clone()));
+    let room_logs = RoomLogs::new(directory.clone(), revocations.clone(), config.max_subscribers);
+    let streams = Arc::new(Streams::new(
+        Arc::new(store.clone()),
+        config.max_subscribers,
+        revocations.clone(),
+        room_logs,
+    ));
+    let rights = Arc::new(Rights {
+        store: store.clone(),
+        revocations: revocations.clone(),
+        rooms: directory.clone(),
+        streams: streams.clone(),
+    });
     let agents = Arc::new(Agents::new());
     // The background tasks run until this function returns and drops `tasks`.
     let mut tasks = JoinSet::new();
@@ -58,8 +78,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));
         tail.run_async(move |update| {
             agents.update(&update);
-            let streams = streams.clone();
-            async move { streams.update(update).await }
+            let (rights, streams) = (rights.clone(), streams.clone());
+            async move {
+                rights.update(&update).await;
+                streams.update(update).await;
+            }
         })
     });
     tasks.spawn({
@@ -70,11 +93,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
         async move { agents.watch(store, appender).await }
     });
+    let callers = Callers::new(config.ingest_tokens.clone(), keys, store.clone(), revocations);
+    let callers = Arc::new(callers);
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
         answers: AnswerBudget::new(),
-        readers: Readers::new(config.read_tokens, keys),
+        readers: Readers::new(config.read_tokens, callers.clone()),
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
+        callers,
+        rooms: Rooms::new(store.clone(), appender.clone(), directory, connections),
         store,
         appender,
         streams,

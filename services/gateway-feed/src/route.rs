@@ -19,6 +19,7 @@ const AGENTS: &str = "/api/v1/oasis/agents";
 const INGEST: &str = "/events/ingest";
 const MORE_INGEST: [&str; 2] = ["/api/v1/events/ingest", "/api/v1/oasis/events/ingest"];
 const PAGE: &str = "/";
+const ROOMS: &str = "/api/v1/rooms";
 const ASSETS: &str = "/-/";
 
 /// A route of the gateway. A path names at most one route.
@@ -37,6 +38,12 @@ pub(crate) enum Route {
     Agents,
     /// Ingest.
     Ingest,
+    /// The rooms that the user may read.
+    Rooms,
+    /// A room. The string is the id, which may be invalid.
+    Room(String),
+    /// The log of a room. The string is the id, which may be invalid.
+    RoomLogs(String),
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -48,6 +55,10 @@ pub(crate) enum Route {
 pub(crate) enum Action {
     Read,
     Send,
+    /// Creates or changes what the path names.
+    Put,
+    /// Closes what the path names.
+    Delete,
     /// A browser asks whether a page of another origin may read.
     Preflight,
 }
@@ -62,7 +73,15 @@ impl Route {
         if let Some(ids) = path.strip_prefix(TEST).and_then(|rest| rest.strip_suffix("/lines")) {
             return Some(Self::TestLines(ids.to_owned()));
         }
+        if let Some(rest) = path.strip_prefix(ROOMS).and_then(|rest| rest.strip_prefix('/')) {
+            return match rest.split_once('/') {
+                None => Some(Self::Room(rest.to_owned())),
+                Some((id, "logs")) => Some(Self::RoomLogs(id.to_owned())),
+                Some(_) => None,
+            };
+        }
         match path {
+            ROOMS => Some(Self::Rooms),
             FEED => Some(Self::Feed),
             HEALTH => Some(Self::Health),
             EVENTS => Some(Self::Events),
@@ -83,6 +102,9 @@ impl Route {
             Self::Events => EVENTS,
             Self::Agents => AGENTS,
             Self::Ingest => INGEST,
+            Self::Rooms => ROOMS,
+            Self::Room(_) => "/api/v1/rooms/{id}",
+            Self::RoomLogs(_) => "/api/v1/rooms/{id}/logs",
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -94,7 +116,9 @@ impl Route {
         match self {
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => "GET, HEAD, OPTIONS",
-            Self::Feed | Self::Health | Self::Agents => "GET, HEAD, OPTIONS",
+            Self::Feed | Self::Health | Self::Agents | Self::Rooms => "GET, HEAD, OPTIONS",
+            Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
             Self::Events => "GET, HEAD, POST, OPTIONS",
             Self::Ingest => "POST",
             Self::Page(_) | Self::Asset(_) => "GET, HEAD",
@@ -113,6 +137,8 @@ impl Route {
         let action = match *method {
             Method::GET | Method::HEAD => Some(Action::Read),
             Method::POST => Some(Action::Send),
+            Method::PUT => Some(Action::Put),
+            Method::DELETE => Some(Action::Delete),
             Method::OPTIONS => Some(Action::Preflight),
             _ => None,
         };
@@ -131,21 +157,39 @@ impl Route {
         }
     }
 
-    /// The answer to a preflight: pages of other origins may read, but may not send.
+    /// The answer to a preflight. Pages of other origins may read. They may write only to private routes,
+    /// which always need a token.
     pub(crate) fn preflight(&self) -> Response {
         let mut answer = response::status(StatusCode::NO_CONTENT);
         let headers = answer.headers_mut();
         headers.insert(ALLOW, HeaderValue::from_static(self.methods()));
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+        let methods = if self.is_private() { self.methods() } else { "GET, HEAD" };
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
                 "Authorization, Content-Type, Cache-Control, Last-Event-ID, X-Request-Id, X-Requested-With, \
-                 X-VTID",
+                 X-VTID, X-Api-Key, Idempotency-Key",
             ),
         );
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
         answer
+    }
+
+    /// Whether every request needs a user or a service.
+    fn is_private(&self) -> bool {
+        match self {
+            Self::Rooms | Self::Room(_) | Self::RoomLogs(_) => true,
+            #[cfg(feature = "test-stream")]
+            Self::TestLines(_) => false,
+            Self::Feed
+            | Self::Health
+            | Self::Events
+            | Self::Agents
+            | Self::Ingest
+            | Self::Page(_)
+            | Self::Asset(_) => false,
+        }
     }
 }
 
@@ -163,6 +207,14 @@ mod tests {
             (INGEST, Some(Route::Ingest)),
             ("/api/v1/events/ingest", Some(Route::Ingest)),
             ("/api/v1/oasis/events/ingest", Some(Route::Ingest)),
+            ("/api/v1/rooms", Some(Route::Rooms)),
+            ("/api/v1/rooms/a.b", Some(Route::Room("a.b".to_owned()))),
+            ("/api/v1/rooms/", Some(Route::Room(String::new()))),
+            ("/api/v1/rooms/a/logs", Some(Route::RoomLogs("a".to_owned()))),
+            ("/api/v1/rooms/../logs", Some(Route::RoomLogs("..".to_owned()))),
+            ("/api/v1/rooms/a/logs/", None),
+            ("/api/v1/rooms/a/b", None),
+            ("/api/v1/roomsy", None),
             ("/", Some(Route::Page(Page::Top))),
             ("/agents", Some(Route::Page(Page::Top))),
             ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Task))),
@@ -186,10 +238,13 @@ mod tests {
             methods.map(|method| route.action(&method).ok())
         };
         let (read, send, preflight) = (Some(Action::Read), Some(Action::Send), Some(Action::Preflight));
-        for route in [Route::Feed, Route::Health, Route::Agents] {
+        for route in [Route::Feed, Route::Health, Route::Agents, Route::Rooms] {
             assert_eq!(named(&route), [read, read, None, preflight, None], "{route:?}");
         }
         assert_eq!(named(&Route::Events), [read, read, send, preflight, None]);
+        let put = Some(Action::Put);
+        assert_eq!(named(&Route::Room(String::new())), [read, read, None, preflight, put]);
+        assert_eq!(named(&Route::RoomLogs(String::new())), [read, read, send, preflight, None]);
         assert_eq!(named(&Route::Ingest), [None, None, send, None, None]);
         for route in [Route::Page(Page::Top), Route::Asset(String::new())] {
             assert_eq!(named(&route), [read, read, None, None, None], "{route:?}");

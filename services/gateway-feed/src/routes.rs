@@ -6,6 +6,7 @@
 //! - `GET /api/v1/oasis/agents`: the agents and their states
 //! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events` and
 //!   `/api/v1/oasis/events/ingest`: ingest
+//! - `/api/v1/rooms…`: rooms, see [`rooms`]
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files that the console
 //!   loads
 //!
@@ -18,13 +19,14 @@ use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Res
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
-use crate::access::{Readers, Senders};
+use crate::access::{Callers, Readers, Senders, Viewer};
 use crate::agents::Agents;
 use crate::health::health;
 use crate::meant::Meant;
 use crate::query::{self, AnswerBudget, EventQueries, params};
+use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
-use crate::streams::{StreamRequest, Streams, ticker};
+use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
 use crate::{config, console, ingest};
 
 pub(crate) struct Gateway {
@@ -36,6 +38,8 @@ pub(crate) struct Gateway {
     pub(crate) answers: AnswerBudget,
     pub(crate) readers: Readers,
     pub(crate) senders: Senders,
+    pub(crate) callers: Arc<Callers>,
+    pub(crate) rooms: Rooms,
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
     pub(crate) test_stream: bool,
@@ -77,18 +81,21 @@ impl App for Gateway {
                 health(ticker::mode(self.streams.ticker.state().presence))
             }
             Route::Events if action == Action::Read => {
-                self.readers.admit(&request)?;
+                self.readers.admit(&request).await?;
                 self.events.list(&self.answers, request.uri(), self.readers.are_known()).await
             }
             Route::Events | Route::Ingest => {
                 ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
             }
             Route::Agents => {
-                self.readers.admit(&request)?;
+                self.readers.admit(&request).await?;
                 self.agents.list(&self.answers, request.uri(), self.readers.are_known())
             }
+            Route::Rooms => self.rooms.list(&*self.viewer(&request).await?, &request).await,
+            Route::Room(id) => self.room(id, action, request, context).await,
+            Route::RoomLogs(id) => self.room_logs(id, action, request, context).await,
             // The script of the page reads the query, so the query is not checked here.
-            Route::Page(page) => page.answer(self.readers.admit(&request), request.headers()),
+            Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
         }
     }
@@ -121,13 +128,73 @@ impl App for Gateway {
 impl Gateway {
     /// Opens the ticker.
     async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
-        self.readers.admit(request)?;
+        // The stream itself checks whether the credential has been revoked, because the stream also begins
+        // while the table cannot be read.
+        let viewer = self.readers.identify(request).await?;
         let query = Query::parse(request.uri().query(), query::FEED)?;
         let filter = params::filter(&query)?;
         let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
         let begin = query::begin(&query, cursor)?;
-        let stream_request = StreamRequest { viewer: (), topic: (), want: filter, begin };
+        let stream_request = StreamRequest { viewer, topic: (), want: filter, begin };
         self.streams.open(&self.streams.ticker, stream_request).await
+    }
+
+    /// The user who reads, whose credential has not been revoked.
+    async fn viewer(&self, request: &Request) -> Result<Arc<Viewer>, ApiError> {
+        self.callers.admit(request).await?.viewer()
+    }
+
+    /// Shows, opens, changes or closes a room.
+    async fn room(
+        &self,
+        id: &str,
+        action: Action,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let caller = self.callers.admit(&request).await?;
+        let room = rooms::id(id)?;
+        match action {
+            Action::Read => self.rooms.show(&room, &*caller.viewer()?, &request).await,
+            Action::Put => self.rooms.put(&room, caller, request, context).await,
+            Action::Delete => self.rooms.close(&room, caller, &request).await,
+            Action::Send | Action::Preflight => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Opens the stream of a room, answers with a page of its log, or writes lines.
+    async fn room_logs(
+        &self,
+        id: &str,
+        action: Action,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        match action {
+            Action::Read if rooms::wants_page(request.headers()) => {
+                let viewer = self.viewer(&request).await?;
+                self.rooms.page(&rooms::id(id)?, &viewer, &self.answers, &request).await
+            }
+            Action::Read => {
+                // The stream itself checks whether the credential has been revoked, because the stream also
+                // begins while the table cannot be read.
+                let viewer = self.callers.identify(&request).await?.viewer()?;
+                let topic = rooms::id(id)?;
+                let query = Query::parse(request.uri().query(), query::ROOM)?;
+                let most = room_logs::MOST_TAIL as i64;
+                let tail = params::number(&query, "tail", 0..=most)?.map(|tail| tail.unsigned_abs() as usize);
+                let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
+                let begin = query::begin(&query, cursor)?;
+                let want = tail.unwrap_or(room_logs::TAIL);
+                let stream_request = StreamRequest { viewer, topic, want, begin };
+                self.streams.open(&self.streams.rooms, stream_request).await
+            }
+            Action::Send => {
+                let caller = self.callers.admit(&request).await?;
+                self.rooms.write(&rooms::id(id)?, caller, request, context).await
+            }
+            Action::Put | Action::Delete | Action::Preflight => Err(ApiError::not_found()),
+        }
     }
 
     /// Opens the lines of some channels of the test stream.

@@ -1,9 +1,20 @@
-//! Decides who may read ([`Readers`]), and who may send events ([`Senders`]).
+//! Decides who may read ([`Readers`]), who may send events ([`Senders`]), and who sends a request to a
+//! private route ([`Callers`]).
 
+mod callers;
+mod not_admitted;
 mod readers;
+mod revocations;
 mod sender_tokens;
 mod senders;
+mod subject;
+mod viewer;
 
+pub(crate) use callers::{Caller, Callers};
+pub(crate) use not_admitted::NotAdmitted;
 pub(crate) use readers::Readers;
+pub(crate) use revocations::{Revocations, covers, parts};
 pub use sender_tokens::{BadTokens, SenderTokens};
 pub(crate) use senders::Senders;
+pub(crate) use subject::Subject;
+pub(crate) use viewer::Viewer;

@@ -1,25 +1,26 @@
 //! Decides who may read: everyone, or only clients that present a token.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use oasis_core::Ts;
-use oasis_identity::{Keys, Rejection};
-use oasis_service::{ApiError, Presented, Query, Request, Tokens, bearer};
+use oasis_identity::Rejection;
+use oasis_service::{ApiError, Presented, Request, Tokens, bearer};
+
+use super::callers::{Caller, Callers, in_query};
+use super::not_admitted::NotAdmitted;
+use super::viewer::Viewer;
 
 /// Checks whether a request may read.
-#[derive(Debug)]
 pub(crate) struct Readers {
     tokens: Tokens,
-    /// The keys that verify JSON Web Tokens. A valid JSON Web Token opens everything that `tokens` open.
-    keys: Keys,
+    /// Users may read everything that `tokens` open.
+    callers: Arc<Callers>,
 }
 
 impl Readers {
-    /// Clients that present one of `tokens` or a valid JSON Web Token may read. If `tokens` is empty,
-    /// everyone may read, even if there are keys.
-    pub(crate) fn new(tokens: Tokens, keys: Keys) -> Self {
-        Self { tokens, keys }
+    /// Clients that present one of `tokens`, and users, may read. If `tokens` is empty, everyone may read.
+    pub(crate) fn new(tokens: Tokens, callers: Arc<Callers>) -> Self {
+        Self { tokens, callers }
     }
 
     /// Whether every reader must present a token. If not, the e-mail addresses in answers are withheld.
@@ -32,34 +33,35 @@ impl Readers {
     /// cannot set headers.
     ///
     /// # Errors
-    /// 401 if the token is missing or not accepted.
-    pub(crate) fn admit(&self, request: &Request) -> Result<(), ApiError> {
+    /// 401 if the token is missing or not accepted; 503 if the token cannot be checked now.
+    pub(crate) async fn admit(&self, request: &Request) -> Result<(), ApiError> {
+        match self.identify(request).await? {
+            Some(viewer) => Ok(self.callers.check(&viewer)?),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Readers::admit`], but the credential of a user may have been revoked. Returns the user, if the
+    /// request needed one.
+    pub(crate) async fn identify(&self, request: &Request) -> Result<Option<Arc<Viewer>>, ApiError> {
         if self.tokens.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let refused = ApiError::unauthorized("bad_token", Rejection::PUBLIC);
-        let token = match presented(request) {
-            Presented::Token(token) => token,
-            Presented::Malformed => return Err(refused),
-            Presented::Nothing => {
-                return Err(ApiError::unauthorized("token_missing", "reading needs a token").hint(
+        let token = presented(request);
+        if matches!(&token, Presented::Token(token) if self.tokens.accept(token)) {
+            return Ok(None);
+        }
+        match self.callers.identify(request).await {
+            Ok(Caller::Viewer(viewer)) => Ok(Some(viewer)),
+            Err(NotAdmitted::Unavailable(error)) => Err(error),
+            Ok(Caller::Service(_)) | Err(NotAdmitted::Refused(_)) => Err(match token {
+                Presented::Token(_) | Presented::Malformed => {
+                    ApiError::unauthorized("bad_token", Rejection::PUBLIC)
+                }
+                Presented::Nothing => ApiError::unauthorized("token_missing", "reading needs a token").hint(
                     "send the header Authorization: Bearer …, or token=… in the query (for EventSource)",
-                ));
-            }
-        };
-        if self.tokens.accept(&token) {
-            return Ok(());
-        }
-        if self.keys.is_empty() {
-            return Err(refused);
-        }
-        match self.keys.verify(&token, Ts::clamped(Timestamp::now())) {
-            Ok(_viewer) => Ok(()),
-            Err(rejection) => {
-                // The client does not learn the reason.
-                tracing::debug!(reason = %rejection, "a token was refused");
-                Err(refused)
-            }
+                ),
+            }),
         }
     }
 }
@@ -69,15 +71,6 @@ fn presented(request: &Request) -> Presented<Cow<'_, str>> {
     match bearer(request.headers()) {
         Presented::Token(token) => Presented::Token(token.into()),
         Presented::Malformed => Presented::Malformed,
-        Presented::Nothing => in_query(request),
+        Presented::Nothing => in_query(request.uri()),
     }
-}
-
-/// The token in the query, even if another part of the query is invalid.
-fn in_query(request: &Request) -> Presented<Cow<'_, str>> {
-    let mut pairs = request.uri().query().unwrap_or_default().split('&');
-    let Some(pair) = pairs.find(|pair| pair.starts_with("token=")) else { return Presented::Nothing };
-    let query = Query::parse(Some(pair), &["token"]).ok();
-    let token = query.and_then(|query| query.get("token").map(|token| token.to_owned().into()));
-    token.map_or(Presented::Malformed, Presented::Token)
 }

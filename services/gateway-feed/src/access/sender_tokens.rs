@@ -11,8 +11,12 @@ use ring::digest::{SHA256, digest};
 /// this even without its padding. So the padding `==` cannot be mistaken for the `=` after a name.
 const MOST_NAME_BYTES: usize = 20;
 
+/// The word that allows a token to create rooms and to write to every room.
+const ROOMS: &str = "rooms";
+
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
-/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`.
+/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The word `rooms`
+/// among the sources allows a token to create rooms and to write to every room.
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
@@ -32,6 +36,8 @@ pub(crate) enum Scope {
         /// rotated. If a token has no name, `owner` is a part of the token's hash.
         owner: String,
         sources: Vec<Source>,
+        /// Whether the token may create rooms and write to every room.
+        rooms: bool,
     },
 }
 
@@ -109,13 +115,17 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
     if token.is_empty() {
         return Err("has sources, but no token before the `:`");
     }
-    let sources: Result<Vec<Source>, _> = sources.split('+').map(|source| source.trim().parse()).collect();
+    let mut words: Vec<&str> = sources.split('+').map(str::trim).collect();
+    let number = words.len();
+    words.retain(|word| *word != ROOMS);
+    let rooms = words.len() < number;
+    let sources: Result<Vec<Source>, _> = words.into_iter().map(str::parse).collect();
     let sources = sources.map_err(|_| {
-        "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy or \
-         agent.ping, joined with `+`"
+        "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping \
+         or rooms, joined with `+`"
     })?;
     let owner = name.map_or_else(|| hashed(token), str::to_owned);
-    Ok((token, Scope::Only { owner, sources }))
+    Ok((token, Scope::Only { owner, sources, rooms }))
 }
 
 fn is_name(name: &str) -> bool {
@@ -138,7 +148,7 @@ mod tests {
     }
 
     fn only(owner: &str, sources: &[Source]) -> Scope {
-        Scope::Only { owner: owner.into(), sources: sources.into() }
+        Scope::Only { owner: owner.into(), sources: sources.into(), rooms: false }
     }
 
     #[test]
@@ -156,6 +166,16 @@ mod tests {
             assert_eq!(tokens.scope(wrong), None, "{wrong}");
         }
         assert_eq!(format!("{tokens:?}"), "[redacted]");
+    }
+
+    #[test]
+    fn a_token_may_be_limited_to_rooms() {
+        let tokens = parse("logs=a:rooms,b:agent.ping+rooms,c:agent.ping");
+        let rooms = |token: &str| match tokens.scope(token) {
+            Some(Scope::Only { sources, rooms, .. }) => (sources.len(), *rooms),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([rooms("a"), rooms("b"), rooms("c")], [(0, true), (1, true), (1, false)]);
     }
 
     #[test]

@@ -55,7 +55,26 @@ impl Senders {
     }
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    pub(super) fn new(scope: &'a Scope) -> Self {
+        Self { scope }
+    }
+
+    /// The sender, as a part of dedup keys. All senders that may send events of every source are one sender.
+    pub(crate) fn owner(self) -> &'a str {
+        match self.scope {
+            Scope::All => "",
+            Scope::Only { owner, .. } => owner,
+        }
+    }
+
+    /// Whether the sender may create rooms and write to every room.
+    pub(crate) fn writes_rooms(self) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Only { rooms, .. } => *rooms,
+        }
+    }
     /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender
     /// may send events of every source, the events are returned unchanged.
     ///
@@ -64,7 +83,7 @@ impl Sender<'_> {
     pub(crate) fn own(self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, ApiError> {
         let (owner, sources) = match self.scope {
             Scope::All => return Ok(events),
-            Scope::Only { owner, sources } => (owner, sources),
+            Scope::Only { owner, sources, .. } => (owner, sources),
         };
         let number = events.len();
         let own = |(nth, mut event): (usize, NewEvent)| {

@@ -8,8 +8,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use oasis_core::Channel;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
+
+use crate::access::{Subject, Viewer};
 
 /// Why a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) enum CloseReason {
     Revoked,
     /// The source of the rows was closed, for example a room.
     Closed,
+    /// A client that waited for the database may not read.
+    Refused,
     /// The process is shutting down.
     Shutdown,
 }
@@ -31,14 +36,11 @@ impl CloseReason {
             Self::TokenExpired => "token_expired",
             Self::Revoked => "revoked",
             Self::Closed => "closed",
+            Self::Refused => "refused",
             Self::Shutdown => "shutdown",
         }
     }
 }
-
-/// A user, a token, a key or a room, which a revocation names. The first part of the pair is the kind of
-/// the subject, so that a user and a room with the same name remain distinct.
-pub(crate) type Subject = (&'static str, Arc<str>);
 
 /// The time at which a subscriber ends, and the reason.
 pub(crate) type Deadline = (Instant, CloseReason);
@@ -65,6 +67,7 @@ struct Open {
     end: oneshot::Sender<CloseReason>,
     deadline: Option<Deadline>,
     subjects: Vec<Subject>,
+    viewer: Option<Arc<Viewer>>,
 }
 
 /// The end of one subscriber, which the subscriber waits for.
@@ -79,12 +82,13 @@ impl Ends {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. Returns `None`
-    /// if there is no deadline and no subject.
+    /// Registers a subscriber that ends at `deadline`, or when one of `subjects` is revoked. `viewer` is the
+    /// user who reads. Returns `None` if there is no deadline and no subject.
     pub(crate) fn register(
         self: &Arc<Self>,
         subjects: Vec<Subject>,
         deadline: Option<Deadline>,
+        viewer: Option<Arc<Viewer>>,
     ) -> Option<Ending> {
         if subjects.is_empty() && deadline.is_none() {
             return None;
@@ -102,17 +106,41 @@ impl Ends {
                 self.changed.notify_one();
             }
         }
-        inner.open.insert(id, Open { end, deadline, subjects });
+        inner.open.insert(id, Open { end, deadline, subjects, viewer });
         Some(Ending { id, ends: self.clone(), reason })
     }
 
-    /// Ends every subscriber that has the subject `subject`, and returns the number of these subscribers.
-    pub(crate) fn end(&self, subject: &Subject, reason: CloseReason) -> usize {
+    /// Ends every subscriber that has the subject `subject` and whose viewer fulfils `ends`. A subscriber
+    /// without a viewer ends in any case. Returns the number of these subscribers.
+    pub(crate) fn end(
+        &self,
+        subject: &Subject,
+        reason: CloseReason,
+        ends: impl Fn(&Viewer) -> bool,
+    ) -> usize {
         let mut inner = self.lock();
         inner.revocations += 1;
-        let ids = inner.subjects.get(subject).cloned().unwrap_or_default();
+        let mut ids = inner.subjects.get(subject).cloned().unwrap_or_default();
+        ids.retain(|id| {
+            let viewer = inner.open.get(id).and_then(|open| open.viewer.as_deref());
+            viewer.is_none_or(&ends)
+        });
         ids.iter().for_each(|id| inner.finish(*id, Some(reason)));
         ids.len()
+    }
+
+    /// The channels among the subjects of all subscribers.
+    pub(crate) fn channels(&self) -> Vec<Channel> {
+        let channel = |subject: &Subject| match subject {
+            Subject::Channel(channel) => Some(channel.clone()),
+            Subject::User(_) | Subject::Token(_) | Subject::Key(_) => None,
+        };
+        self.lock().subjects.keys().filter_map(channel).collect()
+    }
+
+    /// Whether a subscriber has the subject `subject`.
+    pub(crate) fn knows(&self, subject: &Subject) -> bool {
+        self.lock().subjects.contains_key(subject)
     }
 
     /// The number of revocations so far. A revocation between the admission of a viewer and the

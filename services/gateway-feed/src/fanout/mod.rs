@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), allow(dead_code, reason = "the streams so far do not use every item"))]
 
+pub(crate) mod admission;
 pub(crate) mod budget;
 pub(crate) mod ends;
 pub(crate) mod frame;

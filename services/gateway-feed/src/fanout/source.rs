@@ -40,11 +40,18 @@ pub(super) struct Source<S: Stream> {
     pub(super) topics: Arc<Topics<S>>,
     pub(super) topic: Arc<Topic<S>>,
     pub(super) want: Arc<S::Want>,
+    /// Whether no row can follow any more.
+    pub(super) is_over: bool,
 }
 
 impl<S: Stream> Clone for Source<S> {
     fn clone(&self) -> Self {
-        Self { topics: self.topics.clone(), topic: self.topic.clone(), want: self.want.clone() }
+        Self {
+            topics: self.topics.clone(),
+            topic: self.topic.clone(),
+            want: self.want.clone(),
+            is_over: self.is_over,
+        }
     }
 }
 
@@ -116,7 +123,7 @@ impl<S: Stream> Source<S> {
             if rested_at > Instant::now() {
                 sleep_until(rested_at).await;
             }
-            let Self { topics, topic, want } = &source;
+            let Self { topics, topic, want, .. } = &source;
             let cursor = Cursor { topic: topic.id, epoch, after };
             let stretch = topics.reads.stretch(&topics.stream, &topic.key, want, cursor, floor).await?;
             Ok(Found::Stretch(stretch))
@@ -149,7 +156,7 @@ impl<S: Stream> Source<S> {
         // pushed.
         let routed = self.topics.routed();
         let stream = &self.topics.stream;
-        match stream.fresh(&self.want) {
+        match stream.fresh(&self.want, self.is_over) {
             Fresh::Live => Ok(Opening::at(state, routed.max(self.topic.state().head), None)),
             Fresh::Last(most) => {
                 let (last, head) = self.topic.replay(most, &self.want);

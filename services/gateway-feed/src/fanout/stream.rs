@@ -11,12 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use oasis_core::Ts;
-use oasis_service::ApiError;
 use oasis_store::{Filter, StoredEvent};
 
-use super::ends::{CloseReason, Deadline, Subject};
+use super::admission::Admission;
+use super::ends::CloseReason;
 use super::frame;
 use super::pulse::Presence;
+use crate::access::NotAdmitted;
 
 /// A stream. See the head of this file.
 pub(crate) trait Stream: Sized + Send + Sync + 'static {
@@ -87,17 +88,18 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     // Viewer.
 
-    /// Admits `viewer` if the viewer may read `topic`. Otherwise, the error is the answer to the request.
+    /// Admits `viewer` if the viewer may read `topic`.
     fn admit<'a>(
         &'a self,
         viewer: &'a Self::Viewer,
         topic: &'a Self::Topic,
-    ) -> BoxFuture<'a, Result<Admission<Self::Permit>, ApiError>>;
+    ) -> BoxFuture<'a, Result<Admission<Self::Permit>, NotAdmitted>>;
 
     // Life.
 
-    /// How a subscriber begins without a cursor, or with a cursor that belongs to another table.
-    fn fresh(&self, want: &Self::Want) -> Fresh;
+    /// How a subscriber begins without a cursor, or with a cursor that belongs to another table. `is_over`
+    /// means that no row can follow any more ([`Admission::over`]).
+    fn fresh(&self, want: &Self::Want, is_over: bool) -> Fresh;
 
     /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the
     /// topics, or the subscriber's cursor if the cursor is higher.
@@ -135,16 +137,6 @@ pub(crate) enum Fresh {
     Live,
     /// With the last rows, at most this many.
     Last(usize),
-}
-
-/// The result of [`Stream::admit`] for a viewer that may read.
-pub(crate) struct Admission<P> {
-    /// Held until the subscriber is dropped.
-    pub(crate) permit: P,
-    /// If any of these subjects is revoked, the subscriber ends.
-    pub(crate) subjects: Vec<Subject>,
-    /// When and why the subscriber ends, even without a revocation. `None` if there is no deadline.
-    pub(crate) deadline: Option<Deadline>,
 }
 
 /// Why rows are not available.

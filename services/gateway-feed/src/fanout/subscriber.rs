@@ -21,6 +21,7 @@ use oasis_service::response::{Body, boxed};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::admission::{Admitted, Over};
 use super::ends::{CloseReason, Ending};
 use super::frame;
 use super::pulse::{Presence, Pulse, State};
@@ -51,13 +52,13 @@ impl<S: Stream> Subscriber<S> {
     pub(crate) fn new(
         topics: &Arc<Topics<S>>,
         (topic, want, begin): (S::Topic, S::Want, Begin),
-        permit: S::Permit,
-        ending: Option<Ending>,
+        Admitted { permit, ending, over }: Admitted<S::Permit>,
     ) -> Self {
         let topic = topics.join(topic);
         let client = Client {
             pulse: topic.subscribe(),
-            source: Source { topics: topics.clone(), topic, want: Arc::new(want) },
+            source: Source { topics: topics.clone(), topic, want: Arc::new(want), is_over: over.is_some() },
+            over,
             begin: Some(begin),
             reading: None,
             cursor: 0,
@@ -108,12 +109,12 @@ impl<S: Stream> Subscriber<S> {
 
 /// How many milliseconds a client should wait after the last frame before it reconnects. The time is
 /// random, so that the clients do not all reconnect to the next instance at the same time.
-fn retry() -> u64 {
+pub(crate) fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
 
 /// The comment for a client that waits for its first frames.
-fn waiting() -> Bytes {
+pub(crate) fn waiting() -> Bytes {
     frame::comment("waiting for the database")
 }
 
@@ -153,6 +154,8 @@ struct Client<S: Stream> {
     retry_at: Option<Instant>,
     /// Why the stream ends after the rows that were sent; `None` if the stream continues.
     ends: Option<CloseReason>,
+    /// The end of the rows, if it was known when the client was admitted.
+    over: Option<Over>,
 }
 
 impl<S: Stream> Client<S> {
@@ -248,7 +251,7 @@ impl<S: Stream> Client<S> {
     fn opened(&mut self, opening: Opening) -> Bytes {
         let Opening { state, gap, replay, cursor, known, ends } = opening;
         let now = Ts::clamped(Timestamp::now());
-        let Source { topics, topic, want } = &self.source;
+        let Source { topics, topic, want, .. } = &self.source;
         let head = topics.routed().max(cursor);
         let mut out = BytesMut::from(&topics.stream.greeting(&topic.key, now, state.presence, head)[..]);
         out.extend_from_slice(&gap.unwrap_or_default());
@@ -364,7 +367,15 @@ impl<S: Stream> Client<S> {
                 Step::Send(_) | Step::Again | Step::Wait => return step,
             }
         }
+        self.ends = self.ends.or_else(|| self.reached_the_end());
         Step::Wait
+    }
+
+    /// Why the stream ends now, if no row can follow. The tail must have passed on every row first.
+    fn reached_the_end(&self) -> Option<CloseReason> {
+        let Over { last, reason } = self.over?;
+        let routed = self.source.topics.routed();
+        (routed >= last && self.pulse.borrow().state.head <= self.cursor).then_some(reason)
     }
 
     /// Takes rows from the ring or from the table. Every row up to `cursor` is in the frames, or is not

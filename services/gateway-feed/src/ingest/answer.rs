@@ -75,7 +75,8 @@ pub(crate) async fn answer(
     response::json(if created { StatusCode::CREATED } else { StatusCode::OK }, &stored)
 }
 
-fn not_stored(error: AppendError) -> ApiError {
+/// The answer to a request whose events were not stored.
+pub(crate) fn not_stored(error: AppendError) -> ApiError {
     match error.caller_message() {
         Some((code, message)) => ApiError::unavailable(code, message, error)
             .hint("send the request again; an event with a dedup_key is stored only once"),

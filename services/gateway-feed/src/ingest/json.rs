@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::fields::Refusal;
 
 /// Whether a content type is JSON.
-pub(super) fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }

@@ -9,4 +9,6 @@ mod form;
 mod json;
 mod strict;
 
-pub(crate) use answer::answer;
+pub(crate) use answer::{answer, not_stored};
+pub(crate) use fields::{Fields, Refusal};
+pub(crate) use json::is_json;

@@ -14,7 +14,10 @@ pub(crate) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.
     "since", "token", CURSOR[0], CURSOR[1], CURSOR[2],
 ]);
 
-/// Where a client of the feed begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
+/// The parameters of the stream of a room.
+pub(crate) const ROOM: &[&str] = &["tail", "since", "token", CURSOR[0], CURSOR[1], CURSOR[2]];
+
+/// Where a client of a stream begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
 /// and both override the parameter `since`. An empty cursor counts as absent.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use oasis_core::Ts;
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
-use super::params::{bad, natural, time, with_filter};
+use super::params::{bad, number, time, with_filter};
 
 /// The parameters of the query API.
 pub(super) const EVENTS: &[&str] =
@@ -42,15 +42,6 @@ pub(super) fn bounds(query: &Query) -> Result<Bounds, ApiError> {
         offset: number(query, "offset", 0..=MOST_OFFSET)?.unwrap_or(0),
         before: number(query, "before", 0..=i64::MAX)?,
     })
-}
-
-fn number(query: &Query, name: &'static str, range: RangeInclusive<i64>) -> Result<Option<i64>, ApiError> {
-    let Some(text) = query.get(name) else { return Ok(None) };
-    match natural(text.as_bytes()).filter(|number| range.contains(number)) {
-        Some(number) => Ok(Some(number)),
-        None if *range.end() == i64::MAX => Err(bad(name, "expected the id of an event")),
-        None => Err(bad(name, format!("expected a whole number from {} to {}", range.start(), range.end()))),
-    }
 }
 
 #[cfg(test)]

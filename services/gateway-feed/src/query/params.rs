@@ -2,6 +2,7 @@
 //! that names the parameter.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use oasis_core::{Channel, Ts};
@@ -63,6 +64,23 @@ where
     T: FromStr<Err: Display>,
 {
     list(query, name)?.iter().map(|text| text.parse().map_err(|why| bad(name, why))).collect()
+}
+
+/// The number in a parameter. `None` if the parameter is absent.
+///
+/// # Errors
+/// 400 if the value is not a number of `range`.
+pub(crate) fn number(
+    query: &Query,
+    name: &'static str,
+    range: RangeInclusive<i64>,
+) -> Result<Option<i64>, ApiError> {
+    let Some(text) = query.get(name) else { return Ok(None) };
+    match natural(text.as_bytes()).filter(|number| range.contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None if *range.end() == i64::MAX => Err(bad(name, "expected the id of an event")),
+        None => Err(bad(name, format!("expected a whole number from {} to {}", range.start(), range.end()))),
+    }
 }
 
 /// Parses a number that has only digits, such as the id of an event.

@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::simulation::table::SimTable;
 use super::test_stream::{Channels, Seat, TestStream, User};
 use super::ticker::Ticker;
+use crate::access::Subject;
+use crate::fanout::admission::{Admission, Admitted};
 use crate::fanout::budget::Budget;
 use crate::fanout::ends::CloseReason;
 use crate::fanout::hub::Hub;
@@ -41,7 +43,7 @@ async fn gateway(rings: usize) -> Gateway {
     let shared: Arc<dyn Table> = Arc::new(table.clone());
     let budget = Arc::new(Budget::new(rings));
     let lines = Topics::new(TestStream, shared.clone(), budget.clone());
-    let ticker = Topics::new(Ticker::new(usize::MAX), shared, budget.clone());
+    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget.clone());
     let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
     hub.update(Update::Start { events: Vec::new(), head: 0, empty: false }).await;
     Gateway { table, hub, lines, ticker, budget }
@@ -63,18 +65,17 @@ impl Gateway {
         let user = User { name: name.to_owned(), until };
         let topic = Channels::of(ids.split(',')).unwrap();
         let admission = self.lines.stream.admit(&user, &topic).await.unwrap();
-        let ending = self.hub.ends.register(admission.subjects, admission.deadline);
-        let mut subscriber = Subscriber::new(&self.lines, (topic, 0, Begin::Fresh), admission.permit, ending);
+        let admitted = Admitted::new(&self.hub.ends, admission);
+        let mut subscriber = Subscriber::new(&self.lines, (topic, 0, Begin::Fresh), admitted);
         assert!(text(subscriber.next().await).contains("event: connected"));
         subscriber
     }
 
     async fn follow_ticker(&self) -> Subscriber<Ticker> {
-        let admission = self.ticker.stream.admit(&(), &()).await.unwrap();
-        let ending = self.hub.ends.register(admission.subjects, admission.deadline);
+        let admission = self.ticker.stream.admit(&None, &()).await.unwrap();
+        let admitted = Admitted::new(&self.hub.ends, admission);
         let everything = oasis_store::Filter::all(Channel::devhub());
-        let mut subscriber =
-            Subscriber::new(&self.ticker, ((), everything, Begin::Fresh), admission.permit, ending);
+        let mut subscriber = Subscriber::new(&self.ticker, ((), everything, Begin::Fresh), admitted);
         assert!(text(subscriber.next().await).contains("connected"));
         subscriber
     }
@@ -218,7 +219,8 @@ async fn a_row_ends_the_stream_for_a_reader_of_the_table() {
     drop(gateway.row("test:1"));
     gateway.hub.update(Update::Start { events: Vec::new(), head: 3, empty: true }).await;
     let topic = Channels::of(["1"].into_iter()).unwrap();
-    let mut lines = read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), Seat, None));
+    let admitted = Admitted::new(&gateway.hub.ends, Admission::unlimited(Seat));
+    let mut lines = read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), admitted));
     assert!(lines.recv().await.unwrap().contains("connected"));
     let rows = lines.recv().await.unwrap();
     assert!(rows.starts_with("id: 1\n") && rows.contains("id: 2\n") && !rows.contains("id: 3\n"), "{rows}");
@@ -243,8 +245,8 @@ async fn the_end_of_one_subscriber_wakes_no_other_subscriber() {
     assert_eq!(expires.recv().await, None);
     assert!(began.elapsed() < Duration::from_secs(11), "the stream ended too late");
 
-    assert_eq!(gateway.hub.ends.end(&("user", "b".into()), CloseReason::Revoked), 1);
-    assert_eq!(gateway.hub.ends.end(&("key", "c".into()), CloseReason::Revoked), 0);
+    assert_eq!(gateway.hub.ends.end(&Subject::User("b".into()), CloseReason::Revoked, |_| true), 1);
+    assert_eq!(gateway.hub.ends.end(&Subject::Key("c".into()), CloseReason::Revoked, |_| true), 0);
     assert!(revoked.recv().await.unwrap().contains(r#"{"reason":"revoked"}"#));
     assert_eq!(revoked.recv().await, None);
     assert!(later.recv().await.unwrap().contains("token_expired"));
@@ -306,9 +308,8 @@ async fn a_read_from_a_server_that_is_behind_the_tail_is_refused() {
     let topic = Channels::of(["1"].into_iter()).unwrap();
     let user = User { name: "a".into(), until: None };
     let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
-    let ending = gateway.hub.ends.register(admission.subjects, admission.deadline);
-    let mut lines =
-        read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), admission.permit, ending));
+    let admitted = Admitted::new(&gateway.hub.ends, admission);
+    let mut lines = read(Subscriber::new(&gateway.lines, (topic, 0, Begin::After(0)), admitted));
     assert!(lines.recv().await.unwrap().contains("connected"));
     assert!(timeout(Duration::from_secs(10), lines.recv()).await.is_err(), "no row may be passed over");
     gateway.table.0.lock().unwrap().replicated = None;

@@ -2,6 +2,9 @@
 //! read the rows, and how the stream's connections behave. This file connects all streams to one hub, and
 //! opens streams for clients.
 
+mod opening;
+pub(crate) mod rooms;
+mod slots;
 pub(crate) mod ticker;
 
 #[cfg(test)]
@@ -19,16 +22,19 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use oasis_service::{ApiError, Response};
 use oasis_store::Update;
 
+use crate::access::Revocations;
 use crate::fanout::budget::Budget;
-use crate::fanout::ends::{Ending, Ends};
+use crate::fanout::ends::Ends;
 use crate::fanout::hub::Hub;
-use crate::fanout::source::Begin;
-use crate::fanout::stream::{Admission, Stream};
-use crate::fanout::subscriber::Subscriber;
+use crate::fanout::stream::Stream;
 use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 
+use opening::Opening;
+use rooms::RoomLogs;
 use ticker::Ticker;
+
+pub(crate) use opening::StreamRequest;
 
 /// The maximum total size of the rings of all private topics, in bytes.
 const PRIVATE_RINGS: usize = 32 << 20;
@@ -37,36 +43,42 @@ const PRIVATE_RINGS: usize = 32 << 20;
 pub(crate) struct Streams {
     hub: Hub,
     pub(crate) ticker: Arc<Topics<Ticker>>,
+    pub(crate) rooms: Arc<Topics<RoomLogs>>,
     #[cfg(feature = "test-stream")]
     pub(crate) test: Arc<Topics<test_stream::TestStream>>,
 }
 
-/// A client's request to open a stream.
-pub(crate) struct StreamRequest<S: Stream> {
-    pub(crate) viewer: S::Viewer,
-    pub(crate) topic: S::Topic,
-    pub(crate) want: S::Want,
-    pub(crate) begin: Begin,
-}
-
 impl Streams {
     /// Makes the streams, which read `table`. The ticker accepts at most `most` clients.
-    pub(crate) fn new(table: Arc<dyn Table>, most: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<dyn Table>,
+        most: usize,
+        revocations: Arc<Revocations>,
+        rooms: RoomLogs,
+    ) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
-        let ticker = Topics::new(Ticker::new(most), table.clone(), budget.clone());
+        let ticker = Topics::new(Ticker::new(most, revocations), table.clone(), budget.clone());
+        let rooms = Topics::new(rooms, table.clone(), budget.clone());
         #[cfg(feature = "test-stream")]
         let test = Topics::new(test_stream::TestStream, table, budget);
         let hub = Hub::new(vec![
             ticker.clone(),
+            rooms.clone(),
             #[cfg(feature = "test-stream")]
             test.clone(),
         ]);
         Self {
             hub,
             ticker,
+            rooms,
             #[cfg(feature = "test-stream")]
             test,
         }
+    }
+
+    /// The open streams that a revocation can end.
+    pub(crate) fn ends(&self) -> &Arc<Ends> {
+        &self.hub.ends
     }
 
     /// Handles an update from the tail.
@@ -95,39 +107,20 @@ impl Streams {
     }
 
     /// Answers with a stream if the viewer may read the stream. The status is 200 even if the database is
-    /// not available, because an EventSource never reconnects after any other status.
+    /// not available, because an EventSource never reconnects after any other status. In that case, the
+    /// stream begins with comments, and ends if it turns out that the viewer may not read.
     pub(crate) async fn open<S: Stream>(
         &self,
         topics: &Arc<Topics<S>>,
         request: StreamRequest<S>,
     ) -> Result<Response, ApiError> {
-        let StreamRequest { viewer, topic, want, begin } = request;
-        let (permit, ending) = admitted(&topics.stream, &self.hub.ends, &viewer, &topic).await?;
-        let subscriber = Subscriber::new(topics, (topic, want, begin), permit, ending);
-        let mut answer = Response::new(subscriber.into_body());
+        let opening = Opening { topics: topics.clone(), ends: self.hub.ends.clone(), request };
+        let mut answer = Response::new(opening.body().await?);
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         // Proxies must neither cache, transform nor buffer the stream.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         Ok(answer)
-    }
-}
-
-/// Admits a viewer and registers the end of its subscriber. If there was a revocation between these two
-/// steps, both steps are repeated, so that no revocation is missed.
-async fn admitted<S: Stream>(
-    stream: &S,
-    ends: &Arc<Ends>,
-    viewer: &S::Viewer,
-    topic: &S::Topic,
-) -> Result<(S::Permit, Option<Ending>), ApiError> {
-    loop {
-        let revocations = ends.revocations();
-        let Admission { permit, subjects, deadline } = stream.admit(viewer, topic).await?;
-        let ending = ends.register(subjects, deadline);
-        if ends.revocations() == revocations {
-            return Ok((permit, ending));
-        }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::simulation::table::SimTable;
 use super::ticker::Ticker;
+use crate::fanout::admission::Admitted;
 use crate::fanout::budget::Budget;
 use crate::fanout::hub::Hub;
 use crate::fanout::source::Begin;
@@ -67,7 +68,7 @@ fn world(takes: Duration) -> World {
     let slow = Arc::new(Slow { table: table.clone(), takes, now: Arc::new(()), most: AtomicUsize::new(0) });
     let shared: Arc<dyn Table> = slow.clone();
     let budget = Arc::new(Budget::new(1 << 20));
-    let ticker = Topics::new(Ticker::new(usize::MAX), shared, budget);
+    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget);
     let hub = Arc::new(Hub::new(vec![ticker.clone()]));
     World { table, slow, ticker, hub }
 }
@@ -88,8 +89,8 @@ impl World {
         if filtered {
             want.status = vec![Status::Info, Status::Success];
         }
-        let admission = self.ticker.stream.admit(&(), &()).await.unwrap();
-        Subscriber::new(&self.ticker, ((), want, begin), admission.permit, None)
+        let admission = self.ticker.stream.admit(&None, &()).await.unwrap();
+        Subscriber::new(&self.ticker, ((), want, begin), Admitted::new(&self.hub.ends, admission))
     }
 }
 

@@ -16,10 +16,12 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::fanout::ends::{CloseReason, Subject};
+use crate::access::{NotAdmitted, Subject};
+use crate::fanout::admission::Admission;
+use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
-use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
+use crate::fanout::stream::{Fresh, GapReason, Stream};
 
 /// The kind of the row that ends a stream.
 pub(crate) const CLOSED: &str = "test.closed";
@@ -58,7 +60,7 @@ pub(crate) struct User {
 impl User {
     /// The subject that a revocation of this user names.
     pub(crate) fn subject(&self) -> Subject {
-        ("user", self.name.as_str().into())
+        Subject::User(self.name.as_str().into())
     }
 }
 
@@ -135,16 +137,16 @@ impl Stream for TestStream {
         &'a self,
         user: &'a User,
         _topic: &'a Channels,
-    ) -> BoxFuture<'a, Result<Admission<Seat>, ApiError>> {
+    ) -> BoxFuture<'a, Result<Admission<Seat>, NotAdmitted>> {
         Box::pin(ready(if user.name.is_empty() {
-            Err(ApiError::unauthorized("token_missing", "the parameter `user` is missing"))
+            Err(ApiError::unauthorized("token_missing", "the parameter `user` is missing").into())
         } else {
             let deadline = user.until.map(|until| (until, CloseReason::TokenExpired));
-            Ok(Admission { permit: Seat, subjects: vec![user.subject()], deadline })
+            Ok(Admission { subjects: vec![user.subject()], deadline, ..Admission::unlimited(Seat) })
         }))
     }
 
-    fn fresh(&self, last: &usize) -> Fresh {
+    fn fresh(&self, last: &usize, _is_over: bool) -> Fresh {
         if *last == 0 { Fresh::Live } else { Fresh::Last(*last) }
     }
 

@@ -7,22 +7,23 @@
 mod simulated;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
-use metrics::Gauge;
+use jiff::Timestamp;
 use oasis_core::Ts;
-use oasis_service::ApiError;
 use oasis_store::{Filter, StoredEvent};
 use serde::Serialize;
 
+use super::slots::{Slot, Slots};
+use crate::access::{NotAdmitted, Revocations, Viewer};
 use crate::agents;
+use crate::fanout::admission::Admission;
 use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
-use crate::fanout::stream::{Admission, Fresh, GapReason, Stream};
+use crate::fanout::stream::{Fresh, GapReason, Stream};
 
 /// How many earlier events a new client gets first.
 pub(crate) const REPLAY: usize = 20;
@@ -31,24 +32,8 @@ const RING: usize = 4_096;
 
 /// The ticker.
 pub(crate) struct Ticker {
-    most: usize,
-    clients: Arc<Clients>,
-}
-
-/// How many clients follow the ticker.
-struct Clients {
-    count: AtomicUsize,
-    gauge: Gauge,
-}
-
-/// The slot of one client. The slot is free again once this value is dropped.
-pub(crate) struct Slot(Arc<Clients>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
-        self.0.gauge.decrement(1.0);
-    }
+    slots: Slots,
+    revocations: Arc<Revocations>,
 }
 
 /// What the ring keeps of an event: the fields that filters use, and whether the event only repeats the
@@ -60,9 +45,8 @@ pub(crate) struct Mark {
 
 impl Ticker {
     /// Makes a ticker for at most `most` clients at the same time.
-    pub(crate) fn new(most: usize) -> Self {
-        let clients = Clients { count: AtomicUsize::new(0), gauge: metrics::gauge!("feed_subscribers") };
-        Self { most, clients: Arc::new(clients) }
+    pub(crate) fn new(most: usize, revocations: Arc<Revocations>) -> Self {
+        Self { slots: Slots::new(most, metrics::gauge!("feed_subscribers")), revocations }
     }
 }
 
@@ -95,7 +79,8 @@ impl Stream for Ticker {
     type Key = ();
     type Want = Filter;
     type Mark = Mark;
-    type Viewer = ();
+    /// `None` if the client did not need a user to read.
+    type Viewer = Option<Arc<Viewer>>;
     type Permit = Slot;
 
     fn permanent(&self) -> Vec<()> {
@@ -154,19 +139,24 @@ impl Stream for Ticker {
     }
 
     /// Admits every client until there are too many. The routes have already checked whether the client may
-    /// read.
-    fn admit<'a>(&'a self, (): &'a (), (): &'a ()) -> BoxFuture<'a, Result<Admission<Slot>, ApiError>> {
-        let permit = Slot(self.clients.clone());
-        self.clients.gauge.increment(1.0);
-        let before = self.clients.count.fetch_add(1, Ordering::Relaxed);
-        Box::pin(ready(if before < self.most {
-            Ok(Admission { permit, subjects: Vec::new(), deadline: None })
-        } else {
-            Err(ApiError::overloaded("too many clients follow the feed"))
-        }))
+    /// read, except that the credential of a user may have been revoked.
+    fn admit<'a>(
+        &'a self,
+        viewer: &'a Option<Arc<Viewer>>,
+        (): &'a (),
+    ) -> BoxFuture<'a, Result<Admission<Slot>, NotAdmitted>> {
+        let admit = || {
+            viewer.as_deref().map_or(Ok(()), |viewer| self.revocations.check(viewer))?;
+            let slot = self.slots.take("too many clients follow the feed")?;
+            Ok(match viewer {
+                Some(viewer) => Admission::of_viewer(slot, viewer, Ts::clamped(Timestamp::now())),
+                None => Admission::unlimited(slot),
+            })
+        };
+        Box::pin(ready(admit()))
     }
 
-    fn fresh(&self, _want: &Filter) -> Fresh {
+    fn fresh(&self, _want: &Filter, _is_over: bool) -> Fresh {
         Fresh::Last(REPLAY)
     }
 
@@ -208,7 +198,7 @@ mod tests {
     #[test]
     fn members_of_messages_have_the_documented_order() {
         let now: Ts = "2026-01-02T03:04:05Z".parse().unwrap();
-        let ticker = Ticker::new(1);
+        let ticker = Ticker::new(1, Arc::default());
         for (frame, text) in [
             (
                 ticker.greeting(&(), now, Presence::Filled, 7),
@@ -225,7 +215,7 @@ mod tests {
     /// The ring keeps only some fields of a row. A filter by any other field would silently match nothing.
     #[test]
     fn the_ring_keeps_every_field_that_a_filter_names() {
-        let ticker = Ticker::new(1);
+        let ticker = Ticker::new(1, Arc::default());
         let row = simulated::events(None, 1, "2026-01-02T03:04:05Z".parse().unwrap()).next().unwrap();
         let shown = serde_json::to_value(row.ticker()).unwrap();
         for field in Filter::FIELDS {

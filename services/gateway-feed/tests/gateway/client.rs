@@ -98,10 +98,15 @@ impl Feed {
 
     /// The next block; `None` at a clean end, an error if the connection broke.
     pub(crate) async fn block(&mut self) -> Result<Option<Block>, hyper::Error> {
+        Ok(self.text().await?.map(|block| parse(&block)))
+    }
+
+    /// The text of the next block; `None` at a clean end, an error if the connection broke.
+    pub(crate) async fn text(&mut self) -> Result<Option<String>, hyper::Error> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                return Ok(Some(parse(std::str::from_utf8(&block).unwrap())));
+                return Ok(Some(String::from_utf8(block).unwrap()));
             }
             let frame = tokio::time::timeout(Duration::from_secs(60), self.body.frame());
             match frame.await.expect("no data arrived within 60 s") {

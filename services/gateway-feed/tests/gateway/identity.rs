@@ -1,5 +1,6 @@
 //! Tests the JSON Web Tokens of viewers: which routes they open, and how the gateway reports bad settings.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -34,12 +35,12 @@ fn valid() -> String {
     token(SECRET, 60, Value::Object(Map::new()))
 }
 
-/// The status of a request. While the answer is 503, sends the request again: the list of agents answers 503
-/// until the gateway has read the table.
-async fn status(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> u16 {
+/// The status of a request. While the answer is 503, sends the request again: until the gateway has read the
+/// table, it neither lists agents nor knows which tokens have been revoked.
+async fn status(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let answer = send(gateway.address, "GET", path, headers, "").await;
+        let answer = send(address, "GET", path, headers, "").await;
         if answer.status != 503 {
             return answer.status.as_u16();
         }
@@ -58,8 +59,8 @@ async fn opens(gateway: &Gateway, path: &str, token: &str) {
         Feed::open(gateway.address, &format!("?token={token}"), &[]).await.connected().await;
         return;
     }
-    let in_header = status(gateway, path, &headers).await;
-    let in_query = status(gateway, &format!("{path}?token={token}"), &[]).await;
+    let in_header = status(gateway.address, path, &headers).await;
+    let in_query = status(gateway.address, &format!("{path}?token={token}"), &[]).await;
     assert_eq!([in_header, in_query], [200, 200], "{path}");
 }
 
@@ -139,7 +140,7 @@ async fn issuer_and_audience_are_checked_if_they_are_set() {
         (serde_json::json!({"aud": "b"}), 401),
     ] {
         let path = format!("/api/v1/oasis/events?token={}", token(SECRET, 60, claims.clone()));
-        assert_eq!(get(gateway.address, &path).await.status, status, "{claims}");
+        assert_eq!(self::status(gateway.address, &path, &[]).await, status, "{claims}");
     }
     gateway.stop().await;
 }
@@ -162,8 +163,8 @@ async fn the_reason_of_a_refusal_is_logged_at_the_level_debug_without_the_token(
     for (level, is_logged) in [("info,gateway_feed::access=debug", true), ("info", false)] {
         let gateway = Process::start_with(&variables(level)).await;
         let path = "/api/v1/oasis/events?token=";
-        assert_eq!(get(gateway.address, &format!("{path}{}", valid())).await.status, 200);
-        assert_eq!(get(gateway.address, &format!("{path}{expired}")).await.status, 401);
+        assert_eq!(status(gateway.address, &format!("{path}{}", valid()), &[]).await, 200);
+        assert_eq!(status(gateway.address, &format!("{path}{expired}"), &[]).await, 401);
         let log = gateway.stop().await;
         assert_eq!(log.contains("the token has expired"), is_logged, "{log}");
         for part in expired.split('.') {

@@ -6,6 +6,7 @@
 mod agents;
 mod client;
 mod console;
+mod credentials;
 mod feed;
 mod identity;
 mod ingest;
@@ -13,6 +14,8 @@ mod numbers;
 mod process;
 mod query;
 mod resume;
+mod room_errors;
+mod rooms;
 mod schemas;
 mod senders;
 mod sizes;

@@ -16,8 +16,10 @@ use super::super::ticker::Ticker;
 use super::client::{Client, Follows, test_channel};
 use super::rng::Rng;
 use super::table::{History, HistoryRow, Restores, SimTable};
+use crate::access::Subject;
+use crate::fanout::admission::Admitted;
 use crate::fanout::budget::Budget;
-use crate::fanout::ends::{CloseReason, Subject};
+use crate::fanout::ends::CloseReason;
 use crate::fanout::hub::Hub;
 use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
@@ -51,7 +53,7 @@ impl Gateway {
         let shared: Arc<dyn Table> = Arc::new(table.clone());
         let budget = Arc::new(Budget::new(RINGS));
         let lines = Topics::new(TestStream, shared.clone(), budget.clone());
-        let ticker = Topics::new(Ticker::new(usize::MAX), shared, budget.clone());
+        let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget.clone());
         let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
         let clock = spawn_local({
             let hub = hub.clone();
@@ -145,8 +147,8 @@ impl World {
             }
             95..97 => {
                 let user = format!("user-{}", self.rng.below(CLIENTS as u64));
-                let subject: Subject = ("user", user.as_str().into());
-                self.gateway.borrow().hub.ends.end(&subject, CloseReason::Revoked);
+                let subject = Subject::User(user.as_str().into());
+                self.gateway.borrow().hub.ends.end(&subject, CloseReason::Revoked, |_| true);
             }
             _ => sleep(Duration::from_secs(self.rng.below(20))).await,
         }
@@ -282,17 +284,17 @@ async fn run_client(
             Follows::Ticker(module) => {
                 let mut want = Filter::all(oasis_core::Channel::devhub());
                 want.module.extend(module.map(|module| oasis_core::Module::parse(module).unwrap()));
-                let admission = gateway.ticker.stream.admit(&(), &()).await.unwrap();
-                let end = gateway.hub.ends.register(admission.subjects, admission.deadline);
-                let subscriber = Subscriber::new(&gateway.ticker, ((), want, begin), admission.permit, end);
+                let admission = gateway.ticker.stream.admit(&None, &()).await.unwrap();
+                let admitted = Admitted::new(&gateway.hub.ends, admission);
+                let subscriber = Subscriber::new(&gateway.ticker, ((), want, begin), admitted);
                 follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
             }
             Follows::Test { channels: topic, last } => {
                 let until = rng.once_in(3).then(|| Instant::now() + Duration::from_secs(rng.below(60)));
                 let user = User { name: client.name.clone(), until: until.filter(|_| !ending.get()) };
                 let admission = gateway.lines.stream.admit(&user, &topic).await.unwrap();
-                let end = gateway.hub.ends.register(admission.subjects, admission.deadline);
-                let subscriber = Subscriber::new(&gateway.lines, (topic, last, begin), admission.permit, end);
+                let admitted = Admitted::new(&gateway.hub.ends, admission);
+                let subscriber = Subscriber::new(&gateway.lines, (topic, last, begin), admitted);
                 follow(&mut client, subscriber, &gateway, &mut rng, &ending).await;
             }
         }

@@ -1,0 +1,228 @@
+//! [`Callers`]: finds out who sends a request to a private route.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Method, Uri};
+use jiff::Timestamp;
+use oasis_core::Ts;
+use oasis_identity::{Keys, Rejection};
+use oasis_service::{ApiError, Presented, Query, Request, bearer};
+use oasis_store::{ApiKey, Store};
+use ring::digest::{SHA256, digest};
+
+use super::not_admitted::NotAdmitted;
+use super::revocations::Revocations;
+use super::sender_tokens::SenderTokens;
+use super::senders::Sender;
+use super::viewer::{Credential, Viewer};
+use crate::batch::Batch;
+
+/// The prefix of API keys.
+const API_KEY: &str = "sk_live_";
+/// The name of the cookie that holds a session, which is a JSON Web Token.
+const SESSION: &str = "oasis_session";
+
+/// The sender of a request to a private route.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller<'a> {
+    /// A program that has one of INGEST_TOKENS. It may write, but not read.
+    Service(Sender<'a>),
+    /// A user.
+    Viewer(Arc<Viewer>),
+}
+
+/// Finds out who sends a request to a private route.
+pub(crate) struct Callers {
+    services: SenderTokens,
+    keys: Keys,
+    api_keys: Batch<Hash, Option<ApiKey>>,
+    revocations: Arc<Revocations>,
+}
+
+/// The SHA-256 of an API key.
+type Hash = [u8; 32];
+
+/// A credential in a request.
+enum Credentials<'s, 'r> {
+    Service(Sender<'s>),
+    ApiKey(Hash),
+    Token(Cow<'r, str>),
+}
+
+impl Callers {
+    pub(crate) fn new(
+        services: SenderTokens,
+        keys: Keys,
+        store: Store,
+        revocations: Arc<Revocations>,
+    ) -> Self {
+        let api_keys = Batch::new(move |hashes: Vec<Hash>| {
+            let store = store.clone();
+            async move {
+                let found = store.api_keys(&hashes).await?;
+                let of = |hash: &Hash| found.iter().find(|key| key.hash == *hash).cloned();
+                Ok(hashes.iter().map(of).collect())
+            }
+        });
+        Self { services, keys, api_keys, revocations }
+    }
+
+    /// The sender of a request. The credential has been verified, but it may have been revoked.
+    ///
+    /// # Errors
+    /// 401 if the credential is missing or invalid; 403 if the gateway has no keys for JSON Web Tokens and
+    /// the request has no other credential; 503 if an API key cannot be looked up.
+    pub(crate) async fn identify(&self, request: &Request) -> Result<Caller<'_>, NotAdmitted> {
+        let now = Ts::clamped(Timestamp::now());
+        match self.credentials(request)? {
+            Credentials::Service(sender) => Ok(Caller::Service(sender)),
+            Credentials::ApiKey(hash) => Ok(Caller::Viewer(Arc::new(self.of_api_key(hash, now).await?))),
+            Credentials::Token(token) => match self.keys.verify(&token, now) {
+                Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer.into()))),
+                Err(rejection) => {
+                    // The client does not learn the reason.
+                    tracing::debug!(reason = %rejection, "a token was refused");
+                    Err(bad_token().into())
+                }
+            },
+        }
+    }
+
+    /// The sender of a request, whose credential has not been revoked.
+    ///
+    /// # Errors
+    /// As [`Callers::identify`]; also 401 if the credential has been revoked, and 503 until the gateway has
+    /// read which credentials have been revoked.
+    pub(crate) async fn admit(&self, request: &Request) -> Result<Caller<'_>, NotAdmitted> {
+        let caller = self.identify(request).await?;
+        if let Caller::Viewer(viewer) = &caller {
+            self.check(viewer)?;
+        }
+        Ok(caller)
+    }
+
+    /// Checks that the credential of `viewer` has not been revoked.
+    ///
+    /// # Errors
+    /// See [`Revocations::check`].
+    pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
+        self.revocations.check(viewer)
+    }
+
+    /// The first credential that the request has, even if it is invalid.
+    fn credentials<'r>(&self, request: &'r Request) -> Result<Credentials<'_, 'r>, ApiError> {
+        let headers = request.headers();
+        match bearer(headers) {
+            Presented::Malformed => return Err(bad_token()),
+            Presented::Token(token) => match self.services.scope(token) {
+                Some(scope) => return Ok(Credentials::Service(Sender::new(scope))),
+                None if token.starts_with(API_KEY) => return Ok(Credentials::ApiKey(hash(token))),
+                None if !self.keys.is_empty() => return Ok(Credentials::Token(token.into())),
+                None => {}
+            },
+            Presented::Nothing => {}
+        }
+        if let Some(key) = headers.get("x-api-key") {
+            let mut keys = headers.get_all("x-api-key").iter();
+            let is_only = keys.next().is_some() && keys.next().is_none();
+            let key = key.to_str().ok().filter(|key| is_only && key.starts_with(API_KEY));
+            return Ok(Credentials::ApiKey(hash(key.ok_or_else(bad_token)?)));
+        }
+        if self.keys.is_empty() {
+            return Err(ApiError::forbidden("auth_not_configured", "this gateway knows no users yet").hint(
+                "set JWT_SECRET, JWT_PUBLIC_KEYS or JWKS_URL, or send an API key (see `oasis keys create`)",
+            ));
+        }
+        match in_query(request.uri()) {
+            Presented::Malformed => return Err(bad_token()),
+            // Addresses are logged in many places, and an API key is valid for a long time.
+            Presented::Token(token) if token.starts_with(API_KEY) => {
+                return Err(bad_token().hint("send an API key in the header x-api-key, never in the address"));
+            }
+            Presented::Token(token) => return Ok(Credentials::Token(token)),
+            Presented::Nothing => {}
+        }
+        match session(headers, request.method()) {
+            Some(session) => Ok(Credentials::Token(session.into())),
+            None => Err(ApiError::unauthorized("token_missing", "this request needs a token").hint(
+                "send the header Authorization: Bearer … with a JSON Web Token or an API key, or token=… in \
+                 the query (for EventSource)",
+            )),
+        }
+    }
+
+    async fn of_api_key(&self, hash: Hash, now: Ts) -> Result<Viewer, NotAdmitted> {
+        let found = self.api_keys.get(hash).await.map_err(|error| {
+            let message = "the API key cannot be checked now";
+            NotAdmitted::Unavailable(ApiError::unavailable("database_unavailable", message, error))
+        })?;
+        let valid = found
+            .filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|expires| now < expires));
+        let Some(key) = valid else {
+            tracing::debug!("an API key was refused: it is unknown, has expired or has been revoked");
+            return Err(bad_token().into());
+        };
+        Ok(Viewer {
+            user: key.user_id.into(),
+            credential: Credential::Key(key.id.into()),
+            issued: Some(key.created_at),
+            expires: key.expires_at,
+        })
+    }
+}
+
+impl<'a> Caller<'a> {
+    /// The user who reads.
+    ///
+    /// # Errors
+    /// 403 if the caller is a program with one of INGEST_TOKENS.
+    pub(crate) fn viewer(self) -> Result<Arc<Viewer>, ApiError> {
+        match self {
+            Self::Viewer(viewer) => Ok(viewer),
+            Self::Service(_) => {
+                Err(ApiError::forbidden("not_a_user", "one of INGEST_TOKENS writes, but does not read")
+                    .hint("send a JSON Web Token (see `oasis token mint`) or an API key"))
+            }
+        }
+    }
+}
+
+/// All refused tokens get the same answer.
+fn bad_token() -> ApiError {
+    ApiError::unauthorized("bad_token", Rejection::PUBLIC)
+}
+
+fn hash(key: &str) -> Hash {
+    let mut hash = Hash::default();
+    hash.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
+    hash
+}
+
+/// The token in the query, even if another part of the query is invalid.
+pub(super) fn in_query(uri: &Uri) -> Presented<Cow<'_, str>> {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    let Some(pair) = pairs.find(|pair| pair.starts_with("token=")) else { return Presented::Nothing };
+    let query = Query::parse(Some(pair), &["token"]).ok();
+    let token = query.and_then(|query| query.get("token").map(|token| token.to_owned().into()));
+    token.map_or(Presented::Malformed, Presented::Token)
+}
+
+/// The session in the cookie. A browser adds cookies by itself, so a cookie counts only if the request cannot
+/// have been caused by a page of another site: a reading request that is not `cross-site`, or a writing
+/// request whose `Origin` is the gateway itself.
+fn session<'a>(headers: &'a HeaderMap, method: &Method) -> Option<&'a str> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let allowed = if matches!(*method, Method::GET | Method::HEAD) {
+        text("sec-fetch-site") != Some("cross-site")
+    } else {
+        let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(_, own)| text(HOST.as_str()) == Some(own))
+    };
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut sessions =
+        pairs.filter(|(name, _)| *name == SESSION).map(|(_, session)| session.trim_matches('"'));
+    sessions.next().filter(|_| allowed)
+}

@@ -1,0 +1,138 @@
+//! [`Revocations`]: which credentials have been revoked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use oasis_core::Ts;
+use oasis_identity::Rejection;
+use oasis_service::ApiError;
+use oasis_store::Revocation;
+
+use super::not_admitted::NotAdmitted;
+use super::subject::Subject;
+use super::viewer::Viewer;
+
+/// The credentials that have been revoked, as far as the tail has read the table.
+#[derive(Debug, Default)]
+pub(crate) struct Revocations(RwLock<Revoked>);
+
+#[derive(Debug, Default)]
+struct Revoked {
+    /// Whether all earlier revocations have been read.
+    complete: bool,
+    /// For each subject, the time up to which credentials of this subject were revoked. `None` if all of
+    /// them were revoked.
+    subjects: HashMap<Subject, Option<Ts>>,
+}
+
+impl Revocations {
+    /// Replaces all revocations. From now on, viewers can be checked.
+    pub(crate) fn replace(&self, revocations: &[Revocation]) {
+        let mut subjects = Revoked { complete: true, ..Revoked::default() };
+        revocations.iter().for_each(|revocation| subjects.add(revocation));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = subjects;
+    }
+
+    /// Adds a revocation.
+    pub(crate) fn add(&self, revocation: &Revocation) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
+    }
+
+    /// Checks that the credential of `viewer` has not been revoked.
+    ///
+    /// # Errors
+    /// 401 if the credential has been revoked; 503 until the revocations have been read.
+    pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
+        let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if !revoked.complete {
+            let why = "the revoked tokens have not been read yet";
+            let error = ApiError::unavailable("database_unavailable", "the token cannot be checked now", why);
+            return Err(NotAdmitted::Unavailable(error));
+        }
+        let is_revoked = |subject| match revoked.subjects.get(&subject) {
+            None => false,
+            Some(before) => covers(*before, viewer),
+        };
+        if viewer.subjects().into_iter().any(is_revoked) {
+            tracing::debug!("a token was refused, because it has been revoked");
+            return Err(ApiError::unauthorized("bad_token", Rejection::PUBLIC).into());
+        }
+        Ok(())
+    }
+}
+
+impl Revoked {
+    fn add(&mut self, revocation: &Revocation) {
+        let (subject, before) = parts(revocation);
+        // `None` is the earliest value of an `Option`, but it covers more than any time.
+        let latest = |old: Option<Ts>| if old.is_none() || before.is_none() { None } else { old.max(before) };
+        let old = self.subjects.get(&subject).copied();
+        self.subjects.insert(subject, old.map_or(before, latest));
+    }
+}
+
+/// The subject of a revocation, and the time up to which credentials of this subject are revoked. `None` if
+/// all of them are revoked.
+pub(crate) fn parts(revocation: &Revocation) -> (Subject, Option<Ts>) {
+    match revocation {
+        Revocation::Key { id } => (Subject::Key(Arc::from(id.as_str())), None),
+        Revocation::Token { jti, .. } => (Subject::Token(Arc::from(jti.as_str())), None),
+        Revocation::User { sub, before, .. } => (Subject::User(Arc::from(sub.as_str())), Some(*before)),
+    }
+}
+
+/// Whether a revocation up to `before` covers the credential of `viewer`. A token that does not say when it
+/// was issued is covered.
+pub(crate) fn covers(before: Option<Ts>, viewer: &Viewer) -> bool {
+    before.is_none_or(|before| viewer.issued.is_none_or(|issued| issued <= before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::viewer::Credential;
+    use super::*;
+
+    fn ts(second: u8) -> Ts {
+        format!("2026-01-02T03:04:{second:02}Z").parse().unwrap()
+    }
+
+    fn viewer(user: &str, credential: Credential, issued: Option<u8>) -> Viewer {
+        Viewer { user: user.into(), credential, issued: issued.map(ts), expires: None }
+    }
+
+    #[test]
+    fn no_viewer_is_accepted_before_the_revocations_have_been_read() {
+        let revocations = Revocations::default();
+        let ann = viewer("ann", Credential::Token(None), None);
+        assert!(matches!(revocations.check(&ann), Err(NotAdmitted::Unavailable(_))));
+        revocations.replace(&[]);
+        assert!(revocations.check(&ann).is_ok());
+    }
+
+    #[test]
+    fn a_revocation_covers_its_key_its_token_or_the_earlier_tokens_of_its_user() {
+        let revocations = Revocations::default();
+        revocations.replace(&[
+            Revocation::Key { id: "k1".into() },
+            Revocation::User { sub: "ann".into(), before: ts(10), until: None },
+        ]);
+        revocations.add(&Revocation::Token { jti: "t1".into(), until: None });
+        revocations.add(&Revocation::User { sub: "ann".into(), before: ts(5), until: None });
+        let key = |id: &str| Credential::Key(id.into());
+        let token = |id: &str| Credential::Token(Some(id.into()));
+        for (viewer, is_revoked) in [
+            (viewer("bob", key("k1"), None), true),
+            (viewer("bob", key("k2"), None), false),
+            (viewer("bob", token("t1"), Some(59)), true),
+            (viewer("bob", token("k1"), Some(59)), false),
+            (viewer("ann", token("t2"), Some(10)), true),
+            (viewer("ann", token("t2"), Some(11)), false),
+            (viewer("ann", Credential::Token(None), None), true),
+            (viewer("ann", key("k3"), Some(9)), true),
+            (viewer("ann", key("k3"), Some(12)), false),
+        ] {
+            let refused = matches!(revocations.check(&viewer), Err(NotAdmitted::Refused(_)));
+            assert_eq!(refused, is_revoked, "{viewer:?}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! [`Batch`]: lookups that share statements. All lookups that arrive during one statement are answered by
+//! the next statement. So the number of statements at a time is bounded, however many clients connect at the
+//! same time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use oasis_store::StoreError;
+use tokio::sync::oneshot;
+
+/// The maximum number of lookups that share a statement.
+const MOST_KEYS: usize = 500;
+
+/// Lookups of values by their keys. Cheap to clone.
+pub(crate) struct Batch<K, V>(Arc<Inner<K, V>>);
+
+/// Why a lookup has no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LookupError {
+    /// The table cannot be read.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+    /// The connection pool and the tail may be connected to different servers.
+    #[error("the database server that answered is behind the server that the tail reads")]
+    Stale,
+    /// The statement was interrupted.
+    #[error("the lookup was interrupted")]
+    Interrupted,
+}
+
+impl From<StoreError> for LookupError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// Looks up the values of some keys. The result has a value for each key, in the order of the keys.
+type Lookup<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, Result<Vec<V>, LookupError>> + Send + Sync;
+
+struct Inner<K, V> {
+    waiting: Mutex<Waiting<K, V>>,
+    lookup: Box<Lookup<K, V>>,
+}
+
+struct Waiting<K, V> {
+    lookups: Vec<(K, oneshot::Sender<Result<V, LookupError>>)>,
+    /// Whether a task sends statements.
+    running: bool,
+}
+
+impl<K, V> Clone for Batch<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
+    pub(crate) fn new<F>(lookup: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<V>, LookupError>> + Send + 'static,
+    {
+        let waiting = Mutex::new(Waiting { lookups: Vec::new(), running: false });
+        Self(Arc::new(Inner { waiting, lookup: Box::new(move |keys| Box::pin(lookup(keys))) }))
+    }
+
+    /// Looks up the value of `key`.
+    pub(crate) async fn get(&self, key: K) -> Result<V, LookupError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut waiting = self.0.lock();
+            waiting.lookups.push((key, answer));
+            if !waiting.running {
+                waiting.running = true;
+                // A task of its own runs the statement. So the lookups of other clients go on if this client
+                // leaves.
+                tokio::spawn(self.0.clone().run());
+            }
+        }
+        answered.await.unwrap_or(Err(LookupError::Interrupted))
+    }
+}
+
+impl<K, V> Inner<K, V> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<K, V>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends statements until no lookup waits.
+    async fn run(self: Arc<Self>) {
+        loop {
+            let mut next = {
+                let mut waiting = self.lock();
+                // Nobody waits for the answer to a client that has left.
+                waiting.lookups.retain(|(_, answer)| !answer.is_closed());
+                if waiting.lookups.is_empty() {
+                    waiting.running = false;
+                    return;
+                }
+                let most = waiting.lookups.len().min(MOST_KEYS);
+                waiting.lookups.drain(..most).collect::<Vec<_>>()
+            };
+            let (keys, answers): (Vec<K>, Vec<_>) = next.drain(..).unzip();
+            match (self.lookup)(keys).await {
+                Ok(values) => {
+                    // Sending fails if the client has left in the meantime.
+                    answers.into_iter().zip(values).for_each(|(answer, value)| drop(answer.send(Ok(value))));
+                }
+                Err(error) => {
+                    answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A batch that answers each key with its double, and the sizes of its statements.
+    fn doubling() -> (Batch<usize, usize>, Arc<Mutex<Vec<usize>>>) {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let seen = sizes.clone();
+        let batch = Batch::new(move |keys: Vec<usize>| {
+            seen.lock().unwrap().push(keys.len());
+            async move {
+                sleep(Duration::from_millis(10)).await;
+                if keys.contains(&7) {
+                    return Err(LookupError::Stale);
+                }
+                Ok(keys.iter().map(|key| 2 * key).collect())
+            }
+        });
+        (batch, sizes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lookups_that_arrive_during_a_statement_share_the_next_one() {
+        let (batch, sizes) = doubling();
+        let lookups = (10..1_110).map(|key| batch.get(key));
+        let values = join_all(lookups).await;
+        let values: Vec<usize> = values.into_iter().map(Result::unwrap).collect();
+        assert_eq!(values, (10..1_110).map(|key| 2 * key).collect::<Vec<_>>());
+        assert_eq!(*sizes.lock().unwrap(), [500, 500, 100]);
+        assert_eq!(batch.get(1).await.unwrap(), 2, "a later lookup starts a new statement");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_statement_fails_its_own_lookups_only() {
+        let (batch, _) = doubling();
+        let first = batch.get(1);
+        let (first, failed) = futures_util::future::join(first, batch.get(7)).await;
+        assert!(first.is_err() && failed.is_err());
+        assert_eq!(batch.get(2).await.unwrap(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_leaves_does_not_stop_the_others() {
+        let (batch, sizes) = doubling();
+        let leaving = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.get(1).await }
+        });
+        sleep(Duration::from_millis(1)).await;
+        let staying = batch.get(2);
+        leaving.abort();
+        assert_eq!(staying.await.unwrap(), 4);
+        assert_eq!(sizes.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,202 @@
+//! Opens, changes, shows and closes a room.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use oasis_core::room::{MOST_NAME_BYTES, Readers, RoomChange, RoomId};
+use oasis_core::{Ts, is_invisible};
+use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use oasis_store::ChannelState;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::body;
+use super::errors::no_such_room;
+use super::requests::Rooms;
+use super::rights::{check_opener, check_reader, check_writer};
+use super::view::Room;
+use crate::access::{Caller, Viewer};
+use crate::ingest::not_stored;
+
+/// The maximum size of the body of a request, in bytes.
+const MOST_BYTES: usize = 16 << 10;
+
+/// The members of a request that opens or changes a room. `None` for an absent member, and `Some(None)` for
+/// null.
+struct Wanted {
+    owner: Option<Option<String>>,
+    readers: Option<Readers>,
+    title: Option<Option<String>>,
+}
+
+impl Rooms {
+    /// Shows a room.
+    ///
+    /// # Errors
+    /// 404 if the room does not exist; 403 if the viewer may not read it.
+    pub(crate) async fn show(
+        &self,
+        room: &RoomId,
+        viewer: &Viewer,
+        request: &Request,
+    ) -> Result<Response, ApiError> {
+        Query::parse(request.uri().query(), &["token"])?;
+        let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
+        check_reader(&state, viewer)?;
+        response::json(StatusCode::OK, &Room::from(&*state))
+    }
+
+    /// Opens a room, or changes an existing room. The answer is the room: 201 if it is new, or else 200.
+    ///
+    /// # Errors
+    /// 400 for a bad body; 403 if the caller may not do this; 404 if a user changes a room that does not
+    /// exist; 503 if the table cannot be written.
+    pub(crate) async fn put(
+        &self,
+        room: &RoomId,
+        caller: Caller<'_>,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let arrived = Instant::now();
+        Query::parse(request.uri().query(), &[])?;
+        let state = self.fresh_state(room).await?;
+        match &state {
+            Some(state) => check_writer(state, &caller)?,
+            None => check_opener(room, &caller)?,
+        }
+        let wanted = Wanted::parse(body::object(&body::read(request, context, MOST_BYTES).await?)?)?;
+        if matches!(caller, Caller::Viewer(_)) && wanted.owner.is_some() {
+            return Err(ApiError::forbidden(
+                "owner_not_allowed",
+                "only a service may set the owner of a room",
+            ));
+        }
+        let state = match state {
+            Some(state) => state,
+            None => {
+                let is_new = self.append(room, wanted.opening()?, arrived).await?;
+                let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
+                if is_new {
+                    return response::json(StatusCode::CREATED, &Room::from(&*state));
+                }
+                // Another request has opened the room in the meantime.
+                state
+            }
+        };
+        let state = match wanted.change(&state)? {
+            None => state,
+            Some(change) => {
+                self.append(room, change, arrived).await?;
+                self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
+            }
+        };
+        response::json(StatusCode::OK, &Room::from(&*state))
+    }
+
+    /// Closes a room. The answer is the room. A room that is closed already stays as it is.
+    ///
+    /// # Errors
+    /// 403 if the caller may not do this; 404 if the room does not exist; 503 if the table cannot be written.
+    pub(crate) async fn close(
+        &self,
+        room: &RoomId,
+        caller: Caller<'_>,
+        request: &Request,
+    ) -> Result<Response, ApiError> {
+        let arrived = Instant::now();
+        Query::parse(request.uri().query(), &[])?;
+        let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
+        check_writer(&state, &caller)?;
+        let state: Arc<ChannelState> = if state.is_closed {
+            state
+        } else {
+            self.append(room, RoomChange::Closed, arrived).await?;
+            self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
+        };
+        response::json(StatusCode::OK, &Room::from(&*state))
+    }
+
+    /// Appends a change. Returns false if the same change was stored before.
+    async fn append(&self, room: &RoomId, change: RoomChange, arrived: Instant) -> Result<bool, ApiError> {
+        let now = Ts::clamped(Timestamp::now());
+        let event = change.into_event(room, now);
+        let event = event.map_err(|why| ApiError::bad_request("bad_room", why.to_string()))?;
+        let appended = self.appender.append(vec![event], arrived).await.map_err(not_stored)?;
+        // The tail of this gateway will do the same, but a little later.
+        self.directory.forget(room.channel());
+        Ok(appended.iter().all(|appended| !appended.duplicate))
+    }
+}
+
+impl Wanted {
+    fn parse(mut members: Map<String, Value>) -> Result<Self, ApiError> {
+        let wanted = Self {
+            owner: text(&mut members, "owner")?,
+            readers: match members.remove("readers") {
+                None => None,
+                Some(Value::String(readers)) => Some(readers.parse().map_err(|why| bad("readers", why))?),
+                Some(_) => return Err(bad("readers", format!("expected one of {}", Readers::list()))),
+            },
+            title: text(&mut members, "title")?,
+        };
+        match members.keys().next() {
+            None => Ok(wanted),
+            Some(name) => {
+                let shown: String = name.chars().take(64).collect();
+                Err(bad(&shown, "unknown field").hint("a room has the fields owner, readers and title"))
+            }
+        }
+    }
+
+    /// The row that opens the room.
+    fn opening(&self) -> Result<RoomChange, ApiError> {
+        let (owner, readers) = (self.owner.clone().flatten(), self.readers.unwrap_or(Readers::SignedIn));
+        check_owner(owner.as_deref(), readers)?;
+        Ok(RoomChange::Opened { owner, readers, title: self.title.clone().flatten() })
+    }
+
+    /// The row that changes `room` to what the request wants. `None` if the room need not change.
+    fn change(self, room: &ChannelState) -> Result<Option<RoomChange>, ApiError> {
+        let owner = self.owner.filter(|owner| *owner != room.owner);
+        let readers = self.readers.filter(|readers| *readers != room.readers);
+        let title = self.title.filter(|title| *title != room.title);
+        let new_owner = owner.as_ref().unwrap_or(&room.owner);
+        check_owner(new_owner.as_deref(), readers.unwrap_or(room.readers))?;
+        let is_same = owner.is_none() && readers.is_none() && title.is_none();
+        Ok((!is_same).then_some(RoomChange::Updated { owner, readers, title }))
+    }
+}
+
+/// If only the owner may read, there must be an owner.
+fn check_owner(owner: Option<&str>, readers: Readers) -> Result<(), ApiError> {
+    match (owner, readers) {
+        (None, Readers::Owner) => {
+            Err(bad("readers", "`owner` needs an owner, because nobody else could read the room"))
+        }
+        (Some(_), _) | (None, Readers::SignedIn) => Ok(()),
+    }
+}
+
+/// Takes a text or null out of the members.
+fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<Option<String>>, ApiError> {
+    let hostile = |c: char| c.is_control() || is_invisible(c);
+    match members.remove(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(Value::String(text))
+            if (1..=MOST_NAME_BYTES).contains(&text.len()) && !text.contains(hostile) =>
+        {
+            Ok(Some(Some(text)))
+        }
+        Some(_) => Err(bad(
+            name,
+            format!("expected null or a text of 1 to {MOST_NAME_BYTES} bytes without control characters"),
+        )),
+    }
+}
+
+fn bad(name: &str, why: impl std::fmt::Display) -> ApiError {
+    ApiError::bad_request("bad_room", format!("`{name}`: {why}"))
+}

@@ -1,0 +1,184 @@
+//! Writes lines to a room: one line or an array of lines. Either all lines of a request are stored, or none.
+
+use std::fmt::Write;
+
+use hyper::StatusCode;
+use hyper::header::HeaderMap;
+use jiff::Timestamp;
+use oasis_core::room::{AgentType, LogLevel, LogLine, RoomId};
+use oasis_core::{DedupKey, NewEvent, Ts, parse_json};
+use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use ring::digest::{Context, SHA256};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::body;
+use super::requests::Rooms;
+use super::rights::check_writer;
+use crate::access::Caller;
+use crate::ingest::{Fields, Refusal, not_stored};
+
+/// The maximum size of the body of a request, in bytes.
+const MOST_BYTES: usize = 20 << 20;
+/// The maximum number of lines in one request.
+const MOST_LINES: usize = 1_000;
+/// The maximum size of the JSON of one line, in bytes. A line that fits into the table is smaller, even if
+/// every character is escaped.
+const MOST_LINE_BYTES: usize = 128 << 10;
+/// The maximum length of the header `Idempotency-Key`, in bytes.
+const MOST_KEY_BYTES: usize = 255;
+/// The maximum number of refused lines that an error names.
+const MOST_NAMED: usize = 10;
+
+/// The answer to a request whose lines were stored.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    accepted: usize,
+    /// The id of the last line. Null if the line was stored by an earlier request and has been pruned.
+    last_id: Option<i64>,
+}
+
+impl Rooms {
+    /// Stores the lines of a request.
+    ///
+    /// # Errors
+    /// 400 or 413 for a bad body; 403 if the caller may not write to the room; 404 if the room does not
+    /// exist; 409 if it is closed; 415 if the body is not JSON; 503 if the table cannot be written.
+    pub(crate) async fn write(
+        &self,
+        room: &RoomId,
+        caller: Caller<'_>,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let arrived = Instant::now();
+        let state = self.state(room).await?;
+        check_writer(&state, &caller)?;
+        if state.is_closed {
+            return Err(ApiError::conflict("room_closed", format!("the room {room} is closed"))
+                .hint("open another room: a closed room stays closed"));
+        }
+        Query::parse(request.uri().query(), &[])?;
+        let key = idempotency_key(request.headers())?;
+        let body = body::read(request, context, MOST_BYTES).await?;
+        let mut events = read(&body, room, Ts::clamped(Timestamp::now()))?;
+        drop(body);
+        if let Some(key) = key {
+            let writer = match &caller {
+                Caller::Service(sender) => ("service", sender.owner()),
+                Caller::Viewer(viewer) => ("user", &*viewer.user),
+            };
+            for (nth, event) in events.iter_mut().enumerate() {
+                event.dedup_key = Some(dedup_key(room, writer, &key, nth)?);
+            }
+        }
+        let accepted = events.len();
+        let appended = self.appender.append(events, arrived).await.map_err(not_stored)?;
+        let last_id = appended.last().and_then(|last| last.id);
+        response::json(StatusCode::CREATED, &Stored { accepted, last_id })
+    }
+}
+
+/// Reads the lines of a body.
+fn read(body: &[u8], room: &RoomId, now: Ts) -> Result<Vec<NewEvent>, ApiError> {
+    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+        let event = line(body, room, now);
+        return event.map(|event| vec![event]).map_err(|refusal| {
+            let error = ApiError::bad_request("bad_line", refusal.message);
+            match refusal.hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        });
+    }
+    // The array is first split into slices of the body. The slices are parsed one by one.
+    let slices: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
+    if slices.is_empty() {
+        return Err(ApiError::bad_request("bad_line", "the array contains no line"));
+    }
+    if slices.len() > MOST_LINES {
+        return Err(ApiError::bad_request(
+            "too_many_lines",
+            format!("{} lines in one request: at most {MOST_LINES} are allowed", slices.len()),
+        ));
+    }
+    let (mut events, mut refused, mut named) = (Vec::with_capacity(slices.len()), 0, String::new());
+    for (nth, slice) in slices.into_iter().enumerate() {
+        match line(slice.get().as_bytes(), room, now) {
+            Ok(event) => events.push(event),
+            Err(refusal) => {
+                refused += 1;
+                if refused <= MOST_NAMED {
+                    let and = if named.is_empty() { "" } else { "; " };
+                    // Writing to a string cannot fail.
+                    let _ = write!(named, "{and}line {nth}: {}", refusal.message);
+                }
+            }
+        }
+    }
+    if refused == 0 {
+        return Ok(events);
+    }
+    if refused > MOST_NAMED {
+        let _ = write!(named, "; and {} more lines", refused - MOST_NAMED);
+    }
+    Err(ApiError::bad_request("bad_line", named)
+        .hint("no line of this request was stored; the first line has the number 0"))
+}
+
+/// Reads one line: `{timestamp?, agentType, level?, message, metadata?, vtid?}`.
+fn line(text: &[u8], room: &RoomId, now: Ts) -> Result<NewEvent, Refusal> {
+    if text.len() > MOST_LINE_BYTES {
+        return Err(Refusal::new(format!("the line is too large: the limit is {MOST_LINE_BYTES} bytes")));
+    }
+    let line = match parse_json(text) {
+        Ok(Value::Object(line)) => line,
+        Ok(_) => return Err(Refusal::new("expected a line, which is a JSON object")),
+        Err(error) => return Err(Refusal::new(format!("not JSON: {error}"))),
+    };
+    let mut fields = Fields::new(line, "");
+    let ts = fields.time("timestamp", now)?;
+    let agent_type = fields.required("agentType", AgentType::parse)?;
+    let level = fields.parsed("level", str::parse)?.unwrap_or(LogLevel::Info);
+    let message = fields.text("message")?.ok_or_else(|| fields.refuse("message", "it is missing"))?;
+    let metadata = match fields.take("metadata") {
+        None => None,
+        Some(Value::Object(metadata)) => Some(metadata),
+        Some(_) => return Err(fields.refuse("metadata", "expected a JSON object")),
+    };
+    let stated = fields.text("vtid")?;
+    let in_metadata = || metadata.as_ref().and_then(|metadata| metadata.get("vtid")?.as_str());
+    let vtid = stated.as_deref().or_else(in_metadata).map(|vtid| vtid.trim().parse());
+    fields
+        .finish()
+        .map_err(|refusal| Refusal { hint: Some("put other data into `metadata`".into()), ..refusal })?;
+    // A bad VTID is no reason to lose a line.
+    let task = vtid.and_then(Result::ok).unwrap_or(oasis_core::Task::Unset);
+    let line = LogLine { ts, task, agent_type, level, message, metadata };
+    line.into_event(room).map_err(|why| Refusal::new(why.to_string()))
+}
+
+/// The header `Idempotency-Key`.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=MOST_KEY_BYTES).contains(&key.len()));
+    let key = key.ok_or_else(|| {
+        let why = format!("header `Idempotency-Key`: expected 1 to {MOST_KEY_BYTES} printable characters");
+        ApiError::bad_request("bad_header", why)
+    })?;
+    Ok(Some(key.to_owned()))
+}
+
+/// The dedup key of the line with the number `nth` in a request. It is a hash, because its parts may be long.
+fn dedup_key(room: &RoomId, (kind, name): (&str, &str), key: &str, nth: usize) -> Result<DedupKey, ApiError> {
+    let mut hash = Context::new(&SHA256);
+    for part in [room.as_str(), kind, name, key, &nth.to_string()] {
+        hash.update(&part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    DedupKey::of_digest(oasis_core::room::ROOMS, "line:", hash.finish().as_ref()).map_err(ApiError::internal)
+}

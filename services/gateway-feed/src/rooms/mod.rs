@@ -1,0 +1,25 @@
+//! Rooms: live logs, each for the users who may read it.
+//!
+//! - `GET /api/v1/rooms`: the rooms that the user may read
+//! - `GET`, `PUT`, `DELETE /api/v1/rooms/{id}`: reads, opens or changes, and closes a room
+//! - `GET /api/v1/rooms/{id}/logs`: the log as a stream (`streams/rooms.rs`), or with `Accept:
+//!   application/json` as a page
+//! - `POST /api/v1/rooms/{id}/logs`: writes lines
+
+mod body;
+mod change;
+mod directory;
+mod errors;
+mod lines;
+mod list;
+mod page;
+mod requests;
+mod rights;
+mod view;
+
+pub(crate) use directory::Directory;
+pub(crate) use errors::{id, no_such_room, not_yours, unavailable};
+pub(crate) use page::wants_page;
+pub(crate) use requests::Rooms;
+pub(crate) use rights::may_read;
+pub(crate) use view::{Defaults, StoredLine};

@@ -1,0 +1,42 @@
+//! [`Rooms`]: answers the requests about rooms.
+
+use std::sync::Arc;
+
+use oasis_core::room::RoomId;
+use oasis_service::ApiError;
+use oasis_store::{Appender, ChannelState, Store};
+use tokio::sync::Semaphore;
+
+use super::directory::Directory;
+use super::errors::{no_such_room, unavailable};
+
+/// Answers the requests about rooms.
+pub(crate) struct Rooms {
+    pub(super) store: Store,
+    pub(super) appender: Appender,
+    pub(super) directory: Arc<Directory>,
+    /// Limits how many pages are read at the same time.
+    pub(super) reads: Semaphore,
+}
+
+impl Rooms {
+    /// Pages use at most a quarter of the `connections`.
+    pub(crate) fn new(store: Store, appender: Appender, directory: Arc<Directory>, connections: u16) -> Self {
+        let reads = Semaphore::new(usize::from(connections.div_ceil(4)));
+        Self { store, appender, directory, reads }
+    }
+
+    /// The state of a room that exists.
+    ///
+    /// # Errors
+    /// 404 if the room does not exist; 503 if the table cannot be read.
+    pub(super) async fn state(&self, room: &RoomId) -> Result<Arc<ChannelState>, ApiError> {
+        let found = self.directory.room(room).await.map_err(unavailable)?;
+        found.ok_or_else(|| no_such_room(room))
+    }
+
+    /// As [`Rooms::state`], but the state is read from the table.
+    pub(super) async fn fresh_state(&self, room: &RoomId) -> Result<Option<Arc<ChannelState>>, ApiError> {
+        self.directory.read(room.channel()).await.map_err(unavailable)
+    }
+}
