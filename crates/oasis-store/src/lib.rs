@@ -11,6 +11,7 @@
 mod agents;
 mod api_keys;
 mod append;
+mod channel_rows;
 mod channels;
 mod check;
 mod config;
@@ -35,6 +36,7 @@ mod watch;
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
+pub use channel_rows::{ChannelPage, ChannelPages, ChannelRange, RangeOrder};
 pub use channels::{ChannelState, ChannelStates, RoomPage, RoomQuery};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};

@@ -11,4 +11,4 @@ mod walk;
 pub use query::{Columns, Order, PageQuery};
 pub use read::Page;
 
-pub(crate) use statement::{PageStatement, fields};
+pub(crate) use statement::{PageStatement, STATE, fields};

@@ -14,10 +14,10 @@ const MOST_KEYS: usize = 500;
 /// Lookups of values by their keys. Cheap to clone.
 pub(crate) struct Batch<K, V>(Arc<Inner<K, V>>);
 
-/// Why a lookup has no result.
+/// Why the table could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum LookupError {
-    /// The table cannot be read.
+pub(crate) enum ReadError {
+    /// The database did not answer, or answered with an error.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
     /// The connection pool and the tail may be connected to different servers.
@@ -28,14 +28,14 @@ pub(crate) enum LookupError {
     Interrupted,
 }
 
-impl From<StoreError> for LookupError {
+impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
     }
 }
 
 /// Looks up the values of some keys. The result has a value for each key, in the order of the keys.
-type Lookup<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, Result<Vec<V>, LookupError>> + Send + Sync;
+type Lookup<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, Result<Vec<V>, ReadError>> + Send + Sync;
 
 struct Inner<K, V> {
     waiting: Mutex<Waiting<K, V>>,
@@ -43,7 +43,7 @@ struct Inner<K, V> {
 }
 
 struct Waiting<K, V> {
-    lookups: Vec<(K, oneshot::Sender<Result<V, LookupError>>)>,
+    lookups: Vec<(K, oneshot::Sender<Result<V, ReadError>>)>,
     /// Whether a task sends statements.
     running: bool,
 }
@@ -57,14 +57,14 @@ impl<K, V> Clone for Batch<K, V> {
 impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
     pub(crate) fn new<F>(lookup: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<Vec<V>, LookupError>> + Send + 'static,
+        F: Future<Output = Result<Vec<V>, ReadError>> + Send + 'static,
     {
         let waiting = Mutex::new(Waiting { lookups: Vec::new(), running: false });
         Self(Arc::new(Inner { waiting, lookup: Box::new(move |keys| Box::pin(lookup(keys))) }))
     }
 
     /// Looks up the value of `key`.
-    pub(crate) async fn get(&self, key: K) -> Result<V, LookupError> {
+    pub(crate) async fn get(&self, key: K) -> Result<V, ReadError> {
         let (answer, answered) = oneshot::channel();
         {
             let mut waiting = self.0.lock();
@@ -76,7 +76,7 @@ impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
                 tokio::spawn(self.0.clone().run());
             }
         }
-        answered.await.unwrap_or(Err(LookupError::Interrupted))
+        answered.await.unwrap_or(Err(ReadError::Interrupted))
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
             async move {
                 sleep(Duration::from_millis(10)).await;
                 if keys.contains(&7) {
-                    return Err(LookupError::Stale);
+                    return Err(ReadError::Stale);
                 }
                 Ok(keys.iter().map(|key| 2 * key).collect())
             }

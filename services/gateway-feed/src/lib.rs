@@ -35,6 +35,7 @@ pub use config::{Config, NAME};
 
 use crate::access::{Callers, Readers, Revocations, Senders};
 use crate::agents::Agents;
+use crate::fanout::table::Database;
 use crate::fanout::topics::RECENT;
 use crate::query::{AnswerBudget, EventQueries};
 use crate::rights::Rights;
@@ -60,7 +61,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let directory = Arc::new(Directory::new(store.clone()));
     let room_logs = RoomLogs::new(directory.clone(), revocations.clone(), config.max_subscribers);
     let streams = Arc::new(Streams::new(
-        Arc::new(store.clone()),
+        Arc::new(Database::new(store.clone())),
         config.max_subscribers,
         revocations.clone(),
         room_logs,

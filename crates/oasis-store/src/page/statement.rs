@@ -8,7 +8,7 @@ use crate::event::COLUMNS;
 /// The state of the table, in one row. The planner expects one row from this subquery. If `oasis_feed_state`
 /// were joined as a table, the planner would expect thousands of rows and compile the statement (JIT). The
 /// compilation takes longer than the execution of the statement.
-const STATE: &str = "( \
+pub(crate) const STATE: &str = "( \
     SELECT coalesce((SELECT pruned_through FROM {schema}.oasis_feed_state), 0) AS pruned_through, \
       coalesce((SELECT families::text FROM {schema}.oasis_feed_state), '{}') AS families, \
       coalesce((SELECT max(id) FROM {schema}.oasis_events), 0) AS newest) AS state";

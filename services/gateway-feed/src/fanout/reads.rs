@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use oasis_core::Family;
-use oasis_store::{StoreError, StoredEvent};
+use oasis_store::StoredEvent;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -21,7 +21,8 @@ use super::ends::CloseReason;
 use super::frame;
 use super::ring::Replay;
 use super::stream::{GapReason, Stream};
-use super::table::{Batch, Table};
+use super::table::{Rows, Table};
+use crate::batch::ReadError;
 
 /// The maximum number of reads of the table at the same time.
 const AT_ONCE: usize = 4;
@@ -38,7 +39,9 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 /// Reads the table for the subscribers of one stream. See the head of this file.
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
-    permits: Semaphore,
+    turns: Semaphore,
+    /// Whether the rows are read with statements that many subscribers share. Such reads need no turn.
+    shares_statements: bool,
     /// The stretches that are kept, oldest first.
     kept: Mutex<VecDeque<(Cursor, Shared)>>,
 }
@@ -69,25 +72,9 @@ pub(crate) struct Stretch {
     pub(crate) rest: Duration,
 }
 
-/// Why the table could not be read.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
-    /// The connection pool and the tail may be connected to different servers.
-    #[error("the database server that answered is behind the server that the tail reads")]
-    Stale,
-}
-
-impl From<StoreError> for ReadError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
 impl Reads {
-    pub(crate) fn new(table: Arc<dyn Table>) -> Self {
-        Self { table, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
+    pub(crate) fn new(table: Arc<dyn Table>, shares_statements: bool) -> Self {
+        Self { table, turns: Semaphore::new(AT_ONCE), shares_statements, kept: Mutex::default() }
     }
 
     /// The wanted rows of a topic after a cursor, up to `floor`, the floor of the topic's ring.
@@ -126,7 +113,7 @@ impl Reads {
         want: &S::Want,
         (head, most): (i64, usize),
     ) -> Result<Replay, ReadError> {
-        let _permit = self.permit().await;
+        let _turn = self.turn_for_rows().await;
         let mut rows: Vec<StoredEvent> = Vec::new();
         // Each filter is read in its own snapshot, and rows may be deleted between two snapshots.
         let mut pruned = 0;
@@ -146,8 +133,8 @@ impl Reads {
 
     /// The highest id of the table so far, including the ids of deleted rows.
     pub(crate) async fn head(&self) -> Result<i64, ReadError> {
-        let _permit = self.permit().await;
-        Ok(self.table.head().await?)
+        let _turn = self.turn().await;
+        self.table.head().await
     }
 
     /// The cursor just before the first row recorded at or after `since`. If there is no such row, the
@@ -158,7 +145,7 @@ impl Reads {
         since: Timestamp,
         head: i64,
     ) -> Result<i64, ReadError> {
-        let _permit = self.permit().await;
+        let _turn = self.turn().await;
         match self.table.first_id_since(&Family::stored(family), since).await? {
             Some(first) => Ok(first - 1),
             None if self.table.head().await? >= head => Ok(head),
@@ -191,7 +178,7 @@ impl Reads {
         after: i64,
         floor: i64,
     ) -> Result<Stretch, ReadError> {
-        let _permit = self.permit().await;
+        let _turn = self.turn_for_rows().await;
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
         // If the table has more rows than the batch, the batch is complete only up to its last row. With
@@ -230,9 +217,13 @@ impl Reads {
         Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
     }
 
-    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        self.permits.acquire().await.ok()
+        self.turns.acquire().await.ok()
+    }
+
+    async fn turn_for_rows(&self) -> Option<SemaphorePermit<'_>> {
+        if self.shares_statements { None } else { self.turn().await }
     }
 }
 
@@ -244,6 +235,6 @@ fn merge(rows: &mut Vec<StoredEvent>, shown: impl Fn(&StoredEvent) -> bool) {
 }
 
 /// Refuses a read if its snapshot may lack rows that the tail has read.
-fn reaches(batch: &Batch, head: i64) -> Result<(), ReadError> {
+fn reaches(batch: &Rows, head: i64) -> Result<(), ReadError> {
     if batch.head >= head { Ok(()) } else { Err(ReadError::Stale) }
 }

@@ -14,10 +14,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ends::CloseReason;
 use super::pulse::State;
-use super::reads::{Cursor, ReadError, Stretch};
+use super::reads::{Cursor, Stretch};
 use super::stream::{Fresh, GapReason, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
+use crate::batch::ReadError;
 
 /// How long a cursor must be ahead of the table before the table counts as restored. During this time, the
 /// cursor may still come from another gateway whose database server is ahead of the server of this gateway.

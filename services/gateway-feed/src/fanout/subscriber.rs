@@ -25,11 +25,12 @@ use super::admission::{Admitted, Over};
 use super::ends::{CloseReason, Ending};
 use super::frame;
 use super::pulse::{Presence, Pulse, State};
-use super::reads::{ReadError, Stretch};
+use super::reads::Stretch;
 use super::ring::Taken;
 use super::source::{Begin, Found, Opening, Reading, Source};
 use super::stream::Stream;
 use super::topics::Topics;
+use crate::batch::ReadError;
 
 /// The time between two comments to a client that waits for its first frames.
 const AWAY_COMMENT: Duration = Duration::from_secs(5);

@@ -4,15 +4,17 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::Family;
-use oasis_store::{Columns, Filter, Order, Page, PageQuery, Store, StoreError, StoredEvent};
+use oasis_store::{ChannelRange, Filter, Order, Page, PageQuery, RangeOrder, Store, StoredEvent};
+
+use crate::batch::{Batch, ReadError};
 
 /// Reads of the table. Each read has its own snapshot. Rows never change.
 pub(crate) trait Table: Send + Sync {
     /// The first rows after `after`, up to and including `upto`, oldest first. Both the number of rows and
     /// the size of a batch are limited.
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch>;
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows>;
     /// The last rows below `before` for a new subscriber, at most `most`, newest first.
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch>;
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows>;
     /// The highest id of the table so far, including the ids of deleted rows.
     fn head(&self) -> Read<'_, i64>;
     /// The id of the first row of a family that was recorded at or after `since`.
@@ -20,7 +22,7 @@ pub(crate) trait Table: Send + Sync {
 }
 
 /// Rows that were read in one snapshot.
-pub(crate) struct Batch {
+pub(crate) struct Rows {
     pub(crate) rows: Vec<StoredEvent>,
     /// Retention has deleted the rows of the family up to this id.
     pub(crate) pruned_through: i64,
@@ -30,42 +32,114 @@ pub(crate) struct Batch {
     pub(crate) more: bool,
 }
 
-/// A read in progress. Boxing the future costs little, because few subscribers read the table at a time.
-pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+/// A read in progress.
+pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, ReadError>>;
 
 /// The maximum number of rows in one batch.
 const BATCH: i64 = 500;
 
-impl Table for Store {
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
+/// The table in the database. Reads of all channels other than the ticker's share statements.
+pub(crate) struct Database {
+    store: Store,
+    oldest_first: Batch<ChannelRange, Option<Rows>>,
+    newest_first: Batch<ChannelRange, Option<Rows>>,
+}
+
+impl Database {
+    pub(crate) fn new(store: Store) -> Self {
+        let shared = |order| {
+            let store = store.clone();
+            Batch::new(move |ranges| shared_read(store.clone(), ranges, order))
+        };
+        Self {
+            oldest_first: shared(RangeOrder::OldestFirst),
+            newest_first: shared(RangeOrder::NewestFirst),
+            store,
+        }
+    }
+
+    /// Reads a page of the ticker.
+    async fn ticker(&self, rows: &Filter, after: i64, upto: i64) -> Result<Rows, ReadError> {
+        let order = Order::OldestFirst { after, upto };
+        // Without `meta`, the CHECK constraints keep the rows of a batch below 2 MiB. A limit in bytes would
+        // double the time that PostgreSQL needs for the batch.
+        let page = Store::page(&self.store, &PageQuery::ticker(Some(rows), order, BATCH)).await?;
+        Ok(of_page(rows, page))
+    }
+
+    /// Reads rows of another channel.
+    async fn shared(
+        &self,
+        reads: &Batch<ChannelRange, Option<Rows>>,
+        rows: &Filter,
+        (after, upto, limit): (i64, i64, i64),
+    ) -> Result<Rows, ReadError> {
+        let (channel, kinds) = (rows.channel.clone(), rows.kind.clone());
+        let range = ChannelRange { channel, kinds, after, upto, limit };
+        loop {
+            // A statement that has read enough bytes leaves ranges out. The first range always gets rows.
+            if let Some(found) = reads.get(range.clone()).await? {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl Table for Database {
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows> {
         Box::pin(async move {
-            let order = Order::OldestFirst { after, upto };
-            let columns = Columns::of_channel(&rows.channel);
-            // Without `meta`, the CHECK constraints keep the rows of a batch below 2 MiB. A limit in bytes
-            // would double the time that PostgreSQL needs for the batch.
-            let most_bytes = (columns != Columns::Ticker).then_some(PageQuery::MOST_BYTES);
-            let query = PageQuery { columns, most_bytes, ..PageQuery::ticker(Some(rows), order, BATCH) };
-            Ok(batch(rows, Store::page(self, &query).await?))
+            if rows.channel.is_devhub() {
+                return self.ticker(rows, after, upto).await;
+            }
+            self.shared(&self.oldest_first, rows, (after, upto, BATCH)).await
         })
     }
 
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows> {
         Box::pin(async move {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            Ok(batch(rows, Store::replay(self, rows, before, most).await?))
+            if rows.channel.is_devhub() {
+                return Ok(of_page(rows, Store::replay(&self.store, rows, before, most).await?));
+            }
+            // A statement that many clients share may return fewer rows than a client needs.
+            let mut found = self.shared(&self.newest_first, rows, (0, before - 1, most)).await?;
+            while found.more && (found.rows.len() as i64) < most {
+                let upto = found.rows.last().map_or(before, |last| last.id) - 1;
+                let left = most - found.rows.len() as i64;
+                let more = self.shared(&self.newest_first, rows, (0, upto, left)).await?;
+                found.rows.extend(more.rows);
+                (found.more, found.head) = (more.more, found.head.min(more.head));
+                found.pruned_through = found.pruned_through.max(more.pruned_through);
+            }
+            Ok(found)
         })
     }
 
     fn head(&self) -> Read<'_, i64> {
-        Box::pin(Store::head(self))
+        Box::pin(async move { Ok(Store::head(&self.store).await?) })
     }
 
     fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>> {
-        Box::pin(Store::first_id_since(self, family, since))
+        Box::pin(async move { Ok(Store::first_id_since(&self.store, family, since).await?) })
     }
 }
 
-fn batch(rows: &Filter, Page { events, more, marks, newest }: Page) -> Batch {
+fn of_page(rows: &Filter, Page { events, more, marks, newest }: Page) -> Rows {
     let pruned_through = marks.of_channel(&rows.channel);
-    Batch { rows: events, pruned_through, head: newest.max(marks.highest()), more }
+    Rows { rows: events, pruned_through, head: newest.max(marks.highest()), more }
+}
+
+/// Reads the rows of several ranges. `None` for a range that the statement left out.
+async fn shared_read(
+    store: Store,
+    ranges: Vec<ChannelRange>,
+    order: RangeOrder,
+) -> Result<Vec<Option<Rows>>, ReadError> {
+    let found = store.channel_rows(&ranges, order).await?;
+    let (head, marks) = (found.newest.max(found.marks.highest()), found.marks);
+    let rows = ranges.iter().zip(found.pages).map(|(range, page)| {
+        let pruned_through = marks.of_channel(&range.channel);
+        page.map(|page| Rows { rows: page.rows, pruned_through, head, more: page.more })
+    });
+    Ok(rows.collect())
 }

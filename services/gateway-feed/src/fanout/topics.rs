@@ -94,7 +94,8 @@ impl<S: Stream> Topics<S> {
         };
         let topics = Arc::new_cyclic(|this| Self {
             stream,
-            reads: Reads::new(table),
+            // The rings of private streams are small, so thousands of subscribers read the table after a restart.
+            reads: Reads::new(table, S::RING.is_none()),
             inner: Mutex::new(inner),
             budget,
             this: this.clone(),

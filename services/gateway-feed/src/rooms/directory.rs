@@ -11,7 +11,7 @@ use oasis_core::Channel;
 use oasis_core::room::RoomId;
 use oasis_store::{ChannelState, Store};
 
-use crate::batch::{Batch, LookupError};
+use crate::batch::{Batch, ReadError};
 
 /// The maximum number of states that are kept.
 const MOST_KEPT: usize = 32_768;
@@ -49,7 +49,7 @@ impl Directory {
     }
 
     /// The state of a room, as far as the tail has read the table.
-    pub(crate) async fn room(&self, room: &RoomId) -> Result<Found, LookupError> {
+    pub(crate) async fn room(&self, room: &RoomId) -> Result<Found, ReadError> {
         let changes = {
             let kept = self.kept();
             if let Some(state) = kept.states.get(room.channel()) {
@@ -69,7 +69,7 @@ impl Directory {
     }
 
     /// Reads the state of a channel from the table.
-    pub(crate) async fn read(&self, channel: &Channel) -> Result<Found, LookupError> {
+    pub(crate) async fn read(&self, channel: &Channel) -> Result<Found, ReadError> {
         self.lookups.get(channel.clone()).await
     }
 
@@ -95,10 +95,10 @@ impl Directory {
 }
 
 /// Reads the states of channels. The answer must contain all rows up to `seen`.
-async fn read(store: Store, seen: i64, channels: Vec<Channel>) -> Result<Vec<Found>, LookupError> {
+async fn read(store: Store, seen: i64, channels: Vec<Channel>) -> Result<Vec<Found>, ReadError> {
     let found = store.channels(&channels).await?;
     if found.head < seen {
-        return Err(LookupError::Stale);
+        return Err(ReadError::Stale);
     }
     let states = found.states.into_iter().map(|state| (state.channel.clone(), Arc::new(state)));
     let states: HashMap<Channel, Arc<ChannelState>> = states.collect();

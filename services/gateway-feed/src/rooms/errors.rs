@@ -3,7 +3,7 @@
 use oasis_core::room::RoomId;
 use oasis_service::ApiError;
 
-use crate::batch::LookupError;
+use crate::batch::ReadError;
 
 /// Parses the id in a path.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn no_such_room(room: &RoomId) -> ApiError {
 }
 
 /// 503: the table cannot be read.
-pub(crate) fn unavailable(error: LookupError) -> ApiError {
+pub(crate) fn unavailable(error: ReadError) -> ApiError {
     ApiError::unavailable("database_unavailable", "the room cannot be read now", error)
 }
 

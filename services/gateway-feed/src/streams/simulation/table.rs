@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::super::test_stream::CLOSED;
 use super::rng::Rng;
-use crate::fanout::table::{Batch, Read, Table};
+use crate::fanout::table::{Read, Rows, Table};
 
 /// The maximum number of rows in one batch. This number is small, so that many batches are needed.
 const BATCH: usize = 7;
@@ -101,7 +101,7 @@ impl SimTable {
             let outcome = {
                 let state = table.lock();
                 if state.away {
-                    Err(StoreError::Connect("the simulated server is not available".into()))
+                    Err(StoreError::Connect("the simulated server is not available".into()).into())
                 } else {
                     let visible = state.replicated.unwrap_or(i64::MAX);
                     Ok(read(&state, visible))
@@ -120,7 +120,7 @@ impl SimTable {
 }
 
 impl Table for SimTable {
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Batch> {
+    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows> {
         let rows = rows.clone();
         self.read(move |state, visible| {
             let found = state.rows.iter().filter(|row| row.id <= visible && rows.accepts(row));
@@ -132,7 +132,7 @@ impl Table for SimTable {
         })
     }
 
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Batch> {
+    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows> {
         let rows = rows.clone();
         self.read(move |state, visible| {
             let found = state.rows.iter().rev().filter(|row| row.id <= visible && rows.accepts(row));
@@ -150,7 +150,7 @@ impl Table for SimTable {
     }
 }
 
-fn batch(state: &State, rows: &Filter, found: Vec<StoredEvent>, more: bool, visible: i64) -> Batch {
+fn batch(state: &State, rows: &Filter, found: Vec<StoredEvent>, more: bool, visible: i64) -> Rows {
     let pruned_through = if rows.channel.is_devhub() { state.pruned.0 } else { state.pruned.1 };
-    Batch { rows: found, pruned_through, head: state.head().min(visible), more }
+    Rows { rows: found, pruned_through, head: state.head().min(visible), more }
 }
