@@ -50,7 +50,14 @@ const GUARDS: &str = "\
       has_any_column_privilege(e.oid, 'INSERT') AND NOT (row_security_active(e.oid) AND NOT EXISTS ( \
          SELECT FROM policies WHERE polrelid = e.oid AND polcmd IN ('*', 'a'))) AS may_write, \
       has_table_privilege(f.oid, 'SELECT') AND NOT (row_security_active(f.oid) AND NOT EXISTS ( \
-         SELECT FROM policies WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state \
+         SELECT FROM policies WHERE polrelid = f.oid AND polcmd IN ('*', 'r'))) AS may_read_state, \
+      ARRAY(SELECT t.name FROM unnest(ARRAY['oasis_channels', 'oasis_api_keys']) AS t (name) \
+         WHERE to_regclass('{schema}.' || t.name) IS NULL) AS missing, \
+      ARRAY(SELECT r.relname::text FROM pg_class AS r \
+         WHERE r.oid IN (to_regclass('{schema}.oasis_channels'), to_regclass('{schema}.oasis_api_keys')) \
+         AND NOT (has_table_privilege(r.oid, 'SELECT') AND NOT (row_security_active(r.oid) AND NOT EXISTS ( \
+           SELECT FROM policies WHERE polrelid = r.oid AND polcmd IN ('*', 'r')))) \
+         ORDER BY r.relname) AS unreadable \
     FROM (SELECT '{schema}.oasis_events'::regclass AS oid) AS e, \
          (SELECT '{schema}.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT '{schema}.oasis_events_id_seq'::regclass AS oid) AS s";
@@ -144,6 +151,13 @@ async fn guards(client: &Client, schema: &Schema, need: Need) -> Result<Vec<Stri
         !reads || row.get("may_read_state"),
         "this role can't read oasis_feed_state: it needs SELECT and, under row level security, a policy",
     );
+    for table in row.get::<_, Vec<&str>>("missing") {
+        ensure(false, &format!("the table {table} no longer exists, although it was migrated: restore it"));
+    }
+    for table in row.get::<_, Vec<&str>>("unreadable") {
+        let reason = "it needs SELECT and, under row level security, a policy";
+        ensure(!reads, &format!("this role can't read {table}: {reason}"));
+    }
 
     if row.get("may_read") {
         let drawn: Option<i64> = row.get("drawn");

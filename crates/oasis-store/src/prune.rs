@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oasis_core::Family;
+use oasis_core::room::ROOMS;
 use tokio_postgres::types::Type;
 
 use crate::error::StoreError;
 use crate::marks::HEAD;
+use crate::revocations::ACCESS;
 use crate::store::Store;
 
 /// The result of a prune.
@@ -27,19 +29,83 @@ struct PruneStep {
     reached: i64,
 }
 
+/// The parts of the statement of one transaction that depend on the family. $1 is the family, $2 and $3 are
+/// the exclusive bounds of the ids, $4 is the number of rows, and $5 has the revocations that have ended.
+struct StepSql {
+    /// Selects the ids of the rows to delete.
+    old: String,
+    /// The id up to which this transaction has handled all rows.
+    reached: String,
+    /// Moves the mark of the family.
+    mark: &'static str,
+    /// Another part of the statement.
+    also: &'static str,
+}
+
+impl StepSql {
+    fn of(family: &Family) -> Self {
+        if *family == Family::devhub() {
+            // The ticker has a separate index, which contains no rows of other channels.
+            let old = "SELECT e.id FROM {schema}.oasis_events AS e \
+                       WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
+                         AND $5 IS NOT NULL ORDER BY e.id + 0 LIMIT $4";
+            return Self {
+                old: old.to_owned(),
+                reached: "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END".to_owned(),
+                mark: "pruned_through = greatest(pruned_through, gone.through)",
+                also: "",
+            };
+        }
+        // Other families have no separate index. So each transaction looks at a fixed number of rows, which
+        // may belong to any channel.
+        let window = "SELECT e.id, e.channel, e.kind FROM {schema}.oasis_events AS e \
+                      WHERE e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4";
+        let (goes, also) = match family.as_str() {
+            ROOMS => (ROOM_ROW_GOES, ROOMS_END),
+            ACCESS => ("e.id = ANY($5)", ""),
+            _ => ("true", ""),
+        };
+        Self {
+            old: format!(
+                "SELECT e.id FROM ({window}) AS e \
+                 WHERE (e.channel = $1 OR starts_with(e.channel, $1 || ':')) AND $5 IS NOT NULL AND {goes}"
+            ),
+            reached: format!(
+                "(SELECT CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END FROM ({window}) AS seen)"
+            ),
+            mark: "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
+                     coalesce((families ->> $1)::int8, 0), gone.through)))",
+            also,
+        }
+    }
+}
+
+/// Whether a row of a room may be deleted. The rows that define the state of an open room are kept.
+const ROOM_ROW_GOES: &str = "NOT (e.kind IN ('room.opened', 'room.updated') AND EXISTS ( \
+    SELECT FROM {schema}.oasis_channels AS c WHERE c.channel = e.channel AND c.state = 'open'))";
+/// Deletes the states of the closed rooms that have lost their last row. A state that a writer has locked is
+/// left to the next prune, so that no writer and no prune wait for each other.
+const ROOMS_END: &str = ", ended AS (DELETE FROM {schema}.oasis_channels WHERE channel IN ( \
+    SELECT c.channel FROM {schema}.oasis_channels AS c, gone \
+    WHERE c.state = 'closed' AND c.channel IN (SELECT deleted.channel FROM deleted) \
+      AND NOT EXISTS (SELECT FROM {schema}.oasis_events AS e \
+        WHERE e.channel <> 'devhub' AND e.channel = c.channel AND e.id + 0 > gone.reached) \
+    FOR UPDATE OF c SKIP LOCKED))";
+
 /// The mark of the family $1, which is the highest deleted id, as an SQL expression.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
                     ELSE coalesce((families ->> $1)::int8, 0) END FROM {schema}.oasis_feed_state)";
 
 impl Store {
     /// The maximum number of rows of the ticker that one transaction deletes. For another family, this is the
-    /// number of ids that one transaction searches for rows of the family. The transactions are so short that
-    /// no other session has to wait for long.
+    /// number of rows of all channels that one transaction looks at. The transactions are so short that no
+    /// other session has to wait for long.
     const PRUNE_STEP: i64 = 10_000;
 
     /// Deletes every event of `family` that was recorded more than `keep` ago, oldest first, in short
-    /// transactions. Each transaction that deletes rows moves the mark of the family and wakes the readers.
-    /// `progress` receives the number of rows deleted so far.
+    /// transactions. Two kinds of rows are kept longer: the rows that define the state of an open room, and
+    /// the revocations that have not ended. Each transaction that deletes rows moves the mark of the family
+    /// and wakes the readers. `progress` receives the number of rows deleted so far.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement. Earlier transactions stay committed.
@@ -80,39 +146,32 @@ impl Store {
     /// Deletes the oldest rows of `family` with ids above `after` and below `bound`. The mark becomes the
     /// highest deleted id. So a reader that has read the row with this id has missed nothing.
     async fn prune_step(&self, family: &Family, after: i64, bound: i64) -> Result<PruneStep, StoreError> {
-        let (old, reached, mark) = if *family == Family::devhub() {
-            // The ticker has a separate index, which contains no rows of other channels.
-            let old = "SELECT e.id FROM {schema}.oasis_events AS e \
-                       WHERE coalesce(e.channel = 'devhub', false) AND e.id + 0 > $2 AND e.id + 0 < $3 \
-                       ORDER BY e.id + 0 LIMIT $4";
-            let reached = "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END";
-            (old, reached, "pruned_through = greatest(pruned_through, gone.through)")
-        } else {
-            // Other families have no separate index. So each transaction searches a fixed number of ids,
-            // which may belong to any channel.
-            let old = "SELECT e.id FROM {schema}.oasis_events AS e \
-                       WHERE e.id > $2 AND e.id < least($3, $2 + $4 + 1) \
-                       AND (e.channel = $1 OR starts_with(e.channel, $1 || ':'))";
-            let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
-                        coalesce((families ->> $1)::int8, 0), gone.through)))";
-            (old, "least($3 - 1, $2 + $4)", mark)
+        let ended = match family.as_str() {
+            ACCESS => self.ended_revocations(bound).await?,
+            _ => Vec::new(),
         };
+        let step = StepSql::of(family);
         let sql = self.sql(&format!(
             "WITH deleted AS ( \
-               DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id), \
+               DELETE FROM {{schema}}.oasis_events WHERE id = ANY (ARRAY({old})) RETURNING id, channel), \
              gone AS (SELECT count(*) AS rows, max(id) AS through, {reached} AS reached FROM deleted), \
-             mark AS (UPDATE {{schema}}.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0) \
+             mark AS (UPDATE {{schema}}.oasis_feed_state SET {mark} FROM gone WHERE gone.rows > 0){also} \
              SELECT rows, reached, CASE WHEN rows > 0 AND pg_notification_queue_usage() < 0.75 \
                THEN pg_notify('{{prefix}}oasis_events', '') END \
-             FROM gone"
+             FROM gone",
+            old = step.old,
+            reached = step.reached,
+            mark = step.mark,
+            also = step.also,
         ));
         self.read(async |client| {
             let family = family.as_str();
-            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
                 (&family, Type::TEXT),
                 (&after, Type::INT8),
                 (&bound, Type::INT8),
                 (&Self::PRUNE_STEP, Type::INT8),
+                (&ended, Type::INT8_ARRAY),
             ];
             let row = &client.query_typed(&sql, &params).await?[0];
             Ok(PruneStep { rows: row.get::<_, i64>("rows").unsigned_abs(), reached: row.get("reached") })

@@ -12,7 +12,7 @@ use crate::page::fields;
 use crate::store::Store;
 
 /// The channel of the rows, which is a family of its own.
-const ACCESS: &str = "access";
+pub(crate) const ACCESS: &str = "access";
 /// The kind of the rows.
 const REVOKED: &str = "access.revoked";
 
@@ -97,24 +97,56 @@ impl Revocation {
     }
 }
 
+/// A stored revocation.
+struct RevocationRow {
+    id: i64,
+    revocation: Revocation,
+    /// Whether the revocation has ended by now.
+    has_ended: bool,
+    /// Whether the row names a key that is not marked as revoked.
+    key_is_valid: bool,
+}
+
 impl Store {
     /// Reads all revocations that have not ended, oldest first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        let rows = self.revocation_rows(i64::MAX).await?;
+        Ok(rows.into_iter().filter(|row| !row.has_ended).map(|row| row.revocation).collect())
+    }
+
+    /// The ids below `bound` of the revocations that nobody needs any more. The row that revokes a key is not
+    /// needed if the key itself is marked as revoked.
+    pub(crate) async fn ended_revocations(&self, bound: i64) -> Result<Vec<i64>, StoreError> {
+        let is_needed = |row: &RevocationRow| match row.revocation {
+            Revocation::Key { .. } => row.key_is_valid,
+            Revocation::Token { .. } | Revocation::User { .. } => !row.has_ended,
+        };
+        let rows = self.revocation_rows(bound).await?;
+        Ok(rows.iter().filter(|row| !is_needed(row)).map(|row| row.id).collect())
+    }
+
+    /// The rows below `bound` that this version can read.
+    async fn revocation_rows(&self, bound: i64) -> Result<Vec<RevocationRow>, StoreError> {
         let sql = self.sql(&format!(
-            "SELECT {}, e.meta::text AS meta, clock_timestamp() AS now FROM {{schema}}.oasis_events AS e \
-             WHERE e.channel <> 'devhub' AND e.channel = $1 AND e.kind = $2 ORDER BY (e.id + 0)",
+            "SELECT {}, e.meta::text AS meta, clock_timestamp() AS now, EXISTS ( \
+               SELECT FROM {{schema}}.oasis_api_keys AS k \
+               WHERE k.id = e.meta ->> 'key' AND k.revoked_at IS NULL) AS key_is_valid \
+             FROM {{schema}}.oasis_events AS e \
+             WHERE e.channel <> 'devhub' AND e.channel = $1 AND (e.id + 0) < $2 ORDER BY (e.id + 0)",
             fields("e")
         ));
-        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ACCESS, Type::TEXT), (&REVOKED, Type::TEXT)];
+        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ACCESS, Type::TEXT), (&bound, Type::INT8)];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
         let mut revocations = Vec::new();
         for row in &rows {
-            let now: Timestamp = row.try_get("now")?;
-            let revocation = Revocation::from_event(&StoredEvent::from_row(row)?);
-            revocations.extend(revocation.filter(|revocation| !revocation.has_ended(now)));
+            let event = StoredEvent::from_row(row)?;
+            let Some(revocation) = Revocation::from_event(&event) else { continue };
+            let has_ended = revocation.has_ended(row.try_get("now")?);
+            let key_is_valid = row.try_get("key_is_valid")?;
+            revocations.push(RevocationRow { id: event.id, revocation, has_ended, key_is_valid });
         }
         Ok(revocations)
     }

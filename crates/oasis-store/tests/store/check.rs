@@ -86,6 +86,16 @@ async fn check_reports_hidden_rows_and_missing_rights() {
     owner
         .batch_execute(&format!(
             "CREATE POLICY p ON oasis_feed_state TO {role} USING (true); \
+             GRANT SELECT ON oasis_channels, oasis_api_keys TO {role}; \
+             CREATE POLICY p ON oasis_api_keys TO {role} USING (true)"
+        ))
+        .await
+        .unwrap();
+    let reasons = store.check(Need::Read).await.join("\n");
+    assert!(reasons.contains("read oasis_channels") && !reasons.contains("oasis_api_keys"), "{reasons}");
+    owner
+        .batch_execute(&format!(
+            "CREATE POLICY p ON oasis_channels TO {role} USING (true); \
              GRANT INSERT (ts, vtid) ON oasis_events TO {role}; DROP POLICY p ON oasis_events; \
              CREATE POLICY p ON oasis_events FOR SELECT TO {role} USING (true)"
         ))
@@ -95,6 +105,49 @@ async fn check_reports_hidden_rows_and_missing_rights() {
     let reasons = store.check(Need::Write).await.join("\n");
     assert!(reasons.contains("can't append"), "no policy allows INSERT, but the reasons are: {reasons}");
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+/// A service that only appends needs no right to the states of channels and to the keys.
+#[tokio::test]
+async fn the_documented_rights_are_enough_for_a_gateway() {
+    let db = database().await;
+    let owner = client(&db.url).await;
+    let role = format!("oasis_documented_{}", std::process::id());
+    owner.batch_execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'pw'")).await.unwrap();
+    let mut url = url::Url::parse(&db.url).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("pw")).unwrap();
+    let store = store(url.as_str());
+    let docs = include_str!("../../../../docs/database.md");
+    let documented = docs.split("```").filter(|block| {
+        block.starts_with("sql")
+            && ["ON public.oasis_events TO app", "ON public.oasis_channels TO app"]
+                .iter()
+                .any(|grant| block.contains(grant))
+    });
+    for (nth, documented) in documented.enumerate() {
+        let documented = documented.trim_start_matches("sql").replace(" app", &format!(" {role}"));
+        owner.batch_execute(&documented).await.unwrap();
+        assert_eq!(store.check(Need::Write).await, Vec::<String>::new());
+        assert_eq!(store.check(Need::ReadWrite).await.len(), [2, 0][nth]);
+    }
+    client(url.as_str())
+        .await
+        .batch_execute(&crate::insert_row("room:a", "room.opened", "{}"))
+        .await
+        .unwrap();
+    let channels = [oasis_core::Channel::stored("room:a")];
+    assert_eq!(store.channels(&channels).await.unwrap().states.len(), 1);
+    owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn check_reports_a_missing_table() {
+    let db = database().await;
+    client(&db.url).await.batch_execute("DROP TABLE oasis_api_keys").await.unwrap();
+    let reasons = store(&db.url).check(Need::Write).await;
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].starts_with("the table oasis_api_keys no longer exists"), "{reasons:?}");
 }
 
 #[tokio::test]

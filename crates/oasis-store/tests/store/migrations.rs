@@ -1,11 +1,12 @@
 //! Tests that migrations can be repeated, can run at the same time, can run as a printed script, and do not
 //! change tables of other programs.
 
-use oasis_core::Family;
+use oasis_core::room::Readers;
+use oasis_core::{Channel, Family};
 use oasis_postgres::testing;
 use oasis_store::Schema;
 
-use crate::{client, parse, plain_insert};
+use crate::{client, insert_row, parse, plain_insert};
 
 #[tokio::test]
 async fn many_migrators_at_once_apply_each_step_once() {
@@ -77,17 +78,17 @@ async fn roles_keep_their_right_to_a_replaced_function() {
     client.batch_execute(&clean_up).await.unwrap();
 }
 
-/// The indexes of step 2 may be built beforehand, as docs/database.md describes. If an earlier build of an
-/// index failed, the step builds the index again.
+/// The indexes of steps 2 and 7 may be built beforehand, as docs/database.md describes. If an earlier build
+/// of an index failed, the step builds the index again.
 #[tokio::test]
 async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     let docs = include_str!("../../../../docs/database.md");
     let builds: Vec<&str> = docs
         .split("```")
-        .filter_map(|block| block.strip_prefix("sql\nCREATE INDEX CONCURRENTLY oasis_events_devhub"))
+        .filter_map(|block| block.strip_prefix("sql\n").filter(|sql| sql.starts_with("CREATE INDEX CONC")))
         .collect();
-    let [builds] = builds[..] else { panic!("docs/database.md must have one block that builds the indexes") };
-    let builds = format!("CREATE INDEX CONCURRENTLY oasis_events_devhub{builds}");
+    assert_eq!(builds.len(), 2, "docs/database.md must build the indexes of step 2 and of step 7");
+    let builds = builds.concat();
     let db = testing::empty_database().await;
     let client = client(&db.url).await;
     client.batch_execute(&script_before("channels")).await.unwrap();
@@ -99,18 +100,22 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     for statement in builds.split_inclusive(';').filter(|statement| statement.contains("CREATE")) {
         client.batch_execute(statement).await.unwrap();
     }
-    let broken =
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'oasis_events_devhub_ts'::regclass";
-    client.batch_execute(broken).await.unwrap();
-    let built =
-        "SELECT 'oasis_events_devhub'::regclass::oid::int8, 'oasis_events_devhub_ts'::regclass::oid::int8";
-    let built = client.query_one(built, &[]).await.unwrap();
-    let (devhub, broken): (i64, i64) = (built.get(0), built.get(1));
+    let (good, bad) = (
+        ["oasis_events_devhub", "oasis_events_channel_states"],
+        ["oasis_events_devhub_ts", "oasis_events_channel_vtids"],
+    );
+    let broken = "UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text = ANY($1)";
+    client.execute(broken, &[&bad.as_slice()]).await.unwrap();
+    let built = "SELECT array_agg(to_regclass(name)::oid::int8) FROM unnest($1::text[]) AS name";
+    let built = async |names: [&str; 2]| -> Vec<i64> {
+        client.query_one(built, &[&names.as_slice()]).await.unwrap().get(0)
+    };
+    let (good, bad) = (built(good).await, built(bad).await);
     oasis_store::migrate(&parse(&db.url)).await.unwrap();
     let indexes = client.query(definitions, &[]).await.unwrap();
     let ids: Vec<i64> = indexes.iter().map(|row| row.get(2)).collect();
-    assert!(ids.contains(&devhub), "the migration must keep the index that was built beforehand");
-    assert!(!ids.contains(&broken), "the migration must build the invalid index again");
+    assert!(good.iter().all(|id| ids.contains(id)), "the migration must keep the indexes that were built");
+    assert!(!bad.iter().any(|id| ids.contains(id)), "the migration must build the invalid indexes again");
 
     let fresh = crate::database().await;
     let fresh = crate::client(&fresh.url).await.query(definitions, &[]).await.unwrap();
@@ -119,6 +124,27 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     };
     assert_eq!(described(&indexes), described(&fresh));
     assert!(described(&fresh).iter().all(|(_, valid)| *valid));
+}
+
+/// A row may have the kind and the channel of a room before the step that adds the states of rooms.
+#[tokio::test]
+async fn rooms_with_rows_from_before_the_step_get_their_states() {
+    let db = testing::empty_database().await;
+    let client = client(&db.url).await;
+    client.batch_execute(&script_before("private_streams")).await.unwrap();
+    for (room, kind, meta) in [
+        ("room:a", "room.opened", r#"{"owner": "ann"}"#),
+        ("room:b", "room.updated", r#"{"owner": "bob"}"#),
+        ("room:a", "room.updated", r#"{"readers": "owner"}"#),
+    ] {
+        client.batch_execute(&insert_row(room, kind, meta)).await.unwrap();
+    }
+    let migrated = oasis_store::migrate(&parse(&db.url)).await.unwrap();
+    assert_eq!(migrated.applied.first().map(String::as_str), Some("V7__private_streams"));
+    let rooms = [Channel::stored("room:a"), Channel::stored("room:b")];
+    let states = crate::store(&db.url).channels(&rooms).await.unwrap().states;
+    let [state] = &states[..] else { panic!("one room was opened: {states:?}") };
+    assert_eq!((state.owner.as_deref(), state.readers, state.last_id), (Some("ann"), Readers::Owner, 3));
 }
 
 /// The statements of the previous version still work with the current schema, and return the same results.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::error::SqlState;
 
-use crate::{client, collect, database, follow, plain_insert, store, until_up};
+use crate::{client, collect, database, follow, insert_row, plain_insert, store, until_up};
 
 /// Eight connections write 20,000 rows while two tails follow the table. Some transactions commit late, and
 /// some are rolled back. This test fails without the ordering trigger.
@@ -111,7 +111,12 @@ async fn a_role_with_the_documented_rights_can_only_insert() {
     owner.batch_execute(&plain_insert(1)).await.unwrap();
     owner.batch_execute(&format!("SET ROLE {role}")).await.unwrap();
     owner.batch_execute(&plain_insert(2)).await.expect("the role must be able to insert");
+    owner.batch_execute(&insert_row("room:a", "room.opened", "{}")).await.expect("the room must get a state");
     for forbidden in [
+        "SELECT FROM oasis_channels",
+        "UPDATE oasis_channels SET owner = 'eve'",
+        "SELECT FROM oasis_channels_rebuild('', NULL)",
+        "SELECT FROM oasis_api_keys",
         "SELECT FROM oasis_events",
         "DO $$ BEGIN LOCK TABLE oasis_events_lock IN EXCLUSIVE MODE; END $$",
         "SELECT FROM oasis_feed_state",

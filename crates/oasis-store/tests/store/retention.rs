@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Family};
-use oasis_store::{Order, PageQuery, Store, StoredEvent, Tail, Update};
+use oasis_store::{NewApiKey, Order, PageQuery, Revocation, Store, StoredEvent, Tail, Update};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_postgres::Client;
 
-use crate::{client, collect, database, follow, next, store, until_up};
+use crate::{client, collect, database, follow, insert_row, next, store, until_up};
 
 /// Inserts `times` groups of events, recorded `hours` ago. Each group has two events of the ticker and
 /// `lines` events of two rooms.
@@ -202,4 +202,125 @@ async fn a_ticker_without_events_is_empty_even_if_rooms_have_rows() {
     assert!(events.iter().all(|event| event.channel.is_devhub()));
     let mut updates = follow(store(&db.url).tail());
     assert_eq!(next(&mut updates).await, Update::Start { events: vec![], head: 12, empty: false });
+}
+
+/// Makes all rows older than they are, and prunes a family. Returns the number of deleted rows.
+async fn prune_old(client: &Client, store: &Store, family: &str) -> u64 {
+    let age = "ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_append_only; \
+               UPDATE oasis_events SET recorded_at = recorded_at - interval '8 days'; \
+               ALTER TABLE oasis_events ENABLE ALWAYS TRIGGER oasis_events_append_only";
+    client.batch_execute(age).await.unwrap();
+    let week = Duration::from_secs(7 * 24 * 3_600);
+    store.prune(&Family::parse(family).unwrap(), week, |_| {}).await.unwrap().rows
+}
+
+async fn kinds(client: &Client) -> Vec<String> {
+    let sql = "SELECT channel || ' ' || kind FROM oasis_events ORDER BY id";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+async fn rooms(client: &Client) -> Vec<String> {
+    let sql = "SELECT channel FROM oasis_channels ORDER BY channel";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_room_keeps_its_state_as_long_as_it_has_a_row() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let store = store(&db.url);
+    let append = async |room: &str, kind: &str| {
+        client.batch_execute(&insert_row(room, kind, "{}")).await.unwrap();
+    };
+    for room in ["room:open", "room:closed", "room:busy"] {
+        for kind in ["room.opened", "room.updated", "log"] {
+            append(room, kind).await;
+        }
+    }
+    append("room:closed", "room.closed").await;
+    append("room:busy", "room.closed").await;
+    append("room:orphan", "room.updated").await;
+    append("room:orphan", "log").await;
+    let devhub = prune_old(&client, &store, "devhub").await;
+    assert_eq!(devhub, 0, "a prune of the ticker must not touch rooms");
+    append("room:busy", "log").await;
+    let week = Duration::from_secs(7 * 24 * 3_600);
+    assert_eq!(store.prune(&room(), week, |_| {}).await.unwrap().rows, 11);
+    let left = ["room:open room.opened", "room:open room.updated", "room:busy log"];
+    assert_eq!(kinds(&client).await, left);
+    assert_eq!(rooms(&client).await, ["room:busy", "room:open"], "a room with a row still has its state");
+    assert_eq!(store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap().rows, 1);
+    assert_eq!(rooms(&client).await, ["room:open"]);
+
+    // The rows that were kept go as soon as the room is closed.
+    append("room:open", "room.closed").await;
+    append("devhub", "log").await;
+    assert_eq!(store.prune(&room(), Duration::from_secs(3_600), |_| {}).await.unwrap().rows, 2);
+    assert_eq!(kinds(&client).await, ["room:open room.closed", "devhub log"]);
+    assert_eq!(rooms(&client).await, ["room:open"]);
+    assert_eq!(store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap().rows, 1);
+    assert_eq!(rooms(&client).await, [""; 0]);
+}
+
+/// A writer that changes a room holds its state locked. Neither the writer nor the prune waits for the other.
+#[tokio::test]
+async fn a_prune_does_not_wait_for_a_state_that_a_writer_has_locked() {
+    let db = database().await;
+    let store = store(&db.url);
+    let mut writer = client(&db.url).await;
+    for kind in ["room.opened", "room.closed"] {
+        writer.batch_execute(&insert_row("room:a", kind, "{}")).await.unwrap();
+    }
+    let transaction = writer.transaction().await.unwrap();
+    transaction.batch_execute(&insert_row("room:a", "room.updated", "{}")).await.unwrap();
+    assert_eq!(store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap().rows, 2);
+    transaction.commit().await.unwrap();
+    assert_eq!(rooms(&writer).await, ["room:a"]);
+    assert_eq!(store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap().rows, 1);
+    assert_eq!(rooms(&writer).await, [""; 0]);
+}
+
+/// The rows of an open room stay at the beginning of the table for long. The ids between them and the rows to
+/// delete are stepped over at once.
+#[tokio::test]
+async fn a_prune_steps_over_large_holes_in_the_ids() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let store = store(&db.url);
+    client.batch_execute(&insert_row("room:a", "room.opened", "{}")).await.unwrap();
+    client.batch_execute("SELECT setval('oasis_events_id_seq', 5000000000)").await.unwrap();
+    client.batch_execute(&insert_row("room:a", "log", "{}")).await.unwrap();
+    let gone = store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap();
+    assert_eq!((gone.rows, gone.through), (1, 5_000_000_001));
+}
+
+#[tokio::test]
+async fn a_revocation_is_kept_until_it_has_ended() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let store = store(&db.url);
+    let hash = [1; 32];
+    let (id, hint, name, user_id) = ("k1".to_owned(), String::new(), String::new(), "ann".to_owned());
+    store.create_api_key(&NewApiKey { id, user_id, name, hint, hash, expires_at: None }).await.unwrap();
+    let past = Some("2026-01-02T03:04:05Z".parse().unwrap());
+    let future = Some("9000-01-02T03:04:05Z".parse().unwrap());
+    let before = "2026-01-02T03:04:05Z".parse().unwrap();
+    let token = |jti: &str, until| Revocation::Token { jti: jti.into(), until };
+    let user = |until| Revocation::User { sub: "bob".into(), before, until };
+    let kept = [token("a", None), token("b", future), user(None), user(future)];
+    for revocation in kept.iter().chain([&token("c", past), &user(past)]) {
+        store.revoke(revocation).await.unwrap();
+    }
+    // A row of an SQL client does not mark the key.
+    let row = insert_row("access", "access.revoked", r#"{"what": "key", "key": "k1"}"#);
+    client.batch_execute(&row).await.unwrap();
+    client.batch_execute(&insert_row("access", "access.revoked", r#"{"what": "later"}"#)).await.unwrap();
+    assert_eq!(prune_old(&client, &store, "access").await, 2);
+    let key = Revocation::Key { id: "k1".into() };
+    let all: Vec<Revocation> = kept.iter().cloned().chain([key]).collect();
+    assert_eq!(store.revocations().await.unwrap(), all);
+    store.revoke_api_key("k1").await.unwrap();
+    assert_eq!(prune_old(&client, &store, "access").await, 2);
+    assert_eq!(store.revocations().await.unwrap(), kept);
+    assert_eq!(kinds(&client).await.len(), 5, "a row that this version can't read is kept");
 }

@@ -4,17 +4,20 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use oasis_core::Family;
+use oasis_core::room::RoomId;
+use oasis_core::{Channel, Family};
 use oasis_postgres::testing;
 use oasis_store::{
-    Need, Order, PageQuery, Schema, StoredEvent, Update, WatchState, migrate_in, migration_script,
+    LineQuery, Need, Order, PageQuery, Revocation, RoomQuery, Schema, StoredEvent, Update, WatchState,
+    migrate_in, migration_script,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_postgres::{AsyncMessage, NoTls};
 
 use crate::{
-    client, collect, database, filter, follow, new, next, parse, plain_insert, store, store_in, until_up,
+    client, collect, database, filter, follow, insert_row, new, next, parse, plain_insert, store, store_in,
+    until_up,
 };
 
 fn devhub() -> Schema {
@@ -183,6 +186,20 @@ async fn every_operation_works_in_another_schema() {
     assert!(store.head().await.unwrap() > 2000);
     let since = jiff::Timestamp::UNIX_EPOCH;
     assert_eq!(store.first_id_since(&Family::devhub(), since).await.unwrap(), Some(1));
+    let room = insert_row("room:a", "room.opened", "{}").replacen("oasis_events", "devhub.oasis_events", 1);
+    client(&db.url).await.batch_execute(&room).await.unwrap();
+    let (id, channel) = (RoomId::parse("a").unwrap(), Channel::parse("room:a").unwrap());
+    assert_eq!(store.channels(&[channel]).await.unwrap().states.len(), 1);
+    for vtid in [None, Some("DEV-TEST-0001".parse().unwrap())] {
+        let rooms = usize::from(vtid.is_none());
+        let query = RoomQuery { limit: 9, before: None, vtid };
+        assert_eq!(store.rooms("ann", &query).await.unwrap().rooms.len(), rooms);
+    }
+    assert!(store.room_lines(&LineQuery::newest(id, 9)).await.unwrap().lines.is_empty());
+    assert!(store.api_keys(&[[0; 32]]).await.unwrap().is_empty());
+    assert_eq!(store.revoke_api_key("k").await.unwrap(), None);
+    assert_eq!(store.revoke(&Revocation::Key { id: "k".into() }).await.unwrap(), 0);
+    assert_eq!(store.revocations().await.unwrap().len(), 1);
     for family in ["room", "devhub"] {
         let family = Family::parse(family).unwrap();
         let rows = if family == Family::devhub() { 2001 } else { 0 };
