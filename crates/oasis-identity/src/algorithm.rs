@@ -27,14 +27,4 @@ impl Algorithm {
             _ => Err(Rejection::UnknownAlgorithm),
         }
     }
-
-    /// The same algorithm in `jsonwebtoken`.
-    pub(crate) fn in_library(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        }
-    }
 }

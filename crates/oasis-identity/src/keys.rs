@@ -4,41 +4,25 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::EncodingKey;
 
-use crate::algorithm::Algorithm;
 use crate::claims::Rules;
+use crate::key::{Key, Name};
 use crate::pem::{self, BadPem};
 use crate::provider::{self, BadProvider};
 use crate::secrets::Secrets;
 
+/// The maximum number of files with public keys.
+const MOST_FILES: usize = 64;
+
 /// The keys that verify and mint tokens, and the rules for claims.
 #[derive(Debug)]
 pub struct Keys {
+    /// The secrets and the keys of files.
     pub(crate) keys: Vec<Key>,
     /// The first secret. It signs the tokens that are minted.
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) rules: Rules,
-}
-
-/// A key that verifies tokens. The debug output of [`DecodingKey`] does not show the bytes of the key.
-#[derive(Debug)]
-pub(crate) struct Key {
-    pub(crate) algorithm: Algorithm,
-    /// If the header of a token has the `kid` of a key, only keys with this `kid` are tried.
-    pub(crate) kid: Option<String>,
-    pub(crate) verifying: DecodingKey,
-}
-
-impl Key {
-    /// Whether the `kid` of a token names this key.
-    pub(crate) fn is_named(&self, kid: Option<&str>) -> bool {
-        self.kid.is_some() && self.kid.as_deref() == kid
-    }
-
-    pub(crate) fn secret(secret: &[u8]) -> Self {
-        Self { algorithm: Algorithm::Hs256, kid: None, verifying: DecodingKey::from_secret(secret) }
-    }
 }
 
 /// Where keys come from.
@@ -56,6 +40,9 @@ pub enum BadKeys {
     /// Tokens cannot be signed or verified in this process.
     #[error(transparent)]
     Provider(#[from] BadProvider),
+    /// There are too many files. A token without `kid` is tried with each of them.
+    #[error("JWT_PUBLIC_KEYS: the list has {0} files: expected at most {MOST_FILES}")]
+    TooMany(usize),
     /// A file cannot be read.
     #[error("JWT_PUBLIC_KEYS: {} cannot be read", path.display())]
     Unreadable {
@@ -90,6 +77,9 @@ impl Keys {
                         signing.get_or_insert_with(|| EncodingKey::from_secret(secret));
                     }
                 }
+                KeySource::Files(paths) if paths.len() > MOST_FILES => {
+                    return Err(BadKeys::TooMany(paths.len()));
+                }
                 KeySource::Files(paths) => {
                     for path in paths {
                         keys.push(of_file(path)?);
@@ -109,7 +99,6 @@ impl Keys {
 fn of_file(path: &Path) -> Result<Key, BadKeys> {
     let text = fs::read(path).map_err(|source| BadKeys::Unreadable { path: path.to_owned(), source })?;
     let parsed = pem::public_key(&text).map_err(|why| BadKeys::Pem { path: path.to_owned(), why });
-    let (algorithm, verifying) = parsed?;
-    let kid = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    Ok(Key { algorithm, kid, verifying })
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Key { name: Name::File(name), verifier: parsed? })
 }

@@ -1,9 +1,10 @@
 //! Decides who a viewer is: verifies and mints JSON Web Tokens (JWT).
 //!
-//! [`Keys::verify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. The
-//! library `jsonwebtoken` verifies the signature, with the cryptography of ring ([`provider`]). This crate
-//! checks the header and the claims itself. By default, the library ignores `crit` and `nbf`, and accepts
-//! two members with the same name. It also reads the system's clock, so a caller could not choose the time.
+//! [`Keys::verify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. ring verifies
+//! the signature. This crate checks the header and the claims itself. The library `jsonwebtoken` mints tokens, with
+//! the cryptography of ring ([`provider`]). It does not verify tokens: it would prepare the secret again for each
+//! token, and by default it ignores `crit` and `nbf`, and accepts two members with the same name. It also reads the
+//! system's clock, so a caller could not choose the time.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 
@@ -11,13 +12,16 @@ mod algorithm;
 mod args;
 mod claims;
 mod header;
+mod key;
 mod keys;
 mod members;
 mod mint;
 mod pem;
 mod provider;
+mod public_key;
 mod rejection;
 mod secrets;
+mod verifier;
 mod verify;
 mod viewer;
 
@@ -30,6 +34,7 @@ pub use keys::{BadKeys, KeySource, Keys};
 pub use mint::{CannotMint, NewToken};
 pub use pem::BadPem;
 pub use provider::BadProvider;
+pub use public_key::BadKey;
 pub use rejection::Rejection;
 pub use secrets::{BadSecret, Secrets};
 pub use viewer::Viewer;

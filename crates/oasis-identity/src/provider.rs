@@ -1,18 +1,19 @@
-//! Gives `jsonwebtoken` the cryptography of ring: HS256, RS256, ES256 and EdDSA.
+//! Gives `jsonwebtoken` the cryptography of ring, for minting tokens with HS256.
 //!
 //! A process can install one provider, before it first uses the library. After a first use without a
 //! provider, no provider can be installed, and each use panics. So [`crate::Keys::new`] calls [`install`].
 
 use std::sync::OnceLock;
 
-use jsonwebtoken::crypto::{self, CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};
-use jsonwebtoken::signature::{self, Signer, Verifier};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey, Header};
+use jsonwebtoken::signature::{self, Signer};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header};
 use ring::hmac;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
+
+use crate::verifier::Verifier;
 
 /// Why tokens cannot be signed or verified in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,21 +38,23 @@ pub(crate) fn install() -> Result<(), BadProvider> {
     })
 }
 
-/// Whether the library verifies a token that it signed, and refuses the same token after a change.
+/// Whether a token that the library signed has a valid signature, and the same token after a change has not.
 fn works() -> Result<bool, Error> {
     let secret = [1; 32];
     let header = Header::new(Algorithm::HS256);
     let token = jsonwebtoken::encode(&header, &["test"], &EncodingKey::from_secret(&secret))?;
     let Some((message, signature)) = token.rsplit_once('.') else { return Ok(false) };
-    let key = DecodingKey::from_secret(&secret);
+    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return Ok(false) };
+    let key = Verifier::secret(&secret);
     let changed = format!("{message}x");
-    Ok(crypto::verify(signature, message.as_bytes(), &key, Algorithm::HS256)?
-        && !crypto::verify(signature, changed.as_bytes(), &key, Algorithm::HS256)?)
+    Ok(key.verifies(message.as_bytes(), &signature) && !key.verifies(changed.as_bytes(), &signature))
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(RingSigner::new(*algorithm, key)?)),
-    verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier::new(*algorithm, key)?)),
+    // `Verifier` verifies signatures. A verifier of the library cannot be shared by threads, so it would have to
+    // be made for each token.
+    verifier_factory: |_, _| Err(unsupported()),
     // Only JWKs need these functions, and this program does not use JWKs.
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(unsupported()),
@@ -89,55 +92,5 @@ impl Signer<Vec<u8>> for RingSigner {
 impl JwtSigner for RingSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
-    }
-}
-
-/// A secret or a public key, with its algorithm.
-enum RingVerifier {
-    Hs256(hmac::Key),
-    Rs256(RsaPublicKeyComponents<Vec<u8>>),
-    Es256(UnparsedPublicKey<Vec<u8>>),
-    EdDsa(UnparsedPublicKey<Vec<u8>>),
-}
-
-impl RingVerifier {
-    fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, Error> {
-        match (algorithm, key.family(), key.kind()) {
-            (Algorithm::HS256, AlgorithmFamily::Hmac, DecodingKeyKind::SecretOrDer(secret)) => {
-                Ok(Self::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret)))
-            }
-            (Algorithm::RS256, AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-                Ok(Self::Rs256(RsaPublicKeyComponents { n: n.clone(), e: e.clone() }))
-            }
-            (Algorithm::ES256, AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(point)) => {
-                Ok(Self::Es256(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point.clone())))
-            }
-            (Algorithm::EdDSA, AlgorithmFamily::Ed, DecodingKeyKind::SecretOrDer(point)) => {
-                Ok(Self::EdDsa(UnparsedPublicKey::new(&ED25519, point.clone())))
-            }
-            _ => Err(unsupported()),
-        }
-    }
-}
-
-impl Verifier<Vec<u8>> for RingVerifier {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        let verified = match self {
-            Self::Hs256(key) => hmac::verify(key, message, signature),
-            Self::Rs256(key) => key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
-            Self::Es256(key) | Self::EdDsa(key) => key.verify(message, signature),
-        };
-        verified.map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtVerifier for RingVerifier {
-    fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Hs256(_) => Algorithm::HS256,
-            Self::Rs256(_) => Algorithm::RS256,
-            Self::Es256(_) => Algorithm::ES256,
-            Self::EdDsa(_) => Algorithm::EdDSA,
-        }
     }
 }

@@ -34,6 +34,9 @@ pub enum Rejection {
     /// No key has the token's algorithm, or the key that `kid` names has another algorithm.
     #[error("no key matches the alg and the kid of the token")]
     NoKey,
+    /// No key has the `kid` of the token.
+    #[error("no key has the kid of the token")]
+    UnknownKid,
     /// No key verifies the signature.
     #[error("no key verifies the signature")]
     Signature,

@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto;
 use oasis_core::Ts;
 
+use crate::algorithm::Algorithm;
 use crate::header::Header;
+use crate::key::Fit;
 use crate::keys::Keys;
 use crate::rejection::Rejection;
 use crate::viewer::Viewer;
@@ -35,24 +36,22 @@ impl Keys {
         }
         let header = decoded(header)?;
         let header = Header::parse(&header)?;
-        let kid = header.kid.as_deref();
-        let is_named = self.keys.iter().any(|key| key.is_named(kid));
-        let mut outcome = Err(Rejection::NoKey);
-        for key in self.keys.iter().filter(|key| !is_named || key.is_named(kid)) {
-            // The key decides the algorithm. A public key is never used as the secret of an HMAC, whatever
-            // the header says.
-            if key.algorithm != header.algorithm {
-                continue;
+        let (algorithm, kid) = (header.algorithm, header.kid.as_deref());
+        let signature = decoded(signature)?;
+        let mut best = Fit::Other;
+        for key in &self.keys {
+            let fit = key.fit(algorithm, kid);
+            if fit == Fit::Whole && key.verifier.verifies(message.as_bytes(), &signature) {
+                return decoded(payload);
             }
-            let algorithm = key.algorithm.in_library();
-            match crypto::verify(signature, message.as_bytes(), &key.verifying, algorithm) {
-                Ok(true) => return decoded(payload),
-                Ok(false) => outcome = Err(Rejection::Signature),
-                // The algorithm fits the key, so the error is about the encoding of the signature.
-                Err(_) => outcome = Err(Rejection::Base64),
-            }
+            best = best.max(fit);
         }
-        outcome
+        Err(match best {
+            Fit::Whole => Rejection::Signature,
+            Fit::OnlyName => Rejection::NoKey,
+            Fit::Other if kid.is_some() && algorithm != Algorithm::Hs256 => Rejection::UnknownKid,
+            Fit::Other => Rejection::NoKey,
+        })
     }
 }
 

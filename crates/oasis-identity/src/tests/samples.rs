@@ -1,15 +1,22 @@
 //! Keys and tokens for the tests.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oasis_core::Ts;
 use ring::hmac;
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde::Deserialize;
 
 use crate::claims::Rules;
-use crate::keys::{Key, KeySource, Keys};
+use crate::header::Header;
+use crate::key::{Key, Name};
+use crate::keys::{KeySource, Keys};
 use crate::pem::public_key;
 use crate::rejection::Rejection;
+use crate::verifier::Verifier;
 use crate::viewer::Viewer;
 
 /// A secret for tests.
@@ -40,12 +47,37 @@ impl Sample {
     pub(super) fn key(&self) -> Key {
         match (&self.pem, &self.secret) {
             (Some(pem), None) => {
-                let (algorithm, verifying) = public_key(pem.as_bytes()).unwrap();
-                Key { algorithm, kid: None, verifying }
+                let header = URL_SAFE_NO_PAD.decode(self.token.split('.').next().unwrap()).unwrap();
+                let kid = Header::parse(&header).unwrap().kid.map_or_else(String::new, Cow::into_owned);
+                Key { name: Name::File(kid), verifier: public_key(pem.as_bytes()).unwrap() }
             }
             (None, Some(secret)) => Key::secret(&URL_SAFE_NO_PAD.decode(secret).unwrap()),
             (pem, secret) => panic!("{}: {pem:?} {secret:?}", self.name),
         }
+    }
+}
+
+/// A new pair of Ed25519 keys. The private key signs the tokens of a test.
+pub(super) struct Pair(Ed25519KeyPair);
+
+impl Pair {
+    pub(super) fn new() -> Self {
+        let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(Ed25519KeyPair::from_pkcs8(private.as_ref()).unwrap())
+    }
+
+    /// The public key, as JSON has it.
+    pub(super) fn x(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.public_key())
+    }
+
+    pub(super) fn key(&self, name: Name) -> Key {
+        Key { name, verifier: Verifier::ed25519(self.0.public_key().as_ref()) }
+    }
+
+    pub(super) fn signed(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", encoded(header), encoded(claims));
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(self.0.sign(message.as_bytes())))
     }
 }
 

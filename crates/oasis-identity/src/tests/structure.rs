@@ -17,7 +17,8 @@ fn the_signatures_of_the_rfcs_are_valid_and_a_changed_one_is_not() {
         assert_eq!(keys.authenticate(&sample.token), Ok(expected), "{}", sample.name);
         let changed = sample.token.replacen(payload, &encoded("x"), 1);
         assert_eq!(keys.authenticate(&changed), Err(Rejection::Signature), "{}", sample.name);
-        assert_eq!(with(Vec::new()).authenticate(&sample.token), Err(Rejection::NoKey), "{}", sample.name);
+        let without = with(Vec::new()).authenticate(&sample.token).unwrap_err();
+        assert!(matches!(without, Rejection::NoKey | Rejection::UnknownKid), "{}: {without}", sample.name);
     }
 }
 
