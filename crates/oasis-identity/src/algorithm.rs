@@ -27,4 +27,14 @@ impl Algorithm {
             _ => Err(Rejection::UnknownAlgorithm),
         }
     }
+
+    /// The name in headers and in keys.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }

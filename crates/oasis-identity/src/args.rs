@@ -7,6 +7,7 @@ use clap::Args;
 use oasis_service::auth;
 
 use crate::claims::Rules;
+use crate::jwks::JwksUrl;
 use crate::keys::{BadKeys, KeySource, Keys};
 use crate::secrets::Secrets;
 
@@ -37,6 +38,12 @@ pub struct IdentityArgs {
     )]
     pub jwt_public_keys: List,
 
+    /// Address of the JWK set of an issuer, such as `https://issuer.example/.well-known/jwks.json`: its
+    /// public keys verify JSON Web Tokens of viewers (RS256, ES256, EdDSA); needs --jwt-issuer and
+    /// --jwt-audience
+    #[arg(long, env = "JWKS_URL", value_name = "URL")]
+    pub jwks_url: Option<JwksUrl>,
+
     /// Comma-separated issuers; the `iss` of a JSON Web Token must be one of them. Without this setting,
     /// `iss` is not checked
     #[arg(
@@ -63,13 +70,15 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Reads the key files, and makes the keys.
+    /// Reads the key files, and makes the keys. With JWKS_URL, this needs a tokio runtime, and starts a
+    /// task that reads the set. A set that cannot be read is not an error.
     ///
     /// # Errors
     /// See [`BadKeys`].
     pub fn keys(&self) -> Result<Keys, BadKeys> {
         let files = self.jwt_public_keys.0.iter().map(PathBuf::from).collect();
-        let sources = [KeySource::Secrets(self.jwt_secret.clone()), KeySource::Files(files)];
+        let mut sources = vec![KeySource::Secrets(self.jwt_secret.clone()), KeySource::Files(files)];
+        sources.extend(self.jwks_url.clone().map(KeySource::Jwks));
         let rules = Rules { issuers: self.jwt_issuer.0.clone(), audiences: self.jwt_audience.0.clone() };
         Keys::new(&sources, rules)
     }

@@ -38,8 +38,8 @@ impl Key {
         Self { name: Name::Secret, verifier: Verifier::secret(secret) }
     }
 
-    /// How well the key fits a token with this algorithm and this `kid`. The key decides the algorithm. A public
-    /// key is never used as the secret of an HMAC, whatever the header says.
+    /// How well the key fits a token with this algorithm and this `kid`. The key decides the algorithm. A
+    /// public key is never used as the secret of an HMAC, whatever the header says.
     pub(crate) fn fit(&self, algorithm: Algorithm, kid: Option<&str>) -> Fit {
         let is_named = match &self.name {
             Name::Secret => true,

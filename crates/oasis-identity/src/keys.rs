@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jsonwebtoken::EncodingKey;
 
 use crate::claims::Rules;
+use crate::jwks::{Jwks, JwksUrl};
 use crate::key::{Key, Name};
 use crate::pem::{self, BadPem};
 use crate::provider::{self, BadProvider};
@@ -20,6 +21,8 @@ const MOST_FILES: usize = 64;
 pub struct Keys {
     /// The secrets and the keys of files.
     pub(crate) keys: Vec<Key>,
+    /// The keys of JWKS_URL.
+    pub(crate) jwks: Option<Jwks>,
     /// The first secret. It signs the tokens that are minted.
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) rules: Rules,
@@ -32,6 +35,8 @@ pub enum KeySource {
     Secrets(Secrets),
     /// PEM files, each with one public key. The `kid` of a key is the file's name without its extension.
     Files(Vec<PathBuf>),
+    /// The address of a JWK set. A task of the tokio runtime reads the set, so [`Keys::new`] needs a runtime.
+    Jwks(JwksUrl),
 }
 
 /// Why the keys cannot be used.
@@ -40,6 +45,16 @@ pub enum BadKeys {
     /// Tokens cannot be signed or verified in this process.
     #[error(transparent)]
     Provider(#[from] BadProvider),
+    /// The keys of a JWK set are used without issuers or without audiences. A service such as Auth0 signs
+    /// the tokens of many applications with the same key.
+    #[error(
+        "JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE: the issuer may sign the tokens of other applications \
+         with the same keys"
+    )]
+    Unbound,
+    /// There are two JWK sets.
+    #[error("there is more than one JWK set")]
+    Sets,
     /// There are too many files. A token without `kid` is tried with each of them.
     #[error("JWT_PUBLIC_KEYS: the list has {0} files: expected at most {MOST_FILES}")]
     TooMany(usize),
@@ -68,7 +83,7 @@ impl Keys {
     /// See [`BadKeys`].
     pub fn new(sources: &[KeySource], rules: Rules) -> Result<Self, BadKeys> {
         provider::install()?;
-        let (mut keys, mut signing) = (Vec::new(), None);
+        let (mut keys, mut signing, mut url) = (Vec::new(), None, None);
         for source in sources {
             match source {
                 KeySource::Secrets(secrets) => {
@@ -85,14 +100,19 @@ impl Keys {
                         keys.push(of_file(path)?);
                     }
                 }
+                KeySource::Jwks(_) if rules.issuers.is_empty() || rules.audiences.is_empty() => {
+                    return Err(BadKeys::Unbound);
+                }
+                KeySource::Jwks(_) if url.is_some() => return Err(BadKeys::Sets),
+                KeySource::Jwks(set) => url = Some(set.clone()),
             }
         }
-        Ok(Self { keys, signing, rules })
+        Ok(Self { keys, jwks: url.map(Jwks::start), signing, rules })
     }
 
-    /// Whether there are no keys. Without keys, no token is valid.
+    /// Whether there are no keys and no JWK set. Then no token is valid.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.jwks.is_none()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Decides who a viewer is: verifies and mints JSON Web Tokens (JWT).
 //!
-//! [`Keys::verify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. ring verifies
-//! the signature. This crate checks the header and the claims itself. The library `jsonwebtoken` mints tokens, with
-//! the cryptography of ring ([`provider`]). It does not verify tokens: it would prepare the secret again for each
-//! token, and by default it ignores `crit` and `nbf`, and accepts two members with the same name. It also reads the
-//! system's clock, so a caller could not choose the time.
+//! [`Keys::identify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. ring
+//! verifies the signature. This crate checks the header and the claims itself. The library `jsonwebtoken`
+//! mints tokens, with the cryptography of ring ([`provider`]). It does not verify tokens: it would prepare
+//! the secret again for each token, and by default it ignores `crit` and `nbf`, and accepts two members
+//! with the same name. It also reads the system's clock, so a caller could not choose the time.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 
@@ -12,6 +12,7 @@ mod algorithm;
 mod args;
 mod claims;
 mod header;
+mod jwks;
 mod key;
 mod keys;
 mod members;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use args::{IdentityArgs, List, NoItems};
 pub use claims::{LEEWAY, Rules};
+pub use jwks::{BadJwksUrl, JwksUrl};
 pub use keys::{BadKeys, KeySource, Keys};
 pub use mint::{CannotMint, NewToken};
 pub use pem::BadPem;

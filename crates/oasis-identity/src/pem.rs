@@ -159,8 +159,8 @@ mod tests {
         let compressed = "MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgACDUphmRwUH/ZHsccrFXhb0YqtBZveXNRIBeZS/tt8Byc=";
         assert_eq!(refused(compressed), BadPem::Compressed);
         // The last bit of the second coordinate of a valid key is changed.
-        let off_curve = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG7\
-                         2bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrA==";
+        let off_curve = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTN\
+                         G72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrA==";
         assert_eq!(refused(off_curve), BadPem::Key(BadKey::NotOnCurve));
         let none = "MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
         assert_eq!(refused(none), BadPem::Key(BadKey::Weak));

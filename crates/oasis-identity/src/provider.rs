@@ -52,8 +52,8 @@ fn works() -> Result<bool, Error> {
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(RingSigner::new(*algorithm, key)?)),
-    // `Verifier` verifies signatures. A verifier of the library cannot be shared by threads, so it would have to
-    // be made for each token.
+    // `Verifier` verifies signatures. A verifier of the library cannot be shared by threads, so it would
+    // have to be made for each token.
     verifier_factory: |_, _| Err(unsupported()),
     // Only JWKs need these functions, and this program does not use JWKs.
     key_utils: KeyUtils {

@@ -1,4 +1,5 @@
-//! Checks public keys when they are read. Otherwise, a bad key would show only when the first token is refused.
+//! Checks public keys when they are read. Otherwise, a bad key would show only when the first token is
+//! refused.
 
 use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey};
 use ring::rand::SystemRandom;

@@ -1,4 +1,4 @@
-//! [`Keys::verify`]: verifies a token, and returns its viewer.
+//! [`Keys::identify`] and [`Keys::verify`]: verify a token, and return its viewer.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,6 +6,7 @@ use oasis_core::Ts;
 
 use crate::algorithm::Algorithm;
 use crate::header::Header;
+use crate::jwks::Jwks;
 use crate::key::Fit;
 use crate::keys::Keys;
 use crate::rejection::Rejection;
@@ -15,11 +16,27 @@ use crate::viewer::Viewer;
 const MOST_BYTES: usize = 8 << 10;
 
 impl Keys {
-    /// Returns the viewer to whom the token belongs. `now` is the current time.
+    /// Returns the viewer to whom the token belongs. `now` is the current time. If the token names a key
+    /// that is not in the JWK set, the set is read again first, at most once in 30 s for all callers. This
+    /// takes up to 5 s.
     ///
     /// # Errors
-    /// The token is malformed, is not signed with one of the keys, is not valid now, or has the wrong issuer
-    /// or audience.
+    /// The token is malformed, is not signed with one of the keys, is not valid now, or has the wrong
+    /// issuer or audience.
+    pub async fn identify(&self, token: &str, now: Ts) -> Result<Viewer, Rejection> {
+        match (self.verify(token, now), &self.jwks) {
+            (Err(Rejection::UnknownKid), Some(jwks)) => {
+                jwks.refresh().await;
+                self.verify(token, now)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Like [`Keys::identify`], but only with the keys that are known now.
+    ///
+    /// # Errors
+    /// As for [`Keys::identify`].
     pub fn verify(&self, token: &str, now: Ts) -> Result<Viewer, Rejection> {
         self.rules.check(&self.authenticate(token)?, now)
     }
@@ -39,7 +56,8 @@ impl Keys {
         let (algorithm, kid) = (header.algorithm, header.kid.as_deref());
         let signature = decoded(signature)?;
         let mut best = Fit::Other;
-        for key in &self.keys {
+        let of_set = self.jwks.as_ref().map(Jwks::keys);
+        for key in self.keys.iter().chain(of_set.iter().flat_map(|keys| keys.iter())) {
             let fit = key.fit(algorithm, kid);
             if fit == Fit::Whole && key.verifier.verifies(message.as_bytes(), &signature) {
                 return decoded(payload);

@@ -107,7 +107,7 @@ fn all_keys_of_one_name_are_tried() {
 
 #[test]
 fn a_kid_does_not_matter_for_secrets() {
-    let rsa = Sample::minted().iter().find(|sample| sample.name == "PyJWT 2.15.1 RS256").unwrap().key();
+    let rsa = Sample::minted().iter().find(|sample| sample.name.ends_with("RS256")).unwrap().key();
     let keys = with(vec![rsa, Key::secret(SECRET.as_bytes())]);
     // The kid of the RSA key does not make it verify tokens of another algorithm.
     for kid in STRANGE.into_iter().chain(["key-1", &*"x".repeat(5_000)]) {

@@ -3,6 +3,8 @@
 mod claims;
 mod confusion;
 mod files;
+mod issuer;
+mod jwks;
 mod minting;
 mod mutations;
 mod samples;

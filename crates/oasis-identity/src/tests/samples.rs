@@ -66,9 +66,10 @@ impl Pair {
         Self(Ed25519KeyPair::from_pkcs8(private.as_ref()).unwrap())
     }
 
-    /// The public key, as JSON has it.
-    pub(super) fn x(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0.public_key())
+    /// The public key as a member of a JWK set.
+    pub(super) fn jwk(&self, kid: &str) -> serde_json::Value {
+        let x = URL_SAFE_NO_PAD.encode(self.0.public_key());
+        serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA", "x": x})
     }
 
     pub(super) fn key(&self, name: Name) -> Key {

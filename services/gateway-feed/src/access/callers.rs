@@ -79,7 +79,7 @@ impl Callers {
         match self.credentials(request)? {
             Credentials::Service(sender) => Ok(Caller::Service(sender)),
             Credentials::ApiKey(hash) => Ok(Caller::Viewer(Arc::new(self.of_api_key(hash, now).await?))),
-            Credentials::Token(token) => match self.keys.verify(&token, now) {
+            Credentials::Token(token) => match self.keys.identify(&token, now).await {
                 Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer.into()))),
                 Err(rejection) => {
                     // The client does not learn the reason.

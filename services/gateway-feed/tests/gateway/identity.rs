@@ -6,7 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_identity::{KeySource, Keys, NewToken, Rules};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Map, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::client::{Feed, get, send};
 use crate::process::{Process, binary, finished};
@@ -173,6 +178,63 @@ async fn the_reason_of_a_refusal_is_logged_at_the_level_debug_without_the_token(
     }
 }
 
+/// Publishes one key, to any number of clients. Returns the address of the set and the private key.
+async fn issuer() -> (String, Ed25519KeyPair, JoinSet<()>) {
+    let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(private.as_ref()).unwrap();
+    let x = base64url(pair.public_key().as_ref());
+    let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#);
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{set}", set.len());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/certs", listener.local_addr().unwrap());
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, pair, server)
+}
+
+/// Encodes bytes as base64url, without padding.
+fn base64url(bytes: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let of_three = |three: &[u8]| {
+        let number = (0..3).fold(0, |sum, at| sum << 8 | u32::from(*three.get(at).unwrap_or(&0)));
+        let digits = (0..=three.len()).map(move |at| number >> (18 - 6 * at) & 63);
+        digits.map(|digit| char::from(alphabet[digit as usize])).collect::<String>()
+    };
+    bytes.chunks(3).map(of_three).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_an_issuer_verify_tokens() {
+    let db = database().await;
+    let (url, pair, _server) = issuer().await;
+    let flags =
+        ["--read-tokens", "s3cret", "--jwks-url", &url, "--jwt-issuer", "me", "--jwt-audience", "oasis"];
+    let gateway = Gateway::start(&db.url, &flags).await;
+    let exp = Timestamp::now().as_second() + 60;
+    let token = |kid: &str| {
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
+        let claims = format!(r#"{{"sub":"alice","exp":{exp},"iss":"me","aud":"oasis"}}"#);
+        let message = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
+        let signature = base64url(pair.sign(message.as_bytes()).as_ref());
+        format!("{message}.{signature}")
+    };
+    // The first token waits until the gateway has read the set.
+    for path in GUARDED {
+        opens(&gateway, path, &token("k")).await;
+    }
+    let refused = get(gateway.address, &format!("/api/v1/oasis/events?token={}", token("x"))).await;
+    let (code, message) = refused.error();
+    assert_eq!((refused.status.as_u16(), code.as_str(), message.as_str()), (401, REFUSED.0, REFUSED.1));
+    gateway.stop().await;
+}
+
 #[test]
 fn bad_keys_are_reported_with_their_variable_and_without_a_secret() {
     let start = |variable: &str, value: &str| {
@@ -187,6 +249,12 @@ fn bad_keys_are_reported_with_their_variable_and_without_a_secret() {
     let (code, text) = start("JWT_PUBLIC_KEYS", "/nonexistent/key.pem");
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("JWT_PUBLIC_KEYS: /nonexistent/key.pem cannot be read"), "{text}");
+    let (code, text) = start("JWKS_URL", "https://issuer.example/jwks.json");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE"), "{text}");
+    let (code, text) = start("JWKS_URL", "http://issuer.example/jwks.json");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("[env: JWKS_URL]") && text.contains("must begin with https://"), "{text}");
     // This file is not a PEM file.
     let (code, text) = start("JWT_PUBLIC_KEYS", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     assert_eq!(code, Some(1), "{text}");

@@ -259,6 +259,7 @@ fn help_lists_every_variable_but_shows_no_value() {
         "MAX_SUBSCRIBERS",
         "JWT_SECRET",
         "JWT_PUBLIC_KEYS",
+        "JWKS_URL",
         "JWT_ISSUER",
         "JWT_AUDIENCE",
     ] {
@@ -334,6 +335,7 @@ async fn empty_variables_count_as_unset() {
         ("MAX_SUBSCRIBERS", ""),
         ("JWT_SECRET", ""),
         ("JWT_PUBLIC_KEYS", " "),
+        ("JWKS_URL", ""),
         ("JWT_ISSUER", ""),
         ("JWT_AUDIENCE", ""),
     ])
