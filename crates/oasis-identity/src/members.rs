@@ -14,6 +14,9 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
+/// The usual maximum number of members in a header and in claims.
+const FEW: usize = 16;
+
 /// Why a text is not accepted as an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BadObject {
@@ -28,16 +31,24 @@ impl<'a> Members<'a> {
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, BadObject> {
         let json = std::str::from_utf8(json).map_err(|_| BadObject::NotAnObject)?;
         let members: Self = serde_json::from_str(json).map_err(|_| BadObject::NotAnObject)?;
-        if differ(members.0.iter().map(|(name, _)| name.as_ref())) {
-            Ok(members)
-        } else {
-            Err(BadObject::Duplicate)
-        }
+        if members.differ() { Ok(members) } else { Err(BadObject::Duplicate) }
     }
 
     /// The value of a member.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+    }
+
+    /// Whether no two names are the same.
+    fn differ(&self) -> bool {
+        if self.0.len() > FEW {
+            return differ(self.0.iter().map(|(name, _)| name.as_ref()));
+        }
+        // For a few names, this is faster than sorting, and it allocates nothing.
+        let twice = |(place, (name, _)): (usize, &(Cow<'_, str>, _))| {
+            self.0.iter().take(place).any(|(other, _)| other == name)
+        };
+        !self.0.iter().enumerate().any(twice)
     }
 
     /// All members.
@@ -48,7 +59,19 @@ impl<'a> Members<'a> {
 
 /// The value as a string. `None` if the value is not a string.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+    let json = value.get();
+    let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))?;
+    // The value is valid JSON, so a string without an escape is its text between the quotation marks.
+    if !inner.as_bytes().contains(&b'\\') {
+        return Some(inner.into());
+    }
+    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0)
+}
+
+/// The value as a list of strings. `None` if the value is something else.
+pub(crate) fn texts(value: &RawValue) -> Option<Vec<Cow<'_, str>>> {
+    let list: Vec<Text<'_>> = serde_json::from_str(value.get()).ok()?;
+    Some(list.into_iter().map(|text| text.0).collect())
 }
 
 /// The value as a number. `None` if the value is not a number, or is too large.
@@ -61,7 +84,8 @@ pub(crate) fn number(value: &RawValue) -> Option<f64> {
 /// Whether no object in the value, at any depth, has two members with the same name. Also false if the value
 /// is nested more deeply than serde_json allows.
 pub(crate) fn has_only_different_names(value: &RawValue) -> bool {
-    serde_json::from_str::<Different>(value.get()).is_ok()
+    let is_nested = value.get().starts_with(['{', '[']);
+    !is_nested || serde_json::from_str::<Different>(value.get()).is_ok()
 }
 
 /// Whether no two names are the same. Sorting keeps this fast, even for a hostile object with many names.
@@ -87,7 +111,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(FEW);
                 while let Some((Text(name), value)) = map.next_entry()? {
                     members.push((name, value));
                 }
@@ -171,6 +195,17 @@ mod tests {
         assert!(members.get("c").is_none());
         for twice in [r#"{"a":1,"a":1}"#, r#"{"a":1,"b":1,"\u0061":2}"#, r#"{"":1,"":2}"#] {
             assert_eq!(Members::parse(twice.as_bytes()).unwrap_err(), BadObject::Duplicate, "{twice}");
+        }
+        // A name that occurs twice is found in a small object and in a large one, at every place.
+        for (count, twice) in
+            [2, FEW, FEW + 1, 5 * FEW].into_iter().flat_map(|n| (1..n).map(move |at| (n, at)))
+        {
+            let name = |at: usize| if at == twice { 0 } else { at };
+            let members: Vec<String> = (0..count).map(|at| format!(r#""{}":1"#, name(at))).collect();
+            let json = format!("{{{}}}", members.join(","));
+            assert_eq!(Members::parse(json.as_bytes()).unwrap_err(), BadObject::Duplicate, "{json}");
+            let good = json.replace(r#""0":1"#, "").replace(",,", ",").replace("{,", "{").replace(",}", "}");
+            assert!(Members::parse(good.as_bytes()).is_ok(), "{good}");
         }
         let bad: [&[u8]; 9] =
             [b"", b"[]", b"null", b"{", b"{}x", b"{\"a\":1,}", b"{\"a\":\xff}", b"\"a\"", b"{\"\\ud800\":1}"];

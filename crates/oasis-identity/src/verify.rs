@@ -51,30 +51,36 @@ impl Keys {
         if payload.contains('.') {
             return Err(Rejection::Parts);
         }
-        let header = decoded(header)?;
-        let header = Header::parse(&header)?;
+        // One buffer for all parts: first for the header and the signature, and then for the payload.
+        let mut buffer = vec![0; token.len()];
+        let (of_header, of_signature) = buffer.split_at_mut(header.len());
+        let header = Header::parse(decoded(header, of_header)?)?;
         let (algorithm, kid) = (header.algorithm, header.kid.as_deref());
-        let signature = decoded(signature)?;
+        let signature = decoded(signature, of_signature)?;
         let mut best = Fit::Other;
         let of_set = self.jwks.as_ref().map(Jwks::keys);
-        for key in self.keys.iter().chain(of_set.iter().flat_map(|keys| keys.iter())) {
+        let is_signed = self.keys.iter().chain(of_set.iter().flat_map(|keys| keys.iter())).any(|key| {
             let fit = key.fit(algorithm, kid);
-            if fit == Fit::Whole && key.verifier.verifies(message.as_bytes(), &signature) {
-                return decoded(payload);
-            }
             best = best.max(fit);
+            fit == Fit::Whole && key.verifier.verifies(message.as_bytes(), signature)
+        });
+        if !is_signed {
+            return Err(match best {
+                Fit::Whole => Rejection::Signature,
+                Fit::OnlyName => Rejection::NoKey,
+                Fit::Other if kid.is_some() && algorithm != Algorithm::Hs256 => Rejection::UnknownKid,
+                Fit::Other => Rejection::NoKey,
+            });
         }
-        Err(match best {
-            Fit::Whole => Rejection::Signature,
-            Fit::OnlyName => Rejection::NoKey,
-            Fit::Other if kid.is_some() && algorithm != Algorithm::Hs256 => Rejection::UnknownKid,
-            Fit::Other => Rejection::NoKey,
-        })
+        let length = decoded(payload, &mut buffer)?.len();
+        buffer.truncate(length);
+        Ok(buffer)
     }
 }
 
-/// Decodes base64url. Padding is refused. The unused bits of the last character must be zero. So two
-/// different texts never decode to the same bytes.
-fn decoded(part: &str) -> Result<Vec<u8>, Rejection> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Base64)
+/// Decodes base64url into a buffer that is at least as long as the text. Padding is refused. The unused
+/// bits of the last character must be zero. So two different texts never decode to the same bytes.
+fn decoded<'a>(part: &str, buffer: &'a mut [u8]) -> Result<&'a [u8], Rejection> {
+    let length = URL_SAFE_NO_PAD.decode_slice(part, buffer).map_err(|_| Rejection::Base64)?;
+    Ok(&buffer[..length])
 }
