@@ -8,4 +8,5 @@ mod jwks;
 mod minting;
 mod mutations;
 mod samples;
+mod sets;
 mod structure;
