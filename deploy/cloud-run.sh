@@ -19,6 +19,9 @@ Secret Manager must have the secrets oasis-database-url, oasis-ingest-tokens and
 deploy/setup-webhook.sh makes oasis-webhook-secret. The following secrets are optional. If one of them does
 not exist, the services are deployed without it:
   oasis-read-tokens             tokens for reading the feed. Without them, anyone can read the feed
+  oasis-jwt-secret              JWT_SECRET: secrets that verify JSON Web Tokens of users
+  oasis-jwt-public-key          a public key in PEM that verifies JSON Web Tokens of users, with the kid
+                                public-key. It is mounted as the file /etc/oasis-jwt/public-key.pem
   oasis-listen-database-url     LISTEN_DATABASE_URL, if oasis-database-url is a transaction pooler's URL
   oasis-database-ca             the database's CA certificate, mounted as the file /etc/oasis/ca.pem
   oasis-webhook-secret-previous the previous secret of the webhook, during a rotation
@@ -28,10 +31,13 @@ Environment variables, with their defaults in parentheses:
   GCP_PROJECT       comma-separated ids of the projects whose deploys are watched (PROJECT)
   CLOUD_SQL         PROJECT:REGION:INSTANCE of a Cloud SQL instance, to connect through its socket
   NETWORK, SUBNET   network and subnet, to connect to private addresses
+  JWKS_URL          address of the JWK set whose keys verify JSON Web Tokens of users. It needs the next two
+  JWT_ISSUER        comma-separated issuers of JSON Web Tokens
+  JWT_AUDIENCE      comma-separated audiences of JSON Web Tokens
   WITHOUT_PREVIOUS  yes to deploy without oasis-webhook-secret-previous, at the end of a rotation
 
-The script keeps all other settings of a service. If CLOUD_SQL, NETWORK or SUBNET is not set, the services
-keep the last value of that setting.
+The script keeps all other settings of a service. If CLOUD_SQL, NETWORK, SUBNET, JWKS_URL, JWT_ISSUER or
+JWT_AUDIENCE is not set, the services keep the last value of that setting.
 
 The caller must be an owner of PROJECT, or have these roles in it: serviceusage.serviceUsageAdmin,
 iam.serviceAccountAdmin, iam.serviceAccountUser, secretmanager.admin, run.admin, cloudscheduler.admin,
@@ -94,6 +100,19 @@ fi
 if [ -n "${NETWORK-}${SUBNET-}" ]; then
   [[ -n "${NETWORK-}" && -n "${SUBNET-}" ]] || refuse 'NETWORK and SUBNET must be set together'
   connection_flags+=(--network "$NETWORK" --subnet "$SUBNET" --vpc-egress private-ranges-only)
+fi
+
+# The settings of gateway-feed that are not secret, separated by semicolons, because a value may have commas.
+variables=()
+for name in JWKS_URL JWT_ISSUER JWT_AUDIENCE; do
+  value=${!name-}
+  [[ $value != *[';'$'\n']* ]] || refuse "$name: the value must not have a semicolon or a line break"
+  [ -z "$value" ] || variables+=("$name=$value")
+done
+if [ -n "${JWKS_URL-}" ]; then
+  [[ $JWKS_URL =~ ^https://[^[:space:]/]+/[^[:space:]]+$ ]] ||
+    refuse "JWKS_URL: \"$JWKS_URL\" is not the address of a JWK set: expected https://HOST/PATH"
+  [[ -n "${JWT_ISSUER-}" && -n "${JWT_AUDIENCE-}" ]] || refuse 'JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE'
 fi
 
 case $vtid in
@@ -183,6 +202,11 @@ with_commas() {
   printf '%s' "$*"
 }
 
+with_semicolons() {
+  local IFS=';'
+  printf '%s' "$*"
+}
+
 deploy() {
   local name=$1 labels
   shift
@@ -219,12 +243,26 @@ done
 service gateway-feed
 mount gateway-feed INGEST_TOKENS oasis-ingest-tokens
 mount_if_exists gateway-feed READ_TOKENS oasis-read-tokens
+mount_if_exists gateway-feed JWT_SECRET oasis-jwt-secret
 mount_if_exists gateway-feed LISTEN_DATABASE_URL oasis-listen-database-url
+public_key=/etc/oasis-jwt/public-key.pem
+mount_if_exists gateway-feed "$public_key" oasis-jwt-public-key
+# The gateway does not start if JWT_PUBLIC_KEYS names a file that does not exist.
+environment=()
+if [[ " ${unmounted[*]} " == *" $public_key "* ]]; then
+  environment+=(--remove-env-vars JWT_PUBLIC_KEYS)
+else
+  variables+=("JWT_PUBLIC_KEYS=$public_key")
+fi
+if [ ${#variables[@]} -gt 0 ]; then
+  environment+=(--update-env-vars "^;^$(with_semicolons "${variables[@]}")")
+fi
 if [[ " ${unmounted[*]} " == *' READ_TOKENS '* ]]; then
   printf 'note: the secret oasis-read-tokens does not exist, so anyone can read the feed\n' >&2
 fi
 deploy gateway-feed --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 \
-  --no-cpu-throttling --concurrency 1000 --timeout 3600 --no-session-affinity --cpu 1 --memory 512Mi
+  --no-cpu-throttling --concurrency 1000 --timeout 3600 --no-session-affinity --cpu 1 --memory 512Mi \
+  "${environment[@]}"
 
 # GitHub waits 10 s and does not retry, so one instance always runs. Deliveries are signed, so Cloud Run does
 # not authenticate the sender. Each concurrent request holds a delivery of up to 25 MiB, so an instance gets
