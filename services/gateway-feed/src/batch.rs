@@ -23,6 +23,9 @@ pub(crate) enum ReadError {
     /// The connection pool and the tail may be connected to different servers.
     #[error("the database server that answered is behind the server that the tail reads")]
     Stale,
+    /// The caller waits no longer.
+    #[error("the database did not answer in time")]
+    Late,
     /// The statement was interrupted.
     #[error("the lookup was interrupted")]
     Interrupted,

@@ -4,18 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use oasis_core::room::{ROOMS, kinds};
 use oasis_core::{Channel, chain};
-use oasis_store::{Revocation, Store, StoredEvent, Update};
-use tokio::time::sleep;
+use oasis_store::{ChannelState, Revocation, Store, StoredEvent, Update};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::access::{self, Revocations, Subject};
+use crate::batch::LookupError;
 use crate::fanout::ends::CloseReason;
 use crate::rooms::{Directory, may_read};
 use crate::streams::Streams;
 
 /// The pause after a failed read of the revocations.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long the state of a room is looked up after a change, while the tail waits.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
+/// The pause after a failed lookup.
+const LOOK_UP_AGAIN: Duration = Duration::from_millis(50);
 
 /// The rights of viewers. See the head of this file.
 pub(crate) struct Rights {
@@ -53,14 +59,15 @@ impl Rights {
         };
         self.revocations.replace(&revocations);
         revocations.iter().for_each(|revocation| self.end(revocation));
-        for channel in self.streams.ends().channels() {
-            self.check(&channel).await;
-        }
+        let ends = self.streams.ends();
+        ends.doubt_all();
+        self.check_all(&ends.channels()).await;
     }
 
     async fn observe(&self, events: &[StoredEvent]) {
         let Some(last) = events.last() else { return };
         self.rooms.seen(last.id);
+        let mut changed = Vec::new();
         for event in events.iter().filter(|event| !event.channel.is_devhub()) {
             if let Some(revocation) = Revocation::from_event(event) {
                 self.revocations.add(&revocation);
@@ -71,11 +78,14 @@ impl Rights {
                 (ROOMS, kinds::OPENED | kinds::CLOSED) => self.rooms.forget(&event.channel),
                 (ROOMS, kinds::UPDATED) => {
                     self.rooms.forget(&event.channel);
-                    self.check(&event.channel).await;
+                    changed.push(&event.channel);
                 }
                 _ => {}
             }
         }
+        changed.sort_unstable();
+        changed.dedup();
+        self.check_all(changed).await;
     }
 
     /// Ends the streams of the viewers that a revocation covers.
@@ -88,23 +98,43 @@ impl Rights {
         }
     }
 
+    /// Checks the viewers of some rooms at the same time. The lookups of the rooms share statements.
+    async fn check_all(&self, channels: impl IntoIterator<Item = &Channel>) {
+        join_all(channels.into_iter().map(|channel| self.check(channel))).await;
+    }
+
     /// Ends the streams of the viewers that may no longer read a room.
     async fn check(&self, channel: &Channel) {
         let subject = Subject::Channel(channel.clone());
         let ends = self.streams.ends();
-        match if ends.knows(&subject) { Some(self.rooms.read(channel).await) } else { None } {
-            // The lookup may still be in progress for a viewer that is being admitted. The viewer is then
-            // admitted again, because this counts as a revocation.
-            None => _ = ends.end(&subject, CloseReason::Revoked, |_| false),
-            Some(Ok(room)) => {
+        if !ends.doubt(&subject) {
+            return;
+        }
+        match self.look_up(channel).await {
+            Ok(room) => {
                 let refused =
                     |viewer: &access::Viewer| room.as_deref().is_none_or(|room| !may_read(room, viewer));
                 ends.end(&subject, CloseReason::Revoked, refused);
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 // Without the state of the room, nobody may read on. The clients come back soon.
                 tracing::warn!(error = chain(&error), "the readers of a room can't be checked");
                 ends.end(&subject, CloseReason::Shutdown, |_| true);
+            }
+        }
+    }
+
+    /// Looks up a room. The lookup may fail because a connection of the pool has broken, or because the pool
+    /// leads to a server that is a moment behind the tail. So it is tried again for about a second.
+    async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<ChannelState>>, LookupError> {
+        let give_up = Instant::now() + LOOK_UP_WITHIN;
+        loop {
+            match timeout_at(give_up, self.rooms.read(channel)).await.unwrap_or(Err(LookupError::Late)) {
+                Err(error) if Instant::now() + LOOK_UP_AGAIN < give_up => {
+                    tracing::debug!(error = chain(&error), "a room is looked up again");
+                    sleep(LOOK_UP_AGAIN).await;
+                }
+                found => return found,
             }
         }
     }

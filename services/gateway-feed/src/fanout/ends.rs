@@ -138,12 +138,22 @@ impl Ends {
         self.lock().subjects.keys().filter_map(channel).collect()
     }
 
-    /// Whether a subscriber has the subject `subject`.
-    pub(crate) fn knows(&self, subject: &Subject) -> bool {
-        self.lock().subjects.contains_key(subject)
+    /// Announces that the rights to `subject` may have changed. Returns whether a subscriber has this subject,
+    /// so that its rights must be checked. A viewer that is being admitted meanwhile either counts here, or
+    /// is admitted again.
+    pub(crate) fn doubt(&self, subject: &Subject) -> bool {
+        let mut inner = self.lock();
+        inner.revocations += 1;
+        inner.subjects.contains_key(subject)
     }
 
-    /// The number of revocations so far. A revocation between the admission of a viewer and the
+    /// Announces that any right may have changed. Each viewer that is being admitted meanwhile is admitted
+    /// again.
+    pub(crate) fn doubt_all(&self) {
+        self.lock().revocations += 1;
+    }
+
+    /// The number of revocations and doubts so far. A revocation between the admission of a viewer and the
     /// registration of its subscriber does not end the subscriber. So if this number has changed between
     /// these two steps, the viewer must be admitted again.
     pub(crate) fn revocations(&self) -> u64 {
@@ -216,5 +226,30 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.ends.lock().finish(self.id, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A viewer whose rights were looked up before a change either is known when the rights change, or sees
+    /// that it must be admitted again.
+    #[tokio::test]
+    async fn no_viewer_is_missed_that_is_admitted_during_a_change() {
+        let ends = Arc::new(Ends::default());
+        let subject = Subject::User("ann".into());
+        let before = ends.revocations();
+        let admitted = ends.register(vec![subject.clone()], None, None);
+        assert_eq!(ends.revocations(), before);
+        assert!(ends.doubt(&subject), "the viewer was registered before the change");
+        drop(admitted);
+        let before = ends.revocations();
+        assert!(!ends.doubt(&subject));
+        let _admitted = ends.register(vec![subject], None, None);
+        assert_ne!(ends.revocations(), before, "the viewer must be admitted again");
+        let before = ends.revocations();
+        ends.doubt_all();
+        assert_ne!(ends.revocations(), before);
     }
 }
