@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use oasis_core::ping::{PING, Pinger};
+use oasis_core::room::RoomId;
 use oasis_core::{Channel, DedupKey, Event, Kind, Module, NewEvent, Source, Status, Task, Ts, Vtid};
 use tokio::time::Instant;
 
@@ -61,13 +62,21 @@ impl Ending {
     }
 }
 
+/// The command that an agent wraps.
+#[derive(Debug, Default)]
+pub(crate) struct Wrapping {
+    /// The name of the command.
+    pub(crate) command: Option<String>,
+    /// The room that gets the command's output.
+    pub(crate) room: Option<RoomId>,
+}
+
 /// The beats of one run of an agent.
 #[derive(Debug)]
 pub(crate) struct Beats {
     pinger: Pinger,
     module: Module,
-    /// The name of the wrapped command.
-    command: Option<String>,
+    wrapping: Wrapping,
     interval: Duration,
     started: Instant,
     state: AgentState,
@@ -109,7 +118,7 @@ impl Delivered {
 impl Beats {
     pub(crate) fn new(
         pinger: Pinger,
-        command: Option<String>,
+        wrapping: Wrapping,
         interval: Duration,
         state: AgentState,
         now: Instant,
@@ -118,7 +127,7 @@ impl Beats {
         Self {
             pinger,
             module,
-            command,
+            wrapping,
             interval,
             started: now,
             state,
@@ -188,7 +197,8 @@ impl Beats {
             .with("repeat", repeat.then_some(true))
             .with("gap_since", since.filter(|_| self.failures > 0))
             .with("failed_attempts", (self.failures > 0).then_some(u64::from(self.failures)))
-            .with("command", self.command.as_deref())
+            .with("command", self.wrapping.command.as_deref())
+            .with("room", self.wrapping.room.as_ref().map(RoomId::as_str))
             .with("exit_code", ended.as_ref().and_then(|ending| ending.exit_code))
             .with("signal", ended.as_ref().and_then(|ending| ending.signal));
         let event = Event {

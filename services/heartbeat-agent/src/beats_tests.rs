@@ -53,7 +53,8 @@ fn ended(state: AgentState, ending: Ending) -> AgentState {
 }
 
 fn beats(interval: Duration, state: AgentState, clock: &Clock) -> Beats {
-    Beats::new(pinger(), Some("claude".into()), interval, state, clock.now)
+    let room = RoomId::parse("build-7").ok();
+    Beats::new(pinger(), Wrapping { command: Some("claude".into()), room }, interval, state, clock.now)
 }
 
 /// Makes a beat now, and delivers it. A `chance` of 1 does not shorten the first interval of a working agent.

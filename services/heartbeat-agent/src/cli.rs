@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::future::pending;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,10 +18,11 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::beats::Ending;
-use crate::control::{self, Request, Socket};
+use crate::control::{self, Agent, Request, Socket};
 use crate::destination::Destination;
 use crate::heartbeat::{Config, Heartbeat};
-use crate::wrap;
+use crate::room::{Copies, RoomArgs, RoomLog};
+use crate::wrap::{self, Wrapped};
 
 /// The program's name in logs.
 pub const NAME: &str = "heartbeat-agent";
@@ -33,7 +36,9 @@ pub const NAME: &str = "heartbeat-agent";
     override_usage = "heartbeat-agent --agent NAME [OPTIONS] [-- COMMAND [ARGS]...]\n       \
                       heartbeat-agent set-vtid VTID | idle | status",
     after_help = "Examples:\n  \
-                  GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent planner -- sleep 9\n\n\
+                  GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent planner -- sleep 9\n  \
+                  GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent builder \\\n       \
+                  --room build-7 -- make\n\n\
                   Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
                   and exit code are passed through.\n\
                   COMMAND can set the task of its agent without further flags: \
@@ -129,6 +134,9 @@ struct AgentArgs {
     socket: Option<PathBuf>,
 
     #[command(flatten)]
+    room: RoomArgs,
+
+    #[command(flatten)]
     runtime: Runtime,
 
     /// What to log, such as `warn`. The default is `info`. With COMMAND, the default is `off`, because log
@@ -214,8 +222,11 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     };
     let vtid = args.vtid.as_deref().map(Vtid::parse).transpose();
     let vtid = vtid.map_err(|why| UsageError(format!("--vtid [env: VTID]: {why}")))?;
+    let ingest_token = args.ingest_token.map(token).transpose()?;
+    let gateway = args.gateway_url.as_ref().map(|url| (url, ingest_token.as_ref()));
+    let room = args.room.target(&agent, args.role.as_deref(), gateway, wraps).map_err(UsageError)?;
     let destination = match (args.gateway_url, args.database_url) {
-        (Some(url), _) => Destination::Gateway { url, token: args.ingest_token.map(token).transpose()? },
+        (Some(url), _) => Destination::Gateway { url, token: ingest_token },
         (None, Some(url)) => Destination::Postgres { url, schema: args.schema },
         (None, None) => {
             let why = "beats have no destination: set GATEWAY_URL (and INGEST_TOKEN) for a gateway, \
@@ -232,6 +243,7 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
         vtid,
         interval: args.interval,
         command,
+        room: room.as_ref().map(|target| target.room.clone()),
         ..Config::new(agent.clone(), destination)
     };
     let socket = match args.socket {
@@ -244,9 +256,11 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     };
     let heartbeat = Heartbeat::start(config)
         .map_err(|error| UsageError(format!("can't set up the database connection: {}", chain(&error))))?;
+    let room = room.map(RoomLog::start);
+    let answering = Agent { name: &agent, heartbeat: &heartbeat, room: room.as_ref() };
     let serve = async || match &socket {
-        Some(socket) => socket.serve(&agent, &heartbeat).await,
-        None => std::future::pending().await,
+        Some(socket) => socket.serve(&answering).await,
+        None => pending().await,
     };
     if !wraps {
         tokio::select! {
@@ -256,7 +270,10 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
         heartbeat.stop().await;
         return Ok(0);
     }
-    let mut wrapped = match wrap::start(&args.command, socket.as_ref().map(Socket::path)) {
+    let copied = room.as_ref().map(|room| room.copy(heartbeat.task())).transpose();
+    let (copies, output) = copied.context("can't copy the output of the command")?.unzip();
+    let started = wrap::start(&args.command, socket.as_ref().map(Socket::path), output);
+    let mut wrapped = match started {
         Ok(wrapped) => wrapped,
         Err(error) => {
             let code = wrap::start_failure_code(&error);
@@ -265,13 +282,34 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
             return Ok(code);
         }
     };
-    let status = tokio::select! {
-        status = wrapped.wait() => status,
-        // `serve` never ends.
-        () = serve() => wrapped.wait().await,
+    let status = {
+        let mut command = pin!(run_command(&mut wrapped, copies));
+        tokio::select! {
+            status = &mut command => status,
+            // `serve` never ends.
+            () = serve() => command.await,
+        }
     };
-    heartbeat.stop_as(wrapped.ending(status)).await;
+    let ending = wrapped.ending(status);
+    tokio::join!(heartbeat.stop_as(ending), async {
+        if let Some(room) = room {
+            room.stop().await;
+        }
+    });
     Ok(wrap::exit_code(status))
+}
+
+/// Waits for the end of the command, and until its output is copied.
+async fn run_command(wrapped: &mut Wrapped, copies: Option<Copies>) -> ExitStatus {
+    let status = wrapped.wait().await;
+    if let Some(mut copies) = copies {
+        tokio::select! {
+            () = copies.finish() => {}
+            // The reader of this program's output does not read, and somebody wants to end this program.
+            () = wrapped.must_end() => {}
+        }
+    }
+    status
 }
 
 /// Binds a socket in the default directory. If that fails, the agent runs without a socket, and no request

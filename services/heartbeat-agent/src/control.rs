@@ -4,7 +4,7 @@
 //!
 //! - `set-vtid VTID`: the agent works on this task from now on
 //! - `idle`: the agent waits for a task
-//! - `status`: the agent reports its task, and the last error if beats are not delivered
+//! - `status`: the agent reports its task, and the last error if beats or lines are not delivered
 //!
 //! An answer is `ok` or `error`, a space, and a text for the user.
 
@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::beats::AgentState;
 use crate::heartbeat::Heartbeat;
 use crate::instance;
+use crate::room::RoomLog;
 use crate::run::Outage;
 
 /// The maximum length of a line. Longer lines are cut.
@@ -56,6 +57,14 @@ impl Request {
             _ => Err("expected `set-vtid VTID`, `idle` or `status`".to_owned()),
         }
     }
+}
+
+/// A running agent, as it answers requests.
+pub(crate) struct Agent<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) heartbeat: &'a Heartbeat,
+    /// The log of the command's room, if there is a room.
+    pub(crate) room: Option<&'a RoomLog>,
 }
 
 /// The socket of a running agent. Dropping a `Socket` removes the socket's file.
@@ -105,11 +114,11 @@ impl Socket {
     }
 
     /// Serves requests until the future is dropped.
-    pub(crate) async fn serve(&self, agent: &str, heartbeat: &Heartbeat) {
+    pub(crate) async fn serve(&self, agent: &Agent<'_>) {
         loop {
             match self.listener.accept().await {
                 // Serve one connection at a time, because each connection takes only a moment.
-                Ok((stream, _)) => drop(timeout(SERVE_TIMEOUT, answer(stream, agent, heartbeat)).await),
+                Ok((stream, _)) => drop(timeout(SERVE_TIMEOUT, answer(stream, agent)).await),
                 Err(error) => {
                     // The error may be temporary, for example too many open files.
                     tracing::debug!(%error, "the control socket can't accept a connection");
@@ -120,27 +129,28 @@ impl Socket {
     }
 }
 
-async fn answer(stream: UnixStream, agent: &str, heartbeat: &Heartbeat) -> io::Result<()> {
+async fn answer(stream: UnixStream, agent: &Agent<'_>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
+    let Agent { name, heartbeat, room } = agent;
     let text = match Request::parse(&line) {
         Ok(Request::SetVtid(vtid)) => {
             let before = heartbeat.state();
             heartbeat.set_vtid(vtid);
-            format!("ok {agent} {}; it {} before\n", describe(&heartbeat.state()), describe_past(&before))
+            format!("ok {name} {}; it {} before\n", describe(&heartbeat.state()), describe_past(&before))
         }
-        Ok(Request::Status) => match heartbeat.outage() {
-            None => format!("ok {agent} {}\n", describe(&heartbeat.state())),
-            Some(Outage { since, why }) => {
-                let why = why.replace(char::is_control, " ");
-                format!(
-                    "ok {agent} {}; no beat has been delivered since {since}: {why}\n",
-                    describe(&heartbeat.state())
-                )
-            }
-        },
-        Err(why) => format!("error {why}; no change: {agent} {}\n", describe(&heartbeat.state())),
+        Ok(Request::Status) => {
+            let beats = heartbeat.outage().map(|Outage { since, why }| {
+                format!("; no beat has been delivered since {since}: {}", why.replace(char::is_control, " "))
+            });
+            let lines = room
+                .and_then(|room| room.failure())
+                .map(|why| format!("; no line reaches the room: {}", why.replace(char::is_control, " ")));
+            let [beats, lines] = [beats, lines].map(Option::unwrap_or_default);
+            format!("ok {name} {}{beats}{lines}\n", describe(&heartbeat.state()))
+        }
+        Err(why) => format!("error {why}; no change: {name} {}\n", describe(&heartbeat.state())),
     };
     write.write_all(text.as_bytes()).await
 }

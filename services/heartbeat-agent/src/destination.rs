@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use oasis_core::{NewEvent, Ts, chain};
 use oasis_service::Secret;
-use oasis_service::client::{self, Base, ClientError};
+use oasis_service::client::{self, Answer, Base, ClientError};
 use oasis_store::{AppendError, Appender, DatabaseArgs, DatabaseUrl, Schema, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -150,24 +150,40 @@ impl Transport for OpenDestination {
 }
 
 async fn post(url: &Base, token: Option<&Secret>, event: &NewEvent) -> Result<(), DeliveryError> {
+    let mut request = request(url, token, Method::POST, "/events/ingest", body(event).to_string())?;
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let mut sender = client::connect(url).await?;
+    expect_json(&client::exchange(&mut sender, request).await?, |body| body["ok"] == true)
+}
+
+/// Makes a request to a gateway, with a JSON body.
+pub(crate) fn request(
+    url: &Base,
+    token: Option<&Secret>,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<Request<Full<Bytes>>, ClientError> {
     let mut request = url
-        .request(Method::POST, "/events/ingest")
+        .request(method, path)
         .header(CONTENT_TYPE, "application/json")
-        .header(CONNECTION, HeaderValue::from_static("close"))
-        .body(Full::new(Bytes::from(body(event).to_string())))
-        // This can't fail, because the address has already been parsed and the rest of the request is
-        // constant.
+        .body(Full::new(Bytes::from(body)))
+        // This can't fail, because the address has already been parsed and the callers' paths are valid.
         .map_err(|_| ClientError::Token)?;
     client::authorize(request.headers_mut(), token)?;
-    let mut sender = client::connect(url).await?;
-    let answer = client::exchange(&mut sender, request).await?;
+    Ok(request)
+}
+
+/// Checks that a gateway has accepted a request, and that the answer is from a gateway, as `is_ours` decides
+/// from its body.
+pub(crate) fn expect_json(answer: &Answer, is_ours: impl Fn(&Value) -> bool) -> Result<(), DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    if answer.status.is_success() && body["ok"] == true {
+    if answer.status.is_success() && is_ours(&body) {
         return Ok(());
     }
     let text = |field: &str| body["error"][field].as_str().unwrap_or_default();
     let texts = [text("message"), text("hint")].into_iter().filter(|text| !text.is_empty());
-    let message = match (texts.collect::<Vec<_>>().join("; "), answer.location) {
+    let message = match (texts.collect::<Vec<_>>().join("; "), &answer.location) {
         (message, _) if !message.is_empty() => message,
         (_, Some(location)) => format!("redirects are not followed; should GATEWAY_URL be {location}?"),
         (_, None) => "check that GATEWAY_URL is the address of a gateway".to_owned(),

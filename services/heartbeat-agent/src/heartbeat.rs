@@ -3,14 +3,15 @@
 use std::future::pending;
 use std::time::Duration;
 
-use oasis_core::Vtid;
+use oasis_core::room::RoomId;
+use oasis_core::{Task, Vtid};
 use oasis_service::random;
 use oasis_store::StoreError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::beats::{AgentState, Beats, Ending};
+use crate::beats::{AgentState, Beats, Ending, Wrapping};
 use crate::destination::Destination;
 use crate::instance;
 use crate::run::{self, Orders, Outage};
@@ -36,6 +37,8 @@ pub struct Config {
     pub destination: Destination,
     /// The name of the wrapped command, for the beats' `meta`.
     pub command: Option<String>,
+    /// The room that gets the output of the wrapped command, for the beats' `meta`.
+    pub room: Option<RoomId>,
 }
 
 impl Config {
@@ -51,6 +54,7 @@ impl Config {
             interval: Self::INTERVAL,
             destination,
             command: None,
+            room: None,
         }
     }
 }
@@ -73,11 +77,11 @@ impl Heartbeat {
     /// When TLS to the database can't be set up as the database URL requires. An unreachable destination is
     /// not an error: the beats are retried.
     pub fn start(config: Config) -> Result<Self, StoreError> {
-        let Config { agent, role, vtid, interval, destination, command } = config;
+        let Config { agent, role, vtid, interval, destination, command, room } = config;
         let interval = interval.clamp(Duration::from_secs(1), Duration::from_hours(24));
         let state = AgentState::with_task(vtid);
         let pinger = instance::this_run(agent, role);
-        let beats = Beats::new(pinger, command, interval, state.clone(), Instant::now());
+        let beats = Beats::new(pinger, Wrapping { command, room }, interval, state.clone(), Instant::now());
         let (sender, orders) = watch::channel(Orders { state, suspended: false });
         let (outage_sender, outage) = watch::channel(None);
         let task = tokio::spawn(run::run(beats, destination.open()?, orders, outage_sender, random));
@@ -92,6 +96,12 @@ impl Heartbeat {
     /// The current state of the agent.
     pub fn state(&self) -> AgentState {
         self.orders.borrow().state.clone()
+    }
+
+    /// Returns a function that returns the task of the agent at the time of the call.
+    pub(crate) fn task(&self) -> impl Fn() -> Task + Clone + Send + use<> {
+        let orders = self.orders.subscribe();
+        move || orders.borrow().state.vtid.clone().map_or(Task::Idle, Task::Vtid)
     }
 
     /// The current outage. `None` while beats are delivered.

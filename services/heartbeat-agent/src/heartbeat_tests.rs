@@ -52,7 +52,7 @@ impl Fake {
         let state = AgentState::with_task(vtid.map(task));
         let interval = Duration::from_secs(interval);
         let pinger = instance::this_run("planner".into(), None);
-        let beats = Beats::new(pinger, None, interval, state.clone(), Instant::now());
+        let beats = Beats::new(pinger, Wrapping::default(), interval, state.clone(), Instant::now());
         let (sender, orders) = watch::channel(Orders { state, suspended: false });
         let (outage_sender, outage) = watch::channel(None);
         let task = tokio::spawn(run::run(beats, self.clone(), orders, outage_sender, || 0.5));

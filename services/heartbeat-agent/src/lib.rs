@@ -27,6 +27,7 @@ mod control;
 mod destination;
 mod heartbeat;
 mod instance;
+pub mod room;
 mod run;
 mod wrap;
 

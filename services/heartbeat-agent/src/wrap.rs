@@ -1,5 +1,5 @@
 //! Runs the wrapped command with this process's stdin, stdout and stderr, forwards signals, and reaps
-//! children.
+//! children. If the output goes to a room, the command's stdout and stderr are pipes instead.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -7,19 +7,26 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, wait};
 use rustix::termios::tcgetpgrp;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::beats::Ending;
+use crate::room::Output;
 
 /// The signals that are forwarded to the command. Signals that only a terminal sends are not in the list,
 /// because a terminal sends them to the whole process group.
 const FORWARDED: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
+/// The signals that usually end a process.
+const ENDING: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
+/// The time for passing on the last output of a command that a signal has ended.
+const GRACE: Duration = Duration::from_secs(2);
 /// The environment variable in which a wrapped command finds the socket of its agent.
 pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
 /// The value of [`SOCKET`] if the agent has no socket.
@@ -35,10 +42,15 @@ pub(crate) struct Wrapped {
 }
 
 /// Starts a command. `command` is the program and its arguments. `socket` is the path of the agent's socket.
+/// The command writes to `output` or, without it, to this process's stdout and stderr.
 ///
 /// # Errors
 /// When the command can't be started, for example because there is no such program.
-pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<Wrapped> {
+pub(crate) fn start(
+    command: &[OsString],
+    socket: Option<&Path>,
+    output: Option<Output>,
+) -> io::Result<Wrapped> {
     let [program, args @ ..] = command else { return Err(io::ErrorKind::InvalidInput.into()) };
     // Listen before the command starts, so that neither its end nor a signal is missed.
     let child_ended = signal(SignalKind::child())?;
@@ -51,6 +63,9 @@ pub(crate) fn start(command: &[OsString], socket: Option<&Path>) -> io::Result<W
     // Always set the variable, even if this agent has no socket. Otherwise the command could reach an outer
     // agent, or another agent of this user.
     command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
+    if let Some(Output { stdout, stderr }) = output {
+        command.stdout(stdout).stderr(stderr);
+    }
     let child = command.spawn()?;
     // A process id fits into an i32 and is not 0. `child` is not needed any more, because `reap` waits for
     // all children.
@@ -94,6 +109,19 @@ impl Wrapped {
             tokio::select! {
                 _ = self.child_ended.recv() => {}
                 Some(signal) = self.signals.recv() => self.forward(signal),
+            }
+        }
+    }
+
+    /// Waits until a signal asks this process to end. If such a signal has been forwarded already, gives this
+    /// process a little more time. Call this after the end of the command.
+    pub(crate) async fn must_end(&mut self) {
+        if ENDING.iter().any(|signal| self.forwarded.contains(&signal.as_raw())) {
+            return sleep(GRACE).await;
+        }
+        while let Some(signal) = self.signals.recv().await {
+            if ENDING.contains(&signal) {
+                return;
             }
         }
     }

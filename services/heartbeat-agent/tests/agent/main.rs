@@ -4,6 +4,8 @@
 
 mod alone;
 mod gateway;
+mod room;
+mod rooms;
 mod wrapped;
 
 use std::io::{BufRead, BufReader, Read, Write};
