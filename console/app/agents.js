@@ -1,7 +1,7 @@
 // Reads the list of agents from the query API every half minute. The list is read sooner after the gateway
 // reports a lost or returned agent, and after any ping while the agents page is open.
 
-import { listAgents } from "../client/index.js";
+import { listAgents } from "../client/query.js";
 import { GATEWAY, pathOf } from "./address.js";
 import { on } from "./dom.js";
 import { isBeat } from "./kinds.js";

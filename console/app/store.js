@@ -2,7 +2,8 @@
 // share one feed without filters, so the page notices each failure, whichever view is open. Each view filters
 // the events of the feed, and reads older events from the query API.
 
-import { listAgents, OasisFeed, queryEvents } from "../client/index.js";
+import { OasisFeed } from "../client/feed.js";
+import { listAgents, queryEvents } from "../client/query.js";
 import { GATEWAY } from "./address.js";
 import { Beats } from "./beats.js";
 import { arrivalOf } from "./event.js";

@@ -1,12 +1,11 @@
-// Keeps the feed connected: connects, waits after a failure, tries again, and polls if a proxy blocks
-// streams.
+// Keeps a stream connected: connects, waits after a failure, tries again, and polls if a proxy blocks
+// streams. Knows no stream: the parts of a profile say what to request and how to read the frames.
 
 import { Backoff } from "./backoff.js";
-import { Poller } from "./poll.js";
-import { queryEvents } from "./query.js";
-import { broken, end, readStream } from "./stream.js";
+import { broken, end, readStream } from "./connection.js";
+import { OasisError } from "./errors.js";
 import { childOf } from "./timers.js";
-import { address, FEED, headers } from "./wire.js";
+import { address, checkToken, headers } from "./wire.js";
 
 /** A connection that lasted this long, or delivered an event, counts as a success. */
 const PROVEN_MS = 5_000;
@@ -19,7 +18,8 @@ const SILENCES = 2;
 const SPREAD_MS = 1_000;
 
 /** @typedef {import("./types.js").Reason} Reason */
-/** @typedef {import("./errors.js").OasisError} OasisError */
+/** @typedef {import("./connection.js").End} End */
+/** @typedef {import("./types.js").Token} Token */
 
 /**
  * @typedef {object} Change
@@ -32,13 +32,13 @@ const SPREAD_MS = 1_000;
 /**
  * @typedef {object} Setup
  * @property {string} url
- * @property {string | undefined} token
+ * @property {Token | undefined} token
  * @property {number} maxTries
  * @property {number} silence
  * @property {typeof globalThis.fetch} fetch
  * @property {() => number} random
  * @property {import("./timers.js").Timers} timers
- * @property {import("./ledger.js").Ledger} ledger
+ * @property {import("./types.js").Parts} parts
  * @property {(change: Change) => void} onState
  * @property {() => void} onHeartbeat
  * @property {(reason: Reason, error: OasisError | null) => void} onEnd
@@ -51,13 +51,16 @@ export class Connector {
   transport = "sse";
   #setup;
   #backoff;
-  #poller = new Poller();
-  /** @type {import("./types.js").Filters} */
-  #filters = {};
+  /** @type {import("./types.js").Polls | null} */
+  #polls = null;
+  /** @type {string | undefined} The token of the last attempt. */
+  #token;
   /** @type {AbortController | null} */
   #run = null;
   /** @type {(() => void) | null} Ends the wait for the next attempt. */
   #wake = null;
+  /** @type {End | null} How the last attempt ended, if its token had expired and may have been replaced. */
+  #expired = null;
   #silences = 0;
   #probeAt = 0;
   /** @type {number | null} */
@@ -74,20 +77,19 @@ export class Connector {
   }
 
   /**
-   * Starts to connect with these filters. Ends an earlier run first.
+   * Starts to connect. Ends an earlier run first.
    *
-   * @param {import("./types.js").Filters} filters
    * @param {"sse" | "poll"} transport
    * @param {() => void} announce Called before the first attempt. May call `halt`.
    */
-  begin(filters, transport, announce) {
+  begin(transport, announce) {
     this.halt();
     const run = new AbortController();
     this.#run = run;
-    this.#filters = filters;
     this.transport = transport;
     this.tries = 0;
     this.#silences = 0;
+    this.#expired = null;
     this.#backoff.reset();
     announce();
     void this.#loop(run.signal);
@@ -99,9 +101,9 @@ export class Connector {
     this.#wake = null;
   }
 
-  /** Forgets the ids that earlier polls found. Call this method when the filters change. */
+  /** Forgets what earlier polls found. Call this method when the parameters of the stream change. */
   forget() {
-    this.#poller = new Poller();
+    this.#polls = null;
   }
 
   /** Ends the wait for the next attempt. Returns false if there is no wait. */
@@ -111,7 +113,7 @@ export class Connector {
     return wake !== null;
   }
 
-  /** Notes that the gateway has sent its `connected` message. */
+  /** Notes that the gateway has sent its `connected` frame. */
   connected() {
     this.#connectedAt = this.#setup.timers.now();
   }
@@ -120,7 +122,7 @@ export class Connector {
   async #loop(signal) {
     while (!signal.aborted) {
       this.tries += 1;
-      const ended = await (this.transport === "sse" ? this.#stream(signal) : this.#poll(signal));
+      const ended = await this.#attempt(signal);
       if (signal.aborted) return;
       if (ended.kind === "unstreamable") {
         // The server responded, so the attempt did not fail.
@@ -135,10 +137,42 @@ export class Connector {
         return;
       }
       this.#silences = ended.reason === "silence" ? this.#silences + 1 : 0;
-      if (this.#silences >= SILENCES && this.transport === "sse") this.#switchToPolling();
+      const canPoll = this.#setup.parts.polls !== null;
+      if (canPoll && this.#silences >= SILENCES && this.transport === "sse") this.#switchToPolling();
       await this.#wait(ended, signal);
       if (!signal.aborted) this.#setup.onState({ state: "reconnecting", reason: "trying" });
     }
+  }
+
+  /** @param {AbortSignal} signal @returns {Promise<End>} */
+  async #attempt(signal) {
+    const used = this.#token;
+    try {
+      await this.#renewToken();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return end("lost", "token", new OasisError("token", message));
+    }
+    if (signal.aborted) return end("lost", "closed");
+    if (this.#expired && this.#token === used) return this.#expired;
+    this.#expired = null;
+    const ended = await (this.transport === "sse" ? this.#stream(signal) : this.#poll(signal));
+    const { parts, token } = this.#setup;
+    if (ended.kind === "absent" && !parts.mayAppear) return { ...ended, kind: "refused" };
+    if (ended.kind === "unstreamable" && parts.polls === null) return { ...ended, kind: "lost" };
+    const isExpired = ended.reason === "token_expired" || ended.reason === "unauthorized";
+    if (!isExpired || typeof token !== "function") return ended;
+    // The function may return a newer token. If it returns the same token, the next attempt ends the stream.
+    this.#expired = ended;
+    return { ...ended, kind: "lost" };
+  }
+
+  /** Asks for the token, which may change between two attempts. */
+  async #renewToken() {
+    const { token } = this.#setup;
+    const renewed = typeof token === "function" ? await token() : token;
+    checkToken(renewed ?? undefined);
+    this.#token = renewed ?? undefined;
   }
 
   #switchToPolling() {
@@ -148,7 +182,7 @@ export class Connector {
   }
 
   /**
-   * @param {import("./stream.js").End} ended
+   * @param {End} ended
    * @param {AbortSignal} signal
    */
   async #wait({ kind, reason, error }, signal) {
@@ -178,9 +212,10 @@ export class Connector {
    * @param {() => void} [onFirstByte]
    */
   async #stream(signal, onFirstByte = () => {}) {
-    const { url, token, fetch, timers, silence, ledger } = this.#setup;
-    const sent = headers(token, "text/event-stream");
-    if (ledger.cursor !== null) sent["Last-Event-ID"] = String(ledger.cursor);
+    const { url, fetch, timers, silence, parts } = this.#setup;
+    const { frames } = parts;
+    const sent = headers(this.#token, "text/event-stream");
+    if (frames.cursor !== null) sent["Last-Event-ID"] = String(frames.cursor);
     this.#connectedAt = null;
     /** @type {number | null} */
     let asked = null;
@@ -190,7 +225,7 @@ export class Connector {
       if (since !== null && (fresh > 0 || timers.now() - since >= PROVEN_MS)) this.#succeeded(asked);
     };
     const ended = await readStream({
-      target: address(url, FEED, this.#filters),
+      target: address(url, parts.path, parts.parameters(frames.cursor)),
       headers: sent,
       fetch,
       timers,
@@ -203,8 +238,9 @@ export class Connector {
           asked = retry;
           this.#backoff.ask(retry);
         }
-        const fresh = ledger.takeBlocks(blocks, signal);
+        const { fresh, ended } = frames.takeBlocks(blocks, signal);
         if (!signal.aborted) noteSuccess(fresh);
+        return ended;
       },
     });
     if (!signal.aborted) noteSuccess(0);
@@ -215,14 +251,14 @@ export class Connector {
    * Polls until a poll fails. If a stream gets through, stops polling and reads the stream to its end.
    *
    * @param {AbortSignal} signal
-   * @returns {Promise<import("./stream.js").End>}
+   * @returns {Promise<End>}
    */
   async #poll(signal) {
-    const { timers, ledger, onState, onHeartbeat } = this.#setup;
+    const { timers, onState, onHeartbeat } = this.#setup;
     const polls = childOf(signal);
     const probe = childOf(signal);
     const { signal: pollSignal } = polls.controller;
-    /** @type {Promise<import("./stream.js").End> | null} */
+    /** @type {Promise<End> | null} */
     let stream = null;
     const takeOver = () => {
       this.transport = "sse";
@@ -241,7 +277,7 @@ export class Connector {
         }
         this.#succeeded(null);
         onState({ state: "live", reason: "polling" });
-        if (!pollSignal.aborted) ledger.takePoll(result, !worked, pollSignal);
+        if (!pollSignal.aborted) result.deliver(!worked, pollSignal);
         if (!pollSignal.aborted) onHeartbeat();
         worked = true;
         if (stream === null && !pollSignal.aborted && timers.now() >= this.#probeAt) {
@@ -263,19 +299,20 @@ export class Connector {
 
   /**
    * @param {AbortSignal} signal
-   * @returns {Promise<import("./poll.js").PollResult | import("./stream.js").End>}
+   * @returns {Promise<import("./types.js").Polled | End>}
    */
   async #pollOnce(signal) {
-    const { url, token, fetch, timers, silence, ledger } = this.#setup;
+    const { url, fetch, timers, silence, parts } = this.#setup;
     const { controller, free } = childOf(signal);
     let silent = false;
     const cancelTimeout = timers.after(silence, controller.signal, () => {
       silent = true;
       controller.abort();
     });
-    const options = { url, token, fetch, filters: this.#filters, signal: controller.signal };
     try {
-      return await this.#poller.next(ledger.cursor, (page) => queryEvents({ ...options, ...page }));
+      this.#polls ??= parts.polls?.() ?? null;
+      if (this.#polls === null) return end("lost", "silence");
+      return await this.#polls.next({ url, token: this.#token, fetch, signal: controller.signal });
     } catch (error) {
       return silent ? end("lost", "silence") : broken(error);
     } finally {

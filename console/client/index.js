@@ -13,9 +13,22 @@
 /** @typedef {import("./types.js").StateDetail} StateDetail */
 /** @typedef {import("./types.js").GapDetail} GapDetail */
 /** @typedef {import("./types.js").Reason} Reason */
+/** @typedef {import("./types.js").StreamOptions} StreamOptions */
+/** @typedef {import("./types.js").Token} Token */
+/** @typedef {import("./types.js").Room} Room */
+/** @typedef {import("./types.js").RoomLine} RoomLine */
+/** @typedef {import("./types.js").RoomEventMap} RoomEventMap */
+/** @typedef {import("./types.js").LogLevel} LogLevel */
+/**
+ * @template {import("./types.js").StreamEventMap} M
+ * @typedef {import("./types.js").Profile<M>} Profile
+ */
 
 export { Backoff } from "./backoff.js";
 export { OasisError } from "./errors.js";
 export { OasisFeed } from "./feed.js";
 export { listAgents, queryEvents } from "./query.js";
+export { getRoom, listRooms, queryLines } from "./roomquery.js";
+export { roomProfile } from "./rooms.js";
 export { BlockTooLarge, SseParser } from "./sse.js";
+export { OasisStream } from "./stream.js";

@@ -1,6 +1,6 @@
 // Keeps the state of a feed: the last events, the cursor and the mode. Does not deal with connections.
 
-import { isObject, toEvent, toId } from "./wire.js";
+import { parseObject, toEvent, toId } from "./wire.js";
 
 /**
  * @typedef {object} Listener
@@ -80,14 +80,14 @@ export class Ledger {
    *
    * @param {import("./sse.js").Block[]} blocks
    * @param {AbortSignal} signal Aborted if a listener stops the feed between two blocks.
-   * @returns {number} The number of new events.
+   * @returns {import("./types.js").Taken}
    */
   takeBlocks(blocks, signal) {
     let fresh = 0;
     for (const block of blocks) {
       const id = toId(block.id);
       const named = block.event !== "" && block.event !== "message";
-      const value = named ? null : parse(block.data);
+      const value = named ? null : parseObject(block.data);
       if (value && typeof value.type === "string") {
         this.#flush();
         if (!signal.aborted) this.#message(value);
@@ -95,11 +95,11 @@ export class Ledger {
         fresh += this.#event(id, value, signal);
       }
       // An event that was not delivered must arrive again, so the cursor stays before the event.
-      if (signal.aborted) return fresh;
+      if (signal.aborted) break;
       if (id !== null && id > (this.cursor ?? -1)) this.cursor = id;
     }
-    this.#flush();
-    return fresh;
+    if (!signal.aborted) this.#flush();
+    return { fresh, ended: null };
   }
 
   /**
@@ -216,16 +216,5 @@ export class Ledger {
     // Clocks differ, so a measured delay may be negative.
     const known = delays.filter((ms) => !Number.isNaN(ms)).map((ms) => Math.max(ms, 0));
     this.#delays = [...this.#delays, ...known].slice(-RECENT);
-  }
-}
-
-/** @param {string | null} data */
-function parse(data) {
-  if (data === null) return null;
-  try {
-    const value = JSON.parse(data);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
   }
 }

@@ -1,7 +1,7 @@
 // Reads pages of stored events and the list of agents from the query API.
 
-import { OasisError, readError } from "./errors.js";
-import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId, toTicker } from "./wire.js";
+import { badAnswer, getJson } from "./request.js";
+import { AGENTS, address, EVENTS, isObject, ownOrigin, toId, toTicker } from "./wire.js";
 
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 
@@ -33,7 +33,7 @@ import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId
  * @param {QueryOptions} [options]
  * @returns {Promise<{ events: StoredEvent[], next: number | null }>} `next` is the `before` of the next page;
  *   null if this is the last page.
- * @throws {OasisError}
+ * @throws {import("./errors.js").OasisError}
  */
 export async function queryEvents({
   url = ownOrigin(),
@@ -59,7 +59,7 @@ export async function queryEvents({
  *
  * @param {AgentOptions} [options]
  * @returns {Promise<import("./types.js").Agent[]>}
- * @throws {OasisError}
+ * @throws {import("./errors.js").OasisError}
  */
 export async function listAgents({ url = ownOrigin(), token, filters = {}, ...rest } = {}) {
   const { rows } = await getRows(address(url, AGENTS, filters), token, rest);
@@ -69,42 +69,12 @@ export async function listAgents({ url = ownOrigin(), token, filters = {}, ...re
 /**
  * @param {string} target
  * @param {string | undefined} token
- * @param {{ signal?: AbortSignal, fetch?: typeof globalThis.fetch }} options
+ * @param {import("./request.js").RequestOptions} options
  */
-async function getRows(target, token, { signal, fetch = globalThis.fetch.bind(globalThis) }) {
-  checkToken(token);
-  const init = {
-    headers: headers(token, "application/json"),
-    cache: /** @type {const} */ ("no-store"),
-    signal,
-  };
-  const response = await attempt(signal, () => fetch(target, init));
-  if (!response.ok) throw await readError(response);
-  const rows = await attempt(signal, () => response.json());
-  if (!Array.isArray(rows)) {
-    const hint = "check that url is the gateway's address";
-    throw new OasisError("bad_answer", "the response is not a list", hint, response.status);
-  }
-  return { rows: /** @type {unknown[]} */ (rows), response };
-}
-
-/**
- * Turns every failure into an OasisError, except an abort by the caller's signal.
- *
- * @template T
- * @param {AbortSignal | undefined} signal
- * @param {() => Promise<T>} work
- */
-async function attempt(signal, work) {
-  try {
-    return await work();
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    if (error instanceof SyntaxError)
-      throw new OasisError("bad_answer", `the response is not JSON: ${error.message}`);
-    // Browsers hide the cause from pages, and "Failed to fetch" does not help a user.
-    throw new OasisError("network", "the gateway can't be reached");
-  }
+async function getRows(target, token, options) {
+  const { body, response } = await getJson(target, token, options);
+  if (!Array.isArray(body)) throw badAnswer("the response is not a list", response);
+  return { rows: /** @type {unknown[]} */ (body), response };
 }
 
 /**

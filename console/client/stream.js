@@ -1,151 +1,203 @@
-// Reads one connection of the feed and classifies the end of the connection. Uses `fetch`, because
-// `EventSource` cannot send headers and does not report the HTTP status or silence.
+// Defines `OasisStream`, which stays connected and dispatches what a stream delivers, and its own state. What
+// the stream is, its profile says: the address, the frames, the polls.
 
-import { OasisError, readError } from "./errors.js";
-import { BlockTooLarge, SseParser } from "./sse.js";
-import { childOf } from "./timers.js";
+import { Connector } from "./connector.js";
+import { Timers } from "./timers.js";
+import { checkToken, ownOrigin, toId } from "./wire.js";
 
-/** The gateway sends the first bytes at once. If none arrive in this time, a proxy holds the stream back. */
-const FIRST_BYTE_MS = 10_000;
-
-/**
- * How a connection ended. The client tries again after `lost` and `absent`, stops after `refused` and `done`,
- * and polls after `unstreamable`, because streams do not get through.
- *
- * @typedef {object} End
- * @property {"lost" | "absent" | "refused" | "done" | "unstreamable"} kind
- * @property {import("./types.js").Reason} reason
- * @property {OasisError | null} error
- */
-
-/**
- * @typedef {object} Connection
- * @property {string} target
- * @property {Record<string, string>} headers
- * @property {typeof globalThis.fetch} fetch
- * @property {import("./timers.js").Timers} timers
- * @property {number} silence
- * @property {AbortSignal} signal
- * @property {() => void} onFirstByte
- * @property {(blocks: import("./sse.js").Block[]) => void} onBlocks
- */
-
-/**
- * @param {End["kind"]} kind
- * @param {import("./types.js").Reason} reason
- * @param {OasisError | null} error
- * @returns {End}
- */
-export const end = (kind, reason, error = null) => ({ kind, reason, error });
-
-/**
- * Opens a connection and reads it until either side ends it. Leaves no timer or listener behind.
- *
- * @param {Connection} connection
- * @returns {Promise<End>}
- */
-export async function readStream({ target, headers, fetch, timers, silence, signal, onFirstByte, onBlocks }) {
-  const { controller, free } = childOf(signal);
-  /** @type {End | null} */
-  let givenUp = null;
-  /** @param {End} end */
-  const giveUp = (end) => {
-    givenUp = end;
-    controller.abort();
-  };
-  let lastByteAt = timers.now();
-  const checkSilence = () => {
-    const rest = lastByteAt + silence - timers.now();
-    // A single timer checks for silence, because a new timer for each chunk could mean a thousand timers a
-    // second.
-    if (rest > 0) timers.after(rest, controller.signal, checkSilence);
-    else giveUp(end("lost", "silence"));
-  };
-  checkSilence();
-  try {
-    const response = await fetch(target, { headers, cache: "no-store", signal: controller.signal });
-    lastByteAt = timers.now();
-    const refused = await refusal(response, timers.now);
-    if (refused) return givenUp ?? refused;
-    const reader = response.body?.getReader?.();
-    if (!reader) return end("unstreamable", "silence");
-    // A custom `fetch` may ignore the signal, so cancel the reader as well.
-    controller.signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
-    const cancelTimeout = timers.after(FIRST_BYTE_MS, controller.signal, () =>
-      giveUp(end("unstreamable", "silence")),
-    );
-    const parser = new SseParser();
-    let first = true;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (controller.signal.aborted) return givenUp ?? end("lost", "closed");
-      if (done) return end("lost", "closed");
-      if (value.length === 0) continue;
-      lastByteAt = timers.now();
-      if (first) {
-        first = false;
-        cancelTimeout();
-        onFirstByte();
-      }
-      onBlocks(parser.feed(value));
+const CustomEvent =
+  globalThis.CustomEvent ??
+  // Node 18 has no global CustomEvent.
+  class extends Event {
+    /**
+     * @param {string} type
+     * @param {{ detail: unknown }} init
+     */
+    constructor(type, { detail }) {
+      super(type);
+      this.detail = detail;
     }
-  } catch (error) {
-    return givenUp ?? broken(error);
-  } finally {
-    controller.abort();
-    free();
+  };
+
+/** @template {import("./types.js").StreamEventMap} M The events by name. */
+export class OasisStream extends EventTarget {
+  #connector;
+  #frames;
+  /** @type {import("./types.js").FeedState} */
+  #state = "offline";
+  /** @type {import("./types.js").Reason} */
+  #reason = "stopped";
+  /** @type {import("./errors.js").OasisError | null} */
+  #error = null;
+  /** @type {number | null} */
+  #retryAt = null;
+  /** Whether start() was called, and neither stop() nor the server has ended the stream since then. */
+  #started = false;
+  #online = () => this.retry();
+
+  /**
+   * @param {import("./types.js").Profile<M>} profile
+   * @param {import("./types.js").StreamOptions} [options]
+   */
+  constructor(profile, options = {}) {
+    super();
+    const { url = ownOrigin(), token, lastEventId = null } = options;
+    // Without this check, an invalid address looks like a network failure.
+    new URL(url, globalThis.location?.href);
+    if (typeof token !== "function") checkToken(token);
+    const cursor = lastEventId === "" ? null : toId(lastEventId);
+    if (cursor === null && lastEventId) throw new TypeError("lastEventId must be the id of an event");
+    const timers = new Timers(options);
+    const parts = profile({
+      cursor,
+      now: timers.now,
+      emit: (type, detail) => this.#emit(type, detail),
+      mode: (mode, connected) => {
+        if (connected) this.#connector.connected();
+        this.#set({ state: mode, reason: connected ? "connected" : "mode" });
+      },
+    });
+    this.#frames = parts.frames;
+    this.#connector = new Connector({
+      url,
+      token,
+      maxTries: options.maxTries ?? 10,
+      silence: options.silence ?? parts.silence,
+      fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+      random: options.random ?? Math.random,
+      timers,
+      parts,
+      onState: (change) => this.#set(change),
+      onHeartbeat: () => this.#emit("heartbeat", parts.pollHeartbeat),
+      onEnd: (reason, error) => this.#end(reason, error),
+    });
   }
-}
 
-/**
- * Classifies a failed request or a broken connection.
- *
- * @param {unknown} error
- */
-export function broken(error) {
-  if (error instanceof OasisError && error.status > 0) return refusedWith(error);
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof BlockTooLarge) {
-    return end("lost", "block_too_large", new OasisError("block_too_large", message));
+  get state() {
+    return this.#state;
   }
-  const cause = error instanceof OasisError ? error : new OasisError("network", message);
-  return end("lost", cause.code === "bad_answer" ? "not_a_feed" : "network", cause);
-}
 
-/**
- * Classifies a response that is not a feed. Returns null if the response is a feed.
- *
- * @param {Response} response
- * @param {() => number} now
- */
-async function refusal(response, now) {
-  if (response.status === 204) return end("done", "done");
-  if (!response.ok) return refusedWith(await readError(response, now));
-  const type = response.headers.get("content-type") ?? "";
-  if (response.status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(type)) return null;
-  const hint = "check that url is the gateway's address";
-  const message = "the response is not an event stream";
-  // The problem may be temporary: a captive portal answers every request with a login page until the user
-  // signs in.
-  return end("lost", "not_a_feed", new OasisError("not_a_feed", message, hint, response.status));
-}
+  /** Why the stream is in this state. */
+  get reason() {
+    return this.#reason;
+  }
 
-/** @param {OasisError} error */
-function refusedWith(error) {
-  const { status } = error;
-  if (status < 400) return end("lost", "not_a_feed", error);
-  if (status === 429 || status === 503) return end("lost", "busy", error);
-  if (status === 408 || status === 425 || status >= 500) return end("lost", "server_error", error);
-  switch (status) {
-    case 400:
-      return end("refused", "bad_request", error);
-    case 401:
-      return end("refused", "unauthorized", error);
-    case 403:
-      return end("refused", "forbidden", error);
-    case 404:
-      return end("absent", "not_found", error);
-    default:
-      return end("refused", "refused", error);
+  /** The error that led to this state; null if no error did. */
+  get error() {
+    return this.#error;
+  }
+
+  /** The time of the next attempt, in milliseconds since the epoch; null while none is planned. */
+  get retryAt() {
+    return this.#retryAt;
+  }
+
+  /** The number of attempts since the last success. */
+  get tries() {
+    return this.#connector.tries;
+  }
+
+  /** The cursor from which a reconnect resumes. It also moves past rows that the stream does not deliver. */
+  get lastEventId() {
+    return this.#frames.cursor;
+  }
+
+  get transport() {
+    return this.#connector.transport;
+  }
+
+  /** Connects and stays connected. After stop(), resumes after the last event. */
+  start() {
+    if (!this.#connector.running) this.#begin("start", "sse");
+  }
+
+  /** Closes the connection and clears every timer. */
+  stop() {
+    this.#started = false;
+    this.#connector.halt();
+    globalThis.window?.removeEventListener("online", this.#online);
+    this.#set({ state: "offline", reason: "stopped" });
+  }
+
+  /** Connects at once, even if the client has given up or the server has refused the stream. */
+  retry() {
+    if (!this.#connector.wake() && this.#started && !this.#connector.running) this.#begin("retry", "sse");
+  }
+
+  /**
+   * Ends the connection, and begins a new one if the stream was started. For profiles whose parameters change.
+   *
+   * @protected
+   * @param {() => void} forget Called between the two connections. Must forget the cursor.
+   */
+  begin(forget) {
+    this.#connector.halt();
+    this.#connector.forget();
+    forget();
+    if (this.#started) this.#begin("filters", this.transport);
+  }
+
+  /**
+   * @template {keyof M & string} K
+   * @param {K} type
+   * @param {((event: M[K]) => void) | EventListenerObject | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   * @override
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
+  }
+
+  /**
+   * @template {keyof M & string} K
+   * @param {K} type
+   * @param {((event: M[K]) => void) | EventListenerObject | null} listener
+   * @param {boolean | EventListenerOptions} [options]
+   * @override
+   */
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
+  }
+
+  /**
+   * @param {"start" | "retry" | "filters"} reason
+   * @param {"sse" | "poll"} transport
+   */
+  #begin(reason, transport) {
+    this.#started = true;
+    globalThis.window?.addEventListener("online", this.#online);
+    this.#connector.begin(transport, () => this.#set({ state: "connecting", reason }));
+  }
+
+  /**
+   * @param {import("./types.js").Reason} reason
+   * @param {import("./errors.js").OasisError | null} error
+   */
+  #end(reason, error) {
+    // If the server refused the stream, a new network connection would not change the server's answer.
+    if (reason !== "gave_up") globalThis.window?.removeEventListener("online", this.#online);
+    if (reason === "done") this.#started = false;
+    this.#set({ state: "offline", reason, error });
+  }
+
+  /** @param {import("./connector.js").Change} change */
+  #set({ state, reason, retryAt = null, error = null }) {
+    const previous = this.#state;
+    if (state === previous && retryAt === this.#retryAt && reason === this.#reason) return;
+    // Each successful poll reports `live` again, but only the first report is dispatched.
+    if (state === previous && state === "live") return;
+    this.#state = state;
+    this.#reason = reason;
+    this.#retryAt = retryAt;
+    this.#error = error;
+    this.#emit("state", { state, previous, retryAt, reason, error });
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} detail
+   */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

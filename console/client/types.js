@@ -96,12 +96,16 @@
  * - `busy` (429, 503), `server_error` (408, 425, other 5xx): the server cannot answer now
  * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (other 4xx): the server refused the
  *   feed
- * - `done`: the server ended the feed (204)
+ * - `done`: the stream is over (204, or the room is closed)
+ * - `shutdown`, `timeout`: the server ended the connection, and the client may connect again
+ * - `token_expired`, `revoked`: the token is no longer valid, so the server ended the stream
+ * - `token`: the function `token` failed
  * - `gave_up`: `maxTries` attempts in a row failed
  *
  * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" |
  *   "closed" | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" |
- *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up"} Reason
+ *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up" | "shutdown" |
+ *   "timeout" | "token_expired" | "revoked" | "token"} Reason
  */
 
 /**
@@ -141,23 +145,144 @@
  * @property {CustomEvent<HeartbeatDetail>} heartbeat
  */
 
+/** @typedef {"info" | "warn" | "error" | "success"} LogLevel */
+
 /**
- * @typedef {object} FeedOptions
+ * A line of a room. All texts are untrusted, and `message` may contain ANSI escape sequences.
+ *
+ * @typedef {object} RoomLine
+ * @property {number} id
+ * @property {string} timestamp RFC 3339, UTC, with milliseconds.
+ * @property {string} agentType
+ * @property {LogLevel} level
+ * @property {string} message
+ * @property {unknown} metadata Null if the line has none.
+ * @property {string | null} vtid The line's task.
+ */
+
+/**
+ * @typedef {object} Room
+ * @property {string} id
+ * @property {string | null} title
+ * @property {string | null} owner
+ * @property {"signed_in" | "owner"} readers Who may read: each signed-in user, or only the owner.
+ * @property {"open" | "closed"} state
+ * @property {string} createdAt
+ * @property {string} updatedAt
+ */
+
+/**
+ * - `lines`: the lines of one network chunk or poll, oldest first
+ * - `connected`, `heartbeat`, `gap`, `close`: the frames of the stream
+ *
+ * @typedef {object} RoomEventMap
+ * @property {CustomEvent<{ lines: RoomLine[] }>} lines
+ * @property {CustomEvent<StateDetail>} state
+ * @property {CustomEvent<{ roomId: string, timestamp: string }>} connected
+ * @property {CustomEvent<{ timestamp: string | null }>} heartbeat `timestamp` is null after a poll.
+ * @property {CustomEvent<GapDetail>} gap
+ * @property {CustomEvent<{ reason: string, message: string }>} close
+ */
+
+/** @typedef {{ state: CustomEvent<StateDetail> } & Record<string, CustomEvent<any>>} StreamEventMap */
+
+/**
+ * A token, or a function that returns the current one. The client calls the function before each attempt.
+ *
+ * @typedef {string | (() => string | null | undefined | Promise<string | null | undefined>)} Token
+ */
+
+/**
+ * @typedef {object} StreamOptions
  * @property {string} [url] The gateway's address; by default the page's own origin.
- * @property {string} [token] One of the gateway's READ_TOKENS.
- * @property {Filters} [filters]
+ * @property {Token} [token] A token that the gateway accepts. The client sends it in a header.
  * @property {number | string | null} [lastEventId] Resume after this event; by default, begin with the last
- *   20 events.
- * @property {number} [keep] The maximum length of `events`; by default 5,000.
+ *   events.
  * @property {number} [maxTries] Give up after this many failed attempts in a row; by default 10. Infinity
  *   never gives up.
  * @property {number} [silence] A connection counts as lost after this many milliseconds without a byte; by
- *   default 40,000.
+ *   default 40,000 for the feed, and 75,000 for a room.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [now]
  * @property {(work: () => void, milliseconds: number) => unknown} [setTimeout]
  * @property {(timer: any) => void} [clearTimeout]
  * @property {() => number} [random]
+ */
+
+/**
+ * @typedef {object} OwnFeedOptions
+ * @property {Filters} [filters]
+ * @property {number} [keep] The maximum length of `events`; by default 5,000.
+ */
+
+/** @typedef {StreamOptions & OwnFeedOptions} FeedOptions */
+
+/**
+ * The result of reading some frames.
+ *
+ * @typedef {object} Taken
+ * @property {number} fresh The number of new events.
+ * @property {import("./connection.js").End | null} ended Not null if a frame ends the stream.
+ */
+
+/**
+ * Reads the frames of a stream, and knows the cursor.
+ *
+ * @typedef {object} Frames
+ * @property {number | null} cursor A reconnect resumes after this id.
+ * @property {(blocks: import("./sse.js").Block[], signal: AbortSignal) => Taken} takeBlocks Reads the blocks
+ *   that one network chunk completed. A listener may stop the stream between two blocks. The signal is then
+ *   aborted.
+ */
+
+/** @typedef {{ url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal }} PollOptions */
+
+/**
+ * What a poll found.
+ *
+ * @typedef {object} Polled
+ * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers it. `replay` is true for the first
+ *   poll.
+ */
+
+/**
+ * Reads what is new through a query. It replaces a stream that a proxy blocks.
+ *
+ * @typedef {object} Polls
+ * @property {(options: PollOptions) => Promise<Polled>} next
+ */
+
+/**
+ * What distinguishes a stream from other streams.
+ *
+ * @typedef {object} Parts
+ * @property {string} path
+ * @property {(cursor: number | null) => Parameters<typeof import("./wire.js").address>[2]} parameters
+ * @property {Frames} frames
+ * @property {number} silence A connection counts as lost after this many milliseconds without a byte.
+ * @property {boolean} mayAppear Whether to try again after a 404.
+ * @property {unknown} pollHeartbeat The detail of the event `heartbeat` after a poll.
+ * @property {(() => Polls) | null} polls Null if the stream has no query to poll.
+ */
+
+/**
+ * What a profile gets from the stream that it describes.
+ *
+ * @template {StreamEventMap} M
+ * @typedef {object} Host
+ * @property {number | null} cursor The cursor at which to begin.
+ * @property {() => number} now
+ * @property {<K extends keyof M & string>(type: K, detail: M[K] extends CustomEvent<infer D> ? D : never) => void}
+ *   emit
+ * @property {(mode: "live" | "mock", connected: boolean) => void} mode Called with true for the first frame of
+ *   a connection, and with false if the mode changes later.
+ */
+
+/**
+ * A kind of stream. A profile keeps no state, so several streams can share it.
+ *
+ * @template {StreamEventMap} M
+ * @typedef {(host: Host<M>) => Parts} Profile
  */
 
 export {};

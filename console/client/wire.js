@@ -63,6 +63,21 @@ export function toId(value) {
  */
 export const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
+/**
+ * Parses a JSON object. Returns null if the text is something else.
+ *
+ * @param {string | null} text
+ */
+export function parseObject(text) {
+  if (text === null) return null;
+  try {
+    const value = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 /** @param {unknown} value */
 const text = (value) => (typeof value === "string" ? value : "");
 

@@ -93,6 +93,12 @@ export class Server {
 
 /** Makes a feed with a test clock, and records every event that the feed dispatches. */
 export function follow(context, url, options = {}) {
+  const make = (clocked) => new OasisFeed({ url, ...clocked, ...options });
+  return record(context, make, ["events", "state", "gap", "heartbeat"]);
+}
+
+/** Makes a stream with a test clock, and records every event of these types. */
+export function record(context, make, types) {
   const clock = new Clock();
   const recorded = [];
   const waiting = new Set();
@@ -110,8 +116,8 @@ export function follow(context, url, options = {}) {
   const now = checking(clock.now);
   const setTimeout = checking(clock.setTimeout);
   const clearTimeout = checking(clock.clearTimeout);
-  const feed = new OasisFeed({ url, now, setTimeout, clearTimeout, random: () => 0, ...options });
-  for (const type of ["events", "state", "gap", "heartbeat"]) {
+  const feed = make({ now, setTimeout, clearTimeout, random: () => 0 });
+  for (const type of types) {
     feed.addEventListener(type, ({ detail }) => {
       recorded.push({ type, ...detail });
       checkAll();

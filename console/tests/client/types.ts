@@ -1,6 +1,16 @@
 // Checks the types that a TypeScript user of the client sees. This file is compiled but never run.
 
-import { OasisError, type OasisEvent, OasisFeed, queryEvents } from "../../client/index.js";
+import {
+  listRooms,
+  OasisError,
+  type OasisEvent,
+  OasisFeed,
+  OasisStream,
+  queryEvents,
+  queryLines,
+  type RoomLine,
+  roomProfile,
+} from "../../client/index.js";
 
 const feed = new OasisFeed({ url: "https://gateway.example", filters: { status: ["failure"], vtid: "ALL" } });
 feed.addEventListener("events", ({ detail }) => {
@@ -30,4 +40,26 @@ export async function failures(): Promise<string[]> {
     if (error instanceof OasisError) return [error.code, error.hint ?? "", String(error.status)];
     throw error;
   }
+}
+
+const token = async (): Promise<string | null> => "a token";
+const room = new OasisStream(roomProfile("build-1", { tail: 10 }), { url: "https://gateway.example", token });
+room.addEventListener("lines", ({ detail }) => {
+  const levels: ("info" | "warn" | "error" | "success")[] = detail.lines.map((line: RoomLine) => line.level);
+  console.log(levels);
+});
+room.addEventListener("close", ({ detail: { reason, message } }) => console.log(reason, message));
+room.addEventListener("state", ({ detail }) => console.log(detail.reason === "token_expired"));
+// @ts-expect-error The stream of a room has no event with this name.
+room.addEventListener("events", () => {});
+// @ts-expect-error A room has no filters.
+room.setFilters({});
+// @ts-expect-error A profile is required.
+new OasisStream({ url: "https://gateway.example" });
+
+export async function warnings(): Promise<string[]> {
+  const { rooms } = await listRooms({ url: "https://gateway.example" });
+  const { lines, cursor } = await queryLines(rooms[0]?.id ?? "", { level: ["warn"], before: 12 });
+  const before: number | null = cursor;
+  return lines.map(({ message, metadata }) => `${message} ${metadata !== null} ${before}`);
 }

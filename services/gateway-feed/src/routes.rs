@@ -7,8 +7,8 @@
 //! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events` and
 //!   `/api/v1/oasis/events/ingest`: ingest
 //! - `/api/v1/rooms…`: rooms, see [`rooms`]
-//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the Live Console; `GET /-/…`: the files that the console
-//!   loads
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`: the Live Console;
+//!   `GET /-/…`: the files that the console loads
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 

@@ -19,6 +19,10 @@ pub(super) struct Bundle {
     pub(super) top: Content,
     /// The document of the page of a task.
     pub(super) task: Content,
+    /// The document of the list of the rooms.
+    pub(super) rooms: Content,
+    /// The document of the page of a room.
+    pub(super) room: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -34,14 +38,18 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let hash: String = digest.finish().as_ref()[..3].iter().map(|byte| format!("{byte:02x}")).collect();
     let document = |path| Content::new(document(&hash, path));
     let (top, task) = (document("/"), document("/vtid/"));
-    Bundle { hash, top, task, files }
+    let (rooms, room) = (document("/rooms"), document("/rooms/"));
+    Bundle { hash, top, task, rooms, room, files }
 });
 
 /// The document of the page at `path`.
 fn document(hash: &str, path: &str) -> String {
     // By itself, a browser requests a module only after it has loaded a script that imports the module. So
-    // the document names all modules, and the browser requests all of them at once.
+    // the document names all modules, and the browser requests all of them at once. The other pages load the
+    // files of the rooms only when the user opens a room.
+    let with_rooms = path.starts_with("/rooms");
     let modules: String = files::modules()
+        .filter(|path| with_rooms || !files::is_of_rooms(path))
         .map(|path| format!("<link rel=\"modulepreload\" href=\"./-/HASH/{path}\">"))
         .collect();
     placed(&DOCUMENT.replace("<!-- modules -->", &modules), hash, path)
@@ -72,17 +80,34 @@ impl Bundle {
 mod tests {
     use super::*;
 
-    /// The maximum size of all files together in bytes, without compression.
-    const PLAIN: usize = 192 * 1024;
-    /// The maximum size of all files together in bytes, compressed with gzip.
-    const PACKED: usize = 80 * 1024;
+    /// The maximum size of all files of a page in bytes, plain and compressed with gzip: the pages that show
+    /// no room.
+    const PAGES: (usize, usize) = (192 * 1024, 80 * 1024);
+    /// The same for the files that only the pages of rooms load in addition.
+    const ROOMS: (usize, usize) = (64 * 1024, 28 * 1024);
 
     #[test]
-    fn the_files_of_the_page_are_not_larger_than_the_limits() {
-        let all = || BUNDLE.files.iter().map(|(_, content)| content).chain([&BUNDLE.task]);
-        let plain: usize = all().map(|content| content.plain().len()).sum();
-        let packed: usize = all().map(|content| content.gzip().len()).sum();
-        assert!(plain <= PLAIN && packed <= PACKED, "{plain} bytes, {packed} bytes compressed");
+    fn the_files_of_the_pages_are_not_larger_than_the_limits() {
+        for (of_rooms, document, most) in [(false, &BUNDLE.task, PAGES), (true, &BUNDLE.room, ROOMS)] {
+            let files = BUNDLE.files.iter().filter(|(path, _)| files::is_of_rooms(path) == of_rooms);
+            let all = || files.clone().map(|(_, content)| content).chain([document]);
+            let plain: usize = all().map(|content| content.plain().len()).sum();
+            let packed: usize = all().map(|content| content.gzip().len()).sum();
+            assert!(plain <= most.0 && packed <= most.1, "{plain} bytes, {packed} bytes compressed");
+        }
+    }
+
+    #[test]
+    fn only_the_documents_of_rooms_name_the_files_of_rooms() {
+        for (document, names) in
+            [(&BUNDLE.top, false), (&BUNDLE.task, false), (&BUNDLE.rooms, true), (&BUNDLE.room, true)]
+        {
+            let text = String::from_utf8(document.plain().to_vec()).unwrap();
+            assert!(text.contains("/app/main.js"));
+            for path in files::modules().filter(|path| files::is_of_rooms(path)) {
+                assert_eq!(text.contains(path), names, "{path}");
+            }
+        }
     }
 
     #[test]
@@ -91,6 +116,8 @@ mod tests {
         for (page, root) in [
             (text(&BUNDLE.top), "./"),
             (text(&BUNDLE.task), "./../"),
+            (text(&BUNDLE.rooms), "./"),
+            (text(&BUNDLE.room), "./../"),
             (missing_document("/nothing", "a hint"), "./"),
             (missing_document("/a//b/", "a hint"), "./../../../"),
         ] {
@@ -105,7 +132,7 @@ mod tests {
                 let path = address.strip_prefix(root).unwrap_or_else(|| panic!("{address} in {page}"));
                 let file = path.strip_prefix("-/");
                 assert!(
-                    file.map_or(matches!(path, "" | "agents"), |file| BUNDLE.find(file).is_some()),
+                    file.map_or(matches!(path, "" | "agents" | "rooms"), |file| BUNDLE.find(file).is_some()),
                     "{path}"
                 );
             }

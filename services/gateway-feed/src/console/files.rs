@@ -9,9 +9,9 @@ pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.ht
 /// The HTML document for a path that names no page.
 pub(super) const MISSING: &str = include_str!("../../../../console/app/missing.html");
 
-/// Scripts that no other script imports: two scripts that the document names, and one script that contains
-/// only types.
-const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/types.js"];
+/// Scripts that no other script imports: two scripts that the document names, the script that other sites
+/// import, and one script that contains only types.
+const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/index.js", "client/types.js"];
 
 macro_rules! files {
     ($($path:literal,)*) => { &[$(($path, include_str!(concat!("../../../../console/", $path)))),*] };
@@ -75,6 +75,7 @@ pub(super) const FILES: &[File] = files![
     "app/top.css",
     "app/view.js",
     "client/backoff.js",
+    "client/connection.js",
     "client/connector.js",
     "client/errors.js",
     "client/feed.js",
@@ -82,6 +83,9 @@ pub(super) const FILES: &[File] = files![
     "client/ledger.js",
     "client/poll.js",
     "client/query.js",
+    "client/request.js",
+    "client/roomquery.js",
+    "client/rooms.js",
     "client/sse.js",
     "client/stream.js",
     "client/timers.js",
@@ -93,6 +97,11 @@ pub(super) const FILES: &[File] = files![
 pub(super) fn modules() -> impl Iterator<Item = &'static str> {
     let paths = FILES.iter().map(|(path, _)| *path);
     paths.filter(|path| path.ends_with(".js") && !NOT_MODULES.contains(path))
+}
+
+/// Whether only the pages of rooms load the file. The names of these files begin with `room`.
+pub(super) fn is_of_rooms(path: &str) -> bool {
+    path.starts_with("app/room") || path.starts_with("client/room")
 }
 
 #[cfg(test)]

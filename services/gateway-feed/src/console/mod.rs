@@ -1,6 +1,6 @@
 //! Serves the Live Console. Its files are in `console/`, and are embedded in the binary.
 //!
-//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`: the page
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`: the page
 //! - `GET` with `Accept: text/html` for any other path: a page that says that the path does not exist
 //! - `GET /-/{HASH}/…`: the files that the page loads. HASH is a hash of all files, so the file at an
 //!   address never changes

@@ -1,10 +1,11 @@
-//! Answers `GET /`, `GET /vtid/{VTID}` and `GET /agents` with the document of the Live Console. The script of
-//! the document reads from the address which page to show. A browser that opens any other address gets a
-//! page that says so.
+//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms` and `GET /rooms/{ID}` with the document of
+//! the Live Console. The script of the document reads from the address which page to show. A browser that
+//! opens any other address gets a page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
 use oasis_core::Vtid;
+use oasis_core::room::RoomId;
 use oasis_service::{ApiError, Response};
 
 use super::bundle::{BUNDLE, missing_document};
@@ -22,6 +23,12 @@ pub(crate) enum Page {
     Task,
     /// A page for a task name that no task can have.
     NoSuchTask,
+    /// The list of the rooms.
+    Rooms,
+    /// The page of a room.
+    Room,
+    /// A page for an id that no room can have.
+    NoSuchRoom,
 }
 
 impl Page {
@@ -30,8 +37,15 @@ impl Page {
         if matches!(path, "/" | "/agents") {
             return Some(Self::Top);
         }
-        let task = path.strip_prefix("/vtid/").filter(|task| !task.is_empty() && !task.contains('/'))?;
-        Some(if Vtid::parse(task).is_ok() { Self::Task } else { Self::NoSuchTask })
+        if path == "/rooms" {
+            return Some(Self::Rooms);
+        }
+        let below = |folder: &str| path.strip_prefix(folder).filter(|id| !id.is_empty() && !id.contains('/'));
+        if let Some(task) = below("/vtid/") {
+            return Some(if Vtid::parse(task).is_ok() { Self::Task } else { Self::NoSuchTask });
+        }
+        let room = below("/rooms/")?;
+        Some(if RoomId::parse(room).is_ok() { Self::Room } else { Self::NoSuchRoom })
     }
 
     /// Answers with the page if the reader is `admitted`. After an error, a browser that navigates still
@@ -39,8 +53,8 @@ impl Page {
     /// secret. The page then shows what is wrong, or asks for a token.
     ///
     /// # Errors
-    /// 401 if the reader is not admitted, and 404 if no task can have this name. A browser that navigates
-    /// gets the page instead.
+    /// 401 if the reader is not admitted, and 404 if no task or room can have this name. A browser that
+    /// navigates gets the page instead.
     pub(crate) fn answer(
         self,
         admitted: Result<(), ApiError>,
@@ -58,13 +72,18 @@ impl Page {
         match self {
             Self::Top => &BUNDLE.top,
             Self::Task | Self::NoSuchTask => &BUNDLE.task,
+            Self::Rooms => &BUNDLE.rooms,
+            Self::Room | Self::NoSuchRoom => &BUNDLE.room,
         }
     }
 
     fn exists(self) -> Result<(), ApiError> {
         match self {
-            Self::Top | Self::Task => Ok(()),
+            // The script of the page finds out whether the room exists, and whether the reader may read it.
+            Self::Top | Self::Task | Self::Rooms | Self::Room => Ok(()),
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
+            Self::NoSuchRoom => Err(ApiError::not_found()
+                .hint("the id of a room has 1 to 128 letters, digits, dots, underscores and hyphens")),
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::{Gateway, database};
 async fn browsers_revalidate_the_page_and_cache_its_files_for_a_year() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &[]).await;
-    for path in ["/", "/vtid/DEV-CICDL-0031", "/agents", "/?status=failure&q=deploy"] {
+    for path in
+        ["/", "/vtid/DEV-CICDL-0031", "/agents", "/rooms", "/rooms/build-1", "/?status=failure&q=deploy"]
+    {
         let page = get(gateway.address, path).await;
         assert_eq!(
             (page.status.as_u16(), &page.headers["cache-control"]),
@@ -37,7 +39,9 @@ async fn browsers_revalidate_the_page_and_cache_its_files_for_a_year() {
         assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
         assert_eq!(head.headers["content-length"], asset.body.len().to_string());
     }
-    for path in ["/-/", "/-/01234567/app/main.js", "/-/x/../app/main.js", "/vtid/nothing", "/vtid/"] {
+    for path in
+        ["/-/", "/-/01234567/app/main.js", "/-/x/../app/main.js", "/vtid/nothing", "/vtid/", "/rooms/a%20b"]
+    {
         assert_eq!(get(gateway.address, path).await.status, 404, "{path}");
     }
     let browser = [("accept", "text/html")];
