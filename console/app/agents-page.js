@@ -3,7 +3,7 @@
 import { factsOf, ORDER } from "./agents.js";
 import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
 import { howToStartAgent } from "./how-to-send.js";
-import { failureNote, icon, simulatedMark, skeleton, taskLink, time } from "./labels.js";
+import { failureNote, icon, roomLink, simulatedMark, skeleton, taskLink, time } from "./labels.js";
 import { isFailure, word } from "./sets.js";
 import { short } from "./time.js";
 
@@ -123,6 +123,7 @@ function update(row, agent, now) {
       name,
       makeButton("name", {}, h("bdi", agent.agent)),
       agent.role?.toLowerCase() !== agent.agent.toLowerCase() && h("span.quiet", h("bdi", agent.role)),
+      agent.room && roomLink(agent.room, "log"),
     );
     fill(task, taskLink(agent.vtid));
     fill(since, time(agent.since, ""));

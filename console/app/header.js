@@ -3,8 +3,8 @@
 import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";
 import { MINUTES } from "./rate.js";
-import { keepToken, TOKEN } from "./settings.js";
 import { exact, rounded } from "./time.js";
+import { tokenForm } from "./token-form.js";
 
 /** @type {Record<import("../client/types.js").FeedState, string>} */
 const WORDS = {
@@ -145,25 +145,6 @@ export class Header {
 
   /** @param {string} why */
   #askForToken(why) {
-    const input = h("input", {
-      type: "password",
-      id: "token",
-      autocomplete: "off",
-      required: true,
-      pattern: `\\s*${TOKEN}\\s*`,
-      title: "Letters, digits and punctuation, no spaces",
-    });
-    const form = h(
-      "form.token",
-      h("label", { for: "token" }, "Token"),
-      input,
-      h("button.small", { type: "submit" }, "Use token"),
-    );
-    on(form, "submit", (event) => {
-      event.preventDefault();
-      keepToken(input.value.trim());
-      location.reload();
-    });
-    fill(this.#banner, h("p", h("strong", "This gateway requires a token."), ` ${why}`), form);
+    fill(this.#banner, h("p", h("strong", "This gateway requires a token."), ` ${why}`), tokenForm());
   }
 }

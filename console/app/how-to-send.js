@@ -35,7 +35,7 @@ export function howToStartAgent() {
  * @param {string} command
  * @param {string} more
  */
-function hint(why, command, more) {
+export function hint(why, command, more) {
   const button = makeButton("small", {}, "Copy");
   on(button, "click", async () => setText(button, (await copy(command)) ? "Copied" : "Copy failed"));
   return h("div.how", h("p", why), h("pre", { tabindex: 0 }, command), h("p.quiet", button, ` ${more}`));

@@ -5,13 +5,14 @@ import { icon } from "./labels.js";
 
 /** @type {[string[], string][]} */
 const KEYS = [
-  [["/"], "Go to the filter"],
-  [["j"], "Next event (older)"],
-  [["k"], "Previous event (newer)"],
+  [["/"], "Go to the filter or the search"],
+  [["j"], "Next event (older), next match in a log"],
+  [["k"], "Previous event (newer), previous match in a log"],
   [["Enter"], "Open the event"],
-  [["Space"], "Pause or resume the ticker"],
+  [["Space"], "Pause or resume the ticker or the log"],
   [["g", "h"], "Live page"],
   [["g", "a"], "Agents"],
+  [["g", "r"], "Rooms"],
   [["Esc"], "Close the dialog or menu, or leave the filter"],
   [["?"], "This help"],
 ];
@@ -19,13 +20,18 @@ const KEYS = [
 /** The maximum time between the two keys of a chord such as `g h`. */
 const CHORD_MS = 1_000;
 
+/** @typedef {"home" | "agents" | "rooms"} Page */
+
+/** The second key of `g h`, `g a` and so on. @type {Partial<Record<string, Page>>} */
+const PAGES = { h: "home", a: "agents", r: "rooms" };
+
 /**
  * @typedef {object} Actions
  * @property {() => void} search
  * @property {(by: number) => void} move
  * @property {() => boolean} enter Returns whether an event was opened.
- * @property {() => boolean} space Returns whether the page has a ticker to pause.
- * @property {(page: "home" | "agents") => void} go
+ * @property {() => boolean} space Returns whether the page has a list to pause.
+ * @property {(page: Page) => void} go
  * @property {() => void} help
  */
 
@@ -48,7 +54,8 @@ export function listen(actions) {
     chordUntil = 0;
     const own = target.matches("button, a, summary, label");
     const inList = target.matches(".row button, .row a");
-    if (chord && (event.key === "a" || event.key === "h")) actions.go(event.key === "a" ? "agents" : "home");
+    const page = chord ? PAGES[event.key] : undefined;
+    if (page) actions.go(page);
     else if (event.key === "g") chordUntil = event.timeStamp + CHORD_MS;
     else if (event.key === "/") actions.search();
     else if (event.key === "j") actions.move(1);

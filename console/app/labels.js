@@ -91,6 +91,10 @@ export function taskLink(vtid, tabindex) {
   return h("a.task", { href, "data-route": true, tabindex }, vtid);
 }
 
+/** The link to the page of a room. @param {string} id @param {string} text */
+export const roomLink = (id, text) =>
+  h("a.room", { href: addressOf(`/rooms/${id}`), "data-route": true, title: id }, h("bdi", text));
+
 /**
  * A link to another site; null if the address is not safe.
  *

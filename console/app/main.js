@@ -10,9 +10,10 @@ import { Header } from "./header.js";
 import { Home } from "./home.js";
 import { listen, makeHelp } from "./keys.js";
 import { icon } from "./labels.js";
+import { LazyRooms } from "./lazy-rooms.js";
 import { markTab, Notifier } from "./notify.js";
 import { Router } from "./router.js";
-import { KeptSet, takeToken } from "./settings.js";
+import { KeptSet, takeToken, watchForToken } from "./settings.js";
 import { speak } from "./spoken.js";
 import { Store } from "./store.js";
 import { TaskPage } from "./task.js";
@@ -75,6 +76,7 @@ const home = new Home(context);
 let task = null;
 /** @type {AgentsPage | null} */
 let agentsPage = null;
+const rooms = new LazyRooms(context, () => show(router.view));
 const notifier = new Notifier(({ state }) => context.open(state.event));
 
 function current() {
@@ -87,6 +89,9 @@ function current() {
     case "agents":
       agentsPage ??= new AgentsPage(context);
       return agentsPage;
+    case "rooms":
+    case "room":
+      return rooms.pageOf(router.view.page);
   }
 }
 
@@ -103,8 +108,10 @@ function show(before) {
   }
   page.show();
   if (page !== home) home.leave();
+  rooms.leaveAllBut(page);
+  const tab = view.page === "room" ? "rooms" : view.page;
   for (const link of document.querySelectorAll("nav [data-page]")) {
-    link.ariaCurrent = link.getAttribute("data-page") === view.page ? "page" : null;
+    link.ariaCurrent = link.getAttribute("data-page") === tab ? "page" : null;
   }
   byId("live").setAttribute("href", addressOf(view.page === "home" ? "/" : formatView(homeView())));
   if (view.event === null) drawer.close();
@@ -184,14 +191,16 @@ function move(by) {
   const page = current();
   if (!("move" in page)) return;
   page.move(by);
-  if (by === 0 || router.view.event === null) return;
+  if (by === 0 || router.view.event === null || !("openSelected" in page)) return;
   moved = true;
   page.openSelected();
 }
 
 listen({
   search: () => {
-    if (router.view.page !== "home") router.go(homeView(), false);
+    const page = current();
+    if ("focusSearch" in page) return page.focusSearch();
+    router.go(homeView(), false);
     home.focusSearch();
   },
   move,
@@ -205,9 +214,10 @@ listen({
     page.togglePause();
     return true;
   },
-  go: (page) => router.go(page === "agents" ? parseView("/agents", "") : homeView(), false),
+  go: (page) => router.go(page === "home" ? homeView() : parseView(`/${page}`, ""), false),
   help: () => help.showModal(),
 });
 
+watchForToken();
 show(router.view);
 store.start();

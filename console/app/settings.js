@@ -90,7 +90,7 @@ export const remember = (name, value) => write(name, value);
 /** Returns the tab's token. If the address has a token, moves this token to the tab's storage first. */
 export function takeToken() {
   const url = new URL(location.href);
-  const token = url.searchParams.get("token");
+  const token = tokenIn(url.hash) ?? url.searchParams.get("token");
   if (token !== null) {
     url.searchParams.delete("token");
     history.replaceState(null, "", `${url.pathname}${url.search}`);
@@ -102,6 +102,23 @@ export function takeToken() {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The token after `#token=`; null if there is none. Browsers do not send this part of an address, so it is in
+ * no log.
+ *
+ * @param {string} hash
+ */
+const tokenIn = (hash) => new URLSearchParams(hash.slice(1)).get("token");
+
+/** Reloads the page if the user adds a token to its address, so that the page takes the token. */
+export function watchForToken() {
+  globalThis.addEventListener("hashchange", () => {
+    if (tokenIn(location.hash) === null) return;
+    takeToken();
+    location.reload();
+  });
 }
 
 /** The pattern of a valid token. The form that asks for a token uses the pattern too. */

@@ -47,6 +47,7 @@ export class TaskPage {
   #star = makeButton("switch.star", {});
   #simulated = simulatedMark();
   #links = h("span.links");
+  #rooms = h("div.task-rooms", { hidden: true });
   #steps = h("ol.steps", { "aria-label": "Steps", tabindex: 0 });
   #chart = h("div.chart");
   #note = h("div.note");
@@ -79,6 +80,7 @@ export class TaskPage {
         "div.page-head",
         h("div.title-line", this.#name, this.#simulated, this.#star, this.#links),
         this.#about,
+        this.#rooms,
       ),
       this.#note,
       ...this.#parts,
@@ -127,7 +129,18 @@ export class TaskPage {
     this.#ticker.reset([]);
     setText(this.#name, task);
     this.#showStar();
+    void this.#showRooms(task);
     void this.#load();
+  }
+
+  /** Links to the rooms of the task. Rooms need a token. @param {string} task */
+  async #showRooms(task) {
+    const { token } = this.#context.store;
+    this.#rooms.hidden = true;
+    this.#rooms.dataset.task = task;
+    if (!token) return;
+    const links = await import("./room-links.js").catch(() => null);
+    await links?.showRooms(this.#rooms, task, token);
   }
 
   #showStar() {

@@ -9,14 +9,17 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
 
 /**
  * @typedef {object} View
- * @property {"home" | "task" | "agents"} page
+ * @property {"home" | "task" | "agents" | "rooms" | "room"} page
  * @property {string} task The VTID of the task page.
+ * @property {string} room The id of the page of a room.
  * @property {string} q The text filter.
  * @property {Record<Facet, string[]>} facets
  * @property {boolean} hideGreen
  * @property {boolean} mine
  * @property {boolean} beats Whether agents' repeated pings are shown.
  * @property {number | null} event The id of the event in the drawer.
+ * @property {string[]} levels The levels of the lines that the page of a room shows; empty means all.
+ * @property {string[]} agents The same for the types of agents.
  */
 
 /** Limits for filters from the address. `MOST_VALUES` is also the gateway's limit for one filter. */
@@ -35,12 +38,15 @@ export function home() {
   return {
     page: "home",
     task: "",
+    room: "",
     q: "",
     facets: eachFacet(() => []),
     hideGreen: false,
     mine: false,
     beats: false,
     event: null,
+    levels: [],
+    agents: [],
   };
 }
 
@@ -57,8 +63,15 @@ export function parseView(pathname, search) {
     view.task = task.toUpperCase();
   } else if (/^\/agents\/?$/.test(pathname)) {
     view.page = "agents";
+  } else if (/^\/rooms(\/|$)/.test(pathname)) {
+    view.room = decoded(/^\/rooms\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
+    view.page = view.room ? "room" : "rooms";
   }
   const query = new URLSearchParams(search);
+  if (view.page === "room") {
+    view.levels = valuesOf(query, "level").filter((level) => LEVELS.includes(level));
+    view.agents = valuesOf(query, "agent").filter((agent) => /^[a-z][a-z0-9_-]{0,31}$/.test(agent));
+  }
   view.q = (query.get("q") ?? "").slice(0, MOST_TEXT);
   for (const facet of FACETS) {
     const values = query.getAll(facet).flatMap((list) => list.split(","));
@@ -71,6 +84,38 @@ export function parseView(pathname, search) {
   const event = query.get("event") ?? "";
   view.event = /^[0-9]{1,15}$/.test(event) ? Number(event) : null;
   return view;
+}
+
+/** The levels of the lines of a room. */
+const LEVELS = ["info", "success", "warn", "error"];
+
+/** @param {URLSearchParams} query @param {string} name */
+const valuesOf = (query, name) =>
+  [...new Set(query.getAll(name).flatMap((list) => list.split(",")))].filter(Boolean).slice(0, MOST_VALUES);
+
+/** @param {string} part A part of a path. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** @param {View} view */
+function pathOfView({ page, task, room }) {
+  switch (page) {
+    case "home":
+      return "/";
+    case "task":
+      return `/vtid/${encodeURIComponent(task)}`;
+    case "agents":
+      return "/agents";
+    case "rooms":
+      return "/rooms";
+    case "room":
+      return `/rooms/${encodeURIComponent(room)}`;
+  }
 }
 
 /** Converts a value to the letter case that the gateway uses. @param {Facet} facet @param {string} value */
@@ -92,12 +137,9 @@ export function formatView(view) {
   if (view.mine) query.set("mine", "1");
   if (view.beats) query.set("heartbeats", "1");
   if (view.event !== null) query.set("event", String(view.event));
-  const path =
-    view.page === "task"
-      ? `/vtid/${encodeURIComponent(view.task)}`
-      : view.page === "agents"
-        ? "/agents"
-        : "/";
+  if (view.levels.length > 0) query.set("level", view.levels.join(","));
+  if (view.agents.length > 0) query.set("agent", view.agents.join(","));
+  const path = pathOfView(view);
   const search = query.toString().replaceAll("%2C", ",");
   return search ? `${path}?${search}` : path;
 }
@@ -110,7 +152,8 @@ export const filterCount = (view) =>
   Number(view.mine);
 
 /** The part of the view that decides which events are shown. @param {View} view */
-export const filterKey = (view) => formatView({ ...view, page: "home", task: "", event: null });
+export const filterKey = (view) =>
+  formatView({ ...view, page: "home", task: "", room: "", levels: [], agents: [], event: null });
 
 /**
  * The filters that the gateway applies. The page itself applies the text filter and "Hide green".

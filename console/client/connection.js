@@ -27,8 +27,8 @@ const FIRST_BYTE_MS = 10_000;
  * @property {number} silence
  * @property {AbortSignal} signal
  * @property {() => void} onFirstByte
- * @property {(blocks: import("./sse.js").Block[]) => End | null} onBlocks Returns an end if the blocks end the
- *   stream.
+ * @property {(blocks: import("./sse.js").Block[]) => End | null} onBlocks Returns an end if the blocks end
+ *   the stream.
  */
 
 /**

@@ -82,8 +82,9 @@ export async function getRoom(room, { url = ownOrigin(), token, ...rest } = {}) 
  *
  * @param {string} room
  * @param {LinesOptions} [options]
- * @returns {Promise<{ lines: RoomLine[], cursor: number | null, more: boolean }>} `cursor` is the `before` of the
- *   next page, or its `after` if this page was read with `after`. A page may have no line although there are more.
+ * @returns {Promise<{ lines: RoomLine[], cursor: number | null, more: boolean }>} `cursor` is the `before` of
+ *   the next page, or its `after` if this page was read with `after`. A page may have no line although there
+ *   are more.
  * @throws {import("./errors.js").OasisError}
  */
 export async function queryLines(room, { url = ownOrigin(), token, signal, fetch, ...filters } = {}) {

@@ -45,7 +45,9 @@ export function roomProfile(room, { tail = TAIL, since } = {}) {
 
 /** Reads the frames of a room. */
 class RoomFrames {
-  /** @type {number | null} The id of the last frame. The same id would be an `EventSource`'s last event id. */
+  /**
+   * @type {number | null} The id of the last frame. The same id would be an `EventSource`'s last event id.
+   */
   cursor;
   /** The id of the last line that was delivered. */
   #last = -1;

@@ -125,7 +125,8 @@ export class OasisStream extends EventTarget {
   }
 
   /**
-   * Ends the connection, and begins a new one if the stream was started. For profiles whose parameters change.
+   * Ends the connection, and begins a new one if the stream was started. For profiles whose parameters
+   * change.
    *
    * @protected
    * @param {() => void} forget Called between the two connections. Must forget the cursor.

@@ -60,6 +60,7 @@
  * @property {string} last_seen When the agent's last ping was recorded.
  * @property {number | null} interval The interval between pings that the agent promised, in seconds.
  * @property {number} last_id The id of the agent's last ping.
+ * @property {string | null} [room] The room with the agent's log; null if there is none.
  */
 
 /** @typedef {"vtid" | "layer" | "module" | "source" | "kind" | "status"} FilterName */
@@ -104,8 +105,8 @@
  *
  * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" |
  *   "closed" | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" |
- *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up" | "shutdown" |
- *   "timeout" | "token_expired" | "revoked" | "token"} Reason
+ *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up" | "shutdown"
+ *   | "timeout" | "token_expired" | "revoked" | "token"} Reason
  */
 
 /**
@@ -235,14 +236,16 @@
  *   aborted.
  */
 
-/** @typedef {{ url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal }} PollOptions */
+/**
+ * @typedef {{ url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal }} PollOptions
+ */
 
 /**
  * What a poll found.
  *
  * @typedef {object} Polled
- * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers it. `replay` is true for the first
- *   poll.
+ * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers it. `replay` is true for the
+ *   first poll.
  */
 
 /**
@@ -272,10 +275,10 @@
  * @typedef {object} Host
  * @property {number | null} cursor The cursor at which to begin.
  * @property {() => number} now
- * @property {<K extends keyof M & string>(type: K, detail: M[K] extends CustomEvent<infer D> ? D : never) => void}
- *   emit
- * @property {(mode: "live" | "mock", connected: boolean) => void} mode Called with true for the first frame of
- *   a connection, and with false if the mode changes later.
+ * @property {<K extends keyof M & string>(type: K, detail: M[K] extends CustomEvent<infer D> ? D : never) =>
+ *   void} emit
+ * @property {(mode: "live" | "mock", connected: boolean) => void} mode Called with true for the first frame
+ *   of a connection, and with false if the mode changes later.
  */
 
 /**

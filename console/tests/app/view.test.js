@@ -29,6 +29,9 @@ test("an address in its shortest form stays the same when it is parsed and forma
     "/?q=a+b&status=failure,queued&hide=green&mine=1&heartbeats=1&event=7",
     "/?source=gcp.deploy&vtid=DEV-CICDL-0031,UNSET",
     "/vtid/DEV-CICDL-0031?event=12",
+    "/rooms",
+    "/rooms/build-1.a_b",
+    "/rooms/build-1?q=a+b&level=warn,error&agent=code,deploy",
   ]) {
     assert.equal(formatView(parse(address)), address);
   }
@@ -58,10 +61,10 @@ test("the view of any link stays the same when it is formatted and parsed", () =
   ];
   for (let i = 0; i < 500; i++) {
     const query = new URLSearchParams();
-    for (const name of ["q", "hide", "mine", "event", "unknown", ...FACETS]) {
+    for (const name of ["q", "hide", "mine", "event", "level", "agent", "unknown", ...FACETS]) {
       if (random(2)) query.append(name, texts[random(texts.length)] ?? "");
     }
-    const view = parseView("/", `?${query}`);
+    const view = parseView(["/", "/rooms", "/rooms/build-1", "/agents"][random(4)] ?? "", `?${query}`);
     assert.deepEqual(parse(formatView(view)), view);
   }
 });
@@ -113,4 +116,15 @@ test("the text filter also matches the name of an event's run", () => {
   const event = /** @type {any} */ ({ vtid: "DEV-A-0001", title: "A-CORE-PUSH" });
   assert.equal(matcher(view, [])(event), false);
   assert.equal(matcher(view, [], { nameOf: () => "Answer 429 with Retry-After" })(event), true);
+});
+
+test("the address of a room has its id, and only levels and agents that can exist", () => {
+  const view = parse("/rooms/build-1?level=error,loud,error&agent=code,Code,%3Cb%3E,code");
+  assert.deepEqual(
+    [view.page, view.room, view.levels, view.agents],
+    ["room", "build-1", ["error"], ["code"]],
+  );
+  assert.deepEqual([parse("/rooms/").page, parse("/rooms?level=error").levels], ["rooms", []]);
+  assert.equal(parse("/rooms/a%20b").room, "a b", "the page explains that this room cannot exist");
+  assert.equal(parseView("/rooms/%", "").room, "%");
 });

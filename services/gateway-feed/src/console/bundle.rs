@@ -84,7 +84,7 @@ mod tests {
     /// no room.
     const PAGES: (usize, usize) = (192 * 1024, 80 * 1024);
     /// The same for the files that only the pages of rooms load in addition.
-    const ROOMS: (usize, usize) = (64 * 1024, 28 * 1024);
+    const ROOMS: (usize, usize) = (72 * 1024, 30 * 1024);
 
     #[test]
     fn the_files_of_the_pages_are_not_larger_than_the_limits() {

@@ -1,0 +1,66 @@
+// Loads the pages of rooms when the user opens one of them, so that the other pages load no more than they
+// need.
+
+import { fill, h } from "./dom.js";
+import { failureNote, skeleton } from "./labels.js";
+
+/** @typedef {import("./rooms.js").RoomsPage | import("./rooms.js").RoomPage} Page */
+/** @typedef {{ rooms: import("./rooms.js").RoomsPage, room: import("./rooms.js").RoomPage }} Pages */
+
+/** The page that is shown until the pages of rooms are loaded, and the way to these pages. */
+export class LazyRooms {
+  element = h("div.page", skeleton());
+  title = "Rooms";
+  #context;
+  #onLoad;
+  /** @type {Pages | null} */
+  #pages = null;
+  #isLoading = false;
+
+  /** @param {import("./router.js").Context} context @param {() => void} onLoad */
+  constructor(context, onLoad) {
+    this.#context = context;
+    this.#onLoad = onLoad;
+  }
+
+  /** @param {"rooms" | "room"} name @returns {Page | LazyRooms} */
+  pageOf(name) {
+    return this.#pages?.[name] ?? this;
+  }
+
+  /** Tells the pages that are not shown that they may stop their work. @param {object} shown */
+  leaveAllBut(shown) {
+    for (const page of Object.values(this.#pages ?? {})) if (page !== shown) page.leave();
+  }
+
+  show() {
+    if (!this.#isLoading) void this.#load();
+  }
+
+  tick() {}
+
+  async #load() {
+    this.#isLoading = true;
+    fill(this.element, skeleton());
+    try {
+      const [{ RoomsPage, RoomPage }] = await Promise.all([import("./rooms.js"), loadStyle("rooms.css")]);
+      this.#pages = { rooms: new RoomsPage(this.#context), room: new RoomPage(this.#context) };
+      this.#onLoad();
+    } catch {
+      // The files have other addresses after an update of the gateway, so only a reload of the page helps.
+      const error = new Error("the gateway can't be reached, or it has a new version");
+      fill(this.element, ...failureNote("The page can't be loaded", error, () => location.reload()));
+    }
+    this.#isLoading = false;
+  }
+}
+
+/** @param {string} name */
+function loadStyle(name) {
+  const link = h("link", { rel: "stylesheet", href: new URL(name, import.meta.url).href });
+  return new Promise((resolve, reject) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", reject);
+    document.head.append(link);
+  });
+}
