@@ -13,7 +13,7 @@ import { tokenForm } from "./token-form.js";
 function words({ code, status, message }) {
   if (code === "auth_not_configured") return "This gateway does not know any user yet, so it shows no room.";
   if (code === "token_expired") return "Your token has expired. Sign in again.";
-  if (code === "revoked") return "Your token was revoked. Sign in with another token.";
+  if (code === "revoked") return "Your token was revoked, or you may no longer read this room.";
   if (code === "token_missing") return "Sign in to read rooms.";
   if (status === 401) return `Your token is not accepted: ${message}. Sign in again.`;
   if (status === 403) return `You may not read this: ${message}.`;

@@ -200,7 +200,7 @@ export class RoomPage {
           return [h("p.quiet", "Loading earlier lines\u2026")];
         case "paused":
           return [
-            h("p", "No line matches the filter in the last 10,000 lines that were searched."),
+            h("p", "The search for earlier lines that match the filter stopped here."),
             makeButton("small", { onclick: again }, "Search further back"),
           ];
         case "full":

@@ -164,6 +164,8 @@ function endAfter({ reason, message }) {
     case "token_expired":
     case "revoked":
       return end("refused", reason, new OasisError(reason, message));
+    case "refused":
+      return end("refused", "forbidden", new OasisError("forbidden", message));
     case "shutdown":
     case "timeout":
       return end("lost", reason);

@@ -98,15 +98,19 @@ test(
   "an expired or revoked token ends the stream and is reported, and no line after it counts",
   options,
   async (t) => {
-    for (const reason of ["token_expired", "revoked"]) {
+    for (const [closing, reason] of [
+      ["token_expired", "token_expired"],
+      ["revoked", "revoked"],
+      ["refused", "forbidden"],
+    ]) {
       const server = await Server.start(t);
       const { feed, lines, state, clock } = follow(t, server.url, { token: "old" });
       feed.start();
-      await server.stream(connected() + log(1) + close(reason) + log(2));
+      await server.stream(connected() + log(1) + close(closing) + log(2));
       await state("offline");
       assert.deepEqual(
         [feed.reason, feed.error.code, feed.error.message],
-        [reason, reason, `ended: ${reason}`],
+        [reason, reason, `ended: ${closing}`],
       );
       assert.deepEqual([ids(lines()), clock.pending, server.count], [[1], 0, 1]);
     }
