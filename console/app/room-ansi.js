@@ -37,14 +37,8 @@ const PLAIN = Object.freeze({
   inverse: false,
 });
 
-/** Whether the text has a character that is not shown as it is. @param {string} text */
-function isSpecial(text) {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x20 ? code !== 0x0a && code !== 0x09 : code >= 0x7f && code <= 0x9f) return true;
-  }
-  return false;
-}
+/** Matches a character that is not shown as it is: a control character, but not a tab or a line feed. */
+const SPECIAL = /(?![\t\n])\p{Cc}/u;
 
 /**
  * Splits a text into segments of one style each. Joined, the texts of the segments are the plain text.
@@ -53,7 +47,7 @@ function isSpecial(text) {
  * @returns {Segment[]}
  */
 export function parseAnsi(text) {
-  if (!isSpecial(text)) return text === "" ? [] : [{ text, style: null }];
+  if (!SPECIAL.test(text)) return text === "" ? [] : [{ text, style: null }];
   /** @type {Segment[]} */
   const segments = [];
   /** @type {Readonly<Style>} */
@@ -90,7 +84,7 @@ export function parseAnsi(text) {
 
 /** The text without escape sequences. @param {string} text */
 export const plainText = (text) =>
-  isSpecial(text)
+  SPECIAL.test(text)
     ? parseAnsi(text)
         .map((segment) => segment.text)
         .join("")

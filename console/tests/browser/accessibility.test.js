@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { ENV, mint, put, write } from "./rooms.js";
 import { event, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
-const { stack, browser } = await stage();
+const { stack, browser } = await stage(ENV);
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /**
@@ -45,11 +46,25 @@ test("axe finds no serious or critical violation on any page, in either theme", 
       meta: { agent: "axe", interval: 60 },
     }),
   ]);
+  await put(stack, "axe", { owner: "alice", readers: "owner" });
+  const levels = ["info", "success", "warn", "error"].map((level) => ({
+    level,
+    message: `\u001b[31mred\u001b[0m ${level}`,
+  }));
+  const dim = {
+    message: "\u001b[2mdim\u001b[0m \u001b[7minverse\u001b[0m \u001b[44mblue\u001b[0m",
+    metadata: { a: 1 },
+  };
+  await write(stack, "axe", [...levels, { ...dim, agentType: "code" }]);
+  const token = mint("alice");
   for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
     for (const [path, there] of /** @type {const} */ ([
       ["/?status=failure,success", ".run"],
       ["/vtid/DEV-CICDL-0031", ".bar"],
       ["/agents", "tr.agent"],
+      [`/rooms?token=${token}`, ".room-row"],
+      [`/rooms/axe?q=red&token=${token}`, ".line .t-inverse"],
+      ["/rooms/axe", ".room-page .token"],
       ["/?event=1", "dialog.drawer[open] .tree, dialog.drawer[open] .meta-part p"],
     ])) {
       for (const width of [1440, 390]) {

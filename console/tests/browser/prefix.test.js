@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { CLIPBOARD, copied, paste } from "./clipboard.js";
 import { Relay } from "./relay.js";
+import { ENV, mint, put, write } from "./rooms.js";
 import { event, inState, open } from "./stack.js";
 import { stage } from "./stage.js";
 
 const PREFIX = "/team/devhub";
 const TASK = "DEV-PREFX-0001";
 
-const { stack, browser } = await stage();
+const { stack, browser } = await stage(ENV);
 const proxy = await Relay.start(stack.url, PREFIX);
 after(() => proxy.cut());
 const ids = await stack.send([
@@ -59,6 +60,24 @@ test("links, Back, Forward and a reload stay below the prefix, with the filters"
   await page.waitForURL(`${proxy.url}/vtid/${TASK}`);
   await page.goForward();
   await page.locator("dialog.drawer[open]").waitFor();
+  assert.equal(outside(), 0);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("the pages of rooms work below a prefix", async () => {
+  await put(stack, "prefixed");
+  await write(stack, "prefixed", ["a line"]);
+  const { page, faults, close } = await open(browser, `${proxy.url}/rooms#token=${mint("alice")}`);
+  await page.getByRole("link", { name: "prefixed" }).click();
+  await page.waitForURL(`${proxy.url}/rooms/prefixed`);
+  await page.locator(".line", { hasText: "a line" }).waitFor();
+  await page.reload();
+  await page.locator(".line", { hasText: "a line" }).waitFor();
+  await write(stack, "prefixed", ["a live line"]);
+  await page.locator(".line", { hasText: "a live line" }).waitFor();
+  await page.getByRole("link", { name: "Rooms" }).click();
+  await page.waitForURL(`${proxy.url}/rooms`);
   assert.equal(outside(), 0);
   assert.deepEqual(faults, []);
   await close();

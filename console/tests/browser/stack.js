@@ -140,9 +140,10 @@ export class Stack {
    * @returns {Promise<number[]>}
    */
   async send(events) {
+    const token = this.#env.INGEST_TOKENS;
     const answer = await fetch(`${this.url}/events/ingest`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
       body: JSON.stringify(events),
     });
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
