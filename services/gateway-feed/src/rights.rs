@@ -11,7 +11,7 @@ use oasis_store::{ChannelState, Revocation, Store, StoredEvent, Update};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::access::{self, Revocations, Subject};
-use crate::batch::LookupError;
+use crate::batch::ReadError;
 use crate::fanout::ends::CloseReason;
 use crate::rooms::{Directory, may_read};
 use crate::streams::Streams;
@@ -126,10 +126,10 @@ impl Rights {
 
     /// Looks up a room. The lookup may fail because a connection of the pool has broken, or because the pool
     /// leads to a server that is a moment behind the tail. So it is tried again for about a second.
-    async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<ChannelState>>, LookupError> {
+    async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<ChannelState>>, ReadError> {
         let give_up = Instant::now() + LOOK_UP_WITHIN;
         loop {
-            match timeout_at(give_up, self.rooms.read(channel)).await.unwrap_or(Err(LookupError::Late)) {
+            match timeout_at(give_up, self.rooms.read(channel)).await.unwrap_or(Err(ReadError::Late)) {
                 Err(error) if Instant::now() + LOOK_UP_AGAIN < give_up => {
                     tracing::debug!(error = chain(&error), "a room is looked up again");
                     sleep(LOOK_UP_AGAIN).await;
