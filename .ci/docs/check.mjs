@@ -1,8 +1,9 @@
 // Runs the commands of the docs, the examples of each `--help` and every program in examples/ against a real
 // local stack.
 //
-// Each code block of the pages is run as written, unless `BLOCKS` has an entry for the block. `help.mjs` does
-// the same for the examples of the help. `sandbox.mjs` says what differs from a reader's terminal.
+// Each code block of the pages is run as written, unless `BLOCKS` has an entry for the block. A JSON block is
+// the output of the shell block before it. `help.mjs` does the same for the examples of the help.
+// `sandbox.mjs` says what differs from a reader's terminal.
 //
 // Needs the ports 8080 to 8082 and 9000 to 9002, curl, jq, psql and python3. Usage: node .ci/docs/check.mjs
 
@@ -51,6 +52,10 @@ const prints = (expected) => async (block) => {
 
 let stack;
 let feed;
+/** The stream of a room. */
+let log;
+/** The output of the last shell block. */
+let printed = "";
 
 /** Runs an agent until the gateway lists it as `name`, and then presses Ctrl-C. */
 const listsTheAgent =
@@ -82,6 +87,39 @@ async function shownByTheFeed({ text }) {
   const isShown = withoutTimes(feed.output).includes(withoutTimes(text.trim()));
   assert.ok(isShown, `the feed shows:\n${feed.output}\nbut the page says:\n${text}`);
   await feed.interrupt();
+}
+
+/** Restarts the stack as the block says. */
+async function restartTheStack({ text }) {
+  await stack.interrupt();
+  stack = new Running(text);
+  await stack.until("OASIS DevHub is up");
+  const isReady = async () => (await fetch(`${GATEWAY}/ready`)).ok;
+  await until(isReady, "the gateway is ready");
+}
+
+/** Follows the log of a room. The stream ends when the room is closed. */
+async function followTheLog({ text }) {
+  log = new Running(text);
+  await log.until("event: connected");
+}
+
+const withoutTimesAndIds = (shown) =>
+  shown
+    .replaceAll(/"(timestamp|createdAt|updatedAt)":"[^"]*"/g, '"$1":"…"')
+    .replaceAll(/(^id: |"(?:id|cursor|lastId)":)\d+/gm, "$1…")
+    .trim();
+
+/** Checks that the last shell block has printed the block. Times and ids may differ. */
+async function wasPrinted({ text }) {
+  const isPrinted = withoutTimesAndIds(printed).includes(withoutTimesAndIds(text));
+  assert.ok(isPrinted, `the command printed:\n${printed}\nbut the page says:\n${text}`);
+}
+
+/** Waits until the stream of the room has shown the block. Times and ids may differ. */
+async function shownByTheLog({ text }) {
+  const isShown = async () => withoutTimesAndIds(log.output).includes(withoutTimesAndIds(text));
+  await until(isShown, `the log shows:\n${text}`);
 }
 
 /** Runs the block as a script under heartbeat-agent, with stand-ins for the reader's programs. */
@@ -175,12 +213,18 @@ const BLOCKS = [
   ["docs/github.md", "gh webhook forward", because(NEEDS_GITHUB)],
   ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
   ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
+  ["docs/rooms.md", "oasis up", restartTheStack],
+  ["docs/rooms.md", "curl -N", followTheLog],
+  ["docs/rooms.md", "event: ", shownByTheLog],
   ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
 ];
 const RUNNERS = {
-  sh: ({ text }) => run(text),
+  sh: async ({ text }) => {
+    printed = await run(text);
+  },
+  json: wasPrinted,
   python: ({ text }) => run("python3 -", { input: text, env: { GATEWAY_URL: GATEWAY } }),
 };
 
@@ -272,6 +316,7 @@ try {
   console.log(`help: ran ${help.ran + up.ran} of ${help.all + up.all} examples`);
 } finally {
   await feed?.interrupt();
+  await log?.interrupt();
   await stack?.interrupt();
   fs.rmSync(SANDBOX, { recursive: true, force: true });
 }
