@@ -5,7 +5,7 @@ use oasis_identity::IdentityArgs;
 use oasis_service::{ServiceArgs, Tokens};
 use oasis_store::DatabaseArgs;
 
-use crate::access::SenderTokens;
+use crate::access::{Origins, SenderTokens};
 
 /// The gateway's name in logs, metrics and probes, and in the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
@@ -49,6 +49,11 @@ pub struct Config {
     #[arg(long, env = "INGEST_ANONYMOUS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
+
+    /// Comma-separated origins, such as https://app.example; pages of these origins may use rooms with the
+    /// cookie of a session
+    #[arg(long, env = "CORS_ORIGINS", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub cors_origins: Origins,
 
     /// Which JSON Web Tokens are valid.
     #[command(flatten)]

@@ -30,7 +30,7 @@ use oasis_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use access::{BadTokens, SenderTokens};
+pub use access::{BadTokens, NotAnOrigin, Origins, SenderTokens};
 pub use config::{Config, NAME};
 
 use crate::access::{Callers, Readers, Revocations, Senders};
@@ -94,7 +94,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
         async move { agents.watch(store, appender).await }
     });
-    let callers = Callers::new(config.ingest_tokens.clone(), keys, store.clone(), revocations);
+    let callers = Callers::new(
+        config.ingest_tokens.clone(),
+        keys,
+        store.clone(),
+        revocations,
+        config.cors_origins.clone(),
+    );
     let callers = Arc::new(callers);
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
@@ -102,6 +108,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         readers: Readers::new(config.read_tokens, callers.clone()),
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         callers,
+        origins: config.cors_origins,
         rooms: Rooms::new(store.clone(), appender.clone(), directory, connections),
         store,
         appender,

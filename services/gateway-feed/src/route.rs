@@ -2,8 +2,9 @@
 //! wildcard. So the code does not compile until a new route has a name, methods and an answer.
 
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap,
+    HeaderValue, VARY,
 };
 use hyper::{Method, StatusCode};
 use oasis_service::{ApiError, Response, response};
@@ -145,11 +146,22 @@ impl Route {
         action.filter(|_| self.answers(method)).ok_or_else(|| ApiError::method_not_allowed(self.methods()))
     }
 
-    /// Lets pages of any origin read the answers of a route that answers preflights. This is safe, because
-    /// no route reads credentials from a cookie, which a browser would add by itself.
-    pub(crate) fn allow_origins(&self, headers: &mut HeaderMap) {
+    /// Lets pages of any origin read the answers of a route that answers preflights. A browser sends no
+    /// cookies with the requests of these pages, unless the origin is `trusted`.
+    pub(crate) fn allow_origins(&self, trusted: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if self.answers(&Method::OPTIONS) {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            let origin = match trusted.filter(|_| self.is_private()) {
+                Some(origin) => {
+                    let yes = HeaderValue::from_static("true");
+                    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+                    origin.clone()
+                }
+                None => HeaderValue::from_static("*"),
+            };
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if self.is_private() {
+                headers.append(VARY, HeaderValue::from_static("Origin"));
+            }
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static("Link, Retry-After, X-VTID, X-Request-Id"),

@@ -19,7 +19,7 @@ use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Res
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
-use crate::access::{Callers, Readers, Senders, Viewer};
+use crate::access::{Callers, Origins, Readers, Senders, Viewer};
 use crate::agents::Agents;
 use crate::health::health;
 use crate::meant::Meant;
@@ -39,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) readers: Readers,
     pub(crate) senders: Senders,
     pub(crate) callers: Arc<Callers>,
+    pub(crate) origins: Origins,
     pub(crate) rooms: Rooms,
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
@@ -118,9 +119,10 @@ impl App for Gateway {
         self.streams.close();
     }
 
-    fn decorate(&self, route: &Self::Route, _context: &RequestContext, headers: &mut HeaderMap) {
+    fn decorate(&self, route: &Self::Route, context: &RequestContext, headers: &mut HeaderMap) {
         if let Some(route) = route {
-            route.allow_origins(headers);
+            let trusted = context.origin().filter(|origin| self.origins.list(origin));
+            route.allow_origins(trusted, headers);
         }
     }
 }

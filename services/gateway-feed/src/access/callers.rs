@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
-use hyper::{Method, Uri};
+use hyper::Uri;
 use jiff::Timestamp;
 use oasis_core::Ts;
 use oasis_identity::{Keys, Rejection};
@@ -13,6 +12,7 @@ use oasis_store::{ApiKey, Store};
 use ring::digest::{SHA256, digest};
 
 use super::not_admitted::NotAdmitted;
+use super::origins::Origins;
 use super::revocations::Revocations;
 use super::sender_tokens::SenderTokens;
 use super::senders::Sender;
@@ -21,8 +21,6 @@ use crate::batch::Batch;
 
 /// The prefix of API keys.
 const API_KEY: &str = "sk_live_";
-/// The name of the cookie that holds a session, which is a JSON Web Token.
-const SESSION: &str = "oasis_session";
 
 /// The sender of a request to a private route.
 #[derive(Debug, Clone)]
@@ -39,6 +37,7 @@ pub(crate) struct Callers {
     keys: Keys,
     api_keys: Batch<Hash, Option<ApiKey>>,
     revocations: Arc<Revocations>,
+    origins: Origins,
 }
 
 /// The SHA-256 of an API key.
@@ -57,6 +56,7 @@ impl Callers {
         keys: Keys,
         store: Store,
         revocations: Arc<Revocations>,
+        origins: Origins,
     ) -> Self {
         let api_keys = Batch::new(move |hashes: Vec<Hash>| {
             let store = store.clone();
@@ -66,7 +66,7 @@ impl Callers {
                 Ok(hashes.iter().map(of).collect())
             }
         });
-        Self { services, keys, api_keys, revocations }
+        Self { services, keys, api_keys, revocations, origins }
     }
 
     /// The sender of a request. The credential has been verified, but it may have been revoked.
@@ -144,7 +144,7 @@ impl Callers {
             Presented::Token(token) => return Ok(Credentials::Token(token)),
             Presented::Nothing => {}
         }
-        match session(headers, request.method()) {
+        match self.origins.session(request) {
             Some(session) => Ok(Credentials::Token(session.into())),
             None => Err(ApiError::unauthorized("token_missing", "this request needs a token").hint(
                 "send the header Authorization: Bearer … with a JSON Web Token or an API key, or token=… in \
@@ -207,22 +207,4 @@ pub(super) fn in_query(uri: &Uri) -> Presented<Cow<'_, str>> {
     let query = Query::parse(Some(pair), &["token"]).ok();
     let token = query.and_then(|query| query.get("token").map(|token| token.to_owned().into()));
     token.map_or(Presented::Malformed, Presented::Token)
-}
-
-/// The session in the cookie. A browser adds cookies by itself, so a cookie counts only if the request cannot
-/// have been caused by a page of another site: a reading request that is not `cross-site`, or a writing
-/// request whose `Origin` is the gateway itself.
-fn session<'a>(headers: &'a HeaderMap, method: &Method) -> Option<&'a str> {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let allowed = if matches!(*method, Method::GET | Method::HEAD) {
-        text("sec-fetch-site") != Some("cross-site")
-    } else {
-        let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
-        origin.is_some_and(|(_, own)| text(HOST.as_str()) == Some(own))
-    };
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut sessions =
-        pairs.filter(|(name, _)| *name == SESSION).map(|(_, session)| session.trim_matches('"'));
-    sessions.next().filter(|_| allowed)
 }

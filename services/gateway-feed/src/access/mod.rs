@@ -3,6 +3,7 @@
 
 mod callers;
 mod not_admitted;
+mod origins;
 mod readers;
 mod revocations;
 mod sender_tokens;
@@ -12,6 +13,7 @@ mod viewer;
 
 pub(crate) use callers::{Caller, Callers};
 pub(crate) use not_admitted::NotAdmitted;
+pub use origins::{NotAnOrigin, Origins};
 pub(crate) use readers::Readers;
 pub(crate) use revocations::{Revocations, covers, parts};
 pub use sender_tokens::{BadTokens, SenderTokens};

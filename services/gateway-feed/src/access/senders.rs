@@ -92,8 +92,11 @@ impl<'a> Sender<'a> {
             if !sources.contains(&source) {
                 let may: Vec<&str> = sources.iter().map(|source| source.as_str()).collect();
                 let message = format!("{at}this token may not send events of source {}", source.as_str());
-                return Err(ApiError::forbidden("source_not_allowed", message)
-                    .hint(format!("this token may send: {}", may.join(", "))));
+                let error = ApiError::forbidden("source_not_allowed", message);
+                return Err(match may[..] {
+                    [] => error.hint("this token may only write to rooms"),
+                    _ => error.hint(format!("this token may send: {}", may.join(", "))),
+                });
             }
             let key = event.dedup_key.as_ref().map(|key| DedupKey::owned_by(key, owner)).transpose();
             event.dedup_key =

@@ -1,6 +1,6 @@
-//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms` and `GET /rooms/{ID}` with the document of
-//! the Live Console. The script of the document reads from the address which page to show. A browser that
-//! opens any other address gets a page that says so.
+//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms` and `GET /rooms/{ID}` with the document
+//! of the Live Console. The script of the document reads from the address which page to show. A browser
+//! that opens any other address gets a page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};

@@ -138,9 +138,9 @@ impl Ends {
         self.lock().subjects.keys().filter_map(channel).collect()
     }
 
-    /// Announces that the rights to `subject` may have changed. Returns whether a subscriber has this subject,
-    /// so that its rights must be checked. A viewer that is being admitted meanwhile either counts here, or
-    /// is admitted again.
+    /// Announces that the rights to `subject` may have changed. Returns whether a subscriber has this
+    /// subject, so that its rights must be checked. A viewer that is being admitted meanwhile either counts
+    /// here, or is admitted again.
     pub(crate) fn doubt(&self, subject: &Subject) -> bool {
         let mut inner = self.lock();
         inner.revocations += 1;

@@ -94,7 +94,8 @@ impl<S: Stream> Topics<S> {
         };
         let topics = Arc::new_cyclic(|this| Self {
             stream,
-            // The rings of private streams are small, so thousands of subscribers read the table after a restart.
+            // The rings of private streams are small. After a restart, thousands of subscribers read the
+            // table.
             reads: Reads::new(table, S::RING.is_none()),
             inner: Mutex::new(inner),
             budget,

@@ -24,7 +24,8 @@ struct Page<'a> {
     /// Oldest first.
     lines: Vec<Line<'a>>,
     /// The value of `before`, or of `after` if the request had it, for the next page.
-    cursor: i64,
+    /// Null if the room has no lines.
+    cursor: Option<i64>,
     /// Whether there may be more lines in the direction of the page.
     more: bool,
 }
@@ -64,8 +65,12 @@ impl Rooms {
         let stored: Vec<StoredLine<'_>> = found.lines.iter().map(StoredLine::read).collect();
         let lines = stored.iter().zip(&found.lines);
         let lines = lines.map(|(stored, row)| stored.line(row, &defaults).with_id(row.id));
-        let page =
-            Page { room_id: room.as_str(), lines: lines.collect(), cursor: found.cursor, more: found.more };
+        let page = Page {
+            room_id: room.as_str(),
+            lines: lines.collect(),
+            cursor: Some(found.cursor).filter(|cursor| *cursor < i64::MAX),
+            more: found.more,
+        };
         budget.answer(serde_json::to_vec(&page).map_err(ApiError::internal)?)
     }
 }

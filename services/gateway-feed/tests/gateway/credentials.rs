@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::client::{Feed, send};
-use crate::rooms::{Log, SERVICE, call, gateway, line, open_room, token, write};
+use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, token, write};
 use crate::{Gateway, database};
 
 fn store(url: &str) -> Store {
@@ -123,6 +123,43 @@ async fn a_cookie_does_not_work_for_requests_of_other_sites() {
             send(gateway.address, "POST", "/api/v1/rooms/r/logs", &headers, line("x").to_string()).await;
         assert_eq!(answer.status, expected, "{origin:?}");
     }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_listed_origins_may_use_the_cookie() {
+    let db = database().await;
+    let flags = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE, "--cors-origins", "https://app.example"];
+    let gateway = Gateway::start(&db.url, &flags).await;
+    open_room(&gateway, "r", json!({"owner": "ann"})).await;
+    let cookie = format!("oasis_session={}", token("ann", 600));
+    for (origin, status, allowed) in
+        [("https://app.example", 201, "https://app.example"), ("https://evil.example", 401, "*")]
+    {
+        let headers = [
+            ("cookie", cookie.as_str()),
+            ("origin", origin),
+            ("sec-fetch-site", "cross-site"),
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+        ];
+        let path = "/api/v1/rooms/r/logs";
+        let answer = send(gateway.address, "POST", path, &headers, line("x").to_string()).await;
+        assert_eq!(answer.status, status, "{origin}");
+        let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header("access-control-allow-origin").as_deref(), Some(allowed));
+        let credentials = header("access-control-allow-credentials");
+        assert_eq!(credentials.as_deref(), (status == 201).then_some("true"));
+        let preflight = send(gateway.address, "OPTIONS", path, &[("origin", origin)], "").await;
+        let allowed = preflight.headers["access-control-allow-methods"].to_str().unwrap();
+        assert_eq!((preflight.status.as_u16(), allowed), (204, "GET, HEAD, POST, OPTIONS"));
+        let page = send(gateway.address, "GET", path, &headers, "").await;
+        assert_eq!(page.status.as_u16() == 200, status == 201, "{origin}");
+    }
+    // The public routes never answer with credentials.
+    let events =
+        send(gateway.address, "GET", "/api/v1/oasis/events", &[("origin", "https://app.example")], "");
+    assert_eq!(events.await.headers["access-control-allow-origin"], "*");
     gateway.stop().await;
 }
 
