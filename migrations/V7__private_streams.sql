@@ -198,8 +198,12 @@ BEGIN
             folded := {schema}.oasis_channels_fold(
                 folded, change.id, name, change.kind, change.meta, change.recorded_at);
         END LOOP;
-        CONTINUE WHEN folded.channel IS NULL;
         channel := name;
+        IF folded.channel IS NULL THEN
+            outcome := 'unopened';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         SELECT c.* INTO stored FROM {schema}.oasis_channels AS c WHERE c.channel = name;
         IF stored.channel IS NULL THEN
             INSERT INTO {schema}.oasis_channels VALUES (folded.*);

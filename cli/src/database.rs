@@ -1,4 +1,4 @@
-//! `oasis migrate` and `oasis prune`: the commands that connect to the database directly.
+//! `oasis migrate` and `oasis prune`, and what all commands with a direct connection to the database share.
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -25,9 +25,12 @@ const PRUNE_EXAMPLES: &str = "\
 Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --keep 90d
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --keep '12 weeks'
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --channel room --keep 7d
 
-A client that resumes gets a gap message if events after its cursor were
-deleted.";
+Without --channel, only events of the ticker are deleted. The rows that define
+an open room are kept, and revocations (--channel access) until what they revoke
+has expired. A client that resumes gets a gap message if events after its cursor
+were deleted.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]
@@ -75,6 +78,10 @@ pub(crate) fn no_database() -> Usage {
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+    /// Family of the channels to prune, such as `room` or `access`; without this flag, the ticker is pruned
+    #[arg(long, value_name = "FAMILY", value_parser = Family::parse, default_value_t = Family::devhub())]
+    #[arg(hide_default_value = true)]
+    channel: Family,
     /// Age of the oldest events to keep, such as 90d, 36h or '12 weeks'; older events are deleted
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: Duration,
@@ -112,7 +119,19 @@ fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Deletes old events of the ticker.
+/// Opens the database of a command that runs without a service.
+///
+/// # Errors
+/// The database cannot be reached, or its tables are not those of this program.
+pub(crate) async fn open(database: DatabaseArgs, name: &'static str) -> anyhow::Result<Store> {
+    let store = Store::new(database, name)?;
+    match store.unusable().await? {
+        Some(reason) => bail!("{reason}"),
+        None => Ok(store),
+    }
+}
+
+/// Deletes old events of a family of channels.
 ///
 /// # Errors
 /// `--keep` is below an hour without `--everything`, or the database cannot be reached or refuses a step.
@@ -121,25 +140,23 @@ pub(crate) async fn run_prune(args: PruneArgs) -> anyhow::Result<ExitCode> {
         let why = "--keep below an hour deletes all or nearly all events: add --everything if you mean it";
         return Err(Usage(why.into()).into());
     }
-    let store = Store::new(args.database, "oasis prune")?;
-    if let Some(reason) = store.unusable().await? {
-        bail!("{reason}");
-    }
+    let store = open(args.database, "oasis prune").await?;
     let progress = Progress::default();
     let report = |rows| {
         if let Some(rows) = progress.step(rows) {
             notice(format_args!("{rows} events deleted so far"));
         }
     };
-    let pruned = store.prune(&Family::devhub(), args.keep, report).await?;
-    if pruned.rows == 0 {
-        line("nothing to prune: the ticker has no event that is older than --keep")?;
-    } else {
-        line(format_args!(
-            "deleted {} events; the ticker is pruned up to id {}",
-            pruned.rows, pruned.through
-        ))?;
-    }
+    let pruned = store.prune(&args.channel, args.keep, report).await?;
+    let (rows, through) = (pruned.rows, pruned.through);
+    let is_ticker = args.channel == Family::devhub();
+    let family = &args.channel;
+    line(match (is_ticker, rows) {
+        (true, 0) => "nothing to prune: the ticker has no event that is older than --keep".to_owned(),
+        (true, rows) => format!("deleted {rows} events; the ticker is pruned up to id {through}"),
+        (false, 0) => format!("nothing to prune: no row of {family} is older than --keep and may be deleted"),
+        (false, rows) => format!("deleted {rows} rows; {family} is pruned up to id {through}"),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@
 mod address;
 mod agents;
 mod backoff;
+mod check;
 mod columns;
 mod database;
 mod delivery;
@@ -20,6 +21,7 @@ mod gateway;
 mod history;
 mod import;
 mod journey;
+mod keys;
 mod line;
 mod manual;
 mod output;
@@ -69,8 +71,10 @@ enum Command {
     Up(up::Args),
     /// Bring the schema of a database up to date
     Migrate(database::MigrateArgs),
-    /// Delete old events of the ticker
+    /// Delete old events of the ticker or of another family of channels
     Prune(Box<database::PruneArgs>),
+    /// Check a database as `/ready` does, and rebuild the states of rooms
+    Check(Box<check::Args>),
     /// Copy the events of another application's table
     Import(import::Args),
     /// Follow the live feed in the terminal
@@ -85,7 +89,9 @@ enum Command {
     Agents(agents::Args),
     /// Send one event
     Emit(emit::Args),
-    /// Make tokens with which users prove who they are
+    /// Make and revoke the API keys of users
+    Keys(keys::Args),
+    /// Make and revoke tokens with which users prove who they are
     Token(token::Args),
     /// Send GitHub payload files as signed webhook deliveries
     Replay(replay::Args),
@@ -107,6 +113,7 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::run(args).await,
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
+        Command::Check(args) => check::run(*args).await,
         Command::Import(args) => import::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Events(args) => events::run(args).await,
@@ -114,6 +121,7 @@ async fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).await,
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
+        Command::Keys(args) => keys::run(args).await,
         Command::Token(args) => token::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,

@@ -1,4 +1,6 @@
-//! `oasis token`: makes JSON Web Tokens, with which users prove who they are.
+//! `oasis token`: makes and revokes JSON Web Tokens, with which users prove who they are.
+
+mod revoke;
 
 use std::env;
 use std::fs;
@@ -23,7 +25,8 @@ Examples:
   oasis token mint --sub alice --for 1h
   oasis token mint --sub ci --for 30d --admin
   oasis token mint --sub bob --for 8h --claim 'aud=[\"oasis\"]' \\
-    --claim 'oasis.resources={\"project_id\":[\"p1\"]}'";
+    --claim 'oasis.resources={\"project_id\":[\"p1\"]}'
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis token revoke --sub alice";
 
 /// Flags of `oasis token`.
 #[derive(clap::Args, Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Args {
 enum TokenCommand {
     /// Print a JSON Web Token for a user
     Mint(MintArgs),
+    /// Revoke a token, or all keys and tokens of a user
+    Revoke(revoke::Args),
 }
 
 /// Flags of `oasis token mint`.
@@ -65,10 +70,12 @@ struct MintArgs {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// There is no usable secret, a gateway would refuse the token, or standard output cannot be written.
+/// There is no usable secret or no database, a gateway would refuse the token, or standard output cannot be
+/// written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         TokenCommand::Mint(args) => mint(args).await,
+        TokenCommand::Revoke(args) => revoke::run(args).await,
     }
 }
 

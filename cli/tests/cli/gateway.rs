@@ -11,6 +11,15 @@ pub(crate) async fn database() -> TestDatabase {
     testing::database(async |url| oasis_store::migrate(&url.parse().unwrap()).await).await
 }
 
+/// Runs SQL statements.
+pub(crate) async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
 /// A gateway that runs until it is stopped.
 pub(crate) struct Gateway {
     pub(crate) url: String,

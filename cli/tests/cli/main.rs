@@ -9,6 +9,7 @@ mod emit;
 mod fake;
 mod gateway;
 mod history;
+mod keys;
 mod manual;
 mod process;
 mod replay;
@@ -33,6 +34,12 @@ fn wrong_usage_ends_with_exit_code_2() {
         &["demo"],
         &["token"],
         &["token", "mint", "--sub", "alice", "--for", "0s"],
+        &["token", "revoke", "--database-url", "postgres://u@127.0.0.1:1/d"],
+        &["token", "revoke", "--sub", "a", "--jti", "b", "--database-url", "postgres://u@127.0.0.1:1/d"],
+        &["keys"],
+        &["keys", "create", "--user", "", "--database-url", "postgres://u@127.0.0.1:1/d"],
+        &["keys", "list"],
+        &["check"],
         &["nothing"],
         &[],
     ] {
@@ -67,6 +74,30 @@ async fn pruning_an_empty_table_says_that_there_is_nothing_to_prune() {
     let done = oasis(&["prune", "--keep", "90d", "--database-url", &db.url]).finish();
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert_eq!(done.stdout, "nothing to prune: the ticker has no event that is older than --keep\n");
+}
+
+/// Without `--channel`, a prune does not touch rooms.
+#[tokio::test]
+async fn each_family_of_channels_is_pruned_separately() {
+    let db = gateway::database().await;
+    let insert = "INSERT INTO oasis_events \
+            (ts, vtid, layer, module, source, kind, status, title, ref, channel, recorded_at) \
+        SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'log', 'info', 'UNSET-CORE-LOG', \
+            'vt/UNSET-log', channel, now() - interval '8 days' \
+        FROM unnest(ARRAY['devhub', 'room:a', 'room:a']) AS channel";
+    gateway::execute(&db.url, insert).await;
+    let prune = |flags: &[&str]| {
+        let done = oasis(&[&["prune", "--keep", "7d", "--database-url", &db.url], flags].concat()).finish();
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+        done.stdout
+    };
+    assert_eq!(prune(&[]), "deleted 1 events; the ticker is pruned up to id 1\n");
+    assert_eq!(prune(&["--channel", "room"]), "deleted 2 rows; room is pruned up to id 3\n");
+    let nothing = "nothing to prune: no row of room is older than --keep and may be deleted\n";
+    assert_eq!(prune(&["--channel", "room"]), nothing);
+    let bad = oasis(&["prune", "--keep", "7d", "--channel", "room:a", "--database-url", &db.url]).finish();
+    assert_eq!(bad.code, 2);
+    assert!(bad.stderr.contains("not a family of channels"), "{}", bad.stderr);
 }
 
 #[test]

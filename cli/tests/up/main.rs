@@ -258,6 +258,7 @@ fn help_lists_the_variables_without_their_values() {
         ("up", &["DATABASE_URL", "OASIS_SCHEMA", "GITHUB_WEBHOOK_SECRET", "JWT_SECRET", "RUST_LOG"][..]),
         ("migrate", &["DATABASE_URL", "OASIS_SCHEMA"]),
         ("prune", &["DATABASE_URL", "OASIS_SCHEMA"]),
+        ("check", &["DATABASE_URL", "OASIS_SCHEMA"]),
     ] {
         let mut help = home.command(env!("CARGO_BIN_EXE_oasis"));
         help.args([command, "--help"]);

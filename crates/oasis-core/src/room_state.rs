@@ -85,14 +85,6 @@ impl RoomState {
             updated_at: row.recorded_at,
         }
     }
-
-    /// Whether the user `viewer` may read the room.
-    pub fn may_read(&self, viewer: &str) -> bool {
-        match self.readers {
-            Readers::SignedIn => true,
-            Readers::Owner => self.owner.as_deref() == Some(viewer),
-        }
-    }
 }
 
 /// A member of `meta`.
@@ -177,15 +169,5 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((state.is_closed, state.title.as_deref(), state.last_id), (true, Some("t"), 3));
-    }
-
-    #[test]
-    fn nobody_may_read_a_room_for_its_owner_if_it_has_no_owner() {
-        let state = |meta| fold(&[("room.opened", meta)]).unwrap();
-        assert!(state(json!({})).may_read("bob"));
-        let of_ann = state(json!({"owner": "ann", "readers": "owner"}));
-        assert!(of_ann.may_read("ann") && !of_ann.may_read("bob"));
-        let of_nobody = state(json!({"owner": "", "readers": "owner"}));
-        assert!(!of_nobody.may_read("") && !of_nobody.may_read("ann"));
     }
 }

@@ -24,6 +24,7 @@ mod page_sizes;
 mod pages;
 mod pages_by_time;
 mod polling;
+mod rebuild;
 mod replay;
 mod retention;
 mod room_lines;

@@ -1,0 +1,69 @@
+//! `oasis check`: checks a database as `/ready` of a gateway does, and rebuilds the states of rooms.
+
+use std::process::ExitCode;
+
+use oasis_core::Channel;
+use oasis_store::{DatabaseArgs, Need, Store};
+
+use crate::database;
+use crate::output::{line, notice};
+
+const EXAMPLES: &str = "\
+Examples:
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis check
+  DATABASE_URL=\"$(cat .oasis/database-url)\" oasis check --rebuild
+
+The exit code is 1 if there is a problem. --rebuild computes the state of each
+room from its rows, for example after a restore. It deletes nothing, and nobody
+gets more access: if the state and the rows disagree, only users whom both give
+access keep it.";
+
+/// Flags of `oasis check`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Compute the states of all rooms from their rows
+    #[arg(long)]
+    rebuild: bool,
+}
+
+/// Rebuilds the states, if that is wanted, and checks the database. The exit code is 1 if there is a problem.
+///
+/// # Errors
+/// The states cannot be rebuilt, or standard output cannot be written.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let store = if args.rebuild {
+        let store = database::open(args.database, "oasis check").await?;
+        rebuild(&store).await?;
+        store
+    } else {
+        Store::new(args.database, "oasis check")?
+    };
+    let reasons = store.check(Need::ReadWrite).await;
+    for reason in &reasons {
+        line(reason)?;
+    }
+    if reasons.is_empty() {
+        line("the database is ready")?;
+    }
+    Ok(ExitCode::from(u8::from(!reasons.is_empty())))
+}
+
+async fn rebuild(store: &Store) -> anyhow::Result<()> {
+    let rebuilt = store.rebuild_channels().await?;
+    line(format_args!(
+        "read the rows of {} rooms: added the states of {}, and corrected {}",
+        rebuilt.channels,
+        rebuilt.added.len(),
+        rebuilt.corrected.len()
+    ))?;
+    for room in rebuilt.narrowed.iter().filter_map(Channel::id) {
+        notice(format_args!(
+            "the state and the rows of room {room} disagree, so it gives less access: set its owner and its \
+             readers again"
+        ));
+    }
+    Ok(())
+}
