@@ -48,9 +48,11 @@ CREATE TABLE {schema}.oasis_channels (
 );
 COMMENT ON TABLE {schema}.oasis_channels IS
     'OASIS DevHub: the current state of each channel, computed from oasis_events. Do not write here.';
--- The channels that a user may read, newest change first.
-CREATE INDEX oasis_channels_owner ON {schema}.oasis_channels (owner, last_id) WHERE owner IS NOT NULL;
-CREATE INDEX oasis_channels_signed_in ON {schema}.oasis_channels (last_id) WHERE readers = 'signed_in';
+-- The channels of a family that everybody may read, and those of one owner, newest change first.
+CREATE INDEX oasis_channels_signed_in ON {schema}.oasis_channels ((split_part(channel, ':', 1)), last_id)
+    WHERE readers = 'signed_in';
+CREATE INDEX oasis_channels_owner ON {schema}.oasis_channels ((split_part(channel, ':', 1)), owner, last_id)
+    WHERE readers = 'owner';
 
 -- API keys. The table has the SHA-256 of a key, not the key.
 CREATE TABLE {schema}.oasis_api_keys (

@@ -142,14 +142,14 @@ fn rooms_sql() -> String {
     let part = |condition: &str| {
         format!(
             "(SELECT c.* FROM {{schema}}.oasis_channels AS c \
-              WHERE {condition} AND starts_with(c.channel, 'room:') AND c.last_id < $2 \
+              WHERE {condition} AND split_part(c.channel, ':', 1) = 'room' AND c.last_id < $2 \
               ORDER BY c.last_id DESC LIMIT $3)"
         )
     };
     format!(
         "SELECT {COLUMNS} FROM ({} UNION ALL {}) AS c ORDER BY c.last_id DESC LIMIT $3",
         part("c.readers = 'signed_in'"),
-        part("c.owner = $1 AND c.owner IS NOT NULL AND c.readers = 'owner'"),
+        part("c.readers = 'owner' AND c.owner = $1"),
     )
 }
 

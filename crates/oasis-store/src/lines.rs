@@ -59,6 +59,9 @@ impl LineQuery {
 
 /// The maximum number of rows that one page reads.
 const MOST_ROWS: i64 = 10_000;
+/// How many rows a page reads above its limit if it has no filter. The rows that change the state of the room
+/// are among the lines.
+const OTHER_ROWS: i64 = 100;
 
 impl Store {
     /// Reads one page of the log of a room.
@@ -71,24 +74,29 @@ impl Store {
             LineBound::Before(before) => ("<", "DESC", before),
             LineBound::After(after) => (">", "ASC", after),
         };
-        // The row at which the walk stops is returned too, even if it does not pass the filters.
+        let has_filters =
+            !query.levels.is_empty() || !query.agent_types.is_empty() || query.contains.is_some();
+        let limit = query.limit.max(0).saturating_add(1);
+        let most_rows = if has_filters { MOST_ROWS } else { limit.saturating_add(OTHER_ROWS).min(MOST_ROWS) };
+        // The row at which the walk stops is returned too, even if it does not pass the filters. `place` is
+        // the expression of the index. In this order, PostgreSQL does not sort the rows again, and stops when
+        // it has enough lines.
         let sql = self.sql(&format!(
             "SELECT {fields}, page.meta::text AS meta, page.passes FROM ( \
-               SELECT e.*, row_number() OVER (ORDER BY (e.id + 0) {direction}) AS nth, \
+               SELECT e.*, (e.id + 0) AS place, row_number() OVER (ORDER BY (e.id + 0) {direction}) AS nth, \
                  e.kind = '{log}' AND coalesce(e.meta ->> 'level' = ANY($3), $3 IS NULL) \
                    AND coalesce(e.meta ->> 'agentType' = ANY($4), $4 IS NULL) \
                    AND coalesce(strpos(lower(e.meta ->> 'message'), lower($5)) > 0, $5 IS NULL) AS passes \
                FROM {{schema}}.oasis_events AS e \
                WHERE e.channel <> 'devhub' AND e.channel = $1 AND (e.id + 0) {comparison} $2 \
-               ORDER BY (e.id + 0) {direction} LIMIT {MOST_ROWS}) AS page \
-             WHERE page.passes OR page.nth = {MOST_ROWS} ORDER BY page.nth LIMIT $6",
+               ORDER BY (e.id + 0) {direction} LIMIT {most_rows}) AS page \
+             WHERE page.passes OR page.nth = {most_rows} ORDER BY page.place {direction} LIMIT $6",
             fields = fields("page"),
             log = kinds::LOG,
         ));
         let channel = query.room.channel().as_str();
         let levels = some(query.levels.iter().map(|level| level.as_str()).collect());
         let agents = some(query.agent_types.iter().map(AgentType::as_str).collect());
-        let limit = query.limit.max(0).saturating_add(1);
         let params: [(&(dyn ToSql + Sync), Type); 6] = [
             (&channel, Type::TEXT),
             (&start, Type::INT8),
