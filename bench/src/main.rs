@@ -2,8 +2,8 @@
 //!
 //! Each scenario is a file with a function `run` that returns a [`Report`](report::Report). A bar is the
 //! limit that a figure has to meet. The measured programs run as separate processes and use a private
-//! PostgreSQL with durable commits. Only the scenario `append` measures code that runs in this process. The
-//! database and all other files are removed at the end, even after Ctrl-C.
+//! PostgreSQL with durable commits. Only the scenarios `append` and `verification` measure code that runs in
+//! this process. The database and all other files are removed at the end, even after Ctrl-C.
 //!
 //! Exit codes: 0 if all bars are met; 1 if a bar is missed, a peer is missing or a measurement failed; 130 if
 //! the run was interrupted.
@@ -43,6 +43,7 @@ mod sse;
 mod stack;
 mod throughput;
 mod topics;
+mod verification;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -116,6 +117,8 @@ enum Scenario {
     Deploys,
     /// Effect of two thousand agents on the delay of the feed, and cost of one agent
     Agents,
+    /// Time to verify a JSON Web Token, compared with ring alone; also a million changed tokens
+    Verification,
     /// Start time, size and idle memory of each binary
     Footprint,
 }
@@ -189,6 +192,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             Scenario::Resume => resume::run(&stack, cli.quick).await,
             Scenario::Deploys => deploys::run(&stack, cli.quick).await,
             Scenario::Agents => agents::run(&stack, cli.quick).await,
+            Scenario::Verification => verification::run(cli.quick),
             Scenario::Footprint => footprint::run(&stack, cli.quick).await,
         }
         .with_context(|| format!("measuring {name}"));
