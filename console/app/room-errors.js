@@ -46,7 +46,7 @@ export function explain(what, error, retry) {
   /** @type {HTMLElement[]} */
   const parts = [h("p", { role: "alert" }, words(known))];
   // The hint of an error about a token is for programs.
-  if (hint && !asksForToken) parts.push(h("p.quiet", `${hint}.`));
+  if (hint && !asksForToken) parts.push(h("p.quiet", `Hint: ${hint}.`));
   if (asksForToken) {
     parts.push(tokenForm("room-token"));
     parts.push(

@@ -111,14 +111,16 @@ export class RoomLines {
   }
 
   /**
-   * Adds new lines.
+   * Adds new lines. If a page of the newest lines was read before the stream delivered its first lines, these
+   * are not added again.
    *
    * @param {readonly RoomLine[]} lines
    * @returns {{ added: Item[], dropped: number }} The items that are shown now, and how many are no longer
    *   shown.
    */
   append(lines) {
-    return this.#append(lines.map(itemOf));
+    const newest = this.newest ?? -1;
+    return this.#append(lines.filter(({ id }) => id > newest).map(itemOf));
   }
 
   /** Adds a notice. @param {string} notice */

@@ -183,8 +183,11 @@ export class RoomList {
 
   #measure() {
     const { clientHeight, clientWidth } = this.element;
-    if (clientHeight === 0) return;
+    const before = this.#viewport;
     this.#viewport = clientHeight;
+    if (clientHeight === 0) return;
+    // An element that is removed from the document loses its scroll position.
+    if (before === 0) this.#scrollTo(this.#top);
     if (this.#width !== clientWidth) {
       this.#width = clientWidth;
       this.#estimateAll();
@@ -193,8 +196,8 @@ export class RoomList {
   }
 
   #scrolled() {
-    if (this.element.clientHeight === 0) return;
     const { scrollTop, scrollHeight, clientHeight } = this.element;
+    if (clientHeight === 0 || this.#viewport === 0) return;
     // The list itself scrolls to this position, so only another position means that the reader has scrolled.
     if (Math.abs(scrollTop - this.#top) < 1) return;
     const isUp = scrollTop < this.#top;

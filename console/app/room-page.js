@@ -26,7 +26,7 @@ export class RoomPage {
   #list;
   #tools;
   #name = h("h1");
-  #state = h("span.room-state", { role: "status" });
+  #state = h("span.room-state");
   #about = h("p.quiet.about-room");
   #note = h("div.note");
   #earlier = h("div.log-note");

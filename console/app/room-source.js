@@ -40,6 +40,8 @@ export class RoomSource {
   /** Whether a frame of the stream has arrived, so that the last lines are known. */
   isKnown = false;
   stream;
+  /** A stream that the server has ended is not stopped, because it must not begin again by itself. */
+  #isStopped = true;
   #id;
   #token;
   #lines;
@@ -96,11 +98,15 @@ export class RoomSource {
     });
   }
 
+  /** Starts or resumes the stream, unless it was started before. */
   start() {
+    if (!this.#isStopped) return;
+    this.#isStopped = false;
     this.stream.start();
   }
 
   stop() {
+    this.#isStopped = true;
     this.stream.stop();
     this.#abort();
   }
@@ -224,7 +230,10 @@ export class RoomSource {
    * @param {() => boolean} isFound
    */
   async searchEarlier(isFound) {
-    if (this.#isFiltered) return void (await this.loadEarlier(true));
+    if (this.#isFiltered) {
+      await this.loadEarlier(true);
+      return void isFound();
+    }
     await this.#load(async (signal) => {
       for (let pages = 0; pages < MOST_PAGES && !this.#atBeginning && !this.#lines.isFull; pages++) {
         const page = await this.#page({ before: this.#cursor ?? undefined, limit: BIG_PAGE, signal });

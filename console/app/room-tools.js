@@ -138,6 +138,7 @@ export class RoomTools {
     this.#follow.ariaPressed = String(follows);
     this.#follow.hidden = isClosed;
     this.#wrap.ariaPressed = String(wraps);
+    this.#copy.hidden = this.#download.hidden = lines.length === 0;
     const isSearching = matches.query !== "";
     this.#previous.hidden = this.#next.hidden = !isSearching;
     const { count, position } = matches;

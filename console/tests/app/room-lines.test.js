@@ -29,6 +29,7 @@ test("earlier lines come before, and lines that are there already do not come ag
   assert.deepEqual(ids(room.shown), [7, 8, 9, 10, 11, 12]);
   assert.deepEqual([room.first, room.oldest, room.newest], [-3, 7, 12]);
   assert.deepEqual([room.at(0)?.line?.id, room.at(-3)?.line?.id, room.at(3)], [10, 7, undefined]);
+  assert.deepEqual(ids(room.append(lines(11, 13)).added), [13], "the stream may repeat lines of a page");
 });
 
 test("a filter hides lines, and keeps notices", () => {

@@ -257,6 +257,46 @@ test("the whole log can be downloaded, and the selected or shown lines copied", 
   await close();
 });
 
+test("a list that was left while it was scrolled up is where it was, with the new lines", async () => {
+  await put(stack, "back");
+  await write(stack, "back", numbered(1, 300));
+  const { page, faults, close } = await enter("back");
+  await line(page, "line 300").waitFor();
+  await page.locator(".log").hover();
+  await page.mouse.wheel(0, -2_000);
+  await page.getByRole("button", { name: "Follow", exact: true, pressed: false }).waitFor();
+  await line(page, "line 190").waitFor();
+  const before = await topOf(page, "line 190");
+  await page.getByRole("link", { name: "Agents" }).click();
+  await page.waitForURL(`${stack.url}/agents`);
+  await write(stack, "back", ["new while away"]);
+  await page.goBack();
+  await page.getByRole("button", { name: "1 new line" }).waitFor();
+  assert.equal(await topOf(page, "line 190"), before);
+  await page.getByRole("button", { name: "1 new line" }).click();
+  await line(page, "new while away").waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a filter does not connect to a closed room again", async () => {
+  await put(stack, "once");
+  await write(stack, "once", ["a line"]);
+  await closeRoom(stack, "once");
+  const { page, close } = await enter("once");
+  await page.getByText("This room is closed. No more lines follow.").waitFor();
+  let streams = 0;
+  page.on("request", (request) => {
+    if (request.headers().accept === "text/event-stream") streams += 1;
+  });
+  await page.getByRole("button", { name: "info", exact: true }).click();
+  await page.getByRole("button", { name: "info", exact: true, pressed: true }).waitFor();
+  await page.getByLabel("Search the lines").fill("line");
+  await page.locator(".found", { hasText: "1 line" }).waitFor();
+  assert.equal(streams, 0);
+  await close();
+});
+
 test("a closed room keeps its lines and says that no more follow", async () => {
   await put(stack, "closing");
   await write(stack, "closing", ["the last line"]);
@@ -283,6 +323,17 @@ test("without a valid token, the page asks for one", async () => {
   await page.getByLabel("Token").fill(ALICE);
   await page.getByRole("button", { name: "Use token" }).click();
   await line(page, "for those who may read it").waitFor();
+  await close();
+});
+
+test("a token that the user adds to the address of an open page is taken, too", async () => {
+  await put(stack, "later");
+  await write(stack, "later", ["a line"]);
+  const { page, close } = await open(browser, `${stack.url}/rooms/later`);
+  await page.getByText("Sign in to read rooms.").waitFor();
+  await page.goto(`${stack.url}/rooms/later#token=${ALICE}`);
+  await line(page, "a line").waitFor();
+  assert.equal(page.url(), `${stack.url}/rooms/later`);
   await close();
 });
 
