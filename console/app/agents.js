@@ -67,6 +67,7 @@ const readAgent = (row) => ({
   since: Date.parse(row.since),
   seen: Date.parse(row.last_seen),
   started: Date.parse(row.started ?? ""),
+  room: /^[\w.-]{1,128}$/.test(row.room ?? "") ? row.room : null,
 });
 
 /**

@@ -93,7 +93,11 @@ export function taskLink(vtid, tabindex) {
 
 /** The link to the page of a room. @param {string} id @param {string} text */
 export const roomLink = (id, text) =>
-  h("a.room", { href: addressOf(`/rooms/${id}`), "data-route": true, title: id }, h("bdi", text));
+  h(
+    "a.room",
+    { href: addressOf(`/rooms/${encodeURIComponent(id)}`), "data-route": true, title: id },
+    h("bdi", text),
+  );
 
 /**
  * A link to another site; null if the address is not safe.

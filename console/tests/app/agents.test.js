@@ -100,3 +100,14 @@ test("a silent agent counts as replaced once another agent with its name has sta
     "the start of the other agent is unknown",
   );
 });
+
+test("an agent keeps the id of its room only if a room can have this id", () => {
+  for (const [room, kept] of [
+    ["build-1", "build-1"],
+    ["a/b", null],
+    ["", null],
+    [undefined, null],
+    [null, null],
+  ])
+    assert.equal(readAgents([agent("idle", AT, { room })])[0]?.room, kept, String(room));
+});

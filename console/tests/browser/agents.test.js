@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ENV, mint, put, write } from "./rooms.js";
 import { event, inState, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
-const { stack, browser } = await stage();
+const { stack, browser } = await stage(ENV);
 
 /** @param {string} agent @param {string} status @param {object} [meta] */
 const ping = (agent, status, meta = {}) =>
@@ -73,5 +74,18 @@ test("the page rarely reads the list of agents, even if many pings arrive", asyn
   await page.getByRole("link", { name: "Agents" }).click();
   await page.locator("tr", { hasText: "many-19" }).waitFor();
   assert.ok(asked <= 3, `the page sent ${asked} queries`);
+  await close();
+});
+
+test("an agent whose pings name a room has a link to the log", async () => {
+  await put(stack, "scribe-1");
+  await write(stack, "scribe-1", ["a line of the scribe"]);
+  await stack.send([ping("scribe", "in_progress", { room: "scribe-1", interval: 600 })]);
+  const { page, faults, close } = await open(browser, `${stack.url}/agents#token=${mint("alice")}`);
+  const row = page.locator("tr.agent", { hasText: "scribe" });
+  await row.getByRole("link", { name: "log" }).click();
+  await page.waitForURL(`${stack.url}/rooms/scribe-1`);
+  await page.locator(".line", { hasText: "a line of the scribe" }).waitFor();
+  assert.deepEqual(faults, []);
   await close();
 });
