@@ -2,9 +2,9 @@
 
 import { byId, fill, h, makeButton, on, setText, svg } from "./dom.js";
 import { howToSend } from "./how-to-send.js";
+import { tokenForm } from "./labels.js";
 import { MINUTES } from "./rate.js";
 import { exact, rounded } from "./time.js";
-import { tokenForm } from "./token-form.js";
 
 /** @type {Record<import("../client/types.js").FeedState, string>} */
 const WORDS = {

@@ -1,11 +1,12 @@
 // Makes the small parts that show an event: icons, status marks, times, links and notes.
 
 import { addressOf } from "./address.js";
-import { h, makeButton, svg } from "./dom.js";
+import { h, makeButton, on, svg } from "./dom.js";
 import { isTask } from "./event.js";
 import { isLost } from "./kinds.js";
 import { webAddress } from "./links.js";
 import { word } from "./sets.js";
+import { keepToken, TOKEN } from "./settings.js";
 import { clock, exact } from "./time.js";
 
 /** @typedef {import("./sets.js").Status} Status */
@@ -140,3 +141,31 @@ export const failureNote = (what, error, retry) => [
   h("p", { role: "alert" }, `${what}: ${error instanceof Error ? error.message : "the query failed"}.`),
   makeButton("small", { onclick: retry }, "Try again"),
 ];
+
+/**
+ * The form that asks for a token. The token is kept until the tab is closed.
+ *
+ * @param {string} [id] The id of the field. It must differ if a page has two of these forms.
+ */
+export function tokenForm(id = "token") {
+  const input = h("input", {
+    type: "password",
+    id,
+    autocomplete: "off",
+    required: true,
+    pattern: `\\s*${TOKEN}\\s*`,
+    title: "Letters, digits and punctuation, no spaces",
+  });
+  const form = h(
+    "form.token",
+    h("label", { for: id }, "Token"),
+    input,
+    h("button.small", { type: "submit" }, "Use token"),
+  );
+  on(form, "submit", (event) => {
+    event.preventDefault();
+    keepToken(input.value.trim());
+    location.reload();
+  });
+  return form;
+}

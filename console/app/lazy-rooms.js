@@ -48,7 +48,7 @@ export class LazyRooms {
       this.#onLoad();
     } catch {
       // The files have other addresses after an update of the gateway, so only a reload of the page helps.
-      const error = new Error("the gateway can't be reached, or it has a new version");
+      const error = new Error("the gateway is away or has changed");
       fill(this.element, ...failureNote("The page can't be loaded", error, () => location.reload()));
     }
     this.#isLoading = false;

@@ -56,8 +56,8 @@ export function describeLink(link) {
   return [place, what, id, ...rest].filter(Boolean).join("/").slice(0, 120);
 }
 
-/** @param {string} part */
-function decode(part) {
+/** Decodes a part of a path. Returns the part itself if it is malformed. @param {string} part */
+export function decode(part) {
   try {
     return decodeURIComponent(part);
   } catch {

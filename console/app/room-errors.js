@@ -2,8 +2,7 @@
 
 import { addressOf } from "./address.js";
 import { h } from "./dom.js";
-import { failureNote } from "./labels.js";
-import { tokenForm } from "./token-form.js";
+import { failureNote, tokenForm } from "./labels.js";
 
 /**
  * What went wrong, in words for the reader.

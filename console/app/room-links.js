@@ -15,16 +15,16 @@ const MOST = 10;
  * @param {HTMLElement} element
  * @param {string} task
  * @param {string} token
+ * @param {() => boolean} isShown Whether the page still shows this task.
  */
-export async function showRooms(element, task, token) {
+export async function showRooms(element, task, token, isShown) {
   try {
     const { rooms } = await listRooms({ url: GATEWAY, token, vtid: task, limit: MOST });
-    // Meanwhile, the reader may have opened another task.
-    if (element.dataset.task !== task || rooms.length === 0) return;
+    if (!isShown() || rooms.length === 0) return;
     const links = rooms.map(({ id, title, state }) =>
-      h("li", roomLink(id, title ?? id), state === "closed" && h("span.quiet", " closed")),
+      h("span", roomLink(id, title ?? id), state === "closed" && h("span.quiet", " closed")),
     );
-    fill(element, h("span.quiet", "Logs"), h("ul", ...links));
+    fill(element, h("span.quiet", "Logs"), ...links);
     element.hidden = false;
   } catch {
     // The reader may not read rooms, or the gateway is away. The page of the task works without rooms.

@@ -47,7 +47,7 @@ export class TaskPage {
   #star = makeButton("switch.star", {});
   #simulated = simulatedMark();
   #links = h("span.links");
-  #rooms = h("div.task-rooms", { hidden: true });
+  #rooms = h("div.title-line.task-rooms", { hidden: true });
   #steps = h("ol.steps", { "aria-label": "Steps", tabindex: 0 });
   #chart = h("div.chart");
   #note = h("div.note");
@@ -129,18 +129,21 @@ export class TaskPage {
     this.#ticker.reset([]);
     setText(this.#name, task);
     this.#showStar();
-    void this.#showRooms(task);
+    this.#showRooms(task);
     void this.#load();
   }
 
   /** Links to the rooms of the task. Rooms need a token. @param {string} task */
-  async #showRooms(task) {
+  #showRooms(task) {
     const { token } = this.#context.store;
-    this.#rooms.hidden = true;
-    this.#rooms.dataset.task = task;
+    const rooms = this.#rooms;
+    rooms.hidden = true;
     if (!token) return;
-    const links = await import("./room-links.js").catch(() => null);
-    await links?.showRooms(this.#rooms, task, token);
+    const isShown = () => task === this.#task;
+    import("./room-links.js").then(
+      ({ showRooms }) => showRooms(rooms, task, token, isShown),
+      () => {},
+    );
   }
 
   #showStar() {

@@ -1,5 +1,6 @@
 // Converts between the address and the view: the page, its filters and the open event.
 
+import { decode } from "./links.js";
 import { isSuccess } from "./sets.js";
 
 /** The filters that the gateway also knows. Each filter is a list of values. One value must match. */
@@ -64,7 +65,7 @@ export function parseView(pathname, search) {
   } else if (/^\/agents\/?$/.test(pathname)) {
     view.page = "agents";
   } else if (/^\/rooms(\/|$)/.test(pathname)) {
-    view.room = decoded(/^\/rooms\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
+    view.room = decode(/^\/rooms\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
     view.page = view.room ? "room" : "rooms";
   }
   const query = new URLSearchParams(search);
@@ -93,30 +94,15 @@ const LEVELS = ["info", "success", "warn", "error"];
 const valuesOf = (query, name) =>
   [...new Set(query.getAll(name).flatMap((list) => list.split(",")))].filter(Boolean).slice(0, MOST_VALUES);
 
-/** @param {string} part A part of a path. */
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
-
 /** @param {View} view */
-function pathOfView({ page, task, room }) {
-  switch (page) {
-    case "home":
-      return "/";
-    case "task":
-      return `/vtid/${encodeURIComponent(task)}`;
-    case "agents":
-      return "/agents";
-    case "rooms":
-      return "/rooms";
-    case "room":
-      return `/rooms/${encodeURIComponent(room)}`;
-  }
-}
+const pathOfView = ({ page, task, room }) =>
+  ({
+    home: "/",
+    task: `/vtid/${encodeURIComponent(task)}`,
+    agents: "/agents",
+    rooms: "/rooms",
+    room: `/rooms/${encodeURIComponent(room)}`,
+  })[page];
 
 /** Converts a value to the letter case that the gateway uses. @param {Facet} facet @param {string} value */
 export const normal = (facet, value) =>

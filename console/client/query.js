@@ -1,7 +1,7 @@
 // Reads pages of stored events and the list of agents from the query API.
 
-import { badAnswer, getJson } from "./request.js";
-import { AGENTS, address, EVENTS, isObject, ownOrigin, toId, toTicker } from "./wire.js";
+import { OasisError, readError } from "./errors.js";
+import { AGENTS, address, checkToken, EVENTS, headers, isObject, ownOrigin, toId, toTicker } from "./wire.js";
 
 /** @typedef {import("./types.js").StoredEvent} StoredEvent */
 
@@ -33,7 +33,7 @@ import { AGENTS, address, EVENTS, isObject, ownOrigin, toId, toTicker } from "./
  * @param {QueryOptions} [options]
  * @returns {Promise<{ events: StoredEvent[], next: number | null }>} `next` is the `before` of the next page;
  *   null if this is the last page.
- * @throws {import("./errors.js").OasisError}
+ * @throws {OasisError}
  */
 export async function queryEvents({
   url = ownOrigin(),
@@ -59,7 +59,7 @@ export async function queryEvents({
  *
  * @param {AgentOptions} [options]
  * @returns {Promise<import("./types.js").Agent[]>}
- * @throws {import("./errors.js").OasisError}
+ * @throws {OasisError}
  */
 export async function listAgents({ url = ownOrigin(), token, filters = {}, ...rest } = {}) {
   const { rows } = await getRows(address(url, AGENTS, filters), token, rest);
@@ -67,9 +67,57 @@ export async function listAgents({ url = ownOrigin(), token, filters = {}, ...re
 }
 
 /**
+ * @typedef {object} RequestOptions
+ * @property {AbortSignal} [signal]
+ * @property {typeof globalThis.fetch} [fetch]
+ */
+
+/**
  * @param {string} target
  * @param {string | undefined} token
- * @param {import("./request.js").RequestOptions} options
+ * @param {RequestOptions} options
+ * @returns {Promise<{ body: unknown, response: Response }>}
+ * @throws {OasisError}
+ */
+export async function getJson(target, token, { signal, fetch = globalThis.fetch.bind(globalThis) }) {
+  checkToken(token);
+  const init = {
+    headers: headers(token, "application/json"),
+    cache: /** @type {const} */ ("no-store"),
+    signal,
+  };
+  const response = await attempt(signal, () => fetch(target, init));
+  if (!response.ok) throw await readError(response);
+  return { body: await attempt(signal, () => response.json()), response };
+}
+
+/** The error for a response with an unexpected form. @param {string} message @param {Response} response */
+export const badAnswer = (message, response) =>
+  new OasisError("bad_answer", message, "check that url is the gateway's address", response.status);
+
+/**
+ * Turns every failure into an OasisError, except an abort by the caller's signal.
+ *
+ * @template T
+ * @param {AbortSignal | undefined} signal
+ * @param {() => Promise<T>} work
+ */
+async function attempt(signal, work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (error instanceof SyntaxError)
+      throw new OasisError("bad_answer", `the response is not JSON: ${error.message}`);
+    // Browsers hide the cause from pages, and "Failed to fetch" does not help a user.
+    throw new OasisError("network", "the gateway can't be reached");
+  }
+}
+
+/**
+ * @param {string} target
+ * @param {string | undefined} token
+ * @param {RequestOptions} options
  */
 async function getRows(target, token, options) {
   const { body, response } = await getJson(target, token, options);

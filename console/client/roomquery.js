@@ -1,6 +1,6 @@
 // Reads rooms, and pages of their lines.
 
-import { badAnswer, getJson } from "./request.js";
+import { badAnswer, getJson } from "./query.js";
 import { address, isObject, ownOrigin, toId } from "./wire.js";
 
 /** @typedef {import("./types.js").Room} Room */
@@ -37,7 +37,7 @@ export function roomPath(room) {
  * @property {number} [limit]
  */
 
-/** @typedef {Common & RoomFilters & import("./request.js").RequestOptions} RoomsOptions */
+/** @typedef {Common & RoomFilters & import("./query.js").RequestOptions} RoomsOptions */
 
 /**
  * Lists the rooms that the caller may read. The room that changed last comes first.
@@ -55,7 +55,7 @@ export async function listRooms({ url = ownOrigin(), token, vtid, before, limit,
 
 /**
  * @param {string} room
- * @param {Common & import("./request.js").RequestOptions} [options]
+ * @param {Common & import("./query.js").RequestOptions} [options]
  * @returns {Promise<Room>}
  * @throws {import("./errors.js").OasisError}
  */
@@ -75,7 +75,7 @@ export async function getRoom(room, { url = ownOrigin(), token, ...rest } = {}) 
  * @property {string} [q] Only lines whose message contains this text, in upper or lower case.
  */
 
-/** @typedef {Common & LineFilters & import("./request.js").RequestOptions} LinesOptions */
+/** @typedef {Common & LineFilters & import("./query.js").RequestOptions} LinesOptions */
 
 /**
  * Reads a page of lines, oldest first. Without `before` and `after`, these are the newest lines.
