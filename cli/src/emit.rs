@@ -134,7 +134,7 @@ fn id(answer: &Value) -> Option<u64> {
 }
 
 /// Parses `{…}`, `key:=JSON` or `key=text`.
-fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
+pub(crate) fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
     let json = |text: &str| {
         serde_json::from_str::<Value>(text).map_err(|error| format!("the value is not JSON: {error}"))
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::header::ACCEPT;
 use hyper::{Method, Request};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -23,7 +24,7 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) struct Gateway {
     #[command(flatten)]
     pub(crate) url: GatewayUrl,
-    /// Token for reading; required if READ_TOKENS is set on the gateway
+    /// Token for reading; required for rooms, and if READ_TOKENS is set on the gateway
     #[arg(long, env = "READ_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Secret>,
 }
@@ -83,7 +84,8 @@ impl Reader {
     }
 
     async fn answer(&mut self, path: &str, max_bytes: usize) -> anyhow::Result<Answer> {
-        let mut request = self.address.base.request(Method::GET, path).body(Full::<Bytes>::default())?;
+        let request = self.address.base.request(Method::GET, path).header(ACCEPT, "application/json");
+        let mut request = request.body(Full::<Bytes>::default())?;
         http::authorize(request.headers_mut(), self.token.as_ref())?;
         // If the caller stops waiting in the middle of an answer, the connection cannot be used again. So the
         // connection is put back only after the whole answer.

@@ -5,6 +5,7 @@
 
 mod address;
 mod agents;
+mod ansi;
 mod backoff;
 mod check;
 mod columns;
@@ -13,6 +14,7 @@ mod delivery;
 mod demo;
 mod doctor;
 mod emit;
+mod emit_log;
 mod event;
 mod events;
 mod filter;
@@ -23,14 +25,19 @@ mod import;
 mod journey;
 mod keys;
 mod line;
+mod logs;
 mod manual;
 mod output;
 mod progress;
 mod random;
 mod refusal;
 mod replay;
+mod room;
+mod room_writer;
+mod rooms;
 mod running;
 mod sse;
+mod stream;
 mod tail;
 mod task;
 mod time;
@@ -92,6 +99,12 @@ enum Command {
     /// Make and revoke the API keys of users
     Keys(keys::Args),
     /// Make and revoke tokens with which users prove who they are
+    /// Print the log of a room, and follow it
+    Logs(logs::Args),
+    /// List the rooms, open a room or close a room
+    Rooms(Box<rooms::Args>),
+    /// Write lines to a room
+    EmitLog(Box<emit_log::Args>),
     Token(token::Args),
     /// Send GitHub payload files as signed webhook deliveries
     Replay(replay::Args),
@@ -122,6 +135,9 @@ async fn main() -> ExitCode {
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Keys(args) => keys::run(args).await,
+        Command::Logs(args) => logs::run(args).await,
+        Command::Rooms(args) => rooms::run(*args).await,
+        Command::EmitLog(args) => emit_log::run(*args).await,
         Command::Token(args) => token::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Demo(args) => demo::command(args).await,

@@ -127,6 +127,11 @@ impl Paint {
         Self(colour.colours(stream.is_terminal(), std::env::var_os("NO_COLOR").as_deref()))
     }
 
+    /// Whether this adds colours.
+    pub(crate) const fn is_on(self) -> bool {
+        self.0
+    }
+
     /// Adds colours if `colours` is true.
     #[cfg(test)]
     pub(crate) const fn fixed(colours: bool) -> Self {

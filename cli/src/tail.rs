@@ -6,9 +6,10 @@ mod names;
 use std::process::ExitCode;
 
 use crate::event::Event;
-use crate::follow::{Arrival, Feed, Next, follow};
+use crate::follow::{Arrival, Feed, follow};
 use crate::line::Printer;
 use crate::output;
+use crate::stream::Next;
 use names::Names;
 
 pub(crate) use args::Args;

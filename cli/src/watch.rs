@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::event::Event;
-use crate::follow::{Feed, Next, follow};
+use crate::follow::{Feed, follow};
 use crate::gateway::{Gateway, Reader, query};
 use crate::journey::{Journey, State, Verdict};
 use crate::line::Printer;
 use crate::output::{self, OutputClosed, Usage, notice};
+use crate::stream::Next;
 use crate::task::{events_of, state, work_of};
 use crate::time::in_words;
 

@@ -31,10 +31,15 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts a gateway on a free port, with an empty table.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&["--ingest-anonymous"]).await
+    }
+
+    /// Starts a gateway on a free port, with an empty table and these flags.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let database = database().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = listener.local_addr().unwrap().to_string();
-        let flags = ["gateway-feed", "--database-url", &database.url, "--ingest-anonymous"];
+        let flags = [&["gateway-feed", "--database-url", &database.url], more].concat();
         let config = <gateway_feed::Config as clap::Parser>::try_parse_from(flags).unwrap();
         let shutdown = Shutdown::manual();
         let running = tokio::spawn(gateway_feed::run(config, listener, shutdown.clone()));

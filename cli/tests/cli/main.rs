@@ -10,9 +10,11 @@ mod fake;
 mod gateway;
 mod history;
 mod keys;
+mod logs;
 mod manual;
 mod process;
 mod replay;
+mod rooms;
 mod tail;
 mod token;
 mod watch;
@@ -40,6 +42,12 @@ fn wrong_usage_ends_with_exit_code_2() {
         &["keys", "create", "--user", "", "--database-url", "postgres://u@127.0.0.1:1/d"],
         &["keys", "list"],
         &["check"],
+        &["logs"],
+        &["logs", "a/b"],
+        &["logs", "r", "-n", "10001"],
+        &["logs", "r", "--level", "loud"],
+        &["emit-log", "r", "x", "--agent", "A"],
+        &["rooms", "create"],
         &["nothing"],
         &[],
     ] {
@@ -102,7 +110,9 @@ async fn each_family_of_channels_is_pruned_separately() {
 
 #[test]
 fn help_has_examples_and_hides_secrets() {
-    for command in ["tail", "events", "task", "watch", "agents", "emit", "replay", "demo"] {
+    for command in
+        ["tail", "events", "task", "watch", "agents", "emit", "logs", "emit-log", "rooms", "replay", "demo"]
+    {
         let done = oasis(&[command, "--help"])
             .env("READ_TOKEN", "hush")
             .env("INGEST_TOKEN", "hush")

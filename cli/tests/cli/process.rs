@@ -1,7 +1,7 @@
 //! Runs the binary, with a limit on how long it may take.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,7 +10,8 @@ use std::time::Duration;
 /// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
+    "AGENT_TYPE",
     "DATABASE_URL",
     "READ_TOKEN",
     "INGEST_TOKEN",
@@ -54,6 +55,18 @@ impl Oasis {
     /// Runs the command until it ends.
     pub(crate) fn finish(self) -> Done {
         let (mut running, lines) = self.start();
+        let stdout = thread::spawn(move || lines.map(|line| line.unwrap() + "\n").collect());
+        let (code, stderr) = running.finish();
+        Done { code, stdout: stdout.join().unwrap(), stderr }
+    }
+
+    /// Runs the command until it ends, with `input` as standard input.
+    pub(crate) fn finish_with(mut self, input: &[u8]) -> Done {
+        self.0.stdin(Stdio::piped());
+        let (mut running, lines) = self.start();
+        let (mut stdin, input) = (running.child.stdin.take().unwrap(), input.to_vec());
+        // The command may end before it has read its input.
+        thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = thread::spawn(move || lines.map(|line| line.unwrap() + "\n").collect());
         let (code, stderr) = running.finish();
         Done { code, stdout: stdout.join().unwrap(), stderr }

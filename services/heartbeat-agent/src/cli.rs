@@ -38,7 +38,7 @@ pub const NAME: &str = "heartbeat-agent";
     after_help = "Examples:\n  \
                   GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent planner -- sleep 9\n  \
                   GATEWAY_URL=http://localhost:8080 heartbeat-agent --agent builder \\\n       \
-                  --room build-7 -- make\n\n\
+                  --room build-7 -- ls -l\n\n\
                   Sends beats until SIGTERM, or as long as COMMAND runs. COMMAND's input, output, signals \
                   and exit code are passed through.\n\
                   COMMAND can set the task of its agent without further flags: \
