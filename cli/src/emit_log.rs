@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, help = format!("Level of the lines, one of {}", LogLevel::list()), default_value = "info")]
     level: LogLevel,
     /// Type of the agent that writes the lines, such as code or deploy
-    #[arg(long, env = "AGENT_TYPE", value_name = "TYPE", default_value = "cli")]
+    #[arg(long, env = "OASIS_AGENT_TYPE", value_name = "TYPE", default_value = "cli")]
     #[arg(value_parser = AgentType::parse)]
     agent: AgentType,
     /// Task that the lines belong to, such as DEV-CICDL-0031

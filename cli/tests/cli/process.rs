@@ -11,7 +11,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(120);
 
 const VARIABLES: [&str; 10] = [
-    "AGENT_TYPE",
+    "OASIS_AGENT_TYPE",
     "DATABASE_URL",
     "READ_TOKEN",
     "INGEST_TOKEN",

@@ -30,7 +30,7 @@ pub(crate) struct RoomArgs {
     room_readers: Option<Readers>,
 
     /// The type of the lines' agent, such as `code`. The default is the agent's role or name
-    #[arg(long, env = "AGENT_TYPE", value_name = "TYPE", value_parser = AgentType::parse)]
+    #[arg(long, env = "OASIS_AGENT_TYPE", value_name = "TYPE", value_parser = AgentType::parse)]
     agent_type: Option<AgentType>,
 }
 
@@ -71,7 +71,7 @@ impl RoomArgs {
         let agent_type = match self.agent_type {
             Some(agent_type) => agent_type,
             None => AgentType::parse(&agent_type_of(role.unwrap_or(agent)))
-                .map_err(|why| format!("pass --agent-type [env: AGENT_TYPE]: {why}"))?,
+                .map_err(|why| format!("pass --agent-type [env: OASIS_AGENT_TYPE]: {why}"))?,
         };
         Ok(Some(Target { url: url.clone(), token: token.cloned(), room, opening, agent_type }))
     }
