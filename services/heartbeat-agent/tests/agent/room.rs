@@ -1,11 +1,13 @@
 //! Tests of an agent that sends the output of its command to a room.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
 use crate::rooms::{Refusal, Setup};
@@ -207,6 +209,39 @@ async fn the_lines_before_the_death_of_the_agent_are_sent() {
     rustix::process::kill_process(rustix::process::Pid::from_raw(command).unwrap(), Signal::KILL).unwrap();
 }
 
+/// A prompt has no line end, so it must be passed on at once.
+#[tokio::test]
+async fn a_dialogue_on_a_terminal_works() {
+    let setup = Setup::new().await;
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let side = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let script = "printf 'name? '; read name; test -t 0 && echo \"hello $name\"";
+    let mut command = setup.agent(&shell(script));
+    let stdio = || Stdio::from(side.try_clone().unwrap());
+    command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+    let mut child = command.spawn().unwrap();
+    let dialogue = move || {
+        let mut terminal = File::from(terminal);
+        let mut shown = String::new();
+        let mut until = |terminal: &mut File, text: &str| {
+            let mut bytes = [0; 1_024];
+            while !shown.contains(text) {
+                let length = terminal.read(&mut bytes).unwrap();
+                shown.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+            }
+        };
+        until(&mut terminal, "name? ");
+        terminal.write_all(b"ann\n").unwrap();
+        until(&mut terminal, "hello ann\r\n");
+        child.wait().unwrap()
+    };
+    assert_eq!(tokio::task::spawn_blocking(dialogue).await.unwrap().code(), Some(0));
+    assert_eq!(setup.lines(), ["info name? hello ann"]);
+}
+
 /// A process that the command leaves behind keeps the pipe open.
 #[tokio::test]
 async fn processes_that_outlive_the_command_do_not_delay_the_exit() {
@@ -240,7 +275,7 @@ async fn a_signal_ends_an_agent_whose_output_is_not_read() {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut err = [0; 5];
-    std::io::Read::read_exact(&mut child.stderr.take().unwrap(), &mut err).unwrap();
+    child.stderr.take().unwrap().read_exact(&mut err).unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     let began = Instant::now();
     // The pipe stays open, and nothing reads it.
