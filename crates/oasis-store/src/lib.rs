@@ -51,7 +51,7 @@ pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script}
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use rebuild::Rebuilt;
-pub use revocations::Revocation;
+pub use revocations::{Revocation, Revocations};
 pub use schema::{Schema, SchemaError};
 pub use server::ServerFacts;
 pub use source_table::{SourceColumn, SourceError, SourceRow, SourceTable, StoredBefore};

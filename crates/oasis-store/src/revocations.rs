@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::StoreError;
 use crate::event::StoredEvent;
+use crate::marks::HEAD;
 use crate::page::fields;
 use crate::store::Store;
 
@@ -40,6 +41,15 @@ pub enum Revocation {
         /// When all these tokens have expired. `None` if this is not known.
         until: Option<Ts>,
     },
+}
+
+/// Revocations that were read in one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocations {
+    /// The revocations that have not ended, oldest first.
+    pub revocations: Vec<Revocation>,
+    /// The highest id that is known to have been in the table when the revocations were read.
+    pub head: i64,
 }
 
 impl Revocation {
@@ -97,63 +107,63 @@ impl Revocation {
     }
 }
 
-/// A stored revocation.
-struct RevocationRow {
-    id: i64,
-    revocation: Revocation,
-    /// Whether the revocation has ended by now.
-    has_ended: bool,
-    /// Whether the row names a key that is not marked as revoked.
-    key_is_valid: bool,
-}
-
 impl Store {
-    /// Reads all revocations that have not ended, oldest first.
+    /// Reads the revocations after the id `after` that have not ended. A role without rights to the keys can
+    /// read them too.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
-    pub async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        // A role without rights to the keys can read the revocations too.
-        let rows = self.revocation_rows(i64::MAX, "false").await?;
-        Ok(rows.into_iter().filter(|row| !row.has_ended).map(|row| row.revocation).collect())
+    pub async fn revocations(&self, after: i64) -> Result<Revocations, StoreError> {
+        let sql = self.sql(&format!(
+            "SELECT {HEAD} AS head, clock_timestamp() AS now, {}, e.meta::text AS meta \
+             FROM (SELECT) AS one LEFT JOIN {{schema}}.oasis_events AS e \
+               ON e.channel <> 'devhub' AND e.channel = $1 AND (e.id + 0) > $2 \
+             ORDER BY (e.id + 0)",
+            fields("e")
+        ));
+        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ACCESS, Type::TEXT), (&after, Type::INT8)];
+        let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
+        let mut found = Revocations { revocations: Vec::new(), head: 0 };
+        for row in &rows {
+            found.head = row.try_get("head")?;
+            if row.try_get::<_, Option<i64>>("id")?.is_some() {
+                let now: Timestamp = row.try_get("now")?;
+                let revocation = Revocation::from_event(&StoredEvent::from_row(row)?);
+                found.revocations.extend(revocation.filter(|revocation| !revocation.has_ended(now)));
+            }
+        }
+        Ok(found)
     }
 
     /// The ids below `bound` of the revocations that nobody needs any more. The row that revokes a key is not
     /// needed if the key itself is marked as revoked.
     pub(crate) async fn ended_revocations(&self, bound: i64) -> Result<Vec<i64>, StoreError> {
-        let is_needed = |row: &RevocationRow| match row.revocation {
-            Revocation::Key { .. } => row.key_is_valid,
-            Revocation::Token { .. } | Revocation::User { .. } => !row.has_ended,
-        };
-        let key_is_valid = "EXISTS (SELECT FROM {schema}.oasis_api_keys AS k \
-                            WHERE k.id = e.meta ->> 'key' AND k.revoked_at IS NULL)";
-        let rows = self.revocation_rows(bound, key_is_valid).await?;
-        Ok(rows.iter().filter(|row| !is_needed(row)).map(|row| row.id).collect())
-    }
-
-    /// The rows below `bound` that this version can read. `key_is_valid` is an SQL expression.
-    async fn revocation_rows(
-        &self,
-        bound: i64,
-        key_is_valid: &str,
-    ) -> Result<Vec<RevocationRow>, StoreError> {
         let sql = self.sql(&format!(
-            "SELECT {}, e.meta::text AS meta, clock_timestamp() AS now, {key_is_valid} AS key_is_valid \
+            "SELECT {}, e.meta::text AS meta, clock_timestamp() AS now, \
+               EXISTS (SELECT FROM {{schema}}.oasis_api_keys AS k \
+                       WHERE k.id = e.meta ->> 'key' AND k.revoked_at IS NULL) AS key_is_valid \
              FROM {{schema}}.oasis_events AS e \
              WHERE e.channel <> 'devhub' AND e.channel = $1 AND (e.id + 0) < $2 ORDER BY (e.id + 0)",
             fields("e")
         ));
         let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ACCESS, Type::TEXT), (&bound, Type::INT8)];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
-        let mut revocations = Vec::new();
+        let mut ended = Vec::new();
         for row in &rows {
             let event = StoredEvent::from_row(row)?;
+            // Rows that this version cannot read are kept.
             let Some(revocation) = Revocation::from_event(&event) else { continue };
-            let has_ended = revocation.has_ended(row.try_get("now")?);
-            let key_is_valid = row.try_get("key_is_valid")?;
-            revocations.push(RevocationRow { id: event.id, revocation, has_ended, key_is_valid });
+            let is_needed = match revocation {
+                Revocation::Key { .. } => row.try_get("key_is_valid")?,
+                Revocation::Token { .. } | Revocation::User { .. } => {
+                    !revocation.has_ended(row.try_get("now")?)
+                }
+            };
+            if !is_needed {
+                ended.push(event.id);
+            }
         }
-        Ok(revocations)
+        Ok(ended)
     }
 
     /// Appends a revocation. A revocation of a key or of a user also marks the keys as revoked, in the same

@@ -98,7 +98,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         config.ingest_tokens.clone(),
         keys,
         store.clone(),
-        revocations,
+        revocations.clone(),
         config.cors_origins.clone(),
     );
     let callers = Arc::new(callers);
@@ -109,7 +109,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         callers,
         origins: config.cors_origins,
-        rooms: Rooms::new(store.clone(), appender.clone(), directory, connections),
+        rooms: Rooms::new(store.clone(), appender.clone(), (directory, revocations), connections),
         store,
         appender,
         streams,

@@ -46,18 +46,18 @@ impl Rights {
     async fn start(&self, head: i64) {
         self.rooms.seen(head);
         self.rooms.clear();
-        let revocations = loop {
-            match self.store.revocations().await {
-                Ok(revocations) => break revocations,
-                Err(error) => {
-                    let error = chain(&error);
-                    tracing::warn!(error, "the revoked tokens can't be read, and the gateway tries again");
-                    self.streams.update(Update::Down(error)).await;
-                    sleep(RETRY).await;
-                }
-            }
+        let found = loop {
+            let error = match self.store.revocations(0).await {
+                Ok(found) if found.head >= head => break found,
+                Ok(_) => chain(&LookupError::Stale),
+                Err(error) => chain(&error),
+            };
+            tracing::warn!(error, "the revoked tokens can't be read, and the gateway tries again");
+            self.streams.update(Update::Down(error)).await;
+            sleep(RETRY).await;
         };
-        self.revocations.replace(&revocations);
+        let revocations = found.revocations;
+        self.revocations.replace(&revocations, found.head);
         revocations.iter().for_each(|revocation| self.end(revocation));
         let ends = self.streams.ends();
         ends.doubt_all();
@@ -83,6 +83,7 @@ impl Rights {
                 _ => {}
             }
         }
+        self.revocations.reached(last.id);
         changed.sort_unstable();
         changed.dedup();
         self.check_all(changed).await;

@@ -56,7 +56,7 @@ async fn a_key_is_revoked_once_and_the_gateways_are_told() {
     store.create_api_key(&key("k1", "ann")).await.unwrap();
     let revoked = store.revoke_api_key("k1").await.unwrap().unwrap();
     assert!(revoked.revoked_at.is_some());
-    assert_eq!(store.revocations().await.unwrap(), [Revocation::Key { id: "k1".into() }]);
+    assert_eq!(store.revocations(0).await.unwrap().revocations, [Revocation::Key { id: "k1".into() }]);
     assert_eq!(store.revoke_api_key("k1").await.unwrap(), Some(revoked));
     assert_eq!(access_rows(&store).await, 1);
 }
@@ -85,6 +85,9 @@ async fn a_revoked_user_loses_the_keys_of_this_user() {
         client.batch_execute(&insert_row("access", "access.revoked", meta)).await.unwrap();
     }
     let expected = [user, token, Revocation::Key { id: "k2".into() }];
-    assert_eq!(store.revocations().await.unwrap(), expected);
+    let all = store.revocations(0).await.unwrap();
+    assert_eq!(all.revocations, expected);
+    let later = store.revocations(all.head).await.unwrap();
+    assert_eq!((later.revocations, later.head), (vec![], all.head));
     assert_eq!(Revocation::channel(), Channel::parse("access").unwrap());
 }

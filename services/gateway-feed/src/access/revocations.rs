@@ -1,12 +1,12 @@
 //! [`Revocations`]: which credentials have been revoked.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use oasis_core::Ts;
 use oasis_identity::Rejection;
 use oasis_service::ApiError;
-use oasis_store::Revocation;
+use oasis_store::{Revocation, Store};
 
 use super::not_admitted::NotAdmitted;
 use super::subject::Subject;
@@ -18,24 +18,38 @@ pub(crate) struct Revocations(RwLock<Revoked>);
 
 #[derive(Debug, Default)]
 struct Revoked {
-    /// Whether all earlier revocations have been read.
-    complete: bool,
+    /// Every revocation up to this id is known. `None` until all earlier revocations have been read.
+    through: Option<i64>,
     /// For each subject, the time up to which credentials of this subject were revoked. `None` if all of
     /// them were revoked.
     subjects: HashMap<Subject, Option<Ts>>,
 }
 
 impl Revocations {
-    /// Replaces all revocations. From now on, viewers can be checked.
-    pub(crate) fn replace(&self, revocations: &[Revocation]) {
-        let mut subjects = Revoked { complete: true, ..Revoked::default() };
-        revocations.iter().for_each(|revocation| subjects.add(revocation));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = subjects;
+    fn read(&self) -> RwLockReadGuard<'_, Revoked> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Revoked> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces all revocations by those up to the id `head`. From now on, viewers can be checked.
+    pub(crate) fn replace(&self, revocations: &[Revocation], head: i64) {
+        let mut revoked = Revoked { through: Some(head), ..Revoked::default() };
+        revocations.iter().for_each(|revocation| revoked.add(revocation));
+        *self.write() = revoked;
     }
 
     /// Adds a revocation.
     pub(crate) fn add(&self, revocation: &Revocation) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
+        self.write().add(revocation);
+    }
+
+    /// Notes that every revocation up to `id` has been added.
+    pub(crate) fn reached(&self, id: i64) {
+        let mut revoked = self.write();
+        revoked.through = revoked.through.map(|through| through.max(id));
     }
 
     /// Checks that the credential of `viewer` has not been revoked.
@@ -43,22 +57,47 @@ impl Revocations {
     /// # Errors
     /// 401 if the credential has been revoked; 503 until the revocations have been read.
     pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
-        let revoked = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if !revoked.complete {
-            let why = "the revoked tokens have not been read yet";
-            let error = ApiError::unavailable("database_unavailable", "the token cannot be checked now", why);
-            return Err(NotAdmitted::Unavailable(error));
+        let revoked = self.read();
+        if revoked.through.is_none() {
+            return Err(NotAdmitted::Unavailable(unavailable("the revoked tokens have not been read yet")));
         }
         let is_revoked = |subject| match revoked.subjects.get(&subject) {
             None => false,
             Some(before) => covers(*before, viewer),
         };
         if viewer.subjects().into_iter().any(is_revoked) {
-            tracing::debug!("a token was refused, because it has been revoked");
-            return Err(ApiError::unauthorized("bad_token", Rejection::PUBLIC).into());
+            return Err(refused().into());
         }
         Ok(())
     }
+
+    /// As [`Revocations::check`], but also knows every revocation up to the row `id`, even if the tail has not
+    /// read this row yet. Only in that case, the table is read.
+    ///
+    /// # Errors
+    /// As [`Revocations::check`]; also 503 if the table cannot be read.
+    pub(crate) async fn check_up_to(&self, id: i64, viewer: &Viewer, store: &Store) -> Result<(), ApiError> {
+        let through = self.read().through.unwrap_or_default();
+        self.check(viewer)?;
+        if id <= through {
+            return Ok(());
+        }
+        let later = store.revocations(through).await.map_err(unavailable)?;
+        if later.head < id {
+            return Err(unavailable("the database server that answered is behind"));
+        }
+        let covered = |(subject, before)| viewer.subjects().contains(&subject) && covers(before, viewer);
+        if later.revocations.iter().map(parts).any(covered) { Err(refused()) } else { Ok(()) }
+    }
+}
+
+fn refused() -> ApiError {
+    tracing::debug!("a token was refused, because it has been revoked");
+    ApiError::unauthorized("bad_token", Rejection::PUBLIC)
+}
+
+fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiError {
+    ApiError::unavailable("database_unavailable", "the token cannot be checked now", why)
 }
 
 impl Revoked {
@@ -105,17 +144,20 @@ mod tests {
         let revocations = Revocations::default();
         let ann = viewer("ann", Credential::Token(None), None);
         assert!(matches!(revocations.check(&ann), Err(NotAdmitted::Unavailable(_))));
-        revocations.replace(&[]);
+        revocations.replace(&[], 0);
         assert!(revocations.check(&ann).is_ok());
     }
 
     #[test]
     fn a_revocation_covers_its_key_its_token_or_the_earlier_tokens_of_its_user() {
         let revocations = Revocations::default();
-        revocations.replace(&[
-            Revocation::Key { id: "k1".into() },
-            Revocation::User { sub: "ann".into(), before: ts(10), until: None },
-        ]);
+        revocations.replace(
+            &[
+                Revocation::Key { id: "k1".into() },
+                Revocation::User { sub: "ann".into(), before: ts(10), until: None },
+            ],
+            0,
+        );
         revocations.add(&Revocation::Token { jti: "t1".into(), until: None });
         revocations.add(&Revocation::User { sub: "ann".into(), before: ts(5), until: None });
         let key = |id: &str| Credential::Key(id.into());

@@ -59,6 +59,9 @@ impl Rooms {
         drop(turn);
         // The right to read may have ended before the last line was written. So it is checked again, in a
         // snapshot that is not older than the lines.
+        if let Some(last) = found.lines.last() {
+            self.revocations.check_up_to(last.id, viewer, &self.store).await?;
+        }
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
         check_reader(&state, viewer)?;
         let defaults = Defaults::new();

@@ -9,21 +9,28 @@ use tokio::sync::Semaphore;
 
 use super::directory::Directory;
 use super::errors::{no_such_room, unavailable};
+use crate::access::Revocations;
 
 /// Answers the requests about rooms.
 pub(crate) struct Rooms {
     pub(super) store: Store,
     pub(super) appender: Appender,
     pub(super) directory: Arc<Directory>,
+    pub(super) revocations: Arc<Revocations>,
     /// Limits how many pages are read at the same time.
     pub(super) reads: Semaphore,
 }
 
 impl Rooms {
     /// Pages use at most a quarter of the `connections`.
-    pub(crate) fn new(store: Store, appender: Appender, directory: Arc<Directory>, connections: u16) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        appender: Appender,
+        (directory, revocations): (Arc<Directory>, Arc<Revocations>),
+        connections: u16,
+    ) -> Self {
         let reads = Semaphore::new(usize::from(connections.div_ceil(4)));
-        Self { store, appender, directory, reads }
+        Self { store, appender, directory, revocations, reads }
     }
 
     /// The state of a room that exists.

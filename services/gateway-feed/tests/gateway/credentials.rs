@@ -13,7 +13,7 @@ use crate::client::{Feed, send};
 use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, token, write};
 use crate::{Gateway, database};
 
-fn store(url: &str) -> Store {
+pub(crate) fn store(url: &str) -> Store {
     use clap::Parser;
 
     #[derive(Parser)]
@@ -26,7 +26,7 @@ fn store(url: &str) -> Store {
 }
 
 /// Makes an API key for a user, and returns the key.
-async fn api_key(store: &Store, id: &str, user: &str, expires_in: Option<i64>) -> String {
+pub(crate) async fn api_key(store: &Store, id: &str, user: &str, expires_in: Option<i64>) -> String {
     let key = format!("sk_live_{id}");
     let expires_at = expires_in.map(|seconds| {
         oasis_core::Ts::from_unix_seconds(jiff::Timestamp::now().as_second() + seconds).unwrap()

@@ -15,6 +15,7 @@ mod process;
 mod query;
 mod resume;
 mod room_errors;
+mod room_servers;
 mod rooms;
 mod schemas;
 mod senders;

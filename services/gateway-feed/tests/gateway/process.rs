@@ -112,7 +112,7 @@ fn event(number: usize) -> String {
 }
 
 /// Waits until the result of a query is true.
-async fn until(client: &tokio_postgres::Client, sql: &str) {
+pub(crate) async fn until(client: &tokio_postgres::Client, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
         assert!(Instant::now() < deadline, "the result was false for 30 s: {sql}");

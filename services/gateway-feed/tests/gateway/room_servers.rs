@@ -1,0 +1,94 @@
+//! Tests revocations where the gateway learns of them late: while it does not run, while LISTEN does not work,
+//! and on a database server that is behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oasis_postgres::testing;
+use oasis_store::Revocation;
+use serde_json::{Value, json};
+
+use crate::credentials::{api_key, store};
+use crate::process::until;
+use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, token, write};
+use crate::{Gateway, database, postgres};
+
+/// Inserts a row of a room, or another private row, without a gateway.
+pub(crate) async fn insert_row(client: &tokio_postgres::Client, channel: &str, kind: &str, meta: &Value) {
+    let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, \
+                 meta) SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', $1::text, 'info', \
+                 'UNSET-CORE-' || upper(replace($1, '.', '-')), 'vt/UNSET-' || replace($1, '.', '-'), \
+                 $2::text, $3::text::jsonb";
+    client.execute(sql, &[&kind, &channel, &meta.to_string()]).await.unwrap();
+}
+
+/// The pool of the gateway reads a standby that is behind the server that the tail reads. The standby does not
+/// have the revocation yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_counts_although_the_pool_reads_a_standby_that_is_behind() {
+    let primary = Arc::new(testing::cluster().await);
+    let standby = primary.standby().await;
+    let (direct, behind) = (primary.url("postgres"), standby.url("postgres"));
+    oasis_store::migrate(&direct.parse().unwrap()).await.unwrap();
+    let (writer, reader) = (postgres(&direct).await, postgres(&behind).await);
+    insert_row(&writer, "room:r", "room.opened", &json!({})).await;
+    let position: String = writer.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap().get(0);
+    until(&reader, &format!("SELECT pg_last_wal_replay_lsn() >= '{position}'")).await;
+    reader.batch_execute("SELECT pg_wal_replay_pause()").await.unwrap();
+    until(&reader, "SELECT pg_get_wal_replay_pause_state() = 'paused'").await;
+    insert_row(&writer, "access", "access.revoked", &json!({"what": "jti", "jti": "ann-600"})).await;
+    insert_row(&writer, "room:r", "log", &json!({"message": "secret"})).await;
+
+    let flags = ["--jwt-secret", SECRET, "--listen-database-url", &direct];
+    let gateway = Gateway::start(&behind, &flags).await;
+    // The gateway has asked the standby for the revocations.
+    let asked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'gateway-feed' \
+                   AND query LIKE '%e.kind = $2%')";
+    until(&reader, asked).await;
+    let (mut anns, bobs) = (
+        Log::open(&gateway, "r", "", &token("ann", 600)).await,
+        Log::open(&gateway, "r", "", &token("bob", 600)).await,
+    );
+    reader.batch_execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    assert_eq!(anns.closed().await, "refused");
+    let mut bobs_log = bobs.connected().await;
+    assert_eq!(bobs_log.messages(1).await, ["secret"]);
+    gateway.stop().await;
+}
+
+/// The gateway learns of new rows only after a while, because the rows come without notifications. Pages read
+/// the table, and not what the gateway has learned.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_shows_no_line_that_is_newer_than_a_revocation() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    open_room(&gateway, "r", json!({"owner": "ann"})).await;
+    write(&gateway, "r", line("old")).await;
+    let store = store(&db.url);
+    let (ann, bob) = (token("ann", 600), token("bob", 600));
+    let (cid, dan) = (api_key(&store, "cid", "cid", None).await, token("dan", 600));
+    let page = async |token: &str| {
+        let answer = call(gateway.address, "GET", "/api/v1/rooms/r/logs", token, Value::Null).await;
+        let lines = (answer.status == 200).then(|| answer.json()["lines"].as_array().unwrap().len());
+        (answer.status.as_u16(), lines)
+    };
+    for token in [&ann, &bob, &cid, &dan] {
+        assert_eq!(page(token).await, (200, Some(1)));
+    }
+    let sql = postgres(&db.url).await;
+    sql.batch_execute("ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_notify").await.unwrap();
+    let now = oasis_core::Ts::clamped(jiff::Timestamp::now());
+    for revocation in [
+        Revocation::Token { jti: "ann-600".into(), until: None },
+        Revocation::Key { id: "cid".into() },
+        Revocation::User { sub: "dan".into(), before: now, until: None },
+    ] {
+        store.revoke(&revocation).await.unwrap();
+    }
+    insert_row(&sql, "room:r", "log", &json!({"message": "secret"})).await;
+    assert_eq!(page(&bob).await, (200, Some(2)));
+    for token in [&ann, &cid, &dan] {
+        assert_eq!(page(token).await, (401, None));
+    }
+    gateway.stop().await;
+}
