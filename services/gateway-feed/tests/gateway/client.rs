@@ -96,6 +96,21 @@ impl Feed {
         Self { headers: head.headers, body, buffer: Vec::new() }
     }
 
+    /// Opens the stream at `path`. `None` if the gateway does not run.
+    pub(crate) async fn try_open_path(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Option<Self> {
+        let stream = TokioIo::new(TcpStream::connect(address).await.ok()?);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.ok()?;
+        tokio::spawn(connection);
+        let response = sender.send_request(request("GET", path, headers, "")).await.ok()?;
+        assert_eq!(response.status(), 200);
+        let (head, body) = response.into_parts();
+        Some(Self { headers: head.headers, body, buffer: Vec::new() })
+    }
+
     /// The next block; `None` at a clean end, an error if the connection broke.
     pub(crate) async fn block(&mut self) -> Result<Option<Block>, hyper::Error> {
         Ok(self.text().await?.map(|block| parse(&block)))
